@@ -4,4 +4,5 @@ pub mod configuration;
 pub mod descent;
 pub mod device;
 pub mod error;
+pub mod lp;
 pub mod network;

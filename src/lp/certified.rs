@@ -1,0 +1,111 @@
+//! From a solver's answers to answers that can be believed: finish on the optimal face, certificate, and a second try for
+//! what did not pass.
+
+use rayon::prelude::*;
+
+use super::certificate::{FailedTest, Verdict, certify_infeasible, certify_optimal, clip_to_signs};
+use super::face::OptimalFace;
+use super::problem::{LayerSystem, Outcome, Problem, Solution};
+use super::solver::Solver;
+
+/// A checked answer to one problem.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CertifiedSolution {
+    /// The primal point, one entry a column, within its signs.
+    pub z: Vec<f64>,
+    /// What the certificate says of it.
+    pub verdict: Verdict,
+    /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where there is no optimum.
+    pub determined: Vec<bool>,
+    /// Iterations of all tries.
+    pub iterations: u32,
+    /// Whether the first try did not pass.
+    pub retried: bool,
+}
+
+impl CertifiedSolution {
+    /// Stands for an answer that was never given.
+    pub(crate) fn missing(system: &LayerSystem) -> Self {
+        CertifiedSolution {
+            z: vec![f64::NAN; system.columns()],
+            verdict: Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite },
+            determined: vec![false; system.columns()],
+            iterations: 0,
+            retried: false,
+        }
+    }
+
+    /// Whether the verdict, optimal or infeasible, is proven.
+    pub fn is_certified(&self) -> bool {
+        !matches!(self.verdict, Verdict::NotCertified { .. })
+    }
+
+    /// The primal objective at `z`; `NaN` where the rows are infeasible.
+    pub fn objective(&self) -> f64 {
+        match self.verdict {
+            Verdict::Optimal { objective } | Verdict::NotCertified { objective, .. } => objective,
+            Verdict::Infeasible => f64::NAN,
+        }
+    }
+}
+
+/// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
+pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Problem]) -> Vec<CertifiedSolution> {
+    solver
+        .solve(system, problems)
+        .into_par_iter()
+        .zip(problems)
+        .map(|(solution, problem)| {
+            if problem.rows.is_empty() {
+                return unconstrained(system);
+            }
+            let mut checked = check(system, problem, solution);
+            if !checked.is_certified() {
+                let again = check(system, problem, solver.retry(system, problem));
+                let iterations = checked.iterations + again.iterations;
+                if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
+                    checked = again;
+                }
+                checked.iterations = iterations;
+                checked.retried = true;
+            }
+            checked
+        })
+        .collect()
+}
+
+/// No row, nothing to minimise: any `z` is an optimum, and 0 the one to return.
+fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
+    CertifiedSolution {
+        z: vec![0.0; system.columns()],
+        verdict: Verdict::Optimal { objective: 0.0 },
+        determined: vec![false; system.columns()],
+        iterations: 0,
+        retried: false,
+    }
+}
+
+fn check(system: &LayerSystem, problem: &Problem, solution: Solution) -> CertifiedSolution {
+    let Solution { outcome, mut z, mut y, iterations } = solution;
+    clip_to_signs(system, &mut z, &mut y);
+    let checked = |z, verdict, determined| CertifiedSolution { z, verdict, determined, iterations, retried: false };
+    let nothing_determined = || vec![false; system.columns()];
+    if outcome == Outcome::Infeasible {
+        let verdict = certify_infeasible(system, problem, &y);
+        return checked(z, verdict, nothing_determined());
+    }
+    if z.iter().chain(&y).any(|value| !value.is_finite()) {
+        let verdict = certify_optimal(system, problem, &z, &y);
+        return checked(z, verdict, nothing_determined());
+    }
+    let face = OptimalFace::read(system, problem, &z, &y);
+    let (mut finished_z, mut finished_y) = face.finish(&z, &y);
+    clip_to_signs(system, &mut finished_z, &mut finished_y);
+    let finished = certify_optimal(system, problem, &finished_z, &finished_y);
+    if matches!(finished, Verdict::Optimal { .. }) {
+        return checked(finished_z, finished, face.determined());
+    }
+    // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
+    let verdict = certify_optimal(system, problem, &z, &y);
+    checked(z, verdict, face.determined())
+}

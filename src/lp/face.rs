@@ -1,0 +1,344 @@
+//! The optimal face, as an interior point shows it: which rows and bounds are tight on *all* of it, whether it is a single
+//! point (`determined`), and the finish that moves an interior answer exactly onto it.
+//!
+//! An interior method converges into the relative interior of the primal and the dual face, where exactly one of each
+//! complementary pair is positive (Goldman and Tucker). So a row is tight on the whole face when its multiplier outweighs
+//! its slack, and the equations so found *are* the face's affine hull: their rank decides what is determined. A vertex
+//! would not do, its tight rows always have full rank.
+//!
+//! The finish solves the tight rows exactly (the shortest correction of `z`) and drops the other multipliers, correcting
+//! the rest so that the dual equations hold exactly again. Where the face is a point the result is the vertex.
+
+use nalgebra::DVector;
+
+use super::certificate::row_combination;
+use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
+use super::row_space::RowSpace;
+
+/// Multipliers under this share of the largest are never taken as positive: they are what the iteration left.
+const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
+
+/// An equation that holds on the whole optimal face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Equation {
+    /// Row `r` of the problem is tight (objectives with one violation or none).
+    Row(usize),
+    /// `w_u · z = value`: at least two of a unit's rows and `e_u ≥ 0` are tight. `first_row` is where the unit's rows begin.
+    Unit { first_row: usize, value: f64 },
+    /// `z_i = 0`.
+    Bound(usize),
+    /// `δ = 0`.
+    NoViolation,
+}
+
+/// The affine hull of a problem's optimal face.
+pub struct OptimalFace<'a> {
+    system: &'a LayerSystem,
+    problem: &'a Problem,
+    equations: Vec<Equation>,
+    space: RowSpace,
+}
+
+impl<'a> OptimalFace<'a> {
+    /// Reads the face off an interior answer, clipped to its signs.
+    /// Costs one column-pivoted QR of `columns × tight rows`.
+    pub fn read(system: &'a LayerSystem, problem: &'a Problem, z: &[f64], y: &[f64]) -> Self {
+        let mut equations = match problem.objective {
+            Objective::SumOfViolations => pinned_units(system, problem, z, y),
+            _ => tight_rows(system, problem, z, y),
+        };
+        if system.nonnegative {
+            equations.extend(tight_bounds(system, problem, z, y));
+        }
+        let unknowns = system.columns() + usize::from(problem.objective == Objective::LargestViolation);
+        let coefficients = coefficient_rows(system, problem, &equations, unknowns);
+        let space = RowSpace::new(unknowns, coefficients.iter().map(Vec::as_slice));
+        OptimalFace { system, problem, equations, space }
+    }
+
+    /// For each entry of `z`, whether it takes the same value on the whole face.
+    pub fn determined(&self) -> Vec<bool> {
+        let mut determined = self.space.determined();
+        determined.truncate(self.system.columns());
+        determined
+    }
+
+    /// The answer moved onto the face: `(z, y)`, not yet clipped or checked.
+    pub fn finish(&self, z: &[f64], y: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        (self.finish_primal(z), self.finish_dual(y))
+    }
+
+    fn finish_primal(&self, z: &[f64]) -> Vec<f64> {
+        let violation = largest_violation(self.system, self.problem, z);
+        let residual: Vec<f64> = self
+            .equations
+            .iter()
+            .map(|equation| match *equation {
+                Equation::Row(index) => {
+                    let row = &self.problem.rows[index];
+                    let violated = match self.problem.objective {
+                        Objective::LargestViolation => row.slack * violation,
+                        _ => 0.0,
+                    };
+                    row.bound - (row.side * self.system.product(row.unit, z) - violated)
+                }
+                Equation::Unit { first_row, value } => {
+                    value - self.system.product(self.problem.rows[first_row].unit, z)
+                }
+                Equation::Bound(index) => -z[index],
+                Equation::NoViolation => violation,
+            })
+            .collect();
+        let correction = self.space.shortest_correction(&residual);
+        let mut finished: Vec<f64> = z.iter().zip(correction.iter()).map(|(z, d)| z + d).collect();
+        for equation in &self.equations {
+            if let Equation::Bound(index) = *equation {
+                finished[index] = 0.0;
+            }
+        }
+        finished
+    }
+
+    fn finish_dual(&self, y: &[f64]) -> Vec<f64> {
+        let (mut finished, mut wanted) = self.kept_multipliers(y);
+        // What the kept multipliers miss of the dual equations, the bounds' reduced costs included.
+        let (combination, _) = row_combination(self.system, self.problem, &finished);
+        for (i, missing) in wanted.iter_mut().take(self.system.columns()).enumerate() {
+            *missing -= combination[i];
+        }
+        for equation in &self.equations {
+            // The reduced cost of a tight bound is free: whatever is missing there is taken up by it.
+            if let Equation::Bound(index) = *equation {
+                wanted[index] = 0.0;
+            }
+        }
+        for (index, change) in self.space.multipliers(&wanted) {
+            match self.equations[index] {
+                Equation::Row(row) => finished[row] += change,
+                Equation::Unit { first_row, .. } => self.spread_over_unit(first_row, change, &mut finished),
+                Equation::Bound(_) | Equation::NoViolation => {}
+            }
+        }
+        finished
+    }
+
+    /// The multipliers that the face allows to be positive, the others 0; and the right-hand sides of the dual equations,
+    /// for `(z, δ)` reduced by what the normalisation already has.
+    fn kept_multipliers(&self, y: &[f64]) -> (Vec<f64>, DVector<f64>) {
+        let columns = self.system.columns();
+        let rows = &self.problem.rows;
+        let mut kept = vec![0.0; y.len()];
+        match &self.problem.objective {
+            Objective::SumOfViolations => {
+                for unit in UnitState::all(self.system, self.problem, None, y) {
+                    let range = unit.first_row..unit.first_row + unit.rows.len();
+                    // A unit on one side of its kink has all its weight on that row; a pinned one keeps its split.
+                    kept[range].copy_from_slice(&unit.settled_multipliers(&self.equations));
+                }
+                (kept, DVector::zeros(columns))
+            }
+            Objective::LargestViolation => {
+                let mut normalisation = 0.0;
+                let mut violation_free = true;
+                for equation in &self.equations {
+                    match *equation {
+                        Equation::Row(row) => {
+                            kept[row] = y[row];
+                            normalisation += rows[row].slack * y[row];
+                        }
+                        Equation::NoViolation => violation_free = false,
+                        _ => {}
+                    }
+                }
+                let mut wanted = DVector::zeros(columns + 1);
+                // −Σ slack y = −1, unless δ = 0 takes up the rest.
+                wanted[columns] = if violation_free { normalisation - 1.0 } else { 0.0 };
+                (kept, wanted)
+            }
+            Objective::Linear { weights, .. } => {
+                for equation in &self.equations {
+                    if let Equation::Row(row) = *equation {
+                        kept[row] = y[row];
+                    }
+                }
+                (kept, weights.clone())
+            }
+        }
+    }
+
+    /// Changes the multipliers of a pinned unit so that `Σ side·y` grows by `change`, leaving `Σ slack·y` alone where two
+    /// opposite rows carry weight.
+    fn spread_over_unit(&self, first_row: usize, change: f64, y: &mut [f64]) {
+        let rows = &self.problem.rows;
+        let end = unit_end(rows, first_row);
+        let heaviest = |side: f64| {
+            (first_row..end).filter(|&r| rows[r].side == side && y[r] > 0.0).max_by(|&a, &b| y[a].total_cmp(&y[b]))
+        };
+        match (heaviest(1.0), heaviest(-1.0)) {
+            (Some(upper), Some(lower)) => {
+                let (p, q) = (rows[upper].slack, rows[lower].slack);
+                y[upper] += change * q / (p + q);
+                y[lower] -= change * p / (p + q);
+            }
+            (Some(upper), None) => y[upper] += change,
+            (None, Some(lower)) => y[lower] -= change,
+            (None, None) => {}
+        }
+    }
+}
+
+fn unit_end(rows: &[Row], first_row: usize) -> usize {
+    first_row + rows[first_row..].iter().take_while(|row| row.unit == rows[first_row].unit).count()
+}
+
+/// `δ = max(0, max (side·w·z − bound)/slack)`; 0 where rows have no slack.
+fn largest_violation(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
+    problem
+        .rows
+        .iter()
+        .filter(|row| row.slack > 0.0)
+        .map(|row| (row.side * system.product(row.unit, z) - row.bound) / row.slack)
+        .fold(0.0, f64::max)
+}
+
+/// The largest `s_u`, which makes slacks comparable with multipliers.
+fn largest_scale(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
+    let scales = rows_by_unit(&problem.rows).map(|rows| system.absolute_product(rows[0].unit, z) + rows[0].magnitude);
+    scales.fold(f64::MIN_POSITIVE, f64::max)
+}
+
+/// Whether a multiplier outweighs its slack, each relative to the largest of its kind.
+fn outweighs(multiplier: f64, slack: f64) -> bool {
+    multiplier > NEGLIGIBLE_MULTIPLIER && multiplier > slack
+}
+
+fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+    let shared_violation = problem.objective == Objective::LargestViolation;
+    let violation = if shared_violation { largest_violation(system, problem, z) } else { 0.0 };
+    let scale = largest_scale(system, problem, z);
+    let heaviest = y.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let mut equations = Vec::new();
+    for (index, row) in problem.rows.iter().enumerate() {
+        let slack = row.bound + row.slack * violation - row.side * system.product(row.unit, z);
+        if outweighs(y[index] / heaviest, slack / scale) {
+            equations.push(Equation::Row(index));
+        }
+    }
+    if shared_violation {
+        let normalisation: f64 = problem.rows.iter().zip(y).map(|(row, y)| row.slack * y).sum();
+        if outweighs(1.0 - normalisation, violation / scale) {
+            equations.push(Equation::NoViolation);
+        }
+    }
+    equations
+}
+
+fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+    let (combination, size) = row_combination(system, problem, y);
+    let largest = z.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let reduced_cost = |i: usize| match &problem.objective {
+        Objective::Linear { weights, .. } => (combination[i] - weights[i]) / (size[i] + weights[i].abs()),
+        _ => combination[i] / size[i],
+    };
+    // 0/0, a column that no row weighs, is NaN and so not tight.
+    (0..system.columns()).filter(|&i| outweighs(reduced_cost(i), z[i] / largest)).map(Equation::Bound).collect()
+}
+
+fn pinned_units(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+    let scale = largest_scale(system, problem, z);
+    UnitState::all(system, problem, Some((z, scale)), y).filter_map(|unit| unit.pinned()).collect()
+}
+
+/// One unit of a sum of violations: its rows, their multipliers, and how far each is from being tight.
+struct UnitState<'a> {
+    first_row: usize,
+    rows: &'a [Row],
+    y: &'a [f64],
+    /// Relative slack of each row, then of `e_u ≥ 0`; empty where no point was given.
+    slacks: Vec<f64>,
+}
+
+impl<'a> UnitState<'a> {
+    fn all(
+        system: &'a LayerSystem,
+        problem: &'a Problem,
+        point: Option<(&'a [f64], f64)>,
+        y: &'a [f64],
+    ) -> impl Iterator<Item = UnitState<'a>> {
+        let mut first_row = 0;
+        rows_by_unit(&problem.rows).map(move |rows| {
+            let slacks = point.map_or_else(Vec::new, |(z, scale)| {
+                let product = system.product(rows[0].unit, z);
+                let violation = rows.iter().map(|r| (r.side * product - r.bound) / r.slack).fold(0.0, f64::max);
+                let of_rows = rows.iter().map(|r| (r.bound + r.slack * violation - r.side * product) / scale);
+                of_rows.chain([violation / scale]).collect()
+            });
+            let state = UnitState { first_row, rows, y: &y[first_row..first_row + rows.len()], slacks };
+            first_row += rows.len();
+            state
+        })
+    }
+
+    /// The equation `w_u · z = value` where two or more of the unit's constraints are tight on the whole face.
+    fn pinned(&self) -> Option<Equation> {
+        let weight_left = 1.0 - self.rows.iter().zip(self.y).map(|(row, y)| row.slack * y).sum::<f64>();
+        let no_violation = outweighs(weight_left, self.slacks[self.rows.len()]);
+        let mut tight = (0..self.rows.len())
+            .filter(|&r| outweighs(self.y[r] * self.rows[r].slack, self.slacks[r]))
+            .map(|r| &self.rows[r]);
+        let first = tight.next()?;
+        let value = if no_violation {
+            first.side * first.bound
+        } else {
+            // side·a − slack·e = bound for two rows, e eliminated.
+            let second = tight.find(|row| row.side * first.slack != first.side * row.slack)?;
+            (first.bound * second.slack - second.bound * first.slack)
+                / (first.side * second.slack - second.side * first.slack)
+        };
+        Some(Equation::Unit { first_row: self.first_row, value })
+    }
+
+    /// The multipliers of a unit after the finish: those of a pinned unit as they are, of another 0 or all on one row.
+    fn settled_multipliers(&self, equations: &[Equation]) -> Vec<f64> {
+        let pinned =
+            equations.iter().any(|e| matches!(e, Equation::Unit { first_row, .. } if *first_row == self.first_row));
+        if pinned {
+            return self.y.to_vec();
+        }
+        let mut settled = vec![0.0; self.rows.len()];
+        let heaviest = (0..self.rows.len())
+            .max_by(|&a, &b| (self.y[a] * self.rows[a].slack).total_cmp(&(self.y[b] * self.rows[b].slack)));
+        if let Some(row) = heaviest
+            && self.y[row] * self.rows[row].slack > 0.5
+        {
+            settled[row] = 1.0 / self.rows[row].slack;
+        }
+        settled
+    }
+}
+
+/// The left-hand sides of the equations over `(z, δ)` or `z`.
+fn coefficient_rows(system: &LayerSystem, problem: &Problem, equations: &[Equation], unknowns: usize) -> Vec<Vec<f64>> {
+    let columns = system.columns();
+    let row = |equation: &Equation| {
+        let mut row = vec![0.0; unknowns];
+        match *equation {
+            Equation::Row(index) => {
+                let Row { unit, side, slack, .. } = problem.rows[index];
+                for (entry, w) in row.iter_mut().zip(system.unit(unit)) {
+                    *entry = side * w;
+                }
+                if unknowns > columns {
+                    row[columns] = -slack;
+                }
+            }
+            Equation::Unit { first_row, .. } => {
+                row[..columns].copy_from_slice(system.unit(problem.rows[first_row].unit));
+            }
+            Equation::Bound(index) => row[index] = 1.0,
+            Equation::NoViolation => row[columns] = -1.0,
+        }
+        row
+    };
+    equations.iter().map(row).collect()
+}

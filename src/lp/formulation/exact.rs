@@ -1,0 +1,107 @@
+//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, a feasibility problem behind it.
+//!
+//! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to `τ`, leave the other rows at
+//! `w·z + b ≤ τ` and `z` nonnegative (where it must be), their solution is the only pre-image. LeakyReLU is a bijection: undone
+//! entrywise, every observed row is an equation.
+//!
+//! Otherwise the feasibility LP (4) decides. It is posed with the tolerance that the data need anyway:
+//! `min δ` s.t. `|w·z + b − t| ≤ δ` on the active rows, `w·z + b ≤ δ` on the others. Then (4) holds to `τ` exactly when
+//! `δ* ≤ τ`, and the dual certifies `δ* > τ` as impossible; equations with a repeated or rounded row need no special case.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::target::{Shape, Target};
+use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
+
+/// Singular values below this share of the largest count as 0.
+const RANK_TOLERANCE: f64 = 1e-10;
+
+/// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped at 0 where `z ≥ 0`.
+///
+/// `active`: the rows above `tolerance`, from the device's masks. Costs one QR of `equations × columns`.
+pub fn least_squares(
+    system: &LayerSystem,
+    shape: Shape,
+    target: Target<'_>,
+    active: impl Fn(usize) -> bool,
+    tolerance: f64,
+) -> Option<Vec<f64>> {
+    if target.values.iter().any(|t| t.is_infinite()) {
+        // A one-sided row is no equation.
+        return None;
+    }
+    let columns = system.columns();
+    let is_equation = |unit: usize| !target.values[unit].is_nan() && (matches!(shape, Shape::Leaky(_)) || active(unit));
+    let equations: Vec<usize> = (0..system.units()).filter(|&unit| is_equation(unit)).collect();
+    if equations.len() < columns {
+        return None;
+    }
+    let undone = |unit: usize| match shape {
+        Shape::Leaky(slope) if target.values[unit] < 0.0 => target.values[unit] / slope,
+        _ => target.values[unit],
+    };
+    let matrix = DMatrix::from_fn(equations.len(), columns, |row, column| system.weight[(equations[row], column)]);
+    let right = DVector::from_iterator(equations.len(), equations.iter().map(|&u| undone(u) - system.bias[u]));
+    let z = solve_full_rank(matrix, right)?;
+    let z: Vec<f64> = z.iter().map(|&z| if system.nonnegative { z.max(0.0) } else { z }).collect();
+    let holds = |unit: usize| {
+        let t = target.values[unit];
+        if t.is_nan() {
+            return true;
+        }
+        let a = system.product(unit, &z) + system.bias[unit];
+        match shape {
+            // Compared as outputs: that is where the tolerance is meant.
+            Shape::Leaky(_) => (shape.apply(a) - t).abs() <= tolerance,
+            Shape::Relu if active(unit) => (a - t).abs() <= tolerance,
+            Shape::Relu => a <= tolerance,
+        }
+    };
+    (0..system.units()).all(holds).then_some(z)
+}
+
+/// Least squares by Householder QR with column pivoting; `None` where the matrix has not full column rank.
+fn solve_full_rank(matrix: DMatrix<f64>, right: DVector<f64>) -> Option<DVector<f64>> {
+    let columns = matrix.ncols();
+    let qr = matrix.col_piv_qr();
+    let r = qr.r();
+    let largest = r.diagonal().amax();
+    if !(largest > 0.0) || r.diagonal().iter().any(|pivot| pivot.abs() <= RANK_TOLERANCE * largest) {
+        return None;
+    }
+    let mut rotated = right;
+    qr.q_tr_mul(&mut rotated);
+    let mut z = rotated.rows_range(..columns).into_owned();
+    r.solve_upper_triangular_mut(&mut z);
+    qr.p().inv_permute_rows(&mut z);
+    Some(z)
+}
+
+/// The feasibility LP (4), posed as the least tolerance at which it holds.
+pub fn feasibility(system: &LayerSystem, shape: Shape, target: Target<'_>, active: impl Fn(usize) -> bool) -> Problem {
+    let mut rows = Vec::new();
+    for (unit, &t) in target.values.iter().enumerate() {
+        if t.is_nan() {
+            continue;
+        }
+        let bias = system.bias[unit];
+        let (low, high) = (target.saturation.low, target.saturation.high);
+        // Lower and upper limit of the pre-activation, with the factor of δ that makes both tolerances mean the output.
+        let (lower, upper, slack) = match shape {
+            _ if t == f64::NEG_INFINITY => (None, Some(low), 1.0),
+            _ if t == f64::INFINITY => (Some(high), None, 1.0),
+            Shape::Relu if active(unit) => (Some(t), Some(t), 1.0),
+            Shape::Relu => (None, Some(0.0), 1.0),
+            Shape::Leaky(slope) if t < 0.0 => (Some(t / slope), Some(t / slope), 1.0 / slope),
+            Shape::Leaky(_) => (Some(t), Some(t), 1.0),
+        };
+        let magnitude = bias.abs() + lower.or(upper).map_or(0.0, f64::abs);
+        if let Some(limit) = upper {
+            rows.push(Row { unit, side: 1.0, slack, bound: limit - bias, magnitude });
+        }
+        if let Some(limit) = lower {
+            rows.push(Row { unit, side: -1.0, slack, bound: bias - limit, magnitude });
+        }
+    }
+    Problem { rows, objective: Objective::LargestViolation }
+}

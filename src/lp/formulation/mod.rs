@@ -1,0 +1,153 @@
+//! The formulations: which rows a layer's linear program has, which objective, and how ε is searched.
+//!
+//! `linf` and `l1` share their rows ([`rows`]) and differ in the objective; `relaxed` has rows of its own; `exact` is least
+//! squares with a feasibility problem behind it. The search over ε is a monotone one for `linf` ([`monotone`]) and a ladder for
+//! `l1` and `relaxed` ([`ladder`]).
+
+pub mod exact;
+pub mod ladder;
+pub mod monotone;
+pub mod relaxed;
+pub mod rows;
+pub mod target;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// The layer-wise methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4) behind it.
+    Exact,
+    /// Algorithm 1: the smallest largest violation.
+    Linf,
+    /// Algorithm 2: the smallest sum of violations.
+    L1,
+    /// Algorithm 3, eqs. (8) and (9): the relaxation that is linear in the target.
+    Relaxed,
+}
+
+/// What becomes of a LeakyReLU layer's rows near and below zero (DESIGN: `--rows`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowRule {
+    /// The rows that never cut off the truth.
+    #[default]
+    Corrected,
+    /// The rows as Remark 1 prints them.
+    Printed,
+    /// Remark 1's first option: entries up to ε as inactive ReLU rows.
+    Inactive,
+}
+
+/// Which step of the ladder `l1` and `relaxed` return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// The lowest loss `‖φ(z) − t‖₁` of all steps.
+    #[default]
+    Lowest,
+    /// The paper's rule: go on as long as the loss falls.
+    First,
+}
+
+/// Gives an option's enum its names on the command line.
+macro_rules! named_options {
+    ($type:ty, $option:literal, $($variant:path => $name:literal),+) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($variant => $name),+ })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                match text {
+                    $($name => Ok($variant),)+
+                    other => Err(Error::option($option, other, [$($name),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+named_options!(Method, "--method",
+    Method::Linf => "linf", Method::L1 => "l1", Method::Relaxed => "relaxed", Method::Exact => "exact");
+named_options!(RowRule, "--rows",
+    RowRule::Corrected => "corrected", RowRule::Printed => "printed", RowRule::Inactive => "inactive");
+named_options!(Stop, "--stop", Stop::Lowest => "lowest", Stop::First => "first");
+
+/// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances {
+    /// `ε₀ > 0`, in units of the observations.
+    pub epsilon: f64,
+    /// `α`, from 1.001 upwards: closer to 1 the ladder has more steps than anyone can want.
+    pub growth: f64,
+}
+
+impl Default for Tolerances {
+    fn default() -> Self {
+        Tolerances { epsilon: 1e-6, growth: 1.2 }
+    }
+}
+
+impl Tolerances {
+    /// # Errors
+    /// [`Error::BadOption`] where `ε₀` is not positive and finite or `α < 1.001`.
+    pub fn validate(&self) -> Result<()> {
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return Err(Error::option("--epsilon", self.epsilon.to_string(), "a positive number"));
+        }
+        if !(self.growth >= 1.001 && self.growth.is_finite()) {
+            return Err(Error::option("--growth", self.growth.to_string(), "at least 1.001"));
+        }
+        Ok(())
+    }
+
+    /// `ε_s`.
+    pub fn at(&self, step: usize) -> f64 {
+        // Far enough for any ladder: growth ≥ 1.001 passes every f64 within a million steps.
+        self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))
+    }
+
+    /// The first step `s` with `ε_s ≥ value`.
+    pub fn first_reaching(&self, value: f64) -> usize {
+        if value <= self.epsilon {
+            return 0;
+        }
+        let estimate = ((value / self.epsilon).ln() / self.growth.ln()).ceil().max(1.0) as usize;
+        // The logarithm may be off by one step either way; the ladder itself decides.
+        let mut step = estimate.saturating_sub(1);
+        while self.at(step) < value && step < estimate + 2 {
+            step += 1;
+        }
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_reaching_a_value_is_first() {
+        let tolerances = Tolerances::default();
+        for step in 0..300 {
+            let value = tolerances.at(step);
+            assert_eq!(tolerances.first_reaching(value), step);
+            assert_eq!(tolerances.first_reaching(value * (1.0 + 1e-12)), step + 1);
+            assert_eq!(tolerances.first_reaching(value * (1.0 - 1e-12)), step);
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for method in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
+            assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
+        }
+        assert!("simplex".parse::<Method>().is_err());
+    }
+}

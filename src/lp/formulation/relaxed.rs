@@ -1,0 +1,124 @@
+//! `relaxed` (Algorithm 3): hard rows at ε, an objective that is linear in the target.
+//!
+//! * ReLU, eq. (8): `max Σ max(0, t_u) w_u·z` s.t. `w_u·z + b_u ≤ t_u + ε`.
+//! * LeakyReLU, eq. (9): `max Σ t_u w_u·z` s.t. `min(t_u − ε, 0)/c ≤ w_u·z + b_u ≤ max(t_u + ε, 0)`.
+//!
+//! Never unbounded: a unit with a positive weight has an upper bound, one with a negative weight a lower one. A saturated
+//! entry has its one bound and no weight.
+//!
+//! # A lower bound on the loss
+//! Let `ℓ_u = |φ(a_u) − t_u|`. A unit with `t > 0` has `a − t ≤ ℓ` and one with `t < 0` has `t/c − a ≤ ℓ/c`, so with the gain
+//! `g(ε) = Σ t_u a_u − Σ t_u φ⁻¹(t_u)` of the optimum over the target itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; and
+//! what counts of each `ℓ_u` is at most ε. `g` never falls as ε grows (the feasible sets nest). So a step's loss is at least
+//! the cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first, ε each
+//! ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
+
+use nalgebra::DVector;
+
+use super::target::{Shape, Target};
+use crate::configuration::Configurations;
+use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
+
+/// The problem of one observation at `epsilon`. `positive`: the entries above 0, from the device's masks (`t > 0`).
+pub fn problem(
+    system: &LayerSystem,
+    shape: Shape,
+    target: Target<'_>,
+    positive: &Configurations,
+    observation: usize,
+    epsilon: f64,
+) -> Problem {
+    let mut rows = Vec::with_capacity(2 * target.values.len());
+    let mut weights = DVector::zeros(system.columns());
+    let mut units = Vec::new();
+    for (unit, &t) in target.values.iter().enumerate() {
+        if t.is_nan() {
+            continue;
+        }
+        let bias = system.bias[unit];
+        let (low, high) = limits(shape, target, t, epsilon);
+        let magnitude =
+            bias.abs() + [t, low, high].into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+        if high.is_finite() {
+            rows.push(Row { unit, side: 1.0, slack: 0.0, bound: high - bias, magnitude });
+        }
+        if low.is_finite() {
+            rows.push(Row { unit, side: -1.0, slack: 0.0, bound: bias - low, magnitude });
+        }
+        let weight = match shape {
+            _ if t.is_infinite() => 0.0,
+            Shape::Relu => {
+                if positive.is_active(observation, unit) {
+                    t
+                } else {
+                    0.0
+                }
+            }
+            Shape::Leaky(_) => t,
+        };
+        if weight != 0.0 {
+            for (q, w) in weights.iter_mut().zip(system.unit(unit)) {
+                *q += weight * w;
+            }
+            units.push((unit, weight, magnitude));
+        }
+    }
+    Problem { rows, objective: Objective::Linear { weights, units } }
+}
+
+/// Lower and upper limit of a pre-activation, infinite where there is none.
+fn limits(shape: Shape, target: Target<'_>, t: f64, epsilon: f64) -> (f64, f64) {
+    if t == f64::NEG_INFINITY {
+        return (f64::NEG_INFINITY, target.saturation.low + epsilon);
+    }
+    if t == f64::INFINITY {
+        return (target.saturation.high - epsilon, f64::INFINITY);
+    }
+    match shape {
+        Shape::Relu => (f64::NEG_INFINITY, t + epsilon),
+        Shape::Leaky(slope) => ((t - epsilon).min(0.0) / slope, (t + epsilon).max(0.0)),
+    }
+}
+
+/// What the lower bound needs of one observation's target.
+#[derive(Debug, Clone)]
+pub struct Gain {
+    /// `ω` of each unit with a weight, largest first.
+    worth: Vec<f64>,
+    /// `Σ t_u φ⁻¹(t_u)` less `Σ t_u b_u`: subtracted from the objective `Σ t_u w_u·z` it leaves `g`.
+    of_target: f64,
+}
+
+impl Gain {
+    /// Sorts the target's weights once.
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>) -> Self {
+        let mut worth = Vec::new();
+        let mut of_target = 0.0;
+        for (unit, &t) in target.values.iter().enumerate().filter(|(_, t)| t.is_finite()) {
+            let undone = match shape {
+                Shape::Relu if t <= 0.0 => continue,
+                Shape::Leaky(slope) if t < 0.0 => t / slope,
+                _ => t,
+            };
+            worth.push(undone.abs());
+            of_target += t * (undone - system.bias[unit]);
+        }
+        worth.sort_by(|a, b| b.total_cmp(a));
+        Gain { worth, of_target }
+    }
+
+    /// A lower bound on the loss at any step with tolerance `epsilon` whose objective is at least `objective`.
+    pub fn lower_bound(&self, objective: f64, epsilon: f64) -> f64 {
+        let mut gain = objective - self.of_target;
+        let mut loss = 0.0;
+        for worth in &self.worth {
+            if gain <= 0.0 || *worth <= 0.0 {
+                break;
+            }
+            let needed = (gain / worth).min(epsilon);
+            loss += needed;
+            gain -= needed * worth;
+        }
+        loss
+    }
+}

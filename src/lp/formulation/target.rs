@@ -1,0 +1,183 @@
+//! Targets: what a layer has to reproduce, with its output activation already undone where it is a bijection.
+//!
+//! `identity`, `sigmoid` and `tanh` become LeakyReLU rows with slope 1 on the pre-activation. A saturated output (a logit of
+//! ±∞) says only on which side of a bound the pre-activation lies; it is kept as `±∞` and becomes a one-sided row.
+
+use nalgebra::DMatrix;
+
+use crate::network::Activation;
+
+/// How the observations were stored: decides how exact they can be and where they saturate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 8-bit, scaled by 1/255.
+    U8,
+    /// Single precision.
+    F32,
+    /// Double precision.
+    #[default]
+    F64,
+}
+
+impl Precision {
+    /// `τ / max|t|`: entries below it count as zero in `exact`, and equations may miss by it.
+    pub fn relative_tolerance(self) -> f64 {
+        match self {
+            Precision::F64 => 1e-9,
+            // 8-bit data carries its quantum, not this, as error; `exact` on it is a contradiction in terms that the answer shows.
+            Precision::F32 | Precision::U8 => 1e-5,
+        }
+    }
+
+    /// Half the distance from 1 (or 0) to the next value this type holds near 1: what a saturated output may have hidden.
+    fn half_quantum(self) -> f64 {
+        match self {
+            Precision::U8 => 0.5 / 255.0,
+            Precision::F32 => f64::from(f32::EPSILON) / 4.0,
+            Precision::F64 => f64::EPSILON / 4.0,
+        }
+    }
+}
+
+/// What a layer applies once its bijective part is undone: `max(a, c·a)` with `c = 0` for ReLU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shape {
+    /// ReLU.
+    Relu,
+    /// LeakyReLU with this slope; 1 for a layer that is linear once undone.
+    Leaky(f64),
+}
+
+impl Shape {
+    /// The shape of a layer with this activation.
+    pub fn of(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu => Shape::Relu,
+            Activation::LeakyRelu(slope) => Shape::Leaky(slope),
+            Activation::Identity | Activation::Sigmoid | Activation::Tanh => Shape::Leaky(1.0),
+        }
+    }
+
+    /// `φ`'s last step, entry by entry.
+    pub fn apply(self, a: f64) -> f64 {
+        match self {
+            Shape::Relu => a.max(0.0),
+            Shape::Leaky(slope) => {
+                if a > 0.0 {
+                    a
+                } else {
+                    slope * a
+                }
+            }
+        }
+    }
+}
+
+/// Where a saturated pre-activation begins: `a ≤ low` for a target of `−∞`, `a ≥ high` for `+∞`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Saturation {
+    /// Upper bound of a pre-activation that came out as the activation's lower limit.
+    pub low: f64,
+    /// Lower bound of one that came out as its upper limit.
+    pub high: f64,
+}
+
+/// The targets of one layer for a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Targets {
+    /// Units × count; `NaN` where unobserved, `±∞` where saturated.
+    pub values: DMatrix<f64>,
+    /// What `±∞` means.
+    pub saturation: Saturation,
+    /// How many entries of each column are saturated.
+    pub clamped: Vec<usize>,
+}
+
+impl Targets {
+    /// The last layer's targets: the observations (`n` × count, finite or `NaN`) with a bijective output undone.
+    pub fn from_observations(observations: &DMatrix<f64>, activation: Activation, precision: Precision) -> Self {
+        let quantum = precision.half_quantum();
+        let (undo, saturation): (fn(f64) -> f64, Saturation) = match activation {
+            Activation::Sigmoid => (logit, Saturation { low: logit(quantum), high: -logit(quantum) }),
+            // tanh steps around ±1 by twice as much as the sigmoid around 1, being twice as high.
+            Activation::Tanh => {
+                (inverse_tanh, Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() })
+            }
+            _ => (|x| x, Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }),
+        };
+        let values = observations.map(undo);
+        let clamped = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
+        Targets { values, saturation, clamped }
+    }
+
+    /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were not determined.
+    pub fn from_hidden(values: DMatrix<f64>) -> Self {
+        let clamped = vec![0; values.ncols()];
+        Targets { values, saturation: Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }, clamped }
+    }
+
+    /// One observation's target.
+    pub fn column(&self, index: usize) -> Target<'_> {
+        let units = self.values.nrows();
+        Target { values: &self.values.as_slice()[index * units..(index + 1) * units], saturation: self.saturation }
+    }
+}
+
+/// `ln(x / (1 − x))`; noise that leaves the unit interval saturates.
+fn logit(x: f64) -> f64 {
+    if x <= 0.0 {
+        f64::NEG_INFINITY
+    } else if x >= 1.0 {
+        f64::INFINITY
+    } else {
+        (x / (1.0 - x)).ln()
+    }
+}
+
+fn inverse_tanh(x: f64) -> f64 {
+    if x <= -1.0 {
+        f64::NEG_INFINITY
+    } else if x >= 1.0 {
+        f64::INFINITY
+    } else {
+        x.atanh()
+    }
+}
+
+/// One observation's target at one layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// One entry a unit: finite, `NaN` where unobserved, `±∞` where saturated.
+    pub values: &'a [f64],
+    /// What `±∞` means.
+    pub saturation: Saturation,
+}
+
+impl Target<'_> {
+    /// The finite entries.
+    pub fn finite(&self) -> impl Iterator<Item = f64> {
+        self.values.iter().copied().filter(|t| t.is_finite())
+    }
+
+    /// `max |t|` over finite entries, 0 where there is none.
+    pub fn largest(&self) -> f64 {
+        self.finite().fold(0.0, |most, t| most.max(t.abs()))
+    }
+
+    /// `‖φ(z) − t‖₁` in the layer's own (undone) terms, from the pre-activations `w_u·z + b_u`; unobserved entries left out, a
+    /// saturated one counted by how far it lies on the wrong side.
+    pub fn loss(&self, shape: Shape, pre_activation: impl Fn(usize) -> f64) -> f64 {
+        let entry = |(unit, &t): (usize, &f64)| {
+            if t.is_nan() {
+                0.0
+            } else if t == f64::NEG_INFINITY {
+                (pre_activation(unit) - self.saturation.low).max(0.0)
+            } else if t == f64::INFINITY {
+                (self.saturation.high - pre_activation(unit)).max(0.0)
+            } else {
+                (shape.apply(pre_activation(unit)) - t).abs()
+            }
+        };
+        self.values.iter().enumerate().map(entry).sum()
+    }
+}

@@ -1,0 +1,432 @@
+//! One layer's inversion for a batch: the searches over ε of all observations advance in rounds; a round is one
+//! classification on the device, one batch of LPs in the solver and, for the ladders, one forward pass on the device.
+
+use std::time::{Duration, Instant};
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::certificate::Verdict;
+use super::certified::{CertifiedSolution, solve_certified};
+use super::formulation::ladder::{LadderPoint, LadderSearch};
+use super::formulation::monotone::MonotoneSearch;
+use super::formulation::rows::{Masks, second_threshold, violation_rows};
+use super::formulation::target::{Precision, Shape, Target, Targets};
+use super::formulation::{Method, RowRule, Stop, Tolerances, exact, relaxed};
+use super::problem::{LayerSystem, Objective, Problem};
+use super::solver::Solver;
+use crate::device::Device;
+use crate::error::Result;
+use crate::network::Activation;
+
+/// How layers are inverted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerOptions {
+    /// The method.
+    pub method: Method,
+    /// `ε₀` and `α`.
+    pub tolerances: Tolerances,
+    /// LeakyReLU rows.
+    pub rows: RowRule,
+    /// Which step of a ladder is returned.
+    pub stop: Stop,
+}
+
+impl Default for LayerOptions {
+    fn default() -> Self {
+        LayerOptions {
+            method: Method::Linf,
+            tolerances: Tolerances::default(),
+            rows: RowRule::default(),
+            stop: Stop::default(),
+        }
+    }
+}
+
+/// What one layer's inversion works with.
+pub struct LayerContext<'a> {
+    /// The layer, from 0.
+    pub index: usize,
+    /// Its `W`, `b` and sign.
+    pub system: &'a LayerSystem,
+    /// Its activation.
+    pub activation: Activation,
+    /// Where classification and forward passes run.
+    pub device: &'a dyn Device,
+    /// What solves the LPs.
+    pub solver: &'a dyn Solver,
+    /// The method and its parameters.
+    pub options: &'a LayerOptions,
+    /// How exact the observations are.
+    pub precision: Precision,
+}
+
+/// What came of one observation at one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerAnswer {
+    /// The layer's input, within its sign. Meaningless where `outcome` is not [`LayerOutcome::Found`].
+    pub z: Vec<f64>,
+    /// Which entries the layer's LP determines.
+    pub determined: Vec<bool>,
+    /// Found, or why not.
+    pub outcome: LayerOutcome,
+    /// `ε` of the answer (`τ` for `exact`).
+    pub epsilon: f64,
+    /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
+    pub objective: f64,
+    /// Entries above ε.
+    pub active_rows: usize,
+    /// LPs solved, the least squares of `exact` not counted.
+    pub solves: usize,
+    /// Interior-point iterations in all of them.
+    pub iterations: u64,
+    /// Whether every LP that the answer rests on passed the certificate.
+    pub certified: bool,
+    /// LPs that needed a second try.
+    pub retries: usize,
+}
+
+/// Whether a layer gave an input for the layer before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerOutcome {
+    /// Yes.
+    Found,
+    /// No exact pre-image exists, to the tolerance (`exact`).
+    Impossible,
+    /// No ε of the ladder was feasible (`relaxed`).
+    NoFeasibleStep,
+    /// The solver came back without a usable point.
+    SolverFailed,
+}
+
+/// Wall-clock time by stage, and how often each ran.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageTimes {
+    /// Classification on the device.
+    pub classify: Duration,
+    /// Building, solving and certifying the LPs.
+    pub solve: Duration,
+    /// Forward passes for the stop rules.
+    pub forward: Duration,
+}
+
+impl LayerContext<'_> {
+    fn shape(&self) -> Shape {
+        Shape::of(self.activation)
+    }
+
+    /// Inverts the layer for every target of the batch. One answer a column.
+    ///
+    /// # Errors
+    /// Only what the device reports; a target that cannot be inverted is an answer.
+    pub fn invert(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+        match self.options.method {
+            Method::Exact => self.invert_exactly(targets, times),
+            _ => self.search(targets, times),
+        }
+    }
+
+    fn search(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+        let count = targets.values.ncols();
+        let mut members: Vec<Member> =
+            (0..count).into_par_iter().map(|index| Member::new(self.new_search(targets.column(index)))).collect();
+        loop {
+            let pending: Vec<(usize, usize)> = members
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, member)| member.search.next().map(|step| (index, step)))
+                .collect();
+            if pending.is_empty() {
+                break;
+            }
+            let masks = timed(&mut times.classify, || self.classify(targets, &pending))?;
+            let solutions = timed(&mut times.solve, || {
+                let problems: Vec<Problem> = pending
+                    .par_iter()
+                    .enumerate()
+                    .map(|(place, &(index, step))| self.problem(targets.column(index), &masks, place, step))
+                    .collect();
+                solve_certified(self.system, self.solver, &problems)
+            });
+            let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
+            for (place, (solution, point)) in solutions.into_iter().zip(losses).enumerate() {
+                let (index, step) = pending[place];
+                members[index].record(step, solution, point, masks.above.active_count(place));
+            }
+        }
+        Ok(members.into_iter().map(|member| member.answer(self)).collect())
+    }
+
+    fn new_search(&self, target: Target<'_>) -> Search {
+        let LayerOptions { method, tolerances, rows, stop } = *self.options;
+        match method {
+            Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
+            Method::Relaxed => {
+                let gain = relaxed::Gain::of(self.system, self.shape(), target);
+                Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target))
+            }
+            Method::Linf | Method::Exact => {
+                Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target))
+            }
+        }
+    }
+
+    /// The masks of the pending observations, each at its own ε.
+    fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
+        let values = select_columns(&targets.values, pending);
+        let epsilon = |step| match self.options.method {
+            // The relaxed rows have no cases; its weights are the positive entries.
+            Method::Relaxed => 0.0,
+            _ => self.options.tolerances.at(step),
+        };
+        let thresholds: Vec<f64> = pending.iter().map(|&(_, step)| epsilon(step)).collect();
+        let above = self.device.classify(&values, &thresholds)?;
+        let second = |epsilon: &f64| second_threshold(self.shape(), self.options.rows, *epsilon);
+        let second: Option<Vec<f64>> = match self.options.method {
+            Method::Relaxed => None,
+            _ => thresholds.iter().map(second).collect(),
+        };
+        let above_second = second.map(|thresholds| self.device.classify(&values, &thresholds)).transpose()?;
+        Ok(Masks { above, above_second })
+    }
+
+    /// The LP of one target; `place` is its place in the masks.
+    pub fn problem(&self, target: Target<'_>, masks: &Masks, place: usize, step: usize) -> Problem {
+        let objective = match self.options.method {
+            Method::Relaxed => {
+                let epsilon = self.options.tolerances.at(step);
+                return relaxed::problem(self.system, self.shape(), target, &masks.above, place, epsilon);
+            }
+            Method::L1 => Objective::SumOfViolations,
+            Method::Linf | Method::Exact => Objective::LargestViolation,
+        };
+        let rows = violation_rows(self.system, self.shape(), self.options.rows, target, masks, place);
+        Problem { rows, objective }
+    }
+
+    /// `‖φ(z) − t‖₁` of each ladder step: screened by the device in f32, decided in f64 wherever f32 cannot tell it from the
+    /// best so far, so that the choice does not depend on the device.
+    fn losses(
+        &self,
+        targets: &Targets,
+        pending: &[(usize, usize)],
+        members: &[Member],
+        solutions: &[CertifiedSolution],
+    ) -> Result<Vec<Option<LadderPoint>>> {
+        if matches!(self.options.method, Method::Linf) {
+            return Ok(vec![None; pending.len()]);
+        }
+        let screened = self.activation.allowed_in_hidden_layers();
+        let outputs = if screened {
+            let columns = self.system.columns();
+            let inputs = DMatrix::from_fn(columns, solutions.len(), |row, column| solutions[column].z[row]);
+            Some(self.device.forward(self.index..self.index + 1, &inputs)?)
+        } else {
+            None
+        };
+        let point = |place: usize| {
+            let (index, _) = pending[place];
+            let solution = &solutions[place];
+            if solution.verdict == Verdict::Infeasible || solution.z.iter().any(|z| !z.is_finite()) {
+                return None;
+            }
+            let target = targets.column(index);
+            let scale = self.system.absolute_total(&solution.z) + target.finite().map(f64::abs).sum::<f64>();
+            let best = members[index].best_loss().unwrap_or(f64::INFINITY);
+            let hopeless = outputs.as_ref().is_some_and(|outputs| {
+                let outputs = outputs.column(place);
+                let observed = target.values.iter().zip(outputs.iter()).filter(|(t, _)| !t.is_nan());
+                let approximate: f64 = observed.map(|(t, output)| (output - t).abs()).sum();
+                approximate - FORWARD_TOLERANCE * scale > best
+            });
+            let pre_activation = |unit| self.system.product(unit, &solution.z) + self.system.bias[unit];
+            let loss = (!hopeless).then(|| target.loss(self.shape(), pre_activation));
+            Some(LadderPoint { loss, scale, objective: solution.objective() })
+        };
+        Ok((0..pending.len()).into_par_iter().map(point).collect())
+    }
+
+    fn invert_exactly(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+        let count = targets.values.ncols();
+        let tolerance = |index| self.precision.relative_tolerance() * targets.column(index).largest();
+        let tolerances: Vec<f64> = (0..count).map(tolerance).collect();
+        let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
+        Ok(timed(&mut times.solve, || {
+            let least_squares = |index: usize| {
+                let active = |unit| masks.is_active(index, unit);
+                exact::least_squares(self.system, self.shape(), targets.column(index), active, tolerances[index])
+            };
+            let solved: Vec<Option<Vec<f64>>> = (0..count).into_par_iter().map(least_squares).collect();
+            let unsolved: Vec<usize> = (0..count).filter(|&index| solved[index].is_none()).collect();
+            let problem = |&index: &usize| {
+                let active = |unit| masks.is_active(index, unit);
+                exact::feasibility(self.system, self.shape(), targets.column(index), active)
+            };
+            let problems: Vec<Problem> = unsolved.par_iter().map(problem).collect();
+            let mut fallbacks = solve_certified(self.system, self.solver, &problems).into_iter();
+            let answer = |(index, z): (usize, Option<Vec<f64>>)| {
+                let active_rows = masks.active_count(index);
+                match z {
+                    Some(z) => LayerAnswer {
+                        determined: vec![true; z.len()],
+                        z,
+                        outcome: LayerOutcome::Found,
+                        epsilon: tolerances[index],
+                        objective: 0.0,
+                        active_rows,
+                        solves: 0,
+                        iterations: 0,
+                        certified: true,
+                        retries: 0,
+                    },
+                    None => {
+                        let solution = fallbacks.next().unwrap_or_else(|| CertifiedSolution::missing(self.system));
+                        exact_fallback(solution, tolerances[index], active_rows)
+                    }
+                }
+            };
+            solved.into_iter().enumerate().map(answer).collect()
+        }))
+    }
+}
+
+/// What f32 forward passes may be off by, relative to the sum of absolute terms; the kernels' tests hold them to it.
+const FORWARD_TOLERANCE: f64 = 1e-5;
+
+fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usize) -> LayerAnswer {
+    let objective = solution.objective();
+    // The certificate's own resolution: what it cannot tell from 0 is feasible.
+    let outcome = if !objective.is_finite() {
+        LayerOutcome::SolverFailed
+    } else if objective <= tolerance {
+        LayerOutcome::Found
+    } else {
+        LayerOutcome::Impossible
+    };
+    LayerAnswer {
+        outcome,
+        epsilon: tolerance,
+        objective,
+        active_rows,
+        solves: 1,
+        iterations: solution.iterations.into(),
+        certified: solution.is_certified(),
+        retries: solution.retried.into(),
+        determined: solution.determined,
+        z: solution.z,
+    }
+}
+
+fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    *total += start.elapsed();
+    result
+}
+
+fn select_columns(values: &DMatrix<f64>, pending: &[(usize, usize)]) -> DMatrix<f64> {
+    let mut selected = DMatrix::zeros(values.nrows(), pending.len());
+    for (place, &(index, _)) in pending.iter().enumerate() {
+        selected.column_mut(place).copy_from(&values.column(index));
+    }
+    selected
+}
+
+/// The search over ε of one observation.
+enum Search {
+    Monotone(MonotoneSearch),
+    Ladder(LadderSearch),
+}
+
+impl Search {
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Search::Monotone(search) => search.next(),
+            Search::Ladder(search) => search.next(),
+        }
+    }
+}
+
+/// One observation on its way through the rounds.
+struct Member {
+    search: Search,
+    /// Solved steps that may become the answer: all of a monotone search's few, the best of a ladder's.
+    kept: Vec<(usize, CertifiedSolution, usize)>,
+    solves: usize,
+    iterations: u64,
+    retries: usize,
+    certified: bool,
+    /// A solve gave nothing to go on with.
+    broken: bool,
+}
+
+impl Member {
+    fn new(search: Search) -> Self {
+        Member { search, kept: Vec::new(), solves: 0, iterations: 0, retries: 0, certified: true, broken: false }
+    }
+
+    fn best_loss(&self) -> Option<f64> {
+        match &self.search {
+            Search::Ladder(search) => search.best_loss(),
+            Search::Monotone(_) => None,
+        }
+    }
+
+    fn record(&mut self, step: usize, solution: CertifiedSolution, point: Option<LadderPoint>, active_rows: usize) {
+        self.solves += 1;
+        self.iterations += u64::from(solution.iterations);
+        self.retries += usize::from(solution.retried);
+        self.certified &= solution.is_certified();
+        match &mut self.search {
+            Search::Monotone(search) => {
+                let delta = solution.objective();
+                if delta.is_finite() {
+                    search.record(step, delta);
+                    self.kept.push((step, solution, active_rows));
+                } else {
+                    // Without a δ the search cannot go on; nothing else stands to be learnt.
+                    self.broken = true;
+                    search.abandon();
+                }
+            }
+            Search::Ladder(search) => {
+                if search.record(step, point) {
+                    self.kept = vec![(step, solution, active_rows)];
+                }
+            }
+        }
+    }
+
+    fn answer(self, context: &LayerContext<'_>) -> LayerAnswer {
+        let chosen = match &self.search {
+            Search::Monotone(search) => search.answer().and_then(|answer| {
+                let shared = self.kept.iter().find(|(step, ..)| search.same_rows(*step, answer));
+                shared.map(|(_, solution, active_rows)| (answer, solution.clone(), *active_rows))
+            }),
+            Search::Ladder(_) => self.kept.into_iter().next(),
+        };
+        let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
+        let (outcome, step, solution, active_rows) = match found {
+            Some((step, solution, active_rows)) => (LayerOutcome::Found, step, solution, active_rows),
+            None => {
+                let outcome = match self.search {
+                    Search::Ladder(_) if self.certified => LayerOutcome::NoFeasibleStep,
+                    _ => LayerOutcome::SolverFailed,
+                };
+                (outcome, 0, CertifiedSolution::missing(context.system), 0)
+            }
+        };
+        LayerAnswer {
+            outcome,
+            epsilon: context.options.tolerances.at(step),
+            objective: solution.objective(),
+            active_rows,
+            solves: self.solves,
+            iterations: self.iterations,
+            certified: self.certified,
+            retries: self.retries,
+            determined: solution.determined,
+            z: solution.z,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Layer-wise inversion of a batch: from the observations inwards, each layer's recovered input is the target of the layer
+//! before it. What a layer's LP leaves undetermined is handed on as unobserved.
+//!
+//! From the bottom up: [`problem`] is the form of a linear program, [`solver`] solves a batch of them, [`certificate`] checks an
+//! answer from itself, [`face`] reads off what is determined and finishes, [`certified`] joins these; [`formulation`] says which
+//! rows and which ε, [`layer`] runs one layer's searches in rounds, and this file chains the layers.
+
+pub mod certificate;
+pub mod certified;
+pub mod face;
+pub mod formulation;
+pub mod layer;
+pub mod problem;
+pub mod row_space;
+pub mod solver;
+
+use nalgebra::DMatrix;
+
+use crate::device::Device;
+use crate::error::Result;
+use crate::network::Network;
+use formulation::target::{Precision, Targets};
+use layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
+use problem::LayerSystem;
+use solver::Solver;
+
+/// A network prepared for inversion: one [`LayerSystem`] a layer, made once.
+#[derive(Debug)]
+pub struct LayerSystems {
+    systems: Vec<LayerSystem>,
+}
+
+impl LayerSystems {
+    /// Copies the weights into the layout that the LPs use.
+    pub fn new(network: &Network) -> Self {
+        let system = |(index, layer): (usize, &crate::network::Layer)| {
+            LayerSystem::new(layer.weight.clone(), layer.bias.clone(), network.input_is_nonnegative(index))
+        };
+        LayerSystems { systems: network.layers().iter().enumerate().map(system).collect() }
+    }
+}
+
+/// What became of one observation in the layer-wise methods.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inversion {
+    /// The latent code, `k` entries. Only meaningful where `failure` is `None`.
+    pub code: Vec<f64>,
+    /// Why there is no code.
+    pub failure: Option<String>,
+    /// One entry a layer, in the order they were solved: the last layer first.
+    pub layers: Vec<LayerSummary>,
+    /// Saturated entries of the observation.
+    pub clamped: usize,
+}
+
+impl Inversion {
+    /// Whether every LP passed the certificate.
+    pub fn is_certified(&self) -> bool {
+        self.failure.is_none() && self.layers.iter().all(|layer| layer.certified)
+    }
+
+    /// Whether every layer determined its input.
+    pub fn is_determined(&self) -> bool {
+        self.failure.is_none() && self.layers.iter().all(|layer| layer.determined)
+    }
+}
+
+/// One layer of an [`Inversion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerSummary {
+    /// The layer, numbered from 1 at the code.
+    pub layer: usize,
+    /// `ε` of the answer.
+    pub epsilon: f64,
+    /// `δ`, `Σ e` or the relaxed maximum, of the unrefined answer.
+    pub objective: f64,
+    /// Entries of the target above ε.
+    pub active_rows: usize,
+    /// Whether the LP has this one optimum only.
+    pub determined: bool,
+    /// Entries of the layer's input that are not determined.
+    pub undetermined_entries: usize,
+    /// LPs solved.
+    pub solves: usize,
+    /// Their iterations.
+    pub iterations: u64,
+    /// LPs that needed the slower path.
+    pub retries: usize,
+    /// Whether every LP behind the answer passed the certificate.
+    pub certified: bool,
+}
+
+/// Inverts a batch of observations layer by layer. One answer a column, in order.
+///
+/// `observations`: `n` × count, `NaN` where unobserved. Columns with `±∞` or nothing observed fail; the others do not notice.
+///
+/// # Errors
+/// Those of the device. What happens to single observations is in the answers.
+pub fn invert_batch(
+    network: &Network,
+    systems: &LayerSystems,
+    device: &dyn Device,
+    solver: &dyn Solver,
+    options: &LayerOptions,
+    observations: &DMatrix<f64>,
+    precision: Precision,
+) -> Result<(Vec<Inversion>, StageTimes)> {
+    let mut times = StageTimes::default();
+    let mut inversions: Vec<Inversion> = observations
+        .column_iter()
+        .map(|observation| Inversion {
+            code: vec![f64::NAN; network.code_length()],
+            failure: unusable(observation.iter()),
+            layers: Vec::with_capacity(network.depth()),
+            clamped: 0,
+        })
+        .collect();
+    let mut members: Vec<usize> = (0..inversions.len()).filter(|&i| inversions[i].failure.is_none()).collect();
+    let output = network.layers()[network.depth() - 1].activation;
+    let mut targets = Targets::from_observations(&observations.select_columns(&members), output, precision);
+    for (&member, &clamped) in members.iter().zip(&targets.clamped) {
+        inversions[member].clamped = clamped;
+    }
+    for index in (0..network.depth()).rev() {
+        let activation = network.layers()[index].activation;
+        let system = &systems.systems[index];
+        let context = LayerContext { index, system, activation, device, solver, options, precision };
+        let answers = context.invert(&targets, &mut times)?;
+        let mut found = Vec::with_capacity(members.len());
+        let mut inputs = Vec::with_capacity(members.len() * system.columns());
+        for (&member, answer) in members.iter().zip(&answers) {
+            let inversion = &mut inversions[member];
+            let undetermined_above = inversion.layers.iter().any(|layer| !layer.determined);
+            inversion.layers.push(summary(index, answer));
+            if answer.outcome == LayerOutcome::Found {
+                found.push(member);
+                inputs.extend(next_target(answer, index));
+                if index == 0 {
+                    inversion.code.copy_from_slice(&answer.z);
+                }
+            } else {
+                inversion.failure = Some(failure(index, answer, undetermined_above));
+            }
+        }
+        members = found;
+        targets = Targets::from_hidden(DMatrix::from_vec(system.columns(), members.len(), inputs));
+    }
+    Ok((inversions, times))
+}
+
+/// Why an observation cannot be inverted at all.
+pub fn unusable<'a>(observation: impl Iterator<Item = &'a f64>) -> Option<String> {
+    let mut observed = 0usize;
+    for (entry, x) in observation.enumerate() {
+        if x.is_infinite() {
+            return Some(format!("entry {entry} is {x}"));
+        }
+        observed += usize::from(!x.is_nan());
+    }
+    (observed == 0).then(|| "no entry is observed".to_owned())
+}
+
+/// The layer's input as the target of the layer before it: undetermined entries as unobserved. At the code, nothing follows.
+fn next_target(answer: &LayerAnswer, index: usize) -> impl Iterator<Item = f64> + '_ {
+    let keep_all = index == 0;
+    answer
+        .z
+        .iter()
+        .zip(&answer.determined)
+        .map(move |(&z, &determined)| if determined || keep_all { z } else { f64::NAN })
+}
+
+fn summary(index: usize, answer: &LayerAnswer) -> LayerSummary {
+    let undetermined_entries = answer.determined.iter().filter(|determined| !**determined).count();
+    LayerSummary {
+        layer: index + 1,
+        epsilon: answer.epsilon,
+        objective: answer.objective,
+        active_rows: answer.active_rows,
+        determined: undetermined_entries == 0,
+        undetermined_entries,
+        solves: answer.solves,
+        iterations: answer.iterations,
+        retries: answer.retries,
+        certified: answer.certified,
+    }
+}
+
+fn failure(index: usize, answer: &LayerAnswer, undetermined_above: bool) -> String {
+    let layer = index + 1;
+    match answer.outcome {
+        LayerOutcome::Impossible if undetermined_above => format!(
+            "undecided: layer {layer} has no pre-image of the hidden vector found, but a layer after it did not determine that vector"
+        ),
+        LayerOutcome::Impossible => format!(
+            "layer {layer} has no exact pre-image: its rows miss by {:.3e}, more than the tolerance {:.3e}; for noisy data use linf or l1",
+            answer.objective, answer.epsilon
+        ),
+        LayerOutcome::NoFeasibleStep => {
+            format!("layer {layer}: no tolerance up to its largest target makes the rows feasible")
+        }
+        LayerOutcome::SolverFailed | LayerOutcome::Found => format!("layer {layer}: the solver found no usable point"),
+    }
+}

@@ -1,0 +1,151 @@
+//! One layer's linear programs, in the single form that formulations write, solvers solve and the certificate checks.
+//!
+//! Over the layer's input `z` (free, or `z ≥ 0` after a ReLU layer) and violations `e ≥ 0`, each row reads
+//!
+//! ```text
+//!     side · (w_u · z) − slack · e ≤ bound        (bias and target already moved into `bound`)
+//! ```
+//!
+//! where `u` is the row's unit and `e` is one shared `δ` ([`Objective::LargestViolation`]), one `e_u` a unit
+//! ([`Objective::SumOfViolations`]) or absent (`slack = 0`, [`Objective::Linear`]). The multipliers are `y ≥ 0`, one a row;
+//! with `g = Σ_r y_r side_r w_{u(r)}` the duals are
+//!
+//! | objective | primal | dual | subject to |
+//! |---|---|---|---|
+//! | largest violation | `min δ` | `max −bound·y` | `g ≥ 0` (`= 0` where `z` is free), `Σ_r slack_r y_r ≤ 1` |
+//! | sum of violations | `min Σ e_u` | `max −bound·y` | the same `g`, `Σ_{r of u} slack_r y_r ≤ 1` for each unit `u` |
+//! | linear | `max q·z` | `min bound·y` | `g ≥ q` (`= q` where `z` is free) |
+//!
+//! The first two are always feasible and bounded; the third is bounded by construction (each unit with a weight has an
+//! upper bound) but may be infeasible, which a `y ≥ 0` with `g ≥ 0` (`= 0`) and `bound·y < 0` proves (Farkas).
+
+use nalgebra::{DMatrix, DVector};
+
+/// What all problems of a layer share.
+#[derive(Debug, Clone)]
+pub struct LayerSystem {
+    /// `W`: units × columns.
+    pub weight: DMatrix<f64>,
+    /// `Wᵀ`, so that a unit's weights are contiguous: columns × units.
+    pub transposed: DMatrix<f64>,
+    /// `b`, one entry a unit.
+    pub bias: DVector<f64>,
+    /// `Σ_u |w_u|` and `Σ_u |b_u|`: bounds the sum of the units' absolute terms at the price of one scalar product.
+    column_totals: DVector<f64>,
+    bias_total: f64,
+    /// Whether `z ≥ 0` (the hidden-layer sign).
+    pub nonnegative: bool,
+}
+
+impl LayerSystem {
+    /// Takes a layer's weight (units × columns) and bias (units).
+    pub fn new(weight: DMatrix<f64>, bias: DVector<f64>, nonnegative: bool) -> Self {
+        let transposed = weight.transpose();
+        let column_totals = DVector::from_iterator(
+            weight.ncols(),
+            weight.column_iter().map(|column| column.iter().map(|w| w.abs()).sum()),
+        );
+        let bias_total = bias.iter().map(|b| b.abs()).sum();
+        LayerSystem { weight, transposed, bias, column_totals, bias_total, nonnegative }
+    }
+
+    /// Number of units, the rows of `W`.
+    pub fn units(&self) -> usize {
+        self.weight.nrows()
+    }
+
+    /// Number of entries of `z`, the columns of `W`.
+    pub fn columns(&self) -> usize {
+        self.weight.ncols()
+    }
+
+    /// The weights `w_u` of one unit, contiguous.
+    pub fn unit(&self, unit: usize) -> &[f64] {
+        let columns = self.columns();
+        &self.transposed.as_slice()[unit * columns..(unit + 1) * columns]
+    }
+
+    /// `w_u · z`.
+    pub fn product(&self, unit: usize, z: &[f64]) -> f64 {
+        self.unit(unit).iter().zip(z).map(|(w, z)| w * z).sum()
+    }
+
+    /// `Σ_u (|w_u|·|z| + |b_u|)` over all units.
+    pub fn absolute_total(&self, z: &[f64]) -> f64 {
+        self.column_totals.iter().zip(z).map(|(total, z)| total * z.abs()).sum::<f64>() + self.bias_total
+    }
+
+    /// `Σ_i |w_{u,i}| |z_i|`, the size of the terms that rounding in `w_u · z` is measured against.
+    pub fn absolute_product(&self, unit: usize, z: &[f64]) -> f64 {
+        self.unit(unit).iter().zip(z).map(|(w, z)| (w * z).abs()).sum()
+    }
+}
+
+/// One inequality `side · (w_unit · z) − slack · e ≤ bound`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// The unit whose weights stand on the left.
+    pub unit: usize,
+    /// `1` for an upper bound on `w·z`, `−1` for a lower one.
+    pub side: f64,
+    /// Factor of the violation, at least 0.
+    pub slack: f64,
+    /// Right-hand side.
+    pub bound: f64,
+    /// `|b_u| + |t_u|`: with `|w|·|z|` it makes the scale `s_u` of the certificate.
+    pub magnitude: f64,
+}
+
+/// What is minimised or maximised.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// `min δ`, one violation for all rows; every row's slack is positive.
+    LargestViolation,
+    /// `min Σ e_u`, one violation a unit; every row's slack is positive.
+    SumOfViolations,
+    /// `max q·z`; every row's slack is 0.
+    Linear {
+        /// `q`, one entry a column.
+        weights: DVector<f64>,
+        /// `Q = Σ_u |weight of unit u| s_u` of the certificate needs the units' weights: `(unit, weight, magnitude)`.
+        units: Vec<(usize, f64, f64)>,
+    },
+}
+
+/// One observation's linear program over a [`LayerSystem`]. Rows of the same unit are adjacent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// The inequalities.
+    pub rows: Vec<Row>,
+    /// The objective.
+    pub objective: Objective,
+}
+
+/// How a solver left a problem. Nothing here is believed before [`crate::lp::certificate`] has checked it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// `z` and `y` are meant as an optimal pair.
+    Optimal,
+    /// `y` is meant as a proof that no `z` satisfies the rows.
+    Infeasible,
+    /// The solver gave up; `z` and `y` are its last iterate.
+    Stalled,
+}
+
+/// A solver's answer to one problem.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solution {
+    /// What the answer claims to be.
+    pub outcome: Outcome,
+    /// The primal point, one entry a column.
+    pub z: Vec<f64>,
+    /// The multipliers, one a row.
+    pub y: Vec<f64>,
+    /// Interior-point iterations spent.
+    pub iterations: u32,
+}
+
+/// The slices of `rows` that belong to one unit each.
+pub fn rows_by_unit(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    rows.chunk_by(|a, b| a.unit == b.unit)
+}
