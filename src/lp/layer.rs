@@ -171,8 +171,8 @@ impl LayerContext<'_> {
         }
     }
 
-    /// The masks of the pending observations, each at its own ε.
-    fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
+    /// The masks of the pending observations, `(column, step)`, each at its own ε.
+    pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
         let epsilon = |step| match self.options.method {
             // The relaxed rows have no cases; its weights are the positive entries.

@@ -1,0 +1,91 @@
+//! Every layer LP against an oracle that shares nothing with it but the definitions.
+
+use unrelu::lp::certificate::Verdict;
+use unrelu::lp::certified::solve_certified;
+use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::network::Activation;
+
+use crate::oracle;
+use crate::support::{Instance, degenerate_instances, random_instance};
+
+/// The certified objective; `None` where the LP is certified infeasible. Anything else fails.
+fn certified_objective(instance: &Instance, method: Method, rule: RowRule) -> Option<f64> {
+    let system = instance.system();
+    let problem = instance.problem(&system, method, rule);
+    match solve_certified(&system, &ClarabelReference, &[problem]).remove(0).verdict {
+        Verdict::Optimal { objective } => Some(objective),
+        Verdict::Infeasible => None,
+        Verdict::NotCertified { objective, failed } => {
+            panic!("{}: {method} {rule}: not certified ({failed:?}), objective {objective:e}", instance.name)
+        }
+    }
+}
+
+#[track_caller]
+fn assert_close(found: Option<f64>, expected: Option<f64>, instance: &Instance, what: &str) {
+    let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(instance.epsilon, |most, t| most.max(t.abs()));
+    let agree = match (found, expected) {
+        (Some(found), Some(expected)) => (found - expected).abs() <= 1e-8 * expected.abs() + 1e-9 * scale * scale.clamp(1e-300, 1.0),
+        (None, None) => true,
+        _ => false,
+    };
+    assert!(agree, "{}: {what}: found {found:?}, the oracle says {expected:?}", instance.name);
+}
+
+fn check_all_methods(instance: &Instance) {
+    let rules: &[RowRule] = match instance.activation {
+        Activation::Relu => &[RowRule::Corrected],
+        _ => &[RowRule::Corrected, RowRule::Printed, RowRule::Inactive],
+    };
+    for &rule in rules {
+        for (method, sum) in [(Method::Linf, false), (Method::L1, true)] {
+            let found = certified_objective(instance, method, rule);
+            let expected = Some(oracle::violation(instance, rule, sum));
+            assert_close(found, expected, instance, &format!("{method} {rule}"));
+        }
+    }
+    let found = certified_objective(instance, Method::Relaxed, RowRule::Corrected);
+    assert_close(found, oracle::relaxed(instance), instance, "relaxed");
+}
+
+#[test]
+fn degenerate_layers_against_the_simplex() {
+    for instance in degenerate_instances() {
+        check_all_methods(&instance);
+    }
+}
+
+#[test]
+fn random_layers_against_the_simplex() {
+    for (case, (units, columns)) in [(20, 6), (40, 12), (12, 12), (9, 14)].into_iter().enumerate() {
+        for activation in [Activation::Relu, Activation::LeakyRelu(0.1), Activation::LeakyRelu(0.7), Activation::Identity] {
+            for nonnegative in [false, true] {
+                for seed in 0..5 {
+                    let seed = 1000 * case as u64 + seed;
+                    check_all_methods(&random_instance(units, columns, activation, nonnegative, 0.05, seed));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn few_columns_against_every_vertex() {
+    let mut compared = 0;
+    for columns in 1..=3 {
+        for activation in [Activation::Relu, Activation::LeakyRelu(0.2)] {
+            for nonnegative in [false, true] {
+                for seed in 0..6 {
+                    let instance = random_instance(5, columns, activation, nonnegative, 0.2, 77 * seed + columns as u64);
+                    if let Some(expected) = oracle::violation_by_vertices(&instance, RowRule::Corrected) {
+                        let found = certified_objective(&instance, Method::Linf, RowRule::Corrected);
+                        assert_close(found, Some(expected), &instance, "linf by vertices");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(compared > 40, "only {compared} instances had a vertex");
+}

@@ -1,0 +1,152 @@
+//! Independent oracles, written from the definitions and not from the library's rows: a simplex (microlp), and brute force
+//! over all vertices for few columns.
+
+use microlp::{ComparisonOp, OptimizationDirection, Problem, Variable};
+use nalgebra::{DMatrix, DVector};
+use unrelu::lp::formulation::RowRule;
+use unrelu::network::Activation;
+
+use crate::support::Instance;
+
+/// Limits of a pre-activation `a`, as functions of the violation: `(constant, factor)` of each `a ≤ constant + factor·e` and
+/// `a ≥ constant − factor·e`.
+pub struct Limits {
+    pub unit: usize,
+    pub upper: Vec<(f64, f64)>,
+    pub lower: Vec<(f64, f64)>,
+}
+
+/// The limits of `linf` and `l1`, DESIGN §2.
+pub fn limits(instance: &Instance, rule: RowRule) -> Vec<Limits> {
+    let (eps, c) = (instance.epsilon, instance.slope());
+    let mut all = Vec::new();
+    for (unit, &t) in instance.target.iter().enumerate().filter(|(_, t)| !t.is_nan()) {
+        let (upper, lower) = if t > eps {
+            (vec![(t, 1.0)], vec![(t, 1.0)])
+        } else if instance.activation == Activation::Relu || rule == RowRule::Inactive {
+            (vec![(t, 1.0)], vec![])
+        } else if rule == RowRule::Printed {
+            if t > -eps { (vec![(t, 1.0)], vec![(t / c, 1.0 / c)]) } else { (vec![(t / c, 1.0 / c)], vec![(t / c, 1.0 / c)]) }
+        } else if t > 0.0 {
+            (vec![(t, 1.0)], vec![(t, 1.0 / c)])
+        } else {
+            (vec![(t, 1.0), (t / c, 1.0 / c)], vec![(t / c, 1.0 / c)])
+        };
+        all.push(Limits { unit, upper, lower });
+    }
+    all
+}
+
+fn variables(problem: &mut Problem, instance: &Instance) -> Vec<Variable> {
+    let low = if instance.nonnegative { 0.0 } else { f64::NEG_INFINITY };
+    (0..instance.weight.ncols()).map(|_| problem.add_var(0.0, (low, f64::INFINITY))).collect()
+}
+
+fn terms(instance: &Instance, unit: usize, z: &[Variable], violation: Option<(Variable, f64)>) -> Vec<(Variable, f64)> {
+    let of_z = z.iter().enumerate().map(|(i, &z)| (z, instance.weight[(unit, i)]));
+    of_z.chain(violation).filter(|(_, factor)| *factor != 0.0).collect()
+}
+
+/// `δ*` or `Σ e*` by the simplex.
+pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    let z = variables(&mut problem, instance);
+    let shared = (!sum).then(|| problem.add_var(1.0, (0.0, f64::INFINITY)));
+    for limits in limits(instance, rule) {
+        let e = shared.unwrap_or_else(|| problem.add_var(1.0, (0.0, f64::INFINITY)));
+        let bias = instance.bias[limits.unit];
+        for (constant, factor) in limits.upper {
+            problem.add_constraint(terms(instance, limits.unit, &z, Some((e, -factor))), ComparisonOp::Le, constant - bias);
+        }
+        for (constant, factor) in limits.lower {
+            problem.add_constraint(terms(instance, limits.unit, &z, Some((e, factor))), ComparisonOp::Ge, constant - bias);
+        }
+    }
+    problem.solve().expect("always feasible and bounded").objective()
+}
+
+/// The relaxed maximum of eqs. (8) and (9) by the simplex; `None` where infeasible.
+pub fn relaxed(instance: &Instance) -> Option<f64> {
+    let mut problem = Problem::new(OptimizationDirection::Maximize);
+    let (eps, c) = (instance.epsilon, instance.slope());
+    let relu = instance.activation == Activation::Relu;
+    let low = if instance.nonnegative { 0.0 } else { f64::NEG_INFINITY };
+    let observed: Vec<(usize, f64)> = instance.target.iter().copied().enumerate().filter(|(_, t)| !t.is_nan()).collect();
+    let weight = |t: f64| if relu { t.max(0.0) } else { t };
+    let z: Vec<Variable> = (0..instance.weight.ncols())
+        .map(|i| {
+            let q: f64 = observed.iter().map(|&(u, t)| weight(t) * instance.weight[(u, i)]).sum();
+            problem.add_var(q, (low, f64::INFINITY))
+        })
+        .collect();
+    for &(unit, t) in &observed {
+        let left = terms(instance, unit, &z, None);
+        let bias = instance.bias[unit];
+        let upper = if relu { t + eps } else { (t + eps).max(0.0) };
+        if left.is_empty() {
+            // microlp does not take empty rows.
+            if upper < bias || (!relu && (t - eps).min(0.0) / c > bias) {
+                return None;
+            }
+            continue;
+        }
+        problem.add_constraint(left.as_slice(), ComparisonOp::Le, upper - bias);
+        if !relu {
+            problem.add_constraint(left.as_slice(), ComparisonOp::Ge, (t - eps).min(0.0) / c - bias);
+        }
+    }
+    problem.solve().ok().map(|solution| solution.objective())
+}
+
+/// `δ*` by trying every vertex of the region in `(z, δ)`. Rank-deficient regions have no vertex: `None`.
+pub fn violation_by_vertices(instance: &Instance, rule: RowRule) -> Option<f64> {
+    let k = instance.weight.ncols();
+    // Rows `g·(z, δ) ≤ h`.
+    let mut rows: Vec<(DVector<f64>, f64)> = Vec::new();
+    for limits in limits(instance, rule) {
+        let bias = instance.bias[limits.unit];
+        let mut add = |side: f64, (constant, factor): (f64, f64)| {
+            let mut g = DVector::zeros(k + 1);
+            for i in 0..k {
+                g[i] = side * instance.weight[(limits.unit, i)];
+            }
+            g[k] = -factor;
+            rows.push((g, side * (constant - bias)));
+        };
+        limits.upper.iter().for_each(|&limit| add(1.0, limit));
+        limits.lower.iter().for_each(|&limit| add(-1.0, limit));
+    }
+    for i in (0..=k).filter(|&i| i == k || instance.nonnegative) {
+        let mut g = DVector::zeros(k + 1);
+        g[i] = -1.0;
+        rows.push((g, 0.0));
+    }
+    let mut best: Option<f64> = None;
+    let mut chosen = Vec::new();
+    each_subset(rows.len(), k + 1, 0, &mut chosen, &mut |subset| {
+        let matrix = DMatrix::from_fn(k + 1, k + 1, |r, c| rows[subset[r]].0[c]);
+        let right = DVector::from_iterator(k + 1, subset.iter().map(|&r| rows[r].1));
+        let lu = matrix.clone().full_piv_lu();
+        if lu.u().diagonal().iter().any(|pivot| pivot.abs() < 1e-9) {
+            return;
+        }
+        let Some(point) = lu.solve(&right) else { return };
+        let scale = point.amax().max(1e-300) * 1e-9 + right.amax() * 1e-9;
+        if rows.iter().all(|(g, h)| g.dot(&point) <= h + scale) && best.is_none_or(|best| point[k] < best) {
+            best = Some(point[k]);
+        }
+    });
+    best
+}
+
+fn each_subset(of: usize, size: usize, from: usize, chosen: &mut Vec<usize>, visit: &mut impl FnMut(&[usize])) {
+    if chosen.len() == size {
+        visit(chosen);
+        return;
+    }
+    for next in from..of {
+        chosen.push(next);
+        each_subset(of, size, next + 1, chosen, visit);
+        chosen.pop();
+    }
+}
