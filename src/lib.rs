@@ -4,4 +4,6 @@ pub mod configuration;
 pub mod descent;
 pub mod device;
 pub mod error;
+pub mod formats;
 pub mod network;
+pub mod random;
