@@ -5,5 +5,6 @@ pub mod descent;
 pub mod device;
 pub mod error;
 pub mod formats;
+pub mod generate;
 pub mod network;
 pub mod random;

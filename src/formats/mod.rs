@@ -4,7 +4,13 @@
 //! What is read is checked before any work begins; what is written appears under its name only when it is
 //! complete ([`output::OutputFile`]).
 
+pub mod batch_norm;
+mod layers_by_name;
+mod modules;
+pub mod network_file;
+mod norms_by_name;
 pub mod npy;
 pub mod output;
+pub mod pytorch;
 pub mod safetensors;
 pub mod tensor_file;
