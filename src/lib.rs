@@ -5,4 +5,7 @@ pub mod descent;
 pub mod device;
 pub mod error;
 pub mod lp;
+pub mod formats;
+pub mod generate;
 pub mod network;
+pub mod random;

@@ -1,0 +1,105 @@
+//! `unrelu generate`: observations from codes, given or random, with or without noise.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use unrelu::error::{Error, Result};
+use unrelu::formats::npy::{ElementType, NpyReader};
+use unrelu::generate::{Codes, Generation};
+use unrelu::random::Noise;
+
+use super::network_args::NetworkArgs;
+use super::progress::Progress;
+use super::{Outcome, interrupt};
+
+/// Run a generator forward: observations from codes, or from random codes N(0, I)
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "unrelu generate [OPTIONS] NETWORK CODES -o OBSERVATIONS.npy\n       \
+                      unrelu generate [OPTIONS] NETWORK --count N -o OBSERVATIONS.npy",
+    after_help = "Example:\n  unrelu generate net.safetensors --count 1000 --seed 1 --codes-out codes.npy \
+                  -o observations.npy --noise uniform:0.01"
+)]
+pub struct Args {
+    #[command(flatten)]
+    network: NetworkArgs,
+
+    /// Codes to start from, a .npy of shape (count, k)
+    #[arg(required_unless_present = "count", conflicts_with = "count")]
+    codes: Option<PathBuf>,
+
+    /// Draw this many random codes instead
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Where to write the random codes
+    #[arg(long, value_name = "CODES.npy", requires = "count", conflicts_with = "codes")]
+    codes_out: Option<PathBuf>,
+
+    /// The observations, a .npy of shape (count, n)
+    #[arg(short, long, value_name = "OBSERVATIONS.npy")]
+    output: PathBuf,
+
+    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for a standard deviation
+    #[arg(long)]
+    noise: Option<Noise>,
+
+    /// Seed of random codes and noise; the same seed gives the same numbers, on every machine
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// What the outputs are stored as
+    #[arg(long, default_value = "f64")]
+    dtype: StoredAs,
+
+    /// How many are in memory at a time; it changes no result
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+
+    /// Replace outputs that exist
+    #[arg(long)]
+    force: bool,
+}
+
+/// `--dtype`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum StoredAs {
+    F64,
+    F32,
+}
+
+impl From<StoredAs> for ElementType {
+    fn from(stored_as: StoredAs) -> Self {
+        match stored_as {
+            StoredAs::F64 => ElementType::F64,
+            StoredAs::F32 => ElementType::F32,
+        }
+    }
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let network = args.network.load()?;
+    let codes = match (&args.codes, args.count) {
+        (Some(path), _) => Codes::File(NpyReader::open(path)?),
+        (None, Some(count)) => Codes::Random { count, out: args.codes_out },
+        (None, None) => return Err(Error::option("CODES", "nothing", "a file with codes, or --count")),
+    };
+    let mut progress = Progress::new("generating", codes.count());
+    let generation = Generation {
+        network: &network,
+        codes,
+        output: args.output,
+        noise: args.noise,
+        seed: args.seed,
+        element_type: args.dtype.into(),
+        batch: args.batch as usize,
+        force: args.force,
+    };
+    interrupt::listen();
+    let result = generation.run(|done| {
+        progress.set(done);
+        !interrupt::requested()
+    });
+    progress.finish();
+    result.map(|()| Outcome::Complete)
+}

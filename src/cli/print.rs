@@ -1,0 +1,20 @@
+//! Standard output without panics: `println!` panics when the reader has closed the pipe.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use unrelu::error::{Error, Result};
+
+/// Writes `text` to standard output as it is.
+pub fn print(text: &str) -> Result<()> {
+    let mut output = io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .map_err(|error| Error::io(Path::new("standard output"), "write", error))
+}
+
+/// Writes a line to standard error; a closed one is no reason to stop.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

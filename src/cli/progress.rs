@@ -1,0 +1,101 @@
+//! Progress on standard error, with the rate and the time left: a bar on a terminal, else a line now and then.
+//! Under `NO_COLOR` there is no bar either: who sets it wants plain text.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Time between two lines where there is no bar. A run that is shorter than this prints none.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Progress towards a known number of items.
+pub struct Progress {
+    label: &'static str,
+    total: u64,
+    begun: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines { last: Instant },
+}
+
+impl Progress {
+    /// Begins at 0 of `total`; `label` says what is being done: `generating`.
+    pub fn new(label: &'static str, total: u64) -> Self {
+        let begun = Instant::now();
+        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
+        let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, total)) };
+        Progress { label, total, begun, display }
+    }
+
+    /// `done` of the items are done.
+    pub fn set(&mut self, done: u64) {
+        match &mut self.display {
+            Display::Bar(bar) => bar.set_position(done),
+            Display::Lines { last } if last.elapsed() >= BETWEEN_LINES => {
+                *last = Instant::now();
+                let _ = writeln!(io::stderr(), "{}", line(self.label, done, self.total, self.begun.elapsed()));
+            }
+            Display::Lines { .. } => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Display::Bar(bar) = self.display {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(label: &'static str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+    // The template is a constant, and a bar in the default style is better than none.
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left")
+    {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(label);
+    bar
+}
+
+fn line(label: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
+    let mut line = format!("{label}: {done} of {total}, {} a second", short(rate));
+    if rate > 0.0 && done < total {
+        line.push_str(&format!(", {} left", duration((total - done) as f64 / rate)));
+    }
+    line
+}
+
+/// Three digits are enough for a rate.
+fn short(rate: f64) -> String {
+    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.2}") }
+}
+
+/// Seconds as a person says them: `42 s`, `3 min 5 s`, `2 h 10 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_rate_and_time_left() {
+        let line = line("generating", 500, 2000, Duration::from_secs(2));
+        assert_eq!(line, "generating: 500 of 2000, 250 a second, 6 s left");
+        assert_eq!(duration(3725.0), "1 h 2 min");
+    }
+}

@@ -1,0 +1,43 @@
+//! `unrelu random-network`: the random networks of the paper.
+
+use std::path::PathBuf;
+
+use unrelu::error::Result;
+use unrelu::formats::safetensors::write_network;
+use unrelu::network::Activation;
+use unrelu::random::random_network;
+
+use super::Outcome;
+
+/// Write a random network, entries of layer i N(0, 1/n_i), no biases
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  unrelu random-network 20,100,500 -o net.safetensors --activation leaky_relu:0.1 --seed 1"
+)]
+pub struct Args {
+    /// Units from the code outwards: 20,100,500
+    #[arg(value_delimiter = ',', required = true, value_name = "UNITS,…")]
+    sizes: Vec<usize>,
+
+    /// The network, as safetensors
+    #[arg(short, long, value_name = "NET.safetensors")]
+    output: PathBuf,
+
+    /// Activation of all layers: relu or leaky_relu:SLOPE
+    #[arg(long, default_value = "relu")]
+    activation: Activation,
+
+    /// The same seed gives the same network, on every machine
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let network = random_network(&args.sizes, args.activation, args.seed)?;
+    write_network(&args.output, &network, args.force)?;
+    Ok(Outcome::Complete)
+}

@@ -1,0 +1,421 @@
+//! Which tensors make up the generator, and in what order. The files keep no order, and often hold an encoder or a
+//! discriminator beside it; a wrong guess would invert another network, so whatever is not plain is refused, with
+//! the candidates ready to be pasted.
+//!
+//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`, `blocks.1.linear`), chain in
+//! that order and do not narrow before they widen, as an autoencoder does; and layers of one parent that can only be
+//! put in one order because each widens. Anything else is picked with `--layers`.
+
+use super::modules::{Kind, Module, modules};
+use super::norms_by_name::{NormNames, norm_of, norms_left_over};
+use super::tensor_file::TensorInfo;
+use crate::error::{Error, Result};
+
+/// The tensors of one layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerNames {
+    /// The module's name: `decoder.0`.
+    pub name: String,
+    /// Name of the weight, units × inputs.
+    pub weight: String,
+    pub units: usize,
+    pub inputs: usize,
+    /// Name of the bias, if there is one.
+    pub bias: Option<String>,
+    /// BatchNorm layers between this layer and its activation.
+    pub norms: Vec<NormNames>,
+}
+
+/// The generator's layers from the code outwards: those picked by name, or all of the file's if they are plain.
+/// A pick is a module's name or the end of it after a dot.
+///
+/// # Errors
+/// [`Error::Input`] if a pick is unknown, ambiguous or no linear layer, or if it is not plain which layers to take.
+pub fn resolve(tensors: &[TensorInfo], picks: Option<&[String]>, source: &str) -> Result<Vec<LayerNames>> {
+    let modules = modules(tensors);
+    match picks {
+        Some(picks) => picked(&modules, picks, source),
+        None => automatic(&modules, source),
+    }
+}
+
+fn picked(modules: &[Module], picks: &[String], source: &str) -> Result<Vec<LayerNames>> {
+    let chosen = picks.iter().map(|pick| find(modules, pick, source)).collect::<Result<Vec<_>>>()?;
+    let norms_are_listed = chosen.iter().any(|module| matches!(module.kind, Kind::BatchNorm { .. }));
+    let mut layers: Vec<LayerNames> = Vec::new();
+    for module in &chosen {
+        match (&module.kind, layers.last_mut()) {
+            (Kind::Linear { .. }, _) => layers.extend(layer(modules, module, !norms_are_listed)),
+            (Kind::BatchNorm { features }, Some(layer)) if *features == layer.units => {
+                layer.norms.extend(NormNames::of(module));
+            }
+            (Kind::BatchNorm { .. }, Some(layer)) => {
+                return Err(Error::input(
+                    source,
+                    format!("{} after `{}` with {} units", module.describe(), layer.name, layer.units),
+                    "a BatchNorm of as many features as the layer before it has units",
+                    "list it directly behind its layer in --layers",
+                ));
+            }
+            (Kind::BatchNorm { .. }, None) => {
+                return Err(Error::input(
+                    source,
+                    format!("{} first in --layers", module.describe()),
+                    "a BatchNorm behind the layer that it belongs to",
+                    "list it directly behind its layer in --layers",
+                ));
+            }
+            (Kind::Unsupported(_) | Kind::Unknown, _) => return Err(unsupported(source, &[module], &[])),
+        }
+    }
+    if !norms_are_listed {
+        refuse_left_over(modules, &chosen, source)?;
+    }
+    Ok(layers)
+}
+
+/// The module that `pick` names.
+fn find<'m, 'a>(modules: &'m [Module<'a>], pick: &str, source: &str) -> Result<&'m Module<'a>> {
+    let pick = pick.trim();
+    let pick = pick.strip_suffix(".weight").unwrap_or(pick);
+    if let Some(module) = modules.iter().find(|module| module.name == pick) {
+        return Ok(module);
+    }
+    let is_end = |module: &&Module| module.name.strip_suffix(pick).is_some_and(|start| start.ends_with('.'));
+    let matches: Vec<_> = modules.iter().filter(is_end).collect();
+    match matches[..] {
+        [module] if !pick.is_empty() => Ok(module),
+        [] => Err(Error::input(
+            source,
+            format!("no layer `{pick}`"),
+            format!(
+                "one of its layers: {}",
+                list(&modules.iter().filter(|m| m.kind != Kind::Unknown).collect::<Vec<_>>())
+            ),
+            "correct the name in --layers",
+        )),
+        _ => Err(Error::input(
+            source,
+            format!("several layers whose names end in `{pick}`: {}", list(&matches)),
+            "a name that only one of them has",
+            "write the whole name in --layers",
+        )),
+    }
+}
+
+fn automatic(modules: &[Module], source: &str) -> Result<Vec<LayerNames>> {
+    let linears: Vec<&Module> = modules.iter().filter(|m| matches!(m.kind, Kind::Linear { .. })).collect();
+    let obstacles: Vec<&Module> = modules.iter().filter(|m| matches!(m.kind, Kind::Unsupported(_))).collect();
+    if !obstacles.is_empty() {
+        return Err(unsupported(source, &obstacles, &linears));
+    }
+    if linears.is_empty() {
+        return Err(Error::input(
+            source,
+            "no weight matrix",
+            "tensors named like `layers.0.weight` or `decoder.0.weight`, [units, inputs]",
+            "save the generator's state_dict, torch.save(model.state_dict(), path)",
+        ));
+    }
+    let chain = plain_order(&linears, source)?;
+    refuse_left_over(modules, &chain, source)?;
+    Ok(chain.iter().filter_map(|module| layer(modules, module, true)).collect())
+}
+
+fn refuse_left_over(modules: &[Module], chosen: &[&Module], source: &str) -> Result<()> {
+    let left_over = norms_left_over(modules, chosen);
+    if left_over.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(
+        source,
+        format!("{}, not directly behind a linear layer of that size", list(&left_over)),
+        "BatchNorm between a linear layer and its activation, where it is folded into the layer",
+        "if that is where it stands, list it behind its layer: --layers LAYER,BATCHNORM,LAYER; \
+         a BatchNorm behind an activation has to be folded into the next layer when the weights are exported",
+    ))
+}
+
+/// The tensors of a linear module; `None` for any other.
+fn layer(modules: &[Module], module: &Module, with_norm: bool) -> Option<LayerNames> {
+    let Kind::Linear { units, inputs } = module.kind else { return None };
+    let norms = if with_norm { norm_of(modules, module).and_then(NormNames::of).into_iter().collect() } else { vec![] };
+    Some(LayerNames {
+        name: module.name.to_owned(),
+        weight: module.tensor("weight")?.to_owned(),
+        units,
+        inputs,
+        bias: module.tensor("bias").map(str::to_owned),
+        norms,
+    })
+}
+
+/// The linear layers in the one order that is plain; `linears` are in natural order.
+fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&'m Module<'a>>> {
+    let first = pattern(linears[0].name);
+    if linears.iter().all(|module| pattern(module.name) == first) {
+        // `layers.0`, `layers.1` … is our own format, which says that it is the generator from the code outwards.
+        let is_own_format = linears.iter().enumerate().all(|(index, m)| m.name == format!("layers.{index}"));
+        let found = match break_in(linears) {
+            Some((before, after)) => {
+                format!("{} followed by {}, which do not chain", before.describe(), after.describe())
+            }
+            None if is_own_format || !narrows_then_widens(linears) => return Ok(linears.to_vec()),
+            None => format!("layers that narrow and then widen, {}, as an autoencoder does", sizes(linears)),
+        };
+        return Err(ambiguous(source, found, linears));
+    }
+    let mut by_width = linears.to_vec();
+    by_width.sort_by_key(|module| width(module).1);
+    let widens = by_width.iter().all(|module| width(module).0 > width(module).1);
+    let one_parent = linears.iter().all(|module| parent(module.name) == parent(linears[0].name));
+    if widens && one_parent && break_in(&by_width).is_none() {
+        return Ok(by_width);
+    }
+    Err(ambiguous(source, format!("layers whose order their names do not tell: {}", list(linears)), linears))
+}
+
+/// Units and inputs of a linear module.
+fn width(module: &Module) -> (usize, usize) {
+    match module.kind {
+        Kind::Linear { units, inputs } => (units, inputs),
+        _ => (0, 0),
+    }
+}
+
+fn break_in<'m, 'a>(chain: &[&'m Module<'a>]) -> Option<(&'m Module<'a>, &'m Module<'a>)> {
+    chain.windows(2).find(|pair| width(pair[0]).0 != width(pair[1]).1).map(|pair| (pair[0], pair[1]))
+}
+
+fn narrows_then_widens(chain: &[&Module]) -> bool {
+    let narrows = chain.iter().position(|module| width(module).0 < width(module).1);
+    narrows.is_some_and(|at| chain[at..].iter().any(|module| width(module).0 > width(module).1))
+}
+
+/// The name with every number replaced, so that names that only count alike are equal.
+pub(super) fn pattern(name: &str) -> String {
+    let mut pattern = String::new();
+    for character in name.chars() {
+        if !character.is_ascii_digit() {
+            pattern.push(character);
+        } else if !pattern.ends_with('*') {
+            pattern.push('*');
+        }
+    }
+    pattern
+}
+
+/// Everything before the last dot.
+pub(super) fn parent(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(parent, _)| parent)
+}
+
+fn list(modules: &[&Module]) -> String {
+    const MOST: usize = 12;
+    let shown = modules.iter().take(MOST).map(|module| module.describe()).collect::<Vec<_>>().join(", ");
+    if modules.len() > MOST { format!("{shown} and {} more", modules.len() - MOST) } else { shown }
+}
+
+/// `20 → 400 → 784`.
+fn sizes(chain: &[&Module]) -> String {
+    let mut sizes = vec![width(chain[0]).1.to_string()];
+    sizes.extend(chain.iter().map(|module| width(module).0.to_string()));
+    sizes.join(" → ")
+}
+
+fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error {
+    Error::input(
+        source,
+        list(modules),
+        "linear layers, with BatchNorm1d at most",
+        match suggestions(linears) {
+            Some(suggestions) => format!("pick the generator's layers: {suggestions}"),
+            None if modules.iter().any(|module| module.name.contains("parametrizations")) => {
+                "call torch.nn.utils.parametrize.remove_parametrizations before saving".to_owned()
+            }
+            None => "unrelu inverts fully connected generators only; merge what is linear into weight matrices \
+                     (remove_weight_norm for weight normalisation) before saving"
+                .to_owned(),
+        },
+    )
+}
+
+fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
+    let fix = match suggestions(linears) {
+        Some(suggestions) => format!("pick them from the code outwards: {suggestions}"),
+        None => "pick them from the code outwards with --layers".to_owned(),
+    };
+    Error::input(source, found, "the layers of one generator, in an order that is plain", fix)
+}
+
+/// Chains that could be the generator, as options to be pasted, those that widen first.
+fn suggestions(linears: &[&Module]) -> Option<String> {
+    const MOST: usize = 4;
+    let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
+    for module in linears {
+        let family = pattern(parent(module.name));
+        match families.iter_mut().find(|(name, _)| *name == family) {
+            Some((_, members)) => members.push(module),
+            None => families.push((family, vec![module])),
+        }
+    }
+    let mut runs: Vec<Vec<&Module>> = Vec::new();
+    for (_, members) in families {
+        let mut run: Vec<&Module> = Vec::new();
+        for module in members {
+            let chains = run.last().is_none_or(|last| width(last).0 == width(module).1);
+            run.push(module);
+            if !chains || narrows_then_widens(&run) {
+                run.pop();
+                runs.push(std::mem::replace(&mut run, vec![module]));
+            }
+        }
+        runs.push(run);
+    }
+    let widens = |run: &[&Module]| width(run[run.len() - 1]).0 > width(run[0]).1;
+    // Stable: among equals the file's order stays.
+    runs.sort_by_key(|run| (!widens(run), usize::MAX - run.len()));
+    let shown: Vec<_> = runs
+        .iter()
+        .filter(|run| !run[0].name.is_empty())
+        .take(MOST)
+        .map(|run| {
+            let names = run.iter().map(|module| module.name).collect::<Vec<_>>().join(",");
+            format!("--layers {names} ({})", sizes(run))
+        })
+        .collect();
+    if shown.is_empty() { None } else { Some(shown.join(" or ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensors(list: &[(&str, &[usize])]) -> Vec<TensorInfo> {
+        let info = |(name, shape): &(&str, &[usize])| TensorInfo {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            element_type: "F32".into(),
+        };
+        list.iter().map(info).collect()
+    }
+
+    fn names(list: &[(&str, &[usize])], picks: Option<&[&str]>) -> Result<Vec<String>> {
+        let picks: Option<Vec<String>> = picks.map(|picks| picks.iter().map(|pick| pick.to_string()).collect());
+        let layers = resolve(&tensors(list), picks.as_deref(), "a.pth")?;
+        let show = |layer: LayerNames| {
+            layer.norms.iter().fold(layer.name.clone(), |name, norm| format!("{name}+{}", norm.name))
+        };
+        Ok(layers.into_iter().map(show).collect())
+    }
+
+    fn refusal(list: &[(&str, &[usize])], picks: Option<&[&str]>) -> String {
+        names(list, picks).unwrap_err().to_string()
+    }
+
+    const VAE: &[(&str, &[usize])] = &[
+        ("fc1.weight", &[400, 784]),
+        ("fc21.weight", &[20, 400]),
+        ("fc22.weight", &[20, 400]),
+        ("fc3.weight", &[400, 20]),
+        ("fc4.weight", &[784, 400]),
+    ];
+
+    const AUTOENCODER: &[(&str, &[usize])] = &[
+        ("encoder.0.weight", &[400, 784]),
+        ("encoder.2.weight", &[20, 400]),
+        ("decoder.0.weight", &[400, 20]),
+        ("decoder.2.weight", &[784, 400]),
+    ];
+
+    #[test]
+    fn sequential_numbers_count() {
+        let list: &[(&str, &[usize])] = &[("10.weight", &[9, 7]), ("2.weight", &[7, 5]), ("0.weight", &[5, 3])];
+        assert_eq!(names(list, None).unwrap(), ["0", "2", "10"]);
+        assert_eq!(names(&[("weight", &[5, 3]), ("bias", &[5])], None).unwrap(), [""]);
+    }
+
+    #[test]
+    fn picks_by_whole_name_or_its_end() {
+        assert_eq!(names(VAE, Some(&["fc3", "fc4"])).unwrap(), ["fc3", "fc4"]);
+        assert_eq!(names(AUTOENCODER, Some(&["decoder.0.weight", "decoder.2"])).unwrap(), ["decoder.0", "decoder.2"]);
+        let nested: &[(&str, &[usize])] = &[("state_dict.fc3.weight", &[4, 2]), ("ema.fc3.weight", &[4, 2])];
+        assert!(refusal(nested, Some(&["fc3"])).contains("`ema.fc3`"));
+        assert_eq!(names(nested, Some(&["state_dict.fc3"])).unwrap(), ["state_dict.fc3"]);
+    }
+
+    #[test]
+    fn an_unknown_pick_lists_what_there_is() {
+        let message = refusal(VAE, Some(&["fc9"]));
+        assert!(message.contains("`fc9`") && message.contains("`fc21` (20 × 400)"), "{message}");
+        assert!(refusal(VAE, Some(&[""])).contains("no layer"));
+    }
+
+    #[test]
+    fn mixtures_are_refused_with_what_to_type() {
+        assert!(refusal(VAE, None).contains("--layers fc3,fc4 (20 → 400 → 784)"), "{}", refusal(VAE, None));
+        // These chain in their natural order, decoder first, and would make a network that nobody trained.
+        assert!(refusal(AUTOENCODER, None).contains("--layers decoder.0,decoder.2 (20 → 400 → 784)"));
+        let one_family: &[(&str, &[usize])] =
+            &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];
+        let message = refusal(one_family, None);
+        assert!(message.contains("9 → 4 → 2 → 4 → 9") && message.contains("--layers fc3,fc4 (2 → 4 → 9)"), "{message}");
+        let gan: &[(&str, &[usize])] = &[("G.0.weight", &[9, 2]), ("D.0.weight", &[1, 9])];
+        assert!(refusal(gan, None).contains("--layers G.0 (2 → 9)"));
+    }
+
+    #[test]
+    fn distinct_names_are_ordered_where_only_one_order_widens() {
+        let list: &[(&str, &[usize])] =
+            &[("hidden.weight", &[5, 3]), ("input.weight", &[3, 2]), ("out.weight", &[9, 5])];
+        assert_eq!(names(list, None).unwrap(), ["input", "hidden", "out"]);
+    }
+
+    #[test]
+    fn own_format_may_narrow() {
+        let list: &[(&str, &[usize])] =
+            &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[2, 5]), ("layers.2.weight", &[9, 2])];
+        assert_eq!(names(list, None).unwrap().len(), 3);
+        let broken: &[(&str, &[usize])] = &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[9, 4])];
+        assert!(refusal(broken, None).contains("do not chain"));
+    }
+
+    #[test]
+    fn convolutions_are_refused_by_name() {
+        let list: &[(&str, &[usize])] = &[("conv1.weight", &[8, 4, 3, 3]), ("fc.weight", &[4, 2])];
+        let message = refusal(list, None);
+        assert!(message.contains("`conv1` (a convolution") && message.contains("--layers fc (2 → 4)"), "{message}");
+        assert!(refusal(list, Some(&["conv1", "fc"])).contains("convolution"));
+        assert_eq!(names(list, Some(&["fc"])).unwrap(), ["fc"]);
+    }
+
+    #[test]
+    fn batch_norms_follow_their_layer() {
+        let sequential: &[(&str, &[usize])] = &[
+            ("net.0.weight", &[5, 3]),
+            ("net.1.running_mean", &[5]),
+            ("net.1.running_var", &[5]),
+            ("net.3.weight", &[9, 5]),
+        ];
+        assert_eq!(names(sequential, None).unwrap(), ["net.0+net.1", "net.3"]);
+        assert_eq!(names(sequential, Some(&["net.0", "net.3"])).unwrap(), ["net.0+net.1", "net.3"]);
+        let named: &[(&str, &[usize])] =
+            &[("fc1.weight", &[5, 3]), ("bn1.running_mean", &[5]), ("bn1.running_var", &[5]), ("fc2.weight", &[9, 5])];
+        assert_eq!(names(named, None).unwrap(), ["fc1+bn1", "fc2"]);
+    }
+
+    #[test]
+    fn a_batch_norm_elsewhere_is_refused_unless_it_is_listed() {
+        let behind_activation: &[(&str, &[usize])] = &[
+            ("net.0.weight", &[5, 3]),
+            ("net.2.running_mean", &[5]),
+            ("net.2.running_var", &[5]),
+            ("net.3.weight", &[9, 5]),
+        ];
+        assert!(refusal(behind_activation, None).contains("`net.2` (BatchNorm of 5)"));
+        assert!(refusal(behind_activation, Some(&["net.0", "net.3"])).contains("`net.2`"));
+        assert_eq!(names(behind_activation, Some(&["net.0", "net.2", "net.3"])).unwrap(), ["net.0+net.2", "net.3"]);
+        assert!(refusal(behind_activation, Some(&["net.2", "net.3"])).contains("first in --layers"));
+        assert!(refusal(behind_activation, Some(&["net.0", "net.3", "net.2"])).contains("9 units"));
+    }
+}

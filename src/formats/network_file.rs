@@ -1,0 +1,146 @@
+//! A network from a file: the container is told from its content, the layers from their names, the activation from
+//! the options or the file's metadata.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use nalgebra::{DMatrix, DVector};
+
+use super::batch_norm::BatchNorm;
+use super::layers_by_name::{LayerNames, resolve};
+use super::norms_by_name::NormNames;
+use super::pytorch::{PytorchFile, looks_like_pytorch};
+use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
+use super::tensor_file::TensorFile;
+use crate::error::{Error, Result};
+use crate::network::{Activation, Layer, Network};
+
+/// What a file may not say, or says otherwise.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NetworkOptions {
+    /// The layers from the code outwards, by name; by default all that the file holds, if their order is plain.
+    pub layers: Option<Vec<String>>,
+    /// The activation of all layers, unless the output's is set apart; by default the file's.
+    pub activation: Option<Activation>,
+    /// The output's activation; by default the file's, and where it names none that of the other layers.
+    pub output_activation: Option<Activation>,
+}
+
+/// Reads a network from safetensors or a PyTorch checkpoint.
+///
+/// # Errors
+/// [`Error::Input`] if the file is neither, is damaged, holds layers that are not plainly one generator, or if its
+/// activation is neither in the file nor in the options; [`Error::Io`] if it cannot be read.
+pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
+    let file = open_tensor_file(path)?;
+    let names = resolve(file.tensors(), options.layers.as_deref(), file.source())?;
+    build(&*file, &names, options)
+}
+
+/// Opens a file of named tensors, whichever format its content shows.
+pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(262).read_to_end(&mut start))
+        .map_err(|error| Error::io(path, "read", error))?;
+    if looks_like_pytorch(&start) && !looks_like_safetensors(&start) {
+        return Ok(Box::new(PytorchFile::open(path)?));
+    }
+    if looks_like_safetensors(&start) {
+        return Ok(Box::new(SafetensorsFile::open(path)?));
+    }
+    let (found, fix) = if start.is_empty() {
+        ("an empty file", "copy or save the network again")
+    } else if start.starts_with(b"\x93NUMPY") {
+        ("a .npy array", "give the network first, then the observations or codes")
+    } else {
+        ("a file that is neither", "convert the network to safetensors, or save its state_dict with torch.save")
+    };
+    Err(Error::input(path.display(), found, "a network, .safetensors or PyTorch .pth/.pt", fix))
+}
+
+/// The network made of the named tensors.
+pub(super) fn build(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
+    let activations = activations(file, options, names.len())?;
+    let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation));
+    Network::new(layers.collect::<Result<_>>()?, file.source())
+}
+
+/// The activation of each of `depth` layers: the options', else the file's; the output's else that of the others.
+fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) -> Result<Vec<Activation>> {
+    let activation = options.activation.map_or_else(|| stored(file, ACTIVATION), |given| Ok(Some(given)))?;
+    let output = options.output_activation.map_or_else(|| stored(file, OUTPUT_ACTIVATION), |given| Ok(Some(given)))?;
+    let missing = |option: &str| {
+        Error::input(
+            file.source(),
+            "no activation in the file",
+            "one, as a state_dict holds weights only",
+            format!("say which the network has, for example {option} relu or {option} leaky_relu:0.1"),
+        )
+    };
+    let output = output.or(activation).ok_or_else(|| missing("--activation"))?;
+    let hidden = match activation {
+        Some(activation) => activation,
+        None if depth > 1 => return Err(missing("--activation")),
+        None => output,
+    };
+    let mut all = vec![hidden; depth];
+    if let Some(last) = all.last_mut() {
+        *last = output;
+    }
+    Ok(all)
+}
+
+fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
+    let Some(word) = file.metadata(key) else { return Ok(None) };
+    word.parse().map(Some).map_err(|reason: String| {
+        Error::input(
+            file.source(),
+            format!("metadata {key} = `{word}`"),
+            "an activation that unrelu knows",
+            format!("give --{} ({reason})", key.replace('_', "-")),
+        )
+    })
+}
+
+fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<Layer> {
+    let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &file.read(&names.weight)?);
+    let mut bias = match &names.bias {
+        Some(name) => DVector::from_vec(file.read(name)?),
+        None => DVector::zeros(names.units),
+    };
+    for norm in &names.norms {
+        if bias.len() == names.units {
+            read_norm(file, norm, names)?.fold_into(&mut weight, &mut bias);
+        }
+    }
+    // A bias of another length is refused with all the rest, where the network is made.
+    Ok(Layer { weight, bias, activation })
+}
+
+fn read_norm(file: &dyn TensorFile, names: &NormNames, layer: &LayerNames) -> Result<BatchNorm> {
+    let optional = |name: &Option<String>| name.as_deref().map(|name| file.read(name)).transpose();
+    let norm = BatchNorm {
+        mean: file.read(&names.mean)?,
+        variance: file.read(&names.variance)?,
+        scale: optional(&names.scale)?,
+        shift: optional(&names.shift)?,
+    };
+    let refuse = |found: String, expected: String| {
+        Err(Error::input(file.source(), found, expected, "train or export the network again"))
+    };
+    if norm.features() != Some(layer.units) {
+        return refuse(
+            format!("vectors of different lengths in BatchNorm `{}`", names.name),
+            format!("{} entries in each, as `{}` has units", layer.units, layer.name),
+        );
+    }
+    match norm.variance.iter().find(|variance| !(**variance >= 0.0)) {
+        Some(variance) => refuse(
+            format!("a running variance of {variance} in BatchNorm `{}`", names.name),
+            "variances of 0 or more".into(),
+        ),
+        None => Ok(norm),
+    }
+}

@@ -1,0 +1,344 @@
+//! The header of a `.npy` file: a magic string, a version, and a Python dictionary literal with the element type,
+//! the order and the shape. Parsed by hand and strictly, with the length bounded before anything is allocated:
+//! a general parser of Python literals recurses as deep as a hostile file tells it to.
+
+use std::io::{self, Read};
+
+use crate::error::{Error, Result};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+/// Longest header text that is read. NumPy itself refuses more than 10,000 characters.
+const LONGEST: usize = 65_536;
+
+/// Bytes of every header that is written; enough for any shape, and a multiple of 64, as NumPy aligns it.
+pub(super) const WRITTEN_LENGTH: usize = 128;
+
+/// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to about 1e-7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElementType {
+    /// IEEE double precision.
+    F64,
+    /// IEEE single precision.
+    F32,
+    /// Bytes, scaled by 1/255 when they are read.
+    U8,
+}
+
+impl ElementType {
+    /// Bytes an element.
+    pub fn size(self) -> usize {
+        match self {
+            ElementType::F64 => 8,
+            ElementType::F32 => 4,
+            ElementType::U8 => 1,
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            ElementType::F64 => "<f8",
+            ElementType::F32 => "<f4",
+            ElementType::U8 => "|u1",
+        }
+    }
+}
+
+/// What a header says, once it is known to be a matrix that can be streamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub element_type: ElementType,
+    pub big_endian: bool,
+    pub count: usize,
+    pub width: usize,
+    /// Where the numbers begin.
+    pub data_start: u64,
+}
+
+impl Header {
+    /// Reads the header from the beginning of a file; `source` names the file in messages.
+    pub fn read(file: &mut impl Read, source: &str) -> Result<Header> {
+        let (text, data_start) = read_text(file, source)?;
+        let fields = Fields::parse(&text).ok_or_else(|| {
+            not_npy(source, format!("a header that is not understood, `{}`", shorten(text.trim_end())))
+        })?;
+        let (element_type, big_endian) = element_type(&fields.description, source)?;
+        let (count, width) = matrix_shape(&fields.shape, source)?;
+        if fields.fortran_order && count > 1 && width > 1 {
+            return Err(Error::input(
+                source,
+                format!("Fortran (column-major) order, shape {}", show_shape(&fields.shape)),
+                "C (row-major) order, so that whole observations can be read as a stream",
+                "save numpy.ascontiguousarray(array) instead",
+            ));
+        }
+        Ok(Header { element_type, big_endian, count, width, data_start })
+    }
+
+    /// The header of a file that is being written, always [`WRITTEN_LENGTH`] bytes.
+    pub fn written(element_type: ElementType, count: u64, width: usize) -> Vec<u8> {
+        let text = format!(
+            "{{'descr': '{}', 'fortran_order': False, 'shape': ({count}, {width}), }}",
+            element_type.description()
+        );
+        let mut bytes = Vec::with_capacity(WRITTEN_LENGTH);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&[1, 0]);
+        bytes.extend_from_slice(&((WRITTEN_LENGTH - 10) as u16).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+        // Two numbers of 20 digits leave room to spare.
+        bytes.resize(WRITTEN_LENGTH - 1, b' ');
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// The dictionary's text, and the offset of what follows it.
+fn read_text(file: &mut impl Read, source: &str) -> Result<(String, u64)> {
+    let mut start = Vec::new();
+    read_up_to(file, 8, &mut start, source)?;
+    if start.is_empty() {
+        return Err(not_npy(source, "an empty file".into()));
+    }
+    if start.len() < 8 || start[..6] != *MAGIC {
+        return Err(not_npy(source, describe_start(&start).into()));
+    }
+    let (version, length_bytes) = match start[6] {
+        1 => (1, 2),
+        version @ (2 | 3) => (version, 4),
+        version => return Err(not_npy(source, format!("format version {version}.{}", start[7]))),
+    };
+    let mut length = Vec::new();
+    read_up_to(file, length_bytes, &mut length, source)?;
+    if length.len() < length_bytes {
+        return Err(truncated(source));
+    }
+    let length = length.iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+    if length > LONGEST {
+        return Err(not_npy(source, format!("a header that claims {length} bytes")));
+    }
+    let mut text = Vec::new();
+    read_up_to(file, length, &mut text, source)?;
+    if text.len() < length {
+        return Err(truncated(source));
+    }
+    // Latin-1 before version 3, UTF-8 from then on; what is understood below is ASCII in either case.
+    let text = if version < 3 {
+        text.iter().map(|byte| char::from(*byte)).collect()
+    } else {
+        String::from_utf8_lossy(&text).into()
+    };
+    Ok((text, (8 + length_bytes + length) as u64))
+}
+
+fn read_up_to(file: &mut impl Read, most: usize, into: &mut Vec<u8>, source: &str) -> Result<()> {
+    let read: io::Result<usize> = file.take(most as u64).read_to_end(into);
+    read.map(|_| ()).map_err(|error| Error::io(source.as_ref(), "read", error))
+}
+
+/// Says what a file is that is no `.npy`, as far as its first bytes tell.
+fn describe_start(start: &[u8]) -> &'static str {
+    if start.starts_with(b"PK") {
+        "a zip archive (an .npz?)"
+    } else if start.starts_with(b"\x89HDF") {
+        "an HDF5 file"
+    } else if start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
+        "a text file"
+    } else {
+        "a file that does not begin like a .npy"
+    }
+}
+
+fn not_npy(source: &str, found: String) -> Error {
+    Error::input(
+        source,
+        found,
+        "a NumPy .npy file with one observation or code a row",
+        "save the array with numpy.save(path, array)",
+    )
+}
+
+fn truncated(source: &str) -> Error {
+    Error::input(source, "a file that ends inside its header", "a whole .npy file", "copy or save the file again")
+}
+
+/// The three entries of the dictionary.
+struct Fields {
+    /// The type string without quotes, or the text of a structured type.
+    description: Description,
+    fortran_order: bool,
+    shape: Vec<u64>,
+}
+
+enum Description {
+    Plain(String),
+    Structured(String),
+}
+
+impl Fields {
+    fn parse(text: &str) -> Option<Fields> {
+        let mut rest = text.trim().strip_prefix('{')?;
+        let (mut description, mut fortran_order, mut shape) = (None, None, None);
+        loop {
+            rest = rest.trim_start();
+            if rest.starts_with('}') {
+                break;
+            }
+            let (key, after) = quoted(rest)?;
+            let value = after.trim_start().strip_prefix(':')?.trim_start();
+            rest = match key {
+                "descr" => {
+                    if let Some((name, after)) = quoted(value) {
+                        description = Some(Description::Plain(name.to_owned()));
+                        after
+                    } else {
+                        // A list of fields; where it ends does not matter, it is refused as it is.
+                        description = Some(Description::Structured(shorten(value)));
+                        fortran_order.get_or_insert(false);
+                        shape.get_or_insert(Vec::new());
+                        break;
+                    }
+                }
+                "fortran_order" => {
+                    fortran_order = Some(value.starts_with("True"));
+                    value.strip_prefix("True").or_else(|| value.strip_prefix("False"))?
+                }
+                "shape" => {
+                    let (inside, after) = value.strip_prefix('(')?.split_once(')')?;
+                    // Python 2 wrote its long integers with an L.
+                    let numbers = inside.split(',').map(|number| number.trim().trim_end_matches('L'));
+                    shape = Some(
+                        numbers
+                            .filter(|number| !number.is_empty())
+                            .map(|number| number.parse().ok())
+                            .collect::<Option<_>>()?,
+                    );
+                    after
+                }
+                _ => return None,
+            };
+            rest = rest.trim_start();
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+        }
+        Some(Fields { description: description?, fortran_order: fortran_order?, shape: shape? })
+    }
+}
+
+/// A quoted string at the start of `text`, and what follows it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    text[1..].split_once(quote)
+}
+
+fn element_type(description: &Description, source: &str) -> Result<(ElementType, bool)> {
+    const EXPECTED: &str = "64-bit or 32-bit floating point numbers, or bytes (u8)";
+    let refuse = |found: String, fix: &str| Err(Error::input(source, found, EXPECTED, fix));
+    let name = match description {
+        Description::Plain(name) => name.as_str(),
+        Description::Structured(text) => {
+            return refuse(
+                format!("a structured type, {text}"),
+                "save one plain field or numpy.lib.recfunctions.structured_to_unstructured(array)",
+            );
+        }
+    };
+    let (order, kind) = match name.chars().next() {
+        Some(order @ ('<' | '>' | '|' | '=')) => (order, &name[1..]),
+        _ => ('=', name),
+    };
+    match kind {
+        "f8" => Ok((ElementType::F64, order == '>')),
+        "f4" => Ok((ElementType::F32, order == '>')),
+        "u1" | "B" => Ok((ElementType::U8, false)),
+        "O" => refuse(
+            format!("Python objects ({name}), which are never unpickled"),
+            "make a rectangular array of numbers: numpy.stack(array).astype(numpy.float64)",
+        ),
+        _ if kind.starts_with('c') => {
+            refuse(format!("complex numbers ({name})"), "save the real part, array.real, if that is what is meant")
+        }
+        _ => refuse(format!("elements of type {name}"), "save array.astype(numpy.float64)"),
+    }
+}
+
+fn matrix_shape(shape: &[u64], source: &str) -> Result<(usize, usize)> {
+    const EXPECTED: &str = "two dimensions, (count, entries), with one observation or code a row";
+    let refuse =
+        |fix: &str| Err(Error::input(source, format!("an array of shape {}", show_shape(shape)), EXPECTED, fix));
+    match *shape {
+        [count, width] => {
+            if count == 0 || width == 0 {
+                return refuse("save an array with at least one row and one column");
+            }
+            match (usize::try_from(count), usize::try_from(width)) {
+                (Ok(count), Ok(width)) => Ok((count, width)),
+                _ => refuse("the array is larger than this machine can address"),
+            }
+        }
+        [] => refuse("save array.reshape(1, 1)"),
+        [_] => refuse("save array.reshape(1, -1) for a single row, array.reshape(-1, 1) for rows of one entry"),
+        _ => refuse("save array.reshape(len(array), -1)"),
+    }
+}
+
+fn show_shape(shape: &[u64]) -> String {
+    let numbers = shape.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    if shape.len() == 1 { format!("({numbers},)") } else { format!("({numbers})") }
+}
+
+fn shorten(text: &str) -> String {
+    const MOST: usize = 80;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).collect::<String>() + " …" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Result<Header> {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+        Header::read(&mut bytes.as_slice(), "a.npy")
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let bytes = Header::written(ElementType::F32, u64::MAX, usize::MAX);
+        assert_eq!(bytes.len(), WRITTEN_LENGTH);
+        let read = Header::read(&mut Header::written(ElementType::F32, 12, 34).as_slice(), "a.npy").unwrap();
+        let expected =
+            Header { element_type: ElementType::F32, big_endian: false, count: 12, width: 34, data_start: 128 };
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn reads_other_writers_headers() {
+        let read = header("{\"shape\": (3L, 4L), \"fortran_order\": False, \"descr\": \">f8\"}").unwrap();
+        assert_eq!((read.count, read.width, read.big_endian), (3, 4, true));
+        assert!(header("{'descr': '<f8', 'fortran_order': True, 'shape': (1, 4), }").is_ok());
+    }
+
+    #[test]
+    fn refuses_with_the_repair() {
+        let cases = [
+            ("{'descr': '<f8', 'fortran_order': True, 'shape': (3, 4), }", "ascontiguousarray"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 28, 28), }", "reshape(len(array), -1)"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", "reshape(1, -1)"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "reshape(1, 1)"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }", "at least one row"),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4), }", "never unpickled"),
+            ("{'descr': '<c16', 'fortran_order': False, 'shape': (3, 4), }", "array.real"),
+            ("{'descr': '<i8', 'fortran_order': False, 'shape': (3, 4), }", "astype"),
+            ("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (3,), }", "structured"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, -4), }", "not understood"),
+            ("{'descr': '<f8', 'shape': (3, 4), }", "not understood"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4)", "not understood"),
+            ("((((((((((((", "not understood"),
+        ];
+        for (text, repair) in cases {
+            let message = header(text).unwrap_err().to_string();
+            assert!(message.contains(repair), "{text}: {message}");
+        }
+    }
+}

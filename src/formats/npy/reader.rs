@@ -1,0 +1,157 @@
+//! Reads a `.npy` batch by batch; the file's length is held against its header before the first.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+
+use super::header::{ElementType, Header};
+use crate::error::{Error, Result};
+
+/// A `.npy` file of shape `(count, width)` that is read as a stream.
+#[derive(Debug)]
+pub struct NpyReader {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    /// The row that the next batch begins with.
+    next: usize,
+    /// The bytes of a batch, kept between batches.
+    bytes: Vec<u8>,
+}
+
+impl NpyReader {
+    /// Opens the file and checks its header, and its length against the header.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for anything but a two-dimensional C-ordered array of f64, f32 or u8 of just the right
+    /// length; [`Error::Io`] if it cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        let cannot_read = |error| Error::io(path, "read", error);
+        let mut file = File::open(path).map_err(cannot_read)?;
+        let metadata = file.metadata().map_err(cannot_read)?;
+        if metadata.is_dir() {
+            return Err(cannot_read(io::ErrorKind::IsADirectory.into()));
+        }
+        if !metadata.is_file() {
+            return Err(Error::input(
+                path.display(),
+                "a pipe or device",
+                "a plain file, whose length can be checked before the work begins",
+                "save the data to a file first",
+            ));
+        }
+        let header = Header::read(&mut file, &path.display().to_string())?;
+        check_length(path, &header, metadata.len())?;
+        Ok(NpyReader { path: path.to_owned(), file, header, next: 0, bytes: Vec::new() })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of rows: observations or codes.
+    pub fn count(&self) -> usize {
+        self.header.count
+    }
+
+    /// Entries a row.
+    pub fn width(&self) -> usize {
+        self.header.width
+    }
+
+    /// What the numbers are stored as.
+    pub fn element_type(&self) -> ElementType {
+        self.header.element_type
+    }
+
+    /// The row that the next batch begins with.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+
+    /// Refuses a file whose rows do not have `expected` entries; `why` says where that number comes from.
+    pub fn check_width(&self, expected: usize, why: &str) -> Result<()> {
+        if self.width() == expected {
+            return Ok(());
+        }
+        Err(Error::input(
+            self.path.display(),
+            format!("shape ({}, {}), {} entries a row", self.count(), self.width(), self.width()),
+            format!("{expected} entries a row, {why}"),
+            "check that file and network belong together, and that each row holds one observation or code",
+        ))
+    }
+
+    /// Makes row `index` the next to be read; `index` may be [`count`](Self::count), after which nothing is left.
+    pub fn skip_to(&mut self, index: usize) -> Result<()> {
+        if index > self.count() {
+            return Err(Error::input(
+                self.path.display(),
+                format!("{} rows", self.count()),
+                format!("a row with index {index}"),
+                "check that it is the file that the run began with",
+            ));
+        }
+        // No overflow: the product is less than the file's length.
+        let offset = self.header.data_start + (index * self.width() * self.element_type().size()) as u64;
+        self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(&self.path, "read", error))?;
+        self.next = index;
+        Ok(())
+    }
+
+    /// The next `most` rows or as many as are left, as `width × rows`, one row of the file a column, bytes scaled
+    /// by 1/255; `None` at the end. A `most` of 0 counts as 1.
+    pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
+        let rows = most.max(1).min(self.count() - self.next);
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.bytes.resize(rows * self.width() * self.element_type().size(), 0);
+        self.file.read_exact(&mut self.bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::input(
+                self.path.display(),
+                "a file that became shorter while it was read",
+                "a file that stays as it is",
+                "wait until it is written, then start again",
+            ),
+            _ => Error::io(&self.path, "read", error),
+        })?;
+        self.next += rows;
+        Ok(Some(DMatrix::from_vec(self.width(), rows, decode(&self.bytes, &self.header))))
+    }
+}
+
+fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {
+    let elements = header.count as u128 * header.width as u128;
+    let expected = u128::from(header.data_start) + elements * header.element_type.size() as u128;
+    if u128::from(found) == expected {
+        return Ok(());
+    }
+    let fix = if u128::from(found) < expected {
+        "the file is truncated: copy or save it again"
+    } else {
+        "something was appended to the file: save it again"
+    };
+    Err(Error::input(
+        path.display(),
+        format!("{found} bytes"),
+        format!("{expected} bytes, as its header says (shape ({}, {}))", header.count, header.width),
+        fix,
+    ))
+}
+
+fn decode(bytes: &[u8], header: &Header) -> Vec<f64> {
+    fn decode_with<const SIZE: usize>(bytes: &[u8], number: impl Fn([u8; SIZE]) -> f64) -> Vec<f64> {
+        bytes.as_chunks::<SIZE>().0.iter().map(|chunk| number(*chunk)).collect()
+    }
+    match (header.element_type, header.big_endian) {
+        (ElementType::F64, false) => decode_with(bytes, f64::from_le_bytes),
+        (ElementType::F64, true) => decode_with(bytes, f64::from_be_bytes),
+        (ElementType::F32, false) => decode_with(bytes, |chunk| f64::from(f32::from_le_bytes(chunk))),
+        (ElementType::F32, true) => decode_with(bytes, |chunk| f64::from(f32::from_be_bytes(chunk))),
+        (ElementType::U8, _) => bytes.iter().map(|byte| f64::from(*byte) / 255.0).collect(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Writes a `.npy` batch by batch. The header has a fixed length and is written again with the true number of rows
+//! when the file is finished, so that number need not be known before.
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use super::header::{ElementType, Header, WRITTEN_LENGTH};
+use crate::error::{Error, Result};
+use crate::formats::output::OutputFile;
+
+/// A `.npy` file on its way, `(rows written, width)`, C order, little-endian.
+#[derive(Debug)]
+pub struct NpyWriter {
+    output: OutputFile,
+    element_type: ElementType,
+    width: usize,
+    rows: u64,
+    /// The bytes of a batch, kept between batches.
+    bytes: Vec<u8>,
+}
+
+impl NpyWriter {
+    /// Begins a file of f64 or f32 with `width` entries a row; see [`OutputFile::create`] for `force` and the errors.
+    pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
+        check_type(element_type)?;
+        let mut output = OutputFile::create(path, force)?;
+        output.append(&Header::written(element_type, 0, width))?;
+        Ok(NpyWriter { output, element_type, width, rows: 0, bytes: Vec::new() })
+    }
+
+    /// Takes up the partial file of an earlier run after its first `rows` rows; see [`OutputFile::resume`].
+    pub fn resume(path: &Path, width: usize, element_type: ElementType, rows: u64, force: bool) -> Result<Self> {
+        check_type(element_type)?;
+        let length = WRITTEN_LENGTH as u64 + rows * (width * element_type.size()) as u64;
+        let output = OutputFile::resume(path, length, force)?;
+        Ok(NpyWriter { output, element_type, width, rows, bytes: Vec::new() })
+    }
+
+    /// Entries a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows written so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Leaves the partial file in place if this is dropped before it is finished.
+    pub fn keep_partial(&mut self) {
+        self.output.keep_partial();
+    }
+
+    /// Appends one row for each column of `columns` (width × rows). To f32 the numbers are rounded to nearest.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if `columns` has another number of rows than the file has entries; [`Error::Io`].
+    pub fn write(&mut self, columns: &DMatrix<f64>) -> Result<()> {
+        if columns.nrows() != self.width {
+            return Err(Error::input(
+                "the matrix given",
+                format!("{} entries a column", columns.nrows()),
+                format!("{}, as {} has", self.width, self.output.path().display()),
+                "hand in one column an observation or code",
+            ));
+        }
+        self.bytes.clear();
+        match self.element_type {
+            ElementType::F32 => columns.iter().for_each(|x| self.bytes.extend_from_slice(&(*x as f32).to_le_bytes())),
+            _ => columns.iter().for_each(|x| self.bytes.extend_from_slice(&x.to_le_bytes())),
+        }
+        self.output.append(&self.bytes)?;
+        self.rows += columns.ncols() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written so far safe on the disk.
+    pub fn sync(&mut self) -> Result<()> {
+        self.output.sync()
+    }
+
+    /// Writes the header with the true number of rows and gives the file its name.
+    pub fn finish(mut self) -> Result<()> {
+        self.output.rewrite(0, &Header::written(self.element_type, self.rows, self.width))?;
+        self.output.finish()
+    }
+}
+
+fn check_type(element_type: ElementType) -> Result<()> {
+    match element_type {
+        ElementType::F64 | ElementType::F32 => Ok(()),
+        ElementType::U8 => Err(Error::option("the element type of the output", "u8", "f64 or f32")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::npy::NpyReader;
+
+    #[test]
+    fn batches_come_back_whatever_their_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = DMatrix::from_fn(3, 10, |row, column| row as f64 + 0.1 * column as f64);
+        for batch in [1, 3, 10, 64] {
+            let path = folder.path().join(format!("{batch}.npy"));
+            let mut writer = NpyWriter::create(&path, 3, ElementType::F64, false).unwrap();
+            for start in (0..10).step_by(batch) {
+                writer.write(&all.columns(start, batch.min(10 - start)).into_owned()).unwrap();
+            }
+            assert_eq!(writer.rows(), 10);
+            writer.finish().unwrap();
+            let mut reader = NpyReader::open(&path).unwrap();
+            assert_eq!((reader.count(), reader.width(), reader.element_type()), (10, 3, ElementType::F64));
+            let mut seen = 0;
+            while let Some(columns) = reader.read_batch(4).unwrap() {
+                assert_eq!(columns, all.columns(seen, columns.ncols()));
+                seen += columns.ncols();
+            }
+            assert_eq!(seen, 10);
+            reader.skip_to(7).unwrap();
+            assert_eq!(reader.read_batch(100).unwrap().unwrap(), all.columns(7, 3));
+            assert!(reader.skip_to(11).is_err());
+        }
+    }
+
+    #[test]
+    fn a_run_taken_up_again_ends_with_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, resumed) = (folder.path().join("whole.npy"), folder.path().join("resumed.npy"));
+        let all = DMatrix::from_fn(2, 5, |row, column| (row * 5 + column) as f64);
+        crate::formats::npy::write_all(&whole, &all, ElementType::F32, false).unwrap();
+        let mut writer = NpyWriter::create(&resumed, 2, ElementType::F32, false).unwrap();
+        writer.keep_partial();
+        writer.write(&all.columns(0, 4).into_owned()).unwrap();
+        drop(writer);
+        let mut writer = NpyWriter::resume(&resumed, 2, ElementType::F32, 3, false).unwrap();
+        writer.write(&all.columns(3, 2).into_owned()).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read(whole).unwrap(), std::fs::read(resumed).unwrap());
+    }
+}

@@ -1,0 +1,134 @@
+//! PyTorch checkpoints, `.pth` and `.pt`, of every layout that `torch.save` has written. The crate `pytorch-reader`
+//! interprets the pickle as data: nothing in the file is ever executed. Nested dictionaries (`state_dict`, `model`)
+//! become parts of the names, and `layers_by_name.rs` copes with them.
+
+use std::path::Path;
+
+use pytorch_reader::{DType, FileFormat, PytorchError, PytorchReader};
+
+use super::safetensors::widen;
+use super::tensor_file::{TensorFile, TensorInfo, natural_order};
+use crate::error::{Error, Result};
+
+/// An opened checkpoint.
+#[derive(Debug)]
+pub struct PytorchFile {
+    source: String,
+    reader: PytorchReader,
+    tensors: Vec<TensorInfo>,
+}
+
+/// Whether a file that begins with `start` (262 bytes, if it has as many) may be a checkpoint.
+pub fn looks_like_pytorch(start: &[u8]) -> bool {
+    // Zip; tar; pickles of protocol 2 and later, which is how the legacy format begins too.
+    start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") || start.first() == Some(&0x80)
+}
+
+impl PytorchFile {
+    /// Opens the checkpoint and reads what it says about its tensors, not their numbers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if it is damaged or holds something that is not read (a scripted model, sparse tensors).
+    pub fn open(path: &Path) -> Result<Self> {
+        let source = path.display().to_string();
+        let reader = PytorchReader::new(path).map_err(|error| match error {
+            PytorchError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                Error::io(path, "read", error)
+            }
+            error => Error::input(
+                &source,
+                format!("a file that cannot be read as a PyTorch checkpoint ({error})"),
+                "a state_dict, whole and undamaged",
+                "save it with torch.save(model.state_dict(), path), or copy it again",
+            ),
+        })?;
+        let mut tensors: Vec<_> = reader
+            .tensors()
+            .iter()
+            .map(|(name, tensor)| TensorInfo {
+                name: name.clone(),
+                shape: tensor.shape().to_vec(),
+                element_type: type_name(tensor.dtype()).to_owned(),
+            })
+            .collect();
+        tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
+        Ok(PytorchFile { source, reader, tensors })
+    }
+}
+
+impl TensorFile for PytorchFile {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn format(&self) -> &str {
+        match self.reader.metadata().format_type {
+            FileFormat::Zip => "PyTorch (zip)",
+            FileFormat::Legacy => "PyTorch (legacy)",
+            FileFormat::Tar => "PyTorch (tar)",
+            FileFormat::Pickle => "pickle",
+        }
+    }
+
+    fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    fn metadata(&self, _key: &str) -> Option<&str> {
+        None
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f64>> {
+        let Some(tensor) = self.reader.get(name) else {
+            return Err(Error::input(
+                &self.source,
+                format!("no tensor {name}"),
+                "one",
+                "name one that `unrelu inspect` lists",
+            ));
+        };
+        let bytes = tensor.read().map_err(|error| {
+            Error::input(
+                &self.source,
+                format!("tensor {name} that cannot be read ({error})"),
+                "a whole, undamaged checkpoint",
+                "copy or save the file again",
+            )
+        })?;
+        widen(&native_to_little_endian(bytes, tensor.dtype()), type_name(tensor.dtype())).ok_or_else(|| {
+            Error::input(
+                &self.source,
+                format!("tensor {name} of type {}", type_name(tensor.dtype())),
+                "float16, bfloat16, float32 or float64",
+                "save model.float().state_dict(); quantized weights have to be dequantized first",
+            )
+        })
+    }
+}
+
+/// The reader hands out numbers as this machine stores them.
+fn native_to_little_endian(mut bytes: Vec<u8>, element_type: DType) -> Vec<u8> {
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(element_type.size()).for_each(<[u8]>::reverse);
+    }
+    bytes
+}
+
+/// The names that safetensors uses for the same types.
+fn type_name(element_type: DType) -> &'static str {
+    match element_type {
+        DType::F64 => "F64",
+        DType::F32 => "F32",
+        DType::F16 => "F16",
+        DType::BF16 => "BF16",
+        DType::I64 => "I64",
+        DType::I32 => "I32",
+        DType::I16 => "I16",
+        DType::I8 => "I8",
+        DType::U64 => "U64",
+        DType::U32 => "U32",
+        DType::U16 => "U16",
+        DType::U8 => "U8",
+        DType::Bool => "BOOL",
+    }
+}

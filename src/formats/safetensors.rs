@@ -1,0 +1,313 @@
+//! Safetensors: a length, a JSON header that names each tensor with its type, shape and place, then the bytes.
+//!
+//! Read and written by hand: the header is checked against the file before anything of the size it claims is
+//! allocated, tensors are read one at a time, and the written header has its entries in a fixed order, so that the
+//! same network gives the same bytes (the `safetensors` crate writes metadata in the order of a hash map).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::output::OutputFile;
+use super::tensor_file::{TensorFile, TensorInfo, natural_order};
+use crate::error::{Error, Result};
+use crate::network::{Activation, Network};
+
+/// The format's own limit on its header.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The metadata key of the activation of every layer but the last.
+pub const ACTIVATION: &str = "activation";
+/// The metadata key of the last layer's activation.
+pub const OUTPUT_ACTIVATION: &str = "output_activation";
+
+/// An opened `.safetensors` file.
+#[derive(Debug)]
+pub struct SafetensorsFile {
+    path: PathBuf,
+    source: String,
+    tensors: Vec<TensorInfo>,
+    /// Where each tensor's bytes lie in the file, by name.
+    places: BTreeMap<String, (u64, u64)>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// A tensor's entry in the header.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<u64>,
+    data_offsets: (u64, u64),
+}
+
+/// Whether a file that begins with `start` (at least 9 bytes) is safetensors: a header's length and its `{`.
+pub fn looks_like_safetensors(start: &[u8]) -> bool {
+    start.get(8) == Some(&b'{')
+}
+
+impl SafetensorsFile {
+    /// Opens the file and checks its header against its length.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the header is not understood or claims more, or less, than the file has.
+    pub fn open(path: &Path) -> Result<Self> {
+        let cannot_read = |error| Error::io(path, "read", error);
+        let source = path.display().to_string();
+        let mut file = File::open(path).map_err(cannot_read)?;
+        let file_length = file.metadata().map_err(cannot_read)?.len();
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(|_| refuse(&source, format!("{file_length} bytes"), "a header"))?;
+        let header_length = u64::from_le_bytes(length);
+        if header_length > file_length.saturating_sub(8) || header_length > LONGEST_HEADER {
+            return Err(refuse(
+                &source,
+                format!("a header that claims {header_length} bytes in a file of {file_length}"),
+                "a header that fits into the file",
+            ));
+        }
+        // At most LONGEST_HEADER, and no more than the file holds.
+        let mut text = vec![0; header_length as usize];
+        file.read_exact(&mut text).map_err(cannot_read)?;
+        let header: Map<String, Value> = serde_json::from_slice(&text)
+            .map_err(|error| refuse(&source, format!("a header that is not JSON ({error})"), "a JSON header"))?;
+
+        let data_start = 8 + header_length;
+        let data_length = file_length - data_start;
+        let mut opened = SafetensorsFile {
+            path: path.to_owned(),
+            source,
+            tensors: Vec::new(),
+            places: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+        };
+        let mut claimed = 0;
+        for (name, value) in header {
+            if name == "__metadata__" {
+                opened.metadata = serde_json::from_value(value).map_err(|error| {
+                    refuse(&opened.source, format!("metadata that are no words ({error})"), "a word for each key")
+                })?;
+                continue;
+            }
+            let entry: Entry = serde_json::from_value(value).map_err(|error| {
+                refuse(
+                    &opened.source,
+                    format!("tensor {name} described in another way ({error})"),
+                    "dtype, shape and data_offsets",
+                )
+            })?;
+            claimed = claimed.max(entry.data_offsets.1);
+            opened.add(name, entry, data_start, data_length)?;
+        }
+        if claimed != data_length {
+            return Err(refuse(
+                &opened.source,
+                format!("{data_length} bytes of data behind the header"),
+                &format!("{claimed} bytes, as the header says"),
+            ));
+        }
+        opened.tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
+        Ok(opened)
+    }
+
+    fn add(&mut self, name: String, entry: Entry, data_start: u64, data_length: u64) -> Result<()> {
+        let (begin, end) = entry.data_offsets;
+        if begin > end || end > data_length {
+            return Err(refuse(
+                &self.source,
+                format!("tensor {name} at bytes {begin} to {end} of {data_length} bytes of data"),
+                "tensors that lie inside the file",
+            ));
+        }
+        let elements = entry.shape.iter().try_fold(1u64, |product, extent| product.checked_mul(*extent));
+        // Other types than these are listed but not read, so their size does not matter.
+        if let Some(size) = element_size(&entry.dtype)
+            && elements.and_then(|elements| elements.checked_mul(size)) != Some(end - begin)
+        {
+            return Err(refuse(
+                &self.source,
+                format!("tensor {name} of type {} and shape {:?} in {} bytes", entry.dtype, entry.shape, end - begin),
+                "as many bytes as type and shape need",
+            ));
+        }
+        let shape =
+            entry.shape.iter().map(|extent| usize::try_from(*extent)).collect::<Result<_, _>>().map_err(|_| {
+                refuse(
+                    &self.source,
+                    format!("tensor {name} of shape {:?}", entry.shape),
+                    "a shape that this machine can address",
+                )
+            })?;
+        self.places.insert(name.clone(), (data_start + begin, end - begin));
+        self.tensors.push(TensorInfo { name, shape, element_type: entry.dtype });
+        Ok(())
+    }
+}
+
+impl TensorFile for SafetensorsFile {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn format(&self) -> &str {
+        "safetensors"
+    }
+
+    fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f64>> {
+        let (Some(info), Some(&(start, length))) =
+            (self.tensors.iter().find(|tensor| tensor.name == name), self.places.get(name))
+        else {
+            return Err(Error::input(
+                &self.source,
+                format!("no tensor {name}"),
+                "one",
+                "name one that `unrelu inspect` lists",
+            ));
+        };
+        let mut bytes = Vec::new();
+        let read = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.take(length).read_to_end(&mut bytes)
+        });
+        read.map_err(|error| Error::io(&self.path, "read", error))?;
+        if bytes.len() as u64 != length {
+            return Err(refuse(
+                &self.source,
+                format!("{} bytes of tensor {name}", bytes.len()),
+                &format!("{length} bytes"),
+            ));
+        }
+        widen(&bytes, &info.element_type).ok_or_else(|| {
+            Error::input(
+                &self.source,
+                format!("tensor {name} of type {}", info.element_type),
+                "F16, BF16, F32 or F64",
+                "convert the weights to floating point before saving them",
+            )
+        })
+    }
+}
+
+fn refuse(source: &str, found: String, expected: &str) -> Error {
+    Error::input(source, found, expected, "the file is damaged or no safetensors: copy or save it again")
+}
+
+fn element_size(element_type: &str) -> Option<u64> {
+    match element_type {
+        "F16" | "BF16" => Some(2),
+        "F32" => Some(4),
+        "F64" => Some(8),
+        _ => None,
+    }
+}
+
+/// Little-endian floating point numbers of the type that safetensors calls `F16`, `BF16`, `F32` or `F64`, as f64.
+pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
+    let numbers = match element_type {
+        "F16" => bytes.as_chunks().0.iter().map(|chunk| half::f16::from_le_bytes(*chunk).to_f64()).collect(),
+        "BF16" => bytes.as_chunks().0.iter().map(|chunk| half::bf16::from_le_bytes(*chunk).to_f64()).collect(),
+        "F32" => bytes.as_chunks().0.iter().map(|chunk| f64::from(f32::from_le_bytes(*chunk))).collect(),
+        "F64" => bytes.as_chunks().0.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect(),
+        _ => return None,
+    };
+    Some(numbers)
+}
+
+/// Writes `network` in f64: `layers.0.weight` … from the code outwards, biases where one is not zero, and the
+/// activations as metadata.
+///
+/// # Errors
+/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot say; else as
+/// [`OutputFile::create`].
+pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> {
+    let (activation, output_activation) = activations(path, network)?;
+    let mut header = Map::new();
+    header.insert(
+        "__metadata__".into(),
+        json!({ ACTIVATION: activation.to_string(), OUTPUT_ACTIVATION: output_activation.to_string() }),
+    );
+    let mut data: Vec<u8> = Vec::new();
+    let mut add = |name: String, shape: &[usize], numbers: &mut dyn Iterator<Item = f64>| {
+        let begin = data.len();
+        numbers.for_each(|number| data.extend_from_slice(&number.to_le_bytes()));
+        header.insert(name, json!({ "dtype": "F64", "shape": shape, "data_offsets": [begin, data.len()] }));
+    };
+    for (index, layer) in network.layers().iter().enumerate() {
+        let shape = [layer.units(), layer.inputs()];
+        // The transpose's columns are the rows, and those are what the format wants one after the other.
+        add(format!("layers.{index}.weight"), &shape, &mut layer.weight.transpose().iter().copied());
+        if layer.bias.iter().any(|entry| *entry != 0.0) {
+            add(format!("layers.{index}.bias"), &shape[..1], &mut layer.bias.iter().copied());
+        }
+    }
+    let mut text = Value::Object(header).to_string();
+    // The data begin at a multiple of 8, so that they can be mapped into memory.
+    text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    let mut output = OutputFile::create(path, force)?;
+    output.append(&(text.len() as u64).to_le_bytes())?;
+    output.append(text.as_bytes())?;
+    output.append(&data)?;
+    output.finish()
+}
+
+/// The one activation of the hidden layers (the output's, if there are none) and the output's.
+fn activations(path: &Path, network: &Network) -> Result<(Activation, Activation)> {
+    let layers = network.layers();
+    let output = layers[layers.len() - 1].activation;
+    let hidden = &layers[..layers.len() - 1];
+    let activation = hidden.first().map_or(output, |layer| layer.activation);
+    match hidden.iter().find(|layer| layer.activation != activation) {
+        None => Ok((activation, output)),
+        Some(other) => Err(Error::input(
+            path.display(),
+            format!("a network with hidden activations {activation} and {}", other.activation),
+            "one activation in all hidden layers",
+            "use one slope everywhere; a safetensors file has room for one",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::random_network;
+
+    #[test]
+    fn the_format_s_own_library_reads_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let network = random_network(&[3, 5, 7], Activation::LeakyRelu(0.1), 1).unwrap();
+        write_network(&path, &network, false).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = read.names();
+        names.sort();
+        assert_eq!(names, ["layers.0.weight", "layers.1.weight"]);
+        let weight = read.tensor("layers.1.weight").unwrap();
+        assert_eq!((weight.shape(), weight.dtype()), (&[7, 5][..], safetensors::Dtype::F64));
+        let numbers: Vec<f64> = widen(weight.data(), "F64").unwrap();
+        assert_eq!(numbers[1], network.layers()[1].weight[(0, 1)]);
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["activation"], "leaky_relu:0.1");
+    }
+
+    #[test]
+    fn every_width_of_number_is_widened() {
+        assert_eq!(widen(&[0x00, 0x3e], "F16"), Some(vec![1.5]));
+        assert_eq!(widen(&[0xc0, 0x3f], "BF16"), Some(vec![1.5]));
+        assert_eq!(widen(&1.5f32.to_le_bytes(), "F32"), Some(vec![1.5]));
+        assert_eq!(widen(&1.5f64.to_le_bytes(), "F64"), Some(vec![1.5]));
+        assert_eq!(widen(&[1], "U8"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What the containers of trained weights have in common: named tensors, and perhaps words about them.
+//! `safetensors.rs` and `pytorch.rs` open one each; what the names mean is told in `layers_by_name.rs`.
+
+use std::cmp::Ordering;
+
+use serde::Serialize;
+
+use crate::error::Result;
+
+/// A tensor as its file announces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TensorInfo {
+    /// Its full name, nested dictionaries joined by dots: `state_dict.decoder.0.weight`.
+    pub name: String,
+    /// Extents, outermost first.
+    pub shape: Vec<usize>,
+    /// The stored type, as the format names it: `F32`, `BF16`, `I64`.
+    pub element_type: String,
+}
+
+/// An opened file of named tensors. Only their descriptions have been read.
+pub trait TensorFile {
+    /// The file, for messages.
+    fn source(&self) -> &str;
+
+    /// What kind of file it is, for a person.
+    fn format(&self) -> &str;
+
+    /// The tensors, sorted by [`natural_order`] of their names: neither format keeps the order of the layers.
+    fn tensors(&self) -> &[TensorInfo];
+
+    /// A word of the file about itself: `activation`, `output_activation`.
+    fn metadata(&self, key: &str) -> Option<&str>;
+
+    /// The numbers of one tensor, widened to f64, in row-major order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if there is none of that name, it is not of a floating point type, or its bytes
+    /// cannot be had.
+    fn read(&self, name: &str) -> Result<Vec<f64>>;
+}
+
+/// Orders names as a person counts: runs of digits by value, so that `net.10` comes after `net.2`.
+pub fn natural_order(left: &str, right: &str) -> Ordering {
+    let (mut left, mut right) = (left, right);
+    loop {
+        let (left_run, left_rest) = first_run(left);
+        let (right_run, right_rest) = first_run(right);
+        if left_run.is_empty() || right_run.is_empty() {
+            return left_run.len().cmp(&right_run.len());
+        }
+        let both_numbers = starts_with_digit(left_run) && starts_with_digit(right_run);
+        let order = if both_numbers {
+            // Without leading zeros the longer number is the larger one, however many digits there are.
+            let (left_digits, right_digits) = (left_run.trim_start_matches('0'), right_run.trim_start_matches('0'));
+            left_digits.len().cmp(&right_digits.len()).then_with(|| left_digits.cmp(right_digits))
+        } else {
+            Ordering::Equal
+        };
+        let order = order.then_with(|| left_run.cmp(right_run));
+        if order != Ordering::Equal {
+            return order;
+        }
+        (left, right) = (left_rest, right_rest);
+    }
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|character: char| character.is_ascii_digit())
+}
+
+/// The leading run of digits, or of anything else, and the rest.
+fn first_run(text: &str) -> (&str, &str) {
+    let digits = starts_with_digit(text);
+    let end = text.find(|character: char| character.is_ascii_digit() != digits).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_like_a_person() {
+        let mut names = ["net.10.weight", "net.2.bias", "net.2.weight", "net", "fc21", "fc3", "net.02.weight"];
+        names.sort_by(|left, right| natural_order(left, right));
+        assert_eq!(names, ["fc3", "fc21", "net", "net.02.weight", "net.2.bias", "net.2.weight", "net.10.weight"]);
+    }
+}

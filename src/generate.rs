@@ -1,0 +1,161 @@
+//! The generator forward, from codes to observations, a batch at a time: files of any length in bounded memory.
+//!
+//! Every observation is computed by itself, in f64, and its code and noise are drawn by its index, so the outputs
+//! are the same bytes for every batch size.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
+use crate::network::Network;
+use crate::random::{Domain, Noise, normal_vector};
+
+/// Where the codes come from.
+#[derive(Debug)]
+pub enum Codes {
+    /// A file of shape `(count, k)`.
+    File(NpyReader),
+    /// N(0, I), drawn from the seed by their index.
+    Random {
+        /// How many.
+        count: u64,
+        /// Where they are written, if anywhere.
+        out: Option<PathBuf>,
+    },
+}
+
+impl Codes {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Codes::File(reader) => (reader.count() - reader.position()) as u64,
+            Codes::Random { count, .. } => *count,
+        }
+    }
+}
+
+/// What [`Generation::run`] is to do.
+#[derive(Debug)]
+pub struct Generation<'a> {
+    /// The generator.
+    pub network: &'a Network,
+    /// The codes it starts from.
+    pub codes: Codes,
+    /// The file for the observations, `(count, n)`.
+    pub output: PathBuf,
+    /// Noise to add to them, after the last activation.
+    pub noise: Option<Noise>,
+    /// Seeds random codes and noise.
+    pub seed: u64,
+    /// What both outputs are stored as. With f32 the observations are those of the codes as stored.
+    pub element_type: ElementType,
+    /// How many are in memory at a time, at least 1.
+    pub batch: usize,
+    /// Whether existing outputs are replaced.
+    pub force: bool,
+}
+
+impl Generation<'_> {
+    /// Writes the observations, and the codes where that is asked for. After each batch `progress` is told how many
+    /// are done and says whether to go on.
+    ///
+    /// # Errors
+    /// Bad codes or outputs that cannot be written, before any work; [`Error::Cancelled`] when `progress` says stop.
+    /// Nothing is left behind in either case.
+    pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<()> {
+        let code_length = self.network.code_length();
+        if let Codes::File(reader) = &self.codes {
+            reader.check_width(code_length, "as the network's codes have")?;
+        }
+        let mut codes_out = match &self.codes {
+            Codes::Random { out: Some(path), .. } => {
+                refuse_same(path, &self.output)?;
+                Some(NpyWriter::create(path, code_length, self.element_type, self.force)?)
+            }
+            _ => None,
+        };
+        let width = self.network.observation_length();
+        let mut output = NpyWriter::create(&self.output, width, self.element_type, self.force)?;
+
+        let mut done = 0;
+        while let Some(codes) = self.next_codes(done)? {
+            let mut observations = forward(self.network, &codes);
+            if let Some(noise) = self.noise {
+                observations
+                    .as_mut_slice()
+                    .par_chunks_mut(width)
+                    .enumerate()
+                    .for_each(|(column, observation)| noise.apply(self.seed, done + column as u64, observation));
+            }
+            if let Some(writer) = &mut codes_out {
+                writer.write(&codes)?;
+            }
+            output.write(&observations)?;
+            done += codes.ncols() as u64;
+            if !progress(done) {
+                return Err(Error::Cancelled);
+            }
+        }
+        if let Some(writer) = codes_out {
+            writer.finish()?;
+        }
+        output.finish()
+    }
+
+    /// The codes of the next batch, `k × batch`, of which the first has index `done`; `None` after the last.
+    fn next_codes(&mut self, done: u64) -> Result<Option<DMatrix<f64>>> {
+        let count = match &mut self.codes {
+            Codes::File(reader) => return reader.read_batch(self.batch),
+            Codes::Random { count, .. } => *count,
+        };
+        let columns = (count - done).min(self.batch.max(1) as u64);
+        if columns == 0 {
+            return Ok(None);
+        }
+        let numbers: Vec<Vec<f64>> = (done..done + columns)
+            .into_par_iter()
+            .map(|index| normal_vector(self.seed, Domain::Code, index, self.network.code_length()))
+            .collect();
+        let mut codes = DMatrix::from_vec(self.network.code_length(), columns as usize, numbers.concat());
+        if self.element_type == ElementType::F32 {
+            // Else the codes written would not be those of the observations written.
+            codes.apply(|entry| *entry = f64::from(*entry as f32));
+        }
+        Ok(Some(codes))
+    }
+}
+
+/// Two outputs under one name: the second would replace the first.
+fn refuse_same(first: &Path, second: &Path) -> Result<()> {
+    if std::path::absolute(first).ok() != std::path::absolute(second).ok() {
+        return Ok(());
+    }
+    Err(Error::option("--codes-out", format!("{}, as -o has", first.display()), "another file for the codes"))
+}
+
+/// `G` on each column of `codes` (k × count), n × count.
+///
+/// TO BE REPLACED by `CpuDevice::forward`, which computes the same sums in the same order.
+fn forward(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
+    let columns: Vec<Vec<f64>> = codes
+        .as_slice()
+        .par_chunks(network.code_length())
+        .map(|code| {
+            let mut input = code.to_vec();
+            for layer in network.layers() {
+                let mut output = vec![0.0; layer.units()];
+                for (entry, weights) in input.iter().zip(layer.weight.column_iter()) {
+                    output.iter_mut().zip(weights.iter()).for_each(|(sum, weight)| *sum += entry * weight);
+                }
+                let biases = layer.bias.iter();
+                output.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = layer.activation.apply(*sum + bias));
+                input = output;
+            }
+            input
+        })
+        .collect();
+    DMatrix::from_vec(network.observation_length(), codes.ncols(), columns.concat())
+}
