@@ -12,7 +12,7 @@
 
 use super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
-const ROW_TOLERANCE: f64 = 1e-9;
+pub(crate) const ROW_TOLERANCE: f64 = 1e-9;
 const DUAL_TOLERANCE: f64 = 1e-8;
 const GAP_RELATIVE: f64 = 1e-8;
 const GAP_OF_SCALE: f64 = 1e-12;
@@ -25,7 +25,7 @@ pub enum Verdict {
         /// The primal objective.
         objective: f64,
     },
-    /// No `z` satisfies the rows.
+    /// No `z` satisfies the rows (see [`super::certified`]).
     Infeasible,
     /// Neither could be shown; the first test that failed.
     NotCertified {
@@ -47,8 +47,8 @@ pub enum FailedTest {
     DualEquation,
     /// Primal and dual objectives differ.
     Gap,
-    /// The multipliers do not prove infeasibility.
-    Farkas,
+    /// The rows could not be shown to be infeasible.
+    Infeasibility,
 }
 
 /// Clips to the signs that `z ≥ 0` and `y ≥ 0` demand: an interior point may leave them by a rounding error.
@@ -93,21 +93,6 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     } else {
         fail(FailedTest::Gap)
     }
-}
-
-/// Checks that `y ≥ 0` proves a linear problem infeasible: `g = 0` (`≥ 0` where `z ≥ 0`) and `bound·y < 0`, the latter by
-/// more than what rounding and the dual tolerance could have made of it.
-pub fn certify_infeasible(system: &LayerSystem, problem: &Problem, y: &[f64]) -> Verdict {
-    let refuted = Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::Farkas };
-    let (combination, size) = row_combination(system, problem, y);
-    let equations = combination.iter().zip(&size).all(|(g, size)| {
-        let violation = if system.nonnegative { -g } else { g.abs() };
-        violation <= DUAL_TOLERANCE * size
-    });
-    let terms = |f: fn(f64) -> f64| -> f64 { problem.rows.iter().zip(y).map(|(row, y)| f(row.bound * y)).sum() };
-    let proof = terms(|term| term);
-    // Written so that a NaN refutes.
-    if equations && proof < -1e-7 * terms(f64::abs) { Verdict::Infeasible } else { refuted }
 }
 
 /// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether rows without a violation hold.

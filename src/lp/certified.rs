@@ -3,9 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::certificate::{FailedTest, Verdict, certify_infeasible, certify_optimal, clip_to_signs};
+use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
-use super::problem::{LayerSystem, Outcome, Problem, Solution};
+use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::Solver;
 
 /// A checked answer to one problem.
@@ -59,9 +59,9 @@ pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Pr
             if problem.rows.is_empty() {
                 return unconstrained(system);
             }
-            let mut checked = check(system, problem, solution);
+            let mut checked = check(system, solver, problem, solution);
             if !checked.is_certified() {
-                let again = check(system, problem, solver.retry(system, problem));
+                let again = check(system, solver, problem, solver.retry(system, problem));
                 let iterations = checked.iterations + again.iterations;
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
                     checked = again;
@@ -85,13 +85,13 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
     }
 }
 
-fn check(system: &LayerSystem, problem: &Problem, solution: Solution) -> CertifiedSolution {
+fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
     let Solution { outcome, mut z, mut y, iterations } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution { z, verdict, determined, iterations, retried: false };
     let nothing_determined = || vec![false; system.columns()];
     if outcome == Outcome::Infeasible {
-        let verdict = certify_infeasible(system, problem, &y);
+        let verdict = certify_infeasible(system, solver, problem);
         return checked(z, verdict, nothing_determined());
     }
     if z.iter().chain(&y).any(|value| !value.is_finite()) {
@@ -108,4 +108,22 @@ fn check(system: &LayerSystem, problem: &Problem, solution: Solution) -> Certifi
     // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
     let verdict = certify_optimal(system, problem, &z, &y);
     checked(z, verdict, face.determined())
+}
+
+/// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be loosened is certified as
+/// an optimum of its own and exceeds what the row test forgives. Its multipliers are Farkas' proof, finished and checked
+/// like any other.
+fn certify_infeasible(system: &LayerSystem, solver: &dyn Solver, problem: &Problem) -> Verdict {
+    let loosened = |row: &Row| Row { slack: 1.0, ..*row };
+    let elastic = Problem { rows: problem.rows.iter().map(loosened).collect(), objective: Objective::LargestViolation };
+    let refuted = Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::Infeasibility };
+    let Some(solution) = solver.solve(system, std::slice::from_ref(&elastic)).pop() else { return refuted };
+    let checked = check(system, solver, &elastic, solution);
+    let magnitude = problem.rows.iter().fold(0.0, |most: f64, row| most.max(row.magnitude));
+    let largest_term =
+        problem.rows.iter().map(|row| system.absolute_product(row.unit, &checked.z)).fold(magnitude, f64::max);
+    match checked.verdict {
+        Verdict::Optimal { objective } if objective > ROW_TOLERANCE * largest_term => Verdict::Infeasible,
+        _ => refuted,
+    }
 }

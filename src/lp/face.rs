@@ -15,7 +15,7 @@ use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use super::row_space::RowSpace;
 
-/// Multipliers under this share of the largest are never taken as positive: they are what the iteration left.
+/// Multipliers under this share of their scale are never taken as positive: they are what the iteration left.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 
 /// An equation that holds on the whole optimal face.
@@ -23,8 +23,9 @@ const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 enum Equation {
     /// Row `r` of the problem is tight (objectives with one violation or none).
     Row(usize),
-    /// `w_u · z = value`: at least two of a unit's rows and `e_u ≥ 0` are tight. `first_row` is where the unit's rows begin.
-    Unit { first_row: usize, value: f64 },
+    /// `w_u · z = value`: at least two of a unit's rows and `e_u ≥ 0` are tight. `first_row` is where the unit's rows begin,
+    /// bit `i` of `tight` says whether the `i`-th of them is.
+    Unit { first_row: usize, tight: u8, value: f64 },
     /// `z_i = 0`.
     Bound(usize),
     /// `δ = 0`.
@@ -82,7 +83,7 @@ impl<'a> OptimalFace<'a> {
                     };
                     row.bound - (row.side * self.system.product(row.unit, z) - violated)
                 }
-                Equation::Unit { first_row, value } => {
+                Equation::Unit { first_row, value, .. } => {
                     value - self.system.product(self.problem.rows[first_row].unit, z)
                 }
                 Equation::Bound(index) => -z[index],
@@ -95,6 +96,10 @@ impl<'a> OptimalFace<'a> {
             if let Equation::Bound(index) = *equation {
                 finished[index] = 0.0;
             }
+        }
+        if is_homogeneous(self.problem) {
+            // No target or bias gives rounding errors a size to be small against, so they are removed here.
+            finished.iter_mut().filter(|z| z.abs() < 1e-12).for_each(|z| *z = 0.0);
         }
         finished
     }
@@ -130,10 +135,18 @@ impl<'a> OptimalFace<'a> {
         let mut kept = vec![0.0; y.len()];
         match &self.problem.objective {
             Objective::SumOfViolations => {
-                for unit in UnitState::all(self.system, self.problem, None, y) {
-                    let range = unit.first_row..unit.first_row + unit.rows.len();
-                    // A unit on one side of its kink has all its weight on that row; a pinned one keeps its split.
-                    kept[range].copy_from_slice(&unit.settled_multipliers(&self.equations));
+                // A unit on one side of its kink has all its weight on that row; a pinned one keeps its split.
+                let mut first_row = 0;
+                for unit_rows in rows_by_unit(rows) {
+                    settle(unit_rows, &y[first_row..], &mut kept[first_row..]);
+                    first_row += unit_rows.len();
+                }
+                for equation in &self.equations {
+                    if let Equation::Unit { first_row, tight, .. } = *equation {
+                        for row in first_row..unit_end(rows, first_row) {
+                            kept[row] = if tight >> (row - first_row) & 1 == 1 { y[row] } else { 0.0 };
+                        }
+                    }
                 }
                 (kept, DVector::zeros(columns))
             }
@@ -201,10 +214,19 @@ fn largest_violation(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 
         .fold(0.0, f64::max)
 }
 
+/// Whether all targets and biases are 0, so that with `z` every multiple of it is feasible and nothing sets a scale.
+fn is_homogeneous(problem: &Problem) -> bool {
+    problem.rows.iter().all(|row| row.magnitude == 0.0)
+}
+
 /// The largest `s_u`, which makes slacks comparable with multipliers.
 fn largest_scale(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
-    let scales = rows_by_unit(&problem.rows).map(|rows| system.absolute_product(rows[0].unit, z) + rows[0].magnitude);
-    scales.fold(f64::MIN_POSITIVE, f64::max)
+    if is_homogeneous(problem) {
+        // Solvers work at scale 1 then, and so does this.
+        return system.weight.amax().max(f64::MIN_POSITIVE);
+    }
+    let terms = rows_by_unit(&problem.rows).map(|rows| system.absolute_product(rows[0].unit, z) + rows[0].magnitude);
+    terms.fold(f64::MIN_POSITIVE, f64::max)
 }
 
 /// Whether a multiplier outweighs its slack, each relative to the largest of its kind.
@@ -216,11 +238,11 @@ fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> 
     let shared_violation = problem.objective == Objective::LargestViolation;
     let violation = if shared_violation { largest_violation(system, problem, z) } else { 0.0 };
     let scale = largest_scale(system, problem, z);
-    let heaviest = y.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let unit = multiplier_scale(system, problem);
     let mut equations = Vec::new();
     for (index, row) in problem.rows.iter().enumerate() {
         let slack = row.bound + row.slack * violation - row.side * system.product(row.unit, z);
-        if outweighs(y[index] / heaviest, slack / scale) {
+        if outweighs(y[index] / unit, slack / scale) {
             equations.push(Equation::Row(index));
         }
     }
@@ -234,86 +256,82 @@ fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> 
 }
 
 fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
-    let (combination, size) = row_combination(system, problem, y);
-    let largest = z.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let reduced_cost = |i: usize| match &problem.objective {
-        Objective::Linear { weights, .. } => (combination[i] - weights[i]) / (size[i] + weights[i].abs()),
-        _ => combination[i] / size[i],
+    let (combination, _) = row_combination(system, problem, y);
+    let scale = largest_scale(system, problem, z);
+    let unit = multiplier_scale(system, problem);
+    let is_tight = |&i: &usize| {
+        let weight = match &problem.objective {
+            Objective::Linear { weights, .. } => weights[i],
+            _ => 0.0,
+        };
+        let column = system.weight.column(i).amax();
+        // 0/0, a column of zeros, is NaN and so not tight.
+        outweighs((combination[i] - weight) / (column * unit), z[i] * column / scale)
     };
-    // 0/0, a column that no row weighs, is NaN and so not tight.
-    (0..system.columns()).filter(|&i| outweighs(reduced_cost(i), z[i] / largest)).map(Equation::Bound).collect()
+    (0..system.columns()).filter(is_tight).map(Equation::Bound).collect()
+}
+
+/// What multipliers are measured against: the normalisation `Σ slack·y ≤ 1`, or the objective's entries over the weights'.
+/// Not the multipliers themselves, which are all rounding errors where the optimum binds no row.
+fn multiplier_scale(system: &LayerSystem, problem: &Problem) -> f64 {
+    match &problem.objective {
+        Objective::LargestViolation | Objective::SumOfViolations => 1.0,
+        // Without an objective every multiplier is a leftover.
+        Objective::Linear { weights, .. } if weights.amax() == 0.0 => f64::INFINITY,
+        Objective::Linear { weights, .. } => weights.amax() / system.weight.amax(),
+    }
 }
 
 fn pinned_units(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
     let scale = largest_scale(system, problem, z);
-    UnitState::all(system, problem, Some((z, scale)), y).filter_map(|unit| unit.pinned()).collect()
+    let mut first_row = 0;
+    let mut equations = Vec::new();
+    for rows in rows_by_unit(&problem.rows) {
+        equations.extend(pinned_unit(system, rows, first_row, z, &y[first_row..], scale));
+        first_row += rows.len();
+    }
+    equations
 }
 
-/// One unit of a sum of violations: its rows, their multipliers, and how far each is from being tight.
-struct UnitState<'a> {
+/// The equation `w_u · z = value` of a unit two or more of whose constraints are tight on the whole face.
+fn pinned_unit(
+    system: &LayerSystem,
+    rows: &[Row],
     first_row: usize,
-    rows: &'a [Row],
-    y: &'a [f64],
-    /// Relative slack of each row, then of `e_u ≥ 0`; empty where no point was given.
-    slacks: Vec<f64>,
+    z: &[f64],
+    y: &[f64],
+    scale: f64,
+) -> Option<Equation> {
+    let product = system.product(rows[0].unit, z);
+    let violation = rows.iter().map(|r| (r.side * product - r.bound) / r.slack).fold(0.0, f64::max);
+    let weight_left = 1.0 - rows.iter().zip(y).map(|(row, y)| row.slack * y).sum::<f64>();
+    let no_violation = outweighs(weight_left, violation / scale);
+    let is_tight = |&index: &usize| {
+        let row = &rows[index];
+        outweighs(y[index] * row.slack, (row.bound + row.slack * violation - row.side * product) / scale)
+    };
+    let tight = (0..rows.len()).filter(is_tight).fold(0u8, |mask, index| mask | 1 << index);
+    let mut tight_rows = (0..rows.len()).filter(is_tight).map(|index| &rows[index]);
+    let first = tight_rows.next()?;
+    let value = if no_violation {
+        first.side * first.bound
+    } else {
+        // side·a − slack·e = bound for two rows, e eliminated.
+        let second = tight_rows.find(|row| row.side * first.slack != first.side * row.slack)?;
+        (first.bound * second.slack - second.bound * first.slack)
+            / (first.side * second.slack - second.side * first.slack)
+    };
+    Some(Equation::Unit { first_row, tight, value })
 }
 
-impl<'a> UnitState<'a> {
-    fn all(
-        system: &'a LayerSystem,
-        problem: &'a Problem,
-        point: Option<(&'a [f64], f64)>,
-        y: &'a [f64],
-    ) -> impl Iterator<Item = UnitState<'a>> {
-        let mut first_row = 0;
-        rows_by_unit(&problem.rows).map(move |rows| {
-            let slacks = point.map_or_else(Vec::new, |(z, scale)| {
-                let product = system.product(rows[0].unit, z);
-                let violation = rows.iter().map(|r| (r.side * product - r.bound) / r.slack).fold(0.0, f64::max);
-                let of_rows = rows.iter().map(|r| (r.bound + r.slack * violation - r.side * product) / scale);
-                of_rows.chain([violation / scale]).collect()
-            });
-            let state = UnitState { first_row, rows, y: &y[first_row..first_row + rows.len()], slacks };
-            first_row += rows.len();
-            state
-        })
-    }
-
-    /// The equation `w_u · z = value` where two or more of the unit's constraints are tight on the whole face.
-    fn pinned(&self) -> Option<Equation> {
-        let weight_left = 1.0 - self.rows.iter().zip(self.y).map(|(row, y)| row.slack * y).sum::<f64>();
-        let no_violation = outweighs(weight_left, self.slacks[self.rows.len()]);
-        let mut tight = (0..self.rows.len())
-            .filter(|&r| outweighs(self.y[r] * self.rows[r].slack, self.slacks[r]))
-            .map(|r| &self.rows[r]);
-        let first = tight.next()?;
-        let value = if no_violation {
-            first.side * first.bound
-        } else {
-            // side·a − slack·e = bound for two rows, e eliminated.
-            let second = tight.find(|row| row.side * first.slack != first.side * row.slack)?;
-            (first.bound * second.slack - second.bound * first.slack)
-                / (first.side * second.slack - second.side * first.slack)
-        };
-        Some(Equation::Unit { first_row: self.first_row, value })
-    }
-
-    /// The multipliers of a unit after the finish: those of a pinned unit as they are, of another 0 or all on one row.
-    fn settled_multipliers(&self, equations: &[Equation]) -> Vec<f64> {
-        let pinned =
-            equations.iter().any(|e| matches!(e, Equation::Unit { first_row, .. } if *first_row == self.first_row));
-        if pinned {
-            return self.y.to_vec();
-        }
-        let mut settled = vec![0.0; self.rows.len()];
-        let heaviest = (0..self.rows.len())
-            .max_by(|&a, &b| (self.y[a] * self.rows[a].slack).total_cmp(&(self.y[b] * self.rows[b].slack)));
-        if let Some(row) = heaviest
-            && self.y[row] * self.rows[row].slack > 0.5
-        {
-            settled[row] = 1.0 / self.rows[row].slack;
-        }
-        settled
+/// The multipliers of a unit that is not pinned: 0, or all the weight on the row that is violated.
+fn settle(rows: &[Row], y: &[f64], settled: &mut [f64]) {
+    let weight = |index: usize| y[index] * rows[index].slack;
+    let heaviest = (0..rows.len()).max_by(|&a, &b| weight(a).total_cmp(&weight(b)));
+    if let Some(row) = heaviest
+        && weight(row) > 0.5
+    {
+        settled[row] = 1.0 / rows[row].slack;
     }
 }
 

@@ -17,7 +17,7 @@
 //! | linear | `max q·z` | `min bound·y` | `g ≥ q` (`= q` where `z` is free) |
 //!
 //! The first two are always feasible and bounded; the third is bounded by construction (each unit with a weight has an
-//! upper bound) but may be infeasible, which a `y ≥ 0` with `g ≥ 0` (`= 0`) and `bound·y < 0` proves (Farkas).
+//! upper bound) but may be infeasible, which the optimum of the first kind over the same rows with slack 1 shows.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -126,7 +126,7 @@ pub struct Problem {
 pub enum Outcome {
     /// `z` and `y` are meant as an optimal pair.
     Optimal,
-    /// `y` is meant as a proof that no `z` satisfies the rows.
+    /// No `z` satisfies the rows.
     Infeasible,
     /// The solver gave up; `z` and `y` are its last iterate.
     Stalled,

@@ -37,7 +37,9 @@ impl RowSpace {
             }
         }
         let qr = transposed.col_piv_qr();
-        let (q, r) = (qr.q(), qr.r());
+        let q = qr.q();
+        // The pivoted columns come first, so that the leading square block holds all of the rank.
+        let r = qr.r().columns_range(..columns).into_owned();
         let mut order = DMatrix::from_fn(1, factors.len(), |_, index| index);
         qr.p().permute_columns(&mut order);
         let largest = r.diagonal().amax();

@@ -1,5 +1,7 @@
 //! The linear programs, held against oracles that share nothing with them but the definitions.
 
+mod epsilon_search;
 mod objectives;
 mod oracle;
+mod recovery;
 mod support;

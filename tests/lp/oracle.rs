@@ -1,7 +1,10 @@
-//! Independent oracles, written from the definitions and not from the library's rows: a simplex (microlp), and brute force
-//! over all vertices for few columns.
+//! Independent oracles, written from the definitions and not from the library's rows: a simplex (microlp), the dual as a
+//! problem of its own, and brute force over all vertices for few columns.
 
-use microlp::{ComparisonOp, OptimizationDirection, Problem, Variable};
+use clarabel::algebra::CscMatrix;
+use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
+
+use microlp::{ComparisonOp, OptimizationDirection, Problem, Solution, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
 use unrelu::lp::formulation::RowRule;
 use unrelu::network::Activation;
@@ -26,7 +29,11 @@ pub fn limits(instance: &Instance, rule: RowRule) -> Vec<Limits> {
         } else if instance.activation == Activation::Relu || rule == RowRule::Inactive {
             (vec![(t, 1.0)], vec![])
         } else if rule == RowRule::Printed {
-            if t > -eps { (vec![(t, 1.0)], vec![(t / c, 1.0 / c)]) } else { (vec![(t / c, 1.0 / c)], vec![(t / c, 1.0 / c)]) }
+            if t > -eps {
+                (vec![(t, 1.0)], vec![(t / c, 1.0 / c)])
+            } else {
+                (vec![(t / c, 1.0 / c)], vec![(t / c, 1.0 / c)])
+            }
         } else if t > 0.0 {
             (vec![(t, 1.0)], vec![(t, 1.0 / c)])
         } else {
@@ -47,8 +54,82 @@ fn terms(instance: &Instance, unit: usize, z: &[Variable], violation: Option<(Va
     of_z.chain(violation).filter(|(_, factor)| *factor != 0.0).collect()
 }
 
-/// `δ*` or `Σ e*` by the simplex.
+/// The simplex has absolute tolerances: the instance with its largest number scaled to 1, and the scale.
+fn normalised(instance: &Instance) -> (Instance, f64) {
+    let scale = instance.scale();
+    let mut instance = instance.clone();
+    instance.target.iter_mut().for_each(|t| *t /= scale);
+    instance.bias /= scale;
+    instance.epsilon /= scale;
+    (instance, scale)
+}
+
+/// `δ*` or `Σ e*` as the maximum of the dual, posed as a problem of its own:
+/// `max Σ_lower y (limit − b) − Σ_upper y (limit − b)` over `y ≥ 0` with `Σ factor·y ≤ 1` (in all, or for each unit) and
+/// `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
+pub fn violation_by_dual(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
+    let (instance, scale) = &normalised(instance);
+    let all = limits(instance, rule);
+    let k = instance.weight.ncols();
+    let groups = if sum { all.len() } else { 1 };
+    // Rows: k stationarity, `groups` normalisations, then −y ≤ 0. One column a multiplier.
+    let (mut columns, mut rewards) = (Vec::new(), Vec::new());
+    for (place, limits) in all.iter().enumerate() {
+        let group = k + if sum { place } else { 0 };
+        let mut add = |side: f64, (constant, factor): (f64, f64)| {
+            // Clarabel wants `g ≥ 0` as `−g ≤ 0`.
+            let mut column: Vec<(usize, f64)> =
+                (0..k).map(|i| (i, -side * instance.weight[(limits.unit, i)])).collect();
+            column.push((group, factor));
+            columns.push(column);
+            rewards.push(side * (constant - instance.bias[limits.unit]));
+        };
+        limits.upper.iter().for_each(|&limit| add(1.0, limit));
+        limits.lower.iter().for_each(|&limit| add(-1.0, limit));
+    }
+    let multipliers = columns.len();
+    if multipliers == 0 {
+        return 0.0;
+    }
+    let (mut starts, mut rows, mut values) = (vec![0], Vec::new(), Vec::new());
+    for (index, column) in columns.iter().enumerate() {
+        for &(row, value) in column.iter().chain([&(k + groups + index, -1.0)]) {
+            rows.push(row);
+            values.push(value);
+        }
+        starts.push(rows.len());
+    }
+    let height = k + groups + multipliers;
+    let matrix = CscMatrix::new(height, multipliers, starts, rows, values);
+    let bounds: Vec<f64> = (0..height).map(|row| if (k..k + groups).contains(&row) { 1.0 } else { 0.0 }).collect();
+    let cones = if instance.nonnegative {
+        vec![NonnegativeConeT(height)]
+    } else {
+        vec![ZeroConeT(k), NonnegativeConeT(height - k)]
+    };
+    let settings = DefaultSettingsBuilder::default()
+        .verbose(false)
+        .tol_gap_abs(1e-12)
+        .tol_gap_rel(1e-12)
+        .tol_feas(1e-12)
+        .build()
+        .unwrap();
+    let quadratic = CscMatrix::zeros((multipliers, multipliers));
+    let mut solver = DefaultSolver::new(&quadratic, &rewards, &matrix, &bounds, &cones, settings).unwrap();
+    solver.solve();
+    let status = solver.solution.status;
+    assert!(
+        matches!(status, SolverStatus::Solved | SolverStatus::AlmostSolved | SolverStatus::InsufficientProgress),
+        "{}: the oracle failed: {status:?}",
+        instance.name
+    );
+    -solver.solution.obj_val * scale
+}
+
+/// `δ*` or `Σ e*` by the simplex, good to about 1e-6: computed from the definition at the vertex that it gives, since its
+/// own value carries its feasibility tolerance.
 pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
+    let (instance, scale) = &normalised(instance);
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let z = variables(&mut problem, instance);
     let shared = (!sum).then(|| problem.add_var(1.0, (0.0, f64::INFINITY)));
@@ -56,22 +137,44 @@ pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
         let e = shared.unwrap_or_else(|| problem.add_var(1.0, (0.0, f64::INFINITY)));
         let bias = instance.bias[limits.unit];
         for (constant, factor) in limits.upper {
-            problem.add_constraint(terms(instance, limits.unit, &z, Some((e, -factor))), ComparisonOp::Le, constant - bias);
+            problem.add_constraint(
+                terms(instance, limits.unit, &z, Some((e, -factor))),
+                ComparisonOp::Le,
+                constant - bias,
+            );
         }
         for (constant, factor) in limits.lower {
-            problem.add_constraint(terms(instance, limits.unit, &z, Some((e, factor))), ComparisonOp::Ge, constant - bias);
+            problem.add_constraint(
+                terms(instance, limits.unit, &z, Some((e, factor))),
+                ComparisonOp::Ge,
+                constant - bias,
+            );
         }
     }
-    problem.solve().expect("always feasible and bounded").objective()
+    let solution = solve(problem, instance).expect("always feasible");
+    let z: Vec<f64> = z.iter().map(|&z| solution.var_value(z)).collect();
+    let z: Vec<f64> = z.iter().map(|&z| if instance.nonnegative { z.max(0.0) } else { z }).collect();
+    let mut objective = 0.0f64;
+    for limits in limits(instance, rule) {
+        let a = instance.bias[limits.unit]
+            + z.iter().enumerate().map(|(i, z)| instance.weight[(limits.unit, i)] * z).sum::<f64>();
+        let above = limits.upper.iter().map(|(constant, factor)| (a - constant) / factor);
+        let below = limits.lower.iter().map(|(constant, factor)| (constant - a) / factor);
+        let violation = above.chain(below).fold(0.0, f64::max);
+        objective = if sum { objective + violation } else { objective.max(violation) };
+    }
+    objective * scale
 }
 
 /// The relaxed maximum of eqs. (8) and (9) by the simplex; `None` where infeasible.
 pub fn relaxed(instance: &Instance) -> Option<f64> {
+    let (instance, scale) = &normalised(instance);
     let mut problem = Problem::new(OptimizationDirection::Maximize);
     let (eps, c) = (instance.epsilon, instance.slope());
     let relu = instance.activation == Activation::Relu;
     let low = if instance.nonnegative { 0.0 } else { f64::NEG_INFINITY };
-    let observed: Vec<(usize, f64)> = instance.target.iter().copied().enumerate().filter(|(_, t)| !t.is_nan()).collect();
+    let observed: Vec<(usize, f64)> =
+        instance.target.iter().copied().enumerate().filter(|(_, t)| !t.is_nan()).collect();
     let weight = |t: f64| if relu { t.max(0.0) } else { t };
     let z: Vec<Variable> = (0..instance.weight.ncols())
         .map(|i| {
@@ -95,7 +198,17 @@ pub fn relaxed(instance: &Instance) -> Option<f64> {
             problem.add_constraint(left.as_slice(), ComparisonOp::Ge, (t - eps).min(0.0) / c - bias);
         }
     }
-    problem.solve().ok().map(|solution| solution.objective())
+    // Bilinear in target and code.
+    solve(problem, instance).map(|solution| solution.objective() * scale * scale)
+}
+
+/// The optimum; `None` where infeasible.
+fn solve(problem: Problem, instance: &Instance) -> Option<Solution> {
+    match problem.solve() {
+        Ok(SolveOutcome::Solution(solution)) => Some(solution),
+        Err(microlp::Error::Infeasible) => None,
+        other => panic!("{}: the oracle failed: {other:?}", instance.name),
+    }
 }
 
 /// `δ*` by trying every vertex of the region in `(z, δ)`. Rank-deficient regions have no vertex: `None`.

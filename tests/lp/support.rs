@@ -145,6 +145,12 @@ impl Instance {
         context.problem(targets.column(0), &masks, 0, 0)
     }
 
+    /// The largest number among targets, biases and ε.
+    pub fn scale(&self) -> f64 {
+        let numbers = self.target.iter().chain(&self.bias).filter(|t| !t.is_nan());
+        numbers.fold(self.epsilon, |most, t| most.max(t.abs()))
+    }
+
     pub fn slope(&self) -> f64 {
         match self.activation {
             Activation::LeakyRelu(slope) => slope,
@@ -160,7 +166,14 @@ pub fn uniform(seed: u64, length: usize) -> Vec<f64> {
 }
 
 /// A random layer with a noisy target that comes from a code.
-pub fn random_instance(units: usize, columns: usize, activation: Activation, nonnegative: bool, noise: f64, seed: u64) -> Instance {
+pub fn random_instance(
+    units: usize,
+    columns: usize,
+    activation: Activation,
+    nonnegative: bool,
+    noise: f64,
+    seed: u64,
+) -> Instance {
     let weight = DMatrix::from_vec(units, columns, normal_vector(seed, Domain::Network, 0, units * columns));
     let bias = DVector::from_vec(uniform(seed, units)) * 0.1;
     let z = DVector::from_vec(normal_vector(seed, Domain::Code, 0, columns));
@@ -251,8 +264,11 @@ pub fn degenerate_instances() -> Vec<Instance> {
 
 /// Runs one layer of a method to its end.
 pub fn layer_answer(instance: &Instance, options: &LayerOptions) -> unrelu::lp::layer::LayerAnswer {
-    let layer =
-        unrelu::network::Layer { weight: instance.weight.clone(), bias: instance.bias.clone(), activation: instance.activation };
+    let layer = unrelu::network::Layer {
+        weight: instance.weight.clone(),
+        bias: instance.bias.clone(),
+        activation: instance.activation,
+    };
     let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
     let system = instance.system();
     let context = LayerContext {

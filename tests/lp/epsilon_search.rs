@@ -1,0 +1,90 @@
+//! The monotone search against the plain loop of Algorithm 1, which solves the capped problem at every step of ε.
+
+use nalgebra::DMatrix;
+use unrelu::lp::certified::solve_certified;
+use unrelu::lp::formulation::{Method, RowRule, Tolerances};
+use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::network::Activation;
+
+use crate::support::{Instance, degenerate_instances, layer_answer, random_instance};
+
+/// The first ε of the loop, and its δ.
+fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f64, f64) {
+    let system = instance.system();
+    for step in 0.. {
+        let at_step = Instance { epsilon: tolerances.at(step), ..instance.clone() };
+        let problem = at_step.problem(&system, Method::Linf, rule);
+        let delta = solve_certified(&system, &ClarabelReference, &[problem]).remove(0).objective();
+        // Capped at δ ≤ ε the LP is feasible exactly when its uncapped optimum is that small.
+        if delta <= tolerances.at(step) {
+            return (tolerances.at(step), delta);
+        }
+    }
+    unreachable!("δ* is bounded")
+}
+
+fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
+    let options = LayerOptions { method: Method::Linf, tolerances, rows: rule, ..LayerOptions::default() };
+    let answer = layer_answer(instance, &options);
+    let (epsilon, delta) = plain_loop(instance, tolerances, rule);
+    assert!(answer.certified, "{}", instance.name);
+    assert_eq!(answer.epsilon, epsilon, "{} {rule}: ε", instance.name);
+    let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
+    assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{} {rule}: δ", instance.name);
+}
+
+#[test]
+fn random_targets() {
+    let tolerances = Tolerances { epsilon: 1e-4, growth: 1.2 };
+    for (activation, rules) in [
+        (Activation::Relu, &[RowRule::Corrected][..]),
+        (Activation::LeakyRelu(0.1), &[RowRule::Corrected, RowRule::Printed, RowRule::Inactive]),
+        (Activation::LeakyRelu(0.6), &[RowRule::Corrected, RowRule::Printed]),
+    ] {
+        for &rule in rules {
+            for noise in [0.0, 1e-3, 0.1, 1.0] {
+                for nonnegative in [false, true] {
+                    for seed in 0..4 {
+                        let instance = random_instance(14, 4, activation, nonnegative, noise, 500 + seed);
+                        compare(&instance, tolerances, rule);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn degenerate_targets() {
+    for instance in degenerate_instances() {
+        let tolerances = Tolerances { epsilon: instance.epsilon * 0.1, growth: 1.5 };
+        for rule in [RowRule::Corrected, RowRule::Printed] {
+            compare(&instance, tolerances, rule);
+        }
+    }
+}
+
+/// DESIGN's example of what the printed middle row cuts off: `δ* = 0` at ε = 0.4 but 0.41 at 0.6, where the corrected row
+/// keeps 0.
+#[test]
+fn the_printed_row_cuts_off_the_truth() {
+    let at = |epsilon: f64, rule: RowRule| {
+        let instance = Instance {
+            name: "1×1".to_owned(),
+            weight: DMatrix::from_element(1, 1, 1.0),
+            bias: nalgebra::DVector::zeros(1),
+            nonnegative: false,
+            activation: Activation::LeakyRelu(0.1),
+            target: vec![0.5],
+            epsilon,
+        };
+        let system = instance.system();
+        let problem = instance.problem(&system, Method::Linf, rule);
+        solve_certified(&system, &ClarabelReference, &[problem]).remove(0)
+    };
+    assert!(at(0.4, RowRule::Printed).objective() < 1e-12);
+    // (0.5 − δ)/0.1 ≤ 0.5 + δ: δ = 4.5/11.
+    assert!((at(0.6, RowRule::Printed).objective() - 4.5 / 11.0).abs() < 1e-9);
+    assert!(at(0.6, RowRule::Corrected).objective() < 1e-12);
+}
