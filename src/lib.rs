@@ -5,3 +5,6 @@ pub mod descent;
 pub mod device;
 pub mod error;
 pub mod network;
+pub mod random;
+
+pub use error::{Error, Result};
