@@ -3,8 +3,16 @@
 //!
 //! Matrices hold one observation or code a column. Inputs are f64 on every device; what a device computes in f32
 //! comes back widened, and nothing that a certificate rests on is taken from it undecided (see [`Device::classify`]).
+//! [`open`] chooses one; a GPU that is lost in the middle hands over to the CPU ([`fallback`]).
+
+#[cfg(feature = "gpu")]
+mod accelerated;
+pub mod fallback;
+mod open;
 
 use nalgebra::DMatrix;
+
+pub use open::{DeviceChoice, Opened, list_adapters, open};
 
 use crate::configuration::{Configurations, check_thresholds};
 use crate::cpu::{CpuDevice, classify, descend, forward};

@@ -1,10 +1,15 @@
 //! unrelu inverts ReLU and LeakyReLU generators in bulk.
 
+pub mod adapter;
 pub mod configuration;
 pub mod cpu;
 pub mod descent;
 pub mod device;
 pub mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+#[cfg(feature = "gpu")]
+pub mod kernel_params;
 pub mod network;
 pub mod random;
 
