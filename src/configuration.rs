@@ -3,6 +3,34 @@
 //! One bit an entry, 32 to a word, bit `j % 32` of word `j / 32` for entry `j`; an observation's words are
 //! contiguous, so that a kernel's workgroup writes what one observation needs. Unused bits are 0.
 
+use nalgebra::DMatrix;
+
+use crate::error::{Error, Result};
+
+/// Checks what every device's `classify` takes: one threshold a column of `targets`, each finite.
+///
+/// # Errors
+/// [`Error::Input`] with the first threshold that is not.
+pub fn check_thresholds(targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<()> {
+    if thresholds.len() != targets.ncols() {
+        return Err(Error::input(
+            "the thresholds given",
+            format!("{} thresholds for {} observations", thresholds.len(), targets.ncols()),
+            "one threshold an observation",
+            "hand in one column of targets for each threshold",
+        ));
+    }
+    match thresholds.iter().position(|threshold| !threshold.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::input(
+            "the thresholds given",
+            format!("{} for observation {index}", thresholds[index]),
+            "finite thresholds",
+            "leave out the observations that have none",
+        )),
+    }
+}
+
 /// The configurations of `count` observations with `rows` entries each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configurations {
@@ -52,7 +80,8 @@ impl Configurations {
         &self.words
     }
 
-    /// Flips one bit and keeps the count true. For tests that show that what follows depends on the bits.
+    /// Flips one bit and keeps the count true: where f64 overrules a device, and in tests that show that what
+    /// follows depends on the bits.
     pub fn flip(&mut self, observation: usize, row: usize) {
         let was_active = self.is_active(observation, row);
         self.words[observation * Self::words_per_observation(self.rows) + row / 32] ^= 1 << (row % 32);

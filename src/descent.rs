@@ -4,6 +4,8 @@
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::random::{Domain, normal_vector};
 
 /// How gradient descent runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +31,12 @@ impl DescentOptions {
     pub const GRADIENT_TOLERANCE: f64 = 1e-9;
     /// … or when its loss has not changed for this many steps.
     pub const UNCHANGED_STEPS: u32 = 20;
+    /// Most restarts: the numbers of an observation's runs share its range of starting codes.
+    pub const MOST_RESTARTS: usize = RUNS_PER_OBSERVATION as usize - 1;
 
     /// # Errors
-    /// [`Error::BadOption`] for a step that is not positive and finite, or no iterations.
+    /// [`Error::BadOption`] for a step that is not positive and finite, no iterations or more than 32 bits of them,
+    /// or more than [`Self::MOST_RESTARTS`] restarts.
     pub fn validate(&self) -> Result<()> {
         if let Some(step) = self.step
             && !(step > 0.0 && step.is_finite())
@@ -40,6 +45,13 @@ impl DescentOptions {
         }
         if self.iterations == 0 {
             return Err(Error::option("--iterations", "0", "at least 1"));
+        }
+        if self.iterations > u32::MAX as usize {
+            return Err(Error::option("--iterations", self.iterations.to_string(), format!("at most {}", u32::MAX)));
+        }
+        if self.restarts > Self::MOST_RESTARTS {
+            let expected = format!("at most {}", Self::MOST_RESTARTS);
+            return Err(Error::option("--restarts", self.restarts.to_string(), expected));
         }
         Ok(())
     }
@@ -56,4 +68,198 @@ pub struct DescentAnswer {
     pub converged: Vec<bool>,
     /// Iterations of that run.
     pub iterations: Vec<u32>,
+}
+
+impl DescentAnswer {
+    /// Room for `count` answers, each still `NaN` and not converged.
+    pub fn undetermined(code_length: usize, count: usize) -> Self {
+        DescentAnswer {
+            codes: DMatrix::from_element(code_length, count, f64::NAN),
+            losses: vec![f64::NAN; count],
+            converged: vec![false; count],
+            iterations: vec![0; count],
+        }
+    }
+
+    /// Keeps `run` for `observation` if its loss is below what stands there; a diverged run never is, and of two
+    /// equal ones the first stays.
+    pub fn offer(&mut self, observation: usize, run: &Run) {
+        let best = self.losses[observation];
+        if run.loss < best || (best.is_nan() && run.loss.is_finite()) {
+            self.codes.column_mut(observation).copy_from_slice(&run.code);
+            self.losses[observation] = run.loss;
+            self.converged[observation] = run.converged;
+            self.iterations[observation] = run.iterations;
+        }
+    }
+}
+
+/// One run of gradient descent, from one starting code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The last code.
+    pub code: Vec<f64>,
+    /// Its loss; not finite where the run diverged.
+    pub loss: f64,
+    /// Whether the stop rule held.
+    pub converged: bool,
+    /// Steps taken.
+    pub iterations: u32,
+}
+
+/// Watches for a loss that no longer changes. A change below four units in the last place is rounding and not
+/// descent: sums of squares jitter by that much where the code has long come to rest. It is measured from the loss
+/// at the last change, not from step to step, so that slow descent is not mistaken for rest.
+/// The device's twin stands in `shaders/descend.wgsl`, with f32's last place.
+#[derive(Debug, Clone, Copy)]
+pub struct LossWatch {
+    anchor: f64,
+    unchanged: u32,
+}
+
+impl LossWatch {
+    /// The relative change of the loss that counts as one, in units of the arithmetic's epsilon.
+    pub const ULPS: f64 = 4.0;
+
+    /// Before the first loss.
+    pub fn new() -> Self {
+        // No loss is negative, so the first one differs from this.
+        LossWatch { anchor: -1.0, unchanged: 0 }
+    }
+
+    /// Takes the next step's loss; true when it has not changed for [`DescentOptions::UNCHANGED_STEPS`] steps.
+    pub fn rests(&mut self, loss: f64) -> bool {
+        if (loss - self.anchor).abs() <= Self::ULPS * f64::EPSILON * loss {
+            self.unchanged += 1;
+        } else {
+            *self = LossWatch { anchor: loss, unchanged: 0 };
+        }
+        self.unchanged >= DescentOptions::UNCHANGED_STEPS
+    }
+}
+
+impl Default for LossWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Starting codes come in ranges of this length, one range an observation.
+const RUNS_PER_OBSERVATION: u64 = 4096;
+
+/// The index of run `restart` (0 for the first run) of an observation in the stream of starting codes:
+/// `observation · 4096 + restart`.
+pub fn start_index(observation: u64, restart: usize) -> u64 {
+    observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(restart as u64)
+}
+
+/// The code that run `restart` of observation `observation` (its index in the whole run) starts from: entries
+/// N(0, 1), the same on every device, batch size and platform.
+pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usize) -> Vec<f64> {
+    normal_vector(seed, Domain::DescentStart, start_index(observation, restart), code_length)
+}
+
+/// Whether descent can run on an observation: no entry infinite, and at least one observed.
+pub fn is_usable(observation: &[f64]) -> bool {
+    observation.iter().all(|x| !x.is_infinite()) && observation.iter().any(|x| !x.is_nan())
+}
+
+/// The default step `1/∏‖W_i‖²`: with it a step cannot overshoot the quadratic part of the loss. The same for every
+/// device; 1 where the product is 0 or its inverse leaves the range of f64.
+pub fn default_step(network: &Network) -> f64 {
+    let curvature: f64 = network.layers().iter().map(|layer| squared_norm(&layer.weight)).product();
+    let step = 1.0 / curvature;
+    if step.is_normal() { step } else { 1.0 }
+}
+
+/// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector until it grows by less than
+/// 1e-4 of itself. Never above the truth; a few per cent below it do no harm, descent tolerates a factor of 2.
+fn squared_norm(weight: &DMatrix<f64>) -> f64 {
+    // Scaled first: squares of weights beyond 1e154 would overflow.
+    let scale = weight.amax();
+    if scale == 0.0 {
+        return 0.0;
+    }
+    let scaled = weight / scale;
+    let mut direction =
+        nalgebra::DVector::from_vec(normal_vector(0, Domain::DescentStart, u64::MAX, weight.ncols())).normalize();
+    let mut estimate = 0.0;
+    for _ in 0..200 {
+        let image = scaled.tr_mul(&(&scaled * &direction));
+        let next = image.norm();
+        if next == 0.0 || next <= estimate * (1.0 + 1e-4) {
+            estimate = next.max(estimate);
+            break;
+        }
+        estimate = next;
+        direction = image / next;
+    }
+    estimate * scale * scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn power_iteration_finds_the_largest_singular_value() {
+        let weight = DMatrix::from_fn(7, 4, |row, column| ((row * 4 + column) as f64 * 0.7).sin() * 1e3);
+        let largest = weight.clone().svd(false, false).singular_values.max();
+        let found = squared_norm(&weight).sqrt();
+        assert!((found / largest - 1.0).abs() < 1e-2, "{found} instead of {largest}");
+    }
+
+    #[test]
+    fn power_iteration_of_zero_and_of_a_number() {
+        assert_eq!(squared_norm(&DMatrix::zeros(3, 2)), 0.0);
+        let found = squared_norm(&DMatrix::from_element(1, 1, -3.0));
+        assert!((found - 9.0).abs() < 1e-12, "{found}");
+    }
+
+    #[test]
+    fn a_loss_rests_after_twenty_equal_ones_and_slow_descent_does_not() {
+        let mut watch = LossWatch::new();
+        assert!(!watch.rests(2.0));
+        assert!((0..19).all(|_| !watch.rests(2.0)));
+        assert!(watch.rests(2.0));
+
+        let (mut watch, mut loss) = (LossWatch::new(), 1.0);
+        for _ in 0..1000 {
+            assert!(!watch.rests(loss));
+            loss *= 1.0 - 3.0 * f64::EPSILON;
+        }
+    }
+
+    #[test]
+    fn the_lowest_loss_is_kept_and_divergence_never() {
+        let run = |loss: f64, code: f64| Run { code: vec![code], loss, converged: true, iterations: 1 };
+        let mut answer = DescentAnswer::undetermined(1, 1);
+        for (loss, code) in [(f64::INFINITY, 1.0), (3.0, 2.0), (f64::NAN, 3.0), (1.0, 4.0), (1.0, 5.0), (2.0, 6.0)] {
+            answer.offer(0, &run(loss, code));
+        }
+        assert_eq!(answer.codes[(0, 0)], 4.0);
+        assert_eq!(answer.losses, [1.0]);
+    }
+
+    #[test]
+    fn only_finite_and_partly_observed_observations_are_usable() {
+        assert!(is_usable(&[f64::NAN, 1.0]));
+        assert!(!is_usable(&[f64::NAN, f64::NAN]));
+        assert!(!is_usable(&[1.0, f64::INFINITY]));
+        assert!(!is_usable(&[f64::NAN, f64::NEG_INFINITY]));
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let good = DescentOptions::default();
+        assert!(good.validate().is_ok());
+        for bad in [
+            DescentOptions { step: Some(0.0), ..good.clone() },
+            DescentOptions { step: Some(f64::NAN), ..good.clone() },
+            DescentOptions { iterations: 0, ..good.clone() },
+            DescentOptions { restarts: 4096, ..good.clone() },
+        ] {
+            assert!(bad.validate().is_err(), "{bad:?}");
+        }
+    }
 }

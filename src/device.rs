@@ -3,10 +3,19 @@
 //!
 //! Matrices hold one observation or code a column. Inputs are f64 on every device; what a device computes in f32
 //! comes back widened, and nothing that a certificate rests on is taken from it undecided (see [`Device::classify`]).
+//! [`open`] chooses one; a GPU that is lost in the middle hands over to the CPU ([`fallback`]).
+
+#[cfg(feature = "gpu")]
+mod accelerated;
+pub mod fallback;
+mod open;
 
 use nalgebra::DMatrix;
 
-use crate::configuration::Configurations;
+pub use open::{DeviceChoice, Opened, list_adapters, open};
+
+use crate::configuration::{Configurations, check_thresholds};
+use crate::cpu::{CpuDevice, classify, descend, forward};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 
@@ -32,4 +41,45 @@ pub trait Device: Send + Sync {
 
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
+
+    /// One line for the person who waits, when the device has been lost and another has taken over.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Device for CpuDevice {
+    fn description(&self) -> String {
+        let threads = rayon::current_num_threads();
+        format!("CPU ({threads} {})", if threads == 1 { "thread" } else { "threads" })
+    }
+
+    fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+        self.network().check_layer_inputs(&layers, inputs)?;
+        self.count_sweep();
+        Ok(forward::forward(self.network(), layers, inputs))
+    }
+
+    fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+        check_thresholds(targets, thresholds)?;
+        self.count_sweep();
+        Ok(classify::classify(targets, thresholds))
+    }
+
+    fn descend(
+        &self,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+    ) -> Result<DescentAnswer> {
+        options.validate()?;
+        self.network().check_observations(observations)?;
+        self.count_sweep();
+        let step = options.step.unwrap_or_else(|| self.default_step());
+        Ok(descend::descend(self.network(), observations, first_index, options, step))
+    }
+
+    fn dispatches(&self) -> u64 {
+        self.sweeps()
+    }
 }

@@ -4,6 +4,7 @@
 //! stored more coarsely is widened when it is read and never narrowed on the way to a linear program.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use nalgebra::{DMatrix, DVector};
@@ -76,6 +77,17 @@ impl Activation {
                 let t = a.tanh();
                 1.0 - t * t
             }
+        }
+    }
+
+    /// The derivative, told from the output `σ(a)` alone: every activation here is either increasing or flat at 0,
+    /// so a backward pass need not keep the pre-activations. The same branch at a kink as [`Self::derivative`].
+    pub fn derivative_from_output(self, output: f64) -> f64 {
+        match self {
+            Activation::Relu | Activation::LeakyRelu(_) => self.derivative(output),
+            Activation::Identity => 1.0,
+            Activation::Sigmoid => output * (1.0 - output),
+            Activation::Tanh => 1.0 - output * output,
         }
     }
 
@@ -261,6 +273,19 @@ impl Network {
     /// Checks that `codes` has `k` rows.
     pub fn check_codes(&self, codes: &DMatrix<f64>) -> Result<()> {
         check_rows("the codes given", "entries a code", codes.nrows(), self.code_length())
+    }
+
+    /// Checks that `layers` (from 0) are layers of this network, at least one, and that `inputs` fits the first.
+    pub fn check_layer_inputs(&self, layers: &Range<usize>, inputs: &DMatrix<f64>) -> Result<()> {
+        if layers.is_empty() || layers.end > self.depth() {
+            return Err(Error::input(
+                "the layers given",
+                format!("{} .. {}", layers.start, layers.end),
+                format!("a range that is not empty, within 0 .. {}", self.depth()),
+                "count layers from 0 at the code",
+            ));
+        }
+        check_rows("the inputs given", "entries an input", inputs.nrows(), self.layers[layers.start].inputs())
     }
 
     /// Checks that `observations` has `n` rows.

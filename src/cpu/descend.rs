@@ -1,0 +1,104 @@
+//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`, and what finishes
+//! in f64 the runs that the GPU brought as far as f32 goes.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use crate::cpu::forward::layer_output;
+use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Run, is_usable, start_code};
+use crate::network::Network;
+
+/// Every observation from all its starting codes; the lowest loss is kept. `first_index` is the first column's index
+/// in the whole run, `step` is already chosen.
+///
+/// # Panics
+/// If `observations` does not have the network's output length.
+pub fn descend(
+    network: &Network,
+    observations: &DMatrix<f64>,
+    first_index: u64,
+    options: &DescentOptions,
+    step: f64,
+) -> DescentAnswer {
+    let count = observations.ncols();
+    let runs: Vec<Vec<Run>> = observations
+        .as_slice()
+        .par_chunks(network.observation_length())
+        .enumerate()
+        .map(|(column, observation)| {
+            if !is_usable(observation) {
+                return Vec::new();
+            }
+            (0..=options.restarts)
+                .map(|restart| {
+                    let index = first_index.wrapping_add(column as u64);
+                    let start = start_code(options.seed, index, restart, network.code_length());
+                    run(network, observation, start, 0, step, options.iterations)
+                })
+                .collect()
+        })
+        .collect();
+    let mut answer = DescentAnswer::undetermined(network.code_length(), count);
+    for (column, runs) in runs.iter().enumerate() {
+        for run in runs {
+            answer.offer(column, run);
+        }
+    }
+    answer
+}
+
+/// One run from `code`, of which `done` steps have been taken elsewhere, until the stop rule holds or `cap` steps are
+/// taken in all.
+pub fn run(network: &Network, observation: &[f64], mut code: Vec<f64>, done: u32, step: f64, cap: usize) -> Run {
+    let mut iterations = done;
+    let mut watch = LossWatch::new();
+    loop {
+        let (loss, gradient) = loss_and_gradient(network, observation, &code);
+        let gradient_norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        if !loss.is_finite() || gradient_norm.is_nan() {
+            return Run { code, loss: f64::NAN, converged: false, iterations };
+        }
+        let converged = watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
+        if converged || iterations as usize >= cap {
+            return Run { code, loss, converged, iterations };
+        }
+        for (z, g) in code.iter_mut().zip(&gradient) {
+            *z -= step * g;
+        }
+        iterations += 1;
+    }
+}
+
+/// `½‖G(z) − x‖²` over the observed entries, and its gradient in `z`, by going back through the layers:
+/// `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the code.
+pub fn loss_and_gradient(network: &Network, observation: &[f64], code: &[f64]) -> (f64, Vec<f64>) {
+    let layers = network.layers();
+    let mut activations = vec![code.to_vec()];
+    for layer in layers {
+        let output = layer_output(layer, &activations[activations.len() - 1]);
+        activations.push(output);
+    }
+
+    let output = &activations[layers.len()];
+    let mut loss = 0.0;
+    let mut delta = vec![0.0; output.len()];
+    for ((d, out), x) in delta.iter_mut().zip(output).zip(observation) {
+        if !x.is_nan() {
+            *d = out - x;
+            loss += 0.5 * *d * *d;
+        }
+    }
+
+    for (layer, output) in layers.iter().zip(&activations[1..]).rev() {
+        for (d, out) in delta.iter_mut().zip(output) {
+            *d *= layer.activation.derivative_from_output(*out);
+        }
+        delta = layer
+            .weight
+            .as_slice()
+            .chunks(layer.units())
+            .map(|column| column.iter().zip(&delta).map(|(w, d)| w * d).sum())
+            .collect();
+    }
+    (loss, delta)
+}

@@ -1,0 +1,50 @@
+//! The CPU device: the naive twin of every kernel, in f64 and parallel over the batch only.
+//!
+//! It is the fallback where there is no GPU, the truth that the GPU's f32 answers are held against and finished by.
+//! Each kernel is a function of one observation, so no answer depends on the batch around it. Work runs on the rayon
+//! pool that the caller is in.
+
+pub mod classify;
+pub mod descend;
+pub mod forward;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::descent::default_step;
+use crate::network::Network;
+
+/// The CPU as a device that holds one network.
+#[derive(Debug)]
+pub struct CpuDevice {
+    network: Arc<Network>,
+    default_step: OnceLock<f64>,
+    sweeps: AtomicU64,
+}
+
+impl CpuDevice {
+    /// A device for `network`; nothing is copied or prepared.
+    pub fn new(network: Arc<Network>) -> Self {
+        CpuDevice { network, default_step: OnceLock::new(), sweeps: AtomicU64::new(0) }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// [`default_step`] of the network, found once.
+    pub fn default_step(&self) -> f64 {
+        *self.default_step.get_or_init(|| default_step(&self.network))
+    }
+
+    /// Parallel sweeps over a batch so far.
+    pub fn sweeps(&self) -> u64 {
+        self.sweeps.load(Ordering::Relaxed)
+    }
+
+    /// Counts one parallel sweep over a batch.
+    pub(crate) fn count_sweep(&self) {
+        self.sweeps.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,106 @@
+//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU's twins where f32 does not reach.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::Device;
+use crate::configuration::{Configurations, check_thresholds};
+use crate::cpu;
+use crate::descent::{DescentAnswer, DescentOptions, Run, is_usable, start_code};
+use crate::error::Result;
+use crate::gpu::GpuDevice;
+use crate::kernel_params::{LANE_DIVERGED, Lane};
+
+impl Device for GpuDevice {
+    fn description(&self) -> String {
+        let adapter = self.context().adapter();
+        format!("{} ({})", adapter.name, adapter.backend)
+    }
+
+    fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+        self.network().check_layer_inputs(&layers, inputs)?;
+        let mut outputs = self.forward_f32(layers.clone(), inputs)?;
+        let in_range = |column: &[f64]| column.iter().all(|entry| fits_f32(*entry));
+        outputs
+            .as_mut_slice()
+            .par_chunks_mut(self.network().layers()[layers.end - 1].units())
+            .zip(inputs.as_slice().par_chunks(inputs.nrows()))
+            .filter(|(output, input)| !in_range(input) || !in_range(output))
+            .for_each(|(output, input)| {
+                let layers = &self.network().layers()[layers.clone()];
+                output.copy_from_slice(&cpu::forward::forward_one(layers, input));
+            });
+        Ok(outputs)
+    }
+
+    fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+        check_thresholds(targets, thresholds)?;
+        self.classify_exactly(targets, thresholds)
+    }
+
+    fn descend(
+        &self,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+    ) -> Result<DescentAnswer> {
+        options.validate()?;
+        self.network().check_observations(observations)?;
+        let network = self.network();
+        let step = options.step.unwrap_or_else(|| self.default_step());
+        let column = |index: usize| observation(observations, index);
+        let usable: Vec<usize> = (0..observations.ncols()).filter(|index| is_usable(column(*index))).collect();
+        let reached = |index: &usize| column(*index).iter().all(|x| x.is_nan() || fits_f32(*x));
+        let on_device: Vec<usize> = usable.iter().copied().filter(reached).collect();
+        let targets = observations.select_columns(&on_device);
+
+        let mut answer = DescentAnswer::undetermined(network.code_length(), observations.ncols());
+        for restart in 0..=options.restarts {
+            let start = |index: usize| {
+                let index = first_index.wrapping_add(index as u64);
+                start_code(options.seed, index, restart, network.code_length())
+            };
+            let mut prepared = vec![None; observations.ncols()];
+            // A step that f32 can only flush to zero would leave every run where it starts.
+            if (step as f32).is_normal() && !on_device.is_empty() {
+                let starts: Vec<f64> = on_device.iter().flat_map(|index| start(*index)).collect();
+                let starts = DMatrix::from_vec(network.code_length(), on_device.len(), starts);
+                let (codes, lanes) = self.descend_f32(&targets, &starts, options, step)?;
+                for ((index, lane), code) in on_device.iter().zip(lanes).zip(codes.column_iter()) {
+                    prepared[*index] = finite_lane(lane, code.as_slice());
+                }
+            }
+            // What f32 could not hold starts afresh: f64 tells whether it diverges.
+            let runs: Vec<Run> = usable
+                .par_iter()
+                .map(|index| {
+                    let (code, done) = prepared[*index].clone().unwrap_or_else(|| (start(*index), 0));
+                    cpu::descend::run(network, column(*index), code, done, step, options.iterations)
+                })
+                .collect();
+            for (index, run) in usable.iter().zip(&runs) {
+                answer.offer(*index, run);
+            }
+        }
+        Ok(answer)
+    }
+
+    fn dispatches(&self) -> u64 {
+        self.context().dispatches()
+    }
+}
+
+fn observation(observations: &DMatrix<f64>, index: usize) -> &[f64] {
+    let length = observations.nrows();
+    &observations.as_slice()[index * length..(index + 1) * length]
+}
+
+fn fits_f32(number: f64) -> bool {
+    (number as f32).is_finite()
+}
+
+/// The code and the steps taken of a lane that stayed in range.
+fn finite_lane(lane: Lane, code: &[f64]) -> Option<(Vec<f64>, u32)> {
+    let in_range = lane.status != LANE_DIVERGED && code.iter().all(|z| z.is_finite());
+    in_range.then(|| (code.to_vec(), lane.iterations))
+}

@@ -1,0 +1,93 @@
+//! A device that may be lost, and the CPU behind it: the call in which it is lost is done over there, and so is
+//! everything after it. What differs then is the speed, and one line says so.
+
+use std::sync::{Arc, OnceLock};
+
+use nalgebra::DMatrix;
+
+use super::Device;
+use crate::configuration::Configurations;
+use crate::cpu::CpuDevice;
+use crate::descent::{DescentAnswer, DescentOptions};
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// `primary` until a call returns [`Error::DeviceLost`], the CPU from then on.
+pub struct FallbackDevice<D> {
+    primary: D,
+    network: Arc<Network>,
+    successor: OnceLock<Successor>,
+}
+
+struct Successor {
+    device: CpuDevice,
+    reason: String,
+}
+
+impl<D: Device> FallbackDevice<D> {
+    /// `primary` holds `network`, and so will the CPU if it comes to that.
+    pub fn new(primary: D, network: Arc<Network>) -> Self {
+        FallbackDevice { primary, network, successor: OnceLock::new() }
+    }
+
+    /// The device that runs until it is lost.
+    pub fn primary(&self) -> &D {
+        &self.primary
+    }
+
+    fn run<T>(&self, call: impl Fn(&dyn Device) -> Result<T>) -> Result<T> {
+        if let Some(successor) = self.successor.get() {
+            return call(&successor.device);
+        }
+        match call(&self.primary) {
+            // Another thread may lose it at the same time: the first reason stays.
+            Err(Error::DeviceLost(reason)) => {
+                let successor = self
+                    .successor
+                    .get_or_init(|| Successor { device: CpuDevice::new(Arc::clone(&self.network)), reason });
+                call(&successor.device)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<D: Device> Device for FallbackDevice<D> {
+    fn description(&self) -> String {
+        match self.successor.get() {
+            None => self.primary.description(),
+            Some(successor) => {
+                format!("{} until it was lost, then {}", self.primary.description(), successor.device.description())
+            }
+        }
+    }
+
+    fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+        self.run(|device| device.forward(layers.clone(), inputs))
+    }
+
+    fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+        self.run(|device| device.classify(targets, thresholds))
+    }
+
+    fn descend(
+        &self,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+    ) -> Result<DescentAnswer> {
+        self.run(|device| device.descend(observations, first_index, options))
+    }
+
+    fn dispatches(&self) -> u64 {
+        self.primary.dispatches() + self.successor.get().map_or(0, |successor| successor.device.dispatches())
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.successor.get().map(|successor| {
+            // One line, whatever the driver says.
+            let reason = successor.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{} was lost ({reason}); going on with the CPU", self.primary.description())
+        })
+    }
+}

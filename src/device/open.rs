@@ -1,0 +1,134 @@
+//! Which device a run takes: what was asked for, or the best there is.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::Device;
+use crate::adapter::AdapterDescription;
+use crate::cpu::CpuDevice;
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// What a person asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// A hardware GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU, a software rasterizer too; an error where there is none.
+    Gpu,
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeviceChoice::Auto => "auto",
+            DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Gpu => "gpu",
+        })
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "gpu" => Ok(DeviceChoice::Gpu),
+            other => Err(format!("found `{other}`, expected auto, cpu or gpu")),
+        }
+    }
+}
+
+/// A device, and what there is to say about the choice.
+pub struct Opened {
+    /// The device; on a GPU, one that goes on with the CPU when the GPU is lost.
+    pub device: Box<dyn Device>,
+    /// Why `auto` took the CPU, one line; `None` when the device is what was asked for or a GPU.
+    pub notice: Option<String>,
+}
+
+/// Opens a device for `network`. `adapter` is a part of an adapter's name; a name is a wish of its own, so with it
+/// `Auto` means `Gpu`.
+///
+/// # Errors
+/// [`Error::NoDevice`] for `Gpu`, or a name, where no such adapter is usable for this network, with what to install;
+/// [`Error::DeviceLost`] when it fails at once; [`Error::BadOption`] for a name with `Cpu`. `Auto` without a name never fails.
+pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>) -> Result<Opened> {
+    let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
+    match (choice, adapter) {
+        (DeviceChoice::Cpu, None) => Ok(Opened { device: cpu(), notice: None }),
+        (DeviceChoice::Cpu, Some(name)) => {
+            Err(Error::option("--adapter", name, "no adapter with --device cpu, or --device gpu with it"))
+        }
+        (DeviceChoice::Gpu, None) => Ok(Opened { device: backend::any(network)?, notice: None }),
+        (DeviceChoice::Gpu | DeviceChoice::Auto, Some(name)) => {
+            Ok(Opened { device: backend::named(network, name)?, notice: None })
+        }
+        (DeviceChoice::Auto, None) => Ok(match backend::hardware(network) {
+            Ok(device) => Opened { device, notice: None },
+            Err(error) => Opened { device: cpu(), notice: Some(format!("running on the CPU: {error}")) },
+        }),
+    }
+}
+
+/// The adapters of this machine; none in a build without the GPU.
+pub fn list_adapters() -> Vec<AdapterDescription> {
+    backend::list()
+}
+
+#[cfg(feature = "gpu")]
+mod backend {
+    use super::*;
+    use crate::device::fallback::FallbackDevice;
+    use crate::gpu::GpuDevice;
+    use crate::gpu::context::{Context, Selection};
+
+    pub fn any(network: &Arc<Network>) -> Result<Box<dyn Device>> {
+        open(network, Selection::Any)
+    }
+
+    pub fn named(network: &Arc<Network>, name: &str) -> Result<Box<dyn Device>> {
+        open(network, Selection::Named(name))
+    }
+
+    pub fn hardware(network: &Arc<Network>) -> Result<Box<dyn Device>> {
+        open(network, Selection::Hardware)
+    }
+
+    pub fn list() -> Vec<AdapterDescription> {
+        crate::gpu::context::list_adapters()
+    }
+
+    fn open(network: &Arc<Network>, selection: Selection<'_>) -> Result<Box<dyn Device>> {
+        let gpu = GpuDevice::new(Context::open(selection, None)?, Arc::clone(network))?;
+        Ok(Box::new(FallbackDevice::new(gpu, Arc::clone(network))))
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+mod backend {
+    use super::*;
+
+    pub fn any(_: &Arc<Network>) -> Result<Box<dyn Device>> {
+        Err(Error::NoDevice("this build has no GPU support; build with the feature `gpu`, or use --device cpu".into()))
+    }
+
+    pub fn named(network: &Arc<Network>, _: &str) -> Result<Box<dyn Device>> {
+        any(network)
+    }
+
+    pub fn hardware(network: &Arc<Network>) -> Result<Box<dyn Device>> {
+        any(network)
+    }
+
+    pub fn list() -> Vec<AdapterDescription> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,235 @@
+//! What Rust and WGSL share, in one place: the structs, the bindings and workgroup shapes of every entry point, and
+//! the numbers that stand for activations and statuses. `tests/kernels/layout.rs` reads the shaders with naga and
+//! holds all of it against them. Names are the same on both sides.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::network::Activation;
+
+/// One layer, for `forward` (its own activation) and `backward` (the activation of the layer below).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct LayerParams {
+    /// Rows of `W`.
+    pub units: u32,
+    /// Columns of `W`.
+    pub inputs: u32,
+    /// Observations in the batch.
+    pub count: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+}
+
+/// The batch of `classify`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ClassifyParams {
+    /// Entries a target.
+    pub rows: u32,
+    /// Words an observation's bits take.
+    pub words: u32,
+}
+
+/// The batch and the rules of gradient descent.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct DescendParams {
+    /// `n`, entries an observation.
+    pub observation_length: u32,
+    /// `k`, entries a code.
+    pub code_length: u32,
+    /// The output layer's activation, one of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Its slope below 0.
+    pub slope: f32,
+    /// Step size.
+    pub step: f32,
+    /// Gradient norm at which a run ends.
+    pub gradient_tolerance: f32,
+    /// Relative change of the loss that counts as none.
+    pub loss_tolerance: f32,
+    /// Steps without change after which a run ends.
+    pub unchanged_steps: u32,
+    /// Most steps.
+    pub iteration_cap: u32,
+}
+
+/// Where one run of gradient descent stands.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct Lane {
+    /// The loss at its last change; negative before the first.
+    pub anchor: f32,
+    /// Steps since then.
+    pub unchanged: u32,
+    /// Steps taken.
+    pub iterations: u32,
+    /// One of the `LANE_` numbers.
+    pub status: u32,
+}
+
+impl Lane {
+    /// A run before its first step.
+    pub const START: Lane = Lane { anchor: -1.0, unchanged: 0, iterations: 0, status: LANE_RUNNING };
+}
+
+/// ReLU, LeakyReLU and the identity: the slope below 0 says which.
+pub const ACTIVATION_LINEAR: u32 = 0;
+/// The logistic function.
+pub const ACTIVATION_SIGMOID: u32 = 1;
+/// The hyperbolic tangent.
+pub const ACTIVATION_TANH: u32 = 2;
+
+/// Still descending.
+pub const LANE_RUNNING: u32 = 0;
+/// The stop rule held, in f32.
+pub const LANE_RESTED: u32 = 1;
+/// All steps are taken.
+pub const LANE_CAPPED: u32 = 2;
+/// Something left the range of f32.
+pub const LANE_DIVERGED: u32 = 3;
+
+/// The number and the slope that an activation has on the device.
+pub fn activation_code(activation: Activation) -> (u32, f32) {
+    match activation {
+        Activation::Relu => (ACTIVATION_LINEAR, 0.0),
+        Activation::LeakyRelu(slope) => (ACTIVATION_LINEAR, slope as f32),
+        Activation::Identity => (ACTIVATION_LINEAR, 1.0),
+        Activation::Sigmoid => (ACTIVATION_SIGMOID, 0.0),
+        Activation::Tanh => (ACTIVATION_TANH, 0.0),
+    }
+}
+
+/// How an entry point uses a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A uniform buffer.
+    Uniform,
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is read and written.
+    ReadWrite,
+}
+
+/// A binding of group 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// The variable's name in WGSL.
+    pub name: &'static str,
+    /// Its number.
+    pub number: u32,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// The shape of an entry point's workgroup, in terms of the shader's override constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workgroup {
+    /// `TILE` × `TILE` invocations: one output entry each, of a tile of the product.
+    Tile,
+    /// `WORKGROUP` invocations for one observation.
+    Observation,
+}
+
+/// An entry point: what its pipeline is made from.
+#[derive(Debug)]
+pub struct EntryPoint {
+    /// The function's name.
+    pub name: &'static str,
+    /// The shader it stands in, without `.wgsl`.
+    pub kernel: &'static str,
+    /// The shader's text.
+    pub source: &'static str,
+    /// The bindings it uses, by number.
+    pub bindings: &'static [Binding],
+    /// The shape of its workgroup.
+    pub workgroup: Workgroup,
+}
+
+const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
+    Binding { name, number, access }
+}
+
+const FORWARD_SOURCE: &str = include_str!("shaders/forward.wgsl");
+const CLASSIFY_SOURCE: &str = include_str!("shaders/classify.wgsl");
+const DESCEND_SOURCE: &str = include_str!("shaders/descend.wgsl");
+
+/// One layer of a batch.
+pub const FORWARD: EntryPoint = EntryPoint {
+    name: "forward",
+    kernel: "forward",
+    source: FORWARD_SOURCE,
+    bindings: &[
+        binding(0, "layer", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "inputs", Access::Read),
+        binding(4, "outputs", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+};
+
+/// The configurations of a batch, and what f32 cannot decide.
+pub const CLASSIFY: EntryPoint = EntryPoint {
+    name: "classify",
+    kernel: "classify",
+    source: CLASSIFY_SOURCE,
+    bindings: &[
+        binding(0, "batch", Access::Uniform),
+        binding(1, "targets", Access::Read),
+        binding(2, "thresholds", Access::Read),
+        binding(3, "active_words", Access::ReadWrite),
+        binding(4, "undecided_words", Access::ReadWrite),
+        binding(5, "active_counts", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+};
+
+/// Loss, the watch over it, and `δ_d`.
+pub const RESIDUAL: EntryPoint = EntryPoint {
+    name: "residual",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(0, "descent", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "outputs", Access::Read),
+        binding(3, "targets", Access::Read),
+        binding(4, "deltas", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+};
+
+/// `δ` of the layer below.
+pub const BACKWARD: EntryPoint = EntryPoint {
+    name: "backward",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(5, "layer", Access::Uniform),
+        binding(6, "weight", Access::Read),
+        binding(7, "deltas_above", Access::Read),
+        binding(8, "inputs", Access::Read),
+        binding(9, "deltas_below", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+};
+
+/// The stop rule and the step.
+pub const UPDATE: EntryPoint = EntryPoint {
+    name: "update",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(0, "descent", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(10, "gradients", Access::Read),
+        binding(11, "codes", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+};
+
+/// Every entry point there is.
+pub const ENTRY_POINTS: [&EntryPoint; 5] = [&FORWARD, &CLASSIFY, &RESIDUAL, &BACKWARD, &UPDATE];

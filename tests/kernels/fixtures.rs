@@ -1,0 +1,69 @@
+//! Networks, batches and devices for the tests, seeded.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use unrelu::network::{Activation, Layer, Network};
+use unrelu::random::{Domain, normal_vector};
+
+/// Output activations, each of which every device has to do.
+pub const OUTPUTS: [Activation; 5] =
+    [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
+
+/// Standard normal entries.
+pub fn matrix(seed: u64, rows: usize, columns: usize) -> DMatrix<f64> {
+    DMatrix::from_vec(rows, columns, normal_vector(seed, Domain::Code, 0, rows * columns))
+}
+
+/// A network of these widths, the code's first: weights N(0, 1/n_{i−1}), biases N(0, 0.01).
+pub fn network(seed: u64, widths: &[usize], hidden: Activation, output: Activation) -> Arc<Network> {
+    let depth = widths.len() - 1;
+    let layers = (0..depth).map(|index| {
+        let (inputs, units) = (widths[index], widths[index + 1]);
+        let weights = normal_vector(seed, Domain::Network, 2 * index as u64, units * inputs);
+        let bias = normal_vector(seed, Domain::Network, 2 * index as u64 + 1, units);
+        Layer {
+            weight: DMatrix::from_vec(units, inputs, weights) / (inputs as f64).sqrt(),
+            bias: DVector::from_vec(bias) * 0.1,
+            activation: if index + 1 == depth { output } else { hidden },
+        }
+    });
+    Arc::new(Network::new(layers.collect(), "a test's network").unwrap())
+}
+
+/// `depth + 1` widths between 1 and about 80, nearly none a multiple of a workgroup or tile.
+pub fn random_widths(seed: u64, depth: usize) -> Vec<usize> {
+    normal_vector(seed, Domain::Start, 7, depth + 1).iter().map(|x| 1 + (x.abs() * 30.0) as usize).collect()
+}
+
+/// The GPU's fixtures.
+#[cfg(feature = "gpu")]
+pub mod gpu {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use unrelu::gpu::GpuDevice;
+    use unrelu::gpu::context::{Context, Selection};
+    use unrelu::network::Network;
+
+    /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. `None`, said aloud, where
+    /// `UNRELU_SKIP_GPU=1` asks for it; without an adapter and without that, the test fails.
+    pub fn context(ceiling: Option<&wgpu::Limits>) -> Option<Context> {
+        if std::env::var("UNRELU_SKIP_GPU").as_deref() == Ok("1") {
+            // Not eprintln, which the test harness keeps to itself.
+            let _ = writeln!(std::io::stderr(), "skipped a GPU test: UNRELU_SKIP_GPU=1");
+            return None;
+        }
+        let named = std::env::var("UNRELU_TEST_ADAPTER").ok();
+        let selection = named.as_deref().map_or(Selection::Any, Selection::Named);
+        match Context::open(selection, ceiling) {
+            Ok(context) => Some(context),
+            Err(error) => panic!("{error}. UNRELU_SKIP_GPU=1 skips the GPU's tests"),
+        }
+    }
+
+    /// A GPU that holds `network`; `None` where it is to be skipped.
+    pub fn device(network: &Arc<Network>) -> Option<GpuDevice> {
+        context(None).map(|context| GpuDevice::new(context, Arc::clone(network)).unwrap())
+    }
+}

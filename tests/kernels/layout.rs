@@ -1,0 +1,189 @@
+//! `kernel_params.rs` against the shaders, as naga reads them.
+
+use std::mem::offset_of;
+
+use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
+use unrelu::kernel_params::{
+    self as params, Access, Binding, ClassifyParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane, LayerParams,
+    Workgroup,
+};
+
+fn module(entry: &EntryPoint) -> Module {
+    naga::front::wgsl::parse_str(entry.source).unwrap_or_else(|error| panic!("{}: {error}", entry.kernel))
+}
+
+/// Name and offset of each member, and the size of the whole.
+type Layout = (Vec<(&'static str, usize)>, usize);
+
+macro_rules! layout {
+    ($name:ident { $($member:ident),* }) => {
+        (stringify!($name), (vec![$((stringify!($member), offset_of!($name, $member))),*], size_of::<$name>()))
+    };
+}
+
+fn rust_layouts() -> Vec<(&'static str, Layout)> {
+    vec![
+        layout!(LayerParams { units, inputs, count, activation, slope }),
+        layout!(ClassifyParams { rows, words }),
+        layout!(DescendParams {
+            observation_length,
+            code_length,
+            activation,
+            slope,
+            step,
+            gradient_tolerance,
+            loss_tolerance,
+            unchanged_steps,
+            iteration_cap
+        }),
+        layout!(Lane { anchor, unchanged, iterations, status }),
+    ]
+}
+
+#[test]
+fn structs_have_the_same_members_at_the_same_offsets() {
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in ENTRY_POINTS {
+        let module = module(entry);
+        for (_, found) in module.types.iter() {
+            let TypeInner::Struct { members, span } = &found.inner else { continue };
+            let name = found.name.as_deref().unwrap();
+            let layouts = rust_layouts();
+            let (_, (expected, size)) = layouts.iter().find(|(rust, _)| *rust == name).expect(name);
+            let members: Vec<_> =
+                members.iter().map(|member| (member.name.as_deref().unwrap(), member.offset as usize)).collect();
+            assert_eq!(&members, expected, "{name} in {}.wgsl", entry.kernel);
+            assert_eq!(*span as usize, *size, "{name} in {}.wgsl", entry.kernel);
+            seen.insert(name.to_owned());
+        }
+    }
+    assert_eq!(seen.len(), rust_layouts().len(), "only {seen:?} stand in shaders");
+}
+
+#[test]
+fn members_have_the_same_types() {
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel_params.rs")).unwrap();
+    for entry in ENTRY_POINTS {
+        let module = module(entry);
+        for (_, found) in module.types.iter() {
+            let TypeInner::Struct { members, .. } = &found.inner else { continue };
+            let name = found.name.as_deref().unwrap();
+            let after = source.split(&format!("pub struct {name} {{")).nth(1).unwrap();
+            let body = after.split("\n}").next().unwrap();
+            for member in members {
+                let scalar = if is_float(&module, member.ty) { "f32" } else { "u32" };
+                let line = format!("pub {}: {scalar},", member.name.as_deref().unwrap());
+                assert!(body.contains(&line), "{name}: no `{line}`");
+            }
+        }
+    }
+}
+
+fn is_float(module: &Module, handle: Handle<Type>) -> bool {
+    match module.types[handle].inner {
+        TypeInner::Scalar(scalar) => scalar.kind == naga::ScalarKind::Float,
+        ref other => panic!("a member is {other:?}"),
+    }
+}
+
+/// The bindings that an entry point uses, as naga finds them.
+fn used_bindings(module: &Module, name: &str) -> Vec<(String, u32, Access)> {
+    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
+        .validate(module)
+        .unwrap();
+    let index = module.entry_points.iter().position(|entry| entry.name == name).expect(name);
+    let usage = info.get_entry_point(index);
+    let mut found: Vec<_> = module
+        .global_variables
+        .iter()
+        .filter(|(handle, _)| !usage[*handle].is_empty())
+        .filter_map(|(_, variable)| {
+            let binding = variable.binding.as_ref()?;
+            assert_eq!(binding.group, 0);
+            let access = match variable.space {
+                AddressSpace::Uniform => Access::Uniform,
+                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Access::ReadWrite,
+                AddressSpace::Storage { .. } => Access::Read,
+                ref other => panic!("{other:?}"),
+            };
+            Some((variable.name.clone().unwrap(), binding.binding, access))
+        })
+        .collect();
+    found.sort_by_key(|(_, number, _)| *number);
+    found
+}
+
+#[test]
+fn entry_points_use_the_bindings_they_are_said_to() {
+    for entry in ENTRY_POINTS {
+        let expected: Vec<_> = entry
+            .bindings
+            .iter()
+            .map(|Binding { name, number, access }| (name.to_string(), *number, *access))
+            .collect();
+        assert_eq!(used_bindings(&module(entry), entry.name), expected, "{}", entry.name);
+    }
+}
+
+#[test]
+fn every_entry_point_is_described() {
+    for entry in ENTRY_POINTS {
+        for found in &module(entry).entry_points {
+            let described = |other: &&EntryPoint| other.kernel == entry.kernel && other.name == found.name;
+            assert!(ENTRY_POINTS.iter().any(described), "{} of {}.wgsl", found.name, entry.kernel);
+        }
+    }
+}
+
+#[test]
+fn workgroups_have_the_shapes_they_are_said_to() {
+    for entry in ENTRY_POINTS {
+        let module = module(entry);
+        let found = module.entry_points.iter().find(|found| found.name == entry.name).unwrap();
+        let overrides = found.workgroup_size_overrides.unwrap_or([None; 3]);
+        let names = overrides.map(|expression| {
+            expression.map(|expression| match module.global_expressions[expression] {
+                naga::Expression::Override(handle) => module.overrides[handle].name.clone().unwrap(),
+                ref other => panic!("{other:?}"),
+            })
+        });
+        let expected = match entry.workgroup {
+            Workgroup::Tile => [Some("TILE".to_owned()), Some("TILE".to_owned()), None],
+            Workgroup::Observation => [Some("WORKGROUP".to_owned()), None, None],
+        };
+        assert_eq!(names, expected, "{}", entry.name);
+        for (size, name) in found.workgroup_size.iter().zip(&names) {
+            assert!(name.is_some() || *size == 1, "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_stand_for_something_are_the_same() {
+    let expected = [
+        ("ACTIVATION_LINEAR", params::ACTIVATION_LINEAR),
+        ("ACTIVATION_SIGMOID", params::ACTIVATION_SIGMOID),
+        ("ACTIVATION_TANH", params::ACTIVATION_TANH),
+        ("LANE_RUNNING", params::LANE_RUNNING),
+        ("LANE_RESTED", params::LANE_RESTED),
+        ("LANE_CAPPED", params::LANE_CAPPED),
+        ("LANE_DIVERGED", params::LANE_DIVERGED),
+    ];
+    let mut found = 0;
+    for entry in ENTRY_POINTS {
+        let module = module(entry);
+        for (_, constant) in module.constants.iter() {
+            let name = constant.name.as_deref().unwrap_or_default();
+            if !name.starts_with("ACTIVATION_") && !name.starts_with("LANE_") {
+                continue;
+            }
+            let (_, expected) = expected.iter().find(|(rust, _)| *rust == name).expect(name);
+            match module.global_expressions[constant.init] {
+                naga::Expression::Literal(naga::Literal::U32(value)) => assert_eq!(value, *expected, "{name}"),
+                ref other => panic!("{name} is {other:?}"),
+            }
+            found += 1;
+        }
+    }
+    assert!(found >= 8, "only {found} constants found: has naga changed?");
+}

@@ -1,0 +1,90 @@
+//! Devices made small: batches are split, what cannot be split is refused with what is missing. wgpu itself refuses
+//! whatever exceeds the limits that a device was opened with, so a batch not split would fail here.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+use unrelu::Error;
+use unrelu::cpu::CpuDevice;
+use unrelu::descent::DescentOptions;
+use unrelu::device::Device;
+use unrelu::gpu::GpuDevice;
+use unrelu::network::Activation;
+
+use crate::compare::{configurations, expect, matrices};
+use crate::fixtures::{gpu, matrix, network};
+
+/// Bindings of a few kilobytes, three workgroups a dispatch.
+fn small() -> wgpu::Limits {
+    wgpu::Limits {
+        max_storage_buffer_binding_size: 4096,
+        max_buffer_size: 4096,
+        max_compute_workgroups_per_dimension: 3,
+        ..wgpu::Limits::default()
+    }
+}
+
+fn few_invocations() -> wgpu::Limits {
+    wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..wgpu::Limits::default() }
+}
+
+#[test]
+fn a_small_device_gives_the_answers_of_a_large_one() {
+    let network = network(1, &[3, 19, 40], Activation::Relu, Activation::Relu);
+    let Some(large) = gpu::device(&network) else { return };
+    let cpu = CpuDevice::new(Arc::clone(&network));
+    let codes = matrix(2, 3, 131);
+    let observations = large.forward(0..2, &codes).unwrap();
+    let thresholds = vec![0.3; 131];
+    let options = DescentOptions { iterations: 40, ..DescentOptions::default() };
+    let descent = large.descend(&observations, 5, &options).unwrap();
+
+    let small = GpuDevice::new(gpu::context(Some(&small())).unwrap(), Arc::clone(&network)).unwrap();
+    assert_eq!(small.forward(0..2, &codes).unwrap(), observations);
+    assert_eq!(small.descend(&observations, 5, &options).unwrap(), descent);
+    let found = small.classify(&observations, &thresholds).unwrap();
+    expect(configurations("small device", &found, &cpu.classify(&observations, &thresholds).unwrap()));
+    assert!(small.dispatches() > 2 * large.dispatches(), "the batch was not split");
+}
+
+#[test]
+fn a_device_with_few_invocations_takes_smaller_tiles() {
+    let network = network(3, &[3, 19, 40], Activation::Relu, Activation::Tanh);
+    let Some(context) = gpu::context(Some(&few_invocations())) else { return };
+    let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+    let codes = matrix(4, 3, 21);
+    let expected = CpuDevice::new(Arc::clone(&network)).forward(0..2, &codes).unwrap();
+    let found = device.forward(0..2, &codes).unwrap();
+    expect(matrices("few invocations", &found, &expected, &DMatrix::from_element(40, 21, 1e-5)));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let Some(context) = gpu::context(Some(&small())) else { return };
+    // 100 × 40 weights are 16,000 bytes.
+    let large = network(5, &[40, 100], Activation::Relu, Activation::Relu);
+    let error = GpuDevice::new(context, large).err().unwrap().to_string();
+    assert!(error.contains("layer 1") && error.contains("16000") && error.contains("4096"), "{error}");
+
+    // 64 units are four tiles.
+    let wide = network(5, &[2, 64], Activation::Relu, Activation::Relu);
+    let error = GpuDevice::new(gpu::context(Some(&small())).unwrap(), wide).err().unwrap().to_string();
+    assert!(error.contains("4 workgroups") && error.contains("offers 3"), "{error}");
+
+    let selection = unrelu::gpu::context::Selection::Any;
+    let none = wgpu::Limits { max_compute_invocations_per_workgroup: 32, ..wgpu::Limits::default() };
+    let error = unrelu::gpu::context::Context::open(selection, Some(&none)).err().unwrap();
+    assert!(matches!(error, Error::NoDevice(_)));
+    assert!(error.to_string().contains("32 invocations in a workgroup where 64 are required"), "{error}");
+}
+
+#[test]
+fn weights_beyond_f32_are_refused_by_name() {
+    let network = network(6, &[2, 3], Activation::Relu, Activation::Relu);
+    let mut layers = network.layers().to_vec();
+    layers[0].weight[(1, 1)] = 1e300;
+    let network = unrelu::network::Network::new(layers, "a test's network").unwrap();
+    let Some(context) = gpu::context(None) else { return };
+    let error = GpuDevice::new(context, Arc::new(network)).err().unwrap().to_string();
+    assert!(error.contains("layer 1") && error.contains("1e300"), "{error}");
+}

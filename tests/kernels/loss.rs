@@ -1,0 +1,86 @@
+//! A device lost in the middle: an error and no panic, and a run that goes on on the CPU.
+
+use std::sync::Arc;
+
+use unrelu::Error;
+use unrelu::cpu::CpuDevice;
+use unrelu::descent::DescentOptions;
+use unrelu::device::Device;
+use unrelu::device::fallback::FallbackDevice;
+use unrelu::network::Activation;
+
+use crate::fixtures::{gpu, matrix, network};
+
+#[test]
+fn every_call_on_a_lost_device_is_an_error() {
+    let network = network(1, &[3, 10, 20], Activation::Relu, Activation::Relu);
+    let Some(device) = gpu::device(&network) else { return };
+    device.context().lose_after(0);
+    let options = DescentOptions::default();
+    for _ in 0..2 {
+        assert!(matches!(device.forward(0..2, &matrix(2, 3, 4)), Err(Error::DeviceLost(_))));
+        assert!(matches!(device.classify(&matrix(3, 20, 4), &[0.0; 4]), Err(Error::DeviceLost(_))));
+        assert!(matches!(device.descend(&matrix(3, 20, 4), 0, &options), Err(Error::DeviceLost(_))));
+    }
+}
+
+#[test]
+fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
+    let network = network(4, &[3, 10, 20], Activation::Relu, Activation::Relu);
+    let Some(gpu) = gpu::device(&network) else { return };
+    let cpu = CpuDevice::new(Arc::clone(&network));
+    let device = FallbackDevice::new(gpu, Arc::clone(&network));
+    let observations = cpu.forward(0..2, &matrix(5, 3, 9)).unwrap();
+    let options = DescentOptions { iterations: 500, ..DescentOptions::default() };
+
+    device.forward(0..2, &matrix(5, 3, 9)).unwrap();
+    assert_eq!(device.warning(), None);
+    // Some two hundred kernels into gradient descent.
+    device.primary().context().lose_after(200);
+    let found = device.descend(&observations, 7, &options).unwrap();
+    assert_eq!(found, cpu.descend(&observations, 7, &options).unwrap());
+
+    let warning = device.warning().unwrap();
+    assert!(warning.contains("lost") && warning.contains("CPU") && !warning.contains('\n'), "{warning}");
+    assert!(device.description().contains("CPU"));
+    let dispatches = device.primary().dispatches();
+    assert_eq!(device.forward(0..2, &matrix(6, 3, 2)).unwrap(), cpu.forward(0..2, &matrix(6, 3, 2)).unwrap());
+    assert_eq!(device.primary().dispatches(), dispatches, "the lost device was asked again");
+}
+
+#[test]
+fn errors_of_use_do_not_lose_the_device() {
+    let network = network(7, &[3, 10], Activation::Relu, Activation::Relu);
+    let Some(gpu) = gpu::device(&network) else { return };
+    let device = FallbackDevice::new(gpu, network);
+    assert!(matches!(device.forward(0..1, &matrix(8, 4, 1)), Err(Error::Input(_))));
+    assert!(device.warning().is_none());
+}
+
+#[test]
+fn a_call_that_wgpu_refuses_is_an_error_and_leaves_the_device_usable() {
+    let network = network(9, &[3, 10], Activation::Relu, Activation::Relu);
+    let Some(device) = gpu::device(&network) else { return };
+    let context = device.context();
+    let too_large = context.limits().max_buffer_size / 4 + 1;
+    let refused = context.guarded(|| Ok(unrelu::gpu::buffers::storage(context, too_large as usize)));
+    assert!(matches!(refused, Err(Error::DeviceLost(_))));
+    assert!(device.forward(0..1, &matrix(10, 3, 1)).is_ok());
+}
+
+#[test]
+fn many_threads_share_a_device() {
+    let network = network(11, &[3, 10, 20], Activation::Relu, Activation::Relu);
+    let Some(device) = gpu::device(&network) else { return };
+    let expected: Vec<_> = (0..4).map(|seed| device.forward(0..2, &matrix(seed, 3, 9)).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for (seed, expected) in expected.iter().enumerate() {
+            let device = &device;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    assert_eq!(&device.forward(0..2, &matrix(seed as u64, 3, 9)).unwrap(), expected);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,19 @@
+//! The devices: one suite that each of them runs, the GPU held against the CPU directly, and the parts around them.
+
+mod compare;
+mod cpu_twins;
+mod fixtures;
+mod names;
+mod opening;
+mod suite;
+
+#[cfg(feature = "gpu")]
+mod gpu_agreement;
+#[cfg(feature = "gpu")]
+mod gpu_classification;
+#[cfg(feature = "gpu")]
+mod layout;
+#[cfg(feature = "gpu")]
+mod limits;
+#[cfg(feature = "gpu")]
+mod loss;
