@@ -1,7 +1,7 @@
 //! What `unrelu devices` prints about an adapter: plain data, also in a build without the GPU.
 
 /// A graphics adapter as its driver describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct AdapterDescription {
     /// The adapter's name; `--adapter` takes any part of it, in upper or lower case.
     pub name: String,

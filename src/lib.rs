@@ -1,6 +1,8 @@
 //! unrelu inverts ReLU and LeakyReLU generators in bulk.
 
 pub mod adapter;
+pub mod batch;
+pub mod best;
 pub mod configuration;
 pub mod cpu;
 pub mod descent;

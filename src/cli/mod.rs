@@ -2,13 +2,17 @@
 //! No mathematics here. Progress goes to standard error, data to files or standard output.
 
 mod completions;
+mod device_args;
+mod devices;
 mod generate;
 mod inspect;
 mod interrupt;
+mod invert;
 mod network_args;
 mod print;
 mod progress;
 mod random_network;
+mod summary;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -48,9 +52,11 @@ macro_rules! subcommands {
 }
 
 subcommands! {
+    Invert => invert,
     Generate => generate,
     RandomNetwork => random_network,
     Inspect => inspect,
+    Devices => devices,
     Completions => completions,
 }
 
@@ -60,7 +66,6 @@ pub enum Outcome {
     /// All that was asked for is done.
     Complete,
     /// The run is finished, but some observations have no certified (or converged) answer.
-    #[expect(dead_code, reason = "for the commands that invert")]
     Incomplete,
 }
 

@@ -12,5 +12,6 @@ mod norms_by_name;
 pub mod npy;
 pub mod output;
 pub mod pytorch;
+pub mod report;
 pub mod safetensors;
 pub mod tensor_file;

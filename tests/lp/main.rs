@@ -1,7 +1,9 @@
 //! The linear programs, held against oracles that share nothing with them but the definitions.
 
 mod epsilon_search;
+mod layers;
 mod objectives;
 mod oracle;
 mod recovery;
 mod support;
+mod trained;

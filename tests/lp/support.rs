@@ -21,7 +21,7 @@ use unrelu::random::{Domain, normal_vector, random_network};
 /// A device that does in plain f64 what the trait says, and can flip one bit of what it classifies.
 pub struct HostDevice {
     pub network: Arc<Network>,
-    /// `(observation, row)` to flip in every classification.
+    /// `(observation, row)` to flip in the first classification.
     pub flip: Option<(usize, usize)>,
     pub dispatches: AtomicU64,
 }
@@ -42,7 +42,7 @@ impl Device for HostDevice {
     }
 
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
-        self.dispatches.fetch_add(1, Ordering::Relaxed);
+        let first = self.dispatches.fetch_add(1, Ordering::Relaxed) == 0;
         let rows = targets.nrows();
         let mut words = vec![0; thresholds.len() * rows.div_ceil(32)];
         let mut counts = vec![0; thresholds.len()];
@@ -53,7 +53,7 @@ impl Device for HostDevice {
             }
         }
         let mut configurations = Configurations::from_words(rows, words, counts);
-        if let Some((observation, row)) = self.flip {
+        if let (true, Some((observation, row))) = (first, self.flip) {
             configurations.flip(observation, row);
         }
         Ok(configurations)

@@ -5,6 +5,7 @@
 
 use nalgebra::DMatrix;
 
+use crate::formats::npy::ElementType;
 use crate::network::Activation;
 
 /// How the observations were stored: decides how exact they can be and where they saturate.
@@ -17,6 +18,16 @@ pub enum Precision {
     /// Double precision.
     #[default]
     F64,
+}
+
+impl From<ElementType> for Precision {
+    fn from(stored_as: ElementType) -> Self {
+        match stored_as {
+            ElementType::U8 => Precision::U8,
+            ElementType::F32 => Precision::F32,
+            ElementType::F64 => Precision::F64,
+        }
+    }
 }
 
 impl Precision {

@@ -1,0 +1,235 @@
+//! What a run came to, added up batch by batch in constant memory.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::InvertedBatch;
+use crate::formats::report::Status;
+
+/// A relative code error up to this counts as a success, as in the paper's experiments.
+pub const SUCCESS_ERROR: f64 = 1e-3;
+
+/// The sums over a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Observations.
+    pub observations: u64,
+    /// Status `solved` or `converged`.
+    pub solved: u64,
+    /// Status `not-certified` or `not-converged`.
+    pub not_certified: u64,
+    /// Status `failed`.
+    pub failed: u64,
+    /// Residual at most ε₀ in the maximum norm.
+    pub reproduced: u64,
+    /// Determined in every layer.
+    pub determined: u64,
+    /// Improved by refinement.
+    pub refined: u64,
+    /// Reasons of failure, with how often each occurred.
+    pub failures: BTreeMap<String, u64>,
+    /// LPs solved and the iterations they took.
+    pub solves: u64,
+    /// Interior-point iterations.
+    pub iterations: u64,
+    /// Largest entries of the residuals.
+    pub residual_linf: Distribution,
+    /// Relative Euclidean residuals.
+    pub residual_l2_relative: Distribution,
+    /// Relative code errors, where the true codes are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_error: Option<Distribution>,
+    /// Code errors up to [`SUCCESS_ERROR`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successes: Option<u64>,
+    /// The device, as it was at the end.
+    pub device: String,
+    /// Kernels run on it.
+    pub dispatches: u64,
+    /// Threads of the LP pool.
+    pub threads: usize,
+    /// Seconds by stage.
+    pub seconds: Seconds,
+}
+
+/// Wall-clock seconds by stage.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Seconds {
+    /// Reading observations.
+    pub read: f64,
+    /// ReLU configurations, on the device.
+    pub classify: f64,
+    /// Linear programs.
+    pub solve: f64,
+    /// Forward passes for the stop rules, on the device.
+    pub forward: f64,
+    /// Gradient descent, on the device.
+    pub descent: f64,
+    /// Refinement.
+    pub refine: f64,
+    /// Residuals in f64.
+    pub residuals: f64,
+    /// Writing codes and report.
+    pub write: f64,
+    /// From start to end.
+    pub total: f64,
+}
+
+/// Reasons kept apart; more are counted together, so that memory stays bounded.
+const MOST_REASONS: usize = 20;
+
+impl Summary {
+    /// Adds a batch.
+    pub fn add(&mut self, batch: &InvertedBatch) {
+        for row in &batch.rows {
+            self.observations += 1;
+            match &row.status {
+                Status::Solved | Status::Converged => self.solved += 1,
+                Status::NotCertified | Status::NotConverged => self.not_certified += 1,
+                Status::Failed(why) => {
+                    self.failed += 1;
+                    self.count_failure(why);
+                }
+            }
+            self.reproduced += u64::from(row.reproduces);
+            self.refined += u64::from(row.refined);
+            let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
+            self.determined += u64::from(all_determined && !matches!(row.status, Status::Failed(_)));
+            self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
+            self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
+            self.iterations += u64::from(row.iterations.unwrap_or(0));
+            self.residual_linf.add(row.residual.linf);
+            self.residual_l2_relative.add(row.residual.l2_relative);
+            if let Some(error) = row.code_error {
+                self.code_error.get_or_insert_default().add(error);
+                *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
+            }
+        }
+        let (seconds, times) = (&mut self.seconds, &batch.times);
+        seconds.classify += times.layers.classify.as_secs_f64();
+        seconds.solve += times.layers.solve.as_secs_f64();
+        seconds.forward += times.layers.forward.as_secs_f64();
+        seconds.descent += times.descent.as_secs_f64();
+        seconds.refine += times.refine.as_secs_f64();
+        seconds.residuals += times.residuals.as_secs_f64();
+    }
+
+    /// Counts a reason without the numbers in it, which differ from observation to observation.
+    fn count_failure(&mut self, why: &str) {
+        let kind: String =
+            why.split(&[';', ':'][..]).next().unwrap_or(why).chars().filter(|c| !c.is_ascii_digit()).collect();
+        let known = self.failures.contains_key(why) || self.failures.len() < MOST_REASONS;
+        let reason = if known { why.to_owned() } else { format!("{kind} (and the like)") };
+        *self.failures.entry(reason).or_default() += 1;
+    }
+
+    /// Whether every observation has a certified, or converged, answer.
+    pub fn all_solved(&self) -> bool {
+        self.solved == self.observations
+    }
+
+    /// Observations a second, from start to end.
+    pub fn rate(&self) -> f64 {
+        self.observations as f64 / self.seconds.total.max(f64::MIN_POSITIVE)
+    }
+}
+
+/// A distribution of nonnegative numbers: extremes exactly, quantiles to 3 %, in constant memory.
+#[derive(Debug, Clone)]
+pub struct Distribution {
+    /// Numbers added; those that are not numbers are left out.
+    count: u64,
+    largest: f64,
+    smallest: f64,
+    /// Counts by `⌊BINS_PER_DECADE · log₁₀ x⌋`, from `10^LOWEST_DECADE`.
+    bins: BTreeMap<i32, u64>,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Distribution { count: 0, largest: f64::NEG_INFINITY, smallest: f64::INFINITY, bins: BTreeMap::new() }
+    }
+}
+
+const BINS_PER_DECADE: f64 = 80.0;
+/// Everything below counts as 0.
+const LOWEST: f64 = 1e-300;
+
+impl Distribution {
+    /// Adds a number.
+    pub fn add(&mut self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
+        self.count += 1;
+        self.largest = self.largest.max(value);
+        self.smallest = self.smallest.min(value);
+        let bin = if value < LOWEST { i32::MIN } else { (BINS_PER_DECADE * value.log10()).floor() as i32 };
+        *self.bins.entry(bin).or_default() += 1;
+    }
+
+    /// The number below which a share `q` in `[0, 1]` lies; `NaN` where nothing was added.
+    pub fn quantile(&self, q: f64) -> f64 {
+        if self.count == 0 {
+            return f64::NAN;
+        }
+        let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count);
+        let mut passed = 0;
+        for (&bin, &count) in &self.bins {
+            passed += count;
+            if passed >= rank {
+                let middle = if bin == i32::MIN { 0.0 } else { 10f64.powf((f64::from(bin) + 0.5) / BINS_PER_DECADE) };
+                return middle.clamp(self.smallest, self.largest);
+            }
+        }
+        self.largest
+    }
+
+    /// The largest number; `NaN` where nothing was added.
+    pub fn largest(&self) -> f64 {
+        if self.count == 0 { f64::NAN } else { self.largest }
+    }
+}
+
+impl Serialize for Distribution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Distribution", 3)?;
+        fields.serialize_field("median", &self.quantile(0.5))?;
+        fields.serialize_field("percentile_90", &self.quantile(0.9))?;
+        fields.serialize_field("largest", &self.largest())?;
+        fields.end()
+    }
+}
+
+/// Adds the time since `start`.
+pub(super) fn add_since(seconds: &mut f64, start: std::time::Instant) {
+    *seconds += Duration::as_secs_f64(&start.elapsed());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_good_to_three_percent() {
+        let mut distribution = Distribution::default();
+        for i in 1..=1000 {
+            distribution.add(f64::from(i) * 1e-6);
+        }
+        assert!((distribution.quantile(0.5) / 5e-4 - 1.0).abs() < 0.03);
+        assert!((distribution.quantile(0.9) / 9e-4 - 1.0).abs() < 0.03);
+        assert_eq!(distribution.largest(), 1e-3);
+    }
+
+    #[test]
+    fn zeros_and_missing_numbers() {
+        let mut distribution = Distribution::default();
+        assert!(distribution.quantile(0.5).is_nan());
+        distribution.add(f64::NAN);
+        distribution.add(0.0);
+        assert_eq!(distribution.quantile(0.5), 0.0);
+    }
+}

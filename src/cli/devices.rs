@@ -1,0 +1,61 @@
+//! `unrelu devices`: what `--device` and `--adapter` can choose from.
+
+use std::fmt::Write;
+
+use unrelu::adapter::AdapterDescription;
+use unrelu::device::list_adapters;
+use unrelu::error::{Error, Result};
+
+use super::{Outcome, print};
+
+/// List the devices that batched work can run on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  unrelu devices --json")]
+pub struct Args {
+    /// Print them as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let adapters = list_adapters();
+    let text = if args.json { json(&adapters)? } else { text(&adapters) };
+    print::print(&text)?;
+    Ok(Outcome::Complete)
+}
+
+fn text(adapters: &[AdapterDescription]) -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut text = format!("CPU: {threads} {}\n", if threads == 1 { "thread" } else { "threads" });
+    for adapter in adapters {
+        let features = [("f64", adapter.f64), ("subgroups", adapter.subgroups), ("timestamps", adapter.timestamps)];
+        let features: Vec<&str> = features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{} ({}, {})\n    driver {}\n    bindings up to {} MiB, workgroups of up to {} invocations, {} KiB shared{}",
+            adapter.name,
+            adapter.backend,
+            adapter.kind,
+            adapter.driver,
+            adapter.max_binding_bytes >> 20,
+            adapter.max_invocations,
+            adapter.workgroup_bytes >> 10,
+            if features.is_empty() { String::new() } else { format!(", {}", features.join(", ")) },
+        );
+    }
+    let chosen = adapters.iter().find(|adapter| adapter.hardware).map_or("the CPU", |adapter| &adapter.name);
+    let _ = writeln!(text, "--device auto takes {chosen}.");
+    if adapters.is_empty() {
+        text.push_str("No graphics adapter was found: a Vulkan driver (on Debian and Ubuntu: mesa-vulkan-drivers) provides one.\n");
+    } else if adapters.iter().all(|adapter| !adapter.hardware) {
+        text.push_str("Software rasterizers are used only when asked for, by --device gpu or --adapter.\n");
+    }
+    text
+}
+
+fn json(adapters: &[AdapterDescription]) -> Result<String> {
+    let text = serde_json::to_string_pretty(adapters)
+        .map_err(|error| Error::io(std::path::Path::new("standard output"), "write", error.into()))?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,95 @@
+//! What a run came to, for a person or for a program.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
+use unrelu::batch::{Method, Options};
+use unrelu::error::{Error, Result};
+
+use super::progress::duration;
+
+/// The summary as JSON, one object.
+pub fn json(summary: &Summary) -> Result<String> {
+    let text = serde_json::to_string_pretty(summary)
+        .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+    Ok(text + "\n")
+}
+
+/// The summary as a person reads it.
+pub fn text(summary: &Summary, options: &Options) -> String {
+    let layerwise = matches!(options.method, Method::Layerwise(_));
+    let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
+    let mut text = format!(
+        "{} observations: {} {good}, {} {doubtful}, {} failed\n",
+        summary.observations, summary.solved, summary.not_certified, summary.failed
+    );
+    // Writing to a String cannot fail.
+    for (why, count) in &summary.failures {
+        let _ = writeln!(text, "    {count} × {why}");
+    }
+    let share = |count: u64| format!("{count} ({:.1} %)", 100.0 * count as f64 / summary.observations.max(1) as f64);
+    let _ =
+        writeln!(text, "reproduced to {:e} in every entry: {}", options.reproduces_within, share(summary.reproduced));
+    if layerwise {
+        let _ = writeln!(text, "determined in every layer: {}", share(summary.determined));
+    }
+    if options.refine {
+        let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
+    }
+    let _ = writeln!(text, "residual, largest entry: {}", spread(&summary.residual_linf));
+    let _ = writeln!(text, "residual, relative:      {}", spread(&summary.residual_l2_relative));
+    if let (Some(error), Some(successes)) = (&summary.code_error, summary.successes) {
+        let _ = writeln!(text, "code error, relative:    {}", spread(error));
+        let _ = writeln!(text, "code error up to {SUCCESS_ERROR:e}: {}", share(successes));
+    }
+    if layerwise {
+        let _ = writeln!(text, "{} linear programs, {} iterations", summary.solves, summary.iterations);
+    }
+    let _ = writeln!(
+        text,
+        "{} on {} threads, {:.1} observations a second; device {}, {} dispatches",
+        duration_short(summary.seconds.total),
+        summary.threads,
+        summary.rate(),
+        summary.device,
+        summary.dispatches
+    );
+    let seconds = &summary.seconds;
+    let stages = [
+        ("read", seconds.read),
+        ("classify", seconds.classify),
+        ("solve", seconds.solve),
+        ("forward", seconds.forward),
+        ("descent", seconds.descent),
+        ("refine", seconds.refine),
+        ("residuals", seconds.residuals),
+        ("write", seconds.write),
+    ];
+    let stages: Vec<String> = stages
+        .iter()
+        .filter(|(_, seconds)| *seconds > 0.0)
+        .map(|(stage, seconds)| format!("{stage} {}", duration_short(*seconds)))
+        .collect();
+    let _ = writeln!(text, "time by stage: {}", stages.join(", "));
+    text
+}
+
+fn spread(distribution: &Distribution) -> String {
+    format!(
+        "median {:.1e}, 90 % below {:.1e}, worst {:.1e}",
+        distribution.quantile(0.5),
+        distribution.quantile(0.9),
+        distribution.largest()
+    )
+}
+
+fn duration_short(seconds: f64) -> String {
+    if seconds < 0.1 {
+        format!("{:.1} ms", 1e3 * seconds)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        duration(seconds)
+    }
+}
