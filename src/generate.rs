@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::random::{Domain, Noise, normal_vector};
 
 /// Where the codes come from.
@@ -82,7 +82,7 @@ impl Generation<'_> {
 
         let mut done = 0;
         while let Some(codes) = self.next_codes(done)? {
-            let mut observations = forward(self.network, &codes);
+            let mut observations = forward(self.network.layers(), &codes);
             if let Some(noise) = self.noise {
                 observations
                     .as_mut_slice()
@@ -136,26 +136,22 @@ fn refuse_same(first: &Path, second: &Path) -> Result<()> {
     Err(Error::option("--codes-out", format!("{}, as -o has", first.display()), "another file for the codes"))
 }
 
-/// `G` on each column of `codes` (k × count), n × count.
+/// The layers one after the other on each column of `inputs`: inputs of the first × count to units of the last × count.
 ///
-/// TO BE REPLACED by `CpuDevice::forward`, which computes the same sums in the same order.
-fn forward(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
-    let columns: Vec<Vec<f64>> = codes
-        .as_slice()
-        .par_chunks(network.code_length())
-        .map(|code| {
-            let mut input = code.to_vec();
-            for layer in network.layers() {
-                let mut output = vec![0.0; layer.units()];
-                for (entry, weights) in input.iter().zip(layer.weight.column_iter()) {
-                    output.iter_mut().zip(weights.iter()).for_each(|(sum, weight)| *sum += entry * weight);
-                }
-                let biases = layer.bias.iter();
-                output.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = layer.activation.apply(*sum + bias));
-                input = output;
+/// TO BE REPLACED by the CPU device's `forward`, which computes the same sums in the same order.
+pub(crate) fn forward(layers: &[Layer], inputs: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut values = inputs.clone();
+    for layer in layers {
+        let mut next = DMatrix::zeros(layer.units(), values.ncols());
+        let columns = values.as_slice().par_chunks(layer.inputs());
+        next.as_mut_slice().par_chunks_mut(layer.units()).zip(columns).for_each(|(output, input)| {
+            for (entry, weights) in input.iter().zip(layer.weight.column_iter()) {
+                output.iter_mut().zip(weights.iter()).for_each(|(sum, weight)| *sum += entry * weight);
             }
-            input
-        })
-        .collect();
-    DMatrix::from_vec(network.observation_length(), codes.ncols(), columns.concat())
+            let biases = layer.bias.iter();
+            output.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = layer.activation.apply(*sum + bias));
+        });
+        values = next;
+    }
+    values
 }

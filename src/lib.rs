@@ -6,5 +6,6 @@ pub mod device;
 pub mod error;
 pub mod formats;
 pub mod generate;
+pub mod inspection;
 pub mod network;
 pub mod random;

@@ -26,6 +26,21 @@ pub struct LayerNames {
     pub norms: Vec<NormNames>,
 }
 
+impl LayerNames {
+    /// Whether it has a bias, its own or that of a BatchNorm folded into it.
+    pub fn has_bias(&self) -> bool {
+        self.bias.is_some() || !self.norms.is_empty()
+    }
+
+    /// The names of all its tensors.
+    pub fn tensors(&self) -> impl Iterator<Item = &String> {
+        let norms = self.norms.iter().flat_map(|norm| {
+            [Some(&norm.mean), Some(&norm.variance), norm.scale.as_ref(), norm.shift.as_ref()].into_iter().flatten()
+        });
+        std::iter::once(&self.weight).chain(&self.bias).chain(norms)
+    }
+}
+
 /// The generator's layers from the code outwards: those picked by name, or all of the file's if they are plain.
 /// A pick is a module's name or the end of it after a dot.
 ///
@@ -229,7 +244,9 @@ fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error 
         list(modules),
         "linear layers, with BatchNorm1d at most",
         match suggestions(linears) {
-            Some(suggestions) => format!("pick the generator's layers: {suggestions}"),
+            Some(suggestions) => format!(
+                "unrelu inverts fully connected generators only; if this is no part of the generator, pick its layers: {suggestions}"
+            ),
             None if modules.iter().any(|module| module.name.contains("parametrizations")) => {
                 "call torch.nn.utils.parametrize.remove_parametrizations before saving".to_owned()
             }
@@ -248,7 +265,7 @@ fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
     Error::input(source, found, "the layers of one generator, in an order that is plain", fix)
 }
 
-/// Chains that could be the generator, as options to be pasted, those that widen first.
+/// Chains that could be the generator, as options to be pasted: those that widen, or if there are none, all.
 fn suggestions(linears: &[&Module]) -> Option<String> {
     const MOST: usize = 4;
     let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
@@ -273,8 +290,11 @@ fn suggestions(linears: &[&Module]) -> Option<String> {
         runs.push(run);
     }
     let widens = |run: &[&Module]| width(run[run.len() - 1]).0 > width(run[0]).1;
+    if runs.iter().any(|run| widens(run)) {
+        runs.retain(|run| widens(run));
+    }
     // Stable: among equals the file's order stays.
-    runs.sort_by_key(|run| (!widens(run), usize::MAX - run.len()));
+    runs.sort_by_key(|run| usize::MAX - run.len());
     let shown: Vec<_> = runs
         .iter()
         .filter(|run| !run[0].name.is_empty())
