@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::random::{Domain, Noise, normal_vector};
 
 /// Where the codes come from.
@@ -82,7 +83,7 @@ impl Generation<'_> {
 
         let mut done = 0;
         while let Some(codes) = self.next_codes(done)? {
-            let mut observations = forward(self.network, &codes);
+            let mut observations = forward(self.network, 0..self.network.depth(), &codes);
             if let Some(noise) = self.noise {
                 observations
                     .as_mut_slice()
@@ -134,28 +135,4 @@ fn refuse_same(first: &Path, second: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::option("--codes-out", format!("{}, as -o has", first.display()), "another file for the codes"))
-}
-
-/// `G` on each column of `codes` (k × count), n × count.
-///
-/// TO BE REPLACED by `CpuDevice::forward`, which computes the same sums in the same order.
-fn forward(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
-    let columns: Vec<Vec<f64>> = codes
-        .as_slice()
-        .par_chunks(network.code_length())
-        .map(|code| {
-            let mut input = code.to_vec();
-            for layer in network.layers() {
-                let mut output = vec![0.0; layer.units()];
-                for (entry, weights) in input.iter().zip(layer.weight.column_iter()) {
-                    output.iter_mut().zip(weights.iter()).for_each(|(sum, weight)| *sum += entry * weight);
-                }
-                let biases = layer.bias.iter();
-                output.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = layer.activation.apply(*sum + bias));
-                input = output;
-            }
-            input
-        })
-        .collect();
-    DMatrix::from_vec(network.observation_length(), codes.ncols(), columns.concat())
 }

@@ -1,4 +1,46 @@
-//! unrelu inverts ReLU and LeakyReLU generators in bulk.
+//! unrelu inverts ReLU and LeakyReLU generators in bulk: given observations `x ≈ G(z)`, noisy and perhaps with missing
+//! entries, it returns the latent codes `z`, one layer at a time, by linear programs whose answers are certified.
+//!
+//! ```
+//! use unrelu::batch::{Inverter, Options};
+//! use unrelu::cpu::forward::forward;
+//! use unrelu::network::Activation;
+//! use unrelu::random::random_network;
+//!
+//! # fn main() -> unrelu::Result<()> {
+//! let network = random_network(&[5, 20, 60], Activation::Relu, 1)?;
+//! let codes = nalgebra::DMatrix::from_fn(5, 8, |row, column| ((row * 8 + column) as f64).sin());
+//! let observations = forward(&network, 0..2, &codes);
+//! let inverter = Inverter::new(network, Options::default())?;
+//! let inverted = inverter.invert(&observations)?;
+//! assert!((inverted.codes - codes).amax() < 1e-9);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How data flows
+//!
+//! Matrices hold one observation or code a column, so a row-major `.npy` of shape `(count, n)` maps onto them as it is.
+//!
+//! 1. [`formats`] reads a [`network::Network`], validated once, and streams observations in batches.
+//! 2. [`batch::Inverter`] takes a batch. For each layer, the last first, [`lp::layer`] runs the searches over the tolerance ε of
+//!    all observations in rounds: the [`device`] classifies which entries exceed ε, [`lp::formulation`] makes the rows,
+//!    [`lp::solver`] solves all problems of the round on one shared `W`, and [`lp::certificate`] checks each answer from its own
+//!    primal and dual. The recovered inputs are the targets of the layer before; what an LP leaves undetermined is handed on
+//!    as unobserved.
+//! 3. [`best::refine`] improves codes on their linear region, where asked for.
+//! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
+//!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
+//!
+//! Modules import downwards only, in this order: [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`], [`device`], [`cpu`] and
+//! `gpu`, [`formats`], [`random`], [`network`], [`error`].
+//!
+//! # Features
+//!
+//! `gpu` (wgpu), `pictures` (PNG grids) and `cli` (the program) are on by default; a library that needs none of them builds
+//! with `default-features = false`.
+
+#![forbid(unsafe_code)]
 
 pub mod adapter;
 pub mod batch;
@@ -12,6 +54,7 @@ pub mod formats;
 pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod inspection;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
 pub mod lp;

@@ -1,11 +1,17 @@
 //! `unrelu inspect`: what a file holds, and what would stop or endanger an inversion.
 
-use unrelu::error::Result;
+use std::fmt::Write;
+use std::path::Path;
+
+use unrelu::error::{Error, Result};
+use unrelu::inspection::{Inspection, LayerSummary, inspect};
 
 use super::network_args::NetworkArgs;
 use super::{Outcome, print};
 
 /// Show a network's layers and what would stop or endanger an inversion
+///
+/// Where the network cannot be used as it is, what the file holds is listed all the same, and the exit code is 2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu inspect vae.pth --layers fc3,fc4 --activation relu")]
 pub struct Args {
@@ -18,7 +24,75 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let network = args.network.load()?;
-    print::print(&format!("{} {}\n", network.depth(), args.json))?;
-    Ok(Outcome::Complete)
+    let mut inspection = inspect(&args.network.network, &args.network.options())?;
+    let text = if args.json {
+        let json = serde_json::to_string_pretty(&inspection);
+        json.map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))? + "\n"
+    } else {
+        describe(&inspection)
+    };
+    print::print(&text)?;
+    match inspection.problem.take() {
+        Some(problem) => Err(problem),
+        None => Ok(Outcome::Complete),
+    }
+}
+
+fn describe(inspection: &Inspection) -> String {
+    let mut text = format!("{}: {}\n", inspection.file, inspection.format);
+    // Writing to a string cannot fail.
+    if let (Some(first), Some(last)) = (inspection.layers.first(), inspection.layers.last()) {
+        let parameters: usize = inspection.layers.iter().map(|layer| layer.parameters).sum();
+        let _ = writeln!(
+            text,
+            "codes of {} entries, observations of {}, {} layer{}, {parameters} parameters\n",
+            first.inputs,
+            last.units,
+            inspection.layers.len(),
+            if inspection.layers.len() == 1 { "" } else { "s" }
+        );
+        text.push_str(&table(&inspection.layers));
+    }
+    if inspection.problem.is_some() {
+        text.push_str("\nTensors in the file:\n");
+        for tensor in &inspection.tensors {
+            let _ = writeln!(text, "  {:<40} {:?} {}", tensor.name, tensor.shape, tensor.element_type);
+        }
+        return text;
+    }
+    if !inspection.unused.is_empty() {
+        let _ = writeln!(text, "\nNot part of the generator: {}", inspection.unused.join(", "));
+    }
+    text.push('\n');
+    if inspection.notes.is_empty() {
+        text.push_str("Nothing found that would stop or endanger an inversion.\n");
+    }
+    for note in &inspection.notes {
+        let _ = writeln!(text, "{}: layer {}: {}", note.severity, note.layer, note.text);
+    }
+    text
+}
+
+fn table(layers: &[LayerSummary]) -> String {
+    let mut text = format!(
+        "{:>5}  {:>7}  {:>7}  {:>9}  {:>10}  {:<16}  {:<4}  name\n",
+        "layer", "inputs", "units", "expansion", "parameters", "activation", "bias"
+    );
+    for layer in layers {
+        let activation = layer.activation.map_or_else(|| "unknown".to_owned(), |activation| activation.to_string());
+        let folded = layer.batch_norms.iter().map(|name| format!(" + {name} (BatchNorm, folded)")).collect::<String>();
+        let _ = writeln!(
+            text,
+            "{:>5}  {:>7}  {:>7}  {:>9.2}  {:>10}  {:<16}  {:<4}  {}{folded}",
+            layer.number,
+            layer.inputs,
+            layer.units,
+            layer.expansion,
+            layer.parameters,
+            activation,
+            if layer.bias { "yes" } else { "no" },
+            layer.name
+        );
+    }
+    text
 }

@@ -6,6 +6,7 @@
 //! that order and do not narrow before they widen, as an autoencoder does; and layers of one parent that can only be
 //! put in one order because each widens. Anything else is picked with `--layers`.
 
+use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
 use super::modules::{Kind, Module, modules};
 use super::norms_by_name::{NormNames, norm_of, norms_left_over};
 use super::tensor_file::TensorInfo;
@@ -24,6 +25,21 @@ pub struct LayerNames {
     pub bias: Option<String>,
     /// BatchNorm layers between this layer and its activation.
     pub norms: Vec<NormNames>,
+}
+
+impl LayerNames {
+    /// Whether it has a bias, its own or that of a BatchNorm folded into it.
+    pub fn has_bias(&self) -> bool {
+        self.bias.is_some() || !self.norms.is_empty()
+    }
+
+    /// The names of all its tensors.
+    pub fn tensors(&self) -> impl Iterator<Item = &String> {
+        let norms = self.norms.iter().flat_map(|norm| {
+            [Some(&norm.mean), Some(&norm.variance), norm.scale.as_ref(), norm.shift.as_ref()].into_iter().flatten()
+        });
+        std::iter::once(&self.weight).chain(&self.bias).chain(norms)
+    }
 }
 
 /// The generator's layers from the code outwards: those picked by name, or all of the file's if they are plain.
@@ -175,61 +191,15 @@ fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&
     Err(ambiguous(source, format!("layers whose order their names do not tell: {}", list(linears)), linears))
 }
 
-/// Units and inputs of a linear module.
-fn width(module: &Module) -> (usize, usize) {
-    match module.kind {
-        Kind::Linear { units, inputs } => (units, inputs),
-        _ => (0, 0),
-    }
-}
-
-fn break_in<'m, 'a>(chain: &[&'m Module<'a>]) -> Option<(&'m Module<'a>, &'m Module<'a>)> {
-    chain.windows(2).find(|pair| width(pair[0]).0 != width(pair[1]).1).map(|pair| (pair[0], pair[1]))
-}
-
-fn narrows_then_widens(chain: &[&Module]) -> bool {
-    let narrows = chain.iter().position(|module| width(module).0 < width(module).1);
-    narrows.is_some_and(|at| chain[at..].iter().any(|module| width(module).0 > width(module).1))
-}
-
-/// The name with every number replaced, so that names that only count alike are equal.
-pub(super) fn pattern(name: &str) -> String {
-    let mut pattern = String::new();
-    for character in name.chars() {
-        if !character.is_ascii_digit() {
-            pattern.push(character);
-        } else if !pattern.ends_with('*') {
-            pattern.push('*');
-        }
-    }
-    pattern
-}
-
-/// Everything before the last dot.
-pub(super) fn parent(name: &str) -> &str {
-    name.rsplit_once('.').map_or("", |(parent, _)| parent)
-}
-
-fn list(modules: &[&Module]) -> String {
-    const MOST: usize = 12;
-    let shown = modules.iter().take(MOST).map(|module| module.describe()).collect::<Vec<_>>().join(", ");
-    if modules.len() > MOST { format!("{shown} and {} more", modules.len() - MOST) } else { shown }
-}
-
-/// `20 → 400 → 784`.
-fn sizes(chain: &[&Module]) -> String {
-    let mut sizes = vec![width(chain[0]).1.to_string()];
-    sizes.extend(chain.iter().map(|module| width(module).0.to_string()));
-    sizes.join(" → ")
-}
-
 fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error {
     Error::input(
         source,
         list(modules),
         "linear layers, with BatchNorm1d at most",
         match suggestions(linears) {
-            Some(suggestions) => format!("pick the generator's layers: {suggestions}"),
+            Some(suggestions) => format!(
+                "unrelu inverts fully connected generators only; if this is no part of the generator, pick its layers: {suggestions}"
+            ),
             None if modules.iter().any(|module| module.name.contains("parametrizations")) => {
                 "call torch.nn.utils.parametrize.remove_parametrizations before saving".to_owned()
             }
@@ -246,45 +216,6 @@ fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
         None => "pick them from the code outwards with --layers".to_owned(),
     };
     Error::input(source, found, "the layers of one generator, in an order that is plain", fix)
-}
-
-/// Chains that could be the generator, as options to be pasted, those that widen first.
-fn suggestions(linears: &[&Module]) -> Option<String> {
-    const MOST: usize = 4;
-    let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
-    for module in linears {
-        let family = pattern(parent(module.name));
-        match families.iter_mut().find(|(name, _)| *name == family) {
-            Some((_, members)) => members.push(module),
-            None => families.push((family, vec![module])),
-        }
-    }
-    let mut runs: Vec<Vec<&Module>> = Vec::new();
-    for (_, members) in families {
-        let mut run: Vec<&Module> = Vec::new();
-        for module in members {
-            let chains = run.last().is_none_or(|last| width(last).0 == width(module).1);
-            run.push(module);
-            if !chains || narrows_then_widens(&run) {
-                run.pop();
-                runs.push(std::mem::replace(&mut run, vec![module]));
-            }
-        }
-        runs.push(run);
-    }
-    let widens = |run: &[&Module]| width(run[run.len() - 1]).0 > width(run[0]).1;
-    // Stable: among equals the file's order stays.
-    runs.sort_by_key(|run| (!widens(run), usize::MAX - run.len()));
-    let shown: Vec<_> = runs
-        .iter()
-        .filter(|run| !run[0].name.is_empty())
-        .take(MOST)
-        .map(|run| {
-            let names = run.iter().map(|module| module.name).collect::<Vec<_>>().join(",");
-            format!("--layers {names} ({})", sizes(run))
-        })
-        .collect();
-    if shown.is_empty() { None } else { Some(shown.join(" or ")) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! complete ([`output::OutputFile`]).
 
 pub mod batch_norm;
+mod chains;
 mod layers_by_name;
 mod modules;
 pub mod network_file;

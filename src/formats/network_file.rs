@@ -34,8 +34,12 @@ pub struct NetworkOptions {
 /// activation is neither in the file nor in the options; [`Error::Io`] if it cannot be read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
     let file = open_tensor_file(path)?;
-    let names = resolve(file.tensors(), options.layers.as_deref(), file.source())?;
-    build(&*file, &names, options)
+    build_network(&*file, &resolve_layers(&*file, options)?, options)
+}
+
+/// Which tensors of the file are the generator's layers; the first half of [`load_network`].
+pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Vec<LayerNames>> {
+    resolve(file.tensors(), options.layers.as_deref(), file.source())
 }
 
 /// Opens a file of named tensors, whichever format its content shows.
@@ -60,8 +64,8 @@ pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     Err(Error::input(path.display(), found, "a network, .safetensors or PyTorch .pth/.pt", fix))
 }
 
-/// The network made of the named tensors.
-pub(super) fn build(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
+/// The network made of the named tensors; the second half of [`load_network`].
+pub(crate) fn build_network(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
     let activations = activations(file, options, names.len())?;
     let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation));
     Network::new(layers.collect::<Result<_>>()?, file.source())
@@ -136,7 +140,7 @@ fn read_norm(file: &dyn TensorFile, names: &NormNames, layer: &LayerNames) -> Re
             format!("{} entries in each, as `{}` has units", layer.units, layer.name),
         );
     }
-    match norm.variance.iter().find(|variance| !(**variance >= 0.0)) {
+    match norm.variance.iter().find(|variance| variance.is_nan() || **variance < 0.0) {
         Some(variance) => refuse(
             format!("a running variance of {variance} in BatchNorm `{}`", names.name),
             "variances of 0 or more".into(),

@@ -3,7 +3,7 @@
 //! the one that bears the layer's number under the same parent (`bn1` to `fc1`, `blocks.0.bn` to `blocks.0.linear`),
 //! which by custom stands before the activation.
 
-use super::layers_by_name::{parent, pattern};
+use super::chains::{parent, pattern};
 use super::modules::{Kind, Module};
 
 /// The tensors of a BatchNorm, by name.

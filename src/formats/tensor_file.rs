@@ -35,7 +35,7 @@ pub trait TensorFile {
     /// The numbers of one tensor, widened to f64, in row-major order.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] if there is none of that name, it is not of a floating point type, or its bytes
+    /// [`crate::error::Error::Input`] if there is none of that name, it is not of a floating point type, or its bytes
     /// cannot be had.
     fn read(&self, name: &str) -> Result<Vec<f64>>;
 }

@@ -1,0 +1,114 @@
+//! What a network file holds and what would stop or endanger an inversion. Meant for files that are not yet in
+//! order, too: where the network cannot be made, the tensors are listed all the same, with what is missing.
+
+mod notes;
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::formats::network_file::{NetworkOptions, build_network, open_tensor_file, resolve_layers};
+use crate::formats::tensor_file::TensorInfo;
+use crate::network::{Activation, Network};
+
+pub use notes::{Note, Severity, notes};
+
+/// What [`inspect`] found.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// The file.
+    pub file: String,
+    /// Its format, told from its content.
+    pub format: String,
+    /// The layers from the code outwards; empty if it is not plain which they are.
+    pub layers: Vec<LayerSummary>,
+    /// What would stop or endanger an inversion; empty if the network could not be made.
+    pub notes: Vec<Note>,
+    /// Why the network could not be made from the file with the options given.
+    #[serde(serialize_with = "as_text")]
+    pub problem: Option<Error>,
+    /// All tensors of the file.
+    pub tensors: Vec<TensorInfo>,
+    /// Names of the tensors that are no part of the layers, BatchNorm's counters aside.
+    pub unused: Vec<String>,
+}
+
+/// A layer at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerSummary {
+    /// From 1 at the code.
+    pub number: usize,
+    /// Its name in the file.
+    pub name: String,
+    pub inputs: usize,
+    pub units: usize,
+    /// `n_i / n_{i-1}`.
+    pub expansion: f64,
+    /// Entries of weight and bias.
+    pub parameters: usize,
+    pub bias: bool,
+    /// Names of the BatchNorm layers that are folded into it.
+    pub batch_norms: Vec<String>,
+    /// `None` where neither the file nor the options say it.
+    #[serde(serialize_with = "as_text")]
+    pub activation: Option<Activation>,
+}
+
+/// Looks at a network file.
+///
+/// # Errors
+/// If the file cannot be read or is of no known format, or if the options name layers that it does not have. A
+/// network that cannot be made for another reason is no error but the [`problem`](Inspection::problem) found.
+pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
+    let file = open_tensor_file(path)?;
+    let mut inspection = Inspection {
+        file: file.source().to_owned(),
+        format: file.format().to_owned(),
+        layers: Vec::new(),
+        notes: Vec::new(),
+        problem: None,
+        tensors: file.tensors().to_vec(),
+        unused: file.tensors().iter().map(|tensor| tensor.name.clone()).filter(|name| !is_counter(name)).collect(),
+    };
+    let names = match resolve_layers(&*file, options) {
+        Ok(names) => names,
+        // The caller's own list is wrong, not the file.
+        Err(error) if options.layers.is_some() => return Err(error),
+        Err(error) => {
+            inspection.problem = Some(error);
+            return Ok(inspection);
+        }
+    };
+    let network = build_network(&*file, &names, options);
+    for (index, layer) in names.iter().enumerate() {
+        let used: Vec<&String> = layer.tensors().collect();
+        inspection.unused.retain(|name| !used.contains(&name));
+        inspection.layers.push(LayerSummary {
+            number: index + 1,
+            name: layer.name.clone(),
+            inputs: layer.inputs,
+            units: layer.units,
+            expansion: layer.units as f64 / layer.inputs as f64,
+            parameters: layer.units * layer.inputs + if layer.has_bias() { layer.units } else { 0 },
+            bias: layer.has_bias(),
+            batch_norms: layer.norms.iter().map(|norm| norm.name.clone()).collect(),
+            activation: network.as_ref().ok().map(|network: &Network| network.layers()[index].activation),
+        });
+    }
+    match network {
+        Ok(network) => inspection.notes = notes(&network),
+        Err(error) => inspection.problem = Some(error),
+    }
+    Ok(inspection)
+}
+
+/// What BatchNorm keeps for its training; nothing is lost with it.
+fn is_counter(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
+}
+
+/// A value as a person reads it, or `null`.
+fn as_text<T: ToString, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(T::to_string).serialize(serializer)
+}

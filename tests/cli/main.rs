@@ -1,0 +1,11 @@
+//! The command line from outside: exit codes, messages, files. Each test has a fresh folder.
+
+mod bad_arrays;
+mod bad_networks;
+mod folder;
+mod generate;
+mod inspect;
+mod outputs;
+mod picking_layers;
+mod random_network;
+mod usage;
