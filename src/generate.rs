@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
-use crate::network::{Layer, Network};
+use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
 
 /// Where the codes come from.

@@ -13,3 +13,8 @@ pub fn print(text: &str) -> Result<()> {
         .and_then(|()| output.flush())
         .map_err(|error| Error::io(Path::new("standard output"), "write", error))
 }
+
+/// Writes a line to standard error; a closed one is no reason to stop.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -7,7 +7,7 @@ use std::fmt;
 use nalgebra::DMatrix;
 use serde::Serialize;
 
-use crate::generate::forward;
+use crate::cpu::forward::forward;
 use crate::network::{Activation, Layer, Network};
 use crate::random::{Domain, normal_vector};
 
