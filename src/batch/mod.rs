@@ -377,19 +377,20 @@ fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow {
     }
 }
 
-/// `G(z) − x` over the observed entries; `NaN` where `G(z)` is.
+/// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
 fn residual(observation: &[f64], output: &[f64]) -> Residual {
-    let (mut linf, mut l1, mut squares, mut norm) = (0.0f64, 0.0, 0.0, 0.0);
+    let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
     for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
         let difference = (g - x).abs();
-        // f64::max would pass over a NaN.
-        linf = if difference.is_nan() { f64::NAN } else { linf.max(difference) };
+        linf = linf.max(difference);
         l1 += difference;
         squares += difference * difference;
         norm += x * x;
+        observed += 1;
     }
-    let l2_relative = if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() };
-    // One NaN makes the sum NaN, a maximum forgets it.
-    let linf = if l1.is_nan() { f64::NAN } else { linf };
-    Residual { linf, l1, l2_relative }
+    // One NaN makes the sum NaN; the maximum passes over it.
+    if observed == 0 || f64::is_nan(l1) {
+        return Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN };
+    }
+    Residual { linf, l1, l2_relative: if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() } }
 }

@@ -42,11 +42,11 @@ pub struct Args {
     method: MethodName,
 
     /// Tolerance that the search starts from (ε₀), about the size of the noise; also what counts as reproduced
-    #[arg(long, value_name = "E", default_value_t = 1e-6)]
+    #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
     /// Factor by which the tolerance grows (α)
-    #[arg(long, value_name = "A", default_value_t = 1.2)]
+    #[arg(long, value_name = "A", default_value_t = 1.2, allow_negative_numbers = true)]
     growth: f64,
 
     /// Then re-solve the least squares on the code's linear region; kept only where the squared loss falls
@@ -101,7 +101,7 @@ pub struct Args {
 #[command(next_help_heading = "Options of --method descent")]
 struct DescentArgs {
     /// Step size [default: from the layers' norms]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     step: Option<f64>,
 
     /// Most iterations of a run [default: 1000]

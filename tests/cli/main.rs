@@ -5,6 +5,7 @@ mod bad_networks;
 mod folder;
 mod generate;
 mod inspect;
+mod invert;
 mod outputs;
 mod picking_layers;
 mod random_network;

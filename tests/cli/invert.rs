@@ -1,0 +1,198 @@
+//! `invert`: codes, reports, exit codes, and what is refused before any work.
+
+use nalgebra::DMatrix;
+use serde_json::Value;
+use unrelu::formats::npy::{ElementType, read_all, write_all};
+
+use crate::folder::Folder;
+
+/// A folder with a network and `count` clean observations of known codes.
+fn with_observations(count: &str) -> Folder {
+    let folder = Folder::empty();
+    // Wide enough that every code is determined.
+    folder.succeeds(&["random-network", "3,16,60", "-o", "net.safetensors", "--seed", "1"]);
+    folder.succeeds(&[
+        "generate", "net.safetensors", "--count", count, "--seed", "4", "--codes-out", "truth.npy", "-o", "x.npy",
+    ]);
+    folder
+}
+
+fn invert<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--device", "cpu"], more].concat()
+}
+
+fn rows(folder: &Folder, report: &str) -> Vec<Value> {
+    let text = String::from_utf8(folder.bytes(report)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn recovers_and_reports() {
+    let folder = with_observations("7");
+    for method in ["linf", "l1", "exact"] {
+        let arguments = ["--method", method, "--truth", "truth.npy", "--report", "r.jsonl", "--force"];
+        let summary = folder.succeeds(&invert(&arguments));
+        assert!(summary.contains("7 observations: 7 solved, 0 not certified, 0 failed"), "{summary}");
+        assert!(summary.contains("code error up to 1e-3: 7 (100.0 %)"), "{summary}");
+        let difference = read_all(&folder.path("z.npy")).unwrap() - read_all(&folder.path("truth.npy")).unwrap();
+        assert!(difference.amax() < 1e-9, "{method}: {}", difference.amax());
+        let rows = rows(&folder, "r.jsonl");
+        assert_eq!(rows.len(), 7);
+        for (index, row) in rows.iter().enumerate() {
+            assert_eq!(row["index"], index);
+            assert_eq!(row["status"], "solved");
+            assert_eq!(row["reproduces"], true);
+            assert!(row["code_error"].as_f64().unwrap() < 1e-9);
+            let layers = row["layers"].as_array().unwrap();
+            assert_eq!(layers.iter().map(|layer| layer["layer"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 1]);
+            assert!(layers.iter().all(|layer| layer["certified"] == true && layer["determined"] == true));
+        }
+    }
+}
+
+#[test]
+fn a_csv_report_has_the_same_names_joined() {
+    let folder = with_observations("3");
+    folder.succeeds(&invert(&["--report", "r.csv"]));
+    let text = String::from_utf8(folder.bytes("r.csv")).unwrap();
+    let header = text.lines().next().unwrap();
+    assert!(header.starts_with("index,status,reproduces,residual_linf,residual_l1,residual_l2_relative,"), "{header}");
+    assert!(header.contains(",layer2_epsilon,layer2_objective,") && header.contains(",layer1_epsilon,"), "{header}");
+    assert_eq!(text.lines().count(), 4);
+    let fields = header.split(',').count();
+    assert!(text.lines().all(|line| line.split(',').count() == fields));
+}
+
+#[test]
+fn a_bad_observation_is_said_and_the_others_go_on() {
+    let folder = with_observations("5");
+    folder.succeeds(&invert(&["--report", "clean.jsonl"]));
+    let clean = read_all(&folder.path("z.npy")).unwrap();
+    let mut spoilt = read_all(&folder.path("x.npy")).unwrap();
+    spoilt[(3, 1)] = f64::INFINITY;
+    spoilt.column_mut(3).fill(f64::NAN);
+    write_all(&folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
+    let output = folder.run(&invert(&["--report", "r.jsonl", "--force"]));
+    assert_eq!(output.status.code(), Some(3));
+    let summary = String::from_utf8(output.stdout).unwrap();
+    assert!(summary.contains("5 observations: 3 solved, 0 not certified, 2 failed"), "{summary}");
+    assert!(summary.contains("1 × entry 3 is inf") && summary.contains("1 × no entry is observed"), "{summary}");
+    let codes = read_all(&folder.path("z.npy")).unwrap();
+    for index in 0..5 {
+        match index {
+            1 | 3 => assert!(codes.column(index).iter().all(|z| z.is_nan())),
+            _ => assert_eq!(codes.column(index), clean.column(index)),
+        }
+    }
+    let rows = rows(&folder, "r.jsonl");
+    assert_eq!(rows[1]["status"], "failed: entry 3 is inf");
+    assert_eq!(rows[3]["residual"]["linf"], Value::Null);
+}
+
+#[test]
+fn exact_says_that_noise_has_no_pre_image() {
+    let folder = with_observations("2");
+    let noisy = ["generate", "net.safetensors", "--count", "2", "-o", "x.npy", "--noise", "uniform:0.01", "--force"];
+    folder.succeeds(&noisy);
+    let output = folder.run(&invert(&["--method", "exact"]));
+    assert_eq!(output.status.code(), Some(3));
+    let summary = String::from_utf8(output.stdout).unwrap();
+    assert!(summary.contains("has no exact pre-image"), "{summary}");
+}
+
+#[test]
+fn json_is_json() {
+    let folder = with_observations("3");
+    let summary: Value = serde_json::from_str(&folder.succeeds(&invert(&["--json"]))).unwrap();
+    assert_eq!(summary["observations"], 3);
+    assert_eq!(summary["solved"], 3);
+    assert!(summary["dispatches"].as_u64().unwrap() >= 2);
+}
+
+#[test]
+fn both_devices_give_the_same_codes() {
+    if std::env::var_os("UNRELU_SKIP_GPU").is_some() {
+        println!("skipped: UNRELU_SKIP_GPU is set");
+        return;
+    }
+    let folder = with_observations("9");
+    for method in ["linf", "l1", "relaxed", "exact"] {
+        folder.succeeds(&invert(&["--method", method, "--force"]));
+        let on_cpu = folder.bytes("z.npy");
+        let on_gpu = ["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--device", "gpu", "--method", method, "--force"];
+        folder.succeeds(&on_gpu);
+        assert_eq!(folder.bytes("z.npy"), on_cpu, "{method}");
+    }
+}
+
+#[test]
+fn descent_says_whether_it_converged() {
+    let folder = with_observations("4");
+    let output = folder.run(&invert(&["--method", "descent", "--iterations", "3", "--report", "r.jsonl"]));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("0 converged, 4 not converged"));
+    let rows = rows(&folder, "r.jsonl");
+    assert!(rows.iter().all(|row| row["status"] == "not-converged" && row["iterations"] == 3));
+}
+
+#[test]
+fn f32_codes_are_what_the_residuals_speak_of() {
+    let folder = with_observations("3");
+    folder.succeeds(&invert(&["--dtype", "f32", "--report", "r.jsonl"]));
+    assert_eq!(folder.bytes("z.npy").len(), 128 + 3 * 3 * 4);
+    for row in rows(&folder, "r.jsonl") {
+        let residual = row["residual"]["linf"].as_f64().unwrap();
+        assert!((1e-9..1e-6).contains(&residual), "{residual} is not that of a code rounded to f32");
+    }
+}
+
+#[test]
+fn options_that_make_no_sense() {
+    let folder = with_observations("2");
+    let refused = |more: &[&str], words: &[&str]| folder.refuses(&invert(more), words);
+    refused(&["--epsilon", "0"], &["--epsilon", "positive"]);
+    refused(&["--epsilon", "nan"], &["--epsilon", "positive"]);
+    refused(&["--growth", "1"], &["--growth", "1.001"]);
+    refused(&["--method", "simplex"], &["linf, l1, relaxed, exact or descent"]);
+    refused(&["--rows", "some"], &["corrected, printed, inactive"]);
+    refused(&["--restarts", "3"], &["--restarts", "--method descent"]);
+    refused(&["--threads", "0"], &["--threads"]);
+    refused(&["--batch", "0"], &["--batch"]);
+    refused(&["--report", "report.txt"], &["--report", ".jsonl or .csv"]);
+    refused(&["--adapter", "no such card"], &["--adapter"]);
+    refused(&["--method", "descent", "--step", "-1"], &["--step", "positive"]);
+}
+
+#[test]
+fn inputs_that_do_not_fit() {
+    let folder = with_observations("2");
+    write_all(&folder.path("narrow.npy"), &DMatrix::zeros(59, 2), ElementType::F64, false).unwrap();
+    write_all(&folder.path("three.npy"), &DMatrix::zeros(3, 3), ElementType::F64, false).unwrap();
+    let narrow = ["invert", "net.safetensors", "narrow.npy", "-o", "z.npy"];
+    folder.refuses(&narrow, &["narrow.npy", "59 entries a row", "expected 60"]);
+    folder.refuses(&invert(&["--truth", "narrow.npy"]), &["narrow.npy", "expected 3 entries"]);
+    folder.refuses(&invert(&["--truth", "three.npy"]), &["three.npy", "found 3 codes", "expected 2"]);
+    folder.refuses(&["invert", "net.safetensors", "nowhere.npy", "-o", "z.npy"], &["nowhere.npy"]);
+}
+
+#[test]
+fn outputs_are_not_written_over_anything() {
+    let folder = with_observations("2");
+    folder.write("z.npy", b"precious");
+    folder.refuses(&invert(&[]), &["z.npy", "already exists", "--force"]);
+    let over_input = ["invert", "net.safetensors", "x.npy", "-o", "x.npy", "--force"];
+    folder.refuses(&over_input, &["-o", "x.npy", "file of its own"]);
+    folder.write("r.csv", b"precious");
+    let report = ["invert", "net.safetensors", "x.npy", "-o", "other.npy", "--report", "r.csv"];
+    folder.refuses(&report, &["r.csv", "already exists"]);
+    let nowhere = ["invert", "net.safetensors", "x.npy", "-o", "no/such/folder/z.npy"];
+    folder.refuses(&nowhere, &["no/such/folder/z.npy", "create its directory first"]);
+}
+
+#[test]
+fn a_pth_without_an_activation() {
+    let folder = with_observations("2");
+    folder.fixture("vae_zip.pth");
+    let arguments = ["invert", "vae_zip.pth", "x.npy", "-o", "z.npy", "--layers", "fc3,fc4"];
+    folder.refuses(&arguments, &["vae_zip.pth", "--activation"]);
+}
