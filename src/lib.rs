@@ -1,6 +1,7 @@
 //! unrelu inverts ReLU and LeakyReLU generators in bulk.
 
 pub mod adapter;
+pub mod best;
 pub mod configuration;
 pub mod cpu;
 pub mod descent;
