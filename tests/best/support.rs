@@ -1,0 +1,54 @@
+//! Networks with biases and every kind of output, and the loss written out once more.
+
+use nalgebra::{DMatrix, DVector};
+use unrelu::network::{Activation, Layer, Network};
+use unrelu::random::{Domain, normal_vector, random_network};
+
+/// Random layers of `sizes`, biases N(0, 0.1²), `hidden` everywhere but at the output.
+pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u64) -> Network {
+    let mut layers = random_network(sizes, hidden, seed).unwrap().layers().to_vec();
+    for (index, layer) in layers.iter_mut().enumerate() {
+        let bias = normal_vector(seed, Domain::Start, index as u64, layer.units());
+        layer.bias = DVector::from_vec(bias) * 0.1;
+    }
+    layers.last_mut().unwrap().activation = output;
+    Network::new(layers, "the test network").unwrap()
+}
+
+/// One layer, given by its rows.
+pub fn layer(units: usize, inputs: usize, weight: &[f64], bias: &[f64], activation: Activation) -> Layer {
+    Layer { weight: DMatrix::from_row_slice(units, inputs, weight), bias: DVector::from_column_slice(bias), activation }
+}
+
+pub fn code(network: &Network, seed: u64) -> Vec<f64> {
+    normal_vector(seed, Domain::Code, 0, network.code_length())
+}
+
+/// `G(z)`, by nalgebra's products.
+pub fn generate(network: &Network, code: &[f64]) -> Vec<f64> {
+    let start = DVector::from_column_slice(code);
+    let output = network
+        .layers()
+        .iter()
+        .fold(start, |input, layer| (&layer.weight * input + &layer.bias).map(|a| layer.activation.apply(a)));
+    output.as_slice().to_vec()
+}
+
+/// `½‖G(z) − x‖²` over observed entries.
+pub fn loss(network: &Network, observation: &[f64], code: &[f64]) -> f64 {
+    let made = generate(network, code);
+    0.5 * made.iter().zip(observation).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).powi(2)).sum::<f64>()
+}
+
+/// `vector` with every entry off by up to about `relative` of the vector's root mean square.
+pub fn perturbed(vector: &[f64], relative: f64, seed: u64) -> Vec<f64> {
+    let size = (vector.iter().map(|v| v * v).sum::<f64>() / vector.len() as f64).sqrt();
+    let noise = normal_vector(seed, Domain::Noise, 7, vector.len());
+    vector.iter().zip(noise).map(|(v, e)| v + relative * size * e).collect()
+}
+
+pub fn relative_error(found: &[f64], truth: &[f64]) -> f64 {
+    let difference: f64 = found.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum();
+    let size: f64 = truth.iter().map(|b| b * b).sum();
+    (difference / size).sqrt()
+}
