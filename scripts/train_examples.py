@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""Trains the two generators under examples/ on MNIST images. Plain NumPy (1.24 or newer).
+
+    pip install numpy scipy
+    python scripts/train_examples.py --mnist DIR [--only relu|leaky] [--out examples]
+
+DIR holds an IDX image file (`train-images-idx3-ubyte.gz`, `t10k-images-idx3-ubyte.gz`, or the same
+unpacked); the committed files come from the 10,000 images of `t10k`. Each network takes a few minutes
+on two cores. The run is deterministic by seed on one machine and one NumPy; another BLAS rounds
+differently and ends in slightly different weights of the same quality.
+
+Afterwards the quality figures are computed as `scripts/check_examples.py` does (that needs SciPy;
+`--no-check` leaves them out).
+
+Both generators are decoders of a variational autoencoder without biases, so that codes drawn from
+N(0, I) give digits. Two things are not textbook, and both are there because the networks are meant to
+be inverted layer by layer:
+
+* The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit, a
+  blank one only has to lie below a margin. So units cannot die, blank pixels are exactly zero, and the
+  number of active pixels, which has to exceed the 60 hidden units, is in our hands.
+* The codes' covariance over a batch is pulled towards the identity. Without it the autoencoder may
+  leave code directions unused, and a code that the image does not depend on cannot be recovered.
+"""
+
+import argparse
+import gzip
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import example_networks as nets
+
+
+@dataclass
+class Recipe:
+    """All that distinguishes one training run from another."""
+
+    file: str
+    sizes: list  # from the code outwards
+    slope: float  # 0 is ReLU
+    one_sided: bool  # train on the values before the output activation, blank pixels only bounded above
+    epochs: int
+    seed: int = 1
+    batch: int = 100
+    rate: float = 1.5e-3
+    encoder: int = 400
+    sigma2: float = 0.5  # variance of a pixel given the code: the weight of reconstruction against KL
+    spread: float = 50.0  # weight of the pull of the batch covariance of the codes towards I
+    margin: float = 0.2  # one_sided: how far below zero a blank pixel should lie
+    pixels: int = 95  # strokes are evened to about so many pixels an image; 0: the images as they are
+    blank_weight: float = 2.0
+    balance: float = 300.0  # weight of the pull of the first layer's rows, normed, towards mean zero
+
+
+RELU = Recipe("mnist_relu_20_60_784.safetensors", [20, 60, 784], 0.0, True, epochs=60)
+LEAKY = Recipe("mnist_leaky_20_200_500_784.safetensors", [20, 200, 500, 784], 0.1, False, epochs=60)
+
+
+def read_images(folder):
+    """The images of the first IDX file found in `folder`, a row each, in 0..1."""
+    for name in ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte", "train-images-idx3-ubyte", "train-images.idx3-ubyte"):
+        for suffix, opener in ((".gz", gzip.open), ("", open)):
+            path = Path(folder) / (name + suffix)
+            if path.exists():
+                with opener(path, "rb") as stream:
+                    data = stream.read()
+                magic, count, height, width = np.frombuffer(data, ">u4", 4)
+                if magic != 0x803 or len(data) != 16 + count * height * width:
+                    raise SystemExit(f"{path}: not a whole IDX file of images")
+                pixels = np.frombuffer(data, np.uint8, offset=16)
+                return pixels.reshape(count, height * width).astype(np.float32) / 255
+    raise SystemExit(f"{folder}: no MNIST images found, expected t10k-images-idx3-ubyte.gz or the like")
+
+
+def even_strokes(images, pixels, side=28):
+    """The same digits with strokes of nearly even width, so that each has about `pixels` inked ones.
+
+    Blurring makes the middle of a stroke its highest ridge; a threshold for each image then keeps as many
+    pixels as wanted, more of the fat digits than of the thin ones, but less so than before. What is kept
+    rises from a light grey at the edge to full ink.
+    """
+    blurred = images.reshape(-1, side, side)
+    for axis in (1, 2):
+        blurred = (np.roll(blurred, 1, axis) + 2 * blurred + np.roll(blurred, -1, axis)) / 4
+    smooth = (0.3 * images + 0.7 * blurred.reshape(images.shape)).astype(np.float32)
+    inked = (images > 0.3).sum(axis=1)
+    wanted = np.clip(pixels * (inked / np.median(inked)) ** 0.5, 0.75 * pixels, 1.25 * pixels).astype(int)
+    ordered = -np.sort(-smooth, axis=1)
+    rows = np.arange(len(images))
+    threshold, top = ordered[rows, wanted, None], ordered[rows, wanted // 3, None]
+    ink = np.clip((smooth - threshold) / (top - threshold), 0, 1)
+    return np.where(smooth > threshold, 0.2 + 0.8 * ink, 0).astype(np.float32)
+
+
+class Adam:
+    def __init__(self, parameters):
+        self.parameters = parameters
+        self.first = [np.zeros_like(p) for p in parameters]
+        self.second = [np.zeros_like(p) for p in parameters]
+        self.steps = 0
+
+    def step(self, gradients, rate):
+        self.steps += 1
+        scale = rate * np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        for p, g, m, v in zip(self.parameters, gradients, self.first, self.second):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            p -= (scale * m / (np.sqrt(v) + 1e-8)).astype(p.dtype)
+
+
+class Autoencoder:
+    """Encoder 784 -> E -> E/2 -> (mean, log variance), ReLU with biases; decoder without biases."""
+
+    def __init__(self, recipe, rng):
+        def normal(rows, columns):
+            return (rng.standard_normal((rows, columns)) * np.sqrt(2 / columns)).astype(np.float32)
+
+        k, e = recipe.sizes[0], recipe.encoder
+        self.recipe = recipe
+        widths = [recipe.sizes[-1], e, e // 2, 2 * k]
+        self.encoder = [normal(b, a) for a, b in zip(widths, widths[1:])]
+        self.encoder[-1] *= 0.3
+        self.biases = [np.zeros(b, np.float32) for b in widths[1:]]
+        self.decoder = [normal(b, a) for a, b in zip(recipe.sizes, recipe.sizes[1:])]
+        self.decoder[-1] *= 0.5
+        self.parameters = self.encoder + self.biases + self.decoder
+
+    def encode(self, x):
+        """The values that enter each encoder layer, and the last layer's output."""
+        inputs, value = [], x
+        for i, (w, b) in enumerate(zip(self.encoder, self.biases)):
+            inputs.append(value)
+            value = value @ w.T + b
+            if i + 1 < len(self.encoder):
+                value = np.maximum(value, 0)
+        return inputs, value
+
+    def gradients(self, x, noise):
+        """The gradients of the loss on one batch, and its reconstruction and KL parts."""
+        r = self.recipe
+        count, k = len(x), r.sizes[0]
+        inputs, out = self.encode(x)
+        mean, log_variance = out[:, :k], np.clip(out[:, k:], -10, 4)
+        deviation = np.exp(0.5 * log_variance)
+        code = mean + deviation * noise
+        # Without biases G(cz) = cG(z): the length of a code is the brightness of its image and nothing
+        # else. So the decoder is trained on directions only, at the typical length of N(0, I).
+        length = np.linalg.norm(code, axis=1, keepdims=True) / np.sqrt(np.float32(k))
+        direction = code / length
+
+        # Decoder, forwards: `hidden` are the inputs of the layers, `slopes` the activations' derivatives.
+        hidden, slopes, value = [], [], direction
+        for w in self.decoder:
+            hidden.append(value)
+            before = value @ w.T
+            slope = np.where(before > 0, np.float32(1), np.float32(r.slope))
+            slopes.append(slope)
+            value = before * slope
+        if r.one_sided:
+            blank = x <= 0
+            error = np.where(blank, r.blank_weight * np.maximum(before + r.margin, 0), before - x)
+            back = error / r.sigma2
+        else:
+            error = value - x
+            back = error * slopes[-1] / r.sigma2
+        back /= count
+
+        # Decoder, backwards.
+        decoder_gradients = []
+        for i in reversed(range(len(self.decoder))):
+            decoder_gradients.insert(0, back.T @ hidden[i])
+            back = back @ self.decoder[i]
+            if i > 0:
+                back *= slopes[i - 1]
+
+        back = (back - direction * (back * direction).sum(axis=1, keepdims=True) / k) / length
+
+        # The first layer: where the directions of its units add up to nothing, about half of them are
+        # active for every code; where they do not, some codes leave fewer than the code has entries.
+        norms = np.linalg.norm(self.decoder[0], axis=1, keepdims=True)
+        directions = self.decoder[0] / norms
+        average = directions.mean(axis=0)
+        pull = average - directions * (directions @ average)[:, None]
+        decoder_gradients[0] += 2 * r.balance * pull / (norms * len(norms))
+
+        # The codes: KL to N(0, I), and the covariance of the batch.
+        variance = deviation**2
+        covariance = code.T @ code / count - np.eye(k, dtype=np.float32)
+        back += r.spread * (4 / count) * (code @ covariance) / k
+        back_mean = back + mean / count
+        back_log = back * noise * deviation * 0.5 + 0.5 * (variance - 1) / count
+        back = np.concatenate([back_mean, back_log], axis=1)
+
+        # Encoder, backwards.
+        encoder_gradients, bias_gradients = [], []
+        for i in reversed(range(len(self.encoder))):
+            encoder_gradients.insert(0, back.T @ inputs[i])
+            bias_gradients.insert(0, back.sum(axis=0))
+            if i > 0:
+                back = (back @ self.encoder[i]) * (inputs[i] > 0)
+        kl = 0.5 * (mean**2 + variance - 1 - log_variance).sum() / count
+        return encoder_gradients + bias_gradients + decoder_gradients, (error**2).sum() / count, kl
+
+
+def train(recipe, images):
+    rng = np.random.default_rng(recipe.seed)
+    if recipe.pixels:
+        images = even_strokes(images, recipe.pixels)
+    model = Autoencoder(recipe, rng)
+    adam = Adam(model.parameters)
+    started = time.time()
+    for epoch in range(recipe.epochs):
+        # A constant rate, then a cosine down to almost nothing over the last half.
+        progress = max(0.0, 2 * epoch / recipe.epochs - 1)
+        rate = recipe.rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+        order = rng.permutation(len(images))
+        squares = divergence = 0.0
+        for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
+            x = images[order[start : start + recipe.batch]]
+            noise = rng.standard_normal((len(x), recipe.sizes[0])).astype(np.float32)
+            gradients, a, b = model.gradients(x, noise)
+            adam.step(gradients, rate)
+            squares, divergence = squares + a, divergence + b
+        if (epoch + 1) % 10 == 0:
+            steps = len(order) // recipe.batch
+            print(f"  epoch {epoch + 1}: squared error {squares / steps:.2f}, KL {divergence / steps:.1f}, {time.time() - started:.0f} s", flush=True)
+    return model
+
+
+def codes_of(model, images):
+    k = model.recipe.sizes[0]
+    return np.concatenate([model.encode(part)[1][:, :k] for part in np.array_split(images, 20)])
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Train the generators under examples/ on MNIST.")
+    arguments.add_argument("--mnist", required=True, metavar="DIR", help="folder with the MNIST image file (IDX, gzip or not)")
+    arguments.add_argument("--out", default=Path(__file__).resolve().parent.parent / "examples", type=Path, metavar="DIR")
+    arguments.add_argument("--only", choices=["relu", "leaky"], help="train one of the two")
+    arguments.add_argument("--no-check", action="store_true", help="do not compute the quality figures (no SciPy needed)")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the recipe")
+    options = arguments.parse_args()
+
+    images = read_images(options.mnist)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for recipe in [RELU] * (options.only != "leaky") + [LEAKY] * (options.only != "relu"):
+        for change in options.set:
+            name, value = change.split("=")
+            setattr(recipe, name, type(getattr(recipe, name))(value))
+        print(recipe)
+        model = train(recipe, images)
+        path = options.out / recipe.file
+        nets.save(path, nets.Generator(model.decoder, recipe.slope))
+        generator = nets.load(path)
+        shown = even_strokes(images, recipe.pixels) if recipe.pixels else images
+        codes = codes_of(model, shown).astype(np.float64)
+        codes *= np.sqrt(codes.shape[1]) / np.linalg.norm(codes, axis=1, keepdims=True)
+        relative = np.linalg.norm(generator.run(codes) - shown) / np.linalg.norm(shown)
+        print(f"{path}: {path.stat().st_size} bytes; relative error of the encoder's reconstructions {relative:.3f}")
+        if not options.no_check:
+            import check_examples
+
+            check_examples.report(path)
+
+
+if __name__ == "__main__":
+    main()
