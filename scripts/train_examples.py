@@ -13,14 +13,17 @@ Afterwards the quality figures are computed as `scripts/check_examples.py` does 
 `--no-check` leaves them out).
 
 Both generators are decoders of a variational autoencoder without biases, so that codes drawn from
-N(0, I) give digits. Two things are not textbook, and both are there because the networks are meant to
-be inverted layer by layer:
+N(0, I) give digits; a critic that has to tell random samples from images sharpens them. The rest is
+there because the networks are meant to be inverted layer by layer:
 
 * The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit, a
-  blank one only has to lie below a margin. So units cannot die, blank pixels are exactly zero, and the
-  number of active pixels, which has to exceed the 60 hidden units, is in our hands.
-* The codes' covariance over a batch is pulled towards the identity. Without it the autoencoder may
-  leave code directions unused, and a code that the image does not depend on cannot be recovered.
+  blank one only has to lie below a margin. So units cannot die and blank pixels are exactly zero.
+* Its images are digits with strokes of nearly even width, so that the number of active pixels stays
+  above the 60 hidden units, which have to be recovered from them, and below 150.
+* The directions of its first layer's units add up to nothing. Then every code has about half of the 60
+  units active, never fewer than the 20 that are needed; without this one code in six has too few.
+* The first layer's columns are kept close to orthogonal. A variational autoencoder otherwise lets some
+  code entries fade, and an entry that the image hardly depends on cannot be recovered under noise.
 """
 
 import argparse
@@ -41,22 +44,50 @@ class Recipe:
     file: str
     sizes: list  # from the code outwards
     slope: float  # 0 is ReLU
-    one_sided: bool  # train on the values before the output activation, blank pixels only bounded above
     epochs: int
+    one_sided: bool = False  # train on the values before the output activation, blank pixels only bounded above
+    margin: float = 0.2  # one_sided: how far below zero a blank pixel should lie
+    blank_weight: float = 2.0  # one_sided: a blank pixel's weight against an inked one's
+    faint: float = 0.0  # one_sided: push on faint pixels of random samples, towards blank
+    pixels: int = 0  # strokes are evened to about so many pixels an image; 0: the images as they are
+    output_scale: float = 0.5  # the last layer starts at this share of He's scale
     seed: int = 1
     batch: int = 100
     rate: float = 1.5e-3
-    encoder: int = 400
-    sigma2: float = 0.5  # variance of a pixel given the code: the weight of reconstruction against KL
-    spread: float = 50.0  # weight of the pull of the batch covariance of the codes towards I
-    margin: float = 0.2  # one_sided: how far below zero a blank pixel should lie
-    pixels: int = 95  # strokes are evened to about so many pixels an image; 0: the images as they are
-    blank_weight: float = 2.0
-    balance: float = 300.0  # weight of the pull of the first layer's rows, normed, towards mean zero
+    encoder: int = 400  # units of the encoder's first layer
+    sigma2: float = 0.5  # variance of a pixel given the code: the weight of KL against reconstruction
+    spread: float = 50.0  # weight of the pull of the codes' covariance over a batch towards I
+    balance: float = 0.0  # weight of the pull of the first layer's directions towards mean zero
+    frame: float = 1.5  # weight of the pull of the first layer's columns towards orthogonality
+    critic: int = 256  # units of the critic's first layer
+    adversarial: float = 200.0  # weight of the critic's opinion of random samples
+    penalty: float = 8.0  # weight of the critic's squared slope at the images
+    start: int = 10  # the epoch from which the critic takes part
 
 
-RELU = Recipe("mnist_relu_20_60_784.safetensors", [20, 60, 784], 0.0, True, epochs=60)
-LEAKY = Recipe("mnist_leaky_20_200_500_784.safetensors", [20, 200, 500, 784], 0.1, False, epochs=60)
+RELU = Recipe(
+    "mnist_relu_20_60_784.safetensors",
+    [20, 60, 784],
+    0.0,
+    epochs=100,
+    one_sided=True,
+    faint=1.0,
+    pixels=80,
+    sigma2=0.6,
+    balance=300.0,
+    adversarial=600.0,
+)
+LEAKY = Recipe(
+    "mnist_leaky_20_200_500_784.safetensors",
+    [20, 200, 500, 784],
+    0.1,
+    epochs=60,
+    output_scale=0.25,
+    rate=1e-3,
+    sigma2=0.1,
+    frame=1.0,
+    penalty=2.0,
+)
 
 
 def read_images(folder):
@@ -83,9 +114,9 @@ def even_strokes(images, pixels, side=28):
     rises from a light grey at the edge to full ink.
     """
     blurred = images.reshape(-1, side, side)
-    for axis in (1, 2):
+    for axis in (1, 2, 1, 2):
         blurred = (np.roll(blurred, 1, axis) + 2 * blurred + np.roll(blurred, -1, axis)) / 4
-    smooth = (0.3 * images + 0.7 * blurred.reshape(images.shape)).astype(np.float32)
+    smooth = (0.5 * images + 0.5 * blurred.reshape(images.shape)).astype(np.float32)
     inked = (images > 0.3).sum(axis=1)
     wanted = np.clip(pixels * (inked / np.median(inked)) ** 0.5, 0.75 * pixels, 1.25 * pixels).astype(int)
     ordered = -np.sort(-smooth, axis=1)
@@ -96,17 +127,18 @@ def even_strokes(images, pixels, side=28):
 
 
 class Adam:
-    def __init__(self, parameters):
+    def __init__(self, parameters, momentum=0.9):
         self.parameters = parameters
+        self.momentum = momentum
         self.first = [np.zeros_like(p) for p in parameters]
         self.second = [np.zeros_like(p) for p in parameters]
         self.steps = 0
 
     def step(self, gradients, rate):
         self.steps += 1
-        scale = rate * np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        scale = rate * np.sqrt(1 - 0.999**self.steps) / (1 - self.momentum**self.steps)
         for p, g, m, v in zip(self.parameters, gradients, self.first, self.second):
-            m += 0.1 * (g - m)
+            m += (1 - self.momentum) * (g - m)
             v += 0.001 * (g * g - v)
             p -= (scale * m / (np.sqrt(v) + 1e-8)).astype(p.dtype)
 
@@ -125,7 +157,7 @@ class Autoencoder:
         self.encoder[-1] *= 0.3
         self.biases = [np.zeros(b, np.float32) for b in widths[1:]]
         self.decoder = [normal(b, a) for a, b in zip(recipe.sizes, recipe.sizes[1:])]
-        self.decoder[-1] *= 0.5
+        self.decoder[-1] *= np.float32(recipe.output_scale)
         self.parameters = self.encoder + self.biases + self.decoder
 
     def encode(self, x):
@@ -137,6 +169,26 @@ class Autoencoder:
             if i + 1 < len(self.encoder):
                 value = np.maximum(value, 0)
         return inputs, value
+
+    def decode(self, code):
+        """The layers' inputs, the activations' derivatives, and the last layer before its activation."""
+        inputs, slopes, value = [], [], code
+        for w in self.decoder:
+            inputs.append(value)
+            before = value @ w.T
+            slopes.append(np.where(before > 0, np.float32(1), np.float32(self.recipe.slope)))
+            value = before * slopes[-1]
+        return inputs, slopes, before
+
+    def decoder_back(self, back, inputs, slopes):
+        """From the loss's derivative by the last layer before its activation: by weights, and by code."""
+        gradients = []
+        for i in reversed(range(len(self.decoder))):
+            gradients.insert(0, back.T @ inputs[i])
+            back = back @ self.decoder[i]
+            if i > 0:
+                back *= slopes[i - 1]
+        return gradients, back
 
     def gradients(self, x, noise):
         """The gradients of the loss on one batch, and its reconstruction and KL parts."""
@@ -151,31 +203,17 @@ class Autoencoder:
         length = np.linalg.norm(code, axis=1, keepdims=True) / np.sqrt(np.float32(k))
         direction = code / length
 
-        # Decoder, forwards: `hidden` are the inputs of the layers, `slopes` the activations' derivatives.
-        hidden, slopes, value = [], [], direction
-        for w in self.decoder:
-            hidden.append(value)
-            before = value @ w.T
-            slope = np.where(before > 0, np.float32(1), np.float32(r.slope))
-            slopes.append(slope)
-            value = before * slope
+        hidden, slopes, before = self.decode(direction)
         if r.one_sided:
             blank = x <= 0
             error = np.where(blank, r.blank_weight * np.maximum(before + r.margin, 0), before - x)
             back = error / r.sigma2
         else:
-            error = value - x
+            error = before * slopes[-1] - x
             back = error * slopes[-1] / r.sigma2
         back /= count
 
-        # Decoder, backwards.
-        decoder_gradients = []
-        for i in reversed(range(len(self.decoder))):
-            decoder_gradients.insert(0, back.T @ hidden[i])
-            back = back @ self.decoder[i]
-            if i > 0:
-                back *= slopes[i - 1]
-
+        decoder_gradients, back = self.decoder_back(back, hidden, slopes)
         back = (back - direction * (back * direction).sum(axis=1, keepdims=True) / k) / length
 
         # The first layer: where the directions of its units add up to nothing, about half of them are
@@ -185,6 +223,13 @@ class Autoencoder:
         average = directions.mean(axis=0)
         pull = average - directions * (directions @ average)[:, None]
         decoder_gradients[0] += 2 * r.balance * pull / (norms * len(norms))
+
+        # And no direction of the code may count for little: k log tr M - log det M with M the Gram
+        # matrix is least where the columns of the first layer are orthogonal and equally long.
+        first = self.decoder[0]
+        gram = (first.T @ first).astype(np.float64)
+        pull = np.eye(k) * (k / np.trace(gram)) - np.linalg.inv(gram)
+        decoder_gradients[0] += (2 * r.frame * first @ pull).astype(np.float32)
 
         # The codes: KL to N(0, I), and the covariance of the batch.
         variance = deviation**2
@@ -205,12 +250,66 @@ class Autoencoder:
         return encoder_gradients + bias_gradients + decoder_gradients, (error**2).sum() / count, kl
 
 
+class Critic:
+    """Tells images from samples: 784 -> C -> C/4 -> 1, LeakyReLU, logistic loss, penalty on its slope."""
+
+    def __init__(self, pixels, width, penalty, rng):
+        widths = [pixels, width, width // 4, 1]
+        self.weights = [(rng.standard_normal((b, a)) * np.sqrt(2 / a)).astype(np.float32) for a, b in zip(widths, widths[1:])]
+        self.biases = [np.zeros(b, np.float32) for b in widths[1:]]
+        self.penalty = penalty
+        self.parameters = self.weights + self.biases
+
+    def run(self, x):
+        inputs, slopes, value = [], [], x
+        for i, (w, b) in enumerate(zip(self.weights, self.biases)):
+            inputs.append(value)
+            value = value @ w.T + b
+            slopes.append(np.where((value > 0) | (i + 1 == len(self.weights)), np.float32(1), np.float32(0.2)))
+            value = value * slopes[-1]
+        return inputs, slopes, value[:, 0]
+
+    def back(self, out, inputs, slopes):
+        """The derivatives by each layer before its activation, and by the image."""
+        deltas, back = [], out[:, None]
+        for w, slope in zip(reversed(self.weights), reversed(slopes)):
+            deltas.insert(0, back * slope)
+            back = deltas[0] @ w
+        return deltas, back
+
+    def gradients(self, images, samples):
+        count = len(images)
+        total = [np.zeros_like(p) for p in self.parameters]
+        layers = len(self.weights)
+        for x, sign in ((images, -1), (samples, 1)):
+            inputs, slopes, score = self.run(x)
+            deltas, _ = self.back(sign / (1 + np.exp(-sign * score)) / count, inputs, slopes)
+            for i in range(layers):
+                total[i] += deltas[i].T @ inputs[i]
+                total[layers + i] += deltas[i].sum(axis=0)
+            if sign < 0:
+                # Half the squared slope at the images; the network is piecewise linear, so its derivative
+                # is that of the change of the score along the slope, held fixed.
+                deltas, along = self.back(np.full(count, 1, np.float32), inputs, slopes)
+                for i in range(layers):
+                    total[i] += (self.penalty / count) * (deltas[i].T @ along)
+                    along = (along @ self.weights[i].T) * slopes[i]
+        return total
+
+    def pull(self, samples):
+        """The derivative by the samples of the loss that asks the critic to take them for images."""
+        inputs, slopes, score = self.run(samples)
+        return self.back(-1 / (1 + np.exp(score)) / len(samples), inputs, slopes)[1], score.mean()
+
+
 def train(recipe, images):
     rng = np.random.default_rng(recipe.seed)
     if recipe.pixels:
         images = even_strokes(images, recipe.pixels)
     model = Autoencoder(recipe, rng)
     adam = Adam(model.parameters)
+    critic = Critic(images.shape[1], recipe.critic, recipe.penalty, rng)
+    critic_adam = Adam(critic.parameters, 0.5)
     started = time.time()
     for epoch in range(recipe.epochs):
         # A constant rate, then a cosine down to almost nothing over the last half.
@@ -218,15 +317,30 @@ def train(recipe, images):
         rate = recipe.rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
         order = rng.permutation(len(images))
         squares = divergence = 0.0
+        scores = np.zeros(2)
         for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
             x = images[order[start : start + recipe.batch]]
             noise = rng.standard_normal((len(x), recipe.sizes[0])).astype(np.float32)
             gradients, a, b = model.gradients(x, noise)
+            if recipe.adversarial and epoch >= recipe.start:
+                k = recipe.sizes[0]
+                code = rng.standard_normal((len(x), k)).astype(np.float32)
+                code *= np.sqrt(np.float32(k)) / np.linalg.norm(code, axis=1, keepdims=True)
+                inputs, slopes, before = model.decode(code)
+                samples = before * slopes[-1]
+                critic_adam.step(critic.gradients(x, samples), rate)
+                back, score = critic.pull(samples)
+                back = recipe.adversarial * back * slopes[-1]
+                back += (recipe.faint / len(x)) * ((before > -recipe.margin) & (before < 0.15))
+                extra, _ = model.decoder_back(back.astype(np.float32), inputs, slopes)
+                for total, part in zip(gradients[-len(extra) :], extra):
+                    total += part
+                scores += np.array([score, critic.run(x)[2].mean()])
             adam.step(gradients, rate)
             squares, divergence = squares + a, divergence + b
         if (epoch + 1) % 10 == 0:
             steps = len(order) // recipe.batch
-            print(f"  epoch {epoch + 1}: squared error {squares / steps:.2f}, KL {divergence / steps:.1f}, {time.time() - started:.0f} s", flush=True)
+            print(f"  epoch {epoch + 1}: squared error {squares / steps:.2f}, KL {divergence / steps:.1f}, critic {scores / steps}, {time.time() - started:.0f} s", flush=True)
     return model
 
 
