@@ -13,8 +13,9 @@ Afterwards the quality figures are computed as `scripts/check_examples.py` does 
 `--no-check` leaves them out).
 
 Both generators are decoders of a variational autoencoder without biases, so that codes drawn from
-N(0, I) give digits; a critic that has to tell random samples from images sharpens them. The rest is
-there because the networks are meant to be inverted layer by layer:
+N(0, I) give digits. A critic that has to tell random samples from images sharpens those of the small
+ReLU generator; the LeakyReLU one does without, where the critic only brought speckles. The rest is there
+because the networks are meant to be inverted layer by layer:
 
 * The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit, a
   blank one only has to lie below a margin. So units cannot die and blank pixels are exactly zero.
@@ -27,6 +28,7 @@ there because the networks are meant to be inverted layer by layer:
 """
 
 import argparse
+import ast
 import gzip
 import time
 from dataclasses import dataclass
@@ -84,9 +86,9 @@ LEAKY = Recipe(
     epochs=60,
     output_scale=0.25,
     rate=1e-3,
-    sigma2=0.1,
+    sigma2=0.3,
     frame=1.0,
-    penalty=2.0,
+    adversarial=0.0,
 )
 
 
@@ -299,7 +301,7 @@ class Critic:
     def pull(self, samples):
         """The derivative by the samples of the loss that asks the critic to take them for images."""
         inputs, slopes, score = self.run(samples)
-        return self.back(-1 / (1 + np.exp(score)) / len(samples), inputs, slopes)[1], score.mean()
+        return self.back(-1 / (1 + np.exp(score)) / len(samples), inputs, slopes)[1]
 
 
 def train(recipe, images):
@@ -317,7 +319,6 @@ def train(recipe, images):
         rate = recipe.rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
         order = rng.permutation(len(images))
         squares = divergence = 0.0
-        scores = np.zeros(2)
         for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
             x = images[order[start : start + recipe.batch]]
             noise = rng.standard_normal((len(x), recipe.sizes[0])).astype(np.float32)
@@ -329,18 +330,16 @@ def train(recipe, images):
                 inputs, slopes, before = model.decode(code)
                 samples = before * slopes[-1]
                 critic_adam.step(critic.gradients(x, samples), rate)
-                back, score = critic.pull(samples)
-                back = recipe.adversarial * back * slopes[-1]
+                back = recipe.adversarial * critic.pull(samples) * slopes[-1]
                 back += (recipe.faint / len(x)) * ((before > -recipe.margin) & (before < 0.15))
                 extra, _ = model.decoder_back(back.astype(np.float32), inputs, slopes)
                 for total, part in zip(gradients[-len(extra) :], extra):
                     total += part
-                scores += np.array([score, critic.run(x)[2].mean()])
             adam.step(gradients, rate)
             squares, divergence = squares + a, divergence + b
         if (epoch + 1) % 10 == 0:
             steps = len(order) // recipe.batch
-            print(f"  epoch {epoch + 1}: squared error {squares / steps:.2f}, KL {divergence / steps:.1f}, critic {scores / steps}, {time.time() - started:.0f} s", flush=True)
+            print(f"  epoch {epoch + 1}: squared error {squares / steps:.2f}, KL {divergence / steps:.1f}, {time.time() - started:.0f} s", flush=True)
     return model
 
 
@@ -363,7 +362,7 @@ def main():
     for recipe in [RELU] * (options.only != "leaky") + [LEAKY] * (options.only != "relu"):
         for change in options.set:
             name, value = change.split("=")
-            setattr(recipe, name, type(getattr(recipe, name))(value))
+            setattr(recipe, name, ast.literal_eval(value))
         print(recipe)
         model = train(recipe, images)
         path = options.out / recipe.file
