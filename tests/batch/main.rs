@@ -39,7 +39,8 @@ fn layerwise(method: formulation::Method) -> Options {
 
 fn in_batches(inverter: &Inverter, observations: &DMatrix<f64>, batch: usize) -> Vec<InvertedBatch> {
     let count = observations.ncols();
-    let source = (0..count).step_by(batch).map(|from| Ok(observations.columns(from, batch.min(count - from)).into_owned()));
+    let source =
+        (0..count).step_by(batch).map(|from| Ok(observations.columns(from, batch.min(count - from)).into_owned()));
     inverter.stream(source).collect::<Result<_, _>>().unwrap()
 }
 
@@ -64,7 +65,11 @@ fn the_same_codes_for_every_batch_size() {
             assert_eq!(expected.0.len(), 2 * count);
             assert!(expected.1.iter().enumerate().all(|(index, row)| row.index == index as u64));
             for batch in [1, 64] {
-                assert_eq!(joined(&in_batches(&inverter, &observations, batch)), expected, "{count} in batches of {batch}");
+                assert_eq!(
+                    joined(&in_batches(&inverter, &observations, batch)),
+                    expected,
+                    "{count} in batches of {batch}"
+                );
             }
         }
     }
@@ -111,7 +116,8 @@ fn a_stream_reports_progress_and_can_be_cancelled() {
     let inverter = Inverter::new(Arc::clone(&network), layerwise(formulation::Method::Exact)).unwrap();
     let observations = noisy_observations(&network, 4);
     let mut told = Vec::new();
-    let stream = inverter.stream(std::iter::repeat_with(|| Ok(observations.clone()))).on_progress(|done| told.push(done));
+    let stream =
+        inverter.stream(std::iter::repeat_with(|| Ok(observations.clone()))).on_progress(|done| told.push(done));
     let canceller = stream.canceller();
     let mut seen = 0;
     let mut ended = None;

@@ -12,7 +12,16 @@ fn with_observations(count: &str) -> Folder {
     // Wide enough that every code is determined.
     folder.succeeds(&["random-network", "3,16,60", "-o", "net.safetensors", "--seed", "1"]);
     folder.succeeds(&[
-        "generate", "net.safetensors", "--count", count, "--seed", "4", "--codes-out", "truth.npy", "-o", "x.npy",
+        "generate",
+        "net.safetensors",
+        "--count",
+        count,
+        "--seed",
+        "4",
+        "--codes-out",
+        "truth.npy",
+        "-o",
+        "x.npy",
     ]);
     folder
 }
@@ -119,7 +128,8 @@ fn both_devices_give_the_same_codes() {
     for method in ["linf", "l1", "relaxed", "exact"] {
         folder.succeeds(&invert(&["--method", method, "--force"]));
         let on_cpu = folder.bytes("z.npy");
-        let on_gpu = ["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--device", "gpu", "--method", method, "--force"];
+        let on_gpu =
+            ["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--device", "gpu", "--method", method, "--force"];
         folder.succeeds(&on_gpu);
         assert_eq!(folder.bytes("z.npy"), on_cpu, "{method}");
     }
