@@ -134,7 +134,7 @@ impl LayerContext<'_> {
             let pending: Vec<(usize, usize)> = members
                 .iter_mut()
                 .enumerate()
-                .filter_map(|(index, member)| member.search.next().map(|step| (index, step)))
+                .filter_map(|(index, member)| member.search.next_step().map(|step| (index, step)))
                 .collect();
             if pending.is_empty() {
                 break;
@@ -339,10 +339,10 @@ enum Search {
 }
 
 impl Search {
-    fn next(&mut self) -> Option<usize> {
+    fn next_step(&mut self) -> Option<usize> {
         match self {
-            Search::Monotone(search) => search.next(),
-            Search::Ladder(search) => search.next(),
+            Search::Monotone(search) => search.next_step(),
+            Search::Ladder(search) => search.next_step(),
         }
     }
 }

@@ -66,7 +66,7 @@ fn solve_full_rank(matrix: DMatrix<f64>, right: DVector<f64>) -> Option<DVector<
     let qr = matrix.col_piv_qr();
     let r = qr.r();
     let largest = r.diagonal().amax();
-    if !(largest > 0.0) || r.diagonal().iter().any(|pivot| pivot.abs() <= RANK_TOLERANCE * largest) {
+    if r.diagonal().iter().any(|pivot| pivot.abs() <= RANK_TOLERANCE * largest) {
         return None;
     }
     let mut rotated = right;

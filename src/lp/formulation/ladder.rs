@@ -17,7 +17,7 @@ pub struct LadderSearch {
     tolerances: Tolerances,
     steps: Steps,
     stop: Stop,
-    next_step: usize,
+    upcoming: usize,
     last_step: usize,
     best: Option<(usize, f64)>,
     finished: bool,
@@ -62,20 +62,20 @@ impl LadderSearch {
 
     fn new(tolerances: Tolerances, stop: Stop, steps: Steps, largest_target: f64) -> Self {
         let last_step = tolerances.first_reaching(largest_target).saturating_sub(1);
-        LadderSearch { tolerances, steps, stop, next_step: 0, last_step, best: None, finished: false }
+        LadderSearch { tolerances, steps, stop, upcoming: 0, last_step, best: None, finished: false }
     }
 
     /// The next step to solve, or `None` at the end of the ladder.
-    pub fn next(&mut self) -> Option<usize> {
-        if self.finished || self.next_step > self.last_step {
+    pub fn next_step(&mut self) -> Option<usize> {
+        if self.finished || self.upcoming > self.last_step {
             return None;
         }
         if let (Steps::Bounded { gain, objective }, Some((_, loss)), Stop::Lowest) = (&self.steps, self.best, self.stop)
         {
             let worth_solving = |step: &usize| gain.lower_bound(*objective, self.tolerances.at(*step)) < loss;
-            self.next_step = (self.next_step..=self.last_step).find(worth_solving)?;
+            self.upcoming = (self.upcoming..=self.last_step).find(worth_solving)?;
         }
-        Some(self.next_step)
+        Some(self.upcoming)
     }
 
     /// The best loss so far, which a later one has to beat.
@@ -83,9 +83,9 @@ impl LadderSearch {
         self.best.map(|(_, loss)| loss)
     }
 
-    /// Takes what the step that [`Self::next`] gave came to; `None` where it was infeasible. Returns whether it is the best so far.
+    /// Takes what the step that [`Self::next_step`] gave came to; `None` where it was infeasible. Returns whether it is the best so far.
     pub fn record(&mut self, step: usize, point: Option<LadderPoint>) -> bool {
-        self.next_step = self.after(step);
+        self.upcoming = self.after(step);
         let Some(point) = point else { return false };
         if let Steps::Bounded { objective, .. } = &mut self.steps {
             *objective = objective.max(point.objective);

@@ -70,7 +70,7 @@ impl MonotoneSearch {
     }
 
     /// The next step to solve, or `None` when the answer is found (see [`Self::answer`]).
-    pub fn next(&mut self) -> Option<usize> {
+    pub fn next_step(&mut self) -> Option<usize> {
         if self.abandoned {
             return None;
         }
@@ -89,7 +89,7 @@ impl MonotoneSearch {
         }
     }
 
-    /// Takes `δ*` of a step that [`Self::next`] asked for.
+    /// Takes `δ*` of a step that [`Self::next_step`] asked for.
     pub fn record(&mut self, step: usize, delta: f64) {
         self.solved.push((self.case_counts(step), delta));
         self.learn(step, delta);
@@ -148,7 +148,7 @@ mod tests {
         let plain = (0..).find(|&step| delta(step) <= tolerances.at(step)).unwrap();
         let mut search = MonotoneSearch::new(tolerances, Shape::Relu, RowRule::Corrected, target);
         let mut solves = 0;
-        while let Some(step) = search.next() {
+        while let Some(step) = search.next_step() {
             solves += 1;
             search.record(step, delta(step));
         }
