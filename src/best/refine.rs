@@ -12,7 +12,10 @@
 //!
 //! **End.** A full step that switches no unit has reached the best code of its region, where `f` has no first-order descent
 //! left: done at once, unless the output is sigmoid or tanh, which bend. Otherwise when `‖J p‖²` is below what rounding lets
-//! `f` show, when no `s` lowers `f` (a kink: descent on one side only), or after [`RefineOptions::steps`].
+//! `f` show, or after [`RefineOptions::steps`]. With noise the best code often lies on a kink, where a unit is about to switch.
+//! Shortened steps creep up to it and gain less each time, so the search also ends when one lowers `f` by less than a
+//! millionth of it, or when none does. (Run to the cap on a trained generator at noise 0.1 instead, the mean of `f` came out
+//! lower by 1e-5 of itself, for three times the time.)
 //!
 //! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed, `f = 0` already, every row of `J`
 //! zero (all units of a layer off, as at `z = 0` without biases), an `f` or a `J` that overflows or is `NaN` (a failed code, an
@@ -28,7 +31,9 @@ use crate::network::{Activation, Network};
 /// The share of the predicted decrease that a step must keep.
 const ARMIJO: f64 = 1e-4;
 /// Halvings before a direction is given up.
-const MOST_HALVINGS: usize = 40;
+const MOST_HALVINGS: usize = 20;
+/// A shortened step that lowers the loss by no more than this share of it ends the search.
+const NEGLIGIBLE_GAIN: f64 = 1e-6;
 /// A predicted decrease below this share of `‖G(z) − x‖²` is lost in its rounding.
 const NEGLIGIBLE_DECREASE: f64 = 1e-15;
 /// So is a step this small against the code.
@@ -128,6 +133,10 @@ impl Workspace {
                     stationary = true;
                     break;
                 }
+                Progress::Creeping => {
+                    steps += 1;
+                    break;
+                }
                 Progress::Stuck => break,
             }
         }
@@ -166,14 +175,24 @@ impl Workspace {
             if self.trial.loss <= self.current.loss - ARMIJO * length * step.decrease
                 && self.trial.loss < self.current.loss
             {
-                let settled =
-                    length == 1.0 && is_piecewise_linear(network) && self.trial.same_region(&self.current, observation);
+                let progress = self.judge(network, observation, length);
                 std::mem::swap(&mut self.current, &mut self.trial);
-                return if settled { Progress::Settled } else { Progress::Moved };
+                return progress;
             }
             length *= 0.5;
         }
         Progress::Stuck
+    }
+
+    /// What a step of this length from `self.current` to `self.trial` means for the search.
+    fn judge(&self, network: &Network, observation: &[f64], length: f64) -> Progress {
+        if length < 1.0 {
+            let gain = self.current.loss - self.trial.loss;
+            let creeping = gain <= NEGLIGIBLE_GAIN * self.current.loss;
+            return if creeping { Progress::Creeping } else { Progress::Moved };
+        }
+        let settled = is_piecewise_linear(network) && self.trial.same_region(&self.current, observation);
+        if settled { Progress::Settled } else { Progress::Moved }
     }
 }
 
@@ -183,6 +202,8 @@ enum Progress {
     Moved,
     /// At a lower loss, and at the best code of its region.
     Settled,
+    /// At a loss that is hardly lower.
+    Creeping,
     /// It was not taken: no descent is left.
     Stationary,
     /// It was not taken: no length lowered the loss.

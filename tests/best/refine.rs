@@ -193,12 +193,12 @@ fn neighbours_and_batch_size_do_not_matter() {
     let start = codes.clone();
     let together = refine_batch(&network, &observations, &mut codes, &options());
     assert_eq!(together.len(), count);
-    for index in 0..count {
+    for (index, in_batch) in together.iter().enumerate() {
         let mut alone = start.column(index).iter().copied().collect::<Vec<_>>();
         let x: Vec<f64> = observations.column(index).iter().copied().collect();
         let refinement = refine_one(&network, &x, &mut alone, &options());
         assert!(alone.iter().zip(codes.column(index).iter()).all(|(a, b)| a.to_bits() == b.to_bits()), "{index}");
-        assert_eq!(refinement.steps, together[index].steps);
+        assert_eq!(refinement.steps, in_batch.steps);
     }
     assert!(codes.column(11).iter().all(|z| z.is_nan()));
     assert!(refine_batch(&network, &DMatrix::zeros(60, 0), &mut DMatrix::zeros(6, 0), &options()).is_empty());
