@@ -2,6 +2,7 @@
 //! No mathematics here. Progress goes to standard error, data to files or standard output.
 
 mod completions;
+mod demo;
 mod device_args;
 mod devices;
 mod generate;
@@ -57,6 +58,7 @@ subcommands! {
     RandomNetwork => random_network,
     Inspect => inspect,
     Devices => devices,
+    Demo => demo,
     Completions => completions,
 }
 
