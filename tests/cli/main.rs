@@ -2,6 +2,7 @@
 
 mod bad_arrays;
 mod bad_networks;
+mod demo;
 mod folder;
 mod generate;
 mod inspect;

@@ -1,6 +1,9 @@
 //! Whole networks: what is realizable is recovered, what is wrong with one observation stays with it.
 
-use unrelu::lp::formulation::Method;
+use nalgebra::DMatrix;
+use unrelu::best::refine::{RefineOptions, refine_batch};
+use unrelu::lp::formulation::{Method, Stop};
+use unrelu::lp::layer::LayerOptions;
 use unrelu::network::Activation;
 
 use crate::support::{codes, forward, invert, method, network, relative_error};
@@ -43,6 +46,29 @@ fn l1_recovers_random_relu_networks() {
 #[test]
 fn l1_recovers_random_leaky_networks() {
     recovers(Method::L1, Activation::LeakyRelu(0.1), 200, 1e-6);
+}
+
+/// The relaxation is off by about its tolerance; refinement, on the right region, removes that.
+#[test]
+fn relaxed_and_refined_recovers_random_networks() {
+    for activation in [Activation::Relu, Activation::LeakyRelu(0.1)] {
+        let network = network(&[20, 100, 500], activation, 11);
+        let truth = codes(20, 200, 12);
+        let observations = forward(&network, 0..2, &truth);
+        let options = LayerOptions { stop: Stop::First, ..method(Method::Relaxed) };
+        let answers = invert(&network, &options, &observations);
+        let found: Vec<f64> = answers.iter().flat_map(|answer| answer.code.iter().copied()).collect();
+        let mut refined = DMatrix::from_vec(20, 200, found);
+        refine_batch(&network, &observations, &mut refined, &RefineOptions::default());
+        for (index, answer) in answers.iter().enumerate() {
+            assert!(answer.is_certified(), "{activation}, observation {index}: {answer:?}");
+            let truth = truth.column(index);
+            let error = relative_error(&answer.code, truth.as_slice());
+            assert!(error <= 1e-4, "{activation}, observation {index}: relative error {error:e}");
+            let error = relative_error(refined.column(index).as_slice(), truth.as_slice());
+            assert!(error <= 1e-6, "{activation}, observation {index}: relative error {error:e} after refinement");
+        }
+    }
 }
 
 #[test]
