@@ -84,7 +84,10 @@ fn main() {
         sizes = vec![(500, 100), (784, 60), (100, 20), (600, 250)];
     }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().unwrap();
-    println!("{:>10} {:>8} {:>9} {:>9} {:>6} {:>9} {:>8} {:>9} {:>8}", "size", "method", "solve ms", "all ms", "iter", "certified", "retried", "clarabel", "ratio");
+    println!(
+        "{:>10} {:>8} {:>9} {:>9} {:>6} {:>9} {:>8} {:>9} {:>8}",
+        "size", "method", "solve ms", "all ms", "iter", "certified", "retried", "clarabel", "ratio"
+    );
     for &(rows, columns) in &sizes {
         for method in &methods {
             let count = if rows * columns > 100_000 { count / 4 } else { count };
@@ -107,12 +110,20 @@ fn main() {
             let reference = solve_certified(&system, &ClarabelReference, few);
             let peer = start.elapsed().as_secs_f64() / clarabel.max(1) as f64 * 1e3;
             for (a, b) in answers.iter().zip(&reference) {
-                assert!((a.objective() - b.objective()).abs() <= 1e-7 * b.objective().abs(), "{} {}", a.objective(), b.objective());
+                assert!(
+                    (a.objective() - b.objective()).abs() <= 1e-7 * b.objective().abs(),
+                    "{} {}",
+                    a.objective(),
+                    b.objective()
+                );
             }
             let per = 1e3 / count as f64;
             println!(
                 "{:>10} {method:>8} {:>9.4} {:>9.4} {iterations:>6.1} {certified:>9} {retried:>8} {peer:>9.2} {:>8.1}",
-                format!("{rows}x{columns}"), solve * per, all * per, peer / (all * per)
+                format!("{rows}x{columns}"),
+                solve * per,
+                all * per,
+                peer / (all * per)
             );
         }
     }

@@ -161,7 +161,8 @@ impl State {
                 (terms.sum::<f64>().abs(), sizes.max(1.0))
             }
         };
-        let largest = |values: &[f64]| values.iter().fold(0.0f64, |most, x| if x.abs() > most { x.abs() } else { most });
+        let largest =
+            |values: &[f64]| values.iter().fold(0.0f64, |most, x| if x.abs() > most { x.abs() } else { most });
         let z_size = 1.0 + largest(z);
         let y_size = point.y.iter().sum::<f64>() + if self.rows.kind == Kind::Linear { 1.0 } else { 0.0 };
         Quality {
@@ -203,12 +204,7 @@ impl State {
         let (point, step) = (&self.point, &self.step);
         let mut total = product_after([&point.p, &step.p], [&point.y, &step.y], primal, dual);
         let violations = point.eta.len();
-        total += product_after(
-            [&point.e[..violations], &step.e[..violations]],
-            [&point.eta, &step.eta],
-            primal,
-            dual,
-        );
+        total += product_after([&point.e[..violations], &step.e[..violations]], [&point.eta, &step.eta], primal, dual);
         let mut count = point.p.len() + violations;
         if nonnegative {
             let of = |lanes| &numbers(lanes)[..columns];

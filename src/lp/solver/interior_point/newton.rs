@@ -197,8 +197,8 @@ impl State {
         if self.rows.kind == Kind::Sum {
             for place in 0..self.step.e.len() {
                 let product = self.violation_product(place, aim);
-                let change = (self.merged.t[place] + self.merged.mixed[place] * self.step.a[place])
-                    / self.merged.slack[place];
+                let change =
+                    (self.merged.t[place] + self.merged.mixed[place] * self.step.a[place]) / self.merged.slack[place];
                 self.step.e[place] = change;
                 self.step.eta[place] = (product - self.point.eta[place] * change) / self.point.e[place];
             }

@@ -25,7 +25,9 @@ impl PackedWeights {
         let units = transposed.len().checked_div(columns).unwrap_or(0);
         let mut rows = vec![Lane::ZERO; units * lanes];
         if columns > 0 {
-            for (row, weights) in numbers_mut(&mut rows).chunks_exact_mut(lanes * LANE).zip(transposed.chunks_exact(columns)) {
+            for (row, weights) in
+                numbers_mut(&mut rows).chunks_exact_mut(lanes * LANE).zip(transposed.chunks_exact(columns))
+            {
                 for (entry, w) in row.iter_mut().zip(weights) {
                     *entry = w / scale;
                 }

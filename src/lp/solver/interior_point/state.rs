@@ -57,7 +57,8 @@ impl Point {
     /// Whether every number is finite.
     pub fn is_finite(&self) -> bool {
         let sum = |values: &[f64]| values.iter().map(|x| x * 0.0).sum::<f64>();
-        let total = sum(numbers(&self.z)) + sum(numbers(&self.v)) + sum(&self.p) + sum(&self.y) + sum(&self.e) + sum(&self.eta);
+        let total =
+            sum(numbers(&self.z)) + sum(numbers(&self.v)) + sum(&self.p) + sum(&self.y) + sum(&self.e) + sum(&self.eta);
         total == 0.0
     }
 }
