@@ -154,6 +154,9 @@ pub struct Solution {
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
+    /// Whether the solver ended at a vertex with strictly positive multipliers on equations of full rank: an optimum that
+    /// is then the only one. An interior answer leaves that to [`crate::lp::face`].
+    pub unique: bool,
 }
 
 /// The slices of `rows` that belong to one unit each.

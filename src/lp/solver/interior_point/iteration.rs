@@ -4,6 +4,7 @@
 use super::lanes::{numbers, numbers_mut, vectorised};
 use super::packed::PackedWeights;
 use super::rows::Kind;
+use super::stages::Stage;
 use super::state::State;
 use crate::lp::problem::Outcome;
 
@@ -18,8 +19,21 @@ pub struct Limits {
     pub gap_of_size: f64,
     /// Residuals, relative to their terms.
     pub residual: f64,
+    /// Whether units may leave the iteration before its end.
+    pub retire: bool,
     /// Share of the way to the boundary at most.
     pub boundary: f64,
+}
+
+/// How an iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct End {
+    /// What the point claims to be.
+    pub outcome: Outcome,
+    /// Iterations taken.
+    pub iterations: u32,
+    /// Whether the point is the only optimum, shown by strictly positive multipliers of full rank.
+    pub unique: bool,
 }
 
 /// How good a point is: everything relative, smaller is better.
@@ -39,12 +53,17 @@ impl Quality {
 
 impl State {
     /// Iterates from the start that stands in the point. The best point is in `point` afterwards.
-    pub fn iterate(&mut self, weights: &PackedWeights, nonnegative: bool, limits: Limits) -> (Outcome, u32) {
+    pub fn iterate(&mut self, weights: &PackedWeights, nonnegative: bool, limits: Limits) -> End {
         let mut best = f64::INFINITY;
         let mut since_best = 0;
         let mut iterations = 0;
         let mut kept = false;
         let outcome = loop {
+            if limits.retire && self.retire_units(weights) {
+                // The best point so far has rows that are gone.
+                best = f64::INFINITY;
+                kept = false;
+            }
             self.residuals();
             self.predict(weights, nonnegative);
             let quality = self.quality(weights, nonnegative);
@@ -67,8 +86,13 @@ impl State {
                 break Outcome::Optimal;
             }
             if self.rows.kind == Kind::Linear && self.is_infeasible(weights, nonnegative) {
-                return (Outcome::Infeasible, iterations);
+                return End { outcome: Outcome::Infeasible, iterations, unique: false };
             }
+            self.clock.lap(Stage::Step);
+            if iterations >= 2 && self.end_at_vertex(weights, nonnegative) {
+                return End { outcome: Outcome::Optimal, iterations, unique: true };
+            }
+            self.clock.lap(Stage::Vertex);
             if iterations >= limits.iterations || since_best > 15 {
                 break Outcome::Stalled;
             }
@@ -78,7 +102,7 @@ impl State {
         if kept {
             std::mem::swap(&mut self.point, &mut self.best);
         }
-        (outcome, iterations)
+        End { outcome, iterations, unique: false }
     }
 
     /// One step from a point whose predictor is known.
@@ -102,6 +126,7 @@ impl State {
         if nonnegative {
             add(dual, numbers(&step.v), numbers_mut(&mut point.v));
         }
+        self.clock.lap(Stage::Step);
     }
 
     /// `r_p` and `r_e`.

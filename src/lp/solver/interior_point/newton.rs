@@ -7,6 +7,7 @@ use super::lanes::{LANE, numbers, numbers_mut, vectorised};
 use super::packed::PackedWeights;
 use super::products::{combine, combine_three, products};
 use super::rows::Kind;
+use super::stages::Stage;
 use super::state::State;
 
 /// A unit whose weight is under this share of the largest is left out of the normal matrix.
@@ -29,6 +30,7 @@ impl State {
         self.merge_targets(Aim::Predictor);
         let merged = &self.merged;
         let [signed, f, border] = &mut self.combined;
+        self.clock.lap(Stage::Rows);
         combine_three(weights, &self.rows.units, [&merged.signed, &merged.f, &merged.mixed], [signed, f, border]);
         let (columns, lanes) = (weights.columns, weights.lanes);
         let z = &numbers(&self.point.z)[..columns];
@@ -37,10 +39,12 @@ impl State {
         for (i, residual) in self.dual_residual.iter_mut().enumerate() {
             *residual = self.rows.weights[i] + v[i] - g[i];
         }
+        self.clock.lap(Stage::Products);
         let normal = &mut self.normal;
         normal.reset(lanes);
         select_units(&self.rows.units, &self.merged.weight, &mut normal.units, &mut normal.roots);
         add_gram(weights, &normal.units, &normal.roots, &mut normal.gathered, &mut normal.matrix, lanes + 1);
+        self.clock.lap(Stage::NormalMatrix);
         let f = numbers(&self.combined[1]);
         let c = numbers(&self.combined[2]);
         for i in 0..columns {
@@ -57,6 +61,7 @@ impl State {
             normal.add_diagonal(i, 1.0);
         }
         factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        self.clock.lap(Stage::Factor);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut normal.border));
         if self.rows.kind == Kind::Largest {
             let kappa = self.merged.slack.iter().sum::<f64>() + self.point.eta[0] / self.point.e[0];
@@ -73,9 +78,12 @@ impl State {
     pub fn correct(&mut self, weights: &PackedWeights, nonnegative: bool, target: f64) {
         let aim = Aim::Corrector(target);
         let columns = weights.columns;
+        self.clock.lap(Stage::Step);
         self.correct_products(nonnegative, target, columns);
         self.merge_targets(aim);
+        self.clock.lap(Stage::Rows);
         combine(weights, &self.rows.units, &self.merged.f, &mut self.combined[1]);
+        self.clock.lap(Stage::Products);
         let f = numbers(&self.combined[1]);
         let z = numbers(&self.point.z);
         let right = numbers_mut(&mut self.step.z);
@@ -193,7 +201,9 @@ impl State {
             self.step.eta[0] = (product - self.point.eta[0] * change) / self.point.e[0];
         }
         solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.step.z);
+        self.clock.lap(Stage::Direction);
         products(weights, &self.rows.units, &self.step.z, &mut self.step.a);
+        self.clock.lap(Stage::Products);
         if self.rows.kind == Kind::Sum {
             for place in 0..self.step.e.len() {
                 let product = self.violation_product(place, aim);
@@ -215,6 +225,7 @@ impl State {
                 dv[i] = (product - v[i] * dz[i]) / z[i];
             }
         }
+        self.clock.lap(Stage::Direction);
         for slot in &self.rows.slots {
             let slot = slot.clone();
             finish_rows(

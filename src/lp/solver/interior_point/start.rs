@@ -19,7 +19,7 @@ const LEAST_ROOM: f64 = 1e-3;
 /// Ridge of the least squares, in units of the matrix's mean diagonal entry: rows need not have full rank.
 const RIDGE: f64 = 1e-9;
 /// Least `z`, relative to the mean size of its entries.
-const LEAST_Z: f64 = 0.1;
+const LEAST_Z: f64 = 0.02;
 
 impl State {
     /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the multiplier to begin with,
@@ -116,7 +116,7 @@ impl State {
                 violation = violation.max((rows.side[row] * a - rows.bound[row]) / rows.slack[row]);
             }
         }
-        let delta = violation + (0.5 * violation).max(LEAST_ROOM);
+        let delta = violation + (0.25 * violation).max(LEAST_ROOM);
         point.e.fill(delta);
         let mut total = 1.0 / delta;
         for slot in &rows.slots {

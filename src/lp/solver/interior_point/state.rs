@@ -2,7 +2,10 @@
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
 use super::lanes::{LANE, Lane, lanes_for, numbers};
+use super::retire::Retired;
 use super::rows::Rows;
+use super::stages::StageClock;
+use super::vertex::Vertex;
 
 /// The primal–dual point. Rows in the order of [`Rows`], violations one a position (all `δ` for the largest violation).
 #[derive(Debug, Default, Clone)]
@@ -153,11 +156,18 @@ pub struct State {
     pub normal: Normal,
     /// `Wᵀ` times merged sums.
     pub combined: [Vec<Lane>; 3],
+    /// Time by stage.
+    pub clock: StageClock,
+    /// Units that left.
+    pub retired: Retired,
+    /// Workspace of the early end.
+    pub vertex: Vertex,
 }
 
 impl State {
     /// Sets every length for the rows that are loaded.
     pub fn reset(&mut self, columns: usize) {
+        self.retired.reset();
         let (rows, positions) = (self.rows.len(), self.rows.units.len());
         self.point.reset(&self.rows, columns);
         self.step.reset(&self.rows, columns);
