@@ -61,8 +61,8 @@ pub struct Args {
     #[arg(long, value_name = "RULE", default_value = "lowest")]
     stop: Stop,
 
-    /// What solves the linear programs
-    #[arg(long, value_name = "SOLVER", default_value = "clarabel")]
+    /// What solves the linear programs: interior-point, or clarabel as a slow reference
+    #[arg(long, value_name = "SOLVER", default_value = "interior-point")]
     solver: SolverChoice,
 
     #[command(flatten)]

@@ -86,7 +86,7 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
 }
 
 fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations } = solution;
+    let Solution { outcome, mut z, mut y, iterations, unique } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution { z, verdict, determined, iterations, retried: false };
     let nothing_determined = || vec![false; system.columns()];
@@ -97,6 +97,12 @@ fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution:
     if z.iter().chain(&y).any(|value| !value.is_finite()) {
         let verdict = certify_optimal(system, problem, &z, &y);
         return checked(z, verdict, nothing_determined());
+    }
+    if unique {
+        let verdict = certify_optimal(system, problem, &z, &y);
+        if matches!(verdict, Verdict::Optimal { .. }) {
+            return checked(z, verdict, vec![true; system.columns()]);
+        }
     }
     let face = OptimalFace::read(system, problem, &z, &y);
     let (mut finished_z, mut finished_y) = face.finish(&z, &y);

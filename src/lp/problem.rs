@@ -19,7 +19,11 @@
 //! The first two are always feasible and bounded; the third is bounded by construction (each unit with a weight has an
 //! upper bound) but may be infeasible, which the optimum of the first kind over the same rows with slack 1 shows.
 
+use std::sync::OnceLock;
+
 use nalgebra::{DMatrix, DVector};
+
+use super::solver::interior_point::packed::PackedWeights;
 
 /// What all problems of a layer share.
 #[derive(Debug, Clone)]
@@ -35,6 +39,8 @@ pub struct LayerSystem {
     bias_total: f64,
     /// Whether `z ≥ 0` (the hidden-layer sign).
     pub nonnegative: bool,
+    /// The weights as the interior point reads them, packed when first needed.
+    packed: OnceLock<PackedWeights>,
 }
 
 impl LayerSystem {
@@ -46,7 +52,12 @@ impl LayerSystem {
             weight.column_iter().map(|column| column.iter().map(|w| w.abs()).sum()),
         );
         let bias_total = bias.iter().map(|b| b.abs()).sum();
-        LayerSystem { weight, transposed, bias, column_totals, bias_total, nonnegative }
+        LayerSystem { weight, transposed, bias, column_totals, bias_total, nonnegative, packed: OnceLock::new() }
+    }
+
+    /// The weights in the interior point's layout; the first call makes them.
+    pub(crate) fn packed(&self) -> &PackedWeights {
+        self.packed.get_or_init(|| PackedWeights::new(self.transposed.as_slice(), self.columns()))
     }
 
     /// Number of units, the rows of `W`.
@@ -143,6 +154,9 @@ pub struct Solution {
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
+    /// Whether the solver ended at a vertex with strictly positive multipliers on equations of full rank: an optimum that
+    /// is then the only one. An interior answer leaves that to [`crate::lp::face`].
+    pub unique: bool,
 }
 
 /// The slices of `rows` that belong to one unit each.

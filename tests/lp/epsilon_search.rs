@@ -7,7 +7,7 @@ use unrelu::lp::layer::LayerOptions;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::network::Activation;
 
-use crate::support::{Instance, degenerate_instances, layer_answer, random_instance};
+use crate::support::{Instance, SOLVERS, degenerate_instances, layer_answer, random_instance};
 
 /// The first ε of the loop, and its δ.
 fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f64, f64) {
@@ -26,12 +26,15 @@ fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f6
 
 fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
     let options = LayerOptions { method: Method::Linf, tolerances, rows: rule, ..LayerOptions::default() };
-    let answer = layer_answer(instance, &options);
     let (epsilon, delta) = plain_loop(instance, tolerances, rule);
-    assert!(answer.certified, "{}", instance.name);
-    assert_eq!(answer.epsilon, epsilon, "{} {rule}: ε", instance.name);
     let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
-    assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{} {rule}: δ", instance.name);
+    for solver in SOLVERS {
+        let answer = layer_answer(instance, solver, &options);
+        let what = format!("{} {rule} by {}", instance.name, solver.name());
+        assert!(answer.certified, "{what}");
+        assert_eq!(answer.epsilon, epsilon, "{what}: ε");
+        assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{what}: δ");
+    }
 }
 
 #[test]

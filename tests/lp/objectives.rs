@@ -3,21 +3,25 @@
 use unrelu::lp::certificate::Verdict;
 use unrelu::lp::certified::solve_certified;
 use unrelu::lp::formulation::{Method, RowRule};
-use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::lp::solver::Solver;
 use unrelu::network::Activation;
 
 use crate::oracle;
-use crate::support::{Instance, degenerate_instances, random_instance};
+use crate::support::{Instance, SOLVERS, degenerate_instances, random_instance};
 
 /// The certified objective; `None` where the LP is certified infeasible. Anything else fails.
-fn certified_objective(instance: &Instance, method: Method, rule: RowRule) -> Option<f64> {
+fn certified_objective(instance: &Instance, solver: &dyn Solver, method: Method, rule: RowRule) -> Option<f64> {
     let system = instance.system();
     let problem = instance.problem(&system, method, rule);
-    match solve_certified(&system, &ClarabelReference, &[problem]).remove(0).verdict {
+    match solve_certified(&system, solver, &[problem]).remove(0).verdict {
         Verdict::Optimal { objective } => Some(objective),
         Verdict::Infeasible => None,
         Verdict::NotCertified { objective, failed } => {
-            panic!("{}: {method} {rule}: not certified ({failed:?}), objective {objective:e}", instance.name)
+            panic!(
+                "{}: {} {method} {rule}: not certified ({failed:?}), objective {objective:e}",
+                instance.name,
+                solver.name()
+            )
         }
     }
 }
@@ -41,16 +45,20 @@ fn check_all_methods(instance: &Instance) {
     };
     for &rule in rules {
         for (method, sum) in [(Method::Linf, false), (Method::L1, true)] {
-            let found = certified_objective(instance, method, rule);
             let expected = oracle::violation_by_dual(instance, rule, sum);
-            assert_close(found, Some(expected), instance, &format!("{method} {rule}"));
+            for solver in SOLVERS {
+                let found = certified_objective(instance, solver, method, rule);
+                assert_close(found, Some(expected), instance, &format!("{} {method} {rule}", solver.name()));
+            }
             let by_simplex = oracle::violation(instance, rule, sum);
             let difference = (by_simplex - expected).abs();
             assert!(difference <= 1e-5 * (expected + instance.scale()), "{}: the oracles disagree", instance.name);
         }
     }
-    let found = certified_objective(instance, Method::Relaxed, RowRule::Corrected);
-    assert_close(found, oracle::relaxed(instance), instance, "relaxed");
+    for solver in SOLVERS {
+        let found = certified_objective(instance, solver, Method::Relaxed, RowRule::Corrected);
+        assert_close(found, oracle::relaxed(instance), instance, "relaxed");
+    }
 }
 
 #[test]
@@ -86,8 +94,10 @@ fn few_columns_against_every_vertex() {
                     let instance =
                         random_instance(5, columns, activation, nonnegative, 0.2, 77 * seed + columns as u64);
                     if let Some(expected) = oracle::violation_by_vertices(&instance, RowRule::Corrected) {
-                        let found = certified_objective(&instance, Method::Linf, RowRule::Corrected);
-                        assert_close(found, Some(expected), &instance, "linf by vertices");
+                        for solver in SOLVERS {
+                            let found = certified_objective(&instance, solver, Method::Linf, RowRule::Corrected);
+                            assert_close(found, Some(expected), &instance, "linf by vertices");
+                        }
                         compared += 1;
                     }
                 }

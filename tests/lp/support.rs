@@ -13,7 +13,9 @@ use unrelu::lp::formulation::target::{Precision, Targets};
 use unrelu::lp::formulation::{Method, RowRule};
 use unrelu::lp::layer::{LayerContext, LayerOptions, StageTimes};
 use unrelu::lp::problem::{LayerSystem, Problem};
+use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::lp::solver::interior_point::InteriorPoint;
 use unrelu::lp::{Inversion, LayerSystems, invert_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, normal_vector, random_network};
@@ -85,9 +87,17 @@ pub fn codes(length: usize, count: usize, seed: u64) -> DMatrix<f64> {
     DMatrix::from_vec(length, count, columns)
 }
 
-pub fn invert(network: &Arc<Network>, options: &LayerOptions, observations: &DMatrix<f64>) -> Vec<Inversion> {
+/// Every test of the linear programs holds for each of these.
+pub const SOLVERS: [&dyn Solver; 2] = [&InteriorPoint, &ClarabelReference];
+
+pub fn invert(
+    network: &Arc<Network>,
+    solver: &dyn Solver,
+    options: &LayerOptions,
+    observations: &DMatrix<f64>,
+) -> Vec<Inversion> {
     let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
-    invert_batch(network, &systems, &device, &ClarabelReference, options, observations, Precision::F64).unwrap().0
+    invert_batch(network, &systems, &device, solver, options, observations, Precision::F64).unwrap().0
 }
 
 pub fn method(method: Method) -> LayerOptions {
@@ -263,7 +273,11 @@ pub fn degenerate_instances() -> Vec<Instance> {
 }
 
 /// Runs one layer of a method to its end.
-pub fn layer_answer(instance: &Instance, options: &LayerOptions) -> unrelu::lp::layer::LayerAnswer {
+pub fn layer_answer(
+    instance: &Instance,
+    solver: &dyn Solver,
+    options: &LayerOptions,
+) -> unrelu::lp::layer::LayerAnswer {
     let layer = unrelu::network::Layer {
         weight: instance.weight.clone(),
         bias: instance.bias.clone(),
@@ -276,7 +290,7 @@ pub fn layer_answer(instance: &Instance, options: &LayerOptions) -> unrelu::lp::
         system: &system,
         activation: instance.activation,
         device: &device,
-        solver: &ClarabelReference,
+        solver,
         options,
         precision: Precision::F64,
     };

@@ -54,7 +54,13 @@ fn settings(effort: Effort) -> Option<DefaultSettings<f64>> {
 
 fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solution {
     if problem.rows.is_empty() {
-        return Solution { outcome: Outcome::Optimal, z: vec![0.0; system.columns()], y: Vec::new(), iterations: 0 };
+        return Solution {
+            outcome: Outcome::Optimal,
+            z: vec![0.0; system.columns()],
+            y: Vec::new(),
+            iterations: 0,
+            unique: false,
+        };
     }
     let scale = Scale::of(system, problem);
     let columns = system.columns();
@@ -67,6 +73,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: vec![0.0; columns],
         y: vec![0.0; problem.rows.len()],
         iterations: 0,
+        unique: false,
     };
     let Some(settings) = settings(effort) else { return failed() };
     let Ok(mut solver) = DefaultSolver::new(&quadratic, &objective, &matrix, &bounds, &cones, settings) else {
@@ -84,6 +91,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: answer.x[..columns].iter().map(|z| z * scale.bound / scale.weight).collect(),
         y: answer.z[..problem.rows.len()].iter().map(|y| y * scale.multiplier).collect(),
         iterations: answer.iterations,
+        unique: false,
     }
 }
 

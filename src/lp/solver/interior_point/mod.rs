@@ -1,0 +1,125 @@
+//! The engine: a primal–dual interior point for a layer's linear programs, many observations on one shared `W`.
+//!
+//! Rows, violations and bounds are eliminated by hand, so that an iteration factors one symmetric `columns × columns` matrix
+//! ([`newton`]; derived in `docs/THE_LP_ENGINE.md`). Observations are spread over the rayon pool and solved one at a time on
+//! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
+//! it needs only.
+
+mod cholesky;
+mod gram;
+mod iteration;
+mod lanes;
+mod lu;
+mod newton;
+pub mod packed;
+mod products;
+mod retire;
+mod rows;
+pub mod stages;
+mod start;
+mod state;
+mod vertex;
+
+use rayon::prelude::*;
+
+use super::Solver;
+use super::clarabel_reference::ClarabelReference;
+use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
+use iteration::{End, Limits};
+use lanes::numbers;
+use packed::PackedWeights;
+use stages::{STAGES, Stage};
+use state::State;
+
+/// The batched interior point, with Clarabel behind it for what does not certify.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InteriorPoint;
+
+impl Solver for InteriorPoint {
+    fn name(&self) -> &'static str {
+        "interior-point"
+    }
+
+    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+        let weights = system.packed();
+        problems
+            .par_iter()
+            .map_init(State::default, |state, problem| solve_one(system, weights, problem, state, USUAL))
+            .collect()
+    }
+
+    fn retry(&self, system: &LayerSystem, problem: &Problem) -> Solution {
+        ClarabelReference.retry(system, problem)
+    }
+}
+
+impl InteriorPoint {
+    /// Solves the problems on this thread and says what share of the time each stage took, for benchmarks.
+    pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
+        let mut state = State::default();
+        state.clock.switch_on();
+        for problem in problems {
+            solve_one(system, system.packed(), problem, &mut state, USUAL);
+        }
+        let total: f64 = state.clock.totals.iter().map(std::time::Duration::as_secs_f64).sum();
+        STAGES.iter().map(|&(stage, name)| (name, state.clock.totals[stage as usize].as_secs_f64() / total)).collect()
+    }
+}
+
+const USUAL: Limits =
+    Limits { iterations: 80, gap: 1e-12, gap_of_size: 1e-14, residual: 1e-11, boundary: 0.999, retire: true };
+
+fn solve_one(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    limits: Limits,
+) -> Solution {
+    let columns = system.columns();
+    let mut solution = Solution {
+        outcome: Outcome::Optimal,
+        z: vec![0.0; columns],
+        y: vec![0.0; problem.rows.len()],
+        iterations: 0,
+        unique: false,
+    };
+    if problem.rows.is_empty() || columns == 0 {
+        return solution;
+    }
+    let mut end = attempt(system, weights, problem, state, limits);
+    if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+        let spent = end.iterations;
+        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
+        end.iterations += spent;
+    }
+    (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
+    for (z, scaled) in solution.z.iter_mut().zip(numbers(&state.point.z)) {
+        *z = scaled * state.rows.z_scale;
+    }
+    for (&origin, y) in state.rows.origin.iter().zip(&state.point.y) {
+        solution.y[origin as usize] = y * state.rows.y_scale;
+    }
+    for &(row, y) in &state.retired.settled {
+        solution.y[row as usize] = y;
+    }
+    state.clock.lap(Stage::Finish);
+    solution
+}
+
+/// Loads, starts and iterates.
+fn attempt(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, limits: Limits) -> End {
+    state.rows.load(system, weights, problem, |_| true);
+    state.reset(system.columns());
+    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale));
+    state.clock.lap(Stage::Start);
+    state.iterate(weights, system.nonnegative, limits)
+}
+
+/// The units that a linear objective pushes against a bound, with their scaled weights.
+fn pushed_units(problem: &Problem, y_scale: f64) -> Vec<(usize, f64)> {
+    let Objective::Linear { units, .. } = &problem.objective else { return Vec::new() };
+    let mut pushed: Vec<_> = units.iter().map(|&(unit, weight, _)| (unit, weight / y_scale)).collect();
+    pushed.sort_by_key(|&(unit, _)| unit);
+    pushed
+}

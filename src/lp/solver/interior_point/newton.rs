@@ -1,0 +1,330 @@
+//! The Newton system of one iteration: rows merged into one weight a unit, the normal matrix factored, directions found by
+//! back-substitution. Section 2 of `docs/THE_LP_ENGINE.md` derives every line; names are the ones there.
+
+use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
+use super::gram::add_gram;
+use super::lanes::{LANE, numbers, numbers_mut, vectorised};
+use super::packed::PackedWeights;
+use super::products::{combine, combine_three, products};
+use super::rows::Kind;
+use super::stages::Stage;
+use super::state::State;
+
+/// A unit whose weight is under this share of the largest is left out of the normal matrix.
+const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
+
+/// What the step aims at: `r_c = target − p y − dp dy` and so on; the predictor aims at 0 without the second-order term.
+#[derive(Debug, Clone, Copy)]
+pub enum Aim {
+    /// The affine direction.
+    Predictor,
+    /// Centring at this `μ`, with Mehrotra's correction by the direction that stands in the state.
+    Corrector(f64),
+}
+
+impl State {
+    /// Forms and factors the reduced system at the current point. The predictor's direction is in `step` afterwards.
+    /// Needs `row_residual` and `violation_residual`; sets `dual_residual`.
+    pub fn predict(&mut self, weights: &PackedWeights, nonnegative: bool) {
+        self.merge_weights();
+        self.merge_targets(Aim::Predictor);
+        let merged = &self.merged;
+        let [signed, f, border] = &mut self.combined;
+        self.clock.lap(Stage::Rows);
+        combine_three(weights, &self.rows.units, [&merged.signed, &merged.f, &merged.mixed], [signed, f, border]);
+        let (columns, lanes) = (weights.columns, weights.lanes);
+        let z = &numbers(&self.point.z)[..columns];
+        let v = &numbers(&self.point.v)[..columns];
+        let g = &numbers(&self.combined[0])[..columns];
+        for (i, residual) in self.dual_residual.iter_mut().enumerate() {
+            *residual = self.rows.weights[i] + v[i] - g[i];
+        }
+        self.clock.lap(Stage::Products);
+        let normal = &mut self.normal;
+        normal.reset(lanes);
+        select_units(&self.rows.units, &self.merged.weight, &mut normal.units, &mut normal.roots);
+        add_gram(weights, &normal.units, &normal.roots, &mut normal.gathered, &mut normal.matrix, lanes + 1);
+        self.clock.lap(Stage::NormalMatrix);
+        let f = numbers(&self.combined[1]);
+        let c = numbers(&self.combined[2]);
+        for i in 0..columns {
+            // r_z/z = −v for the predictor.
+            normal.set_right(i, 1, self.dual_residual[i] - v[i] - f[i]);
+            if self.rows.kind == Kind::Largest {
+                normal.set_right(i, 0, c[i]);
+            }
+            if nonnegative {
+                normal.add_diagonal(i, v[i] / z[i]);
+            }
+        }
+        for i in columns..lanes * LANE {
+            normal.add_diagonal(i, 1.0);
+        }
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        self.clock.lap(Stage::Factor);
+        forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut normal.border));
+        if self.rows.kind == Kind::Largest {
+            let kappa = self.merged.slack.iter().sum::<f64>() + self.point.eta[0] / self.point.e[0];
+            let square: f64 = numbers(&normal.border).iter().map(|c| c * c).sum();
+            // As a pivot of the factorisation: lost to rounding, it freezes δ.
+            let pivot = kappa - square;
+            normal.border_pivot = if pivot > 1e-14 * kappa { pivot } else { f64::INFINITY };
+        }
+        forward_solved(&normal.matrix, lanes, 1, numbers_mut(&mut self.step.z));
+        self.finish_direction(weights, nonnegative, Aim::Predictor);
+    }
+
+    /// The corrector's direction with the factors that [`Self::predict`] left.
+    pub fn correct(&mut self, weights: &PackedWeights, nonnegative: bool, target: f64) {
+        let aim = Aim::Corrector(target);
+        let columns = weights.columns;
+        self.clock.lap(Stage::Step);
+        self.correct_products(nonnegative, target, columns);
+        self.merge_targets(aim);
+        self.clock.lap(Stage::Rows);
+        combine(weights, &self.rows.units, &self.merged.f, &mut self.combined[1]);
+        self.clock.lap(Stage::Products);
+        let f = numbers(&self.combined[1]);
+        let z = numbers(&self.point.z);
+        let right = numbers_mut(&mut self.step.z);
+        let change = numbers(&self.step.v);
+        for i in 0..columns {
+            // `step.v` holds r_z until the direction overwrites it.
+            let bound = if nonnegative { change[i] / z[i] } else { 0.0 };
+            right[i] = self.dual_residual[i] + bound - f[i];
+        }
+        right[columns..].fill(0.0);
+        solve_forward(&self.normal.matrix, weights.lanes, &self.normal.inverse_pivots, &mut self.step.z);
+        self.finish_direction(weights, nonnegative, aim);
+    }
+
+    /// `d = y/p`, `D`, `m`, `K` and `Σ s y`; for the sum of violations `D'` and `κ`.
+    fn merge_weights(&mut self) {
+        let merged = &mut self.merged;
+        for sums in [&mut merged.weight, &mut merged.mixed, &mut merged.slack, &mut merged.signed] {
+            sums.fill(0.0);
+        }
+        // D' before the division by κ: the sum over pairs of rows.
+        let pairs = &mut merged.f;
+        pairs.fill(0.0);
+        for slot in &self.rows.slots {
+            let slot = slot.clone();
+            merge_slot(
+                &self.point.p[slot.clone()],
+                &self.point.y[slot.clone()],
+                &self.rows.side[slot.clone()],
+                &self.rows.slack[slot.clone()],
+                &mut self.inverse_p[slot.clone()],
+                &mut self.inverse_y[slot],
+                [&mut merged.weight, &mut merged.mixed, &mut merged.slack, &mut merged.signed, pairs],
+            );
+        }
+        if self.rows.kind == Kind::Sum {
+            for (place, pairs) in pairs.iter().enumerate() {
+                let ratio = self.point.eta[place] / self.point.e[place];
+                merged.slack[place] += ratio;
+                merged.weight[place] = (pairs + merged.weight[place] * ratio) / merged.slack[place];
+            }
+        }
+    }
+
+    /// `τ`, `f` and `t` (`ρ`) for the aim. Needs `step` from the predictor for the corrector.
+    fn merge_targets(&mut self, aim: Aim) {
+        let merged = &mut self.merged;
+        merged.f.fill(0.0);
+        merged.t.fill(0.0);
+        for slot in &self.rows.slots {
+            let slot = slot.clone();
+            let (target, second_order) = match aim {
+                Aim::Predictor => (0.0, 0.0),
+                Aim::Corrector(target) => (target, 1.0),
+            };
+            merge_slot_targets(
+                target,
+                second_order,
+                [&self.step.p[slot.clone()], &self.step.y[slot.clone()]],
+                [&self.point.y[slot.clone()], &self.inverse_p[slot.clone()], &self.row_residual[slot.clone()]],
+                [&self.rows.side[slot.clone()], &self.rows.slack[slot.clone()]],
+                &mut self.tau[slot],
+                [&mut merged.f, &mut merged.t],
+            );
+        }
+        if self.rows.kind == Kind::Sum {
+            for place in 0..self.merged.t.len() {
+                let product = self.violation_product(place, aim);
+                let merged = &mut self.merged;
+                let rho = merged.t[place] + product / self.point.e[place] - self.violation_residual[place];
+                merged.t[place] = rho;
+                merged.f[place] -= merged.mixed[place] * rho / merged.slack[place];
+            }
+        }
+    }
+
+    /// `r_η` of violation variable `place`.
+    fn violation_product(&self, place: usize, aim: Aim) -> f64 {
+        let product = self.point.e[place] * self.point.eta[place];
+        match aim {
+            Aim::Predictor => -product,
+            // `step.eta` holds the wanted change, see `correct_products`.
+            Aim::Corrector(_) => self.step.eta[place],
+        }
+    }
+
+    /// Overwrites `step.v` and `step.eta` with `r_z` and `r_η`: the corrector needs the predictor's direction once only.
+    fn correct_products(&mut self, nonnegative: bool, target: f64, columns: usize) {
+        if nonnegative {
+            let (z, v) = (numbers(&self.point.z), numbers(&self.point.v));
+            let dz = numbers(&self.step.z);
+            let dv = numbers_mut(&mut self.step.v);
+            for i in 0..columns {
+                dv[i] = target - z[i] * v[i] - dz[i] * dv[i];
+            }
+        }
+        for (place, eta) in self.step.eta.iter_mut().enumerate() {
+            *eta = target - self.point.e[place] * self.point.eta[place] - self.step.e[place] * *eta;
+        }
+    }
+
+    /// From the right-hand side solved forward (in `step.z`) to the whole direction.
+    fn finish_direction(&mut self, weights: &PackedWeights, nonnegative: bool, aim: Aim) {
+        let normal = &self.normal;
+        let lanes = weights.lanes;
+        if self.rows.kind == Kind::Largest {
+            let product = self.violation_product(0, aim);
+            let rho = self.merged.t.iter().sum::<f64>() + product / self.point.e[0] - self.violation_residual[0];
+            let x = numbers_mut(&mut self.step.z);
+            let border = numbers(&normal.border);
+            let along: f64 = border.iter().zip(x.iter()).map(|(c, x)| c * x).sum();
+            let change = (rho + along) / normal.border_pivot;
+            x.iter_mut().zip(border).for_each(|(x, c)| *x += change * c);
+            self.step.e.fill(change);
+            self.step.eta[0] = (product - self.point.eta[0] * change) / self.point.e[0];
+        }
+        solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.step.z);
+        self.clock.lap(Stage::Direction);
+        products(weights, &self.rows.units, &self.step.z, &mut self.step.a);
+        self.clock.lap(Stage::Products);
+        if self.rows.kind == Kind::Sum {
+            for place in 0..self.step.e.len() {
+                let product = self.violation_product(place, aim);
+                let change =
+                    (self.merged.t[place] + self.merged.mixed[place] * self.step.a[place]) / self.merged.slack[place];
+                self.step.e[place] = change;
+                self.step.eta[place] = (product - self.point.eta[place] * change) / self.point.e[place];
+            }
+        }
+        if nonnegative {
+            let (z, v) = (numbers(&self.point.z), numbers(&self.point.v));
+            let dz = numbers(&self.step.z);
+            let dv = numbers_mut(&mut self.step.v);
+            for i in 0..weights.columns {
+                let product = match aim {
+                    Aim::Predictor => -z[i] * v[i],
+                    Aim::Corrector(_) => dv[i],
+                };
+                dv[i] = (product - v[i] * dz[i]) / z[i];
+            }
+        }
+        self.clock.lap(Stage::Direction);
+        for slot in &self.rows.slots {
+            let slot = slot.clone();
+            finish_rows(
+                [&self.step.a, &self.step.e],
+                [&self.rows.side[slot.clone()], &self.rows.slack[slot.clone()]],
+                [&self.row_residual[slot.clone()], &self.tau[slot.clone()]],
+                [&self.point.y[slot.clone()], &self.inverse_p[slot.clone()]],
+                &mut self.step.p[slot.clone()],
+                &mut self.step.y[slot],
+            );
+        }
+    }
+}
+
+fn select_units(units: &[u32], weight: &[f64], chosen: &mut Vec<u32>, roots: &mut Vec<f64>) {
+    let largest = weight.iter().fold(0.0f64, |most, w| if *w > most { *w } else { most });
+    chosen.clear();
+    roots.clear();
+    for (&unit, &weight) in units.iter().zip(weight) {
+        if weight > NEGLIGIBLE_WEIGHT * largest {
+            chosen.push(unit);
+            roots.push(weight.sqrt());
+        }
+    }
+}
+
+vectorised! {
+    /// Adds one slot's rows to `[D, m, K, Σ s y, Σ pairs]` and leaves `1/p` and `1/y`.
+    fn merge_slot(
+        p: &[f64],
+        y: &[f64],
+        side: &[f64],
+        slack: &[f64],
+        inverse_p: &mut [f64],
+        inverse_y: &mut [f64],
+        sums: [&mut Vec<f64>; 5],
+    ) {
+        let n = p.len();
+        let (y, side, slack) = (&y[..n], &side[..n], &slack[..n]);
+        let (inverse_p, inverse_y) = (&mut inverse_p[..n], &mut inverse_y[..n]);
+        let [weight, mixed, square, signed, pairs] = sums.map(|sums| &mut sums[..n]);
+        for i in 0..n {
+            // One division for both.
+            let inverse = 1.0 / (p[i] * y[i]);
+            inverse_p[i] = y[i] * inverse;
+            inverse_y[i] = p[i] * inverse;
+            let d = y[i] * inverse_p[i];
+            let (s, sigma) = (side[i], slack[i]);
+            pairs[i] += d * (weight[i] * sigma * sigma - 2.0 * s * sigma * mixed[i] + square[i]).max(0.0);
+            weight[i] += d;
+            mixed[i] += d * s * sigma;
+            square[i] += d * sigma * sigma;
+            signed[i] += s * y[i];
+        }
+    }
+
+    /// `τ = (target − dp dy)/p − y − d r_p`, added to `[f, t]` by unit.
+    fn merge_slot_targets(
+        target: f64,
+        second_order: f64,
+        step: [&[f64]; 2],
+        point: [&[f64]; 3],
+        row: [&[f64]; 2],
+        tau: &mut [f64],
+        sums: [&mut Vec<f64>; 2],
+    ) {
+        let n = tau.len();
+        let [dp, dy] = step.map(|x| &x[..n]);
+        let [y, inverse_p, residual] = point.map(|x| &x[..n]);
+        let [side, slack] = row.map(|x| &x[..n]);
+        let [f, t] = sums.map(|x| &mut x[..n]);
+        for i in 0..n {
+            let wanted = target - second_order * dp[i] * dy[i] - y[i] * residual[i];
+            let value = wanted * inverse_p[i] - y[i];
+            tau[i] = value;
+            f[i] += side[i] * value;
+            t[i] += slack[i] * value;
+        }
+    }
+
+    /// `dp = r_p − s da + σ de`, `dy = τ + d (s da − σ de)`.
+    fn finish_rows(
+        step: [&[f64]; 2],
+        row: [&[f64]; 2],
+        known: [&[f64]; 2],
+        point: [&[f64]; 2],
+        dp: &mut [f64],
+        dy: &mut [f64],
+    ) {
+        let n = dp.len();
+        let [da, de] = step.map(|x| &x[..n]);
+        let [side, slack] = row.map(|x| &x[..n]);
+        let [residual, tau] = known.map(|x| &x[..n]);
+        let [y, inverse_p] = point.map(|x| &x[..n]);
+        let dy = &mut dy[..n];
+        for i in 0..n {
+            let moved = side[i] * da[i] - slack[i] * de[i];
+            dp[i] = residual[i] - moved;
+            dy[i] = tau[i] + y[i] * inverse_p[i] * moved;
+        }
+    }
+}

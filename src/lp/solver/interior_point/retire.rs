@@ -1,0 +1,256 @@
+//! Few rows: units that will not bind leave the iteration.
+//!
+//! Of the hundreds of rows about as many as columns are tight at the optimum. A row whose multiplier `≈ μ/p` has become
+//! negligible among the others is on its way to 0; its unit leaves, and every product, the normal matrix above all, gets
+//! smaller. For the sum of violations a unit settled on its violated side leaves as well: its multiplier is `1/σ`, and
+//! `−s w/σ` joins the objective's weights.
+//!
+//! This is a guess. At the end every retired unit is checked against the point reached; if one was retired wrongly the
+//! problem is solved again with all its rows.
+
+use super::lanes::{Lane, numbers};
+use super::packed::PackedWeights;
+use super::products::{combine, products};
+use super::rows::Kind;
+use super::state::State;
+use crate::lp::problem::Problem;
+
+/// Multipliers under this share of the average tight row's (`1/columns` of all) are on their way to 0.
+const NEGLIGIBLE_SHARE: f64 = 0.04;
+/// For the sum of violations: how close to 0 or 1 the share of a unit must be.
+const SETTLED: f64 = 0.01;
+/// Leaving has a price; it is paid when at least one in so many can leave.
+const WORTH: usize = 8;
+/// How far a retired row may be violated, in units of the largest bound.
+const VIOLATED: f64 = 1e-11;
+
+/// The units that left, and workspace.
+#[derive(Debug, Default)]
+pub struct Retired {
+    /// How many units left.
+    pub count: usize,
+    /// Rows that left with their violation on them, with `1/σ`.
+    pub settled: Vec<(u32, f64)>,
+    stays: Vec<bool>,
+    units: Vec<u32>,
+    factors: Vec<f64>,
+    change: Vec<Lane>,
+    all_units: Vec<u32>,
+    a: Vec<f64>,
+}
+
+impl Retired {
+    /// Nobody has left.
+    pub fn reset(&mut self) {
+        self.count = 0;
+        self.settled.clear();
+    }
+}
+
+impl State {
+    /// Lets units leave whose rows will not bind; whether any did.
+    pub fn retire_units(&mut self, weights: &PackedWeights) -> bool {
+        let columns = weights.columns;
+        let positions = self.rows.units.len();
+        if positions <= columns + columns / 2 {
+            return false;
+        }
+        let mut retired = std::mem::take(&mut self.retired);
+        let leaving = match self.rows.kind {
+            Kind::Sum => self.settled_units(&mut retired.stays),
+            Kind::Largest | Kind::Linear => self.negligible_units(&mut retired.stays, columns),
+        };
+        let worth_it = leaving * WORTH >= positions;
+        if worth_it {
+            if self.rows.kind == Kind::Sum {
+                self.move_settled_to_objective(&mut retired, weights);
+            }
+            retired.count += leaving;
+            self.keep(&retired.stays);
+        }
+        self.retired = retired;
+        worth_it
+    }
+
+    /// Marks who stays; returns how many do not.
+    fn negligible_units(&self, stays: &mut Vec<bool>, columns: usize) -> usize {
+        let (rows, point) = (&self.rows, &self.point);
+        let (total, caution) = match rows.kind {
+            Kind::Largest => (1.0, NEGLIGIBLE_SHARE),
+            // The linear start is far from the central path; its multipliers say less.
+            _ => (point.y.iter().sum::<f64>(), 0.1 * NEGLIGIBLE_SHARE),
+        };
+        let negligible = caution * total / columns as f64;
+        stays.clear();
+        stays.resize(rows.units.len(), false);
+        for slot in &rows.slots {
+            for (stays, row) in stays.iter_mut().zip(slot.clone()) {
+                *stays |= point.y[row] >= negligible || point.p[row] <= 10.0 * point.y[row];
+            }
+        }
+        stays.iter().filter(|stays| !**stays).count()
+    }
+
+    fn settled_units(&self, stays: &mut Vec<bool>) -> usize {
+        let (rows, point) = (&self.rows, &self.point);
+        let settled = SETTLED;
+        stays.clear();
+        stays.extend(point.eta.iter().map(|&eta| eta < 1.0 - settled && eta > settled));
+        for slot in &rows.slots {
+            for (stays, row) in stays.iter_mut().zip(slot.clone()) {
+                let share = rows.slack[row] * point.y[row];
+                *stays |= share < 1.0 - settled && share > settled;
+            }
+        }
+        stays.iter().filter(|stays| !**stays).count()
+    }
+
+    fn move_settled_to_objective(&mut self, retired: &mut Retired, weights: &PackedWeights) {
+        retired.units.clear();
+        retired.factors.clear();
+        for slot in &self.rows.slots {
+            for (place, row) in slot.clone().enumerate().filter(|&(place, _)| !retired.stays[place]) {
+                if self.rows.slack[row] * self.point.y[row] > 0.5 {
+                    let multiplier = 1.0 / self.rows.slack[row];
+                    retired.units.push(self.rows.units[place]);
+                    retired.factors.push(self.rows.side[row] * multiplier);
+                    retired.settled.push((self.rows.origin[row], multiplier));
+                }
+            }
+        }
+        retired.change.clear();
+        retired.change.resize(weights.lanes, Lane::ZERO);
+        combine(weights, &retired.units, &retired.factors, &mut retired.change);
+        for (q, change) in self.rows.weights.iter_mut().zip(numbers(&retired.change)) {
+            *q -= change;
+        }
+    }
+
+    /// Drops every position that does not stay from the rows and the point.
+    fn keep(&mut self, stays: &[bool]) {
+        let (rows, point) = (&mut self.rows, &mut self.point);
+        let mut end = 0;
+        for slot in &mut rows.slots {
+            let start = end;
+            for (place, row) in slot.clone().enumerate() {
+                if stays[place] {
+                    for numbers in [&mut rows.side, &mut rows.slack, &mut rows.bound, &mut point.p, &mut point.y] {
+                        numbers[end] = numbers[row];
+                    }
+                    rows.origin[end] = rows.origin[row];
+                    end += 1;
+                }
+            }
+            *slot = start..end;
+        }
+        for numbers in [
+            &mut rows.side,
+            &mut rows.slack,
+            &mut rows.bound,
+            &mut point.p,
+            &mut point.y,
+            &mut self.step.p,
+            &mut self.step.y,
+            &mut self.row_residual,
+            &mut self.inverse_p,
+            &mut self.inverse_y,
+            &mut self.tau,
+        ] {
+            numbers.truncate(end);
+        }
+        rows.origin.truncate(end);
+        let mut place = 0;
+        rows.units.retain(|_| {
+            place += 1;
+            stays[place - 1]
+        });
+        let positions = rows.units.len();
+        let retain = |numbers: &mut Vec<f64>| {
+            let mut place = 0;
+            numbers.retain(|_| {
+                place += 1;
+                stays[place - 1]
+            });
+        };
+        retain(&mut point.e);
+        retain(&mut point.a);
+        if rows.kind == Kind::Sum {
+            retain(&mut point.eta);
+        }
+        let merged = &mut self.merged;
+        for numbers in [
+            &mut self.step.e,
+            &mut self.step.a,
+            &mut merged.weight,
+            &mut merged.mixed,
+            &mut merged.slack,
+            &mut merged.f,
+            &mut merged.t,
+            &mut merged.signed,
+        ] {
+            numbers.truncate(positions);
+        }
+        self.step.eta.truncate(rows.violations());
+        self.violation_residual.truncate(rows.violations());
+        rows.slots.retain(|slot| !slot.is_empty());
+    }
+
+    /// Whether the point reached satisfies the rows that left: one product with the units of all rows.
+    pub fn retired_rows_hold(&mut self, weights: &PackedWeights, problem: &Problem) -> bool {
+        if self.retired.count == 0 {
+            return true;
+        }
+        let retired = &mut self.retired;
+        let by_unit = || problem.rows.chunk_by(|a, b| a.unit == b.unit);
+        retired.all_units.clear();
+        retired.all_units.extend(by_unit().map(|rows| rows[0].unit as u32));
+        retired.a.clear();
+        retired.a.resize(retired.all_units.len(), 0.0);
+        products(weights, &retired.all_units, &self.point.z, &mut retired.a);
+        let bound_scale = self.rows.z_scale * weights.scale;
+        let excess = |index: usize, a: f64| problem.rows[index].side * a - problem.rows[index].bound / bound_scale;
+        let delta = match self.rows.kind {
+            Kind::Largest => {
+                let mut delta = 0.0f64;
+                for slot in &self.rows.slots {
+                    for (row, &unit) in slot.clone().zip(&self.rows.units) {
+                        // The working rows' own violation at this point.
+                        let place = retired.all_units.partition_point(|&other| other < unit);
+                        let index = self.rows.origin[row] as usize;
+                        delta = delta.max(excess(index, retired.a[place]) / self.rows.slack[row]);
+                    }
+                }
+                delta
+            }
+            _ => 0.0,
+        };
+        let mut settled = vec![false; if retired.settled.is_empty() { 0 } else { problem.rows.len() }];
+        retired.settled.iter().for_each(|&(row, _)| settled[row as usize] = true);
+        let working = &mut retired.stays;
+        working.clear();
+        working.resize(weights.rows.len() / weights.lanes.max(1), false);
+        self.rows.units.iter().for_each(|&unit| working[unit as usize] = true);
+        let mut first = 0;
+        for (rows, &a) in by_unit().zip(&retired.a) {
+            let range = first..first + rows.len();
+            first = range.end;
+            if self.rows.kind == Kind::Sum && working[rows[0].unit] {
+                continue;
+            }
+            let on = range.clone().find(|&index| settled.get(index).copied().unwrap_or(false));
+            let violation = |index: usize| excess(index, a) / problem.rows[index].slack.max(f64::MIN_POSITIVE);
+            let holds = match (self.rows.kind, on) {
+                (Kind::Sum, Some(on)) => {
+                    violation(on) >= -VIOLATED
+                        && range.clone().all(|index| violation(index) <= violation(on) + VIOLATED)
+                }
+                (Kind::Linear, _) => range.clone().all(|index| excess(index, a) <= VIOLATED),
+                _ => range.clone().all(|index| excess(index, a) <= problem.rows[index].slack * delta + VIOLATED),
+            };
+            if !holds {
+                return false;
+            }
+        }
+        true
+    }
+}

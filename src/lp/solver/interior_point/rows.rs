@@ -1,0 +1,122 @@
+//! One problem as the engine reads it: the units that take part, ordered by falling number of rows, and their rows in
+//! slots. Slot `s` holds the `s`-th row of every unit that has as many, so that row `i` of a slot belongs to the unit at
+//! position `i`: loops over rows run over contiguous numbers, and sums over a unit's rows are sums over slots.
+//!
+//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's largest, the objective
+//! by its largest: tolerances then mean the same for targets of 1e-6 and of 1e6.
+
+use std::ops::Range;
+
+use super::packed::PackedWeights;
+use crate::lp::problem::{LayerSystem, Objective, Problem, rows_by_unit};
+
+/// Which of the three objectives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// One `δ`.
+    #[default]
+    Largest,
+    /// One `e_u` a unit.
+    Sum,
+    /// `max q·z`.
+    Linear,
+}
+
+/// The rows of one problem in slots, scaled.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Which objective.
+    pub kind: Kind,
+    /// Unit at each position.
+    pub units: Vec<u32>,
+    /// The rows of each slot; row `i` of a slot belongs to position `i`.
+    pub slots: Vec<Range<usize>>,
+    /// `s`.
+    pub side: Vec<f64>,
+    /// `σ`.
+    pub slack: Vec<f64>,
+    /// `h`, scaled.
+    pub bound: Vec<f64>,
+    /// Where in the problem each row stands.
+    pub origin: Vec<u32>,
+    /// `q`, scaled; zeros unless linear.
+    pub weights: Vec<f64>,
+    /// `z` of the problem over `z` of the scaled one.
+    pub z_scale: f64,
+    /// The same for multipliers.
+    pub y_scale: f64,
+    starts: Vec<(u32, u32)>,
+}
+
+impl Rows {
+    /// Takes the rows of `problem` whose unit passes `wanted`.
+    pub fn load(
+        &mut self,
+        system: &LayerSystem,
+        packed: &PackedWeights,
+        problem: &Problem,
+        wanted: impl Fn(usize) -> bool,
+    ) {
+        let or_one = |largest: f64| if largest > 0.0 { largest } else { 1.0 };
+        let bound_scale = or_one(problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs())));
+        self.z_scale = bound_scale / packed.scale;
+        self.weights.clear();
+        self.weights.resize(system.columns(), 0.0);
+        self.y_scale = 1.0;
+        self.kind = match &problem.objective {
+            Objective::LargestViolation => Kind::Largest,
+            Objective::SumOfViolations => Kind::Sum,
+            Objective::Linear { weights, .. } => {
+                let largest = or_one(weights.amax());
+                self.y_scale = largest / packed.scale;
+                for (scaled, q) in self.weights.iter_mut().zip(weights.iter()) {
+                    *scaled = q / largest;
+                }
+                Kind::Linear
+            }
+        };
+        self.starts.clear();
+        let mut first = 0;
+        for rows in rows_by_unit(&problem.rows) {
+            if wanted(rows[0].unit) {
+                self.starts.push((first, rows.len() as u32));
+            }
+            first += rows.len() as u32;
+        }
+        // Stable, so that the order depends on nothing but the rows.
+        self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        self.units.clear();
+        self.units.extend(self.starts.iter().map(|&(first, _)| problem.rows[first as usize].unit as u32));
+        for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
+            numbers.clear();
+        }
+        self.origin.clear();
+        self.slots.clear();
+        let most = self.starts.first().map_or(0, |&(_, count)| count);
+        for slot in 0..most {
+            let start = self.side.len();
+            for &(first, _) in self.starts.iter().take_while(|&&(_, count)| count > slot) {
+                let row = &problem.rows[(first + slot) as usize];
+                self.side.push(row.side);
+                self.slack.push(if self.kind == Kind::Linear { 0.0 } else { row.slack });
+                self.bound.push(row.bound / bound_scale);
+                self.origin.push(first + slot);
+            }
+            self.slots.push(start..self.side.len());
+        }
+    }
+
+    /// Rows in all.
+    pub fn len(&self) -> usize {
+        self.side.len()
+    }
+
+    /// Number of violation variables.
+    pub fn violations(&self) -> usize {
+        match self.kind {
+            Kind::Largest => 1,
+            Kind::Sum => self.units.len(),
+            Kind::Linear => 0,
+        }
+    }
+}

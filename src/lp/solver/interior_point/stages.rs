@@ -1,0 +1,64 @@
+//! Where the time goes, for benchmarks: off, a lap costs one comparison.
+
+use std::time::{Duration, Instant};
+
+/// What the engine spends its time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Rows into slots, the least-squares start.
+    Start,
+    /// Units leaving, residuals, merging rows.
+    Rows,
+    /// Products with the weights.
+    Products,
+    /// Normal matrices.
+    NormalMatrix,
+    /// Cholesky.
+    Factor,
+    /// Directions: back-substitution and rows.
+    Direction,
+    /// Step lengths and the step.
+    Step,
+    /// The attempts to end at a vertex.
+    Vertex,
+    /// The check of the rows that left, and the answer.
+    Finish,
+}
+
+/// All stages with their names, in the order of [`Stage`].
+pub const STAGES: [(Stage, &str); 9] = [
+    (Stage::Start, "start"),
+    (Stage::Rows, "rows"),
+    (Stage::Products, "products"),
+    (Stage::NormalMatrix, "normal matrix"),
+    (Stage::Factor, "factor"),
+    (Stage::Direction, "direction"),
+    (Stage::Step, "step"),
+    (Stage::Vertex, "vertex"),
+    (Stage::Finish, "finish"),
+];
+
+/// Adds up the time between laps.
+#[derive(Debug, Default)]
+pub struct StageClock {
+    /// Time by stage.
+    pub totals: [Duration; STAGES.len()],
+    last: Option<Instant>,
+}
+
+impl StageClock {
+    /// Switches the clock on.
+    pub fn switch_on(&mut self) {
+        self.last = Some(Instant::now());
+    }
+
+    /// Books the time since the last lap.
+    #[inline]
+    pub fn lap(&mut self, stage: Stage) {
+        if let Some(last) = self.last {
+            let now = Instant::now();
+            self.totals[stage as usize] += now - last;
+            self.last = Some(now);
+        }
+    }
+}
