@@ -40,7 +40,7 @@
 //! `gpu` (wgpu), `pictures` (PNG grids) and `cli` (the program) are on by default; a library that needs none of them builds
 //! with `default-features = false`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod adapter;
 pub mod batch;

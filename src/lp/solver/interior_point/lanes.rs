@@ -75,7 +75,8 @@ macro_rules! vectorised {
                 }
                 if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
                     // SAFETY: the processor has what the function is compiled for.
-                    return unsafe { wide($($arg),*) };
+                    #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
+                return unsafe { wide($($arg),*) };
                 }
             }
             body::<false>($($arg),*)
