@@ -4,4 +4,5 @@ mod epsilon_search;
 mod objectives;
 mod oracle;
 mod recovery;
+mod small_problems;
 mod support;
