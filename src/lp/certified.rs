@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
 use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
-use super::solver::Solver;
+use super::solver::{Path, Solver};
 
 /// A checked answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct CertifiedSolution {
     pub iterations: u32,
     /// Whether the first try did not pass.
     pub retried: bool,
+    /// Which try this is.
+    pub path: Path,
 }
 
 impl CertifiedSolution {
@@ -32,6 +34,7 @@ impl CertifiedSolution {
             determined: vec![false; system.columns()],
             iterations: 0,
             retried: false,
+            path: Path::Usual,
         }
     }
 
@@ -60,11 +63,15 @@ pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Pr
                 return unconstrained(system);
             }
             let mut checked = check(system, solver, problem, solution);
-            if !checked.is_certified() {
-                let again = check(system, solver, problem, solver.retry(system, problem));
+            let mut attempt = 0;
+            while !checked.is_certified()
+                && let Some((path, solution)) = solver.retry(system, problem, attempt)
+            {
+                attempt += 1;
+                let again = check(system, solver, problem, solution);
                 let iterations = checked.iterations + again.iterations;
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
-                    checked = again;
+                    checked = CertifiedSolution { path, ..again };
                 }
                 checked.iterations = iterations;
                 checked.retried = true;
@@ -82,13 +89,21 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
         determined: vec![false; system.columns()],
         iterations: 0,
         retried: false,
+        path: Path::Usual,
     }
 }
 
 fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
     let Solution { outcome, mut z, mut y, iterations, unique } = solution;
     clip_to_signs(system, &mut z, &mut y);
-    let checked = |z, verdict, determined| CertifiedSolution { z, verdict, determined, iterations, retried: false };
+    let checked = |z, verdict, determined| CertifiedSolution {
+        z,
+        verdict,
+        determined,
+        iterations,
+        retried: false,
+        path: Path::Usual,
+    };
     let nothing_determined = || vec![false; system.columns()];
     if outcome == Outcome::Infeasible {
         let verdict = certify_infeasible(system, solver, problem);
@@ -123,8 +138,8 @@ fn certify_infeasible(system: &LayerSystem, solver: &dyn Solver, problem: &Probl
     let loosened = |row: &Row| Row { slack: 1.0, ..*row };
     let elastic = Problem { rows: problem.rows.iter().map(loosened).collect(), objective: Objective::LargestViolation };
     let refuted = Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::Infeasibility };
-    let Some(solution) = solver.solve(system, std::slice::from_ref(&elastic)).pop() else { return refuted };
-    let checked = check(system, solver, &elastic, solution);
+    // Always feasible and bounded, so this does not come back here.
+    let Some(checked) = solve_certified(system, solver, std::slice::from_ref(&elastic)).pop() else { return refuted };
     let magnitude = problem.rows.iter().fold(0.0, |most: f64, row| most.max(row.magnitude));
     let largest_term =
         problem.rows.iter().map(|row| system.absolute_product(row.unit, &checked.z)).fold(magnitude, f64::max);

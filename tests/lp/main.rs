@@ -5,5 +5,6 @@ mod layers;
 mod objectives;
 mod oracle;
 mod recovery;
+mod small_problems;
 mod support;
 mod trained;

@@ -10,7 +10,7 @@ use clarabel::solver::{
 };
 use rayon::prelude::*;
 
-use super::Solver;
+use super::{Path, Solver};
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 
 /// The reference solver.
@@ -26,9 +26,14 @@ impl Solver for ClarabelReference {
         problems.par_iter().map(|problem| solve_one(system, problem, Effort::Usual)).collect()
     }
 
-    fn retry(&self, system: &LayerSystem, problem: &Problem) -> Solution {
-        solve_one(system, problem, Effort::Patient)
+    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
+        (attempt == 0).then(|| (Path::Patient, solve_one(system, problem, Effort::Patient)))
     }
+}
+
+/// One problem with the usual settings, or with the patient ones.
+pub(super) fn solve_single(system: &LayerSystem, problem: &Problem, patient: bool) -> Solution {
+    solve_one(system, problem, if patient { Effort::Patient } else { Effort::Usual })
 }
 
 #[derive(Clone, Copy, PartialEq)]

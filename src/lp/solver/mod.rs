@@ -15,6 +15,19 @@ pub trait Solver: Send + Sync {
     /// solved comes back as [`crate::lp::problem::Outcome::Stalled`].
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution>;
 
-    /// A second, slower try at a problem whose first answer did not pass the certificate.
-    fn retry(&self, system: &LayerSystem, problem: &Problem) -> Solution;
+    /// A slower try at a problem whose answers so far did not pass the certificate; `attempt` counts from 0. `None` where this
+    /// solver has nothing left to try.
+    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)>;
+}
+
+/// Which try gave an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Path {
+    /// The solver's usual run.
+    #[default]
+    Usual,
+    /// The same solver with more patience.
+    Patient,
+    /// Another solver.
+    Fallback,
 }

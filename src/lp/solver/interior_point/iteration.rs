@@ -8,19 +8,22 @@ use super::stages::Stage;
 use super::state::State;
 use crate::lp::problem::Outcome;
 
+/// Total of the products at the end, relative to the objective …
+const GAP: f64 = 1e-12;
+/// … and to the problem's size: 1 a violation, `Σ|q||z|` for linear ones.
+const GAP_OF_SIZE: f64 = 1e-14;
+
 /// When the iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Iterations at most.
     pub iterations: u32,
-    /// Total of the products, relative to the objective.
-    pub gap: f64,
-    /// Total of the products, relative to the problem's size (1 a violation, `Σ|q||z|` for linear ones).
-    pub gap_of_size: f64,
     /// Residuals, relative to their terms.
     pub residual: f64,
     /// Whether units may leave the iteration before its end.
     pub retire: bool,
+    /// Whether signs of infeasibility and standstill end the iteration.
+    pub give_up: bool,
     /// Share of the way to the boundary at most.
     pub boundary: f64,
 }
@@ -85,7 +88,7 @@ impl State {
             if enough {
                 break Outcome::Optimal;
             }
-            if self.rows.kind == Kind::Linear && self.is_infeasible(weights, nonnegative) {
+            if limits.give_up && self.rows.kind == Kind::Linear && self.is_infeasible(weights, nonnegative) {
                 return End { outcome: Outcome::Infeasible, iterations, unique: false };
             }
             self.clock.lap(Stage::Step);
@@ -93,7 +96,7 @@ impl State {
                 return End { outcome: Outcome::Optimal, iterations, unique: true };
             }
             self.clock.lap(Stage::Vertex);
-            if iterations >= limits.iterations || since_best > 15 {
+            if iterations >= limits.iterations || since_best > if limits.give_up { 15 } else { 60 } {
                 break Outcome::Stalled;
             }
             iterations += 1;
@@ -173,7 +176,6 @@ impl State {
     }
 
     fn quality(&self, weights: &PackedWeights, nonnegative: bool) -> Quality {
-        let limits = (1e-12, 1e-14);
         let (total, count) = self.products_total(nonnegative, weights.columns);
         let point = &self.point;
         let z = &numbers(&point.z)[..weights.columns];
@@ -192,7 +194,7 @@ impl State {
         let y_size = point.y.iter().sum::<f64>() + if self.rows.kind == Kind::Linear { 1.0 } else { 0.0 };
         Quality {
             mu: total / count.max(1) as f64,
-            gap: total / (limits.0 * objective + limits.1 * size),
+            gap: total / (GAP * objective + GAP_OF_SIZE * size),
             rows: largest(&self.row_residual) / z_size,
             dual: largest(&self.dual_residual).max(largest(&self.violation_residual)) / y_size.max(1e-300),
         }

@@ -22,8 +22,8 @@ mod vertex;
 
 use rayon::prelude::*;
 
-use super::Solver;
-use super::clarabel_reference::ClarabelReference;
+use super::clarabel_reference::solve_single;
+use super::{Path, Solver};
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
 use lanes::numbers;
@@ -48,8 +48,15 @@ impl Solver for InteriorPoint {
             .collect()
     }
 
-    fn retry(&self, system: &LayerSystem, problem: &Problem) -> Solution {
-        ClarabelReference.retry(system, problem)
+    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
+        match attempt {
+            0 => {
+                let solution = solve_one(system, system.packed(), problem, &mut State::default(), PATIENT);
+                Some((Path::Patient, solution))
+            }
+            1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
+            _ => None,
+        }
     }
 }
 
@@ -66,8 +73,9 @@ impl InteriorPoint {
     }
 }
 
-const USUAL: Limits =
-    Limits { iterations: 80, gap: 1e-12, gap_of_size: 1e-14, residual: 1e-11, boundary: 0.999, retire: true };
+const USUAL: Limits = Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true };
+/// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
+const PATIENT: Limits = Limits { iterations: 300, residual: 1e-12, boundary: 0.95, retire: false, give_up: false };
 
 fn solve_one(
     system: &LayerSystem,

@@ -60,7 +60,8 @@ impl State {
             Kind::Sum => self.settled_units(&mut retired.stays),
             Kind::Largest | Kind::Linear => self.negligible_units(&mut retired.stays, columns),
         };
-        let worth_it = leaving * WORTH >= positions;
+        // Where all multipliers vanish, as at an optimum of 0, they tell nobody apart.
+        let worth_it = leaving * WORTH >= positions && positions - leaving >= columns;
         if worth_it {
             if self.rows.kind == Kind::Sum {
                 self.move_settled_to_objective(&mut retired, weights);

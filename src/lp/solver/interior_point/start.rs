@@ -20,6 +20,8 @@ const LEAST_ROOM: f64 = 1e-3;
 const RIDGE: f64 = 1e-9;
 /// Least `z`, relative to the mean size of its entries.
 const LEAST_Z: f64 = 0.02;
+/// The same, relative to the largest violation of the fit.
+const LEAST_Z_OF_VIOLATION: f64 = 0.1;
 
 impl State {
     /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the multiplier to begin with,
@@ -27,13 +29,16 @@ impl State {
     pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)]) {
         self.fit(weights, pushed);
         let columns = weights.columns;
+        products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
         if nonnegative {
+            let violation = self.largest_violation();
             let z = &mut numbers_mut(&mut self.point.z)[..columns];
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
-            let least = (LEAST_Z * mean).max(LEAST_ROOM);
+            // Where the fit says nothing, as without rows on both sides, what is violated says how far `z` will have to go.
+            let least = (LEAST_Z * mean).max(LEAST_Z_OF_VIOLATION * violation).max(LEAST_ROOM);
             z.iter_mut().for_each(|z| *z = z.max(least));
+            products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
         }
-        products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
         match self.rows.kind {
             Kind::Largest => self.start_largest(),
             Kind::Sum => self.start_sum(),
@@ -107,15 +112,23 @@ impl State {
         Some((bound(upper) * q + bound(lower) * p) / (p + q))
     }
 
-    fn start_largest(&mut self) {
+    /// `max(0, s a − h)`, over the slack factor where there is one.
+    fn largest_violation(&self) -> f64 {
         let rows = &self.rows;
-        let point = &mut self.point;
         let mut violation = 0.0f64;
         for slot in &rows.slots {
-            for (row, &a) in slot.clone().zip(&point.a) {
-                violation = violation.max((rows.side[row] * a - rows.bound[row]) / rows.slack[row]);
+            for (row, &a) in slot.clone().zip(&self.point.a) {
+                let slack = if rows.kind == Kind::Linear { 1.0 } else { rows.slack[row] };
+                violation = violation.max((rows.side[row] * a - rows.bound[row]) / slack);
             }
         }
+        violation
+    }
+
+    fn start_largest(&mut self) {
+        let violation = self.largest_violation();
+        let rows = &self.rows;
+        let point = &mut self.point;
         let delta = violation + (0.25 * violation).max(LEAST_ROOM);
         point.e.fill(delta);
         let mut total = 1.0 / delta;
