@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::observation::unusable;
 use crate::random::{Domain, normal_vector};
 
 /// How gradient descent runs.
@@ -159,9 +160,9 @@ pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usiz
     normal_vector(seed, Domain::DescentStart, start_index(observation, restart), code_length)
 }
 
-/// Whether descent can run on an observation: no entry infinite, and at least one observed.
+/// Whether an observation can be inverted: no entry is infinite and one at least is observed.
 pub fn is_usable(observation: &[f64]) -> bool {
-    observation.iter().all(|x| !x.is_infinite()) && observation.iter().any(|x| !x.is_nan())
+    unusable(observation).is_none()
 }
 
 /// The default step `1/∏‖W_i‖²`: with it a step cannot overshoot the quadratic part of the loss. The same for every

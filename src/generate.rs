@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
+use crate::formats::output::refuse_overlap;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
 
@@ -43,6 +44,8 @@ impl Codes {
 pub struct Generation<'a> {
     /// The generator.
     pub network: &'a Network,
+    /// The network's file, which no output may replace.
+    pub network_file: Option<PathBuf>,
     /// The codes it starts from.
     pub codes: Codes,
     /// The file for the observations, `(count, n)`.
@@ -68,12 +71,21 @@ impl Generation<'_> {
     /// Nothing is left behind in either case.
     pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<()> {
         let code_length = self.network.code_length();
+        let codes_file = match &self.codes {
+            Codes::File(reader) => Some(reader.path().to_owned()),
+            Codes::Random { .. } => None,
+        };
+        let network_file = self.network_file.as_deref().map(|path| ("the network", path));
+        let inputs: Vec<(&str, &Path)> =
+            codes_file.as_deref().map(|path| ("the codes", path)).into_iter().chain(network_file).collect();
+        refuse_overlap("-o", &self.output, &inputs)?;
         if let Codes::File(reader) = &self.codes {
             reader.check_width(code_length, "as the network's codes have")?;
         }
         let mut codes_out = match &self.codes {
             Codes::Random { out: Some(path), .. } => {
-                refuse_same(path, &self.output)?;
+                refuse_overlap("--codes-out", path, &[("the output of -o", &self.output)])?;
+                refuse_overlap("--codes-out", path, &inputs)?;
                 Some(NpyWriter::create(path, code_length, self.element_type, self.force)?)
             }
             _ => None,
@@ -127,12 +139,4 @@ impl Generation<'_> {
         }
         Ok(Some(codes))
     }
-}
-
-/// Two outputs under one name: the second would replace the first.
-fn refuse_same(first: &Path, second: &Path) -> Result<()> {
-    if std::path::absolute(first).ok() != std::path::absolute(second).ok() {
-        return Ok(());
-    }
-    Err(Error::option("--codes-out", format!("{}, as -o has", first.display()), "another file for the codes"))
 }

@@ -32,8 +32,9 @@
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`], [`device`], [`cpu`] and
-//! `gpu`, [`formats`], [`random`], [`network`], [`error`].
+//! Modules import downwards only, in this order: `pictures`, [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`], [`device`],
+//! [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
+//! [`network`], [`error`].
 //!
 //! # Features
 //!
@@ -59,6 +60,7 @@ pub mod inspection;
 pub mod kernel_params;
 pub mod lp;
 pub mod network;
+pub mod observation;
 #[cfg(feature = "pictures")]
 pub mod pictures;
 pub mod random;

@@ -1,7 +1,7 @@
 //! From a file of observations to files of codes and reports. All that can be refused is refused before any work, and
 //! nothing is left behind by a run that does not finish.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
@@ -10,7 +10,7 @@ use super::summary::{Summary, add_since};
 use super::{InvertedBatch, Inverter};
 use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, NpyWriter};
-use crate::formats::output::check_free;
+use crate::formats::output::{check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
 
 /// Which files a run reads and writes.
@@ -18,6 +18,8 @@ use crate::formats::report::ReportWriter;
 pub struct FileRun {
     /// The observations, `(count, n)`.
     pub observations: NpyReader,
+    /// The network's file, which no output may replace.
+    pub network: Option<PathBuf>,
     /// Where the codes go, `(count, k)`.
     pub codes: PathBuf,
     /// Where the report goes, if anywhere.
@@ -57,20 +59,14 @@ impl FileRun {
                 ));
             }
         }
-        let truth = self.truth.as_ref().map(|truth| truth.path());
-        let inputs = [Some(self.observations.path()), truth, self.report.as_deref()];
-        if inputs.into_iter().flatten().any(|path| same_file(path, &self.codes)) {
-            return Err(Error::option("-o", self.codes.display().to_string(), "a file of its own for the codes"));
-        }
+        let mut inputs = vec![("the observations", self.observations.path())];
+        inputs.extend(self.network.as_deref().map(|path| ("the network", path)));
+        inputs.extend(self.truth.as_ref().map(|truth| ("the true codes", truth.path())));
+        refuse_overlap("-o", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
             ReportWriter::check(report, self.force)?;
-            if [Some(self.observations.path()), truth].into_iter().flatten().any(|path| same_file(path, report)) {
-                return Err(Error::option(
-                    "--report",
-                    report.display().to_string(),
-                    "a file of its own for the report",
-                ));
-            }
+            inputs.push(("the output of codes", &self.codes));
+            refuse_overlap("--report", report, &inputs)?;
         }
         check_free(&self.codes, self.force)
     }
@@ -131,9 +127,4 @@ fn add_code_errors(batch: &mut InvertedBatch, truth: &DMatrix<f64>) {
         let difference = (code - truth).norm();
         row.code_error = Some(if difference == 0.0 { 0.0 } else { difference / truth.norm() });
     }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    let resolved = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
-    a == b || (resolved(a).is_some() && resolved(a) == resolved(b))
 }

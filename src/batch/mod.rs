@@ -5,11 +5,12 @@
 //! [`summary`] adds up what came of them.
 
 pub mod files;
+mod options;
+mod rows;
 pub mod stream;
 pub mod summary;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,110 +20,20 @@ use rayon::prelude::*;
 use crate::best::refine::{RefineOptions, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
-use crate::device::{self, Device, DeviceChoice};
+use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
-use crate::formats::report::{Columns, LayerRow, ObservationRow, Residual, Status};
-use crate::lp::formulation::Tolerances;
-use crate::lp::formulation::target::Precision;
+use crate::formats::report::{Columns, ObservationRow, Status};
 use crate::lp::layer::{LayerOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
-use crate::lp::{Inversion, LayerSystems, invert_batch, unusable};
+use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
+use crate::observation::unusable;
+pub use options::{Method, Options, SolverChoice};
+use rows::{empty_row, layerwise_row, residual};
 use stream::Stream;
-
-/// How observations are inverted.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Method {
-    /// Layer by layer, by linear programs.
-    Layerwise(LayerOptions),
-    /// All layers at once, by gradient descent.
-    Descent(DescentOptions),
-}
-
-/// What solves the linear programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SolverChoice {
-    /// The engine made for these problems.
-    #[default]
-    InteriorPoint,
-    /// Clarabel, a general interior point: the reference, some hundred times slower.
-    Clarabel,
-}
-
-impl fmt::Display for SolverChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SolverChoice::InteriorPoint => "interior-point",
-            SolverChoice::Clarabel => "clarabel",
-        })
-    }
-}
-
-impl FromStr for SolverChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "interior-point" => Ok(SolverChoice::InteriorPoint),
-            "clarabel" => Ok(SolverChoice::Clarabel),
-            other => Err(Error::option("--solver", other, "interior-point or clarabel")),
-        }
-    }
-}
-
-/// How an [`Inverter`] works. The default is `linf` on whatever device there is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// The method. Default `linf`.
-    pub method: Method,
-    /// Whether Gauss–Newton on the linear region follows; kept only where the squared loss falls. Default no.
-    pub refine: bool,
-    /// An observation counts as reproduced when its residual is at most this in the maximum norm. Default 1e-6.
-    pub reproduces_within: f64,
-    /// What solves the LPs.
-    pub solver: SolverChoice,
-    /// Where batched work runs.
-    pub device: DeviceChoice,
-    /// A part of the name of the adapter to use.
-    pub adapter: Option<String>,
-    /// Threads of the LP pool; `None` takes the processors that the process may use.
-    pub threads: Option<usize>,
-    /// How exact the observations are.
-    pub precision: Precision,
-    /// What the codes will be stored as: residuals are those of the codes as written. Default f64.
-    pub codes_as: ElementType,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            method: Method::Layerwise(LayerOptions::default()),
-            refine: false,
-            reproduces_within: Tolerances::default().epsilon,
-            solver: SolverChoice::default(),
-            device: DeviceChoice::default(),
-            adapter: None,
-            threads: None,
-            precision: Precision::default(),
-            codes_as: ElementType::F64,
-        }
-    }
-}
-
-impl Options {
-    fn validate(&self) -> Result<()> {
-        if self.threads == Some(0) {
-            return Err(Error::option("--threads", "0", "at least 1"));
-        }
-        match &self.method {
-            Method::Layerwise(options) => options.tolerances.validate(),
-            Method::Descent(options) => options.validate(),
-        }
-    }
-}
 
 /// What came of a batch: one column, or row, an observation.
 #[derive(Debug, Clone)]
@@ -322,7 +233,7 @@ impl Inverter {
         times.descent = start.elapsed();
         let row = |place: usize| {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());
-            let status = match unusable(observations.column(place).iter()) {
+            let status = match unusable(observations.column(place).as_slice()) {
                 Some(why) => Status::Failed(why),
                 None if diverged => Status::Failed("descent left the numbers; try a smaller --step".to_owned()),
                 None if answer.converged[place] => Status::Converged,
@@ -344,61 +255,4 @@ impl Inverter {
             row.reproduces = row.residual.linf <= self.options.reproduces_within;
         });
     }
-}
-
-fn empty_row(index: u64, status: Status) -> ObservationRow {
-    ObservationRow {
-        index,
-        status,
-        reproduces: false,
-        residual: Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN },
-        clamped: 0,
-        refined: false,
-        iterations: None,
-        code_error: None,
-        layers: Vec::new(),
-    }
-}
-
-fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow {
-    let certified = inversion.is_certified();
-    let status = match inversion.failure {
-        Some(why) => Status::Failed(why),
-        None if certified => Status::Solved,
-        None => Status::NotCertified,
-    };
-    let layer = |layer: crate::lp::LayerSummary| LayerRow {
-        layer: layer.layer,
-        epsilon: layer.epsilon,
-        objective: layer.objective,
-        active_rows: layer.active_rows,
-        determined: layer.determined,
-        undetermined_entries: layer.undetermined_entries,
-        solves: layer.solves,
-        iterations: layer.iterations,
-        certified: layer.certified,
-    };
-    ObservationRow {
-        clamped: inversion.clamped,
-        layers: inversion.layers.into_iter().map(layer).collect(),
-        ..empty_row(index, status)
-    }
-}
-
-/// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
-fn residual(observation: &[f64], output: &[f64]) -> Residual {
-    let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
-    for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
-        let difference = (g - x).abs();
-        linf = linf.max(difference);
-        l1 += difference;
-        squares += difference * difference;
-        norm += x * x;
-        observed += 1;
-    }
-    // One NaN makes the sum NaN; the maximum passes over it.
-    if observed == 0 || f64::is_nan(l1) {
-        return Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN };
-    }
-    Residual { linf, l1, l2_relative: if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() } }
 }

@@ -26,6 +26,8 @@ pub struct Summary {
     pub reproduced: u64,
     /// Determined in every layer.
     pub determined: u64,
+    /// Solved, but not determined in some layer, and not reproduced: an optimum of every LP, and yet no pre-image.
+    pub undetermined_missed: u64,
     /// Improved by refinement.
     pub refined: u64,
     /// Reasons of failure, with how often each occurred.
@@ -34,6 +36,8 @@ pub struct Summary {
     pub solves: u64,
     /// Interior-point iterations.
     pub iterations: u64,
+    /// LPs that took a slower path, their first answer not passing the certificate.
+    pub retries: u64,
     /// Largest entries of the residuals.
     pub residual_linf: Distribution,
     /// Relative Euclidean residuals.
@@ -77,7 +81,7 @@ pub struct Seconds {
     pub total: f64,
 }
 
-/// Reasons kept apart; more are counted together, so that memory stays bounded.
+/// Kinds of failure kept apart; more are counted together, so that memory stays bounded.
 const MOST_REASONS: usize = 20;
 
 impl Summary {
@@ -97,6 +101,9 @@ impl Summary {
             self.refined += u64::from(row.refined);
             let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
             self.determined += u64::from(all_determined && !matches!(row.status, Status::Failed(_)));
+            let open = row.layers.iter().any(|layer| !layer.determined);
+            self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
+            self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
             self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
             self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
             self.iterations += u64::from(row.iterations.unwrap_or(0));
@@ -116,13 +123,16 @@ impl Summary {
         seconds.residuals += times.residuals.as_secs_f64();
     }
 
-    /// Counts a reason without the numbers in it, which differ from observation to observation.
+    /// Counts a kind of failure; the report has each observation's own numbers.
     fn count_failure(&mut self, why: &str) {
-        let kind: String =
-            why.split(&[';', ':'][..]).next().unwrap_or(why).chars().filter(|c| !c.is_ascii_digit()).collect();
-        let known = self.failures.contains_key(why) || self.failures.len() < MOST_REASONS;
-        let reason = if known { why.to_owned() } else { format!("{kind} (and the like)") };
-        *self.failures.entry(reason).or_default() += 1;
+        let kind = match why.split_once(": ") {
+            Some((layer, _)) if layer.starts_with("layer") => layer,
+            _ if why.starts_with("entry ") => "an entry is infinite",
+            _ => why,
+        };
+        let kind =
+            if self.failures.contains_key(kind) || self.failures.len() < MOST_REASONS { kind } else { "other reasons" };
+        *self.failures.entry(kind.to_owned()).or_default() += 1;
     }
 
     /// Whether every observation has a certified, or converged, answer.

@@ -11,6 +11,7 @@ use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::npy::{ElementType, NpyReader};
+use unrelu::formats::output::{OutputFile, check_free, partial_path};
 use unrelu::generate::{Codes, Generation};
 use unrelu::lp::formulation::Tolerances;
 use unrelu::lp::layer::LayerOptions;
@@ -57,13 +58,14 @@ pub fn run(args: Args) -> Result<Outcome> {
     fs::create_dir_all(&args.out).map_err(|error| Error::io(&args.out, "create the folder", error))?;
     let file = |name: &str| args.out.join(name);
     for name in ["network.safetensors", "truth.npy", "observations.npy", "codes.npy", "report.jsonl", "picture.png"] {
-        unrelu::formats::output::check_free(&file(name), args.force)?;
+        check_free(&file(name), args.force)?;
     }
     interrupt::listen();
-    fs::write(file("network.safetensors"), NETWORK)
-        .map_err(|error| Error::io(&file("network.safetensors"), "write", error))?;
-    let network = load_network(&file("network.safetensors"), &NetworkOptions::default())?;
-    generate(&network, &args)?;
+    // Not under its name before the device is known to be there: a run that is refused leaves nothing behind.
+    let mut network_file = OutputFile::create(&file("network.safetensors"), args.force)?;
+    network_file.append(NETWORK)?;
+    network_file.sync()?;
+    let network = load_network(&partial_path(network_file.path()), &NetworkOptions::default())?;
 
     let options = Options {
         method: Method::Layerwise(LayerOptions {
@@ -81,7 +83,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     if let Some(notice) = inverter.device_notice() {
         print::note(notice);
     }
+    network_file.finish()?;
+    generate(&network, &args)?;
     let run = FileRun {
+        network: Some(file("network.safetensors")),
         observations: NpyReader::open(&file("observations.npy"))?,
         codes: file("codes.npy"),
         report: Some(file("report.jsonl")),
@@ -114,6 +119,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 fn generate(network: &Network, args: &Args) -> Result<()> {
     let generation = Generation {
         network,
+        network_file: None,
         codes: Codes::Random { count: args.count.into(), out: Some(args.out.join("truth.npy")) },
         output: args.out.join("observations.npy"),
         noise: Some(Noise::Uniform(NOISE)),

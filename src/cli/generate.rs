@@ -87,6 +87,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mut progress = Progress::new("generating", codes.count());
     let generation = Generation {
         network: &network,
+        network_file: Some(args.network.network),
         codes,
         output: args.output,
         noise: args.noise,

@@ -38,32 +38,32 @@ pub struct Args {
     output: PathBuf,
 
     /// How: linf, l1 or relaxed for noisy observations, exact for realizable ones, descent as the baseline
-    #[arg(long, default_value = "linf", value_parser = parse_method)]
+    #[arg(long, value_name = "linf|l1|relaxed|exact|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
     /// Tolerance that the search starts from (ε₀), about the size of the noise; also what counts as reproduced
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
-    /// Factor by which the tolerance grows (α)
-    #[arg(long, value_name = "A", default_value_t = 1.2, allow_negative_numbers = true)]
-    growth: f64,
+    /// Factor by which the tolerance grows (α) [default: 1.2]
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    growth: Option<f64>,
 
     /// Then re-solve the least squares on the code's linear region; kept only where the squared loss falls
     #[arg(long)]
     refine: bool,
 
-    /// LeakyReLU rows near and below zero: corrected, printed (as in the paper) or inactive
-    #[arg(long, value_name = "RULE", default_value = "corrected")]
-    rows: RowRule,
+    /// LeakyReLU rows near and below zero: as derived, as the paper prints them, or its first option [default: corrected]
+    #[arg(long, value_name = "corrected|printed|inactive")]
+    rows: Option<RowRule>,
 
-    /// Which step of the ladder l1 and relaxed return: the lowest loss, or the paper's first stop
-    #[arg(long, value_name = "RULE", default_value = "lowest")]
-    stop: Stop,
+    /// Which step of the ladder l1 and relaxed return: the lowest loss, or the paper's first stop [default: lowest]
+    #[arg(long, value_name = "lowest|first")]
+    stop: Option<Stop>,
 
-    /// What solves the linear programs: interior-point, or clarabel as a slow reference
-    #[arg(long, value_name = "SOLVER", default_value = "interior-point")]
-    solver: SolverChoice,
+    /// What solves the linear programs; clarabel is a slow reference [default: interior-point]
+    #[arg(long, value_name = "interior-point|clarabel")]
+    solver: Option<SolverChoice>,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -124,55 +124,69 @@ enum MethodName {
     Descent,
 }
 
-fn parse_method(text: &str) -> Result<MethodName> {
+fn parse_method(text: &str) -> Result<MethodName, String> {
     if text == "descent" {
         return Ok(MethodName::Descent);
     }
-    text.parse()
-        .map(MethodName::Layerwise)
-        .map_err(|_| Error::option("--method", text, "linf, l1, relaxed, exact or descent"))
+    text.parse().map(MethodName::Layerwise).map_err(|_| "expected linf, l1, relaxed, exact or descent".to_owned())
 }
 
 impl Args {
-    fn method(&self, tolerances: Tolerances) -> Result<Method> {
-        let given = &self.descent;
-        match self.method {
-            MethodName::Layerwise(method) => {
-                let descent_only = [
-                    ("--step", given.step.is_some()),
-                    ("--iterations", given.iterations.is_some()),
-                    ("--restarts", given.restarts.is_some()),
-                    ("--seed", given.seed.is_some()),
-                ];
-                if let Some((option, _)) = descent_only.into_iter().find(|(_, given)| *given) {
-                    return Err(Error::option(
-                        option,
-                        format!("given with --method {method}"),
-                        "--method descent with it",
-                    ));
-                }
-                Ok(Method::Layerwise(LayerOptions { method, tolerances, rows: self.rows, stop: self.stop }))
+    /// Refuses options that the method has no use for: whoever gave them expects something of them.
+    fn refuse_idle_options(&self) -> Result<()> {
+        use formulation::Method::{L1, Relaxed};
+        let (descent, ladder, method) = match self.method {
+            MethodName::Descent => (true, false, "descent".to_owned()),
+            MethodName::Layerwise(method) => (false, matches!(method, L1 | Relaxed), method.to_string()),
+        };
+        let given = [
+            ("--step", self.descent.step.is_some(), descent, "--method descent"),
+            ("--iterations", self.descent.iterations.is_some(), descent, "--method descent"),
+            ("--restarts", self.descent.restarts.is_some(), descent, "--method descent"),
+            ("--seed", self.descent.seed.is_some(), descent, "--method descent"),
+            ("--growth", self.growth.is_some(), !descent, "a layer-wise method"),
+            ("--rows", self.rows.is_some(), !descent, "a layer-wise method"),
+            ("--solver", self.solver.is_some(), !descent, "a layer-wise method"),
+            ("--stop", self.stop.is_some(), ladder, "--method l1 or relaxed"),
+        ];
+        match given.into_iter().find(|(_, is_given, has_use, _)| *is_given && !has_use) {
+            Some((option, .., wanted)) => {
+                Err(Error::option(option, format!("given with --method {method}"), format!("{wanted} with it")))
             }
+            None => Ok(()),
+        }
+    }
+
+    fn method(&self, tolerances: Tolerances) -> Method {
+        match self.method {
+            MethodName::Layerwise(method) => Method::Layerwise(LayerOptions {
+                method,
+                tolerances,
+                rows: self.rows.unwrap_or_default(),
+                stop: self.stop.unwrap_or_default(),
+            }),
             MethodName::Descent => {
-                let default = DescentOptions::default();
-                Ok(Method::Descent(DescentOptions {
+                let (given, default) = (&self.descent, DescentOptions::default());
+                Method::Descent(DescentOptions {
                     step: given.step,
                     iterations: given.iterations.unwrap_or(default.iterations),
                     restarts: given.restarts.unwrap_or(default.restarts),
                     seed: given.seed.unwrap_or(default.seed),
-                }))
+                })
             }
         }
     }
 
     fn options(&self, stored_as: ElementType) -> Result<Options> {
-        let tolerances = Tolerances { epsilon: self.epsilon, growth: self.growth };
+        self.refuse_idle_options()?;
+        let growth = self.growth.unwrap_or(Tolerances::default().growth);
+        let tolerances = Tolerances { epsilon: self.epsilon, growth };
         tolerances.validate()?;
         Ok(Options {
-            method: self.method(tolerances)?,
+            method: self.method(tolerances),
             refine: self.refine,
             reproduces_within: self.epsilon,
-            solver: self.solver,
+            solver: self.solver.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),
             threads: self.device.threads,
@@ -191,6 +205,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let total = observations.count() as u64;
     let run = FileRun {
         observations,
+        network: Some(args.network.network),
         codes: args.output,
         report: args.report,
         truth,

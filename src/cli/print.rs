@@ -8,10 +8,11 @@ use unrelu::error::{Error, Result};
 /// Writes `text` to standard output as it is.
 pub fn print(text: &str) -> Result<()> {
     let mut output = io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .map_err(|error| Error::io(Path::new("standard output"), "write", error))
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        // Whoever read the output has seen enough; what the command came to is not changed by that.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Error::io(Path::new("standard output"), "write", error)),
+    }
 }
 
 /// Writes a line to standard error; a closed one is no reason to stop.

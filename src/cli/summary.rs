@@ -21,8 +21,11 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
     let mut text = format!(
-        "{} observations: {} {good}, {} {doubtful}, {} failed\n",
-        summary.observations, summary.solved, summary.not_certified, summary.failed
+        "{}: {} {good}, {} {doubtful}, {} failed\n",
+        counted(summary.observations, "observation"),
+        summary.solved,
+        summary.not_certified,
+        summary.failed
     );
     // Writing to a String cannot fail.
     for (why, count) in &summary.failures {
@@ -33,6 +36,13 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         writeln!(text, "reproduced to {:e} in every entry: {}", options.reproduces_within, share(summary.reproduced));
     if layerwise {
         let _ = writeln!(text, "determined in every layer: {}", share(summary.determined));
+        if summary.undetermined_missed > 0 {
+            let _ = writeln!(
+                text,
+                "    {} solved, but not determined and not reproduced: the data leave their codes open",
+                summary.undetermined_missed
+            );
+        }
     }
     if options.refine {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
@@ -44,16 +54,21 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         let _ = writeln!(text, "code error up to {SUCCESS_ERROR:e}: {}", share(successes));
     }
     if layerwise {
-        let _ = writeln!(text, "{} linear programs, {} iterations", summary.solves, summary.iterations);
+        let retried = match summary.retries {
+            0 => String::new(),
+            retries => format!(", {retries} by a slower path"),
+        };
+        let programs = counted(summary.solves, "linear program");
+        let _ = writeln!(text, "{programs}, {}{retried}", counted(summary.iterations, "iteration"));
     }
     let _ = writeln!(
         text,
-        "{} on {} threads, {:.1} observations a second; device {}, {} dispatches",
+        "{} on {}, {:.1} observations a second; device {}, {}",
         duration_short(summary.seconds.total),
-        summary.threads,
+        counted(summary.threads as u64, "thread"),
         summary.rate(),
         summary.device,
-        summary.dispatches
+        counted(summary.dispatches, "dispatch")
     );
     let seconds = &summary.seconds;
     let stages = [
@@ -75,7 +90,19 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     text
 }
 
+/// `1 thread`, `2 threads`, `3 dispatches`.
+fn counted(count: u64, what: &str) -> String {
+    match (count, what.ends_with("ch")) {
+        (1, _) => format!("1 {what}"),
+        (_, true) => format!("{count} {what}es"),
+        (_, false) => format!("{count} {what}s"),
+    }
+}
+
 fn spread(distribution: &Distribution) -> String {
+    if distribution.largest().is_nan() {
+        return "none".to_owned();
+    }
     format!(
         "median {:.1e}, 90 % below {:.1e}, worst {:.1e}",
         distribution.quantile(0.5),

@@ -73,7 +73,10 @@ pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>)
         }
         (DeviceChoice::Auto, None) => Ok(match backend::hardware(network) {
             Ok(device) => Opened { device, notice: None },
-            Err(error) => Opened { device: cpu(), notice: Some(format!("running on the CPU: {error}")) },
+            Err(_) => Opened {
+                device: cpu(),
+                notice: Some("running on the CPU: no usable hardware GPU (see `unrelu devices`)".into()),
+            },
         }),
     }
 }

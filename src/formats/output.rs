@@ -156,6 +156,23 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     }
 }
 
+/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead to them: with `--force` it
+/// would be destroyed before, or by, being used. `option` is how the user gave the output.
+pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
+    let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+    let clash = others
+        .iter()
+        .find(|(_, other)| *other == output || resolved(other).is_some_and(|other| resolved(output) == Some(other)));
+    match clash {
+        Some((what, _)) => Err(Error::option(
+            option,
+            format!("{}, which is also {what}", output.display()),
+            "another file, so that neither replaces the other",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Removes a partial file that no run holds. It is never truncated in place: by the time it is open it may have
 /// become a finished output.
 fn discard_stale(path: &Path, partial: &Path) -> Result<()> {

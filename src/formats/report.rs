@@ -79,6 +79,8 @@ pub struct LayerRow {
     pub solves: usize,
     /// Their iterations.
     pub iterations: u64,
+    /// LPs whose first answer did not pass the certificate, and that took a slower path.
+    pub retries: usize,
     /// Whether they all passed the certificate.
     pub certified: bool,
 }
@@ -250,6 +252,7 @@ impl Columns {
                     row.undetermined_entries.to_string(),
                     row.solves.to_string(),
                     row.iterations.to_string(),
+                    row.retries.to_string(),
                     row.certified.to_string(),
                 ]),
                 None => fields.extend(LAYER_NAMES.map(|_| String::new())),
@@ -259,8 +262,17 @@ impl Columns {
     }
 }
 
-const LAYER_NAMES: [&str; 8] =
-    ["epsilon", "objective", "active_rows", "determined", "undetermined_entries", "solves", "iterations", "certified"];
+const LAYER_NAMES: [&str; 9] = [
+    "epsilon",
+    "objective",
+    "active_rows",
+    "determined",
+    "undetermined_entries",
+    "solves",
+    "iterations",
+    "retries",
+    "certified",
+];
 
 /// The shortest text that reads back as the same f64; nothing for a number that does not exist.
 fn number(value: f64) -> String {

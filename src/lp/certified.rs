@@ -105,7 +105,8 @@ fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution:
         path: Path::Usual,
     };
     let nothing_determined = || vec![false; system.columns()];
-    if outcome == Outcome::Infeasible {
+    // The other objectives are always feasible: whoever says otherwise has stalled.
+    if outcome == Outcome::Infeasible && matches!(problem.objective, Objective::Linear { .. }) {
         let verdict = certify_infeasible(system, solver, problem);
         return checked(z, verdict, nothing_determined());
     }

@@ -164,8 +164,9 @@ impl<'a> OptimalFace<'a> {
                     }
                 }
                 let mut wanted = DVector::zeros(columns + 1);
-                // −Σ slack y = −1, unless δ = 0 takes up the rest.
-                wanted[columns] = if violation_free { normalisation - 1.0 } else { 0.0 };
+                // −Σ slack y = −1, unless δ = 0 takes up the rest; in the scale of the equations' last column.
+                wanted[columns] =
+                    if violation_free { (normalisation - 1.0) * violation_scale(self.system) } else { 0.0 };
                 (kept, wanted)
             }
             Objective::Linear { weights, .. } => {
@@ -335,8 +336,15 @@ fn settle(rows: &[Row], y: &[f64], settled: &mut [f64]) {
     }
 }
 
+/// `δ` is measured in the size of the weights, so that neither part of `(side·w, −slack)` is lost beside the other.
+fn violation_scale(system: &LayerSystem) -> f64 {
+    let largest = system.weight.amax();
+    if largest > 0.0 { largest } else { 1.0 }
+}
+
 /// The left-hand sides of the equations over `(z, δ)` or `z`.
 fn coefficient_rows(system: &LayerSystem, problem: &Problem, equations: &[Equation], unknowns: usize) -> Vec<Vec<f64>> {
+    let violation_scale = violation_scale(system);
     let columns = system.columns();
     let row = |equation: &Equation| {
         let mut row = vec![0.0; unknowns];
@@ -347,14 +355,14 @@ fn coefficient_rows(system: &LayerSystem, problem: &Problem, equations: &[Equati
                     *entry = side * w;
                 }
                 if unknowns > columns {
-                    row[columns] = -slack;
+                    row[columns] = -slack * violation_scale;
                 }
             }
             Equation::Unit { first_row, .. } => {
                 row[..columns].copy_from_slice(system.unit(problem.rows[first_row].unit));
             }
             Equation::Bound(index) => row[index] = 1.0,
-            Equation::NoViolation => row[columns] = -1.0,
+            Equation::NoViolation => row[columns] = -violation_scale,
         }
         row
     };

@@ -18,7 +18,9 @@ use nalgebra::DMatrix;
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::formats::report::LayerRow;
 use crate::network::Network;
+use crate::observation::unusable;
 use formulation::target::{Precision, Targets};
 use layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
 use problem::LayerSystem;
@@ -48,7 +50,7 @@ pub struct Inversion {
     /// Why there is no code.
     pub failure: Option<String>,
     /// One entry a layer, in the order they were solved: the last layer first.
-    pub layers: Vec<LayerSummary>,
+    pub layers: Vec<LayerRow>,
     /// Saturated entries of the observation.
     pub clamped: usize,
 }
@@ -63,31 +65,6 @@ impl Inversion {
     pub fn is_determined(&self) -> bool {
         self.failure.is_none() && self.layers.iter().all(|layer| layer.determined)
     }
-}
-
-/// One layer of an [`Inversion`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct LayerSummary {
-    /// The layer, numbered from 1 at the code.
-    pub layer: usize,
-    /// `ε` of the answer.
-    pub epsilon: f64,
-    /// `δ`, `Σ e` or the relaxed maximum, of the unrefined answer.
-    pub objective: f64,
-    /// Entries of the target above ε.
-    pub active_rows: usize,
-    /// Whether the LP has this one optimum only.
-    pub determined: bool,
-    /// Entries of the layer's input that are not determined.
-    pub undetermined_entries: usize,
-    /// LPs solved.
-    pub solves: usize,
-    /// Their iterations.
-    pub iterations: u64,
-    /// LPs that needed the slower path.
-    pub retries: usize,
-    /// Whether every LP behind the answer passed the certificate.
-    pub certified: bool,
 }
 
 /// Inverts a batch of observations layer by layer. One answer a column, in order.
@@ -110,7 +87,7 @@ pub fn invert_batch(
         .column_iter()
         .map(|observation| Inversion {
             code: vec![f64::NAN; network.code_length()],
-            failure: unusable(observation.iter()),
+            failure: unusable(observation.as_slice()),
             layers: Vec::with_capacity(network.depth()),
             clamped: 0,
         })
@@ -148,18 +125,6 @@ pub fn invert_batch(
     Ok((inversions, times))
 }
 
-/// Why an observation cannot be inverted at all.
-pub fn unusable<'a>(observation: impl Iterator<Item = &'a f64>) -> Option<String> {
-    let mut observed = 0usize;
-    for (entry, x) in observation.enumerate() {
-        if x.is_infinite() {
-            return Some(format!("entry {entry} is {x}"));
-        }
-        observed += usize::from(!x.is_nan());
-    }
-    (observed == 0).then(|| "no entry is observed".to_owned())
-}
-
 /// The layer's input as the target of the layer before it: undetermined entries as unobserved. At the code, nothing follows.
 fn next_target(answer: &LayerAnswer, index: usize) -> impl Iterator<Item = f64> + '_ {
     let keep_all = index == 0;
@@ -170,9 +135,9 @@ fn next_target(answer: &LayerAnswer, index: usize) -> impl Iterator<Item = f64> 
         .map(move |(&z, &determined)| if determined || keep_all { z } else { f64::NAN })
 }
 
-fn summary(index: usize, answer: &LayerAnswer) -> LayerSummary {
+fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
     let undetermined_entries = answer.determined.iter().filter(|determined| !**determined).count();
-    LayerSummary {
+    LayerRow {
         layer: index + 1,
         epsilon: answer.epsilon,
         objective: answer.objective,
@@ -197,8 +162,10 @@ fn failure(index: usize, answer: &LayerAnswer, undetermined_above: bool) -> Stri
             answer.objective, answer.epsilon
         ),
         LayerOutcome::NoFeasibleStep => {
-            format!("layer {layer}: no tolerance up to its largest target makes the rows feasible")
+            format!("layer {layer} has no feasible tolerance: none up to its largest target makes the rows feasible")
         }
-        LayerOutcome::SolverFailed | LayerOutcome::Found => format!("layer {layer}: the solver found no usable point"),
+        LayerOutcome::SolverFailed | LayerOutcome::Found => format!(
+            "layer {layer} came back unsolved: the solver found no usable point, or no proof that there is none"
+        ),
     }
 }

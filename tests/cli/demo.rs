@@ -40,3 +40,11 @@ fn devices_are_listed() {
     let json: serde_json::Value = serde_json::from_str(&Folder::empty().succeeds(&["devices", "--json"])).unwrap();
     assert!(json.is_array());
 }
+
+#[test]
+fn a_demo_that_is_refused_leaves_nothing() {
+    let folder = Folder::empty();
+    let output = folder.run(&["demo", "--out", "d", "--adapter", "no such card"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_dir(folder.path("d")).unwrap().count(), 0);
+}

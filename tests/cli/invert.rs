@@ -85,7 +85,7 @@ fn a_bad_observation_is_said_and_the_others_go_on() {
     assert_eq!(output.status.code(), Some(3));
     let summary = String::from_utf8(output.stdout).unwrap();
     assert!(summary.contains("5 observations: 3 solved, 0 not certified, 2 failed"), "{summary}");
-    assert!(summary.contains("1 × entry 3 is inf") && summary.contains("1 × no entry is observed"), "{summary}");
+    assert!(summary.contains("1 × an entry is infinite") && summary.contains("1 × no entry is observed"), "{summary}");
     let codes = read_all(&folder.path("z.npy")).unwrap();
     for index in 0..5 {
         match index {
@@ -166,7 +166,10 @@ fn options_that_make_no_sense() {
     refused(&["--method", "simplex"], &["linf, l1, relaxed, exact or descent"]);
     refused(&["--rows", "some"], &["corrected, printed, inactive"]);
     refused(&["--restarts", "3"], &["--restarts", "--method descent"]);
-    refused(&["--threads", "0"], &["--threads"]);
+    refused(&["--threads", "0"], &["--threads", "1 to 1024"]);
+    refused(&["--threads", "100000"], &["--threads", "1 to 1024"]);
+    refused(&["--method", "descent", "--rows", "printed"], &["--rows", "layer-wise"]);
+    refused(&["--stop", "first"], &["--stop", "l1 or relaxed"]);
     refused(&["--batch", "0"], &["--batch"]);
     refused(&["--report", "report.txt"], &["--report", ".jsonl or .csv"]);
     refused(&["--adapter", "no such card"], &["--adapter"]);
@@ -191,7 +194,7 @@ fn outputs_are_not_written_over_anything() {
     folder.write("z.npy", b"precious");
     folder.refuses(&invert(&[]), &["z.npy", "already exists", "--force"]);
     let over_input = ["invert", "net.safetensors", "x.npy", "-o", "x.npy", "--force"];
-    folder.refuses(&over_input, &["-o", "x.npy", "file of its own"]);
+    folder.refuses(&over_input, &["-o", "x.npy", "also the observations"]);
     folder.write("r.csv", b"precious");
     let report = ["invert", "net.safetensors", "x.npy", "-o", "other.npy", "--report", "r.csv"];
     folder.refuses(&report, &["r.csv", "already exists"]);
@@ -205,4 +208,31 @@ fn a_pth_without_an_activation() {
     folder.fixture("vae_zip.pth");
     let arguments = ["invert", "vae_zip.pth", "x.npy", "-o", "z.npy", "--layers", "fc3,fc4"];
     folder.refuses(&arguments, &["vae_zip.pth", "--activation"]);
+}
+
+#[test]
+fn no_output_replaces_an_input_even_with_force() {
+    let folder = with_observations("2");
+    let onto_network = ["invert", "net.safetensors", "x.npy", "-o", "./net.safetensors", "--force"];
+    folder.refuses(&onto_network, &["-o", "also the network"]);
+    folder.refuses(&invert(&["--truth", "truth.npy", "--report", "z.npy", "--force"]), &["--report", ".jsonl or .csv"]);
+    let onto_codes = ["generate", "net.safetensors", "truth.npy", "-o", "truth.npy", "--force"];
+    folder.refuses(&onto_codes, &["-o", "also the codes"]);
+    let onto_network = ["generate", "net.safetensors", "--count", "3", "-o", "net.safetensors", "--force"];
+    folder.refuses(&onto_network, &["-o", "also the network"]);
+}
+
+/// Whoever reads the summary may stop reading; the exit code still tells.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_hides_no_failure() {
+    let folder = with_observations("2");
+    let mut spoilt = read_all(&folder.path("x.npy")).unwrap();
+    spoilt[(0, 0)] = f64::INFINITY;
+    write_all(&folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
+    let program = assert_cmd::cargo::cargo_bin("unrelu");
+    let script = format!("{} {} | true; exit ${{PIPESTATUS[0]}}", program.display(), invert(&[]).join(" "));
+    let status =
+        std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path(".")).status().unwrap();
+    assert_eq!(status.code(), Some(3));
 }

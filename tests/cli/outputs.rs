@@ -21,7 +21,7 @@ fn the_second_output_is_checked_before_any_work_too() {
     let arguments = ["generate", "net.safetensors", "--count", "2", "--codes-out", "codes.npy", "-o", "out.npy"];
     folder.refuses(&arguments, &["out.npy", "already exists"]);
     let arguments = ["generate", "net.safetensors", "--count", "2", "--codes-out", "./a.npy", "-o", "a.npy"];
-    folder.refuses(&arguments, &["--codes-out", "another file"]);
+    folder.refuses(&arguments, &["--codes-out", "also the output of -o", "another file"]);
 }
 
 #[test]

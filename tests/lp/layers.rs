@@ -42,16 +42,15 @@ fn example_1_of_the_paper() {
 fn a_flipped_bit_changes_the_answer() {
     let network = network(&[5, 30], Activation::Relu, 8);
     let observations = forward(&network, 0..1, &codes(5, 3, 9));
-    let (systems, mut device) = (LayerSystems::new(&network), HostDevice::new(&network));
+    let systems = LayerSystems::new(&network);
     let run = |device: &HostDevice| {
         let options = method(Method::Linf);
         invert_batch(&network, &systems, device, &InteriorPoint, &options, &observations, Precision::F64).unwrap().0
     };
-    let expected = run(&device);
+    let expected = run(&HostDevice::new(&network));
     // An inactive entry taken for an active one demands w·z = 0 of a unit that is off.
     let off = (0..30).find(|&row| observations[(row, 1)] == 0.0).unwrap();
-    device.flip = Some((1, off));
-    let flipped = run(&device);
+    let flipped = run(&HostDevice { flip: Some((1, off)), ..HostDevice::new(&network) });
     assert_eq!(flipped[0], expected[0]);
     assert_eq!(flipped[2], expected[2]);
     // The changed rows make ε grow and the code another one.
@@ -92,7 +91,8 @@ fn undetermined_entries_are_said_and_handed_on() {
     };
     let network = Arc::new(Network::new(vec![first, second], "test").unwrap());
     for chosen in [Method::Linf, Method::L1, Method::Relaxed, Method::Exact] {
-        let answer = invert(&network, &InteriorPoint, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
+        let answer =
+            invert(&network, &InteriorPoint, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
         assert_eq!(answer.layers[0].undetermined_entries, 1, "{chosen}");
         assert!(answer.layers[1].determined, "{chosen}");
         assert!((answer.code[0] - 3.0).abs() <= 1e-5, "{chosen}: {:?}", answer.code);

@@ -87,7 +87,7 @@ fn random_layers_against_the_simplex() {
 #[test]
 fn few_columns_against_every_vertex() {
     let mut compared = 0;
-    for columns in 1..=3 {
+    for columns in 1..=4 {
         for activation in [Activation::Relu, Activation::LeakyRelu(0.2)] {
             for nonnegative in [false, true] {
                 for seed in 0..6 {

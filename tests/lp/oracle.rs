@@ -69,7 +69,28 @@ fn normalised(instance: &Instance) -> (Instance, f64) {
 /// `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
 pub fn violation_by_dual(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let (instance, scale) = &normalised(instance);
-    let all = limits(instance, rule);
+    dual_maximum(instance, &limits(instance, rule), sum) * scale
+}
+
+/// The least tolerance to which (4) holds: `|a − t| ≤ δ` where `t > 0` (for LeakyReLU in every row, undone), `a ≤ δ` elsewhere.
+pub fn infeasibility_by_dual(instance: &Instance) -> f64 {
+    let (instance, scale) = &normalised(instance);
+    let slope = instance.slope();
+    let observed = instance.target.iter().enumerate().filter(|(_, t)| !t.is_nan());
+    let all: Vec<Limits> = observed
+        .map(|(unit, &t)| match instance.activation {
+            Activation::Relu if t > 1e-9 => Limits { unit, upper: vec![(t, 1.0)], lower: vec![(t, 1.0)] },
+            Activation::Relu => Limits { unit, upper: vec![(0.0, 1.0)], lower: vec![] },
+            _ if t < 0.0 => {
+                Limits { unit, upper: vec![(t / slope, 1.0 / slope)], lower: vec![(t / slope, 1.0 / slope)] }
+            }
+            _ => Limits { unit, upper: vec![(t, 1.0)], lower: vec![(t, 1.0)] },
+        })
+        .collect();
+    dual_maximum(instance, &all, false) * scale
+}
+
+fn dual_maximum(instance: &Instance, all: &[Limits], sum: bool) -> f64 {
     let k = instance.weight.ncols();
     let groups = if sum { all.len() } else { 1 };
     // Rows: k stationarity, `groups` normalisations, then −y ≤ 0. One column a multiplier.
@@ -123,7 +144,7 @@ pub fn violation_by_dual(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
         "{}: the oracle failed: {status:?}",
         instance.name
     );
-    -solver.solution.obj_val * scale
+    -solver.solution.obj_val
 }
 
 /// `δ*` or `Σ e*` by the simplex, good to about 1e-6: computed from the definition at the vertex that it gives, since its

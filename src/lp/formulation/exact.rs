@@ -16,6 +16,17 @@ use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 /// Singular values below this share of the largest count as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
 
+/// `τ` in units of the layer's output: `relative` of the largest target, or of the bias where that is larger (a target of 0
+/// that comes of a bias is rounded like the bias).
+pub fn tolerance(system: &LayerSystem, target: Target<'_>, relative: f64) -> f64 {
+    if target.sensitivity.is_some() {
+        // Sigmoid and tanh reach up to 1.
+        return relative;
+    }
+    let observed = target.values.iter().zip(&system.bias).filter(|(t, _)| t.is_finite());
+    relative * observed.fold(0.0, |most: f64, (t, bias)| most.max(t.abs() + bias.abs()))
+}
+
 /// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped at 0 where `z ≥ 0`.
 ///
 /// `active`: the rows above `tolerance`, from the device's masks. Costs one QR of `equations × columns`.
@@ -40,8 +51,13 @@ pub fn least_squares(
         Shape::Leaky(slope) if target.values[unit] < 0.0 => target.values[unit] / slope,
         _ => target.values[unit],
     };
-    let matrix = DMatrix::from_fn(equations.len(), columns, |row, column| system.weight[(equations[row], column)]);
-    let right = DVector::from_iterator(equations.len(), equations.iter().map(|&u| undone(u) - system.bias[u]));
+    // An equation whose target was magnified by undoing the output counts for so much less.
+    let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
+    let matrix = DMatrix::from_fn(equations.len(), columns, |row, column| {
+        weight(equations[row]) * system.weight[(equations[row], column)]
+    });
+    let right =
+        DVector::from_iterator(equations.len(), equations.iter().map(|&u| weight(u) * (undone(u) - system.bias[u])));
     let z = solve_full_rank(matrix, right)?;
     let z: Vec<f64> = z.iter().map(|&z| if system.nonnegative { z.max(0.0) } else { z }).collect();
     let holds = |unit: usize| {
@@ -51,8 +67,7 @@ pub fn least_squares(
         }
         let a = system.product(unit, &z) + system.bias[unit];
         match shape {
-            // Compared as outputs: that is where the tolerance is meant.
-            Shape::Leaky(_) => (shape.apply(a) - t).abs() <= tolerance,
+            Shape::Leaky(_) => (a - undone(unit)).abs() <= tolerance * target.slack(shape, unit),
             Shape::Relu if active(unit) => (a - t).abs() <= tolerance,
             Shape::Relu => a <= tolerance,
         }
@@ -86,14 +101,15 @@ pub fn feasibility(system: &LayerSystem, shape: Shape, target: Target<'_>, activ
         }
         let bias = system.bias[unit];
         let (low, high) = (target.saturation.low, target.saturation.high);
-        // Lower and upper limit of the pre-activation, with the factor of δ that makes both tolerances mean the output.
-        let (lower, upper, slack) = match shape {
-            _ if t == f64::NEG_INFINITY => (None, Some(low), 1.0),
-            _ if t == f64::INFINITY => (Some(high), None, 1.0),
-            Shape::Relu if active(unit) => (Some(t), Some(t), 1.0),
-            Shape::Relu => (None, Some(0.0), 1.0),
-            Shape::Leaky(slope) if t < 0.0 => (Some(t / slope), Some(t / slope), 1.0 / slope),
-            Shape::Leaky(_) => (Some(t), Some(t), 1.0),
+        let slack = target.slack(shape, unit);
+        // Lower and upper limit of the pre-activation; the slack makes δ mean the output.
+        let (lower, upper) = match shape {
+            _ if t == f64::NEG_INFINITY => (None, Some(low)),
+            _ if t == f64::INFINITY => (Some(high), None),
+            Shape::Relu if active(unit) => (Some(t), Some(t)),
+            Shape::Relu => (None, Some(0.0)),
+            Shape::Leaky(slope) if t < 0.0 => (Some(t / slope), Some(t / slope)),
+            Shape::Leaky(_) => (Some(t), Some(t)),
         };
         let magnitude = bias.abs() + lower.or(upper).map_or(0.0, f64::abs);
         if let Some(limit) = upper {

@@ -19,6 +19,8 @@ pub struct LadderSearch {
     stop: Stop,
     upcoming: usize,
     last_step: usize,
+    /// How far to go while no step was feasible.
+    last_resort: usize,
     best: Option<(usize, f64)>,
     finished: bool,
 }
@@ -55,19 +57,33 @@ impl LadderSearch {
     }
 
     /// `relaxed`: every step that the lower bound does not rule out.
-    pub fn bounded(tolerances: Tolerances, stop: Stop, gain: Gain, target: Target<'_>) -> Self {
+    ///
+    /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder goes on to it as long as no step was feasible.
+    pub fn bounded(tolerances: Tolerances, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
         let last = target.largest();
-        Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last)
+        let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
+        search.last_resort = tolerances.first_reaching(surely_feasible);
+        search
     }
 
     fn new(tolerances: Tolerances, stop: Stop, steps: Steps, largest_target: f64) -> Self {
         let last_step = tolerances.first_reaching(largest_target).saturating_sub(1);
-        LadderSearch { tolerances, steps, stop, upcoming: 0, last_step, best: None, finished: false }
+        LadderSearch {
+            tolerances,
+            steps,
+            stop,
+            upcoming: 0,
+            last_step,
+            last_resort: last_step,
+            best: None,
+            finished: false,
+        }
     }
 
     /// The next step to solve, or `None` at the end of the ladder.
     pub fn next_step(&mut self) -> Option<usize> {
-        if self.finished || self.upcoming > self.last_step {
+        let last_step = if self.best.is_some() { self.last_step } else { self.last_step.max(self.last_resort) };
+        if self.finished || self.upcoming > last_step {
             return None;
         }
         if let (Steps::Bounded { gain, objective }, Some((_, loss)), Stop::Lowest) = (&self.steps, self.best, self.stop)

@@ -53,7 +53,7 @@ pub enum Stop {
 
 /// Gives an option's enum its names on the command line.
 macro_rules! named_options {
-    ($type:ty, $option:literal, $($variant:path => $name:literal),+) => {
+    ($type:ty, $($variant:path => $name:literal),+) => {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $($variant => $name),+ })
@@ -61,28 +61,29 @@ macro_rules! named_options {
         }
 
         impl FromStr for $type {
-            type Err = Error;
+            type Err = String;
 
-            fn from_str(text: &str) -> Result<Self> {
+            /// Reads what [`Display`](fmt::Display) writes.
+            fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($name => Ok($variant),)+
-                    other => Err(Error::option($option, other, [$($name),+].join(", "))),
+                    _ => Err(format!("expected one of {}", [$($name),+].join(", "))),
                 }
             }
         }
     };
 }
 
-named_options!(Method, "--method",
+named_options!(Method,
     Method::Linf => "linf", Method::L1 => "l1", Method::Relaxed => "relaxed", Method::Exact => "exact");
-named_options!(RowRule, "--rows",
+named_options!(RowRule,
     RowRule::Corrected => "corrected", RowRule::Printed => "printed", RowRule::Inactive => "inactive");
-named_options!(Stop, "--stop", Stop::Lowest => "lowest", Stop::First => "first");
+named_options!(Stop, Stop::Lowest => "lowest", Stop::First => "first");
 
 /// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerances {
-    /// `ε₀ > 0`, in units of the observations.
+    /// `ε₀ > 0`, in units of the layers' targets: those of the observations, unless a sigmoid or tanh output is undone.
     pub epsilon: f64,
     /// `α`, from 1.001 upwards: closer to 1 the ladder has more steps than anyone can want.
     pub growth: f64,
@@ -109,16 +110,18 @@ impl Tolerances {
 
     /// `ε_s`.
     pub fn at(&self, step: usize) -> f64 {
-        // Far enough for any ladder: growth ≥ 1.001 passes every f64 within a million steps.
-        self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))
+        // Growth ≥ 1.001 passes every f64 within two million steps; a tolerance is a number all the same.
+        (self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))).min(f64::MAX)
     }
 
-    /// The first step `s` with `ε_s ≥ value`.
+    /// The first step `s` with `ε_s ≥ value`; an infinite value counts as the largest number.
     pub fn first_reaching(&self, value: f64) -> usize {
         if value <= self.epsilon {
             return 0;
         }
-        let estimate = ((value / self.epsilon).ln() / self.growth.ln()).ceil().max(1.0) as usize;
+        let value = value.min(f64::MAX);
+        // The difference of logarithms does not overflow where the quotient may.
+        let estimate = ((value.ln() - self.epsilon.ln()) / self.growth.ln()).ceil().max(1.0) as usize;
         // The logarithm may be off by one step either way; the ladder itself decides.
         let mut step = estimate.saturating_sub(1);
         while self.at(step) < value && step < estimate + 2 {

@@ -143,7 +143,7 @@ mod tests {
     fn compare(targets: &[f64], delta_of_count: impl Fn(usize) -> f64) -> (usize, usize) {
         let tolerances = Tolerances::default();
         let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
-        let target = Target { values: targets, saturation };
+        let target = Target { values: targets, saturation, sensitivity: None };
         let delta = |step: usize| delta_of_count(targets.iter().filter(|t| **t > tolerances.at(step)).count());
         let plain = (0..).find(|&step| delta(step) <= tolerances.at(step)).unwrap();
         let mut search = MonotoneSearch::new(tolerances, Shape::Relu, RowRule::Corrected, target);

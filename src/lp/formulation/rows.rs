@@ -70,12 +70,7 @@ pub fn violation_rows(
             continue;
         }
         let bias = system.bias[unit];
-        let saturation = target.saturation;
-        let t = match t {
-            f64::NEG_INFINITY => saturation.low,
-            f64::INFINITY => saturation.high,
-            finite => finite,
-        };
+        let t = target.bounded(t);
         let magnitude = bias.abs() + t.abs();
         let mut upper = |limit: f64, slack: f64| {
             rows.push(Row { unit, side: 1.0, slack, bound: limit - bias, magnitude });

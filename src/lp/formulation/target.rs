@@ -102,6 +102,8 @@ pub struct Targets {
     pub saturation: Saturation,
     /// How many entries of each column are saturated.
     pub clamped: Vec<usize>,
+    /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that magnified rounding errors.
+    pub sensitivity: Option<DMatrix<f64>>,
 }
 
 impl Targets {
@@ -118,19 +120,24 @@ impl Targets {
         };
         let values = observations.map(undo);
         let clamped = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
-        Targets { values, saturation, clamped }
+        let sensitivity = matches!(activation, Activation::Sigmoid | Activation::Tanh)
+            .then(|| values.map(|t| 1.0 / activation.derivative(t)));
+        Targets { values, saturation, clamped, sensitivity }
     }
 
     /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were not determined.
     pub fn from_hidden(values: DMatrix<f64>) -> Self {
         let clamped = vec![0; values.ncols()];
-        Targets { values, saturation: Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }, clamped }
+        let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
+        Targets { values, saturation, clamped, sensitivity: None }
     }
 
     /// One observation's target.
     pub fn column(&self, index: usize) -> Target<'_> {
         let units = self.values.nrows();
-        Target { values: &self.values.as_slice()[index * units..(index + 1) * units], saturation: self.saturation }
+        let range = index * units..(index + 1) * units;
+        let sensitivity = self.sensitivity.as_ref().map(|sensitivity| &sensitivity.as_slice()[range.clone()]);
+        Target { values: &self.values.as_slice()[range], saturation: self.saturation, sensitivity }
     }
 }
 
@@ -162,9 +169,20 @@ pub struct Target<'a> {
     pub values: &'a [f64],
     /// What `±∞` means.
     pub saturation: Saturation,
+    /// `1/σ′` at each entry, where a sigmoid or tanh was undone.
+    pub sensitivity: Option<&'a [f64]>,
 }
 
 impl Target<'_> {
+    /// What a tolerance on the layer's output becomes on the pre-activation of `unit`: `1/σ′`, or `1/c` below zero.
+    pub fn slack(&self, shape: Shape, unit: usize) -> f64 {
+        match (self.sensitivity, shape) {
+            (Some(sensitivity), _) if sensitivity[unit].is_finite() => sensitivity[unit],
+            (None, Shape::Leaky(slope)) if self.values[unit] < 0.0 => 1.0 / slope,
+            _ => 1.0,
+        }
+    }
+
     /// The finite entries.
     pub fn finite(&self) -> impl Iterator<Item = f64> {
         self.values.iter().copied().filter(|t| t.is_finite())
@@ -173,6 +191,15 @@ impl Target<'_> {
     /// `max |t|` over finite entries, 0 where there is none.
     pub fn largest(&self) -> f64 {
         self.finite().fold(0.0, |most, t| most.max(t.abs()))
+    }
+
+    /// The bound that a saturated entry stands for, any other as it is.
+    pub fn bounded(&self, t: f64) -> f64 {
+        match t {
+            f64::NEG_INFINITY => self.saturation.low,
+            f64::INFINITY => self.saturation.high,
+            finite => finite,
+        }
     }
 
     /// `‖φ(z) − t‖₁` in the layer's own (undone) terms, from the pre-activations `w_u·z + b_u`; unobserved entries left out, a

@@ -1,6 +1,9 @@
 //! One layer's inversion for a batch: the searches over ε of all observations advance in rounds; a round is one
 //! classification on the device, one batch of LPs in the solver and, for the ladders, one forward pass on the device.
 
+mod exact;
+mod member;
+
 use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
@@ -12,12 +15,13 @@ use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, second_threshold, violation_rows};
 use super::formulation::target::{Precision, Shape, Target, Targets};
-use super::formulation::{Method, RowRule, Stop, Tolerances, exact, relaxed};
+use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
 use super::problem::{LayerSystem, Objective, Problem};
 use super::solver::Solver;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
+use member::{Member, Search};
 
 /// How layers are inverted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,7 +167,9 @@ impl LayerContext<'_> {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
             Method::Relaxed => {
                 let gain = relaxed::Gain::of(self.system, self.shape(), target);
-                Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target))
+                let sizes = target.values.iter().zip(&self.system.bias).filter(|(t, _)| !t.is_nan());
+                let at_zero = sizes.fold(0.0, |most: f64, (&t, bias)| most.max(target.bounded(t).abs() + bias.abs()));
+                Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
                 Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target))
@@ -245,77 +251,10 @@ impl LayerContext<'_> {
         };
         Ok((0..pending.len()).into_par_iter().map(point).collect())
     }
-
-    fn invert_exactly(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
-        let count = targets.values.ncols();
-        let tolerance = |index| self.precision.relative_tolerance() * targets.column(index).largest();
-        let tolerances: Vec<f64> = (0..count).map(tolerance).collect();
-        let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
-        Ok(timed(&mut times.solve, || {
-            let least_squares = |index: usize| {
-                let active = |unit| masks.is_active(index, unit);
-                exact::least_squares(self.system, self.shape(), targets.column(index), active, tolerances[index])
-            };
-            let solved: Vec<Option<Vec<f64>>> = (0..count).into_par_iter().map(least_squares).collect();
-            let unsolved: Vec<usize> = (0..count).filter(|&index| solved[index].is_none()).collect();
-            let problem = |&index: &usize| {
-                let active = |unit| masks.is_active(index, unit);
-                exact::feasibility(self.system, self.shape(), targets.column(index), active)
-            };
-            let problems: Vec<Problem> = unsolved.par_iter().map(problem).collect();
-            let mut fallbacks = solve_certified(self.system, self.solver, &problems).into_iter();
-            let answer = |(index, z): (usize, Option<Vec<f64>>)| {
-                let active_rows = masks.active_count(index);
-                match z {
-                    Some(z) => LayerAnswer {
-                        determined: vec![true; z.len()],
-                        z,
-                        outcome: LayerOutcome::Found,
-                        epsilon: tolerances[index],
-                        objective: 0.0,
-                        active_rows,
-                        solves: 0,
-                        iterations: 0,
-                        certified: true,
-                        retries: 0,
-                    },
-                    None => {
-                        let solution = fallbacks.next().unwrap_or_else(|| CertifiedSolution::missing(self.system));
-                        exact_fallback(solution, tolerances[index], active_rows)
-                    }
-                }
-            };
-            solved.into_iter().enumerate().map(answer).collect()
-        }))
-    }
 }
 
 /// What f32 forward passes may be off by, relative to the sum of absolute terms; the kernels' tests hold them to it.
 const FORWARD_TOLERANCE: f64 = 1e-5;
-
-fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usize) -> LayerAnswer {
-    let objective = solution.objective();
-    // The certificate's own resolution: what it cannot tell from 0 is feasible.
-    let outcome = if !objective.is_finite() {
-        LayerOutcome::SolverFailed
-    } else if objective <= tolerance {
-        LayerOutcome::Found
-    } else {
-        LayerOutcome::Impossible
-    };
-    LayerAnswer {
-        outcome,
-        epsilon: tolerance,
-        objective,
-        active_rows,
-        solves: 1,
-        iterations: solution.iterations.into(),
-        certified: solution.is_certified(),
-        retries: solution.retried.into(),
-        determined: solution.determined,
-        z: solution.z,
-    }
-}
 
 fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
@@ -330,103 +269,4 @@ fn select_columns(values: &DMatrix<f64>, pending: &[(usize, usize)]) -> DMatrix<
         selected.column_mut(place).copy_from(&values.column(index));
     }
     selected
-}
-
-/// The search over ε of one observation.
-enum Search {
-    Monotone(MonotoneSearch),
-    Ladder(LadderSearch),
-}
-
-impl Search {
-    fn next_step(&mut self) -> Option<usize> {
-        match self {
-            Search::Monotone(search) => search.next_step(),
-            Search::Ladder(search) => search.next_step(),
-        }
-    }
-}
-
-/// One observation on its way through the rounds.
-struct Member {
-    search: Search,
-    /// Solved steps that may become the answer: all of a monotone search's few, the best of a ladder's.
-    kept: Vec<(usize, CertifiedSolution, usize)>,
-    solves: usize,
-    iterations: u64,
-    retries: usize,
-    certified: bool,
-    /// A solve gave nothing to go on with.
-    broken: bool,
-}
-
-impl Member {
-    fn new(search: Search) -> Self {
-        Member { search, kept: Vec::new(), solves: 0, iterations: 0, retries: 0, certified: true, broken: false }
-    }
-
-    fn best_loss(&self) -> Option<f64> {
-        match &self.search {
-            Search::Ladder(search) => search.best_loss(),
-            Search::Monotone(_) => None,
-        }
-    }
-
-    fn record(&mut self, step: usize, solution: CertifiedSolution, point: Option<LadderPoint>, active_rows: usize) {
-        self.solves += 1;
-        self.iterations += u64::from(solution.iterations);
-        self.retries += usize::from(solution.retried);
-        self.certified &= solution.is_certified();
-        match &mut self.search {
-            Search::Monotone(search) => {
-                let delta = solution.objective();
-                if delta.is_finite() {
-                    search.record(step, delta);
-                    self.kept.push((step, solution, active_rows));
-                } else {
-                    // Without a δ the search cannot go on; nothing else stands to be learnt.
-                    self.broken = true;
-                    search.abandon();
-                }
-            }
-            Search::Ladder(search) => {
-                if search.record(step, point) {
-                    self.kept = vec![(step, solution, active_rows)];
-                }
-            }
-        }
-    }
-
-    fn answer(self, context: &LayerContext<'_>) -> LayerAnswer {
-        let chosen = match &self.search {
-            Search::Monotone(search) => search.answer().and_then(|answer| {
-                let shared = self.kept.iter().find(|(step, ..)| search.same_rows(*step, answer));
-                shared.map(|(_, solution, active_rows)| (answer, solution.clone(), *active_rows))
-            }),
-            Search::Ladder(_) => self.kept.into_iter().next(),
-        };
-        let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
-        let (outcome, step, solution, active_rows) = match found {
-            Some((step, solution, active_rows)) => (LayerOutcome::Found, step, solution, active_rows),
-            None => {
-                let outcome = match self.search {
-                    Search::Ladder(_) if self.certified => LayerOutcome::NoFeasibleStep,
-                    _ => LayerOutcome::SolverFailed,
-                };
-                (outcome, 0, CertifiedSolution::missing(context.system), 0)
-            }
-        };
-        LayerAnswer {
-            outcome,
-            epsilon: context.options.tolerances.at(step),
-            objective: solution.objective(),
-            active_rows,
-            solves: self.solves,
-            iterations: self.iterations,
-            certified: self.certified,
-            retries: self.retries,
-            determined: solution.determined,
-            z: solution.z,
-        }
-    }
 }

@@ -1,0 +1,108 @@
+//! What a caller decides before the first batch.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::descent::DescentOptions;
+use crate::device::DeviceChoice;
+use crate::error::{Error, Result};
+use crate::formats::npy::ElementType;
+use crate::lp::formulation::Tolerances;
+use crate::lp::formulation::target::Precision;
+use crate::lp::layer::LayerOptions;
+
+/// More threads than any machine has processors; the system would take minutes to start them.
+const MOST_THREADS: usize = 1024;
+
+/// How observations are inverted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// Layer by layer, by linear programs.
+    Layerwise(LayerOptions),
+    /// All layers at once, by gradient descent.
+    Descent(DescentOptions),
+}
+
+/// What solves the linear programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SolverChoice {
+    /// The engine made for these problems.
+    #[default]
+    InteriorPoint,
+    /// Clarabel, a general interior point: the reference, some hundred times slower.
+    Clarabel,
+}
+
+impl fmt::Display for SolverChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SolverChoice::InteriorPoint => "interior-point",
+            SolverChoice::Clarabel => "clarabel",
+        })
+    }
+}
+
+impl FromStr for SolverChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "interior-point" => Ok(SolverChoice::InteriorPoint),
+            "clarabel" => Ok(SolverChoice::Clarabel),
+            _ => Err("expected interior-point or clarabel".to_owned()),
+        }
+    }
+}
+
+/// How an [`Inverter`] works. The default is `linf` on whatever device there is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The method. Default `linf`.
+    pub method: Method,
+    /// Whether Gauss–Newton on the linear region follows; kept only where the squared loss falls. Default no.
+    pub refine: bool,
+    /// An observation counts as reproduced when its residual is at most this in the maximum norm. Default 1e-6.
+    pub reproduces_within: f64,
+    /// What solves the LPs.
+    pub solver: SolverChoice,
+    /// Where batched work runs.
+    pub device: DeviceChoice,
+    /// A part of the name of the adapter to use.
+    pub adapter: Option<String>,
+    /// Threads of the LP pool; `None` takes the processors that the process may use.
+    pub threads: Option<usize>,
+    /// How exact the observations are.
+    pub precision: Precision,
+    /// What the codes will be stored as: residuals are those of the codes as written. Default f64.
+    pub codes_as: ElementType,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            method: Method::Layerwise(LayerOptions::default()),
+            refine: false,
+            reproduces_within: Tolerances::default().epsilon,
+            solver: SolverChoice::default(),
+            device: DeviceChoice::default(),
+            adapter: None,
+            threads: None,
+            precision: Precision::default(),
+            codes_as: ElementType::F64,
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn validate(&self) -> Result<()> {
+        if let Some(threads) = self.threads
+            && !(1..=MOST_THREADS).contains(&threads)
+        {
+            return Err(Error::option("--threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
+        }
+        match &self.method {
+            Method::Layerwise(options) => options.tolerances.validate(),
+            Method::Descent(options) => options.validate(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The report's row of one observation.
+
+use crate::formats::report::{ObservationRow, Residual, Status};
+use crate::lp::Inversion;
+
+pub(super) fn empty_row(index: u64, status: Status) -> ObservationRow {
+    ObservationRow {
+        index,
+        status,
+        reproduces: false,
+        residual: Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN },
+        clamped: 0,
+        refined: false,
+        iterations: None,
+        code_error: None,
+        layers: Vec::new(),
+    }
+}
+
+pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow {
+    let certified = inversion.is_certified();
+    let status = match inversion.failure {
+        Some(why) => Status::Failed(why),
+        None if certified => Status::Solved,
+        None => Status::NotCertified,
+    };
+    ObservationRow { clamped: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
+}
+
+/// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
+pub(super) fn residual(observation: &[f64], output: &[f64]) -> Residual {
+    let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
+    for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
+        let difference = (g - x).abs();
+        linf = linf.max(difference);
+        l1 += difference;
+        squares += difference * difference;
+        norm += x * x;
+        observed += 1;
+    }
+    // One NaN makes the sum NaN; the maximum passes over it.
+    if observed == 0 || f64::is_nan(l1) {
+        return Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN };
+    }
+    Residual { linf, l1, l2_relative: if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() } }
+}

@@ -1,0 +1,81 @@
+//! A layer's inversion by `exact`: least squares for each observation, one batch of feasibility problems for those it does not
+//! settle.
+
+use rayon::prelude::*;
+
+use super::super::certificate::Verdict;
+use super::super::certified::{CertifiedSolution, solve_certified};
+use super::super::formulation::exact;
+use super::super::formulation::target::Targets;
+use super::super::problem::Problem;
+use super::{LayerAnswer, LayerContext, LayerOutcome, StageTimes, timed};
+use crate::error::Result;
+
+impl LayerContext<'_> {
+    pub(super) fn invert_exactly(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+        let count = targets.values.ncols();
+        let relative = self.precision.relative_tolerance();
+        let tolerances: Vec<f64> =
+            (0..count).map(|index| exact::tolerance(self.system, targets.column(index), relative)).collect();
+        let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
+        Ok(timed(&mut times.solve, || {
+            let least_squares = |index: usize| {
+                let active = |unit| masks.is_active(index, unit);
+                exact::least_squares(self.system, self.shape(), targets.column(index), active, tolerances[index])
+            };
+            let solved: Vec<Option<Vec<f64>>> = (0..count).into_par_iter().map(least_squares).collect();
+            let unsolved: Vec<usize> = (0..count).filter(|&index| solved[index].is_none()).collect();
+            let problem = |&index: &usize| {
+                let active = |unit| masks.is_active(index, unit);
+                exact::feasibility(self.system, self.shape(), targets.column(index), active)
+            };
+            let problems: Vec<Problem> = unsolved.par_iter().map(problem).collect();
+            let mut fallbacks = solve_certified(self.system, self.solver, &problems).into_iter();
+            let answer = |(index, z): (usize, Option<Vec<f64>>)| {
+                let active_rows = masks.active_count(index);
+                match z {
+                    Some(z) => LayerAnswer {
+                        determined: vec![true; z.len()],
+                        z,
+                        outcome: LayerOutcome::Found,
+                        epsilon: tolerances[index],
+                        objective: 0.0,
+                        active_rows,
+                        solves: 0,
+                        iterations: 0,
+                        certified: true,
+                        retries: 0,
+                    },
+                    None => {
+                        let solution = fallbacks.next().unwrap_or_else(|| CertifiedSolution::missing(self.system));
+                        exact_fallback(solution, tolerances[index], active_rows)
+                    }
+                }
+            };
+            solved.into_iter().enumerate().map(answer).collect()
+        }))
+    }
+}
+
+fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usize) -> LayerAnswer {
+    let objective = solution.objective();
+    // A point that satisfies the rows needs no dual; that there is none is believed only of a certified optimum.
+    let found = objective <= tolerance;
+    let outcome = match solution.verdict {
+        _ if found => LayerOutcome::Found,
+        Verdict::Optimal { .. } => LayerOutcome::Impossible,
+        _ => LayerOutcome::SolverFailed,
+    };
+    LayerAnswer {
+        outcome,
+        epsilon: tolerance,
+        objective,
+        active_rows,
+        solves: 1,
+        iterations: solution.iterations.into(),
+        certified: found || solution.is_certified(),
+        retries: solution.retried.into(),
+        determined: solution.determined,
+        z: solution.z,
+    }
+}

@@ -1,0 +1,111 @@
+//! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
+
+use super::super::certified::CertifiedSolution;
+use super::super::formulation::ladder::{LadderPoint, LadderSearch};
+use super::super::formulation::monotone::MonotoneSearch;
+use super::{LayerAnswer, LayerContext, LayerOutcome};
+
+/// The search over ε of one observation.
+pub(super) enum Search {
+    Monotone(MonotoneSearch),
+    Ladder(LadderSearch),
+}
+
+impl Search {
+    pub(super) fn next_step(&mut self) -> Option<usize> {
+        match self {
+            Search::Monotone(search) => search.next_step(),
+            Search::Ladder(search) => search.next_step(),
+        }
+    }
+}
+
+/// One observation on its way through the rounds.
+pub(super) struct Member {
+    pub(super) search: Search,
+    /// Solved steps that may become the answer: all of a monotone search's few, the best of a ladder's.
+    kept: Vec<(usize, CertifiedSolution, usize)>,
+    solves: usize,
+    iterations: u64,
+    retries: usize,
+    certified: bool,
+    /// A solve gave nothing to go on with.
+    broken: bool,
+}
+
+impl Member {
+    pub(super) fn new(search: Search) -> Self {
+        Member { search, kept: Vec::new(), solves: 0, iterations: 0, retries: 0, certified: true, broken: false }
+    }
+
+    pub(super) fn best_loss(&self) -> Option<f64> {
+        match &self.search {
+            Search::Ladder(search) => search.best_loss(),
+            Search::Monotone(_) => None,
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        step: usize,
+        solution: CertifiedSolution,
+        point: Option<LadderPoint>,
+        active_rows: usize,
+    ) {
+        self.solves += 1;
+        self.iterations += u64::from(solution.iterations);
+        self.retries += usize::from(solution.retried);
+        self.certified &= solution.is_certified();
+        match &mut self.search {
+            Search::Monotone(search) => {
+                let delta = solution.objective();
+                if delta.is_finite() {
+                    search.record(step, delta);
+                    self.kept.push((step, solution, active_rows));
+                } else {
+                    // Without a δ the search cannot go on; nothing else stands to be learnt.
+                    self.broken = true;
+                    search.abandon();
+                }
+            }
+            Search::Ladder(search) => {
+                if search.record(step, point) {
+                    self.kept = vec![(step, solution, active_rows)];
+                }
+            }
+        }
+    }
+
+    pub(super) fn answer(self, context: &LayerContext<'_>) -> LayerAnswer {
+        let chosen = match &self.search {
+            Search::Monotone(search) => search.answer().and_then(|answer| {
+                let shared = self.kept.iter().find(|(step, ..)| search.same_rows(*step, answer));
+                shared.map(|(_, solution, active_rows)| (answer, solution.clone(), *active_rows))
+            }),
+            Search::Ladder(_) => self.kept.into_iter().next(),
+        };
+        let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
+        let (outcome, step, solution, active_rows) = match found {
+            Some((step, solution, active_rows)) => (LayerOutcome::Found, step, solution, active_rows),
+            None => {
+                let outcome = match self.search {
+                    Search::Ladder(_) if self.certified => LayerOutcome::NoFeasibleStep,
+                    _ => LayerOutcome::SolverFailed,
+                };
+                (outcome, 0, CertifiedSolution::missing(context.system), 0)
+            }
+        };
+        LayerAnswer {
+            outcome,
+            epsilon: context.options.tolerances.at(step),
+            objective: solution.objective(),
+            active_rows,
+            solves: self.solves,
+            iterations: self.iterations,
+            certified: self.certified,
+            retries: self.retries,
+            determined: solution.determined,
+            z: solution.z,
+        }
+    }
+}

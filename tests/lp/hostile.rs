@@ -1,0 +1,158 @@
+//! Data at the ends of the numbers, and problems in other units: one observation never stops the others, and scaling changes
+//! no verdict.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+use unrelu::lp::formulation::target::Precision;
+use unrelu::lp::formulation::{Method, RowRule, Tolerances, exact};
+use unrelu::lp::layer::{LayerOptions, LayerOutcome};
+use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::{Inversion, LayerSystems, invert_batch};
+use unrelu::network::{Activation, Network};
+
+use crate::oracle;
+use crate::support::{
+    HostDevice, codes, forward, invert, layer_answer, method, network, random_instance, relative_error,
+};
+
+fn with_precision(
+    network: &Arc<Network>,
+    options: &LayerOptions,
+    x: &DMatrix<f64>,
+    precision: Precision,
+) -> Vec<Inversion> {
+    let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
+    invert_batch(network, &systems, &device, &InteriorPoint, options, x, precision).unwrap().0
+}
+
+#[test]
+fn a_huge_observation_stops_no_other() {
+    for activation in [Activation::Relu, Activation::LeakyRelu(0.1)] {
+        let network = network(&[3, 10, 30], activation, 1);
+        let clean = forward(&network, 0..2, &codes(3, 3, 2));
+        for chosen in [Method::Linf, Method::L1, Method::Exact] {
+            let expected = invert(&network, &InteriorPoint, &method(chosen), &clean);
+            for huge in [1e308, -1e308, f64::MAX] {
+                let mut spoilt = clean.clone();
+                spoilt.column_mut(1).fill(huge);
+                let answers = invert(&network, &InteriorPoint, &method(chosen), &spoilt);
+                assert_eq!(answers[0], expected[0], "{chosen} {activation} {huge:e}");
+                assert_eq!(answers[2], expected[2], "{chosen} {activation} {huge:e}");
+            }
+        }
+    }
+}
+
+/// The same network with its layers in other units: the hidden vector scaled up or down, the output the same.
+#[test]
+fn units_of_the_hidden_layer_change_no_verdict() {
+    let plain = network(&[5, 20, 60], Activation::Relu, 1);
+    let truth = codes(5, 20, 2);
+    let observations = forward(&plain, 0..2, &truth);
+    for scale in [1e-6, 1e6] {
+        let mut layers = plain.layers().to_vec();
+        layers[0].weight *= scale;
+        layers[1].weight /= scale;
+        let network = Arc::new(Network::new(layers, "scaled").unwrap());
+        for chosen in [Method::Linf, Method::L1, Method::Exact] {
+            let mut options = method(chosen);
+            // ε is in the layers' own units; below both it says the same in each.
+            options.tolerances = Tolerances { epsilon: 1e-12, growth: 1.2 };
+            for (index, answer) in invert(&network, &InteriorPoint, &options, &observations).iter().enumerate() {
+                assert!(answer.is_certified() && answer.is_determined(), "{chosen} {scale:e} {index}: {answer:?}");
+                assert!(
+                    relative_error(&answer.code, truth.column(index).as_slice()) < 1e-6,
+                    "{chosen} {scale:e} {index}"
+                );
+            }
+        }
+    }
+}
+
+/// Undoing a sigmoid or tanh magnifies rounding; `exact` knows by how much.
+#[test]
+fn exact_takes_noise_free_bijective_outputs() {
+    for output in [Activation::Sigmoid, Activation::Tanh, Activation::Identity] {
+        let mut layers = network(&[5, 20, 60], Activation::Relu, 7).layers().to_vec();
+        layers[1].activation = output;
+        let network = Arc::new(Network::new(layers, "test").unwrap());
+        let truth = codes(5, 50, 8);
+        let observations = forward(&network, 0..2, &truth);
+        for (precision, tolerance) in [(Precision::F64, 1e-6), (Precision::F32, 1e-2)] {
+            let stored = if precision == Precision::F32 {
+                observations.map(|x| f64::from(x as f32))
+            } else {
+                observations.clone()
+            };
+            for (index, answer) in
+                with_precision(&network, &method(Method::Exact), &stored, precision).iter().enumerate()
+            {
+                assert!(answer.is_certified(), "{output} {precision:?} {index}: {answer:?}");
+                if answer.is_determined() {
+                    let error = relative_error(&answer.code, truth.column(index).as_slice());
+                    assert!(error <= tolerance, "{output} {precision:?} {index}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+/// A target of 0 that a bias and a code cancel to is rounded like them.
+#[test]
+fn exact_takes_targets_that_cancel_to_zero() {
+    let mut layers = network(&[5, 20], Activation::LeakyRelu(0.2), 9).layers().to_vec();
+    let truth = codes(5, 1, 10);
+    layers[0].bias = -(&layers[0].weight * truth.column(0));
+    let network = Arc::new(Network::new(layers, "test").unwrap());
+    let answer = invert(&network, &InteriorPoint, &method(Method::Exact), &DMatrix::zeros(20, 1)).remove(0);
+    assert!(answer.is_certified());
+    assert!(relative_error(&answer.code, truth.as_slice()) < 1e-9);
+}
+
+#[test]
+fn saturated_images_have_an_answer_by_every_method() {
+    let mut layers = network(&[5, 20, 60], Activation::Relu, 11).layers().to_vec();
+    layers[1].activation = Activation::Sigmoid;
+    let network = Arc::new(Network::new(layers, "test").unwrap());
+    let images = DMatrix::from_fn(60, 4, |row, column| if (row * 7 + column * 3) % 5 < 2 { 1.0 } else { 0.0 });
+    for chosen in [Method::Linf, Method::L1, Method::Relaxed] {
+        for answer in with_precision(&network, &method(chosen), &images, Precision::U8) {
+            assert_eq!(answer.clamped, 60);
+            assert!(answer.failure.is_none(), "{chosen}: {:?}", answer.failure);
+        }
+    }
+}
+
+/// (4), posed as the least tolerance at which it holds, against the dual of the definition.
+#[test]
+fn the_feasibility_problem_against_its_dual() {
+    for activation in [Activation::Relu, Activation::LeakyRelu(0.3)] {
+        for nonnegative in [false, true] {
+            for seed in 0..10 {
+                // Fewer rows than columns, too: then it often holds.
+                let units = 4 + 3 * (seed as usize % 4);
+                let instance = random_instance(units, 6, activation, nonnegative, 0.05, 300 + seed);
+                let expected = oracle::infeasibility_by_dual(&instance);
+                let system = instance.system();
+                let options = LayerOptions { rows: RowRule::Corrected, ..method(Method::Exact) };
+                let answer = layer_answer(&instance, &InteriorPoint, &options);
+                let targets = unrelu::lp::formulation::target::Targets::from_hidden(DMatrix::from_column_slice(
+                    units,
+                    1,
+                    &instance.target,
+                ));
+                let tolerance = exact::tolerance(&system, targets.column(0), 1e-9);
+                assert!(answer.certified, "{}", instance.name);
+                match answer.outcome {
+                    LayerOutcome::Found => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),
+                    LayerOutcome::Impossible => {
+                        let difference = (answer.objective - expected).abs();
+                        assert!(difference <= 1e-8 * (expected + instance.scale()), "{}", instance.name);
+                    }
+                    other => panic!("{}: {other:?}", instance.name),
+                }
+            }
+        }
+    }
+}
