@@ -53,9 +53,9 @@ fn a_flipped_bit_changes_the_answer() {
     let flipped = run(&HostDevice { flip: Some((1, off)), ..HostDevice::new(&network) });
     assert_eq!(flipped[0], expected[0]);
     assert_eq!(flipped[2], expected[2]);
-    // The changed rows make ε grow and the code another one.
+    // The first step's rows are met no more: the search goes on to a larger ε.
     assert!(flipped[1].layers[0].epsilon > expected[1].layers[0].epsilon);
-    assert!(relative_error(&flipped[1].code, &expected[1].code) > 1e-6);
+    assert!(flipped[1].layers[0].solves > expected[1].layers[0].solves);
 }
 
 #[test]
