@@ -7,7 +7,7 @@ use super::lanes::{LANE, Lane, vectorised};
 use super::packed::PackedWeights;
 
 /// Rows gathered at a time.
-const GATHERED: usize = 32;
+const GATHERED: usize = 24;
 
 vectorised! {
     /// Adds `Σ_i roots[i]² w_{units[i]} w_{units[i]}ᵀ` to the upper triangle of `matrix`, whose rows are `stride` lanes apart.

@@ -8,6 +8,8 @@ use super::stages::Stage;
 use super::state::State;
 use crate::lp::problem::Outcome;
 
+/// Columns from which single precision pays.
+pub const SINGLE_FROM: usize = 32;
 /// Total of the products at the end, relative to the objective …
 const GAP: f64 = 1e-12;
 /// … and to the problem's size: 1 a violation, `Σ|q||z|` for linear ones.
@@ -22,6 +24,8 @@ pub struct Limits {
     pub residual: f64,
     /// Whether units may leave the iteration before its end.
     pub retire: bool,
+    /// Normal matrices are formed in single precision while the relative gap is above this.
+    pub single_above: f64,
     /// Whether signs of infeasibility and standstill end the iteration.
     pub give_up: bool,
     /// Share of the way to the boundary at most.
@@ -61,6 +65,7 @@ impl State {
         let mut since_best = 0;
         let mut iterations = 0;
         let mut kept = false;
+        let mut relative = f64::INFINITY;
         let outcome = loop {
             if limits.retire && self.retire_units(weights) {
                 // The best point so far has rows that are gone.
@@ -68,6 +73,7 @@ impl State {
                 kept = false;
             }
             self.residuals();
+            self.normal.single = weights.columns >= SINGLE_FROM && limits.single_above < relative;
             self.predict(weights, nonnegative);
             let quality = self.quality(weights, nonnegative);
             let worst = quality.worst();
@@ -75,6 +81,7 @@ impl State {
                 break Outcome::Stalled;
             }
             let enough = quality.gap <= 1.0 && quality.rows <= limits.residual && quality.dual <= limits.residual;
+            relative = quality.gap * GAP;
             if worst < best {
                 since_best = if worst < 0.5 * best { 0 } else { since_best + 1 };
                 best = worst;

@@ -7,6 +7,7 @@
 
 mod cholesky;
 mod gram;
+mod gram_single;
 mod iteration;
 mod lanes;
 mod lu;
@@ -73,9 +74,17 @@ impl InteriorPoint {
     }
 }
 
-const USUAL: Limits = Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true };
+const USUAL: Limits =
+    Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true, single_above: 1e-3 };
 /// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
-const PATIENT: Limits = Limits { iterations: 300, residual: 1e-12, boundary: 0.95, retire: false, give_up: false };
+const PATIENT: Limits = Limits {
+    iterations: 300,
+    residual: 1e-12,
+    boundary: 0.95,
+    retire: false,
+    give_up: false,
+    single_above: f64::INFINITY,
+};
 
 fn solve_one(
     system: &LayerSystem,

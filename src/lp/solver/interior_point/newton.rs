@@ -2,7 +2,6 @@
 //! back-substitution. Section 2 of `docs/THE_LP_ENGINE.md` derives every line; names are the ones there.
 
 use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
-use super::gram::add_gram;
 use super::lanes::{LANE, numbers, numbers_mut, vectorised};
 use super::packed::PackedWeights;
 use super::products::{combine, combine_three, products};
@@ -43,7 +42,7 @@ impl State {
         let normal = &mut self.normal;
         normal.reset(lanes);
         select_units(&self.rows.units, &self.merged.weight, &mut normal.units, &mut normal.roots);
-        add_gram(weights, &normal.units, &normal.roots, &mut normal.gathered, &mut normal.matrix, lanes + 1);
+        normal.add_products(weights);
         self.clock.lap(Stage::NormalMatrix);
         let f = numbers(&self.combined[1]);
         let c = numbers(&self.combined[2]);

@@ -7,7 +7,7 @@
 //! with: its rows start infeasible.
 
 use super::cholesky::{factor, forward_solved, solve_backward};
-use super::gram::add_gram;
+use super::iteration::SINGLE_FROM;
 use super::lanes::{LANE, numbers, numbers_mut};
 use super::packed::PackedWeights;
 use super::products::{combine, products};
@@ -17,7 +17,7 @@ use super::state::State;
 /// Least room between a row and its bound, in units of the largest bound.
 const LEAST_ROOM: f64 = 1e-3;
 /// Ridge of the least squares, in units of the matrix's mean diagonal entry: rows need not have full rank.
-const RIDGE: f64 = 1e-9;
+const RIDGE: f64 = 1e-6;
 /// Least `z`, relative to the mean size of its entries.
 const LEAST_Z: f64 = 0.02;
 /// The same, relative to the largest violation of the fit.
@@ -79,7 +79,8 @@ impl State {
             values.resize(self.rows.units.len(), 0.0);
             return;
         }
-        add_gram(weights, &normal.units, &normal.roots, &mut normal.gathered, &mut normal.matrix, lanes + 1);
+        normal.single = columns >= SINGLE_FROM;
+        normal.add_products(weights);
         combine(weights, &normal.units, values, &mut self.combined[0]);
         let trace: f64 = (0..columns).map(|i| normal.matrix[i * (lanes + 1) + i / LANE].0[i % LANE]).sum();
         let ridge = (RIDGE * trace / columns as f64).max(f64::MIN_POSITIVE);

@@ -1,7 +1,10 @@
 //! What one observation's iteration carries: the point, the direction, the residuals and the reduced system.
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
+use super::gram::add_gram;
+use super::gram_single::{WideLane, add_gram_single};
 use super::lanes::{LANE, Lane, lanes_for, numbers};
+use super::packed::PackedWeights;
 use super::retire::Retired;
 use super::rows::Rows;
 use super::stages::StageClock;
@@ -79,6 +82,10 @@ pub struct Normal {
     pub border_pivot: f64,
     /// Workspace of the products.
     pub gathered: Vec<Lane>,
+    /// The same in single precision.
+    pub gathered_single: Vec<WideLane>,
+    /// Whether the matrix may be formed in single precision.
+    pub single: bool,
     /// Workspace of the factorisation.
     pub above: Vec<Lane>,
     /// Units that enter the matrix, and the roots of their weights.
@@ -95,6 +102,16 @@ impl Normal {
         self.inverse_pivots.resize(lanes * LANE, 0.0);
         self.border.clear();
         self.border.resize(lanes, Lane::ZERO);
+    }
+
+    /// Adds `Σ roots² w wᵀ` over the chosen units.
+    pub fn add_products(&mut self, weights: &PackedWeights) {
+        let stride = weights.lanes + 1;
+        if self.single {
+            add_gram_single(weights, &self.units, &self.roots, &mut self.gathered_single, &mut self.matrix, stride);
+        } else {
+            add_gram(weights, &self.units, &self.roots, &mut self.gathered, &mut self.matrix, stride);
+        }
     }
 
     /// Adds to a diagonal entry.
