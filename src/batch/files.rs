@@ -114,7 +114,7 @@ impl FileRun {
         codes.finish()?;
         add_since(&mut summary.seconds.write, writing);
         add_since(&mut summary.seconds.total, start);
-        summary.device = inverter.device().description();
+        summary.device = inverter.device_description();
         summary.dispatches = inverter.device().dispatches();
         summary.threads = inverter.threads();
         Ok(summary)

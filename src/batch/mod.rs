@@ -128,6 +128,11 @@ impl Inverter {
         &*self.device
     }
 
+    /// The device in words, with the threads that this inverter gives it.
+    pub fn device_description(&self) -> String {
+        self.pool.install(|| self.device.description())
+    }
+
     /// Why `auto` took the CPU, if it did.
     pub fn device_notice(&self) -> Option<&str> {
         self.device_notice.as_deref()
