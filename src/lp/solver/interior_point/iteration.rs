@@ -300,9 +300,9 @@ vectorised! {
         let [b, db] = right.map(|x| &x[..n]);
         let mut sums = [0.0f64; 8];
         for start in (0..n / 8 * 8).step_by(8) {
-            for i in 0..8 {
+            for (i, sum) in sums.iter_mut().enumerate() {
                 let at = start + i;
-                sums[i] += (a[at] + alpha * da[at]) * (b[at] + beta * db[at]);
+                *sum += (a[at] + alpha * da[at]) * (b[at] + beta * db[at]);
             }
         }
         for at in n / 8 * 8..n {

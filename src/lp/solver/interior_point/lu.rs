@@ -42,7 +42,8 @@ impl Lu {
         for p in 0..self.size {
             let entry = |row: usize| numbers(&self.entries[row * self.stride..])[p].abs();
             let best = (p..self.size).max_by(|&a, &b| entry(a).total_cmp(&entry(b))).unwrap_or(p);
-            if !(entry(best) > SINGULAR * largest) {
+            // A NaN is no pivot either.
+            if entry(best).is_nan() || entry(best) <= SINGULAR * largest {
                 return false;
             }
             if best != p {

@@ -74,6 +74,9 @@ impl InteriorPoint {
     }
 }
 
+/// No answer has a `z` this large, where the largest bound and the largest weight are 1.
+const ENORMOUS: f64 = 1e7;
+
 const USUAL: Limits =
     Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true, single_above: 1e-3 };
 /// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
@@ -111,6 +114,12 @@ fn solve_one(
         end.iterations += spent;
     }
     (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
+    if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
+        // Rounding in rows of such terms hides anything, from the certificate too.
+        solution.outcome = Outcome::Stalled;
+        solution.z.fill(f64::NAN);
+        return solution;
+    }
     for (z, scaled) in solution.z.iter_mut().zip(numbers(&state.point.z)) {
         *z = scaled * state.rows.z_scale;
     }

@@ -12,6 +12,9 @@ use super::state::State;
 /// A unit whose weight is under this share of the largest is left out of the normal matrix.
 const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
 
+/// Added to the diagonal: keeps `z` from running away where the optimal face has no bound and no row or bound would hold it.
+const PROXIMAL: f64 = 1e-10;
+
 /// What the step aims at: `r_c = target − p y − dp dy` and so on; the predictor aims at 0 without the second-order term.
 #[derive(Debug, Clone, Copy)]
 pub enum Aim {
@@ -47,6 +50,7 @@ impl State {
         let f = numbers(&self.combined[1]);
         let c = numbers(&self.combined[2]);
         for i in 0..columns {
+            normal.add_diagonal(i, PROXIMAL);
             // r_z/z = −v for the predictor.
             normal.set_right(i, 1, self.dual_residual[i] - v[i] - f[i]);
             if self.rows.kind == Kind::Largest {

@@ -20,7 +20,7 @@ const NEGLIGIBLE_SHARE: f64 = 0.04;
 /// For the sum of violations: how close to 0 or 1 the share of a unit must be.
 const SETTLED: f64 = 0.01;
 /// Leaving has a price; it is paid when at least one in so many can leave.
-const WORTH: usize = 8;
+const WORTH: usize = 20;
 /// How far a retired row may be violated, in units of the largest bound.
 const VIOLATED: f64 = 1e-11;
 

@@ -216,7 +216,7 @@ impl State {
             for slot in &self.rows.slots {
                 for (row, a) in slot.clone().zip(&vertex.a) {
                     let excess = self.rows.side[row] * a - self.rows.bound[row] - self.rows.slack[row] * delta;
-                    if !(excess <= VIOLATED) {
+                    if excess.is_nan() || excess > VIOLATED {
                         return false;
                     }
                 }
@@ -234,10 +234,10 @@ impl State {
             combine(weights, &vertex.units, &vertex.signs, &mut vertex.gradient);
             let g = numbers(&vertex.gradient);
             let mut free = vertex.free.iter().map(|&i| i as usize).peekable();
-            for i in 0..weights.columns {
+            for (i, (g, q)) in g.iter().zip(&self.rows.weights).enumerate() {
                 if free.peek() == Some(&i) {
                     free.next();
-                } else if !(g[i] - self.rows.weights[i] > POSITIVE) {
+                } else if (g - q).is_nan() || g - q <= POSITIVE {
                     return false;
                 }
             }
