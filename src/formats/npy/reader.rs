@@ -126,7 +126,8 @@ impl NpyReader {
 
 fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {
     let elements = header.count as u128 * header.width as u128;
-    let expected = u128::from(header.data_start) + elements * header.element_type.size() as u128;
+    let expected =
+        u128::from(header.data_start).saturating_add(elements.saturating_mul(header.element_type.size() as u128));
     if u128::from(found) == expected {
         return Ok(());
     }
