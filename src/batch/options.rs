@@ -54,7 +54,7 @@ impl FromStr for SolverChoice {
     }
 }
 
-/// How an [`Inverter`] works. The default is `linf` on whatever device there is.
+/// How an [`Inverter`](super::Inverter) works. The default is `linf` on whatever device there is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The method. Default `linf`.

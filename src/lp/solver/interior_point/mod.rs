@@ -1,7 +1,7 @@
 //! The engine: a primal–dual interior point for a layer's linear programs, many observations on one shared `W`.
 //!
 //! Rows, violations and bounds are eliminated by hand, so that an iteration factors one symmetric `columns × columns` matrix
-//! ([`newton`]; derived in `docs/THE_LP_ENGINE.md`). Observations are spread over the rayon pool and solved one at a time on
+//! (`newton`; derived in `docs/THE_LP_ENGINE.md`). Observations are spread over the rayon pool and solved one at a time on
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
