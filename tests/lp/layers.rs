@@ -92,7 +92,8 @@ fn undetermined_entries_are_said_and_handed_on() {
     };
     let network = Arc::new(Network::new(vec![first, second], "test").unwrap());
     for chosen in [Method::Linf, Method::L1, Method::Relaxed, Method::Exact] {
-        let answer = invert(&network, &InteriorPoint, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
+        let answer =
+            invert(&network, &InteriorPoint, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
         assert_eq!(answer.layers[0].undetermined_entries, 1, "{chosen}");
         assert!(answer.layers[1].determined, "{chosen}");
         assert!((answer.code[0] - 3.0).abs() <= 1e-5, "{chosen}: {:?}", answer.code);
