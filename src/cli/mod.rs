@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, each from raw arguments to resolved options to one library call.
 //! No mathematics here. Progress goes to standard error, data to files or standard output.
 
+mod bench;
 mod completions;
 mod demo;
 mod device_args;
@@ -59,6 +60,7 @@ subcommands! {
     Inspect => inspect,
     Devices => devices,
     Demo => demo,
+    Bench => bench,
     Completions => completions,
 }
 

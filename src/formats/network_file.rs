@@ -37,6 +37,17 @@ pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
     build_network(&*file, &resolve_layers(&*file, options)?, options)
 }
 
+/// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says how it was made.
+///
+/// # Errors
+/// None, unless the program was built from a damaged source.
+pub fn bundled_generator() -> Result<Network> {
+    const BYTES: &[u8] = include_bytes!("../../examples/mnist_relu_20_60_784.safetensors");
+    let options = NetworkOptions::default();
+    let file = SafetensorsFile::from_bytes(BYTES, "the bundled generator")?;
+    build_network(&file, &resolve_layers(&file, &options)?, &options)
+}
+
 /// Which tensors of the file are the generator's layers; the first half of [`load_network`].
 pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Vec<LayerNames>> {
     resolve(file.tensors(), options.layers.as_deref(), file.source())

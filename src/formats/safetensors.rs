@@ -28,12 +28,20 @@ pub const OUTPUT_ACTIVATION: &str = "output_activation";
 /// An opened `.safetensors` file.
 #[derive(Debug)]
 pub struct SafetensorsFile {
-    path: PathBuf,
+    contents: Contents,
     source: String,
     tensors: Vec<TensorInfo>,
     /// Where each tensor's bytes lie in the file, by name.
     places: BTreeMap<String, (u64, u64)>,
     metadata: BTreeMap<String, String>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Contents {
+    File(PathBuf),
+    /// Part of the program.
+    Bytes(&'static [u8]),
 }
 
 /// A tensor's entry in the header.
@@ -56,9 +64,21 @@ impl SafetensorsFile {
     /// [`Error::Input`] if the header is not understood or claims more, or less, than the file has.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
-        let source = path.display().to_string();
         let mut file = File::open(path).map_err(cannot_read)?;
         let file_length = file.metadata().map_err(cannot_read)?.len();
+        Self::parse(&mut file, file_length, Contents::File(path.to_owned()), path.display().to_string())
+    }
+
+    /// The same for a file that was compiled into the program; `source` names it in messages.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn from_bytes(bytes: &'static [u8], source: &str) -> Result<Self> {
+        Self::parse(&mut &*bytes, bytes.len() as u64, Contents::Bytes(bytes), source.to_owned())
+    }
+
+    /// Reads the header of `file_length` bytes.
+    fn parse(file: &mut impl Read, file_length: u64, contents: Contents, source: String) -> Result<Self> {
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(|_| refuse(&source, format!("{file_length} bytes"), "a header"))?;
         let header_length = u64::from_le_bytes(length);
@@ -71,14 +91,14 @@ impl SafetensorsFile {
         }
         // At most LONGEST_HEADER, and no more than the file holds.
         let mut text = vec![0; header_length as usize];
-        file.read_exact(&mut text).map_err(cannot_read)?;
+        file.read_exact(&mut text).map_err(|error| Error::io(Path::new(&source), "read", error))?;
         let header: Map<String, Value> = serde_json::from_slice(&text)
             .map_err(|error| refuse(&source, format!("a header that is not JSON ({error})"), "a JSON header"))?;
 
         let data_start = 8 + header_length;
         let data_length = file_length - data_start;
         let mut opened = SafetensorsFile {
-            path: path.to_owned(),
+            contents,
             source,
             tensors: Vec::new(),
             places: BTreeMap::new(),
@@ -175,12 +195,7 @@ impl TensorFile for SafetensorsFile {
                 "name one that `unrelu inspect` lists",
             ));
         };
-        let mut bytes = Vec::new();
-        let read = File::open(&self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(start))?;
-            file.take(length).read_to_end(&mut bytes)
-        });
-        read.map_err(|error| Error::io(&self.path, "read", error))?;
+        let bytes = self.contents.read(start, length)?;
         if bytes.len() as u64 != length {
             return Err(refuse(
                 &self.source,
@@ -196,6 +211,24 @@ impl TensorFile for SafetensorsFile {
                 "convert the weights to floating point before saving them",
             )
         })
+    }
+}
+
+impl Contents {
+    /// Up to `length` bytes from `start` on; fewer where there are no more.
+    fn read(&self, start: u64, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self {
+            Contents::File(path) => {
+                let read = File::open(path).and_then(|mut file| {
+                    file.seek(SeekFrom::Start(start))?;
+                    file.take(length).read_to_end(&mut bytes)
+                });
+                read.map_err(|error| Error::io(path, "read", error))?;
+            }
+            Contents::Bytes(all) => bytes.extend(all.iter().skip(start as usize).take(length as usize)),
+        }
+        Ok(bytes)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_arrays;
 mod bad_networks;
+mod bench;
 mod demo;
 mod folder;
 mod generate;

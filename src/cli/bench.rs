@@ -1,0 +1,126 @@
+//! `unrelu bench`: side-by-side tables in one run.
+
+use std::path::{Path, PathBuf};
+
+use unrelu::bench::instances::{SIZES, Size};
+use unrelu::bench::{self, Options, table};
+use unrelu::error::{Error, Result};
+use unrelu::lp::formulation::Method;
+
+use super::{Outcome, interrupt, print};
+
+/// Measure this machine: side-by-side tables, each in one run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  unrelu bench lp --quick")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Lp(LpArgs),
+}
+
+/// The linear programs of one layer: the interior point against Clarabel on the same LPs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  unrelu bench lp --quick\n  \
+                        unrelu bench lp --sizes 500x100 --methods linf,l1\n  \
+                        unrelu bench lp --export lps --json > ours.json    for scripts/bench_peers.py\n\n\
+                        Sizes: 500x100, 784x60 (random and trained weights), 100x20, 600x250, 2000x200; --quick leaves \
+                        the last two out unless --sizes names them.")]
+struct LpArgs {
+    /// Small batches and fewer repetitions: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Print a list of rows as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Only these sizes, ROWSxCOLUMNS
+    #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
+    sizes: Vec<String>,
+
+    /// Only these of linf, l1 and relaxed
+    #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
+    methods: Vec<Method>,
+
+    /// LPs in a batch [default: 1000, with --quick 25]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+
+    /// Print what share of the engine's time each of its stages takes
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
+
+    /// Write the first LPs of each group into this folder, as .npy with an index
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
+
+    /// Replace an export that exists
+    #[arg(long, requires = "export")]
+    force: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    match args.what {
+        What::Lp(args) => run_lp(args),
+    }
+}
+
+fn run_lp(args: LpArgs) -> Result<Outcome> {
+    let json = args.json;
+    let options = resolve(args)?;
+    interrupt::listen();
+    if !json {
+        print::print(&table::heading(options.batch, rayon::current_num_threads()))?;
+    }
+    let groups = options.sizes.len() * options.methods.len();
+    let mut done = 0;
+    let rows = bench::run(&options, |group, measured| {
+        if interrupt::requested() {
+            return Err(Error::Cancelled);
+        }
+        done += 1;
+        if json {
+            print::note(&format!("{done} of {groups}: {group}"));
+            return Ok(());
+        }
+        print::print(&(table::line(group, &measured.measurements) + &table::profile_line(&measured.profile)))
+    })?;
+    if json {
+        let text = serde_json::to_string_pretty(&rows)
+            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+        print::print(&(text + "\n"))?;
+    } else {
+        print::print(table::FOOTING)?;
+    }
+    Ok(Outcome::Complete)
+}
+
+fn resolve(args: LpArgs) -> Result<Options> {
+    let mut options = if args.quick { Options::quick() } else { Options::full() };
+    if !args.sizes.is_empty() {
+        options.sizes = pick(&args.sizes)?;
+    }
+    if !args.methods.is_empty() {
+        options.methods = args.methods;
+    }
+    if let Some(batch) = args.batch {
+        options.batch = batch as usize;
+    }
+    options.profile = args.profile;
+    options.export = args.export;
+    options.force = args.force;
+    Ok(options)
+}
+
+/// The layers of the table that have one of these sizes.
+fn pick(names: &[String]) -> Result<Vec<Size>> {
+    let name = |size: &Size| format!("{}x{}", size.rows, size.columns);
+    if let Some(unknown) = names.iter().find(|wanted| !SIZES.iter().any(|size| name(size) == **wanted)) {
+        return Err(Error::option("--sizes", unknown, SIZES.iter().map(name).collect::<Vec<_>>().join(", ")));
+    }
+    Ok(SIZES.into_iter().filter(|size| names.contains(&name(size))).collect())
+}
