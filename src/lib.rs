@@ -32,7 +32,7 @@
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`bench`], [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`error`].
 //!

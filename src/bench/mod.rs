@@ -1,7 +1,7 @@
 //! `unrelu bench lp`: the linear programs of one layer, the engine against Clarabel on the same instances, in one run.
 //!
 //! [`instances`] makes the layers and their programs, [`measure`] solves and times them, [`table`] writes what a person reads and
-//! [`export`] the same programs as arrays, for solvers that are not Rust's. One thread is timed by [`clock`].
+//! [`export`] the same programs as arrays, for solvers that are not Rust's. One thread is timed by `clock`.
 
 mod clock;
 pub mod export;

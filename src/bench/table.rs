@@ -38,9 +38,9 @@ pub fn heading(batch: usize, threads: usize) -> String {
 /// A group's line.
 pub fn line(group: Group, measurements: &[Measurement]) -> String {
     let ours = || measurements.iter().filter(|row| row.solver != "clarabel");
-    let one_thread = ours().filter(|row| row.threads == 1);
+    let mut one_thread = ours().filter(|row| row.threads == 1);
     let single = one_thread.clone().next();
-    let batch = one_thread.last();
+    let batch = one_thread.next_back();
     let all = ours().next_back();
     let clarabel = measurements.iter().find(|row| row.solver == "clarabel");
     let milliseconds = |row: Option<&Measurement>| row.map_or_else(|| "-".to_owned(), |row| short(row.ms_per_lp));
@@ -70,9 +70,9 @@ pub fn profile_line(shares: &[(&str, f64)]) -> String {
 
 /// What the columns mean that do not say so themselves.
 pub const FOOTING: &str = "
-ratio: Clarabel's milliseconds over those of a batch on one thread. slower path: LPs of the batch whose
-first answer did not pass the certificate. objective differs: at most, relative to Clarabel's, on the LPs
-that it solved.
+ratio: Clarabel's milliseconds over those of a batch on one thread. slower path: LPs of the batch
+whose first answer did not pass the certificate. objective differs: at most, relative to Clarabel's,
+on the LPs that it solved.
 ";
 
 /// Three digits.
