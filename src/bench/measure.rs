@@ -195,7 +195,7 @@ fn solve_with_clarabel(system: &LayerSystem, problems: &[Problem], seconds: f64)
                     not_certified += 1;
                     objectives.push(objective);
                 }
-                Verdict::Infeasible => objectives.push(f64::NAN),
+                Verdict::Infeasible | Verdict::AboveCutoff { .. } => objectives.push(f64::NAN),
             }
         }
         if spent >= seconds {

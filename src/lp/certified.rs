@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_optimal, clip_to_signs};
+use super::basis::{Basis, Neighbour};
+use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
 use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::{Path, Solver};
@@ -19,6 +20,10 @@ pub struct CertifiedSolution {
     pub determined: Vec<bool>,
     /// Iterations of all tries.
     pub iterations: u32,
+    /// Simplex pivots.
+    pub pivots: u32,
+    /// The optimal vertex, where the solver ended at one: what a neighbouring problem may start from.
+    pub vertex: Option<Basis>,
     /// Whether the first try did not pass.
     pub retried: bool,
     /// Which try this is.
@@ -33,6 +38,8 @@ impl CertifiedSolution {
             verdict: Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite },
             determined: vec![false; system.columns()],
             iterations: 0,
+            pivots: 0,
+            vertex: None,
             retried: false,
             path: Path::Usual,
         }
@@ -43,13 +50,64 @@ impl CertifiedSolution {
         !matches!(self.verdict, Verdict::NotCertified { .. })
     }
 
-    /// The primal objective at `z`; `NaN` where the rows are infeasible.
+    /// The primal objective at `z`; `NaN` where the rows are infeasible or only a bound was asked for.
     pub fn objective(&self) -> f64 {
         match self.verdict {
             Verdict::Optimal { objective } | Verdict::NotCertified { objective, .. } => objective,
-            Verdict::Infeasible => f64::NAN,
+            Verdict::Infeasible | Verdict::AboveCutoff { .. } => f64::NAN,
         }
     }
+}
+
+/// As [`solve_certified`], each problem with what is known from a neighbouring one. Whatever that does not lead to a certificate is
+/// solved from nothing.
+pub fn solve_certified_near(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problems: Vec<Problem>,
+    neighbours: &[Neighbour<'_>],
+) -> Vec<CertifiedSolution> {
+    let near = solver.solve_near(system, &problems, neighbours);
+    let mut answers: Vec<Option<CertifiedSolution>> = near
+        .into_par_iter()
+        .zip(&problems)
+        .zip(neighbours)
+        .map(|((solution, problem), neighbour)| check_near(system, problem, solution?, neighbour.cutoff))
+        .collect();
+    let unsolved = |index: usize| answers[index].is_none();
+    let (places, rest): (Vec<usize>, Vec<Problem>) =
+        problems.into_iter().enumerate().filter(|(index, _)| unsolved(*index)).unzip();
+    for (place, answer) in places.into_iter().zip(solve_certified(system, solver, &rest)) {
+        answers[place] = Some(answer);
+    }
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| CertifiedSolution::missing(system))).collect()
+}
+
+/// The answer of [`Solver::solve_near`], if it passes.
+fn check_near(
+    system: &LayerSystem,
+    problem: &Problem,
+    solution: Solution,
+    cutoff: Option<f64>,
+) -> Option<CertifiedSolution> {
+    let Solution { outcome, mut z, mut y, iterations, pivots, vertex } = solution;
+    clip_to_signs(system, &mut z, &mut y);
+    let (verdict, determined) = match (outcome, cutoff) {
+        (Outcome::AboveCutoff, Some(cutoff)) => (certify_above(system, problem, &y, cutoff), false),
+        (Outcome::Optimal, _) if vertex.is_some() => (certify_optimal(system, problem, &z, &y), true),
+        _ => return None,
+    };
+    let passed = !matches!(verdict, Verdict::NotCertified { .. });
+    passed.then(|| CertifiedSolution {
+        z,
+        verdict,
+        determined: vec![determined; system.columns()],
+        iterations,
+        pivots,
+        vertex,
+        retried: false,
+        path: Path::Neighbour,
+    })
 }
 
 /// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
@@ -88,19 +146,23 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
         verdict: Verdict::Optimal { objective: 0.0 },
         determined: vec![false; system.columns()],
         iterations: 0,
+        pivots: 0,
+        vertex: None,
         retried: false,
         path: Path::Usual,
     }
 }
 
 fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, unique } = solution;
+    let Solution { outcome, mut z, mut y, iterations, pivots, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution {
         z,
         verdict,
         determined,
         iterations,
+        pivots,
+        vertex: None,
         retried: false,
         path: Path::Usual,
     };
@@ -114,10 +176,10 @@ fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution:
         let verdict = certify_optimal(system, problem, &z, &y);
         return checked(z, verdict, nothing_determined());
     }
-    if unique {
+    if vertex.is_some() {
         let verdict = certify_optimal(system, problem, &z, &y);
         if matches!(verdict, Verdict::Optimal { .. }) {
-            return checked(z, verdict, vec![true; system.columns()]);
+            return CertifiedSolution { vertex, ..checked(z, verdict, vec![true; system.columns()]) };
         }
     }
     let face = OptimalFace::read(system, problem, &z, &y);

@@ -44,6 +44,8 @@ impl LayerContext<'_> {
                         solves: 0,
                         iterations: 0,
                         certified: true,
+                        pivots: 0,
+                        from_neighbour: 0,
                         retries: 0,
                     },
                     None => {
@@ -74,6 +76,8 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         solves: 1,
         iterations: solution.iterations.into(),
         certified: found || solution.is_certified(),
+        pivots: 0,
+        from_neighbour: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
         z: solution.z,

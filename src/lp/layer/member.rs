@@ -1,8 +1,11 @@
 //! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
 
+use super::super::basis::{Basis, Neighbour};
+use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
+use super::super::solver::Path;
 use super::{LayerAnswer, LayerContext, LayerOutcome};
 
 /// The search over ε of one observation.
@@ -31,11 +34,26 @@ pub(super) struct Member {
     certified: bool,
     /// A solve gave nothing to go on with.
     broken: bool,
+    /// The optimal vertex of the last step that had one.
+    vertex: Option<Basis>,
+    pivots: u64,
+    near: usize,
 }
 
 impl Member {
     pub(super) fn new(search: Search) -> Self {
-        Member { search, kept: Vec::new(), solves: 0, iterations: 0, retries: 0, certified: true, broken: false }
+        Member {
+            search,
+            kept: Vec::new(),
+            solves: 0,
+            iterations: 0,
+            retries: 0,
+            certified: true,
+            broken: false,
+            vertex: None,
+            pivots: 0,
+            near: 0,
+        }
     }
 
     pub(super) fn best_loss(&self) -> Option<f64> {
@@ -43,6 +61,15 @@ impl Member {
             Search::Ladder(search) => search.best_loss(),
             Search::Monotone(_) => None,
         }
+    }
+
+    /// What a step's problem may start from.
+    pub(super) fn neighbour(&self, step: usize) -> Neighbour<'_> {
+        let cutoff = match &self.search {
+            Search::Monotone(search) => search.cutoff(step),
+            Search::Ladder(_) => None,
+        };
+        Neighbour { basis: self.vertex.as_ref(), cutoff }
     }
 
     pub(super) fn record(
@@ -53,10 +80,18 @@ impl Member {
         active_rows: usize,
     ) {
         self.solves += 1;
+        self.pivots += u64::from(solution.pivots);
+        self.near += usize::from(solution.path == Path::Neighbour);
         self.iterations += u64::from(solution.iterations);
         self.retries += usize::from(solution.retried);
         self.certified &= solution.is_certified();
+        if solution.vertex.is_some() {
+            self.vertex.clone_from(&solution.vertex);
+        }
         match &mut self.search {
+            Search::Monotone(search) if matches!(solution.verdict, Verdict::AboveCutoff { .. }) => {
+                search.record_infeasible(step);
+            }
             Search::Monotone(search) => {
                 let delta = solution.objective();
                 if delta.is_finite() {
@@ -103,6 +138,8 @@ impl Member {
             solves: self.solves,
             iterations: self.iterations,
             certified: self.certified,
+            pivots: self.pivots,
+            from_neighbour: self.near,
             retries: self.retries,
             determined: solution.determined,
             z: solution.z,

@@ -2,6 +2,7 @@
 //! classification on the device, one batch of LPs in the solver and, for the ladders, one forward pass on the device.
 
 mod exact;
+mod guess;
 mod member;
 
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::basis::Neighbour;
 use super::certificate::Verdict;
-use super::certified::{CertifiedSolution, solve_certified};
+use super::certified::{CertifiedSolution, solve_certified_near};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, second_threshold, violation_rows};
@@ -18,6 +20,7 @@ use super::formulation::target::{Precision, Shape, Target, Targets};
 use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
 use super::problem::{LayerSystem, Objective, Problem};
 use super::solver::Solver;
+use super::solver::interior_point::state::State;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
@@ -86,6 +89,10 @@ pub struct LayerAnswer {
     pub iterations: u64,
     /// Whether every LP that the answer rests on passed the certificate.
     pub certified: bool,
+    /// Simplex pivots in all of them.
+    pub pivots: u64,
+    /// LPs that a neighbouring step's optimum led to.
+    pub from_neighbour: usize,
     /// LPs that needed a second try.
     pub retries: usize,
 }
@@ -132,8 +139,10 @@ impl LayerContext<'_> {
 
     fn search(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
         let count = targets.values.ncols();
-        let mut members: Vec<Member> =
-            (0..count).into_par_iter().map(|index| Member::new(self.new_search(targets.column(index)))).collect();
+        let mut members: Vec<Member> = (0..count)
+            .into_par_iter()
+            .map_init(State::default, |state, index| Member::new(self.new_search(targets.column(index), state)))
+            .collect();
         loop {
             let pending: Vec<(usize, usize)> = members
                 .iter_mut()
@@ -150,7 +159,9 @@ impl LayerContext<'_> {
                     .enumerate()
                     .map(|(place, &(index, step))| self.problem(targets.column(index), &masks, place, step))
                     .collect();
-                solve_certified(self.system, self.solver, &problems)
+                let neighbours: Vec<Neighbour<'_>> =
+                    pending.iter().map(|&(index, step)| members[index].neighbour(step)).collect();
+                solve_certified_near(self.system, self.solver, problems, &neighbours)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
             for (place, (solution, point)) in solutions.into_iter().zip(losses).enumerate() {
@@ -161,7 +172,7 @@ impl LayerContext<'_> {
         Ok(members.into_iter().map(|member| member.answer(self)).collect())
     }
 
-    fn new_search(&self, target: Target<'_>) -> Search {
+    fn new_search(&self, target: Target<'_>, state: &mut State) -> Search {
         let LayerOptions { method, tolerances, rows, stop } = *self.options;
         match method {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
@@ -172,7 +183,9 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target))
+                let reproduced = guess::reproducing_tolerance(self.system, self.shape(), target, state);
+                let first = tolerances.first_reaching(reproduced);
+                Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target, first))
             }
         }
     }

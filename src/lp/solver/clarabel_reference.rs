@@ -64,7 +64,8 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
             z: vec![0.0; system.columns()],
             y: Vec::new(),
             iterations: 0,
-            unique: false,
+            pivots: 0,
+            vertex: None,
         };
     }
     let scale = Scale::of(system, problem);
@@ -78,7 +79,8 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: vec![0.0; columns],
         y: vec![0.0; problem.rows.len()],
         iterations: 0,
-        unique: false,
+        pivots: 0,
+        vertex: None,
     };
     let Some(settings) = settings(effort) else { return failed() };
     let Ok(mut solver) = DefaultSolver::new(&quadratic, &objective, &matrix, &bounds, &cones, settings) else {
@@ -96,7 +98,8 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: answer.x[..columns].iter().map(|z| z * scale.bound / scale.weight).collect(),
         y: answer.z[..problem.rows.len()].iter().map(|y| y * scale.multiplier).collect(),
         iterations: answer.iterations,
-        unique: false,
+        pivots: 0,
+        vertex: None,
     }
 }
 

@@ -3,7 +3,9 @@
 
 pub mod clarabel_reference;
 pub mod interior_point;
+mod simplex;
 
+use crate::lp::basis::Neighbour;
 use crate::lp::problem::{LayerSystem, Problem, Solution};
 
 /// Solves a layer's problems for a batch of observations.
@@ -15,6 +17,17 @@ pub trait Solver: Send + Sync {
     /// solved comes back as [`crate::lp::problem::Outcome::Stalled`].
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution>;
 
+    /// As [`Self::solve`] where a neighbouring problem's optimum is known; `None` for what that did not help with.
+    fn solve_near(
+        &self,
+        system: &LayerSystem,
+        problems: &[Problem],
+        neighbours: &[Neighbour<'_>],
+    ) -> Vec<Option<Solution>> {
+        let _ = (system, neighbours);
+        vec![None; problems.len()]
+    }
+
     /// A slower try at a problem whose answers so far did not pass the certificate; `attempt` counts from 0. `None` where this
     /// solver has nothing left to try.
     fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)>;
@@ -23,6 +36,8 @@ pub trait Solver: Send + Sync {
 /// Which try gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Path {
+    /// Pivots from a neighbouring problem's optimum.
+    Neighbour,
     /// The solver's usual run.
     #[default]
     Usual,

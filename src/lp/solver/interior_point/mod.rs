@@ -9,22 +9,24 @@ mod cholesky;
 mod gram;
 mod gram_single;
 mod iteration;
-mod lanes;
+pub mod lanes;
 mod lu;
 mod newton;
 pub mod packed;
-mod products;
+pub mod products;
 mod retire;
-mod rows;
+pub mod rows;
 pub mod stages;
 mod start;
-mod state;
+pub mod state;
 mod vertex;
 
 use rayon::prelude::*;
 
 use super::clarabel_reference::solve_single;
+use super::simplex::Simplex;
 use super::{Path, Solver};
+use crate::lp::basis::Neighbour;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
 use lanes::numbers;
@@ -46,6 +48,22 @@ impl Solver for InteriorPoint {
         problems
             .par_iter()
             .map_init(State::default, |state, problem| solve_one(system, weights, problem, state, USUAL))
+            .collect()
+    }
+
+    fn solve_near(
+        &self,
+        system: &LayerSystem,
+        problems: &[Problem],
+        neighbours: &[Neighbour<'_>],
+    ) -> Vec<Option<Solution>> {
+        let weights = system.packed();
+        problems
+            .par_iter()
+            .zip(neighbours)
+            .map_init(Simplex::default, |simplex, (problem, neighbour)| {
+                simplex.solve(system, weights, problem, *neighbour)
+            })
             .collect()
     }
 
@@ -74,6 +92,19 @@ impl InteriorPoint {
     }
 }
 
+/// The least-squares fit of `z` (free) to the units that have rows on both sides, in single precision where that is faster:
+/// a first idea of the answer, no more.
+pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f64> {
+    let columns = system.columns();
+    if problem.rows.is_empty() || columns == 0 {
+        return vec![0.0; columns];
+    }
+    state.rows.load(system, system.packed(), problem, |_| true);
+    state.reset(columns);
+    state.fit(system.packed(), &[]);
+    numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
+}
+
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
 const ENORMOUS: f64 = 1e7;
 
@@ -97,13 +128,7 @@ fn solve_one(
     limits: Limits,
 ) -> Solution {
     let columns = system.columns();
-    let mut solution = Solution {
-        outcome: Outcome::Optimal,
-        z: vec![0.0; columns],
-        y: vec![0.0; problem.rows.len()],
-        iterations: 0,
-        unique: false,
-    };
+    let mut solution = Solution::empty(system, problem);
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
@@ -113,7 +138,8 @@ fn solve_one(
         end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
         end.iterations += spent;
     }
-    (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
+    (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
+    solution.vertex = end.unique.then(|| state.basis(weights));
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
         // Rounding in rows of such terms hides anything, from the certificate too.
         solution.outcome = Outcome::Stalled;

@@ -59,7 +59,7 @@ impl State {
     }
 
     /// Least squares on the units that have a value to be at; leaves it in `z`.
-    fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
+    pub fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
         let (lanes, columns) = (weights.lanes, weights.columns);
         self.normal.reset(lanes);
         self.normal.units.clear();
