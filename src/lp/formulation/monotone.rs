@@ -135,10 +135,25 @@ impl MonotoneSearch {
         self.stride = between.max(1);
     }
 
-    /// Takes `δ*` of a step that [`Self::next_step`] asked for.
-    pub fn record(&mut self, step: usize, delta: f64) {
+    /// Takes `δ*` of a step that [`Self::next_step`] asked for. `unchanged`: the least tolerance to whose rows the optimum still is one
+    /// (see [`super::rows::holds_down_to`]), where that is known. Returns the least step it answers too.
+    pub fn record(&mut self, step: usize, delta: f64, unchanged: Option<f64>) -> usize {
         self.solved.push((self.case_counts(step), delta));
-        self.learn(step, delta);
+        let Some(tolerance) = unchanged.filter(|_| delta <= self.tolerances.at(step)) else {
+            self.learn(step, delta);
+            return step;
+        };
+        let lowest = self.tolerances.first_reaching(tolerance.max(delta)).clamp(self.least.min(step), step);
+        self.solved.push((self.case_counts(lowest), delta));
+        self.learn(lowest, delta);
+        // The optimum does not reach further down: that the next step is infeasible is the best guess.
+        self.stride = 1;
+        lowest
+    }
+
+    /// Finite entries above a step's ε.
+    pub fn active_count(&self, step: usize) -> usize {
+        self.case_counts(step).0
     }
 
     fn learn(&mut self, step: usize, delta: f64) {
@@ -199,7 +214,9 @@ mod tests {
                     solves += 1;
                     match search.cutoff(step) {
                         Some(cutoff) if bounds_only && delta(step) > cutoff => search.record_infeasible(step),
-                        _ => search.record(step, delta(step)),
+                        _ => {
+                            search.record(step, delta(step), None);
+                        }
                     }
                 }
                 assert_eq!(search.answer(), Some(plain));

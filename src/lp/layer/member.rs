@@ -77,6 +77,7 @@ impl Member {
         step: usize,
         solution: CertifiedSolution,
         point: Option<LadderPoint>,
+        unchanged: Option<f64>,
         active_rows: usize,
     ) {
         self.solves += 1;
@@ -95,7 +96,10 @@ impl Member {
             Search::Monotone(search) => {
                 let delta = solution.objective();
                 if delta.is_finite() {
-                    search.record(step, delta);
+                    let lowest = search.record(step, delta, unchanged);
+                    if lowest < step {
+                        self.kept.push((lowest, solution.clone(), search.active_count(lowest)));
+                    }
                     self.kept.push((step, solution, active_rows));
                 } else {
                     // Without a δ the search cannot go on; nothing else stands to be learnt.

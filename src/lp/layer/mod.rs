@@ -15,7 +15,7 @@ use super::certificate::Verdict;
 use super::certified::{CertifiedSolution, solve_certified_near};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
-use super::formulation::rows::{Masks, second_threshold, violation_rows};
+use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
 use super::formulation::target::{Precision, Shape, Target, Targets};
 use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
 use super::problem::{LayerSystem, Objective, Problem};
@@ -164,12 +164,29 @@ impl LayerContext<'_> {
                 solve_certified_near(self.system, self.solver, problems, &neighbours)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
+            let unchanged = timed(&mut times.solve, || self.unchanged(targets, &pending, &solutions));
             for (place, (solution, point)) in solutions.into_iter().zip(losses).enumerate() {
                 let (index, step) = pending[place];
-                members[index].record(step, solution, point, masks.above.active_count(place));
+                members[index].record(step, solution, point, unchanged[place], masks.above.active_count(place));
             }
         }
         Ok(members.into_iter().map(|member| member.answer(self)).collect())
+    }
+
+    /// Down to which tolerance each optimum of `linf` stays the only one; `None` where it is not known to be the only one.
+    fn unchanged(
+        &self,
+        targets: &Targets,
+        pending: &[(usize, usize)],
+        solutions: &[CertifiedSolution],
+    ) -> Vec<Option<f64>> {
+        let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
+            let LayerOptions { method, tolerances, rows, .. } = *self.options;
+            let only = method == Method::Linf && solution.vertex.is_some();
+            let (target, delta, epsilon) = (targets.column(index), solution.objective(), tolerances.at(step));
+            only.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
+        };
+        pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
     fn new_search(&self, target: Target<'_>, state: &mut State) -> Search {
@@ -183,8 +200,8 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                let reproduced = guess::reproducing_tolerance(self.system, self.shape(), target, state);
-                let first = tolerances.first_reaching(reproduced);
+                let likely = guess::likely_tolerance(self.system, self.shape(), target, state);
+                let first = tolerances.first_reaching(likely);
                 Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target, first))
             }
         }
