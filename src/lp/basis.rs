@@ -35,10 +35,12 @@ pub struct Basis {
     pub tight: Vec<Tight>,
 }
 
-/// What is known when a problem is posed, from another step of the same observation.
+/// What is known of a problem when it is posed, from other steps of the same observation.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Neighbour<'a> {
-    /// The optimal vertex of that step.
+pub struct Known<'a> {
+    /// A point near the optimum.
+    pub near: Option<&'a [f64]>,
+    /// The optimal vertex of a neighbouring step.
     pub basis: Option<&'a Basis>,
     /// An optimum above this is as good as infinite: the proof of a lower bound that exceeds it will do.
     pub cutoff: Option<f64>,

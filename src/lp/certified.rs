@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::basis::{Basis, Neighbour};
+use super::basis::{Basis, Known};
 use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
 use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
@@ -59,74 +59,42 @@ impl CertifiedSolution {
     }
 }
 
-/// As [`solve_certified`], each problem with what is known from a neighbouring one. Whatever that does not lead to a certificate is
-/// solved from nothing.
-pub fn solve_certified_near(
-    system: &LayerSystem,
-    solver: &dyn Solver,
-    problems: Vec<Problem>,
-    neighbours: &[Neighbour<'_>],
-) -> Vec<CertifiedSolution> {
-    let near = solver.solve_near(system, &problems, neighbours);
-    let mut answers: Vec<Option<CertifiedSolution>> = near
-        .into_par_iter()
-        .zip(&problems)
-        .zip(neighbours)
-        .map(|((solution, problem), neighbour)| check_near(system, problem, solution?, neighbour.cutoff))
-        .collect();
-    let unsolved = |index: usize| answers[index].is_none();
-    let (places, rest): (Vec<usize>, Vec<Problem>) =
-        problems.into_iter().enumerate().filter(|(index, _)| unsolved(*index)).unzip();
-    for (place, answer) in places.into_iter().zip(solve_certified(system, solver, &rest)) {
-        answers[place] = Some(answer);
-    }
-    answers.into_iter().map(|answer| answer.unwrap_or_else(|| CertifiedSolution::missing(system))).collect()
-}
-
-/// The answer of [`Solver::solve_near`], if it passes.
-fn check_near(
-    system: &LayerSystem,
-    problem: &Problem,
-    solution: Solution,
-    cutoff: Option<f64>,
-) -> Option<CertifiedSolution> {
-    let Solution { outcome, mut z, mut y, iterations, pivots, vertex } = solution;
-    clip_to_signs(system, &mut z, &mut y);
-    let (verdict, determined) = match (outcome, cutoff) {
-        (Outcome::AboveCutoff, Some(cutoff)) => (certify_above(system, problem, &y, cutoff), false),
-        (Outcome::Optimal, _) if vertex.is_some() => (certify_optimal(system, problem, &z, &y), true),
-        _ => return None,
-    };
-    let passed = !matches!(verdict, Verdict::NotCertified { .. });
-    passed.then(|| CertifiedSolution {
-        z,
-        verdict,
-        determined: vec![determined; system.columns()],
-        iterations,
-        pivots,
-        vertex,
-        retried: false,
-        path: Path::Neighbour,
-    })
-}
-
 /// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
 pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Problem]) -> Vec<CertifiedSolution> {
+    solve_certified_knowing(system, solver, problems, &vec![Known::default(); problems.len()])
+}
+
+/// As [`solve_certified`], each problem with what is known of it. The answers do not depend on that, the work does; only of a problem
+/// with a cutoff the answer may be that its optimum is above it.
+pub fn solve_certified_knowing(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problems: &[Problem],
+    known: &[Known<'_>],
+) -> Vec<CertifiedSolution> {
     solver
-        .solve(system, problems)
+        .solve_knowing(system, problems, known)
         .into_par_iter()
         .zip(problems)
-        .map(|(solution, problem)| {
+        .zip(known)
+        .map(|((solution, problem), known)| {
             if problem.rows.is_empty() {
                 return unconstrained(system);
             }
-            let mut checked = check(system, solver, problem, solution);
+            let shortcut = solution.path == Path::Neighbour;
+            let mut checked = check(system, solver, problem, solution, known.cutoff);
+            if shortcut && !checked.is_certified() {
+                let pivots = checked.pivots;
+                let afresh = solver.solve(system, std::slice::from_ref(problem)).pop();
+                let Some(afresh) = afresh else { return CertifiedSolution::missing(system) };
+                checked = CertifiedSolution { pivots, ..check(system, solver, problem, afresh, None) };
+            }
             let mut attempt = 0;
             while !checked.is_certified()
                 && let Some((path, solution)) = solver.retry(system, problem, attempt)
             {
                 attempt += 1;
-                let again = check(system, solver, problem, solution);
+                let again = check(system, solver, problem, solution, None);
                 let iterations = checked.iterations + again.iterations;
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
                     checked = CertifiedSolution { path, ..again };
@@ -153,8 +121,14 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
     }
 }
 
-fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, pivots, vertex } = solution;
+fn check(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problem: &Problem,
+    solution: Solution,
+    cutoff: Option<f64>,
+) -> CertifiedSolution {
+    let Solution { outcome, mut z, mut y, iterations, path, pivots, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution {
         z,
@@ -164,9 +138,12 @@ fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution:
         pivots,
         vertex: None,
         retried: false,
-        path: Path::Usual,
+        path,
     };
     let nothing_determined = || vec![false; system.columns()];
+    if let (Outcome::AboveCutoff, Some(cutoff)) = (outcome, cutoff) {
+        return checked(z, certify_above(system, problem, &y, cutoff), nothing_determined());
+    }
     // The other objectives are always feasible: whoever says otherwise has stalled.
     if outcome == Outcome::Infeasible && matches!(problem.objective, Objective::Linear { .. }) {
         let verdict = certify_infeasible(system, solver, problem);

@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use nalgebra::{DMatrix, DVector};
 
 use super::basis::Basis;
+use super::solver::Path;
 use super::solver::interior_point::packed::PackedWeights;
 
 /// What all problems of a layer share.
@@ -171,6 +172,8 @@ pub struct Solution {
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
+    /// Which try this is.
+    pub path: Path,
     /// Simplex pivots spent.
     pub pivots: u32,
     /// Where the solver ended at a vertex with strictly positive multipliers on equations of full rank: an optimum that is
@@ -186,6 +189,7 @@ impl Solution {
             z: vec![0.0; system.columns()],
             y: vec![0.0; problem.rows.len()],
             iterations: 0,
+            path: Path::Usual,
             pivots: 0,
             vertex: None,
         }

@@ -15,31 +15,41 @@ const SURELY_ON: f64 = 0.1;
 /// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy layers: 0.3 to 0.6).
 const LARGEST_OVER_FIT: f64 = 0.6;
 
-/// A tolerance to begin with, from the fit to the entries that are surely on (all, if φ is a bijection).
-pub fn likely_tolerance(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> f64 {
-    let least = match shape {
-        Shape::Relu => SURELY_ON * target.finite().fold(0.0, f64::max),
-        Shape::Leaky(_) => f64::NEG_INFINITY,
-    };
-    let mut rows = Vec::with_capacity(2 * target.values.len());
-    for (unit, &t) in target.values.iter().enumerate() {
-        if t.is_finite() && t > least {
-            let value = undone(shape, t) - system.bias[unit];
-            let slack = 1.0;
-            rows.push(Row { unit, side: 1.0, slack, bound: value, magnitude: value.abs() });
-            rows.push(Row { unit, side: -1.0, slack, bound: -value, magnitude: value.abs() });
+/// Where to begin.
+pub struct Guess {
+    /// The fit to the entries that are surely on (all, if φ is a bijection), within its sign.
+    pub z: Vec<f64>,
+    /// A tolerance that is likely to be feasible.
+    pub tolerance: f64,
+}
+
+impl Guess {
+    /// Costs one normal matrix and one product with `W`.
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Self {
+        let least = match shape {
+            Shape::Relu => SURELY_ON * target.finite().fold(0.0, f64::max),
+            Shape::Leaky(_) => f64::NEG_INFINITY,
+        };
+        let mut rows = Vec::with_capacity(2 * target.values.len());
+        for (unit, &t) in target.values.iter().enumerate() {
+            if t.is_finite() && t > least {
+                let value = undone(shape, t) - system.bias[unit];
+                let slack = 1.0;
+                rows.push(Row { unit, side: 1.0, slack, bound: value, magnitude: value.abs() });
+                rows.push(Row { unit, side: -1.0, slack, bound: -value, magnitude: value.abs() });
+            }
         }
+        let problem = Problem { rows, objective: Objective::LargestViolation };
+        let mut z = interior_point::fit(system, &problem, state);
+        if system.nonnegative {
+            z.iter_mut().for_each(|z| *z = z.max(0.0));
+        }
+        let finite = || target.values.iter().enumerate().filter(|(_, t)| t.is_finite());
+        let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, &z) + system.bias[unit]).collect();
+        let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
+        let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
+        Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) }
     }
-    let problem = Problem { rows, objective: Objective::LargestViolation };
-    let mut z = interior_point::fit(system, &problem, state);
-    if system.nonnegative {
-        z.iter_mut().for_each(|z| *z = z.max(0.0));
-    }
-    let finite = || target.values.iter().enumerate().filter(|(_, t)| t.is_finite());
-    let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, &z) + system.bias[unit]).collect();
-    let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
-    let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
-    spurious.max(LARGEST_OVER_FIT * residual)
 }
 
 /// `φ⁻¹(t)`.

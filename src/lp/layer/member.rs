@@ -1,6 +1,6 @@
 //! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
 
-use super::super::basis::{Basis, Neighbour};
+use super::super::basis::{Basis, Known};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
@@ -37,11 +37,13 @@ pub(super) struct Member {
     /// The optimal vertex of the last step that had one.
     vertex: Option<Basis>,
     pivots: u64,
-    near: usize,
+    from_neighbour: usize,
+    /// A point near the first step's optimum.
+    near: Option<Vec<f64>>,
 }
 
 impl Member {
-    pub(super) fn new(search: Search) -> Self {
+    pub(super) fn new(search: Search, near: Option<Vec<f64>>) -> Self {
         Member {
             search,
             kept: Vec::new(),
@@ -52,7 +54,8 @@ impl Member {
             broken: false,
             vertex: None,
             pivots: 0,
-            near: 0,
+            from_neighbour: 0,
+            near,
         }
     }
 
@@ -64,12 +67,12 @@ impl Member {
     }
 
     /// What a step's problem may start from.
-    pub(super) fn neighbour(&self, step: usize) -> Neighbour<'_> {
+    pub(super) fn known(&self, step: usize) -> Known<'_> {
         let cutoff = match &self.search {
             Search::Monotone(search) => search.cutoff(step),
             Search::Ladder(_) => None,
         };
-        Neighbour { basis: self.vertex.as_ref(), cutoff }
+        Known { near: self.near.as_deref(), basis: self.vertex.as_ref(), cutoff }
     }
 
     pub(super) fn record(
@@ -82,7 +85,7 @@ impl Member {
     ) {
         self.solves += 1;
         self.pivots += u64::from(solution.pivots);
-        self.near += usize::from(solution.path == Path::Neighbour);
+        self.from_neighbour += usize::from(solution.path == Path::Neighbour);
         self.iterations += u64::from(solution.iterations);
         self.retries += usize::from(solution.retried);
         self.certified &= solution.is_certified();
@@ -143,7 +146,7 @@ impl Member {
             iterations: self.iterations,
             certified: self.certified,
             pivots: self.pivots,
-            from_neighbour: self.near,
+            from_neighbour: self.from_neighbour,
             retries: self.retries,
             determined: solution.determined,
             z: solution.z,

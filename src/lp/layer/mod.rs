@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::basis::Neighbour;
+use super::basis::Known;
 use super::certificate::Verdict;
-use super::certified::{CertifiedSolution, solve_certified_near};
+use super::certified::{CertifiedSolution, solve_certified_knowing};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
@@ -24,6 +24,7 @@ use super::solver::interior_point::state::State;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
+use guess::Guess;
 use member::{Member, Search};
 
 /// How layers are inverted.
@@ -141,7 +142,7 @@ impl LayerContext<'_> {
         let count = targets.values.ncols();
         let mut members: Vec<Member> = (0..count)
             .into_par_iter()
-            .map_init(State::default, |state, index| Member::new(self.new_search(targets.column(index), state)))
+            .map_init(State::default, |state, index| self.new_member(targets.column(index), state))
             .collect();
         loop {
             let pending: Vec<(usize, usize)> = members
@@ -159,9 +160,8 @@ impl LayerContext<'_> {
                     .enumerate()
                     .map(|(place, &(index, step))| self.problem(targets.column(index), &masks, place, step))
                     .collect();
-                let neighbours: Vec<Neighbour<'_>> =
-                    pending.iter().map(|&(index, step)| members[index].neighbour(step)).collect();
-                solve_certified_near(self.system, self.solver, problems, &neighbours)
+                let known: Vec<Known<'_>> = pending.iter().map(|&(index, step)| members[index].known(step)).collect();
+                solve_certified_knowing(self.system, self.solver, &problems, &known)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
             let unchanged = timed(&mut times.solve, || self.unchanged(targets, &pending, &solutions));
@@ -189,9 +189,9 @@ impl LayerContext<'_> {
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
-    fn new_search(&self, target: Target<'_>, state: &mut State) -> Search {
+    fn new_member(&self, target: Target<'_>, state: &mut State) -> Member {
         let LayerOptions { method, tolerances, rows, stop } = *self.options;
-        match method {
+        let search = match method {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
             Method::Relaxed => {
                 let gain = relaxed::Gain::of(self.system, self.shape(), target);
@@ -200,11 +200,13 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                let likely = guess::likely_tolerance(self.system, self.shape(), target, state);
-                let first = tolerances.first_reaching(likely);
-                Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target, first))
+                let guess = Guess::of(self.system, self.shape(), target, state);
+                let first = tolerances.first_reaching(guess.tolerance);
+                let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
+                return Member::new(Search::Monotone(search), Some(guess.z));
             }
-        }
+        };
+        Member::new(search, None)
     }
 
     /// The masks of the pending observations, `(column, step)`, each at its own ε.

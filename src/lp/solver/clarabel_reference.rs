@@ -11,6 +11,7 @@ use clarabel::solver::{
 use rayon::prelude::*;
 
 use super::{Path, Solver};
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 
 /// The reference solver.
@@ -22,7 +23,7 @@ impl Solver for ClarabelReference {
         "clarabel"
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], _: &[Known<'_>]) -> Vec<Solution> {
         problems.par_iter().map(|problem| solve_one(system, problem, Effort::Usual)).collect()
     }
 
@@ -64,6 +65,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
             z: vec![0.0; system.columns()],
             y: Vec::new(),
             iterations: 0,
+            path: Path::Usual,
             pivots: 0,
             vertex: None,
         };
@@ -79,6 +81,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: vec![0.0; columns],
         y: vec![0.0; problem.rows.len()],
         iterations: 0,
+        path: Path::Usual,
         pivots: 0,
         vertex: None,
     };
@@ -98,6 +101,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: answer.x[..columns].iter().map(|z| z * scale.bound / scale.weight).collect(),
         y: answer.z[..problem.rows.len()].iter().map(|y| y * scale.multiplier).collect(),
         iterations: answer.iterations,
+        path: Path::Usual,
         pivots: 0,
         vertex: None,
     }

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use super::clarabel_reference::solve_single;
 use super::simplex::Simplex;
 use super::{Path, Solver};
-use crate::lp::basis::Neighbour;
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
 use lanes::numbers;
@@ -43,26 +43,14 @@ impl Solver for InteriorPoint {
         "interior-point"
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
         let weights = system.packed();
         problems
             .par_iter()
-            .map_init(State::default, |state, problem| solve_one(system, weights, problem, state, USUAL))
-            .collect()
-    }
-
-    fn solve_near(
-        &self,
-        system: &LayerSystem,
-        problems: &[Problem],
-        neighbours: &[Neighbour<'_>],
-    ) -> Vec<Option<Solution>> {
-        let weights = system.packed();
-        problems
-            .par_iter()
-            .zip(neighbours)
-            .map_init(Simplex::default, |simplex, (problem, neighbour)| {
-                simplex.solve(system, weights, problem, *neighbour)
+            .zip(known)
+            .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, known)| {
+                let pivoted = simplex.solve(system, weights, problem, *known);
+                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, state, known.near, USUAL))
             })
             .collect()
     }
@@ -70,7 +58,7 @@ impl Solver for InteriorPoint {
     fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
         match attempt {
             0 => {
-                let solution = solve_one(system, system.packed(), problem, &mut State::default(), PATIENT);
+                let solution = solve_one(system, system.packed(), problem, &mut State::default(), None, PATIENT);
                 Some((Path::Patient, solution))
             }
             1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
@@ -85,7 +73,7 @@ impl InteriorPoint {
         let mut state = State::default();
         state.clock.switch_on();
         for problem in problems {
-            solve_one(system, system.packed(), problem, &mut state, USUAL);
+            solve_one(system, system.packed(), problem, &mut state, None, USUAL);
         }
         let total: f64 = state.clock.totals.iter().map(std::time::Duration::as_secs_f64).sum();
         STAGES.iter().map(|&(stage, name)| (name, state.clock.totals[stage as usize].as_secs_f64() / total)).collect()
@@ -125,6 +113,7 @@ fn solve_one(
     weights: &PackedWeights,
     problem: &Problem,
     state: &mut State,
+    near: Option<&[f64]>,
     limits: Limits,
 ) -> Solution {
     let columns = system.columns();
@@ -132,10 +121,10 @@ fn solve_one(
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    let mut end = attempt(system, weights, problem, state, limits);
+    let mut end = attempt(system, weights, problem, state, near, limits);
     if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
         let spent = end.iterations;
-        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
+        end = attempt(system, weights, problem, state, near, Limits { retire: false, ..limits });
         end.iterations += spent;
     }
     (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
@@ -160,10 +149,17 @@ fn solve_one(
 }
 
 /// Loads, starts and iterates.
-fn attempt(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, limits: Limits) -> End {
+fn attempt(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    near: Option<&[f64]>,
+    limits: Limits,
+) -> End {
     state.rows.load(system, weights, problem, |_| true);
     state.reset(system.columns());
-    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale));
+    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale), near);
     state.clock.lap(Stage::Start);
     state.iterate(weights, system.nonnegative, limits)
 }

@@ -25,9 +25,15 @@ const LEAST_Z_OF_VIOLATION: f64 = 0.1;
 
 impl State {
     /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the multiplier to begin with,
-    /// in ascending order.
-    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)]) {
-        self.fit(weights, pushed);
+    /// in ascending order. `near`: a `z` to begin near, instead of the fit.
+    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)], near: Option<&[f64]>) {
+        match near {
+            Some(near) => {
+                let scale = 1.0 / self.rows.z_scale;
+                numbers_mut(&mut self.point.z).iter_mut().zip(near).for_each(|(scaled, z)| *scaled = z * scale);
+            }
+            None => self.fit(weights, pushed),
+        }
         let columns = weights.columns;
         products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
         if nonnegative {

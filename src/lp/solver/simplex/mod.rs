@@ -14,8 +14,9 @@ mod tableau;
 use super::interior_point::lanes::numbers;
 use super::interior_point::packed::PackedWeights;
 use super::interior_point::rows::Kind;
-use crate::lp::basis::Neighbour;
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Outcome, Problem, Solution};
+use crate::lp::solver::Path;
 use dual::{Candidates, DualEnd};
 use piecewise::Descent;
 use tableau::{Constraint, Tableau};
@@ -42,15 +43,15 @@ impl Simplex {
         system: &LayerSystem,
         weights: &PackedWeights,
         problem: &Problem,
-        neighbour: Neighbour<'_>,
+        known: Known<'_>,
     ) -> Option<Solution> {
-        let basis = neighbour.basis?;
+        let basis = known.basis?;
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;
         tableau.load(system, weights, problem);
-        let mut solution = Solution::empty(system, problem);
+        let mut solution = Solution { path: Path::Neighbour, ..Solution::empty(system, problem) };
         if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);
             if !tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value)) {
@@ -67,7 +68,7 @@ impl Simplex {
                 return None;
             }
             let scale = tableau.bound_scale(weights);
-            let cutoff = neighbour.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
+            let cutoff = known.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
             let (end, pivots) = tableau.dual_simplex(weights, system.nonnegative, cutoff, candidates);
             solution.pivots = pivots;
             match end {
