@@ -114,13 +114,27 @@ impl Inverse {
         self.square = pivot;
     }
 
-    /// `Σ_i (B⁻¹ e_j)_i²`: the squared length of an edge's direction.
-    pub fn squared_length(&self, constraint: usize) -> f64 {
-        self.vector(constraint).iter().fold(Lane::ZERO, |sum, &lane| sum.plus_product::<false>(lane, lane)).sum()
+    /// `Σ_i (B⁻¹ e_j)_i²`: the squared lengths of the edges' directions.
+    pub fn squared_lengths(&self, out: &mut Vec<f64>) {
+        out.clear();
+        out.resize(self.all.len(), 0.0);
+        squared_lengths(&self.vectors.rows, self.vectors.lanes, out);
     }
 }
 
 vectorised! {
+    fn squared_lengths(vectors: &[Lane], lanes: usize, out: &mut [f64]) {
+        for (vector, out) in vectors.chunks_exact(lanes).zip(out) {
+            let mut sums = [Lane::ZERO; 4];
+            for part in vector.chunks(4) {
+                for (sum, &lane) in sums.iter_mut().zip(part) {
+                    *sum = sum.plus_product::<FUSED>(lane, lane);
+                }
+            }
+            *out = sums.into_iter().map(Lane::sum).sum();
+        }
+    }
+
     /// `vectors_j −= factors[j] · pivot`.
     fn subtract_multiples(vectors: &mut [Lane], lanes: usize, pivot: &[Lane], factors: &[f64]) {
         for (vector, &factor) in vectors.chunks_exact_mut(lanes).zip(factors) {

@@ -113,16 +113,13 @@ mod tests {
 
     /// Kinks of one unit with rows `(side, slack, bound)`, against the maximum itself on a grid.
     fn check(rows: &[(f64, f64, f64)], expected: usize) {
-        let slots = (0..rows.len()).map(|row| row..row + 1).collect();
         let column = |pick: fn(&(f64, f64, f64)) -> f64| rows.iter().map(pick).collect();
-        let rows_in_slots = Rows {
-            units: vec![0],
-            slots,
-            side: column(|row| row.0),
-            slack: column(|row| row.1),
-            bound: column(|row| row.2),
-            ..Rows::default()
-        };
+        let mut rows_in_slots = Rows::default();
+        rows_in_slots.units = vec![0];
+        rows_in_slots.slots = (0..rows.len()).map(|row| row..row + 1).collect();
+        rows_in_slots.side = column(|row| row.0);
+        rows_in_slots.slack = column(|row| row.1);
+        rows_in_slots.bound = column(|row| row.2);
         let mut kinks = Kinks::default();
         kinks.load(&rows_in_slots);
         assert_eq!(kinks.of(0).len(), expected);

@@ -5,6 +5,9 @@
 //! `c + Σ y_j B_j = 0`; it is the optimum when each `y_j` lies between the slopes of its kink (`y ≥ 0` for a bound). Otherwise that
 //! constraint is left, on the side where the sum falls, and the line search passes kinks until it rises.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use super::super::interior_point::lanes::{Lane, numbers, numbers_mut};
 use super::super::interior_point::packed::PackedWeights;
 use super::super::interior_point::products::{combine, products};
@@ -28,13 +31,14 @@ pub struct Descent {
     change: Vec<Lane>,
     direction: Vec<Lane>,
     rates: Vec<f64>,
-    breakpoints: Vec<Breakpoint>,
+    breakpoints: BinaryHeap<Breakpoint>,
+    lengths: Vec<f64>,
     held: Vec<bool>,
     units: Vec<u32>,
     factors: Vec<f64>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Breakpoint {
     /// How far along the direction.
     step: f64,
@@ -47,6 +51,22 @@ struct Breakpoint {
 }
 
 const BOUND: u32 = u32::MAX;
+
+impl Eq for Breakpoint {}
+
+impl Ord for Breakpoint {
+    /// The nearest is the largest; then the largest rise, then the order of the units, so that the order is total.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let nearest = other.step.total_cmp(&self.step).then(self.rise.total_cmp(&other.rise));
+        nearest.then(other.place.cmp(&self.place)).then(other.kink.cmp(&self.kink))
+    }
+}
+
+impl PartialOrd for Breakpoint {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Tableau {
     /// Descends from the vertex in place. `true` where it is the only optimum, shown by multipliers strictly between their limits.
@@ -130,14 +150,15 @@ impl Tableau {
     }
 
     /// The constraint along whose edge the sum falls fastest for its length, and whether its value is to rise.
-    fn steepest_edge(&self, descent: &Descent) -> Option<(usize, bool)> {
+    fn steepest_edge(&self, descent: &mut Descent) -> Option<(usize, bool)> {
+        self.inverse.squared_lengths(&mut descent.lengths);
         let mut best = None;
         let mut steepest = 0.0;
         for (j, &y) in self.multipliers.iter().enumerate() {
             let (low, high) = self.limits(descent, j);
             let excess = (y - high).max(low - y);
             if excess > POSITIVE {
-                let merit = excess * excess / self.inverse.squared_length(j);
+                let merit = excess * excess / descent.lengths[j];
                 if merit > steepest {
                     steepest = merit;
                     best = Some((j, y > high));
@@ -171,9 +192,6 @@ impl Tableau {
             descent.pieces[place as usize] += u32::from(upwards);
         }
         self.find_breakpoints(weights, nonnegative, descent);
-        descent.breakpoints.sort_unstable_by(|a, b| {
-            a.step.total_cmp(&b.step).then(b.rise.total_cmp(&a.rise)).then(a.place.cmp(&b.place))
-        });
         // What the gradient changes by: units that pass kinks, the leaving one, the entering one.
         descent.units.clear();
         descent.factors.clear();
@@ -182,7 +200,7 @@ impl Tableau {
             descent.factors.push(descent.kinks.piece(place as usize, descent.pieces[place as usize]).slope);
         }
         let mut entering = None;
-        for breakpoint in &descent.breakpoints {
+        while let Some(breakpoint) = descent.breakpoints.pop() {
             slope += breakpoint.rise;
             let place = breakpoint.place as usize;
             if breakpoint.kink == BOUND {
@@ -225,7 +243,8 @@ impl Tableau {
 
     /// Every kink and bound ahead.
     fn find_breakpoints(&self, weights: &PackedWeights, nonnegative: bool, descent: &mut Descent) {
-        let Descent { kinks, pieces, direction, rates, breakpoints, held, .. } = descent;
+        let Descent { kinks, pieces, direction, rates, held, .. } = descent;
+        let mut breakpoints = std::mem::take(&mut descent.breakpoints).into_vec();
         breakpoints.clear();
         let fastest = rates.iter().fold(0.0f64, |most, rate| most.max(rate.abs()));
         for (place, &rate) in rates.iter().enumerate() {
@@ -252,6 +271,8 @@ impl Tableau {
                 }
             }
         }
+        // Only the nearest few are looked at.
+        descent.breakpoints = BinaryHeap::from(breakpoints);
     }
 
     /// The multipliers of the problem's rows: each unit's weight 1 on the piece it is on, or split between the two at its kink.
