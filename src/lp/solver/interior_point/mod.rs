@@ -19,6 +19,7 @@ mod rows;
 pub mod stages;
 mod start;
 mod state;
+mod tile;
 mod vertex;
 
 use rayon::prelude::*;
