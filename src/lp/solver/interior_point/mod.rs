@@ -19,6 +19,7 @@ pub mod rows;
 pub mod stages;
 mod start;
 pub mod state;
+mod tile;
 mod vertex;
 
 use rayon::prelude::*;

@@ -94,7 +94,7 @@ impl State {
             normal.add_diagonal(i, if i < columns { ridge } else { 1.0 });
             normal.set_right(i, 0, numbers(&self.combined[0])[i]);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut self.point.z));
         solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.point.z);
         self.merged.f.resize(self.rows.units.len(), 0.0);
