@@ -6,6 +6,7 @@
 //! it needs only.
 
 mod cholesky;
+pub mod full_rank;
 mod gram;
 mod gram_single;
 mod iteration;
