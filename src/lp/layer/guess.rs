@@ -9,9 +9,8 @@ use super::super::formulation::target::{Shape, Target};
 use super::super::problem::{LayerSystem, Objective, Problem, Row};
 use super::super::solver::interior_point::{self, state::State};
 
-/// Entries of a ReLU layer's target above this share of the largest are surely on.
-const SURELY_ON: f64 = 0.1;
-
+/// Entries of a ReLU layer's target above such a share of the largest are surely on; the first share that leaves enough of them.
+const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
 /// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy layers: 0.3 to 0.6).
 const LARGEST_OVER_FIT: f64 = 0.6;
 
@@ -24,10 +23,14 @@ pub struct Guess {
 }
 
 impl Guess {
-    /// Costs one normal matrix and one product with `W`.
-    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Self {
+    /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one product with `W`.
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Option<Self> {
+        let largest = target.finite().fold(0.0, f64::max);
         let least = match shape {
-            Shape::Relu => SURELY_ON * target.finite().fold(0.0, f64::max),
+            Shape::Relu => {
+                let enough = |least: &f64| target.finite().filter(|t| t > least).count() >= system.columns();
+                SURELY_ON.map(|share| share * largest).into_iter().find(enough)?
+            }
             Shape::Leaky(_) => f64::NEG_INFINITY,
         };
         let mut rows = Vec::with_capacity(2 * target.values.len());
@@ -39,6 +42,9 @@ impl Guess {
                 rows.push(Row { unit, side: -1.0, slack, bound: -value, magnitude: value.abs() });
             }
         }
+        if rows.len() < 2 * system.columns() {
+            return None;
+        }
         let problem = Problem { rows, objective: Objective::LargestViolation };
         let mut z = interior_point::fit(system, &problem, state);
         if system.nonnegative {
@@ -48,7 +54,7 @@ impl Guess {
         let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, &z) + system.bias[unit]).collect();
         let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
         let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
-        Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) }
+        Some(Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) })
     }
 }
 

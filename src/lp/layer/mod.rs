@@ -201,9 +201,9 @@ impl LayerContext<'_> {
             }
             Method::Linf | Method::Exact => {
                 let guess = Guess::of(self.system, self.shape(), target, state);
-                let first = tolerances.first_reaching(guess.tolerance);
+                let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
                 let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
-                return Member::new(Search::Monotone(search), Some(guess.z));
+                return Member::new(Search::Monotone(search), guess.map(|guess| guess.z));
             }
         };
         Member::new(search, None)
