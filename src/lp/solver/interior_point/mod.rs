@@ -5,6 +5,7 @@
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
+mod aim;
 mod cholesky;
 mod gram;
 mod gram_single;
@@ -78,6 +79,9 @@ impl InteriorPoint {
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
 const ENORMOUS: f64 = 1e7;
 
+/// How often violated units are taken back before all are.
+const READMISSIONS: u32 = 3;
+
 const USUAL: Limits =
     Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true, single_above: 1e-3 };
 /// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
@@ -108,11 +112,14 @@ fn solve_one(
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    let mut end = attempt(system, weights, problem, state, limits);
-    if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+    let mut end = attempt(system, weights, problem, state, limits, None);
+    let mut rounds = 0;
+    while end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+        let again = if rounds < READMISSIONS { state.readmitted() } else { None };
         let spent = end.iterations;
-        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
+        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits }, again.as_deref());
         end.iterations += spent;
+        rounds += 1;
     }
     (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
@@ -134,10 +141,19 @@ fn solve_one(
     solution
 }
 
-/// Loads, starts and iterates.
-fn attempt(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, limits: Limits) -> End {
-    state.rows.load(system, weights, problem, |_| true);
+/// Loads, starts and iterates with the rows of `units` (in ascending order), or with all.
+fn attempt(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    limits: Limits,
+    units: Option<&[u32]>,
+) -> End {
+    let wanted = |unit: usize| units.is_none_or(|units| units.binary_search(&(unit as u32)).is_ok());
+    let left_out = state.rows.load(system, weights, problem, wanted);
     state.reset(system.columns());
+    state.retired.count = left_out;
     state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale));
     state.clock.lap(Stage::Start);
     state.iterate(weights, system.nonnegative, limits)
