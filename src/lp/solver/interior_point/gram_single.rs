@@ -8,8 +8,6 @@ use super::tile::accumulate;
 
 /// Lanes gathered at a time: three quarters of the first-level cache.
 const GATHERED: usize = 768;
-/// Single-precision entries a register.
-const WIDE: usize = 2 * LANE;
 
 vectorised! {
     /// As [`super::gram::add_gram`], to single precision. Entries left of the diagonal block may be filled too.

@@ -5,6 +5,7 @@
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
+mod aim;
 mod cholesky;
 pub mod full_rank;
 mod gram;
@@ -99,6 +100,9 @@ pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f6
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
 const ENORMOUS: f64 = 1e7;
 
+/// How often violated units are taken back before all are.
+const READMISSIONS: u32 = 3;
+
 const USUAL: Limits =
     Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true, single_above: 1e-3 };
 /// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
@@ -124,18 +128,21 @@ fn solve_one(
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    begin(system, weights, problem, state, near);
+    begin(system, weights, problem, state, near, None);
     if limits.retire
         && let Some(z) = state.reproduce(system, weights)
     {
         return Solution { z, only: true, ..solution };
     }
     let mut end = state.iterate(weights, system.nonnegative, limits);
-    if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+    let mut rounds = 0;
+    while end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+        let again = if rounds < READMISSIONS { state.readmitted() } else { None };
         let spent = end.iterations;
-        begin(system, weights, problem, state, near);
+        begin(system, weights, problem, state, near, again.as_deref());
         end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits });
         end.iterations += spent;
+        rounds += 1;
     }
     (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
     solution.only = end.unique;
@@ -159,10 +166,19 @@ fn solve_one(
     solution
 }
 
-/// Loads and starts.
-fn begin(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, near: Option<&[f64]>) {
-    state.rows.load(system, weights, problem, |_| true);
+/// Loads and starts with the rows of `units` (in ascending order), or with all.
+fn begin(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    near: Option<&[f64]>,
+    units: Option<&[u32]>,
+) {
+    let wanted = |unit: usize| units.is_none_or(|units| units.binary_search(&(unit as u32)).is_ok());
+    let left_out = state.rows.load(system, weights, problem, wanted);
     state.reset(system.columns());
+    state.retired.count = left_out;
     state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale), near);
     state.clock.lap(Stage::Start);
 }

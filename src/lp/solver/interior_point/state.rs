@@ -1,6 +1,7 @@
 //! What one observation's iteration carries: the point, the direction, the residuals and the reduced system.
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
+use super::aim::Wanted;
 use super::full_rank::FullRank;
 use super::gram::add_gram;
 use super::gram_single::add_gram_single;
@@ -152,6 +153,10 @@ pub struct State {
     pub point: Point,
     /// The direction in the same layout; its `a` is `W dz`.
     pub step: Point,
+    /// Another direction, while the two are compared.
+    pub other_step: Point,
+    /// What the direction aims at.
+    pub wanted: Wanted,
     /// The best point so far.
     pub best: Point,
     /// `r_p`.
@@ -192,6 +197,9 @@ impl State {
         self.point.reset(&self.rows, columns);
         self.step.reset(&self.rows, columns);
         for (numbers, length) in [
+            (&mut self.wanted.rows, rows),
+            (&mut self.wanted.z, columns),
+            (&mut self.wanted.violations, self.rows.violations()),
             (&mut self.row_residual, rows),
             (&mut self.dual_residual, columns),
             (&mut self.violation_residual, self.rows.violations()),
