@@ -16,6 +16,7 @@ pub mod packed;
 mod products;
 mod retire;
 mod rows;
+pub mod stage_benches;
 pub mod stages;
 mod start;
 mod state;
