@@ -34,8 +34,12 @@ pub struct Summary {
     pub failures: BTreeMap<String, u64>,
     /// LPs solved and the iterations they took.
     pub solves: u64,
+    /// LPs that the optimum of a neighbouring ε led to.
+    pub from_neighbour: u64,
     /// Interior-point iterations.
     pub iterations: u64,
+    /// Simplex pivots.
+    pub pivots: u64,
     /// LPs that took a slower path, their first answer not passing the certificate.
     pub retries: u64,
     /// Largest entries of the residuals.
@@ -105,6 +109,8 @@ impl Summary {
             self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
             self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
             self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
+            self.from_neighbour += row.layers.iter().map(|layer| layer.from_neighbour as u64).sum::<u64>();
+            self.pivots += row.layers.iter().map(|layer| layer.pivots).sum::<u64>();
             self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
             self.iterations += u64::from(row.iterations.unwrap_or(0));
             self.residual_linf.add(row.residual.linf);

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::instances::Weights;
 use super::{Group, Options, clock};
 use crate::error::{Error, Result};
+use crate::lp::basis::Known;
 use crate::lp::certificate::{FailedTest, Verdict, certify_optimal, clip_to_signs};
 use crate::lp::certified::{CertifiedSolution, solve_certified};
 use crate::lp::problem::{LayerSystem, Objective, Problem, Solution};
@@ -90,8 +91,8 @@ impl Solver for EngineAlone {
         InteriorPoint.name()
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
-        InteriorPoint.solve(system, problems)
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
+        InteriorPoint.solve_knowing(system, problems, known)
     }
 
     fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Path, Solution)> {
@@ -257,7 +258,7 @@ fn solve_with_clarabel(system: &LayerSystem, problems: &[Problem], seconds: f64)
                     not_certified += 1;
                     objectives.push(objective);
                 }
-                Verdict::Infeasible => objectives.push(f64::NAN),
+                Verdict::Infeasible | Verdict::AboveCutoff { .. } => objectives.push(f64::NAN),
             }
         }
         if spent >= seconds {

@@ -55,7 +55,7 @@ pub fn lines(group: Group, measured: &Measured) -> String {
 fn uncertified_line(found: &Uncertified) -> String {
     let Uncertified { index, failed, path, milliseconds } = found;
     let path = match path {
-        Some(Path::Usual) => "certified when tried again",
+        Some(Path::Usual | Path::Neighbour) => "certified when tried again",
         Some(Path::Patient) => "certified by more patience",
         Some(Path::Fallback) => "certified by Clarabel",
         None => "not certified by the slower paths either",

@@ -6,26 +6,30 @@
 //! it needs only.
 
 mod cholesky;
+pub mod full_rank;
 mod gram;
 mod gram_single;
 mod iteration;
-mod lanes;
+pub mod lanes;
 mod lu;
 mod newton;
 pub mod packed;
-mod products;
+pub mod products;
 mod retire;
-mod rows;
+pub mod rows;
 pub mod stage_benches;
 pub mod stages;
 mod start;
-mod state;
+pub mod state;
+mod tile;
 mod vertex;
 
 use rayon::prelude::*;
 
 use super::clarabel_reference::solve_single;
+use super::simplex::Simplex;
 use super::{Path, Solver};
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
 use lanes::numbers;
@@ -42,18 +46,22 @@ impl Solver for InteriorPoint {
         "interior-point"
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
         let weights = system.packed();
         problems
             .par_iter()
-            .map_init(State::default, |state, problem| solve_one(system, weights, problem, state, USUAL))
+            .zip(known)
+            .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, known)| {
+                let pivoted = simplex.solve(system, weights, problem, *known);
+                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, state, known.near, USUAL))
+            })
             .collect()
     }
 
     fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
         match attempt {
             0 => {
-                let solution = solve_one(system, system.packed(), problem, &mut State::default(), PATIENT);
+                let solution = solve_one(system, system.packed(), problem, &mut State::default(), None, PATIENT);
                 Some((Path::Patient, solution))
             }
             1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
@@ -68,11 +76,24 @@ impl InteriorPoint {
         let mut state = State::default();
         state.clock.switch_on();
         for problem in problems {
-            solve_one(system, system.packed(), problem, &mut state, USUAL);
+            solve_one(system, system.packed(), problem, &mut state, None, USUAL);
         }
         let total: f64 = state.clock.totals.iter().map(std::time::Duration::as_secs_f64).sum();
         STAGES.iter().map(|&(stage, name)| (name, state.clock.totals[stage as usize].as_secs_f64() / total)).collect()
     }
+}
+
+/// The least-squares fit of `z` (free) to the units that have rows on both sides, in single precision where that is faster:
+/// a first idea of the answer, no more.
+pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f64> {
+    let columns = system.columns();
+    if problem.rows.is_empty() || columns == 0 {
+        return vec![0.0; columns];
+    }
+    state.rows.load(system, system.packed(), problem, |_| true);
+    state.reset(columns);
+    state.fit(system.packed(), &[]);
+    numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
 }
 
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
@@ -95,26 +116,22 @@ fn solve_one(
     weights: &PackedWeights,
     problem: &Problem,
     state: &mut State,
+    near: Option<&[f64]>,
     limits: Limits,
 ) -> Solution {
     let columns = system.columns();
-    let mut solution = Solution {
-        outcome: Outcome::Optimal,
-        z: vec![0.0; columns],
-        y: vec![0.0; problem.rows.len()],
-        iterations: 0,
-        unique: false,
-    };
+    let mut solution = Solution::empty(system, problem);
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    let mut end = attempt(system, weights, problem, state, limits);
+    let mut end = attempt(system, weights, problem, state, near, limits);
     if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
         let spent = end.iterations;
-        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
+        end = attempt(system, weights, problem, state, near, Limits { retire: false, ..limits });
         end.iterations += spent;
     }
-    (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
+    (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
+    solution.vertex = end.unique.then(|| state.basis(weights));
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
         // Rounding in rows of such terms hides anything, from the certificate too.
         solution.outcome = Outcome::Stalled;
@@ -135,10 +152,17 @@ fn solve_one(
 }
 
 /// Loads, starts and iterates.
-fn attempt(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, limits: Limits) -> End {
+fn attempt(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    near: Option<&[f64]>,
+    limits: Limits,
+) -> End {
     state.rows.load(system, weights, problem, |_| true);
     state.reset(system.columns());
-    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale));
+    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale), near);
     state.clock.lap(Stage::Start);
     state.iterate(weights, system.nonnegative, limits)
 }

@@ -63,7 +63,7 @@ impl State {
         for i in columns..lanes * LANE {
             normal.add_diagonal(i, 1.0);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
         self.clock.lap(Stage::Factor);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut normal.border));
         if self.rows.kind == Kind::Largest {

@@ -40,9 +40,9 @@ impl<'a> StageBench<'a> {
 
     /// Copies the formed matrix and factors the copy; how many pivots were frozen.
     pub fn factor(&mut self) -> usize {
-        let Normal { matrix, inverse_pivots, above, .. } = &mut self.normal;
+        let Normal { matrix, inverse_pivots, .. } = &mut self.normal;
         matrix.clone_from(&self.formed);
-        factor(matrix, self.weights.lanes, inverse_pivots, above)
+        factor(matrix, self.weights.lanes, inverse_pivots)
     }
 }
 

@@ -25,9 +25,15 @@ const LEAST_Z_OF_VIOLATION: f64 = 0.1;
 
 impl State {
     /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the multiplier to begin with,
-    /// in ascending order.
-    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)]) {
-        self.fit(weights, pushed);
+    /// in ascending order. `near`: a `z` to begin near, instead of the fit.
+    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)], near: Option<&[f64]>) {
+        match near {
+            Some(near) => {
+                let scale = 1.0 / self.rows.z_scale;
+                numbers_mut(&mut self.point.z).iter_mut().zip(near).for_each(|(scaled, z)| *scaled = z * scale);
+            }
+            None => self.fit(weights, pushed),
+        }
         let columns = weights.columns;
         products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
         if nonnegative {
@@ -59,7 +65,7 @@ impl State {
     }
 
     /// Least squares on the units that have a value to be at; leaves it in `z`.
-    fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
+    pub fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
         let (lanes, columns) = (weights.lanes, weights.columns);
         self.normal.reset(lanes);
         self.normal.units.clear();
@@ -88,7 +94,7 @@ impl State {
             normal.add_diagonal(i, if i < columns { ridge } else { 1.0 });
             normal.set_right(i, 0, numbers(&self.combined[0])[i]);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut self.point.z));
         solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.point.z);
         self.merged.f.resize(self.rows.units.len(), 0.0);

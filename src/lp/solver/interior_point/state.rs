@@ -2,8 +2,8 @@
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
 use super::gram::add_gram;
-use super::gram_single::{WideLane, add_gram_single};
-use super::lanes::{LANE, Lane, lanes_for, numbers};
+use super::gram_single::add_gram_single;
+use super::lanes::{LANE, Lane, SingleLane, lanes_for, numbers};
 use super::packed::PackedWeights;
 use super::retire::Retired;
 use super::rows::Rows;
@@ -83,11 +83,9 @@ pub struct Normal {
     /// Workspace of the products.
     pub gathered: Vec<Lane>,
     /// The same in single precision.
-    pub gathered_single: Vec<WideLane>,
+    pub gathered_single: Vec<SingleLane>,
     /// Whether the matrix may be formed in single precision.
     pub single: bool,
-    /// Workspace of the factorisation.
-    pub above: Vec<Lane>,
     /// Units that enter the matrix, and the roots of their weights.
     pub units: Vec<u32>,
     /// See `units`.
