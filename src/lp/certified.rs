@@ -128,7 +128,7 @@ fn check(
     solution: Solution,
     cutoff: Option<f64>,
 ) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, path, pivots, vertex } = solution;
+    let Solution { outcome, mut z, mut y, iterations, path, pivots, only, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution {
         z,
@@ -153,7 +153,7 @@ fn check(
         let verdict = certify_optimal(system, problem, &z, &y);
         return checked(z, verdict, nothing_determined());
     }
-    if vertex.is_some() {
+    if only {
         let verdict = certify_optimal(system, problem, &z, &y);
         if matches!(verdict, Verdict::Optimal { .. }) {
             return CertifiedSolution { vertex, ..checked(z, verdict, vec![true; system.columns()]) };

@@ -176,8 +176,9 @@ pub struct Solution {
     pub path: Path,
     /// Simplex pivots spent.
     pub pivots: u32,
-    /// Where the solver ended at a vertex with strictly positive multipliers on equations of full rank: an optimum that is
-    /// then the only one. An interior answer leaves that to [`crate::lp::face`].
+    /// Whether the solver has shown that this is the only optimum. Otherwise that is left to [`crate::lp::face`].
+    pub only: bool,
+    /// Where it ended at a vertex with strictly positive multipliers, that vertex.
     pub vertex: Option<Basis>,
 }
 
@@ -191,6 +192,7 @@ impl Solution {
             iterations: 0,
             path: Path::Usual,
             pivots: 0,
+            only: false,
             vertex: None,
         }
     }

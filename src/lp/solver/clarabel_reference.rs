@@ -67,6 +67,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
             iterations: 0,
             path: Path::Usual,
             pivots: 0,
+            only: false,
             vertex: None,
         };
     }
@@ -83,6 +84,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         iterations: 0,
         path: Path::Usual,
         pivots: 0,
+        only: false,
         vertex: None,
     };
     let Some(settings) = settings(effort) else { return failed() };
@@ -103,6 +105,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         iterations: answer.iterations,
         path: Path::Usual,
         pivots: 0,
+        only: false,
         vertex: None,
     }
 }

@@ -15,6 +15,7 @@ mod lu;
 mod newton;
 pub mod packed;
 pub mod products;
+mod reproduction;
 mod retire;
 pub mod rows;
 pub mod stage_benches;
@@ -31,7 +32,7 @@ use super::simplex::Simplex;
 use super::{Path, Solver};
 use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
-use iteration::{End, Limits};
+use iteration::Limits;
 use lanes::numbers;
 use packed::PackedWeights;
 use stages::{STAGES, Stage};
@@ -124,13 +125,21 @@ fn solve_one(
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    let mut end = attempt(system, weights, problem, state, near, limits);
+    begin(system, weights, problem, state, near);
+    if limits.retire
+        && let Some(z) = state.reproduce(system, weights)
+    {
+        return Solution { z, only: true, ..solution };
+    }
+    let mut end = state.iterate(weights, system.nonnegative, limits);
     if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
         let spent = end.iterations;
-        end = attempt(system, weights, problem, state, near, Limits { retire: false, ..limits });
+        begin(system, weights, problem, state, near);
+        end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits });
         end.iterations += spent;
     }
     (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
+    solution.only = end.unique;
     solution.vertex = end.unique.then(|| state.basis(weights));
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
         // Rounding in rows of such terms hides anything, from the certificate too.
@@ -151,20 +160,12 @@ fn solve_one(
     solution
 }
 
-/// Loads, starts and iterates.
-fn attempt(
-    system: &LayerSystem,
-    weights: &PackedWeights,
-    problem: &Problem,
-    state: &mut State,
-    near: Option<&[f64]>,
-    limits: Limits,
-) -> End {
+/// Loads and starts.
+fn begin(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, near: Option<&[f64]>) {
     state.rows.load(system, weights, problem, |_| true);
     state.reset(system.columns());
     state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale), near);
     state.clock.lap(Stage::Start);
-    state.iterate(weights, system.nonnegative, limits)
 }
 
 /// The units that a linear objective pushes against a bound, with their scaled weights.

@@ -36,8 +36,9 @@ impl State {
         }
         let columns = weights.columns;
         products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
+        let violation = self.largest_violation();
+        self.fit_violation = violation;
         if nonnegative {
-            let violation = self.largest_violation();
             let z = &mut numbers_mut(&mut self.point.z)[..columns];
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
             // Where the fit says nothing, as without rows on both sides, what is violated says how far `z` will have to go.
@@ -101,7 +102,7 @@ impl State {
     }
 
     /// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is pushed against.
-    fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
+    pub(super) fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
         let rows = || self.rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place);
         let tightest = |side: f64| {
             let of_side = rows().filter(|&row| self.rows.side[row] == side);
@@ -120,7 +121,7 @@ impl State {
     }
 
     /// `max(0, s a − h)`, over the slack factor where there is one.
-    fn largest_violation(&self) -> f64 {
+    pub(super) fn largest_violation(&self) -> f64 {
         let rows = &self.rows;
         let mut violation = 0.0f64;
         for slot in &rows.slots {

@@ -1,6 +1,7 @@
 //! What one observation's iteration carries: the point, the direction, the residuals and the reduced system.
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
+use super::full_rank::FullRank;
 use super::gram::add_gram;
 use super::gram_single::add_gram_single;
 use super::lanes::{LANE, Lane, SingleLane, lanes_for, numbers};
@@ -171,6 +172,10 @@ pub struct State {
     pub normal: Normal,
     /// `Wᵀ` times merged sums.
     pub combined: [Vec<Lane>; 3],
+    /// The largest violation of the fit that the start began with.
+    pub fit_violation: f64,
+    /// Workspace of exact reproduction.
+    pub full_rank: FullRank,
     /// Time by stage.
     pub clock: StageClock,
     /// Units that left.

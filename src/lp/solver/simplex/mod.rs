@@ -88,6 +88,7 @@ impl Simplex {
             }
         }
         if solution.outcome == Outcome::Optimal {
+            solution.only = true;
             solution.vertex = Some(tableau.basis(weights));
             let scaled = numbers(&tableau.point);
             for (z, scaled) in solution.z.iter_mut().zip(scaled) {
