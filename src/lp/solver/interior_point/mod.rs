@@ -19,6 +19,7 @@ pub mod products;
 mod reproduction;
 mod retire;
 pub mod rows;
+pub mod stage_benches;
 pub mod stages;
 mod start;
 pub mod state;
