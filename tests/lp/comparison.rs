@@ -31,7 +31,7 @@ pub struct Findings {
 /// Why the answer must be wrong, given another certified one. The certificate's tolerances grow with `|z|`; where a feasible set
 /// has no bound a solver may come back with an enormous `z` that passes it, so an answer counts as better only if it satisfies
 /// its rows without that allowance. (The violations of `linf` and `l1` are computed from `z`: there lower is right.)
-fn wrong(
+pub fn wrong(
     system: &LayerSystem,
     problem: &Problem,
     found: &CertifiedSolution,

@@ -7,6 +7,7 @@ mod hostile;
 mod independence;
 mod layers;
 mod medium_problems;
+mod neighbours;
 mod objectives;
 mod oracle;
 mod ranges;
