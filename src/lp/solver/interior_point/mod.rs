@@ -55,7 +55,7 @@ impl Solver for InteriorPoint {
             .zip(known)
             .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, known)| {
                 let pivoted = simplex.solve(system, weights, problem, *known);
-                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, state, known.near, USUAL))
+                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, (state, simplex), known.near, USUAL))
             })
             .collect()
     }
@@ -63,7 +63,14 @@ impl Solver for InteriorPoint {
     fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
         match attempt {
             0 => {
-                let solution = solve_one(system, system.packed(), problem, &mut State::default(), None, PATIENT);
+                let solution = solve_one(
+                    system,
+                    system.packed(),
+                    problem,
+                    (&mut State::default(), &mut Simplex::default()),
+                    None,
+                    PATIENT,
+                );
                 Some((Path::Patient, solution))
             }
             1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
@@ -75,10 +82,10 @@ impl Solver for InteriorPoint {
 impl InteriorPoint {
     /// Solves the problems on this thread and says what share of the time each stage took, for benchmarks.
     pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
-        let mut state = State::default();
+        let (mut state, mut simplex) = <(State, Simplex)>::default();
         state.clock.switch_on();
         for problem in problems {
-            solve_one(system, system.packed(), problem, &mut state, None, USUAL);
+            solve_one(system, system.packed(), problem, (&mut state, &mut simplex), None, USUAL);
         }
         let total: f64 = state.clock.totals.iter().map(std::time::Duration::as_secs_f64).sum();
         STAGES.iter().map(|&(stage, name)| (name, state.clock.totals[stage as usize].as_secs_f64() / total)).collect()
@@ -120,7 +127,7 @@ fn solve_one(
     system: &LayerSystem,
     weights: &PackedWeights,
     problem: &Problem,
-    state: &mut State,
+    (state, simplex): (&mut State, &mut Simplex),
     near: Option<&[f64]>,
     limits: Limits,
 ) -> Solution {
@@ -138,6 +145,15 @@ fn solve_one(
     let mut end = state.iterate(weights, system.nonnegative, limits);
     let mut rounds = 0;
     while end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+        if end.unique {
+            // The optimum without a few rows is a few pivots from the optimum with them.
+            let basis = state.basis(weights);
+            let pivoted = simplex.solve(system, weights, problem, Known { basis: Some(&basis), ..Known::default() });
+            state.clock.lap(Stage::Finish);
+            if let Some(solution) = pivoted {
+                return Solution { iterations: end.iterations, path: Path::Usual, ..solution };
+            }
+        }
         let again = if rounds < READMISSIONS { state.readmitted() } else { None };
         let spent = end.iterations;
         begin(system, weights, problem, state, near, again.as_deref());
