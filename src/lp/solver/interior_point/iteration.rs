@@ -26,6 +26,9 @@ const LONG_ENOUGH: f64 = 0.95;
 /// … and what it has to gain, in the sum of both lengths, for the next to be tried.
 const WORTH_A_CORRECTOR: f64 = 0.02;
 
+/// A dual residual that grows by this factor in one iteration has left the path.
+const DERAILED: f64 = 1e4;
+
 /// When the iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -74,6 +77,7 @@ impl State {
     pub fn iterate(&mut self, weights: &PackedWeights, nonnegative: bool, limits: Limits) -> End {
         let mut best = f64::INFINITY;
         let mut since_best = 0;
+        let mut dual = f64::INFINITY;
         let mut iterations = 0;
         let mut kept = false;
         let mut relative = f64::INFINITY;
@@ -91,6 +95,11 @@ impl State {
             if !worst.is_finite() || !self.point.is_finite() {
                 break Outcome::Stalled;
             }
+            if limits.give_up && quality.dual > DERAILED * dual.max(1e-8) {
+                // The last direction was worthless: too few rows were left for the normal matrix to be regular.
+                break Outcome::Stalled;
+            }
+            dual = quality.dual;
             let enough = quality.gap <= 1.0 && quality.rows <= limits.residual && quality.dual <= limits.residual;
             relative = quality.gap * GAP;
             if worst < best {

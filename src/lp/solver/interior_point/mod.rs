@@ -33,7 +33,7 @@ use super::simplex::Simplex;
 use super::{Path, Solver};
 use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
-use iteration::Limits;
+use iteration::{End, Limits};
 use lanes::numbers;
 use packed::PackedWeights;
 use stages::{STAGES, Stage};
@@ -144,7 +144,13 @@ fn solve_one(
     }
     let mut end = state.iterate(weights, system.nonnegative, limits);
     let mut rounds = 0;
-    while end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+    let must_go_on = |state: &mut State, end: &End| match end.outcome {
+        Outcome::Infeasible => false,
+        // Perhaps only because too many rows had left.
+        Outcome::Stalled if state.retired.count > 0 => true,
+        _ => !state.retired_rows_hold(weights, problem),
+    };
+    while must_go_on(state, &end) {
         if end.unique {
             // The optimum without a few rows is a few pivots from the optimum with them.
             let basis = state.basis(weights);
@@ -154,7 +160,8 @@ fn solve_one(
                 return Solution { iterations: end.iterations, path: Path::Usual, ..solution };
             }
         }
-        let again = if rounds < READMISSIONS { state.readmitted() } else { None };
+        let stalled = end.outcome == Outcome::Stalled;
+        let again = if rounds < READMISSIONS && !stalled { state.readmitted() } else { None };
         let spent = end.iterations;
         begin(system, weights, problem, state, near, again.as_deref());
         end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits });
