@@ -26,7 +26,8 @@ const LONG_ENOUGH: f64 = 0.95;
 /// … and what it has to gain, in the sum of both lengths, for the next to be tried.
 const WORTH_A_CORRECTOR: f64 = 0.02;
 
-/// A dual residual that grows by this factor in one iteration has left the path.
+/// A dual residual that grows by this factor in one iteration, to more than the multipliers themselves, has left the path. (By less
+/// it may grow when units leave.)
 const DERAILED: f64 = 1e4;
 
 /// When the iteration ends.
@@ -95,7 +96,7 @@ impl State {
             if !worst.is_finite() || !self.point.is_finite() {
                 break Outcome::Stalled;
             }
-            if limits.give_up && quality.dual > DERAILED * dual.max(1e-8) {
+            if limits.give_up && quality.dual > 1.0 && quality.dual > DERAILED * dual {
                 // The last direction was worthless: too few rows were left for the normal matrix to be regular.
                 break Outcome::Stalled;
             }
