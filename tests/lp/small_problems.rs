@@ -13,5 +13,5 @@ fn small_problems_are_solved_and_none_wrongly() {
         let columns = 1 + choose.below(if small { 3 } else { 12 });
         (1 + choose.below(if small { 6 } else { 40 }), columns)
     };
-    Findings::check(wanted("UNRELU_SMALL_LPS", 10_000), |seed| awkward::instance(seed, shape));
+    Findings::check(wanted("UNRELU_SMALL_LPS", 10_000), 1, |seed| awkward::instance(seed, shape));
 }
