@@ -1,5 +1,5 @@
-//! The dual simplex for the largest violation and for linear objectives: from a vertex whose multipliers are nonnegative to
-//! one that satisfies all rows.
+//! The dual simplex for the largest violation and for linear objectives: from a vertex whose multipliers are nonnegative (the primal
+//! simplex sees to that first) to one that satisfies all rows.
 //!
 //! A violated row enters; as its multiplier `θ` grows, those of the vertex's constraints fall by `θ` times its coordinates, and
 //! the first that would turn negative leaves. The objective rises by `θ` times the violation, so every vertex on the way is a
@@ -53,13 +53,14 @@ impl Tableau {
         candidates: &mut Candidates,
     ) -> (DualEnd, u32) {
         let gradient = self.objective_gradient(weights);
+        let Some(before) = self.primal_simplex(weights, nonnegative, &gradient) else { return (DualEnd::GaveUp, 0) };
         self.set_multipliers(weights, &gradient, true);
         if self.multipliers.iter().any(|y| y.is_nan() || *y < -POSITIVE) {
-            return (DualEnd::GaveUp, 0);
+            return (DualEnd::GaveUp, before);
         }
         self.multipliers.iter_mut().for_each(|y| *y = y.max(0.0));
-        let limit = self.dimension() + 20;
-        let mut pivots = 0;
+        let mut pivots = before as usize;
+        let limit = pivots + self.dimension() + 20;
         self.place_point(weights, false);
         candidates.rows.clear();
         loop {
@@ -92,8 +93,7 @@ impl Tableau {
             }
         }
         self.set_multipliers(weights, &gradient, true);
-        let real = |constraint: &Constraint| !matches!(constraint, Constraint::Row { row: None, .. });
-        let only = self.multipliers.iter().all(|&y| y > POSITIVE) && self.constraints.iter().all(real);
+        let only = self.multipliers.iter().all(|&y| y > POSITIVE);
         (if only { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
     }
 

@@ -47,7 +47,10 @@ impl Inverse {
         // The transpose is inverted, so that what is wanted, columns of the inverse, come out as rows.
         let stride = lanes_for(size);
         self.square.clear();
-        self.square.resize(size * stride, Lane::ZERO);
+        self.square.resize(stride * LANE * stride, Lane::ZERO);
+        for padding in size..stride * LANE {
+            numbers_mut(&mut self.square)[padding * (stride * LANE + 1)] = 1.0;
+        }
         for (j, row) in rows.chunks_exact(lanes.max(1)).enumerate() {
             let row = numbers(row);
             let square = numbers_mut(&mut self.square);
@@ -55,7 +58,7 @@ impl Inverse {
                 square[i * stride * LANE + j] = row[column];
             }
         }
-        if !invert(&mut self.square, size, stride, &mut self.swaps) {
+        if !invert(&mut self.square, stride, &mut self.swaps) {
             return false;
         }
         for (&constraint, inverted) in dense.iter().zip(self.square.chunks_exact(stride.max(1))) {
@@ -147,58 +150,112 @@ vectorised! {
         }
     }
 
-    /// Gauss–Jordan in place with row pivoting; `false` where a pivot vanishes.
-    fn invert(square: &mut [Lane], size: usize, stride: usize, swaps: &mut Vec<u32>) -> bool {
-        swaps.clear();
-        let mut pivot_row = vec![Lane::ZERO; stride];
-        for p in 0..size {
-            let entry = |row: usize| numbers(&square[row * stride..(row + 1) * stride])[p].abs();
-            let mut best = p;
-            let mut largest = 0.0f64;
-            for row in 0..size {
-                let size = entry(row);
-                largest = largest.max(size);
-                if row > p && size > entry(best) {
-                    best = row;
-                }
+    /// `row_i −= Σ_p coefficients_i[p] · pivots_p` for all rows but the four pivot rows.
+    fn subtract_pivot_rows(square: &mut [Lane], stride: usize, coefficients: &[Lane], pivots: &[Lane], block: usize) {
+        let (first, rest) = pivots.split_at(stride);
+        let (second, rest) = rest.split_at(stride);
+        let (third, fourth) = rest.split_at(stride);
+        for (index, (row, coefficients)) in square.chunks_exact_mut(stride).zip(coefficients).enumerate() {
+            if index / LANE == block {
+                continue;
             }
+            let [a, b, c, d] = coefficients.0.map(|x| Lane::splat(-x));
+            for ((((entry, &first), &second), &third), &fourth) in
+                row.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
+            {
+                let sum = entry.plus_product::<FUSED>(a, first).plus_product::<FUSED>(b, second);
+                *entry = sum.plus_product::<FUSED>(c, third).plus_product::<FUSED>(d, fourth);
+            }
+        }
+    }
+}
+
+/// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are found by elimination with row pivoting, then
+/// every row takes the four up in one pass. `size` is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes.
+fn invert(square: &mut [Lane], stride: usize, swaps: &mut Vec<u32>) -> bool {
+    let size = stride * LANE;
+    swaps.clear();
+    let mut panel = vec![Lane::ZERO; size];
+    let mut pivots = vec![Lane::ZERO; LANE * stride];
+    for block in 0..stride {
+        let first = block * LANE;
+        panel.iter_mut().zip(square.chunks_exact(stride)).for_each(|(lane, row)| *lane = row[block]);
+        for p in 0..LANE {
+            let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
+            let entry = |row: &usize| panel[*row].0[p].abs();
+            let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
             // A NaN is no pivot either.
-            if entry(best).is_nan() || entry(best) <= SINGULAR * largest || entry(best) <= f64::MIN_POSITIVE {
+            if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
                 return false;
             }
             swaps.push(best as u32);
-            if best != p {
+            if best != first + p {
+                panel.swap(first + p, best);
                 let (upper, lower) = square.split_at_mut(best * stride);
-                upper[p * stride..(p + 1) * stride].swap_with_slice(&mut lower[..stride]);
+                upper[(first + p) * stride..(first + p + 1) * stride].swap_with_slice(&mut lower[..stride]);
             }
-            let (lane, inside) = (p / LANE, p % LANE);
-            let row = &mut square[p * stride..(p + 1) * stride];
-            let inverse = 1.0 / row[lane].0[inside];
-            row[lane].0[inside] = 1.0;
-            row.iter_mut().for_each(|lane| *lane = Lane(lane.0.map(|x| x * inverse)));
-            pivot_row.copy_from_slice(row);
-            for (index, row) in square.chunks_exact_mut(stride).enumerate() {
-                let factor = row[lane].0[inside];
-                if index == p || factor == 0.0 {
-                    continue;
-                }
-                row[lane].0[inside] = 0.0;
-                let factor = Lane::splat(-factor);
-                for (entry, &pivot) in row.iter_mut().zip(&pivot_row) {
-                    *entry = entry.plus_product::<FUSED>(factor, pivot);
+            let pivot = panel[first + p].0;
+            for lane in &mut panel[first + p + 1..] {
+                let factor = lane.0[p] / pivot[p];
+                for q in p + 1..LANE {
+                    lane.0[q] -= factor * pivot[q];
                 }
             }
         }
-        for p in (0..size).rev() {
-            let other = swaps[p] as usize;
-            if other != p {
-                for row in numbers_mut(square).chunks_exact_mut(stride * LANE) {
-                    row.swap(p, other);
+        let mut corner: [Lane; LANE] = std::array::from_fn(|p| square[(first + p) * stride + block]);
+        if !invert_corner(&mut corner) {
+            return false;
+        }
+        // With the unit vectors that the inverse begins with in the place of the panel.
+        for (index, (row, lane)) in square.chunks_exact_mut(stride).zip(&mut panel).enumerate() {
+            *lane = row[block];
+            row[block] = Lane::ZERO;
+            if index / LANE == block {
+                row[block].0[index % LANE] = 1.0;
+            }
+        }
+        pivots.fill(Lane::ZERO);
+        for (p, pivot) in pivots.chunks_exact_mut(stride).enumerate() {
+            for q in 0..LANE {
+                let factor = Lane::splat(corner[p].0[q]);
+                let row = &square[(first + q) * stride..(first + q + 1) * stride];
+                for (entry, &value) in pivot.iter_mut().zip(row) {
+                    *entry = entry.plus_product::<false>(factor, value);
                 }
             }
         }
-        true
+        square[first * stride..(first + LANE) * stride].copy_from_slice(&pivots);
+        subtract_pivot_rows(square, stride, &panel, &pivots, block);
     }
+    for p in (0..size).rev() {
+        let other = swaps[p] as usize;
+        if other != p {
+            for row in numbers_mut(square).chunks_exact_mut(size) {
+                row.swap(p, other);
+            }
+        }
+    }
+    true
+}
+
+/// The inverse of a 4 × 4 matrix whose leading minors are known not to vanish.
+fn invert_corner(corner: &mut [Lane; LANE]) -> bool {
+    for p in 0..LANE {
+        let inverse = 1.0 / corner[p].0[p];
+        if !inverse.is_finite() {
+            return false;
+        }
+        corner[p].0[p] = 1.0;
+        corner[p] = Lane(corner[p].0.map(|x| x * inverse));
+        let pivot = corner[p].0;
+        for (_, row) in corner.iter_mut().enumerate().filter(|(index, _)| *index != p) {
+            let factor = std::mem::replace(&mut row.0[p], 0.0);
+            for q in 0..LANE {
+                row.0[q] -= factor * pivot[q];
+            }
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -245,6 +302,34 @@ mod tests {
         inverse.replace(3, &coordinates);
         matrix[3] = entering;
         assert_inverse(&inverse, &matrix);
+    }
+
+    #[test]
+    fn inverts_matrices_that_need_pivots_of_all_sizes() {
+        use crate::random::{Domain, normal_vector};
+        for size in 1..40 {
+            let numbers = normal_vector(size as u64, Domain::Network, 0, size * size);
+            // Zeros in the upper triangle's way, so that rows have to be exchanged.
+            let entry = |i: usize, j: usize| {
+                if (i + 2 * j) % 3 == 0 && i != size - 1 - j { 0.0 } else { numbers[i * size + j] }
+            };
+            let matrix: Vec<Vec<f64>> = (0..size).map(|i| (0..size).map(|j| entry(i, j)).collect()).collect();
+            let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();
+            let dense: Vec<u32> = (0..size as u32).collect();
+            let mut inverse = Inverse::default();
+            let dense_matrix = nalgebra::DMatrix::from_fn(size, size, entry);
+            let condition = dense_matrix.clone().singular_values();
+            if condition.min() < 1e-4 * condition.max() {
+                continue;
+            }
+            assert!(inverse.build(size, &dense, &rows, &vec![None; size]), "size {size}");
+            for j in 0..size {
+                let vector = nalgebra::DVector::from_column_slice(&super::numbers(inverse.vector(j))[..size]);
+                let mut product = &dense_matrix * vector;
+                product[j] -= 1.0;
+                assert!(product.norm() < 1e-10, "size {size}: {}", product.norm());
+            }
+        }
     }
 
     #[test]

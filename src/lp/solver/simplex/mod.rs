@@ -1,7 +1,7 @@
 //! From one optimum to the next: the same observation at another ε has nearly the same problem, and its optimal vertex is a
 //! few pivots away.
 //!
-//! [`dual`] serves the largest violation and linear objectives, [`piecewise`] the sum of violations; both work on a
+//! [`primal`] and [`dual`] serve the largest violation and linear objectives, [`piecewise`] the sum of violations; both work on a
 //! [`tableau`], a vertex with its explicit inverse. They are a short cut and no more: whatever is not proven to be the only
 //! optimum goes back to the interior point.
 
@@ -9,6 +9,7 @@ mod dual;
 mod inverse;
 mod kinks;
 mod piecewise;
+mod primal;
 mod tableau;
 
 use super::interior_point::lanes::numbers;
@@ -81,8 +82,6 @@ impl Simplex {
                     Constraint::Row { row: Some(row), .. } => {
                         solution.y[tableau.rows.origin[row as usize] as usize] = y * tableau.rows.y_scale;
                     }
-                    // A row that is gone proves nothing here.
-                    Constraint::Row { row: None, .. } if y > 0.0 => return None,
                     _ => {}
                 }
             }

@@ -55,6 +55,8 @@ pub struct Tableau {
     pub entering: Vec<Lane>,
     /// The position of each unit; `u32::MAX` where it does not take part.
     pub place_of_unit: Vec<u32>,
+    /// Workspace: squared lengths of edges.
+    pub lengths: Vec<f64>,
     dense: Vec<Lane>,
 }
 
@@ -89,7 +91,7 @@ impl Tableau {
     /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has no counterpart, or the constraints are
     /// not of full rank.
     ///
-    /// A row that this problem does not have stays as it was: the caller must see to it that it does not matter.
+    /// A row that this problem does not have stays as it was, until the primal simplex leaves it.
     pub fn take_basis(
         &mut self,
         weights: &PackedWeights,
