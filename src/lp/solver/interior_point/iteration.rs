@@ -6,6 +6,7 @@ use super::packed::PackedWeights;
 use super::rows::Kind;
 use super::stages::Stage;
 use super::state::State;
+use crate::lp::basis::Basis;
 use crate::lp::problem::Outcome;
 
 /// Columns from which single precision pays.
@@ -75,7 +76,15 @@ impl Quality {
 
 impl State {
     /// Iterates from the start that stands in the point. The best point is in `point` afterwards.
-    pub fn iterate(&mut self, weights: &PackedWeights, nonnegative: bool, limits: Limits) -> End {
+    /// `finish` is offered a vertex that is likely to be a few pivots from the optimum, once; if it returns `true` nothing is left to do.
+    pub fn iterate(
+        &mut self,
+        weights: &PackedWeights,
+        nonnegative: bool,
+        limits: Limits,
+        mut finish: impl FnMut(&Basis) -> bool,
+    ) -> End {
+        let mut offered = !limits.give_up;
         let mut best = f64::INFINITY;
         let mut since_best = 0;
         let mut dual = f64::INFINITY;
@@ -124,6 +133,17 @@ impl State {
                 return End { outcome: Outcome::Optimal, iterations, unique: true };
             }
             self.clock.lap(Stage::Vertex);
+            if !offered
+                && iterations >= 2
+                && let Some(basis) = self.near_vertex(weights, nonnegative)
+            {
+                offered = true;
+                let finished = finish(&basis);
+                self.clock.lap(Stage::Crossover);
+                if finished {
+                    return End { outcome: Outcome::Optimal, iterations, unique: true };
+                }
+            }
             if iterations >= limits.iterations || since_best > if limits.give_up { 15 } else { 60 } {
                 break Outcome::Stalled;
             }

@@ -7,6 +7,7 @@
 
 mod aim;
 mod cholesky;
+mod crossover;
 pub mod full_rank;
 mod gram;
 mod gram_single;
@@ -31,7 +32,7 @@ use rayon::prelude::*;
 use super::clarabel_reference::solve_single;
 use super::simplex::Simplex;
 use super::{Path, Solver};
-use crate::lp::basis::Known;
+use crate::lp::basis::{Basis, Known};
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
 use lanes::numbers;
@@ -142,7 +143,15 @@ fn solve_one(
     {
         return Solution { z, only: true, ..solution };
     }
-    let mut end = state.iterate(weights, system.nonnegative, limits);
+    let mut pivoted = None;
+    let mut finish = |basis: &Basis| {
+        pivoted = simplex.solve(system, weights, problem, Known { basis: Some(basis), ..Known::default() });
+        pivoted.is_some()
+    };
+    let mut end = state.iterate(weights, system.nonnegative, limits, &mut finish);
+    if let Some(solution) = pivoted {
+        return Solution { iterations: end.iterations, path: Path::Usual, ..solution };
+    }
     let mut rounds = 0;
     let must_go_on = |state: &mut State, end: &End| match end.outcome {
         Outcome::Infeasible => false,
@@ -164,7 +173,7 @@ fn solve_one(
         let again = if rounds < READMISSIONS && !stalled { state.readmitted() } else { None };
         let spent = end.iterations;
         begin(system, weights, problem, state, near, again.as_deref());
-        end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits });
+        end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits }, |_| false);
         end.iterations += spent;
         rounds += 1;
     }

@@ -21,12 +21,14 @@ pub enum Stage {
     Step,
     /// The attempts to end at a vertex.
     Vertex,
+    /// The simplex from a vertex that the iteration came near to.
+    Crossover,
     /// The check of the rows that left, and the answer.
     Finish,
 }
 
 /// All stages with their names, in the order of [`Stage`].
-pub const STAGES: [(Stage, &str); 9] = [
+pub const STAGES: [(Stage, &str); 10] = [
     (Stage::Start, "start"),
     (Stage::Rows, "rows"),
     (Stage::Products, "products"),
@@ -35,6 +37,7 @@ pub const STAGES: [(Stage, &str); 9] = [
     (Stage::Direction, "direction"),
     (Stage::Step, "step"),
     (Stage::Vertex, "vertex"),
+    (Stage::Crossover, "crossover"),
     (Stage::Finish, "finish"),
 ];
 

@@ -1,0 +1,118 @@
+//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints apart, the vertex of those that it
+//! lets vanish first is a few pivots from the optimum, and pivots cost less than iterations.
+//!
+//! The constraints are ranked by Tapia's indicator, `−dp/p` (see `vertex`), and as many as there are unknowns are taken; a unit of the sum
+//! of violations is held at its kink by two of its constraints and counts by the second.
+
+use super::lanes::numbers;
+use super::packed::PackedWeights;
+use super::rows::Kind;
+use super::state::State;
+use crate::lp::basis::{Basis, Tight};
+
+/// Indicators in between tell nothing.
+const UNCLEAR: std::ops::Range<f64> = 0.15..0.85;
+/// Unclear constraints at most, as a share of the unknowns …
+const UNCLEAR_SHARE: f64 = 0.1;
+/// … or this many.
+const UNCLEAR_FEW: usize = 3;
+
+/// A constraint with its indicator.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    indicator: f64,
+    constraint: Candidate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Candidate {
+    /// A row and its position.
+    Row(u32, u32),
+    /// The unit at a position.
+    Unit(u32),
+    Bound(u32),
+    NoViolation,
+}
+
+impl State {
+    /// The vertex to go over to, in the problem's own numbers; `None` while too much is unclear.
+    pub fn near_vertex(&self, weights: &PackedWeights, nonnegative: bool) -> Option<Basis> {
+        let columns = weights.columns;
+        let unknowns = columns + usize::from(self.rows.kind == Kind::Largest);
+        let mut ranked = Vec::with_capacity(self.rows.len() + columns + 1);
+        let mut unclear = 0;
+        let mut add = |indicator: f64, constraint: Candidate| {
+            unclear += usize::from(UNCLEAR.contains(&indicator));
+            if indicator > UNCLEAR.start {
+                ranked.push(Ranked { indicator, constraint });
+            }
+        };
+        if self.rows.kind == Kind::Sum {
+            for place in 0..self.rows.units.len() {
+                add(self.second_indicator(place), Candidate::Unit(place as u32));
+            }
+        } else {
+            for slot in &self.rows.slots {
+                for (place, row) in slot.clone().enumerate() {
+                    add(self.row_indicator(row), Candidate::Row(row as u32, place as u32));
+                }
+            }
+        }
+        if self.rows.kind == Kind::Largest {
+            add(self.violation_indicator(0), Candidate::NoViolation);
+        }
+        if nonnegative {
+            let (z, dz) = (numbers(&self.point.z), numbers(&self.step.z));
+            for column in 0..columns {
+                add(-dz[column] / z[column], Candidate::Bound(column as u32));
+            }
+        }
+        let allowed = UNCLEAR_FEW.max((UNCLEAR_SHARE * unknowns as f64) as usize);
+        if unclear > allowed || ranked.len() < unknowns {
+            return None;
+        }
+        let order = |a: &Ranked, b: &Ranked| b.indicator.total_cmp(&a.indicator).then(a.constraint.cmp(&b.constraint));
+        if ranked.len() > unknowns {
+            ranked.select_nth_unstable_by(unknowns, order);
+            ranked.truncate(unknowns);
+        }
+        ranked.sort_unstable_by_key(|ranked| ranked.constraint);
+        let scale = self.rows.z_scale * weights.scale;
+        let tight = ranked.into_iter().map(|Ranked { constraint, .. }| match constraint {
+            Candidate::Row(row, place) => {
+                let row = row as usize;
+                Tight::Row {
+                    unit: self.rows.units[place as usize] as usize,
+                    side: self.rows.side[row],
+                    slack: self.rows.slack[row],
+                    bound: self.rows.bound[row] * scale,
+                }
+            }
+            Candidate::Unit(place) => {
+                let place = place as usize;
+                Tight::Kink { unit: self.rows.units[place] as usize, value: self.point.a[place] * scale }
+            }
+            Candidate::Bound(column) => Tight::Bound(column as usize),
+            Candidate::NoViolation => Tight::NoViolation,
+        });
+        Some(Basis { tight: tight.collect() })
+    }
+
+    fn row_indicator(&self, row: usize) -> f64 {
+        -self.step.p[row] * self.inverse_p[row]
+    }
+
+    fn violation_indicator(&self, place: usize) -> f64 {
+        -self.step.e[place] / self.point.e[place]
+    }
+
+    /// The second largest indicator among a unit's rows and `e ≥ 0`.
+    fn second_indicator(&self, place: usize) -> f64 {
+        let (mut first, mut second) = (self.violation_indicator(place), f64::NEG_INFINITY);
+        for slot in self.rows.slots.iter().filter(|slot| place < slot.len()) {
+            let indicator = self.row_indicator(slot.start + place);
+            (first, second) = if indicator > first { (indicator, first) } else { (first, second.max(indicator)) };
+        }
+        second
+    }
+}
