@@ -136,8 +136,8 @@ impl Primal {
         let (mut largest_scale, mut sum_of_scales) = (0.0f64, 0.0);
         let mut rows_hold = true;
         for rows in rows_by_unit(&problem.rows) {
-            let product = system.product(rows[0].unit, z);
-            let scale = system.absolute_product(rows[0].unit, z) + rows[0].magnitude;
+            let (product, size) = system.product_with_size(rows[0].unit, z);
+            let scale = size + rows[0].magnitude;
             largest_scale = largest_scale.max(scale);
             sum_of_scales += scale;
             let mut violation = 0.0f64;

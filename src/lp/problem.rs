@@ -25,6 +25,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::basis::Basis;
 use super::solver::Path;
+use super::solver::interior_point::lanes::{multiply_add, vectorised};
 use super::solver::interior_point::packed::PackedWeights;
 
 /// What all problems of a layer share.
@@ -80,7 +81,12 @@ impl LayerSystem {
 
     /// `w_u · z`.
     pub fn product(&self, unit: usize, z: &[f64]) -> f64 {
-        sum_of_terms(self.unit(unit), z, |w, z| w * z)
+        product(self.unit(unit), z)
+    }
+
+    /// `w_u · z` and [`Self::absolute_product`], in one pass.
+    pub fn product_with_size(&self, unit: usize, z: &[f64]) -> (f64, f64) {
+        product_with_size(self.unit(unit), z)
     }
 
     /// `Σ_u (|w_u|·|z| + |b_u|)` over all units.
@@ -90,22 +96,39 @@ impl LayerSystem {
 
     /// `Σ_i |w_{u,i}| |z_i|`, the size of the terms that rounding in `w_u · z` is measured against.
     pub fn absolute_product(&self, unit: usize, z: &[f64]) -> f64 {
-        sum_of_terms(self.unit(unit), z, |w, z| (w * z).abs())
+        product_with_size(self.unit(unit), z).1
     }
 }
 
-/// `Σ term(w_i, z_i)`, eight sums at a time: one sum alone would wait for each addition.
-#[inline(always)]
-fn sum_of_terms(w: &[f64], z: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0f64; 8];
-    let (mut left, mut right) = (w.chunks_exact(8), z.chunks_exact(8));
-    for (w, z) in (&mut left).zip(&mut right) {
-        for (sum, (w, z)) in sums.iter_mut().zip(w.iter().zip(z)) {
-            *sum += term(*w, *z);
+/// Sums at a time: one alone would wait for each addition.
+const SUMS: usize = 16;
+
+vectorised! {
+    fn product(w: &[f64], z: &[f64]) -> f64 {
+        let mut sums = [0.0f64; SUMS];
+        let (mut left, mut right) = (w.chunks_exact(SUMS), z.chunks_exact(SUMS));
+        for (w, z) in (&mut left).zip(&mut right) {
+            for i in 0..SUMS {
+                sums[i] = multiply_add::<FUSED>(w[i], z[i], sums[i]);
+            }
         }
+        let rest: f64 = left.remainder().iter().zip(right.remainder()).map(|(w, z)| w * z).sum();
+        sums.into_iter().sum::<f64>() + rest
     }
-    let rest: f64 = left.remainder().iter().zip(right.remainder()).map(|(w, z)| term(*w, *z)).sum();
-    sums.into_iter().sum::<f64>() + rest
+
+    fn product_with_size(w: &[f64], z: &[f64]) -> (f64, f64) {
+        let (mut sums, mut sizes) = ([0.0f64; SUMS], [0.0f64; SUMS]);
+        let (mut left, mut right) = (w.chunks_exact(SUMS), z.chunks_exact(SUMS));
+        for (w, z) in (&mut left).zip(&mut right) {
+            for i in 0..SUMS {
+                sums[i] = multiply_add::<FUSED>(w[i], z[i], sums[i]);
+                sizes[i] = multiply_add::<FUSED>(w[i].abs(), z[i].abs(), sizes[i]);
+            }
+        }
+        let rest = || left.remainder().iter().zip(right.remainder()).map(|(w, z)| w * z);
+        let (rest, rest_size) = (rest().sum::<f64>(), rest().map(f64::abs).sum::<f64>());
+        (sums.into_iter().sum::<f64>() + rest, sizes.into_iter().sum::<f64>() + rest_size)
+    }
 }
 
 /// One inequality `side · (w_unit · z) − slack · e ≤ bound`.

@@ -13,7 +13,7 @@ use crate::lp::basis::{Basis, Tight};
 /// Indicators in between tell nothing.
 const UNCLEAR: std::ops::Range<f64> = 0.15..0.85;
 /// Unclear constraints at most, as a share of the unknowns …
-const UNCLEAR_SHARE: f64 = 0.1;
+const UNCLEAR_SHARE: f64 = 0.3;
 /// … or this many.
 const UNCLEAR_FEW: usize = 3;
 

@@ -54,7 +54,6 @@ impl Tableau {
     ) -> (DualEnd, u32) {
         let gradient = self.objective_gradient(weights);
         let Some(before) = self.primal_simplex(weights, nonnegative, &gradient) else { return (DualEnd::GaveUp, 0) };
-        self.set_multipliers(weights, &gradient, true);
         if self.multipliers.iter().any(|y| y.is_nan() || *y < -POSITIVE) {
             return (DualEnd::GaveUp, before);
         }

@@ -17,13 +17,13 @@ pub struct Inverse {
     vectors: PackedWeights,
     all: Vec<u32>,
     square: Vec<Lane>,
-    swaps: Vec<u32>,
+    order: Vec<u32>,
 }
 
 impl Default for Inverse {
     fn default() -> Self {
         let vectors = PackedWeights { rows: Vec::new(), lanes: 0, columns: 0, scale: 1.0 };
-        Inverse { vectors, all: Vec::new(), square: Vec::new(), swaps: Vec::new() }
+        Inverse { vectors, all: Vec::new(), square: Vec::new(), order: Vec::new() }
     }
 }
 
@@ -58,14 +58,15 @@ impl Inverse {
                 square[i * stride * LANE + j] = row[column];
             }
         }
-        if !invert(&mut self.square, stride, &mut self.swaps) {
+        if !invert(&mut self.square, stride, &mut self.order) {
             return false;
         }
         for (&constraint, inverted) in dense.iter().zip(self.square.chunks_exact(stride.max(1))) {
             let start = constraint as usize * lanes;
             let vector = numbers_mut(&mut self.vectors.rows[start..start + lanes]);
-            for (&column, value) in free.iter().zip(numbers(inverted)) {
-                vector[column] = *value;
+            let inverted = numbers(inverted);
+            for (&column, &place) in free.iter().zip(&self.order) {
+                vector[column] = inverted[place as usize];
             }
         }
         let mut factors = vec![0.0; size];
@@ -150,92 +151,98 @@ vectorised! {
         }
     }
 
-    /// `row_i −= Σ_p coefficients_i[p] · pivots_p` for all rows but the four pivot rows.
-    fn subtract_pivot_rows(square: &mut [Lane], stride: usize, coefficients: &[Lane], pivots: &[Lane], block: usize) {
-        let (first, rest) = pivots.split_at(stride);
-        let (second, rest) = rest.split_at(stride);
-        let (third, fourth) = rest.split_at(stride);
-        for (index, (row, coefficients)) in square.chunks_exact_mut(stride).zip(coefficients).enumerate() {
-            if index / LANE == block {
-                continue;
+    /// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are found by elimination with row pivoting, then
+    /// every row takes the four up in one pass. `size` is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes.
+    /// `order`: entry `i` of a row of the inverse stands at `order[i]`.
+    fn invert(square: &mut [Lane], stride: usize, order: &mut Vec<u32>) -> bool {
+        let size = stride * LANE;
+        let mut swaps: Vec<u32> = Vec::with_capacity(size);
+        let mut panel = vec![Lane::ZERO; size];
+        let mut pivots = vec![Lane::ZERO; LANE * stride];
+        for block in 0..stride {
+            let first = block * LANE;
+            panel.iter_mut().zip(square.chunks_exact(stride)).for_each(|(lane, row)| *lane = row[block]);
+            for p in 0..LANE {
+                let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
+                let entry = |row: &usize| panel[*row].0[p].abs();
+                let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
+                // A NaN is no pivot either.
+                if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
+                    return false;
+                }
+                swaps.push(best as u32);
+                if best != first + p {
+                    panel.swap(first + p, best);
+                    let (upper, lower) = square.split_at_mut(best * stride);
+                    upper[(first + p) * stride..(first + p + 1) * stride].swap_with_slice(&mut lower[..stride]);
+                }
+                let pivot = panel[first + p].0;
+                let inverse = 1.0 / pivot[p];
+                for lane in &mut panel[first + p + 1..] {
+                    let factor = lane.0[p] * inverse;
+                    for q in p + 1..LANE {
+                        lane.0[q] -= factor * pivot[q];
+                    }
+                }
             }
-            let [a, b, c, d] = coefficients.0.map(|x| Lane::splat(-x));
-            for ((((entry, &first), &second), &third), &fourth) in
-                row.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
-            {
-                let sum = entry.plus_product::<FUSED>(a, first).plus_product::<FUSED>(b, second);
-                *entry = sum.plus_product::<FUSED>(c, third).plus_product::<FUSED>(d, fourth);
+            let mut corner: [Lane; LANE] = std::array::from_fn(|p| square[(first + p) * stride + block]);
+            if !invert_corner(&mut corner) {
+                return false;
             }
+            // With the unit vectors that the inverse begins with in the place of the panel.
+            for (index, (row, lane)) in square.chunks_exact_mut(stride).zip(&mut panel).enumerate() {
+                *lane = row[block];
+                row[block] = Lane::ZERO;
+                if index / LANE == block {
+                    row[block].0[index % LANE] = 1.0;
+                }
+            }
+            pivots.fill(Lane::ZERO);
+            for (p, pivot) in pivots.chunks_exact_mut(stride).enumerate() {
+                for q in 0..LANE {
+                    let factor = Lane::splat(corner[p].0[q]);
+                    let row = &square[(first + q) * stride..(first + q + 1) * stride];
+                    for (entry, &value) in pivot.iter_mut().zip(row) {
+                        *entry = entry.plus_product::<FUSED>(factor, value);
+                    }
+                }
+            }
+            square[first * stride..(first + LANE) * stride].copy_from_slice(&pivots);
+            subtract_pivot_rows::<FUSED>(square, stride, &panel, &pivots, block);
         }
+        order.clear();
+        order.extend(0..size as u32);
+        for (p, &other) in swaps.iter().enumerate().rev() {
+            order.swap(p, other as usize);
+        }
+        true
     }
 }
 
-/// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are found by elimination with row pivoting, then
-/// every row takes the four up in one pass. `size` is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes.
-fn invert(square: &mut [Lane], stride: usize, swaps: &mut Vec<u32>) -> bool {
-    let size = stride * LANE;
-    swaps.clear();
-    let mut panel = vec![Lane::ZERO; size];
-    let mut pivots = vec![Lane::ZERO; LANE * stride];
-    for block in 0..stride {
-        let first = block * LANE;
-        panel.iter_mut().zip(square.chunks_exact(stride)).for_each(|(lane, row)| *lane = row[block]);
-        for p in 0..LANE {
-            let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
-            let entry = |row: &usize| panel[*row].0[p].abs();
-            let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
-            // A NaN is no pivot either.
-            if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
-                return false;
-            }
-            swaps.push(best as u32);
-            if best != first + p {
-                panel.swap(first + p, best);
-                let (upper, lower) = square.split_at_mut(best * stride);
-                upper[(first + p) * stride..(first + p + 1) * stride].swap_with_slice(&mut lower[..stride]);
-            }
-            let pivot = panel[first + p].0;
-            for lane in &mut panel[first + p + 1..] {
-                let factor = lane.0[p] / pivot[p];
-                for q in p + 1..LANE {
-                    lane.0[q] -= factor * pivot[q];
-                }
-            }
+/// `row_i −= Σ_p coefficients_i[p] · pivots_p` for all rows but the four pivot rows.
+#[inline(always)]
+fn subtract_pivot_rows<const FUSED: bool>(
+    square: &mut [Lane],
+    stride: usize,
+    coefficients: &[Lane],
+    pivots: &[Lane],
+    block: usize,
+) {
+    let (first, rest) = pivots.split_at(stride);
+    let (second, rest) = rest.split_at(stride);
+    let (third, fourth) = rest.split_at(stride);
+    for (index, (row, coefficients)) in square.chunks_exact_mut(stride).zip(coefficients).enumerate() {
+        if index / LANE == block {
+            continue;
         }
-        let mut corner: [Lane; LANE] = std::array::from_fn(|p| square[(first + p) * stride + block]);
-        if !invert_corner(&mut corner) {
-            return false;
-        }
-        // With the unit vectors that the inverse begins with in the place of the panel.
-        for (index, (row, lane)) in square.chunks_exact_mut(stride).zip(&mut panel).enumerate() {
-            *lane = row[block];
-            row[block] = Lane::ZERO;
-            if index / LANE == block {
-                row[block].0[index % LANE] = 1.0;
-            }
-        }
-        pivots.fill(Lane::ZERO);
-        for (p, pivot) in pivots.chunks_exact_mut(stride).enumerate() {
-            for q in 0..LANE {
-                let factor = Lane::splat(corner[p].0[q]);
-                let row = &square[(first + q) * stride..(first + q + 1) * stride];
-                for (entry, &value) in pivot.iter_mut().zip(row) {
-                    *entry = entry.plus_product::<false>(factor, value);
-                }
-            }
-        }
-        square[first * stride..(first + LANE) * stride].copy_from_slice(&pivots);
-        subtract_pivot_rows(square, stride, &panel, &pivots, block);
-    }
-    for p in (0..size).rev() {
-        let other = swaps[p] as usize;
-        if other != p {
-            for row in numbers_mut(square).chunks_exact_mut(size) {
-                row.swap(p, other);
-            }
+        let [a, b, c, d] = coefficients.0.map(|x| Lane::splat(-x));
+        for ((((entry, &first), &second), &third), &fourth) in
+            row.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
+        {
+            let sum = entry.plus_product::<FUSED>(a, first).plus_product::<FUSED>(b, second);
+            *entry = sum.plus_product::<FUSED>(c, third).plus_product::<FUSED>(d, fourth);
         }
     }
-    true
 }
 
 /// The inverse of a 4 × 4 matrix whose leading minors are known not to vanish.

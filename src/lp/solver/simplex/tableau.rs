@@ -5,6 +5,7 @@
 
 use super::super::interior_point::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use super::super::interior_point::packed::PackedWeights;
+use super::super::interior_point::products::{combine, products};
 use super::super::interior_point::rows::{Kind, Rows};
 use super::inverse::Inverse;
 use crate::lp::basis::{Basis, Tight};
@@ -58,6 +59,7 @@ pub struct Tableau {
     /// Workspace: squared lengths of edges.
     pub lengths: Vec<f64>,
     dense: Vec<Lane>,
+    dense_units: Vec<u32>,
 }
 
 impl Tableau {
@@ -161,16 +163,25 @@ impl Tableau {
         let values: Vec<f64> = self.constraints.iter().map(Constraint::value).collect();
         self.inverse.point(&values, &mut self.point);
         if refined {
-            let mut correction = vec![Lane::ZERO; self.point.len()];
-            let mut row = vec![Lane::ZERO; self.point.len()];
+            self.gather_dense();
+            let mut products_of_units = vec![0.0; self.dense_units.len()];
+            products(weights, &self.dense_units, &self.point, &mut products_of_units);
+            let x = numbers(&self.point);
+            let mut of_units = products_of_units.iter();
             let misses: Vec<f64> = self
                 .constraints
                 .iter()
-                .map(|constraint| {
-                    write_row(weights, constraint, &mut row);
-                    constraint.value() - dot(&row, &self.point)
+                .map(|constraint| match *constraint {
+                    Constraint::Row { side, slack, bound, .. } => {
+                        let violated = if slack == 0.0 { 0.0 } else { slack * x[weights.columns] };
+                        bound - side * of_units.next().copied().unwrap_or(0.0) + violated
+                    }
+                    Constraint::Kink { value, .. } => value - of_units.next().copied().unwrap_or(0.0),
+                    Constraint::Bound(column) => x[column as usize],
+                    Constraint::NoViolation => x[weights.columns],
                 })
                 .collect();
+            let mut correction = vec![Lane::ZERO; self.point.len()];
             self.inverse.point(&misses, &mut correction);
             numbers_mut(&mut self.point).iter_mut().zip(numbers(&correction)).for_each(|(x, d)| *x += d);
             // The bounds hold exactly.
@@ -184,17 +195,46 @@ impl Tableau {
         }
     }
 
+    /// The units of the constraints that are rows or kinks, in order.
+    fn gather_dense(&mut self) {
+        self.dense_units.clear();
+        self.dense_units.extend(self.constraints.iter().filter_map(|constraint| match *constraint {
+            Constraint::Row { unit, .. } | Constraint::Kink { unit, .. } => Some(unit),
+            Constraint::Bound(_) | Constraint::NoViolation => None,
+        }));
+    }
+
     /// The multipliers `y` with `c + Σ y_j B_j = 0`, with one step of refinement where `refined`. `gradient`: `c`.
     pub fn set_multipliers(&mut self, weights: &PackedWeights, gradient: &[Lane], refined: bool) {
         self.inverse.coordinates(gradient, &mut self.multipliers);
         self.multipliers.iter_mut().for_each(|y| *y = -*y);
         if refined {
-            let mut left = gradient.to_vec();
-            let mut row = vec![Lane::ZERO; gradient.len()];
+            self.gather_dense();
+            let mut factors = Vec::with_capacity(self.dense_units.len());
+            let mut left = vec![Lane::ZERO; gradient.len()];
+            let mut of_violation = 0.0;
             for (constraint, &y) in self.constraints.iter().zip(&self.multipliers) {
-                write_row(weights, constraint, &mut row);
-                numbers_mut(&mut left).iter_mut().zip(numbers(&row)).for_each(|(left, b)| *left += y * b);
+                match *constraint {
+                    Constraint::Row { side, slack, .. } => {
+                        factors.push(side * y);
+                        of_violation -= slack * y;
+                    }
+                    Constraint::Kink { .. } => factors.push(y),
+                    Constraint::Bound(_) => {}
+                    Constraint::NoViolation => of_violation -= y,
+                }
             }
+            combine(weights, &self.dense_units, &factors, &mut left);
+            let entries = numbers_mut(&mut left);
+            if self.rows.kind == Kind::Largest {
+                entries[weights.columns] += of_violation;
+            }
+            for (constraint, &y) in self.constraints.iter().zip(&self.multipliers) {
+                if let Constraint::Bound(column) = *constraint {
+                    entries[column as usize] -= y;
+                }
+            }
+            entries.iter_mut().zip(numbers(gradient)).for_each(|(left, c)| *left += c);
             let mut correction = Vec::new();
             self.inverse.coordinates(&left, &mut correction);
             self.multipliers.iter_mut().zip(&correction).for_each(|(y, d)| *y -= d);
@@ -248,8 +288,4 @@ fn write_row(weights: &PackedWeights, constraint: &Constraint, out: &mut [Lane])
         Constraint::Bound(column) => out[column as usize] = -1.0,
         Constraint::NoViolation => out[columns] = -1.0,
     }
-}
-
-fn dot(a: &[Lane], b: &[Lane]) -> f64 {
-    a.iter().zip(b).fold(Lane::ZERO, |sum, (&a, &b)| sum.plus_product::<false>(a, b)).sum()
 }
