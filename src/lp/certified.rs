@@ -168,6 +168,14 @@ fn check(
     }
     // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
     let verdict = certify_optimal(system, problem, &z, &y);
+    if outcome == Outcome::Stalled
+        && matches!(problem.objective, Objective::Linear { .. })
+        && !matches!(verdict, Verdict::Optimal { .. })
+        && certify_infeasible(system, solver, problem) == Verdict::Infeasible
+    {
+        // Without a point that satisfies the rows an iteration has nowhere to go.
+        return checked(z, Verdict::Infeasible, nothing_determined());
+    }
     checked(z, verdict, face.determined())
 }
 

@@ -8,22 +8,22 @@
 mod aim;
 mod cholesky;
 mod crossover;
-pub mod full_rank;
+pub(crate) mod full_rank;
 mod gram;
 mod gram_single;
 mod iteration;
-pub mod lanes;
+pub(crate) mod lanes;
 mod lu;
 mod newton;
 pub mod packed;
-pub mod products;
+pub(crate) mod products;
 mod reproduction;
 mod retire;
-pub mod rows;
+pub(crate) mod rows;
 pub mod stage_benches;
 pub mod stages;
 mod start;
-pub mod state;
+pub(crate) mod state;
 mod tile;
 mod vertex;
 

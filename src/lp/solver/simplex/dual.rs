@@ -84,7 +84,7 @@ impl Tableau {
             self.price(weights, &entering);
             let Some(leaving) = self.dual_ratio_test() else { return (DualEnd::GaveUp, pivots as u32) };
             self.pivot(leaving, entering, excess);
-            if pivots % FRESH == 0 {
+            if pivots.is_multiple_of(FRESH) {
                 if !self.invert(weights) {
                     return (DualEnd::GaveUp, pivots as u32);
                 }

@@ -180,8 +180,8 @@ vectorised! {
                 let inverse = 1.0 / pivot[p];
                 for lane in &mut panel[first + p + 1..] {
                     let factor = lane.0[p] * inverse;
-                    for q in p + 1..LANE {
-                        lane.0[q] -= factor * pivot[q];
+                    for (entry, pivot) in lane.0.iter_mut().zip(pivot).skip(p + 1) {
+                        *entry -= factor * pivot;
                     }
                 }
             }
@@ -257,8 +257,8 @@ fn invert_corner(corner: &mut [Lane; LANE]) -> bool {
         let pivot = corner[p].0;
         for (_, row) in corner.iter_mut().enumerate().filter(|(index, _)| *index != p) {
             let factor = std::mem::replace(&mut row.0[p], 0.0);
-            for q in 0..LANE {
-                row.0[q] -= factor * pivot[q];
+            for (entry, pivot) in row.0.iter_mut().zip(pivot) {
+                *entry -= factor * pivot;
             }
         }
     }
@@ -318,7 +318,7 @@ mod tests {
             let numbers = normal_vector(size as u64, Domain::Network, 0, size * size);
             // Zeros in the upper triangle's way, so that rows have to be exchanged.
             let entry = |i: usize, j: usize| {
-                if (i + 2 * j) % 3 == 0 && i != size - 1 - j { 0.0 } else { numbers[i * size + j] }
+                if (i + 2 * j).is_multiple_of(3) && i != size - 1 - j { 0.0 } else { numbers[i * size + j] }
             };
             let matrix: Vec<Vec<f64>> = (0..size).map(|i| (0..size).map(|j| entry(i, j)).collect()).collect();
             let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();

@@ -78,11 +78,8 @@ impl Simplex {
                 DualEnd::Optimal => {}
             }
             for (constraint, &y) in tableau.constraints.iter().zip(&tableau.multipliers) {
-                match *constraint {
-                    Constraint::Row { row: Some(row), .. } => {
-                        solution.y[tableau.rows.origin[row as usize] as usize] = y * tableau.rows.y_scale;
-                    }
-                    _ => {}
+                if let Constraint::Row { row: Some(row), .. } = *constraint {
+                    solution.y[tableau.rows.origin[row as usize] as usize] = y * tableau.rows.y_scale;
                 }
             }
         }

@@ -86,7 +86,7 @@ impl Tableau {
                 return (false, pivots as u32);
             }
             pivots += 1;
-            if pivots % FRESH == 0 {
+            if pivots.is_multiple_of(FRESH) {
                 if !self.invert(weights) {
                     return (false, pivots as u32);
                 }
