@@ -68,7 +68,8 @@ impl Merge {
             report: self.report.as_deref().map(|report| beside(&self.codes, report)),
             ..first.identity.clone()
         };
-        let shape = NpyReader::open(&first.codes)?;
+        // An empty shard has no shape; the observations of all are covered, so there is one that has.
+        let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
         let mut codes = NpyWriter::create(&self.codes, shape.width(), shape.element_type(), self.force)?;
         codes.track(None);
         let mut report = match &self.report {
