@@ -199,6 +199,8 @@ impl StartedRun<'_> {
         let mut safe = if outputs.is_journaled() { before.observations } else { 0 };
         let clocks = Clocks::default();
         let mut summary = before.clone();
+        // Asked before and after, not meanwhile: it takes a turn of the pool, which is busy.
+        summary.device = inverter.device_description();
         let (mut refine, mut residuals) = (0.0, 0.0);
         let first = range.start + before.observations;
         let source = BatchesOf { files, end: range.end as usize };
@@ -209,7 +211,6 @@ impl StartedRun<'_> {
             }
             summary.seconds = before.seconds;
             summary.seconds.add(&clocks.seconds(refine, residuals, start.elapsed().as_secs_f64()));
-            summary.device = inverter.device_description();
             summary.dispatches = before.dispatches + inverter.device().dispatches();
             summary.threads = inverter.threads();
         };
@@ -238,6 +239,7 @@ impl StartedRun<'_> {
                 return Err(Error::Cancelled);
             }
             up_to_date(&mut summary, None);
+            summary.device = inverter.device_description();
             clocks.write.time(|| outputs.finish(&summary))?;
             up_to_date(&mut summary, None);
             Ok(())

@@ -21,11 +21,14 @@ pub(super) struct Outputs {
     codes: NpyWriter,
     report: Option<ReportWriter>,
     journal: Option<Journal>,
-    synced: Option<Instant>,
+    /// When the next synchronisation with the disk is due; at once, before the first.
+    sync_due: Option<Instant>,
 }
 
-/// Time between two synchronisations with the disk.
+/// Time between two synchronisations with the disk, at least,
 const BETWEEN_SYNCS: Duration = Duration::from_secs(1);
+/// and in units of what the last one took: a slow or busy disk does not hold up the run.
+const SYNCS_APART: u32 = 20;
 
 impl Outputs {
     /// Begins the outputs, or takes them up: with where that is, and what was done before. No outputs where all is done.
@@ -62,7 +65,7 @@ impl Outputs {
                 report.track(None);
             }
         }
-        Ok(Outputs { codes, report, journal, synced: None })
+        Ok(Outputs { codes, report, journal, sync_due: None })
     }
 
     fn resume(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
@@ -99,7 +102,7 @@ impl Outputs {
         }
         let journal = Some(Journal::resume(&run.codes, &found, verified.entries)?);
         let begun = Begun::Resumed { done: verified.done, lost };
-        Ok((Some(Outputs { codes, report, journal, synced: None }), begun, before))
+        Ok((Some(Outputs { codes, report, journal, sync_due: None }), begun, before))
     }
 
     /// Whether a later run can go on from here.
@@ -117,8 +120,8 @@ impl Outputs {
     }
 
     /// Hands what was written to the system, and then says so in the journal: never the other way round. Now and then all of it
-    /// is made safe on the disk, in the same order. (After each batch that took 0.1 to 0.2 s on a busy disk.) Until then a kill loses nothing, and a
-    /// loss of power no more than these last moments: a line of the journal that outlives its bytes is not believed.
+    /// is made safe on the disk, in the same order. Until then a kill loses nothing, and a loss of power no more than these last
+    /// moments: a line of the journal that outlives its bytes is not believed.
     pub fn commit(&mut self, summary: &Summary) -> Result<()> {
         if self.journal.is_none() {
             return Ok(());
@@ -136,11 +139,12 @@ impl Outputs {
         if let Some(report) = &mut self.report {
             report.keep_partial();
         }
-        if self.synced.is_none_or(|at| at.elapsed() >= BETWEEN_SYNCS) { self.sync() } else { Ok(()) }
+        if self.sync_due.is_none_or(|due| Instant::now() >= due) { self.sync() } else { Ok(()) }
     }
 
     /// Makes everything up to the last commit safe on the disk.
     pub fn sync(&mut self) -> Result<()> {
+        let start = Instant::now();
         self.codes.sync()?;
         if let Some(report) = &mut self.report {
             report.sync()?;
@@ -148,7 +152,7 @@ impl Outputs {
         if let Some(journal) = &mut self.journal {
             journal.sync()?;
         }
-        self.synced = Some(Instant::now());
+        self.sync_due = Some(Instant::now() + BETWEEN_SYNCS.max(SYNCS_APART * start.elapsed()));
         Ok(())
     }
 
