@@ -6,9 +6,14 @@
     python scripts/bench_peers.py lps --ours ours.json
 
 Each peer gets the LP as `min c·x` s.t. `A x <= b`, `x >= 0` on some entries, in its own layout, made off the clock; its setup
-and solve are timed, on one thread, in processor time. Its answer counts only if its objective, computed here from its `z`,
-agrees with unrelu's certified one to a relative 1e-4 (and, for `relaxed`, if its rows hold to 1e-4 of the largest bound).
-`src/bench/export.rs` describes the files.
+and solve are timed, on one thread, in processor time. Solvers with more than one sensible setting stand in the table once for
+each. A peer runs in a process of its own, so that it can be stopped when an LP takes too long.
+
+Objectives are computed here from each solver's `z`. Its answers count only if they agree with unrelu's certified objective to a
+relative 1e-4 (and, for `relaxed`, if the rows hold to 1e-4 of the largest bound). *Digits* are those of the worst answer: for
+`linf`, `l1` and `exact`, where every `z` gives an upper bound, against the lowest objective that any solver found; for `relaxed`
+against unrelu's, unrelu's own against the nearest peer's. What differences are relative to stands in the export
+(`src/bench/export.rs` describes the files).
 """
 
 import os
@@ -18,252 +23,118 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import json
+import multiprocessing
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from peers import KEY, PEERS, Lp
 
 GATE = 1e-4
 
 
-class Lp:
-    """One LP: `min c·x` s.t. `A x <= b`, `x_i >= 0` where `lower[i] == 0`; the first `columns` entries of `x` are `z`."""
-
-    def __init__(self, group, weight, inequalities, q, objective):
-        self.method, self.objective, self.columns = group["method"], objective, weight.shape[1]
-        self.q, self.nonnegative = q, group["nonnegative"]
-        unit = inequalities[:, 0].astype(int)
-        side, self.slack, self.b = inequalities[:, 1], inequalities[:, 2], np.ascontiguousarray(inequalities[:, 3])
-        self.unit, self.left = unit, side[:, None] * weight[unit]
-        if self.method == "linf":
-            violations = -self.slack[:, None]
-        elif self.method == "l1":
-            units, place = np.unique(unit, return_inverse=True)
-            violations = np.zeros((len(unit), len(units)))
-            violations[np.arange(len(unit)), place] = -self.slack
-        else:
-            violations = np.zeros((len(unit), 0))
-        self.A = np.hstack([self.left, violations])
-        extra = violations.shape[1]
-        self.c = np.concatenate([np.zeros(self.columns) if q is None else -q, np.ones(extra)])
-        self.lower = np.concatenate([np.full(self.columns, 0.0 if self.nonnegative else -np.inf), np.zeros(extra)])
-
-    def difference(self, x):
-        """Relative difference of the objective at `z` from unrelu's; `inf` if a hard row is violated."""
-        z = np.array(x[: self.columns], dtype=float)
-        if not np.all(np.isfinite(z)):
-            return np.inf
-        if self.nonnegative:
-            z = np.maximum(z, 0.0)
-        excess = self.left @ z - self.b
-        if self.method == "relaxed":
-            found = self.q @ z
-            if excess.max() > GATE * np.abs(self.b).max():
-                return np.inf
-        else:
-            violation = np.maximum(excess / self.slack, 0.0)
-            if self.method == "linf":
-                found = violation.max()
-            else:
-                of_unit = np.zeros(self.unit.max() + 1)
-                np.maximum.at(of_unit, self.unit, violation)
-                found = of_unit.sum()
-        return abs(found - self.objective) / max(abs(self.objective), 1e-300)
-
-
-# A peer takes an LP, prepares it, and returns a function that solves it and returns x (or None); only that one is timed.
-
-
-def piqp_dense():
-    import piqp
-
-    def prepare(lp):
-        n = len(lp.c)
-        P, A, lower = np.zeros((n, n), order="F"), np.asfortranarray(lp.A), lp.lower
-
-        def solve():
-            solver = piqp.DenseSolver()
-            solver.settings.num_threads = 1
-            solver.setup(P, lp.c, None, None, A, None, lp.b, lower, None)
-            return solver.result.x if solver.solve() == piqp.PIQP_SOLVED else None
-
-        return solve
-
-    return prepare
-
-
-def daqp_dual_active_set():
-    import daqp
-
-    def prepare(lp):
-        n = len(lp.c)
-        # Simple bounds come first, one for each entry of x.
-        upper = np.concatenate([np.full(n, 1e30), lp.b])
-        lower = np.concatenate([np.where(np.isfinite(lp.lower), lp.lower, -1e30), np.full(len(lp.b), -1e30)])
-        H, A = np.zeros((n, n)), np.ascontiguousarray(lp.A)
-        sense = np.zeros(len(upper), dtype=np.intc)
-
-        def solve():
-            x, _, flag, _ = daqp.solve(H, lp.c, A, upper, lower, sense, eps_prox=1.0, iter_limit=100_000)
-            return x if flag > 0 else None
-
-        return solve
-
-    return prepare
-
-
-def highs(algorithm):
-    def make():
-        import highspy
-
-        def prepare(lp):
-            rows, n = lp.A.shape
-            model = highspy.HighsLp()
-            model.num_col_, model.num_row_ = n, rows
-            model.col_cost_, model.col_lower_, model.col_upper_ = lp.c, lp.lower, np.full(n, np.inf)
-            model.row_lower_, model.row_upper_ = np.full(rows, -np.inf), lp.b
-            by_column = lp.A.T
-            column, row = np.nonzero(by_column)
-            model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-            model.a_matrix_.start_ = np.searchsorted(column, np.arange(n + 1)).astype(np.int32)
-            model.a_matrix_.index_, model.a_matrix_.value_ = row.astype(np.int32), by_column[column, row]
-            solver = highspy.Highs()
-            for option, value in [("output_flag", False), ("threads", 1), ("parallel", "off"), ("solver", algorithm)]:
-                solver.setOptionValue(option, value)
-            solver.passModel(model)
-
-            def solve():
-                solver.run()
-                solved = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-                return np.array(solver.getSolution().col_value) if solved else None
-
-            return solve
-
-        return prepare
-
-    return make
-
-
-def cvxopt_conelp():
-    import cvxopt
-
-    cvxopt.solvers.options["show_progress"] = False
-
-    def prepare(lp):
-        bounded = np.flatnonzero(np.isfinite(lp.lower))
-        bounds = np.zeros((len(bounded), len(lp.c)))
-        bounds[np.arange(len(bounded)), bounded] = -1.0
-        G = np.vstack([lp.A, bounds])
-        # The violations' columns are mostly zeros: sparse where there are many.
-        c, h = cvxopt.matrix(lp.c), cvxopt.matrix(np.concatenate([lp.b, np.zeros(len(bounded))]))
-        if lp.method == "l1":
-            row, column = np.nonzero(G)
-            G = cvxopt.spmatrix(G[row, column], row.tolist(), column.tolist(), G.shape)
-        else:
-            G = cvxopt.matrix(G)
-
-        def solve():
-            answer = cvxopt.solvers.lp(c, G, h)
-            return np.array(answer["x"]).ravel() if answer["status"] == "optimal" else None
-
-        return solve
-
-    return prepare
-
-
-def clarabel_python():
-    import clarabel
-    from scipy import sparse  # comes with clarabel
-
-    def prepare(lp):
-        n = len(lp.c)
-        bounded = np.flatnonzero(np.isfinite(lp.lower))
-        bounds = sparse.csc_matrix((-np.ones(len(bounded)), (np.arange(len(bounded)), bounded)), (len(bounded), n))
-        A = sparse.vstack([sparse.csc_matrix(lp.A), bounds], format="csc")
-        b = np.concatenate([lp.b, np.zeros(len(bounded))])
-        P, cones = sparse.csc_matrix((n, n)), [clarabel.NonnegativeConeT(len(b))]
-        settings = clarabel.DefaultSettings()
-        settings.verbose, settings.max_threads, settings.direct_solve_method = False, 1, "qdldl"
-
-        def solve():
-            answer = clarabel.DefaultSolver(P, lp.c, A, b, cones, settings).solve()
-            return np.array(answer.x) if "Solved" in str(answer.status) else None
-
-        return solve
-
-    return prepare
-
-
-def glop():
-    from ortools.linear_solver import pywraplp
-
-    def prepare(lp):
-        solver = pywraplp.Solver.CreateSolver("GLOP")
-        infinity = solver.infinity()
-        x = [solver.NumVar(float(low), infinity, "") for low in np.maximum(lp.lower, -infinity)]
-        for row, bound in zip(lp.A, lp.b):
-            constraint = solver.Constraint(-infinity, float(bound))
-            for index in np.flatnonzero(row):
-                constraint.SetCoefficient(x[index], float(row[index]))
-        for variable, cost in zip(x, lp.c):
-            solver.Objective().SetCoefficient(variable, float(cost))
-        solver.Objective().SetMinimization()
-
-        def solve():
-            status = solver.Solve()
-            return np.array([v.solution_value() for v in x]) if status == pywraplp.Solver.OPTIMAL else None
-
-        return solve
-
-    return prepare
-
-
-# Name in the table, package, and what makes it.
-PEERS = [
-    ("PIQP", "piqp", piqp_dense),
-    ("DAQP", "daqp", daqp_dual_active_set),
-    ("HiGHS-s", "highspy", highs("simplex")),
-    ("HiGHS-i", "highspy", highs("ipm")),
-    ("CVXOPT", "cvxopt", cvxopt_conelp),
-    ("Clarabel", "clarabel", clarabel_python),
-    ("GLOP", "ortools", glop),
-]
-
-
 def load(folder, group):
-    """The LPs of a group, one after another."""
+    """The LPs of a group, one after another, with their places."""
     weight = np.load(folder / group["W"])
-    for entry in group["lps"]:
+    for index, entry in enumerate(group["lps"]):
         if entry["objective"] is None:
             continue  # nothing to agree with
         q = np.load(folder / entry["q"])[0] if "q" in entry else None
-        yield Lp(group, weight, np.load(folder / entry["inequalities"]), q, entry["objective"])
+        yield index, Lp(group, weight, np.load(folder / entry["inequalities"]), q, entry["objective"], entry["scale"])
 
 
-def run(prepare, lps, seconds):
-    """Milliseconds an LP, the largest difference, how many were solved of how many tried; stops after `seconds`."""
-    spent, worst, solved, tried = 0.0, 0.0, 0, 0
-    for lp in lps:
-        solve = prepare(lp)
-        before = time.process_time()
+def work(connection, prepare, folder, group, seconds, count):
+    """In a process of its own: sends (place, seconds, objective, excess) for each LP, until `seconds` are spent, then None."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a solver has to say does not belong into the table
+    spent, begun = 0.0, time.monotonic()
+    for done, (index, lp) in enumerate(load(folder, group)):
+        # Some interfaces take longer to fill than to solve.
+        if done >= count or spent > seconds or time.monotonic() - begun > 5 * seconds:
+            break
+        x, before = None, time.process_time()
         try:
+            solve = prepare(lp)
+            before = time.process_time()
             x = solve()
         except Exception as error:  # a peer's failure is a figure of the table, not the end of it
             print(f"    {type(error).__name__}: {error}", file=sys.stderr)
-            x = None
-        spent += time.process_time() - before
-        difference = np.inf if x is None else lp.difference(x)
-        worst, tried, solved = max(worst, difference), tried + 1, solved + (difference <= GATE)
-        if spent > seconds:
-            break
-    return 1e3 * spent / max(tried, 1), worst, solved, tried
+        taken = time.process_time() - before
+        spent += taken
+        connection.send((index, taken, *((np.nan, np.inf) if x is None else lp.reached(x))))
+    connection.send(None)
+
+
+def run(prepare, folder, group, arguments):
+    """The answers of one peer to one group, and why it ended early: None, "time" or "crash"."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(sender, prepare, folder, group, arguments.seconds, arguments.lps))
+    process.start()
+    sender.close()
+    answers, ended = [], None
+    try:
+        while True:
+            if not receiver.poll(arguments.limit):
+                ended = "time"
+                break
+            answer = receiver.recv()
+            if answer is None:
+                break
+            answers.append(answer)
+    except EOFError:
+        ended = "crash"
+    process.kill()
+    process.join()
+    return answers, ended
+
+
+def errors_of(answers, entries, best):
+    """The relative error of each answer against `best`, by place; `inf` for no answer."""
+    found = []
+    for index, _, objective, excess in answers:
+        difference = abs(objective - best[index]) / max(entries[index]["scale"], 1e-300)
+        found.append(max(difference, excess) if np.isfinite(difference) else np.inf)
+    return found
+
+
+def best_objectives(group, answers_of_all):
+    """What errors are measured against, by place: unrelu's objective, or a lower one where `z` alone gives an upper bound."""
+    best = {index: entry["objective"] for index, entry in enumerate(group["lps"]) if entry["objective"] is not None}
+    if group["method"] != "relaxed":
+        for index, _, objective, _ in answers_of_all:
+            if objective < best[index]:  # not so for NaN
+                best[index] = objective
+    return best
+
+
+def our_error(group, best, answers_of_all):
+    """unrelu's largest error; for `relaxed`, the largest distance to the nearest peer's answer."""
+    worst = 0.0
+    for index, entry in enumerate(group["lps"]):
+        others = [(o, excess) for i, _, o, excess in answers_of_all if i == index and np.isfinite(o)]
+        if entry["objective"] is None or not others:
+            continue
+        if group["method"] == "relaxed":
+            miss = min(max(abs(o - entry["objective"]) / max(entry["scale"], 1e-300), excess) for o, excess in others)
+        else:
+            miss = (entry["objective"] - best[index]) / max(entry["scale"], 1e-300)
+        worst = max(worst, miss)
+    return worst
+
+
+def digits(error):
+    """`7.3` for 5e-8; at most 14, rounding is not told apart below."""
+    return f"{min(14.0, -np.log10(max(error, 1e-14))):.1f}"
+
+
+IDENTITY = ("rows", "columns", "method", "nonnegative", "weights", "activation", "noise")
 
 
 def our_milliseconds(rows, group):
     """unrelu's milliseconds an LP for a group: one thread, the largest batch."""
-    keys = ("rows", "columns", "method", "nonnegative", "weights")
-    same = [r for r in rows if r["solver"] == "interior-point" and r["threads"] == 1 and all(r[k] == group[k] for k in keys)]
+    ours = (r for r in rows if r["solver"] == "interior-point" and r["threads"] == 1)
+    same = [r for r in ours if all(r[key] == group[key] for key in IDENTITY)]
     return max(same, key=lambda r: r["batch"])["ms_per_lp"] if same else None
 
 
@@ -271,56 +142,100 @@ def three_digits(number):
     return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}" if number >= 1 else f"{number:.3f}"
 
 
+def name_of(group):
+    words = [f"{group['rows']}x{group['columns']}", group["weights"]]
+    words += ["leaky"] if group["activation"] != "relu" else []
+    words += ["clean"] if group["noise"] == 0 else []
+    return " ".join([*words, group["method"]])
+
+
+def cells_of(answers, ended, errors, gate_errors, mine, limit):
+    """The three lines of a peer's cell, and whether it counts."""
+    if not answers:
+        return (f">{three_digits(1e3 * limit)}", "time", "") if ended == "time" else ("-", ended or "failed", ""), False
+    milliseconds = 1e3 * sum(taken for _, taken, _, _ in answers) / len(answers)
+    solved = sum(error <= GATE for error in gate_errors)
+    passed = solved == len(answers)
+    if ended == "time":
+        # The LP that was stopped has taken that long at least.
+        milliseconds = (milliseconds * len(answers) + 1e3 * limit) / (len(answers) + 1)
+        return (f">{three_digits(milliseconds)}", "time", f"{solved}/{len(answers) + 1}"), False
+    ratio = f"{three_digits(milliseconds / mine)}x" if mine else ""
+    if ended or not passed:
+        return (three_digits(milliseconds), ended or "FAIL", f"{solved}/{len(answers)}"), False
+    return (three_digits(milliseconds), ratio, digits(max(errors))), True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="what `unrelu bench lp --export` wrote")
     parser.add_argument("--ours", type=Path, help="what `unrelu bench lp --json` printed in the same session")
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each peer and group; one LP at least (2)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each peer and group; one LP at least (1)")
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds after which one LP is given up, wall clock (20)")
+    parser.add_argument("--lps", type=int, default=20, help="at most so many LPs of a group (20)")
     parser.add_argument("--peers", help="only these, by package: piqp,daqp")
+    parser.add_argument("--groups", help="only groups with one of these in the name: '500x100,784x60 trained'")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
     if not (arguments.folder / "index.json").is_file():
         parser.error(f"{arguments.folder} has no index.json; run `unrelu bench lp --export {arguments.folder}`")
     groups = json.loads((arguments.folder / "index.json").read_text())
+    if arguments.groups:
+        groups = [g for g in groups if any(part in name_of(g) for part in arguments.groups.split(","))]
+        if not groups:
+            parser.error(f"--groups {arguments.groups}: no group of {arguments.folder} has such a name")
     ours = json.loads(arguments.ours.read_text()) if arguments.ours else []
 
+    packages = list(dict.fromkeys(package for _, package, _ in PEERS))
+    wanted = arguments.peers.split(",") if arguments.peers else packages
+    if unknown := set(wanted) - set(packages):
+        parser.error(f"--peers {','.join(sorted(unknown))}: expected some of {','.join(packages)}")
     peers, missing = [], []
-    wanted = arguments.peers.split(",") if arguments.peers else [package for _, package, _ in PEERS]
     for name, package, make in PEERS:
-        if package not in wanted:
-            continue
-        try:
-            peers.append((name, make()))
-        except ImportError:
-            missing.append(package)
+        if package in wanted:
+            try:
+                peers.append((name, make()))
+            except ImportError:
+                missing.append(package)
     if missing:
         print(f"left out: {', '.join(sorted(set(missing)))}; pip install {' '.join(sorted(set(missing)))}\n")
 
-    print("Milliseconds an LP, one thread, processor time; below it the ratio to unrelu's (x) and the largest relative")
-    print(f"difference of an objective. FAIL: some objective is off by more than {GATE:g} (LPs that passed / LPs tried).\n")
-    print(f"{'':25}{'unrelu':>8}" + "".join(f"{name:>10}" for name, _ in peers))
+    print("Milliseconds an LP, one thread, processor time; below it the ratio to unrelu's (x) and the digits of the worst")
+    print(f"objective. FAIL: some objective is off by more than {GATE:g} (LPs that passed / LPs tried). time: one LP took more than")
+    print(f"{arguments.limit:g} s. A peer gets LPs of a group for {arguments.seconds:g} s, at most {arguments.lps}. fastest: of the peers that passed.")
+    print(KEY + "\n")
+    print(f"{'':31}{'unrelu':>8}{'fastest':>9}" + "".join(f"{name:>9}" for name, _ in peers))
     figures = []
     for group in groups:
         mine = our_milliseconds(ours, group)
-        label = f"{group['rows']}x{group['columns']} {group['weights']} {group['method']}"
-        cells = []
-        for name, prepare in peers:
-            milliseconds, worst, solved, tried = run(prepare, load(arguments.folder, group), arguments.seconds)
-            passed = tried > 0 and solved == tried
-            ratio = milliseconds / mine if mine else None
-            cells.append((
-                three_digits(milliseconds),
-                ("" if ratio is None else f"{three_digits(ratio)}x") if passed else "FAIL",
-                f"{worst:.0e}" if passed else f"{solved}/{tried}",
-            ))
+        results = [run(prepare, arguments.folder, group, arguments) for _, prepare in peers]
+        everything = [answer for answers, _ in results for answer in answers]
+        best = best_objectives(group, everything)
+        certified = {index: entry["objective"] for index, entry in enumerate(group["lps"])}
+        error = our_error(group, best, everything)
+        columns, fastest = [], None
+        for (name, _), (answers, ended) in zip(peers, results):
+            errors = errors_of(answers, group["lps"], best)
+            gate_errors = errors_of(answers, group["lps"], certified)
+            cell, passed = cells_of(answers, ended, errors, gate_errors, mine, arguments.limit)
+            milliseconds = 1e3 * sum(taken for _, taken, _, _ in answers) / len(answers) if answers else None
+            if passed and (fastest is None or milliseconds < fastest[0]):
+                fastest = (milliseconds, name)
+            columns.append(cell)
+            worst = max(errors, default=np.inf)
             figures.append({
-                **{key: group[key] for key in ("rows", "columns", "weights", "nonnegative", "method")},
-                "peer": name, "lps": tried, "passed": passed, "ms_per_lp": milliseconds, "ratio": ratio,
-                "objective_difference": worst if np.isfinite(worst) else None,
+                **{key: group[key] for key in IDENTITY}, "peer": name, "lps": len(answers), "passed": passed, "ended": ended,
+                "ms_per_lp": milliseconds, "ratio": milliseconds / mine if mine and milliseconds else None,
+                "error": worst if np.isfinite(worst) else None, "unrelu_error": error,
             })
-        print(f"{label:25}{three_digits(mine) if mine else '-':>8}" + "".join(f"{cell[0]:>10}" for cell in cells))
-        for line in (1, 2):
-            print(" " * 33 + "".join(f"{cell[line]:>10}" for cell in cells), flush=True)
+        first = [three_digits(mine) if mine else "-", three_digits(fastest[0]) if fastest else "-"]
+        second = ["", f"{three_digits(fastest[0] / mine)}x" if fastest and mine else ""]
+        third = [digits(error) if everything else "-", fastest[1] if fastest else ""]
+        sign = "z>=0" if group["nonnegative"] else "free"
+        label = [name_of(group), f"  {sign}", ""]
+        for line, own in enumerate((first, second, third)):
+            text = f"{label[line]:31}{own[0]:>8}{own[1]:>9}" + "".join(f"{cell[line]:>9}" for cell in columns)
+            print(text.rstrip(), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 

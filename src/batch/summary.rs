@@ -33,8 +33,12 @@ pub struct Summary {
     pub failures: BTreeMap<String, u64>,
     /// LPs solved and the iterations they took.
     pub solves: u64,
+    /// LPs that the optimum of a neighbouring ε led to.
+    pub from_neighbour: u64,
     /// Interior-point iterations.
     pub iterations: u64,
+    /// Simplex pivots.
+    pub pivots: u64,
     /// LPs that took a slower path, their first answer not passing the certificate.
     pub retries: u64,
     /// Largest entries of the residuals.
@@ -138,6 +142,8 @@ impl Summary {
             self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
             self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
             self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
+            self.from_neighbour += row.layers.iter().map(|layer| layer.from_neighbour as u64).sum::<u64>();
+            self.pivots += row.layers.iter().map(|layer| layer.pivots).sum::<u64>();
             self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
             self.iterations += u64::from(row.iterations.unwrap_or(0));
             self.residual_linf.add(row.residual.linf);
@@ -174,32 +180,64 @@ impl Summary {
 
     /// Adds what came of other observations of the same run. Device and threads become those of `other`.
     pub fn merge(&mut self, other: &Summary) {
-        self.observations += other.observations;
-        self.solved += other.solved;
-        self.not_certified += other.not_certified;
-        self.failed += other.failed;
-        self.reproduced += other.reproduced;
-        self.determined += other.determined;
-        self.undetermined_missed += other.undetermined_missed;
-        self.refined += other.refined;
-        for (kind, &count) in &other.failures {
+        // Each field is named here, so that a new one is not forgotten.
+        let Summary {
+            observations,
+            solved,
+            not_certified,
+            failed,
+            reproduced,
+            determined,
+            undetermined_missed,
+            refined,
+            failures,
+            solves,
+            iterations,
+            retries,
+            from_neighbour,
+            pivots,
+            residual_linf,
+            residual_l2_relative,
+            code_error,
+            successes,
+            device,
+            dispatches,
+            threads,
+            seconds,
+        } = other;
+        let counts = [
+            (&mut self.observations, observations),
+            (&mut self.solved, solved),
+            (&mut self.not_certified, not_certified),
+            (&mut self.failed, failed),
+            (&mut self.reproduced, reproduced),
+            (&mut self.determined, determined),
+            (&mut self.undetermined_missed, undetermined_missed),
+            (&mut self.refined, refined),
+            (&mut self.solves, solves),
+            (&mut self.iterations, iterations),
+            (&mut self.retries, retries),
+            (&mut self.from_neighbour, from_neighbour),
+            (&mut self.pivots, pivots),
+            (&mut self.dispatches, dispatches),
+        ];
+        for (sum, count) in counts {
+            *sum += count;
+        }
+        for (kind, &count) in failures {
             self.count_failures(kind, count);
         }
-        self.solves += other.solves;
-        self.iterations += other.iterations;
-        self.retries += other.retries;
-        self.residual_linf.merge(&other.residual_linf);
-        self.residual_l2_relative.merge(&other.residual_l2_relative);
-        if let Some(error) = &other.code_error {
+        self.residual_linf.merge(residual_linf);
+        self.residual_l2_relative.merge(residual_l2_relative);
+        if let Some(error) = code_error {
             self.code_error.get_or_insert_default().merge(error);
         }
-        if let Some(successes) = other.successes {
+        if let Some(successes) = successes {
             *self.successes.get_or_insert(0) += successes;
         }
-        self.device.clone_from(&other.device);
-        self.dispatches += other.dispatches;
-        self.threads = other.threads;
-        self.seconds.add(&other.seconds);
+        self.device.clone_from(device);
+        self.threads = *threads;
+        self.seconds.add(seconds);
     }
 
     /// Whether every observation has a certified, or converged, answer.

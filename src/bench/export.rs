@@ -7,10 +7,12 @@
 //! 500x100-random/relaxed-0-q.npy   `q`, one row (relaxed only)
 //! ```
 //!
+//! The folders are called like the table's lines, `500x100-random-leaky`, `784x60-trained-clean`.
+//!
 //! An inequality reads `side · (W[unit] · z) − slack · e ≤ bound`. With `A`'s rows `side · W[unit]` and a column `−slack` for each `e`,
-//! this is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`: `linf` has one `e ≥ 0` for all rows and `c·x = e`, `l1` one `e ≥ 0` for each unit and
+//! this is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`: `linf` (and `exact`) has one `e ≥ 0` for all rows and `c·x = e`, `l1` one `e ≥ 0` for each unit and
 //! `c·x = Σ e`, `relaxed` none and `c·x = −q·z`. `z ≥ 0` where `nonnegative` says so, else `z` is free. `objective` is the engine's answer,
-//! certified: `e`, `Σ e` or `q·z` (a maximum).
+//! certified: `e`, `Σ e` or `q·z` (a maximum); differences from it are relative to `scale`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ use nalgebra::DMatrix;
 use serde::Serialize;
 
 use super::Group;
-use super::instances::{EPSILON, NOISE, Weights};
+use super::instances::{EPSILON, Weights};
+use super::measure::comparison_scale;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, write_all};
 use crate::formats::output::{OutputFile, check_free};
@@ -31,6 +34,7 @@ struct GroupEntry {
     rows: usize,
     columns: usize,
     weights: Weights,
+    activation: String,
     nonnegative: bool,
     method: String,
     noise: f64,
@@ -49,6 +53,8 @@ struct ProblemEntry {
     q: Option<String>,
     /// The engine's certified optimum, `null` if it has none.
     objective: Option<f64>,
+    /// What a difference of objectives is relative to.
+    scale: f64,
 }
 
 /// A folder of LPs on its way; the index is written last.
@@ -74,11 +80,11 @@ impl Export {
     /// # Errors
     /// A file that cannot be written.
     pub fn add(&mut self, group: Group, system: &LayerSystem, problems: &[Problem], objectives: &[f64]) -> Result<()> {
-        let size = group.size;
-        let place = format!("{}x{}-{}", size.rows, size.columns, size.weights);
+        let case = group.case;
+        let place = case.to_string().replace(' ', "-");
         make_folder(&self.folder.join(&place))?;
         let weight = format!("{place}/W.npy");
-        // Every method of a size has the same W.
+        // Every method of a case has the same W.
         if self.groups.iter().all(|known| known.weight != weight) {
             self.write(&weight, &system.transposed)?;
         }
@@ -95,15 +101,17 @@ impl Export {
                 }
                 _ => None,
             };
-            lps.push(ProblemEntry { inequalities, q, objective: objective.is_finite().then_some(*objective) });
+            let scale = comparison_scale(problem, *objective);
+            lps.push(ProblemEntry { inequalities, q, objective: objective.is_finite().then_some(*objective), scale });
         }
         self.groups.push(GroupEntry {
-            rows: size.rows,
-            columns: size.columns,
-            weights: size.weights,
-            nonnegative: size.nonnegative,
+            rows: case.rows,
+            columns: case.columns,
+            weights: case.weights,
+            activation: case.activation.to_string(),
+            nonnegative: case.nonnegative,
             method: group.method.to_string(),
-            noise: NOISE,
+            noise: case.noise,
             epsilon: EPSILON,
             weight,
             lps,

@@ -1,8 +1,9 @@
 //! The layers that are measured, and the linear programs of noisy observations of them.
 //!
 //! A random layer has entries N(0, 1/rows) and an input from N(0, I), clipped at 0 where `z ≥ 0` holds; the trained one is the last
-//! layer of the bundled generator, its input the hidden values of random codes. Targets are ReLU outputs with noise from
-//! U(−0.01, 0.01), the tolerance ε is 0.01. Rows and objectives are made by the library's own formulations.
+//! layer of the bundled generator, its input the hidden values of random codes. Targets are its outputs with noise from
+//! U(−0.01, 0.01), or without any (*clean*: more tight rows than unknowns, degenerate as can be); the tolerance ε is 0.01. Rows and
+//! objectives are made by the library's own formulations.
 
 use std::fmt;
 
@@ -13,10 +14,11 @@ use serde::Serialize;
 use crate::cpu::classify::classify;
 use crate::error::{Error, Result};
 use crate::formats::network_file::bundled_generator;
-use crate::lp::formulation::rows::{Masks, violation_rows};
-use crate::lp::formulation::target::{Shape, Targets};
-use crate::lp::formulation::{Method, RowRule, relaxed};
+use crate::lp::formulation::rows::{Masks, second_threshold, violation_rows};
+use crate::lp::formulation::target::{Precision, Shape, Targets};
+use crate::lp::formulation::{Method, RowRule, exact, relaxed};
 use crate::lp::problem::{LayerSystem, Objective, Problem};
+use crate::network::Activation;
 use crate::random::{Domain, Noise, normal_vector};
 
 /// Amplitude of the noise.
@@ -45,9 +47,9 @@ impl fmt::Display for Weights {
     }
 }
 
-/// A layer to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+/// A layer to measure, and the noise on its targets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Case {
     /// Units.
     pub rows: usize,
     /// Entries of `z`.
@@ -56,84 +58,130 @@ pub struct Size {
     pub nonnegative: bool,
     /// Where the weights come from.
     pub weights: Weights,
+    /// ReLU or LeakyReLU.
+    pub activation: Activation,
+    /// Amplitude of the noise, 0 or [`NOISE`].
+    pub noise: f64,
 }
 
-impl fmt::Display for Size {
-    /// `500x100 random`.
+impl fmt::Display for Case {
+    /// `500x100 random`, `500x100 random leaky`, `784x60 trained clean`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{} {}", self.rows, self.columns, self.weights)
+        write!(f, "{}x{} {}", self.rows, self.columns, self.weights)?;
+        if self.activation != Activation::Relu {
+            f.write_str(" leaky")?;
+        }
+        f.write_str(if self.noise == 0.0 { " clean" } else { "" })
     }
 }
 
-const fn random(rows: usize, columns: usize, nonnegative: bool) -> Size {
-    Size { rows, columns, nonnegative, weights: Weights::Random }
+impl Case {
+    /// The methods whose programs are measured. Without noise `exact` is there too, by its feasibility problem; the others'
+    /// objectives are then all 0 or near it, and `linf` stands for them.
+    pub fn methods(&self) -> &'static [Method] {
+        if self.noise == 0.0 { &[Method::Linf, Method::Exact] } else { &[Method::Linf, Method::L1, Method::Relaxed] }
+    }
 }
 
-/// The layers of the table.
-pub const SIZES: [Size; 6] = [
+const fn random(rows: usize, columns: usize, nonnegative: bool) -> Case {
+    let (weights, activation) = (Weights::Random, Activation::Relu);
+    Case { rows, columns, nonnegative, weights, activation, noise: NOISE }
+}
+
+/// The lines of the table.
+pub const CASES: [Case; 9] = [
     random(500, 100, true),
     random(784, 60, true),
-    Size { rows: 784, columns: 60, nonnegative: true, weights: Weights::Trained },
+    TRAINED,
     random(100, 20, false),
     random(600, 250, true),
     random(2000, 200, true),
+    // After a LeakyReLU layer `z` has no sign.
+    Case { activation: Activation::LeakyRelu(0.1), ..random(500, 100, false) },
+    Case { noise: 0.0, ..random(500, 100, true) },
+    Case { noise: 0.0, ..TRAINED },
 ];
+const TRAINED: Case = Case { weights: Weights::Trained, ..random(784, 60, true) };
 
-/// A layer with a batch of noisy targets.
+/// A layer with a batch of targets.
 pub struct Instances {
     /// The layer.
     pub system: LayerSystem,
     /// One target a column.
     targets: Targets,
+    shape: Shape,
 }
 
 impl Instances {
-    /// The layer of that size with `count` targets; a smaller count gives the first of them.
+    /// The layer of that case with `count` targets; a smaller count gives the first of them.
     ///
     /// # Errors
     /// [`Error::BadOption`] for a trained layer that is not the bundled one.
-    pub fn new(size: Size, count: usize) -> Result<Self> {
-        let (weight, bias, inputs) = match size.weights {
-            Weights::Random => random_layer(size, count),
-            Weights::Trained => trained_layer(size, count)?,
+    pub fn new(case: Case, count: usize) -> Result<Self> {
+        let (weight, bias, inputs) = match case.weights {
+            Weights::Random => random_layer(case, count),
+            Weights::Trained => trained_layer(case, count)?,
         };
-        let mut targets = (&weight * inputs).map(|a| a.max(0.0));
+        let mut targets = &weight * inputs;
         for (index, mut column) in targets.column_iter_mut().enumerate() {
-            Noise::Uniform(NOISE).apply(SEEDS[2], index as u64, column.as_mut_slice());
+            column += &bias;
+            column.apply(|a| *a = case.activation.apply(*a));
+            if case.noise > 0.0 {
+                Noise::Uniform(case.noise).apply(SEEDS[2], index as u64, column.as_mut_slice());
+            }
         }
         Ok(Instances {
-            system: LayerSystem::new(weight, bias, size.nonnegative),
+            system: LayerSystem::new(weight, bias, case.nonnegative),
             targets: Targets::from_hidden(targets),
+            shape: Shape::of(case.activation),
         })
     }
 
-    /// The linear program of each target at [`EPSILON`].
+    /// The linear program of each target at [`EPSILON`]; for `exact` the feasibility problem.
     pub fn problems(&self, method: Method) -> Vec<Problem> {
-        let count = self.targets.values.ncols();
-        let threshold = if method == Method::Relaxed { 0.0 } else { EPSILON };
-        let above = classify(&self.targets.values, &vec![threshold; count]);
-        let masks = Masks { above, above_second: None };
+        let masks = self.masks(method);
         let problem = |index: usize| {
             let target = self.targets.column(index);
-            let objective = match method {
-                Method::Relaxed => {
-                    return relaxed::problem(&self.system, Shape::Relu, target, &masks.above, index, EPSILON);
-                }
-                Method::L1 => Objective::SumOfViolations,
-                Method::Linf | Method::Exact => Objective::LargestViolation,
+            let violations = |objective| Problem {
+                rows: violation_rows(&self.system, self.shape, RowRule::Corrected, target, &masks, index),
+                objective,
             };
-            let rows = violation_rows(&self.system, Shape::Relu, RowRule::Corrected, target, &masks, index);
-            Problem { rows, objective }
+            match method {
+                Method::Linf => violations(Objective::LargestViolation),
+                Method::L1 => violations(Objective::SumOfViolations),
+                Method::Relaxed => relaxed::problem(&self.system, self.shape, target, &masks.above, index, EPSILON),
+                Method::Exact => {
+                    exact::feasibility(&self.system, self.shape, target, |unit| masks.above.is_active(index, unit))
+                }
+            }
         };
-        (0..count).into_par_iter().map(problem).collect()
+        (0..self.targets.values.ncols()).into_par_iter().map(problem).collect()
+    }
+
+    /// The entries above the method's thresholds.
+    fn masks(&self, method: Method) -> Masks {
+        let count = self.targets.values.ncols();
+        let thresholds: Vec<f64> = match method {
+            Method::Linf | Method::L1 => vec![EPSILON; count],
+            Method::Relaxed => vec![0.0; count],
+            Method::Exact => {
+                let relative = Precision::F64.relative_tolerance();
+                (0..count).map(|i| exact::tolerance(&self.system, self.targets.column(i), relative)).collect()
+            }
+        };
+        let second = second_threshold(self.shape, RowRule::Corrected, EPSILON);
+        Masks {
+            above: classify(&self.targets.values, &thresholds),
+            above_second: second.map(|threshold| classify(&self.targets.values, &vec![threshold; count])),
+        }
     }
 }
 
 /// Weight, bias and inputs.
 type LayerParts = (DMatrix<f64>, DVector<f64>, DMatrix<f64>);
 
-fn random_layer(size: Size, count: usize) -> LayerParts {
-    let Size { rows, columns, nonnegative, .. } = size;
+fn random_layer(case: Case, count: usize) -> LayerParts {
+    let Case { rows, columns, nonnegative, .. } = case;
     let scale = 1.0 / (rows as f64).sqrt();
     let weight = DMatrix::from_vec(rows, columns, normal_vector(SEEDS[0], Domain::Network, 0, rows * columns)) * scale;
     let mut inputs = codes(columns, count);
@@ -143,10 +191,10 @@ fn random_layer(size: Size, count: usize) -> LayerParts {
     (weight, DVector::zeros(rows), inputs)
 }
 
-fn trained_layer(size: Size, count: usize) -> Result<LayerParts> {
+fn trained_layer(case: Case, count: usize) -> Result<LayerParts> {
     let network = bundled_generator()?;
     match network.layers() {
-        [hidden, output] if (output.units(), output.inputs()) == (size.rows, size.columns) && size.nonnegative => {
+        [hidden, output] if (output.units(), output.inputs()) == (case.rows, case.columns) && case.nonnegative => {
             let mut inputs = &hidden.weight * codes(hidden.inputs(), count);
             for mut column in inputs.column_iter_mut() {
                 column += &hidden.bias;
@@ -155,7 +203,7 @@ fn trained_layer(size: Size, count: usize) -> Result<LayerParts> {
             Ok((output.weight.clone(), output.bias.clone(), inputs))
         }
         _ => {
-            Err(Error::option("the size of a trained layer", size.to_string(), "784x60 with z ≥ 0, as the bundled one"))
+            Err(Error::option("the size of a trained layer", case.to_string(), "784x60 with z ≥ 0, as the bundled one"))
         }
     }
 }
@@ -172,10 +220,10 @@ mod tests {
 
     #[test]
     fn targets_do_not_depend_on_how_many_there_are() {
-        for size in [SIZES[2], SIZES[3]] {
-            let (few, many) = (Instances::new(size, 2).unwrap(), Instances::new(size, 5).unwrap());
+        for case in [CASES[2], CASES[3], CASES[6], CASES[8]] {
+            let (few, many) = (Instances::new(case, 2).unwrap(), Instances::new(case, 5).unwrap());
             assert_eq!(few.targets.values, many.targets.values.columns(0, 2));
-            for method in crate::bench::METHODS {
+            for &method in case.methods() {
                 assert_eq!(few.problems(method)[..], many.problems(method)[..2]);
             }
         }
@@ -183,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_trained_layer_of_another_size_is_refused() {
-        let size = Size { rows: 10, ..SIZES[2] };
-        assert!(Instances::new(size, 1).is_err_and(|error| error.is_usage()));
+        let case = Case { rows: 10, ..TRAINED };
+        assert!(Instances::new(case, 1).is_err_and(|error| error.is_usage()));
     }
 }

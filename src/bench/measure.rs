@@ -1,9 +1,10 @@
 //! One group's figures: the engine on one thread and on all, one LP at a time and in batch, and Clarabel on the first of the
 //! same LPs.
 //!
-//! The engine is charged for all that an answer needs: solving, finish, certificate, and the slower path where an answer did
-//! not pass. Clarabel is charged for its own solve only; its answers are checked off the clock. One thread is measured in
-//! processor time, all threads by the wall clock; of several passes the fastest counts.
+//! The engine is charged for all that an answer needs: solving, finish and certificate. Its slower paths are switched off, so that
+//! nothing but the engine is measured: an LP whose answer does not pass is counted and listed, with what the slower paths make of
+//! it. Clarabel is charged for its own solve only; its answers are checked off the clock. One thread is measured in processor
+//! time, all threads by the wall clock; of several passes the fastest counts.
 
 use std::hint::black_box;
 
@@ -13,12 +14,13 @@ use serde::Serialize;
 use super::instances::Weights;
 use super::{Group, Options, clock};
 use crate::error::{Error, Result};
-use crate::lp::certificate::{Verdict, certify_optimal, clip_to_signs};
+use crate::lp::basis::Known;
+use crate::lp::certificate::{FailedTest, Verdict, certify_optimal, clip_to_signs};
 use crate::lp::certified::{CertifiedSolution, solve_certified};
-use crate::lp::problem::{LayerSystem, Problem};
-use crate::lp::solver::Solver;
+use crate::lp::problem::{LayerSystem, Objective, Problem, Solution};
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::{Path, Solver};
 
 /// One row of `bench lp --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,7 +29,7 @@ pub struct Measurement {
     pub rows: usize,
     /// Entries of `z`.
     pub columns: usize,
-    /// `linf`, `l1` or `relaxed`.
+    /// `linf`, `l1`, `relaxed`, or `exact` for its feasibility problem.
     pub method: String,
     /// Whether `z ≥ 0`.
     pub nonnegative: bool,
@@ -41,24 +43,61 @@ pub struct Measurement {
     pub ms_per_lp: f64,
     /// Iterations an LP, on average.
     pub iterations: f64,
-    /// LPs whose first answer did not pass the certificate.
+    /// LPs whose first answer did not pass the certificate, so that a slower path would have to be taken.
     pub fallbacks: usize,
-    /// The largest relative difference of an objective from Clarabel's, over the LPs that both have an answer for.
+    /// The largest difference of an objective from Clarabel's over the LPs that Clarabel solved, relative to the objective (see
+    /// [`comparison_scale`]).
     pub objective_difference: Option<f64>,
     /// How many times faster than Clarabel.
     pub ratio_to_clarabel: f64,
     /// Where the weights come from.
     pub weights: Weights,
+    /// `relu` or `leaky_relu:c`.
+    pub activation: String,
+    /// Amplitude of the noise on the targets.
+    pub noise: f64,
 }
 
 /// A group's rows, and the engine's objectives LP by LP.
 pub struct Measured {
     /// The engine's rows, then Clarabel's.
     pub measurements: Vec<Measurement>,
-    /// One a problem; `NaN` where no answer was certified.
+    /// One a problem, certified by whichever path; `NaN` where none was.
     pub objectives: Vec<f64>,
+    /// The LPs whose first answer did not pass.
+    pub uncertified: Vec<Uncertified>,
     /// The engine's stages and their shares of its time, if they were asked for.
     pub profile: Vec<(&'static str, f64)>,
+}
+
+/// An LP whose first answer did not pass the certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uncertified {
+    /// Its place in the batch.
+    pub index: usize,
+    /// The test that failed.
+    pub failed: FailedTest,
+    /// The slower path that has an answer; `None` where none has.
+    pub path: Option<Path>,
+    /// Milliseconds with the slower paths.
+    pub milliseconds: f64,
+}
+
+/// The engine without its slower paths.
+struct EngineAlone;
+
+impl Solver for EngineAlone {
+    fn name(&self) -> &'static str {
+        InteriorPoint.name()
+    }
+
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
+        InteriorPoint.solve_knowing(system, problems, known)
+    }
+
+    fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Path, Solution)> {
+        None
+    }
 }
 
 /// The pools that the measurements run in.
@@ -97,32 +136,54 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
     let reference = pools.one.install(|| solve_with_clarabel(system, problems, options.clarabel_seconds));
     let singles = &problems[..options.singles.clamp(1, problems.len())];
     // The first call packs the weights; a layer does that once.
-    black_box(solve_certified(system, &InteriorPoint, &problems[..1]));
+    black_box(solve_certified(system, &EngineAlone, &problems[..1]));
     let mut measurements = Vec::new();
-    let mut objectives = Vec::new();
+    let mut answers = Vec::new();
     for pool in [&pools.one, &pools.all] {
         for (lps, batch) in [(singles, 1), (problems, problems.len())] {
             if pool.current_num_threads() == 1 && !std::ptr::eq(pool, &pools.one) {
                 continue;
             }
             let pass = fastest_pass(system, lps, batch, pool, options.repeat_seconds);
-            objectives = pass.answers.iter().map(CertifiedSolution::objective).collect();
             measurements.push(Measurement {
                 threads: pool.current_num_threads(),
                 batch,
-                solver: InteriorPoint.name(),
+                solver: EngineAlone.name(),
                 ms_per_lp: pass.ms_per_lp,
                 iterations: mean(pass.answers.iter().map(|answer| answer.iterations)),
-                fallbacks: pass.answers.iter().filter(|answer| answer.retried || !answer.is_certified()).count(),
-                objective_difference: largest_difference(&objectives, &reference.objectives),
+                fallbacks: pass.answers.iter().filter(|answer| !answer.is_certified()).count(),
+                objective_difference: largest_difference(lps, &pass.answers, &reference.objectives),
                 ratio_to_clarabel: reference.row.ms_per_lp / pass.ms_per_lp,
                 ..reference.row(group)
             });
+            answers = pass.answers;
         }
     }
     measurements.push(reference.row(group));
+    let mut objectives: Vec<f64> = answers.iter().map(CertifiedSolution::objective).collect();
+    let mut uncertified = Vec::new();
+    for (index, answer) in answers.iter().enumerate() {
+        if let Verdict::NotCertified { failed, .. } = answer.verdict {
+            let (objective, found) = pools.one.install(|| by_slower_paths(system, &problems[index], index, failed));
+            objectives[index] = objective;
+            uncertified.push(found);
+        }
+    }
     let profile = if options.profile { InteriorPoint::profile(system, problems) } else { Vec::new() };
-    Measured { measurements, objectives, profile }
+    Measured { measurements, objectives, uncertified, profile }
+}
+
+/// What becomes of an LP whose first answer did not pass, and its objective.
+fn by_slower_paths(system: &LayerSystem, problem: &Problem, index: usize, failed: FailedTest) -> (f64, Uncertified) {
+    let mut answer = CertifiedSolution::missing(system);
+    let seconds = clock::processor_seconds(|| {
+        if let Some(found) = solve_certified(system, &InteriorPoint, std::slice::from_ref(problem)).pop() {
+            answer = found;
+        }
+    });
+    let path = answer.is_certified().then_some(answer.path);
+    let objective = if path.is_some() { answer.objective() } else { f64::NAN };
+    (objective, Uncertified { index, failed, path, milliseconds: 1e3 * seconds })
 }
 
 /// Repeats a pass over `lps`, `batch` at a time, for `seconds`, and returns the fastest.
@@ -133,7 +194,7 @@ fn fastest_pass(system: &LayerSystem, lps: &[Problem], batch: usize, pool: &Thre
     let mut answers = Vec::new();
     while spent < seconds {
         let pass = || {
-            let solve = |lps| solve_certified(system, &InteriorPoint, lps);
+            let solve = |lps| solve_certified(system, &EngineAlone, lps);
             answers = pool.install(|| lps.chunks(batch).flat_map(solve).collect());
         };
         let taken = if one_thread { clock::processor_seconds(pass) } else { clock::wall_seconds(pass) };
@@ -158,10 +219,10 @@ struct ReferenceRow {
 impl Reference {
     fn row(&self, group: Group) -> Measurement {
         Measurement {
-            rows: group.size.rows,
-            columns: group.size.columns,
+            rows: group.case.rows,
+            columns: group.case.columns,
             method: group.method.to_string(),
-            nonnegative: group.size.nonnegative,
+            nonnegative: group.case.nonnegative,
             solver: ClarabelReference.name(),
             threads: 1,
             batch: self.objectives.len(),
@@ -170,7 +231,9 @@ impl Reference {
             fallbacks: self.row.not_certified,
             objective_difference: Some(0.0),
             ratio_to_clarabel: 1.0,
-            weights: group.size.weights,
+            weights: group.case.weights,
+            activation: group.case.activation.to_string(),
+            noise: group.case.noise,
         }
     }
 }
@@ -195,7 +258,7 @@ fn solve_with_clarabel(system: &LayerSystem, problems: &[Problem], seconds: f64)
                     not_certified += 1;
                     objectives.push(objective);
                 }
-                Verdict::Infeasible => objectives.push(f64::NAN),
+                Verdict::Infeasible | Verdict::AboveCutoff { .. } => objectives.push(f64::NAN),
             }
         }
         if spent >= seconds {
@@ -212,24 +275,61 @@ fn mean(numbers: impl ExactSizeIterator<Item = u32>) -> f64 {
     numbers.map(f64::from).sum::<f64>() / count
 }
 
-/// `max |a − b| / max(|a|, |b|)` over the pairs that are numbers; `None` where there is none.
-fn largest_difference(left: &[f64], right: &[f64]) -> Option<f64> {
-    let difference = |(a, b): (&f64, &f64)| {
-        let scale = a.abs().max(b.abs());
-        if scale > 0.0 { (a - b).abs() / scale } else { 0.0 }
+/// What a difference from `objective` is relative to: the objective itself, or, where that is as good as 0 (no noise), 1e-4 of the
+/// largest bound (of `Σ|q|·bound` for a linear one).
+pub fn comparison_scale(problem: &Problem, objective: f64) -> f64 {
+    let bound = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs()));
+    let size = match &problem.objective {
+        Objective::LargestViolation | Objective::SumOfViolations => bound,
+        Objective::Linear { weights, .. } => weights.iter().map(|q| q.abs()).sum::<f64>() * bound,
     };
-    let both = left.iter().zip(right).filter(|(a, b)| a.is_finite() && b.is_finite());
-    both.map(difference).reduce(f64::max)
+    // `max` passes over an objective that is not a number.
+    (1e-4 * size).max(objective.abs())
+}
+
+/// The largest relative difference over the LPs for which there is a reference; infinite where the engine has no number for one
+/// of them, `None` where there is no reference.
+fn largest_difference(lps: &[Problem], answers: &[CertifiedSolution], reference: &[f64]) -> Option<f64> {
+    let difference = |((problem, answer), expected): ((&Problem, &CertifiedSolution), &f64)| {
+        let difference = (answer.objective() - expected).abs();
+        let scale = comparison_scale(problem, *expected);
+        if difference == 0.0 {
+            0.0
+        } else if difference.is_finite() && scale > 0.0 {
+            difference / scale
+        } else {
+            f64::INFINITY
+        }
+    };
+    let known = lps.iter().zip(answers).zip(reference).filter(|(_, expected)| expected.is_finite());
+    known.map(difference).reduce(f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::instances::{CASES, Instances};
+    use crate::lp::formulation::Method;
 
     #[test]
-    fn a_difference_is_seen_and_a_missing_answer_left_out() {
-        assert_eq!(largest_difference(&[1.0, 2.0, 0.0], &[1.0, 1.0, 0.0]), Some(0.5));
-        assert_eq!(largest_difference(&[f64::NAN, 4.0], &[1.0, 4.0]), Some(0.0));
-        assert_eq!(largest_difference(&[f64::NAN], &[1.0]), None);
+    fn a_difference_is_seen_and_a_missing_answer_is_infinitely_far() {
+        let instances = Instances::new(CASES[3], 3).unwrap();
+        let problems = instances.problems(Method::Linf);
+        let mut answers = solve_certified(&instances.system, &EngineAlone, &problems);
+        let objectives: Vec<f64> = answers.iter().map(CertifiedSolution::objective).collect();
+        assert_eq!(largest_difference(&problems, &answers, &objectives), Some(0.0));
+        let halved = [objectives[0], objectives[1] / 2.0, f64::NAN];
+        assert_eq!(largest_difference(&problems, &answers, &halved), Some(1.0));
+        assert_eq!(largest_difference(&problems, &answers, &[f64::NAN]), None);
+        answers[0] = CertifiedSolution::missing(&instances.system);
+        assert_eq!(largest_difference(&problems, &answers, &objectives), Some(f64::INFINITY));
+    }
+
+    #[test]
+    fn an_objective_of_zero_is_compared_in_the_size_of_the_bounds() {
+        let problems = Instances::new(CASES[3], 1).unwrap().problems(Method::Linf);
+        let largest = problems[0].rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs()));
+        assert_eq!(comparison_scale(&problems[0], 0.0), 1e-4 * largest);
+        assert_eq!(comparison_scale(&problems[0], 2.0 * largest), 2.0 * largest);
     }
 }

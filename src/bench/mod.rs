@@ -15,18 +15,15 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 use crate::lp::formulation::Method;
 use export::Export;
-use instances::{Instances, Size};
+use instances::{Case, Instances};
 use measure::{Measured, Measurement, Pools};
-
-/// The methods that solve a linear program for every observation.
-pub const METHODS: [Method; 3] = [Method::Linf, Method::L1, Method::Relaxed];
 
 /// What is measured, and for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The layers.
-    pub sizes: Vec<Size>,
-    /// The methods, of [`METHODS`].
+    pub cases: Vec<Case>,
+    /// Of the methods that a case has, these.
     pub methods: Vec<Method>,
     /// LPs in a batch.
     pub batch: usize,
@@ -47,11 +44,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// All sizes, batches of 1,000.
+    /// All cases, batches of 1,000.
     pub fn full() -> Self {
         Options {
-            sizes: instances::SIZES.to_vec(),
-            methods: METHODS.to_vec(),
+            cases: instances::CASES.to_vec(),
+            methods: vec![Method::Linf, Method::L1, Method::Relaxed, Method::Exact],
             batch: 1000,
             singles: 100,
             repeat_seconds: 1.0,
@@ -63,10 +60,10 @@ impl Options {
         }
     }
 
-    /// For a first look: the four smaller layers, small batches, and Clarabel on a few LPs.
+    /// For a first look: the smaller layers, small batches, and Clarabel on a few LPs.
     pub fn quick() -> Self {
         Options {
-            sizes: instances::SIZES.iter().filter(|size| size.rows * size.columns <= 50_000).copied().collect(),
+            cases: instances::CASES.into_iter().filter(|case| case.rows * case.columns <= 50_000).collect(),
             batch: 25,
             singles: 5,
             repeat_seconds: 0.05,
@@ -76,22 +73,36 @@ impl Options {
         }
     }
 
+    /// What is measured, in order.
+    pub fn groups(&self) -> impl Iterator<Item = Group> {
+        let of_case = |&case: &Case| {
+            let wanted = case.methods().iter().filter(|method| self.methods.contains(method));
+            wanted.map(move |&method| Group { case, method })
+        };
+        self.cases.iter().flat_map(of_case)
+    }
+
     fn validate(&self) -> Result<()> {
         if self.batch == 0 {
             return Err(Error::option("--batch", "0", "at least 1"));
         }
-        match self.methods.iter().find(|method| !METHODS.contains(method)) {
-            Some(method) => Err(Error::option("--methods", method.to_string(), "linf, l1 or relaxed")),
-            None => Ok(()),
+        if self.groups().next().is_none() {
+            let asked = self.methods.iter().map(Method::to_string).collect::<Vec<_>>().join(",");
+            return Err(Error::option(
+                "--methods",
+                asked,
+                "linf, l1 or relaxed (exact has layers of 500x100 and 784x60)",
+            ));
         }
+        Ok(())
     }
 }
 
-/// One size under one method.
+/// One case under one method.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Group {
     /// The layer.
-    pub size: Size,
+    pub case: Case,
     /// The method.
     pub method: Method,
 }
@@ -99,11 +110,11 @@ pub struct Group {
 impl fmt::Display for Group {
     /// `500x100 random linf`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.size, self.method)
+        write!(f, "{} {}", self.case, self.method)
     }
 }
 
-/// Measures every group, the sizes in order and the methods within each, and hands each group's figures to `each` as soon as
+/// Measures every group, the cases in order and the methods within each, and hands each group's figures to `each` as soon as
 /// they are there. An error of `each` ends the run.
 ///
 /// # Errors
@@ -113,20 +124,22 @@ pub fn run(options: &Options, mut each: impl FnMut(Group, &Measured) -> Result<(
     let mut export = options.export.as_deref().map(|folder| Export::begin(folder, options.force)).transpose()?;
     let pools = Pools::new()?;
     let mut all = Vec::new();
-    for &size in &options.sizes {
-        let instances = Instances::new(size, options.batch)?;
-        for &method in &options.methods {
-            let problems = instances.problems(method);
-            let group = Group { size, method };
-            let measured = measure::measure(group, &instances.system, &problems, &pools, options);
-            if let Some(export) = &mut export {
-                let count = options.exported.min(problems.len());
-                let objectives = &measured.objectives[..count];
-                export.add(group, &instances.system, &problems[..count], objectives)?;
-            }
-            each(group, &measured)?;
-            all.extend(measured.measurements);
+    let mut instances: Option<(Case, Instances)> = None;
+    for group in options.groups() {
+        // The methods of a case share its layer and targets.
+        let instances = match &mut instances {
+            Some((case, instances)) if *case == group.case => &*instances,
+            other => &other.insert((group.case, Instances::new(group.case, options.batch)?)).1,
+        };
+        let problems = instances.problems(group.method);
+        let measured = measure::measure(group, &instances.system, &problems, &pools, options);
+        if let Some(export) = &mut export {
+            let count = options.exported.min(problems.len());
+            let objectives = &measured.objectives[..count];
+            export.add(group, &instances.system, &problems[..count], objectives)?;
         }
+        each(group, &measured)?;
+        all.extend(measured.measurements);
     }
     if let Some(export) = export {
         export.finish()?;

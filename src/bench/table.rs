@@ -1,67 +1,70 @@
-//! The table that a person reads: one line a group, at most 100 columns, printed as the groups come in.
+//! The table that a person reads: one line a group, at most 100 columns, printed as the groups come in; below a line what else has
+//! to be said of its group.
 
 use super::Group;
-use super::measure::Measurement;
+use super::measure::{Measured, Measurement, Uncertified};
+use crate::lp::solver::Path;
 
-/// The heading. `threads` is the size of the larger pool.
-pub fn heading(batch: usize, threads: usize) -> String {
-    let all = format!("{threads} threads");
+/// The heading. `threads` is the size of the larger pool, `seconds` what Clarabel gets for a group.
+pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {
+    let first =
+        columns(["", "", "", "1 LP", "1 LP", "batch", "batch", "Clara-", "", "times", "iter-", "not", "object."]);
+    let second = columns([
+        "layer", "sign", "method", "1 thr", "all", "1 thr", "all", "bel", "LPs", "faster", "ations", "cert", "differs",
+    ]);
     format!(
-        "Milliseconds an LP: solving, finish and certificate; batches of {batch}. One thread: processor time.\n\n\
-         {:<8} {:<7} {:<7} {:>8} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6} {:>9}\n\
-         {:<8} {:<7} {:<7} {:>8} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6} {:>9}\n",
-        "",
-        "",
-        "",
-        "one LP",
-        "batch",
-        "batch",
-        "",
-        "batch",
-        "itera-",
-        "slower",
-        "objective",
-        "size",
-        "weights",
-        "method",
-        "1 thread",
-        "1 thread",
-        all,
-        "Clarabel",
-        "ratio",
-        "tions",
-        "path",
-        "differs",
+        "Milliseconds an LP: solving, finish and certificate; batches of {batch}. One thread: processor\n\
+         time; all {threads}: the wall clock. Clarabel gets LPs of the batch for {seconds} s, one at least.\n\n{first}{second}"
     )
 }
 
-/// A group's line.
-pub fn line(group: Group, measurements: &[Measurement]) -> String {
-    let ours = || measurements.iter().filter(|row| row.solver != "clarabel");
-    let mut one_thread = ours().filter(|row| row.threads == 1);
-    let single = one_thread.clone().next();
-    let batch = one_thread.next_back();
-    let all = ours().next_back();
-    let clarabel = measurements.iter().find(|row| row.solver == "clarabel");
-    let milliseconds = |row: Option<&Measurement>| row.map_or_else(|| "-".to_owned(), |row| short(row.ms_per_lp));
-    let size = format!("{}x{}", group.size.rows, group.size.columns);
-    format!(
-        "{size:<8} {:<7} {:<7} {:>8} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6} {:>9}\n",
-        group.size.weights.to_string(),
-        group.method.to_string(),
-        milliseconds(single),
-        milliseconds(batch),
-        milliseconds(all),
-        milliseconds(clarabel),
-        batch.map_or_else(|| "-".to_owned(), |row| format!("{:.0}", row.ratio_to_clarabel)),
-        batch.map_or_else(|| "-".to_owned(), |row| format!("{:.1}", row.iterations)),
-        batch.map_or_else(|| "-".to_owned(), |row| row.fallbacks.to_string()),
-        batch.and_then(|row| row.objective_difference).map_or_else(|| "-".to_owned(), |d| format!("{d:.0e}")),
-    )
+/// A group's line, and a line for each LP that did not certify.
+pub fn lines(group: Group, measured: &Measured) -> String {
+    let rows = &measured.measurements;
+    let cell =
+        |row: Option<&Measurement>, show: &dyn Fn(&Measurement) -> String| row.map_or_else(|| "-".to_owned(), show);
+    let ours = |one_thread: bool, single: bool| {
+        rows.iter()
+            .find(|row| row.solver != "clarabel" && (row.threads == 1) == one_thread && (row.batch == 1) == single)
+    };
+    let milliseconds = |row: Option<&Measurement>| cell(row, &|row| short(row.ms_per_lp));
+    // A batch of one LP is measured as single LPs.
+    let batch = ours(true, false).or(ours(true, true));
+    let clarabel = rows.iter().find(|row| row.solver == "clarabel");
+    let line = columns([
+        &group.case.to_string(),
+        if group.case.nonnegative { "z>=0" } else { "free" },
+        &group.method.to_string(),
+        &milliseconds(ours(true, true)),
+        &milliseconds(ours(false, true)),
+        &milliseconds(batch),
+        &milliseconds(ours(false, false)),
+        &milliseconds(clarabel),
+        &cell(clarabel, &|row| row.batch.to_string()),
+        &cell(batch, &|row| format!("{:.0}", row.ratio_to_clarabel)),
+        &cell(batch, &|row| format!("{:.1}", row.iterations)),
+        &cell(batch, &|row| row.fallbacks.to_string()),
+        &cell(batch, &|row| row.objective_difference.map_or_else(|| "-".to_owned(), |d| format!("{d:.0e}"))),
+    ]);
+    let doubtful = clarabel.map_or(0, |row| row.fallbacks);
+    let notes = measured.uncertified.iter().map(uncertified_line);
+    let of_clarabel = (doubtful > 0).then(|| format!("    Clarabel: {doubtful} answers do not pass the certificate\n"));
+    line + &notes.chain(of_clarabel).collect::<String>() + &profile_line(&measured.profile)
+}
+
+fn uncertified_line(found: &Uncertified) -> String {
+    let Uncertified { index, failed, path, milliseconds } = found;
+    let path = match path {
+        Some(Path::Usual | Path::Neighbour) => "certified when tried again",
+        Some(Path::Patient) => "certified by more patience",
+        Some(Path::Fallback) => "certified by Clarabel",
+        None => "not certified by the slower paths either",
+    };
+    format!("    LP {index}: the test that failed is {failed:?}; {path}, {} ms\n", short(*milliseconds))
 }
 
 /// The shares of the engine's stages, largest first; nothing if they were not measured.
-pub fn profile_line(shares: &[(&str, f64)]) -> String {
+fn profile_line(shares: &[(&str, f64)]) -> String {
     let mut shares: Vec<_> = shares.iter().filter(|(_, share)| *share >= 0.005).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     let words: Vec<String> = shares.iter().map(|(name, share)| format!("{name} {:.0} %", 100.0 * share)).collect();
@@ -70,10 +73,21 @@ pub fn profile_line(shares: &[(&str, f64)]) -> String {
 
 /// What the columns mean that do not say so themselves.
 pub const FOOTING: &str = "
-ratio: Clarabel's milliseconds over those of a batch on one thread. slower path: LPs of the batch
-whose first answer did not pass the certificate. objective differs: at most, relative to Clarabel's,
-on the LPs that it solved.
+times faster: Clarabel's milliseconds over those on one thread, in batch. not cert: LPs of the batch
+whose answer did not pass the certificate; the slower paths are switched off, such LPs are listed.
+object. differs: at most, relative to Clarabel's, on the LPs that it solved (clean, without noise:
+relative to 1e-4 of the largest bound). exact: its feasibility problem.
 ";
+
+fn columns(cells: [&str; 13]) -> String {
+    let [layer, sign, method, one, one_all, batch, batch_all, clarabel, lps, ratio, iterations, failed, differs] =
+        cells;
+    let line = format!(
+        "{layer:<20} {sign:<4} {method:<7} {one:>6} {one_all:>6} {batch:>6} {batch_all:>6} {clarabel:>6} {lps:>4} \
+         {ratio:>6} {iterations:>6} {failed:>4} {differs:>7}"
+    );
+    line.trim_end().to_owned() + "\n"
+}
 
 /// Three digits.
 fn short(milliseconds: f64) -> String {
@@ -88,33 +102,52 @@ fn short(milliseconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::instances::SIZES;
+    use crate::bench::instances::CASES;
+    use crate::lp::certificate::FailedTest;
     use crate::lp::formulation::Method;
 
-    #[test]
-    fn lines_fit_into_a_hundred_columns() {
-        let row = |solver, threads, ms_per_lp| Measurement {
+    fn row(solver: &'static str, threads: usize, batch: usize, ms_per_lp: f64) -> Measurement {
+        Measurement {
             rows: 2000,
             columns: 200,
             method: "relaxed".to_owned(),
             nonnegative: true,
             solver,
             threads,
-            batch: 1000,
+            batch,
             ms_per_lp,
             iterations: 123.4,
-            fallbacks: 1000,
+            fallbacks: if solver == "clarabel" { 0 } else { 1000 },
             objective_difference: Some(1.234e-12),
             ratio_to_clarabel: 12_345.6,
-            weights: SIZES[2].weights,
-        };
-        let group = Group { size: SIZES[5], method: Method::Relaxed };
-        let rows = [row("interior-point", 1, 0.5), row("interior-point", 1, 0.25), row("clarabel", 1, 98765.4)];
-        let text = heading(1000, 128) + &line(group, &rows) + FOOTING;
+            weights: CASES[2].weights,
+            activation: "relu".to_owned(),
+            noise: 0.01,
+        }
+    }
+
+    #[test]
+    fn lines_fit_into_a_hundred_columns() {
+        let group = Group { case: CASES[8], method: Method::Relaxed };
+        let engine = "interior-point";
+        let measurements = vec![
+            row(engine, 1, 1, 0.5),
+            row(engine, 1, 1000, 0.25),
+            row(engine, 128, 1, 0.5),
+            row(engine, 128, 1000, 0.0125),
+            row("clarabel", 1, 17, 98765.4),
+        ];
+        let uncertified = Uncertified { index: 999, failed: FailedTest::Gap, path: None, milliseconds: 12.0 };
+        let profile = vec![("start", 0.1), ("factor", 0.9), ("step", 0.0)];
+        let measured = Measured { measurements, objectives: Vec::new(), uncertified: vec![uncertified], profile };
+        let found = lines(group, &measured);
+        let text = heading(1000, 128, 3.0) + &found + FOOTING;
         assert!(text.lines().all(|line| line.chars().count() <= 100 && !line.ends_with(' ')), "{text}");
-        let last = line(group, &rows);
-        let fields: Vec<_> = last.split_whitespace().collect();
-        assert_eq!(profile_line(&[("start", 0.1), ("factor", 0.9), ("step", 0.0)]), "    factor 90 %, start 10 %\n");
-        assert_eq!(fields[3..], ["0.500", "0.250", "0.250", "98765", "12346", "123.4", "1000", "1e-12"]);
+        let found: Vec<&str> = found.lines().collect();
+        let fields: Vec<&str> = found[0].split_whitespace().collect();
+        assert_eq!(fields[..3], ["784x60", "trained", "clean"]);
+        assert_eq!(fields[5..], ["0.500", "0.500", "0.250", "0.013", "98765", "17", "12346", "123.4", "1000", "1e-12"]);
+        assert!(found[1].contains("LP 999") && found[1].contains("Gap") && found[1].contains("either"), "{text}");
+        assert_eq!(found[2], "    factor 90 %, start 10 %");
     }
 }

@@ -1,11 +1,12 @@
-//! The shortest `p` that minimises `‖J p + r‖`, by QR with column pivoting: `J P = Q R`.
+//! The shortest `p` that minimises `‖J p + r‖`: by the normal equations with one step of refinement where their pivots show full
+//! rank beyond doubt, else by QR with column pivoting, `J P = Q R`.
 //!
 //! With full rank `p = −P R⁻¹ Qᵀr`. With less, the leading rows of `R Pᵀ` are equations that more than one `p` satisfies, and
 //! the shortest is taken, so that what the residual says nothing about stays as it was. Golub & Van Loan, 5.5.
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::lp::row_space::RowSpace;
+use crate::lp::row_space::{RowSpace, clear_cholesky};
 
 /// A pivot below this share of the largest counts as 0.
 const RANK_TOLERANCE: f64 = 1e-11;
@@ -26,6 +27,9 @@ pub fn shortest_step(jacobian: DMatrix<f64>, mut residual: DVector<f64>) -> Opti
     let (rows, columns) = jacobian.shape();
     if rows == 0 || !jacobian.iter().all(|entry| entry.is_finite()) {
         return None;
+    }
+    if let Some(step) = full_rank_step(&jacobian, &residual) {
+        return Some(step);
     }
     // At least as many (zero) rows as columns, so that R is square.
     let padded = if rows < columns {
@@ -54,6 +58,19 @@ pub fn shortest_step(jacobian: DMatrix<f64>, mut residual: DVector<f64>) -> Opti
         let space = RowSpace::new(columns, equations.as_slice().chunks(columns));
         direction = space.shortest_correction(direction.as_slice());
     }
+    let finite = decrease.is_finite() && direction.iter().all(|entry| entry.is_finite());
+    finite.then_some(Step { direction, decrease })
+}
+
+/// The step by `(JᵀJ) p = −Jᵀr`; `None` where the rank is in doubt.
+fn full_rank_step(jacobian: &DMatrix<f64>, residual: &DVector<f64>) -> Option<Step> {
+    let transposed = jacobian.transpose();
+    let cholesky = clear_cholesky(&transposed)?;
+    let mut direction = -cholesky.solve(&(&transposed * residual));
+    // What the step leaves is all but orthogonal to J; the rest is the error of solving with a squared condition.
+    let left = residual + jacobian * &direction;
+    direction -= cholesky.solve(&(&transposed * left));
+    let decrease = (jacobian * &direction).norm_squared();
     let finite = decrease.is_finite() && direction.iter().all(|entry| entry.is_finite());
     finite.then_some(Step { direction, decrease })
 }

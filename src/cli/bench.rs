@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unrelu::bench::instances::{SIZES, Size};
+use unrelu::bench::instances::{CASES, Case};
 use unrelu::bench::{self, Options, table};
 use unrelu::error::{Error, Result};
 use unrelu::lp::formulation::Method;
@@ -27,8 +27,9 @@ enum What {
 #[command(after_help = "Examples:\n  unrelu bench lp --quick\n  \
                         unrelu bench lp --sizes 500x100 --methods linf,l1\n  \
                         unrelu bench lp --export lps --json > ours.json    for scripts/bench_peers.py\n\n\
-                        Sizes: 500x100, 784x60 (random and trained weights), 100x20, 600x250, 2000x200; --quick leaves \
-                        the last two out unless --sizes names them.")]
+                        Layers: 500x100 (ReLU, LeakyReLU, and without noise), 784x60 (random and trained weights, and \
+                        without noise), 100x20, 600x250, 2000x200; --quick leaves the last two out unless --sizes \
+                        names them.")]
 struct LpArgs {
     /// Small batches and fewer repetitions: seconds instead of minutes
     #[arg(long)]
@@ -42,7 +43,7 @@ struct LpArgs {
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
     sizes: Vec<String>,
 
-    /// Only these of linf, l1 and relaxed
+    /// Only these of linf, l1, relaxed and exact (the feasibility problem; layers without noise)
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Method>,
 
@@ -74,9 +75,9 @@ fn run_lp(args: LpArgs) -> Result<Outcome> {
     let options = resolve(args)?;
     interrupt::listen();
     if !json {
-        print::print(&table::heading(options.batch, rayon::current_num_threads()))?;
+        print::print(&table::heading(options.batch, rayon::current_num_threads(), options.clarabel_seconds))?;
     }
-    let groups = options.sizes.len() * options.methods.len();
+    let groups = options.groups().count();
     let mut done = 0;
     let rows = bench::run(&options, |group, measured| {
         if interrupt::requested() {
@@ -87,7 +88,7 @@ fn run_lp(args: LpArgs) -> Result<Outcome> {
             print::note(&format!("{done} of {groups}: {group}"));
             return Ok(());
         }
-        print::print(&(table::line(group, &measured.measurements) + &table::profile_line(&measured.profile)))
+        print::print(&table::lines(group, measured))
     })?;
     if json {
         let text = serde_json::to_string_pretty(&rows)
@@ -102,7 +103,7 @@ fn run_lp(args: LpArgs) -> Result<Outcome> {
 fn resolve(args: LpArgs) -> Result<Options> {
     let mut options = if args.quick { Options::quick() } else { Options::full() };
     if !args.sizes.is_empty() {
-        options.sizes = pick(&args.sizes)?;
+        options.cases = pick(&args.sizes)?;
     }
     if !args.methods.is_empty() {
         options.methods = args.methods;
@@ -117,10 +118,16 @@ fn resolve(args: LpArgs) -> Result<Options> {
 }
 
 /// The layers of the table that have one of these sizes.
-fn pick(names: &[String]) -> Result<Vec<Size>> {
-    let name = |size: &Size| format!("{}x{}", size.rows, size.columns);
-    if let Some(unknown) = names.iter().find(|wanted| !SIZES.iter().any(|size| name(size) == **wanted)) {
-        return Err(Error::option("--sizes", unknown, SIZES.iter().map(name).collect::<Vec<_>>().join(", ")));
+fn pick(names: &[String]) -> Result<Vec<Case>> {
+    let name = |case: &Case| format!("{}x{}", case.rows, case.columns);
+    if let Some(unknown) = names.iter().find(|wanted| !CASES.iter().any(|case| name(case) == **wanted)) {
+        let mut known: Vec<String> = Vec::new();
+        for case in &CASES {
+            if !known.contains(&name(case)) {
+                known.push(name(case));
+            }
+        }
+        return Err(Error::option("--sizes", unknown, known.join(", ")));
     }
-    Ok(SIZES.into_iter().filter(|size| names.contains(&name(size))).collect())
+    Ok(CASES.into_iter().filter(|case| names.contains(&name(case))).collect())
 }

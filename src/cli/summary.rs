@@ -57,7 +57,11 @@ pub fn text(summary: &Summary, options: &Options) -> String {
             retries => format!(", {retries} by a slower path"),
         };
         let programs = counted(summary.solves, "linear program");
-        let _ = writeln!(text, "{programs}, {}{retried}", counted(summary.iterations, "iteration"));
+        let near = match summary.from_neighbour {
+            0 => String::new(),
+            near => format!(", {near} of them from a neighbour's optimum by {}", counted(summary.pivots, "pivot")),
+        };
+        let _ = writeln!(text, "{programs}, {}{near}{retried}", counted(summary.iterations, "iteration"));
     }
     let _ = writeln!(
         text,

@@ -78,8 +78,12 @@ pub struct LayerRow {
     pub undetermined_entries: usize,
     /// LPs solved.
     pub solves: usize,
-    /// Their iterations.
+    /// Of these, LPs that the optimum of a neighbouring ε led to by a few pivots.
+    pub from_neighbour: usize,
+    /// Interior-point iterations of the others.
     pub iterations: u64,
+    /// Simplex pivots.
+    pub pivots: u64,
     /// LPs whose first answer did not pass the certificate, and that took a slower path.
     pub retries: usize,
     /// Whether they all passed the certificate.
@@ -289,7 +293,9 @@ impl Columns {
                     row.determined.to_string(),
                     row.undetermined_entries.to_string(),
                     row.solves.to_string(),
+                    row.from_neighbour.to_string(),
                     row.iterations.to_string(),
+                    row.pivots.to_string(),
                     row.retries.to_string(),
                     row.certified.to_string(),
                 ]),
@@ -300,14 +306,16 @@ impl Columns {
     }
 }
 
-const LAYER_NAMES: [&str; 9] = [
+const LAYER_NAMES: [&str; 11] = [
     "epsilon",
     "objective",
     "active_rows",
     "determined",
     "undetermined_entries",
     "solves",
+    "from_neighbour",
     "iterations",
+    "pivots",
     "retries",
     "certified",
 ];

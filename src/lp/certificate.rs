@@ -27,6 +27,11 @@ pub enum Verdict {
     },
     /// No `z` satisfies the rows (see [`super::certified`]).
     Infeasible,
+    /// The optimum, `δ*` or `Σ e`, is at least `bound`, and that is above the cutoff.
+    AboveCutoff {
+        /// The dual objective less what the dual tests forgive.
+        bound: f64,
+    },
     /// Neither could be shown; the first test that failed.
     NotCertified {
         /// The primal objective of the unproven point.
@@ -49,6 +54,8 @@ pub enum FailedTest {
     Gap,
     /// The rows could not be shown to be infeasible.
     Infeasibility,
+    /// The lower bound does not exceed the cutoff.
+    Bound,
 }
 
 /// Clips to the signs that `z ≥ 0` and `y ≥ 0` demand: an interior point may leave them by a rounding error.
@@ -93,6 +100,26 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     } else {
         fail(FailedTest::Gap)
     }
+}
+
+/// Checks that multipliers, already clipped to their sign, prove a largest or summed violation above `cutoff`: the dual tests, and a
+/// dual objective that exceeds it by more than the gap test forgives at `scale` (`Q`, of any point close by).
+pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff: f64) -> Verdict {
+    let fail = |failed| Verdict::NotCertified { objective: f64::NAN, failed };
+    if y.iter().any(|y| !y.is_finite()) {
+        return fail(FailedTest::NotFinite);
+    }
+    if matches!(problem.objective, Objective::Linear { .. })
+        || !dual_equations_hold(system, problem, y)
+        || !normalisation_holds(problem, y)
+    {
+        return fail(FailedTest::DualEquation);
+    }
+    let products = || problem.rows.iter().zip(y).map(|(row, y)| row.bound * y);
+    // The multipliers may miss the normalisation, and each product its rounding.
+    let size: f64 = products().map(f64::abs).sum();
+    let bound = -products().sum::<f64>() - 2.0 * DUAL_TOLERANCE * size;
+    if bound > cutoff { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
 }
 
 /// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether rows without a violation hold.

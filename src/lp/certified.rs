@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_optimal, clip_to_signs};
+use super::basis::{Basis, Known};
+use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
 use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::{Path, Solver};
@@ -19,6 +20,10 @@ pub struct CertifiedSolution {
     pub determined: Vec<bool>,
     /// Iterations of all tries.
     pub iterations: u32,
+    /// Simplex pivots.
+    pub pivots: u32,
+    /// The optimal vertex, where the solver ended at one: what a neighbouring problem may start from.
+    pub vertex: Option<Basis>,
     /// Whether the first try did not pass.
     pub retried: bool,
     /// Which try this is.
@@ -33,6 +38,8 @@ impl CertifiedSolution {
             verdict: Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite },
             determined: vec![false; system.columns()],
             iterations: 0,
+            pivots: 0,
+            vertex: None,
             retried: false,
             path: Path::Usual,
         }
@@ -43,32 +50,51 @@ impl CertifiedSolution {
         !matches!(self.verdict, Verdict::NotCertified { .. })
     }
 
-    /// The primal objective at `z`; `NaN` where the rows are infeasible.
+    /// The primal objective at `z`; `NaN` where the rows are infeasible or only a bound was asked for.
     pub fn objective(&self) -> f64 {
         match self.verdict {
             Verdict::Optimal { objective } | Verdict::NotCertified { objective, .. } => objective,
-            Verdict::Infeasible => f64::NAN,
+            Verdict::Infeasible | Verdict::AboveCutoff { .. } => f64::NAN,
         }
     }
 }
 
 /// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
 pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Problem]) -> Vec<CertifiedSolution> {
+    solve_certified_knowing(system, solver, problems, &vec![Known::default(); problems.len()])
+}
+
+/// As [`solve_certified`], each problem with what is known of it. The answers do not depend on that, the work does; only of a problem
+/// with a cutoff the answer may be that its optimum is above it.
+pub fn solve_certified_knowing(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problems: &[Problem],
+    known: &[Known<'_>],
+) -> Vec<CertifiedSolution> {
     solver
-        .solve(system, problems)
+        .solve_knowing(system, problems, known)
         .into_par_iter()
         .zip(problems)
-        .map(|(solution, problem)| {
+        .zip(known)
+        .map(|((solution, problem), known)| {
             if problem.rows.is_empty() {
                 return unconstrained(system);
             }
-            let mut checked = check(system, solver, problem, solution);
+            let shortcut = solution.path == Path::Neighbour;
+            let mut checked = check(system, solver, problem, solution, known.cutoff);
+            if shortcut && !checked.is_certified() {
+                let pivots = checked.pivots;
+                let afresh = solver.solve(system, std::slice::from_ref(problem)).pop();
+                let Some(afresh) = afresh else { return CertifiedSolution::missing(system) };
+                checked = CertifiedSolution { pivots, ..check(system, solver, problem, afresh, None) };
+            }
             let mut attempt = 0;
             while !checked.is_certified()
                 && let Some((path, solution)) = solver.retry(system, problem, attempt)
             {
                 attempt += 1;
-                let again = check(system, solver, problem, solution);
+                let again = check(system, solver, problem, solution, None);
                 let iterations = checked.iterations + again.iterations;
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
                     checked = CertifiedSolution { path, ..again };
@@ -88,23 +114,36 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
         verdict: Verdict::Optimal { objective: 0.0 },
         determined: vec![false; system.columns()],
         iterations: 0,
+        pivots: 0,
+        vertex: None,
         retried: false,
         path: Path::Usual,
     }
 }
 
-fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution: Solution) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, unique } = solution;
+fn check(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problem: &Problem,
+    solution: Solution,
+    cutoff: Option<f64>,
+) -> CertifiedSolution {
+    let Solution { outcome, mut z, mut y, iterations, path, pivots, only, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, verdict, determined| CertifiedSolution {
         z,
         verdict,
         determined,
         iterations,
+        pivots,
+        vertex: None,
         retried: false,
-        path: Path::Usual,
+        path,
     };
     let nothing_determined = || vec![false; system.columns()];
+    if let (Outcome::AboveCutoff, Some(cutoff)) = (outcome, cutoff) {
+        return checked(z, certify_above(system, problem, &y, cutoff), nothing_determined());
+    }
     // The other objectives are always feasible: whoever says otherwise has stalled.
     if outcome == Outcome::Infeasible && matches!(problem.objective, Objective::Linear { .. }) {
         let verdict = certify_infeasible(system, solver, problem);
@@ -114,10 +153,10 @@ fn check(system: &LayerSystem, solver: &dyn Solver, problem: &Problem, solution:
         let verdict = certify_optimal(system, problem, &z, &y);
         return checked(z, verdict, nothing_determined());
     }
-    if unique {
+    if only {
         let verdict = certify_optimal(system, problem, &z, &y);
         if matches!(verdict, Verdict::Optimal { .. }) {
-            return checked(z, verdict, vec![true; system.columns()]);
+            return CertifiedSolution { vertex, ..checked(z, verdict, vec![true; system.columns()]) };
         }
     }
     let face = OptimalFace::read(system, problem, &z, &y);

@@ -5,6 +5,7 @@
 //! answer from itself, [`face`] reads off what is determined and finishes, [`certified`] joins these; [`formulation`] says which
 //! rows and which ε, [`layer`] runs one layer's searches in rounds, and this file chains the layers.
 
+pub mod basis;
 pub mod certificate;
 pub mod certified;
 pub mod face;
@@ -146,6 +147,8 @@ fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
         undetermined_entries,
         solves: answer.solves,
         iterations: answer.iterations,
+        pivots: answer.pivots,
+        from_neighbour: answer.from_neighbour,
         retries: answer.retries,
         certified: answer.certified,
     }

@@ -23,6 +23,8 @@ use std::sync::OnceLock;
 
 use nalgebra::{DMatrix, DVector};
 
+use super::basis::Basis;
+use super::solver::Path;
 use super::solver::interior_point::packed::PackedWeights;
 
 /// What all problems of a layer share.
@@ -153,6 +155,8 @@ pub enum Outcome {
     Optimal,
     /// No `z` satisfies the rows.
     Infeasible,
+    /// The optimum is above the cutoff that was asked about; `y` proves it.
+    AboveCutoff,
     /// The solver gave up; `z` and `y` are its last iterate.
     Stalled,
 }
@@ -168,9 +172,30 @@ pub struct Solution {
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
-    /// Whether the solver ended at a vertex with strictly positive multipliers on equations of full rank: an optimum that
-    /// is then the only one. An interior answer leaves that to [`crate::lp::face`].
-    pub unique: bool,
+    /// Which try this is.
+    pub path: Path,
+    /// Simplex pivots spent.
+    pub pivots: u32,
+    /// Whether the solver has shown that this is the only optimum. Otherwise that is left to [`crate::lp::face`].
+    pub only: bool,
+    /// Where it ended at a vertex with strictly positive multipliers, that vertex.
+    pub vertex: Option<Basis>,
+}
+
+impl Solution {
+    /// Zeros, to be filled in.
+    pub(crate) fn empty(system: &LayerSystem, problem: &Problem) -> Self {
+        Solution {
+            outcome: Outcome::Optimal,
+            z: vec![0.0; system.columns()],
+            y: vec![0.0; problem.rows.len()],
+            iterations: 0,
+            path: Path::Usual,
+            pivots: 0,
+            only: false,
+            vertex: None,
+        }
+    }
 }
 
 /// The slices of `rows` that belong to one unit each.

@@ -98,7 +98,7 @@ impl RowSpace {
 }
 
 /// The Cholesky factor of `ÂÂᵀ` where its pivots show full rank beyond doubt.
-fn clear_cholesky(transposed: &DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
+pub(crate) fn clear_cholesky(transposed: &DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
     if transposed.nrows() == 0 || transposed.ncols() < transposed.nrows() {
         return None;
     }

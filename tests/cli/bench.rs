@@ -25,6 +25,8 @@ fn json_rows_have_the_documented_fields_and_agree_with_clarabel() {
         "objective_difference",
         "ratio_to_clarabel",
         "weights",
+        "activation",
+        "noise",
     ];
     let mut seen = BTreeSet::new();
     for row in &rows {
@@ -88,5 +90,6 @@ fn the_table_and_the_export() {
 fn unknown_sizes_and_methods_are_refused() {
     let folder = Folder::empty();
     folder.refuses(&["bench", "lp", "--sizes", "3x2"], &["--sizes", "3x2", "500x100"]);
-    folder.refuses(&["bench", "lp", "--methods", "exact"], &["--methods", "exact", "linf, l1 or relaxed"]);
+    folder.refuses(&["bench", "lp", "--sizes", "100x20", "--methods", "exact"], &["--methods", "exact", "relaxed"]);
+    folder.refuses(&["bench", "lp", "--methods", "simplex"], &["simplex", "linf"]);
 }

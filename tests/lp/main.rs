@@ -1,10 +1,16 @@
 //! The linear programs, held against oracles that share nothing with them but the definitions.
 
+mod awkward;
+mod comparison;
 mod epsilon_search;
 mod hostile;
+mod independence;
 mod layers;
+mod medium_problems;
+mod neighbours;
 mod objectives;
 mod oracle;
+mod ranges;
 mod recovery;
 mod small_problems;
 mod support;

@@ -15,7 +15,7 @@ fn certified_objective(instance: &Instance, solver: &dyn Solver, method: Method,
     let problem = instance.problem(&system, method, rule);
     match solve_certified(&system, solver, &[problem]).remove(0).verdict {
         Verdict::Optimal { objective } => Some(objective),
-        Verdict::Infeasible => None,
+        Verdict::Infeasible | Verdict::AboveCutoff { .. } => None,
         Verdict::NotCertified { objective, failed } => {
             panic!(
                 "{}: {} {method} {rule}: not certified ({failed:?}), objective {objective:e}",

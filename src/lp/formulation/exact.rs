@@ -12,6 +12,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::target::{Shape, Target};
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
+use crate::lp::solver::interior_point::full_rank::FullRank;
 
 /// Singular values below this share of the largest count as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
@@ -29,13 +30,15 @@ pub fn tolerance(system: &LayerSystem, target: Target<'_>, relative: f64) -> f64
 
 /// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped at 0 where `z ≥ 0`.
 ///
-/// `active`: the rows above `tolerance`, from the device's masks. Costs one QR of `equations × columns`.
+/// `active`: the rows above `tolerance`, from the device's masks. Costs one normal matrix of `equations × columns`, and a QR where
+/// that leaves doubt about the rank.
 pub fn least_squares(
     system: &LayerSystem,
     shape: Shape,
     target: Target<'_>,
     active: impl Fn(usize) -> bool,
     tolerance: f64,
+    normal: &mut FullRank,
 ) -> Option<Vec<f64>> {
     if target.values.iter().any(|t| t.is_infinite()) {
         // A one-sided row is no equation.
@@ -43,7 +46,7 @@ pub fn least_squares(
     }
     let columns = system.columns();
     let is_equation = |unit: usize| !target.values[unit].is_nan() && (matches!(shape, Shape::Leaky(_)) || active(unit));
-    let equations: Vec<usize> = (0..system.units()).filter(|&unit| is_equation(unit)).collect();
+    let equations: Vec<u32> = (0..system.units() as u32).filter(|&unit| is_equation(unit as usize)).collect();
     if equations.len() < columns {
         return None;
     }
@@ -53,12 +56,11 @@ pub fn least_squares(
     };
     // An equation whose target was magnified by undoing the output counts for so much less.
     let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
-    let matrix = DMatrix::from_fn(equations.len(), columns, |row, column| {
-        weight(equations[row]) * system.weight[(equations[row], column)]
-    });
-    let right =
-        DVector::from_iterator(equations.len(), equations.iter().map(|&u| weight(u) * (undone(u) - system.bias[u])));
-    let z = solve_full_rank(matrix, right)?;
+    let weights: Vec<f64> = equations.iter().map(|&unit| weight(unit as usize)).collect();
+    let values: Vec<f64> = equations.iter().map(|&unit| undone(unit as usize) - system.bias[unit as usize]).collect();
+    let z = normal
+        .least_squares(system, &equations, &weights, &values)
+        .or_else(|| solve_full_rank(system, &equations, &weights, &values))?;
     let z: Vec<f64> = z.iter().map(|&z| if system.nonnegative { z.max(0.0) } else { z }).collect();
     let holds = |unit: usize| {
         let t = target.values[unit];
@@ -76,8 +78,12 @@ pub fn least_squares(
 }
 
 /// Least squares by Householder QR with column pivoting; `None` where the matrix has not full column rank.
-fn solve_full_rank(matrix: DMatrix<f64>, right: DVector<f64>) -> Option<DVector<f64>> {
-    let columns = matrix.ncols();
+fn solve_full_rank(system: &LayerSystem, units: &[u32], weights: &[f64], values: &[f64]) -> Option<Vec<f64>> {
+    let columns = system.columns();
+    let matrix = DMatrix::from_fn(units.len(), columns, |row, column| {
+        weights[row] * system.weight[(units[row] as usize, column)]
+    });
+    let right = DVector::from_iterator(units.len(), weights.iter().zip(values).map(|(weight, value)| weight * value));
     let qr = matrix.col_piv_qr();
     let r = qr.r();
     let largest = r.diagonal().amax();
@@ -89,7 +95,7 @@ fn solve_full_rank(matrix: DMatrix<f64>, right: DVector<f64>) -> Option<DVector<
     let mut z = rotated.rows_range(..columns).into_owned();
     r.solve_upper_triangular_mut(&mut z);
     qr.p().inv_permute_rows(&mut z);
-    Some(z)
+    Some(z.as_slice().to_vec())
 }
 
 /// The feasibility LP (4), posed as the least tolerance at which it holds.

@@ -114,6 +114,12 @@ impl Tolerances {
         (self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))).min(f64::MAX)
     }
 
+    /// The first step `s` with `ε_s > value`.
+    pub fn first_above(&self, value: f64) -> usize {
+        let reaching = self.first_reaching(value);
+        if self.at(reaching) > value { reaching } else { reaching + 1 }
+    }
+
     /// The first step `s` with `ε_s ≥ value`; an infinite value counts as the largest number.
     pub fn first_reaching(&self, value: f64) -> usize {
         if value <= self.epsilon {

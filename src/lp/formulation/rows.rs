@@ -55,6 +55,26 @@ enum Case {
     Below,
 }
 
+/// The least tolerance down to which `z`, optimal with violation `δ` at `epsilon`, stays optimal: below it some entry counts as active whose
+/// lower row `t − a ≤ δ` does not hold. Steps in between only add rows that hold, and `δ*` never falls with ε. `None` for the printed
+/// LeakyReLU rows, for which that is not so.
+pub fn holds_down_to(
+    system: &LayerSystem,
+    shape: Shape,
+    rule: RowRule,
+    target: Target<'_>,
+    z: &[f64],
+    delta: f64,
+    epsilon: f64,
+) -> Option<f64> {
+    if matches!(shape, Shape::Leaky(_)) && rule == RowRule::Printed {
+        return None;
+    }
+    let units = target.values.iter().enumerate().filter(|&(_, &t)| t > 0.0 && t <= epsilon);
+    let missed = units.filter(|&(unit, &t)| t - (system.product(unit, z) + system.bias[unit]) > delta);
+    Some(missed.map(|(_, &t)| t).fold(0.0, f64::max))
+}
+
 /// The rows of one observation, unit by unit; `observation` is its place in the masks.
 pub fn violation_rows(
     system: &LayerSystem,

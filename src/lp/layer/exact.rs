@@ -8,6 +8,7 @@ use super::super::certified::{CertifiedSolution, solve_certified};
 use super::super::formulation::exact;
 use super::super::formulation::target::Targets;
 use super::super::problem::Problem;
+use super::super::solver::interior_point::full_rank::FullRank;
 use super::{LayerAnswer, LayerContext, LayerOutcome, StageTimes, timed};
 use crate::error::Result;
 
@@ -19,11 +20,12 @@ impl LayerContext<'_> {
             (0..count).map(|index| exact::tolerance(self.system, targets.column(index), relative)).collect();
         let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
         Ok(timed(&mut times.solve, || {
-            let least_squares = |index: usize| {
-                let active = |unit| masks.is_active(index, unit);
-                exact::least_squares(self.system, self.shape(), targets.column(index), active, tolerances[index])
+            let least_squares = |normal: &mut FullRank, index: usize| {
+                let (target, active) = (targets.column(index), |unit| masks.is_active(index, unit));
+                exact::least_squares(self.system, self.shape(), target, active, tolerances[index], normal)
             };
-            let solved: Vec<Option<Vec<f64>>> = (0..count).into_par_iter().map(least_squares).collect();
+            let solved: Vec<Option<Vec<f64>>> =
+                (0..count).into_par_iter().map_init(FullRank::default, least_squares).collect();
             let unsolved: Vec<usize> = (0..count).filter(|&index| solved[index].is_none()).collect();
             let problem = |&index: &usize| {
                 let active = |unit| masks.is_active(index, unit);
@@ -44,6 +46,8 @@ impl LayerContext<'_> {
                         solves: 0,
                         iterations: 0,
                         certified: true,
+                        pivots: 0,
+                        from_neighbour: 0,
                         retries: 0,
                     },
                     None => {
@@ -74,6 +78,8 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         solves: 1,
         iterations: solution.iterations.into(),
         certified: found || solution.is_certified(),
+        pivots: 0,
+        from_neighbour: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
         z: solution.z,

@@ -1,8 +1,11 @@
 //! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
 
+use super::super::basis::{Basis, Known};
+use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
+use super::super::solver::Path;
 use super::{LayerAnswer, LayerContext, LayerOutcome};
 
 /// The search over ε of one observation.
@@ -31,11 +34,29 @@ pub(super) struct Member {
     certified: bool,
     /// A solve gave nothing to go on with.
     broken: bool,
+    /// The optimal vertex of the last step that had one.
+    vertex: Option<Basis>,
+    pivots: u64,
+    from_neighbour: usize,
+    /// A point near the first step's optimum.
+    near: Option<Vec<f64>>,
 }
 
 impl Member {
-    pub(super) fn new(search: Search) -> Self {
-        Member { search, kept: Vec::new(), solves: 0, iterations: 0, retries: 0, certified: true, broken: false }
+    pub(super) fn new(search: Search, near: Option<Vec<f64>>) -> Self {
+        Member {
+            search,
+            kept: Vec::new(),
+            solves: 0,
+            iterations: 0,
+            retries: 0,
+            certified: true,
+            broken: false,
+            vertex: None,
+            pivots: 0,
+            from_neighbour: 0,
+            near,
+        }
     }
 
     pub(super) fn best_loss(&self) -> Option<f64> {
@@ -45,22 +66,43 @@ impl Member {
         }
     }
 
+    /// What a step's problem may start from.
+    pub(super) fn known(&self, step: usize) -> Known<'_> {
+        let cutoff = match &self.search {
+            Search::Monotone(search) => search.cutoff(step),
+            Search::Ladder(_) => None,
+        };
+        Known { near: self.near.as_deref(), basis: self.vertex.as_ref(), cutoff }
+    }
+
     pub(super) fn record(
         &mut self,
         step: usize,
         solution: CertifiedSolution,
         point: Option<LadderPoint>,
+        unchanged: Option<f64>,
         active_rows: usize,
     ) {
         self.solves += 1;
+        self.pivots += u64::from(solution.pivots);
+        self.from_neighbour += usize::from(solution.path == Path::Neighbour);
         self.iterations += u64::from(solution.iterations);
         self.retries += usize::from(solution.retried);
         self.certified &= solution.is_certified();
+        if solution.vertex.is_some() {
+            self.vertex.clone_from(&solution.vertex);
+        }
         match &mut self.search {
+            Search::Monotone(search) if matches!(solution.verdict, Verdict::AboveCutoff { .. }) => {
+                search.record_infeasible(step);
+            }
             Search::Monotone(search) => {
                 let delta = solution.objective();
                 if delta.is_finite() {
-                    search.record(step, delta);
+                    let lowest = search.record(step, delta, unchanged);
+                    if lowest < step {
+                        self.kept.push((lowest, solution.clone(), search.active_count(lowest)));
+                    }
                     self.kept.push((step, solution, active_rows));
                 } else {
                     // Without a δ the search cannot go on; nothing else stands to be learnt.
@@ -103,6 +145,8 @@ impl Member {
             solves: self.solves,
             iterations: self.iterations,
             certified: self.certified,
+            pivots: self.pivots,
+            from_neighbour: self.from_neighbour,
             retries: self.retries,
             determined: solution.determined,
             z: solution.z,

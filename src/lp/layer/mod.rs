@@ -2,6 +2,7 @@
 //! classification on the device, one batch of LPs in the solver and, for the ladders, one forward pass on the device.
 
 mod exact;
+mod guess;
 mod member;
 
 use std::time::{Duration, Instant};
@@ -9,18 +10,21 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::basis::Known;
 use super::certificate::Verdict;
-use super::certified::{CertifiedSolution, solve_certified};
+use super::certified::{CertifiedSolution, solve_certified_knowing};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
-use super::formulation::rows::{Masks, second_threshold, violation_rows};
+use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
 use super::formulation::target::{Precision, Shape, Target, Targets};
 use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
 use super::problem::{LayerSystem, Objective, Problem};
 use super::solver::Solver;
+use super::solver::interior_point::state::State;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
+use guess::Guess;
 use member::{Member, Search};
 
 /// How layers are inverted.
@@ -86,6 +90,10 @@ pub struct LayerAnswer {
     pub iterations: u64,
     /// Whether every LP that the answer rests on passed the certificate.
     pub certified: bool,
+    /// Simplex pivots in all of them.
+    pub pivots: u64,
+    /// LPs that a neighbouring step's optimum led to.
+    pub from_neighbour: usize,
     /// LPs that needed a second try.
     pub retries: usize,
 }
@@ -132,8 +140,10 @@ impl LayerContext<'_> {
 
     fn search(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
         let count = targets.values.ncols();
-        let mut members: Vec<Member> =
-            (0..count).into_par_iter().map(|index| Member::new(self.new_search(targets.column(index)))).collect();
+        let mut members: Vec<Member> = (0..count)
+            .into_par_iter()
+            .map_init(State::default, |state, index| self.new_member(targets.column(index), state))
+            .collect();
         loop {
             let pending: Vec<(usize, usize)> = members
                 .iter_mut()
@@ -150,20 +160,38 @@ impl LayerContext<'_> {
                     .enumerate()
                     .map(|(place, &(index, step))| self.problem(targets.column(index), &masks, place, step))
                     .collect();
-                solve_certified(self.system, self.solver, &problems)
+                let known: Vec<Known<'_>> = pending.iter().map(|&(index, step)| members[index].known(step)).collect();
+                solve_certified_knowing(self.system, self.solver, &problems, &known)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
+            let unchanged = timed(&mut times.solve, || self.unchanged(targets, &pending, &solutions));
             for (place, (solution, point)) in solutions.into_iter().zip(losses).enumerate() {
                 let (index, step) = pending[place];
-                members[index].record(step, solution, point, masks.above.active_count(place));
+                members[index].record(step, solution, point, unchanged[place], masks.above.active_count(place));
             }
         }
         Ok(members.into_iter().map(|member| member.answer(self)).collect())
     }
 
-    fn new_search(&self, target: Target<'_>) -> Search {
+    /// Down to which tolerance each optimum of `linf` stays the only one; `None` where it is not known to be the only one.
+    fn unchanged(
+        &self,
+        targets: &Targets,
+        pending: &[(usize, usize)],
+        solutions: &[CertifiedSolution],
+    ) -> Vec<Option<f64>> {
+        let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
+            let LayerOptions { method, tolerances, rows, .. } = *self.options;
+            let only = method == Method::Linf && solution.vertex.is_some();
+            let (target, delta, epsilon) = (targets.column(index), solution.objective(), tolerances.at(step));
+            only.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
+        };
+        pending.par_iter().zip(solutions).map(of_solution).collect()
+    }
+
+    fn new_member(&self, target: Target<'_>, state: &mut State) -> Member {
         let LayerOptions { method, tolerances, rows, stop } = *self.options;
-        match method {
+        let search = match method {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
             Method::Relaxed => {
                 let gain = relaxed::Gain::of(self.system, self.shape(), target);
@@ -172,9 +200,13 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                Search::Monotone(MonotoneSearch::new(tolerances, self.shape(), rows, target))
+                let guess = Guess::of(self.system, self.shape(), target, state);
+                let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
+                let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
+                return Member::new(Search::Monotone(search), guess.map(|guess| guess.z));
             }
-        }
+        };
+        Member::new(search, None)
     }
 
     /// The masks of the pending observations, `(column, step)`, each at its own ε.

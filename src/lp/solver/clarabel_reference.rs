@@ -11,6 +11,7 @@ use clarabel::solver::{
 use rayon::prelude::*;
 
 use super::{Path, Solver};
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 
 /// The reference solver.
@@ -22,7 +23,7 @@ impl Solver for ClarabelReference {
         "clarabel"
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], _: &[Known<'_>]) -> Vec<Solution> {
         problems.par_iter().map(|problem| solve_one(system, problem, Effort::Usual)).collect()
     }
 
@@ -64,7 +65,10 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
             z: vec![0.0; system.columns()],
             y: Vec::new(),
             iterations: 0,
-            unique: false,
+            path: Path::Usual,
+            pivots: 0,
+            only: false,
+            vertex: None,
         };
     }
     let scale = Scale::of(system, problem);
@@ -78,7 +82,10 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: vec![0.0; columns],
         y: vec![0.0; problem.rows.len()],
         iterations: 0,
-        unique: false,
+        path: Path::Usual,
+        pivots: 0,
+        only: false,
+        vertex: None,
     };
     let Some(settings) = settings(effort) else { return failed() };
     let Ok(mut solver) = DefaultSolver::new(&quadratic, &objective, &matrix, &bounds, &cones, settings) else {
@@ -96,7 +103,10 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: answer.x[..columns].iter().map(|z| z * scale.bound / scale.weight).collect(),
         y: answer.z[..problem.rows.len()].iter().map(|y| y * scale.multiplier).collect(),
         iterations: answer.iterations,
-        unique: false,
+        path: Path::Usual,
+        pivots: 0,
+        only: false,
+        vertex: None,
     }
 }
 

@@ -3,7 +3,9 @@
 
 pub mod clarabel_reference;
 pub mod interior_point;
+mod simplex;
 
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Problem, Solution};
 
 /// Solves a layer's problems for a batch of observations.
@@ -13,7 +15,12 @@ pub trait Solver: Send + Sync {
 
     /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never panics: what cannot be
     /// solved comes back as [`crate::lp::problem::Outcome::Stalled`].
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution>;
+    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+        self.solve_knowing(system, problems, &vec![Known::default(); problems.len()])
+    }
+
+    /// As [`Self::solve`], each problem with what is known of it. A solver may ignore that.
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution>;
 
     /// A slower try at a problem whose answers so far did not pass the certificate; `attempt` counts from 0. `None` where this
     /// solver has nothing left to try.
@@ -23,6 +30,8 @@ pub trait Solver: Send + Sync {
 /// Which try gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Path {
+    /// Pivots from the optimum of a neighbouring problem.
+    Neighbour,
     /// The solver's usual run.
     #[default]
     Usual,

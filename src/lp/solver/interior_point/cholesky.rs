@@ -1,57 +1,44 @@
 //! Cholesky factorisation `M = RᵀR` of one normal matrix, with up to four right-hand sides solved forward on the way.
 //!
-//! `M` is stored by rows of `lanes + 1` lanes: the upper triangle, then one lane of right-hand sides. Four rows at a time
-//! are brought up to date with all rows above (4 × 12 entries in registers) and then eliminated among themselves.
+//! `M` is stored by rows of `lanes + 1` lanes: the upper triangle, then one lane of right-hand sides. As many rows at a time
+//! as a tile has are brought up to date with all rows above and eliminated among themselves without leaving the registers.
 //!
 //! A pivot that is lost to rounding freezes its column: the solution's entry there is 0, as if the pivot were infinite
 //! (S. Wright, *Modified Cholesky factorizations in interior-point algorithms for linear programming*, 1999).
 
 use super::lanes::{LANE, Lane, numbers, vectorised};
+use super::tile::accumulate;
 
 /// A pivot under this share of its diagonal entry is nothing but rounding.
 const LOST_PIVOT: f64 = 1e-14;
 
 vectorised! {
-    /// Factors in place; `inverse_pivots`: one a row, 0 where frozen. `above`: workspace. Returns how many are frozen.
-    /// Costs `columns³/3` flops.
-    pub fn factor(matrix: &mut [Lane], lanes: usize, inverse_pivots: &mut [f64], above: &mut Vec<Lane>) -> usize {
+    /// Factors in place; `inverse_pivots`: one a row, 0 where frozen. Returns how many are frozen. Costs `columns³/3` flops.
+    pub fn factor(matrix: &mut [Lane], lanes: usize, inverse_pivots: &mut [f64]) -> usize {
         let stride = lanes + 1;
-        let mut frozen = 0;
-        for block in 0..lanes {
+        let (mut frozen, mut block) = (0, 0);
+        while block < lanes {
             let (done, rest) = matrix.split_at_mut(block * LANE * stride);
-            let target = &mut rest[..LANE * stride];
-            let diagonal: [f64; LANE] = std::array::from_fn(|i| target[i * stride + block].0[i]);
-            // The four columns of what is done, contiguous: every tile reads them again.
-            above.clear();
-            above.extend(done.chunks_exact(stride).map(|row| row[block]));
-            let mut at = block;
-            while at + 3 <= stride {
-                subtract_tile::<FUSED, 3>(done, above, at, target, stride);
-                at += 3;
+            let diagonal: [f64; 2 * LANE] = std::array::from_fn(|i| {
+                rest.get(i * stride + block + i / LANE).map_or(0.0, |lane| lane.0[i % LANE])
+            });
+            // As tall a strip as the registers hold, or one block of four where that is all that is left.
+            let tall = if TALL == 8 && block + 2 <= lanes { 8 } else { 4 };
+            if tall == 8 {
+                subtract_strip::<FUSED, 8>(done, &mut rest[..8 * stride], stride, block, block);
+            } else {
+                subtract_strip::<FUSED, 4>(done, &mut rest[..4 * stride], stride, block, block);
             }
-            match stride - at {
-                2 => subtract_tile::<FUSED, 2>(done, above, at, target, stride),
-                1 => subtract_tile::<FUSED, 1>(done, above, at, target, stride),
-                _ => {}
+            let (upper, lower) = rest.split_at_mut(LANE * stride);
+            let pivots = &mut inverse_pivots[block * LANE..];
+            frozen += eliminate::<FUSED>(upper, stride, block, &diagonal[..LANE], &mut pivots[..LANE]);
+            if tall == 8 {
+                let lower = &mut lower[..LANE * stride];
+                subtract_strip::<FUSED, 4>(upper, lower, stride, block + 1, block + 1);
+                let pivots = &mut pivots[LANE..2 * LANE];
+                frozen += eliminate::<FUSED>(lower, stride, block + 1, &diagonal[LANE..], pivots);
             }
-            for i in 0..LANE {
-                let (upper, row) = target.split_at_mut(i * stride);
-                let row = &mut row[block..stride];
-                for j in 0..i {
-                    let upper = &upper[j * stride + block..(j + 1) * stride];
-                    let factor = Lane::splat(-upper[0].0[i]);
-                    for (entry, &above) in row.iter_mut().zip(upper) {
-                        *entry = entry.plus_product::<FUSED>(factor, above);
-                    }
-                }
-                let pivot = row[0].0[i];
-                let inverse = if pivot > LOST_PIVOT * diagonal[i] { 1.0 / pivot.sqrt() } else { 0.0 };
-                frozen += usize::from(inverse == 0.0);
-                inverse_pivots[block * LANE + i] = inverse;
-                for entry in row.iter_mut() {
-                    *entry = Lane(entry.0.map(|x| x * inverse));
-                }
-            }
+            block += tall / LANE;
         }
         frozen
     }
@@ -113,32 +100,70 @@ pub fn forward_solved(matrix: &[Lane], lanes: usize, which: usize, out: &mut [f6
     }
 }
 
+/// Subtracts what the rows `done` above contribute to the `TALL` rows of `strip`, from lane `block` on to the right.
 #[inline(always)]
-fn subtract_tile<const FUSED: bool, const N: usize>(
+fn subtract_strip<const FUSED: bool, const TALL: usize>(
     done: &[Lane],
-    above: &[Lane],
-    at: usize,
-    target: &mut [Lane],
+    strip: &mut [Lane],
     stride: usize,
+    left: usize,
+    from: usize,
 ) {
-    let mut sums = [[Lane::ZERO; N]; LANE];
-    for (row, left) in done.chunks_exact(stride).zip(above) {
-        let right: &[Lane; N] = match row[at..at + N].try_into() {
-            Ok(right) => right,
-            Err(_) => return,
-        };
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let left = Lane::splat(left.0[i]);
-            for (sum, &right) in sums.iter_mut().zip(right) {
-                *sum = sum.plus_product::<FUSED>(left, right);
-            }
-        }
+    let mut at = from;
+    while at + 3 <= stride {
+        subtract_tile::<FUSED, TALL, 3>(done, strip, stride, left, at);
+        at += 3;
     }
-    for (row, sums) in target.chunks_exact_mut(stride).zip(sums) {
+    match stride - at {
+        2 => subtract_tile::<FUSED, TALL, 2>(done, strip, stride, left, at),
+        1 => subtract_tile::<FUSED, TALL, 1>(done, strip, stride, left, at),
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn subtract_tile<const FUSED: bool, const TALL: usize, const N: usize>(
+    done: &[Lane],
+    strip: &mut [Lane],
+    stride: usize,
+    left: usize,
+    at: usize,
+) {
+    let sums = accumulate::<Lane, FUSED, TALL, N>(done, stride, left * LANE, at);
+    for (row, sums) in strip.chunks_exact_mut(stride).zip(sums) {
         for (entry, sum) in row[at..at + N].iter_mut().zip(sums) {
-            for (entry, sum) in entry.0.iter_mut().zip(sum.0) {
-                *entry -= sum;
-            }
+            *entry = Lane(std::array::from_fn(|i| entry.0[i] - sum.0[i]));
         }
     }
+}
+
+/// Eliminates four rows, up to date with all above, among themselves. Returns how many are frozen.
+#[inline(always)]
+fn eliminate<const FUSED: bool>(
+    rows: &mut [Lane],
+    stride: usize,
+    block: usize,
+    diagonal: &[f64],
+    inverse_pivots: &mut [f64],
+) -> usize {
+    let mut frozen = 0;
+    for i in 0..LANE {
+        let (upper, row) = rows.split_at_mut(i * stride);
+        let row = &mut row[block..stride];
+        for j in 0..i {
+            let upper = &upper[j * stride + block..(j + 1) * stride];
+            let factor = Lane::splat(-upper[0].0[i]);
+            for (entry, &above) in row.iter_mut().zip(upper) {
+                *entry = entry.plus_product::<FUSED>(factor, above);
+            }
+        }
+        let pivot = row[0].0[i];
+        let inverse = if pivot > LOST_PIVOT * diagonal[i] { 1.0 / pivot.sqrt() } else { 0.0 };
+        frozen += usize::from(inverse == 0.0);
+        inverse_pivots[i] = inverse;
+        for entry in row.iter_mut() {
+            *entry = Lane(entry.0.map(|x| x * inverse));
+        }
+    }
+    frozen
 }

@@ -1,17 +1,18 @@
 //! The normal matrix `Σ_u D_u w_u w_uᵀ` of chosen units, upper triangle.
 //!
 //! A few dozen rows `√D_u w_u` are gathered into a buffer that stays in the first-level cache, then every tile of the
-//! triangle takes them up: 4 × 12 entries stay in registers, a row costs them 7 loads and 12 multiply–adds.
+//! triangle takes them up from registers.
 
 use super::lanes::{LANE, Lane, vectorised};
 use super::packed::PackedWeights;
+use super::tile::accumulate;
 
-/// Rows gathered at a time.
-const GATHERED: usize = 24;
+/// Lanes gathered at a time: half of the first-level cache.
+const GATHERED: usize = 768;
 
 vectorised! {
     /// Adds `Σ_i roots[i]² w_{units[i]} w_{units[i]}ᵀ` to the upper triangle of `matrix`, whose rows are `stride` lanes apart.
-    /// Entries below the diagonal of a 4 × 4 block are filled too, others not. Costs `units·columns²` flops.
+    /// Entries below the diagonal of a block are filled too, others not. Costs `units·columns²` flops.
     pub fn add_gram(
         weights: &PackedWeights,
         units: &[u32],
@@ -21,35 +22,53 @@ vectorised! {
         stride: usize,
     ) {
         let lanes = weights.lanes;
-        buffer.clear();
-        buffer.resize(GATHERED * lanes, Lane::ZERO);
-        for (units, roots) in units.chunks(GATHERED).zip(roots.chunks(GATHERED)) {
+        let at_once = (GATHERED / lanes.max(1)).clamp(16, 64);
+        buffer.resize(at_once * lanes, Lane::ZERO);
+        for (units, roots) in units.chunks(at_once).zip(roots.chunks(at_once)) {
             for ((&unit, &root), row) in units.iter().zip(roots).zip(buffer.chunks_exact_mut(lanes)) {
                 for (entry, w) in row.iter_mut().zip(weights.unit(unit)) {
                     *entry = Lane(w.0.map(|w| w * root));
                 }
             }
             let gathered = &buffer[..units.len() * lanes];
-            for block in 0..lanes {
-                let target = &mut matrix[block * LANE * stride..(block + 1) * LANE * stride];
-                let mut at = block;
-                while at + 3 <= lanes {
-                    add_tile::<FUSED, 3>(gathered, lanes, block, at, target, stride);
-                    at += 3;
-                }
-                match lanes - at {
-                    2 => add_tile::<FUSED, 2>(gathered, lanes, block, at, target, stride),
-                    1 => add_tile::<FUSED, 1>(gathered, lanes, block, at, target, stride),
-                    _ => {}
+            let mut block = 0;
+            while block < lanes {
+                let target = &mut matrix[block * LANE * stride..];
+                if TALL == 8 && block + 2 <= lanes {
+                    add_strip::<FUSED, 8>(gathered, lanes, block, target, stride);
+                    block += 2;
+                } else {
+                    add_strip::<FUSED, 4>(gathered, lanes, block, target, stride);
+                    block += 1;
                 }
             }
         }
     }
 }
 
-/// Adds the products of columns `4·block ..` with the `N` lanes from `at`.
+/// Adds the products of columns `4·block ..` with themselves and all to their right.
 #[inline(always)]
-fn add_tile<const FUSED: bool, const N: usize>(
+fn add_strip<const FUSED: bool, const TALL: usize>(
+    gathered: &[Lane],
+    lanes: usize,
+    block: usize,
+    target: &mut [Lane],
+    stride: usize,
+) {
+    let mut at = block;
+    while at + 3 <= lanes {
+        add_tile::<FUSED, TALL, 3>(gathered, lanes, block, at, target, stride);
+        at += 3;
+    }
+    match lanes - at {
+        2 => add_tile::<FUSED, TALL, 2>(gathered, lanes, block, at, target, stride),
+        1 => add_tile::<FUSED, TALL, 1>(gathered, lanes, block, at, target, stride),
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn add_tile<const FUSED: bool, const TALL: usize, const N: usize>(
     gathered: &[Lane],
     lanes: usize,
     block: usize,
@@ -57,25 +76,10 @@ fn add_tile<const FUSED: bool, const N: usize>(
     target: &mut [Lane],
     stride: usize,
 ) {
-    let mut sums = [[Lane::ZERO; N]; LANE];
-    for row in gathered.chunks_exact(lanes) {
-        let left = row[block];
-        let right: &[Lane; N] = match row[at..at + N].try_into() {
-            Ok(right) => right,
-            Err(_) => return,
-        };
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let left = Lane::splat(left.0[i]);
-            for (sum, &right) in sums.iter_mut().zip(right) {
-                *sum = sum.plus_product::<FUSED>(left, right);
-            }
-        }
-    }
+    let sums = accumulate::<Lane, FUSED, TALL, N>(gathered, lanes, block * LANE, at);
     for (row, sums) in target.chunks_exact_mut(stride).zip(sums) {
         for (entry, sum) in row[at..at + N].iter_mut().zip(sums) {
-            for (entry, sum) in entry.0.iter_mut().zip(sum.0) {
-                *entry += sum;
-            }
+            *entry = Lane(std::array::from_fn(|i| entry.0[i] + sum.0[i]));
         }
     }
 }

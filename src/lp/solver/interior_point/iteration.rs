@@ -15,6 +15,17 @@ const GAP: f64 = 1e-12;
 /// … and to the problem's size: 1 a violation, `Σ|q||z|` for linear ones.
 const GAP_OF_SIZE: f64 = 1e-14;
 
+/// Columns from which a factorisation costs enough for centrality correctors to pay.
+const CORRECTORS_FROM: usize = 32;
+/// Centrality correctors at most.
+const CORRECTORS: u32 = 2;
+/// How much longer a step one tries for …
+const LONGER: f64 = 0.3;
+/// … unless both lengths are this already …
+const LONG_ENOUGH: f64 = 0.95;
+/// … and what it has to gain, in the sum of both lengths, for the next to be tried.
+const WORTH_A_CORRECTOR: f64 = 0.02;
+
 /// When the iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -121,9 +132,29 @@ impl State {
         let (primal, dual) = self.step_lengths(nonnegative, columns);
         let (primal, dual) = (primal.min(1.0), dual.min(1.0));
         let reached = self.mu_after(nonnegative, columns, primal, dual);
-        let sigma = (reached / mu).powi(3).clamp(1e-8, 1.0);
-        self.correct(weights, nonnegative, sigma * mu);
-        let (primal, dual) = self.step_lengths(nonnegative, columns);
+        let correctors = if columns < CORRECTORS_FROM { 0 } else { CORRECTORS };
+        // With correctors to look after centrality the target may be lower; not for the sum of violations, where starts are poor.
+        let exponent = if correctors == 0 || self.rows.kind == Kind::Sum { 3 } else { 4 };
+        let target = (reached / mu).powi(exponent).clamp(1e-8, 1.0) * mu;
+        self.want_target(nonnegative, columns, target);
+        self.redirect(weights, nonnegative);
+        let (mut primal, mut dual) = self.step_lengths(nonnegative, columns);
+        for _ in 0..correctors {
+            let lengths = (primal.min(1.0), dual.min(1.0));
+            if lengths.0.min(lengths.1) > LONG_ENOUGH {
+                break;
+            }
+            self.other_step.copy_from(&self.step);
+            let longer = |length: f64| (length + LONGER).min(1.0);
+            self.want_centrality(nonnegative, columns, target, longer(lengths.0), longer(lengths.1));
+            self.redirect(weights, nonnegative);
+            let found = self.step_lengths(nonnegative, columns);
+            if found.0.min(1.0) + found.1.min(1.0) < lengths.0 + lengths.1 + WORTH_A_CORRECTOR {
+                std::mem::swap(&mut self.step, &mut self.other_step);
+                break;
+            }
+            (primal, dual) = found;
+        }
         let boundary = (1.0 - 0.1 * reached / mu).clamp(0.9, limits.boundary);
         let (primal, dual) = ((boundary * primal).min(1.0), (boundary * dual).min(1.0));
         let (point, step) = (&mut self.point, &self.step);
@@ -161,8 +192,9 @@ impl State {
                     *residual = 1.0 - eta;
                 }
                 for slot in &rows.slots {
-                    for (residual, row) in self.violation_residual.iter_mut().zip(slot.clone()) {
-                        *residual -= rows.slack[row] * point.y[row];
+                    let (slack, y) = (&rows.slack[slot.clone()], &point.y[slot.clone()]);
+                    for ((residual, slack), y) in self.violation_residual.iter_mut().zip(slack).zip(y) {
+                        *residual -= slack * y;
                     }
                 }
             }
@@ -285,12 +317,21 @@ vectorised! {
 
     /// `max −step/value`, at least 1e-300.
     fn steepest_ratio(step: &[f64], value: &[f64]) -> f64 {
-        let mut most = 1e-300f64;
-        for (step, value) in step.iter().zip(value) {
-            let fall = -step / value;
-            most = if fall > most { fall } else { most };
+        let mut most = [1e-300f64; 8];
+        let value = &value[..step.len()];
+        let mut steps = step.chunks_exact(8);
+        let mut values = value.chunks_exact(8);
+        for (step, value) in (&mut steps).zip(&mut values) {
+            for i in 0..8 {
+                let fall = -step[i] / value[i];
+                most[i] = if fall > most[i] { fall } else { most[i] };
+            }
         }
-        most
+        for (i, (step, value)) in steps.remainder().iter().zip(values.remainder()).enumerate() {
+            let fall = -step / value;
+            most[i] = if fall > most[i] { fall } else { most[i] };
+        }
+        most.into_iter().fold(1e-300, |a, b| if b > a { b } else { a })
     }
 
     /// `(a + α da)·(b + β db)`.

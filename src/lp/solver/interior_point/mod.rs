@@ -5,28 +5,35 @@
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
+mod aim;
 mod cholesky;
+pub mod full_rank;
 mod gram;
 mod gram_single;
 mod iteration;
-mod lanes;
+pub mod lanes;
 mod lu;
 mod newton;
 pub mod packed;
-mod products;
+pub mod products;
+mod reproduction;
 mod retire;
-mod rows;
+pub mod rows;
+pub mod stage_benches;
 pub mod stages;
 mod start;
-mod state;
+pub mod state;
+mod tile;
 mod vertex;
 
 use rayon::prelude::*;
 
 use super::clarabel_reference::solve_single;
+use super::simplex::Simplex;
 use super::{Path, Solver};
+use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
-use iteration::{End, Limits};
+use iteration::Limits;
 use lanes::numbers;
 use packed::PackedWeights;
 use stages::{STAGES, Stage};
@@ -41,18 +48,22 @@ impl Solver for InteriorPoint {
         "interior-point"
     }
 
-    fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
+    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
         let weights = system.packed();
         problems
             .par_iter()
-            .map_init(State::default, |state, problem| solve_one(system, weights, problem, state, USUAL))
+            .zip(known)
+            .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, known)| {
+                let pivoted = simplex.solve(system, weights, problem, *known);
+                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, state, known.near, USUAL))
+            })
             .collect()
     }
 
     fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
         match attempt {
             0 => {
-                let solution = solve_one(system, system.packed(), problem, &mut State::default(), PATIENT);
+                let solution = solve_one(system, system.packed(), problem, &mut State::default(), None, PATIENT);
                 Some((Path::Patient, solution))
             }
             1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
@@ -67,15 +78,31 @@ impl InteriorPoint {
         let mut state = State::default();
         state.clock.switch_on();
         for problem in problems {
-            solve_one(system, system.packed(), problem, &mut state, USUAL);
+            solve_one(system, system.packed(), problem, &mut state, None, USUAL);
         }
         let total: f64 = state.clock.totals.iter().map(std::time::Duration::as_secs_f64).sum();
         STAGES.iter().map(|&(stage, name)| (name, state.clock.totals[stage as usize].as_secs_f64() / total)).collect()
     }
 }
 
+/// The least-squares fit of `z` (free) to the units that have rows on both sides, in single precision where that is faster:
+/// a first idea of the answer, no more.
+pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f64> {
+    let columns = system.columns();
+    if problem.rows.is_empty() || columns == 0 {
+        return vec![0.0; columns];
+    }
+    state.rows.load(system, system.packed(), problem, |_| true);
+    state.reset(columns);
+    state.fit(system.packed(), &[]);
+    numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
+}
+
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
 const ENORMOUS: f64 = 1e7;
+
+/// How often violated units are taken back before all are.
+const READMISSIONS: u32 = 3;
 
 const USUAL: Limits =
     Limits { iterations: 80, residual: 1e-11, boundary: 0.999, retire: true, give_up: true, single_above: 1e-3 };
@@ -94,26 +121,33 @@ fn solve_one(
     weights: &PackedWeights,
     problem: &Problem,
     state: &mut State,
+    near: Option<&[f64]>,
     limits: Limits,
 ) -> Solution {
     let columns = system.columns();
-    let mut solution = Solution {
-        outcome: Outcome::Optimal,
-        z: vec![0.0; columns],
-        y: vec![0.0; problem.rows.len()],
-        iterations: 0,
-        unique: false,
-    };
+    let mut solution = Solution::empty(system, problem);
     if problem.rows.is_empty() || columns == 0 {
         return solution;
     }
-    let mut end = attempt(system, weights, problem, state, limits);
-    if state.retired.count > 0 && end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
-        let spent = end.iterations;
-        end = attempt(system, weights, problem, state, Limits { retire: false, ..limits });
-        end.iterations += spent;
+    begin(system, weights, problem, state, near, None);
+    if limits.retire
+        && let Some(z) = state.reproduce(system, weights)
+    {
+        return Solution { z, only: true, ..solution };
     }
-    (solution.outcome, solution.iterations, solution.unique) = (end.outcome, end.iterations, end.unique);
+    let mut end = state.iterate(weights, system.nonnegative, limits);
+    let mut rounds = 0;
+    while end.outcome != Outcome::Infeasible && !state.retired_rows_hold(weights, problem) {
+        let again = if rounds < READMISSIONS { state.readmitted() } else { None };
+        let spent = end.iterations;
+        begin(system, weights, problem, state, near, again.as_deref());
+        end = state.iterate(weights, system.nonnegative, Limits { retire: false, ..limits });
+        end.iterations += spent;
+        rounds += 1;
+    }
+    (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
+    solution.only = end.unique;
+    solution.vertex = end.unique.then(|| state.basis(weights));
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
         // Rounding in rows of such terms hides anything, from the certificate too.
         solution.outcome = Outcome::Stalled;
@@ -133,13 +167,21 @@ fn solve_one(
     solution
 }
 
-/// Loads, starts and iterates.
-fn attempt(system: &LayerSystem, weights: &PackedWeights, problem: &Problem, state: &mut State, limits: Limits) -> End {
-    state.rows.load(system, weights, problem, |_| true);
+/// Loads and starts with the rows of `units` (in ascending order), or with all.
+fn begin(
+    system: &LayerSystem,
+    weights: &PackedWeights,
+    problem: &Problem,
+    state: &mut State,
+    near: Option<&[f64]>,
+    units: Option<&[u32]>,
+) {
+    let wanted = |unit: usize| units.is_none_or(|units| units.binary_search(&(unit as u32)).is_ok());
+    let left_out = state.rows.load(system, weights, problem, wanted);
     state.reset(system.columns());
-    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale));
+    state.retired.count = left_out;
+    state.start(weights, system.nonnegative, &pushed_units(problem, state.rows.y_scale), near);
     state.clock.lap(Stage::Start);
-    state.iterate(weights, system.nonnegative, limits)
 }
 
 /// The units that a linear objective pushes against a bound, with their scaled weights.

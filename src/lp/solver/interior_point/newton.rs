@@ -15,21 +15,13 @@ const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
 /// Added to the diagonal: keeps `z` from running away where the optimal face has no bound and no row or bound would hold it.
 const PROXIMAL: f64 = 1e-10;
 
-/// What the step aims at: `r_c = target − p y − dp dy` and so on; the predictor aims at 0 without the second-order term.
-#[derive(Debug, Clone, Copy)]
-pub enum Aim {
-    /// The affine direction.
-    Predictor,
-    /// Centring at this `μ`, with Mehrotra's correction by the direction that stands in the state.
-    Corrector(f64),
-}
-
 impl State {
     /// Forms and factors the reduced system at the current point. The predictor's direction is in `step` afterwards.
     /// Needs `row_residual` and `violation_residual`; sets `dual_residual`.
     pub fn predict(&mut self, weights: &PackedWeights, nonnegative: bool) {
         self.merge_weights();
-        self.merge_targets(Aim::Predictor);
+        self.want_nothing_left(nonnegative, weights.columns);
+        self.merge_targets();
         let merged = &self.merged;
         let [signed, f, border] = &mut self.combined;
         self.clock.lap(Stage::Rows);
@@ -63,7 +55,7 @@ impl State {
         for i in columns..lanes * LANE {
             normal.add_diagonal(i, 1.0);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
         self.clock.lap(Stage::Factor);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut normal.border));
         if self.rows.kind == Kind::Largest {
@@ -74,31 +66,26 @@ impl State {
             normal.border_pivot = if pivot > 1e-14 * kappa { pivot } else { f64::INFINITY };
         }
         forward_solved(&normal.matrix, lanes, 1, numbers_mut(&mut self.step.z));
-        self.finish_direction(weights, nonnegative, Aim::Predictor);
+        self.finish_direction(weights, nonnegative);
     }
 
-    /// The corrector's direction with the factors that [`Self::predict`] left.
-    pub fn correct(&mut self, weights: &PackedWeights, nonnegative: bool, target: f64) {
-        let aim = Aim::Corrector(target);
+    /// The direction towards the wanted products (`wanted`) with the factors that [`Self::predict`] left.
+    pub fn redirect(&mut self, weights: &PackedWeights, nonnegative: bool) {
         let columns = weights.columns;
-        self.clock.lap(Stage::Step);
-        self.correct_products(nonnegative, target, columns);
-        self.merge_targets(aim);
+        self.merge_targets();
         self.clock.lap(Stage::Rows);
         combine(weights, &self.rows.units, &self.merged.f, &mut self.combined[1]);
         self.clock.lap(Stage::Products);
         let f = numbers(&self.combined[1]);
         let z = numbers(&self.point.z);
         let right = numbers_mut(&mut self.step.z);
-        let change = numbers(&self.step.v);
         for i in 0..columns {
-            // `step.v` holds r_z until the direction overwrites it.
-            let bound = if nonnegative { change[i] / z[i] } else { 0.0 };
+            let bound = if nonnegative { self.wanted.z[i] / z[i] } else { 0.0 };
             right[i] = self.dual_residual[i] + bound - f[i];
         }
         right[columns..].fill(0.0);
         solve_forward(&self.normal.matrix, weights.lanes, &self.normal.inverse_pivots, &mut self.step.z);
-        self.finish_direction(weights, nonnegative, aim);
+        self.finish_direction(weights, nonnegative);
     }
 
     /// `d = y/p`, `D`, `m`, `K` and `Σ s y`; for the sum of violations `D'` and `κ`.
@@ -123,29 +110,20 @@ impl State {
             );
         }
         if self.rows.kind == Kind::Sum {
-            for (place, pairs) in pairs.iter().enumerate() {
-                let ratio = self.point.eta[place] / self.point.e[place];
-                merged.slack[place] += ratio;
-                merged.weight[place] = (pairs + merged.weight[place] * ratio) / merged.slack[place];
-            }
+            let [weight, slack] = [&mut merged.weight, &mut merged.slack];
+            weigh_violations(pairs, &self.point.e, &self.point.eta, weight, slack);
         }
     }
 
-    /// `τ`, `f` and `t` (`ρ`) for the aim. Needs `step` from the predictor for the corrector.
-    fn merge_targets(&mut self, aim: Aim) {
+    /// `τ`, `f` and `t` (`ρ`) for the wanted products.
+    fn merge_targets(&mut self) {
         let merged = &mut self.merged;
         merged.f.fill(0.0);
         merged.t.fill(0.0);
         for slot in &self.rows.slots {
             let slot = slot.clone();
-            let (target, second_order) = match aim {
-                Aim::Predictor => (0.0, 0.0),
-                Aim::Corrector(target) => (target, 1.0),
-            };
             merge_slot_targets(
-                target,
-                second_order,
-                [&self.step.p[slot.clone()], &self.step.y[slot.clone()]],
+                &self.wanted.rows[slot.clone()],
                 [&self.point.y[slot.clone()], &self.inverse_p[slot.clone()], &self.row_residual[slot.clone()]],
                 [&self.rows.side[slot.clone()], &self.rows.slack[slot.clone()]],
                 &mut self.tau[slot],
@@ -153,47 +131,17 @@ impl State {
             );
         }
         if self.rows.kind == Kind::Sum {
-            for place in 0..self.merged.t.len() {
-                let product = self.violation_product(place, aim);
-                let merged = &mut self.merged;
-                let rho = merged.t[place] + product / self.point.e[place] - self.violation_residual[place];
-                merged.t[place] = rho;
-                merged.f[place] -= merged.mixed[place] * rho / merged.slack[place];
-            }
-        }
-    }
-
-    /// `r_η` of violation variable `place`.
-    fn violation_product(&self, place: usize, aim: Aim) -> f64 {
-        let product = self.point.e[place] * self.point.eta[place];
-        match aim {
-            Aim::Predictor => -product,
-            // `step.eta` holds the wanted change, see `correct_products`.
-            Aim::Corrector(_) => self.step.eta[place],
-        }
-    }
-
-    /// Overwrites `step.v` and `step.eta` with `r_z` and `r_η`: the corrector needs the predictor's direction once only.
-    fn correct_products(&mut self, nonnegative: bool, target: f64, columns: usize) {
-        if nonnegative {
-            let (z, v) = (numbers(&self.point.z), numbers(&self.point.v));
-            let dz = numbers(&self.step.z);
-            let dv = numbers_mut(&mut self.step.v);
-            for i in 0..columns {
-                dv[i] = target - z[i] * v[i] - dz[i] * dv[i];
-            }
-        }
-        for (place, eta) in self.step.eta.iter_mut().enumerate() {
-            *eta = target - self.point.e[place] * self.point.eta[place] - self.step.e[place] * *eta;
+            let violations = [&self.wanted.violations[..], &self.point.e, &self.violation_residual];
+            aim_violations(violations, [&merged.mixed, &merged.slack], [&mut merged.f, &mut merged.t]);
         }
     }
 
     /// From the right-hand side solved forward (in `step.z`) to the whole direction.
-    fn finish_direction(&mut self, weights: &PackedWeights, nonnegative: bool, aim: Aim) {
+    fn finish_direction(&mut self, weights: &PackedWeights, nonnegative: bool) {
         let normal = &self.normal;
         let lanes = weights.lanes;
         if self.rows.kind == Kind::Largest {
-            let product = self.violation_product(0, aim);
+            let product = self.wanted.violations[0];
             let rho = self.merged.t.iter().sum::<f64>() + product / self.point.e[0] - self.violation_residual[0];
             let x = numbers_mut(&mut self.step.z);
             let border = numbers(&normal.border);
@@ -208,24 +156,21 @@ impl State {
         products(weights, &self.rows.units, &self.step.z, &mut self.step.a);
         self.clock.lap(Stage::Products);
         if self.rows.kind == Kind::Sum {
-            for place in 0..self.step.e.len() {
-                let product = self.violation_product(place, aim);
-                let change =
-                    (self.merged.t[place] + self.merged.mixed[place] * self.step.a[place]) / self.merged.slack[place];
-                self.step.e[place] = change;
-                self.step.eta[place] = (product - self.point.eta[place] * change) / self.point.e[place];
-            }
+            let merged = &self.merged;
+            finish_violations(
+                [&merged.t, &merged.mixed, &merged.slack],
+                [&self.wanted.violations, &self.point.e, &self.point.eta],
+                &self.step.a,
+                &mut self.step.e,
+                &mut self.step.eta,
+            );
         }
         if nonnegative {
             let (z, v) = (numbers(&self.point.z), numbers(&self.point.v));
             let dz = numbers(&self.step.z);
             let dv = numbers_mut(&mut self.step.v);
             for i in 0..weights.columns {
-                let product = match aim {
-                    Aim::Predictor => -z[i] * v[i],
-                    Aim::Corrector(_) => dv[i],
-                };
-                dv[i] = (product - v[i] * dz[i]) / z[i];
+                dv[i] = (self.wanted.z[i] - v[i] * dz[i]) / z[i];
             }
         }
         self.clock.lap(Stage::Direction);
@@ -285,24 +230,58 @@ vectorised! {
         }
     }
 
-    /// `τ = (target − dp dy)/p − y − d r_p`, added to `[f, t]` by unit.
+    /// `κ = K + η/e` and `D' = (pairs + D η/e)/κ`.
+    fn weigh_violations(pairs: &[f64], e: &[f64], eta: &[f64], weight: &mut [f64], slack: &mut [f64]) {
+        let n = pairs.len();
+        let (e, eta, weight, slack) = (&e[..n], &eta[..n], &mut weight[..n], &mut slack[..n]);
+        for i in 0..n {
+            let ratio = eta[i] / e[i];
+            slack[i] += ratio;
+            weight[i] = (pairs[i] + weight[i] * ratio) / slack[i];
+        }
+    }
+
+    /// `ρ = t + r_η/e − r_e` in the place of `t`, and `f − m ρ/κ` in that of `f`.
+    fn aim_violations(violations: [&[f64]; 3], units: [&[f64]; 2], sums: [&mut Vec<f64>; 2]) {
+        let [f, t] = sums;
+        let n = t.len();
+        let [wanted, e, residual] = violations.map(|x| &x[..n]);
+        let [mixed, slack] = units.map(|x| &x[..n]);
+        let (f, t) = (&mut f[..n], &mut t[..n]);
+        for i in 0..n {
+            let rho = t[i] + wanted[i] / e[i] - residual[i];
+            t[i] = rho;
+            f[i] -= mixed[i] * rho / slack[i];
+        }
+    }
+
+    /// `de = (ρ + m da)/κ` and `dη = (r_η − η de)/e`.
+    fn finish_violations(units: [&[f64]; 3], violations: [&[f64]; 3], da: &[f64], de: &mut [f64], deta: &mut [f64]) {
+        let n = de.len();
+        let [rho, mixed, slack] = units.map(|x| &x[..n]);
+        let [wanted, e, eta] = violations.map(|x| &x[..n]);
+        let (da, deta) = (&da[..n], &mut deta[..n]);
+        for i in 0..n {
+            de[i] = (rho[i] + mixed[i] * da[i]) / slack[i];
+            deta[i] = (wanted[i] - eta[i] * de[i]) / e[i];
+        }
+    }
+
+    /// `τ = (r_c − y r_p)/p`, added to `[f, t]` by unit.
     fn merge_slot_targets(
-        target: f64,
-        second_order: f64,
-        step: [&[f64]; 2],
+        wanted: &[f64],
         point: [&[f64]; 3],
         row: [&[f64]; 2],
         tau: &mut [f64],
         sums: [&mut Vec<f64>; 2],
     ) {
         let n = tau.len();
-        let [dp, dy] = step.map(|x| &x[..n]);
+        let wanted = &wanted[..n];
         let [y, inverse_p, residual] = point.map(|x| &x[..n]);
         let [side, slack] = row.map(|x| &x[..n]);
         let [f, t] = sums.map(|x| &mut x[..n]);
         for i in 0..n {
-            let wanted = target - second_order * dp[i] * dy[i] - y[i] * residual[i];
-            let value = wanted * inverse_p[i] - y[i];
+            let value = (wanted[i] - y[i] * residual[i]) * inverse_p[i];
             tau[i] = value;
             f[i] += side[i] * value;
             t[i] += slack[i] * value;

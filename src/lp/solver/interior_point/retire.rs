@@ -5,8 +5,9 @@
 //! smaller. For the sum of violations a unit settled on its violated side leaves as well: its multiplier is `1/σ`, and
 //! `−s w/σ` joins the objective's weights.
 //!
-//! This is a guess. At the end every retired unit is checked against the point reached; if one was retired wrongly the
-//! problem is solved again with all its rows.
+//! This is a guess. At the end every retired unit is checked against the point reached. If some are violated the problem is
+//! solved again with the units that stayed and those (*readmission*), if that happens too often, or for the sum of
+//! violations, with all its rows.
 
 use super::lanes::{Lane, numbers};
 use super::packed::PackedWeights;
@@ -15,8 +16,11 @@ use super::rows::Kind;
 use super::state::State;
 use crate::lp::problem::Problem;
 
-/// Multipliers under this share of the average tight row's (`1/columns` of all) are on their way to 0.
-const NEGLIGIBLE_SHARE: f64 = 0.04;
+/// Multipliers under these shares of the average tight row's (`1/columns` of all) and of the average row's, and falling, are on
+/// their way to 0. At the start, when all are about the average, only the second says anything.
+const NEGLIGIBLE: [f64; 2] = [0.2, 0.8];
+/// The same for linear problems.
+const NEGLIGIBLE_LINEAR: [f64; 2] = [0.1, 0.05];
 /// For the sum of violations: how close to 0 or 1 the share of a unit must be.
 const SETTLED: f64 = 0.01;
 /// Leaving has a price; it is paid when at least one in so many can leave.
@@ -31,6 +35,8 @@ pub struct Retired {
     pub count: usize,
     /// Rows that left with their violation on them, with `1/σ`.
     pub settled: Vec<(u32, f64)>,
+    /// Units whose rows the point reached violates, in ascending order.
+    violated: Vec<u32>,
     stays: Vec<bool>,
     units: Vec<u32>,
     factors: Vec<f64>,
@@ -75,18 +81,18 @@ impl State {
 
     /// Marks who stays; returns how many do not.
     fn negligible_units(&self, stays: &mut Vec<bool>, columns: usize) -> usize {
-        let (rows, point) = (&self.rows, &self.point);
-        let (total, caution) = match rows.kind {
-            Kind::Largest => (1.0, NEGLIGIBLE_SHARE),
+        let (rows, point, step) = (&self.rows, &self.point, &self.step);
+        let (total, [of_tight, of_average]) = match rows.kind {
+            Kind::Largest => (1.0, NEGLIGIBLE),
             // The linear start is far from the central path; its multipliers say less.
-            _ => (point.y.iter().sum::<f64>(), 0.1 * NEGLIGIBLE_SHARE),
+            _ => (point.y.iter().sum::<f64>(), NEGLIGIBLE_LINEAR),
         };
-        let negligible = caution * total / columns as f64;
+        let negligible = (of_tight * total / columns as f64).min(of_average * total / rows.len() as f64);
         stays.clear();
         stays.resize(rows.units.len(), false);
         for slot in &rows.slots {
             for (stays, row) in stays.iter_mut().zip(slot.clone()) {
-                *stays |= point.y[row] >= negligible || point.p[row] <= 10.0 * point.y[row];
+                *stays |= point.y[row] >= negligible || point.p[row] <= 10.0 * point.y[row] || step.y[row] > 0.0;
             }
         }
         stays.iter().filter(|stays| !**stays).count()
@@ -152,6 +158,7 @@ impl State {
             &mut point.y,
             &mut self.step.p,
             &mut self.step.y,
+            &mut self.wanted.rows,
             &mut self.row_residual,
             &mut self.inverse_p,
             &mut self.inverse_y,
@@ -193,11 +200,25 @@ impl State {
         }
         self.step.eta.truncate(rows.violations());
         self.violation_residual.truncate(rows.violations());
+        self.wanted.violations.truncate(rows.violations());
         rows.slots.retain(|slot| !slot.is_empty());
+    }
+
+    /// Which units to try again with after some turned out to be violated: those that stayed, and these. `None`: all.
+    pub fn readmitted(&self) -> Option<Vec<u32>> {
+        // What leaves with its violation on it has changed the objective.
+        if self.rows.kind == Kind::Sum {
+            return None;
+        }
+        let mut units: Vec<u32> = self.rows.units.iter().chain(&self.retired.violated).copied().collect();
+        units.sort_unstable();
+        units.dedup();
+        Some(units)
     }
 
     /// Whether the point reached satisfies the rows that left: one product with the units of all rows.
     pub fn retired_rows_hold(&mut self, weights: &PackedWeights, problem: &Problem) -> bool {
+        self.retired.violated.clear();
         if self.retired.count == 0 {
             return true;
         }
@@ -249,9 +270,9 @@ impl State {
                 _ => range.clone().all(|index| excess(index, a) <= problem.rows[index].slack * delta + VIOLATED),
             };
             if !holds {
-                return false;
+                retired.violated.push(rows[0].unit as u32);
             }
         }
-        true
+        retired.violated.is_empty()
     }
 }

@@ -49,14 +49,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Takes the rows of `problem` whose unit passes `wanted`.
+    /// Takes the rows of `problem` whose unit passes `wanted`; returns how many units do not.
     pub fn load(
         &mut self,
         system: &LayerSystem,
         packed: &PackedWeights,
         problem: &Problem,
         wanted: impl Fn(usize) -> bool,
-    ) {
+    ) -> usize {
         let or_one = |largest: f64| if largest > 0.0 { largest } else { 1.0 };
         let bound_scale = or_one(problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs())));
         self.z_scale = bound_scale / packed.scale;
@@ -76,10 +76,12 @@ impl Rows {
             }
         };
         self.starts.clear();
-        let mut first = 0;
+        let (mut first, mut left_out) = (0, 0);
         for rows in rows_by_unit(&problem.rows) {
             if wanted(rows[0].unit) {
                 self.starts.push((first, rows.len() as u32));
+            } else {
+                left_out += 1;
             }
             first += rows.len() as u32;
         }
@@ -104,6 +106,7 @@ impl Rows {
             }
             self.slots.push(start..self.side.len());
         }
+        left_out
     }
 
     /// Rows in all.

@@ -25,13 +25,20 @@ const LEAST_Z_OF_VIOLATION: f64 = 0.1;
 
 impl State {
     /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the multiplier to begin with,
-    /// in ascending order.
-    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)]) {
-        self.fit(weights, pushed);
+    /// in ascending order. `near`: a `z` to begin near, instead of the fit.
+    pub fn start(&mut self, weights: &PackedWeights, nonnegative: bool, pushed: &[(usize, f64)], near: Option<&[f64]>) {
+        match near {
+            Some(near) => {
+                let scale = 1.0 / self.rows.z_scale;
+                numbers_mut(&mut self.point.z).iter_mut().zip(near).for_each(|(scaled, z)| *scaled = z * scale);
+            }
+            None => self.fit(weights, pushed),
+        }
         let columns = weights.columns;
         products(weights, &self.rows.units, &self.point.z, &mut self.point.a);
+        let violation = self.largest_violation();
+        self.fit_violation = violation;
         if nonnegative {
-            let violation = self.largest_violation();
             let z = &mut numbers_mut(&mut self.point.z)[..columns];
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
             // Where the fit says nothing, as without rows on both sides, what is violated says how far `z` will have to go.
@@ -59,7 +66,7 @@ impl State {
     }
 
     /// Least squares on the units that have a value to be at; leaves it in `z`.
-    fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
+    pub fn fit(&mut self, weights: &PackedWeights, pushed: &[(usize, f64)]) {
         let (lanes, columns) = (weights.lanes, weights.columns);
         self.normal.reset(lanes);
         self.normal.units.clear();
@@ -88,14 +95,14 @@ impl State {
             normal.add_diagonal(i, if i < columns { ridge } else { 1.0 });
             normal.set_right(i, 0, numbers(&self.combined[0])[i]);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots, &mut normal.above);
+        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
         forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut self.point.z));
         solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.point.z);
         self.merged.f.resize(self.rows.units.len(), 0.0);
     }
 
     /// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is pushed against.
-    fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
+    pub(super) fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
         let rows = || self.rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place);
         let tightest = |side: f64| {
             let of_side = rows().filter(|&row| self.rows.side[row] == side);
@@ -114,7 +121,7 @@ impl State {
     }
 
     /// `max(0, s a − h)`, over the slack factor where there is one.
-    fn largest_violation(&self) -> f64 {
+    pub(super) fn largest_violation(&self) -> f64 {
         let rows = &self.rows;
         let mut violation = 0.0f64;
         for slot in &rows.slots {

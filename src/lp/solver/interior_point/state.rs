@@ -1,9 +1,11 @@
 //! What one observation's iteration carries: the point, the direction, the residuals and the reduced system.
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
+use super::aim::Wanted;
+use super::full_rank::FullRank;
 use super::gram::add_gram;
-use super::gram_single::{WideLane, add_gram_single};
-use super::lanes::{LANE, Lane, lanes_for, numbers};
+use super::gram_single::add_gram_single;
+use super::lanes::{LANE, Lane, SingleLane, lanes_for, numbers};
 use super::packed::PackedWeights;
 use super::retire::Retired;
 use super::rows::Rows;
@@ -83,11 +85,9 @@ pub struct Normal {
     /// Workspace of the products.
     pub gathered: Vec<Lane>,
     /// The same in single precision.
-    pub gathered_single: Vec<WideLane>,
+    pub gathered_single: Vec<SingleLane>,
     /// Whether the matrix may be formed in single precision.
     pub single: bool,
-    /// Workspace of the factorisation.
-    pub above: Vec<Lane>,
     /// Units that enter the matrix, and the roots of their weights.
     pub units: Vec<u32>,
     /// See `units`.
@@ -153,6 +153,10 @@ pub struct State {
     pub point: Point,
     /// The direction in the same layout; its `a` is `W dz`.
     pub step: Point,
+    /// Another direction, while the two are compared.
+    pub other_step: Point,
+    /// What the direction aims at.
+    pub wanted: Wanted,
     /// The best point so far.
     pub best: Point,
     /// `r_p`.
@@ -173,6 +177,10 @@ pub struct State {
     pub normal: Normal,
     /// `Wᵀ` times merged sums.
     pub combined: [Vec<Lane>; 3],
+    /// The largest violation of the fit that the start began with.
+    pub fit_violation: f64,
+    /// Workspace of exact reproduction.
+    pub full_rank: FullRank,
     /// Time by stage.
     pub clock: StageClock,
     /// Units that left.
@@ -189,6 +197,9 @@ impl State {
         self.point.reset(&self.rows, columns);
         self.step.reset(&self.rows, columns);
         for (numbers, length) in [
+            (&mut self.wanted.rows, rows),
+            (&mut self.wanted.z, columns),
+            (&mut self.wanted.violations, self.rows.violations()),
             (&mut self.row_residual, rows),
             (&mut self.dual_residual, columns),
             (&mut self.violation_residual, self.rows.violations()),

@@ -11,6 +11,7 @@ use super::packed::PackedWeights;
 use super::products::{combine, products};
 use super::rows::Kind;
 use super::state::State;
+use crate::lp::basis::{Basis, Tight};
 
 /// Predicted relative fall of a distance that will vanish.
 const TIGHT: f64 = 0.5;
@@ -61,6 +62,27 @@ impl State {
         }
         self.vertex = vertex;
         found
+    }
+
+    /// The vertex that [`Self::end_at_vertex`] ended at, in the problem's own numbers.
+    pub fn basis(&self, weights: &PackedWeights) -> Basis {
+        let scale = self.rows.z_scale * weights.scale;
+        let Vertex { equations, free, right, .. } = &self.vertex;
+        let mut tight: Vec<Tight> = equations
+            .iter()
+            .map(|&Equation { unit, side, slack, value, .. }| match self.rows.kind {
+                Kind::Sum => Tight::Kink { unit: unit as usize, value: value * scale },
+                _ => Tight::Row { unit: unit as usize, side, slack, bound: value * scale },
+            })
+            .collect();
+        let mut free_columns = free.iter().peekable();
+        tight.extend(
+            (0..weights.columns).filter(|&i| free_columns.next_if(|&&f| f as usize == i).is_none()).map(Tight::Bound),
+        );
+        if self.rows.kind == Kind::Largest && right.len() == free.len() {
+            tight.push(Tight::NoViolation);
+        }
+        Basis { tight }
     }
 
     fn violation_vanishes(&self, place: usize) -> bool {

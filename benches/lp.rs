@@ -1,0 +1,116 @@
+//! The stages of a layer LP, one benchmark each: normal matrix, factorisation, one whole solve, finish, certificate.
+//!
+//! `cargo bench --bench lp`, or `-- --quick`, or `-- 500x100`. The instances are those of `unrelu bench lp`; all on one thread.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use rayon::ThreadPoolBuilder;
+use unrelu::bench::instances::{CASES, Case, Instances};
+use unrelu::lp::certificate::{certify_optimal, clip_to_signs};
+use unrelu::lp::certified::solve_certified;
+use unrelu::lp::face::OptimalFace;
+use unrelu::lp::formulation::Method;
+use unrelu::lp::solver::Solver;
+use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::interior_point::stage_benches::StageBench;
+
+/// LPs that a benchmark goes round, so that none is measured on one lucky instance.
+const INSTANCES: usize = 8;
+
+/// All but the two largest layers: those take minutes and show nothing that these do not.
+fn cases() -> impl Iterator<Item = Case> {
+    CASES.into_iter().filter(|case| case.rows * case.columns <= 50_000)
+}
+
+fn noisy_relu_cases() -> impl Iterator<Item = Case> {
+    cases().filter(|case| case.noise > 0.0 && case.activation == unrelu::network::Activation::Relu)
+}
+
+fn normal_matrix(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("normal matrix");
+    for case in noisy_relu_cases() {
+        let instances = Instances::new(case, 1).unwrap();
+        // At first all units take part, at the end about as many as there are columns.
+        for (units, single) in [(case.rows, true), (case.rows, false), (2 * case.columns, false)] {
+            let precision = if single { "f32" } else { "f64" };
+            let mut stage = StageBench::new(&instances.system, units, single);
+            let id = BenchmarkId::new(case.to_string(), format!("{units} units, {precision}"));
+            group.bench_function(id, |bencher| bencher.iter(|| stage.form()));
+        }
+    }
+    group.finish();
+}
+
+fn factorisation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("factorisation");
+    for case in noisy_relu_cases() {
+        let instances = Instances::new(case, 1).unwrap();
+        let mut stage = StageBench::new(&instances.system, case.rows, false);
+        group.bench_function(case.to_string(), |bencher| bencher.iter(|| black_box(stage.factor())));
+    }
+    group.finish();
+}
+
+/// The interior point alone, and with finish and certificate.
+fn whole_solve(criterion: &mut Criterion) {
+    let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for (name, certified) in [("solve", false), ("solve, finish and certificate", true)] {
+        let mut group = criterion.benchmark_group(name);
+        for case in cases() {
+            let instances = Instances::new(case, INSTANCES).unwrap();
+            for &method in case.methods() {
+                let problems = instances.problems(method);
+                let mut next = (0..INSTANCES).cycle();
+                group.bench_function(BenchmarkId::new(case.to_string(), method), |bencher| {
+                    pool.install(|| {
+                        bencher.iter(|| {
+                            let problem = std::slice::from_ref(&problems[next.next().unwrap_or(0)]);
+                            if certified {
+                                black_box(solve_certified(&instances.system, &InteriorPoint, problem).len())
+                            } else {
+                                black_box(InteriorPoint.solve(&instances.system, problem).len())
+                            }
+                        });
+                    });
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+/// From the interior point's answer: reading the face and moving onto it, then the check.
+fn finish_and_certificate(criterion: &mut Criterion) {
+    for finish in [true, false] {
+        let mut group = criterion.benchmark_group(if finish { "finish" } else { "certificate" });
+        for case in cases() {
+            let instances = Instances::new(case, INSTANCES).unwrap();
+            let system = &instances.system;
+            for &method in case.methods().iter().filter(|method| **method != Method::Exact) {
+                let problems = instances.problems(method);
+                let mut answers = InteriorPoint.solve(system, &problems);
+                for answer in &mut answers {
+                    clip_to_signs(system, &mut answer.z, &mut answer.y);
+                }
+                let mut next = (0..INSTANCES).cycle();
+                group.bench_function(BenchmarkId::new(case.to_string(), method), |bencher| {
+                    bencher.iter(|| {
+                        let index = next.next().unwrap_or(0);
+                        let (problem, answer) = (&problems[index], &answers[index]);
+                        if finish {
+                            let face = OptimalFace::read(system, problem, &answer.z, &answer.y);
+                            black_box(face.finish(&answer.z, &answer.y));
+                        } else {
+                            black_box(certify_optimal(system, problem, &answer.z, &answer.y));
+                        }
+                    });
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(stages, normal_matrix, factorisation, whole_solve, finish_and_certificate);
+criterion_main!(stages);

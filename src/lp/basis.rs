@@ -1,0 +1,47 @@
+//! A vertex in terms that neighbouring problems share: the same observation at another ε has other rows, but most of the
+//! constraints that are tight at one optimum are tight at the next.
+
+/// A constraint that a vertex holds with equality.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tight {
+    /// A row, `side · (w_unit · z) − slack · e = bound`.
+    Row {
+        /// The row's unit.
+        unit: usize,
+        /// Its side.
+        side: f64,
+        /// Its slack factor.
+        slack: f64,
+        /// Its bound.
+        bound: f64,
+    },
+    /// Sum of violations: `w_unit · z = value`, where two of the unit's constraints meet.
+    Kink {
+        /// The unit.
+        unit: usize,
+        /// Where.
+        value: f64,
+    },
+    /// `z_i = 0`.
+    Bound(usize),
+    /// `δ = 0`.
+    NoViolation,
+}
+
+/// As many constraints as there are unknowns, of full rank.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Basis {
+    /// The constraints, in no particular order.
+    pub tight: Vec<Tight>,
+}
+
+/// What is known of a problem when it is posed, from other steps of the same observation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// A point near the optimum.
+    pub near: Option<&'a [f64]>,
+    /// The optimal vertex of a neighbouring step.
+    pub basis: Option<&'a Basis>,
+    /// An optimum above this is as good as infinite: the proof of a lower bound that exceeds it will do.
+    pub cutoff: Option<f64>,
+}

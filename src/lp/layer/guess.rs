@@ -1,0 +1,67 @@
+//! Where `linf`'s search for ε begins: at a tolerance that is likely to be feasible, and not much above the least one.
+//!
+//! A `z` with `|φ(w_u·z + b_u) − t_u| ≤ ρ` for all units satisfies the rows of every `ε ≥ ρ` with violations of at most `ρ` (entries above ε
+//! have `φ(a) > 0`, so `a = φ(a)`). The least-squares fit gives such a `ρ`, but the largest violation it leaves is larger than the
+//! smallest possible. What bounds ε from below are entries that the fit has well below 0 and noise has above: they must not
+//! count as active. A guess that proves infeasible costs a solve, no more.
+
+use super::super::formulation::target::{Shape, Target};
+use super::super::problem::{LayerSystem, Objective, Problem, Row};
+use super::super::solver::interior_point::{self, state::State};
+
+/// Entries of a ReLU layer's target above such a share of the largest are surely on; the first share that leaves enough of them.
+const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
+/// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy layers: 0.3 to 0.6).
+const LARGEST_OVER_FIT: f64 = 0.6;
+
+/// Where to begin.
+pub struct Guess {
+    /// The fit to the entries that are surely on (all, if φ is a bijection), within its sign.
+    pub z: Vec<f64>,
+    /// A tolerance that is likely to be feasible.
+    pub tolerance: f64,
+}
+
+impl Guess {
+    /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one product with `W`.
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Option<Self> {
+        let largest = target.finite().fold(0.0, f64::max);
+        let least = match shape {
+            Shape::Relu => {
+                let enough = |least: &f64| target.finite().filter(|t| t > least).count() >= system.columns();
+                SURELY_ON.map(|share| share * largest).into_iter().find(enough)?
+            }
+            Shape::Leaky(_) => f64::NEG_INFINITY,
+        };
+        let mut rows = Vec::with_capacity(2 * target.values.len());
+        for (unit, &t) in target.values.iter().enumerate() {
+            if t.is_finite() && t > least {
+                let value = undone(shape, t) - system.bias[unit];
+                let slack = 1.0;
+                rows.push(Row { unit, side: 1.0, slack, bound: value, magnitude: value.abs() });
+                rows.push(Row { unit, side: -1.0, slack, bound: -value, magnitude: value.abs() });
+            }
+        }
+        if rows.len() < 2 * system.columns() {
+            return None;
+        }
+        let problem = Problem { rows, objective: Objective::LargestViolation };
+        let mut z = interior_point::fit(system, &problem, state);
+        if system.nonnegative {
+            z.iter_mut().for_each(|z| *z = z.max(0.0));
+        }
+        let finite = || target.values.iter().enumerate().filter(|(_, t)| t.is_finite());
+        let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, &z) + system.bias[unit]).collect();
+        let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
+        let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
+        Some(Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) })
+    }
+}
+
+/// `φ⁻¹(t)`.
+fn undone(shape: Shape, t: f64) -> f64 {
+    match shape {
+        Shape::Leaky(slope) if t < 0.0 => t / slope,
+        _ => t,
+    }
+}

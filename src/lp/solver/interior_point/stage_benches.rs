@@ -1,0 +1,75 @@
+//! Single stages of an iteration, for benchmarks: the normal matrix and its factorisation, on the engine's own layout.
+
+use super::cholesky::factor;
+use super::lanes::{LANE, Lane};
+use super::packed::PackedWeights;
+use super::state::Normal;
+use crate::lp::problem::LayerSystem;
+
+/// The reduced system of one observation, formed again and again.
+pub struct StageBench<'a> {
+    weights: &'a PackedWeights,
+    normal: Normal,
+    /// The matrix before it was factored in place.
+    formed: Vec<Lane>,
+}
+
+impl<'a> StageBench<'a> {
+    /// A system of the layer's first `units` units, as many as an iteration still works with; their weights `D_u` span six orders
+    /// of magnitude, as they do halfway. `single`: whether it is formed in single precision.
+    pub fn new(system: &'a LayerSystem, units: usize, single: bool) -> Self {
+        let weights = system.packed();
+        let units: Vec<u32> = (0..system.units().min(units) as u32).collect();
+        let roots = units.iter().map(|unit| 10f64.powi(unit.wrapping_mul(5) as i32 % 4)).collect();
+        let normal = Normal { units, roots, single, ..Normal::default() };
+        let mut bench = StageBench { weights, normal, formed: Vec::new() };
+        bench.form();
+        bench.formed.clone_from(&bench.normal.matrix);
+        bench
+    }
+
+    /// Forms `Σ D_u w_u w_uᵀ` from nothing.
+    pub fn form(&mut self) {
+        self.normal.reset(self.weights.lanes);
+        self.normal.add_products(self.weights);
+        // Padding has no weights; a little everywhere keeps a layer of fewer units than columns definite.
+        for index in 0..self.weights.lanes * LANE {
+            self.normal.add_diagonal(index, 1.0);
+        }
+    }
+
+    /// Copies the formed matrix and factors the copy; how many pivots were frozen.
+    pub fn factor(&mut self) -> usize {
+        let Normal { matrix, inverse_pivots, .. } = &mut self.normal;
+        matrix.clone_from(&self.formed);
+        factor(matrix, self.weights.lanes, inverse_pivots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, DVector};
+
+    use super::*;
+    use crate::lp::solver::interior_point::lanes::numbers;
+
+    /// What is measured is the real thing: `RᵀR` is the matrix of the definition.
+    #[test]
+    fn the_factor_is_that_of_the_matrix() {
+        let weight = DMatrix::from_fn(30, 10, |u, i| ((7 * u + 3 * i) % 11) as f64 - 5.0);
+        let system = LayerSystem::new(weight.clone(), DVector::zeros(30), true);
+        let mut bench = StageBench::new(&system, 25, false);
+        assert_eq!(bench.factor(), 0);
+        let lanes = bench.weights.lanes;
+        let width = (lanes + 1) * LANE;
+        let row = |i: usize| &numbers(&bench.normal.matrix)[i * width..(i + 1) * width];
+        let upper = DMatrix::from_fn(10, 10, |i, j| if j >= i { row(i)[j] } else { 0.0 });
+        let mut expected = DMatrix::identity(10, 10);
+        for (&unit, root) in bench.normal.units.iter().zip(&bench.normal.roots) {
+            let w = weight.row(unit as usize).transpose() * (*root / bench.weights.scale);
+            expected += &w * w.transpose();
+        }
+        let found = upper.tr_mul(&upper);
+        assert!((&found - &expected).amax() <= 1e-12 * expected.amax(), "{found} {expected}");
+    }
+}

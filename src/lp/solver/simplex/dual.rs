@@ -1,0 +1,205 @@
+//! The dual simplex for the largest violation and for linear objectives: from a vertex whose multipliers are nonnegative to
+//! one that satisfies all rows.
+//!
+//! A violated row enters; as its multiplier `θ` grows, those of the vertex's constraints fall by `θ` times its coordinates, and
+//! the first that would turn negative leaves. The objective rises by `θ` times the violation, so every vertex on the way is a
+//! lower bound: where that exceeds the cutoff nothing more is asked.
+//!
+//! Rows are priced in two rounds: a product with all of `W` gives the most violated ones, and pivots go on among those until
+//! they hold.
+
+use super::super::interior_point::lanes::{Lane, numbers, numbers_mut};
+use super::super::interior_point::packed::PackedWeights;
+use super::super::interior_point::products::products;
+use super::super::interior_point::rows::Kind;
+use super::tableau::{Constraint, Tableau};
+use super::{POSITIVE, VIOLATED};
+
+/// Rows priced between two products with all of `W`.
+const CANDIDATES: usize = 48;
+/// A coordinate under this share of the largest is no pivot.
+const PIVOT: f64 = 1e-7;
+/// Multipliers this far under 0 are rounding errors.
+const ROUNDING: f64 = 1e-12;
+/// Pivots between two inversions.
+const FRESH: usize = 60;
+
+/// How the pivots ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DualEnd {
+    /// All rows hold, all multipliers are strictly positive: the only optimum.
+    Optimal,
+    /// The optimum is above the cutoff.
+    AboveCutoff,
+    /// Nothing is proven: too many pivots, a lost one, a degenerate vertex.
+    GaveUp,
+}
+
+/// Workspace of the pricing.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    rows: Vec<(f64, u32, u32)>,
+    units: Vec<u32>,
+    a: Vec<f64>,
+}
+
+impl Tableau {
+    /// Pivots until all rows hold. `cutoff` in the rows' scale. Returns the number of pivots, too.
+    pub fn dual_simplex(
+        &mut self,
+        weights: &PackedWeights,
+        nonnegative: bool,
+        cutoff: Option<f64>,
+        candidates: &mut Candidates,
+    ) -> (DualEnd, u32) {
+        let gradient = self.objective_gradient(weights);
+        self.set_multipliers(weights, &gradient, true);
+        if self.multipliers.iter().any(|y| y.is_nan() || *y < -POSITIVE) {
+            return (DualEnd::GaveUp, 0);
+        }
+        self.multipliers.iter_mut().for_each(|y| *y = y.max(0.0));
+        let limit = self.dimension() + 20;
+        let mut pivots = 0;
+        self.place_point(weights, false);
+        candidates.rows.clear();
+        loop {
+            if cutoff.is_some_and(|cutoff| self.lower_bound() > cutoff) {
+                self.set_multipliers(weights, &gradient, true);
+                self.multipliers.iter_mut().for_each(|y| *y = y.max(0.0));
+                let proven = cutoff.is_some_and(|cutoff| self.lower_bound() > cutoff);
+                return (if proven { DualEnd::AboveCutoff } else { DualEnd::GaveUp }, pivots as u32);
+            }
+            let mut worst = self.worst_candidate(weights, nonnegative, candidates);
+            if worst.is_none() {
+                // Every candidate holds: look at all rows, from a point without the pivots' rounding.
+                self.place_point(weights, true);
+                self.choose_candidates(weights, candidates);
+                worst = self.worst_candidate(weights, nonnegative, candidates);
+            }
+            let Some((entering, excess)) = worst else { break };
+            if pivots >= limit {
+                return (DualEnd::GaveUp, pivots as u32);
+            }
+            pivots += 1;
+            self.price(weights, &entering);
+            let Some(leaving) = self.dual_ratio_test() else { return (DualEnd::GaveUp, pivots as u32) };
+            self.pivot(leaving, entering, excess);
+            if pivots % FRESH == 0 {
+                if !self.invert(weights) {
+                    return (DualEnd::GaveUp, pivots as u32);
+                }
+                self.place_point(weights, false);
+            }
+        }
+        self.set_multipliers(weights, &gradient, true);
+        let real = |constraint: &Constraint| !matches!(constraint, Constraint::Row { row: None, .. });
+        let only = self.multipliers.iter().all(|&y| y > POSITIVE) && self.constraints.iter().all(real);
+        (if only { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
+    }
+
+    /// The objective to be minimised: `δ`, or `−q·z`.
+    fn objective_gradient(&self, weights: &PackedWeights) -> Vec<Lane> {
+        let mut gradient = vec![Lane::ZERO; self.point.len()];
+        let entries = numbers_mut(&mut gradient);
+        match self.rows.kind {
+            Kind::Largest => entries[weights.columns] = 1.0,
+            _ => entries.iter_mut().zip(&self.rows.weights).for_each(|(entry, q)| *entry = -q),
+        }
+        gradient
+    }
+
+    /// `−Σ β y`: the dual objective, a bound on the minimum from below.
+    pub fn lower_bound(&self) -> f64 {
+        -self.constraints.iter().zip(&self.multipliers).map(|(constraint, y)| constraint.value() * y).sum::<f64>()
+    }
+
+    /// Keeps the most violated rows.
+    fn choose_candidates(&mut self, weights: &PackedWeights, candidates: &mut Candidates) {
+        products(weights, &self.rows.units, &self.point, &mut self.a);
+        let delta = self.violation(weights);
+        candidates.rows.clear();
+        for slot in &self.rows.slots {
+            for (place, (row, &a)) in slot.clone().zip(&self.a).enumerate() {
+                let excess = self.rows.side[row] * a - self.rows.slack[row] * delta - self.rows.bound[row];
+                if excess > VIOLATED {
+                    candidates.rows.push((excess, row as u32, place as u32));
+                }
+            }
+        }
+        if candidates.rows.len() > CANDIDATES {
+            candidates.rows.select_nth_unstable_by(CANDIDATES, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            candidates.rows.truncate(CANDIDATES);
+        }
+        candidates.units.clear();
+        candidates.units.extend(candidates.rows.iter().map(|&(_, _, place)| self.rows.units[place as usize]));
+    }
+
+    /// `δ`.
+    fn violation(&self, weights: &PackedWeights) -> f64 {
+        if self.rows.kind == Kind::Largest { numbers(&self.point)[weights.columns] } else { 0.0 }
+    }
+
+    /// The most violated of the candidates and the signs.
+    fn worst_candidate(
+        &self,
+        weights: &PackedWeights,
+        nonnegative: bool,
+        candidates: &mut Candidates,
+    ) -> Option<(Constraint, f64)> {
+        let delta = self.violation(weights);
+        let mut worst = None;
+        let mut largest = VIOLATED;
+        let x = numbers(&self.point);
+        if nonnegative {
+            for (column, z) in x[..weights.columns].iter().enumerate() {
+                if -z > largest {
+                    largest = -z;
+                    worst = Some(Constraint::Bound(column as u32));
+                }
+            }
+        }
+        if -delta > largest {
+            largest = -delta;
+            worst = Some(Constraint::NoViolation);
+        }
+        candidates.a.clear();
+        candidates.a.resize(candidates.rows.len(), 0.0);
+        if !candidates.rows.is_empty() {
+            products(weights, &candidates.units, &self.point, &mut candidates.a);
+        }
+        for ((&(_, row, _), &unit), &a) in candidates.rows.iter().zip(&candidates.units).zip(&candidates.a) {
+            let at = row as usize;
+            let (side, slack, bound) = (self.rows.side[at], self.rows.slack[at], self.rows.bound[at]);
+            let excess = side * a - slack * delta - bound;
+            if excess > largest {
+                largest = excess;
+                worst = Some(Constraint::Row { unit, side, slack, bound, row: Some(row) });
+            }
+        }
+        worst.map(|constraint| (constraint, largest))
+    }
+
+    /// Which constraint leaves: among those whose multiplier vanishes first, up to rounding, the one with the largest pivot.
+    fn dual_ratio_test(&self) -> Option<usize> {
+        let largest = self.coordinates.iter().fold(0.0f64, |most, c| most.max(c.abs()));
+        let usable = |c: f64| c > PIVOT * largest;
+        let pairs = || self.multipliers.iter().zip(&self.coordinates).enumerate().filter(|(_, (_, c))| usable(**c));
+        let reach = pairs().map(|(_, (y, c))| (y + ROUNDING) / c).fold(f64::INFINITY, f64::min);
+        let first = pairs().filter(|(_, (y, c))| **y <= reach * **c);
+        first.max_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b)).map(|(index, _)| index)
+    }
+
+    /// Carries the exchange out on point, multipliers and inverse.
+    fn pivot(&mut self, leaving: usize, entering: Constraint, excess: f64) {
+        let pivot = self.coordinates[leaving];
+        let step = excess / pivot;
+        let direction = numbers(self.inverse.vector(leaving));
+        numbers_mut(&mut self.point).iter_mut().zip(direction).for_each(|(x, d)| *x -= step * d);
+        let theta = self.multipliers[leaving] / pivot;
+        for (y, c) in self.multipliers.iter_mut().zip(&self.coordinates) {
+            *y = (*y - theta * c).max(0.0);
+        }
+        self.multipliers[leaving] = theta;
+        self.exchange(leaving, entering);
+    }
+}

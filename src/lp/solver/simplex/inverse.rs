@@ -1,0 +1,257 @@
+//! The inverse of a vertex's matrix, held explicitly: with it the direction of every edge, every multiplier and the place of
+//! an entering row are plain products, and one exchange of rows is one sweep over it.
+//!
+//! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are rows of `−I` and are
+//! eliminated before the dense part is inverted.
+
+use super::super::interior_point::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
+use super::super::interior_point::packed::PackedWeights;
+use super::super::interior_point::products::{combine, products};
+
+/// A pivot under this share of the largest entry of its column counts as 0.
+const SINGULAR: f64 = 1e-9;
+
+/// `B⁻¹`, its columns contiguous: vector `j` is `B⁻¹ e_j`, along which constraint `j` grows by 1 and the others stay.
+#[derive(Debug)]
+pub struct Inverse {
+    vectors: PackedWeights,
+    all: Vec<u32>,
+    square: Vec<Lane>,
+    swaps: Vec<u32>,
+}
+
+impl Default for Inverse {
+    fn default() -> Self {
+        let vectors = PackedWeights { rows: Vec::new(), lanes: 0, columns: 0, scale: 1.0 };
+        Inverse { vectors, all: Vec::new(), square: Vec::new(), swaps: Vec::new() }
+    }
+}
+
+impl Inverse {
+    /// Inverts the matrix of `dimension` constraints: `bounds[i]` says which constraint, if any, is `−x_i ≤ 0`; the others are
+    /// `dense`, with their rows in `rows` (one after the other, `lanes_for(dimension)` lanes each). `false` where it is singular to
+    /// rounding. Costs `2 m³` flops for `m` dense rows, and `m²` for each bound.
+    pub fn build(&mut self, dimension: usize, dense: &[u32], rows: &[Lane], bounds: &[Option<u32>]) -> bool {
+        let lanes = lanes_for(dimension);
+        let free: Vec<usize> = (0..dimension).filter(|&i| bounds[i].is_none()).collect();
+        let size = dense.len();
+        if free.len() != size {
+            return false;
+        }
+        self.vectors.lanes = lanes;
+        self.vectors.columns = dimension;
+        self.vectors.rows.clear();
+        self.vectors.rows.resize(dimension * lanes, Lane::ZERO);
+        self.all.clear();
+        self.all.extend(0..dimension as u32);
+        // The transpose is inverted, so that what is wanted, columns of the inverse, come out as rows.
+        let stride = lanes_for(size);
+        self.square.clear();
+        self.square.resize(size * stride, Lane::ZERO);
+        for (j, row) in rows.chunks_exact(lanes.max(1)).enumerate() {
+            let row = numbers(row);
+            let square = numbers_mut(&mut self.square);
+            for (i, &column) in free.iter().enumerate() {
+                square[i * stride * LANE + j] = row[column];
+            }
+        }
+        if !invert(&mut self.square, size, stride, &mut self.swaps) {
+            return false;
+        }
+        for (&constraint, inverted) in dense.iter().zip(self.square.chunks_exact(stride.max(1))) {
+            let start = constraint as usize * lanes;
+            let vector = numbers_mut(&mut self.vectors.rows[start..start + lanes]);
+            for (&column, value) in free.iter().zip(numbers(inverted)) {
+                vector[column] = *value;
+            }
+        }
+        let mut factors = vec![0.0; size];
+        let mut sum = vec![Lane::ZERO; lanes];
+        for (i, constraint) in bounds.iter().enumerate() {
+            let Some(constraint) = *constraint else { continue };
+            for (factor, row) in factors.iter_mut().zip(rows.chunks_exact(lanes)) {
+                *factor = numbers(row)[i];
+            }
+            combine(&self.vectors, dense, &factors, &mut sum);
+            let vector = self.vector_mut(constraint as usize);
+            vector.copy_from_slice(&numbers(&sum)[..vector.len()]);
+            vector[i] = -1.0;
+        }
+        true
+    }
+
+    /// `B⁻¹ e_j`, padded to whole lanes.
+    pub fn vector(&self, constraint: usize) -> &[Lane] {
+        self.vectors.unit(constraint as u32)
+    }
+
+    fn vector_mut(&mut self, constraint: usize) -> &mut [f64] {
+        let lanes = self.vectors.lanes;
+        numbers_mut(&mut self.vectors.rows[constraint * lanes..(constraint + 1) * lanes])
+    }
+
+    /// `out_j = row · B⁻¹ e_j`: the row as a combination of the constraints.
+    pub fn coordinates(&self, row: &[Lane], out: &mut Vec<f64>) {
+        out.clear();
+        out.resize(self.all.len(), 0.0);
+        products(&self.vectors, &self.all, row, out);
+    }
+
+    /// `Σ_j values[j] B⁻¹ e_j`: the point at which the constraints have these values.
+    pub fn point(&self, values: &[f64], out: &mut [Lane]) {
+        combine(&self.vectors, &self.all, values, out);
+    }
+
+    /// Puts a row whose [`Self::coordinates`] are given in the place of `constraint`.
+    pub fn replace(&mut self, constraint: usize, coordinates: &[f64]) {
+        let lanes = self.vectors.lanes;
+        let inverse = 1.0 / coordinates[constraint];
+        let mut pivot = std::mem::take(&mut self.square);
+        pivot.clear();
+        pivot.extend(self.vector(constraint).iter().map(|lane| Lane(lane.0.map(|x| x * inverse))));
+        subtract_multiples(&mut self.vectors.rows, lanes, &pivot, coordinates);
+        self.vectors.rows[constraint * lanes..(constraint + 1) * lanes].copy_from_slice(&pivot);
+        self.square = pivot;
+    }
+
+    /// `Σ_i (B⁻¹ e_j)_i²`: the squared lengths of the edges' directions.
+    pub fn squared_lengths(&self, out: &mut Vec<f64>) {
+        out.clear();
+        out.resize(self.all.len(), 0.0);
+        squared_lengths(&self.vectors.rows, self.vectors.lanes, out);
+    }
+}
+
+vectorised! {
+    fn squared_lengths(vectors: &[Lane], lanes: usize, out: &mut [f64]) {
+        for (vector, out) in vectors.chunks_exact(lanes).zip(out) {
+            let mut sums = [Lane::ZERO; 4];
+            for part in vector.chunks(4) {
+                for (sum, &lane) in sums.iter_mut().zip(part) {
+                    *sum = sum.plus_product::<FUSED>(lane, lane);
+                }
+            }
+            *out = sums.into_iter().map(Lane::sum).sum();
+        }
+    }
+
+    /// `vectors_j −= factors[j] · pivot`.
+    fn subtract_multiples(vectors: &mut [Lane], lanes: usize, pivot: &[Lane], factors: &[f64]) {
+        for (vector, &factor) in vectors.chunks_exact_mut(lanes).zip(factors) {
+            if factor != 0.0 {
+                let factor = Lane::splat(-factor);
+                for (entry, &pivot) in vector.iter_mut().zip(pivot) {
+                    *entry = entry.plus_product::<FUSED>(factor, pivot);
+                }
+            }
+        }
+    }
+
+    /// Gauss–Jordan in place with row pivoting; `false` where a pivot vanishes.
+    fn invert(square: &mut [Lane], size: usize, stride: usize, swaps: &mut Vec<u32>) -> bool {
+        swaps.clear();
+        let mut pivot_row = vec![Lane::ZERO; stride];
+        for p in 0..size {
+            let entry = |row: usize| numbers(&square[row * stride..(row + 1) * stride])[p].abs();
+            let mut best = p;
+            let mut largest = 0.0f64;
+            for row in 0..size {
+                let size = entry(row);
+                largest = largest.max(size);
+                if row > p && size > entry(best) {
+                    best = row;
+                }
+            }
+            // A NaN is no pivot either.
+            if entry(best).is_nan() || entry(best) <= SINGULAR * largest || entry(best) <= f64::MIN_POSITIVE {
+                return false;
+            }
+            swaps.push(best as u32);
+            if best != p {
+                let (upper, lower) = square.split_at_mut(best * stride);
+                upper[p * stride..(p + 1) * stride].swap_with_slice(&mut lower[..stride]);
+            }
+            let (lane, inside) = (p / LANE, p % LANE);
+            let row = &mut square[p * stride..(p + 1) * stride];
+            let inverse = 1.0 / row[lane].0[inside];
+            row[lane].0[inside] = 1.0;
+            row.iter_mut().for_each(|lane| *lane = Lane(lane.0.map(|x| x * inverse)));
+            pivot_row.copy_from_slice(row);
+            for (index, row) in square.chunks_exact_mut(stride).enumerate() {
+                let factor = row[lane].0[inside];
+                if index == p || factor == 0.0 {
+                    continue;
+                }
+                row[lane].0[inside] = 0.0;
+                let factor = Lane::splat(-factor);
+                for (entry, &pivot) in row.iter_mut().zip(&pivot_row) {
+                    *entry = entry.plus_product::<FUSED>(factor, pivot);
+                }
+            }
+        }
+        for p in (0..size).rev() {
+            let other = swaps[p] as usize;
+            if other != p {
+                for row in numbers_mut(square).chunks_exact_mut(stride * LANE) {
+                    row.swap(p, other);
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes_of(row: &[f64]) -> Vec<Lane> {
+        let mut lanes = vec![Lane::ZERO; lanes_for(row.len())];
+        numbers_mut(&mut lanes)[..row.len()].copy_from_slice(row);
+        lanes
+    }
+
+    /// Checks `B (B⁻¹ e_j) = e_j` for the matrix with these rows.
+    fn assert_inverse(inverse: &Inverse, matrix: &[Vec<f64>]) {
+        for j in 0..matrix.len() {
+            let vector = &numbers(inverse.vector(j))[..matrix.len()];
+            for (i, row) in matrix.iter().enumerate() {
+                let product: f64 = row.iter().zip(vector).map(|(a, b)| a * b).sum();
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-13, "entry {i}, {j} is {product}");
+            }
+        }
+    }
+
+    #[test]
+    fn inverts_with_bounds_and_exchanges_rows() {
+        let dense = [vec![0.0, 2.0, 1.0, -1.0, 0.5], vec![1.0, -1.0, 0.5, 0.0, 2.0], vec![3.0, 0.0, 4.0, 1.0, 1.0]];
+        // Constraint 1 is −x_2 ≤ 0, constraint 3 is −x_0 ≤ 0.
+        let bounds = [Some(3), None, Some(1), None, None];
+        let mut matrix = vec![
+            dense[0].clone(),
+            vec![0.0, 0.0, -1.0, 0.0, 0.0],
+            dense[1].clone(),
+            vec![-1.0, 0.0, 0.0, 0.0, 0.0],
+            dense[2].clone(),
+        ];
+        let rows: Vec<Lane> = dense.iter().flat_map(|row| lanes_of(row)).collect();
+        let mut inverse = Inverse::default();
+        assert!(inverse.build(5, &[0, 2, 4], &rows, &bounds));
+        assert_inverse(&inverse, &matrix);
+        let entering = vec![1.0, 1.0, -2.0, 0.5, 0.25];
+        let mut coordinates = Vec::new();
+        inverse.coordinates(&lanes_of(&entering), &mut coordinates);
+        inverse.replace(3, &coordinates);
+        matrix[3] = entering;
+        assert_inverse(&inverse, &matrix);
+    }
+
+    #[test]
+    fn a_singular_matrix_is_refused() {
+        let rows: Vec<Lane> = [[1.0, 2.0], [2.0, 4.0]].iter().flat_map(|row| lanes_of(row)).collect();
+        assert!(!Inverse::default().build(2, &[0, 1], &rows, &[None, None]));
+        // One dense row for two unknowns.
+        assert!(!Inverse::default().build(2, &[0], &lanes_of(&[1.0, 2.0]), &[None, None]));
+    }
+}

@@ -1,0 +1,253 @@
+//! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks share.
+//!
+//! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many constraints as unknowns with
+//! equality. All numbers are those of [`Rows`]: the largest weight, bound and objective entry are 1.
+
+use super::super::interior_point::lanes::{Lane, lanes_for, numbers, numbers_mut};
+use super::super::interior_point::packed::PackedWeights;
+use super::super::interior_point::rows::{Kind, Rows};
+use super::inverse::Inverse;
+use crate::lp::basis::{Basis, Tight};
+use crate::lp::problem::{LayerSystem, Problem};
+
+/// A constraint that the vertex holds with equality.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Constraint {
+    /// `side · w·z − slack · δ = bound`. `row`: where it stands in the rows; `None` for a row that only the neighbour had.
+    Row { unit: u32, side: f64, slack: f64, bound: f64, row: Option<u32> },
+    /// `w·z = value` at the kink of this number (see `piecewise`) of the unit at this position.
+    Kink { unit: u32, place: u32, kink: u32, value: f64 },
+    /// `−z_i = 0`.
+    Bound(u32),
+    /// `−δ = 0`.
+    NoViolation,
+}
+
+impl Constraint {
+    /// Its right-hand side.
+    pub fn value(&self) -> f64 {
+        match *self {
+            Constraint::Row { bound, .. } => bound,
+            Constraint::Kink { value, .. } => value,
+            Constraint::Bound(_) | Constraint::NoViolation => 0.0,
+        }
+    }
+}
+
+/// Workspace of a thread: the problem's rows, the vertex, its inverse.
+#[derive(Debug, Default)]
+pub struct Tableau {
+    /// The problem, scaled.
+    pub rows: Rows,
+    /// The vertex's constraints.
+    pub constraints: Vec<Constraint>,
+    /// Their matrix's inverse.
+    pub inverse: Inverse,
+    /// `x`.
+    pub point: Vec<Lane>,
+    /// `a = W z`, one a position.
+    pub a: Vec<f64>,
+    /// One a constraint.
+    pub multipliers: Vec<f64>,
+    /// Of the entering constraint.
+    pub coordinates: Vec<f64>,
+    /// The entering constraint's row.
+    pub entering: Vec<Lane>,
+    /// The position of each unit; `u32::MAX` where it does not take part.
+    pub place_of_unit: Vec<u32>,
+    dense: Vec<Lane>,
+}
+
+impl Tableau {
+    /// Unknowns.
+    pub fn dimension(&self) -> usize {
+        self.constraints.len()
+    }
+
+    /// Takes the problem's rows.
+    pub fn load(&mut self, system: &LayerSystem, weights: &PackedWeights, problem: &Problem) {
+        self.rows.load(system, weights, problem, |_| true);
+        self.place_of_unit.clear();
+        self.place_of_unit.resize(system.units(), u32::MAX);
+        for (place, &unit) in self.rows.units.iter().enumerate() {
+            self.place_of_unit[unit as usize] = place as u32;
+        }
+        self.a.clear();
+        self.a.resize(self.rows.units.len(), 0.0);
+    }
+
+    /// The rows of the unit at a position.
+    pub fn rows_at(&self, place: usize) -> impl Iterator<Item = usize> {
+        self.rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place)
+    }
+
+    /// Bounds of the problem over bounds here.
+    pub fn bound_scale(&self, weights: &PackedWeights) -> f64 {
+        self.rows.z_scale * weights.scale
+    }
+
+    /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has no counterpart, or the constraints are
+    /// not of full rank.
+    ///
+    /// A row that this problem does not have stays as it was: the caller must see to it that it does not matter.
+    pub fn take_basis(
+        &mut self,
+        weights: &PackedWeights,
+        basis: &Basis,
+        kink: impl Fn(usize, f64) -> Option<(u32, f64)>,
+    ) -> bool {
+        let scale = self.bound_scale(weights);
+        self.constraints.clear();
+        for tight in &basis.tight {
+            let constraint = match *tight {
+                Tight::Bound(column) => Constraint::Bound(column as u32),
+                Tight::NoViolation => Constraint::NoViolation,
+                Tight::Row { unit, side, slack, bound } => {
+                    let Some(&place) = self.place_of_unit.get(unit).filter(|&&place| place != u32::MAX) else {
+                        return false;
+                    };
+                    let same = |&row: &usize| self.rows.side[row] == side && self.rows.slack[row] == slack;
+                    let row = self.rows_at(place as usize).find(same);
+                    let bound = row.map_or(bound / scale, |row| self.rows.bound[row]);
+                    Constraint::Row { unit: unit as u32, side, slack, bound, row: row.map(|row| row as u32) }
+                }
+                Tight::Kink { unit, value } => {
+                    let Some(&place) = self.place_of_unit.get(unit).filter(|&&place| place != u32::MAX) else {
+                        return false;
+                    };
+                    let Some((kink, value)) = kink(place as usize, value / scale) else { return false };
+                    Constraint::Kink { unit: unit as u32, place, kink, value }
+                }
+            };
+            self.constraints.push(constraint);
+        }
+        self.invert(weights)
+    }
+
+    /// Inverts the constraints' matrix afresh.
+    pub fn invert(&mut self, weights: &PackedWeights) -> bool {
+        let dimension = weights.columns + usize::from(self.rows.kind == Kind::Largest);
+        if self.constraints.len() != dimension {
+            return false;
+        }
+        let lanes = lanes_for(dimension);
+        let mut bounds = vec![None; dimension];
+        let mut dense = Vec::with_capacity(dimension);
+        let mut rows = std::mem::take(&mut self.dense);
+        rows.clear();
+        for (index, constraint) in self.constraints.iter().enumerate() {
+            match *constraint {
+                Constraint::Bound(column) => bounds[column as usize] = Some(index as u32),
+                Constraint::NoViolation => bounds[dimension - 1] = Some(index as u32),
+                _ => {
+                    dense.push(index as u32);
+                    let start = rows.len();
+                    rows.resize(start + lanes, Lane::ZERO);
+                    write_row(weights, constraint, &mut rows[start..]);
+                }
+            }
+        }
+        let done = self.inverse.build(dimension, &dense, &rows, &bounds);
+        self.dense = rows;
+        self.point.clear();
+        self.point.resize(lanes, Lane::ZERO);
+        done
+    }
+
+    /// `x` from the constraints' values, with one step of refinement where `refined`.
+    pub fn place_point(&mut self, weights: &PackedWeights, refined: bool) {
+        let values: Vec<f64> = self.constraints.iter().map(Constraint::value).collect();
+        self.inverse.point(&values, &mut self.point);
+        if refined {
+            let mut correction = vec![Lane::ZERO; self.point.len()];
+            let mut row = vec![Lane::ZERO; self.point.len()];
+            let misses: Vec<f64> = self
+                .constraints
+                .iter()
+                .map(|constraint| {
+                    write_row(weights, constraint, &mut row);
+                    constraint.value() - dot(&row, &self.point)
+                })
+                .collect();
+            self.inverse.point(&misses, &mut correction);
+            numbers_mut(&mut self.point).iter_mut().zip(numbers(&correction)).for_each(|(x, d)| *x += d);
+            // The bounds hold exactly.
+            for constraint in &self.constraints {
+                match *constraint {
+                    Constraint::Bound(column) => numbers_mut(&mut self.point)[column as usize] = 0.0,
+                    Constraint::NoViolation => numbers_mut(&mut self.point)[weights.columns] = 0.0,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The multipliers `y` with `c + Σ y_j B_j = 0`, with one step of refinement where `refined`. `gradient`: `c`.
+    pub fn set_multipliers(&mut self, weights: &PackedWeights, gradient: &[Lane], refined: bool) {
+        self.inverse.coordinates(gradient, &mut self.multipliers);
+        self.multipliers.iter_mut().for_each(|y| *y = -*y);
+        if refined {
+            let mut left = gradient.to_vec();
+            let mut row = vec![Lane::ZERO; gradient.len()];
+            for (constraint, &y) in self.constraints.iter().zip(&self.multipliers) {
+                write_row(weights, constraint, &mut row);
+                numbers_mut(&mut left).iter_mut().zip(numbers(&row)).for_each(|(left, b)| *left += y * b);
+            }
+            let mut correction = Vec::new();
+            self.inverse.coordinates(&left, &mut correction);
+            self.multipliers.iter_mut().zip(&correction).for_each(|(y, d)| *y -= d);
+        }
+    }
+
+    /// Exchanges a constraint for another, whose row's coordinates are in `coordinates`.
+    pub fn exchange(&mut self, leaving: usize, entering: Constraint) {
+        self.inverse.replace(leaving, &self.coordinates);
+        self.constraints[leaving] = entering;
+    }
+
+    /// Writes the entering constraint's row and its coordinates.
+    pub fn price(&mut self, weights: &PackedWeights, entering: &Constraint) {
+        self.entering.clear();
+        self.entering.resize(self.point.len(), Lane::ZERO);
+        write_row(weights, entering, &mut self.entering);
+        self.inverse.coordinates(&self.entering, &mut self.coordinates);
+    }
+
+    /// The vertex for a neighbour to start from.
+    pub fn basis(&self, weights: &PackedWeights) -> Basis {
+        let scale = self.bound_scale(weights);
+        let tight = |constraint: &Constraint| match *constraint {
+            Constraint::Row { unit, side, slack, bound, .. } => {
+                Tight::Row { unit: unit as usize, side, slack, bound: bound * scale }
+            }
+            Constraint::Kink { unit, value, .. } => Tight::Kink { unit: unit as usize, value: value * scale },
+            Constraint::Bound(column) => Tight::Bound(column as usize),
+            Constraint::NoViolation => Tight::NoViolation,
+        };
+        Basis { tight: self.constraints.iter().map(tight).collect() }
+    }
+}
+
+/// The constraint's row in `x`; `out` has the lanes of `x`.
+fn write_row(weights: &PackedWeights, constraint: &Constraint, out: &mut [Lane]) {
+    out.fill(Lane::ZERO);
+    let columns = weights.columns;
+    let out = numbers_mut(out);
+    match *constraint {
+        Constraint::Row { unit, side, slack, .. } => {
+            for (entry, w) in out.iter_mut().zip(&numbers(weights.unit(unit))[..columns]) {
+                *entry = side * w;
+            }
+            if slack != 0.0 {
+                out[columns] = -slack;
+            }
+        }
+        Constraint::Kink { unit, .. } => out[..columns].copy_from_slice(&numbers(weights.unit(unit))[..columns]),
+        Constraint::Bound(column) => out[column as usize] = -1.0,
+        Constraint::NoViolation => out[columns] = -1.0,
+    }
+}
+
+fn dot(a: &[Lane], b: &[Lane]) -> f64 {
+    a.iter().zip(b).fold(Lane::ZERO, |sum, (&a, &b)| sum.plus_product::<false>(a, b)).sum()
+}

@@ -1,0 +1,160 @@
+//! The engine's answers against Clarabel's on the same problems: certified, and neither worse nor too good to be true.
+
+use rayon::prelude::*;
+use unrelu::lp::certificate::Verdict;
+use unrelu::lp::certified::{CertifiedSolution, solve_certified};
+use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::problem::{LayerSystem, Problem};
+use unrelu::lp::solver::Path;
+use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::lp::solver::interior_point::InteriorPoint;
+
+use crate::ranges::is_determined;
+use crate::support::Instance;
+
+/// What came of one instance: descriptions of what is not certified, of what is wrong, and how many needed a second try.
+#[derive(Default)]
+pub struct Findings {
+    pub problems: usize,
+    pub patient: usize,
+    pub fallbacks: usize,
+    /// The most iterations that one problem took.
+    pub iterations: u32,
+    pub not_certified: Vec<String>,
+    /// Certified, but not by the engine's usual run.
+    pub slow: Vec<String>,
+    pub wrong: Vec<String>,
+    /// Both solvers certify, but do not agree on what is determined.
+    pub disputed: Vec<String>,
+}
+
+/// Why the answer must be wrong, given another certified one. The certificate's tolerances grow with `|z|`; where a feasible set
+/// has no bound a solver may come back with an enormous `z` that passes it, so an answer counts as better only if it satisfies
+/// its rows without that allowance. (The violations of `linf` and `l1` are computed from `z`: there lower is right.)
+pub fn wrong(
+    system: &LayerSystem,
+    problem: &Problem,
+    found: &CertifiedSolution,
+    reference: &CertifiedSolution,
+    size: f64,
+) -> Option<String> {
+    let satisfies = |solution: &CertifiedSolution| {
+        problem
+            .rows
+            .iter()
+            .all(|row| row.slack > 0.0 || row.side * system.product(row.unit, &solution.z) - row.bound <= 1e-9 * size)
+    };
+    let is_linear = problem.rows.first().is_some_and(|row| row.slack == 0.0);
+    // Bilinear in target and code.
+    let size = if is_linear { 100.0 * size * size } else { size };
+    match (found.verdict, reference.verdict) {
+        (Verdict::Optimal { objective: a }, Verdict::Optimal { objective: b }) => {
+            let tolerance = 3e-8 * b.abs() + 1e-9 * size;
+            let worse = if is_linear { b - a > tolerance } else { a - b > tolerance };
+            let too_good = is_linear && a - b > tolerance && !satisfies(found);
+            (too_good || worse && satisfies(reference)).then(|| format!("{a:e}, Clarabel {b:e}"))
+        }
+        (Verdict::Infeasible, Verdict::Optimal { .. }) => {
+            satisfies(reference).then(|| "infeasible, but Clarabel has a point".to_owned())
+        }
+        (Verdict::Optimal { .. }, Verdict::Infeasible) => {
+            (!satisfies(found)).then(|| "a point that satisfies nothing, and Clarabel says infeasible".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Every method's problem of one instance.
+pub fn examine(instance: &Instance) -> Findings {
+    let system = instance.system();
+    let mut findings = Findings::default();
+    for (method, rule) in [
+        (Method::Linf, RowRule::Corrected),
+        (Method::Linf, RowRule::Printed),
+        (Method::L1, RowRule::Corrected),
+        (Method::Relaxed, RowRule::Corrected),
+    ] {
+        let problem = [instance.problem(&system, method, rule)];
+        let found = solve_certified(&system, &InteriorPoint, &problem).remove(0);
+        findings.problems += 1;
+        findings.iterations = findings.iterations.max(found.iterations);
+        findings.patient += usize::from(found.path == Path::Patient);
+        findings.fallbacks += usize::from(found.path == Path::Fallback);
+        let what = format!("{} {method} {rule}", instance.name);
+        if found.path != Path::Usual {
+            findings.slow.push(format!("{what}: {:?}", found.path));
+        }
+        if let Verdict::NotCertified { failed, .. } = found.verdict {
+            findings.not_certified.push(format!("{what}: {failed:?}"));
+            continue;
+        }
+        let reference = solve_certified(&system, &ClarabelReference, &problem).remove(0);
+        let size = problem[0].rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
+        // Without targets and biases nothing but the weights sets a scale, and those are about 1.
+        let size = if size > 0.0 { size } else { 1.0 };
+        if let Some(difference) = wrong(&system, &problem[0], &found, &reference, size) {
+            findings.wrong.push(format!("{what}: {difference}"));
+        }
+        let both = [&found, &reference].iter().all(|s| matches!(s.verdict, Verdict::Optimal { .. }));
+        if both && found.determined != reference.determined {
+            findings.disputed.push(format!("{what}: {}", judge(&system, &problem[0], &found, &reference)));
+        }
+    }
+    findings
+}
+
+/// Who is right about the disputed entries, by their ranges over the optimal face.
+fn judge(system: &LayerSystem, problem: &Problem, found: &CertifiedSolution, reference: &CertifiedSolution) -> String {
+    let (mut engine, mut clarabel, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in (0..system.columns()).filter(|&i| found.determined[i] != reference.determined[i]) {
+        match is_determined(system, problem, found.objective(), entry) {
+            None => undecided.push(entry),
+            Some(truth) if truth == found.determined[entry] => clarabel.push(entry),
+            Some(_) => engine.push(entry),
+        }
+    }
+    format!("the engine is wrong at {engine:?}, Clarabel's answer at {clarabel:?}, undecided {undecided:?}")
+}
+
+impl Findings {
+    fn and(mut self, other: Findings) -> Self {
+        self.problems += other.problems;
+        self.patient += other.patient;
+        self.fallbacks += other.fallbacks;
+        self.iterations = self.iterations.max(other.iterations);
+        self.not_certified.extend(other.not_certified);
+        self.wrong.extend(other.wrong);
+        self.disputed.extend(other.disputed);
+        self.slow.extend(other.slow);
+        self
+    }
+
+    /// Examines `count` problems, prints what was found, and fails if one is wrong or more than one in a thousand is not certified.
+    pub fn check(count: u64, instance: impl Fn(u64) -> Instance + Sync) {
+        let all = (0..count.div_ceil(4))
+            .into_par_iter()
+            .map(|seed| examine(&instance(seed)))
+            .reduce(Findings::default, Findings::and);
+        let Findings { problems, patient, fallbacks, iterations, .. } = all;
+        println!(
+            "{problems} problems, {patient} by patience, {fallbacks} by Clarabel, at most {iterations} iterations"
+        );
+        all.slow.iter().for_each(|what| println!("  {what}"));
+        println!("{} not certified", all.not_certified.len());
+        all.not_certified.iter().for_each(|what| println!("  {what}"));
+        println!("{} disputed about what is determined", all.disputed.len());
+        all.disputed.iter().for_each(|what| println!("  {what}"));
+        assert!(all.wrong.is_empty(), "{}", all.wrong.join("\n"));
+        let allowed = all.problems.div_ceil(1000);
+        let listed = all.not_certified.join("\n");
+        assert!(all.not_certified.len() <= allowed, "{} not certified:\n{listed}", all.not_certified.len());
+    }
+}
+
+/// How many problems to examine: `usual`, or what the environment variable says.
+pub fn wanted(variable: &str, usual: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text}: expected a number of problems")),
+        Err(_) => usual,
+    }
+}

@@ -1,0 +1,141 @@
+//! Problems solved from a neighbouring ε's optimum: the answer is that of a solver that knows nothing, whatever the way along the
+//! ladder; a bound above the cutoff is given only where the optimum is above it.
+
+use rayon::prelude::*;
+use unrelu::lp::basis::Known;
+use unrelu::lp::certificate::Verdict;
+use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_knowing};
+use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::problem::{LayerSystem, Problem};
+use unrelu::lp::solver::Path;
+use unrelu::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::network::Activation;
+
+use crate::awkward;
+use crate::comparison::wrong;
+use crate::support::{Instance, random_instance};
+
+/// ε over the instance's, in the order in which they are solved: up, down and far away.
+const LADDER: [f64; 9] = [1.0, 1.2, 1.44, 3.0, 2.0, 1.7, 0.5, 0.1, 20.0];
+/// Cutoffs over the optimum.
+const CUTOFFS: [f64; 4] = [0.5, 0.999, 1.001, 2.0];
+
+#[derive(Default)]
+struct Seen {
+    from_neighbours: usize,
+    bounds: usize,
+    wrong: Vec<String>,
+}
+
+impl Seen {
+    fn and(mut self, other: Seen) -> Self {
+        self.from_neighbours += other.from_neighbours;
+        self.bounds += other.bounds;
+        self.wrong.extend(other.wrong);
+        self
+    }
+}
+
+fn solve(system: &LayerSystem, problem: &Problem, known: Known<'_>) -> CertifiedSolution {
+    solve_certified_knowing(system, &InteriorPoint, std::slice::from_ref(problem), &[known]).remove(0)
+}
+
+fn walk(instance: &Instance) -> Seen {
+    let system = instance.system();
+    let mut seen = Seen::default();
+    for (method, rule) in [
+        (Method::Linf, RowRule::Corrected),
+        (Method::Linf, RowRule::Printed),
+        (Method::Linf, RowRule::Inactive),
+        (Method::L1, RowRule::Corrected),
+        (Method::L1, RowRule::Printed),
+        (Method::Relaxed, RowRule::Corrected),
+    ] {
+        let mut vertex = None;
+        for step in LADDER {
+            let at_step = Instance { epsilon: instance.epsilon * step, ..instance.clone() };
+            let problem = at_step.problem(&system, method, rule);
+            let reference = solve_certified(&system, &ClarabelReference, std::slice::from_ref(&problem)).remove(0);
+            let found = solve(&system, &problem, Known { basis: vertex.as_ref(), ..Known::default() });
+            seen.from_neighbours += usize::from(found.path == Path::Neighbour);
+            let what = format!("{} {method} {rule} at {}", instance.name, at_step.epsilon);
+            if reference.is_certified() {
+                if !found.is_certified() {
+                    seen.wrong.push(format!("{what}: not certified"));
+                }
+                let size = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
+                let size = if size > 0.0 { size } else { 1.0 };
+                if let Some(difference) = wrong(&system, &problem, &found, &reference, size) {
+                    seen.wrong.push(format!("{what}: {difference}"));
+                }
+                let optimal = |solution: &CertifiedSolution| matches!(solution.verdict, Verdict::Optimal { .. });
+                if found.path == Path::Neighbour && optimal(&reference) {
+                    // A vertex is believed to be the only optimum; then it is the reference's answer too.
+                    let scale = reference.z.iter().fold(1e-6 * size, |most, z| most.max(z.abs()));
+                    let off = found.z.iter().zip(&reference.z).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()));
+                    if reference.determined.iter().all(|d| *d) && off > 1e-4 * scale {
+                        seen.wrong.push(format!("{what}: another point, off by {off:e}"));
+                    }
+                }
+                if method == Method::Linf && optimal(&reference) {
+                    check_cutoffs(&system, &problem, vertex.as_ref(), reference.objective(), &what, &mut seen);
+                }
+            }
+            if found.vertex.is_some() {
+                vertex = found.vertex;
+            }
+        }
+    }
+    seen
+}
+
+fn check_cutoffs(
+    system: &LayerSystem,
+    problem: &Problem,
+    vertex: Option<&unrelu::lp::basis::Basis>,
+    optimum: f64,
+    what: &str,
+    seen: &mut Seen,
+) {
+    for share in CUTOFFS {
+        let cutoff = share * optimum;
+        let found = solve(system, problem, Known { basis: vertex, cutoff: Some(cutoff), ..Known::default() });
+        if let Verdict::AboveCutoff { bound } = found.verdict {
+            seen.bounds += 1;
+            if bound > optimum * (1.0 + 1e-7) || bound <= cutoff {
+                seen.wrong.push(format!("{what}: bound {bound:e} for cutoff {cutoff:e}, optimum {optimum:e}"));
+            }
+        } else if !found.is_certified() {
+            seen.wrong.push(format!("{what}: not certified with cutoff {cutoff:e}"));
+        }
+    }
+}
+
+#[test]
+fn neighbours_of_small_degenerate_problems() {
+    let shape = |choose: &mut awkward::Choices| (1 + choose.below(30), 1 + choose.below(8));
+    let seen = (0..150u64)
+        .into_par_iter()
+        .map(|seed| walk(&awkward::instance(50_000 + seed, shape)))
+        .reduce(Seen::default, Seen::and);
+    println!("{} solved from a neighbour, {} bounds", seen.from_neighbours, seen.bounds);
+    assert!(seen.wrong.is_empty(), "{}", seen.wrong.join("\n"));
+    assert!(seen.from_neighbours > 1000 && seen.bounds > 100, "the tests hardly met a neighbour");
+}
+
+#[test]
+fn neighbours_of_random_problems() {
+    let activations = [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity];
+    let seen = (0..24u64)
+        .into_par_iter()
+        .map(|seed| {
+            let activation = activations[seed as usize % 3];
+            let columns = 9 + 3 * seed as usize % 10;
+            walk(&random_instance(4 * columns, columns, activation, seed % 2 == 0, 0.05, 900 + seed))
+        })
+        .reduce(Seen::default, Seen::and);
+    println!("{} solved from a neighbour, {} bounds", seen.from_neighbours, seen.bounds);
+    assert!(seen.wrong.is_empty(), "{}", seen.wrong.join("\n"));
+    assert!(seen.from_neighbours > 300 && seen.bounds > 30, "the tests hardly met a neighbour");
+}
