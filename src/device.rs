@@ -42,6 +42,11 @@ pub trait Device: Send + Sync {
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
 
+    /// Whether it works while this process waits, so that the pool can do something else meanwhile.
+    fn works_apart(&self) -> bool {
+        false
+    }
+
     /// One line for the person who waits, when the device has been lost and another has taken over.
     fn warning(&self) -> Option<String> {
         None

@@ -31,8 +31,10 @@
 //! 3. [`best::refine`] improves codes on their linear region, where asked for.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
+//! 5. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
+//!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`batch`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`error`].
 //!
@@ -57,6 +59,7 @@ pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod inspection;
+pub mod journal;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
 pub mod lp;

@@ -1,17 +1,21 @@
-//! From a file of observations to files of codes and reports. All that can be refused is refused before any work, and
-//! nothing is left behind by a run that does not finish.
+//! From a file of observations to files of codes and reports. All that can be refused is refused before any work; what is done is
+//! on the disk as each batch ends, and a journal beside it says so.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
 
-use super::summary::{Summary, add_since};
-use super::{InvertedBatch, Inverter};
+use super::clocks::Clocks;
+use super::outputs::Outputs;
+use super::summary::Summary;
+use super::{InvertedBatch, Inverter, pipeline};
 use crate::error::{Error, Result};
-use crate::formats::npy::{NpyReader, NpyWriter};
-use crate::formats::output::{check_free, refuse_overlap};
+use crate::formats::npy::NpyReader;
+use crate::formats::output::refuse_overlap;
 use crate::formats::report::ReportWriter;
+use crate::journal::Shard;
 
 /// Which files a run reads and writes.
 #[derive(Debug)]
@@ -26,18 +30,71 @@ pub struct FileRun {
     pub report: Option<PathBuf>,
     /// The true codes, `(count, k)`, if known: adds errors.
     pub truth: Option<NpyReader>,
-    /// Observations in memory at a time, at least 1.
+    /// Observations a batch, at least 1; [`pipeline::MOST_BATCHES`] are in memory at a time.
     pub batch: usize,
+    /// Which part of the observations.
+    pub shard: Shard,
     /// Whether existing outputs are replaced.
     pub force: bool,
+    /// What becomes of a run that does not end.
+    pub journaling: Journaling,
+}
+
+/// Whether a run can be taken up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journaling {
+    /// No: what does not end leaves nothing behind.
+    Off,
+    /// It keeps a journal, and begins at the beginning.
+    Begin,
+    /// It goes on where the journal of an earlier run ends, if there is one.
+    Resume,
+}
+
+/// Where a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// At the beginning, as asked.
+    Afresh,
+    /// At the beginning, since no journal has anything to go on from.
+    NothingToResume,
+    /// After the observations that an earlier run had done.
+    Resumed {
+        /// Observations that are kept.
+        done: u64,
+        /// Observations that were written, but not as the journal says: they are done again.
+        lost: u64,
+    },
+    /// At the end: nothing was left to do.
+    AlreadyFinished,
+}
+
+/// Why a run ended before its end.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The reason; [`Error::Cancelled`] where the caller said so.
+    pub error: Error,
+    /// Observations that are safe on the disk with a journal to go on from; 0 if nothing is kept.
+    pub safe: u64,
+}
+
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        stopped.error
+    }
 }
 
 impl FileRun {
-    /// Refuses whatever could not be read, inverted or written, before any work.
+    /// The observations that this run is about.
+    pub fn range(&self) -> Range<u64> {
+        self.shard.range(self.observations.count() as u64, self.batch.max(1) as u64)
+    }
+
+    /// Refuses inputs that could not be inverted, and outputs that are inputs, before any work.
     ///
     /// # Errors
-    /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape; [`Error::Output`] for outputs that
-    /// exist without `force`; [`Error::BadOption`] for an output that is also an input or the other output.
+    /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape; [`Error::BadOption`] for an output that is also
+    /// an input or the other output, or a report of another format.
     pub fn check(&self, inverter: &Inverter) -> Result<()> {
         self.observations.check_width(inverter.network().observation_length(), "as the network has outputs")?;
         if self.observations.count() == 0 {
@@ -64,60 +121,153 @@ impl FileRun {
         inputs.extend(self.truth.as_ref().map(|truth| ("the true codes", truth.path())));
         refuse_overlap("-o", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
-            ReportWriter::check(report, self.force)?;
+            ReportWriter::check_format(report)?;
             inputs.push(("the output of codes", &self.codes));
             refuse_overlap("--report", report, &inputs)?;
         }
-        check_free(&self.codes, self.force)
+        Ok(())
     }
 
-    /// Inverts the whole file. After each batch `progress` is told how many observations are done and says whether to go on.
+    /// Checks everything, and begins the outputs or takes them up again.
     ///
     /// # Errors
-    /// Those of [`Self::check`]; [`Error::Cancelled`] when `progress` says stop; reading, writing and device failures.
-    pub fn run(mut self, inverter: &Inverter, mut progress: impl FnMut(u64) -> bool) -> Result<Summary> {
-        let start = Instant::now();
+    /// Those of [`Self::check`]; [`Error::Output`] for outputs that exist without `force`, or belong to a run that has not ended, or
+    /// to one with other inputs or options; reading failures.
+    pub fn start(mut self, inverter: &Inverter) -> Result<StartedRun<'_>> {
         self.check(inverter)?;
-        let network = inverter.network();
-        let mut codes = NpyWriter::create(&self.codes, network.code_length(), inverter.options().codes_as, self.force)?;
-        let columns = inverter.report_columns(self.truth.is_some());
-        let report = self.report.as_deref().map(|path| ReportWriter::create(path, columns, self.force));
-        let mut report = report.transpose()?;
-        let mut summary = Summary::default();
-        let mut done = 0;
-        loop {
-            let reading = Instant::now();
-            let Some(observations) = self.observations.read_batch(self.batch.max(1))? else { break };
-            let truth = self.truth.as_mut().map(|truth| truth.read_batch(self.batch.max(1))).transpose()?.flatten();
-            add_since(&mut summary.seconds.read, reading);
-            let mut batch = inverter.invert_from(&observations, done)?;
-            if let Some(truth) = truth {
-                add_code_errors(&mut batch, &truth);
+        let range = self.range();
+        let (outputs, begun, before) = Outputs::open(&self, inverter, range.clone())?;
+        let next = range.start + before.observations;
+        self.observations.skip_to(next as usize)?;
+        if let Some(truth) = &mut self.truth {
+            truth.skip_to(next as usize)?;
+        }
+        Ok(StartedRun { files: self, inverter, range, outputs, begun, before })
+    }
+
+    /// [`Self::start`] and [`StartedRun::run`]. After each batch `progress` is told how many observations are done; `stop` is asked
+    /// before each.
+    pub fn run(
+        self,
+        inverter: &Inverter,
+        progress: impl FnMut(u64),
+        stop: impl Fn() -> bool + Sync,
+    ) -> Result<Summary> {
+        Ok(self.start(inverter)?.run(progress, stop)?)
+    }
+}
+
+/// A run whose inputs and outputs are open.
+#[derive(Debug)]
+pub struct StartedRun<'a> {
+    files: FileRun,
+    inverter: &'a Inverter,
+    range: Range<u64>,
+    /// `None` where all is done.
+    outputs: Option<Outputs>,
+    begun: Begun,
+    /// What an earlier run did.
+    before: Summary,
+}
+
+impl StartedRun<'_> {
+    /// Where it began.
+    pub fn begun(&self) -> Begun {
+        self.begun
+    }
+
+    /// Observations of this run, those of an earlier one that it goes on from included.
+    pub fn total(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// Observations that were done before.
+    pub fn done(&self) -> u64 {
+        self.before.observations
+    }
+
+    /// Inverts what is left. After each batch that is safe on the disk `progress` is told how many observations are done; `stop` is
+    /// asked before each, and what was begun is ended then.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when `stop` said so; reading, writing and device failures.
+    pub fn run(self, mut progress: impl FnMut(u64), stop: impl Fn() -> bool + Sync) -> Result<Summary, Stopped> {
+        let start = Instant::now();
+        let total = self.total();
+        let StartedRun { files, inverter, range, outputs, before, .. } = self;
+        let Some(mut outputs) = outputs else { return Ok(before) };
+        let mut safe = if outputs.is_journaled() { before.observations } else { 0 };
+        let clocks = Clocks::default();
+        let mut summary = before.clone();
+        // Asked before and after, not meanwhile: it takes a turn of the pool, which is busy.
+        summary.device = inverter.device_description();
+        let (mut refine, mut residuals) = (0.0, 0.0);
+        let first = range.start + before.observations;
+        let source = BatchesOf { files, end: range.end as usize };
+        let mut up_to_date = |summary: &mut Summary, batch: Option<&InvertedBatch>| {
+            if let Some(batch) = batch {
+                refine += batch.times.refine.as_secs_f64();
+                residuals += batch.times.residuals.as_secs_f64();
             }
-            let writing = Instant::now();
-            codes.write(&batch.codes)?;
-            if let Some(report) = &mut report {
-                report.write(&batch.rows)?;
+            summary.seconds = before.seconds;
+            summary.seconds.add(&clocks.seconds(refine, residuals, start.elapsed().as_secs_f64()));
+            summary.dispatches = before.dispatches + inverter.device().dispatches();
+            summary.threads = inverter.threads();
+        };
+        let outcome = pipeline::run(inverter, &clocks, source, first, stop, |mut batch, truth| {
+            clocks.write.time(|| -> Result<()> {
+                if let Some(truth) = truth {
+                    add_code_errors(&mut batch, &truth);
+                }
+                outputs.write(&batch)?;
+                summary.add(&batch);
+                up_to_date(&mut summary, Some(&batch));
+                outputs.commit(&summary)
+            })?;
+            if outputs.is_journaled() {
+                safe = summary.observations;
             }
-            add_since(&mut summary.seconds.write, writing);
-            summary.add(&batch);
-            done += observations.ncols() as u64;
-            if !progress(done) && done < self.observations.count() as u64 {
+            progress(summary.observations);
+            Ok(())
+        });
+        if outcome.is_err() || summary.observations < total {
+            // What cannot be made safe now is either there when the run goes on, or not believed.
+            let _ = outputs.sync();
+        }
+        let outcome = outcome.and_then(|()| {
+            if summary.observations < total {
                 return Err(Error::Cancelled);
             }
+            up_to_date(&mut summary, None);
+            summary.device = inverter.device_description();
+            clocks.write.time(|| outputs.finish(&summary))?;
+            up_to_date(&mut summary, None);
+            Ok(())
+        });
+        outcome.map(|()| summary).map_err(|error| Stopped { error, safe })
+    }
+}
+
+/// The observations of a run, batch by batch, each with its true codes.
+struct BatchesOf {
+    files: FileRun,
+    end: usize,
+}
+
+impl Iterator for BatchesOf {
+    type Item = Result<(DMatrix<f64>, Option<DMatrix<f64>>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let FileRun { observations, truth, batch, .. } = &mut self.files;
+        let most = (*batch).max(1).min(self.end - observations.position());
+        if most == 0 {
+            return None;
         }
-        let writing = Instant::now();
-        // The report first: codes under their name mean that the run is whole.
-        if let Some(report) = report {
-            report.finish()?;
-        }
-        codes.finish()?;
-        add_since(&mut summary.seconds.write, writing);
-        add_since(&mut summary.seconds.total, start);
-        summary.device = inverter.device_description();
-        summary.dispatches = inverter.device().dispatches();
-        summary.threads = inverter.threads();
-        Ok(summary)
+        let read = observations.read_batch(most).transpose()?;
+        Some(read.and_then(|read| {
+            let truth = truth.as_mut().map(|truth| truth.read_batch(most)).transpose()?;
+            Ok((read, truth.flatten()))
+        }))
     }
 }
 

@@ -1,14 +1,21 @@
 //! The pipeline: observations in, batches through the device and the LP pool, results out in order.
 //!
 //! [`Inverter`] holds what every batch shares: the network, the device, the prepared layers, the thread pool. A batch goes
-//! through it as a whole ([`Inverter::invert`]); [`stream`] feeds it batch after batch, [`files`] from a file to a file, and
-//! [`summary`] adds up what came of them.
+//! through it as a whole ([`Inverter::invert`]); [`stream`] feeds it batch after batch, [`pipeline`] several at a time, [`files`]
+//! from a file to a file with a [`crate::journal`], [`merge`] joins what shards wrote, and [`summary`] adds up what came of them.
 
+mod clocks;
 pub mod files;
+mod identity;
+pub mod merge;
 mod options;
+mod outputs;
+mod overlap;
+pub mod pipeline;
 mod rows;
 pub mod stream;
 pub mod summary;
+mod totals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -172,16 +179,31 @@ impl Inverter {
 
     /// [`Self::invert`] for a batch whose first observation has this index in the whole run.
     pub fn invert_from(&self, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+        let mut batch = self.solve(self.device(), observations, first_index)?;
+        self.complete(observations, &mut batch);
+        Ok(batch)
+    }
+
+    /// The first half of a batch: codes from the method, on `device` and the pool.
+    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
         self.pool.install(|| {
             let mut times = BatchTimes::default();
-            let (mut codes, mut rows) = match &self.options.method {
-                Method::Layerwise(options) => self.layerwise(options, observations, first_index, &mut times)?,
-                Method::Descent(options) => self.descent(options, observations, first_index, &mut times)?,
+            let (codes, rows) = match &self.options.method {
+                Method::Layerwise(options) => self.layerwise(options, device, observations, first_index, &mut times)?,
+                Method::Descent(options) => self.descent(options, device, observations, first_index, &mut times)?,
             };
+            Ok(InvertedBatch { first_index, codes, rows, times })
+        })
+    }
+
+    /// The second half: refinement, and the residuals of the codes as they will be written.
+    fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
+        let InvertedBatch { codes, rows, times, .. } = batch;
+        self.pool.install(|| {
             if self.options.refine {
                 let start = Instant::now();
-                let refinements = refine_batch(&self.network, observations, &mut codes, &RefineOptions::default());
+                let refinements = refine_batch(&self.network, observations, codes, &RefineOptions::default());
                 for (row, refinement) in rows.iter_mut().zip(refinements) {
                     row.refined = refinement.refined;
                 }
@@ -191,15 +213,15 @@ impl Inverter {
                 codes.apply(|z| *z = f64::from(*z as f32));
             }
             let start = Instant::now();
-            self.add_residuals(observations, &codes, &mut rows);
+            self.add_residuals(observations, codes, rows);
             times.residuals = start.elapsed();
-            Ok(InvertedBatch { first_index, codes, rows, times })
-        })
+        });
     }
 
     fn layerwise(
         &self,
         options: &LayerOptions,
+        device: &dyn Device,
         observations: &DMatrix<f64>,
         first_index: u64,
         times: &mut BatchTimes,
@@ -207,7 +229,7 @@ impl Inverter {
         let (inversions, layer_times) = invert_batch(
             &self.network,
             &self.systems,
-            self.device(),
+            device,
             &*self.solver,
             options,
             observations,
@@ -229,12 +251,13 @@ impl Inverter {
     fn descent(
         &self,
         options: &DescentOptions,
+        device: &dyn Device,
         observations: &DMatrix<f64>,
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
         let start = Instant::now();
-        let answer = self.device.descend(observations, first_index, options)?;
+        let answer = device.descend(observations, first_index, options)?;
         times.descent = start.elapsed();
         let row = |place: usize| {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());

@@ -1,9 +1,8 @@
 //! What a run came to, added up batch by batch in constant memory.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::InvertedBatch;
 use crate::formats::report::Status;
@@ -62,8 +61,9 @@ pub struct Summary {
     pub seconds: Seconds,
 }
 
-/// Wall-clock seconds by stage.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+/// Wall-clock seconds by stage. Where batches overlap, the time of a stage is that during which at least one batch was in it, and the
+/// stages add up to more than the total.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Seconds {
     /// Reading observations.
     pub read: f64,
@@ -81,8 +81,41 @@ pub struct Seconds {
     pub residuals: f64,
     /// Writing codes and report.
     pub write: f64,
+    /// The device: any of classify, forward and descent.
+    pub device: f64,
+    /// The pool: any of solve, refine and residuals.
+    pub pool: f64,
     /// From start to end.
     pub total: f64,
+}
+
+impl Seconds {
+    /// The stage that bounds the run: its name and seconds.
+    pub fn slowest(&self) -> (&'static str, f64) {
+        let stages = [("pool", self.pool), ("device", self.device), ("read", self.read), ("write", self.write)];
+        stages.into_iter().fold(("pool", self.pool), |most, stage| if stage.1 > most.1 { stage } else { most })
+    }
+
+    /// Adds those of another part of the work.
+    pub fn add(&mut self, other: &Seconds) {
+        let Seconds { read, classify, solve, forward, descent, refine, residuals, write, device, pool, total } = other;
+        let pairs = [
+            (&mut self.read, read),
+            (&mut self.classify, classify),
+            (&mut self.solve, solve),
+            (&mut self.forward, forward),
+            (&mut self.descent, descent),
+            (&mut self.refine, refine),
+            (&mut self.residuals, residuals),
+            (&mut self.write, write),
+            (&mut self.device, device),
+            (&mut self.pool, pool),
+            (&mut self.total, total),
+        ];
+        for (sum, seconds) in pairs {
+            *sum += seconds;
+        }
+    }
 }
 
 /// Kinds of failure kept apart; more are counted together, so that memory stays bounded.
@@ -136,9 +169,75 @@ impl Summary {
             _ if why.starts_with("entry ") => "an entry is infinite",
             _ => why,
         };
+        self.count_failures(kind, 1);
+    }
+
+    fn count_failures(&mut self, kind: &str, count: u64) {
         let kind =
             if self.failures.contains_key(kind) || self.failures.len() < MOST_REASONS { kind } else { "other reasons" };
-        *self.failures.entry(kind.to_owned()).or_default() += 1;
+        *self.failures.entry(kind.to_owned()).or_default() += count;
+    }
+
+    /// Adds what came of other observations of the same run. Device and threads become those of `other`.
+    pub fn merge(&mut self, other: &Summary) {
+        // Each field is named here, so that a new one is not forgotten.
+        let Summary {
+            observations,
+            solved,
+            not_certified,
+            failed,
+            reproduced,
+            determined,
+            undetermined_missed,
+            refined,
+            failures,
+            solves,
+            iterations,
+            retries,
+            from_neighbour,
+            pivots,
+            residual_linf,
+            residual_l2_relative,
+            code_error,
+            successes,
+            device,
+            dispatches,
+            threads,
+            seconds,
+        } = other;
+        let counts = [
+            (&mut self.observations, observations),
+            (&mut self.solved, solved),
+            (&mut self.not_certified, not_certified),
+            (&mut self.failed, failed),
+            (&mut self.reproduced, reproduced),
+            (&mut self.determined, determined),
+            (&mut self.undetermined_missed, undetermined_missed),
+            (&mut self.refined, refined),
+            (&mut self.solves, solves),
+            (&mut self.iterations, iterations),
+            (&mut self.retries, retries),
+            (&mut self.from_neighbour, from_neighbour),
+            (&mut self.pivots, pivots),
+            (&mut self.dispatches, dispatches),
+        ];
+        for (sum, count) in counts {
+            *sum += count;
+        }
+        for (kind, &count) in failures {
+            self.count_failures(kind, count);
+        }
+        self.residual_linf.merge(residual_linf);
+        self.residual_l2_relative.merge(residual_l2_relative);
+        if let Some(error) = code_error {
+            self.code_error.get_or_insert_default().merge(error);
+        }
+        if let Some(successes) = successes {
+            *self.successes.get_or_insert(0) += successes;
+        }
+        self.device.clone_from(device);
+        self.threads = *threads;
+        self.seconds.add(seconds);
     }
 
     /// Whether every observation has a certified, or converged, answer.
@@ -153,14 +252,14 @@ impl Summary {
 }
 
 /// A distribution of nonnegative numbers: extremes exactly, quantiles to 3 %, in constant memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     /// Numbers added; those that are not numbers are left out.
-    count: u64,
-    largest: f64,
-    smallest: f64,
+    pub(super) count: u64,
+    pub(super) largest: f64,
+    pub(super) smallest: f64,
     /// Counts by `⌊BINS_PER_DECADE · log₁₀ x⌋`, from `10^LOWEST_DECADE`.
-    bins: BTreeMap<i32, u64>,
+    pub(super) bins: BTreeMap<i32, u64>,
 }
 
 impl Default for Distribution {
@@ -184,6 +283,16 @@ impl Distribution {
         self.smallest = self.smallest.min(value);
         let bin = if value < LOWEST { i32::MIN } else { (BINS_PER_DECADE * value.log10()).floor() as i32 };
         *self.bins.entry(bin).or_default() += 1;
+    }
+
+    /// Adds the numbers of another.
+    pub fn merge(&mut self, other: &Distribution) {
+        self.count += other.count;
+        self.largest = self.largest.max(other.largest);
+        self.smallest = self.smallest.min(other.smallest);
+        for (&bin, &count) in &other.bins {
+            *self.bins.entry(bin).or_default() += count;
+        }
     }
 
     /// The number below which a share `q` in `[0, 1]` lies; `NaN` where nothing was added.
@@ -218,11 +327,6 @@ impl Serialize for Distribution {
         fields.serialize_field("largest", &self.largest())?;
         fields.end()
     }
-}
-
-/// Adds the time since `start`.
-pub(super) fn add_since(seconds: &mut f64, start: std::time::Instant) {
-    *seconds += Duration::as_secs_f64(&start.elapsed());
 }
 
 #[cfg(test)]

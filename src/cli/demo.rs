@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use nalgebra::DMatrix;
-use unrelu::batch::files::FileRun;
+use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{Inverter, Method, Options};
 use unrelu::cpu::forward::forward;
 use unrelu::descent::DescentOptions;
@@ -13,6 +13,7 @@ use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::npy::{ElementType, NpyReader};
 use unrelu::formats::output::{OutputFile, check_free, partial_path};
 use unrelu::generate::{Codes, Generation};
+use unrelu::journal::Shard;
 use unrelu::lp::formulation::Tolerances;
 use unrelu::lp::layer::LayerOptions;
 use unrelu::network::Network;
@@ -92,13 +93,12 @@ pub fn run(args: Args) -> Result<Outcome> {
         report: Some(file("report.jsonl")),
         truth: Some(NpyReader::open(&file("truth.npy"))?),
         batch: BATCH,
+        shard: Shard::WHOLE,
         force: args.force,
+        journaling: Journaling::Off,
     };
     let mut progress = Progress::new("inverting", args.count.into());
-    let result = run.run(&inverter, |done| {
-        progress.set(done);
-        !interrupt::requested()
-    });
+    let result = run.run(&inverter, |done| progress.set(done), interrupt::requested);
     progress.finish();
     let totals = result?;
     draw(&network, &args)?;

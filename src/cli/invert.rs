@@ -1,12 +1,13 @@
 //! `unrelu invert`: latent codes from observations, file to file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use unrelu::batch::files::FileRun;
+use unrelu::batch::files::{Begun, FileRun, Journaling, Stopped};
 use unrelu::batch::{Inverter, Method, Options, SolverChoice};
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
+use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, RowRule, Stop, Tolerances};
 use unrelu::lp::layer::LayerOptions;
@@ -15,14 +16,19 @@ use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::network_args::NetworkArgs;
 use super::progress::Progress;
-use super::{Outcome, interrupt, print, summary};
+use super::{Outcome, going_on, interrupt, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer or by gradient descent
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu invert net.safetensors observations.npy -o codes.npy --epsilon 0.01 --refine\n  \
                         unrelu invert decoder.pth images.npy -o codes.npy --layers fc3,fc4 --activation relu \
-                        --output-activation sigmoid --report report.jsonl\n\n\
+                        --output-activation sigmoid --report report.jsonl\n  \
+                        unrelu invert net.safetensors observations.npy -o part-2.npy --shard 2/4\n  \
+                        unrelu invert net.safetensors observations.npy -o codes.npy --resume\n\n\
+                        CODES.npy.journal says what made the codes. A run that was interrupted or killed leaves it, and what is \
+                        done, as .partial files: the same command with --resume goes on from there and ends with the same bytes. \
+                        Shards are joined by `unrelu merge`.\n\n\
                         Entries that were not observed are NaN. Exit code 3: finished, but some observations have no \
                         certified (or converged) answer; the report says which and why."
 )]
@@ -68,7 +74,7 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Observations in memory at a time
+    /// Observations a batch, of which at most seven are in memory; runs are resumed and shards are cut between batches
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
@@ -84,7 +90,15 @@ pub struct Args {
     #[arg(long, default_value = "f64")]
     dtype: StoredAs,
 
-    /// Replace outputs that exist
+    /// Go on where an earlier run of this command ended; without one, begin at the beginning
+    #[arg(long)]
+    resume: bool,
+
+    /// Invert the I-th of N parts of the observations only, counted from 1; `unrelu merge` joins what the parts wrote
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// Replace outputs that exist, and discard what a run that has not ended has done (unless --resume goes on with it)
     #[arg(long)]
     force: bool,
 
@@ -202,15 +216,16 @@ pub fn run(args: Args) -> Result<Outcome> {
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     let options = args.options(observations.element_type())?;
     warn_of_doubts(&network);
-    let total = observations.count() as u64;
     let run = FileRun {
         observations,
         network: Some(args.network.network),
-        codes: args.output,
+        codes: args.output.clone(),
         report: args.report,
         truth,
         batch: args.batch as usize,
+        shard: args.shard.unwrap_or(Shard::WHOLE),
         force: args.force,
+        journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
     let inverter = Inverter::new(network, options)?;
     run.check(&inverter)?;
@@ -219,21 +234,47 @@ pub fn run(args: Args) -> Result<Outcome> {
         print::note(notice);
     }
     interrupt::listen();
-    let mut progress = Progress::new("inverting", total);
+    let run = run.start(&inverter)?;
+    let (done, total) = (run.done(), run.total());
+    say_where_it_begins(run.begun(), done, total, &args.output);
+    let mut progress = Progress::going_on("inverting", done, total);
     let mut device_warned = false;
-    let result = run.run(&inverter, |done| {
-        progress.set(done);
-        if let (false, Some(warning)) = (device_warned, inverter.device().warning()) {
-            device_warned = true;
-            print::note(&warning);
-        }
-        !interrupt::requested()
-    });
+    let result = run.run(
+        |done| {
+            progress.set(done);
+            if let (false, Some(warning)) = (device_warned, inverter.device().warning()) {
+                device_warned = true;
+                print::note(&warning);
+            }
+        },
+        interrupt::requested,
+    );
     progress.finish();
-    let totals = result?;
+    let totals = result.map_err(|Stopped { error, safe }| {
+        if safe > 0 {
+            print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
+            print::note(&format!("  {}", going_on::command()));
+        }
+        error
+    })?;
     let text = if args.json { summary::json(&totals)? } else { summary::text(&totals, inverter.options()) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+}
+
+fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
+    match begun {
+        Begun::Afresh => {}
+        Begun::NothingToResume => print::note("nothing to resume: beginning at the beginning"),
+        Begun::Resumed { lost: 0, .. } => print::note(&format!("going on after {done} of {total} observations")),
+        Begun::Resumed { lost, .. } => print::note(&format!(
+            "going on after {done} of {total} observations; {lost} that were written are not on the disk as they should be, and are done again"
+        )),
+        Begun::AlreadyFinished => print::note(&format!("{} is finished already: nothing to do", codes.display())),
+    }
+    if total == 0 {
+        print::note("this shard has no observations: there are more shards than batches");
+    }
 }
 
 /// What makes answers doubtful is said, and does not stop the run.

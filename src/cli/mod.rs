@@ -7,9 +7,11 @@ mod demo;
 mod device_args;
 mod devices;
 mod generate;
+mod going_on;
 mod inspect;
 mod interrupt;
 mod invert;
+mod merge;
 mod network_args;
 mod print;
 mod progress;
@@ -55,6 +57,7 @@ macro_rules! subcommands {
 
 subcommands! {
     Invert => invert,
+    Merge => merge,
     Generate => generate,
     RandomNetwork => random_network,
     Inspect => inspect,

@@ -13,6 +13,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 /// Progress towards a known number of items.
 pub struct Progress {
     label: &'static str,
+    /// What was done before, and says nothing about the rate.
+    from: u64,
     total: u64,
     begun: Instant,
     display: Display,
@@ -26,10 +28,15 @@ enum Display {
 impl Progress {
     /// Begins at 0 of `total`; `label` says what is being done: `generating`.
     pub fn new(label: &'static str, total: u64) -> Self {
+        Self::going_on(label, 0, total)
+    }
+
+    /// Begins at `from` of `total`.
+    pub fn going_on(label: &'static str, from: u64, total: u64) -> Self {
         let begun = Instant::now();
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
-        let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, total)) };
-        Progress { label, total, begun, display }
+        let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, from, total)) };
+        Progress { label, from, total, begun, display }
     }
 
     /// `done` of the items are done.
@@ -38,7 +45,8 @@ impl Progress {
             Display::Bar(bar) => bar.set_position(done),
             Display::Lines { last } if last.elapsed() >= BETWEEN_LINES => {
                 *last = Instant::now();
-                let _ = writeln!(io::stderr(), "{}", line(self.label, done, self.total, self.begun.elapsed()));
+                let _ =
+                    writeln!(io::stderr(), "{}", line(self.label, self.from, done, self.total, self.begun.elapsed()));
             }
             Display::Lines { .. } => {}
         }
@@ -52,8 +60,9 @@ impl Progress {
     }
 }
 
-fn bar(label: &'static str, total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+fn bar(label: &'static str, from: u64, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_position(from);
+    bar.reset_eta();
     // The template is a constant, and a bar in the default style is better than none.
     if let Ok(style) =
         ProgressStyle::with_template("{prefix} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left")
@@ -64,8 +73,8 @@ fn bar(label: &'static str, total: u64) -> ProgressBar {
     bar
 }
 
-fn line(label: &str, done: u64, total: u64, elapsed: Duration) -> String {
-    let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
+fn line(label: &str, from: u64, done: u64, total: u64, elapsed: Duration) -> String {
+    let rate = done.saturating_sub(from) as f64 / elapsed.as_secs_f64().max(1e-9);
     let mut line = format!("{label}: {done} of {total}, {} a second", short(rate));
     if rate > 0.0 && done < total {
         line.push_str(&format!(", {} left", duration((total - done) as f64 / rate)));
@@ -94,8 +103,10 @@ mod tests {
 
     #[test]
     fn a_line_has_rate_and_time_left() {
-        let line = line("generating", 500, 2000, Duration::from_secs(2));
-        assert_eq!(line, "generating: 500 of 2000, 250 a second, 6 s left");
+        let fresh = line("generating", 0, 500, 2000, Duration::from_secs(2));
+        assert_eq!(fresh, "generating: 500 of 2000, 250 a second, 6 s left");
+        let resumed = line("inverting", 1000, 1500, 2000, Duration::from_secs(2));
+        assert_eq!(resumed, "inverting: 1500 of 2000, 250 a second, 2 s left");
         assert_eq!(duration(3725.0), "1 h 2 min");
     }
 }

@@ -21,16 +21,14 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
     let mut text = format!(
-        "{}: {} {good}, {} {doubtful}, {} failed\n",
+        "{}: {} {good}, {} {doubtful}, {} failed\n{}",
         counted(summary.observations, "observation"),
         summary.solved,
         summary.not_certified,
-        summary.failed
+        summary.failed,
+        failures(summary)
     );
     // Writing to a String cannot fail.
-    for (why, count) in &summary.failures {
-        let _ = writeln!(text, "    {count} × {why}");
-    }
     let share = |count: u64| format!("{count} ({:.1} %)", 100.0 * count as f64 / summary.observations.max(1) as f64);
     let _ =
         writeln!(text, "reproduced to {:e} in every entry: {}", options.reproduces_within, share(summary.reproduced));
@@ -90,8 +88,34 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         .filter(|(_, seconds)| *seconds > 0.0)
         .map(|(stage, seconds)| format!("{stage} {}", duration_short(*seconds)))
         .collect();
-    let _ = writeln!(text, "time by stage: {}", stages.join(", "));
+    let (slowest, most) = seconds.slowest();
+    let _ = writeln!(
+        text,
+        "time by stage, overlapped: {}; total {:.2} × the slowest of device, pool, read and write ({slowest})",
+        stages.join(", "),
+        seconds.total / most.max(f64::MIN_POSITIVE)
+    );
     text
+}
+
+/// What shards joined came to.
+pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
+    format!(
+        "{} from {} in {}: {} solved or converged, {} not, {} failed\n{}{} of work, all parts together\n",
+        counted(summary.observations, "observation"),
+        counted(parts as u64, "part"),
+        codes.display(),
+        summary.solved,
+        summary.not_certified,
+        summary.failed,
+        failures(summary),
+        duration_short(summary.seconds.total)
+    )
+}
+
+/// Why observations failed, a line each.
+fn failures(summary: &Summary) -> String {
+    summary.failures.iter().map(|(why, count)| format!("    {count} × {why}\n")).collect()
 }
 
 /// `1 thread`, `2 threads`, `3 dispatches`.

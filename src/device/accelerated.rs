@@ -88,6 +88,10 @@ impl Device for GpuDevice {
     fn dispatches(&self) -> u64 {
         self.context().dispatches()
     }
+
+    fn works_apart(&self) -> bool {
+        true
+    }
 }
 
 fn observation(observations: &DMatrix<f64>, index: usize) -> &[f64] {

@@ -83,6 +83,10 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.primary.dispatches() + self.successor.get().map_or(0, |successor| successor.device.dispatches())
     }
 
+    fn works_apart(&self) -> bool {
+        self.successor.get().is_none() && self.primary.works_apart()
+    }
+
     fn warning(&self) -> Option<String> {
         self.successor.get().map(|successor| {
             // One line, whatever the driver says.

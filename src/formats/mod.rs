@@ -6,6 +6,7 @@
 
 pub mod batch_norm;
 mod chains;
+pub mod extent;
 mod layers_by_name;
 mod modules;
 pub mod network_file;

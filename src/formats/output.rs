@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::extent::{Extent, Tracker};
 use crate::error::{Error, Result};
 
 /// An output on its way.
@@ -16,6 +17,9 @@ pub struct OutputFile {
     path: PathBuf,
     partial: PathBuf,
     writer: BufWriter<File>,
+    length: u64,
+    /// The digest of what was appended, where somebody wants it.
+    tracker: Option<Tracker>,
     force: bool,
     /// Whether dropping removes the partial file.
     remove_on_drop: bool,
@@ -40,7 +44,15 @@ impl OutputFile {
         };
         let file = file.map_err(|error| cannot_create(path, error))?;
         lock(path, &file)?;
-        Ok(OutputFile { path: path.to_owned(), partial, writer: BufWriter::new(file), force, remove_on_drop: true })
+        Ok(OutputFile {
+            path: path.to_owned(),
+            partial,
+            writer: BufWriter::new(file),
+            length: 0,
+            tracker: None,
+            force,
+            remove_on_drop: true,
+        })
     }
 
     /// Takes up the partial file of an earlier run at `length` bytes; what lies behind is cut off. It is kept on drop.
@@ -67,7 +79,15 @@ impl OutputFile {
         file.set_len(length)
             .and_then(|()| file.seek(SeekFrom::Start(length)))
             .map_err(|error| Error::io(&partial, "take up the file again", error))?;
-        Ok(OutputFile { path: path.to_owned(), partial, writer: BufWriter::new(file), force, remove_on_drop: false })
+        Ok(OutputFile {
+            path: path.to_owned(),
+            partial,
+            writer: BufWriter::new(file),
+            length,
+            tracker: None,
+            force,
+            remove_on_drop: false,
+        })
     }
 
     /// Where the output will be.
@@ -80,9 +100,19 @@ impl OutputFile {
         self.remove_on_drop = false;
     }
 
+    /// From here on keeps the digest of what is appended; `tracker` is that of the bytes before, in a file taken up again.
+    pub fn track(&mut self, tracker: Option<Tracker>) {
+        self.tracker = Some(tracker.unwrap_or_else(|| Tracker::from_offset(self.length)));
+    }
+
+    /// Length and digest so far; `None` where no digest was kept.
+    pub fn extent(&self) -> Option<Extent> {
+        self.tracker.as_ref().map(Tracker::extent)
+    }
+
     /// Writes `bytes` at the end.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.write_all(bytes).map_err(|error| Error::io(&self.partial, "write", error))
+        self.write_all(bytes).map_err(|error| Error::io(&self.partial, "write", error))
     }
 
     /// Writes `bytes` over those at `offset` and returns to the end.
@@ -93,6 +123,11 @@ impl OutputFile {
             .and_then(|()| self.writer.seek(SeekFrom::End(0)))
             .map(|_| ())
             .map_err(|error| Error::io(&self.partial, "write", error))
+    }
+
+    /// Hands everything written so far to the system, where it outlives this process.
+    pub fn hand_over(&mut self) -> Result<()> {
+        self.writer.flush().map_err(|error| Error::io(&self.partial, "write", error))
     }
 
     /// Makes everything written so far safe on the disk.
@@ -108,8 +143,7 @@ impl OutputFile {
         self.sync()?;
         // It may have appeared since the start, and a rename would replace it without a word.
         check_free(&self.path, self.force)?;
-        fs::rename(&self.partial, &self.path)
-            .map_err(|error| Error::io(&self.path, "give the output its name", error))?;
+        give_name(&self.partial, &self.path)?;
         self.remove_on_drop = false;
         Ok(())
     }
@@ -117,7 +151,12 @@ impl OutputFile {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        let written = self.writer.write(bytes)?;
+        self.length += written as u64;
+        if let Some(tracker) = &mut self.tracker {
+            tracker.add(&bytes[..written]);
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -132,6 +171,20 @@ impl Drop for OutputFile {
             let _ = fs::remove_file(&self.partial);
         }
     }
+}
+
+/// Renames `partial` to `path`, and makes the new name safe on the disk.
+pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
+    fs::rename(partial, path).map_err(|error| Error::io(path, "give the output its name", error))?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Makes the names in the folder of `path` safe on the disk, where the system can.
+pub fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Not every file system lets a folder be synchronised; the files' contents are safe in any case.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 /// `PATH.partial`, beside `path`, so that the rename stays on one file system.

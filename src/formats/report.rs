@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use super::extent::{Extent, Tracker};
 use super::output::OutputFile;
 use crate::error::{Error, Result};
 
@@ -150,10 +151,9 @@ pub struct Columns {
 }
 
 impl ReportWriter {
-    /// Checks that a report may be written at `path`, without touching it.
-    pub fn check(path: &Path, force: bool) -> Result<()> {
-        format_of(path)?;
-        super::output::check_free(path, force)
+    /// Refuses a name that says no format of a report.
+    pub fn check_format(path: &Path) -> Result<()> {
+        format_of(path).map(|_| ())
     }
 
     /// Begins the report.
@@ -163,6 +163,46 @@ impl ReportWriter {
     pub fn create(path: &Path, columns: Columns, force: bool) -> Result<Self> {
         let format = format_of(path)?;
         Ok(ReportWriter { output: OutputFile::create(path, force)?, format, columns, header_written: false })
+    }
+
+    /// Takes up the partial report of an earlier run at `length` bytes; see [`OutputFile::resume`].
+    pub fn resume(path: &Path, columns: Columns, length: u64, force: bool) -> Result<Self> {
+        let format = format_of(path)?;
+        let output = OutputFile::resume(path, length, force)?;
+        Ok(ReportWriter { output, format, columns, header_written: length > 0 })
+    }
+
+    /// Leaves the partial file in place if this is dropped before it is finished.
+    pub fn keep_partial(&mut self) {
+        self.output.keep_partial();
+    }
+
+    /// From here on keeps a digest of the rows; see [`OutputFile::track`].
+    pub fn track(&mut self, tracker: Option<Tracker>) {
+        self.output.track(tracker);
+    }
+
+    /// Length and digest so far; `None` where no digest was kept.
+    pub fn extent(&self) -> Option<Extent> {
+        self.output.extent()
+    }
+
+    /// Hands what was written so far to the system, where it outlives this process.
+    pub fn flush(&mut self) -> Result<()> {
+        self.output.hand_over()
+    }
+
+    /// Makes what was written so far safe on the disk.
+    pub fn sync(&mut self) -> Result<()> {
+        self.output.sync()
+    }
+
+    /// Writes the header if no row has brought it, and makes all of it safe on the disk.
+    pub fn complete(&mut self) -> Result<()> {
+        if self.format == Format::Csv && !self.header_written {
+            self.write_csv(&[])?;
+        }
+        self.output.sync()
     }
 
     /// Appends rows.
@@ -200,9 +240,7 @@ impl ReportWriter {
 
     /// Gives the report its name.
     pub fn finish(mut self) -> Result<()> {
-        if self.format == Format::Csv && !self.header_written {
-            self.write_csv(&[])?;
-        }
+        self.complete()?;
         self.output.finish()
     }
 }

@@ -1,5 +1,7 @@
 //! The pipeline as a library call: batches of any size, streams, cancellation, a device that is lost.
 
+mod pipeline;
+
 use std::sync::Arc;
 
 use nalgebra::DMatrix;

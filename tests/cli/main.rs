@@ -3,6 +3,7 @@
 mod bad_arrays;
 mod bad_networks;
 mod bench;
+mod cluster;
 mod demo;
 mod folder;
 mod generate;
@@ -11,4 +12,8 @@ mod invert;
 mod outputs;
 mod picking_layers;
 mod random_network;
+mod resume;
+mod runs;
+mod shards;
+mod stopping;
 mod usage;

@@ -12,7 +12,7 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const LONGEST: usize = 65_536;
 
 /// Bytes of every header that is written; enough for any shape, and a multiple of 64, as NumPy aligns it.
-pub(super) const WRITTEN_LENGTH: usize = 128;
+pub const WRITTEN_LENGTH: usize = 128;
 
 /// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to about 1e-7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

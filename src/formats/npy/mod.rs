@@ -15,6 +15,8 @@ use nalgebra::DMatrix;
 use crate::error::Result;
 
 pub use header::ElementType;
+/// Where the numbers begin in every file that is written here.
+pub use header::WRITTEN_LENGTH as DATA_START;
 pub use reader::NpyReader;
 pub use writer::NpyWriter;
 

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use super::header::{ElementType, Header, WRITTEN_LENGTH};
 use crate::error::{Error, Result};
+use crate::formats::extent::{Extent, Tracker};
 use crate::formats::output::OutputFile;
 
 /// A `.npy` file on its way, `(rows written, width)`, C order, little-endian.
@@ -42,6 +43,11 @@ impl NpyWriter {
         self.width
     }
 
+    /// Bytes a row, at least 1.
+    pub fn row_bytes(&self) -> usize {
+        (self.width * self.element_type.size()).max(1)
+    }
+
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -50,6 +56,23 @@ impl NpyWriter {
     /// Leaves the partial file in place if this is dropped before it is finished.
     pub fn keep_partial(&mut self) {
         self.output.keep_partial();
+    }
+
+    /// From here on keeps a digest of the rows; see [`OutputFile::track`].
+    pub fn track(&mut self, tracker: Option<Tracker>) {
+        self.output.track(tracker);
+    }
+
+    /// Length and digest so far; `None` where no digest was kept.
+    pub fn extent(&self) -> Option<Extent> {
+        self.output.extent()
+    }
+
+    /// Appends rows that are encoded as this file's are. `bytes`: whole rows.
+    pub fn append_encoded(&mut self, bytes: &[u8]) -> Result<()> {
+        self.output.append(bytes)?;
+        self.rows += (bytes.len() / self.row_bytes()) as u64;
+        Ok(())
     }
 
     /// Appends one row for each column of `columns` (width × rows). To f32 the numbers are rounded to nearest.
@@ -75,14 +98,25 @@ impl NpyWriter {
         Ok(())
     }
 
+    /// Hands what was written so far to the system, where it outlives this process.
+    pub fn flush(&mut self) -> Result<()> {
+        self.output.hand_over()
+    }
+
     /// Makes what was written so far safe on the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.output.sync()
     }
 
+    /// Writes the header with the true number of rows and makes all of it safe on the disk.
+    pub fn complete(&mut self) -> Result<()> {
+        self.output.rewrite(0, &Header::written(self.element_type, self.rows, self.width))?;
+        self.output.sync()
+    }
+
     /// Writes the header with the true number of rows and gives the file its name.
     pub fn finish(mut self) -> Result<()> {
-        self.output.rewrite(0, &Header::written(self.element_type, self.rows, self.width))?;
+        self.complete()?;
         self.output.finish()
     }
 }

@@ -1,0 +1,283 @@
+//! Joins what shards wrote to what one run would have written, byte for byte. Each part carries its finished journal, which
+//! says what it is of; parts that do not belong together, gaps and overlaps are refused before anything is written.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::identity::beside;
+use super::outputs::{holds, totals_of};
+use super::summary::Summary;
+use crate::error::{Error, Result};
+use crate::formats::extent::Extent;
+use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
+use crate::formats::output::{OutputFile, check_free, refuse_overlap};
+use crate::formats::report::ReportWriter;
+use crate::journal::{self, Found, Identity, Progress};
+
+/// Which files a merge reads and writes.
+#[derive(Debug)]
+pub struct Merge {
+    /// The codes of the shards, in any order.
+    pub parts: Vec<PathBuf>,
+    /// Where the codes of all go.
+    pub codes: PathBuf,
+    /// Where the report of all goes, if anywhere; in the format of the parts'.
+    pub report: Option<PathBuf>,
+    /// Whether existing outputs are replaced.
+    pub force: bool,
+}
+
+/// A shard that is finished.
+struct Part {
+    codes: PathBuf,
+    report: Option<PathBuf>,
+    identity: Identity,
+    last: Progress,
+    summary: Summary,
+}
+
+/// What a merge came to.
+#[derive(Debug)]
+pub struct Merged {
+    /// Of all parts; the times are their sums.
+    pub summary: Summary,
+    /// Whether the parts have reports that were not asked for.
+    pub reports_left: bool,
+}
+
+impl Merge {
+    /// Joins the parts.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a part that is not finished, has no journal, is not what its journal says, or does not belong to the
+    /// others; for gaps and overlaps; [`Error::Output`] for outputs that exist without `force`; reading and writing failures.
+    pub fn run(self, mut progress: impl FnMut(u64), stop: impl Fn() -> bool) -> Result<Merged> {
+        let mut parts = self.parts.iter().map(|path| Part::open(path)).collect::<Result<Vec<_>>>()?;
+        parts.sort_by_key(|part| (part.identity.first, part.identity.end));
+        let Some(first) = parts.first() else {
+            return Err(Error::option("PART", "nothing", "the codes of every shard"));
+        };
+        refuse_mixtures(&parts)?;
+        refuse_gaps_and_overlaps(&parts)?;
+        self.check_outputs(&parts)?;
+
+        let identity = Identity {
+            first: 0,
+            end: first.identity.count,
+            report: self.report.as_deref().map(|report| beside(&self.codes, report)),
+            ..first.identity.clone()
+        };
+        // An empty shard has no shape; the observations of all are covered, so there is one that has.
+        let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
+        let mut codes = NpyWriter::create(&self.codes, shape.width(), shape.element_type(), self.force)?;
+        codes.track(None);
+        let mut report = match &self.report {
+            Some(path) => {
+                let mut report = OutputFile::create(path, self.force)?;
+                report.track(None);
+                Some(report)
+            }
+            None => None,
+        };
+        let mut summary = Summary::default();
+        for (index, part) in parts.iter().enumerate() {
+            if stop() {
+                return Err(Error::Cancelled);
+            }
+            part.append_codes(&mut codes)?;
+            if let Some(report) = &mut report {
+                part.append_report(report, index > 0)?;
+            }
+            summary.merge(&part.summary);
+            progress(summary.observations);
+        }
+        codes.complete()?;
+        if let Some(report) = &mut report {
+            report.sync()?;
+        }
+        let last = Progress {
+            done: summary.observations,
+            finished: true,
+            codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
+            report: report.as_ref().and_then(OutputFile::extent),
+            totals: super::totals::save(&summary),
+        };
+        if let Some(report) = report {
+            report.finish()?;
+        }
+        journal::write_whole(&self.codes, &identity, &last)?;
+        codes.finish()?;
+        Ok(Merged { summary, reports_left: self.report.is_none() && parts.iter().any(|part| part.report.is_some()) })
+    }
+
+    fn check_outputs(&self, parts: &[Part]) -> Result<()> {
+        let mut inputs: Vec<(&str, &Path)> = parts.iter().map(|part| ("a part", part.codes.as_path())).collect();
+        inputs.extend(parts.iter().filter_map(|part| Some(("a part's report", part.report.as_deref()?))));
+        refuse_overlap("-o", &self.codes, &inputs)?;
+        if let Some(report) = &self.report {
+            ReportWriter::check_format(report)?;
+            inputs.push(("the output of codes", &self.codes));
+            refuse_overlap("--report", report, &inputs)?;
+            for part in parts {
+                let Some(of_part) = &part.report else {
+                    return Err(Error::option(
+                        "--report",
+                        format!("given, but {} was made without a report", part.codes.display()),
+                        "parts that all have one, or no --report",
+                    ));
+                };
+                if of_part.extension() != report.extension() {
+                    return Err(Error::option(
+                        "--report",
+                        report.display().to_string(),
+                        format!("the format of the parts' reports, such as {}", of_part.display()),
+                    ));
+                }
+            }
+            check_free(report, self.force)?;
+        }
+        journal::check_place(&self.codes)?;
+        check_free(&self.codes, self.force)
+    }
+}
+
+impl Part {
+    fn open(codes: &Path) -> Result<Self> {
+        let refuse = |found: String, fix: &str| {
+            Error::input(codes.display(), found, "the codes of a finished shard, with the journal beside them", fix)
+        };
+        let journal = journal::journal_path(codes);
+        if let Some(found) = journal::find_unfinished(codes)?
+            && !codes.exists()
+        {
+            let found = format!("{} of its {} observations done", found.done(), found.identity.length());
+            return Err(refuse(found, "finish it: run its command again with --resume"));
+        }
+        if !codes.exists() {
+            return Err(refuse("no such file".to_owned(), "run that shard, or check the name"));
+        }
+        let Some(found) = journal::find_finished(codes)? else {
+            let found = format!("no {} beside it", journal.display());
+            return Err(refuse(found, "copy it along with the codes, or run that shard again"));
+        };
+        let Some(last) = found.last()?.filter(|last| last.finished) else {
+            let found = format!("a journal {} that does not end", journal.display());
+            return Err(refuse(found, "run that shard's command again with --resume"));
+        };
+        let differs = |path: &Path| {
+            Error::input(
+                path.display(),
+                "other bytes or another length than its journal says",
+                "the file as the shard's run wrote it",
+                "copy it again, or run that shard again",
+            )
+        };
+        if !holds(codes, DATA_START as u64, &last.codes)? {
+            return Err(differs(codes));
+        }
+        let folder = codes.parent().unwrap_or(Path::new(""));
+        let report = found.identity.report.as_ref().map(|report| folder.join(report));
+        let summary = totals_of(last.clone(), &found)?;
+        let Found { identity, .. } = found;
+        Ok(Part { codes: codes.to_owned(), report, identity, last, summary })
+    }
+
+    /// Its rows, as they are.
+    fn append_codes(&self, codes: &mut NpyWriter) -> Result<()> {
+        let cannot_read = |error| Error::io(&self.codes, "read", error);
+        let mut file = File::open(&self.codes).map_err(cannot_read)?;
+        file.seek(SeekFrom::Start(DATA_START as u64)).map_err(cannot_read)?;
+        let row = codes.row_bytes();
+        let mut buffer = vec![0; row * ((1 << 18) / row).max(1)];
+        let mut left = self.last.codes.bytes.saturating_sub(DATA_START as u64);
+        while left > 0 {
+            let most = buffer.len().min(left.try_into().unwrap_or(buffer.len()));
+            file.read_exact(&mut buffer[..most]).map_err(cannot_read)?;
+            codes.append_encoded(&buffer[..most])?;
+            left -= most as u64;
+        }
+        Ok(())
+    }
+
+    /// Its rows, as they are; `headed` where a `.csv` has its header already.
+    fn append_report(&self, output: &mut OutputFile, headed: bool) -> Result<()> {
+        let (Some(path), Some(extent)) = (&self.report, &self.last.report) else { return Ok(()) };
+        if !holds(path, 0, extent)? {
+            return Err(Error::input(
+                path.display(),
+                "no such report, or not the one that was written",
+                format!("the report of {}", self.codes.display()),
+                "copy it to where it was beside the codes, run that shard again, or merge without --report",
+            ));
+        }
+        let cannot_read = |error| Error::io(path, "read", error);
+        let mut reader = BufReader::new(File::open(path).map_err(cannot_read)?);
+        if headed && path.extension().is_some_and(|extension| extension == "csv") {
+            reader.read_until(b'\n', &mut Vec::new()).map_err(cannot_read)?;
+        }
+        loop {
+            let bytes = reader.fill_buf().map_err(cannot_read)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            output.append(bytes)?;
+            let length = bytes.len();
+            reader.consume(length);
+        }
+    }
+}
+
+/// Parts of different runs make no whole.
+fn refuse_mixtures(parts: &[Part]) -> Result<()> {
+    let Some((first, others)) = parts.split_first() else { return Ok(()) };
+    for part in others {
+        let mut differences = part.identity.mixture(&first.identity);
+        if part.identity.count != first.identity.count {
+            differences.push(format!("{} observations and not {}", part.identity.count, first.identity.count));
+        }
+        if !differences.is_empty() {
+            return Err(Error::input(
+                part.codes.display(),
+                format!("a part that was made with {}", differences.join("; with ")),
+                format!("parts of one run, as {} is", first.codes.display()),
+                "run that shard again with the inputs and options of the others",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_gaps_and_overlaps(parts: &[Part]) -> Result<()> {
+    let mut next = 0;
+    let mut before: Option<&Part> = None;
+    let missing = |from: u64, end: u64| {
+        Error::input(
+            "the parts",
+            format!("observations {from} to {} in none of them", end - 1),
+            "every observation in just one part",
+            "name the part that holds them, or run its shard",
+        )
+    };
+    for part in parts {
+        let Identity { first, end, .. } = part.identity;
+        if first > next {
+            return Err(missing(next, first));
+        }
+        if first < next && end > first {
+            let other = before.map_or(String::new(), |part| part.codes.display().to_string());
+            return Err(Error::input(
+                part.codes.display(),
+                format!("observations {first} to {}, of which {other} holds some too", end - 1),
+                "every observation in just one part",
+                "leave out one of them",
+            ));
+        }
+        next = next.max(end);
+        before = Some(part);
+    }
+    match parts.first() {
+        Some(part) if next < part.identity.count => Err(missing(next, part.identity.count)),
+        _ => Ok(()),
+    }
+}

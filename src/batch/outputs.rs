@@ -1,0 +1,280 @@
+//! What a run writes: codes, report and journal, begun afresh or taken up where an earlier run left them.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::files::{Begun, FileRun, Journaling};
+use super::identity::identity;
+use super::summary::Summary;
+use super::{InvertedBatch, Inverter, totals};
+use crate::error::{Error, Result};
+use crate::formats::extent::{Extent, matching};
+use crate::formats::npy::{DATA_START, NpyWriter};
+use crate::formats::output::{check_free, give_name, partial_path};
+use crate::formats::report::ReportWriter;
+use crate::journal::{self, Found, Identity, Journal, Progress};
+
+/// The outputs of a run on its way.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    codes: NpyWriter,
+    report: Option<ReportWriter>,
+    journal: Option<Journal>,
+    /// When the next synchronisation with the disk is due; at once, before the first.
+    sync_due: Option<Instant>,
+}
+
+/// Time between two synchronisations with the disk, at least,
+const BETWEEN_SYNCS: Duration = Duration::from_secs(1);
+/// and in units of what the last one took: a slow or busy disk does not hold up the run.
+const SYNCS_APART: u32 = 20;
+
+impl Outputs {
+    /// Begins the outputs, or takes them up: with where that is, and what was done before. No outputs where all is done.
+    pub fn open(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+        let nothing = Summary::default();
+        match run.journaling {
+            Journaling::Off => {
+                check_outputs(run)?;
+                Ok((Some(Self::begin(run, inverter, None)?), Begun::Afresh, nothing))
+            }
+            Journaling::Begin => {
+                check_outputs(run)?;
+                journal::check_place(&run.codes)?;
+                if !run.force {
+                    refuse_to_discard(run)?;
+                }
+                let identity = identity(run, inverter, range)?;
+                Ok((Some(Self::begin(run, inverter, Some(&identity))?), Begun::Afresh, nothing))
+            }
+            Journaling::Resume => Self::resume(run, inverter, range),
+        }
+    }
+
+    fn begin(run: &FileRun, inverter: &Inverter, identity: Option<&Identity>) -> Result<Self> {
+        let width = inverter.network().code_length();
+        let mut codes = NpyWriter::create(&run.codes, width, inverter.options().codes_as, run.force)?;
+        let columns = inverter.report_columns(run.truth.is_some());
+        let report = run.report.as_deref().map(|path| ReportWriter::create(path, columns, run.force));
+        let mut report = report.transpose()?;
+        let journal = identity.map(|identity| Journal::create(&run.codes, identity)).transpose()?;
+        if journal.is_some() {
+            codes.track(None);
+            if let Some(report) = &mut report {
+                report.track(None);
+            }
+        }
+        Ok(Outputs { codes, report, journal, sync_due: None })
+    }
+
+    fn resume(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+        let identity = identity(run, inverter, range)?;
+        let found = journal::find(&run.codes)?.filter(|found| !is_stale(found, run));
+        let Some(found) = found else {
+            check_outputs(run)?;
+            journal::check_place(&run.codes)?;
+            let outputs = Self::begin(run, inverter, Some(&identity))?;
+            return Ok((Some(outputs), Begun::NothingToResume, Summary::default()));
+        };
+        refuse_differences(&found, &identity)?;
+        if found.is_finished() {
+            return Ok((None, Begun::AlreadyFinished, complete_names(&found, run)?));
+        }
+        check_outputs(run)?;
+        let verified = found.verified(&run.codes, run.report.as_deref())?;
+        let lost = found.done() - verified.done;
+        let Some(last) = found.entry(verified.entries)? else {
+            let outputs = Self::begin(run, inverter, Some(&identity))?;
+            let begun = if lost == 0 { Begun::NothingToResume } else { Begun::Resumed { done: 0, lost } };
+            return Ok((Some(outputs), begun, Summary::default()));
+        };
+        let before = totals_of(last, &found)?;
+        let width = inverter.network().code_length();
+        let mut codes = NpyWriter::resume(&run.codes, width, inverter.options().codes_as, verified.done, run.force)?;
+        codes.track(Some(verified.codes));
+        let mut report = None;
+        if let (Some(path), Some(tracker)) = (&run.report, verified.report) {
+            let columns = inverter.report_columns(run.truth.is_some());
+            let mut writer = ReportWriter::resume(path, columns, tracker.extent().bytes, run.force)?;
+            writer.track(Some(tracker));
+            report = Some(writer);
+        }
+        let journal = Some(Journal::resume(&run.codes, &found, verified.entries)?);
+        let begun = Begun::Resumed { done: verified.done, lost };
+        Ok((Some(Outputs { codes, report, journal, sync_due: None }), begun, before))
+    }
+
+    /// Whether a later run can go on from here.
+    pub fn is_journaled(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Writes a batch.
+    pub fn write(&mut self, batch: &InvertedBatch) -> Result<()> {
+        self.codes.write(&batch.codes)?;
+        match &mut self.report {
+            Some(report) => report.write(&batch.rows),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands what was written to the system, and then says so in the journal: never the other way round. Now and then all of it
+    /// is made safe on the disk, in the same order. Until then a kill loses nothing, and a loss of power no more than these last
+    /// moments: a line of the journal that outlives its bytes is not believed.
+    pub fn commit(&mut self, summary: &Summary) -> Result<()> {
+        if self.journal.is_none() {
+            return Ok(());
+        }
+        self.codes.flush()?;
+        if let Some(report) = &mut self.report {
+            report.flush()?;
+        }
+        let progress = self.progress(summary, false);
+        if let Some(journal) = &mut self.journal {
+            journal.record(&progress)?;
+            journal.keep();
+        }
+        self.codes.keep_partial();
+        if let Some(report) = &mut self.report {
+            report.keep_partial();
+        }
+        if self.sync_due.is_none_or(|due| Instant::now() >= due) { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes everything up to the last commit safe on the disk.
+    pub fn sync(&mut self) -> Result<()> {
+        let start = Instant::now();
+        self.codes.sync()?;
+        if let Some(report) = &mut self.report {
+            report.sync()?;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.sync()?;
+        }
+        self.sync_due = Some(Instant::now() + BETWEEN_SYNCS.max(SYNCS_APART * start.elapsed()));
+        Ok(())
+    }
+
+    /// Gives the outputs their names: the codes last, so that codes under their name mean that the run is whole.
+    pub fn finish(mut self, summary: &Summary) -> Result<()> {
+        self.codes.complete()?;
+        if let Some(report) = &mut self.report {
+            report.complete()?;
+        }
+        let progress = self.progress(summary, true);
+        if let Some(journal) = &mut self.journal {
+            journal.record(&progress)?;
+            journal.keep();
+            self.codes.keep_partial();
+        }
+        if let Some(mut report) = self.report {
+            if self.journal.is_some() {
+                report.keep_partial();
+            }
+            report.finish()?;
+        }
+        if let Some(journal) = self.journal {
+            journal.condense(&progress)?;
+        }
+        self.codes.finish()
+    }
+
+    fn progress(&self, summary: &Summary, finished: bool) -> Progress {
+        let nothing = || Extent { bytes: 0, digest: String::new() };
+        Progress {
+            done: summary.observations,
+            finished,
+            codes: self.codes.extent().unwrap_or_else(nothing),
+            report: self.report.as_ref().and_then(ReportWriter::extent),
+            totals: totals::save(summary),
+        }
+    }
+}
+
+/// Refuses outputs that exist, unless forced.
+fn check_outputs(run: &FileRun) -> Result<()> {
+    if let Some(report) = &run.report {
+        check_free(report, run.force)?;
+    }
+    check_free(&run.codes, run.force)
+}
+
+/// Whoever forgets `--resume` does not lose what a run has done so far.
+fn refuse_to_discard(run: &FileRun) -> Result<()> {
+    match journal::find_unfinished(&run.codes)? {
+        Some(found) if found.done() > 0 => Err(Error::Output {
+            path: partial_path(&run.codes),
+            found: format!(
+                "holds {} of {} observations of a run that has not ended",
+                found.done(),
+                found.identity.length()
+            ),
+            fix: "go on with --resume, or discard it with --force".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
+    let differences = found.identity.differences(identity);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Output {
+        path: found.path.clone(),
+        found: format!("the run was begun with {}", differences.join("; with ")),
+        fix: "give what it was begun with, or start afresh with --force and without --resume".into(),
+    })
+}
+
+/// A finished journal whose codes were moved away says nothing about a new run.
+fn is_stale(found: &Found, run: &FileRun) -> bool {
+    found.is_finished() && !run.codes.exists() && !partial_path(&run.codes).exists()
+}
+
+/// The outputs of a run that was finished, but perhaps killed before each had its name.
+fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
+    let Some(last) = found.last()? else { return Ok(Summary::default()) };
+    let mut outputs: Vec<(&PathBuf, u64, &Extent)> = Vec::new();
+    if let (Some(path), Some(extent)) = (&run.report, &last.report) {
+        outputs.push((path, 0, extent));
+    }
+    outputs.push((&run.codes, DATA_START as u64, &last.codes));
+    for (path, from, extent) in &outputs {
+        if !holds(path, *from, extent)? {
+            let partial = partial_path(path);
+            if !holds(&partial, *from, extent)? {
+                return Err(Error::Output {
+                    path: (*path).clone(),
+                    found: format!("is not what {} says that was written", found.path.display()),
+                    fix: "start afresh with --force and without --resume".into(),
+                });
+            }
+            check_free(path, run.force)?;
+            give_name(&partial, path)?;
+        }
+    }
+    if found.path != journal::journal_path(&run.codes) {
+        Journal::resume(&run.codes, found, found.entries())?.condense(&last)?;
+    }
+    totals_of(last, found)
+}
+
+/// Whether a file is just this long and has this digest.
+pub(super) fn holds(path: &Path, from: u64, extent: &Extent) -> Result<bool> {
+    let length = std::fs::metadata(path).map(|metadata| metadata.len());
+    Ok(length.is_ok_and(|length| length == extent.bytes) && matching(path, from, [extent])?.0 == 1)
+}
+
+pub(super) fn totals_of(last: Progress, found: &Found) -> Result<Summary> {
+    let done = last.done;
+    totals::load(last.totals).filter(|summary| summary.observations == done).ok_or_else(|| {
+        Error::input(
+            found.path.display(),
+            "an entry without the totals of its run",
+            "a journal of this version",
+            "start afresh with --force and without --resume",
+        )
+    })
+}

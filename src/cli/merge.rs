@@ -1,0 +1,50 @@
+//! `unrelu merge`: joins what shards wrote.
+
+use std::path::PathBuf;
+
+use unrelu::batch::merge::Merge;
+use unrelu::error::Result;
+
+use super::{Outcome, interrupt, print, summary};
+
+/// Join the codes and reports of shards: what comes out is what one run would have written, byte for byte
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  \
+    for i in 1 2 3 4; do\n    unrelu invert net.safetensors observations.npy -o part-$i.npy --report part-$i.jsonl --shard $i/4\n  done\n  \
+    unrelu merge -o codes.npy --report report.jsonl part-1.npy part-2.npy part-3.npy part-4.npy\n\n\
+    Each part needs its journal (PART.journal) beside it. Parts of different networks, observations or options are refused, and \
+    so are gaps and overlaps. Exit codes as of `unrelu invert`; see docs/CLUSTER.md for SLURM and Kubernetes.")]
+pub struct Args {
+    /// The codes of all shards, in any order
+    #[arg(required = true, value_name = "PART")]
+    parts: Vec<PathBuf>,
+
+    /// Where the codes go, a .npy of shape (count, k)
+    #[arg(short, long, value_name = "CODES.npy")]
+    output: PathBuf,
+
+    /// Where the report goes, in the format of the parts'
+    #[arg(long, value_name = "REPORT.csv|.jsonl")]
+    report: Option<PathBuf>,
+
+    /// Replace outputs that exist
+    #[arg(long)]
+    force: bool,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    interrupt::listen();
+    let count = args.parts.len();
+    let merge = Merge { parts: args.parts, codes: args.output.clone(), report: args.report, force: args.force };
+    let merged = merge.run(|_| (), interrupt::requested)?;
+    if merged.reports_left {
+        print::note("the parts have reports: --report REPORT joins them too");
+    }
+    let totals = &merged.summary;
+    print::print(&if args.json { summary::json(totals)? } else { summary::merged(totals, count, &args.output) })?;
+    Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+}

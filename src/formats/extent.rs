@@ -1,0 +1,150 @@
+//! How far a growing file reaches and what it holds: a length and a BLAKE3 digest, taken again and again as the file grows,
+//! so that a reader finds the last place up to which the bytes are those that were written.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 18;
+/// Hexadecimal digits of a digest that are kept: 128 bits.
+const DIGITS: usize = 32;
+
+/// A length, and the digest of the bytes up to there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Bytes from the beginning of the file.
+    pub bytes: u64,
+    /// Of the bytes from the tracker's first to `bytes`; 32 hexadecimal digits.
+    pub digest: String,
+}
+
+/// Follows a file as it grows.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    length: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Tracker {
+    /// Of a file that is `length` bytes long, of which the digest tells nothing: a header that will be written again.
+    pub fn from_offset(length: u64) -> Self {
+        Tracker { length, hasher: blake3::Hasher::new() }
+    }
+
+    /// `bytes` were appended.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        self.hasher.update(bytes);
+    }
+
+    /// Length and digest now.
+    pub fn extent(&self) -> Extent {
+        Extent { bytes: self.length, digest: hex(&self.hasher) }
+    }
+}
+
+/// How many of the `extents`, in rising order, the file at `path` holds, and the tracker after the last of them. Digests
+/// begin at `from`. A file that is not there holds none.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read.
+pub fn matching<'a>(path: &Path, from: u64, extents: impl IntoIterator<Item = &'a Extent>) -> Result<(usize, Tracker)> {
+    let cannot_read = |error| Error::io(path, "read", error);
+    let mut last = Tracker::from_offset(from);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, last)),
+        Err(error) => return Err(cannot_read(error)),
+    };
+    let held = file.metadata().map_err(cannot_read)?.len();
+    file.seek(SeekFrom::Start(from)).map_err(cannot_read)?;
+    let mut tracker = last.clone();
+    let mut buffer = vec![0; CHUNK];
+    let mut count = 0;
+    for extent in extents {
+        if extent.bytes < tracker.length || extent.bytes > held {
+            break;
+        }
+        while tracker.length < extent.bytes {
+            let most = CHUNK.min((extent.bytes - tracker.length).try_into().unwrap_or(CHUNK));
+            file.read_exact(&mut buffer[..most]).map_err(cannot_read)?;
+            tracker.add(&buffer[..most]);
+        }
+        if tracker.extent() != *extent {
+            break;
+        }
+        last = tracker.clone();
+        count += 1;
+    }
+    Ok((count, last))
+}
+
+/// The digest of a whole file, in constant memory.
+pub fn digest_of_file(path: &Path) -> Result<String> {
+    let cannot_read = |error| Error::io(path, "read", error);
+    let mut file = File::open(path).map_err(cannot_read)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hex(&hasher)),
+            Ok(length) => {
+                hasher.update(&buffer[..length]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(error)),
+        }
+    }
+}
+
+/// The digest of bytes in memory, piece after piece.
+pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for piece in pieces {
+        hasher.update(piece);
+    }
+    hex(&hasher)
+}
+
+fn hex(hasher: &blake3::Hasher) -> String {
+    hasher.finalize().to_hex()[..DIGITS].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_byte_ends_what_matches() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        let mut tracker = Tracker::from_offset(4);
+        let mut bytes = vec![9; 4];
+        let mut extents = Vec::new();
+        for batch in 0..10u8 {
+            let appended = vec![batch; 300_000];
+            tracker.add(&appended);
+            bytes.extend(appended);
+            extents.push(tracker.extent());
+        }
+        let count = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            matching(&path, 4, &extents).unwrap().0
+        };
+        assert_eq!(count(&bytes), 10);
+        // What lies before the first byte is not part of it.
+        bytes[0] ^= 1;
+        assert_eq!(count(&bytes), 10);
+        assert_eq!(count(&bytes[..bytes.len() - 1]), 9);
+        assert_eq!(count(&bytes[..3]), 0);
+        bytes[4 + 3 * 300_000] ^= 1;
+        assert_eq!(count(&bytes), 3);
+        let tracker = matching(&path, 4, &extents).unwrap().1;
+        assert_eq!(tracker.extent(), extents[2]);
+    }
+}

@@ -1,0 +1,178 @@
+//! What a run is: whatever decides its bytes. Two runs with the same identity and build write the same bytes.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::formats::extent::{digest_of, digest_of_file};
+use crate::network::Network;
+
+/// An input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The file as it was given, for messages; a file that has moved is the same.
+    pub file: String,
+    /// Of what it holds.
+    pub digest: String,
+}
+
+impl Source {
+    /// A file, by the digest of its bytes.
+    pub fn of_file(path: &Path) -> Result<Self> {
+        Ok(Source { file: path.display().to_string(), digest: digest_of_file(path)? })
+    }
+}
+
+/// Whatever decides the bytes of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The version of this crate.
+    pub version: String,
+    /// The network, by the digest of its layers as they were read, and so with what options say of them.
+    pub network: Source,
+    /// The observations.
+    pub observations: Source,
+    /// The true codes, if they are known.
+    pub truth: Option<Source>,
+    /// Options that change answers, as the user writes them, with their values.
+    pub options: Vec<(String, String)>,
+    /// Observations in the whole file.
+    pub count: u64,
+    /// Observations a batch: runs are resumed and shards are cut between batches.
+    pub batch: u64,
+    /// The first observation of this run.
+    pub first: u64,
+    /// The first that is not of this run any more.
+    pub end: u64,
+    /// The report's file: its name where it lies beside the codes, else its whole path.
+    pub report: Option<String>,
+}
+
+impl Identity {
+    /// Observations of this run.
+    pub fn length(&self) -> u64 {
+        self.end.saturating_sub(self.first)
+    }
+
+    /// In what a run differs from this one, in words: `--epsilon 0.01 and not 0.02`. `self` is what was found. Empty where the runs
+    /// are the same.
+    pub fn differences(&self, other: &Identity) -> Vec<String> {
+        let mut differences = self.mixture(other);
+        if (self.first, self.end) != (other.first, other.end) {
+            let words = |run: &Identity| format!("{} to {}", run.first, run.end);
+            differences.push(format!("--shard: observations {} and not {}", words(self), words(other)));
+        }
+        if self.report != other.report {
+            let words = |report: &Option<String>| report.clone().unwrap_or("none".to_owned());
+            differences.push(format!("--report {} and not {}", words(&self.report), words(&other.report)));
+        }
+        differences
+    }
+
+    /// [`Self::differences`] but for the shard and the report: what two shards of one run must not differ in.
+    pub fn mixture(&self, other: &Identity) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.version != other.version {
+            differences.push(format!("unrelu {} and not {}", self.version, other.version));
+        }
+        let sources = [
+            ("network", Some(&self.network), Some(&other.network)),
+            ("observations", Some(&self.observations), Some(&other.observations)),
+            ("--truth", self.truth.as_ref(), other.truth.as_ref()),
+        ];
+        for (what, own, other) in sources {
+            match (own, other) {
+                (Some(own), Some(other)) if own.digest == other.digest => {}
+                (None, None) => {}
+                (Some(own), Some(other)) if own.file == other.file => {
+                    differences.push(format!("{what}: {} with other contents", own.file));
+                }
+                (own, other) => {
+                    let words = |source: Option<&Source>| source.map_or("none", |source| &source.file).to_owned();
+                    differences.push(format!("{what} {} and not {}", words(own), words(other)));
+                }
+            }
+        }
+        let value = |identity: &Identity, name: &str| {
+            let found = identity.options.iter().find(|(option, _)| option == name);
+            found.map_or("not given".to_owned(), |(_, value)| value.clone())
+        };
+        let names = self.options.iter().map(|(name, _)| name);
+        let further = other.options.iter().map(|(name, _)| name).filter(|name| !names.clone().any(|own| own == *name));
+        for name in names.clone().chain(further) {
+            let (own, other) = (value(self, name), value(other, name));
+            if own != other {
+                differences.push(format!("{name} {own} and not {other}"));
+            }
+        }
+        if self.batch != other.batch {
+            differences.push(format!("--batch {} and not {}", self.batch, other.batch));
+        }
+        differences
+    }
+}
+
+/// The digest of a network's layers: shapes, weights, biases, activations.
+pub fn network_digest(network: &Network) -> String {
+    let pieces = network.layers().iter().map(|layer| {
+        let mut bytes = format!("{}x{} {};", layer.units(), layer.inputs(), layer.activation).into_bytes();
+        let numbers = layer.weight.iter().chain(layer.bias.iter());
+        bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        bytes
+    });
+    let pieces: Vec<Vec<u8>> = pieces.collect();
+    digest_of(pieces.iter().map(Vec::as_slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Activation;
+    use crate::random::random_network;
+
+    fn identity() -> Identity {
+        let source = |file: &str| Source { file: file.to_owned(), digest: format!("digest of {file}") };
+        Identity {
+            version: "1".to_owned(),
+            network: source("net"),
+            observations: source("x.npy"),
+            truth: None,
+            options: vec![("--method".to_owned(), "linf".to_owned()), ("--epsilon".to_owned(), "0.1".to_owned())],
+            count: 100,
+            batch: 10,
+            first: 0,
+            end: 50,
+            report: None,
+        }
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        assert!(identity().differences(&identity()).is_empty());
+        let change = |change: &dyn Fn(&mut Identity)| {
+            let mut other = identity();
+            change(&mut other);
+            identity().differences(&other)
+        };
+        assert_eq!(change(&|other| other.version = "2".to_owned()), ["unrelu 1 and not 2"]);
+        assert_eq!(change(&|other| other.network.digest.clear()), ["network: net with other contents"]);
+        assert_eq!(change(&|other| other.truth = Some(identity().network)), ["--truth none and not net"]);
+        assert_eq!(change(&|other| other.options[1].1 = "0.2".to_owned()), ["--epsilon 0.1 and not 0.2"]);
+        assert_eq!(change(&|other| other.options.truncate(1)), ["--epsilon 0.1 and not not given"]);
+        assert_eq!(change(&|other| other.batch = 5), ["--batch 10 and not 5"]);
+        assert_eq!(change(&|other| other.report = Some("r.csv".to_owned())), ["--report none and not r.csv"]);
+        assert_eq!(change(&|other| other.end = 60), ["--shard: observations 0 to 50 and not 0 to 60"]);
+        // A file that has another name is the same.
+        assert!(change(&|other| other.network.file.clear()).is_empty());
+    }
+
+    #[test]
+    fn a_network_is_its_numbers_and_activations() {
+        let network = random_network(&[2, 3, 4], Activation::Relu, 1).unwrap();
+        let same = network_digest(&network);
+        assert_eq!(network_digest(&random_network(&[2, 3, 4], Activation::Relu, 1).unwrap()), same);
+        assert_ne!(network_digest(&random_network(&[2, 3, 4], Activation::Relu, 2).unwrap()), same);
+        assert_ne!(network_digest(&random_network(&[2, 3, 4], Activation::LeakyRelu(0.1), 1).unwrap()), same);
+    }
+}

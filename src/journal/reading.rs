@@ -1,0 +1,238 @@
+//! Reads a journal back: as far as its checksums hold, and as far as the outputs are what it says.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{FORMAT, Head, Identity, MAGIC, Progress, checksum_of, journal_path};
+use crate::error::{Error, Result};
+use crate::formats::extent::{Extent, Tracker, digest_of, matching};
+use crate::formats::npy::DATA_START;
+use crate::formats::output::partial_path;
+
+/// Longest line that is read: none that is written comes near it.
+const LONGEST: u64 = 1 << 24;
+
+/// A journal, as far as it can be believed.
+#[derive(Debug)]
+pub struct Found {
+    /// What the run is.
+    pub identity: Identity,
+    /// The journal's file.
+    pub path: PathBuf,
+    /// Whether lines followed that are torn or do not fit.
+    pub damaged: bool,
+    head: Mark,
+    entries: Vec<Entry>,
+}
+
+/// Where a line ends, and its checksum.
+#[derive(Debug, Clone)]
+struct Mark {
+    end: u64,
+    checksum: String,
+}
+
+/// A line, less its totals, of which only those of one line are ever wanted.
+#[derive(Debug, Clone)]
+struct Entry {
+    start: u64,
+    mark: Mark,
+    progress: Brief,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Brief {
+    done: u64,
+    finished: bool,
+    codes: Extent,
+    report: Option<Extent>,
+}
+
+/// What of a journal the outputs bear out.
+#[derive(Debug)]
+pub struct Verified {
+    /// Entries that hold.
+    pub entries: usize,
+    /// Observations done in them.
+    pub done: u64,
+    /// Of the codes at that place.
+    pub codes: Tracker,
+    /// Of the report, if there is one.
+    pub report: Option<Tracker>,
+}
+
+/// Whether the file begins as a journal does, or as much of it as there is; `None` where there is no file.
+pub(super) fn is_journal(path: &Path) -> Result<Option<bool>> {
+    let mut start = Vec::new();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Its folder is a file, or not to be read: the outputs' own checks say that better.
+        Err(_) => return Ok(None),
+    };
+    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Ok(Some(false));
+    }
+    file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(|error| Error::io(path, "read", error))?;
+    Ok(Some(MAGIC.as_bytes().starts_with(&start)))
+}
+
+/// The journal of the run that writes, or has written, `codes`: the unfinished one, if there is one. `None` where there is none, or one that
+/// was torn before its first line was whole.
+///
+/// # Errors
+/// [`Error::Input`] for a file that is no journal, or whose first line is not what was written.
+pub fn find(codes: &Path) -> Result<Option<Found>> {
+    match find_unfinished(codes)? {
+        Some(found) => Ok(Some(found)),
+        None => find_finished(codes),
+    }
+}
+
+/// The journal of a run that has not ended, if there is one; see [`find`].
+pub fn find_unfinished(codes: &Path) -> Result<Option<Found>> {
+    read(&partial_path(&journal_path(codes)))
+}
+
+/// The journal under its final name, if there is one.
+pub fn find_finished(codes: &Path) -> Result<Option<Found>> {
+    read(&journal_path(codes))
+}
+
+fn read(path: &Path) -> Result<Option<Found>> {
+    match is_journal(path)? {
+        None => return Ok(None),
+        Some(true) => {}
+        Some(false) => return Err(not_a_journal(path, "a file that is no journal of unrelu")),
+    }
+    let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
+    let mut lines = Lines { reader: BufReader::new(file), position: 0, path };
+    let Some(first) = lines.next()? else { return Ok(None) };
+    let Some(json) = checked(&first, "") else {
+        return Err(not_a_journal(path, "a first line that is not as it was written"));
+    };
+    let version = serde_json::from_str::<Value>(json).ok().and_then(|head| head["unrelu_journal"].as_u64());
+    if version != Some(u64::from(FORMAT)) {
+        return Err(not_a_journal(path, "a journal of another version of unrelu"));
+    }
+    let Ok(head) = serde_json::from_str::<Head>(json) else {
+        return Err(not_a_journal(path, "a first line that says not what it should"));
+    };
+    let mark = Mark { end: lines.position, checksum: checksum_of(&first).to_owned() };
+    let mut found =
+        Found { identity: head.identity, path: path.to_owned(), damaged: false, head: mark, entries: Vec::new() };
+    loop {
+        let start = lines.position;
+        let Some(line) = lines.next()? else { break };
+        let before = found.entries.last().map_or(&found.head, |entry| &entry.mark);
+        let Some(progress) = checked(&line, &before.checksum).and_then(|json| serde_json::from_str(json).ok()) else {
+            break;
+        };
+        let mark = Mark { end: lines.position, checksum: checksum_of(&line).to_owned() };
+        found.entries.push(Entry { start, mark, progress });
+    }
+    let length = lines.reader.get_ref().metadata().map_err(|error| Error::io(path, "read", error))?.len();
+    found.damaged = length > found.end_of(found.entries.len()).0;
+    Ok(Some(found))
+}
+
+impl Found {
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Observations done, if the outputs are as the journal says.
+    pub fn done(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.progress.done)
+    }
+
+    /// Whether the last entry says that the run is finished.
+    pub fn is_finished(&self) -> bool {
+        self.entries.last().is_some_and(|entry| entry.progress.finished)
+    }
+
+    /// The last entry whole, with its totals.
+    pub fn last(&self) -> Result<Option<Progress>> {
+        self.entry(self.entries.len())
+    }
+
+    /// The `number`-th entry whole, counted from 1.
+    pub fn entry(&self, number: usize) -> Result<Option<Progress>> {
+        let Some(entry) = number.checked_sub(1).and_then(|index| self.entries.get(index)) else { return Ok(None) };
+        let cannot_read = |error| Error::io(&self.path, "read", error);
+        let mut file = File::open(&self.path).map_err(cannot_read)?;
+        file.seek(SeekFrom::Start(entry.start)).map_err(cannot_read)?;
+        let mut line = String::new();
+        file.take(entry.mark.end - entry.start).read_to_string(&mut line).map_err(cannot_read)?;
+        let json = line.rsplit_once(' ').map_or("", |(json, _)| json);
+        serde_json::from_str(json).map(Some).map_err(|error| cannot_read(error.into()))
+    }
+
+    /// How many entries the partial outputs bear out: those whose every byte is there.
+    pub fn verified(&self, codes: &Path, report: Option<&Path>) -> Result<Verified> {
+        let mut count = self.entries.len();
+        loop {
+            let entries = &self.entries[..count];
+            let (held, codes) =
+                matching(&partial_path(codes), DATA_START as u64, entries.iter().map(|entry| &entry.progress.codes))?;
+            let mut least = held;
+            let mut report_tracker = None;
+            if let Some(report) = report {
+                let extents = entries.iter().map_while(|entry| entry.progress.report.as_ref());
+                let (held, tracker) = matching(&partial_path(report), 0, extents)?;
+                least = least.min(held);
+                report_tracker = Some(tracker);
+            }
+            if least == count {
+                let done = entries.last().map_or(0, |entry| entry.progress.done);
+                return Ok(Verified { entries: count, done, codes, report: report_tracker });
+            }
+            count = least;
+        }
+    }
+
+    /// Where the first `entries` entries end, and the checksum there.
+    pub(super) fn end_of(&self, entries: usize) -> (u64, String) {
+        let entry = entries.checked_sub(1).and_then(|index| self.entries.get(index));
+        let mark = entry.map_or(&self.head, |entry| &entry.mark);
+        (mark.end, mark.checksum.clone())
+    }
+}
+
+/// The JSON of a line whose checksum holds.
+fn checked<'a>(line: &'a str, before: &str) -> Option<&'a str> {
+    let (json, checksum) = line.strip_suffix('\n')?.rsplit_once(' ')?;
+    (digest_of([before.as_bytes(), json.as_bytes()]) == checksum).then_some(json)
+}
+
+struct Lines<'a> {
+    reader: BufReader<File>,
+    position: u64,
+    path: &'a Path,
+}
+
+impl Lines<'_> {
+    /// The next whole line, with its end; `None` at the end, and where a line is torn or is no text.
+    fn next(&mut self) -> Result<Option<String>> {
+        let mut bytes = Vec::new();
+        let length = (&mut self.reader).take(LONGEST).read_until(b'\n', &mut bytes);
+        length.map_err(|error| Error::io(self.path, "read", error))?;
+        let text = String::from_utf8(bytes).ok().filter(|text| text.ends_with('\n'));
+        self.position += text.as_ref().map_or(0, |text| text.len() as u64);
+        Ok(text)
+    }
+}
+
+fn not_a_journal(path: &Path, found: &str) -> Error {
+    Error::input(
+        path.display(),
+        found,
+        "the journal of a run with this output",
+        "move it away and start afresh, or name another output",
+    )
+}
