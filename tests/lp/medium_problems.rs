@@ -16,9 +16,7 @@ fn shape(choose: &mut awkward::Choices) -> (usize, usize) {
 
 #[test]
 fn medium_degenerate_problems_are_solved_and_none_wrongly() {
-    // 11 of 2,000 are not certified (seeds 2, 9, 125, 142, 212, 338, 352, 402, 448, 454, 458): infeasible `relaxed` problems of
-    // rank-deficient layers, of which neither solver suspects it, so that nobody tries to prove it.
-    Findings::check(wanted("UNRELU_MEDIUM_LPS", 400), 10, |seed| awkward::instance(seed, shape));
+    Findings::check(wanted("UNRELU_MEDIUM_LPS", 400), 1, |seed| awkward::instance(seed, shape));
 }
 
 #[test]

@@ -33,13 +33,13 @@ impl State {
         }
     }
 
-    /// The corrector's aim; the predictor's direction stands in `step`.
-    pub fn want_target(&mut self, nonnegative: bool, columns: usize, target: f64) {
+    /// The corrector's aim; the predictor's direction stands in `step`. `share`: how much of its second-order term counts.
+    pub fn want_target(&mut self, nonnegative: bool, columns: usize, target: f64, share: f64) {
         let (step, wanted) = (&self.step, &mut self.wanted);
-        correct(&step.p, &step.y, target, &mut wanted.rows);
-        correct(&step.e, &step.eta, target, &mut wanted.violations);
+        correct(&step.p, &step.y, target, share, &mut wanted.rows);
+        correct(&step.e, &step.eta, target, share, &mut wanted.violations);
         if nonnegative {
-            correct(&numbers(&step.z)[..columns], numbers(&step.v), target, &mut wanted.z);
+            correct(&numbers(&step.z)[..columns], numbers(&step.v), target, share, &mut wanted.z);
         }
     }
 
@@ -64,10 +64,10 @@ vectorised! {
         }
     }
 
-    /// Adds `target − da·db`.
-    fn correct(da: &[f64], db: &[f64], target: f64, wanted: &mut [f64]) {
+    /// Adds `target − share·da·db`.
+    fn correct(da: &[f64], db: &[f64], target: f64, share: f64, wanted: &mut [f64]) {
         for ((wanted, da), db) in wanted.iter_mut().zip(da).zip(db) {
-            *wanted += target - da * db;
+            *wanted += target - share * da * db;
         }
     }
 

@@ -27,6 +27,8 @@ const LONG_ENOUGH: f64 = 0.95;
 /// … and what it has to gain, in the sum of both lengths, for the next to be tried.
 const WORTH_A_CORRECTOR: f64 = 0.02;
 
+/// A predictor's step below this is short.
+const SHORT: f64 = 0.1;
 /// A dual residual that grows by this factor in one iteration, to more than the multipliers themselves, has left the path. (By less
 /// it may grow when units leave.)
 const DERAILED: f64 = 1e4;
@@ -105,7 +107,7 @@ impl State {
             if !worst.is_finite() || !self.point.is_finite() {
                 break Outcome::Stalled;
             }
-            if limits.give_up && quality.dual > 1.0 && quality.dual > DERAILED * dual {
+            if limits.retire && self.retired.count > 0 && quality.dual > 1.0 && quality.dual > DERAILED * dual {
                 // The last direction was worthless: too few rows were left for the normal matrix to be regular.
                 break Outcome::Stalled;
             }
@@ -166,7 +168,9 @@ impl State {
         // With correctors to look after centrality the target may be lower; not for the sum of violations, where starts are poor.
         let exponent = if correctors == 0 || self.rows.kind == Kind::Sum { 3 } else { 4 };
         let target = (reached / mu).powi(exponent).clamp(1e-8, 1.0) * mu;
-        self.want_target(nonnegative, columns, target);
+        // Of a direction that leads almost nowhere the second-order term is of a step that is never taken.
+        let share = if primal.min(dual) < SHORT { primal * dual } else { 1.0 };
+        self.want_target(nonnegative, columns, target, share);
         self.redirect(weights, nonnegative);
         let (mut primal, mut dual) = self.step_lengths(nonnegative, columns);
         for _ in 0..correctors {
