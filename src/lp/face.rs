@@ -15,6 +15,9 @@ use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use super::row_space::RowSpace;
 
+/// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where an iteration ends, the two of a
+/// pair are many orders apart; where they are not, saying less is the safe side.
+const CLEARLY: f64 = 1e3;
 /// Multipliers under this share of their scale are never taken as positive: they are what the iteration left.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 
@@ -38,28 +41,24 @@ pub struct OptimalFace<'a> {
     problem: &'a Problem,
     equations: Vec<Equation>,
     space: RowSpace,
+    /// The row space of the equations that are beyond doubt, where some are not.
+    clear_space: Option<RowSpace>,
 }
 
 impl<'a> OptimalFace<'a> {
     /// Reads the face off an interior answer, clipped to its signs.
     /// Costs one column-pivoted QR of `columns × tight rows`.
     pub fn read(system: &'a LayerSystem, problem: &'a Problem, z: &[f64], y: &[f64]) -> Self {
-        let mut equations = match problem.objective {
-            Objective::SumOfViolations => pinned_units(system, problem, z, y),
-            _ => tight_rows(system, problem, z, y),
-        };
-        if system.nonnegative {
-            equations.extend(tight_bounds(system, problem, z, y));
-        }
-        let unknowns = system.columns() + usize::from(problem.objective == Objective::LargestViolation);
-        let coefficients = coefficient_rows(system, problem, &equations, unknowns);
-        let space = RowSpace::new(unknowns, coefficients.iter().map(Vec::as_slice));
-        OptimalFace { system, problem, equations, space }
+        let equations = tight_constraints(system, problem, z, y, 1.0);
+        let space = row_space(system, problem, &equations);
+        let clear = tight_constraints(system, problem, z, y, CLEARLY);
+        let clear_space = (clear.len() < equations.len()).then(|| row_space(system, problem, &clear));
+        OptimalFace { system, problem, equations, space, clear_space }
     }
 
-    /// For each entry of `z`, whether it takes the same value on the whole face.
+    /// For each entry of `z`, whether it takes the same value on the whole face, as far as that is beyond doubt.
     pub fn determined(&self) -> Vec<bool> {
-        let mut determined = self.space.determined();
+        let mut determined = self.clear_space.as_ref().unwrap_or(&self.space).determined();
         determined.truncate(self.system.columns());
         determined
     }
@@ -230,12 +229,30 @@ fn largest_scale(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
     terms.fold(f64::MIN_POSITIVE, f64::max)
 }
 
-/// Whether a multiplier outweighs its slack, each relative to the largest of its kind.
-fn outweighs(multiplier: f64, slack: f64) -> bool {
-    multiplier > NEGLIGIBLE_MULTIPLIER && multiplier > slack
+/// Whether a multiplier outweighs its slack by a factor, each relative to the largest of its kind.
+fn outweighs(multiplier: f64, slack: f64, factor: f64) -> bool {
+    multiplier > NEGLIGIBLE_MULTIPLIER && multiplier > factor * slack
 }
 
-fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+/// What is tight on the whole face: its multiplier outweighs its slack by `factor`.
+fn tight_constraints(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], factor: f64) -> Vec<Equation> {
+    let mut equations = match problem.objective {
+        Objective::SumOfViolations => pinned_units(system, problem, z, y, factor),
+        _ => tight_rows(system, problem, z, y, factor),
+    };
+    if system.nonnegative {
+        equations.extend(tight_bounds(system, problem, z, y, factor));
+    }
+    equations
+}
+
+fn row_space(system: &LayerSystem, problem: &Problem, equations: &[Equation]) -> RowSpace {
+    let unknowns = system.columns() + usize::from(problem.objective == Objective::LargestViolation);
+    let coefficients = coefficient_rows(system, problem, equations, unknowns);
+    RowSpace::new(unknowns, coefficients.iter().map(Vec::as_slice))
+}
+
+fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], factor: f64) -> Vec<Equation> {
     let shared_violation = problem.objective == Objective::LargestViolation;
     let violation = if shared_violation { largest_violation(system, problem, z) } else { 0.0 };
     let scale = largest_scale(system, problem, z);
@@ -243,20 +260,20 @@ fn tight_rows(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> 
     let mut equations = Vec::new();
     for (index, row) in problem.rows.iter().enumerate() {
         let slack = row.bound + row.slack * violation - row.side * system.product(row.unit, z);
-        if outweighs(y[index] / unit, slack / scale) {
+        if outweighs(y[index] / unit, slack / scale, factor) {
             equations.push(Equation::Row(index));
         }
     }
     if shared_violation {
         let normalisation: f64 = problem.rows.iter().zip(y).map(|(row, y)| row.slack * y).sum();
-        if outweighs(1.0 - normalisation, violation / scale) {
+        if outweighs(1.0 - normalisation, violation / scale, factor) {
             equations.push(Equation::NoViolation);
         }
     }
     equations
 }
 
-fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], factor: f64) -> Vec<Equation> {
     let (combination, _) = row_combination(system, problem, y);
     let scale = largest_scale(system, problem, z);
     let unit = multiplier_scale(system, problem);
@@ -267,7 +284,7 @@ fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -
         };
         let column = system.weight.column(i).amax();
         // 0/0, a column of zeros, is NaN and so not tight.
-        outweighs((combination[i] - weight) / (column * unit), z[i] * column / scale)
+        outweighs((combination[i] - weight) / (column * unit), z[i] * column / scale, factor)
     };
     (0..system.columns()).filter(is_tight).map(Equation::Bound).collect()
 }
@@ -283,12 +300,12 @@ fn multiplier_scale(system: &LayerSystem, problem: &Problem) -> f64 {
     }
 }
 
-fn pinned_units(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Vec<Equation> {
+fn pinned_units(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], factor: f64) -> Vec<Equation> {
     let scale = largest_scale(system, problem, z);
     let mut first_row = 0;
     let mut equations = Vec::new();
     for rows in rows_by_unit(&problem.rows) {
-        equations.extend(pinned_unit(system, rows, first_row, z, &y[first_row..], scale));
+        equations.extend(pinned_unit(system, rows, first_row, z, &y[first_row..], scale, factor));
         first_row += rows.len();
     }
     equations
@@ -302,14 +319,15 @@ fn pinned_unit(
     z: &[f64],
     y: &[f64],
     scale: f64,
+    factor: f64,
 ) -> Option<Equation> {
     let product = system.product(rows[0].unit, z);
     let violation = rows.iter().map(|r| (r.side * product - r.bound) / r.slack).fold(0.0, f64::max);
     let weight_left = 1.0 - rows.iter().zip(y).map(|(row, y)| row.slack * y).sum::<f64>();
-    let no_violation = outweighs(weight_left, violation / scale);
+    let no_violation = outweighs(weight_left, violation / scale, factor);
     let is_tight = |&index: &usize| {
         let row = &rows[index];
-        outweighs(y[index] * row.slack, (row.bound + row.slack * violation - row.side * product) / scale)
+        outweighs(y[index] * row.slack, (row.bound + row.slack * violation - row.side * product) / scale, factor)
     };
     let tight = (0..rows.len()).filter(is_tight).fold(0u8, |mask, index| mask | 1 << index);
     let mut tight_rows = (0..rows.len()).filter(is_tight).map(|index| &rows[index]);
