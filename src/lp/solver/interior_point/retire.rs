@@ -92,7 +92,10 @@ impl State {
         stays.resize(rows.units.len(), false);
         for slot in &rows.slots {
             for (stays, row) in stays.iter_mut().zip(slot.clone()) {
-                *stays |= point.y[row] >= negligible || point.p[row] <= 10.0 * point.y[row] || step.y[row] > 0.0;
+                // Per unit of violation, so that rows in which it counts for more are not less.
+                let slack = if rows.kind == Kind::Largest { rows.slack[row] } else { 1.0 };
+                let (y, p) = (slack * point.y[row], point.p[row] / slack);
+                *stays |= y >= negligible || p <= 10.0 * y || step.y[row] > 0.0;
             }
         }
         stays.iter().filter(|stays| !**stays).count()
