@@ -16,8 +16,8 @@ use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use super::row_space::RowSpace;
 
 /// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where an iteration ends, the two of a
-/// pair are many orders apart; where they are not, saying less is the safe side.
-const CLEARLY: f64 = 1e3;
+/// pair are orders apart; where they are not, saying less is the safe side.
+const CLEARLY: f64 = 10.0;
 /// Multipliers under this share of their scale are never taken as positive: they are what the iteration left.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 
