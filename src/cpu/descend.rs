@@ -1,51 +1,9 @@
-//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`, and what finishes
-//! in f64 the runs that the GPU brought as far as f32 goes.
-
-use nalgebra::DMatrix;
-use rayon::prelude::*;
+//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`; `blocked/descend.rs`
+//! is what the CPU device runs.
 
 use crate::cpu::forward::layer_output;
-use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Run, is_usable, start_code};
+use crate::descent::{DescentOptions, LossWatch, Run};
 use crate::network::Network;
-
-/// Every observation from all its starting codes; the lowest loss is kept. `first_index` is the first column's index
-/// in the whole run, `step` is already chosen.
-///
-/// # Panics
-/// If `observations` does not have the network's output length.
-pub fn descend(
-    network: &Network,
-    observations: &DMatrix<f64>,
-    first_index: u64,
-    options: &DescentOptions,
-    step: f64,
-) -> DescentAnswer {
-    let count = observations.ncols();
-    let runs: Vec<Vec<Run>> = observations
-        .as_slice()
-        .par_chunks(network.observation_length())
-        .enumerate()
-        .map(|(column, observation)| {
-            if !is_usable(observation) {
-                return Vec::new();
-            }
-            (0..=options.restarts)
-                .map(|restart| {
-                    let index = first_index.wrapping_add(column as u64);
-                    let start = start_code(options.seed, index, restart, network.code_length());
-                    run(network, observation, start, 0, step, options.iterations)
-                })
-                .collect()
-        })
-        .collect();
-    let mut answer = DescentAnswer::undetermined(network.code_length(), count);
-    for (column, runs) in runs.iter().enumerate() {
-        for run in runs {
-            answer.offer(column, run);
-        }
-    }
-    answer
-}
 
 /// One run from `code`, of which `done` steps have been taken elsewhere, until the stop rule holds or `cap` steps are
 /// taken in all.

@@ -1,12 +1,13 @@
-//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU's twins where f32 does not reach.
+//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU where f32 does not reach.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::Device;
 use crate::configuration::{Configurations, check_thresholds};
-use crate::cpu;
-use crate::descent::{DescentAnswer, DescentOptions, Run, is_usable, start_code};
+use crate::cpu::blocked::descend::{Start, runs};
+use crate::cpu::forward::forward_one;
+use crate::descent::{DescentAnswer, DescentOptions, is_usable, start_code};
 use crate::error::Result;
 use crate::gpu::GpuDevice;
 use crate::kernel_params::{LANE_DIVERGED, Lane};
@@ -28,7 +29,7 @@ impl Device for GpuDevice {
             .filter(|(output, input)| !in_range(input) || !in_range(output))
             .for_each(|(output, input)| {
                 let layers = &self.network().layers()[layers.clone()];
-                output.copy_from_slice(&cpu::forward::forward_one(layers, input));
+                output.copy_from_slice(&forward_one(layers, input));
             });
         Ok(outputs)
     }
@@ -71,15 +72,15 @@ impl Device for GpuDevice {
                 }
             }
             // What f32 could not hold starts afresh: f64 tells whether it diverges.
-            let runs: Vec<Run> = usable
-                .par_iter()
+            let starts: Vec<Start> = usable
+                .iter()
                 .map(|index| {
-                    let (code, done) = prepared[*index].clone().unwrap_or_else(|| (start(*index), 0));
-                    cpu::descend::run(network, column(*index), code, done, step, options.iterations)
+                    let (code, done) = prepared[*index].take().unwrap_or_else(|| (start(*index), 0));
+                    Start { observation: *index, code, done }
                 })
                 .collect();
-            for (index, run) in usable.iter().zip(&runs) {
-                answer.offer(*index, run);
+            for (index, run) in usable.iter().zip(runs(network, observations, &starts, step, options.iterations)) {
+                answer.offer(*index, &run);
             }
         }
         Ok(answer)
