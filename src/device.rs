@@ -75,8 +75,8 @@ impl Device for CpuDevice {
         options.validate()?;
         self.network().check_observations(observations)?;
         self.count_sweep();
-        let step = options.step.unwrap_or_else(|| self.default_step());
-        Ok(blocked::descend::descend(self.network(), observations, first_index, options, step))
+        let steps = options.steps(|| self.default_step());
+        Ok(blocked::descend::descend(self.network(), observations, first_index, options, &steps))
     }
 
     fn dispatches(&self) -> u64 {

@@ -2,27 +2,24 @@
 //! is what the CPU device runs.
 
 use crate::cpu::forward::layer_output;
-use crate::descent::{DescentOptions, LossWatch, Run};
+use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps};
 use crate::network::Network;
 
-/// One run from `code`, of which `done` steps have been taken elsewhere, until the stop rule holds or `cap` steps are
-/// taken in all.
-pub fn run(network: &Network, observation: &[f64], mut code: Vec<f64>, done: u32, step: f64, cap: usize) -> Run {
-    let mut iterations = done;
+/// One run towards `observation` until the stop rule holds or `steps.cap` steps are taken in all.
+pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps) -> Run {
+    let (mut code, mut moments, mut iterations) = (start.code.clone(), start.moments.clone(), start.done);
     let mut watch = LossWatch::new();
     loop {
         let (loss, gradient) = loss_and_gradient(network, observation, &code);
         let gradient_norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-        if !loss.is_finite() || gradient_norm.is_nan() {
+        if !loss.is_finite() || !gradient_norm.is_finite() {
             return Run { code, loss: f64::NAN, converged: false, iterations };
         }
         let converged = watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
-        if converged || iterations as usize >= cap {
+        if converged || iterations as usize >= steps.cap {
             return Run { code, loss, converged, iterations };
         }
-        for (z, g) in code.iter_mut().zip(&gradient) {
-            *z -= step * g;
-        }
+        steps.optimizer.advance(steps.size, iterations, &gradient, &mut code, &mut moments);
         iterations += 1;
     }
 }

@@ -12,25 +12,14 @@ use rayon::prelude::*;
 
 use super::forward::{block_width, layer_outputs, scale_by_derivative};
 use super::product::transposed_product;
-use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Run, is_usable, start_code};
+use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Moments, Run, Start, Steps, is_usable, start_code};
 use crate::network::Network;
 
 /// Runs whose codes wait in memory together; more restarts than this allows come in waves.
 const WAVE: usize = 8192;
 
-/// A run to be made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Start {
-    /// The column of the observations.
-    pub observation: usize,
-    /// The code that it starts from.
-    pub code: Vec<f64>,
-    /// Steps that have been taken elsewhere.
-    pub done: u32,
-}
-
 /// Every observation from all its starting codes; the lowest loss is kept. `first_index` is the first column's index
-/// in the whole run, `step` is already chosen.
+/// in the whole run, `steps` are those of `options`.
 ///
 /// # Panics
 /// If `observations` does not have the network's output length.
@@ -39,7 +28,7 @@ pub fn descend(
     observations: &DMatrix<f64>,
     first_index: u64,
     options: &DescentOptions,
-    step: f64,
+    steps: &Steps,
 ) -> DescentAnswer {
     let usable: Vec<usize> =
         (0..observations.ncols()).filter(|column| is_usable(observations.column(*column).as_slice())).collect();
@@ -53,28 +42,28 @@ pub fn descend(
             .map(|(restart, observation)| {
                 let index = first_index.wrapping_add(observation as u64);
                 let code = start_code(options.seed, index, restart, network.code_length());
-                Start { observation, code, done: 0 }
+                Start::fresh(observation, code, steps.optimizer)
             })
             .collect();
         // In the order of the restarts, on which the choice between equal losses rests.
-        for (start, run) in starts.iter().zip(runs(network, observations, &starts, step, options.iterations)) {
+        for (start, run) in starts.iter().zip(runs(network, observations, &starts, steps)) {
             answer.offer(start.observation, &run);
         }
     }
     answer
 }
 
-/// Makes each run of `starts` until the stop rule holds or `cap` steps are taken in all; in their order.
+/// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are taken in all; in their order.
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
-pub fn runs(network: &Network, observations: &DMatrix<f64>, starts: &[Start], step: f64, cap: usize) -> Vec<Run> {
+pub fn runs(network: &Network, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Run> {
     let width = block_width(starts.len());
     let queue = Queue { starts, next: AtomicUsize::new(0) };
     let blocks = starts.len().div_ceil(width).min(rayon::current_num_threads());
     let mut ended: Vec<(usize, Run)> = (0..blocks)
         .into_par_iter()
-        .flat_map_iter(|_| Block::new(network, width).run(observations, &queue, step, cap))
+        .flat_map_iter(|_| Block::new(network, width, steps).run(observations, &queue))
         .collect();
     ended.sort_unstable_by_key(|(place, _)| *place);
     ended.into_iter().map(|(_, run)| run).collect()
@@ -110,9 +99,12 @@ enum Verdict {
 /// A core's lanes and the arrays they share, a lane a column; the columns in use are the first ones.
 struct Block<'a> {
     network: &'a Network,
+    steps: &'a Steps,
     width: usize,
     lanes: Vec<Lane>,
     codes: Vec<f64>,
+    /// What the optimizer keeps, of each entry of the codes; empty where it keeps nothing.
+    moments: Vec<Moments>,
     targets: Vec<f64>,
     /// Outputs of each layer.
     activations: Vec<Vec<f64>>,
@@ -122,13 +114,15 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(network: &'a Network, width: usize) -> Self {
+    fn new(network: &'a Network, width: usize, steps: &'a Steps) -> Self {
         let of_layers = || network.layers().iter().map(|layer| vec![0.0; layer.units() * width]).collect();
         Block {
             network,
+            steps,
             width,
             lanes: Vec::with_capacity(width),
             codes: vec![0.0; network.code_length() * width],
+            moments: vec![[0.0; 2]; steps.optimizer.moments(network.code_length()) * width],
             targets: vec![0.0; network.observation_length() * width],
             activations: of_layers(),
             deltas: of_layers(),
@@ -136,7 +130,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn run(mut self, observations: &DMatrix<f64>, queue: &Queue, step: f64, cap: usize) -> Vec<(usize, Run)> {
+    fn run(mut self, observations: &DMatrix<f64>, queue: &Queue) -> Vec<(usize, Run)> {
         let mut ended = Vec::new();
         loop {
             self.fill(observations, queue);
@@ -148,8 +142,8 @@ impl<'a> Block<'a> {
             self.backward();
             // From the last, so that a lane which moves into a hole has had its turn.
             for place in (0..self.lanes.len()).rev() {
-                match self.verdict(place, losses[place], cap) {
-                    Verdict::Goes => self.step(place, step),
+                match self.verdict(place, losses[place]) {
+                    Verdict::Goes => self.step(place),
                     Verdict::Ends { loss, converged } => ended.push(self.remove(place, loss, converged)),
                 }
             }
@@ -164,6 +158,8 @@ impl<'a> Block<'a> {
         {
             let lane = self.lanes.len();
             self.codes[lane * k..][..k].copy_from_slice(&start.code);
+            let kept = start.moments.len();
+            self.moments[lane * kept..][..kept].copy_from_slice(&start.moments);
             self.targets[lane * n..][..n].copy_from_slice(observations.column(start.observation).as_slice());
             self.lanes.push(Lane { place, iterations: start.done, watch: LossWatch::new() });
         }
@@ -212,26 +208,28 @@ impl<'a> Block<'a> {
     }
 
     /// The stop rule, as in `cpu/descend.rs`.
-    fn verdict(&mut self, place: usize, loss: f64, cap: usize) -> Verdict {
+    fn verdict(&mut self, place: usize, loss: f64) -> Verdict {
         let k = self.network.code_length();
         let lane = &mut self.lanes[place];
         let gradient_norm = self.gradients[place * k..][..k].iter().map(|g| g * g).sum::<f64>().sqrt();
-        if !loss.is_finite() || gradient_norm.is_nan() {
+        if !loss.is_finite() || !gradient_norm.is_finite() {
             return Verdict::Ends { loss: f64::NAN, converged: false };
         }
         let converged = lane.watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
-        if converged || lane.iterations as usize >= cap {
+        if converged || lane.iterations as usize >= self.steps.cap {
             return Verdict::Ends { loss, converged };
         }
         Verdict::Goes
     }
 
-    fn step(&mut self, place: usize, step: f64) {
+    fn step(&mut self, place: usize) {
         let k = self.network.code_length();
-        for (z, g) in self.codes[place * k..][..k].iter_mut().zip(&self.gradients[place * k..][..k]) {
-            *z -= step * g;
-        }
-        self.lanes[place].iterations += 1;
+        let kept = self.steps.optimizer.moments(k);
+        let gradient = &self.gradients[place * k..][..k];
+        let (code, moments) = (&mut self.codes[place * k..][..k], &mut self.moments[place * kept..][..kept]);
+        let lane = &mut self.lanes[place];
+        self.steps.optimizer.advance(self.steps.size, lane.iterations, gradient, code, moments);
+        lane.iterations += 1;
     }
 
     /// Takes a lane out and moves the last one into its place.
@@ -239,6 +237,8 @@ impl<'a> Block<'a> {
         let (k, n, last) = (self.network.code_length(), self.network.observation_length(), self.lanes.len() - 1);
         let code = self.codes[place * k..][..k].to_vec();
         self.codes.copy_within(last * k..(last + 1) * k, place * k);
+        let kept = self.steps.optimizer.moments(k);
+        self.moments.copy_within(last * kept..(last + 1) * kept, place * kept);
         self.targets.copy_within(last * n..(last + 1) * n, place * n);
         let lane = self.lanes.swap_remove(place);
         (lane.place, Run { code, loss, converged, iterations: lane.iterations })
