@@ -1,7 +1,11 @@
 //! Gradient descent on `½‖G(z) − x‖²` over the observed entries: the options, the stop rule and the answer
 //! that both devices share. The loops themselves are `cpu/descend.rs` and `gpu/descend.rs`.
 
+mod optimizer;
+
 use nalgebra::DMatrix;
+
+pub use optimizer::{Moments, Optimizer};
 
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -11,7 +15,10 @@ use crate::random::{Domain, normal_vector};
 /// How gradient descent runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DescentOptions {
-    /// Step size; `None` takes the inverse of `∏‖W_i‖²`, each norm found by power iteration, a bound on the curvature.
+    /// What turns gradients into steps. Default [`Optimizer::Plain`].
+    pub optimizer: Optimizer,
+    /// Step size; `None` takes [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, each norm found by power
+    /// iteration, a bound on the curvature.
     pub step: Option<f64>,
     /// Most iterations of one run. Default 1,000.
     pub iterations: usize,
@@ -23,7 +30,7 @@ pub struct DescentOptions {
 
 impl Default for DescentOptions {
     fn default() -> Self {
-        DescentOptions { step: None, iterations: 1000, restarts: 0, seed: 0 }
+        DescentOptions { optimizer: Optimizer::Plain, step: None, iterations: 1000, restarts: 0, seed: 0 }
     }
 }
 
@@ -55,6 +62,46 @@ impl DescentOptions {
             return Err(Error::option("--restarts", self.restarts.to_string(), expected));
         }
         Ok(())
+    }
+}
+
+/// The steps of a run, with every choice made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Steps {
+    /// What turns gradients into steps.
+    pub optimizer: Optimizer,
+    /// Step size.
+    pub size: f64,
+    /// Most of them in all.
+    pub cap: usize,
+}
+
+impl DescentOptions {
+    /// What the options come to on a network whose [`default_step`] is `inverse_curvature`.
+    pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64) -> Steps {
+        let size = self.step.unwrap_or_else(|| self.optimizer.default_step(inverse_curvature));
+        Steps { optimizer: self.optimizer, size, cap: self.iterations }
+    }
+}
+
+/// A run to be made, from its beginning or from where another device has brought it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The column of the observations.
+    pub observation: usize,
+    /// The code that it starts from.
+    pub code: Vec<f64>,
+    /// What the optimizer has kept of the steps before; empty where it keeps nothing.
+    pub moments: Vec<Moments>,
+    /// Steps taken.
+    pub done: u32,
+}
+
+impl Start {
+    /// A run from its beginning.
+    pub fn fresh(observation: usize, code: Vec<f64>, optimizer: Optimizer) -> Self {
+        let moments = vec![[0.0; 2]; optimizer.moments(code.len())];
+        Start { observation, code, moments, done: 0 }
     }
 }
 
@@ -165,8 +212,7 @@ pub fn is_usable(observation: &[f64]) -> bool {
     unusable(observation).is_none()
 }
 
-/// The default step `1/∏‖W_i‖²`: with it a step cannot overshoot the quadratic part of the loss. The same for every
-/// device; 1 where the product is 0 or its inverse leaves the range of f64.
+/// `1/∏‖W_i‖²`: with it a plain step cannot overshoot the quadratic part of the loss. The same for every device; 1 where the product is 0 or its inverse leaves the range of f64.
 pub fn default_step(network: &Network) -> f64 {
     let curvature: f64 = network.layers().iter().map(|layer| squared_norm(&layer.weight)).product();
     let step = 1.0 / curvature;

@@ -1,5 +1,5 @@
-//! What the engine asks of a device, always for a whole batch. Two devices answer: the CPU (`cpu/`, naive and
-//! parallel, the oracle of the other) and the GPU (`gpu/`, WGSL through wgpu).
+//! What the engine asks of a device, always for a whole batch. Two devices answer: the CPU (`cpu/`, in f64, the
+//! oracle of the other) and the GPU (`gpu/`, WGSL through wgpu).
 //!
 //! Matrices hold one observation or code a column. Inputs are f64 on every device; what a device computes in f32
 //! comes back widened, and nothing that a certificate rests on is taken from it undecided (see [`Device::classify`]).
@@ -15,7 +15,7 @@ use nalgebra::DMatrix;
 pub use open::{DeviceChoice, Opened, list_adapters, open};
 
 use crate::configuration::{Configurations, check_thresholds};
-use crate::cpu::{CpuDevice, classify, descend, forward};
+use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 
@@ -62,7 +62,7 @@ impl Device for CpuDevice {
     fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         self.network().check_layer_inputs(&layers, inputs)?;
         self.count_sweep();
-        Ok(forward::forward(self.network(), layers, inputs))
+        Ok(blocked::forward::forward(self.network(), layers, inputs))
     }
 
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
@@ -80,8 +80,8 @@ impl Device for CpuDevice {
         options.validate()?;
         self.network().check_observations(observations)?;
         self.count_sweep();
-        let step = options.step.unwrap_or_else(|| self.default_step());
-        Ok(descend::descend(self.network(), observations, first_index, options, step))
+        let steps = options.steps(|| self.default_step());
+        Ok(blocked::descend::descend(self.network(), observations, first_index, options, &steps))
     }
 
     fn dispatches(&self) -> u64 {

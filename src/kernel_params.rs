@@ -4,6 +4,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::descent::Optimizer;
 use crate::network::Activation;
 
 /// One layer, for `forward` (its own activation) and `backward` (the activation of the layer below).
@@ -54,6 +55,18 @@ pub struct DescendParams {
     pub unchanged_steps: u32,
     /// Most steps.
     pub iteration_cap: u32,
+    /// One of the `OPTIMIZER_` numbers.
+    pub optimizer: u32,
+    /// What stays of an entry's first moment in a step: `μ` of momentum, `β₁` of Adam.
+    pub first_decay: f32,
+    /// What of the gradient is added to it: 1 of momentum, `1 − β₁` of Adam.
+    pub first_gain: f32,
+    /// `β₂` of Adam.
+    pub second_decay: f32,
+    /// `1 − β₂` of Adam, by itself because f32 would get it from `β₂` to four digits only.
+    pub second_gain: f32,
+    /// `ε` of Adam.
+    pub epsilon: f32,
 }
 
 /// Where one run of gradient descent stands.
@@ -68,11 +81,25 @@ pub struct Lane {
     pub iterations: u32,
     /// One of the `LANE_` numbers.
     pub status: u32,
+    /// `1 − β₁ᵗ` of Adam's bias correction after `t` steps.
+    pub first_weight: f32,
+    /// `1 − β₂ᵗ`, the same of the second moment.
+    pub second_weight: f32,
+    /// A loss up to this is f32's rounding and counts as unchanged; 0 where it need not be told.
+    pub rounding: f32,
 }
 
 impl Lane {
     /// A run before its first step.
-    pub const START: Lane = Lane { anchor: -1.0, unchanged: 0, iterations: 0, status: LANE_RUNNING };
+    pub const START: Lane = Lane {
+        anchor: -1.0,
+        unchanged: 0,
+        iterations: 0,
+        status: LANE_RUNNING,
+        first_weight: 0.0,
+        second_weight: 0.0,
+        rounding: 0.0,
+    };
 }
 
 /// ReLU, LeakyReLU and the identity: the slope below 0 says which.
@@ -90,6 +117,22 @@ pub const LANE_RESTED: u32 = 1;
 pub const LANE_CAPPED: u32 = 2;
 /// Something left the range of f32.
 pub const LANE_DIVERGED: u32 = 3;
+
+/// Plain gradient descent.
+pub const OPTIMIZER_PLAIN: u32 = 0;
+/// The heavy ball.
+pub const OPTIMIZER_MOMENTUM: u32 = 1;
+/// Adam.
+pub const OPTIMIZER_ADAM: u32 = 2;
+
+/// The number that an optimizer has on the device.
+pub fn optimizer_code(optimizer: Optimizer) -> u32 {
+    match optimizer {
+        Optimizer::Plain => OPTIMIZER_PLAIN,
+        Optimizer::Momentum => OPTIMIZER_MOMENTUM,
+        Optimizer::Adam => OPTIMIZER_ADAM,
+    }
+}
 
 /// The number and the slope that an activation has on the device.
 pub fn activation_code(activation: Activation) -> (u32, f32) {
@@ -227,6 +270,7 @@ pub const UPDATE: EntryPoint = EntryPoint {
         binding(1, "lanes", Access::ReadWrite),
         binding(10, "gradients", Access::Read),
         binding(11, "codes", Access::ReadWrite),
+        binding(12, "moments", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
 };

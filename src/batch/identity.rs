@@ -56,12 +56,13 @@ fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> {
             ("--stop", stop.to_string()),
             ("--solver", solver.to_string()),
         ],
-        Method::Descent(DescentOptions { step, iterations, restarts, seed }) => {
+        Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => {
             let device = inverter.device();
             // It runs in f32 on a GPU and in f64 on the CPU, whose description would add its number of threads.
             let runs_on = if device.works_apart() { device.description() } else { "cpu".to_owned() };
             vec![
                 ("--method", "descent".to_owned()),
+                ("--optimizer", optimizer.to_string()),
                 ("--step", step.map_or("default".to_owned(), |step| step.to_string())),
                 ("--iterations", iterations.to_string()),
                 ("--restarts", restarts.to_string()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use unrelu::batch::files::{Begun, FileRun, Journaling, Stopped};
 use unrelu::batch::{Inverter, Method, Options, SolverChoice};
-use unrelu::descent::DescentOptions;
+use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
 use unrelu::journal::Shard;
@@ -114,7 +114,11 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of --method descent")]
 struct DescentArgs {
-    /// Step size [default: from the layers' norms]
+    /// How gradients become steps: plainly, with momentum 0.9 (heavy ball), or by Adam (0.9, 0.999) [default: plain]
+    #[arg(long, value_name = "plain|momentum|adam")]
+    optimizer: Option<Optimizer>,
+
+    /// Step size, the learning rate [default: from the layers' norms; 0.1 for adam, where it is a length in the code]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     step: Option<f64>,
 
@@ -154,6 +158,7 @@ impl Args {
             MethodName::Layerwise(method) => (false, matches!(method, L1 | Relaxed), method.to_string()),
         };
         let given = [
+            ("--optimizer", self.descent.optimizer.is_some(), descent, "--method descent"),
             ("--step", self.descent.step.is_some(), descent, "--method descent"),
             ("--iterations", self.descent.iterations.is_some(), descent, "--method descent"),
             ("--restarts", self.descent.restarts.is_some(), descent, "--method descent"),
@@ -182,6 +187,7 @@ impl Args {
             MethodName::Descent => {
                 let (given, default) = (&self.descent, DescentOptions::default());
                 Method::Descent(DescentOptions {
+                    optimizer: given.optimizer.unwrap_or(default.optimizer),
                     step: given.step,
                     iterations: given.iterations.unwrap_or(default.iterations),
                     restarts: given.restarts.unwrap_or(default.restarts),

@@ -1,70 +1,25 @@
-//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`, and what finishes
-//! in f64 the runs that the GPU brought as far as f32 goes.
-
-use nalgebra::DMatrix;
-use rayon::prelude::*;
+//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`; `blocked/descend.rs`
+//! is what the CPU device runs.
 
 use crate::cpu::forward::layer_output;
-use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Run, is_usable, start_code};
+use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps};
 use crate::network::Network;
 
-/// Every observation from all its starting codes; the lowest loss is kept. `first_index` is the first column's index
-/// in the whole run, `step` is already chosen.
-///
-/// # Panics
-/// If `observations` does not have the network's output length.
-pub fn descend(
-    network: &Network,
-    observations: &DMatrix<f64>,
-    first_index: u64,
-    options: &DescentOptions,
-    step: f64,
-) -> DescentAnswer {
-    let count = observations.ncols();
-    let runs: Vec<Vec<Run>> = observations
-        .as_slice()
-        .par_chunks(network.observation_length())
-        .enumerate()
-        .map(|(column, observation)| {
-            if !is_usable(observation) {
-                return Vec::new();
-            }
-            (0..=options.restarts)
-                .map(|restart| {
-                    let index = first_index.wrapping_add(column as u64);
-                    let start = start_code(options.seed, index, restart, network.code_length());
-                    run(network, observation, start, 0, step, options.iterations)
-                })
-                .collect()
-        })
-        .collect();
-    let mut answer = DescentAnswer::undetermined(network.code_length(), count);
-    for (column, runs) in runs.iter().enumerate() {
-        for run in runs {
-            answer.offer(column, run);
-        }
-    }
-    answer
-}
-
-/// One run from `code`, of which `done` steps have been taken elsewhere, until the stop rule holds or `cap` steps are
-/// taken in all.
-pub fn run(network: &Network, observation: &[f64], mut code: Vec<f64>, done: u32, step: f64, cap: usize) -> Run {
-    let mut iterations = done;
+/// One run towards `observation` until the stop rule holds or `steps.cap` steps are taken in all.
+pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps) -> Run {
+    let (mut code, mut moments, mut iterations) = (start.code.clone(), start.moments.clone(), start.done);
     let mut watch = LossWatch::new();
     loop {
         let (loss, gradient) = loss_and_gradient(network, observation, &code);
         let gradient_norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-        if !loss.is_finite() || gradient_norm.is_nan() {
+        if !loss.is_finite() || !gradient_norm.is_finite() {
             return Run { code, loss: f64::NAN, converged: false, iterations };
         }
         let converged = watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
-        if converged || iterations as usize >= cap {
+        if converged || iterations as usize >= steps.cap {
             return Run { code, loss, converged, iterations };
         }
-        for (z, g) in code.iter_mut().zip(&gradient) {
-            *z -= step * g;
-        }
+        steps.optimizer.advance(steps.size, iterations, &gradient, &mut code, &mut moments);
         iterations += 1;
     }
 }

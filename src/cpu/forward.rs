@@ -1,4 +1,5 @@
-//! `φ(a) = σ(W a + b)`, layer after layer, one observation at a time. Twin of `shaders/forward.wgsl`.
+//! `φ(a) = σ(W a + b)`, layer after layer, one observation at a time. Twin of `shaders/forward.wgsl`;
+//! `blocked/forward.rs` is what the CPU device runs.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;

@@ -1,9 +1,11 @@
-//! The CPU device: the naive twin of every kernel, in f64 and parallel over the batch only.
+//! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers are held against
+//! and finished by.
 //!
-//! It is the fallback where there is no GPU, the truth that the GPU's f32 answers are held against and finished by.
-//! Each kernel is a function of one observation, so no answer depends on the batch around it. Work runs on the rayon
-//! pool that the caller is in.
+//! [`classify`], [`descend`] and [`forward`] are the naive twins of the kernels, functions of one observation that a
+//! reader believes at sight. What the device itself runs for products is [`blocked`], held against them; there too no
+//! answer depends on the batch around it. Work runs on the rayon pool that the caller is in, and on no other thread.
 
+pub mod blocked;
 pub mod classify;
 pub mod descend;
 pub mod forward;

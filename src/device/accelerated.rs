@@ -1,15 +1,15 @@
-//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU's twins where f32 does not reach.
+//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU where f32 does not reach.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::Device;
 use crate::configuration::{Configurations, check_thresholds};
-use crate::cpu;
-use crate::descent::{DescentAnswer, DescentOptions, Run, is_usable, start_code};
+use crate::cpu::blocked::descend::runs;
+use crate::cpu::forward::forward_one;
+use crate::descent::{DescentAnswer, DescentOptions, Start, is_usable, start_code};
 use crate::error::Result;
 use crate::gpu::GpuDevice;
-use crate::kernel_params::{LANE_DIVERGED, Lane};
 
 impl Device for GpuDevice {
     fn description(&self) -> String {
@@ -28,7 +28,7 @@ impl Device for GpuDevice {
             .filter(|(output, input)| !in_range(input) || !in_range(output))
             .for_each(|(output, input)| {
                 let layers = &self.network().layers()[layers.clone()];
-                output.copy_from_slice(&cpu::forward::forward_one(layers, input));
+                output.copy_from_slice(&forward_one(layers, input));
             });
         Ok(outputs)
     }
@@ -47,7 +47,7 @@ impl Device for GpuDevice {
         options.validate()?;
         self.network().check_observations(observations)?;
         let network = self.network();
-        let step = options.step.unwrap_or_else(|| self.default_step());
+        let steps = options.steps(|| self.default_step());
         let column = |index: usize| observation(observations, index);
         let usable: Vec<usize> = (0..observations.ncols()).filter(|index| is_usable(column(*index))).collect();
         let reached = |index: &usize| column(*index).iter().all(|x| x.is_nan() || fits_f32(*x));
@@ -62,24 +62,24 @@ impl Device for GpuDevice {
             };
             let mut prepared = vec![None; observations.ncols()];
             // A step that f32 can only flush to zero would leave every run where it starts.
-            if (step as f32).is_normal() && !on_device.is_empty() {
+            if (steps.size as f32).is_normal() && !on_device.is_empty() {
                 let starts: Vec<f64> = on_device.iter().flat_map(|index| start(*index)).collect();
                 let starts = DMatrix::from_vec(network.code_length(), on_device.len(), starts);
-                let (codes, lanes) = self.descend_f32(&targets, &starts, options, step)?;
-                for ((index, lane), code) in on_device.iter().zip(lanes).zip(codes.column_iter()) {
-                    prepared[*index] = finite_lane(lane, code.as_slice());
+                let reached = self.descend_f32(&targets, &starts, &steps)?;
+                for (place, index) in on_device.iter().enumerate() {
+                    prepared[*index] = reached.continued(place, *index);
                 }
             }
             // What f32 could not hold starts afresh: f64 tells whether it diverges.
-            let runs: Vec<Run> = usable
-                .par_iter()
+            let starts: Vec<Start> = usable
+                .iter()
                 .map(|index| {
-                    let (code, done) = prepared[*index].clone().unwrap_or_else(|| (start(*index), 0));
-                    cpu::descend::run(network, column(*index), code, done, step, options.iterations)
+                    let fresh = || Start::fresh(*index, start(*index), steps.optimizer);
+                    prepared[*index].take().unwrap_or_else(fresh)
                 })
                 .collect();
-            for (index, run) in usable.iter().zip(&runs) {
-                answer.offer(*index, run);
+            for (index, run) in usable.iter().zip(runs(network, observations, &starts, &steps)) {
+                answer.offer(*index, &run);
             }
         }
         Ok(answer)
@@ -101,10 +101,4 @@ fn observation(observations: &DMatrix<f64>, index: usize) -> &[f64] {
 
 fn fits_f32(number: f64) -> bool {
     (number as f32).is_finite()
-}
-
-/// The code and the steps taken of a lane that stayed in range.
-fn finite_lane(lane: Lane, code: &[f64]) -> Option<(Vec<f64>, u32)> {
-    let in_range = lane.status != LANE_DIVERGED && code.iter().all(|z| z.is_finite());
-    in_range.then(|| (code.to_vec(), lane.iterations))
 }

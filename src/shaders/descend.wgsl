@@ -17,6 +17,12 @@ struct DescendParams {
     loss_tolerance: f32,
     unchanged_steps: u32,
     iteration_cap: u32,
+    optimizer: u32,
+    first_decay: f32,
+    first_gain: f32,
+    second_decay: f32,
+    second_gain: f32,
+    epsilon: f32,
 }
 
 struct LayerParams {
@@ -32,6 +38,9 @@ struct Lane {
     unchanged: u32,
     iterations: u32,
     status: u32,
+    first_weight: f32,
+    second_weight: f32,
+    rounding: f32,
 }
 
 const ACTIVATION_SIGMOID: u32 = 1u;
@@ -41,6 +50,10 @@ const LANE_RUNNING: u32 = 0u;
 const LANE_RESTED: u32 = 1u;
 const LANE_CAPPED: u32 = 2u;
 const LANE_DIVERGED: u32 = 3u;
+
+const OPTIMIZER_PLAIN: u32 = 0u;
+const OPTIMIZER_MOMENTUM: u32 = 1u;
+const OPTIMIZER_ADAM: u32 = 2u;
 
 const MAGNITUDE: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;
@@ -65,6 +78,8 @@ override WORKGROUP: u32 = 64u;
 
 @group(0) @binding(10) var<storage, read> gradients: array<f32>;
 @group(0) @binding(11) var<storage, read_write> codes: array<f32>;
+// The first and second moment of each entry of the codes, as far as the optimizer keeps them.
+@group(0) @binding(12) var<storage, read_write> moments: array<vec2<f32>>;
 
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 // [input][unit], a column longer so that invocations side by side do not meet in one memory bank, and
@@ -123,7 +138,7 @@ fn residual(
     if local == 0u && lanes[lane].status == LANE_RUNNING {
         if !is_finite(loss) {
             lanes[lane].status = LANE_DIVERGED;
-        } else if abs(loss - lanes[lane].anchor) <= descent.loss_tolerance * loss {
+        } else if loss <= lanes[lane].rounding || abs(loss - lanes[lane].anchor) <= descent.loss_tolerance * loss {
             lanes[lane].unchanged += 1u;
         } else {
             lanes[lane].anchor = loss;
@@ -170,6 +185,23 @@ fn backward(
     }
 }
 
+// The direction against which an entry of a code steps: the gradient, the heavy ball's velocity (Polyak 1964), or
+// Adam's quotient (Kingma and Ba 2015, Algorithm 1). `weights`: 1 − β₁ᵗ and 1 − β₂ᵗ.
+fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
+    if descent.optimizer == OPTIMIZER_PLAIN {
+        return g;
+    }
+    let before = moments[at];
+    let first = descent.first_decay * before.x + descent.first_gain * g;
+    if descent.optimizer == OPTIMIZER_MOMENTUM {
+        moments[at] = vec2<f32>(first, 0.0);
+        return first;
+    }
+    let second = descent.second_decay * before.y + descent.second_gain * g * g;
+    moments[at] = vec2<f32>(first, second);
+    return (first / weights.x) / (sqrt(second / weights.y) + descent.epsilon);
+}
+
 // Ends the run or takes a step. One workgroup a lane.
 @compute @workgroup_size(WORKGROUP)
 fn update(
@@ -198,13 +230,23 @@ fn update(
             status = LANE_CAPPED;
         }
     }
+    // 1 − βᵗ as the moment of a gradient that is always 1: nothing cancels, as it would in 1 − pow(β, t).
+    let weights = vec2<f32>(
+        descent.first_decay * state.first_weight + descent.first_gain,
+        descent.second_decay * state.second_weight + descent.second_gain,
+    );
     if status == LANE_RUNNING {
         for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
-            codes[first + entry] -= descent.step * gradients[first + entry];
+            let at = first + entry;
+            codes[at] -= descent.step * step_direction(at, gradients[at], weights);
         }
     }
     if local == 0u {
         lanes[lane].status = status;
-        lanes[lane].iterations = state.iterations + u32(status == LANE_RUNNING);
+        if status == LANE_RUNNING {
+            lanes[lane].iterations = state.iterations + 1u;
+            lanes[lane].first_weight = weights.x;
+            lanes[lane].second_weight = weights.y;
+        }
     }
 }

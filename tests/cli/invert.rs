@@ -166,6 +166,8 @@ fn options_that_make_no_sense() {
     refused(&["--method", "simplex"], &["linf, l1, relaxed, exact or descent"]);
     refused(&["--rows", "some"], &["corrected, printed, inactive"]);
     refused(&["--restarts", "3"], &["--restarts", "--method descent"]);
+    refused(&["--optimizer", "adam"], &["--optimizer", "--method descent"]);
+    refused(&["--method", "descent", "--optimizer", "sgd"], &["--optimizer", "sgd", "plain, momentum or adam"]);
     refused(&["--threads", "0"], &["--threads", "1 to 1024"]);
     refused(&["--threads", "100000"], &["--threads", "1 to 1024"]);
     refused(&["--method", "descent", "--rows", "printed"], &["--rows", "layer-wise"]);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::CpuDevice;
-use unrelu::descent::DescentOptions;
+use unrelu::cpu::{CpuDevice, descend};
+use unrelu::descent::{DescentOptions, Optimizer, Start, Steps};
 use unrelu::device::Device;
 use unrelu::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED};
 use unrelu::network::{Activation, Network};
@@ -112,19 +112,85 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
     }
 }
 
+/// Entry by entry, codes and what the optimizer keeps, against the twin, without the finish in f64.
+#[test]
+fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
+    let Some(device) = gpu::context(None) else { return };
+    drop(device);
+    for depth in 1..=3 {
+        for (case, output) in OUTPUTS.into_iter().enumerate() {
+            let seed = (250 + 10 * depth + case) as u64;
+            let network = network(seed, &random_widths(seed, depth), Activation::LeakyRelu(0.2), output);
+            let gpu = gpu::device(&network).unwrap();
+            let k = network.code_length();
+            let starts = matrix(seed + 1, k, 7);
+            let observations = CpuDevice::new(Arc::clone(&network)).forward(0..depth, &matrix(seed + 2, k, 7)).unwrap();
+            for optimizer in [Optimizer::Momentum, Optimizer::Adam] {
+                let options = DescentOptions { optimizer, iterations: 15, ..DescentOptions::default() };
+                let steps = options.steps(|| gpu.default_step());
+                let reached = gpu.descend_f32(&observations, &starts, &steps).unwrap();
+                assert_eq!(reached.moments.len(), 7 * k);
+                for column in 0..7 {
+                    let start = Start::fresh(column, starts.column(column).as_slice().to_vec(), optimizer);
+                    let x = observations.column(column);
+                    let expected = descend::run(&network, x.as_slice(), &start, &steps);
+                    let name = format!("{optimizer} depth {depth} {output} run {column}");
+                    let right = DMatrix::from_vec(k, 1, expected.code);
+                    let left = reached.codes.columns(column, 1).into_owned();
+                    expect(matrices(&name, &left, &right, &constant(&left, CODES_AFTER_A_FEW_STEPS)));
+                    assert_eq!(reached.lanes[column].iterations, expected.iterations, "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// What a run hands over to f64 must carry it on where it stands: 20 steps on the device and 20 in f64 are 40 in f64.
+#[test]
+fn a_run_goes_on_in_f64_where_the_device_left_it() {
+    let network = network(87, &[4, 15, 45], Activation::LeakyRelu(0.3), Activation::LeakyRelu(0.3));
+    let Some(gpu) = gpu::device(&network) else { return };
+    let starts = matrix(88, 4, 5);
+    let observations = CpuDevice::new(Arc::clone(&network)).forward(0..2, &matrix(89, 4, 5)).unwrap();
+    for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
+        let options = DescentOptions { optimizer, iterations: 40, ..DescentOptions::default() };
+        let steps = options.steps(|| gpu.default_step());
+        let reached = gpu.descend_f32(&observations, &starts, &Steps { cap: 20, ..steps }).unwrap();
+        for column in 0..5 {
+            let x = observations.column(column);
+            let whole = Start::fresh(column, starts.column(column).as_slice().to_vec(), optimizer);
+            let expected = descend::run(&network, x.as_slice(), &whole, &steps);
+            let continued = reached.continued(column, column).unwrap();
+            assert_eq!(continued.done, 20);
+            let found = descend::run(&network, x.as_slice(), &continued, &steps);
+            let (left, right) = (DMatrix::from_vec(4, 1, found.code), DMatrix::from_vec(4, 1, expected.code));
+            let name = format!("{optimizer} continued, run {column}");
+            expect(matrices(&name, &left, &right, &constant(&left, 3.0 * CODES_AFTER_A_FEW_STEPS)));
+            let forgetful = Start { moments: vec![[0.0; 2]; optimizer.moments(4)], ..continued };
+            let lost = descend::run(&network, x.as_slice(), &forgetful, &steps).code;
+            let lost = DMatrix::from_vec(4, 1, lost);
+            let same = matrices("forgetful", &lost, &right, &constant(&lost, 3.0 * CODES_AFTER_A_FEW_STEPS)).is_ok();
+            assert_eq!(same, optimizer == Optimizer::Plain, "{name}: the comparison cannot fail");
+        }
+    }
+}
+
 #[test]
 fn descent_agrees_where_both_converge() {
     let network = network(80, &[4, 15, 45], Activation::LeakyRelu(0.3), Activation::LeakyRelu(0.3));
     let Some(gpu) = gpu::device(&network) else { return };
     let cpu = CpuDevice::new(Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(81, 4, 20)).unwrap();
-    let options = DescentOptions { iterations: 20_000, ..DescentOptions::default() };
-    let left = gpu.descend(&observations, 0, &options).unwrap();
-    let right = cpu.descend(&observations, 0, &options).unwrap();
-    let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
-    assert!(both.len() >= 15, "only {} of 20 converge on both", both.len());
-    let (left, right) = (left.codes.select_columns(&both), right.codes.select_columns(&both));
-    expect(matrices("descent converged", &left, &right, &constant(&left, CODES_CONVERGED)));
+    for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
+        let options = DescentOptions { optimizer, iterations: 20_000, ..DescentOptions::default() };
+        let left = gpu.descend(&observations, 0, &options).unwrap();
+        let right = cpu.descend(&observations, 0, &options).unwrap();
+        let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
+        assert!(both.len() >= 15, "{optimizer}: only {} of 20 converge on both", both.len());
+        let (left, right) = (left.codes.select_columns(&both), right.codes.select_columns(&both));
+        let name = format!("descent by {optimizer} converged");
+        expect(matrices(&name, &left, &right, &constant(&left, CODES_CONVERGED)));
+    }
 }
 
 #[test]
@@ -133,17 +199,17 @@ fn the_stop_rule_holds_on_the_device() {
     let Some(gpu) = gpu::device(&network) else { return };
     let (observations, starts) = (matrix(85, 45, 9), matrix(86, 4, 9));
     let options = DescentOptions { iterations: 5000, ..DescentOptions::default() };
-    let (_, lanes) = gpu.descend_f32(&observations, &starts, &options, gpu.default_step()).unwrap();
+    let steps = options.steps(|| gpu.default_step());
+    let lanes = gpu.descend_f32(&observations, &starts, &steps).unwrap().lanes;
     for lane in &lanes {
         assert_eq!(lane.status, LANE_RESTED);
         assert!(lane.iterations > 20 && lane.iterations < 5000 && lane.unchanged >= 20, "{lane:?}");
     }
 
-    let (_, lanes) = gpu.descend_f32(&observations, &starts, &options, 10.0).unwrap();
+    let lanes = gpu.descend_f32(&observations, &starts, &Steps { size: 10.0, ..steps }).unwrap().lanes;
     assert!(lanes.iter().all(|lane| lane.status == LANE_DIVERGED));
 
-    let capped = DescentOptions { iterations: 5, ..options };
-    let (_, lanes) = gpu.descend_f32(&observations, &starts, &capped, gpu.default_step()).unwrap();
+    let lanes = gpu.descend_f32(&observations, &starts, &Steps { cap: 5, ..steps }).unwrap().lanes;
     assert!(lanes.iter().all(|lane| lane.status == LANE_CAPPED && lane.iterations == 5));
 }
 

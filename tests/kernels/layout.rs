@@ -34,9 +34,15 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             gradient_tolerance,
             loss_tolerance,
             unchanged_steps,
-            iteration_cap
+            iteration_cap,
+            optimizer,
+            first_decay,
+            first_gain,
+            second_decay,
+            second_gain,
+            epsilon
         }),
-        layout!(Lane { anchor, unchanged, iterations, status }),
+        layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding }),
     ]
 }
 
@@ -164,6 +170,9 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("ACTIVATION_LINEAR", params::ACTIVATION_LINEAR),
         ("ACTIVATION_SIGMOID", params::ACTIVATION_SIGMOID),
         ("ACTIVATION_TANH", params::ACTIVATION_TANH),
+        ("OPTIMIZER_PLAIN", params::OPTIMIZER_PLAIN),
+        ("OPTIMIZER_MOMENTUM", params::OPTIMIZER_MOMENTUM),
+        ("OPTIMIZER_ADAM", params::OPTIMIZER_ADAM),
         ("LANE_RUNNING", params::LANE_RUNNING),
         ("LANE_RESTED", params::LANE_RESTED),
         ("LANE_CAPPED", params::LANE_CAPPED),
@@ -174,7 +183,7 @@ fn numbers_that_stand_for_something_are_the_same() {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !name.starts_with("ACTIVATION_") && !name.starts_with("LANE_") {
+            if !["ACTIVATION_", "LANE_", "OPTIMIZER_"].iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }
             let (_, expected) = expected.iter().find(|(rust, _)| *rust == name).expect(name);

@@ -1,5 +1,6 @@
 //! The devices: one suite that each of them runs, the GPU held against the CPU directly, and the parts around them.
 
+mod blocked;
 mod compare;
 mod cpu_twins;
 mod fixtures;

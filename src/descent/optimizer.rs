@@ -1,0 +1,137 @@
+//! How a run of gradient descent turns gradients into steps: plainly, with momentum, or by Adam. The device's twin
+//! stands in `shaders/descend.wgsl`, `update`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The first and second moment of an entry's gradients, as far as the optimizer keeps them.
+pub type Moments = [f64; 2];
+
+/// The rule of a step; `s` is the step size, `g` the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Optimizer {
+    /// `z ← z − s g`.
+    #[default]
+    Plain,
+    /// The heavy ball (Polyak 1964, "Some methods of speeding up the convergence of iteration methods"), not Nesterov's
+    /// look-ahead: `v ← μ v + g`, `z ← z − s v` with `μ` = [`Self::MOMENTUM`], as `torch.optim.SGD` writes it. Far
+    /// along one direction it moves `1/(1 − μ)` times as fast as plain descent with the same step.
+    Momentum,
+    /// Adam (Kingma and Ba 2015, Algorithm 1) with bias correction: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
+    /// `z ← z − s (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)` at step `t` from 1. The step is a length in the code
+    /// itself, about the most that an entry moves, whatever the scale of the loss.
+    Adam,
+}
+
+impl Optimizer {
+    /// `μ` of momentum.
+    pub const MOMENTUM: f64 = 0.9;
+    /// `β₁` of Adam.
+    pub const FIRST_DECAY: f64 = 0.9;
+    /// `β₂` of Adam.
+    pub const SECOND_DECAY: f64 = 0.999;
+    /// `ε` of Adam.
+    pub const EPSILON: f64 = 1e-8;
+    /// Adam's step size by default. Kingma and Ba's 0.001 cannot cross a code of N(0, 1) in the 1,000 iterations that are
+    /// the default, nor can 0.01 on a trained generator: of 128 observations of random 20→60→784 networks 0, 54, 128 end
+    /// within 1 % of their code by 0.001, 0.01 and 0.1; of a trained 20→200→500→784 at noise 0.01, 10 are reproduced by
+    /// 0.01 and 71 by 0.1.
+    pub const ADAM_STEP: f64 = 0.1;
+
+    /// The step size where none is given. Plain descent takes `inverse_curvature`, with which it cannot overshoot;
+    /// momentum takes the same, being stable on a quadratic up to `2(1 + μ)` of it (Polyak 1964). Adam takes
+    /// [`Self::ADAM_STEP`].
+    pub fn default_step(self, inverse_curvature: impl FnOnce() -> f64) -> f64 {
+        match self {
+            Optimizer::Plain | Optimizer::Momentum => inverse_curvature(),
+            Optimizer::Adam => Self::ADAM_STEP,
+        }
+    }
+
+    /// How many [`Moments`] a code of `code_length` entries needs.
+    pub fn moments(self, code_length: usize) -> usize {
+        if self == Optimizer::Plain { 0 } else { code_length }
+    }
+
+    /// Takes one step of size `step` after `taken` others, all of which `moments` has seen (zero before the first).
+    pub fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
+        match self {
+            Optimizer::Plain => {
+                for (z, g) in code.iter_mut().zip(gradient) {
+                    *z -= step * g;
+                }
+            }
+            Optimizer::Momentum => {
+                for ((z, g), [v, _]) in code.iter_mut().zip(gradient).zip(moments) {
+                    *v = Self::MOMENTUM * *v + g;
+                    *z -= step * *v;
+                }
+            }
+            Optimizer::Adam => {
+                let t = f64::from(taken) + 1.0;
+                let (first_weight, second_weight) = (1.0 - Self::FIRST_DECAY.powf(t), 1.0 - Self::SECOND_DECAY.powf(t));
+                for ((z, g), [m, v]) in code.iter_mut().zip(gradient).zip(moments) {
+                    *m = Self::FIRST_DECAY * *m + (1.0 - Self::FIRST_DECAY) * g;
+                    *v = Self::SECOND_DECAY * *v + (1.0 - Self::SECOND_DECAY) * g * g;
+                    *z -= step * (*m / first_weight) / ((*v / second_weight).sqrt() + Self::EPSILON);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Optimizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Optimizer::Plain => "plain",
+            Optimizer::Momentum => "momentum",
+            Optimizer::Adam => "adam",
+        })
+    }
+}
+
+impl FromStr for Optimizer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "plain" => Ok(Optimizer::Plain),
+            "momentum" => Ok(Optimizer::Momentum),
+            "adam" => Ok(Optimizer::Adam),
+            _ => Err(format!("found `{text}`, expected plain, momentum or adam")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By `torch.optim.SGD(lr=0.1, momentum=0.9)` and `torch.optim.Adam(lr=0.1)`'s formulas, done by hand for the
+    /// gradients 2, then −1.
+    #[test]
+    fn two_steps_by_hand() {
+        let walk = |optimizer: Optimizer| {
+            let (mut code, mut moments) = ([1.0], vec![[0.0; 2]; optimizer.moments(1)]);
+            for (taken, g) in [(0, 2.0), (1, -1.0)] {
+                optimizer.advance(0.1, taken, &[g], &mut code, &mut moments);
+            }
+            code[0]
+        };
+        assert!((walk(Optimizer::Plain) - (1.0 - 0.2 + 0.1)).abs() < 1e-15);
+        // v: 2, then 0.9·2 − 1 = 0.8.
+        assert!((walk(Optimizer::Momentum) - (1.0 - 0.2 - 0.08)).abs() < 1e-15);
+        // The first step is the sign's: 0.1. Then m = 0.9·0.2 − 0.1 = 0.08 over 0.19, v = 0.999·0.004 + 0.001 = 0.004996
+        // over 0.001999.
+        let second = 0.1 * (0.08 / 0.19) / ((0.004996_f64 / 0.001999).sqrt() + 1e-8);
+        assert!((walk(Optimizer::Adam) - (1.0 - 0.1 / (1.0 + 0.5e-8) - second)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
+            assert_eq!(optimizer.to_string().parse(), Ok(optimizer));
+        }
+        assert!("sgd".parse::<Optimizer>().unwrap_err().contains("plain, momentum or adam"));
+    }
+}

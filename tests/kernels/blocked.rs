@@ -1,0 +1,121 @@
+//! The CPU's blocked kernels against the naive twins, and against themselves in other company.
+
+use std::collections::BTreeSet;
+
+use nalgebra::DMatrix;
+use unrelu::cpu::blocked::descend::runs;
+use unrelu::cpu::{blocked, descend, forward};
+use unrelu::descent::{Optimizer, Start, Steps, default_step};
+use unrelu::network::Activation;
+
+use crate::compare::{expect, matrices};
+use crate::fixtures::{OUTPUTS, matrix, network, random_widths};
+
+/// Both add up the same terms in f64, in other orders.
+const ROUNDING: f64 = 1e-12;
+
+fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn forward_is_the_twins() {
+    for depth in 1..=4 {
+        for (case, output) in OUTPUTS.into_iter().enumerate() {
+            let seed = (300 + 10 * depth + case) as u64;
+            let network = network(seed, &random_widths(seed, depth), Activation::LeakyRelu(0.1), output);
+            for count in [1, 7, 300] {
+                let codes = matrix(seed, network.code_length(), count);
+                let expected = forward::forward(&network, 0..depth, &codes);
+                let found = blocked::forward::forward(&network, 0..depth, &codes);
+                let allowed = expected.map(|x| ROUNDING * (1.0 + x.abs()));
+                expect(matrices(&format!("blocked forward {depth} {output} {count}"), &found, &expected, &allowed));
+            }
+        }
+    }
+}
+
+#[test]
+fn forward_does_not_depend_on_the_batch_bit_by_bit() {
+    let network = network(320, &[20, 300, 500], Activation::Relu, Activation::Tanh);
+    let codes = matrix(321, 20, 301);
+    let whole = in_pool(2, || blocked::forward::forward(&network, 0..2, &codes));
+    for (threads, columns) in [(1, 0..301), (3, 0..301), (1, 4..5), (2, 100..117)] {
+        let part = codes.columns(columns.start, columns.len()).into_owned();
+        let found = in_pool(threads, || blocked::forward::forward(&network, 0..2, &part));
+        assert_eq!(found, whole.columns(columns.start, columns.len()), "{threads} threads, {columns:?}");
+    }
+}
+
+const OPTIMIZERS: [Optimizer; 3] = [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam];
+
+/// Runs towards nine observations, some of which have taken steps elsewhere.
+fn starts(code_length: usize, count: usize, optimizer: Optimizer) -> Vec<Start> {
+    let start = |place: usize| {
+        let code = matrix(400 + place as u64, code_length, 1).as_slice().to_vec();
+        let mut start = Start::fresh(place % 9, code, optimizer);
+        start.done = (place % 4) as u32 * 20;
+        start.moments.fill([0.01 * start.done as f64, 0.02 * start.done as f64]);
+        start
+    };
+    (0..count).map(start).collect()
+}
+
+#[test]
+fn each_run_is_the_twins() {
+    for (case, output) in OUTPUTS.into_iter().enumerate() {
+        let network = network(330 + case as u64, &[4, 19, 45], Activation::LeakyRelu(0.3), output);
+        let mut observations = forward::forward(&network, 0..2, &matrix(340, 4, 9));
+        observations[(3, 1)] = f64::NAN;
+        for optimizer in OPTIMIZERS {
+            let starts = starts(4, 40, optimizer);
+            let size = optimizer.default_step(|| default_step(&network));
+            let steps = Steps { optimizer, size, cap: 100 };
+            for (start, found) in starts.iter().zip(runs(&network, &observations, &starts, &steps)) {
+                let expected = descend::run(&network, observations.column(start.observation).as_slice(), start, &steps);
+                let case = format!("{optimizer} {output}");
+                assert_eq!((found.converged, found.iterations), (expected.converged, expected.iterations), "{case}");
+                let column = |code: &[f64]| DMatrix::from_column_slice(4, 1, code);
+                let allowed = DMatrix::from_element(4, 1, 1e-10);
+                expect(matrices(&format!("blocked {case}"), &column(&found.code), &column(&expected.code), &allowed));
+                assert!((found.loss - expected.loss).abs() <= 1e-10 * (1.0 + expected.loss), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_diverges_ends_as_the_twins_does() {
+    let network = network(345, &[4, 45], Activation::Relu, Activation::Identity);
+    let (observations, starts) = (matrix(346, 45, 9), starts(4, 30, Optimizer::Momentum));
+    let steps = Steps { optimizer: Optimizer::Momentum, size: 30.0, cap: 1000 };
+    for (start, found) in starts.iter().zip(runs(&network, &observations, &starts, &steps)) {
+        let expected = descend::run(&network, observations.column(start.observation).as_slice(), start, &steps);
+        assert!(found.loss.is_nan() && expected.loss.is_nan() && !found.converged);
+        assert_eq!(found.iterations, expected.iterations);
+    }
+}
+
+#[test]
+fn runs_that_end_leave_the_others_alone_bit_by_bit() {
+    let network = network(350, &[5, 40, 90], Activation::LeakyRelu(0.5), Activation::LeakyRelu(0.5));
+    let mut observations = forward::forward(&network, 0..2, &matrix(351, 5, 9));
+    // This one's runs diverge.
+    observations.column_mut(5).fill(1e200);
+    for optimizer in OPTIMIZERS {
+        let starts = starts(5, 300, optimizer);
+        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 1500 };
+        let whole = in_pool(2, || runs(&network, &observations, &starts, &steps));
+        assert!(whole.iter().any(|run| run.converged) && whole.iter().any(|run| run.loss.is_nan()), "{optimizer}");
+        let ends: BTreeSet<u32> = whole.iter().map(|run| run.iterations).collect();
+        assert!(ends.len() > 20, "{optimizer}: the runs end too much alike to prove anything");
+        for (threads, part) in [(1, 0..300), (3, 0..300), (1, 17..18), (2, 40..77)] {
+            let found = in_pool(threads, || runs(&network, &observations, &starts[part.clone()], &steps));
+            let same = found.iter().zip(&whole[part.clone()]).all(|(found, whole)| {
+                (&found.code, found.loss.to_bits(), found.iterations, found.converged)
+                    == (&whole.code, whole.loss.to_bits(), whole.iterations, whole.converged)
+            });
+            assert!(same, "{optimizer}, {threads} threads, {part:?}");
+        }
+    }
+}
