@@ -103,7 +103,7 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
 }
 
 /// Checks that multipliers, already clipped to their sign, prove a largest or summed violation above `cutoff`: the dual tests, and a
-/// dual objective that exceeds it by more than the gap test forgives at `scale` (`Q`, of any point close by).
+/// dual objective that exceeds it by what those forgive (`2e-8` of its terms) and by `1e-12` of the largest `|b_u| + |t_u|`.
 pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff: f64) -> Verdict {
     let fail = |failed| Verdict::NotCertified { objective: f64::NAN, failed };
     if y.iter().any(|y| !y.is_finite()) {
@@ -116,9 +116,10 @@ pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff:
         return fail(FailedTest::DualEquation);
     }
     let products = || problem.rows.iter().zip(y).map(|(row, y)| row.bound * y);
-    // The multipliers may miss the normalisation, and each product its rounding.
+    // The multipliers may miss the normalisation, and bounds carry the rounding of what they are differences of.
     let size: f64 = products().map(f64::abs).sum();
-    let bound = -products().sum::<f64>() - 2.0 * DUAL_TOLERANCE * size;
+    let largest = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
+    let bound = -products().sum::<f64>() - 2.0 * DUAL_TOLERANCE * size - GAP_OF_SCALE * largest;
     if bound > cutoff { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
 }
 

@@ -64,8 +64,8 @@ pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Pr
     solve_certified_knowing(system, solver, problems, &vec![Known::default(); problems.len()])
 }
 
-/// As [`solve_certified`], each problem with what is known of it. The answers do not depend on that, the work does; only of a problem
-/// with a cutoff the answer may be that its optimum is above it.
+/// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is determined do not depend on that, the work
+/// does; only of a problem with a cutoff the answer may be that its optimum is above it.
 pub fn solve_certified_knowing(
     system: &LayerSystem,
     solver: &dyn Solver,
@@ -87,7 +87,8 @@ pub fn solve_certified_knowing(
                 let pivots = checked.pivots;
                 let afresh = solver.solve(system, std::slice::from_ref(problem)).pop();
                 let Some(afresh) = afresh else { return CertifiedSolution::missing(system) };
-                checked = CertifiedSolution { pivots, ..check(system, solver, problem, afresh, None) };
+                checked = check(system, solver, problem, afresh, None);
+                checked.pivots += pivots;
             }
             let mut attempt = 0;
             while !checked.is_certified()
@@ -95,11 +96,11 @@ pub fn solve_certified_knowing(
             {
                 attempt += 1;
                 let again = check(system, solver, problem, solution, None);
-                let iterations = checked.iterations + again.iterations;
+                let (iterations, pivots) = (checked.iterations + again.iterations, checked.pivots + again.pivots);
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
                     checked = CertifiedSolution { path, ..again };
                 }
-                checked.iterations = iterations;
+                (checked.iterations, checked.pivots) = (iterations, pivots);
                 checked.retried = true;
             }
             checked

@@ -22,6 +22,8 @@ use super::{RowRule, Tolerances};
 #[derive(Debug, Clone)]
 pub struct MonotoneSearch {
     tolerances: Tolerances,
+    /// Targets of +∞, above any ε.
+    saturated: usize,
     /// Finite targets in ascending order, to tell which steps have equal rows.
     sorted: Vec<f64>,
     printed: bool,
@@ -35,6 +37,8 @@ pub struct MonotoneSearch {
     solved: Vec<(CaseCounts, f64)>,
     /// How far below the least feasible step the next try is.
     stride: usize,
+    /// Whether the step right under an optimum's reach has been tried.
+    stepped: bool,
     /// Where to begin.
     first: usize,
     abandoned: bool,
@@ -48,12 +52,14 @@ impl MonotoneSearch {
     pub fn new(tolerances: Tolerances, shape: Shape, rule: RowRule, target: Target<'_>, first: usize) -> Self {
         let mut sorted: Vec<f64> = target.finite().collect();
         sorted.sort_by(f64::total_cmp);
+        let saturated = target.values.iter().filter(|t| **t == f64::INFINITY).count();
         let (printed, upper_factor) = match (shape, rule) {
             (Shape::Leaky(slope), RowRule::Printed) => (true, 1.0 / slope),
             _ => (false, 1.0),
         };
         MonotoneSearch {
             tolerances,
+            saturated,
             sorted,
             printed,
             upper_factor,
@@ -61,6 +67,7 @@ impl MonotoneSearch {
             feasible: None,
             solved: Vec::new(),
             stride: 1,
+            stepped: false,
             first,
             abandoned: false,
         }
@@ -146,14 +153,16 @@ impl MonotoneSearch {
         let lowest = self.tolerances.first_reaching(tolerance.max(delta)).clamp(self.least.min(step), step);
         self.solved.push((self.case_counts(lowest), delta));
         self.learn(lowest, delta);
-        // The optimum does not reach further down: that the next step is infeasible is the best guess.
-        self.stride = 1;
+        if !std::mem::replace(&mut self.stepped, true) {
+            // The optimum does not reach further down: that the next step is infeasible is the best guess, once.
+            self.stride = 1;
+        }
         lowest
     }
 
-    /// Finite entries above a step's ε.
+    /// Entries above a step's ε.
     pub fn active_count(&self, step: usize) -> usize {
-        self.case_counts(step).0
+        self.case_counts(step).0 + self.saturated
     }
 
     fn learn(&mut self, step: usize, delta: f64) {

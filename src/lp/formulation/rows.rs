@@ -56,7 +56,7 @@ enum Case {
 }
 
 /// The least tolerance down to which `z`, optimal with violation `δ` at `epsilon`, stays optimal: below it some entry counts as active whose
-/// lower row `t − a ≤ δ` does not hold. Steps in between only add rows that hold, and `δ*` never falls with ε. `None` for the printed
+/// lower row `t − a ≤ δ` does not hold. Steps in between only tighten rows that hold, and `δ*` never rises with ε. `None` for the printed
 /// LeakyReLU rows, for which that is not so.
 pub fn holds_down_to(
     system: &LayerSystem,

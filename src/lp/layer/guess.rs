@@ -47,6 +47,9 @@ impl Guess {
         }
         let problem = Problem { rows, objective: Objective::LargestViolation };
         let mut z = interior_point::fit(system, &problem, state);
+        if z.iter().any(|z| !z.is_finite()) {
+            return None;
+        }
         if system.nonnegative {
             z.iter_mut().for_each(|z| *z = z.max(0.0));
         }

@@ -57,6 +57,12 @@ impl Lu {
         true
     }
 
+    /// The smallest pivot over the largest: small where multipliers may be nothing but rounding.
+    pub fn pivot_share(&self) -> f64 {
+        let pivots = || (0..self.size).map(|p| self.row(p)[p].abs());
+        pivots().fold(f64::INFINITY, f64::min) / pivots().fold(f64::MIN_POSITIVE, f64::max)
+    }
+
     /// Solves `A x = b` in place.
     pub fn solve(&mut self, b: &mut [f64]) {
         let mut x = std::mem::take(&mut self.work);

@@ -107,7 +107,7 @@ pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f6
 }
 
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
-const ENORMOUS: f64 = 1e7;
+pub(crate) const ENORMOUS: f64 = 1e7;
 
 /// How often violated units are taken back before all are.
 const READMISSIONS: u32 = 3;

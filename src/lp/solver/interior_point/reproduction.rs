@@ -3,6 +3,7 @@
 //! Where a `z` violates no row, `y = 0` proves the optimum of both violation objectives. Every other optimum satisfies the equations
 //! (units held between rows that leave no room) as well, so if those have full column rank it is the only one.
 
+use super::ENORMOUS;
 use super::lanes::{Lane, numbers, numbers_mut};
 use super::packed::PackedWeights;
 use super::products::products;
@@ -39,7 +40,8 @@ impl State {
         numbers_mut(&mut scaled).iter_mut().zip(&z).for_each(|(scaled, z)| *scaled = z / self.rows.z_scale);
         products(weights, &self.rows.units, &scaled, &mut self.point.a);
         let size = 1.0 + numbers(&scaled).iter().map(|z| z.abs()).sum::<f64>();
-        (self.largest_violation() <= ROUNDING * size).then_some(z)
+        let moderate = numbers(&scaled).iter().all(|z| z.abs() <= ENORMOUS);
+        (moderate && self.largest_violation() <= ROUNDING * size).then_some(z)
     }
 
     /// The value of a unit whose rows leave it no room without a violation.

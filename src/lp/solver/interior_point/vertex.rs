@@ -17,6 +17,8 @@ use crate::lp::basis::{Basis, Tight};
 const TIGHT: f64 = 0.5;
 /// Multipliers under this are not called positive (they are scaled to sum to about 1 or to be at most 1 each).
 const POSITIVE: f64 = 1e-9;
+/// Smallest pivot over largest from which multipliers of 1e-9 are more than rounding.
+const WELL_CONDITIONED: f64 = 1e-6;
 /// How far a row may be violated, in units of the largest bound.
 const VIOLATED: f64 = 1e-11;
 
@@ -163,7 +165,7 @@ impl State {
             }
             vertex.right.push(equation.value);
         }
-        if !vertex.lu.factor() {
+        if !vertex.lu.factor() || vertex.lu.pivot_share() < WELL_CONDITIONED {
             return false;
         }
         vertex.lu.solve(&mut vertex.right);

@@ -92,7 +92,7 @@ impl Tableau {
             }
         }
         self.set_multipliers(weights, &gradient, true);
-        let only = self.multipliers.iter().all(|&y| y > POSITIVE);
+        let only = self.strictly_between(|_, _| (0.0, f64::INFINITY));
         (if only { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
     }
 

@@ -1,5 +1,5 @@
-//! From one optimum to the next: the same observation at another ε has nearly the same problem, and its optimal vertex is a
-//! few pivots away.
+//! From a vertex near the optimum to the optimum: that of the same observation at another ε, that of the problem with fewer rows, or
+//! the one that the interior point came near to.
 //!
 //! [`primal`] and [`dual`] serve the largest violation and linear objectives, [`piecewise`] the sum of violations; both work on a
 //! [`tableau`], a vertex with its explicit inverse. They are a short cut and no more: whatever is not proven to be the only
@@ -12,6 +12,7 @@ mod piecewise;
 mod primal;
 mod tableau;
 
+use super::interior_point::ENORMOUS;
 use super::interior_point::lanes::numbers;
 use super::interior_point::packed::PackedWeights;
 use super::interior_point::rows::Kind;
@@ -24,6 +25,8 @@ use tableau::{Constraint, Tableau};
 
 /// Multipliers are called strictly positive from here (they sum to about 1, or are at most 1 each).
 const POSITIVE: f64 = 1e-9;
+/// What rounding leaves of a multiplier, for each unit of length of its edge (`‖B⁻¹e_j‖`, large where the vertex is ill-conditioned).
+const ROUNDING_OF_EDGE: f64 = 1e-13;
 /// How far a row may be violated, in units of the largest bound.
 const VIOLATED: f64 = 1e-11;
 /// By how much a lower bound has to exceed the cutoff.
@@ -84,6 +87,9 @@ impl Simplex {
             }
         }
         if solution.outcome == Outcome::Optimal {
+            if numbers(&tableau.point).iter().any(|x| x.is_nan() || x.abs() > ENORMOUS) {
+                return None;
+            }
             solution.only = true;
             solution.vertex = Some(tableau.basis(weights));
             let scaled = numbers(&tableau.point);

@@ -100,10 +100,7 @@ impl Tableau {
             return (false, pivots as u32);
         }
         self.set_multipliers(weights, &descent.gradient, true);
-        let only = (0..self.dimension()).all(|j| {
-            let (low, high) = self.limits(descent, j);
-            self.multipliers[j] > low + POSITIVE && self.multipliers[j] < high - POSITIVE
-        });
+        let only = self.strictly_between(|tableau, j| tableau.limits(descent, j));
         (only, pivots as u32)
     }
 

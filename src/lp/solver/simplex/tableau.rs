@@ -8,6 +8,7 @@ use super::super::interior_point::packed::PackedWeights;
 use super::super::interior_point::products::{combine, products};
 use super::super::interior_point::rows::{Kind, Rows};
 use super::inverse::Inverse;
+use super::{POSITIVE, ROUNDING_OF_EDGE};
 use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{LayerSystem, Problem};
 
@@ -102,7 +103,19 @@ impl Tableau {
     ) -> bool {
         let scale = self.bound_scale(weights);
         self.constraints.clear();
+        let (columns, kind) = (weights.columns, self.rows.kind);
         for tight in &basis.tight {
+            let fits = match *tight {
+                Tight::Bound(column) => column < columns,
+                Tight::NoViolation => kind == Kind::Largest,
+                Tight::Row { slack, .. } => {
+                    kind == Kind::Largest && slack > 0.0 || kind == Kind::Linear && slack == 0.0
+                }
+                Tight::Kink { .. } => kind == Kind::Sum,
+            };
+            if !fits {
+                return false;
+            }
             let constraint = match *tight {
                 Tight::Bound(column) => Constraint::Bound(column as u32),
                 Tight::NoViolation => Constraint::NoViolation,
@@ -239,6 +252,19 @@ impl Tableau {
             self.inverse.coordinates(&left, &mut correction);
             self.multipliers.iter_mut().zip(&correction).for_each(|(y, d)| *y -= d);
         }
+    }
+
+    /// Whether every multiplier lies strictly between its limits, by more than rounding at this vertex can account for.
+    pub fn strictly_between(&mut self, limits: impl Fn(&Self, usize) -> (f64, f64)) -> bool {
+        let mut lengths = std::mem::take(&mut self.lengths);
+        self.inverse.squared_lengths(&mut lengths);
+        let strictly = (0..self.multipliers.len()).all(|j| {
+            let (low, high) = limits(self, j);
+            let margin = POSITIVE.max(ROUNDING_OF_EDGE * lengths[j].sqrt());
+            self.multipliers[j] > low + margin && self.multipliers[j] < high - margin
+        });
+        self.lengths = lengths;
+        strictly
     }
 
     /// Exchanges a constraint for another, whose row's coordinates are in `coordinates`.
