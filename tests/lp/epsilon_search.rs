@@ -24,6 +24,14 @@ fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f6
     unreachable!("δ* is bounded")
 }
 
+/// `δ` of a point, from the rows.
+fn largest_violation(instance: &Instance, rule: RowRule, z: &[f64]) -> f64 {
+    let system = instance.system();
+    let rows = instance.problem(&system, Method::Linf, rule).rows;
+    let excess = rows.iter().map(|row| (row.side * system.product(row.unit, z) - row.bound) / row.slack);
+    excess.fold(0.0, f64::max)
+}
+
 fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
     let options = LayerOptions { method: Method::Linf, tolerances, rows: rule, ..LayerOptions::default() };
     let (epsilon, delta) = plain_loop(instance, tolerances, rule);
@@ -34,6 +42,12 @@ fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
         assert!(answer.certified, "{what}");
         assert_eq!(answer.epsilon, epsilon, "{what}: ε");
         assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{what}: δ");
+        // The point satisfies the rows of this ε, also where the optimum of a larger one was handed down.
+        let violation = largest_violation(&Instance { epsilon, ..instance.clone() }, rule, &answer.z);
+        assert!(
+            violation <= delta + 1e-8 * delta + 1e-9 * scale,
+            "{what}: rows violated by {violation:e}, δ {delta:e}"
+        );
     }
 }
 
@@ -54,6 +68,19 @@ fn random_targets() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn larger_layers_with_noise_on_units_that_are_off() {
+    // The search begins above the answer here, hands optima down and asks for bounds.
+    let tolerances = Tolerances { epsilon: 1e-4, growth: 1.2 };
+    for activation in [Activation::Relu, Activation::LeakyRelu(0.2)] {
+        for seed in 0..6 {
+            let mut instance = random_instance(60, 8, activation, seed % 2 == 0, 0.03, 700 + seed);
+            instance.target[3] = f64::NAN;
+            compare(&instance, tolerances, RowRule::Corrected);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 use unrelu::lp::basis::Known;
-use unrelu::lp::certificate::Verdict;
+use unrelu::lp::certificate::{Verdict, certify_above};
 use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_knowing};
 use unrelu::lp::formulation::{Method, RowRule};
 use unrelu::lp::problem::{LayerSystem, Problem};
@@ -110,6 +110,36 @@ fn check_cutoffs(
             seen.wrong.push(format!("{what}: not certified with cutoff {cutoff:e}"));
         }
     }
+}
+
+/// `|z| ≤ δ` and `|z − 1| ≤ δ`: `δ* = 0.5`, shown by 0.5 on `z ≤ δ` and 0.5 on `1 − z ≤ δ`.
+#[test]
+fn a_bound_is_believed_only_if_its_multipliers_hold() {
+    let instance = Instance {
+        name: "two equations".to_owned(),
+        weight: nalgebra::DMatrix::from_element(2, 1, 1.0),
+        bias: nalgebra::DVector::zeros(2),
+        nonnegative: false,
+        activation: Activation::Identity,
+        target: vec![0.0, 1.0],
+        epsilon: 1e-3,
+    };
+    let system = instance.system();
+    let problem = instance.problem(&system, Method::Linf, RowRule::Corrected);
+    let multipliers = |upper_of_first: f64, lower_of_second: f64| -> Vec<f64> {
+        let of = |row: &unrelu::lp::problem::Row| match (row.unit, row.side > 0.0) {
+            (0, true) => upper_of_first,
+            (1, false) => lower_of_second,
+            _ => 0.0,
+        };
+        problem.rows.iter().map(of).collect()
+    };
+    let believed = |y: Vec<f64>, cutoff: f64| matches!(certify_above(&system, &problem, &y, cutoff), Verdict::AboveCutoff { bound } if bound > cutoff && bound <= 0.5);
+    assert!(believed(multipliers(0.5, 0.5), 0.4999));
+    assert!(!believed(multipliers(0.5, 0.5), 0.5), "a bound at the cutoff is not above it");
+    assert!(!believed(multipliers(1.0, 1.0), 0.4), "the multipliers sum to 2");
+    assert!(!believed(multipliers(0.4, 0.6), 0.4), "Σ y side w is not 0");
+    assert!(!believed(multipliers(f64::NAN, 0.5), 0.4));
 }
 
 #[test]

@@ -216,15 +216,19 @@ mod tests {
         let plain = (0..).find(|&step| delta(step) <= tolerances.at(step)).unwrap();
         let mut most = 0;
         for first in [0, 3, plain.saturating_sub(2), plain, plain + 1, plain + 6, plain + 60] {
-            for bounds_only in [false, true] {
+            for (bounds_only, handed_down) in [(false, false), (true, false), (false, true), (true, true)] {
                 let mut search = MonotoneSearch::new(tolerances, Shape::Relu, RowRule::Corrected, target, first);
                 let mut solves = 0;
                 while let Some(step) = search.next_step() {
                     solves += 1;
+                    // Down to where the optimum is the same, as `holds_down_to` would say of rows that hold.
+                    let same = |lower: &usize| delta(*lower) == delta(step);
+                    let lowest = (0..=step).rev().take_while(same).last().unwrap_or(step);
+                    let unchanged = handed_down.then(|| tolerances.at(lowest));
                     match search.cutoff(step) {
                         Some(cutoff) if bounds_only && delta(step) > cutoff => search.record_infeasible(step),
                         _ => {
-                            search.record(step, delta(step), None);
+                            search.record(step, delta(step), unchanged);
                         }
                     }
                 }
