@@ -82,12 +82,12 @@ pub fn solve_certified_knowing(
                 return unconstrained(system);
             }
             let shortcut = solution.path == Path::Neighbour;
-            let mut checked = check(system, solver, problem, solution, known.cutoff);
+            let mut checked = check(system, solver, problem, solution, known.cutoff, true);
             if shortcut && !checked.is_certified() {
                 let pivots = checked.pivots;
                 let afresh = solver.solve(system, std::slice::from_ref(problem)).pop();
                 let Some(afresh) = afresh else { return CertifiedSolution::missing(system) };
-                checked = check(system, solver, problem, afresh, None);
+                checked = check(system, solver, problem, afresh, None, true);
                 checked.pivots += pivots;
             }
             let mut attempt = 0;
@@ -95,7 +95,8 @@ pub fn solve_certified_knowing(
                 && let Some((path, solution)) = solver.retry(system, problem, attempt)
             {
                 attempt += 1;
-                let again = check(system, solver, problem, solution, None);
+                // Whether the rows can be satisfied at all was asked already.
+                let again = check(system, solver, problem, solution, None, false);
                 let (iterations, pivots) = (checked.iterations + again.iterations, checked.pivots + again.pivots);
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
                     checked = CertifiedSolution { path, ..again };
@@ -128,6 +129,7 @@ fn check(
     problem: &Problem,
     solution: Solution,
     cutoff: Option<f64>,
+    suspect_rows: bool,
 ) -> CertifiedSolution {
     let Solution { outcome, mut z, mut y, iterations, path, pivots, only, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
@@ -150,8 +152,17 @@ fn check(
         let verdict = certify_infeasible(system, solver, problem);
         return checked(z, verdict, nothing_determined());
     }
+    let infeasible = |verdict: &Verdict| {
+        // Without a point that satisfies the rows an iteration has nowhere to go.
+        suspect_rows
+            && outcome == Outcome::Stalled
+            && matches!(problem.objective, Objective::Linear { .. })
+            && !matches!(verdict, Verdict::Optimal { .. })
+            && certify_infeasible(system, solver, problem) == Verdict::Infeasible
+    };
     if z.iter().chain(&y).any(|value| !value.is_finite()) {
         let verdict = certify_optimal(system, problem, &z, &y);
+        let verdict = if infeasible(&verdict) { Verdict::Infeasible } else { verdict };
         return checked(z, verdict, nothing_determined());
     }
     if only {
@@ -169,12 +180,7 @@ fn check(
     }
     // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
     let verdict = certify_optimal(system, problem, &z, &y);
-    if outcome == Outcome::Stalled
-        && matches!(problem.objective, Objective::Linear { .. })
-        && !matches!(verdict, Verdict::Optimal { .. })
-        && certify_infeasible(system, solver, problem) == Verdict::Infeasible
-    {
-        // Without a point that satisfies the rows an iteration has nowhere to go.
+    if infeasible(&verdict) {
         return checked(z, Verdict::Infeasible, nothing_determined());
     }
     checked(z, verdict, face.determined())

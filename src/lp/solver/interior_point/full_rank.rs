@@ -1,7 +1,8 @@
 //! Least squares on units whose weights have full column rank beyond doubt, by the engine's normal matrix in double precision and
 //! two steps of refinement: the error of `(WᵀDW)⁻¹`, up to the square of the condition number, is taken off each time.
 //!
-//! Where a pivot leaves doubt about the rank the caller has to look closer (QR).
+//! Where a small pivot leaves doubt about the rank the caller has to look closer (QR). Pivots that are not small do not bound the
+//! condition of every matrix (Kahan's), but they do of those that are not made for it, and the answer is checked in any case.
 
 use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
 use super::lanes::{LANE, Lane, numbers, numbers_mut};

@@ -5,9 +5,9 @@
 //! smaller. For the sum of violations a unit settled on its violated side leaves as well: its multiplier is `1/σ`, and
 //! `−s w/σ` joins the objective's weights.
 //!
-//! This is a guess. At the end every retired unit is checked against the point reached. If some are violated the problem is
-//! solved again with the units that stayed and those (*readmission*), if that happens too often, or for the sum of
-//! violations, with all its rows.
+//! This is a guess. At the end every retired unit is checked against the point reached. If some are violated the simplex takes them in
+//! from the vertex reached; where there is none the problem is solved again with the units that stayed and those (*readmission*), if
+//! that happens too often, or for the sum of violations, with all its rows.
 
 use super::lanes::{Lane, numbers};
 use super::packed::PackedWeights;
