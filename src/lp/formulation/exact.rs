@@ -50,10 +50,7 @@ pub fn least_squares(
     if equations.len() < columns {
         return None;
     }
-    let undone = |unit: usize| match shape {
-        Shape::Leaky(slope) if target.values[unit] < 0.0 => target.values[unit] / slope,
-        _ => target.values[unit],
-    };
+    let undone = |unit: usize| shape.undo(target.values[unit]);
     // An equation whose target was magnified by undoing the output counts for so much less.
     let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
     let weights: Vec<f64> = equations.iter().map(|&unit| weight(unit as usize)).collect();

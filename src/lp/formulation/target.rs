@@ -69,6 +69,14 @@ impl Shape {
         }
     }
 
+    /// `φ⁻¹(t)`, or `t` where ReLU has none.
+    pub fn undo(self, t: f64) -> f64 {
+        match self {
+            Shape::Leaky(slope) if t < 0.0 => t / slope,
+            _ => t,
+        }
+    }
+
     /// `φ`'s last step, entry by entry.
     pub fn apply(self, a: f64) -> f64 {
         match self {

@@ -36,7 +36,7 @@ impl Guess {
         let mut rows = Vec::with_capacity(2 * target.values.len());
         for (unit, &t) in target.values.iter().enumerate() {
             if t.is_finite() && t > least {
-                let value = undone(shape, t) - system.bias[unit];
+                let value = shape.undo(t) - system.bias[unit];
                 let slack = 1.0;
                 rows.push(Row { unit, side: 1.0, slack, bound: value, magnitude: value.abs() });
                 rows.push(Row { unit, side: -1.0, slack, bound: -value, magnitude: value.abs() });
@@ -58,13 +58,5 @@ impl Guess {
         let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
         let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
         Some(Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) })
-    }
-}
-
-/// `φ⁻¹(t)`.
-fn undone(shape: Shape, t: f64) -> f64 {
-    match shape {
-        Shape::Leaky(slope) if t < 0.0 => t / slope,
-        _ => t,
     }
 }

@@ -60,16 +60,7 @@ fn settings(effort: Effort) -> Option<DefaultSettings<f64>> {
 
 fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solution {
     if problem.rows.is_empty() {
-        return Solution {
-            outcome: Outcome::Optimal,
-            z: vec![0.0; system.columns()],
-            y: Vec::new(),
-            iterations: 0,
-            path: Path::Usual,
-            pivots: 0,
-            only: false,
-            vertex: None,
-        };
+        return Solution::empty(system, problem);
     }
     let scale = Scale::of(system, problem);
     let columns = system.columns();
@@ -77,16 +68,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
     let cones: [SupportedConeT<f64>; 1] = [NonnegativeConeT(bounds.len())];
     let objective = objective(problem, matrix.n, columns, &scale);
     let quadratic = CscMatrix::zeros((matrix.n, matrix.n));
-    let failed = || Solution {
-        outcome: Outcome::Stalled,
-        z: vec![0.0; columns],
-        y: vec![0.0; problem.rows.len()],
-        iterations: 0,
-        path: Path::Usual,
-        pivots: 0,
-        only: false,
-        vertex: None,
-    };
+    let failed = || Solution { outcome: Outcome::Stalled, ..Solution::empty(system, problem) };
     let Some(settings) = settings(effort) else { return failed() };
     let Ok(mut solver) = DefaultSolver::new(&quadratic, &objective, &matrix, &bounds, &cones, settings) else {
         return failed();
@@ -103,10 +85,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
         z: answer.x[..columns].iter().map(|z| z * scale.bound / scale.weight).collect(),
         y: answer.z[..problem.rows.len()].iter().map(|y| y * scale.multiplier).collect(),
         iterations: answer.iterations,
-        path: Path::Usual,
-        pivots: 0,
-        only: false,
-        vertex: None,
+        ..Solution::empty(system, problem)
     }
 }
 

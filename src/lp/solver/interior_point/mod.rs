@@ -106,6 +106,10 @@ pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f6
     numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
 }
 
+/// Multipliers are called strictly positive from here (they sum to about 1, or are at most 1 each).
+pub(crate) const POSITIVE: f64 = 1e-9;
+/// How far a row may be violated, in units of the largest bound.
+pub(crate) const VIOLATED: f64 = 1e-11;
 /// No answer has a `z` this large, where the largest bound and the largest weight are 1.
 pub(crate) const ENORMOUS: f64 = 1e7;
 

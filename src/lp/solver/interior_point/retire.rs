@@ -9,6 +9,7 @@
 //! from the vertex reached; where there is none the problem is solved again with the units that stayed and those (*readmission*), if
 //! that happens too often, or for the sum of violations, with all its rows.
 
+use super::VIOLATED;
 use super::lanes::{Lane, numbers};
 use super::packed::PackedWeights;
 use super::products::{combine, products};
@@ -25,8 +26,6 @@ const NEGLIGIBLE_LINEAR: [f64; 2] = [0.1, 0.05];
 const SETTLED: f64 = 0.01;
 /// Leaving has a price; it is paid when at least one in so many can leave.
 const WORTH: usize = 20;
-/// How far a retired row may be violated, in units of the largest bound.
-const VIOLATED: f64 = 1e-11;
 
 /// The units that left, and workspace.
 #[derive(Debug, Default)]

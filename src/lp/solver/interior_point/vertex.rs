@@ -11,16 +11,13 @@ use super::packed::PackedWeights;
 use super::products::{combine, products};
 use super::rows::Kind;
 use super::state::State;
+use super::{POSITIVE, VIOLATED};
 use crate::lp::basis::{Basis, Tight};
 
 /// Predicted relative fall of a distance that will vanish.
 const TIGHT: f64 = 0.5;
-/// Multipliers under this are not called positive (they are scaled to sum to about 1 or to be at most 1 each).
-const POSITIVE: f64 = 1e-9;
 /// Smallest pivot over largest from which multipliers of 1e-9 are more than rounding.
 const WELL_CONDITIONED: f64 = 1e-6;
-/// How far a row may be violated, in units of the largest bound.
-const VIOLATED: f64 = 1e-11;
 
 /// Workspace of the attempt.
 #[derive(Debug, Default)]

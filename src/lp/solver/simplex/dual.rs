@@ -13,7 +13,7 @@ use super::super::interior_point::packed::PackedWeights;
 use super::super::interior_point::products::products;
 use super::super::interior_point::rows::Kind;
 use super::tableau::{Constraint, Tableau};
-use super::{POSITIVE, VIOLATED};
+use super::{FRESH, POSITIVE, VIOLATED};
 
 /// Rows priced between two products with all of `W`.
 const CANDIDATES: usize = 48;
@@ -21,8 +21,6 @@ const CANDIDATES: usize = 48;
 const PIVOT: f64 = 1e-7;
 /// Multipliers this far under 0 are rounding errors.
 const ROUNDING: f64 = 1e-12;
-/// Pivots between two inversions.
-const FRESH: usize = 60;
 
 /// How the pivots ended.
 #[derive(Debug, Clone, Copy, PartialEq)]

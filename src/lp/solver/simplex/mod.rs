@@ -12,10 +12,10 @@ mod piecewise;
 mod primal;
 mod tableau;
 
-use super::interior_point::ENORMOUS;
 use super::interior_point::lanes::numbers;
 use super::interior_point::packed::PackedWeights;
 use super::interior_point::rows::Kind;
+use super::interior_point::{ENORMOUS, POSITIVE, VIOLATED};
 use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Outcome, Problem, Solution};
 use crate::lp::solver::Path;
@@ -23,12 +23,10 @@ use dual::{Candidates, DualEnd};
 use piecewise::Descent;
 use tableau::{Constraint, Tableau};
 
-/// Multipliers are called strictly positive from here (they sum to about 1, or are at most 1 each).
-const POSITIVE: f64 = 1e-9;
 /// What rounding leaves of a multiplier, for each unit of length of its edge (`‖B⁻¹e_j‖`, large where the vertex is ill-conditioned).
 const ROUNDING_OF_EDGE: f64 = 1e-13;
-/// How far a row may be violated, in units of the largest bound.
-const VIOLATED: f64 = 1e-11;
+/// Pivots between two inversions.
+const FRESH: usize = 60;
 /// By how much a lower bound has to exceed the cutoff.
 const CLEARLY: f64 = 1e-6;
 

@@ -13,12 +13,10 @@ use super::super::interior_point::packed::PackedWeights;
 use super::super::interior_point::products::{combine, products};
 use super::kinks::{Kink, Kinks};
 use super::tableau::{Constraint, Tableau};
-use super::{POSITIVE, VIOLATED};
+use super::{FRESH, POSITIVE, VIOLATED};
 
 /// Rates under this share of the largest are rounding errors.
 const STILL: f64 = 1e-10;
-/// Pivots between two inversions.
-const FRESH: usize = 60;
 
 /// Workspace of the descent.
 #[derive(Debug, Default)]
