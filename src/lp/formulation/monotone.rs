@@ -110,7 +110,7 @@ impl MonotoneSearch {
     fn first_of_same_rows(&self, step: usize) -> usize {
         let epsilon = self.tolerances.at(step);
         let below = &self.sorted[..self.sorted.partition_point(|&t| t <= epsilon)];
-        let mut last_change = below.last().copied().unwrap_or(0.0);
+        let last_change = below.last().copied().unwrap_or(0.0);
         if self.printed {
             // The cases also change at −ε, from t > −ε to t ≤ −ε as ε falls: at the largest |t| under ε.
             let inside = &below[below.partition_point(|&t| t <= -epsilon)..];
@@ -120,7 +120,6 @@ impl MonotoneSearch {
                 return self.tolerances.first_above(lowest).min(step);
             }
         }
-        last_change = last_change.max(0.0);
         self.tolerances.first_reaching(last_change).min(step)
     }
 
@@ -196,7 +195,7 @@ impl MonotoneSearch {
         self.feasible
     }
 
-    /// The step whose solve has the same rows as `step`, for finding the stored answer.
+    /// Whether two steps have the same rows, so that a solve of one answers the other.
     pub fn same_rows(&self, a: usize, b: usize) -> bool {
         self.case_counts(a) == self.case_counts(b)
     }

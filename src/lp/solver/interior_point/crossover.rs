@@ -77,7 +77,7 @@ impl State {
             ranked.truncate(unknowns);
         }
         ranked.sort_unstable_by_key(|ranked| ranked.constraint);
-        let scale = self.rows.z_scale * weights.scale;
+        let scale = self.rows.bound_scale(weights);
         let tight = ranked.into_iter().map(|Ranked { constraint, .. }| match constraint {
             Candidate::Row(row, place) => {
                 let row = row as usize;
@@ -98,7 +98,8 @@ impl State {
         Some(Basis { tight: tight.collect() })
     }
 
-    fn row_indicator(&self, row: usize) -> f64 {
+    /// `−dp/p`.
+    pub(super) fn row_indicator(&self, row: usize) -> f64 {
         -self.step.p[row] * self.inverse_p[row]
     }
 
@@ -109,8 +110,8 @@ impl State {
     /// The second largest indicator among a unit's rows and `e ≥ 0`.
     fn second_indicator(&self, place: usize) -> f64 {
         let (mut first, mut second) = (self.violation_indicator(place), f64::NEG_INFINITY);
-        for slot in self.rows.slots.iter().filter(|slot| place < slot.len()) {
-            let indicator = self.row_indicator(slot.start + place);
+        for row in self.rows.at(place) {
+            let indicator = self.row_indicator(row);
             (first, second) = if indicator > first { (indicator, first) } else { (first, second.max(indicator)) };
         }
         second

@@ -147,14 +147,17 @@ fn solve_one(
     {
         return Solution { z, only: true, ..solution };
     }
-    let mut pivoted = None;
-    let mut finish = |basis: &Basis| {
-        pivoted = simplex.solve(system, weights, problem, Known { basis: Some(basis), ..Known::default() });
-        pivoted.is_some()
+    let mut pivot = |basis: &Basis| {
+        let solution = simplex.solve(system, weights, problem, Known { basis: Some(basis), ..Known::default() });
+        solution.map(|solution| Solution { path: Path::Usual, ..solution })
     };
-    let mut end = state.iterate(weights, system.nonnegative, limits, &mut finish);
+    let mut pivoted = None;
+    let mut end = state.iterate(weights, system.nonnegative, limits, |basis| {
+        pivoted = pivot(basis);
+        pivoted.is_some()
+    });
     if let Some(solution) = pivoted {
-        return Solution { iterations: end.iterations, path: Path::Usual, ..solution };
+        return Solution { iterations: end.iterations, ..solution };
     }
     let mut rounds = 0;
     let must_go_on = |state: &mut State, end: &End| match end.outcome {
@@ -166,11 +169,10 @@ fn solve_one(
     while must_go_on(state, &end) {
         if end.unique {
             // The optimum without a few rows is a few pivots from the optimum with them.
-            let basis = state.basis(weights);
-            let pivoted = simplex.solve(system, weights, problem, Known { basis: Some(&basis), ..Known::default() });
+            let pivoted = pivot(&state.basis(weights));
             state.clock.lap(Stage::Finish);
             if let Some(solution) = pivoted {
-                return Solution { iterations: end.iterations, path: Path::Usual, ..solution };
+                return Solution { iterations: end.iterations, ..solution };
             }
         }
         let stalled = end.outcome == Outcome::Stalled;

@@ -25,7 +25,7 @@ impl State {
         }
         let second = self.rows.slots.get(1).map_or(0, |slot| slot.len());
         let (mut units, mut values) = (Vec::new(), Vec::new());
-        let scale = self.rows.z_scale * weights.scale;
+        let scale = self.rows.bound_scale(weights);
         for place in 0..second {
             if let Some(value) = self.equation_value(place, second) {
                 units.push(self.rows.units[place]);
@@ -47,10 +47,9 @@ impl State {
     /// The value of a unit whose rows leave it no room without a violation.
     fn equation_value(&self, place: usize, second_slot: usize) -> Option<f64> {
         let value = self.fitted_value(place, second_slot, 0.0)?;
-        let rows = self.rows.slots.iter().filter(|slot| place < slot.len()).map(|slot| slot.start + place);
         let room = |row: usize| self.rows.bound[row] - self.rows.side[row] * value;
         let (mut above, mut below) = (f64::INFINITY, f64::INFINITY);
-        for row in rows {
+        for row in self.rows.at(place) {
             let room_of_side = if self.rows.side[row] > 0.0 { &mut above } else { &mut below };
             *room_of_side = room_of_side.min(room(row));
         }

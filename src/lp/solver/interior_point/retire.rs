@@ -231,7 +231,7 @@ impl State {
         retired.a.clear();
         retired.a.resize(retired.all_units.len(), 0.0);
         products(weights, &retired.all_units, &self.point.z, &mut retired.a);
-        let bound_scale = self.rows.z_scale * weights.scale;
+        let bound_scale = self.rows.bound_scale(weights);
         let excess = |index: usize, a: f64| problem.rows[index].side * a - problem.rows[index].bound / bound_scale;
         let delta = match self.rows.kind {
             Kind::Largest => {

@@ -109,6 +109,16 @@ impl Rows {
         left_out
     }
 
+    /// The rows of the unit at a position.
+    pub fn at(&self, place: usize) -> impl Iterator<Item = usize> {
+        self.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place)
+    }
+
+    /// Bounds of the problem over bounds here.
+    pub fn bound_scale(&self, weights: &PackedWeights) -> f64 {
+        self.z_scale * weights.scale
+    }
+
     /// Rows in all.
     pub fn len(&self) -> usize {
         self.side.len()

@@ -103,7 +103,7 @@ impl State {
 
     /// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is pushed against.
     pub(super) fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
-        let rows = || self.rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place);
+        let rows = || self.rows.at(place);
         let tightest = |side: f64| {
             let of_side = rows().filter(|&row| self.rows.side[row] == side);
             of_side.min_by(|&a, &b| self.rows.bound[a].total_cmp(&self.rows.bound[b]))

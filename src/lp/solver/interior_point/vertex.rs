@@ -65,7 +65,7 @@ impl State {
 
     /// The vertex that [`Self::end_at_vertex`] ended at, in the problem's own numbers.
     pub fn basis(&self, weights: &PackedWeights) -> Basis {
-        let scale = self.rows.z_scale * weights.scale;
+        let scale = self.rows.bound_scale(weights);
         let Vertex { equations, free, right, .. } = &self.vertex;
         let mut tight: Vec<Tight> = equations
             .iter()
@@ -102,7 +102,7 @@ impl State {
             _ => vertex.free.len(),
         };
         let rows = &self.rows;
-        let is_tight = |row: usize| -self.step.p[row] * self.inverse_p[row] > TIGHT;
+        let is_tight = |row: usize| self.row_indicator(row) > TIGHT;
         if rows.kind == Kind::Sum {
             for place in 0..rows.units.len() {
                 if let Some(value) = self.pinned_value(place, is_tight) {
@@ -129,12 +129,7 @@ impl State {
     /// The value at which a unit with two tight constraints (rows, `e ≥ 0`) is held.
     fn pinned_value(&self, place: usize, is_tight: impl Fn(usize) -> bool) -> Option<f64> {
         let rows = &self.rows;
-        let mut tight = rows
-            .slots
-            .iter()
-            .filter(|slot| place < slot.len())
-            .map(|slot| slot.start + place)
-            .filter(|&row| is_tight(row));
+        let mut tight = rows.at(place).filter(|&row| is_tight(row));
         let first = tight.next()?;
         if self.violation_vanishes(place) {
             return Some(rows.side[first] * rows.bound[first]);
@@ -207,7 +202,7 @@ impl State {
             }
             let violation =
                 |row: usize| (self.rows.side[row] * vertex.a[place] - self.rows.bound[row]) / self.rows.slack[row];
-            let rows = self.rows.slots.iter().filter(|slot| place < slot.len()).map(|slot| slot.start + place);
+            let rows = self.rows.at(place);
             let worst = rows.max_by(|&a, &b| violation(a).total_cmp(&violation(b)));
             if let Some(row) = worst
                 && violation(row) > 0.0
@@ -285,7 +280,7 @@ impl State {
         }
         for (equation, &net) in vertex.equations.iter().zip(&vertex.multipliers) {
             let place = equation.place as usize;
-            let all = || rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place);
+            let all = || rows.at(place);
             let distance = |row: usize| rows.bound[row] - rows.side[row] * equation.value;
             if self.violation_vanishes(place) {
                 // All rows must hold; the multiplier is on a tight row of its side, and some of `η` must be left.

@@ -53,8 +53,7 @@ impl Kinks {
             self.starts.push(self.kinks.len() as u32);
             self.lines.clear();
             self.lines.push(Line { slope: 0.0, intercept: 0.0, row: None });
-            for slot in rows.slots.iter().filter(|slot| place < slot.len()) {
-                let row = slot.start + place;
+            for row in rows.at(place) {
                 let (slope, intercept) = (rows.side[row] / rows.slack[row], -rows.bound[row] / rows.slack[row]);
                 self.lines.push(Line { slope, intercept, row: Some(row as u32) });
             }

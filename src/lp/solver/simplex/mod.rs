@@ -69,7 +69,7 @@ impl Simplex {
             if !tableau.take_basis(weights, basis, |_, _| None) {
                 return None;
             }
-            let scale = tableau.bound_scale(weights);
+            let scale = tableau.rows.bound_scale(weights);
             let cutoff = known.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
             let (end, pivots) = tableau.dual_simplex(weights, system.nonnegative, cutoff, candidates);
             solution.pivots = pivots;

@@ -81,16 +81,6 @@ impl Tableau {
         self.a.resize(self.rows.units.len(), 0.0);
     }
 
-    /// The rows of the unit at a position.
-    pub fn rows_at(&self, place: usize) -> impl Iterator<Item = usize> {
-        self.rows.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place)
-    }
-
-    /// Bounds of the problem over bounds here.
-    pub fn bound_scale(&self, weights: &PackedWeights) -> f64 {
-        self.rows.z_scale * weights.scale
-    }
-
     /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has no counterpart, or the constraints are
     /// not of full rank.
     ///
@@ -101,7 +91,7 @@ impl Tableau {
         basis: &Basis,
         kink: impl Fn(usize, f64) -> Option<(u32, f64)>,
     ) -> bool {
-        let scale = self.bound_scale(weights);
+        let scale = self.rows.bound_scale(weights);
         self.constraints.clear();
         let (columns, kind) = (weights.columns, self.rows.kind);
         for tight in &basis.tight {
@@ -124,7 +114,7 @@ impl Tableau {
                         return false;
                     };
                     let same = |&row: &usize| self.rows.side[row] == side && self.rows.slack[row] == slack;
-                    let row = self.rows_at(place as usize).find(same);
+                    let row = self.rows.at(place as usize).find(same);
                     let bound = row.map_or(bound / scale, |row| self.rows.bound[row]);
                     Constraint::Row { unit: unit as u32, side, slack, bound, row: row.map(|row| row as u32) }
                 }
@@ -283,7 +273,7 @@ impl Tableau {
 
     /// The vertex for a neighbour to start from.
     pub fn basis(&self, weights: &PackedWeights) -> Basis {
-        let scale = self.bound_scale(weights);
+        let scale = self.rows.bound_scale(weights);
         let tight = |constraint: &Constraint| match *constraint {
             Constraint::Row { unit, side, slack, bound, .. } => {
                 Tight::Row { unit: unit as usize, side, slack, bound: bound * scale }
