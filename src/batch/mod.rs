@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::best::refine::{RefineOptions, refine_batch};
+use crate::best::{PackedNetwork, RefineOptions, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -71,6 +71,7 @@ pub struct BatchTimes {
 /// A network made ready for inverting batches. Made once, used from any number of threads.
 pub struct Inverter {
     network: Arc<Network>,
+    packed: PackedNetwork,
     systems: LayerSystems,
     device: Box<dyn Device>,
     device_notice: Option<String>,
@@ -117,7 +118,8 @@ impl Inverter {
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
         let systems = LayerSystems::new(&network);
-        Ok(Inverter { network, systems, device, device_notice: notice, solver, pool, options })
+        let packed = PackedNetwork::new(Arc::clone(&network));
+        Ok(Inverter { network, packed, systems, device, device_notice: notice, solver, pool, options })
     }
 
     /// The network.
@@ -203,7 +205,7 @@ impl Inverter {
         self.pool.install(|| {
             if self.options.refine {
                 let start = Instant::now();
-                let refinements = refine_batch(&self.network, observations, codes, &RefineOptions::default());
+                let refinements = refine_batch(&self.packed, observations, codes, &RefineOptions::default());
                 for (row, refinement) in rows.iter_mut().zip(refinements) {
                     row.refined = refinement.refined;
                 }

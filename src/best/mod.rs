@@ -1,11 +1,23 @@
 //! Codes of lowest squared error, by working on the linear regions of the generator.
 //!
-//! While no unit switches on or off, `G` is an affine map, and the best code of that region is a least-squares
-//! solution. [`linear_region`] runs a code forward and forms that map, [`least_squares`] solves for a step, and
-//! [`refine`] repeats both from a code that another method found.
+//! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of that region is a least-squares
+//! solution. [`local_search`] goes from a code to a local minimum across regions, [`kinks`] to one that lies between them, exactly.
+//! [`refine`] does that once, from a code that another method found; [`search`] does it from many starts, until the lowest
+//! loss has been found often enough.
 
-pub mod least_squares;
-pub mod linear_region;
+pub mod kinks;
+pub mod linearisation;
+pub mod local_search;
+pub mod packed_network;
+pub mod point;
+pub(crate) mod products;
 pub mod refine;
+pub mod region;
+pub mod search;
+pub mod sensitivities;
+pub mod starts;
+pub mod uniqueness;
 
+pub use packed_network::PackedNetwork;
 pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
+pub use search::{BestAnswer, BestOptions, best_batch};

@@ -1,6 +1,10 @@
 //! The Jacobian of a linear region against central differences of the network, written out with other products.
 
-use unrelu::best::linear_region::ForwardPass;
+use nalgebra::{DMatrix, DVector};
+use unrelu::best::PackedNetwork;
+use unrelu::best::linearisation::Linearisation;
+use unrelu::best::point::Point;
+use unrelu::best::region::Region;
 use unrelu::network::{Activation, Network};
 
 use crate::support::{code, generate, loss, network};
@@ -20,17 +24,41 @@ fn networks() -> Vec<Network> {
     networks
 }
 
+/// The loss at `z`, and `J` and `r` on the rows that are not 0; `None` where there are none.
+fn linearised(network: &Network, x: &[f64], z: &[f64]) -> (f64, Option<(DMatrix<f64>, DVector<f64>)>) {
+    let packed = PackedNetwork::new(network.clone());
+    let mut point = Point::new(&packed);
+    point.code.copy_from_slice(z);
+    point.run(&packed, x);
+    let mut region = Region::new(&packed);
+    region.take(&packed, &point);
+    let mut linear = Linearisation::new(&packed);
+    let formed = linear.form(&packed, &point, &region, x).then(|| {
+        let rows: Vec<(&[f64], f64)> = linear.rows().collect();
+        let jacobian = DMatrix::from_fn(rows.len(), z.len(), |i, j| rows[i].0[j]);
+        let residual = DVector::from_fn(rows.len(), |i, _| rows[i].1);
+        // The normal equations are those of the rows.
+        let gradient = jacobian.tr_mul(&residual);
+        for i in 0..z.len() {
+            assert!((gradient[i] - linear.gradient(i)).abs() <= 1e-13 * (1.0 + gradient.amax()));
+        }
+        let p: Vec<f64> = (0..z.len()).map(|i| (i as f64 + 0.5).sin()).collect();
+        let curvature = (&jacobian * DVector::from_column_slice(&p)).norm_squared();
+        assert!((linear.curvature(&p) - curvature).abs() <= 1e-12 * curvature);
+        (jacobian, residual)
+    });
+    (point.loss, formed)
+}
+
 #[test]
 fn it_is_the_derivative_of_the_network() {
     for (index, network) in networks().iter().enumerate() {
         let z = code(network, 40 + index as u64);
         let mut x = vec![0.25; network.observation_length()];
         x[1] = f64::NAN;
-        let mut pass = ForwardPass::new(network);
-        pass.code.copy_from_slice(&z);
-        pass.run(network, &x);
-        assert!((pass.loss - loss(network, &x, &z)).abs() <= 1e-14 * pass.loss);
-        let (jacobian, residual) = pass.linearise(network, &x).expect("some row is active");
+        let (found, linear) = linearised(network, &x, &z);
+        assert!((found - loss(network, &x, &z)).abs() <= 1e-14 * found);
+        let (jacobian, residual) = linear.expect("some row is active");
 
         // J's rows are a selection of the output's, in order; the gradient Jᵀr sees them all.
         let gradient = jacobian.tr_mul(&residual);
@@ -59,16 +87,12 @@ fn rows_that_are_off_or_unobserved_are_left_out() {
     let made = generate(&network, &z);
     let active = made.iter().filter(|g| **g > 0.0).count();
     let mut x = vec![0.0; 25];
-    let mut pass = ForwardPass::new(&network);
-    pass.code.copy_from_slice(&z);
-    pass.run(&network, &x);
-    assert_eq!(pass.linearise(&network, &x).unwrap().0.nrows(), active);
+    let rows = |x: &[f64]| linearised(&network, x, &z).1.map(|(jacobian, _)| jacobian.nrows());
+    assert_eq!(rows(&x), Some(active));
     let hidden = made.iter().position(|g| *g > 0.0).unwrap();
     x[hidden] = f64::NAN;
-    pass.run(&network, &x);
-    assert_eq!(pass.linearise(&network, &x).unwrap().0.nrows(), active - 1);
+    assert_eq!(rows(&x), Some(active - 1));
     x.fill(f64::NAN);
-    pass.run(&network, &x);
-    assert_eq!(pass.loss, 0.0);
-    assert!(pass.linearise(&network, &x).is_none());
+    assert_eq!(linearised(&network, &x, &z).0, 0.0);
+    assert_eq!(rows(&x), None);
 }

@@ -1,7 +1,7 @@
 //! What refinement promises: exact where the data can be met, never a higher loss, and nobody else's code touched.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::best::{RefineOptions, refine_batch, refine_one};
+use unrelu::best::{self, PackedNetwork, RefineOptions, Refinement, refine_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, Noise, normal_vector, random_network};
 
@@ -9,6 +9,10 @@ use crate::support::{code, generate, layer, loss, network, perturbed, relative_e
 
 const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.1);
+
+fn refine_one(network: &Network, observation: &[f64], code: &mut [f64], options: &RefineOptions) -> Refinement {
+    best::refine_one(&PackedNetwork::new(network.clone()), observation, code, options)
+}
 
 fn options() -> RefineOptions {
     RefineOptions::default()
@@ -72,25 +76,45 @@ fn the_loss_never_rises_and_is_the_one_of_the_code() {
     }
 }
 
+/// To first order: where no unit is on its kink the gradient is 0, and on kinks no direction leads down.
 #[test]
-fn a_stationary_code_has_no_gradient() {
-    let mut stationary = 0;
-    for seed in 0..60 {
-        let output = [RELU, Activation::Sigmoid][seed as usize % 2];
-        let network = network(&[5, 20, 60], RELU, output, seed);
+fn a_stationary_code_is_a_local_minimum() {
+    let (mut stationary, mut smooth, mut on_kinks) = (0, 0, 0);
+    for seed in 0..120 {
+        let output = [RELU, Activation::Sigmoid, LEAKY, Activation::Identity][seed as usize % 4];
+        let hidden = [RELU, LEAKY][seed as usize / 4 % 2];
+        let network = network(&[5, 20, 60], hidden, output, seed);
         let truth = code(&network, seed);
         let mut x = generate(&network, &truth);
-        Noise::Gaussian(0.01).apply(seed, 0, &mut x);
-        let mut z = perturbed(&truth, 0.01, seed);
+        Noise::Gaussian(0.05).apply(seed, 0, &mut x);
+        let mut z = perturbed(&truth, 0.05, seed);
         let refinement = refine_one(&network, &x, &mut z, &options());
-        if refinement.stationary {
-            stationary += 1;
-            let (_, gradient) = unrelu::cpu::descend::loss_and_gradient(&network, &x, &z);
-            let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-            assert!(length <= 1e-7 * refinement.loss_after.sqrt(), "seed {seed}: {length:e}, {refinement:?}");
+        if !refinement.stationary {
+            continue;
+        }
+        stationary += 1;
+        let (_, gradient) = unrelu::cpu::descend::loss_and_gradient(&network, &x, &z);
+        let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        if length <= 1e-6 * refinement.loss_after.sqrt() {
+            smooth += 1;
+        } else {
+            on_kinks += 1;
+        }
+        let here = loss(&network, &x, &z);
+        for direction in 0..200 {
+            let d = normal_vector(seed, Domain::Noise, 1000 + direction, 5);
+            for length in [1e-5, 1e-7] {
+                let moved: Vec<f64> = z.iter().zip(&d).map(|(z, d)| z + length * d).collect();
+                let there = loss(&network, &x, &moved);
+                assert!(
+                    there >= here * (1.0 - 1e-12),
+                    "seed {seed}, direction {direction}, {length:e}: {there:e} below {here:e}, {refinement:?}"
+                );
+            }
         }
     }
-    assert!(stationary >= 50, "only {stationary} of 60 ended at a stationary code");
+    assert!(stationary >= 110, "only {stationary} of 120 ended at a local minimum");
+    assert!(smooth >= 20 && on_kinks >= 20, "{smooth} between kinks, {on_kinks} on them");
 }
 
 /// All units on: the region's best code solves `AᵀA z = Aᵀ(x − c)` with `A = W₂W₁`, `c = W₂b₁ + b₂`.
@@ -191,7 +215,7 @@ fn neighbours_and_batch_size_do_not_matter() {
     codes.column_mut(11).fill(f64::NAN);
     observations.column_mut(12).fill(f64::INFINITY);
     let start = codes.clone();
-    let together = refine_batch(&network, &observations, &mut codes, &options());
+    let together = refine_batch(&PackedNetwork::new(network.clone()), &observations, &mut codes, &options());
     assert_eq!(together.len(), count);
     for (index, in_batch) in together.iter().enumerate() {
         let mut alone = start.column(index).iter().copied().collect::<Vec<_>>();
@@ -201,5 +225,13 @@ fn neighbours_and_batch_size_do_not_matter() {
         assert_eq!(refinement.steps, in_batch.steps);
     }
     assert!(codes.column(11).iter().all(|z| z.is_nan()));
-    assert!(refine_batch(&network, &DMatrix::zeros(60, 0), &mut DMatrix::zeros(6, 0), &options()).is_empty());
+    assert!(
+        refine_batch(
+            &PackedNetwork::new(network.clone()),
+            &DMatrix::zeros(60, 0),
+            &mut DMatrix::zeros(6, 0),
+            &options()
+        )
+        .is_empty()
+    );
 }

@@ -1,7 +1,7 @@
 //! Whole networks: what is realizable is recovered, what is wrong with one observation stays with it.
 
 use nalgebra::DMatrix;
-use unrelu::best::refine::{RefineOptions, refine_batch};
+use unrelu::best::{PackedNetwork, RefineOptions, refine_batch};
 use unrelu::lp::formulation::Method;
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::interior_point::InteriorPoint;
@@ -63,7 +63,7 @@ fn relaxed_and_refined_recovers_random_networks() {
         let answers = invert(&network, &InteriorPoint, &method(Method::Relaxed), &observations);
         let found: Vec<f64> = answers.iter().flat_map(|answer| answer.code.iter().copied()).collect();
         let mut refined = DMatrix::from_vec(20, 200, found);
-        refine_batch(&network, &observations, &mut refined, &RefineOptions::default());
+        refine_batch(&PackedNetwork::new(network.clone()), &observations, &mut refined, &RefineOptions::default());
         for (index, answer) in answers.iter().enumerate() {
             assert!(answer.is_certified(), "{activation}, observation {index}: {answer:?}");
             let truth = truth.column(index);

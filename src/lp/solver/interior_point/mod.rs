@@ -6,7 +6,7 @@
 //! it needs only.
 
 mod aim;
-mod cholesky;
+pub(crate) mod cholesky;
 mod crossover;
 pub(crate) mod full_rank;
 mod gram;
@@ -24,7 +24,7 @@ pub mod stage_benches;
 pub mod stages;
 mod start;
 pub(crate) mod state;
-mod tile;
+pub(crate) mod tile;
 mod vertex;
 
 use rayon::prelude::*;

@@ -1,0 +1,209 @@
+//! The affine map that `G` is around a code, and its normal equations.
+//!
+//! With `D_i` the diagonal of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`. It is built from the code outwards,
+//! so that every product is one with `k` columns, and only of the rows and columns where `D_i ≠ 0`; of the last layer only
+//! the observed rows. Which side of a kink counts is the [`Region`]'s to say.
+
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use super::products::{chained_rows, normal_matrix};
+use super::region::{Region, slope};
+use crate::lp::solver::interior_point::cholesky::{factor, solve_backward, solve_forward};
+use crate::lp::solver::interior_point::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
+use crate::network::Activation;
+
+/// Damping that keeps directions which the Jacobian does not see where they are, as a share of [`Linearisation::scale`].
+pub const LEAST_DAMPING: f64 = 1e-11;
+
+/// `J` and `JᵀJ` at a point. Its buffers are reused.
+#[derive(Debug, Clone)]
+pub struct Linearisation {
+    /// Lanes of a row of `J`.
+    lanes: usize,
+    columns: usize,
+    /// Of each layer: its units that give a derivative other than 0, and that derivative.
+    active: Vec<Active>,
+    /// Of each layer but the last: `D_i W_i ⋯ D_1 W_1` on these units, rows of `lanes` lanes.
+    maps: Vec<Vec<Lane>>,
+    /// `[J | r]`, rows of `lanes + 1` lanes.
+    rows: Vec<Lane>,
+    /// `[JᵀJ | Jᵀr]`, upper triangle, rows of `lanes + 1` lanes.
+    normal: Vec<Lane>,
+    factor: Vec<Lane>,
+    inverse_pivots: Vec<f64>,
+    solution: Vec<Lane>,
+}
+
+/// The units of a layer through which a change passes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Active {
+    pub units: Vec<u32>,
+    pub slopes: Vec<f64>,
+}
+
+impl Linearisation {
+    /// Room for codes of this network.
+    pub fn new(network: &PackedNetwork) -> Self {
+        let columns = network.code_length();
+        let lanes = lanes_for(columns);
+        let room = lanes * LANE * (lanes + 1);
+        Linearisation {
+            lanes,
+            columns,
+            active: vec![Active::default(); network.layers().len()],
+            maps: vec![Vec::new(); network.layers().len() - 1],
+            rows: Vec::new(),
+            normal: vec![Lane::ZERO; room],
+            factor: vec![Lane::ZERO; room],
+            inverse_pivots: vec![0.0; lanes * LANE],
+            solution: vec![Lane::ZERO; lanes],
+        }
+    }
+
+    /// Linearises around `point`, which has been run against `observation`, with the slopes of `region`. False where every row
+    /// of `J` is 0: the loss does not change around this code.
+    pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
+        let last = network.layers().len() - 1;
+        for (index, layer) in network.layers().iter().enumerate() {
+            let (below, above) = self.active.split_at_mut(index);
+            let active = &mut above[0];
+            let observed = (index == last).then_some(observation);
+            active.take(layer.activation, &point.received(index)[..layer.units], region.layer(index), observed);
+            if active.units.is_empty() {
+                self.rows.clear();
+                return false;
+            }
+            let (inner, outer) = self.maps.split_at_mut(index);
+            let (out, stride) = match outer.first_mut() {
+                Some(map) => (map, self.lanes),
+                None => (&mut self.rows, self.lanes + 1),
+            };
+            out.clear();
+            out.resize(active.units.len() * stride, Lane::ZERO);
+            match (below.last(), inner.last()) {
+                (Some(below), Some(inner)) => chained_rows(
+                    &layer.rows,
+                    layer.input_lanes,
+                    &active.units,
+                    &active.slopes,
+                    &below.units,
+                    inner,
+                    self.lanes,
+                    out,
+                    stride,
+                ),
+                _ => {
+                    for ((row, &unit), &slope) in out.chunks_exact_mut(stride).zip(&active.units).zip(&active.slopes) {
+                        let weights = &layer.rows[unit as usize * layer.input_lanes..][..layer.input_lanes];
+                        for (entry, w) in row.iter_mut().zip(weights) {
+                            *entry = Lane(w.0.map(|w| w * slope));
+                        }
+                    }
+                }
+            }
+        }
+        let (activation, received) = (network.layers()[last].activation, point.received(last));
+        for (row, &unit) in self.rows.chunks_exact_mut(self.lanes + 1).zip(&self.active[last].units) {
+            let unit = unit as usize;
+            row[self.lanes].0[0] = activation.apply(received[unit]) - observation[unit];
+        }
+        normal_matrix(&self.rows, self.lanes, &mut self.normal);
+        true
+    }
+
+    /// The rows of `J` that are not 0, each of `k` entries, and `G(z) − x` there.
+    pub fn rows(&self) -> impl Iterator<Item = (&[f64], f64)> {
+        let columns = self.columns;
+        self.rows.chunks_exact(self.lanes + 1).map(move |row| (&numbers(row)[..columns], row[row.len() - 1].0[0]))
+    }
+
+    /// The units of layer `index` through which a change passes.
+    pub(super) fn active(&self, index: usize) -> &Active {
+        &self.active[index]
+    }
+
+    /// `D_i W_i ⋯ D_1 W_1` of layer `index`, not the last, a row (padded to whole lanes) for each active unit.
+    pub(super) fn map(&self, index: usize) -> impl Iterator<Item = &[f64]> {
+        self.maps[index].chunks_exact(self.lanes).map(numbers)
+    }
+
+    /// Entry `(i, j)` of `JᵀJ`, `i ≤ j`.
+    fn normal(&self, i: usize, j: usize) -> f64 {
+        numbers(&self.normal)[i * (self.lanes + 1) * LANE + j]
+    }
+
+    /// `(Jᵀr)_i`, the gradient of the loss.
+    pub fn gradient(&self, i: usize) -> f64 {
+        self.normal(i, self.lanes * LANE)
+    }
+
+    /// The mean of the diagonal of `JᵀJ`.
+    pub fn scale(&self) -> f64 {
+        (0..self.columns).map(|i| self.normal(i, i)).sum::<f64>() / self.columns as f64
+    }
+
+    /// `‖J p‖²`.
+    pub fn curvature(&self, p: &[f64]) -> f64 {
+        let of_row = |i: usize| {
+            let right: f64 = (i + 1..p.len()).map(|j| self.normal(i, j) * p[j]).sum();
+            p[i] * (self.normal(i, i) * p[i] + 2.0 * right)
+        };
+        (0..p.len()).map(of_row).sum()
+    }
+
+    /// Factors `JᵀJ + damping·I`.
+    pub fn factor(&mut self, damping: f64) {
+        self.factor.copy_from_slice(&self.normal);
+        let width = (self.lanes + 1) * LANE;
+        let entries = numbers_mut(&mut self.factor);
+        (0..self.columns).for_each(|i| entries[i * width + i] += damping);
+        factor(&mut self.factor, self.lanes, &mut self.inverse_pivots);
+    }
+
+    /// `right ← (JᵀJ + damping·I)⁻¹ right`, as last factored. Entries that the matrix does not see become 0.
+    pub fn solve(&mut self, right: &mut [f64]) {
+        let solution = numbers_mut(&mut self.solution);
+        solution.fill(0.0);
+        solution[..right.len()].copy_from_slice(right);
+        solve_forward(&self.factor, self.lanes, &self.inverse_pivots, &mut self.solution);
+        solve_backward(&self.factor, self.lanes, &self.inverse_pivots, &mut self.solution);
+        right.copy_from_slice(&numbers(&self.solution)[..right.len()]);
+    }
+
+    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, by [`LEAST_DAMPING`] and one step of refinement: directions that `J` does not see stay all but out of
+    /// it. The matrix stays factored. Returns what the loss falls by according to the affine map.
+    pub fn newton_step(&mut self, step: &mut [f64]) -> f64 {
+        self.step(LEAST_DAMPING * self.scale(), step);
+        let mut left: Vec<f64> = (0..step.len()).map(|i| -self.gradient(i) - self.product(i, step)).collect();
+        self.solve(&mut left);
+        step.iter_mut().zip(&left).for_each(|(p, more)| *p += more);
+        step.iter().enumerate().map(|(i, p)| -0.5 * p * self.gradient(i)).sum()
+    }
+
+    /// `(JᵀJ p)_i`.
+    fn product(&self, i: usize, p: &[f64]) -> f64 {
+        p.iter().enumerate().map(|(j, p)| self.normal(i.min(j), i.max(j)) * p).sum()
+    }
+
+    /// `step ← −(JᵀJ + damping·I)⁻¹ Jᵀr`. Returns what the loss falls by according to the affine map.
+    pub fn step(&mut self, damping: f64, step: &mut [f64]) -> f64 {
+        self.factor(damping);
+        step.iter_mut().enumerate().for_each(|(i, p)| *p = -self.gradient(i));
+        self.solve(step);
+        step.iter().enumerate().map(|(i, p)| 0.5 * p * (damping * p - self.gradient(i))).sum()
+    }
+}
+
+impl Active {
+    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
+        self.units.clear();
+        self.slopes.clear();
+        for (unit, (a, on)) in received.iter().zip(region).enumerate() {
+            let slope = slope(activation, *a, *on);
+            if slope != 0.0 && observed.is_none_or(|x| !x[unit].is_nan()) {
+                self.units.push(unit as u32);
+                self.slopes.push(slope);
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A network as the search reads it: each weight twice, by columns for the way up and by rows for the Jacobian, in padded
+//! lanes. Made once and shared by all observations, so that it stays in the cache.
+
+use std::sync::Arc;
+
+use crate::lp::solver::interior_point::lanes::{LANE, Lane, lanes_for, numbers_mut};
+use crate::network::{Activation, Layer, Network};
+
+/// A layer, packed.
+#[derive(Debug, Clone)]
+pub struct PackedLayer {
+    /// Rows of `W`.
+    pub units: usize,
+    /// Columns of `W`.
+    pub inputs: usize,
+    /// Lanes that hold one number a unit.
+    pub unit_lanes: usize,
+    /// Lanes that hold one number an input.
+    pub input_lanes: usize,
+    /// `W` by columns: inputs × `unit_lanes`.
+    pub columns: Vec<Lane>,
+    /// `W` by rows: units × `input_lanes`.
+    pub rows: Vec<Lane>,
+    /// One number a unit.
+    pub bias: Vec<Lane>,
+    /// `σ`.
+    pub activation: Activation,
+}
+
+impl PackedLayer {
+    fn new(layer: &Layer) -> Self {
+        let (units, inputs) = (layer.units(), layer.inputs());
+        let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
+        let mut packed = PackedLayer {
+            units,
+            inputs,
+            unit_lanes,
+            input_lanes,
+            columns: vec![Lane::ZERO; inputs * unit_lanes],
+            rows: vec![Lane::ZERO; units * input_lanes],
+            bias: vec![Lane::ZERO; unit_lanes],
+            activation: layer.activation,
+        };
+        numbers_mut(&mut packed.bias)[..units].copy_from_slice(layer.bias.as_slice());
+        let columns = numbers_mut(&mut packed.columns);
+        let rows = numbers_mut(&mut packed.rows);
+        for (input, column) in layer.weight.as_slice().chunks_exact(units).enumerate() {
+            columns[input * unit_lanes * LANE..][..units].copy_from_slice(column);
+            for (unit, w) in column.iter().enumerate() {
+                rows[unit * input_lanes * LANE + input] = *w;
+            }
+        }
+        packed
+    }
+}
+
+/// A network, packed.
+#[derive(Debug, Clone)]
+pub struct PackedNetwork {
+    /// As it was.
+    network: Arc<Network>,
+    layers: Vec<PackedLayer>,
+}
+
+impl PackedNetwork {
+    /// Packs `network`.
+    pub fn new(network: impl Into<Arc<Network>>) -> Self {
+        let network = network.into();
+        let layers = network.layers().iter().map(PackedLayer::new).collect();
+        PackedNetwork { network, layers }
+    }
+
+    /// The layers, from the code outwards.
+    pub fn layers(&self) -> &[PackedLayer] {
+        &self.layers
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// `k`.
+    pub fn code_length(&self) -> usize {
+        self.network.code_length()
+    }
+
+    /// `n`.
+    pub fn observation_length(&self) -> usize {
+        self.network.observation_length()
+    }
+
+    /// Whether `G` is affine as long as no unit switches: not for a sigmoid or tanh output.
+    pub fn is_piecewise_linear(&self) -> bool {
+        self.layers.last().is_some_and(|layer| is_piecewise_linear(layer.activation))
+    }
+}
+
+/// Whether an activation bends only at 0, if anywhere.
+pub fn is_piecewise_linear(activation: Activation) -> bool {
+    !matches!(activation, Activation::Sigmoid | Activation::Tanh)
+}

@@ -1,0 +1,105 @@
+//! A code run forward: what each unit receives and gives, and how far the result is from the observation.
+
+use super::packed_network::{PackedLayer, PackedNetwork};
+use super::products::weighted_columns;
+use crate::lp::solver::interior_point::lanes::{Lane, numbers};
+use crate::network::Activation;
+
+/// A code and what every layer makes of it. Its buffers are reused by the next [`Point::run`].
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// `z`, `k` entries.
+    pub code: Vec<f64>,
+    /// `½‖G(z) − x‖²` over the observed entries of the observation last run against; not finite where it overflows.
+    pub loss: f64,
+    /// What each layer's units receive, `W a + b`.
+    received: Vec<Vec<Lane>>,
+    /// What they give, as far as it is not 0: of the code first, then of each layer but the last.
+    given: Vec<Given>,
+}
+
+/// The numbers of a vector that are not 0.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Where they stand, ascending.
+    pub active: Vec<u32>,
+    /// The numbers.
+    pub values: Vec<f64>,
+}
+
+impl Point {
+    /// Room for codes of this network.
+    pub fn new(network: &PackedNetwork) -> Self {
+        let received = network.layers().iter().map(|layer| vec![Lane::ZERO; layer.unit_lanes]);
+        Point {
+            code: vec![0.0; network.code_length()],
+            loss: f64::NAN,
+            received: received.collect(),
+            given: vec![Given::default(); network.layers().len()],
+        }
+    }
+
+    /// Runs `self.code` through the network and computes the loss against `observation` (`n` entries, `NaN` where unobserved).
+    pub fn run(&mut self, network: &PackedNetwork, observation: &[f64]) {
+        let code = &mut self.given[0];
+        code.active.clear();
+        code.active.extend(0..self.code.len() as u32);
+        code.values.clone_from(&self.code);
+        let last = network.layers().len() - 1;
+        for (index, layer) in network.layers().iter().enumerate() {
+            let (below, above) = self.given.split_at_mut(index + 1);
+            let Given { active, values } = &below[index];
+            weighted_columns(&layer.columns, active, values, &layer.bias, &mut self.received[index]);
+            if index < last {
+                above[0].take(layer, numbers(&self.received[index]));
+            }
+        }
+        self.loss = loss(network.layers()[last].activation, self.received(last), observation);
+    }
+
+    /// What layer `index` (from 0) receives; entries beyond its units mean nothing.
+    pub fn received(&self, index: usize) -> &[f64] {
+        numbers(&self.received[index])
+    }
+
+    /// What enters layer `index`, as far as it is not 0: the code for the first.
+    pub fn entering(&self, index: usize) -> &Given {
+        &self.given[index]
+    }
+}
+
+impl Given {
+    fn take(&mut self, layer: &PackedLayer, received: &[f64]) {
+        self.active.clear();
+        self.values.clear();
+        for (unit, a) in received[..layer.units].iter().enumerate() {
+            let value = layer.activation.apply(*a);
+            if value != 0.0 {
+                self.active.push(unit as u32);
+                self.values.push(value);
+            }
+        }
+    }
+}
+
+/// `½ Σ (σ(a_j) − x_j)²` over the observed entries, in eight partial sums.
+fn loss(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
+    match activation {
+        Activation::Relu => half_squares(received, observation, |a| Activation::Relu.apply(a)),
+        Activation::LeakyRelu(slope) => half_squares(received, observation, |a| Activation::LeakyRelu(slope).apply(a)),
+        Activation::Identity => half_squares(received, observation, |a| a),
+        Activation::Sigmoid | Activation::Tanh => half_squares(received, observation, |a| activation.apply(a)),
+    }
+}
+
+#[inline(always)]
+fn half_squares(received: &[f64], observation: &[f64], apply: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; 8];
+    for (received, observation) in received.chunks(8).zip(observation.chunks(8)) {
+        for ((sum, a), x) in sums.iter_mut().zip(received).zip(observation) {
+            let difference = if x.is_nan() { 0.0 } else { apply(*a) - x };
+            *sum += difference * difference;
+        }
+    }
+    0.5 * sums.iter().sum::<f64>()
+}

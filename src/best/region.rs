@@ -1,0 +1,44 @@
+//! Which units are on: the linear region of a code, with a word on the units that sit on its edge.
+
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use crate::network::Activation;
+
+/// For each layer, whether each unit is on. On a kink, where a unit receives 0, either is as good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region(Vec<Vec<bool>>);
+
+impl Region {
+    /// Nothing on.
+    pub fn new(network: &PackedNetwork) -> Self {
+        Region(network.layers().iter().map(|layer| vec![false; layer.units]).collect())
+    }
+
+    /// The region that `point` lies in; a unit that receives exactly 0 is off.
+    pub fn take(&mut self, network: &PackedNetwork, point: &Point) {
+        for (index, units) in self.0.iter_mut().enumerate() {
+            let received = &point.received(index)[..network.layers()[index].units];
+            units.iter_mut().zip(received).for_each(|(on, a)| *on = *a > 0.0);
+        }
+    }
+
+    /// The units of layer `index`.
+    pub fn layer(&self, index: usize) -> &[bool] {
+        &self.0[index]
+    }
+
+    /// Sets a unit.
+    pub fn set(&mut self, index: usize, unit: usize, on: bool) {
+        self.0[index][unit] = on;
+    }
+}
+
+/// `σ'` of a unit that receives `a`, by the region and not by the sign of `a` where the activation has a kink.
+#[inline(always)]
+pub fn slope(activation: Activation, a: f64, on: bool) -> f64 {
+    match activation {
+        Activation::Relu | Activation::LeakyRelu(_) => activation.derivative(if on { 1.0 } else { -1.0 }),
+        Activation::Identity => 1.0,
+        Activation::Sigmoid | Activation::Tanh => activation.derivative(a),
+    }
+}

@@ -1,0 +1,208 @@
+//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries.
+//!
+//! Each run goes from its start to a local minimum. Minima are exact, on kinks too, so that two runs which end at the same one
+//! end at the same loss, and *found again* means something.
+//!
+//! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f` the runs that have ended at it, each
+//! from another start, the search is over after `s` runs when `s ≥ 24 + 3m` and `f ≥ 12`: converged. So it is, at once, when
+//! the observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::local_search::{Approach, LocalSearch};
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use super::starts::{Flips, Move, SCHEDULE, Start, random_code};
+use crate::observation::unusable;
+
+/// How a search runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BestOptions {
+    /// Most runs an observation. Default 400.
+    pub starts: usize,
+    /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
+    pub seed: u64,
+}
+
+impl Default for BestOptions {
+    fn default() -> Self {
+        BestOptions { starts: 400, seed: 0 }
+    }
+}
+
+/// What came of one observation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestAnswer {
+    /// The code of the lowest loss, `k` entries; `NaN` where there is none.
+    pub code: Vec<f64>,
+    /// That loss, `½‖G(z) − x‖²` over the observed entries.
+    pub loss: f64,
+    /// Where the run began that found it first.
+    pub start: Start,
+    /// Its number, from 1.
+    pub first_found: usize,
+    /// How many runs have ended at it.
+    pub found: usize,
+    /// Runs made.
+    pub runs: usize,
+    /// Whether the stop rule was met.
+    pub converged: bool,
+    /// Whether the data determine the code locally.
+    pub determined: bool,
+    /// Whether it is a minimum to first order for certain.
+    pub stationary: bool,
+    /// Whether what is left of the residual is rounding.
+    pub reproduced: bool,
+}
+
+/// Runs before the search turns to the neighbourhood of the best: codes to be near to come from somewhere.
+const SCOUTS: usize = 5;
+/// The stop rule's numbers.
+const LEAST_RUNS: usize = 24;
+const PATIENCE: usize = 3;
+const LEAST_FOUND: usize = 12;
+/// Two losses that differ by no more than this share are those of one minimum.
+const SAME: f64 = 1e-9;
+/// A run whose approach ends above this multiple of the lowest loss is not followed to its minimum.
+const PROMISING: f64 = 1.05;
+
+const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
+const MOST_STEPS: usize = 300;
+
+/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`: codes to start from, one matrix
+/// (`k` × count) a method; columns that are not finite are passed over. `first_index`: that of the first observation in the whole
+/// run. An answer depends on its own column, its index and the seed only.
+///
+/// # Panics
+/// If a shape does not fit the network.
+pub fn best_batch(
+    network: &PackedNetwork,
+    observations: &DMatrix<f64>,
+    first_index: u64,
+    given: &[&DMatrix<f64>],
+    options: &BestOptions,
+) -> Vec<BestAnswer> {
+    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
+    for codes in given {
+        assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code an observation");
+    }
+    (0..observations.ncols())
+        .into_par_iter()
+        .with_max_len(1)
+        .map_init(
+            || Searcher::new(network),
+            |searcher, place| {
+                let observation = observations.column(place);
+                let given: Vec<Vec<f64>> =
+                    given.iter().map(|codes| codes.column(place).iter().copied().collect()).collect();
+                searcher.search(observation.as_slice(), first_index.wrapping_add(place as u64), &given, options)
+            },
+        )
+        .collect()
+}
+
+struct Searcher<'a> {
+    network: &'a PackedNetwork,
+    local: LocalSearch<'a>,
+    best: Point,
+    flips: Flips,
+}
+
+impl<'a> Searcher<'a> {
+    fn new(network: &'a PackedNetwork) -> Self {
+        Searcher { network, local: LocalSearch::new(network), best: Point::new(network), flips: Flips::new(network) }
+    }
+
+    fn search(&mut self, x: &[f64], index: u64, given: &[Vec<f64>], options: &BestOptions) -> BestAnswer {
+        let mut answer = BestAnswer::none(self.network.code_length());
+        if unusable(x).is_some() {
+            return answer;
+        }
+        let mut given = given.iter().filter(|code| code.iter().all(|z| z.is_finite()));
+        let mut moves = SCHEDULE.iter().cycle();
+        while answer.runs < options.starts && !answer.converged {
+            let (start, code) = match given.next() {
+                Some(code) => (Start::Given, code.clone()),
+                None => self.next_start(index, options.seed, answer.runs, &mut moves),
+            };
+            answer.runs += 1;
+            self.run(x, start, &code, &mut answer);
+            let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
+            answer.converged = answer.found > 0 && enough || answer.reproduced;
+        }
+        answer
+    }
+
+    fn next_start<'m>(
+        &mut self,
+        index: u64,
+        seed: u64,
+        run: usize,
+        moves: &mut impl Iterator<Item = &'m Move>,
+    ) -> (Start, Vec<f64>) {
+        let mut code = random_code(seed, index, run as u64, self.network.code_length());
+        let next = if run < SCOUTS || !self.best.loss.is_finite() { Some(&Move::Random) } else { moves.next() };
+        match next {
+            Some(Move::Near(share)) => {
+                let length = (self.best.code.iter().map(|z| z * z).sum::<f64>() / code.len() as f64).sqrt();
+                code.iter_mut().zip(&self.best.code).for_each(|(z, best)| *z = best + share * length * *z);
+                (Start::Near, code)
+            }
+            Some(Move::Flip) => match self.flips.next(self.network, &self.best) {
+                Some(flipped) => (Start::Flip, flipped),
+                None => (Start::Random, code),
+            },
+            _ => (Start::Random, code),
+        }
+    }
+
+    /// One run, from a start to a minimum, and what it adds to the answer.
+    fn run(&mut self, x: &[f64], start: Start, code: &[f64], answer: &mut BestAnswer) {
+        self.local.go_to(x, code);
+        self.local.approach(x, &APPROACH);
+        if self.local.point().loss > PROMISING * answer.loss {
+            return;
+        }
+        let descent = self.local.settle(x, MOST_STEPS);
+        let loss = self.local.point().loss;
+        if !loss.is_finite() {
+            return;
+        }
+        if answer.found == 0 || loss < answer.loss * (1.0 - SAME) {
+            self.best.clone_from(self.local.point());
+            self.flips.around(self.network, &self.best, x);
+            *answer = BestAnswer {
+                code: self.best.code.clone(),
+                loss,
+                start,
+                first_found: answer.runs,
+                found: 1,
+                runs: answer.runs,
+                converged: false,
+                determined: self.local.is_determined(x),
+                stationary: descent.stationary,
+                reproduced: self.local.reproduces(x),
+            };
+        } else if loss <= answer.loss * (1.0 + SAME) {
+            answer.found += 1;
+        }
+    }
+}
+
+impl BestAnswer {
+    fn none(code_length: usize) -> Self {
+        BestAnswer {
+            code: vec![f64::NAN; code_length],
+            loss: f64::INFINITY,
+            start: Start::Random,
+            first_found: 0,
+            found: 0,
+            runs: 0,
+            converged: false,
+            determined: false,
+            stationary: false,
+            reproduced: false,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Where the runs of a search begin: at codes that another method found, at random codes, near the best code so far, and beyond
+//! the nearest kinks of that code.
+//!
+//! Each start is a function of the seed, the observation's index and the number of the run, and of what the runs before it found.
+
+use serde::Serialize;
+
+use super::linearisation::{LEAST_DAMPING, Linearisation};
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use super::region::Region;
+use super::sensitivities::gradient_of_unit;
+use crate::random::{Domain, normal_vector};
+
+/// Where a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At a code that was given: the answer of the linear programs.
+    Given,
+    /// At a random code, entries N(0, 1).
+    Random,
+    /// At the best code so far, moved at random by a share of its length.
+    Near,
+    /// At the best code so far, moved so that one hidden unit switches.
+    Flip,
+}
+
+impl Start {
+    /// As reports write it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Start::Given => "given",
+            Start::Random => "random",
+            Start::Near => "near",
+            Start::Flip => "flip",
+        }
+    }
+}
+
+/// One step of the schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Move {
+    /// [`Start::Random`].
+    Random,
+    /// [`Start::Near`], by this share of the code's length in the mean.
+    Near(f64),
+    /// [`Start::Flip`] of the next unit, the one that costs least first.
+    Flip,
+}
+
+/// The moves, in turn.
+pub const SCHEDULE: [Move; 6] =
+    [Move::Random, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
+
+/// Starting codes of one observation come in ranges of this length.
+pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
+
+/// The random vector of a run.
+pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
+    let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
+    normal_vector(seed, Domain::Start, index, code_length)
+}
+
+/// Codes beyond the nearest kinks of hidden units, the cheapest first.
+///
+/// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit `u` to its kink is
+/// `−a_u M⁻¹∇a_u / (∇a_uᵀ M⁻¹ ∇a_u)` and costs `½ a_u² / (∇a_uᵀ M⁻¹ ∇a_u)`; twice that `p` takes it as far beyond.
+#[derive(Debug, Clone)]
+pub struct Flips {
+    linear: Linearisation,
+    region: Region,
+    gradient: Vec<f64>,
+    solved: Vec<f64>,
+    /// Cost, layer, unit; ascending, those not yet taken.
+    waiting: std::vec::IntoIter<(f64, usize, usize)>,
+}
+
+impl Flips {
+    /// Nothing to flip yet.
+    pub fn new(network: &PackedNetwork) -> Self {
+        Flips {
+            linear: Linearisation::new(network),
+            region: Region::new(network),
+            gradient: vec![0.0; network.code_length()],
+            solved: vec![0.0; network.code_length()],
+            waiting: Vec::new().into_iter(),
+        }
+    }
+
+    /// Begins anew around `point`, a new best code.
+    pub fn around(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) {
+        let mut waiting = Vec::new();
+        self.region.take(network, point);
+        if self.linear.form(network, point, &self.region, observation) {
+            self.linear.factor(LEAST_DAMPING * self.linear.scale());
+            let hidden = network.layers().len() - 1;
+            for (layer, packed) in network.layers()[..hidden].iter().enumerate() {
+                for unit in 0..packed.units {
+                    let a = point.received(layer)[unit];
+                    let reach = self.reach(network, layer, unit);
+                    if reach > 0.0 && (a * a / reach).is_finite() {
+                        waiting.push((a * a / reach, layer, unit));
+                    }
+                }
+            }
+        }
+        waiting.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.waiting = waiting.into_iter();
+    }
+
+    /// The next code; `None` where all were taken. `point` is that of [`Self::around`].
+    pub fn next(&mut self, network: &PackedNetwork, point: &Point) -> Option<Vec<f64>> {
+        let (_, layer, unit) = self.waiting.next()?;
+        let reach = self.reach(network, layer, unit);
+        let length = -2.0 * point.received(layer)[unit] / reach;
+        Some(point.code.iter().zip(&self.solved).map(|(z, p)| z + length * p).collect())
+    }
+
+    /// `∇a_uᵀ M⁻¹ ∇a_u`, with `M⁻¹ ∇a_u` left in `solved`.
+    fn reach(&mut self, network: &PackedNetwork, layer: usize, unit: usize) -> f64 {
+        gradient_of_unit(network, &self.linear, layer, unit, &mut self.gradient);
+        self.solved.copy_from_slice(&self.gradient);
+        self.linear.solve(&mut self.solved);
+        self.gradient.iter().zip(&self.solved).map(|(a, b)| a * b).sum()
+    }
+}
