@@ -28,7 +28,8 @@
 //!    [`lp::solver`] solves all problems of the round on one shared `W`, and [`lp::certificate`] checks each answer from its own
 //!    primal and dual. The recovered inputs are the targets of the layer before; what an LP leaves undetermined is handed on
 //!    as unobserved.
-//! 3. [`best::refine`] improves codes on their linear region, where asked for.
+//! 3. [`best`] works on the linear regions of `G`: [`best::refine`] takes any method's code to the local minimum of the squared error,
+//!    [`best::search`] looks for the lowest from many starts.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //! 5. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a

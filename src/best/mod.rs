@@ -6,6 +6,7 @@
 //! loss has been found often enough.
 
 pub mod kinks;
+pub mod layerwise;
 pub mod linearisation;
 pub mod local_search;
 pub mod packed_network;
