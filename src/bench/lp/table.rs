@@ -102,7 +102,7 @@ fn short(milliseconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::instances::CASES;
+    use crate::bench::lp::instances::CASES;
     use crate::lp::certificate::FailedTest;
     use crate::lp::formulation::Method;
 

@@ -1,0 +1,3 @@
+//! The tables that measure the machine.
+
+mod lp;
