@@ -1,3 +1,4 @@
 //! The tables that measure the machine.
 
 mod lp;
+mod throughput;
