@@ -90,8 +90,12 @@ impl Range {
             }
             Scale::Logarithmic => {
                 let decades = self.decades();
-                // Few powers of ten: their doubles and fives are labelled too.
-                let within: &[f64] = if self.to - self.from < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                // Few powers of ten: some of their multiples are labelled too.
+                let within: &[f64] = match self.to - self.from {
+                    extent if extent < 1.0 => &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0],
+                    extent if extent < 2.0 => &[1.0, 2.0, 5.0],
+                    _ => &[1.0],
+                };
                 let every = ((self.to - self.from) / MOST_LABELS).ceil().max(1.0) as i32;
                 let wanted = decades.filter(|decade| decade.rem_euclid(every) == 0);
                 let ticks = wanted.flat_map(|decade| within.iter().map(move |factor| factor * 10_f64.powi(decade)));
@@ -167,6 +171,7 @@ mod tests {
     fn ticks_stand_on_round_numbers() {
         assert_eq!(labels(Scale::Logarithmic, &[1.0, 65536.0]), ["1", "10", "100", "1 k", "10 k", "100 k"]);
         assert_eq!(labels(Scale::Logarithmic, &[0.002, 0.03]), ["0.002", "0.005", "0.01", "0.02"]);
+        assert_eq!(labels(Scale::Logarithmic, &[120.0, 340.0]), ["200", "300"]);
         assert_eq!(labels(Scale::Logarithmic, &[2e5, 3e9]), ["1 M", "10 M", "100 M", "1 G"]);
         assert_eq!(labels(Scale::Linear, &[0.0, 1.0]), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::Linear, &[-30.0, 40.0]), ["-30", "-20", "-10", "0", "10", "20", "30", "40"]);
