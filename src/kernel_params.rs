@@ -109,6 +109,18 @@ pub const ACTIVATION_SIGMOID: u32 = 1;
 /// The hyperbolic tangent.
 pub const ACTIVATION_TANH: u32 = 2;
 
+/// The recurrence of `peak`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct PeakParams {
+    /// Rounds of `PEAK_STEPS` steps.
+    pub rounds: u32,
+    /// `a` of `x ← a·x + b`.
+    pub factor: f32,
+    /// `b`.
+    pub addend: f32,
+}
+
 /// Still descending.
 pub const LANE_RUNNING: u32 = 0;
 /// The stop rule held, in f32.
@@ -172,7 +184,7 @@ pub struct Binding {
 pub enum Workgroup {
     /// `TILE` × `TILE` invocations: one output entry each, of a tile of the product.
     Tile,
-    /// `WORKGROUP` invocations for one observation.
+    /// `WORKGROUP` invocations for one observation; of `peak`, which has none, simply so many.
     Observation,
 }
 
@@ -275,5 +287,14 @@ pub const UPDATE: EntryPoint = EntryPoint {
     workgroup: Workgroup::Observation,
 };
 
+/// The most arithmetic that a device does.
+pub const PEAK: EntryPoint = EntryPoint {
+    name: "peak",
+    kernel: "peak",
+    source: include_str!("shaders/peak.wgsl"),
+    bindings: &[binding(0, "recurrence", Access::Uniform), binding(1, "ends", Access::ReadWrite)],
+    workgroup: Workgroup::Observation,
+};
+
 /// Every entry point there is.
-pub const ENTRY_POINTS: [&EntryPoint; 5] = [&FORWARD, &CLASSIFY, &RESIDUAL, &BACKWARD, &UPDATE];
+pub const ENTRY_POINTS: [&EntryPoint; 6] = [&FORWARD, &CLASSIFY, &RESIDUAL, &BACKWARD, &UPDATE, &PEAK];

@@ -9,6 +9,7 @@ pub mod blocked;
 pub mod classify;
 pub mod descend;
 pub mod forward;
+pub mod peak;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -8,6 +8,7 @@ pub mod classify;
 pub mod context;
 pub mod descend;
 pub mod forward;
+pub mod peak;
 pub mod pipeline;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,9 +3,10 @@
 use std::mem::offset_of;
 
 use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
+use unrelu::cpu::peak::{CHAINS, STEPS};
 use unrelu::kernel_params::{
     self as params, Access, Binding, ClassifyParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane, LayerParams,
-    Workgroup,
+    PeakParams, Workgroup,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -42,6 +43,7 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_gain,
             epsilon
         }),
+        layout!(PeakParams { rounds, factor, addend }),
         layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding }),
     ]
 }
@@ -177,13 +179,15 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("LANE_RESTED", params::LANE_RESTED),
         ("LANE_CAPPED", params::LANE_CAPPED),
         ("LANE_DIVERGED", params::LANE_DIVERGED),
+        ("PEAK_CHAINS", CHAINS as u32),
+        ("PEAK_STEPS", STEPS),
     ];
     let mut found = 0;
     for entry in ENTRY_POINTS {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "OPTIMIZER_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if !["ACTIVATION_", "LANE_", "OPTIMIZER_", "PEAK_"].iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }
             let (_, expected) = expected.iter().find(|(rust, _)| *rust == name).expect(name);

@@ -6,6 +6,7 @@ mod cpu_twins;
 mod fixtures;
 mod names;
 mod opening;
+mod peak;
 mod suite;
 
 #[cfg(feature = "gpu")]

@@ -1,0 +1,29 @@
+//! `unrelu bench`: side-by-side tables in one run, one file a table.
+
+mod lp;
+mod throughput;
+
+use unrelu::error::Result;
+
+use super::Outcome;
+
+/// Measure this machine: side-by-side tables, each in one run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  unrelu bench lp --quick\n  unrelu bench throughput --quick")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Lp(lp::Args),
+    Throughput(throughput::Args),
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    match args.what {
+        What::Lp(args) => lp::run(args),
+        What::Throughput(args) => throughput::run(args),
+    }
+}
