@@ -1,9 +1,12 @@
-//! `unrelu bench`: this machine measured, each table in one run.
+//! `unrelu bench`: this machine, and what it finds, measured; each table in one run.
 //!
 //! [`lp`]: the linear programs of one layer, the engine against Clarabel. [`throughput`]: forward passes, classification, descent
-//! and whole inversions, the CPU against the GPU. Both take their times from [`clock`].
+//! and whole inversions, the CPU against the GPU. [`accuracy`]: how near each method comes to what the data tell. All take their
+//! times from [`clock`].
 
+pub mod accuracy;
 pub mod clock;
 pub mod lp;
 pub mod processor;
+pub mod subject;
 pub mod throughput;

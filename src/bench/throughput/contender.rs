@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Options;
+use super::batches::{Batch, NOISE};
 use super::machine::Gpu;
 use super::quantity::Quantity;
-use super::subject::{Batch, NOISE, Subject};
 use crate::batch::{Inverter, Method};
+use crate::bench::subject::Subject;
 use crate::cpu::CpuDevice;
 use crate::descent::DescentOptions;
 use crate::device::Device;

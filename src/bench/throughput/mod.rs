@@ -1,10 +1,11 @@
 //! `unrelu bench throughput`: the CPU against the GPU, transfers included, by the size of the batch.
 //!
 //! Every pass begins with arrays of the host and ends with arrays of the host, so uploads, read-backs and what the host does in f64
-//! afterwards count; what kernels alone took is told beside it where the adapter has a clock. [`subject`] makes networks and
+//! afterwards count; what kernels alone took is told beside it where the adapter has a clock. [`batches`] makes the
 //! batches, [`quantity`] says what is counted, `contender` runs a pass, `repeat` measures it, `series` goes through the batches,
 //! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`table`] is what a person reads.
 
+pub mod batches;
 mod contender;
 pub mod machine;
 mod peak;
@@ -12,20 +13,19 @@ pub mod quantity;
 mod repeat;
 pub mod row;
 mod series;
-pub mod subject;
 pub mod table;
 
 use rayon::ThreadPoolBuilder;
 
 pub use contender::Kind;
 
+use crate::bench::subject::Subject;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use contender::Contender;
 use machine::Machine;
 use quantity::Quantity;
 use row::{Crossover, Row, crossover};
-use subject::Subject;
 
 /// What is measured, on what, and for how long.
 #[derive(Debug, Clone, PartialEq)]

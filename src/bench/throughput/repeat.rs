@@ -1,8 +1,8 @@
 //! One measurement: repeated passes over a batch, of which median, least and most are kept.
 
+use super::batches::Batch;
 use super::contender::{Contender, Done};
 use super::quantity::Quantity;
-use super::subject::Batch;
 use crate::bench::clock::wall_seconds;
 use crate::error::{Error, Result};
 

@@ -6,7 +6,7 @@ use super::contender::Kind;
 use super::machine::Machine;
 use super::quantity::Quantity;
 use super::repeat::Measured;
-use super::subject::Subject;
+use crate::bench::subject::Subject;
 
 /// One device, quantity and batch. What was not measured is `None`, and `note` says why.
 #[derive(Debug, Clone, PartialEq, Serialize)]

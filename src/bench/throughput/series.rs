@@ -1,13 +1,14 @@
 //! One quantity of one network over all batches: each device goes on until a batch would take it too long or too much memory, and
 //! the rows from there on say so.
 
+use super::batches::Batch;
 use super::contender::{Contender, Kind};
 use super::machine::Machine;
 use super::quantity::Quantity;
 use super::repeat::{measure, timed};
 use super::row::Row;
-use super::subject::{Batch, Subject};
 use super::{Options, machine};
+use crate::bench::subject::Subject;
 use crate::error::{Error, Result};
 
 /// A batch beyond the second of these, of which nothing is known, is preceded by passes over so many, which tell what it would take.

@@ -176,9 +176,9 @@ fn wrapped(text: &str, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::subject::Subject;
     use crate::bench::throughput::quantity::Quantity;
     use crate::bench::throughput::row::tests::{machine, row};
-    use crate::bench::throughput::subject::Subject;
 
     #[test]
     fn lines_fit_into_a_hundred_columns_and_tell_the_figures() {

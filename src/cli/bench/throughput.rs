@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 
 use unrelu::bench::throughput::quantity::Quantity;
 use unrelu::bench::throughput::row::Crossover;
-use unrelu::bench::throughput::subject::Subject;
 use unrelu::bench::throughput::{self, Event, Options, table};
 use unrelu::device::DeviceChoice;
 use unrelu::error::{Error, Result};
-use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::output::{check_free, refuse_overlap};
-use unrelu::network::Activation;
 use unrelu::pictures::plot::write_plot;
 use unrelu::pictures::throughput::plot;
 
+use super::subjects::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
 /// The CPU against the GPU, transfers included: forward passes, classification, descent, whole inversions by size of the batch
@@ -41,21 +39,8 @@ pub struct Args {
     #[arg(long, value_name = "QUANTITY,…", value_delimiter = ',')]
     quantities: Vec<Quantity>,
 
-    /// This network, .safetensors, .pth or .pt, instead of the usual two
-    #[arg(long, value_name = "FILE")]
-    network: Option<PathBuf>,
-
-    /// Which of its layers, from the code outwards, where the file holds others too
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
-    layers: Option<Vec<String>>,
-
-    /// Activation of its layers: relu or leaky_relu:SLOPE; needed where the file does not say
-    #[arg(long, value_name = "ACTIVATION", requires = "network")]
-    activation: Option<Activation>,
-
-    /// Activation of its last layer: also identity, sigmoid or tanh [default: the file's, else that of the others]
-    #[arg(long, value_name = "ACTIVATION", requires = "network")]
-    output_activation: Option<Activation>,
+    #[command(flatten)]
+    subject: SubjectArgs,
 
     /// What runs beside the CPU: auto takes a hardware GPU if there is one, gpu any adapter and insists on it, cpu none
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
@@ -89,10 +74,10 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     if let Some(picture) = &args.picture {
         check_picture(picture, args.force)?;
-        let network = args.network.iter().map(|network| ("the network", network.as_path()));
+        let network = args.subject.network.iter().map(|network| ("the network", network.as_path()));
         refuse_overlap("--picture", picture, &network.collect::<Vec<_>>())?;
     }
-    let subjects = subjects(&args)?;
+    let subjects = args.subject.subjects()?;
     let options = resolve(&args);
     interrupt::listen();
     let mut title = String::new();
@@ -145,18 +130,6 @@ fn check_picture(path: &Path, force: bool) -> Result<()> {
         return Err(Error::Output { path: path.to_owned(), found, fix });
     }
     Ok(())
-}
-
-fn subjects(args: &Args) -> Result<Vec<Subject>> {
-    let Some(path) = &args.network else { return Subject::usual() };
-    let options = NetworkOptions {
-        layers: args.layers.clone(),
-        activation: args.activation,
-        output_activation: args.output_activation,
-    };
-    let network = load_network(path, &options)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    Ok(vec![Subject::new(&name, network)])
 }
 
 fn resolve(args: &Args) -> Options {

@@ -1,4 +1,4 @@
-//! The networks that are measured, and the batches that they are fed with: codes N(0, I), seeded by index, and their outputs with
+//! The batches that networks are fed with: codes N(0, I), seeded by index, and their outputs with
 //! noise from U(−0.01, 0.01). A smaller batch is the beginning of a larger one.
 
 use std::sync::Arc;
@@ -7,45 +7,17 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::quantity::Quantity;
+use crate::bench::subject::Subject;
 use crate::cpu::CpuDevice;
 use crate::device::Device;
 use crate::error::Result;
-use crate::formats::network_file::bundled_generator;
-use crate::network::{Activation, Network};
-use crate::random::{Domain, Noise, normal_vector, random_network};
+use crate::random::{Domain, Noise, normal_vector};
 
 /// Amplitude of the noise, and the tolerance ε that inversions and classifications go by.
 pub const NOISE: f64 = 0.01;
 const SEED: u64 = 1;
 
-/// A network to measure.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    /// What its rows are called.
-    pub name: String,
-    /// The network.
-    pub network: Arc<Network>,
-}
-
 impl Subject {
-    /// `network` under `name` and its sizes: `net.safetensors 20→60→784`.
-    pub fn new(name: &str, network: Network) -> Self {
-        let units = network.layers().iter().map(|layer| layer.units().to_string());
-        let sizes: Vec<String> = std::iter::once(network.code_length().to_string()).chain(units).collect();
-        Subject { name: format!("{name} {}", sizes.join("→")), network: Arc::new(network) }
-    }
-
-    /// The random network 20→100→500 and the bundled trained one, 20→60→784.
-    ///
-    /// # Errors
-    /// None, unless the program was built from a damaged source.
-    pub fn usual() -> Result<Vec<Self>> {
-        Ok(vec![
-            Subject::new("random", random_network(&[20, 100, 500], Activation::Relu, SEED)?),
-            Subject::new("trained", bundled_generator()?),
-        ])
-    }
-
     /// What a pass of `quantity` over a batch of `count` takes in. Made on the pool that the caller is in.
     ///
     /// # Errors
