@@ -199,7 +199,7 @@ def bench(arguments, label, path, folder):
     network = read_network(path)
     arrays = [np.load(file) for file in (codes, observations, starts)]
     for batch in arguments.batches:
-        iterations = max(10, min(200, 200_000 // batch))
+        iterations = max(10, min(100, 50_000 // batch))
         torch._dynamo.reset()
         step = clocks["cpu"].step
         calls = torch_calls(arguments, network, step, iterations, *(array[:batch] for array in arrays))
