@@ -115,6 +115,7 @@ impl Inverter {
         notice: Option<String>,
     ) -> Result<Self> {
         options.validate()?;
+        // 0 means all that `std::thread::available_parallelism` counts: by affinity and the cgroup's quota.
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|error| {
                 Error::option("--threads", error.to_string(), "a number of threads that the system allows")
