@@ -42,6 +42,12 @@ pub trait Device: Send + Sync {
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
 
+    /// Seconds that kernels have run on this device so far by its own clock; `None` where it has none: the CPU, and
+    /// adapters without timestamp queries.
+    fn kernel_seconds(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether it works while this process waits, so that the pool can do something else meanwhile.
     fn works_apart(&self) -> bool {
         false

@@ -1,38 +1,26 @@
-//! A pipeline for an entry point, made once a device from the description that `kernel_params` gives.
+//! Pipelines of an entry point, made from the description that `kernel_params` gives.
+
+use std::sync::OnceLock;
 
 use super::context::Context;
-use crate::kernel_params::{Access, EntryPoint, Workgroup};
+use super::tiles::{Tile, Tiles};
+use super::workspace::{Operand, Workspace};
+use crate::kernel_params::{Access, EntryPoint};
 
-/// Sizes of workgroups, handed to the shaders as override constants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// Side of a product's tile, `TILE` × `TILE` invocations.
-    pub tile: u32,
-    /// Invocations that work on one observation, a power of two.
-    pub workgroup: u32,
-}
+/// Invocations that work on one observation, a power of two.
+const WORKGROUP: u32 = 64;
 
-impl Sizes {
-    /// The largest of the usual sizes that the limits allow.
-    pub fn for_limits(limits: &wgpu::Limits) -> Self {
-        let invocations = limits
-            .max_compute_invocations_per_workgroup
-            .min(limits.max_compute_workgroup_size_x.saturating_mul(limits.max_compute_workgroup_size_x));
-        Sizes { tile: if invocations >= 256 { 16 } else { 8 }, workgroup: 64 }
-    }
-}
-
-/// A compiled entry point.
+/// A compiled shader with one entry point's bindings, of which pipelines with different sizes are made.
 #[derive(Debug)]
-pub struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
+pub struct Kernel {
+    module: wgpu::ShaderModule,
     layout: wgpu::BindGroupLayout,
+    pipeline_layout: wgpu::PipelineLayout,
     entry: &'static EntryPoint,
 }
 
-impl Pipeline {
-    /// Compiles `entry`. Errors of the device are caught by the caller's [`Context::guarded`].
-    pub fn new(context: &Context, entry: &'static EntryPoint, sizes: Sizes) -> Self {
+impl Kernel {
+    fn new(context: &Context, entry: &'static EntryPoint) -> Self {
         let device = &context.device;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(entry.kernel),
@@ -63,26 +51,28 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        // A shader's constant may be set only where the shader has it.
-        let tile = ("TILE", f64::from(sizes.tile));
-        let workgroup = ("WORKGROUP", f64::from(sizes.workgroup));
-        let constants = match (entry.kernel, entry.workgroup) {
-            ("descend", _) => vec![tile, workgroup],
-            (_, Workgroup::Tile) => vec![tile],
-            (_, Workgroup::Observation) => vec![workgroup],
-        };
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(entry.name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some(entry.name),
+        Kernel { module, layout, pipeline_layout, entry }
+    }
+
+    /// The entry point's name.
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
+    /// With the shader's override constants set.
+    fn pipeline(&self, context: &Context, constants: &[(&str, f64)]) -> wgpu::ComputePipeline {
+        context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.entry.name),
+            layout: Some(&self.pipeline_layout),
+            module: &self.module,
+            entry_point: Some(self.entry.name),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
-                ..wgpu::PipelineCompilationOptions::default()
+                constants,
+                // The kernels write what they read.
+                zero_initialize_workgroup_memory: false,
             },
             cache: None,
-        });
-        Pipeline { pipeline, layout, entry }
+        })
     }
 
     /// Binds `buffers`, in the order of the entry point's bindings.
@@ -103,11 +93,85 @@ impl Pipeline {
             entries: &entries,
         })
     }
+}
 
-    /// Dispatches `x` × `y` workgroups on what is bound.
-    pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bound: &wgpu::BindGroup, x: u32, y: u32) {
-        pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, bound, &[]);
-        pass.dispatch_workgroups(x, y, 1);
+/// A kernel with everything bound, ready to be dispatched any number of times.
+pub struct Step {
+    pipeline: wgpu::ComputePipeline,
+    bound: wgpu::BindGroup,
+    workgroups: (u32, u32),
+}
+
+/// Dispatches `steps` one after the other; returns how many.
+pub fn dispatch<'a>(pass: &mut wgpu::ComputePass<'_>, steps: impl IntoIterator<Item = &'a Step>) -> u64 {
+    let mut dispatched = 0;
+    for step in steps {
+        pass.set_pipeline(&step.pipeline);
+        pass.set_bind_group(0, &step.bound, &[]);
+        pass.dispatch_workgroups(step.workgroups.0, step.workgroups.1, 1);
+        dispatched += 1;
+    }
+    dispatched
+}
+
+/// A kernel whose workgroups have one observation each, or all of them.
+#[derive(Debug)]
+pub struct Rows {
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Rows {
+    /// Compiles `entry`. Errors of the device are caught by the caller's [`Context::guarded`].
+    pub fn new(context: &Context, entry: &'static EntryPoint) -> Self {
+        let kernel = Kernel::new(context, entry);
+        let invocations = match entry.workgroup {
+            // All of the batch has only one workgroup.
+            crate::kernel_params::Workgroup::Batch => context.limits().max_compute_invocations_per_workgroup.min(256),
+            _ => WORKGROUP,
+        };
+        let pipeline = kernel.pipeline(context, &[("WORKGROUP", f64::from(invocations))]);
+        Rows { kernel, pipeline }
+    }
+
+    /// `workgroups` of it on `operands`.
+    pub fn step(&self, context: &Context, space: &mut Workspace, operands: &[Operand<'_>], workgroups: usize) -> Step {
+        let bound = space.bind(context, &self.kernel, operands);
+        Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1) }
+    }
+}
+
+/// A tiled product, each tile compiled when it is first needed.
+#[derive(Debug)]
+pub struct Product {
+    kernel: Kernel,
+    tiles: Tiles,
+    pipelines: [OnceLock<wgpu::ComputePipeline>; 3],
+}
+
+impl Product {
+    /// Compiles `entry` as far as it does not depend on the tile.
+    pub fn new(context: &Context, entry: &'static EntryPoint, tiles: Tiles) -> Self {
+        Product { kernel: Kernel::new(context, entry), tiles, pipelines: Default::default() }
+    }
+
+    /// The product with `entries` a row and `count` observations on `operands`.
+    pub fn step(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        (entries, count): (usize, usize),
+    ) -> Step {
+        let choice = self.tiles.choose(entries, count);
+        let tile = self.tiles.variants[choice];
+        let pipeline = self.pipelines[choice].get_or_init(|| self.compiled(context, tile)).clone();
+        let bound = space.bind(context, &self.kernel, operands);
+        Step { pipeline, bound, workgroups: tile.workgroups(entries, count) }
+    }
+
+    fn compiled(&self, context: &Context, tile: Tile) -> wgpu::ComputePipeline {
+        let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+        self.kernel.pipeline(context, &constants.map(|(name, size)| (name, f64::from(size))))
     }
 }
