@@ -175,6 +175,11 @@ impl Context {
         self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
     }
 
+    /// An error once the device is lost.
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.check()
+    }
+
     pub(super) fn count_read_back(&self) {
         self.read_backs.fetch_add(1, Ordering::Relaxed);
     }

@@ -6,6 +6,7 @@
 //! kernels go on with these alone; what has ended stays behind them, as it is.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
@@ -146,6 +147,7 @@ impl GpuDevice {
                     (steps, std::mem::replace(&mut width, running))
                 });
                 if moved.is_some() {
+                    self.compactions.fetch_add(1, Ordering::Relaxed);
                     iteration = self.iteration_steps(space, width);
                     rank = self.rank_step(space, width);
                 }

@@ -44,6 +44,7 @@ pub struct GpuDevice {
     workspaces: Workspaces,
     default_step: OnceLock<f64>,
     undecided_rows: AtomicU64,
+    compactions: AtomicU64,
 }
 
 /// One layer's weights on the device.
@@ -114,6 +115,7 @@ impl GpuDevice {
             workspaces: Workspaces::default(),
             default_step: OnceLock::new(),
             undecided_rows: AtomicU64::new(0),
+            compactions: AtomicU64::new(0),
         })
     }
 
@@ -135,6 +137,16 @@ impl GpuDevice {
     /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them from their threshold.
     pub fn undecided_rows(&self) -> u64 {
         self.undecided_rows.load(Ordering::Relaxed)
+    }
+
+    /// The tiles that its products are made of.
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
+    /// How often gradient descent has moved the running lanes of a batch to the front so far.
+    pub fn compactions(&self) -> u64 {
+        self.compactions.load(Ordering::Relaxed)
     }
 
     /// Sends `count` observations through in parts of at most `most`: `start` uploads and submits a part, `finish`

@@ -1,7 +1,8 @@
 //! The way back from the device: a buffer that results are copied into behind the kernels and that is mapped while
 //! other work goes on, with the device's own time of these kernels beside them.
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::buffers;
 use super::context::Context;
@@ -29,6 +30,9 @@ struct Pending {
     bytes: u64,
     is_timed: bool,
 }
+
+/// Milliseconds that another thread may take to hand a mapped buffer over.
+const CALLBACK_PATIENCE: u32 = 10_000;
 
 /// Bytes of two timestamps.
 const STAMPS_BYTES: u64 = 16;
@@ -118,12 +122,7 @@ impl Staging {
             return Err(Error::DeviceLost("nothing was submitted".into()));
         };
         context.wait(submission)?;
-        // Not recv: a device that was lost may drop the callback, or keep it and never call.
-        match mapped.try_recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(Error::DeviceLost(error.to_string())),
-            Err(_) => return Err(Error::DeviceLost("a buffer was never handed over".into())),
-        }
+        wait_until_mapped(context, &mapped)?;
         context.count_read_back();
         let behind = bytes.next_multiple_of(8);
         let view =
@@ -137,6 +136,20 @@ impl Staging {
         buffer.unmap();
         Ok(answer)
     }
+}
+
+/// Waits for the callback of a submission that has run. It may be another thread's poll that found the submission
+/// done and that is about to call; and a device that was lost may drop the callback, or keep it and never call.
+fn wait_until_mapped(context: &Context, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+    for _ in 0..CALLBACK_PATIENCE {
+        match mapped.recv_timeout(Duration::from_millis(1)) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => return Err(Error::DeviceLost(error.to_string())),
+            Err(RecvTimeoutError::Timeout) => context.check()?,
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Err(Error::DeviceLost("a buffer was never handed over".into()))
 }
 
 impl Stamps {

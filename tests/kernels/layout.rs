@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 
 use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
+use unrelu::gpu::tiles::Tiles;
 use unrelu::kernel_params::{
     self as params, Access, Binding, ClassifyParams, CompactParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane,
     LayerParams, Workgroup,
@@ -105,6 +106,34 @@ fn only_what_needs_subgroups_needs_them() {
         assert_eq!(passes, !entry.subgroups, "{} of {}.wgsl", entry.name, entry.kernel);
     }
     assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 2);
+}
+
+/// wgpu does not hold shared memory against the limit, drivers do.
+#[test]
+fn tiles_take_the_shared_memory_they_are_said_to() {
+    for invocations in [64, 128, 256] {
+        let limits =
+            wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
+        for tile in Tiles::for_limits(&limits).variants {
+            for entry in [&params::FORWARD, &params::BACKWARD] {
+                let module = module(entry);
+                let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
+                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+                let sizes = sizes.map(|(name, size)| (name.to_owned(), f64::from(size))).into_iter().collect();
+                let stage = Some((naga::ShaderStage::Compute, entry.name));
+                let (made, _) =
+                    naga::back::pipeline_constants::process_overrides(&module, &info, stage, &sizes).unwrap();
+                let mut layouter = naga::proc::Layouter::default();
+                layouter.update(made.to_ctx()).unwrap();
+                let tiles = made.global_variables.iter().filter(|(_, variable)| {
+                    variable.space == AddressSpace::WorkGroup && variable.name.as_deref().unwrap().ends_with("_tile")
+                });
+                let bytes: u32 = tiles.map(|(_, variable)| layouter[variable.ty].size).sum();
+                assert_eq!(bytes, tile.workgroup_bytes(), "{} with {tile:?}", entry.name);
+                assert!(bytes <= 16 << 10 && tile.x * tile.y <= invocations, "{tile:?}");
+            }
+        }
+    }
 }
 
 /// The bindings that an entry point uses, as naga finds them.
