@@ -132,7 +132,7 @@ impl GpuDevice {
         let mut rank = self.rank_step(space, width);
         // One more than the cap: the last one only looks at where the last step has led.
         let mut left = steps.cap + 1;
-        let mut pace = Pace::new();
+        let mut pace = Pace::default();
         let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
         let mut free = vec![1, 0];
         let mut last_end = Instant::now();

@@ -9,6 +9,7 @@ pub mod compact;
 pub mod context;
 pub mod descend;
 pub mod forward;
+pub mod kernel;
 pub mod pace;
 pub mod pipeline;
 pub mod staging;

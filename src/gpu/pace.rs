@@ -19,12 +19,14 @@ pub struct Pace {
     iterations: usize,
 }
 
-impl Pace {
+impl Default for Pace {
     /// Before the first.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Pace { iterations: FIRST }
     }
+}
 
+impl Pace {
     /// Iterations for the next submission, at least 1.
     pub fn iterations(&self) -> usize {
         self.iterations
@@ -44,7 +46,7 @@ mod tests {
 
     #[test]
     fn submissions_grow_to_the_aim_and_shrink_at_once() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::default();
         let mut lengths = vec![pace.iterations()];
         for _ in 0..5 {
             pace.observe(pace.iterations(), Duration::from_micros(100) * pace.iterations() as u32);

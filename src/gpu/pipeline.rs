@@ -1,99 +1,15 @@
-//! Pipelines of an entry point, made from the description that `kernel_params` gives.
+//! Pipelines: an entry point with its sizes set, and one dispatch of it with its operands bound.
 
 use std::sync::OnceLock;
 
 use super::context::Context;
+use super::kernel::Kernel;
 use super::tiles::{Tile, Tiles};
 use super::workspace::{Operand, Workspace};
-use crate::kernel_params::{Access, EntryPoint};
+use crate::kernel_params::{EntryPoint, Workgroup};
 
 /// Invocations that work on one observation, a power of two.
 const WORKGROUP: u32 = 64;
-
-/// A compiled shader with one entry point's bindings, of which pipelines with different sizes are made.
-#[derive(Debug)]
-pub struct Kernel {
-    module: wgpu::ShaderModule,
-    layout: wgpu::BindGroupLayout,
-    pipeline_layout: wgpu::PipelineLayout,
-    entry: &'static EntryPoint,
-}
-
-impl Kernel {
-    fn new(context: &Context, entry: &'static EntryPoint) -> Self {
-        let device = &context.device;
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(entry.kernel),
-            source: wgpu::ShaderSource::Wgsl(entry.source.into()),
-        });
-        let bindings: Vec<_> = entry
-            .bindings
-            .iter()
-            .map(|binding| wgpu::BindGroupLayoutEntry {
-                binding: binding.number,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match binding.access {
-                        Access::Uniform => wgpu::BufferBindingType::Uniform,
-                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            })
-            .collect();
-        let layout = device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(entry.name), entries: &bindings });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(entry.name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        Kernel { module, layout, pipeline_layout, entry }
-    }
-
-    /// The entry point's name.
-    pub fn name(&self) -> &'static str {
-        self.entry.name
-    }
-
-    /// With the shader's override constants set.
-    fn pipeline(&self, context: &Context, constants: &[(&str, f64)]) -> wgpu::ComputePipeline {
-        context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(self.entry.name),
-            layout: Some(&self.pipeline_layout),
-            module: &self.module,
-            entry_point: Some(self.entry.name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants,
-                // The kernels write what they read.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        })
-    }
-
-    /// Binds `buffers`, in the order of the entry point's bindings.
-    pub fn bind(&self, context: &Context, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
-        let entries: Vec<_> = self
-            .entry
-            .bindings
-            .iter()
-            .zip(buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding: binding.number,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
-        context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.entry.name),
-            layout: &self.layout,
-            entries: &entries,
-        })
-    }
-}
 
 /// A kernel with everything bound, ready to be dispatched any number of times.
 pub struct Step {
@@ -127,7 +43,7 @@ impl Rows {
         let kernel = Kernel::new(context, entry);
         let invocations = match entry.workgroup {
             // All of the batch has only one workgroup.
-            crate::kernel_params::Workgroup::Batch => context.limits().max_compute_invocations_per_workgroup.min(256),
+            Workgroup::Batch => context.limits().max_compute_invocations_per_workgroup.min(256),
             _ => WORKGROUP,
         };
         let pipeline = kernel.pipeline(context, &[("WORKGROUP", f64::from(invocations))]);

@@ -9,7 +9,8 @@ use bytemuck::NoUninit;
 
 use super::buffers;
 use super::context::Context;
-use super::pipeline::Kernel;
+use super::kernel::Kernel;
+
 use super::staging::Staging;
 
 /// What a buffer is for.
