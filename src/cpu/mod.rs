@@ -1,12 +1,13 @@
 //! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers are held against
 //! and finished by.
 //!
-//! [`classify`], [`descend`] and [`forward`] are the naive twins of the kernels, functions of one observation that a
+//! [`classify`], [`compact`], [`descend`] and [`forward`] are the naive twins of the kernels, functions of one observation that a
 //! reader believes at sight. What the device itself runs for products is [`blocked`], held against them; there too no
 //! answer depends on the batch around it. Work runs on the rayon pool that the caller is in, and on no other thread.
 
 pub mod blocked;
 pub mod classify;
+pub mod compact;
 pub mod descend;
 pub mod forward;
 pub mod peak;

@@ -67,6 +67,10 @@ impl Device for GpuDevice {
         self.context().dispatches()
     }
 
+    fn kernel_seconds(&self) -> Option<f64> {
+        self.context().kernel_seconds()
+    }
+
     fn works_apart(&self) -> bool {
         true
     }

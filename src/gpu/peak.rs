@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::buffers;
 use super::context::Context;
-use super::pipeline::{Pipeline, Sizes};
+use super::kernel::Kernel;
+use super::pipeline::WORKGROUP;
+use super::staging::Staging;
 use crate::cpu::peak::{CHAINS, Recurrence};
 use crate::error::Result;
 use crate::kernel_params::{PEAK, PeakParams};
@@ -16,7 +18,8 @@ const MOST_WORKGROUPS: u32 = 4096;
 /// The kernel, ready to run on a device of the caller's.
 #[derive(Debug)]
 pub struct PeakKernel {
-    pipeline: Pipeline,
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
     ends: wgpu::Buffer,
     workgroups: u32,
     invocations: usize,
@@ -28,13 +31,14 @@ impl PeakKernel {
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
     pub fn new(context: &Context, workgroups: Option<u32>) -> Result<Self> {
-        let sizes = Sizes::for_limits(context.limits());
         let workgroups =
             workgroups.unwrap_or(MOST_WORKGROUPS).min(context.limits().max_compute_workgroups_per_dimension);
-        let invocations = workgroups as usize * sizes.workgroup as usize;
+        let invocations = workgroups as usize * WORKGROUP as usize;
         context.guarded(|| {
-            let pipeline = Pipeline::new(context, &PEAK, sizes);
-            Ok(PeakKernel { pipeline, ends: buffers::storage(context, invocations * CHAINS), workgroups, invocations })
+            let kernel = Kernel::new(context, &PEAK);
+            let pipeline = kernel.pipeline(context, &[("WORKGROUP", f64::from(WORKGROUP))]);
+            let ends = buffers::storage(context, invocations * CHAINS);
+            Ok(PeakKernel { kernel, pipeline, ends, workgroups, invocations })
         })
     }
 
@@ -59,12 +63,15 @@ impl PeakKernel {
                 factor: recurrence.factor as f32,
                 addend: recurrence.addend as f32,
             };
-            let params = buffers::uniform(context, params);
-            let bound = self.pipeline.bind(context, &[&params, &self.ends]);
+            let uniform = buffers::uniform_of(context, size_of::<PeakParams>() as u64);
+            context.write(&uniform, &[params]);
+            let bound = self.kernel.bind(context, &[&uniform, &self.ends]);
             let start = Instant::now();
             let submission = context.submit(|encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                self.pipeline.dispatch(&mut pass, &bound, self.workgroups, 1);
+                pass.set_pipeline(&self.pipeline);
+                pass.set_bind_group(0, &bound, &[]);
+                pass.dispatch_workgroups(self.workgroups, 1, 1);
                 1
             });
             context.wait(submission)?;
@@ -77,6 +84,10 @@ impl PeakKernel {
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
     pub fn ends(&self, context: &Context) -> Result<Vec<f32>> {
-        context.guarded(|| buffers::read(context, &self.ends))
+        context.guarded(|| {
+            let mut staging = Staging::default();
+            staging.copy_back(context, &[(&self.ends, self.ends.size())]);
+            staging.collect(context, |bytes| bytemuck::pod_collect_to_vec(bytes))
+        })
     }
 }

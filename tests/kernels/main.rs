@@ -14,6 +14,12 @@ mod gpu_agreement;
 #[cfg(feature = "gpu")]
 mod gpu_classification;
 #[cfg(feature = "gpu")]
+mod gpu_compaction;
+#[cfg(feature = "gpu")]
+mod gpu_reuse;
+#[cfg(feature = "gpu")]
+mod gpu_variants;
+#[cfg(feature = "gpu")]
 mod layout;
 #[cfg(feature = "gpu")]
 mod limits;
