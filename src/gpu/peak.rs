@@ -87,7 +87,7 @@ impl PeakKernel {
         context.guarded(|| {
             let mut staging = Staging::default();
             staging.copy_back(context, &[(&self.ends, self.ends.size())]);
-            staging.collect(context, |bytes| bytemuck::pod_collect_to_vec(bytes))
+            staging.collect(context, bytemuck::pod_collect_to_vec)
         })
     }
 }
