@@ -4,7 +4,7 @@
 //! end at the same loss, and *found again* means something.
 //!
 //! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f` the runs that have ended at it, each
-//! from another start, the search is over after `s` runs when `s ≥ 24 + 3m` and `f ≥ 12`: converged. So it is, at once, when
+//! from another start, the search is over after `s` runs when `s ≥ 48 + 5m` and `f ≥ 24`: converged. So it is, at once, when
 //! the observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
 
 use nalgebra::DMatrix;
@@ -20,7 +20,7 @@ use crate::observation::unusable;
 /// How a search runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BestOptions {
-    /// Most runs an observation. Default 400.
+    /// Most runs an observation. Default 1,000.
     pub starts: usize,
     /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
     pub seed: u64,
@@ -42,7 +42,7 @@ impl BestOptions {
 
 impl Default for BestOptions {
     fn default() -> Self {
-        BestOptions { starts: 400, seed: 0 }
+        BestOptions { starts: 1000, seed: 0 }
     }
 }
 
@@ -74,9 +74,9 @@ pub struct BestAnswer {
 /// Runs before the search turns to the neighbourhood of the best: codes to be near to come from somewhere.
 const SCOUTS: usize = 5;
 /// The stop rule's numbers.
-const LEAST_RUNS: usize = 24;
-const PATIENCE: usize = 3;
-const LEAST_FOUND: usize = 12;
+const LEAST_RUNS: usize = 48;
+const PATIENCE: usize = 5;
+const LEAST_FOUND: usize = 24;
 /// Two losses that differ by no more than this share are those of one minimum.
 const SAME: f64 = 1e-9;
 /// A run whose approach ends above this multiple of the lowest loss is not followed to its minimum.

@@ -112,7 +112,7 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 400]
+    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 1000]
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
 
