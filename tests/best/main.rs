@@ -1,5 +1,8 @@
-//! Refinement on the linear regions: against finite differences, normal equations and codes that are known.
+//! Refinement on the linear regions and the search for the best code: against finite differences, normal equations, all regions of tiny
+//! networks, and codes that are known.
 
+mod absolute;
 mod jacobian;
+mod oracle;
 mod refine;
 mod support;
