@@ -27,7 +27,7 @@
 //!
 //! **Degenerate cases.** Nothing observed, `F` within rounding of 0, no row that changes (all units of a layer off):
 //! `F` is flat or cannot fall, a minimum. More units on kinks than the code has entries: the conditions may
-//! fail at a minimum; each unit changes sides once, and where `F` has not fallen by then the end is *not proven*. The same is said where
+//! fail at a minimum; the units change sides together, then one by one, and where `F` has not fallen by then the end is *not proven*. The same is said where
 //! the engine's certificate fails.
 
 use super::gradients::{Felt, Gradients};
@@ -142,7 +142,8 @@ impl<'a> AbsoluteSearch<'a> {
         (self.misfit, self.moving) = self.misfit_at(&self.current, observation);
         self.region.take(self.network, &self.current);
         self.determined = false;
-        let mut changed: Vec<(usize, usize)> = Vec::new();
+        // Since the last step: the sides then, and the sets of units that are still to change theirs.
+        let mut changes: Option<(Region, Vec<Vec<(usize, usize)>>)> = None;
         let mut vertex: Option<Basis> = None;
         let mut steps = 0;
         let ended = |steps, stationary| Descent { steps, stationary };
@@ -169,7 +170,7 @@ impl<'a> AbsoluteSearch<'a> {
                 vertex.clone_from(&solution.vertex);
                 if self.step(&solution.z, observation) {
                     steps += 1;
-                    changed.clear();
+                    changes = None;
                     continue;
                 }
                 if minimum < self.misfit * (1.0 - PROMISED) {
@@ -179,20 +180,23 @@ impl<'a> AbsoluteSearch<'a> {
                 self.determined = solution.determined.iter().all(|determined| *determined);
             }
             let wrong = self.wrong_sides(observation);
-            let output = self.constants.len();
             if wrong.is_empty() {
                 return ended(steps, true);
             }
-            let before = changed.len();
-            for &(layer, unit) in &wrong {
-                if !changed.contains(&(layer, unit)) {
-                    changed.push((layer, unit));
-                    let on = self.region.layer(layer)[unit];
-                    self.region.set(layer, unit, !on);
+            let proven = floored && wrong.iter().all(|(layer, _)| *layer != self.constants.len());
+            let (sides, waiting) = changes.get_or_insert_with(|| {
+                // Taken from the end: all at once, then one by one.
+                let mut changes: Vec<_> = wrong.iter().map(|unit| vec![*unit]).collect();
+                if wrong.len() > 1 {
+                    changes.push(wrong);
                 }
-            }
-            if changed.len() == before {
-                return ended(steps, floored && wrong.iter().all(|(layer, _)| *layer != output));
+                (self.region.clone(), changes)
+            });
+            let Some(change) = waiting.pop() else { return ended(steps, proven) };
+            self.region.clone_from(sides);
+            for (layer, unit) in change {
+                let on = self.region.layer(layer)[unit];
+                self.region.set(layer, unit, !on);
             }
         }
         ended(steps, false)

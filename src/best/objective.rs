@@ -45,7 +45,7 @@ impl Objective {
             Objective::L2 => 0.5 * errors.map(|e| e * e).sum::<f64>(),
             Objective::L1 => errors.sum(),
             // Not f64::max, which would pass over a NaN.
-            Objective::Linf => errors.fold(0.0, |most, e| if e <= most { most } else { e }),
+            Objective::Linf => errors.fold(0.0, |most: f64, e| if e <= most || most.is_nan() { most } else { e }),
         }
     }
 }
