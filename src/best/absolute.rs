@@ -57,6 +57,9 @@ const NEGLIGIBLE: f64 = 1e-9;
 /// … or by this share of its unit's Lipschitz constant.
 const NEGLIGIBLE_OF_CONSTANT: f64 = 1e-12;
 
+/// Units by layer and number.
+type Units = Vec<(usize, usize)>;
+
 /// Where a thread keeps the code it has and what it knows around it.
 #[derive(Debug, Clone)]
 pub struct AbsoluteSearch<'a> {
@@ -143,7 +146,7 @@ impl<'a> AbsoluteSearch<'a> {
         self.region.take(self.network, &self.current);
         self.determined = false;
         // Since the last step: the sides then, and the sets of units that are still to change theirs.
-        let mut changes: Option<(Region, Vec<Vec<(usize, usize)>>)> = None;
+        let mut changes: Option<(Region, Vec<Units>)> = None;
         let mut vertex: Option<Basis> = None;
         let mut steps = 0;
         let ended = |steps, stationary| Descent { steps, stationary };
@@ -272,7 +275,7 @@ impl<'a> AbsoluteSearch<'a> {
     }
 
     /// The units whose multipliers show, or leave it open, that `F` falls on their other side.
-    fn wrong_sides(&mut self, observation: &[f64]) -> Vec<(usize, usize)> {
+    fn wrong_sides(&mut self, observation: &[f64]) -> Units {
         self.felt.pull_back(self.network, &self.region, &self.multipliers);
         let mut wrong = Vec::new();
         let (mut hidden_on_kinks, last) = (false, self.network.layers().len() - 1);
