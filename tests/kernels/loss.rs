@@ -59,7 +59,8 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let options =
         DescentOptions { iterations: 600, optimizer: Optimizer::Momentum, restarts: 1, ..DescentOptions::default() };
     let expected = cpu.descend(&observations, 3, &options).unwrap();
-    for kernels in [1, 26, 150, 2000, 3700] {
+    // Some runs go on to the cap: 600 iterations of six kernels.
+    for kernels in [1, 26, 150, 2000, 3500] {
         let Some(gpu) = gpu::device(&network) else { return };
         gpu.context().lose_after(kernels);
         let device = FallbackDevice::new(gpu, Arc::clone(&network));
