@@ -31,10 +31,11 @@
 //! 3. [`best::refine`] improves codes on their linear region, where asked for.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
-//! 5. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
+//! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again.
+//! 6. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
 //!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`error`].
 //!
@@ -67,6 +68,7 @@ pub mod network;
 pub mod observation;
 #[cfg(feature = "pictures")]
 pub mod pictures;
+pub mod projector;
 pub mod random;
 
 pub use error::{Error, Result};

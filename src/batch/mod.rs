@@ -39,7 +39,8 @@ use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 pub use options::{Method, Options, SolverChoice};
-use rows::{empty_row, layerwise_row, residual};
+use rows::layerwise_row;
+pub(crate) use rows::{empty_row, residual};
 use stream::Stream;
 
 /// What came of a batch: one column, or row, an observation.
@@ -186,8 +187,23 @@ impl Inverter {
         Ok(batch)
     }
 
+    /// The network as the searches on its linear regions read it.
+    pub(crate) fn packed(&self) -> &PackedNetwork {
+        &self.packed
+    }
+
+    /// Runs `work` on this inverter's threads.
+    pub(crate) fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
     /// The first half of a batch: codes from the method, on `device` and the pool.
-    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+    pub(crate) fn solve(
+        &self,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+    ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
         self.pool.install(|| {
             let mut times = BatchTimes::default();
@@ -200,7 +216,7 @@ impl Inverter {
     }
 
     /// The second half: refinement, and the residuals of the codes as they will be written.
-    fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
+    pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
         self.pool.install(|| {
             if self.options.refine {

@@ -3,7 +3,7 @@
 use crate::formats::report::{ObservationRow, Residual, Status};
 use crate::lp::Inversion;
 
-pub(super) fn empty_row(index: u64, status: Status) -> ObservationRow {
+pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
     ObservationRow {
         index,
         status,
@@ -28,7 +28,7 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
 }
 
 /// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
-pub(super) fn residual(observation: &[f64], output: &[f64]) -> Residual {
+pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
     let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
     for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
         let difference = (g - x).abs();

@@ -2,9 +2,11 @@
 //!
 //! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of that region is a least-squares
 //! solution. [`local_search`] goes from a code to a local minimum across regions, [`kinks`] to one that lies between them, exactly.
-//! [`refine`] does that once, from a code that another method found; [`search`] does it from many starts, until the lowest
+//! [`refine`] does that once, from a code that another method found, and [`follow`] from the answer to an observation that has moved
+//! since; [`search`] does it from many starts, until the lowest
 //! loss has been found often enough.
 
+pub mod follow;
 pub mod kinks;
 pub mod linearisation;
 pub mod local_search;
@@ -18,6 +20,7 @@ pub mod sensitivities;
 pub mod starts;
 pub mod uniqueness;
 
+pub use follow::{Followed, follow_batch};
 pub use packed_network::PackedNetwork;
 pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
 pub use search::{BestAnswer, BestOptions, best_batch};

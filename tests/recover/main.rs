@@ -1,0 +1,4 @@
+//! Projection and recovery from linear measurements: against matrices written out, steps made by hand, and codes that are known.
+
+mod projector;
+mod support;
