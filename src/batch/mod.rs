@@ -5,8 +5,10 @@
 //! from a file to a file with a [`crate::journal`], [`merge`] joins what shards wrote, and [`summary`] adds up what came of them.
 
 mod clocks;
+pub mod engine;
 pub mod files;
 mod identity;
+pub mod mask;
 pub mod merge;
 mod options;
 mod outputs;
@@ -156,10 +158,13 @@ impl Inverter {
     /// Which columns a `.csv` report of this inverter's rows has.
     pub fn report_columns(&self, code_error: bool) -> Columns {
         match &self.options.method {
-            Method::Layerwise(_) => {
-                Columns { layers: (1..=self.network.depth()).rev().collect(), code_error, iterations: false }
-            }
-            Method::Descent(_) => Columns { layers: Vec::new(), code_error, iterations: true },
+            Method::Layerwise(_) => Columns {
+                layers: (1..=self.network.depth()).rev().collect(),
+                code_error,
+                image_error: false,
+                iterations: false,
+            },
+            Method::Descent(_) => Columns { layers: Vec::new(), code_error, image_error: false, iterations: true },
         }
     }
 

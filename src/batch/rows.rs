@@ -13,6 +13,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         refined: false,
         iterations: None,
         code_error: None,
+        image_error: None,
         layers: Vec::new(),
     }
 }

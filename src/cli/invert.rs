@@ -225,6 +225,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     let run = FileRun {
         observations,
         network: Some(args.network.network),
+        mask: None,
+        other_inputs: Vec::new(),
         codes: args.output.clone(),
         report: args.report,
         truth,

@@ -111,6 +111,9 @@ pub struct ObservationRow {
     /// `‖z − z*‖₂ / ‖z*‖₂` to the true code, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,
+    /// `‖G(z) − G(z*)‖₂ / ‖G(z*)‖₂` to the true image, where a recovery knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_error: Option<f64>,
     /// The layer-wise methods' layers, the last first.
     pub layers: Vec<LayerRow>,
 }
@@ -146,6 +149,8 @@ pub struct Columns {
     pub layers: Vec<usize>,
     /// Whether true codes are known.
     pub code_error: bool,
+    /// Whether true images are.
+    pub image_error: bool,
     /// Whether the method counts iterations for the observation as a whole.
     pub iterations: bool,
 }
@@ -261,6 +266,7 @@ impl Columns {
         .into();
         names.extend(self.iterations.then(|| "iterations".to_owned()));
         names.extend(self.code_error.then(|| "code_error".to_owned()));
+        names.extend(self.image_error.then(|| "image_error".to_owned()));
         for layer in &self.layers {
             names.extend(LAYER_NAMES.map(|name| format!("layer{layer}_{name}")));
         }
@@ -283,6 +289,9 @@ impl Columns {
         }
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
+        }
+        if self.image_error {
+            fields.push(row.image_error.map_or_else(String::new, number));
         }
         for layer in &self.layers {
             match row.layers.iter().find(|row| row.layer == *layer) {
