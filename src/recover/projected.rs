@@ -19,8 +19,10 @@ use crate::observation::unusable;
 use crate::projector::{Projection, Projector};
 use crate::random::{Domain, normal_vector};
 
-/// A relative residual `‖A x − y‖/‖y‖` up to this is none.
+/// A relative residual `‖A x − y‖/‖y‖` up to this ends a run,
 const REPRODUCED: f64 = 1e-9;
+/// and up to this, where a run has ended, makes a further one needless.
+const GOOD: f64 = 1e-6;
 /// Halvings of one step, after which none is taken to lower the loss.
 const MOST_HALVINGS: u32 = 12;
 /// Pairs of images that tell how long `A` leaves their difference.
@@ -228,7 +230,7 @@ impl<'a> Batch<'a> {
             lane.failure = None;
             self.best.set_column(column, &self.codes.column(column));
         }
-        if lane.best_loss <= REPRODUCED * REPRODUCED * lane.energy || lane.restarts >= self.options.restarts {
+        if lane.best_loss <= GOOD * GOOD * lane.energy || lane.restarts >= self.options.restarts {
             lane.ended = true;
             return;
         }

@@ -113,41 +113,6 @@ fn descent_goes_on_from_the_warm_code() {
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 
-/// One projector, several threads, the same answers; and what a thousand calls leave behind.
-#[test]
-fn a_thousand_calls_from_several_threads_leave_nothing_behind() {
-    let network = network();
-    let projector = Projector::new(network.clone(), linf(true)).unwrap();
-    let observations = moved(&images(&network, &codes(&network, 8, 3)), 0.02, 4);
-    let expected = projector.project(&observations, None).unwrap();
-    let warm = projector.project(&observations, Some(&expected.codes)).unwrap();
-    let calls = |count: usize| {
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    for call in 0..count {
-                        let warm_start = (call % 10 > 0).then_some(&expected.codes);
-                        let projected = projector.project(&observations, warm_start).unwrap();
-                        assert_eq!(projected.codes, if warm_start.is_some() { &warm } else { &expected }.codes);
-                    }
-                });
-            }
-        });
-    };
-    calls(50);
-    let before = resident();
-    calls(500);
-    // 1,100 calls of 8 × 60 numbers are 4 MB if each kept one matrix.
-    let (before, after) = (before.unwrap_or(0), resident().unwrap_or(0));
-    assert!(after < before + 2_000_000, "{before} bytes before, {after} after");
-}
-
-/// Bytes of this process in memory, where the system says.
-fn resident() -> Option<u64> {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
-}
-
 /// The figure itself is in docs/RECOVERY.md; here only that there is something to it.
 #[test]
 fn a_warm_start_is_cheaper() {
