@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
-use unrelu::bench::instances::{CASES, Case, Instances};
+use unrelu::bench::lp::instances::{CASES, Case, Instances};
 use unrelu::lp::certificate::{certify_optimal, clip_to_signs};
 use unrelu::lp::certified::solve_certified;
 use unrelu::lp::face::OptimalFace;

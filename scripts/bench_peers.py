@@ -13,7 +13,7 @@ Objectives are computed here from each solver's `z`. Its answers count only if t
 relative 1e-4 (and, for `relaxed`, if the rows hold to 1e-4 of the largest bound). *Digits* are those of the worst answer: for
 `linf`, `l1` and `exact`, where every `z` gives an upper bound, against the lowest objective that any solver found; for `relaxed`
 against unrelu's, unrelu's own against the nearest peer's. What differences are relative to stands in the export
-(`src/bench/export.rs` describes the files).
+(`src/bench/lp/export.rs` describes the files).
 """
 
 import os

@@ -192,6 +192,48 @@ impl Default for LossWatch {
     }
 }
 
+/// Watches for a loss computed in f32 that falls no longer, from where f64 goes on. With codes in f64 such a loss never
+/// rests: near its floor it is the rounding of one code after another. So what counts is a new lowest one.
+#[derive(Debug, Clone, Copy)]
+pub struct LowestLoss {
+    lowest: f64,
+    since: u32,
+}
+
+impl LowestLoss {
+    /// Steps without a new lowest loss after which f32 has done what it can; momentum and Adam may climb for some.
+    const PATIENCE: u32 = 50;
+}
+
+/// Says when a run's loss gives reason to stop.
+pub trait Watch: Default + Send {
+    /// Takes the next step's loss; true when it is time to stop.
+    fn rests(&mut self, loss: f64) -> bool;
+}
+
+impl Watch for LossWatch {
+    fn rests(&mut self, loss: f64) -> bool {
+        LossWatch::rests(self, loss)
+    }
+}
+
+impl Default for LowestLoss {
+    fn default() -> Self {
+        LowestLoss { lowest: f64::INFINITY, since: 0 }
+    }
+}
+
+impl Watch for LowestLoss {
+    fn rests(&mut self, loss: f64) -> bool {
+        if loss < self.lowest * (1.0 - LossWatch::ULPS * f64::from(f32::EPSILON)) {
+            *self = LowestLoss { lowest: loss, since: 0 };
+        } else {
+            self.since += 1;
+        }
+        self.since >= Self::PATIENCE
+    }
+}
+
 /// Starting codes come in ranges of this length, one range an observation.
 const RUNS_PER_OBSERVATION: u64 = 4096;
 

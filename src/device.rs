@@ -9,12 +9,15 @@
 mod accelerated;
 pub mod fallback;
 mod open;
+mod two_precisions;
 
 use nalgebra::DMatrix;
 
 pub use open::{DeviceChoice, Opened, list_adapters, open};
 
+use self::two_precisions::Waves;
 use crate::configuration::{Configurations, check_thresholds};
+use crate::cpu::blocked::descend::prepared;
 use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
@@ -42,6 +45,12 @@ pub trait Device: Send + Sync {
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
 
+    /// Seconds that kernels have run on this device so far by its own clock; `None` where it has none: the CPU, and
+    /// adapters without timestamp queries.
+    fn kernel_seconds(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether it works while this process waits, so that the pool can do something else meanwhile.
     fn works_apart(&self) -> bool {
         false
@@ -62,7 +71,7 @@ impl Device for CpuDevice {
     fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         self.network().check_layer_inputs(&layers, inputs)?;
         self.count_sweep();
-        Ok(blocked::forward::forward(self.network(), layers, inputs))
+        Ok(blocked::forward::forward(self.double(), layers, inputs))
     }
 
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
@@ -81,7 +90,8 @@ impl Device for CpuDevice {
         self.network().check_observations(observations)?;
         self.count_sweep();
         let steps = options.steps(|| self.default_step());
-        Ok(blocked::descend::descend(self.network(), observations, first_index, options, &steps))
+        let waves = Waves { network: self.double(), observations, first_index, options, steps: &steps };
+        waves.descend(|starts| Ok(prepared(self.single(), observations, starts, &steps)))
     }
 
     fn dispatches(&self) -> u64 {

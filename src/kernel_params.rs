@@ -33,6 +33,16 @@ pub struct ClassifyParams {
     pub words: u32,
 }
 
+/// The rows of one array that `compact` moves.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CompactParams {
+    /// Lanes that take part, the first ones.
+    pub count: u32,
+    /// Words of the array a lane.
+    pub words: u32,
+}
+
 /// The batch and the rules of gradient descent.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -85,8 +95,10 @@ pub struct Lane {
     pub first_weight: f32,
     /// `1 − β₂ᵗ`, the same of the second moment.
     pub second_weight: f32,
-    /// A loss up to this is f32's rounding and counts as unchanged; 0 where it need not be told.
+    /// A loss up to this is f32's rounding and counts as unchanged.
     pub rounding: f32,
+    /// Where it stood in the batch before any lane was moved.
+    pub origin: u32,
 }
 
 impl Lane {
@@ -99,6 +111,7 @@ impl Lane {
         first_weight: 0.0,
         second_weight: 0.0,
         rounding: 0.0,
+        origin: 0,
     };
 }
 
@@ -108,6 +121,18 @@ pub const ACTIVATION_LINEAR: u32 = 0;
 pub const ACTIVATION_SIGMOID: u32 = 1;
 /// The hyperbolic tangent.
 pub const ACTIVATION_TANH: u32 = 2;
+
+/// The recurrence of `peak`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct PeakParams {
+    /// Rounds of `PEAK_STEPS` steps.
+    pub rounds: u32,
+    /// `a` of `x ← a·x + b`.
+    pub factor: f32,
+    /// `b`.
+    pub addend: f32,
+}
 
 /// Still descending.
 pub const LANE_RUNNING: u32 = 0;
@@ -167,13 +192,15 @@ pub struct Binding {
     pub access: Access,
 }
 
-/// The shape of an entry point's workgroup, in terms of the shader's override constant.
+/// The shape of an entry point's workgroup, in terms of the shader's override constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workgroup {
-    /// `TILE` × `TILE` invocations: one output entry each, of a tile of the product.
+    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 output entries each.
     Tile,
-    /// `WORKGROUP` invocations for one observation.
+    /// `WORKGROUP` invocations for one observation; of `peak`, which has none, simply so many.
     Observation,
+    /// `WORKGROUP` invocations for the whole batch.
+    Batch,
 }
 
 /// An entry point: what its pipeline is made from.
@@ -183,21 +210,35 @@ pub struct EntryPoint {
     pub name: &'static str,
     /// The shader it stands in, without `.wgsl`.
     pub kernel: &'static str,
-    /// The shader's text.
+    /// The shader's text and that of the parts that it needs.
     pub source: &'static str,
     /// The bindings it uses, by number.
     pub bindings: &'static [Binding],
     /// The shape of its workgroup.
     pub workgroup: Workgroup,
+    /// Whether the device has to have subgroup operations.
+    pub subgroups: bool,
 }
 
 const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
     Binding { name, number, access }
 }
 
-const FORWARD_SOURCE: &str = include_str!("shaders/forward.wgsl");
-const CLASSIFY_SOURCE: &str = include_str!("shaders/classify.wgsl");
-const DESCEND_SOURCE: &str = include_str!("shaders/descend.wgsl");
+/// A shader and whole files of `shaders/parts/` behind it: WGSL has no includes, and does not mind the order.
+macro_rules! shader {
+    ($name:literal $(, $part:literal)*) => {
+        concat!(
+            include_str!(concat!("shaders/", $name, ".wgsl"))
+            $(, "\n", include_str!(concat!("shaders/parts/", $part, ".wgsl")))*
+        )
+    };
+}
+
+const FORWARD_SOURCE: &str = shader!("forward", "layer", "product");
+const CLASSIFY_SOURCE: &str = shader!("classify");
+const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "product", "sum_tree");
+const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "product", "sum_subgroups");
+const COMPACT_SOURCE: &str = shader!("compact", "lane");
 
 /// One layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
@@ -212,6 +253,7 @@ pub const FORWARD: EntryPoint = EntryPoint {
         binding(4, "outputs", Access::ReadWrite),
     ],
     workgroup: Workgroup::Tile,
+    subgroups: false,
 };
 
 /// The configurations of a batch, and what f32 cannot decide.
@@ -228,6 +270,7 @@ pub const CLASSIFY: EntryPoint = EntryPoint {
         binding(5, "active_counts", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
+    subgroups: false,
 };
 
 /// Loss, the watch over it, and `δ_d`.
@@ -243,6 +286,7 @@ pub const RESIDUAL: EntryPoint = EntryPoint {
         binding(4, "deltas", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
+    subgroups: false,
 };
 
 /// `δ` of the layer below.
@@ -252,12 +296,13 @@ pub const BACKWARD: EntryPoint = EntryPoint {
     source: DESCEND_SOURCE,
     bindings: &[
         binding(5, "layer", Access::Uniform),
-        binding(6, "weight", Access::Read),
+        binding(6, "transposed", Access::Read),
         binding(7, "deltas_above", Access::Read),
         binding(8, "inputs", Access::Read),
         binding(9, "deltas_below", Access::ReadWrite),
     ],
     workgroup: Workgroup::Tile,
+    subgroups: false,
 };
 
 /// The stop rule and the step.
@@ -273,7 +318,65 @@ pub const UPDATE: EntryPoint = EntryPoint {
         binding(12, "moments", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// [`RESIDUAL`] by subgroup operations.
+pub const RESIDUAL_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..RESIDUAL };
+
+/// [`UPDATE`] by subgroup operations.
+pub const UPDATE_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..UPDATE };
+
+/// Where each lane goes, and how many run.
+pub const RANK: EntryPoint = EntryPoint {
+    name: "rank",
+    kernel: "compact",
+    source: COMPACT_SOURCE,
+    bindings: &[
+        binding(0, "compaction", Access::Uniform),
+        binding(1, "lanes", Access::Read),
+        binding(2, "destinations", Access::ReadWrite),
+        binding(3, "running", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Batch,
+    subgroups: false,
+};
+
+/// Moves one array's rows there.
+pub const SCATTER: EntryPoint = EntryPoint {
+    name: "scatter",
+    kernel: "compact",
+    source: COMPACT_SOURCE,
+    bindings: &[
+        binding(0, "compaction", Access::Uniform),
+        binding(2, "destinations", Access::ReadWrite),
+        binding(4, "rows", Access::Read),
+        binding(5, "moved", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// The most arithmetic that a device does.
+pub const PEAK: EntryPoint = EntryPoint {
+    name: "peak",
+    kernel: "peak",
+    source: include_str!("shaders/peak.wgsl"),
+    bindings: &[binding(0, "recurrence", Access::Uniform), binding(1, "ends", Access::ReadWrite)],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
 };
 
 /// Every entry point there is.
-pub const ENTRY_POINTS: [&EntryPoint; 5] = [&FORWARD, &CLASSIFY, &RESIDUAL, &BACKWARD, &UPDATE];
+pub const ENTRY_POINTS: [&EntryPoint; 10] = [
+    &FORWARD,
+    &CLASSIFY,
+    &RESIDUAL,
+    &RESIDUAL_SUBGROUPS,
+    &BACKWARD,
+    &UPDATE,
+    &UPDATE_SUBGROUPS,
+    &RANK,
+    &SCATTER,
+    &PEAK,
+];

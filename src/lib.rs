@@ -28,7 +28,8 @@
 //!    [`lp::solver`] solves all problems of the round on one shared `W`, and [`lp::certificate`] checks each answer from its own
 //!    primal and dual. The recovered inputs are the targets of the layer before; what an LP leaves undetermined is handed on
 //!    as unobserved.
-//! 3. [`best::refine`] improves codes on their linear region, where asked for.
+//! 3. [`best`] works on the linear regions of `G`: [`best::refine`] takes any method's code to the local minimum of the squared error,
+//!    [`best::search`] looks for the lowest from many starts.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
@@ -42,7 +43,7 @@
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (PNG grids) and `cli` (the program) are on by default; a library that needs none of them builds
+//! `gpu` (wgpu), `pictures` (PNG grids and plots) and `cli` (the program) are on by default; a library that needs none of them builds
 //! with `default-features = false`.
 
 #![deny(unsafe_code)]

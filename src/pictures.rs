@@ -1,11 +1,14 @@
 //! Observations side by side as a PNG file: rows of images with a label each, so that truth, observation and recovered
-//! image stand under one another.
+//! image stand under one another. [`plot`] draws curves.
 //!
 //! Grey values are shared by all rows: black is 0 and below, white is the value that 98 % of the positive ones do not exceed, or
 //! 1 where that lies in ½ … 1. A pixel that is `NaN` (unobserved) is red, an image that is `NaN` throughout (no answer) is crossed
 //! out; a line below the images says so.
 
+pub mod axis;
 mod canvas;
+pub mod plot;
+pub mod throughput;
 
 use std::path::Path;
 

@@ -2,13 +2,13 @@
 //!
 //! **In what sense.** `project` returns images `G(z)` close to the observations, close as the method understands it. `linf`, `l1` and
 //! `relaxed` ask for the least deviation of each layer's targets by itself, the last layer first: for one layer a projection in the
-//! maximum (or sum) norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent`, the answer is a
-//! local minimum of the Euclidean distance `‖G(z) − x‖`, or near one. None is certain to be the nearest image there is.
+//! maximum (or sum) norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent` and `best`, the answer is a
+//! local minimum of the Euclidean distance `‖G(z) − x‖`, or near one; with `best` the lowest that many starts lead to. None is certain to be the nearest image there is.
 //!
 //! **Warm starts.** Hand in the codes of the last call, and each is first followed to a local minimum for its new observation
 //! ([`follow_batch`]), which takes a few Gauss–Newton steps. That is the answer, and the method is not run, where
 //! - the observation is reproduced within `reproduces_within`: no method has a better one; or
-//! - the answers are Euclidean ones (`refine`), and the code stays within its linear region: it is then the least-squares
+//! - the answers are Euclidean ones (`refine`, `best`), and the code stays within its linear region: it is then the least-squares
 //!   answer of the region that the last answer came from.
 //!
 //! Elsewhere the method runs, and of its answer and a Euclidean warm one the nearer is kept. `descent` starts from the warm
@@ -20,9 +20,10 @@ use nalgebra::DMatrix;
 
 use crate::batch::{Inverter, Method, Options, residual};
 use crate::best::{Followed, follow_batch};
+use crate::cpu::CpuDevice;
 use crate::cpu::blocked::descend::runs;
 use crate::cpu::blocked::forward::forward;
-use crate::descent::{DescentOptions, Start, Steps, default_step};
+use crate::descent::{DescentOptions, Start, Steps};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::report::{Residual, Status};
@@ -33,6 +34,8 @@ use crate::observation::unusable;
 #[derive(Debug)]
 pub struct Projector {
     inverter: Inverter,
+    /// The network as products read it.
+    cpu: CpuDevice,
     /// Of `descent`: its steps, and its options.
     descent: Option<(Steps, DescentOptions)>,
 }
@@ -70,19 +73,28 @@ impl Projector {
 
     /// Projects by an inverter that is there already.
     pub fn from_inverter(inverter: Inverter) -> Self {
+        let cpu = CpuDevice::new(inverter.shared_network());
         let descent = match &inverter.options().method {
-            Method::Descent(options) => Some((
-                options.steps(|| default_step(inverter.network())),
-                DescentOptions { restarts: 0, ..options.clone() },
-            )),
+            Method::Descent(options) => {
+                Some((options.steps(|| cpu.default_step()), DescentOptions { restarts: 0, ..options.clone() }))
+            }
             _ => None,
         };
-        Projector { inverter, descent }
+        Projector { inverter, cpu, descent }
     }
 
     /// What it projects by.
     pub fn inverter(&self) -> &Inverter {
         &self.inverter
+    }
+
+    /// `G(Z)` of codes, `k` × count, in f64.
+    ///
+    /// # Panics
+    /// If a code has another length than `k`.
+    pub fn images(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
+        let depth = self.inverter.network().depth();
+        self.inverter.in_pool(|| forward(self.cpu.double(), 0..depth, codes))
     }
 
     /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`: codes to begin with, `k` × count,
@@ -129,7 +141,7 @@ impl Projector {
         };
         self.run_method(device, observations, indices, &left, &mut answers)?;
         let Answers { codes, status, from_warm_start } = answers;
-        let images = self.inverter.in_pool(|| forward(network, 0..network.depth(), &codes));
+        let images = self.images(&codes);
         let residuals = (observations.column_iter().zip(images.column_iter()))
             .map(|(observation, image)| residual(observation.as_slice(), image.as_slice()))
             .collect();
@@ -142,7 +154,7 @@ impl Projector {
         let mut codes = warm.clone();
         let (followed, images) = self.inverter.in_pool(|| {
             let followed = follow_batch(self.inverter.packed(), observations, &mut codes);
-            (followed, forward(self.inverter.network(), 0..self.inverter.network().depth(), &codes))
+            (followed, self.images(&codes))
         });
         let mut left = Vec::new();
         for (column, Followed { loss, stationary, same_region, reproduced }) in followed.into_iter().enumerate() {
@@ -153,7 +165,8 @@ impl Projector {
             }
             let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
             let is_preimage = reproduced || within <= options.reproduces_within;
-            let euclidean = options.refine && stationary;
+            let is_euclidean = options.refine || matches!(options.method, Method::Best(_));
+            let euclidean = is_euclidean && stationary;
             if is_preimage || euclidean {
                 answers.take(column, &codes, if stationary { Status::Converged } else { Status::NotConverged });
             }
@@ -181,7 +194,7 @@ impl Projector {
             .iter()
             .map(|column| Start::fresh(*column, warm.column(*column).iter().copied().collect(), steps.optimizer))
             .collect();
-        let runs = self.inverter.in_pool(|| runs(self.inverter.network(), observations, &starts, steps));
+        let runs = self.inverter.in_pool(|| runs(self.cpu.double(), observations, &starts, steps));
         for (column, run) in started.into_iter().zip(runs) {
             if run.loss.is_finite() {
                 answers.codes.column_mut(column).copy_from_slice(&run.code);
@@ -210,10 +223,7 @@ impl Projector {
             let warm = answers.codes.select_columns(columns);
             let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
-            let images = self.inverter.in_pool(|| {
-                let network = self.inverter.network();
-                forward(network, 0..network.depth(), &warm)
-            });
+            let images = self.images(&warm);
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let warm = residual(those.column(place).as_slice(), images.column(place).as_slice()).l2_relative;
                 let method_is_nearer = row.residual.l2_relative < warm;

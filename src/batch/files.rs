@@ -13,7 +13,7 @@ use super::mask::Mask;
 use super::outputs::Outputs;
 use super::summary::Summary;
 use super::{InvertedBatch, pipeline};
-use crate::cpu::blocked::forward::forward;
+use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;

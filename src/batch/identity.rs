@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::engine::Engine;
 use super::files::FileRun;
-use super::{Inverter, Method, Options};
+use super::{BestMethod, Inverter, Method, Options};
+use crate::best::BestOptions;
 use crate::descent::DescentOptions;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
@@ -56,6 +57,14 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
             ("--rows", rows.to_string()),
             ("--stop", stop.to_string()),
             ("--solver", solver.to_string()),
+        ],
+        Method::Best(BestMethod { search: BestOptions { starts, seed }, tolerances }) => vec![
+            ("--method", "best".to_owned()),
+            ("--epsilon", tolerances.epsilon.to_string()),
+            ("--growth", tolerances.growth.to_string()),
+            ("--solver", solver.to_string()),
+            ("--starts", starts.to_string()),
+            ("--seed", seed.to_string()),
         ],
         Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => {
             let device = inverter.device();

@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::best::{PackedNetwork, RefineOptions, refine_batch};
+use crate::best::layerwise::LayerwiseLeastSquares;
+use crate::best::starts::Start;
+use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -40,9 +42,9 @@ use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
 use crate::observation::unusable;
-pub use options::{Method, Options, SolverChoice};
+pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
-pub(crate) use rows::{empty_row, residual};
+pub(crate) use rows::{best_row, empty_row, residual};
 use stream::Stream;
 
 /// What came of a batch: one column, or row, an observation.
@@ -65,6 +67,8 @@ pub struct BatchTimes {
     pub layers: StageTimes,
     /// Gradient descent on the device.
     pub descent: Duration,
+    /// The search from many starts.
+    pub search: Duration,
     /// Refinement.
     pub refine: Duration,
     /// The residuals, in f64.
@@ -75,6 +79,8 @@ pub struct BatchTimes {
 pub struct Inverter {
     network: Arc<Network>,
     packed: PackedNetwork,
+    /// Where `best` starts on a network of bijections.
+    least_squares: Option<LayerwiseLeastSquares>,
     systems: LayerSystems,
     device: Box<dyn Device>,
     device_notice: Option<String>,
@@ -112,6 +118,7 @@ impl Inverter {
         notice: Option<String>,
     ) -> Result<Self> {
         options.validate()?;
+        // 0 means all that `std::thread::available_parallelism` counts: by affinity and the cgroup's quota.
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|error| {
                 Error::option("--threads", error.to_string(), "a number of threads that the system allows")
@@ -122,7 +129,11 @@ impl Inverter {
         };
         let systems = LayerSystems::new(&network);
         let packed = PackedNetwork::new(Arc::clone(&network));
-        Ok(Inverter { network, packed, systems, device, device_notice: notice, solver, pool, options })
+        let least_squares = match &options.method {
+            Method::Best(_) => LayerwiseLeastSquares::new(&network),
+            _ => None,
+        };
+        Ok(Inverter { network, packed, least_squares, systems, device, device_notice: notice, solver, pool, options })
     }
 
     /// The network.
@@ -158,13 +169,16 @@ impl Inverter {
     /// Which columns a `.csv` report of this inverter's rows has.
     pub fn report_columns(&self, code_error: bool) -> Columns {
         match &self.options.method {
-            Method::Layerwise(_) => Columns {
-                layers: (1..=self.network.depth()).rev().collect(),
-                code_error,
-                image_error: false,
-                iterations: false,
-            },
-            Method::Descent(_) => Columns { layers: Vec::new(), code_error, image_error: false, iterations: true },
+            Method::Layerwise(_) => {
+                let layers = (1..=self.network.depth()).rev().collect();
+                Columns { layers, code_error, image_error: false, iterations: false, search: false }
+            }
+            Method::Descent(_) => {
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: true, search: false }
+            }
+            Method::Best(_) => {
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: false, search: true }
+            }
         }
     }
 
@@ -197,6 +211,11 @@ impl Inverter {
         &self.packed
     }
 
+    /// The network, to be held beside this.
+    pub(crate) fn shared_network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
+    }
+
     /// Runs `work` on this inverter's threads.
     pub(crate) fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(work)
@@ -215,6 +234,7 @@ impl Inverter {
             let (codes, rows) = match &self.options.method {
                 Method::Layerwise(options) => self.layerwise(options, device, observations, first_index, &mut times)?,
                 Method::Descent(options) => self.descent(options, device, observations, first_index, &mut times)?,
+                Method::Best(options) => self.best(options, device, observations, first_index, &mut times)?,
             };
             Ok(InvertedBatch { first_index, codes, rows, times })
         })
@@ -269,6 +289,37 @@ impl Inverter {
         );
         let rows = (first_index..).zip(inversions).map(|(index, inversion)| layerwise_row(index, inversion)).collect();
         Ok((codes, rows))
+    }
+
+    fn best(
+        &self,
+        options: &BestMethod,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        times: &mut BatchTimes,
+    ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
+        let (start, given, rows) = match &self.least_squares {
+            Some(least_squares) => {
+                let codes = least_squares.codes(&self.network, observations, self.options.precision);
+                (Start::LeastSquares, codes, None)
+            }
+            None => {
+                let programs = LayerOptions { tolerances: options.tolerances, ..LayerOptions::default() };
+                let (codes, rows) = self.layerwise(&programs, device, observations, first_index, times)?;
+                (Start::Linf, codes, Some(rows))
+            }
+        };
+        let began = Instant::now();
+        let answers = best_batch(&self.packed, observations, first_index, &[(start, &given)], &options.search);
+        times.search = began.elapsed();
+        let codes = answers.iter().flat_map(|answer| &answer.code).copied();
+        let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
+        let row = |(place, answer): (usize, &BestAnswer)| {
+            let clamped = rows.as_ref().map_or(0, |rows| rows[place].clamped);
+            best_row(first_index + place as u64, observations.column(place).as_slice(), clamped, answer)
+        };
+        Ok((codes, answers.iter().enumerate().map(row).collect()))
     }
 
     fn descent(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::best::BestOptions;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
@@ -21,6 +22,17 @@ pub enum Method {
     Layerwise(LayerOptions),
     /// All layers at once, by gradient descent.
     Descent(DescentOptions),
+    /// The lowest loss that many starts lead to.
+    Best(BestMethod),
+}
+
+/// How `best` works.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BestMethod {
+    /// The search.
+    pub search: BestOptions,
+    /// The layer-wise programs whose answer it starts from, on networks with a ReLU layer; always `linf`.
+    pub tolerances: Tolerances,
 }
 
 /// What solves the linear programs.
@@ -103,6 +115,7 @@ impl Options {
         match &self.method {
             Method::Layerwise(options) => options.tolerances.validate(),
             Method::Descent(options) => options.validate(),
+            Method::Best(options) => options.tolerances.validate().and_then(|()| options.search.validate()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The report's row of one observation.
 
-use crate::formats::report::{ObservationRow, Residual, Status};
+use crate::best::BestAnswer;
+use crate::formats::report::{ObservationRow, Residual, SearchRow, Status};
 use crate::lp::Inversion;
+use crate::observation::unusable;
 
 pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
     ObservationRow {
@@ -12,6 +14,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         clamped: 0,
         refined: false,
         iterations: None,
+        search: None,
         code_error: None,
         image_error: None,
         layers: Vec::new(),
@@ -26,6 +29,23 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
         None => Status::NotCertified,
     };
     ObservationRow { clamped: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
+}
+
+pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: &BestAnswer) -> ObservationRow {
+    let status = match unusable(observation) {
+        Some(why) => Status::Failed(why),
+        None if answer.found == 0 => Status::Failed("no run ended at a finite loss".to_owned()),
+        None if answer.converged => Status::Converged,
+        None => Status::NotConverged,
+    };
+    let search = SearchRow {
+        start: answer.start.text(),
+        first_found: answer.first_found,
+        found: answer.found,
+        runs: answer.runs,
+        determined: answer.determined,
+    };
+    ObservationRow { clamped, search: Some(search), ..empty_row(index, status) }
 }
 
 /// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.

@@ -23,7 +23,7 @@ pub struct Summary {
     pub failed: u64,
     /// Residual at most ε₀ in the maximum norm.
     pub reproduced: u64,
-    /// Determined in every layer.
+    /// Determined in every layer; by `best`, locally.
     pub determined: u64,
     /// Solved, but not determined in some layer, and not reproduced: an optimum of every LP, and yet no pre-image.
     pub undetermined_missed: u64,
@@ -31,6 +31,8 @@ pub struct Summary {
     pub refined: u64,
     /// Reasons of failure, with how often each occurred.
     pub failures: BTreeMap<String, u64>,
+    /// Runs of searches from many starts.
+    pub runs: u64,
     /// LPs solved and the iterations they took.
     pub solves: u64,
     /// LPs that the optimum of a neighbouring ε led to.
@@ -75,7 +77,7 @@ pub struct Seconds {
     pub read: f64,
     /// ReLU configurations, on the device.
     pub classify: f64,
-    /// Linear programs.
+    /// Linear programs, and the searches of `best`.
     pub solve: f64,
     /// Forward passes for the stop rules, on the device.
     pub forward: f64,
@@ -143,7 +145,9 @@ impl Summary {
             self.reproduced += u64::from(row.reproduces);
             self.refined += u64::from(row.refined);
             let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
-            self.determined += u64::from(all_determined && !matches!(row.status, Status::Failed(_)));
+            let by_search = row.search.as_ref().is_some_and(|search| search.determined);
+            self.determined += u64::from((all_determined || by_search) && !matches!(row.status, Status::Failed(_)));
+            self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
             let open = row.layers.iter().any(|layer| !layer.determined);
             self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
             self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
@@ -165,7 +169,7 @@ impl Summary {
         }
         let (seconds, times) = (&mut self.seconds, &batch.times);
         seconds.classify += times.layers.classify.as_secs_f64();
-        seconds.solve += times.layers.solve.as_secs_f64();
+        seconds.solve += (times.layers.solve + times.search).as_secs_f64();
         seconds.forward += times.layers.forward.as_secs_f64();
         seconds.descent += times.descent.as_secs_f64();
         seconds.refine += times.refine.as_secs_f64();
@@ -201,6 +205,7 @@ impl Summary {
             undetermined_missed,
             refined,
             failures,
+            runs,
             solves,
             iterations,
             retries,
@@ -226,6 +231,7 @@ impl Summary {
             (&mut self.determined, determined),
             (&mut self.undetermined_missed, undetermined_missed),
             (&mut self.refined, refined),
+            (&mut self.runs, runs),
             (&mut self.solves, solves),
             (&mut self.iterations, iterations),
             (&mut self.retries, retries),

@@ -1,5 +1,5 @@
 //! Time on one thread: processor time, which neighbours on a shared machine do not stretch; the wall clock where the system does
-//! not tell.
+//! not tell, and for everything that more than one thread, or a device, has a share in.
 
 use std::fs;
 use std::path::PathBuf;

@@ -48,13 +48,6 @@ pub struct Pin {
     multiplier: f64,
 }
 
-impl Pin {
-    /// `∇a_u`.
-    pub(super) fn gradient(&self) -> &[f64] {
-        &self.gradient
-    }
-}
-
 /// A unit about to switch on the way along the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Crossing {

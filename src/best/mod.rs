@@ -8,6 +8,7 @@
 
 pub mod follow;
 pub mod kinks;
+pub mod layerwise;
 pub mod linearisation;
 pub mod local_search;
 pub mod packed_network;

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use super::local_search::{Approach, LocalSearch};
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::starts::{Flips, Move, SCHEDULE, Start, random_code};
+use super::starts::{Flips, Move, RUNS_PER_OBSERVATION, SCHEDULE, Start, random_code};
+use crate::error::{Error, Result};
 use crate::observation::unusable;
 
 /// How a search runs.
@@ -23,6 +24,20 @@ pub struct BestOptions {
     pub starts: usize,
     /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
     pub seed: u64,
+}
+
+impl BestOptions {
+    /// Most runs that an observation may have: their random codes share its range.
+    pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
+
+    /// # Errors
+    /// [`Error::BadOption`] for no runs, or more than [`Self::MOST_STARTS`].
+    pub fn validate(&self) -> Result<()> {
+        if (1..=Self::MOST_STARTS).contains(&self.starts) {
+            return Ok(());
+        }
+        Err(Error::option("--starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
+    }
 }
 
 impl Default for BestOptions {
@@ -70,8 +85,8 @@ const PROMISING: f64 = 1.05;
 const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
 
-/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`: codes to start from, one matrix
-/// (`k` × count) a method; columns that are not finite are passed over. `first_index`: that of the first observation in the whole
+/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`: codes to start from, a matrix
+/// (`k` × count) for each method that found some; columns that are not finite are passed over. `first_index`: that of the first observation in the whole
 /// run. An answer depends on its own column, its index and the seed only.
 ///
 /// # Panics
@@ -80,11 +95,11 @@ pub fn best_batch(
     network: &PackedNetwork,
     observations: &DMatrix<f64>,
     first_index: u64,
-    given: &[&DMatrix<f64>],
+    given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Vec<BestAnswer> {
     assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
-    for codes in given {
+    for (_, codes) in given {
         assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code an observation");
     }
     (0..observations.ncols())
@@ -94,8 +109,9 @@ pub fn best_batch(
             || Searcher::new(network),
             |searcher, place| {
                 let observation = observations.column(place);
-                let given: Vec<Vec<f64>> =
-                    given.iter().map(|codes| codes.column(place).iter().copied().collect()).collect();
+                let column = |codes: &DMatrix<f64>| codes.column(place).iter().copied().collect::<Vec<_>>();
+                let given: Vec<(Start, Vec<f64>)> =
+                    given.iter().map(|(start, codes)| (*start, column(codes))).collect();
                 searcher.search(observation.as_slice(), first_index.wrapping_add(place as u64), &given, options)
             },
         )
@@ -114,22 +130,22 @@ impl<'a> Searcher<'a> {
         Searcher { network, local: LocalSearch::new(network), best: Point::new(network), flips: Flips::new(network) }
     }
 
-    fn search(&mut self, x: &[f64], index: u64, given: &[Vec<f64>], options: &BestOptions) -> BestAnswer {
+    fn search(&mut self, x: &[f64], index: u64, given: &[(Start, Vec<f64>)], options: &BestOptions) -> BestAnswer {
         let mut answer = BestAnswer::none(self.network.code_length());
         if unusable(x).is_some() {
             return answer;
         }
-        let mut given = given.iter().filter(|code| code.iter().all(|z| z.is_finite()));
+        let mut given = given.iter().filter(|(_, code)| code.iter().all(|z| z.is_finite()));
         let mut moves = SCHEDULE.iter().cycle();
         while answer.runs < options.starts && !answer.converged {
             let (start, code) = match given.next() {
-                Some(code) => (Start::Given, code.clone()),
+                Some((start, code)) => (*start, code.clone()),
                 None => self.next_start(index, options.seed, answer.runs, &mut moves),
             };
             answer.runs += 1;
             self.run(x, start, &code, &mut answer);
             let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
-            answer.converged = answer.found > 0 && enough || answer.reproduced;
+            answer.converged = enough || answer.reproduced;
         }
         answer
     }

@@ -1,4 +1,4 @@
-//! Where the runs of a search begin: at codes that another method found, at random codes, near the best code so far, and beyond
+//! Where the runs of a search begin: at codes that other methods found, at random codes, near the best code so far, and beyond
 //! the nearest kinks of that code.
 //!
 //! Each start is a function of the seed, the observation's index and the number of the run, and of what the runs before it found.
@@ -15,9 +15,13 @@ use crate::random::{Domain, normal_vector};
 
 /// Where a run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// At a code that was given: the answer of the linear programs.
+    /// At the code of the layer-wise `linf` programs.
+    Linf,
+    /// At the code of layer-wise least squares.
+    LeastSquares,
+    /// At a code that the caller gave.
     Given,
     /// At a random code, entries N(0, 1).
     Random,
@@ -31,6 +35,8 @@ impl Start {
     /// As reports write it.
     pub fn text(self) -> &'static str {
         match self {
+            Start::Linf => "linf",
+            Start::LeastSquares => "least-squares",
             Start::Given => "given",
             Start::Random => "random",
             Start::Near => "near",

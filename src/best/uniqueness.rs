@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::local_search::LocalSearch;
+use super::sensitivities::gradient_of_unit;
 
 /// A singular value below this share of the largest counts as 0.
 const RANK_TOLERANCE: f64 = 1e-9;
@@ -15,8 +16,12 @@ impl LocalSearch<'_> {
         if !self.linear.form(self.network, &self.current, &self.region, observation) {
             return false;
         }
-        let pinned = self.pins.iter().map(|pin| pin.gradient());
-        let rows: Vec<&[f64]> = self.linear.rows().map(|(row, _)| row).chain(pinned).collect();
+        let mut rows: Vec<Vec<f64>> = self.linear.rows().map(|(row, _)| row.to_vec()).collect();
+        for (layer, unit) in self.pinned() {
+            let mut gradient = vec![0.0; k];
+            gradient_of_unit(self.network, &self.linear, layer, unit, &mut gradient);
+            rows.push(gradient);
+        }
         if rows.len() < k {
             return false;
         }

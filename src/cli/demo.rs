@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nalgebra::DMatrix;
 use unrelu::batch::files::{FileRun, Journaling};
-use unrelu::batch::{Inverter, Method, Options};
+use unrelu::batch::{BestMethod, Inverter, Method, Options};
 use unrelu::cpu::forward::forward;
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
@@ -15,7 +15,6 @@ use unrelu::formats::output::{OutputFile, check_free, partial_path};
 use unrelu::generate::{Codes, Generation};
 use unrelu::journal::Shard;
 use unrelu::lp::formulation::Tolerances;
-use unrelu::lp::layer::LayerOptions;
 use unrelu::network::Network;
 use unrelu::pictures::{Grid, Row, write_grid};
 use unrelu::random::Noise;
@@ -69,11 +68,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     let network = load_network(&partial_path(network_file.path()), &NetworkOptions::default())?;
 
     let options = Options {
-        method: Method::Layerwise(LayerOptions {
+        method: Method::Best(BestMethod {
             tolerances: Tolerances { epsilon: NOISE, ..Tolerances::default() },
-            ..LayerOptions::default()
+            ..BestMethod::default()
         }),
-        refine: true,
         reproduces_within: NOISE,
         device: args.device.device,
         adapter: args.device.adapter.clone(),
@@ -106,9 +104,9 @@ pub fn run(args: Args) -> Result<Outcome> {
     draw(&network, &args)?;
     print::print(&format!(
         "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was added.\n\
-         `linf --refine` looked for the codes again:\n\n{}\n\
-         An LP answer is `solved` when it is proven optimal; whether its code is the true one is another question: noise\n\
-         can put a hidden unit on the wrong side of zero, and then the code ends on a neighbouring linear region.\n\
+         `best` looked for the codes again:\n\n{}\n\
+         A code is `converged` when many starts have led to it again and none to a lower loss. What error is left is the\n\
+         noise's: least squares from the true codes come no nearer.\n\
          {out}/picture.png shows the first {PICTURED}: truth, observation, recovered, and gradient descent beside them.\n\
          Try: unrelu invert {out}/network.safetensors {out}/observations.npy -o codes.npy --method l1 --epsilon {NOISE}\n",
         summary::text(&totals, inverter.options()),

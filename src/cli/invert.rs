@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use unrelu::batch::files::{Begun, FileRun, Journaling, Stopped};
-use unrelu::batch::{Inverter, Method, Options, SolverChoice};
+use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
+use unrelu::best::BestOptions;
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
@@ -18,7 +19,7 @@ use super::network_args::NetworkArgs;
 use super::progress::Progress;
 use super::{Outcome, going_on, interrupt, print, summary};
 
-/// Invert a generator: latent codes from observations, layer by layer or by gradient descent
+/// Invert a generator: latent codes from observations, layer by layer, by a search from many starts, or by gradient descent
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu invert net.safetensors observations.npy -o codes.npy --epsilon 0.01 --refine\n  \
@@ -43,8 +44,9 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// How: linf, l1 or relaxed for noisy observations, exact for realizable ones, descent as the baseline
-    #[arg(long, value_name = "linf|l1|relaxed|exact|descent", default_value = "linf", value_parser = parse_method)]
+    /// How: linf, l1 or relaxed for noisy observations and exact for realizable ones, layer by layer; best, the lowest squared
+    /// error that many starts lead to; descent as the baseline
+    #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
     /// Tolerance that the search starts from (ε₀), about the size of the noise; also what counts as reproduced
@@ -106,6 +108,14 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Seed of the random codes that best and descent start from [default: 0]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+
+    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 400]
+    #[arg(long, value_name = "N")]
+    starts: Option<usize>,
+
     #[command(flatten)]
     descent: DescentArgs,
 }
@@ -129,47 +139,64 @@ struct DescentArgs {
     /// Further runs from other random codes; the lowest loss is kept [default: 0]
     #[arg(long, value_name = "N")]
     restarts: Option<usize>,
-
-    /// Seed of the random codes [default: 0]
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
 }
 
 /// `--method`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum MethodName {
     Layerwise(formulation::Method),
+    Best,
     Descent,
 }
 
-fn parse_method(text: &str) -> Result<MethodName, String> {
-    if text == "descent" {
-        return Ok(MethodName::Descent);
+impl std::fmt::Display for MethodName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MethodName::Layerwise(method) => method.fmt(f),
+            MethodName::Best => f.write_str("best"),
+            MethodName::Descent => f.write_str("descent"),
+        }
     }
-    text.parse().map(MethodName::Layerwise).map_err(|_| "expected linf, l1, relaxed, exact or descent".to_owned())
+}
+
+fn parse_method(text: &str) -> Result<MethodName, String> {
+    match text {
+        "best" => Ok(MethodName::Best),
+        "descent" => Ok(MethodName::Descent),
+        _ => text
+            .parse()
+            .map(MethodName::Layerwise)
+            .map_err(|_| "expected linf, l1, relaxed, exact, best or descent".to_owned()),
+    }
 }
 
 impl Args {
     /// Refuses options that the method has no use for: whoever gave them expects something of them.
     fn refuse_idle_options(&self) -> Result<()> {
         use formulation::Method::{L1, Relaxed};
-        let (descent, ladder, method) = match self.method {
-            MethodName::Descent => (true, false, "descent".to_owned()),
-            MethodName::Layerwise(method) => (false, matches!(method, L1 | Relaxed), method.to_string()),
-        };
+        let method = self.method;
+        let descent = method == MethodName::Descent;
+        let best = method == MethodName::Best;
+        let ladder = matches!(method, MethodName::Layerwise(L1 | Relaxed));
+        let random = (best || descent, "--method best or descent");
+        let layerwise = (!descent && !best, "a layer-wise method");
+        let programs = (!descent, "a layer-wise method or --method best");
+        let only_descent = (descent, "--method descent");
         let given = [
-            ("--optimizer", self.descent.optimizer.is_some(), descent, "--method descent"),
-            ("--step", self.descent.step.is_some(), descent, "--method descent"),
-            ("--iterations", self.descent.iterations.is_some(), descent, "--method descent"),
-            ("--restarts", self.descent.restarts.is_some(), descent, "--method descent"),
-            ("--seed", self.descent.seed.is_some(), descent, "--method descent"),
-            ("--growth", self.growth.is_some(), !descent, "a layer-wise method"),
-            ("--rows", self.rows.is_some(), !descent, "a layer-wise method"),
-            ("--solver", self.solver.is_some(), !descent, "a layer-wise method"),
-            ("--stop", self.stop.is_some(), ladder, "--method l1 or relaxed"),
+            ("--optimizer", self.descent.optimizer.is_some(), only_descent),
+            ("--step", self.descent.step.is_some(), only_descent),
+            ("--iterations", self.descent.iterations.is_some(), only_descent),
+            ("--restarts", self.descent.restarts.is_some(), only_descent),
+            ("--seed", self.seed.is_some(), random),
+            ("--starts", self.starts.is_some(), (best, "--method best")),
+            ("--growth", self.growth.is_some(), programs),
+            ("--solver", self.solver.is_some(), programs),
+            ("--rows", self.rows.is_some(), layerwise),
+            ("--stop", self.stop.is_some(), (ladder, "--method l1 or relaxed")),
+            ("--refine", self.refine, (!best, "another method: best ends where there is nothing to refine")),
         ];
-        match given.into_iter().find(|(_, is_given, has_use, _)| *is_given && !has_use) {
-            Some((option, .., wanted)) => {
+        match given.into_iter().find(|(_, is_given, (has_use, _))| *is_given && !has_use) {
+            Some((option, _, (_, wanted))) => {
                 Err(Error::option(option, format!("given with --method {method}"), format!("{wanted} with it")))
             }
             None => Ok(()),
@@ -184,6 +211,14 @@ impl Args {
                 rows: self.rows.unwrap_or_default(),
                 stop: self.stop.unwrap_or_default(),
             }),
+            MethodName::Best => {
+                let default = BestOptions::default();
+                let search = BestOptions {
+                    starts: self.starts.unwrap_or(default.starts),
+                    seed: self.seed.unwrap_or(default.seed),
+                };
+                Method::Best(BestMethod { search, tolerances })
+            }
             MethodName::Descent => {
                 let (given, default) = (&self.descent, DescentOptions::default());
                 Method::Descent(DescentOptions {
@@ -191,7 +226,7 @@ impl Args {
                     step: given.step,
                     iterations: given.iterations.unwrap_or(default.iterations),
                     restarts: given.restarts.unwrap_or(default.restarts),
-                    seed: given.seed.unwrap_or(default.seed),
+                    seed: self.seed.unwrap_or(default.seed),
                 })
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use unrelu::batch::engine::Engine;
 use unrelu::batch::files::{FileRun, Journaling, Stopped};
 use unrelu::batch::mask::Mask;
-use unrelu::batch::{self, Method};
+use unrelu::batch::{self, BestMethod, Method};
 use unrelu::best::BestOptions;
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
@@ -153,14 +153,14 @@ struct WayArgs {
     direct: Option<Direct>,
 
     /// Projected gradient descent, with this method as the projection onto the generator's range
-    #[arg(long, value_name = "linf|l1|relaxed|exact|descent", value_parser = parse_inner)]
+    #[arg(long, value_name = "linf|l1|relaxed|exact|descent|best", value_parser = parse_inner)]
     inner: Option<Inner>,
 
     /// Refine what the method finds on its linear region (with --inner, every projection)
     #[arg(long)]
     refine: bool,
 
-    /// Most starts an observation, with --direct=best [default: 400]
+    /// Most starts an observation, with --direct or --inner best [default: 400]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     starts: Option<u32>,
 
@@ -201,12 +201,16 @@ enum Direct {
 enum Inner {
     Layerwise(formulation::Method),
     Descent,
+    Best,
 }
+
+const EXPECTED: &str = "expected best, descent, linf, l1, relaxed or exact";
 
 fn parse_inner(text: &str) -> Result<Inner, String> {
     match text {
         "descent" => Ok(Inner::Descent),
-        _ => text.parse().map(Inner::Layerwise).map_err(|_| "expected linf, l1, relaxed, exact or descent".to_owned()),
+        "best" => Ok(Inner::Best),
+        _ => text.parse().map(Inner::Layerwise).map_err(|_| EXPECTED.to_owned()),
     }
 }
 
@@ -249,7 +253,7 @@ impl WayArgs {
             matches!(direct, Some(Direct::By(Inner::Layerwise(_)))) || matches!(self.inner, Some(Inner::Layerwise(_)));
         let given = [
             ("--refine", self.refine, !is_best, "--inner, or --direct with another method than best"),
-            ("--starts", self.starts.is_some(), is_best, "--direct=best"),
+            ("--starts", self.starts.is_some(), is_best || self.inner == Some(Inner::Best), "--direct or --inner best"),
             ("--step", self.step.is_some(), is_inner || descends, "--inner or --direct=descent"),
             ("--iterations", self.iterations.is_some(), is_inner || descends, "--inner or --direct=descent"),
             ("--momentum", self.momentum.is_some(), is_inner, "--inner"),
@@ -270,12 +274,14 @@ impl WayArgs {
         }
     }
 
+    fn search(&self, seed: u64) -> BestOptions {
+        let starts = self.starts.map_or(BestOptions::default().starts, |starts| starts as usize);
+        BestOptions { starts, seed }
+    }
+
     fn way(&self, seed: u64) -> Way {
         match self.direct() {
-            Some(Direct::Best) => {
-                let default = BestOptions::default();
-                Way::Search(BestOptions { starts: self.starts.map_or(default.starts, |starts| starts as usize), seed })
-            }
+            Some(Direct::Best) => Way::Search(self.search(seed)),
             Some(Direct::By(_)) => Way::Direct,
             None => {
                 let default = ProjectedOptions::default();
@@ -307,6 +313,9 @@ impl WayArgs {
             (None, Some(Inner::Descent)) => {
                 let iterations = self.inner_iterations.unwrap_or(default.iterations);
                 Method::Descent(DescentOptions { iterations, seed, ..default })
+            }
+            (Some(Direct::By(Inner::Best)), _) | (None, Some(Inner::Best)) => {
+                Method::Best(BestMethod { search: self.search(seed), tolerances })
             }
             // The search has no use for one.
             (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerOptions::default()),

@@ -50,6 +50,11 @@ fn of_run(summary: &Summary, options: &Options, layerwise: bool) -> String {
             );
         }
     }
+    if matches!(options.method, Method::Best(_)) {
+        let _ = writeln!(text, "determined locally by the data: {}", share(summary.determined));
+        let runs = summary.runs as f64 / summary.observations.max(1) as f64;
+        let _ = writeln!(text, "{} in all, {runs:.1} an observation", counted(summary.runs, "run"));
+    }
     if options.refine {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
     }

@@ -83,6 +83,11 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.primary.dispatches() + self.successor.get().map_or(0, |successor| successor.device.dispatches())
     }
 
+    fn kernel_seconds(&self) -> Option<f64> {
+        // The successor is the CPU, which has no clock of its own: what the lost device had run stays.
+        self.primary.kernel_seconds()
+    }
+
     fn works_apart(&self) -> bool {
         self.successor.get().is_none() && self.primary.works_apart()
     }

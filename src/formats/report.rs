@@ -90,6 +90,21 @@ pub struct LayerRow {
     pub certified: bool,
 }
 
+/// How a search from many starts found its code.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SearchRow {
+    /// Where the run began that found it first.
+    pub start: &'static str,
+    /// The number of that run, from 1.
+    pub first_found: usize,
+    /// Runs that ended at it, each from another start.
+    pub found: usize,
+    /// Runs made.
+    pub runs: usize,
+    /// Whether the data determine the code locally: whether every direction away from it raises the loss.
+    pub determined: bool,
+}
+
 /// One row of the report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ObservationRow {
@@ -108,6 +123,9 @@ pub struct ObservationRow {
     /// Iterations of `descent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
+    /// How `best` found the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRow>,
     /// `‖z − z*‖₂ / ‖z*‖₂` to the true code, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,
@@ -153,6 +171,8 @@ pub struct Columns {
     pub image_error: bool,
     /// Whether the method counts iterations for the observation as a whole.
     pub iterations: bool,
+    /// Whether the method searches from many starts.
+    pub search: bool,
 }
 
 impl ReportWriter {
@@ -265,6 +285,9 @@ impl Columns {
         .map(str::to_owned)
         .into();
         names.extend(self.iterations.then(|| "iterations".to_owned()));
+        if self.search {
+            names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
+        }
         names.extend(self.code_error.then(|| "code_error".to_owned()));
         names.extend(self.image_error.then(|| "image_error".to_owned()));
         for layer in &self.layers {
@@ -286,6 +309,18 @@ impl Columns {
         ];
         if self.iterations {
             fields.push(row.iterations.map_or_else(String::new, |iterations| iterations.to_string()));
+        }
+        if self.search {
+            match &row.search {
+                Some(search) => fields.extend([
+                    search.start.to_owned(),
+                    search.first_found.to_string(),
+                    search.found.to_string(),
+                    search.runs.to_string(),
+                    search.determined.to_string(),
+                ]),
+                None => fields.extend(SEARCH_NAMES.map(|_| String::new())),
+            }
         }
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
@@ -314,6 +349,8 @@ impl Columns {
         fields
     }
 }
+
+const SEARCH_NAMES: [&str; 5] = ["start", "first_found", "found", "runs", "determined"];
 
 const LAYER_NAMES: [&str; 11] = [
     "epsilon",

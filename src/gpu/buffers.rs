@@ -1,17 +1,16 @@
-//! Buffers of the device, reading them back, and how large a batch they leave room for.
+//! Kinds of buffers, how numbers are laid out in them, and how large a batch they leave room for.
 
 use std::ops::Range;
-use std::sync::mpsc;
 
-use bytemuck::{NoUninit, Pod};
+use bytemuck::NoUninit;
+use rayon::prelude::*;
 
 use super::context::Context;
 use crate::error::{Error, Result};
 
 /// A storage buffer for `entries` numbers of four bytes; its contents are zero.
 pub fn storage(context: &Context, entries: usize) -> wgpu::Buffer {
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-    buffer(context, 4 * entries as u64, usage)
+    storage_of(context, 4 * entries as u64)
 }
 
 /// A storage buffer that holds `data`.
@@ -21,49 +20,73 @@ pub fn upload<T: NoUninit>(context: &Context, data: &[T]) -> wgpu::Buffer {
     buffer
 }
 
-/// A uniform buffer that holds `params`.
-pub fn uniform<T: NoUninit>(context: &Context, params: T) -> wgpu::Buffer {
-    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-    let buffer = buffer(context, size_of::<T>() as u64, usage);
-    context.write(&buffer, &[params]);
-    buffer
+pub(super) fn storage_of(context: &Context, bytes: u64) -> wgpu::Buffer {
+    context.buffer(bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC)
 }
 
-fn buffer(context: &Context, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    context.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+pub(super) fn uniform_of(context: &Context, bytes: u64) -> wgpu::Buffer {
+    context.buffer(bytes, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)
 }
 
-/// Waits for the device and returns the whole contents of a storage buffer.
-///
-/// # Errors
-/// [`Error::DeviceLost`] when the copy does not arrive.
-pub fn read<T: Pod>(context: &Context, source: &wgpu::Buffer) -> Result<Vec<T>> {
-    let size = source.size();
-    let staging = buffer(context, size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-    let submission = context.submit(|encoder| {
-        encoder.copy_buffer_to_buffer(source, 0, &staging, 0, Some(size));
-        0
-    });
-    let (sender, receiver) = mpsc::channel();
-    staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
-        // Nobody listens any more when waiting has failed already.
-        let _ = sender.send(outcome);
-    });
-    context.wait(submission)?;
-    // Not recv: a device that was lost may drop the callback, or keep it and never call.
-    match receiver.try_recv() {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(Error::DeviceLost(error.to_string())),
-        Err(_) => return Err(Error::DeviceLost("a buffer was never handed over".into())),
+pub(super) fn staging_of(context: &Context, bytes: u64) -> wgpu::Buffer {
+    context.buffer(bytes, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
+}
+
+pub(super) fn resolved_of(context: &Context, bytes: u64) -> wgpu::Buffer {
+    context.buffer(bytes, wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)
+}
+
+/// Entries that an observation of `entries` takes on the device: whole quads.
+pub fn padded_length(entries: usize) -> usize {
+    entries.next_multiple_of(4)
+}
+
+/// Numbers from which several threads narrow or widen them.
+const MANY: usize = 1 << 17;
+
+/// Columns of `length` numbers in f32, each filled up to whole quads with `padding`.
+pub fn narrowed_columns(columns: &[f64], length: usize, padding: f32) -> Vec<f32> {
+    let padded = padded_length(length);
+    let mut narrowed = vec![padding; columns.len() / length * padded];
+    let narrow = |(to, from): (&mut [f32], &[f64])| {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from as f32;
+        }
+    };
+    if columns.len() < MANY {
+        narrowed.chunks_exact_mut(padded).zip(columns.chunks_exact(length)).for_each(narrow);
+    } else {
+        narrowed.par_chunks_exact_mut(padded).zip(columns.par_chunks_exact(length)).for_each(narrow);
     }
-    let view = staging.get_mapped_range(..).map_err(|error| Error::DeviceLost(error.to_string()))?;
-    // Collected, not cast: a mapped range need not be aligned for T.
-    Ok(bytemuck::pod_collect_to_vec(&view))
+    narrowed
+}
+
+/// Numbers in f32, one behind the other.
+pub fn narrowed(numbers: &[f64]) -> Vec<f32> {
+    let narrow = |number: &f64| *number as f32;
+    if numbers.len() < MANY { numbers.iter().map(narrow).collect() } else { numbers.par_iter().map(narrow).collect() }
+}
+
+/// What [`narrowed_columns`] has laid out, as bytes that need not be aligned, back into columns of `length`.
+pub fn widen_columns(padded: &[u8], length: usize, columns: &mut [f64]) {
+    let widen = |(to, from): (&mut [f64], &[u8])| {
+        for (to, from) in to.iter_mut().zip(from.chunks_exact(4)) {
+            *to = f64::from(f32::from_ne_bytes([from[0], from[1], from[2], from[3]]));
+        }
+    };
+    let bytes = 4 * padded_length(length);
+    if columns.len() < MANY {
+        columns.chunks_exact_mut(length).zip(padded.chunks_exact(bytes)).for_each(widen);
+    } else {
+        columns.par_chunks_exact_mut(length).zip(padded.par_chunks_exact(bytes)).for_each(widen);
+    }
 }
 
 /// Bytes that an array of a batch takes at most, however much a binding can hold: gradient descent keeps two arrays a
 /// layer, and batches beyond this run no faster.
 const ENOUGH_BYTES: u64 = 256 << 20;
+/// The same where nothing is kept on the device: one part is on its way up or down while another is computed.
+const OVERLAPPED_BYTES: u64 = 32 << 20;
 
 /// How many observations fit one batch of a device: each of their arrays into a binding, and one workgroup, or one
 /// tile's share of one, for each into a dispatch.
@@ -82,6 +105,15 @@ impl Room {
             binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: limits.max_compute_workgroups_per_dimension,
         }
+    }
+
+    /// [`Self::observations`] of a part of a batch that is sent through in overlapping parts.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] when not even one fits.
+    pub fn overlapped(&self, entries: usize, per_workgroup: u32) -> Result<usize> {
+        let enough = (OVERLAPPED_BYTES / (4 * entries.max(1) as u64)).max(1) as usize;
+        Ok(self.observations(entries, per_workgroup)?.min(enough))
     }
 
     /// Observations a batch, at least 1, when the longest array of an observation has `entries` of four bytes and
@@ -122,6 +154,19 @@ mod tests {
         let huge = Room { binding_bytes: 1 << 40, workgroups: 65535 };
         assert_eq!(huge.observations(1 << 20, 16).ok(), Some(64));
         assert_eq!(huge.observations(1 << 30, 16).ok(), Some(1));
+    }
+
+    #[test]
+    fn columns_are_filled_up_and_come_back() {
+        for count in [1, 3, 40_000] {
+            let columns: Vec<f64> = (0..5 * count).map(f64::from).collect();
+            let narrowed = narrowed_columns(&columns, 5, -1.0);
+            assert_eq!(narrowed.len(), 8 * count as usize);
+            assert_eq!(narrowed[..8], [0.0, 1.0, 2.0, 3.0, 4.0, -1.0, -1.0, -1.0]);
+            let mut back = vec![0.0; columns.len()];
+            widen_columns(bytemuck::cast_slice(&narrowed), 5, &mut back);
+            assert_eq!(back, columns);
+        }
     }
 
     #[test]

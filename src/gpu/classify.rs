@@ -5,18 +5,13 @@ use std::sync::atomic::Ordering;
 
 use nalgebra::DMatrix;
 
-use super::buffers::{self, ranges};
-use super::{GpuDevice, narrowed};
+use super::GpuDevice;
+use super::buffers::narrowed;
+use super::pipeline::dispatch;
+use super::workspace::{Operand, Role, Workspace};
 use crate::configuration::Configurations;
 use crate::error::Result;
 use crate::kernel_params::ClassifyParams;
-
-/// What the kernel makes of a batch.
-struct Verdicts {
-    active_words: Vec<u32>,
-    undecided_words: Vec<u32>,
-    active_counts: Vec<u32>,
-}
 
 impl GpuDevice {
     /// Entry `j` of observation `b` is active when `targets[(j, b)] > thresholds[b]`, in f64.
@@ -29,50 +24,56 @@ impl GpuDevice {
     pub fn classify_exactly(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
         let rows = targets.nrows();
         let words_each = Configurations::words_per_observation(rows);
-        let mut words = Vec::with_capacity(words_each * targets.ncols());
-        let mut undecided = Vec::with_capacity(words_each * targets.ncols());
-        let mut counts = Vec::with_capacity(targets.ncols());
+        let count = targets.ncols();
         if rows == 0 {
-            return Ok(Configurations::from_words(0, words, vec![0; targets.ncols()]));
+            return Ok(Configurations::from_words(0, Vec::new(), vec![0; count]));
         }
-        for columns in ranges(targets.ncols(), self.room.observations(rows, 1)?) {
-            let batch = narrowed(targets.columns(columns.start, columns.len()).iter());
-            let verdicts = self.classify_f32(&batch, &narrowed(&thresholds[columns]), rows)?;
-            words.extend(verdicts.active_words);
-            undecided.extend(verdicts.undecided_words);
-            counts.extend(verdicts.active_counts);
-        }
+        let mut words: Vec<u32> = Vec::with_capacity(words_each * count);
+        let mut undecided: Vec<u32> = Vec::with_capacity(words_each * count);
+        let mut counts: Vec<u32> = Vec::with_capacity(count);
+        assert_eq!(thresholds.len(), count, "one threshold a column");
+        self.in_overlapping_parts(
+            count,
+            self.room.overlapped(rows, 1)?,
+            |space, columns| {
+                let part = &targets.as_slice()[columns.start * rows..columns.end * rows];
+                self.start_classify(space, part, &thresholds[columns], rows);
+            },
+            |space, columns| {
+                let each = 4 * words_each * columns.len();
+                space.staging[0].collect(&self.context, |bytes| {
+                    words.extend(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes[..each]));
+                    undecided.extend(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes[each..2 * each]));
+                    counts.extend(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes[2 * each..]));
+                })
+            },
+        )?;
         let mut configurations = Configurations::from_words(rows, words, counts);
         self.decide_in_f64(&mut configurations, &undecided, targets, thresholds);
         Ok(configurations)
     }
 
-    fn classify_f32(&self, targets: &[f32], thresholds: &[f32], rows: usize) -> Result<Verdicts> {
+    /// Submits one part: active words, undecided words and counts are on their way back.
+    fn start_classify(&self, space: &mut Workspace, targets: &[f64], thresholds: &[f64], rows: usize) {
         let context = &self.context;
         let count = thresholds.len();
         let words = Configurations::words_per_observation(rows);
-        context.guarded(|| {
-            let params = buffers::uniform(context, ClassifyParams { rows: rows as u32, words: words as u32 });
-            let targets = buffers::upload(context, targets);
-            let thresholds = buffers::upload(context, thresholds);
-            let active_words = buffers::storage(context, words * count);
-            let undecided_words = buffers::storage(context, words * count);
-            let active_counts = buffers::storage(context, count);
-            let bound = self
-                .pipelines
-                .classify
-                .bind(context, &[&params, &targets, &thresholds, &active_words, &undecided_words, &active_counts]);
-            context.submit(|encoder| {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                self.pipelines.classify.dispatch(&mut pass, &bound, count as u32, 1);
-                1
-            });
-            Ok(Verdicts {
-                active_words: buffers::read(context, &active_words)?,
-                undecided_words: buffers::read(context, &undecided_words)?,
-                active_counts: buffers::read(context, &active_counts)?,
-            })
-        })
+        let params = Role::Params("classify", 0);
+        space.params(context, params, ClassifyParams { rows: rows as u32, words: words as u32 });
+        space.upload(context, Role::Targets, &narrowed(targets));
+        space.upload(context, Role::Thresholds, &narrowed(thresholds));
+        let results =
+            [(Role::ActiveWords, words * count), (Role::UndecidedWords, words * count), (Role::ActiveCounts, count)];
+        for (role, entries) in results {
+            space.reserve(context, role, entries);
+        }
+        let roles =
+            [params, Role::Targets, Role::Thresholds, Role::ActiveWords, Role::UndecidedWords, Role::ActiveCounts];
+        let step = self.pipelines.classify.step(context, space, &roles.map(Operand::Own), count);
+        let mut staging = std::mem::take(&mut space.staging[0]);
+        let sources = results.map(|(role, entries)| (space.buffer(role), 4 * entries as u64));
+        staging.submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), [&step]));
+        space.staging[0] = staging;
     }
 
     /// Sets the bits of the undecided rows that are active in f64.

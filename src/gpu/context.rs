@@ -25,6 +25,9 @@ pub enum Selection<'a> {
 const INSTALL: &str =
     "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use --device cpu";
 
+/// What is used where an adapter has it: sums by subgroup operations, and the device's own clock.
+const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
+
 /// An opened device and its queue.
 #[derive(Debug)]
 pub struct Context {
@@ -32,8 +35,13 @@ pub struct Context {
     queue: wgpu::Queue,
     adapter: AdapterDescription,
     limits: wgpu::Limits,
+    features: wgpu::Features,
     failure: Arc<Failure>,
     dispatches: AtomicU64,
+    buffers_made: AtomicU64,
+    read_backs: AtomicU64,
+    /// In units of [`wgpu::Queue::get_timestamp_period`].
+    kernel_ticks: AtomicU64,
     lose_after: AtomicU64,
 }
 
@@ -59,10 +67,23 @@ impl Context {
     /// given: tests make devices small to see batches split.
     ///
     /// # Errors
+    /// Those of [`Self::open_with`].
+    pub fn open(selection: Selection<'_>, ceiling: Option<&wgpu::Limits>) -> Result<Self> {
+        Self::open_with(selection, ceiling, USEFUL_FEATURES)
+    }
+
+    /// [`Self::open`] with those of `features` that the adapter has; nothing here needs any of them.
+    ///
+    /// # Errors
     /// [`Error::NoDevice`] when there is no such adapter, naming those there are; when it offers less than the kernels
     /// need, naming what is missing; when the driver refuses to open it.
-    pub fn open(selection: Selection<'_>, ceiling: Option<&wgpu::Limits>) -> Result<Self> {
+    pub fn open_with(
+        selection: Selection<'_>,
+        ceiling: Option<&wgpu::Limits>,
+        features: wgpu::Features,
+    ) -> Result<Self> {
         let adapter = select(selection)?;
+        let features = features & adapter.features();
         let offered = match ceiling {
             Some(ceiling) => lower(&adapter.limits(), ceiling),
             None => adapter.limits(),
@@ -79,6 +100,7 @@ impl Context {
         let wanted = wanted_limits(&offered);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("unrelu"),
+            required_features: features,
             required_limits: wanted.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -96,8 +118,12 @@ impl Context {
             queue,
             adapter: description,
             limits: wanted,
+            features,
             failure,
             dispatches: AtomicU64::new(0),
+            buffers_made: AtomicU64::new(0),
+            read_backs: AtomicU64::new(0),
+            kernel_ticks: AtomicU64::new(0),
             lose_after: AtomicU64::new(u64::MAX),
         })
     }
@@ -115,6 +141,51 @@ impl Context {
     /// Kernels run so far.
     pub fn dispatches(&self) -> u64 {
         self.dispatches.load(Ordering::Relaxed)
+    }
+
+    /// Buffers made so far.
+    pub fn buffers_made(&self) -> u64 {
+        self.buffers_made.load(Ordering::Relaxed)
+    }
+
+    /// Results waited for so far.
+    pub fn read_backs(&self) -> u64 {
+        self.read_backs.load(Ordering::Relaxed)
+    }
+
+    /// Seconds that kernels have run so far by the device's clock; `None` where it has none.
+    pub fn kernel_seconds(&self) -> Option<f64> {
+        let nanoseconds =
+            || self.kernel_ticks.load(Ordering::Relaxed) as f64 * f64::from(self.queue.get_timestamp_period());
+        self.has_timestamps().then(|| 1e-9 * nanoseconds())
+    }
+
+    /// Whether kernels may use subgroup operations.
+    pub fn has_subgroups(&self) -> bool {
+        self.features.contains(wgpu::Features::SUBGROUP)
+    }
+
+    /// Whether the device tells the time.
+    pub fn has_timestamps(&self) -> bool {
+        self.features.contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    pub(super) fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.buffers_made.fetch_add(1, Ordering::Relaxed);
+        self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    }
+
+    /// An error once the device is lost.
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.check()
+    }
+
+    pub(super) fn count_read_back(&self) {
+        self.read_backs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_ticks(&self, ticks: u64) {
+        self.kernel_ticks.fetch_add(ticks, Ordering::Relaxed);
     }
 
     /// Destroys the device once `dispatches` more kernels have run; at once for 0. A test's way to lose it.
@@ -272,7 +343,7 @@ fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
 /// What the kernels cannot do without, below every desktop driver of the last ten years.
 const REQUIRED_INVOCATIONS: u32 = 64;
 const REQUIRED_STORAGE_BUFFERS: u32 = 5;
-const REQUIRED_WORKGROUP_BYTES: u32 = 2048;
+const REQUIRED_WORKGROUP_BYTES: u32 = 16 << 10;
 
 /// The limits that matter here, each with its offer and what the kernels require.
 fn missing_limits(offered: &wgpu::Limits) -> Vec<String> {

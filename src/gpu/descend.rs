@@ -1,32 +1,31 @@
 //! Gradient descent on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
 //! `shaders/descend.wgsl`, twin of `cpu/descend.rs`, as far as f32 goes.
+//!
+//! The host submits iterations in chunks and reads four bytes a chunk back, how many lanes still run, while the next
+//! chunk is already under way. When enough have ended the running ones are moved to the front (`compact.rs`) and the
+//! kernels go on with these alone; what has ended stays behind them, as it is.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use nalgebra::DMatrix;
 
-use super::buffers::{self, ranges};
-use super::forward::BoundLayer;
-use super::{GpuDevice, narrowed};
+use super::GpuDevice;
+use super::buffers::{narrowed_columns, padded_length, ranges};
+use super::compact::{Moving, record_move};
+use super::pace::Pace;
+use super::pipeline::{Step, dispatch};
+use super::workspace::{Operand, Role, Workspace};
 use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps};
 use crate::error::Result;
 use crate::kernel_params::{
-    ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, LANE_RUNNING, Lane, LayerParams, activation_code, optimizer_code,
+    ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, Lane, LayerParams, activation_code, optimizer_code,
 };
 
-/// Iterations in one submission. After each the host looks whether any run goes on; the answer takes about as long
-/// as an iteration or two, so a few dozen hide it.
-const ITERATIONS_A_SUBMISSION: usize = 32;
-
-/// What the kernels are bound to for one batch, and the buffers that are read back.
-struct Bound {
-    forward: Vec<BoundLayer>,
-    residual: wgpu::BindGroup,
-    /// From the output to the code.
-    backward: Vec<(wgpu::BindGroup, (u32, u32))>,
-    update: wgpu::BindGroup,
-    lanes: wgpu::Buffer,
-    codes: wgpu::Buffer,
-    moments: wgpu::Buffer,
-}
+/// Lanes are moved when no more than this share of those that the kernels run on still descends. A move costs about
+/// as much as an iteration.
+const WORTH_MOVING: (usize, usize) = (7, 8);
 
 /// Where the runs of a batch have ended in f32.
 #[derive(Debug)]
@@ -54,30 +53,19 @@ impl Reached {
     }
 }
 
-/// A run before its first step. Plain descent and momentum come to rest in f32, their steps shrinking with the
-/// gradient; Adam's do not: what rounding leaves of the gradient it divides by its own size, and walks on to the cap. A
-/// residual of 32 f32 epsilons of the observation is little more than rounding, and from there f64 takes over.
-fn lane_at_start(target: &[f32], optimizer: Optimizer) -> Lane {
-    let rounding = match optimizer {
-        Optimizer::Plain | Optimizer::Momentum => 0.0,
-        Optimizer::Adam => {
-            let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
-            0.5 * target.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>()
-        }
-    };
-    Lane { rounding: rounding as f32, ..Lane::START }
-}
-
-/// [`Reached`] of one batch, as the device returns it.
-struct ReachedBatch {
-    codes: Vec<f32>,
-    moments: Vec<[f32; 2]>,
-    lanes: Vec<Lane>,
+/// A run before its first step. Where the loss goes to zero its last digits are rounding, and whether a run comes to
+/// rest among them is chance: momentum may circle there, and Adam, which divides what rounding leaves of the gradient
+/// by its own size, walks on to the cap. A residual of 32 f32 epsilons of the observation is little more than rounding,
+/// and from there f64 takes over.
+fn lane_at_start(target: &[f32], place: usize) -> Lane {
+    let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
+    let rounding = 0.5 * target.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>();
+    Lane { rounding: rounding as f32, origin: place as u32, ..Lane::START }
 }
 
 impl GpuDevice {
     /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where unobserved) until
-    /// each run's stop rule holds in f32 or `steps.cap` steps are taken.
+    /// each run's stop rule holds in f32 or `steps.cap` steps are taken. No run depends on those beside it.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
@@ -85,96 +73,188 @@ impl GpuDevice {
     /// # Panics
     /// If the shapes do not fit the network.
     pub fn descend_f32(&self, observations: &DMatrix<f64>, starts: &DMatrix<f64>, steps: &Steps) -> Result<Reached> {
-        let mut codes = DMatrix::zeros(starts.nrows(), starts.ncols());
-        let (mut lanes, mut moments) = (Vec::with_capacity(starts.ncols()), Vec::new());
+        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.ncols());
+        assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
+        let mut reached = Reached {
+            codes: DMatrix::zeros(k, count),
+            moments: vec![[0.0; 2]; steps.optimizer.moments(k) * count],
+            lanes: vec![Lane::START; count],
+        };
         // A lane's state, the optimizer's pairs and, in some kernels, a workgroup of its own.
-        let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(starts.nrows()));
-        let most = self.batch_of(0..self.network.depth())?.min(self.room.observations(entries, 1)?);
-        for columns in ranges(starts.ncols(), most) {
-            let count = columns.len();
-            let targets = narrowed(observations.columns(columns.start, count).iter());
-            let start = narrowed(starts.columns(columns.start, count).iter());
-            let batch = self.descend_batch(&targets, &start, count, steps)?;
-            for (to, from) in codes.columns_mut(columns.start, count).iter_mut().zip(batch.codes) {
-                *to = f64::from(from);
-            }
-            moments.extend(batch.moments.iter().map(|pair| pair.map(f64::from)));
-            lanes.extend(batch.lanes);
+        let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(padded_length(k)));
+        let entries = entries.max(self.widest(0..self.network.depth()));
+        for columns in ranges(count, self.room.observations(entries, 1)?) {
+            let targets = &observations.as_slice()[columns.start * n..columns.end * n];
+            let starts = &starts.as_slice()[columns.start * k..columns.end * k];
+            self.context.guarded(|| {
+                let mut space = self.workspaces.take();
+                self.prepare(&mut space, targets, starts, steps);
+                self.descend_batch(&mut space, columns.len(), steps)?;
+                self.read_reached(&mut space, columns.start, columns.len(), &mut reached)?;
+                self.workspaces.give([space]);
+                Ok(())
+            })?;
         }
-        Ok(Reached { codes, moments, lanes })
+        Ok(reached)
     }
 
-    fn descend_batch(&self, targets: &[f32], starts: &[f32], count: usize, steps: &Steps) -> Result<ReachedBatch> {
+    /// Uploads a batch and makes room for what the kernels keep.
+    fn prepare(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], steps: &Steps) {
         let context = &self.context;
-        let bound = context.guarded(|| Ok(self.bind_descent(targets, starts, count, steps)))?;
+        let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
+        let count = starts.len() / k;
+        let targets = narrowed_columns(targets, n, f32::NAN);
+        let lanes = targets.chunks_exact(padded_length(n)).enumerate();
+        let lanes: Vec<Lane> = lanes.map(|(place, target)| lane_at_start(target, place)).collect();
+        space.upload(context, Role::Targets, &targets);
+        space.upload(context, Role::Inputs, &narrowed_columns(starts, k, 0.0));
+        space.upload(context, Role::Lanes, &lanes);
+        space.params(context, Role::Params("descend", 0), self.descend_params(steps));
+        self.reserve_activations(space, 0..depth, count);
+        for (index, layer) in self.network.layers().iter().enumerate() {
+            space.reserve(context, Role::Delta(index), padded_length(layer.units()) * count);
+        }
+        space.reserve(context, Role::Gradients, padded_length(k) * count);
+        space.reserve(context, Role::MovedLanes, size_of::<Lane>() / 4 * count);
+        // Where the optimizer keeps nothing, one pair that no kernel touches: a binding cannot be empty.
+        let pairs = (steps.optimizer.moments(padded_length(k)) * count).max(1);
+        space.upload(context, Role::Moments, &vec![[0.0_f32; 2]; pairs]);
+        space.reserve(context, Role::MovedMoments, 2 * pairs);
+        space.reserve(context, Role::Destinations, count);
+        space.reserve(context, Role::Running, 1);
+    }
+
+    /// Runs the batch in `space` to its end.
+    fn descend_batch(&self, space: &mut Workspace, count: usize, steps: &Steps) -> Result<()> {
+        let arrays = self.moving(steps.optimizer);
+        let (mut width, mut running) = (count, count);
+        let mut iteration = self.iteration_steps(space, width);
+        let mut rank = self.rank_step(space, width);
         // One more than the cap: the last one only looks at where the last step has led.
         let mut left = steps.cap + 1;
+        let mut pace = Pace::default();
+        let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
+        let mut free = vec![1, 0];
+        let mut last_end = Instant::now();
         loop {
-            let now = left.min(ITERATIONS_A_SUBMISSION);
-            left -= now;
-            let lanes: Vec<Lane> = context.guarded(|| {
-                context.submit(|encoder| {
-                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    (0..now).map(|_| self.dispatch_iteration(&mut pass, &bound, count)).sum()
+            while left > 0
+                && let Some(slot) = free.pop()
+            {
+                let now = left.min(pace.iterations());
+                left -= now;
+                let moved = (running * WORTH_MOVING.1 <= width * WORTH_MOVING.0).then(|| {
+                    let steps = self.scatter_steps(space, &arrays, width);
+                    (steps, std::mem::replace(&mut width, running))
                 });
-                buffers::read(context, &bound.lanes)
-            })?;
-            if left == 0 || lanes.iter().all(|lane| lane.status != LANE_RUNNING) {
-                let codes = context.guarded(|| buffers::read(context, &bound.codes))?;
-                let moments = match steps.optimizer {
-                    Optimizer::Plain => Vec::new(),
-                    _ => context.guarded(|| buffers::read(context, &bound.moments))?,
-                };
-                return Ok(ReachedBatch { codes, moments, lanes });
+                if moved.is_some() {
+                    self.compactions.fetch_add(1, Ordering::Relaxed);
+                    iteration = self.iteration_steps(space, width);
+                    rank = self.rank_step(space, width);
+                }
+                let mut staging = std::mem::take(&mut space.staging[slot]);
+                staging.submit(&self.context, &[(space.buffer(Role::Running), 4)], |encoder, timer| {
+                    let moving = moved
+                        .as_ref()
+                        .map_or(0, |(steps, before)| record_move(encoder, timer, space, (&arrays, steps), *before));
+                    let mut pass = timer.pass(encoder, moved.is_none(), true);
+                    let iterating: u64 = (0..now).map(|_| dispatch(&mut pass, &iteration)).sum();
+                    moving + iterating + dispatch(&mut pass, [&rank])
+                });
+                space.staging[slot] = staging;
+                under_way.push_back((slot, now));
+            }
+            let Some((slot, iterations)) = under_way.pop_front() else { return Ok(()) };
+            let counted = space.staging[slot].collect(&self.context, bytemuck::pod_read_unaligned::<u32>)?;
+            free.push(slot);
+            pace.observe(iterations, last_end.elapsed());
+            last_end = Instant::now();
+            // No lane starts again, so the chunk under way has no more than these.
+            running = counted as usize;
+            if running == 0 {
+                left = 0;
             }
         }
     }
 
-    fn dispatch_iteration(&self, pass: &mut wgpu::ComputePass<'_>, bound: &Bound, count: usize) -> u64 {
-        let forward = self.dispatch_forward(pass, &bound.forward);
-        self.pipelines.residual.dispatch(pass, &bound.residual, count as u32, 1);
-        for (layer, tiles) in &bound.backward {
-            self.pipelines.backward.dispatch(pass, layer, tiles.0, tiles.1);
+    /// What moves with the lanes.
+    fn moving(&self, optimizer: Optimizer) -> Vec<Moving> {
+        let (n, k) = (self.network.observation_length(), self.network.code_length());
+        let (codes, targets) = (padded_length(k), padded_length(n));
+        let last = Role::Delta(self.network.depth() - 1);
+        let mut arrays = vec![
+            Moving { array: Role::Inputs, between: Role::Gradients, words: codes },
+            Moving { array: Role::Targets, between: last, words: targets },
+            Moving { array: Role::Lanes, between: Role::MovedLanes, words: size_of::<Lane>() / 4 },
+        ];
+        let moments = 2 * optimizer.moments(codes);
+        if moments > 0 {
+            arrays.push(Moving { array: Role::Moments, between: Role::MovedMoments, words: moments });
         }
-        self.pipelines.update.dispatch(pass, &bound.update, count as u32, 1);
-        forward + bound.backward.len() as u64 + 2
+        arrays
     }
 
-    fn bind_descent(&self, targets: &[f32], starts: &[f32], count: usize, steps: &Steps) -> Bound {
+    /// The kernels of one iteration on the first `width` lanes.
+    fn iteration_steps(&self, space: &mut Workspace, width: usize) -> Vec<Step> {
         let context = &self.context;
         let depth = self.network.depth();
-        let descent = buffers::uniform(context, self.descend_params(steps));
-        let lanes = targets.chunks_exact(self.network.observation_length());
-        let lanes: Vec<Lane> = lanes.map(|target| lane_at_start(target, steps.optimizer)).collect();
-        let lanes = buffers::upload(context, &lanes);
-        let targets = buffers::upload(context, targets);
-        let codes = buffers::upload(context, starts);
-        let activations = self.activations(0..depth, count);
-        let deltas = self.activations(0..depth, count);
-        let gradients = buffers::storage(context, self.network.code_length() * count);
-        // A binding cannot be empty: where the optimizer keeps nothing, one pair that no kernel touches.
-        let pairs = (steps.optimizer.moments(self.network.code_length()) * count).max(1);
-        let moments = buffers::storage(context, 2 * pairs);
-
-        let output = &activations[depth - 1];
-        let residual = [&descent, &lanes, output, &targets, &deltas[depth - 1]];
-        let backward = (0..depth).rev().map(|index| {
-            let (inputs, deltas_below) =
-                if index == 0 { (&codes, &gradients) } else { (&activations[index - 1], &deltas[index - 1]) };
-            let params = buffers::uniform(context, self.backward_params(index, count));
-            let buffers = [&params, &self.layers[index].weight, &deltas[index], inputs, deltas_below];
-            let tiles = self.tiles(self.network.layers()[index].inputs(), count);
-            (self.pipelines.backward.bind(context, &buffers), tiles)
-        });
-        Bound {
-            forward: self.bind_forward(0..depth, &codes, &activations, count),
-            residual: self.pipelines.residual.bind(context, &residual),
-            backward: backward.collect(),
-            update: self.pipelines.update.bind(context, &[&descent, &lanes, &gradients, &codes, &moments]),
-            lanes,
-            codes,
-            moments,
+        let (descent, lanes) = (Role::Params("descend", 0), Role::Lanes);
+        let mut steps = self.forward_steps(space, 0..depth, width);
+        let output = Role::Activation(depth - 1);
+        let residual = [descent, lanes, output, Role::Targets, Role::Delta(depth - 1)].map(Operand::Own);
+        steps.push(self.pipelines.residual.step(context, space, &residual, width));
+        for index in (0..depth).rev() {
+            let role = Role::Params("backward", index);
+            space.params(context, role, self.backward_params(index, width));
+            let (inputs, below) = match index {
+                0 => (Role::Inputs, Role::Gradients),
+                _ => (Role::Activation(index - 1), Role::Delta(index - 1)),
+            };
+            let operands = [
+                Operand::Own(role),
+                Operand::Fixed(&self.layers[index].transposed),
+                Operand::Own(Role::Delta(index)),
+                Operand::Own(inputs),
+                Operand::Own(below),
+            ];
+            let shape = (self.network.layers()[index].inputs(), width);
+            steps.push(self.pipelines.backward.step(context, space, &operands, shape));
         }
+        let update = [descent, lanes, Role::Gradients, Role::Inputs, Role::Moments].map(Operand::Own);
+        steps.push(self.pipelines.update.step(context, space, &update, width));
+        steps
+    }
+
+    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each lane's own.
+    fn read_reached(&self, space: &mut Workspace, first: usize, count: usize, reached: &mut Reached) -> Result<()> {
+        let k = self.network.code_length();
+        let kept = reached.moments.len() / reached.lanes.len();
+        let [lanes, codes] = [size_of::<Lane>() * count, 4 * padded_length(k) * count];
+        let moments = if kept > 0 { 8 * padded_length(k) * count } else { 0 };
+        let mut staging = std::mem::take(&mut space.staging[0]);
+        let mut sources = vec![(space.buffer(Role::Lanes), lanes as u64), (space.buffer(Role::Inputs), codes as u64)];
+        if moments > 0 {
+            sources.push((space.buffer(Role::Moments), moments as u64));
+        }
+        staging.copy_back(&self.context, &sources);
+        space.staging[0] = staging;
+        space.staging[0].collect(&self.context, |bytes| {
+            let (lanes, rest) = bytes.split_at(lanes);
+            let lanes: Vec<Lane> = bytemuck::pod_collect_to_vec(lanes);
+            let (codes, moments) = rest.split_at(codes);
+            let codes: Vec<f32> = bytemuck::pod_collect_to_vec(codes);
+            let moments: Vec<[f32; 2]> = bytemuck::pod_collect_to_vec(moments);
+            for (place, lane) in lanes.into_iter().enumerate() {
+                let to = first + lane.origin as usize;
+                let row = place * padded_length(k);
+                for (to, from) in reached.codes.column_mut(to).iter_mut().zip(&codes[row..]) {
+                    *to = f64::from(*from);
+                }
+                for entry in 0..kept {
+                    reached.moments[to * kept + entry] = moments[row + entry].map(f64::from);
+                }
+                reached.lanes[to] = lane;
+            }
+        })
     }
 
     fn descend_params(&self, steps: &Steps) -> DescendParams {

@@ -4,16 +4,12 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use super::buffers::{self, ranges};
-use super::{GpuDevice, LayerBuffers, narrowed};
+use super::GpuDevice;
+use super::buffers::{narrowed_columns, padded_length, widen_columns};
+use super::pipeline::{Step, dispatch};
+use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
 use crate::kernel_params::{LayerParams, activation_code};
-
-/// One layer's kernel with everything bound, ready to be dispatched any number of times.
-pub(super) struct BoundLayer {
-    bound: wgpu::BindGroup,
-    tiles: (u32, u32),
-}
 
 impl GpuDevice {
     /// Runs `layers` on every column of `inputs` in f32, the activations between them staying on the device. Returns
@@ -26,52 +22,55 @@ impl GpuDevice {
     /// If `layers` is not within the network or `inputs` does not fit the first of them.
     pub fn forward_f32(&self, layers: Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         let units = self.network.layers()[layers.end - 1].units();
+        let length = inputs.nrows();
+        assert_eq!(length, self.network.layers()[layers.start].inputs(), "inputs that do not fit their layer");
         let mut outputs = DMatrix::zeros(units, inputs.ncols());
-        for columns in ranges(inputs.ncols(), self.batch_of(layers.clone())?) {
-            let count = columns.len();
-            let batch = narrowed(inputs.columns(columns.start, count).iter());
-            let answer: Vec<f32> = self.context.guarded(|| {
-                let input = buffers::upload(&self.context, &batch);
-                let activations = self.activations(layers.clone(), count);
-                let bound = self.bind_forward(layers.clone(), &input, &activations, count);
-                self.context.submit(|encoder| {
-                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.dispatch_forward(&mut pass, &bound)
-                });
-                buffers::read(&self.context, &activations[activations.len() - 1])
-            })?;
-            for (to, from) in outputs.columns_mut(columns.start, count).iter_mut().zip(answer) {
-                *to = f64::from(from);
-            }
-        }
+        let most = self.room.overlapped(self.widest(layers.clone()), self.tiles.fewest_observations())?;
+        let context = &self.context;
+        self.in_overlapping_parts(
+            inputs.ncols(),
+            most,
+            |space, columns| {
+                let count = columns.len();
+                let part = &inputs.as_slice()[columns.start * length..columns.end * length];
+                space.upload(context, Role::Inputs, &narrowed_columns(part, length, 0.0));
+                self.reserve_activations(space, layers.clone(), count);
+                let steps = self.forward_steps(space, layers.clone(), count);
+                let mut staging = std::mem::take(&mut space.staging[0]);
+                let bytes = 4 * (padded_length(units) * count) as u64;
+                let sources = [(space.buffer(Role::Activation(layers.end - 1)), bytes)];
+                staging
+                    .submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), &steps));
+                space.staging[0] = staging;
+            },
+            |space, columns| {
+                let part = &mut outputs.as_mut_slice()[columns.start * units..columns.end * units];
+                space.staging[0].collect(context, |bytes| widen_columns(bytes, units, part))
+            },
+        )?;
         Ok(outputs)
     }
 
-    /// Observations that one dispatch of these layers' kernels can take.
-    pub(super) fn batch_of(&self, layers: Range<usize>) -> Result<usize> {
+    /// Entries that the widest array of `layers` has an observation.
+    pub(super) fn widest(&self, layers: Range<usize>) -> usize {
         let layers = &self.network.layers()[layers];
         let widest = layers.iter().map(|layer| layer.units().max(layer.inputs())).max();
-        self.room.observations(widest.unwrap_or(1), self.sizes.tile)
+        padded_length(widest.unwrap_or(1))
     }
 
-    /// A buffer for the outputs of each of `layers`.
-    pub(super) fn activations(&self, layers: Range<usize>, count: usize) -> Vec<wgpu::Buffer> {
-        let layers = &self.network.layers()[layers];
-        layers.iter().map(|layer| buffers::storage(&self.context, layer.units() * count)).collect()
+    /// Room for the outputs of each of `layers`.
+    pub(super) fn reserve_activations(&self, space: &mut Workspace, layers: Range<usize>, count: usize) {
+        for index in layers {
+            let entries = padded_length(self.network.layers()[index].units()) * count;
+            space.reserve(&self.context, Role::Activation(index), entries);
+        }
     }
 
-    /// Binds `layers` from `input` through `activations`.
-    pub(super) fn bind_forward(
-        &self,
-        layers: Range<usize>,
-        input: &wgpu::Buffer,
-        activations: &[wgpu::Buffer],
-        count: usize,
-    ) -> Vec<BoundLayer> {
-        let inputs = std::iter::once(input).chain(activations);
+    /// `layers` from the inputs through the activations, for the first `count` observations.
+    pub(super) fn forward_steps(&self, space: &mut Workspace, layers: Range<usize>, count: usize) -> Vec<Step> {
+        let first = layers.start;
         layers
-            .zip(inputs.zip(activations))
-            .map(|(index, (input, output))| {
+            .map(|index| {
                 let layer = &self.network.layers()[index];
                 let (activation, slope) = activation_code(layer.activation);
                 let params = LayerParams {
@@ -81,21 +80,18 @@ impl GpuDevice {
                     activation,
                     slope,
                 };
-                let params = buffers::uniform(&self.context, params);
-                let LayerBuffers { weight, bias } = &self.layers[index];
-                BoundLayer {
-                    bound: self.pipelines.forward.bind(&self.context, &[&params, weight, bias, input, output]),
-                    tiles: self.tiles(layer.units(), count),
-                }
+                let role = Role::Params("forward", index);
+                space.params(&self.context, role, params);
+                let on_device = &self.layers[index];
+                let operands = [
+                    Operand::Own(role),
+                    Operand::Fixed(&on_device.weight),
+                    Operand::Fixed(&on_device.bias),
+                    Operand::Own(if index == first { Role::Inputs } else { Role::Activation(index - 1) }),
+                    Operand::Own(Role::Activation(index)),
+                ];
+                self.pipelines.forward.step(&self.context, space, &operands, (layer.units(), count))
             })
             .collect()
-    }
-
-    /// Dispatches bound layers one after the other; returns how many.
-    pub(super) fn dispatch_forward(&self, pass: &mut wgpu::ComputePass<'_>, layers: &[BoundLayer]) -> u64 {
-        for layer in layers {
-            self.pipelines.forward.dispatch(pass, &layer.bound, layer.tiles.0, layer.tiles.1);
-        }
-        layers.len() as u64
     }
 }

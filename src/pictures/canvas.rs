@@ -52,6 +52,29 @@ impl Canvas {
         }
     }
 
+    /// A straight line with round ends, `thickness` pixels wide; from a point to itself a disc.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, colour: Colour) {
+        let (along, down) = (to.0 - from.0, to.1 - from.1);
+        let squared_length = along * along + down * down;
+        let reach = thickness / 2.0 + 1.0;
+        // A number that is negative or too large ends at the picture's edge.
+        let pixels = |a: f64, b: f64, size: usize| {
+            (a.min(b) - reach).floor() as usize..((a.max(b) + reach).ceil() as usize).saturating_add(1).min(size)
+        };
+        for row in pixels(from.1, to.1, self.height) {
+            for column in pixels(from.0, to.0, self.width) {
+                let (right, below) = (column as f64 - from.0, row as f64 - from.1);
+                let share = if squared_length > 0.0 { (right * along + below * down) / squared_length } else { 0.0 };
+                let share = share.clamp(0.0, 1.0);
+                let distance = (right - share * along).hypot(below - share * down);
+                let coverage = thickness / 2.0 + 0.5 - distance;
+                if coverage > 0.0 {
+                    self.blend(column, row, colour, coverage as f32);
+                }
+            }
+        }
+    }
+
     /// Writes `text` with its ink's left edge at `x` and its line of digits and capitals centred on `centre`.
     pub fn text(&mut self, text: &Text, x: usize, centre: usize, colour: Colour) {
         let baseline = centre as i64 + text.capital_height / 2;

@@ -18,15 +18,15 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use crate::batch::engine::Engine;
-use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, empty_row, residual};
+use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, best_row, empty_row, residual};
 use crate::best::{BestAnswer, BestOptions, PackedNetwork, best_batch};
+use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
-use crate::formats::report::{Columns, ObservationRow, Status};
+use crate::formats::report::{Columns, ObservationRow};
 use crate::network::{Activation, Layer, Network};
-use crate::observation::unusable;
 use crate::projector::Projector;
 use operators::Operator;
 pub use options::{Options, ProjectedOptions, Way};
@@ -35,6 +35,8 @@ pub use projected::Iteration;
 /// A network and an operator made ready for batches of measurements.
 pub struct Recoverer {
     network: Arc<Network>,
+    /// The network as products read it.
+    cpu: CpuDevice,
     operator: Box<dyn Operator>,
     working: Working,
     watch: Box<dyn Fn(Iteration) + Send + Sync>,
@@ -83,6 +85,7 @@ impl Recoverer {
         let Options { way, inversion } = options;
         let working = match way {
             Way::Search(options) => {
+                options.validate()?;
                 let packed = match operator.matrix() {
                     Some(matrix) => PackedNetwork::measured_by(Arc::clone(&network), &matrix),
                     None => PackedNetwork::new(Arc::clone(&network)),
@@ -101,7 +104,7 @@ impl Recoverer {
                 Working::Projected { projector: Projector::new(Arc::clone(&network), inversion)?, options }
             }
         };
-        Ok(Recoverer { network, operator, working, watch: Box::new(|_| {}) })
+        Ok(Recoverer { cpu: CpuDevice::new(Arc::clone(&network)), network, operator, working, watch: Box::new(|_| {}) })
     }
 
     /// Tells `watch` of every outer iteration of projected gradient descent.
@@ -129,13 +132,7 @@ impl Recoverer {
     fn search(&self, packed: &PackedNetwork, y: &DMatrix<f64>, first_index: u64, options: &BestOptions) -> Codes {
         let answers = best_batch(packed, y, first_index, &[], options);
         let row = |(place, answer): (usize, &BestAnswer)| {
-            let status = match unusable(y.column(place).as_slice()) {
-                Some(why) => Status::Failed(why),
-                None if answer.found == 0 => Status::Failed("no start led to a finite loss".to_owned()),
-                None if answer.converged => Status::Converged,
-                None => Status::NotConverged,
-            };
-            ObservationRow { iterations: Some(answer.runs as u32), ..empty_row(first_index + place as u64, status) }
+            best_row(first_index + place as u64, y.column(place).as_slice(), 0, answer)
         };
         let rows = answers.iter().enumerate().map(row).collect();
         let codes = answers.iter().flat_map(|answer| answer.code.iter().copied());
@@ -144,7 +141,7 @@ impl Recoverer {
 
     fn add_residuals(&self, measurements: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let within = self.inverter().options().reproduces_within;
-        let images = forward(&self.network, 0..self.network.depth(), &batch.codes);
+        let images = forward(self.cpu.double(), 0..self.network.depth(), &batch.codes);
         let applied = self.operator.apply(&images);
         batch.rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             row.residual = residual(measurements.column(place).as_slice(), applied.column(place).as_slice());
@@ -178,7 +175,12 @@ impl Engine for Recoverer {
     fn report_columns(&self, truth: bool) -> Columns {
         let columns = match &self.working {
             Working::Direct(inverter) => inverter.report_columns(truth),
-            _ => Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: true },
+            Working::Search { .. } => {
+                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: false, search: true }
+            }
+            Working::Projected { .. } => {
+                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: true, search: false }
+            }
         };
         Columns { image_error: truth, ..columns }
     }
@@ -257,7 +259,7 @@ fn measured(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<
     if !matches!(method, Method::Descent(_)) {
         return Err(Error::option(
             "--direct",
-            "a layer-wise method for measurements that are not pixels: they do not determine the last hidden layer",
+            "a method that begins layer by layer, for measurements that are not pixels: they do not determine a hidden layer",
             "best or descent, or the method as --inner",
         ));
     }

@@ -9,12 +9,10 @@ use nalgebra::DMatrix;
 
 use super::operators::Operator;
 use super::options::ProjectedOptions;
-use crate::cpu::blocked::forward::forward;
 use crate::descent::start_index;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Status;
-use crate::network::Network;
 use crate::observation::unusable;
 use crate::projector::{Projection, Projector};
 use crate::random::{Domain, normal_vector};
@@ -59,8 +57,7 @@ pub(super) fn recover(
     options: &ProjectedOptions,
     watch: &(dyn Fn(Iteration) + Sync),
 ) -> Result<(DMatrix<f64>, Vec<Recovered>)> {
-    let network = projector.inverter().network();
-    let mut batch = Batch::new(network, operator, measurements, options);
+    let mut batch = Batch::new(projector, operator, measurements, options);
     let mut number = 0;
     while !batch.active.is_empty() {
         let active = batch.active.clone();
@@ -108,7 +105,7 @@ struct Lane {
 }
 
 struct Batch<'a> {
-    network: &'a Network,
+    projector: &'a Projector,
     operator: &'a dyn Operator,
     measurements: &'a DMatrix<f64>,
     options: &'a ProjectedOptions,
@@ -126,13 +123,14 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(
-        network: &'a Network,
+        projector: &'a Projector,
         operator: &'a dyn Operator,
         measurements: &'a DMatrix<f64>,
         options: &'a ProjectedOptions,
     ) -> Self {
+        let network = projector.inverter().network();
         let (n, k, count) = (network.observation_length(), network.code_length(), measurements.ncols());
-        let gains = gains(network, operator);
+        let gains = gains(projector, operator);
         let lane = |column: usize| {
             let y = measurements.column(column);
             let measured = y.iter().zip(&gains).filter(|(y, _)| !y.is_nan());
@@ -158,7 +156,7 @@ impl<'a> Batch<'a> {
         let lanes: Vec<Lane> = (0..count).map(lane).collect();
         let active = (0..count).filter(|column| !lanes[*column].ended).collect();
         Batch {
-            network,
+            projector,
             operator,
             measurements,
             options,
@@ -237,10 +235,10 @@ impl<'a> Batch<'a> {
         lane.restarts += 1;
         lane.loss = f64::INFINITY;
         (lane.step, lane.halvings, lane.iterations) = (lane.first_step, 0, 0);
-        let k = self.network.code_length();
+        let k = self.codes.nrows();
         let run = start_index(index, lane.restarts);
         let code = DMatrix::from_vec(k, 1, normal_vector(self.options.seed, Domain::Start, run, k));
-        let image = forward(self.network, 0..self.network.depth(), &code);
+        let image = self.projector.images(&code);
         self.codes.set_column(column, &code.column(0));
         self.images.set_column(column, &image.column(0));
         self.before.set_column(column, &image.column(0));
@@ -267,14 +265,14 @@ fn losses(applied: &DMatrix<f64>, measurements: &DMatrix<f64>) -> Vec<f64> {
 }
 
 /// What each measurement adds to `‖A d‖²/‖d‖²`, `d` the difference of two images, on average over seeded random ones.
-fn gains(network: &Network, operator: &dyn Operator) -> Vec<f64> {
-    let k = network.code_length();
+fn gains(projector: &Projector, operator: &dyn Operator) -> Vec<f64> {
+    let k = projector.inverter().network().code_length();
     let codes = |from: usize| {
         let numbers =
             (from..from + PAIRS).flat_map(|index| normal_vector(0, Domain::Operator, u64::MAX - index as u64, k));
         DMatrix::from_iterator(k, PAIRS, numbers)
     };
-    let images = |from: usize| forward(network, 0..network.depth(), &codes(from));
+    let images = |from: usize| projector.images(&codes(from));
     let differences = images(0) - images(PAIRS);
     let applied = operator.apply(&differences);
     let mut gains = vec![0.0; operator.measurements()];
@@ -293,14 +291,20 @@ fn gains(network: &Network, operator: &dyn Operator) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::DeviceChoice;
     use crate::network::Activation;
     use crate::random::random_network;
     use crate::recover::operators::{BlockAverage, Dense, Pixels};
 
+    fn projector(sizes: &[usize]) -> Projector {
+        let options = crate::batch::Options { device: DeviceChoice::Cpu, ..Default::default() };
+        Projector::new(random_network(sizes, Activation::Relu, 1).unwrap(), options).unwrap()
+    }
+
     #[test]
     fn a_step_is_in_units_of_what_the_operator_keeps() {
-        let network = random_network(&[4, 30, 64], Activation::Relu, 1).unwrap();
-        let sum = |operator: &dyn Operator| gains(&network, operator).iter().sum::<f64>();
+        let projector = projector(&[4, 30, 64]);
+        let sum = |operator: &dyn Operator| gains(&projector, operator).iter().sum::<f64>();
         assert!((sum(&Pixels(64)) - 1.0).abs() < 1e-12);
         let gaussian = Dense::gaussian(400, 64, 3).unwrap();
         assert!((sum(&gaussian) - 1.0).abs() < 0.1, "{}", sum(&gaussian));
@@ -312,12 +316,12 @@ mod tests {
     /// Against the formula, entry by entry.
     #[test]
     fn a_gradient_step_is_the_one_of_the_formula() {
-        let network = random_network(&[2, 6, 8], Activation::Relu, 1).unwrap();
+        let projector = projector(&[2, 6, 8]);
         let operator = Dense::gaussian(3, 8, 5).unwrap();
         let a = operator.matrix().unwrap();
         let measurements = DMatrix::from_row_slice(3, 2, &[1.0, 2.0, f64::NAN, 0.5, -1.0, f64::NAN]);
         let options = ProjectedOptions { momentum: 0.25, ..ProjectedOptions::default() };
-        let mut batch = Batch::new(&network, &operator, &measurements, &options);
+        let mut batch = Batch::new(&projector, &operator, &measurements, &options);
         batch.images = DMatrix::from_fn(8, 2, |i, j| (i * 2 + j) as f64 * 0.1);
         batch.before = DMatrix::from_fn(8, 2, |i, j| (i + j) as f64 * 0.05);
         let stepped = batch.gradient_step(&[1]);

@@ -40,6 +40,10 @@ fn classify(
 ) {
     let observation = workgroup.x;
     let threshold = in_order(thresholds[observation]);
+    if local == 0u {
+        atomicStore(&active_count, 0u);
+    }
+    workgroupBarrier();
     for (var word = local; word < batch.words; word += WORKGROUP) {
         var is_active = 0u;
         var undecided = 0u;

@@ -3,7 +3,8 @@
 //
 // One iteration is: forward through all layers, `residual` (loss, stop watch, δ of the output layer), `backward`
 // once a layer, `update` (stop rule, step). All of it stays on the device. A lane that has ended keeps its code; its
-// arithmetic goes on without effect until all have ended.
+// arithmetic goes on without effect until compact.wgsl moves it out of the way. `residual` and `update` stand in
+// parts/sum_tree.wgsl and, for devices with subgroup operations, in parts/sum_subgroups.wgsl.
 //
 // Derivatives are told from outputs: σ' of a piecewise linear layer by its sign, of sigmoid s(1 − s), of tanh 1 − t².
 
@@ -25,32 +26,6 @@ struct DescendParams {
     epsilon: f32,
 }
 
-struct LayerParams {
-    units: u32,
-    inputs: u32,
-    count: u32,
-    activation: u32,
-    slope: f32,
-}
-
-struct Lane {
-    anchor: f32,
-    unchanged: u32,
-    iterations: u32,
-    status: u32,
-    first_weight: f32,
-    second_weight: f32,
-    rounding: f32,
-}
-
-const ACTIVATION_SIGMOID: u32 = 1u;
-const ACTIVATION_TANH: u32 = 2u;
-
-const LANE_RUNNING: u32 = 0u;
-const LANE_RESTED: u32 = 1u;
-const LANE_CAPPED: u32 = 2u;
-const LANE_DIVERGED: u32 = 3u;
-
 const OPTIMIZER_PLAIN: u32 = 0u;
 const OPTIMIZER_MOMENTUM: u32 = 1u;
 const OPTIMIZER_ADAM: u32 = 2u;
@@ -58,83 +33,56 @@ const OPTIMIZER_ADAM: u32 = 2u;
 const MAGNITUDE: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;
 
-override TILE: u32 = 16u;
-// A power of two: the sums below halve it.
-override WORKGROUP: u32 = 64u;
-
 @group(0) @binding(0) var<uniform> descent: DescendParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
-@group(0) @binding(2) var<storage, read> outputs: array<f32>;
-// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is none.
-@group(0) @binding(3) var<storage, read> targets: array<u32>;
-@group(0) @binding(4) var<storage, read_write> deltas: array<f32>;
+@group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
+// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is none. What fills
+// the last quad up is NaN.
+@group(0) @binding(3) var<storage, read> targets: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read_write> deltas: array<vec4<f32>>;
 
 @group(0) @binding(5) var<uniform> layer: LayerParams;
-@group(0) @binding(6) var<storage, read> weight: array<f32>;
-@group(0) @binding(7) var<storage, read> deltas_above: array<f32>;
-@group(0) @binding(8) var<storage, read> inputs: array<f32>;
-@group(0) @binding(9) var<storage, read_write> deltas_below: array<f32>;
+// [unit][input quad]: the weight a second time, so that both ways are the same product.
+@group(0) @binding(6) var<storage, read> transposed: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> deltas_above: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> inputs: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read_write> deltas_below: array<vec4<f32>>;
 
 @group(0) @binding(10) var<storage, read> gradients: array<f32>;
 @group(0) @binding(11) var<storage, read_write> codes: array<f32>;
 // The first and second moment of each entry of the codes, as far as the optimizer keeps them.
 @group(0) @binding(12) var<storage, read_write> moments: array<vec2<f32>>;
 
-var<workgroup> partial_sums: array<f32, WORKGROUP>;
-// [input][unit], a column longer so that invocations side by side do not meet in one memory bank, and
-// [observation][unit].
-var<workgroup> weight_tile: array<f32, TILE * (TILE + 1u)>;
-var<workgroup> delta_tile: array<f32, TILE * TILE>;
-
 fn is_finite(value: f32) -> bool {
     return (bitcast<u32>(value) & MAGNITUDE) < INFINITY;
 }
 
-fn derivative(activation: u32, slope: f32, output: f32) -> f32 {
+fn derivative(activation: u32, slope: f32, output: vec4<f32>) -> vec4<f32> {
     if activation == ACTIVATION_SIGMOID {
         return output * (1.0 - output);
     }
     if activation == ACTIVATION_TANH {
         return 1.0 - output * output;
     }
-    return select(slope, 1.0, output > 0.0);
-}
-
-// The sum of `value` over the workgroup, in an order that does not depend on anything but WORKGROUP.
-fn workgroup_sum(value: f32, local: u32) -> f32 {
-    partial_sums[local] = value;
-    workgroupBarrier();
-    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-        if local < half {
-            partial_sums[local] += partial_sums[local + half];
-        }
-        workgroupBarrier();
-    }
-    return partial_sums[0];
+    return select(vec4<f32>(slope), vec4<f32>(1.0), output > vec4<f32>());
 }
 
 // δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether it has changed. One workgroup a lane.
-@compute @workgroup_size(WORKGROUP)
-fn residual(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let lane = workgroup.x;
-    let first = lane * descent.observation_length;
-    var squares = 0.0;
-    for (var entry = local; entry < descent.observation_length; entry += WORKGROUP) {
-        let bits = targets[first + entry];
-        var delta = 0.0;
-        if (bits & MAGNITUDE) <= INFINITY {
-            let output = outputs[first + entry];
-            let difference = output - bitcast<f32>(bits);
-            squares += difference * difference;
-            delta = difference * derivative(descent.activation, descent.slope, output);
-        }
-        deltas[first + entry] = delta;
+fn residual_of_lane(lane: u32, local: u32) {
+    let length = quads(descent.observation_length);
+    var squares = vec4<f32>();
+    for (var quad = local; quad < length; quad += WORKGROUP) {
+        let at = lane * length + quad;
+        let bits = targets[at];
+        let output = outputs[at];
+        let is_observed = (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
+        let difference = select(vec4<f32>(), output - bitcast<vec4<f32>>(bits), is_observed);
+        squares += difference * difference;
+        let slopes = derivative(descent.activation, descent.slope, output);
+        deltas[at] = select(vec4<f32>(), difference * slopes, is_observed);
     }
-    let loss = 0.5 * workgroup_sum(squares, local);
+    let loss = 0.5 * workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
     if local == 0u && lanes[lane].status == LANE_RUNNING {
         if !is_finite(loss) {
             lanes[lane].status = LANE_DIVERGED;
@@ -147,42 +95,25 @@ fn residual(
     }
 }
 
-// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs; at the code σ' is
-// 1, told by a slope of 1. One workgroup a tile of inputs × lanes.
-@compute @workgroup_size(TILE, TILE)
-fn backward(
-    @builtin(workgroup_id) tile: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let input = tile.x * TILE + local.x;
-    let lane = tile.y * TILE + local.y;
-    let weight_input = tile.x * TILE + local.y;
-    var sum = 0.0;
-    for (var first = 0u; first < layer.units; first += TILE) {
-        let unit = first + local.x;
-        var w = 0.0;
-        if unit < layer.units && weight_input < layer.inputs {
-            w = weight[weight_input * layer.units + unit];
-        }
-        var delta = 0.0;
-        if unit < layer.units && lane < layer.count {
-            delta = deltas_above[lane * layer.units + unit];
-        }
-        weight_tile[local.y * (TILE + 1u) + local.x] = w;
-        delta_tile[local.y * TILE + local.x] = delta;
-        workgroupBarrier();
+fn left(lane: u32, quad: u32) -> vec4<f32> {
+    return deltas_above[lane * quads(layer.units) + quad];
+}
 
-        var tile_sum = 0.0;
-        for (var i = 0u; i < TILE; i++) {
-            tile_sum += weight_tile[local.x * (TILE + 1u) + i] * delta_tile[local.y * TILE + i];
-        }
-        sum += tile_sum;
-        workgroupBarrier();
-    }
-    if input < layer.inputs && lane < layer.count {
-        let at = lane * layer.inputs + input;
-        deltas_below[at] = sum * derivative(layer.activation, layer.slope, inputs[at]);
-    }
+fn right(unit: u32, quad: u32) -> vec4<f32> {
+    return transposed[unit * quads(layer.inputs) + quad];
+}
+
+fn finish(lane: u32, quad: u32, sum: vec4<f32>) {
+    let at = lane * quads(layer.inputs) + quad;
+    let delta = sum * derivative(layer.activation, layer.slope, inputs[at]);
+    deltas_below[at] = without_padding(delta, quad, layer.inputs);
+}
+
+// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs; at the code σ' is
+// 1, told by a slope of 1.
+@compute @workgroup_size(TILE_X, TILE_Y)
+fn backward(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    product(tile.xy, local.xy, layer.count, layer.units, layer.inputs);
 }
 
 // The direction against which an entry of a code steps: the gradient, the heavy ball's velocity (Polyak 1964), or
@@ -203,13 +134,8 @@ fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
 }
 
 // Ends the run or takes a step. One workgroup a lane.
-@compute @workgroup_size(WORKGROUP)
-fn update(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let lane = workgroup.x;
-    let first = lane * descent.code_length;
+fn update_of_lane(lane: u32, local: u32) {
+    let first = 4u * lane * quads(descent.code_length);
     // Read by all before the sum, whose barriers part it from the first invocation's writing below.
     let state = lanes[lane];
     var squares = 0.0;

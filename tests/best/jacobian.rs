@@ -24,8 +24,11 @@ fn networks() -> Vec<Network> {
     networks
 }
 
-/// The loss at `z`, and `J` and `r` on the rows that are not 0; `None` where there are none.
-fn linearised(network: &Network, x: &[f64], z: &[f64]) -> (f64, Option<(DMatrix<f64>, DVector<f64>)>) {
+/// `J` and `r` on the rows that are not 0.
+type Rows = (DMatrix<f64>, DVector<f64>);
+
+/// The loss at `z`, and the rows; `None` where there are none.
+fn linearised(network: &Network, x: &[f64], z: &[f64]) -> (f64, Option<Rows>) {
     let packed = PackedNetwork::new(network.clone());
     let mut point = Point::new(&packed);
     point.code.copy_from_slice(z);

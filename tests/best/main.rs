@@ -1,5 +1,6 @@
-//! Refinement on the linear regions: against finite differences, normal equations and codes that are known.
+//! Refinement and the search from many starts: against finite differences, normal equations, grids and codes that are known.
 
 mod jacobian;
 mod refine;
+mod search;
 mod support;

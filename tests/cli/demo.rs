@@ -8,7 +8,7 @@ use crate::folder::Folder;
 fn the_demo_writes_all_that_it_names() {
     let folder = Folder::empty();
     let summary = folder.succeeds(&["demo", "--out", "d", "--count", "3", "--device", "cpu"]);
-    assert!(summary.contains("3 observations: 3 solved"), "{summary}");
+    assert!(summary.contains("3 observations: 3 converged"), "{summary}");
     let mut names: Vec<_> = fs::read_dir(folder.path("d"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

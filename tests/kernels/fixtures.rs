@@ -49,6 +49,11 @@ pub mod gpu {
     /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. `None`, said aloud, where
     /// `UNRELU_SKIP_GPU=1` asks for it; without an adapter and without that, the test fails.
     pub fn context(ceiling: Option<&wgpu::Limits>) -> Option<Context> {
+        context_with(ceiling, wgpu::Features::all())
+    }
+
+    /// [`context`] with at most these features.
+    pub fn context_with(ceiling: Option<&wgpu::Limits>, features: wgpu::Features) -> Option<Context> {
         if std::env::var("UNRELU_SKIP_GPU").as_deref() == Ok("1") {
             // Not eprintln, which the test harness keeps to itself.
             let _ = writeln!(std::io::stderr(), "skipped a GPU test: UNRELU_SKIP_GPU=1");
@@ -56,10 +61,30 @@ pub mod gpu {
         }
         let named = std::env::var("UNRELU_TEST_ADAPTER").ok();
         let selection = named.as_deref().map_or(Selection::Any, Selection::Named);
-        match Context::open(selection, ceiling) {
+        let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        match Context::open_with(selection, ceiling, features & useful) {
             Ok(context) => Some(context),
             Err(error) => panic!("{error}. UNRELU_SKIP_GPU=1 skips the GPU's tests"),
         }
+    }
+
+    /// Devices as there may be: with and without subgroup operations, with workgroups from small to the usual size, all
+    /// with the bindings and the shared memory that WebGPU promises at least.
+    pub fn variants() -> impl Iterator<Item = (String, Context)> {
+        let sizes = [64, 128, 256].map(|invocations| wgpu::Limits {
+            max_compute_invocations_per_workgroup: invocations,
+            max_storage_buffer_binding_size: 128 << 20,
+            max_compute_workgroup_storage_size: 16 << 10,
+            ..wgpu::Limits::default()
+        });
+        sizes.into_iter().flat_map(|limits| {
+            [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().filter_map(move |features| {
+                let context = context_with(Some(&limits), features)?;
+                assert_eq!(context.has_subgroups(), !features.is_empty() && context.adapter().subgroups);
+                let invocations = limits.max_compute_invocations_per_workgroup;
+                Some((format!("{invocations} invocations, subgroups {}", context.has_subgroups()), context))
+            })
+        })
     }
 
     /// A GPU that holds `network`; `None` where it is to be skipped.

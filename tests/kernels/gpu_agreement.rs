@@ -186,7 +186,7 @@ fn descent_agrees_where_both_converge() {
         let left = gpu.descend(&observations, 0, &options).unwrap();
         let right = cpu.descend(&observations, 0, &options).unwrap();
         let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
-        assert!(both.len() >= 15, "{optimizer}: only {} of 20 converge on both", both.len());
+        assert!(both.len() >= 19, "{optimizer}: only {} of 20 converge on both", both.len());
         let (left, right) = (left.codes.select_columns(&both), right.codes.select_columns(&both));
         let name = format!("descent by {optimizer} converged");
         expect(matrices(&name, &left, &right, &constant(&left, CODES_CONVERGED)));
@@ -222,6 +222,8 @@ fn the_loop_runs_on_the_device() {
     let options = DescentOptions { iterations: 100, ..DescentOptions::default() };
     let answer = gpu.descend(&observations, 0, &options).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
-    // Each iteration: up and down two layers, residual and update; one more looks at the last step.
-    assert_eq!(gpu.dispatches() - before, 101 * 6);
+    // Each iteration: up and down two layers, residual and update; one more looks at the last step. Beside them one
+    // kernel a submission counts what runs.
+    let counting = gpu.dispatches() - before - 101 * 6;
+    assert!(counting >= 1 && counting <= gpu.context().read_backs(), "{counting}");
 }

@@ -3,9 +3,11 @@
 use std::mem::offset_of;
 
 use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
+use unrelu::cpu::peak::{CHAINS, STEPS};
+use unrelu::gpu::tiles::Tiles;
 use unrelu::kernel_params::{
-    self as params, Access, Binding, ClassifyParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane, LayerParams,
-    Workgroup,
+    self as params, Access, Binding, ClassifyParams, CompactParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane,
+    LayerParams, PeakParams, Workgroup,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -25,6 +27,7 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
     vec![
         layout!(LayerParams { units, inputs, count, activation, slope }),
         layout!(ClassifyParams { rows, words }),
+        layout!(CompactParams { count, words }),
         layout!(DescendParams {
             observation_length,
             code_length,
@@ -42,7 +45,8 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_gain,
             epsilon
         }),
-        layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding }),
+        layout!(PeakParams { rounds, factor, addend }),
+        layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding, origin }),
     ]
 }
 
@@ -92,11 +96,53 @@ fn is_float(module: &Module, handle: Handle<Type>) -> bool {
     }
 }
 
+fn validated(module: &Module, capabilities: naga::valid::Capabilities) -> Option<naga::valid::ModuleInfo> {
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities).validate(module).ok()
+}
+
+/// Why there are two of them: a module with subgroup operations does not pass on a device without.
+#[test]
+fn only_what_needs_subgroups_needs_them() {
+    for entry in ENTRY_POINTS {
+        let passes = validated(&module(entry), naga::valid::Capabilities::empty()).is_some();
+        assert_eq!(passes, !entry.subgroups, "{} of {}.wgsl", entry.name, entry.kernel);
+    }
+    assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 2);
+}
+
+/// wgpu does not hold shared memory against the limit, drivers do.
+#[test]
+fn tiles_take_the_shared_memory_they_are_said_to() {
+    for invocations in [64, 128, 256] {
+        let limits =
+            wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
+        for tile in Tiles::for_limits(&limits).variants {
+            for entry in [&params::FORWARD, &params::BACKWARD] {
+                let module = module(entry);
+                let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
+                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+                let sizes = sizes.map(|(name, size)| (name.to_owned(), f64::from(size))).into_iter().collect();
+                let stage = Some((naga::ShaderStage::Compute, entry.name));
+                let (made, _) =
+                    naga::back::pipeline_constants::process_overrides(&module, &info, stage, &sizes).unwrap();
+                let mut layouter = naga::proc::Layouter::default();
+                layouter.update(made.to_ctx()).unwrap();
+                let tiles = made.global_variables.iter().filter(|(_, variable)| {
+                    variable.space == AddressSpace::WorkGroup && variable.name.as_deref().unwrap().ends_with("_tile")
+                });
+                let bytes: u32 = tiles.map(|(_, variable)| layouter[variable.ty].size).sum();
+                assert_eq!(bytes, tile.workgroup_bytes(), "{} with {tile:?}", entry.name);
+                assert!(bytes <= 16 << 10 && tile.x * tile.y <= invocations, "{tile:?}");
+            }
+        }
+    }
+}
+
 /// The bindings that an entry point uses, as naga finds them.
-fn used_bindings(module: &Module, name: &str) -> Vec<(String, u32, Access)> {
-    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
-        .validate(module)
-        .unwrap();
+fn used_bindings(module: &Module, entry: &EntryPoint) -> Vec<(String, u32, Access)> {
+    let (name, subgroups) = (entry.name, naga::valid::Capabilities::SUBGROUP);
+    let capabilities = if entry.subgroups { subgroups } else { naga::valid::Capabilities::empty() };
+    let info = validated(module, capabilities).unwrap();
     let index = module.entry_points.iter().position(|entry| entry.name == name).expect(name);
     let usage = info.get_entry_point(index);
     let mut found: Vec<_> = module
@@ -127,7 +173,7 @@ fn entry_points_use_the_bindings_they_are_said_to() {
             .iter()
             .map(|Binding { name, number, access }| (name.to_string(), *number, *access))
             .collect();
-        assert_eq!(used_bindings(&module(entry), entry.name), expected, "{}", entry.name);
+        assert_eq!(used_bindings(&module(entry), entry), expected, "{}", entry.name);
     }
 }
 
@@ -154,8 +200,8 @@ fn workgroups_have_the_shapes_they_are_said_to() {
             })
         });
         let expected = match entry.workgroup {
-            Workgroup::Tile => [Some("TILE".to_owned()), Some("TILE".to_owned()), None],
-            Workgroup::Observation => [Some("WORKGROUP".to_owned()), None, None],
+            Workgroup::Tile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
+            Workgroup::Observation | Workgroup::Batch => [Some("WORKGROUP".to_owned()), None, None],
         };
         assert_eq!(names, expected, "{}", entry.name);
         for (size, name) in found.workgroup_size.iter().zip(&names) {
@@ -177,13 +223,15 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("LANE_RESTED", params::LANE_RESTED),
         ("LANE_CAPPED", params::LANE_CAPPED),
         ("LANE_DIVERGED", params::LANE_DIVERGED),
+        ("PEAK_CHAINS", CHAINS as u32),
+        ("PEAK_STEPS", STEPS),
     ];
     let mut found = 0;
     for entry in ENTRY_POINTS {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "OPTIMIZER_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if !["ACTIVATION_", "LANE_", "OPTIMIZER_", "PEAK_"].iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }
             let (_, expected) = expected.iter().find(|(rust, _)| *rust == name).expect(name);

@@ -66,8 +66,8 @@ fn what_is_missing_is_named() {
     let error = GpuDevice::new(context, large).err().unwrap().to_string();
     assert!(error.contains("layer 1") && error.contains("16000") && error.contains("4096"), "{error}");
 
-    // 64 units are four tiles.
-    let wide = network(5, &[2, 64], Activation::Relu, Activation::Relu);
+    // 250 units are four of the smallest tiles.
+    let wide = network(5, &[2, 250], Activation::Relu, Activation::Relu);
     let error = GpuDevice::new(gpu::context(Some(&small())).unwrap(), wide).err().unwrap().to_string();
     assert!(error.contains("4 workgroups") && error.contains("offers 3"), "{error}");
 

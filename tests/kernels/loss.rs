@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use unrelu::Error;
 use unrelu::cpu::CpuDevice;
-use unrelu::descent::DescentOptions;
+use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::device::Device;
 use unrelu::device::fallback::FallbackDevice;
+use unrelu::gpu::GpuDevice;
 use unrelu::network::Activation;
 
 use crate::fixtures::{gpu, matrix, network};
@@ -46,6 +47,55 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     let dispatches = device.primary().dispatches();
     assert_eq!(device.forward(0..2, &matrix(6, 3, 2)).unwrap(), cpu.forward(0..2, &matrix(6, 3, 2)).unwrap());
     assert_eq!(device.primary().dispatches(), dispatches, "the lost device was asked again");
+}
+
+/// In the first submission of a descent, between two of them while one is on its way back, and far in; by an optimizer
+/// that keeps something.
+#[test]
+fn a_descent_lost_anywhere_is_done_by_the_cpu() {
+    let network = network(20, &[3, 10, 20], Activation::LeakyRelu(0.1), Activation::Relu);
+    let cpu = CpuDevice::new(Arc::clone(&network));
+    let observations = cpu.forward(0..2, &matrix(21, 3, 40)).unwrap();
+    let options =
+        DescentOptions { iterations: 600, optimizer: Optimizer::Momentum, restarts: 1, ..DescentOptions::default() };
+    let expected = cpu.descend(&observations, 3, &options).unwrap();
+    for kernels in [1, 26, 150, 2000, 3700] {
+        let Some(gpu) = gpu::device(&network) else { return };
+        gpu.context().lose_after(kernels);
+        let device = FallbackDevice::new(gpu, Arc::clone(&network));
+        assert_eq!(device.descend(&observations, 3, &options).unwrap(), expected, "lost after {kernels}");
+        assert!(device.warning().is_some(), "{kernels}: never lost");
+        assert!(device.primary().dispatches() >= kernels);
+        let clock = device.primary().context().has_timestamps();
+        assert_eq!(device.kernel_seconds().is_some(), clock, "what the lost device had run is still known");
+    }
+}
+
+/// Seven parts of a batch, of which one is on its way back while the next is computed.
+#[test]
+fn a_batch_lost_between_its_parts_is_done_by_the_cpu() {
+    let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 3, ..wgpu::Limits::default() };
+    let network = network(22, &[3, 19, 40], Activation::Relu, Activation::Relu);
+    let cpu = CpuDevice::new(Arc::clone(&network));
+    let codes = matrix(23, 3, 21 * 16);
+    let outputs = cpu.forward(0..2, &codes).unwrap();
+    let thresholds = vec![0.1; 20];
+    let targets = outputs.columns(0, 20).into_owned();
+    let bits = cpu.classify(&targets, &thresholds).unwrap();
+    for kernels in 1..=6 {
+        for classifies in [false, true] {
+            let Some(context) = gpu::context(Some(&limits)) else { return };
+            let gpu = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+            gpu.context().lose_after(kernels);
+            let device = FallbackDevice::new(gpu, Arc::clone(&network));
+            if classifies {
+                assert_eq!(device.classify(&targets, &thresholds).unwrap(), bits);
+            } else {
+                assert_eq!(device.forward(0..2, &codes).unwrap(), outputs);
+            }
+            assert!(device.warning().is_some(), "{kernels}: never lost");
+        }
+    }
 }
 
 #[test]

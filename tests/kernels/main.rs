@@ -6,12 +6,19 @@ mod cpu_twins;
 mod fixtures;
 mod names;
 mod opening;
+mod peak;
 mod suite;
 
 #[cfg(feature = "gpu")]
 mod gpu_agreement;
 #[cfg(feature = "gpu")]
 mod gpu_classification;
+#[cfg(feature = "gpu")]
+mod gpu_compaction;
+#[cfg(feature = "gpu")]
+mod gpu_reuse;
+#[cfg(feature = "gpu")]
+mod gpu_variants;
 #[cfg(feature = "gpu")]
 mod layout;
 #[cfg(feature = "gpu")]

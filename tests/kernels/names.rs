@@ -25,5 +25,24 @@ fn shaders_host_sides_and_twins_agree() {
     let shaders = names("shaders", "wgsl");
     assert!(!shaders.is_empty());
     assert_eq!(shaders, without(names("cpu", "rs"), &["mod"]));
-    assert_eq!(shaders, without(names("gpu", "rs"), &["mod", "context", "buffers", "pipeline"]));
+    let machinery = ["mod", "buffers", "context", "kernel", "pace", "pipeline", "staging", "tiles", "workspace"];
+    assert_eq!(shaders, without(names("gpu", "rs"), &machinery));
+}
+
+/// `shaders/parts/` holds what several kernels share, or what stands in two forms of which a device takes one (entry
+/// points of descend.wgsl, with and without subgroup operations): never a kernel that has no twin.
+#[test]
+fn parts_hold_no_kernel_of_their_own() {
+    let parts = names("shaders/parts", "wgsl");
+    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel_params.rs")).unwrap();
+    for part in parts {
+        assert!(source.contains(&format!("\"{part}\"")), "no shader takes {part}.wgsl");
+        let path = format!("src/shaders/parts/{part}.wgsl");
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let entries: Vec<_> = text.split("@compute").skip(1).map(|entry| entry.split_once("fn ").unwrap().1).collect();
+        for entry in &entries {
+            assert!(entry.starts_with("residual(") || entry.starts_with("update("), "{part}.wgsl has {entry}");
+        }
+        assert_eq!(entries.len(), if part.starts_with("sum_") { 2 } else { 0 }, "{part}.wgsl");
+    }
 }

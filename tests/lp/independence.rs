@@ -2,7 +2,7 @@
 //! threads, at the sizes where the engine reuses its workspace, leaves rows out and works in single precision.
 
 use rayon::ThreadPoolBuilder;
-use unrelu::bench::instances::{CASES, Case, Instances};
+use unrelu::bench::lp::instances::{CASES, Case, Instances};
 use unrelu::lp::certified::{CertifiedSolution, solve_certified};
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::interior_point::InteriorPoint;

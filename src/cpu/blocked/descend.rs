@@ -1,72 +1,97 @@
 //! Gradient descent on `½‖G(z) − x‖²`, a block of runs (lanes) a core, the block's way up and down the layers as
-//! products. As `cpu/descend.rs`, and what finishes in f64 the runs that the GPU brought as far as f32 goes.
+//! products. As `cpu/descend.rs`.
 //!
-//! A lane that ends leaves its block at once and the next run takes its place; when no more wait, the last lane moves
-//! into the hole, so the products stay full. Cores take runs from one queue: which block a run meets is chance, and
-//! does not matter to it.
+//! The products run in f64 or in f32; codes, moments, steps and the sums of the stop rule are f64 in both, so that what
+//! f32 costs is the last digits of a gradient and never the small steps near the optimum. A lane that ends leaves its block
+//! at once and the next run takes its place; when no more wait, the last lane moves into the hole, so the products stay
+//! full. Cores take runs from one queue: which block a run meets is chance, and does not matter to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::forward::{block_width, layer_outputs, scale_by_derivative};
-use super::product::transposed_product;
-use crate::descent::{DescentAnswer, DescentOptions, LossWatch, Moments, Run, Start, Steps, is_usable, start_code};
-use crate::network::Network;
-
-/// Runs whose codes wait in memory together; more restarts than this allows come in waves.
-const WAVE: usize = 8192;
-
-/// Every observation from all its starting codes; the lowest loss is kept. `first_index` is the first column's index
-/// in the whole run, `steps` are those of `options`.
-///
-/// # Panics
-/// If `observations` does not have the network's output length.
-pub fn descend(
-    network: &Network,
-    observations: &DMatrix<f64>,
-    first_index: u64,
-    options: &DescentOptions,
-    steps: &Steps,
-) -> DescentAnswer {
-    let usable: Vec<usize> =
-        (0..observations.ncols()).filter(|column| is_usable(observations.column(*column).as_slice())).collect();
-    let mut answer = DescentAnswer::undetermined(network.code_length(), observations.ncols());
-    let restarts: Vec<usize> = (0..=options.restarts).collect();
-    for wave in restarts.chunks((WAVE / usable.len().max(1)).max(1)) {
-        let pairs: Vec<(usize, usize)> =
-            wave.iter().flat_map(|restart| usable.iter().map(|column| (*restart, *column))).collect();
-        let starts: Vec<Start> = pairs
-            .into_par_iter()
-            .map(|(restart, observation)| {
-                let index = first_index.wrapping_add(observation as u64);
-                let code = start_code(options.seed, index, restart, network.code_length());
-                Start::fresh(observation, code, steps.optimizer)
-            })
-            .collect();
-        // In the order of the restarts, on which the choice between equal losses rests.
-        for (start, run) in starts.iter().zip(runs(network, observations, &starts, steps)) {
-            answer.offer(start.observation, &run);
-        }
-    }
-    answer
-}
+use super::forward::{block_width, layer_outputs};
+use super::packed::PackedNetwork;
+use super::product::{self, Finish, product, stride_of};
+use super::residual::residuals;
+use super::vector::Number;
+use crate::descent::{DescentOptions, LossWatch, LowestLoss, Moments, Run, Start, Steps, Watch};
+use crate::network::Activation;
 
 /// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are taken in all; in their order.
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
-pub fn runs(network: &Network, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Run> {
+pub fn runs(network: &PackedNetwork<f64>, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Run> {
+    let ended = advance::<f64, LossWatch>(network, observations, starts, steps);
+    let run = |ended: Ended| Run {
+        code: ended.code,
+        loss: if ended.end == End::Diverges { f64::NAN } else { ended.loss },
+        converged: ended.end == End::Rests,
+        iterations: ended.iterations,
+    };
+    ended.into_iter().map(run).collect()
+}
+
+/// Brings each run of `starts` as far as products in f32 go; in their order. `None` where they leave f32's range: whether
+/// such a run diverges, f64 has to tell from its beginning.
+///
+/// # Panics
+/// As [`runs`].
+pub fn prepared(
+    network: &PackedNetwork<f32>,
+    observations: &DMatrix<f64>,
+    starts: &[Start],
+    steps: &Steps,
+) -> Vec<Option<Start>> {
+    let ended = advance::<f32, LowestLoss>(network, observations, starts, steps);
+    let continued = |(ended, start): (Ended, &Start)| {
+        let Ended { iterations, end, code, moments, .. } = ended;
+        let reached = Start { observation: start.observation, code, moments, done: iterations };
+        (end != End::Diverges).then_some(reached)
+    };
+    ended.into_iter().zip(starts).map(continued).collect()
+}
+
+/// A run that has ended.
+struct Ended {
+    /// Of its start.
+    place: usize,
+    iterations: u32,
+    end: End,
+    loss: f64,
+    code: Vec<f64>,
+    moments: Vec<Moments>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The stop rule held.
+    Rests,
+    /// All steps were taken.
+    Capped,
+    /// The loss or its gradient was not finite.
+    Diverges,
+}
+
+/// Descends by products in `T` until the watch or the gradient says to stop or `steps.cap` steps are taken in all.
+fn advance<T: Number, W: Watch>(
+    network: &PackedNetwork<T>,
+    observations: &DMatrix<f64>,
+    starts: &[Start],
+    steps: &Steps,
+) -> Vec<Ended> {
     let width = block_width(starts.len());
     let queue = Queue { starts, next: AtomicUsize::new(0) };
     let blocks = starts.len().div_ceil(width).min(rayon::current_num_threads());
-    let mut ended: Vec<(usize, Run)> = (0..blocks)
+    let mut ended: Vec<Ended> = (0..blocks)
         .into_par_iter()
-        .flat_map_iter(|_| Block::new(network, width, steps).run(observations, &queue))
+        .flat_map_iter(|_| Block::<T, W>::new(network, width, steps).run(observations, &queue))
         .collect();
-    ended.sort_unstable_by_key(|(place, _)| *place);
-    ended.into_iter().map(|(_, run)| run).collect()
+    ended.sort_unstable_by_key(|ended| ended.place);
+    ended
 }
 
 /// The runs that no block has taken yet.
@@ -83,54 +108,92 @@ impl<'a> Queue<'a> {
 }
 
 /// Where a lane stands.
-struct Lane {
+struct Lane<W> {
     /// Of its start.
     place: usize,
     iterations: u32,
-    watch: LossWatch,
+    watch: W,
 }
 
-/// How a lane's iteration ended.
-enum Verdict {
-    Goes,
-    Ends { loss: f64, converged: bool },
+/// A matrix of a block: a lane a column, the columns in use the first ones.
+struct Columns<T> {
+    entries: Vec<T>,
+    length: usize,
+    stride: usize,
 }
 
-/// A core's lanes and the arrays they share, a lane a column; the columns in use are the first ones.
-struct Block<'a> {
-    network: &'a Network,
+impl<T: Copy> Columns<T> {
+    fn new(length: usize, stride: usize, width: usize, fill: T) -> Self {
+        Columns { entries: vec![fill; stride * width], length, stride }
+    }
+
+    fn column(&self, lane: usize) -> &[T] {
+        &self.entries[lane * self.stride..][..self.length]
+    }
+
+    fn column_mut(&mut self, lane: usize) -> &mut [T] {
+        &mut self.entries[lane * self.stride..][..self.length]
+    }
+
+    fn copy_column(&mut self, from: usize, to: usize) {
+        self.entries.copy_within(from * self.stride..(from + 1) * self.stride, to * self.stride);
+    }
+}
+
+impl<T: Number> Columns<T> {
+    /// As the products take them.
+    fn padded(length: usize, width: usize, fill: T) -> Self {
+        Self::new(length, stride_of::<T>(length), width, fill)
+    }
+
+    fn input(&self) -> product::Columns<'_, T> {
+        product::Columns { entries: &self.entries, stride: self.stride }
+    }
+
+    fn output(&mut self) -> product::ColumnsMut<'_, T> {
+        product::ColumnsMut { entries: &mut self.entries, stride: self.stride }
+    }
+}
+
+/// A core's lanes and the arrays they share.
+struct Block<'a, T, W> {
+    network: &'a PackedNetwork<T>,
     steps: &'a Steps,
     width: usize,
-    lanes: Vec<Lane>,
-    codes: Vec<f64>,
+    lanes: Vec<Lane<W>>,
+    codes: Columns<f64>,
     /// What the optimizer keeps, of each entry of the codes; empty where it keeps nothing.
-    moments: Vec<Moments>,
-    targets: Vec<f64>,
-    /// Outputs of each layer.
-    activations: Vec<Vec<f64>>,
-    /// `δ` of each layer's outputs.
-    deltas: Vec<Vec<f64>>,
-    gradients: Vec<f64>,
+    moments: Columns<Moments>,
+    /// `NaN` beyond the observation's length.
+    targets: Columns<T>,
+    /// The codes in `T`; after the way back the gradients.
+    inputs: Columns<T>,
+    /// Outputs of each layer; on the way back `δ` of each takes their place.
+    layers: Vec<Columns<T>>,
+    losses: Vec<f64>,
+    gradient: Vec<f64>,
 }
 
-impl<'a> Block<'a> {
-    fn new(network: &'a Network, width: usize, steps: &'a Steps) -> Self {
-        let of_layers = || network.layers().iter().map(|layer| vec![0.0; layer.units() * width]).collect();
+impl<'a, T: Number, W: Watch> Block<'a, T, W> {
+    fn new(network: &'a PackedNetwork<T>, width: usize, steps: &'a Steps) -> Self {
+        let (k, kept) = (network.code_length(), steps.optimizer.moments(network.code_length()));
+        let layers = network.layers().iter();
         Block {
             network,
             steps,
             width,
             lanes: Vec::with_capacity(width),
-            codes: vec![0.0; network.code_length() * width],
-            moments: vec![[0.0; 2]; steps.optimizer.moments(network.code_length()) * width],
-            targets: vec![0.0; network.observation_length() * width],
-            activations: of_layers(),
-            deltas: of_layers(),
-            gradients: vec![0.0; network.code_length() * width],
+            codes: Columns::new(k, k, width, 0.0),
+            moments: Columns::new(kept, kept, width, [0.0; 2]),
+            targets: Columns::padded(network.observation_length(), width, T::NAN),
+            inputs: Columns::padded(k, width, T::ZERO),
+            layers: layers.map(|layer| Columns::padded(layer.weight.rows(), width, T::ZERO)).collect(),
+            losses: vec![0.0; width],
+            gradient: vec![0.0; k],
         }
     }
 
-    fn run(mut self, observations: &DMatrix<f64>, queue: &Queue) -> Vec<(usize, Run)> {
+    fn run(mut self, observations: &DMatrix<f64>, queue: &Queue) -> Vec<Ended> {
         let mut ended = Vec::new();
         loop {
             self.fill(observations, queue);
@@ -138,13 +201,13 @@ impl<'a> Block<'a> {
                 return ended;
             }
             self.forward();
-            let losses = self.residual();
+            self.turn();
             self.backward();
             // From the last, so that a lane which moves into a hole has had its turn.
             for place in (0..self.lanes.len()).rev() {
-                match self.verdict(place, losses[place]) {
-                    Verdict::Goes => self.step(place),
-                    Verdict::Ends { loss, converged } => ended.push(self.remove(place, loss, converged)),
+                match self.end(place) {
+                    None => self.step(place),
+                    Some(end) => ended.push(self.remove(place, end)),
                 }
             }
         }
@@ -152,95 +215,97 @@ impl<'a> Block<'a> {
 
     /// Takes runs until all columns are in use or none wait.
     fn fill(&mut self, observations: &DMatrix<f64>, queue: &Queue) {
-        let (k, n) = (self.network.code_length(), self.network.observation_length());
         while self.lanes.len() < self.width
             && let Some((place, start)) = queue.take()
         {
             let lane = self.lanes.len();
-            self.codes[lane * k..][..k].copy_from_slice(&start.code);
-            let kept = start.moments.len();
-            self.moments[lane * kept..][..kept].copy_from_slice(&start.moments);
-            self.targets[lane * n..][..n].copy_from_slice(observations.column(start.observation).as_slice());
-            self.lanes.push(Lane { place, iterations: start.done, watch: LossWatch::new() });
+            self.codes.column_mut(lane).copy_from_slice(&start.code);
+            self.moments.column_mut(lane).copy_from_slice(&start.moments);
+            let observation = observations.column(start.observation);
+            for (target, x) in self.targets.column_mut(lane).iter_mut().zip(observation.iter()) {
+                *target = T::narrowed(*x);
+            }
+            self.lanes.push(Lane { place, iterations: start.done, watch: W::default() });
         }
     }
 
     fn forward(&mut self) {
         let count = self.lanes.len();
+        for lane in 0..count {
+            for (input, z) in self.inputs.column_mut(lane).iter_mut().zip(self.codes.column(lane)) {
+                *input = T::narrowed(*z);
+            }
+        }
         for (index, layer) in self.network.layers().iter().enumerate() {
-            let (below, above) = self.activations.split_at_mut(index);
-            let inputs = below.last().unwrap_or(&self.codes);
-            layer_outputs(layer, &inputs[..layer.inputs() * count], count, &mut above[0][..layer.units() * count]);
+            let (below, above) = self.layers.split_at_mut(index);
+            let inputs = below.last().unwrap_or(&self.inputs);
+            layer_outputs(layer, inputs.input(), above[0].output(), count);
         }
     }
 
-    /// `G(z) − x` as the outputs' deltas, and the losses. In as many partial sums as vectors have entries; which
-    /// entry goes into which depends on its row alone.
-    fn residual(&mut self) -> Vec<f64> {
-        let (n, last) = (self.network.observation_length(), self.network.depth() - 1);
-        let columns = self.activations[last].chunks_exact(n).zip(self.targets.chunks_exact(n));
-        columns
-            .zip(self.deltas[last].chunks_exact_mut(n))
-            .take(self.lanes.len())
-            .map(|((output, target), delta)| {
-                let mut sums = [0.0; 8];
-                for ((output, target), delta) in output.chunks(8).zip(target.chunks(8)).zip(delta.chunks_mut(8)) {
-                    for (((sum, out), x), d) in sums.iter_mut().zip(output).zip(target).zip(delta) {
-                        *d = if x.is_nan() { 0.0 } else { out - x };
-                        *sum += *d * *d;
-                    }
-                }
-                0.5 * sums.iter().sum::<f64>()
-            })
-            .collect()
+    /// The losses, and `(G(z) − x) ⊙ σ_d'` in place of the outputs.
+    fn turn(&mut self) {
+        let (count, last) = (self.lanes.len(), self.layers.len() - 1);
+        let outputs = &mut self.layers[last];
+        let activation = self.network.layers()[last].activation;
+        let losses = &mut self.losses[..count];
+        losses.fill(0.0);
+        residuals(&mut outputs.entries, &self.targets.entries, outputs.stride, activation, losses);
     }
 
-    /// `δ_d ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the codes.
+    /// `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'` in place of the outputs, and `W_1ᵀ δ_1` in place of the codes.
     fn backward(&mut self) {
         let count = self.lanes.len();
         for (index, layer) in self.network.layers().iter().enumerate().rev() {
-            let (below, above) = self.deltas.split_at_mut(index);
-            let deltas = &mut above[0][..layer.units() * count];
-            scale_by_derivative(layer.activation, &self.activations[index], deltas);
-            let outputs = below.last_mut().unwrap_or(&mut self.gradients);
-            transposed_product(&layer.weight, deltas, count, &mut outputs[..layer.inputs() * count]);
+            let (below, above) = self.layers.split_at_mut(index);
+            let finish = match index {
+                0 => Finish::Plain,
+                _ => match self.network.layers()[index - 1].activation {
+                    // The derivative does not depend on which number below zero it is.
+                    activation @ (Activation::Relu | Activation::LeakyRelu(_)) => {
+                        Finish::Derivative(T::narrowed(activation.derivative(-1.0)))
+                    }
+                    // Only the output layer may have another one.
+                    _ => Finish::Plain,
+                },
+            };
+            let outputs = below.last_mut().unwrap_or(&mut self.inputs);
+            product(layer.transposed(), None, above[0].input(), outputs.output(), count, finish);
         }
     }
 
-    /// The stop rule, as in `cpu/descend.rs`.
-    fn verdict(&mut self, place: usize, loss: f64) -> Verdict {
-        let k = self.network.code_length();
-        let lane = &mut self.lanes[place];
-        let gradient_norm = self.gradients[place * k..][..k].iter().map(|g| g * g).sum::<f64>().sqrt();
+    /// The stop rule, as in `cpu/descend.rs`; reads the lane's gradient.
+    fn end(&mut self, place: usize) -> Option<End> {
+        for (wide, g) in self.gradient.iter_mut().zip(self.inputs.column(place)) {
+            *wide = g.widened();
+        }
+        let (lane, loss) = (&mut self.lanes[place], self.losses[place]);
+        let gradient_norm = self.gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if !loss.is_finite() || !gradient_norm.is_finite() {
-            return Verdict::Ends { loss: f64::NAN, converged: false };
+            return Some(End::Diverges);
         }
-        let converged = lane.watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
-        if converged || lane.iterations as usize >= self.steps.cap {
-            return Verdict::Ends { loss, converged };
+        if lane.watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE) {
+            return Some(End::Rests);
         }
-        Verdict::Goes
+        (lane.iterations as usize >= self.steps.cap).then_some(End::Capped)
     }
 
+    /// A step along the gradient that [`Self::end`] read.
     fn step(&mut self, place: usize) {
-        let k = self.network.code_length();
-        let kept = self.steps.optimizer.moments(k);
-        let gradient = &self.gradients[place * k..][..k];
-        let (code, moments) = (&mut self.codes[place * k..][..k], &mut self.moments[place * kept..][..kept]);
+        let (code, moments) = (self.codes.column_mut(place), self.moments.column_mut(place));
         let lane = &mut self.lanes[place];
-        self.steps.optimizer.advance(self.steps.size, lane.iterations, gradient, code, moments);
+        self.steps.optimizer.advance(self.steps.size, lane.iterations, &self.gradient, code, moments);
         lane.iterations += 1;
     }
 
     /// Takes a lane out and moves the last one into its place.
-    fn remove(&mut self, place: usize, loss: f64, converged: bool) -> (usize, Run) {
-        let (k, n, last) = (self.network.code_length(), self.network.observation_length(), self.lanes.len() - 1);
-        let code = self.codes[place * k..][..k].to_vec();
-        self.codes.copy_within(last * k..(last + 1) * k, place * k);
-        let kept = self.steps.optimizer.moments(k);
-        self.moments.copy_within(last * kept..(last + 1) * kept, place * kept);
-        self.targets.copy_within(last * n..(last + 1) * n, place * n);
-        let lane = self.lanes.swap_remove(place);
-        (lane.place, Run { code, loss, converged, iterations: lane.iterations })
+    fn remove(&mut self, place: usize, end: End) -> Ended {
+        let last = self.lanes.len() - 1;
+        let (code, moments) = (self.codes.column(place).to_vec(), self.moments.column(place).to_vec());
+        self.codes.copy_column(last, place);
+        self.moments.copy_column(last, place);
+        self.targets.copy_column(last, place);
+        let Lane { place: start, iterations, .. } = self.lanes.swap_remove(place);
+        Ended { place: start, iterations, end, loss: self.losses[place], code, moments }
     }
 }

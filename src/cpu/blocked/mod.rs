@@ -7,4 +7,8 @@
 
 pub mod descend;
 pub mod forward;
+pub mod packed;
+pub mod panels;
 pub mod product;
+pub mod residual;
+pub mod vector;

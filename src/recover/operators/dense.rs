@@ -1,13 +1,14 @@
 //! A matrix: from a file, or random from a seed. Products go in blocks, and no column of one depends on those beside it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::Operator;
-use crate::cpu::blocked::forward::{block_width, forward};
-use crate::cpu::blocked::product::transposed_product;
+use crate::cpu::blocked::forward::forward;
+use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
 use crate::formats::extent::digest_of_file;
 use crate::formats::npy::NpyReader;
@@ -17,8 +18,10 @@ use crate::random::{Domain, normal_vector};
 /// `A`, `m` × `n`.
 #[derive(Debug, Clone)]
 pub struct Dense {
-    /// One layer, whose weight is `A`.
-    network: Network,
+    matrix: DMatrix<f64>,
+    /// `A` and `Aᵀ` as layers, as products read them.
+    forward: Arc<PackedNetwork<f64>>,
+    adjoint: Arc<PackedNetwork<f64>>,
     option: (String, String),
 }
 
@@ -36,9 +39,12 @@ impl Dense {
                 "check how the file was written",
             ));
         }
-        let bias = DVector::zeros(matrix.nrows());
-        let network = Network::new(vec![Layer { weight: matrix, bias, activation: Activation::Identity }], source)?;
-        Ok(Dense { network, option })
+        let packed = |weight: DMatrix<f64>| -> Result<Arc<PackedNetwork<f64>>> {
+            let bias = DVector::zeros(weight.nrows());
+            let layers = vec![Layer { weight, bias, activation: Activation::Identity }];
+            Ok(Arc::new(PackedNetwork::new(&Network::new(layers, source)?)))
+        };
+        Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, option })
     }
 
     /// The matrix of a `.npy`, a row a measurement, for images of so many pixels.
@@ -73,40 +79,29 @@ impl Dense {
         let matrix = DMatrix::from_row_slice(measurements, pixels, &rows);
         Self::new(matrix, "the random operator", ("--gaussian".to_owned(), format!("{measurements} --seed {seed}")))
     }
-
-    fn weight(&self) -> &DMatrix<f64> {
-        &self.network.layers()[0].weight
-    }
 }
 
 impl Operator for Dense {
     fn pixels(&self) -> usize {
-        self.weight().ncols()
+        self.matrix.ncols()
     }
 
     fn measurements(&self) -> usize {
-        self.weight().nrows()
+        self.matrix.nrows()
     }
 
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
         assert_eq!(images.nrows(), self.pixels(), "pixels of an image");
-        forward(&self.network, 0..1, images)
+        forward(&self.forward, 0..1, images)
     }
 
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
         assert_eq!(measurements.nrows(), self.measurements(), "measurements of an image");
-        let (n, m, count) = (self.pixels(), self.measurements(), measurements.ncols());
-        let mut images = DMatrix::zeros(n, count);
-        let width = block_width(count);
-        let blocks = images.as_mut_slice().par_chunks_mut(n * width).zip(measurements.as_slice().par_chunks(m * width));
-        blocks.for_each(|(images, measurements)| {
-            transposed_product(self.weight(), measurements, measurements.len() / m, images);
-        });
-        images
+        forward(&self.adjoint, 0..1, measurements)
     }
 
     fn matrix(&self) -> Option<DMatrix<f64>> {
-        Some(self.weight().clone())
+        Some(self.matrix.clone())
     }
 
     fn option(&self) -> (String, String) {

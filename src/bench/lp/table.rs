@@ -3,6 +3,7 @@
 
 use super::Group;
 use super::measure::{Measured, Measurement, Uncertified};
+use crate::bench::processor;
 use crate::lp::solver::Path;
 
 /// The heading. `threads` is the size of the larger pool, `seconds` what Clarabel gets for a group.
@@ -13,8 +14,10 @@ pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {
         "layer", "sign", "method", "1 thr", "all", "1 thr", "all", "bel", "LPs", "faster", "ations", "cert", "differs",
     ]);
     format!(
-        "Milliseconds an LP: solving, finish and certificate; batches of {batch}. One thread: processor\n\
-         time; all {threads}: the wall clock. Clarabel gets LPs of the batch for {seconds} s, one at least.\n\n{first}{second}"
+        "{}\n\
+         Milliseconds an LP: solving, finish and certificate; batches of {batch}. One thread: processor\n\
+         time; all {threads}: the wall clock. Clarabel gets LPs of the batch for {seconds} s, one at least.\n\n{first}{second}",
+        processor::name()
     )
 }
 
@@ -102,7 +105,7 @@ fn short(milliseconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::instances::CASES;
+    use crate::bench::lp::instances::CASES;
     use crate::lp::certificate::FailedTest;
     use crate::lp::formulation::Method;
 

@@ -1,26 +1,13 @@
-//! `unrelu bench`: side-by-side tables in one run.
+//! `unrelu bench lp`.
 
 use std::path::{Path, PathBuf};
 
-use unrelu::bench::instances::{CASES, Case};
-use unrelu::bench::{self, Options, table};
+use unrelu::bench::lp::instances::{CASES, Case};
+use unrelu::bench::lp::{self, Options, table};
 use unrelu::error::{Error, Result};
 use unrelu::lp::formulation::Method;
 
-use super::{Outcome, interrupt, print};
-
-/// Measure this machine: side-by-side tables, each in one run
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  unrelu bench lp --quick")]
-pub struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    Lp(LpArgs),
-}
+use crate::cli::{Outcome, interrupt, print};
 
 /// The linear programs of one layer: the interior point against Clarabel on the same LPs
 #[derive(Debug, clap::Args)]
@@ -30,7 +17,7 @@ enum What {
                         Layers: 500x100 (ReLU, LeakyReLU, and without noise), 784x60 (random and trained weights, and \
                         without noise), 100x20, 600x250, 2000x200; --quick leaves the last two out unless --sizes \
                         names them.")]
-struct LpArgs {
+pub struct Args {
     /// Small batches and fewer repetitions: seconds instead of minutes
     #[arg(long)]
     quick: bool,
@@ -65,12 +52,6 @@ struct LpArgs {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    match args.what {
-        What::Lp(args) => run_lp(args),
-    }
-}
-
-fn run_lp(args: LpArgs) -> Result<Outcome> {
     let json = args.json;
     let options = resolve(args)?;
     interrupt::listen();
@@ -79,7 +60,7 @@ fn run_lp(args: LpArgs) -> Result<Outcome> {
     }
     let groups = options.groups().count();
     let mut done = 0;
-    let rows = bench::run(&options, |group, measured| {
+    let rows = lp::run(&options, |group, measured| {
         if interrupt::requested() {
             return Err(Error::Cancelled);
         }
@@ -100,7 +81,7 @@ fn run_lp(args: LpArgs) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-fn resolve(args: LpArgs) -> Result<Options> {
+fn resolve(args: Args) -> Result<Options> {
     let mut options = if args.quick { Options::quick() } else { Options::full() };
     if !args.sizes.is_empty() {
         options.cases = pick(&args.sizes)?;

@@ -12,7 +12,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 
 use super::instances::Weights;
-use super::{Group, Options, clock};
+use super::{Group, Options};
+use crate::bench::clock;
 use crate::error::{Error, Result};
 use crate::lp::basis::Known;
 use crate::lp::certificate::{FailedTest, Verdict, certify_optimal, clip_to_signs};
@@ -308,7 +309,7 @@ fn largest_difference(lps: &[Problem], answers: &[CertifiedSolution], reference:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::instances::{CASES, Instances};
+    use crate::bench::lp::instances::{CASES, Instances};
     use crate::lp::formulation::Method;
 
     #[test]

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Runs the same forward passes and gradient descents in PyTorch and in unrelu, in turn, and prints how many times as fast unrelu is.
+
+    cargo build --release --bin unrelu --example device_clock
+    pip install numpy torch
+    python scripts/bench_torch.py                       # --quick for a first look, --help for the rest
+
+Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`; unrelu's side is the example
+`device_clock`, a process that stays and answers with seconds. Both get the same threads. Each round asks every contender once, one
+after the other; a figure is the median of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that
+each is warmed up, and its answers are held against unrelu's: the script ends where they differ.
+
+Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) − x‖². PyTorch neither watches for
+convergence nor looks at the last loss, unrelu does both. unrelu's forward pass is f64 in every row; its descent is f32 finished in
+f64 in the rows of f32, and f64 throughout in those of f64. On CUDA both sides are timed from and to the host's memory.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+TYPES = {"F32": np.float32, "F64": np.float64}
+
+
+def read_network(path):
+    """Weights and biases (None where the file has none) from the code outwards, and the two activations."""
+    data = Path(path).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    about = header.pop("__metadata__", {})
+
+    def tensor(name):
+        if name not in header:
+            return None
+        entry = header[name]
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        return np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"]).astype(np.float64)
+
+    layers = []
+    while f"layers.{len(layers)}.weight" in header:
+        name = f"layers.{len(layers)}"
+        layers.append((tensor(f"{name}.weight"), tensor(f"{name}.bias")))
+    return layers, about["activation"], about.get("output_activation", about["activation"])
+
+
+def activation(name):
+    kind, _, slope = name.partition(":")
+    functions = torch.nn.functional
+    return {
+        "relu": torch.relu,
+        "leaky_relu": lambda a: functions.leaky_relu(a, float(slope)),
+        "identity": lambda a: a,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+    }[kind]
+
+
+class Clock:
+    """unrelu's side: a process that is asked for calls and answers with the mean seconds of one."""
+
+    def __init__(self, arguments, device, files):
+        environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
+        command = [str(arguments.clock), device, *map(str, files)]
+        self.process = subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=environment)
+        first = self.process.stdout.readline()
+        if not first:
+            raise SystemExit(f"{arguments.clock} did not start; build it with the first line of this script's help")
+        step, self.name = first.strip().split(" ", 1)
+        self.step = float(step)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"unrelu failed at: {words}")
+        return float(answer)
+
+
+def peers(device, compiled):
+    """What a call of PyTorch may be: name and how a function is prepared."""
+    yield f"eager {device}", lambda function: function
+    if compiled:
+        yield f"compiled {device}", lambda function: torch.compile(function, dynamic=False)
+
+
+def network_functions(network, dtype, device, step):
+    """Forward pass and one step of descent, codes and observations as rows."""
+    layers, hidden, output = network
+    to = lambda array: None if array is None else torch.tensor(array, dtype=dtype, device=device)
+    layers = [(to(weight), to(bias)) for weight, bias in layers]
+    hidden, output = activation(hidden), activation(output)
+
+    def forward(z):
+        for index, (weight, bias) in enumerate(layers):
+            z = torch.nn.functional.linear(z, weight, bias)
+            z = (output if index + 1 == len(layers) else hidden)(z)
+        return z
+
+    def eager_step(z, x):
+        z = z.detach().requires_grad_(True)
+        loss = 0.5 * (forward(z) - x).square().sum()
+        return z.detach() - step * torch.autograd.grad(loss, z)[0]
+
+    gradient = torch.func.grad(lambda z, x: 0.5 * (forward(z) - x).square().sum())
+    return forward, eager_step, lambda z, x: z - step * gradient(z, x)
+
+
+def torch_calls(arguments, network, step, iterations, codes, observations, starts):
+    """(name, dtype, operation) -> call, which returns its answer as an array."""
+    calls = {}
+    for device in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
+        for dtype in (torch.float32, torch.float64):
+            forward, eager_step, whole_step = network_functions(network, dtype, device, step)
+            # On the CPU tensors lie ready; to CUDA they travel within the call, as unrelu's matrices do to its GPU.
+            host = [torch.tensor(array, dtype=dtype) for array in (codes, observations, starts)]
+            for name, prepare in peers(device, arguments.compiled):
+                run_forward = prepare(forward)
+                run_step = eager_step if name.startswith("eager") else prepare(whole_step)
+
+                def one_forward(run=run_forward, host=host, device=device):
+                    with torch.inference_mode():
+                        return run(host[0].to(device)).cpu()
+
+                def one_descent(run=run_step, host=host, device=device):
+                    x, z = host[1].to(device), host[2].to(device)
+                    for _ in range(iterations):
+                        z = run(z, x)
+                    return z.cpu()
+
+                precision = "f32" if dtype is torch.float32 else "f64"
+                calls[name, precision, "forward"] = one_forward
+                calls[name, precision, "descent"] = one_descent
+    return calls
+
+
+def mean_seconds(call, repeats):
+    before = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - before) / repeats
+
+
+def check(what, found, expected, tolerance):
+    """Ends the script where PyTorch and unrelu do not do the same; f32's differences are measured, not rounding errors of one."""
+    found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected)
+    apart = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-300)
+    if not apart <= tolerance:
+        raise SystemExit(f"{what}: PyTorch and unrelu are {apart:.1e} of the largest entry apart, allowed {tolerance:.0e}")
+
+
+def rounds(arguments, contenders):
+    """Seconds of each contender in each round; `contenders`: name -> function of a number of repeats."""
+    repeats, seconds = {}, {name: [] for name in contenders}
+    for name, ask in contenders.items():
+        ask(3)  # warm-up
+        repeats[name] = max(1, min(10_000, round(arguments.seconds / max(ask(1), 1e-7))))
+    for _ in range(arguments.rounds):
+        for name, ask in contenders.items():
+            time.sleep(0.01)  # the other side's threads stop spinning
+            ask(1)
+            seconds[name].append(ask(repeats[name]))
+    return seconds
+
+
+def spread(values):
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return f"{middle * 1e3:.3g} ({low * 1e3:.3g}–{high * 1e3:.3g})"
+
+
+def report(label, operation, precision, batch, seconds):
+    ours = seconds.pop("unrelu")
+    for name, theirs in seconds.items():
+        ratios = [their / our for our, their in zip(ours, theirs)]
+        row = [label, operation, precision, batch, spread(ours), name, spread(theirs), f"{statistics.median(ratios):.2f}"]
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def bench(arguments, label, path, folder):
+    codes, observations, starts = (folder / f"{label}.{name}.npy" for name in ("codes", "observations", "starts"))
+    most = str(max(arguments.batches))
+    generate = [str(arguments.unrelu), "generate", str(path), "--count", most, "--seed", "1", "--noise", "gaussian:0.01"]
+    generate += ["--codes-out", str(codes), "-o", str(observations)]
+    subprocess.run(generate, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    clocks = {"cpu": Clock(arguments, "cpu", (path, codes, observations, starts))}
+    if torch.cuda.is_available():
+        clocks["cuda"] = Clock(arguments, "gpu", (path, codes, observations, starts))
+    network = read_network(path)
+    arrays = [np.load(file) for file in (codes, observations, starts)]
+    for batch in arguments.batches:
+        iterations = max(10, min(100, 50_000 // batch))
+        torch._dynamo.reset()
+        step = clocks["cpu"].step
+        calls = torch_calls(arguments, network, step, iterations, *(array[:batch] for array in arrays))
+        for device, clock in clocks.items():
+            for operation, precision in (("forward", "f32"), ("forward", "f64"), ("descent", "f32"), ("descent", "f64")):
+                words = ["forward", batch] if operation == "forward" else ["descend", batch, iterations]
+                if operation == "descent" and precision == "f64" and device == "cpu":
+                    words[0] = "descend-f64"
+                answer = folder / "answer.npy"
+                clock.ask(*words, 1, answer)
+                expected = np.load(answer)
+                contenders = {"unrelu": lambda repeats, words=words, clock=clock: clock.ask(*words, repeats)}
+                # f32 codes of many runs: a gradient's rounding can put one unit of one run on the other side of its kink.
+                exact = precision == "f64" and device == "cpu"
+                tolerance = 1e-9 if exact else (1e-4 if operation == "forward" else 1e-2)
+                for (name, of, what), call in calls.items():
+                    if (of, what) != (precision, operation) or not name.endswith(device):
+                        continue
+                    try:
+                        found = call()
+                    except Exception as error:  # no C++ compiler, or no Triton: a row of the table, not the end of it
+                        if not name.startswith("compiled"):
+                            raise
+                        why = f"unavailable: {type(error).__name__}"
+                        print(f"| {label} | {operation} | {precision} | {batch} | | {name} | {why} | |", flush=True)
+                        continue
+                    check(f"{label} {operation} {precision} {batch} {name}", found, expected, tolerance)
+                    contenders[name] = lambda repeats, call=call: mean_seconds(call, repeats)
+                times = f"descent, {iterations} steps" if operation == "descent" else operation
+                report(label, times, precision, batch, rounds(arguments, contenders))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--unrelu", type=Path, default=ROOT / "target/release/unrelu")
+    parser.add_argument("--clock", type=Path, default=ROOT / "target/release/examples/device_clock")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
+    parser.add_argument("--batches", type=lambda text: [int(b) for b in text.split(",")], default=[1, 64, 1024, 8192])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.2, help="that a contender is timed for in a round, about")
+    parser.add_argument("--no-compiled", dest="compiled", action="store_false", help="PyTorch eager only")
+    parser.add_argument("--network", type=Path, action="append", help="a .safetensors file instead of the two usual ones")
+    parser.add_argument("--quick", action="store_true", help="3 short rounds of batches 1 and 256, eager")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.seconds, arguments.batches, arguments.compiled = 3, 0.05, [1, 256], False
+    torch.set_num_threads(arguments.threads)
+
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads each, {arguments.rounds} rounds; milliseconds a call", end="")
+    print(", median (quartiles)\n" if not torch.cuda.is_available() else f", median (quartiles); {torch.cuda.get_device_name()}\n")
+    print("| network | operation | precision | batch | unrelu | PyTorch | | times as fast |\n|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        networks = arguments.network
+        if networks is None:
+            random = folder / "random_20_100_500.safetensors"
+            command = [str(arguments.unrelu), "random-network", "20,100,500", "--activation", "relu", "--seed", "1"]
+            subprocess.run([*command, "-o", str(random)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            networks = [random, ROOT / "examples/mnist_relu_20_60_784.safetensors"]
+        for path in networks:
+            bench(arguments, path.stem, path, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+//! What came of a method at one noise.
+
+use serde::Serialize;
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The network.
+    pub network: String,
+    /// The noise, as `unrelu generate` reads it.
+    pub noise: String,
+    /// The share of the entries that was observed.
+    pub observed: f64,
+    /// The method; `limit` is descent from the true code, `lower of both` the lower loss of the limit and `best`.
+    pub method: String,
+    /// Observations that it got in its time.
+    pub observations: usize,
+    /// Of these, those with a loss above the limit's.
+    pub above_limit: usize,
+    /// Those with a loss below it.
+    pub below_limit: usize,
+    /// Of these, those whose code is farther from the truth all the same.
+    pub below_limit_but_farther: usize,
+    /// Those with a loss below that of `best`; `None` where `best` took no part.
+    pub below_best: Option<usize>,
+    /// `‖z − z*‖ / ‖z*‖`.
+    pub error: Spread,
+    /// Wall-clock milliseconds an observation, on all threads; `None` for what is no method.
+    pub milliseconds: Option<f64>,
+}
+
+/// How numbers are spread. One that failed counts as infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// Half are at most this.
+    pub median: f64,
+    /// 90 % are at most this.
+    pub percentile_90: f64,
+    /// The largest.
+    pub largest: f64,
+}
+
+impl Spread {
+    /// Of some numbers; `NaN` is infinite, and so is everything of none.
+    pub fn of(mut numbers: Vec<f64>) -> Self {
+        numbers.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f64::INFINITY);
+        numbers.sort_by(f64::total_cmp);
+        let quantile = |share: f64| {
+            let place = (share * numbers.len() as f64).ceil() as usize;
+            numbers.get(place.max(1) - 1).copied().unwrap_or(f64::INFINITY)
+        };
+        Spread { median: quantile(0.5), percentile_90: quantile(0.9), largest: quantile(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_by_hand() {
+        let spread = Spread::of((1..=10).rev().map(f64::from).collect());
+        assert_eq!(spread, Spread { median: 5.0, percentile_90: 9.0, largest: 10.0 });
+        let failed = Spread::of(vec![1.0, f64::NAN, 2.0]);
+        assert_eq!((failed.median, failed.largest), (2.0, f64::INFINITY));
+        assert_eq!(Spread::of(vec![7.0]).median, 7.0);
+    }
+}

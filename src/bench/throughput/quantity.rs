@@ -1,0 +1,117 @@
+//! What is counted: passes, observations, iterations, inversions, and the operations that one of each takes.
+//!
+//! A forward pass takes `2·Σ nᵢ·nᵢ₋₁` floating-point operations (biases and activations are not counted), an iteration of gradient
+//! descent twice as many: forward, and back through the transposed layers. Classification does no arithmetic; it is counted in
+//! entries and bytes (8 an entry, as they are handed over). An inversion takes as many operations as its linear programs do, which
+//! differs from observation to observation, so none are stated.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::network::Network;
+
+/// One of the four quantities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantity {
+    /// Forward passes through all layers; one a code.
+    Forward,
+    /// Classifications of an observation against its threshold.
+    Classify,
+    /// Iterations of plain gradient descent; one an observation and step.
+    Descend,
+    /// Whole inversions by `linf`.
+    Invert,
+}
+
+impl Quantity {
+    /// All of them, in the order of the table.
+    pub const ALL: [Quantity; 4] = [Quantity::Forward, Quantity::Classify, Quantity::Descend, Quantity::Invert];
+
+    /// What is counted, as a heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Quantity::Forward => "forward passes",
+            Quantity::Classify => "classifications",
+            Quantity::Descend => "descent iterations",
+            Quantity::Invert => "inversions (linf)",
+        }
+    }
+
+    /// Floating-point operations of one; `None` where they are not counted.
+    pub fn operations(self, network: &Network) -> Option<f64> {
+        let forward: f64 = network.layers().iter().map(|layer| 2.0 * layer.weight.len() as f64).sum();
+        match self {
+            Quantity::Forward => Some(forward),
+            Quantity::Descend => Some(2.0 * forward),
+            Quantity::Classify | Quantity::Invert => None,
+        }
+    }
+
+    /// Entries that one looks at; `None` where they are not what is counted.
+    pub fn entries(self, network: &Network) -> Option<f64> {
+        (self == Quantity::Classify).then(|| network.observation_length() as f64)
+    }
+
+    /// About how many bytes a batch of one takes, inputs, answers and what is made on the way: peaks measured on the CPU, with the
+    /// f32 copies of a GPU on top. An inversion keeps the rows of its linear programs meanwhile.
+    pub(super) fn bytes(self, network: &Network) -> f64 {
+        let (n, k) = (network.observation_length() as f64, network.code_length() as f64);
+        let all: f64 = network.layers().iter().map(|layer| layer.units() as f64).sum();
+        8.0 * match self {
+            Quantity::Forward => 2.0 * (n + k),
+            Quantity::Classify => 2.0 * n,
+            Quantity::Descend => 2.5 * n + 6.0 * k,
+            Quantity::Invert => 14.0 * all,
+        }
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Quantity::Forward => "forward",
+            Quantity::Classify => "classify",
+            Quantity::Descend => "descend",
+            Quantity::Invert => "invert",
+        })
+    }
+}
+
+impl FromStr for Quantity {
+    type Err = String;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Quantity::ALL.into_iter().find(|quantity| quantity.to_string() == text);
+        known.ok_or_else(|| format!("found `{text}`, expected forward, classify, descend or invert"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Activation;
+    use crate::random::random_network;
+
+    #[test]
+    fn operations_are_counted_by_hand() {
+        let network = random_network(&[2, 3, 5], Activation::Relu, 1).unwrap();
+        // 2·3 and 3·5 products, each with an addition.
+        assert_eq!(Quantity::Forward.operations(&network), Some(42.0));
+        assert_eq!(Quantity::Descend.operations(&network), Some(84.0));
+        assert_eq!(Quantity::Invert.operations(&network), None);
+        assert_eq!((Quantity::Classify.operations(&network), Quantity::Classify.entries(&network)), (None, Some(5.0)));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for quantity in Quantity::ALL {
+            assert_eq!(quantity.to_string().parse(), Ok(quantity));
+            assert_eq!(serde_json::to_value(quantity).unwrap(), quantity.to_string());
+        }
+        assert!("solve".parse::<Quantity>().unwrap_err().contains("descend"));
+    }
+}

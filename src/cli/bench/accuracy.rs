@@ -1,0 +1,90 @@
+//! `unrelu bench accuracy`.
+
+use std::path::Path;
+
+use unrelu::bench::accuracy::contest::Contestant;
+use unrelu::bench::accuracy::{self, Options, table};
+use unrelu::error::{Error, Result};
+use unrelu::random::Noise;
+
+use super::subjects::SubjectArgs;
+use crate::cli::{Outcome, interrupt, print};
+
+/// How near each method comes to what the data tell, by noise, and in what time
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  unrelu bench accuracy --quick\n  \
+                        unrelu bench accuracy --noise gaussian:0.1 --methods linf-refined,best\n  \
+                        unrelu bench accuracy --network net.safetensors --observed 0.5 --json > rows.json\n\n\
+                        Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I). The \
+                        limit is the local minimum of the squared error that descent from the true code ends at.")]
+pub struct Args {
+    /// Two noises, 20 observations: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Print a list of rows as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Noise added to the observations [default: both kinds, 1e-4 to 1e-1 in powers of 10]
+    #[arg(long, value_name = "uniform:A|gaussian:SIGMA,…", value_delimiter = ',')]
+    noise: Vec<Noise>,
+
+    /// Only these of linf, linf-refined, l1, l1-refined, relaxed, descent and best
+    #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
+    methods: Vec<Contestant>,
+
+    /// Observations a noise [default: 200, with --quick 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+
+    /// The share of the entries that is observed [default: 1]
+    #[arg(long, value_name = "SHARE")]
+    observed: Option<f64>,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// Threads [default: the processors this process may use]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Seconds after which a method gets no further observations of a noise [default: 60, with --quick 1]
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let subjects = args.subject.subjects()?;
+    let (options, json) = (resolve(&args), args.json);
+    interrupt::listen();
+    if !json {
+        let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
+        print::print(&table::heading(&options, threads))?;
+    }
+    let rows = accuracy::run(&options, &subjects, &interrupt::requested, |subject, noise, rows| {
+        if json {
+            print::note(&format!("{}, noise {noise}", subject.name));
+            return Ok(());
+        }
+        print::print(&table::lines(subject, noise, rows))
+    })?;
+    if json {
+        let text = serde_json::to_string_pretty(&rows)
+            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+        print::print(&(text + "\n"))?;
+    }
+    Ok(Outcome::Complete)
+}
+
+fn resolve(args: &Args) -> Options {
+    let usual = if args.quick { Options::quick() } else { Options::full() };
+    Options {
+        noises: if args.noise.is_empty() { usual.noises } else { args.noise.clone() },
+        methods: if args.methods.is_empty() { usual.methods } else { args.methods.clone() },
+        count: args.count.map_or(usual.count, |count| count as usize),
+        observed: args.observed.unwrap_or(usual.observed),
+        seconds: args.seconds.unwrap_or(usual.seconds),
+        threads: args.threads,
+    }
+}

@@ -1,0 +1,35 @@
+//! `unrelu bench`: side-by-side tables in one run, one file a table.
+
+mod accuracy;
+mod lp;
+mod subjects;
+mod throughput;
+
+use unrelu::error::Result;
+
+use super::Outcome;
+
+/// Measure this machine: side-by-side tables, each in one run
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  unrelu bench lp --quick\n  unrelu bench throughput --quick\n  unrelu bench accuracy --quick"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Accuracy(accuracy::Args),
+    Lp(lp::Args),
+    Throughput(throughput::Args),
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    match args.what {
+        What::Accuracy(args) => accuracy::run(args),
+        What::Lp(args) => lp::run(args),
+        What::Throughput(args) => throughput::run(args),
+    }
+}

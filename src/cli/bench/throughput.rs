@@ -1,0 +1,147 @@
+//! `unrelu bench throughput`.
+
+use std::path::{Path, PathBuf};
+
+use unrelu::bench::throughput::quantity::Quantity;
+use unrelu::bench::throughput::row::Crossover;
+use unrelu::bench::throughput::{self, Event, Options, table};
+use unrelu::device::DeviceChoice;
+use unrelu::error::{Error, Result};
+use unrelu::formats::output::{check_free, refuse_overlap};
+use unrelu::pictures::plot::write_plot;
+use unrelu::pictures::throughput::plot;
+
+use super::subjects::SubjectArgs;
+use crate::cli::{Outcome, interrupt, print};
+
+/// The CPU against the GPU, transfers included: forward passes, classification, descent, whole inversions by size of the batch
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  unrelu bench throughput --quick\n  \
+                        unrelu bench throughput --picture throughput.png\n  \
+                        unrelu bench throughput --device gpu --quantities forward,descend --batches 256,4096\n  \
+                        unrelu bench throughput --network decoder.pth --activation relu --json > rows.json\n\n\
+                        Without --network: a random 20→100→500 and the bundled trained 20→60→784. A row that would take \
+                        too long or too much memory is in the table, with the reason in the place of figures.")]
+pub struct Args {
+    /// A few batches and short repetitions: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Print a list of rows as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Sizes of batches [default: 1 to 65536 in powers of 4; with --quick 1, 16, 256, 4096]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    batches: Vec<usize>,
+
+    /// Only these of forward, classify, descend and invert
+    #[arg(long, value_name = "QUANTITY,…", value_delimiter = ',')]
+    quantities: Vec<Quantity>,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// What runs beside the CPU: auto takes a hardware GPU if there is one, gpu any adapter and insists on it, cpu none
+    #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
+    device: DeviceChoice,
+
+    /// A part of the name of the adapter to use (see `unrelu devices`); software rasterizers only by name or --device gpu
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+
+    /// Threads of the CPU, and of the GPU's host side [default: the processors this process may use]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Seconds that one pass over a batch may take; larger batches are left out and listed [default: 60, with --quick 0.3]
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+
+    /// Mebibytes that a batch may take; larger ones are left out and listed [default: half of what is free]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    memory: Option<u32>,
+
+    /// Draw throughput against batch into this file
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+
+    /// Replace a picture that exists
+    #[arg(long, requires = "picture")]
+    force: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    if let Some(picture) = &args.picture {
+        check_picture(picture, args.force)?;
+        let network = args.subject.network.iter().map(|network| ("the network", network.as_path()));
+        refuse_overlap("--picture", picture, &network.collect::<Vec<_>>())?;
+    }
+    let subjects = args.subject.subjects()?;
+    let options = resolve(&args);
+    interrupt::listen();
+    let mut title = String::new();
+    let rows = throughput::run(&options, &subjects, &interrupt::requested, |event| {
+        if let Event::Begun(machine, _) = &event {
+            title = table::machine_line(machine);
+        }
+        if args.json {
+            note(&event)
+        } else {
+            print::print(&table::text(&event))?
+        }
+        Ok(())
+    })?;
+    if args.json {
+        let text = serde_json::to_string_pretty(&rows)
+            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+        print::print(&(text + "\n"))?;
+    } else {
+        print::print(table::FOOTING)?;
+    }
+    if let Some(picture) = &args.picture {
+        write_plot(picture, &plot(&rows, &title), args.force)?;
+    }
+    Ok(Outcome::Complete)
+}
+
+/// What a person sees meanwhile whose standard output is read by a program.
+fn note(event: &Event<'_>) {
+    match event {
+        Event::Begun(machine, _) => {
+            print::note(&table::machine_line(machine));
+            machine.notice.iter().for_each(|notice| print::note(notice));
+        }
+        Event::Notice(text) => print::note(text),
+        Event::Series(subject, quantity) => print::note(&format!("{}: {}", subject.name, quantity.title())),
+        Event::Ended(Some(Crossover::From(batch))) => print::note(&format!("  GPU faster from a batch of {batch} on")),
+        Event::Ended(Some(Crossover::Nowhere)) => print::note("  GPU faster nowhere"),
+        Event::Rows(_) | Event::Ended(None) => {}
+    }
+}
+
+/// Refuses at once what could not be written when all is measured.
+fn check_picture(path: &Path, force: bool) -> Result<()> {
+    check_free(path, force)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        let (found, fix) =
+            ("is in a folder that does not exist".into(), "make the folder first, or name another".into());
+        return Err(Error::Output { path: path.to_owned(), found, fix });
+    }
+    Ok(())
+}
+
+fn resolve(args: &Args) -> Options {
+    let usual = if args.quick { Options::quick() } else { Options::full() };
+    Options {
+        batches: if args.batches.is_empty() { usual.batches } else { args.batches.clone() },
+        quantities: if args.quantities.is_empty() { usual.quantities } else { args.quantities.clone() },
+        device: args.device,
+        adapter: args.adapter.clone(),
+        threads: args.threads,
+        pass_seconds: args.seconds.unwrap_or(usual.pass_seconds),
+        memory: args.memory.map(|mebibytes| f64::from(mebibytes) * f64::from(1 << 20)),
+        ..usual
+    }
+}

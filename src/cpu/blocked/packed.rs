@@ -1,0 +1,64 @@
+//! A network as the products read it: its weights packed, in f64 or rounded to f32. Made once, for packing is a pass over the
+//! weights, and a product with few columns is not much more.
+
+use std::sync::OnceLock;
+
+use super::panels::Panels;
+use super::vector::Number;
+use crate::network::{Activation, Layer, Network};
+
+/// A network in the precision `T`.
+#[derive(Debug)]
+pub struct PackedNetwork<T> {
+    layers: Vec<PackedLayer<T>>,
+}
+
+/// One layer `φ(a) = σ(W a + b)`.
+#[derive(Debug)]
+pub struct PackedLayer<T> {
+    /// `W`: units × inputs.
+    pub weight: Panels<T>,
+    /// `b`: units.
+    pub bias: Vec<T>,
+    /// `σ`.
+    pub activation: Activation,
+    transposed: OnceLock<Panels<T>>,
+}
+
+impl<T: Number> PackedNetwork<T> {
+    /// Packs `network`; what is beyond `T` becomes infinite.
+    pub fn new(network: &Network) -> Self {
+        PackedNetwork { layers: network.layers().iter().map(PackedLayer::new).collect() }
+    }
+
+    /// The layers, from the code outwards.
+    pub fn layers(&self) -> &[PackedLayer<T>] {
+        &self.layers
+    }
+
+    /// `k`, the length of a latent code.
+    pub fn code_length(&self) -> usize {
+        self.layers[0].weight.inner()
+    }
+
+    /// `n`, the length of an observation.
+    pub fn observation_length(&self) -> usize {
+        self.layers[self.layers.len() - 1].weight.rows()
+    }
+}
+
+impl<T: Number> PackedLayer<T> {
+    fn new(layer: &Layer) -> Self {
+        PackedLayer {
+            weight: Panels::of(&layer.weight),
+            bias: layer.bias.iter().map(|b| T::narrowed(*b)).collect(),
+            activation: layer.activation,
+            transposed: OnceLock::new(),
+        }
+    }
+
+    /// `Wᵀ`: inputs × units; packed when it is first asked for, since only descent does.
+    pub fn transposed(&self) -> &Panels<T> {
+        self.transposed.get_or_init(|| self.weight.transposed())
+    }
+}

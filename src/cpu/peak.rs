@@ -1,0 +1,158 @@
+//! The most arithmetic that a device does: the recurrence `x ← a·x + b`, one fused multiply–add a step, nothing but registers.
+//! [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain; [`vectorised`] keeps a core's widest registers full with it and is
+//! what this machine's peak is measured by.
+//!
+//! With `0 < a < 1` the chains run towards `b / (1 − a)`; after `r` steps one that began at `x₀` is at
+//! `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
+
+/// Chains that an invocation of the kernel advances side by side, so that none waits for its own last step.
+pub const CHAINS: usize = 8;
+/// Steps of every chain in one round of the kernel's loop.
+pub const STEPS: u32 = 32;
+/// Registers that [`vectorised`] advances side by side: more than the steps that two units have under way, fewer than the 16
+/// registers of AVX2.
+pub const REGISTERS: usize = 12;
+
+/// `x ← factor·x + addend`, `rounds` times [`STEPS`] steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recurrence {
+    /// `a`.
+    pub factor: f64,
+    /// `b`.
+    pub addend: f64,
+    /// Rounds of [`STEPS`] steps.
+    pub rounds: u32,
+}
+
+impl Recurrence {
+    /// `a = 1 − 2⁻¹⁰`, `b = 2⁻¹⁰`: towards 1, from [`start`] always between 1 and 2, both numbers exact in f32.
+    pub fn towards_one(rounds: u32) -> Self {
+        Recurrence { factor: 1.0 - 1.0 / 1024.0, addend: 1.0 / 1024.0, rounds }
+    }
+
+    /// Steps of one chain.
+    pub fn steps(&self) -> u64 {
+        u64::from(self.rounds) * u64::from(STEPS)
+    }
+}
+
+/// Where chain number `chain` of all begins: one of 1,024 numbers from 1 to below 2.
+pub fn start(chain: usize) -> f64 {
+    1.0 + (chain % 1024) as f64 / 1024.0
+}
+
+/// The ends of the [`CHAINS`] chains of each invocation, one after the other.
+pub fn peak(invocations: usize, recurrence: &Recurrence) -> Vec<f64> {
+    let mut ends: Vec<f64> = (0..invocations * CHAINS).map(start).collect();
+    for x in &mut ends {
+        for _ in 0..recurrence.steps() {
+            *x = recurrence.factor * *x + recurrence.addend;
+        }
+    }
+    ends
+}
+
+/// The same chains on one thread, one in every register and the same in each of its places: the ends, and how many `f64` a
+/// register holds. Compiled for AVX-512, for AVX2 with fused multiply–add and for any processor; the widest that this one has
+/// runs. Two operations an `f64` and step.
+pub fn vectorised(recurrence: &Recurrence) -> ([f64; REGISTERS], usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has what the function is compiled for.
+            #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
+            return (unsafe { x86::of_eight(recurrence) }, 8);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: as above.
+            #[allow(unsafe_code, reason = "as above")]
+            return (unsafe { x86::of_four(recurrence) }, 4);
+        }
+    }
+    (portable(recurrence), PORTABLE_LANES)
+}
+
+/// What [`vectorised`] runs where nothing wider is known: two numbers a register, as SSE2 and NEON have them.
+const PORTABLE_LANES: usize = 2;
+
+fn portable(recurrence: &Recurrence) -> [f64; REGISTERS] {
+    let Recurrence { factor, addend, .. } = *recurrence;
+    let mut registers: [[f64; PORTABLE_LANES]; REGISTERS] = std::array::from_fn(|chain| [start(chain); PORTABLE_LANES]);
+    for _ in 0..recurrence.steps() {
+        for x in registers.as_flattened_mut() {
+            // Fused where every processor of the architecture has the instruction; elsewhere it would be a call.
+            *x = if cfg!(target_arch = "aarch64") { x.mul_add(factor, addend) } else { *x * factor + addend };
+        }
+    }
+    registers.map(|register| register[0])
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        _mm256_cvtsd_f64, _mm256_fmadd_pd, _mm256_set1_pd, _mm512_cvtsd_f64, _mm512_fmadd_pd, _mm512_set1_pd,
+    };
+
+    use super::{REGISTERS, Recurrence, start};
+
+    #[target_feature(enable = "avx512f")]
+    pub fn of_eight(recurrence: &Recurrence) -> [f64; REGISTERS] {
+        let (factor, addend) = (_mm512_set1_pd(recurrence.factor), _mm512_set1_pd(recurrence.addend));
+        let mut registers = [factor; REGISTERS];
+        for (chain, register) in registers.iter_mut().enumerate() {
+            *register = _mm512_set1_pd(start(chain));
+        }
+        for _ in 0..recurrence.steps() {
+            for register in &mut registers {
+                *register = _mm512_fmadd_pd(*register, factor, addend);
+            }
+        }
+        let mut ends = [0.0; REGISTERS];
+        for (end, register) in ends.iter_mut().zip(registers) {
+            *end = _mm512_cvtsd_f64(register);
+        }
+        ends
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn of_four(recurrence: &Recurrence) -> [f64; REGISTERS] {
+        let (factor, addend) = (_mm256_set1_pd(recurrence.factor), _mm256_set1_pd(recurrence.addend));
+        let mut registers = [factor; REGISTERS];
+        for (chain, register) in registers.iter_mut().enumerate() {
+            *register = _mm256_set1_pd(start(chain));
+        }
+        for _ in 0..recurrence.steps() {
+            for register in &mut registers {
+                *register = _mm256_fmadd_pd(*register, factor, addend);
+            }
+        }
+        let mut ends = [0.0; REGISTERS];
+        for (end, register) in ends.iter_mut().zip(registers) {
+            *end = _mm256_cvtsd_f64(register);
+        }
+        ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_runs_the_recurrence() {
+        let recurrence = Recurrence::towards_one(9);
+        let expected = peak(REGISTERS.div_ceil(CHAINS), &recurrence);
+        let mut variants = vec![portable(&recurrence), vectorised(&recurrence).0];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has what the function is compiled for.
+            #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
+            variants.push(unsafe { x86::of_four(&recurrence) });
+        }
+        for ends in variants {
+            for (end, expected) in ends.iter().zip(&expected) {
+                assert!((end - expected).abs() < 1e-13, "{end} instead of {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// Moves the lanes that still descend to the front, so that the products have only these to do. Twin of cpu/compact.rs.
+//
+// `rank` finds where each lane goes, the running ones first, both kinds in the order in which they stand, and how many
+// run. `scatter` moves the rows of one array there, into another of the same shape.
+
+struct CompactParams {
+    count: u32,
+    words: u32,
+}
+
+override WORKGROUP: u32 = 64u;
+
+@group(0) @binding(0) var<uniform> compaction: CompactParams;
+@group(0) @binding(1) var<storage, read> lanes: array<Lane>;
+@group(0) @binding(2) var<storage, read_write> destinations: array<u32>;
+@group(0) @binding(3) var<storage, read_write> running: array<u32>;
+
+@group(0) @binding(4) var<storage, read> rows: array<u32>;
+@group(0) @binding(5) var<storage, read_write> moved: array<u32>;
+
+var<workgroup> running_here: array<u32, WORKGROUP>;
+
+// One workgroup for all lanes; each invocation has a consecutive share of them.
+@compute @workgroup_size(WORKGROUP)
+fn rank(@builtin(local_invocation_index) local: u32) {
+    let share = (compaction.count + WORKGROUP - 1u) / WORKGROUP;
+    let first = min(local * share, compaction.count);
+    let end = min(first + share, compaction.count);
+    var here = 0u;
+    for (var lane = first; lane < end; lane++) {
+        here += u32(lanes[lane].status == LANE_RUNNING);
+    }
+    running_here[local] = here;
+    workgroupBarrier();
+    var before = 0u;
+    var total = 0u;
+    for (var i = 0u; i < WORKGROUP; i++) {
+        before += select(0u, running_here[i], i < local);
+        total += running_here[i];
+    }
+    for (var lane = first; lane < end; lane++) {
+        if lanes[lane].status == LANE_RUNNING {
+            destinations[lane] = before;
+            before++;
+        } else {
+            destinations[lane] = total + lane - before;
+        }
+    }
+    if local == 0u {
+        running[0] = total;
+    }
+}
+
+// One workgroup a lane.
+@compute @workgroup_size(WORKGROUP)
+fn scatter(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = workgroup.x;
+    let to = destinations[lane];
+    for (var word = local; word < compaction.words; word += WORKGROUP) {
+        moved[to * compaction.words + word] = rows[lane * compaction.words + word];
+    }
+}

@@ -1,0 +1,106 @@
+// A matrix product by tiles: the part that forward.wgsl and `backward` of descend.wgsl share.
+//
+// out[r][c] = Σ_k left[r][k] · right[k][c], r an observation. A workgroup makes a tile of TILE_Y · ROWS observations ×
+// TILE_X quads from tiles of both factors in shared memory, sixteen k deep; each invocation keeps ROWS × 4 sums in
+// registers. The kernel says what the factors are and what becomes of a sum, in `left`, `right` and `finish`.
+//
+// Every sum runs over k from first to last in one register, by fma. So an entry depends neither on the shape of the
+// tiles nor on its place in one, and a batch may be cut, compacted or sent through another variant without a
+// difference in any bit.
+
+override TILE_X: u32 = 16u;
+override TILE_Y: u32 = 16u;
+// 4 or 8.
+override ROWS: u32 = 8u;
+
+const DEPTH_QUADS: u32 = 4u;
+// A quad longer than the tile is deep, so that invocations above each other do not meet in one memory bank.
+const LEFT_STRIDE: u32 = 5u;
+
+// [observation][k quad] and [k][quad].
+var<workgroup> left_tile: array<vec4<f32>, TILE_Y * ROWS * LEFT_STRIDE>;
+var<workgroup> right_tile: array<vec4<f32>, 4u * DEPTH_QUADS * TILE_X>;
+
+// The sum, four k further.
+fn accumulate(sum: vec4<f32>, l: vec4<f32>, r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>) -> vec4<f32> {
+    return fma(vec4<f32>(l.w), r3, fma(vec4<f32>(l.z), r2, fma(vec4<f32>(l.y), r1, fma(vec4<f32>(l.x), r0, sum))));
+}
+
+fn load_tiles(tile: vec2<u32>, invocation: u32, first_quad: u32, count: u32, inner: u32, width: u32) {
+    for (var i = invocation; i < TILE_Y * ROWS * DEPTH_QUADS; i += TILE_X * TILE_Y) {
+        let row = i / DEPTH_QUADS;
+        let observation = tile.y * TILE_Y * ROWS + row;
+        let quad = first_quad + i % DEPTH_QUADS;
+        var value = vec4<f32>();
+        if observation < count && quad < quads(inner) {
+            value = left(observation, quad);
+        }
+        left_tile[row * LEFT_STRIDE + i % DEPTH_QUADS] = value;
+    }
+    for (var i = invocation; i < 4u * DEPTH_QUADS * TILE_X; i += TILE_X * TILE_Y) {
+        let k = 4u * first_quad + i / TILE_X;
+        let quad = tile.x * TILE_X + i % TILE_X;
+        var value = vec4<f32>();
+        if k < inner && quad < quads(width) {
+            value = right(k, quad);
+        }
+        right_tile[i] = value;
+    }
+}
+
+fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32) {
+    var sum0 = vec4<f32>();
+    var sum1 = vec4<f32>();
+    var sum2 = vec4<f32>();
+    var sum3 = vec4<f32>();
+    var sum4 = vec4<f32>();
+    var sum5 = vec4<f32>();
+    var sum6 = vec4<f32>();
+    var sum7 = vec4<f32>();
+    // Rows TILE_Y apart belong to one invocation.
+    let stride = TILE_Y * LEFT_STRIDE;
+    for (var first_quad = 0u; first_quad < quads(inner); first_quad += DEPTH_QUADS) {
+        load_tiles(tile, local.y * TILE_X + local.x, first_quad, count, inner, width);
+        workgroupBarrier();
+        for (var step = 0u; step < DEPTH_QUADS; step++) {
+            let below = 4u * step * TILE_X + local.x;
+            let r0 = right_tile[below];
+            let r1 = right_tile[below + TILE_X];
+            let r2 = right_tile[below + 2u * TILE_X];
+            let r3 = right_tile[below + 3u * TILE_X];
+            let beside = local.y * LEFT_STRIDE + step;
+            sum0 = accumulate(sum0, left_tile[beside], r0, r1, r2, r3);
+            sum1 = accumulate(sum1, left_tile[beside + stride], r0, r1, r2, r3);
+            sum2 = accumulate(sum2, left_tile[beside + 2u * stride], r0, r1, r2, r3);
+            sum3 = accumulate(sum3, left_tile[beside + 3u * stride], r0, r1, r2, r3);
+            if ROWS > 4u {
+                sum4 = accumulate(sum4, left_tile[beside + 4u * stride], r0, r1, r2, r3);
+                sum5 = accumulate(sum5, left_tile[beside + 5u * stride], r0, r1, r2, r3);
+                sum6 = accumulate(sum6, left_tile[beside + 6u * stride], r0, r1, r2, r3);
+                sum7 = accumulate(sum7, left_tile[beside + 7u * stride], r0, r1, r2, r3);
+            }
+        }
+        workgroupBarrier();
+    }
+    let quad = tile.x * TILE_X + local.x;
+    if quad >= quads(width) {
+        return;
+    }
+    let observation = tile.y * TILE_Y * ROWS + local.y;
+    finish_within(observation, count, quad, sum0);
+    finish_within(observation + TILE_Y, count, quad, sum1);
+    finish_within(observation + 2u * TILE_Y, count, quad, sum2);
+    finish_within(observation + 3u * TILE_Y, count, quad, sum3);
+    if ROWS > 4u {
+        finish_within(observation + 4u * TILE_Y, count, quad, sum4);
+        finish_within(observation + 5u * TILE_Y, count, quad, sum5);
+        finish_within(observation + 6u * TILE_Y, count, quad, sum6);
+        finish_within(observation + 7u * TILE_Y, count, quad, sum7);
+    }
+}
+
+fn finish_within(observation: u32, count: u32, quad: u32, sum: vec4<f32>) {
+    if observation < count {
+        finish(observation, quad, sum);
+    }
+}

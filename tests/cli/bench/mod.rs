@@ -1,0 +1,4 @@
+//! The tables that measure the machine.
+
+mod lp;
+mod throughput;

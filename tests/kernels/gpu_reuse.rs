@@ -1,0 +1,70 @@
+//! Buffers are made once, and little is read back.
+
+use std::sync::Arc;
+
+use unrelu::descent::{DescentOptions, Optimizer, Steps};
+use unrelu::device::Device;
+use unrelu::gpu::GpuDevice;
+use unrelu::network::Activation;
+
+use crate::fixtures::{gpu, matrix, network};
+
+#[test]
+fn a_hundred_calls_make_no_buffer() {
+    let network = network(800, &[3, 19, 40], Activation::Relu, Activation::Relu);
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 16 << 10, ..wgpu::Limits::default() };
+    // On the second one every call is split into parts.
+    for ceiling in [None, Some(&limits)] {
+        let Some(context) = gpu::context(ceiling) else { return };
+        let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+        let call = |round: usize, count: usize| {
+            let codes = matrix(round as u64, 3, count);
+            let observations = device.forward(0..2, &codes).unwrap();
+            device.forward(1..2, &matrix(round as u64, 19, count / 2 + 1)).unwrap();
+            device.classify(&observations, &vec![0.1; count]).unwrap();
+            let optimizer = [Optimizer::Plain, Optimizer::Adam][round % 2];
+            let steps = Steps { optimizer, size: 1e-2, cap: 12 };
+            device.descend_f32(&observations, &codes, &steps).unwrap();
+        };
+        (0..4).for_each(|round| call(round, 301));
+        let before = device.context().buffers_made();
+        assert!(before > 20, "{before}: buffers are no longer counted");
+        (0..100).for_each(|round| call(round, 1 + 3 * round));
+        assert_eq!(device.context().buffers_made(), before);
+        call(0, 302);
+        let grown = device.context().buffers_made();
+        assert_eq!(grown > before, ceiling.is_none(), "{before} and {grown}: a larger batch must make larger ones");
+    }
+}
+
+#[test]
+fn descent_reads_a_few_counts_back_and_the_answer() {
+    let network = network(801, &[4, 15, 45], Activation::Relu, Activation::Relu);
+    let Some(device) = gpu::device(&network) else { return };
+    let observations = device.forward(0..2, &matrix(802, 4, 3)).unwrap();
+    let before = device.context().read_backs();
+    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-6, cap: 3000 };
+    let reached = device.descend_f32(&observations, &matrix(803, 4, 3), &steps).unwrap();
+    assert!(reached.lanes.iter().all(|lane| lane.iterations == 3000));
+    let read_backs = device.context().read_backs() - before;
+    assert!(read_backs < 300, "{read_backs} in 3000 iterations");
+}
+
+#[test]
+fn calls_of_all_kinds_from_many_threads_do_not_meet() {
+    let network = network(804, &[3, 10, 20], Activation::Relu, Activation::Relu);
+    let Some(device) = gpu::device(&network) else { return };
+    let options = DescentOptions { iterations: 60, optimizer: Optimizer::Momentum, ..DescentOptions::default() };
+    let work = |seed: u64, count: usize| {
+        let observations = device.forward(0..2, &matrix(seed, 3, count)).unwrap();
+        let bits = device.classify(&observations, &vec![0.2; count]).unwrap();
+        (device.descend(&observations, seed, &options).unwrap(), bits, observations)
+    };
+    let expected: Vec<_> = (0..4).map(|seed| work(seed, 5 + 9 * seed as usize)).collect();
+    std::thread::scope(|scope| {
+        for (seed, expected) in expected.iter().enumerate() {
+            let work = &work;
+            scope.spawn(move || (0..8).for_each(|_| assert_eq!(&work(seed as u64, 5 + 9 * seed), expected)));
+        }
+    });
+}

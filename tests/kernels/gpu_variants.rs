@@ -1,0 +1,168 @@
+//! Every form a kernel takes, against the naive twins: each tile of the products, with and without subgroup operations,
+//! within the limits of small devices, on shapes that do not divide by anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+use unrelu::cpu::{CpuDevice, classify, descend, forward};
+use unrelu::descent::{Optimizer, Start, Steps, default_step};
+use unrelu::device::Device;
+use unrelu::gpu::GpuDevice;
+use unrelu::gpu::pipeline::Rows;
+use unrelu::kernel_params::{RESIDUAL, RESIDUAL_SUBGROUPS};
+use unrelu::network::{Activation, Network};
+
+use crate::compare::{configurations, expect, matrices};
+use crate::fixtures::{gpu, matrix, network};
+
+const COUNTS: [usize; 4] = [1, 7, 65, 1001];
+
+/// 1e-5 of the sum of the absolute terms of each output.
+fn forward_tolerance(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
+    let terms = network.layers().iter().fold(codes.abs(), |terms, layer| {
+        let mut sums = layer.weight.abs() * terms;
+        sums.column_iter_mut().for_each(|mut column| column += layer.bias.abs());
+        sums
+    });
+    terms * 1e-5
+}
+
+#[test]
+fn forward_is_the_twins_by_every_tile() {
+    // Wide, slim and both at the edges of quads and tiles.
+    let shapes = [(vec![3, 19, 301], &COUNTS[..]), (vec![5, 34, 31], &[12_500]), (vec![1, 1, 65, 2], &COUNTS[..])];
+    for (variant, context) in gpu::variants() {
+        drop(context);
+        let mut chosen = BTreeSet::new();
+        for (case, (widths, counts)) in shapes.iter().enumerate() {
+            let network = network(600 + case as u64, widths, Activation::LeakyRelu(0.1), Activation::Tanh);
+            let (_, context) = gpu::variants().find(|(name, _)| *name == variant).unwrap();
+            let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+            for count in *counts {
+                let codes = matrix(610, network.code_length(), *count);
+                let found = device.forward_f32(0..network.depth(), &codes).unwrap();
+                let expected = forward::forward(&network, 0..network.depth(), &codes);
+                let allowed = forward_tolerance(&network, &codes);
+                expect(matrices(&format!("forward {variant} {widths:?} {count}"), &found, &expected, &allowed));
+                chosen.extend(network.layers().iter().map(|layer| device.tiles().choose(layer.units(), *count)));
+                // Whichever tile it takes, an observation's bits are the same.
+                for alone in [0, count / 2, count - 1] {
+                    let part = codes.columns(alone, 1).into_owned();
+                    let part = device.forward_f32(0..network.depth(), &part).unwrap();
+                    assert_eq!(part, found.columns(alone, 1), "{variant} {widths:?}: {alone} of {count}");
+                }
+            }
+        }
+        assert_eq!(chosen.len(), 3, "{variant}: some tile was never chosen");
+    }
+}
+
+#[test]
+fn descent_is_the_twins_by_every_tile_and_sum() {
+    for (case, (widths, optimizer)) in
+        [(vec![3, 18, 301], Optimizer::Adam), (vec![5, 33, 70], Optimizer::Momentum), (vec![2, 9], Optimizer::Plain)]
+            .into_iter()
+            .enumerate()
+    {
+        let network = network(620 + case as u64, &widths, Activation::LeakyRelu(0.2), Activation::Sigmoid);
+        let k = network.code_length();
+        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 4 };
+        for (variant, context) in gpu::variants() {
+            let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+            for count in COUNTS {
+                let mut observations = forward::forward(&network, 0..network.depth(), &matrix(630, k, count));
+                observations[(1, count - 1)] = f64::NAN;
+                let starts = matrix(631, k, count);
+                let reached = device.descend_f32(&observations, &starts, &steps).unwrap();
+                let mut expected = starts.clone();
+                for column in 0..count {
+                    let start = Start::fresh(column, starts.column(column).as_slice().to_vec(), optimizer);
+                    let run = descend::run(&network, observations.column(column).as_slice(), &start, &steps);
+                    assert_eq!(reached.lanes[column].iterations, run.iterations);
+                    expected.column_mut(column).copy_from_slice(&run.code);
+                }
+                let name = format!("descent {variant} {widths:?} {count}");
+                let allowed = DMatrix::from_element(k, count, 1e-5);
+                expect(matrices(&name, &reached.codes, &expected, &allowed));
+                let mut wrong = reached.codes.clone();
+                wrong[(k - 1, count / 2)] += 3e-5;
+                assert!(matrices("descent perturbed", &wrong, &expected, &allowed).is_err());
+            }
+        }
+    }
+}
+
+/// Gradient descent over 1001 lanes is enough for the wide tile on the way up; on the way down this many are needed.
+#[test]
+fn the_way_back_is_the_twins_by_the_slim_tile() {
+    let network = network(640, &[3, 5], Activation::Relu, Activation::Identity);
+    let steps = Steps { optimizer: Optimizer::Plain, size: default_step(&network), cap: 2 };
+    let count = 12_500;
+    let observations = matrix(641, 5, count);
+    let starts = matrix(642, 3, count);
+    for (variant, context) in gpu::variants() {
+        let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+        assert_eq!(device.tiles().choose(3, count), 1);
+        let reached = device.descend_f32(&observations, &starts, &steps).unwrap();
+        for column in (0..count).step_by(97).chain([count - 1]) {
+            let start = Start::fresh(column, starts.column(column).as_slice().to_vec(), Optimizer::Plain);
+            let expected = descend::run(&network, observations.column(column).as_slice(), &start, &steps).code;
+            let expected = DMatrix::from_vec(3, 1, expected);
+            let found = reached.codes.columns(column, 1).into_owned();
+            let allowed = DMatrix::from_element(3, 1, 1e-5);
+            expect(matrices(&format!("slim {variant} {column}"), &found, &expected, &allowed));
+        }
+    }
+}
+
+#[test]
+fn classification_is_the_twins_on_every_device() {
+    let network = network(650, &[2, 3], Activation::Relu, Activation::Relu);
+    for (variant, context) in gpu::variants() {
+        let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+        for (rows, count) in [(1, 1), (33, 7), (100, 65), (65, 1001)] {
+            let mut targets = matrix(651, rows, count);
+            targets[(rows / 2, count / 2)] = f64::NAN;
+            targets[(0, count - 1)] = 0.25 + 1e-12;
+            let thresholds = vec![0.25; count];
+            let found = device.classify(&targets, &thresholds).unwrap();
+            let expected = classify::classify(&targets, &thresholds);
+            expect(configurations(&format!("classify {variant} {rows} {count}"), &found, &expected));
+        }
+    }
+}
+
+#[test]
+fn a_device_without_subgroups_refuses_the_kernels_that_need_them() {
+    let Some(context) = gpu::context_with(None, wgpu::Features::empty()) else { return };
+    assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL_SUBGROUPS))).is_err());
+    assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL))).is_ok());
+}
+
+#[test]
+fn the_device_tells_its_time_where_it_has_a_clock() {
+    let network = network(660, &[20, 200, 784], Activation::Relu, Activation::Relu);
+    let Some(context) = gpu::context_with(None, wgpu::Features::empty()) else { return };
+    let without = GpuDevice::new(context, Arc::clone(&network)).unwrap();
+    without.forward(0..2, &matrix(661, 20, 9)).unwrap();
+    assert_eq!(without.kernel_seconds(), None);
+    assert_eq!(CpuDevice::new(Arc::clone(&network)).kernel_seconds(), None);
+
+    let device = gpu::device(&network).unwrap();
+    if !device.context().adapter().timestamps {
+        assert_eq!(device.kernel_seconds(), None);
+        return;
+    }
+    assert_eq!(device.kernel_seconds(), Some(0.0));
+    let codes = matrix(662, 20, 2000);
+    let began = std::time::Instant::now();
+    let observations = device.forward(0..2, &codes).unwrap();
+    let forward = device.kernel_seconds().unwrap();
+    assert!(forward > 0.0 && forward < began.elapsed().as_secs_f64(), "{forward}");
+    let began = std::time::Instant::now();
+    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 30 };
+    device.descend_f32(&observations, &codes, &steps).unwrap();
+    let descent = device.kernel_seconds().unwrap() - forward;
+    assert!(descent > forward && descent < began.elapsed().as_secs_f64(), "{descent} after {forward}");
+}

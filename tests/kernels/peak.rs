@@ -1,0 +1,77 @@
+//! The recurrence that measures a device's peak: every form of it against the closed form, so that what is timed is what is
+//! counted.
+
+use nalgebra::DMatrix;
+use unrelu::cpu::peak::{CHAINS, REGISTERS, Recurrence, peak, start, vectorised};
+
+use crate::compare::{Outcome, expect, matrices};
+
+/// `aʳ·x₀ + b·(1 − aʳ)/(1 − a)` after `r` steps, for the first `chains` chains.
+fn closed_form(chains: usize, recurrence: &Recurrence) -> Vec<f64> {
+    let Recurrence { factor, addend, .. } = *recurrence;
+    let power = factor.powf(recurrence.steps() as f64);
+    (0..chains).map(|chain| power * start(chain) + addend * (1.0 - power) / (1.0 - factor)).collect()
+}
+
+fn compared(name: &str, found: &[f64], recurrence: &Recurrence, allowed: f64) -> Outcome {
+    let column = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);
+    let expected = closed_form(found.len(), recurrence);
+    matrices(name, &column(found), &column(&expected), &DMatrix::from_element(found.len(), 1, allowed))
+}
+
+/// 3 to 10 rounds: after these the chains still lie far apart.
+fn recurrences() -> [Recurrence; 3] {
+    let other = Recurrence { factor: 0.9921875, addend: 0.03125, rounds: 3 };
+    [Recurrence::towards_one(4), Recurrence::towards_one(10), other]
+}
+
+#[test]
+fn the_twin_follows_the_closed_form() {
+    for recurrence in recurrences() {
+        expect(compared("peak, twin", &peak(40, &recurrence), &recurrence, 1e-12));
+    }
+}
+
+#[test]
+fn registers_follow_the_closed_form() {
+    for recurrence in recurrences() {
+        let (ends, lanes) = vectorised(&recurrence);
+        assert_eq!(ends.len(), REGISTERS);
+        assert!([2, 4, 8].contains(&lanes), "{lanes} numbers a register");
+        expect(compared("peak, registers", &ends, &recurrence, 1e-12));
+    }
+}
+
+#[test]
+fn one_step_more_or_less_would_be_found() {
+    let recurrence = Recurrence::towards_one(10);
+    let mut ends = peak(128, &recurrence);
+    // A chain that is still far from where all end.
+    ends[1000] = recurrence.factor * ends[1000] + recurrence.addend;
+    assert!(compared("peak, a step more", &ends, &recurrence, IN_SINGLE).is_err());
+    let fewer = Recurrence { rounds: 9, ..recurrence };
+    assert!(compared("peak, a round less", &peak(4, &fewer), &recurrence, IN_SINGLE).is_err());
+}
+
+/// f32 rounds each step by 2⁻²³ at most (the chains stay below 4), and what is left of it falls by the factor in every further
+/// step: 320 steps come to at most 320 · 2⁻²³.
+const IN_SINGLE: f64 = 320.0 / 8_388_608.0;
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_kernel_follows_the_closed_form_and_its_twin() {
+    let Some(context) = crate::fixtures::gpu::context(None) else { return };
+    for workgroups in [1, 19] {
+        let kernel = unrelu::gpu::peak::PeakKernel::new(&context, Some(workgroups)).unwrap();
+        for recurrence in recurrences() {
+            kernel.run(&context, &recurrence).unwrap();
+            let ends: Vec<f64> = kernel.ends(&context).unwrap().into_iter().map(f64::from).collect();
+            assert_eq!(ends.len(), kernel.invocations() * CHAINS);
+            expect(compared("peak, kernel", &ends, &recurrence, IN_SINGLE));
+            let twin = peak(kernel.invocations(), &recurrence);
+            let column = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);
+            let allowed = DMatrix::from_element(ends.len(), 1, IN_SINGLE);
+            expect(matrices("peak, kernel and twin", &column(&ends), &column(&twin), &allowed));
+        }
+    }
+}
