@@ -67,8 +67,9 @@ pub(super) fn recover(
         let projection = projector.project_on(device, &targets, &indices, Some(&warm))?;
         let losses = losses(&operator.apply(&projection.images), &measurements.select_columns(&active));
         for (place, &column) in active.iter().enumerate() {
-            if batch.take(column, place, &projection, losses[place]) {
-                batch.end(column, first_index.wrapping_add(column as u64));
+            let index = indices[place];
+            if batch.take(column, place, &projection, losses[place], index) {
+                batch.end(column, index);
             }
         }
         let lanes = &batch.lanes;
@@ -90,6 +91,8 @@ struct Lane {
     energy: f64,
     /// Of the image it is at; infinite before the first.
     loss: f64,
+    /// Whether it is at an image of some code, and not at zeros.
+    begun: bool,
     converged: bool,
     /// Of this run, and of all.
     iterations: usize,
@@ -143,6 +146,7 @@ impl<'a> Batch<'a> {
                 halvings: 0,
                 energy,
                 loss: f64::INFINITY,
+                begun: false,
                 converged: false,
                 iterations: 0,
                 all_iterations: 0,
@@ -186,7 +190,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes the projection where the loss falls; whether the run has ended.
-    fn take(&mut self, column: usize, place: usize, projection: &Projection, loss: f64) -> bool {
+    fn take(&mut self, column: usize, place: usize, projection: &Projection, loss: f64, index: u64) -> bool {
         let lane = &mut self.lanes[column];
         lane.iterations += 1;
         lane.all_iterations += 1;
@@ -196,6 +200,12 @@ impl<'a> Batch<'a> {
         {
             lane.failure = Some(format!("no projection: {why}"));
         }
+        if !lane.begun && !(loss < lane.energy) {
+            // No better than an image of zeros, from which no step leads on: the run begins at a random code instead.
+            self.begin(column, index, 0);
+            return self.lanes[column].iterations >= self.options.iterations;
+        }
+        lane.begun = true;
         let image = projection.images.column(place);
         let change = (image - self.images.column(column)).norm();
         let is_small = change <= self.options.tolerance * lane.step / lane.first_step * image.norm();
@@ -233,10 +243,18 @@ impl<'a> Batch<'a> {
             return;
         }
         lane.restarts += 1;
-        lane.loss = f64::INFINITY;
-        (lane.step, lane.halvings, lane.iterations) = (lane.first_step, 0, 0);
+        lane.iterations = 0;
+        let run = lane.restarts;
+        self.begin(column, index, run);
+    }
+
+    /// Begins a run at a random code.
+    fn begin(&mut self, column: usize, index: u64, run: usize) {
+        let lane = &mut self.lanes[column];
+        lane.begun = true;
+        (lane.loss, lane.step, lane.halvings) = (f64::INFINITY, lane.first_step, 0);
         let k = self.codes.nrows();
-        let run = start_index(index, lane.restarts);
+        let run = start_index(index, run);
         let code = DMatrix::from_vec(k, 1, normal_vector(self.options.seed, Domain::Start, run, k));
         let image = self.projector.images(&code);
         self.codes.set_column(column, &code.column(0));
