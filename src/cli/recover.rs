@@ -344,6 +344,16 @@ impl Args {
         Ok(Options { way: self.way.way(self.seed), inversion })
     }
 
+    /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.
+    fn told_as(&self, recoverer: &Recoverer) -> batch::Options {
+        let options = recoverer.inverter().options().clone();
+        match self.way.direct() {
+            Some(Direct::By(_)) => options,
+            Some(Direct::Best) => batch::Options { method: Method::Best(BestMethod::default()), ..options },
+            None => batch::Options { method: Method::Descent(DescentOptions::default()), refine: false, ..options },
+        }
+    }
+
     fn check_picture(&self, network: &Network) -> Result<()> {
         let Some(picture) = &self.picture else { return Ok(()) };
         ImageSize::of(network.observation_length(), self.image)?;
@@ -437,11 +447,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text = match (args.json, args.way.direct()) {
-        (true, _) => summary::json(&totals)?,
-        (false, Some(Direct::By(_))) => summary::text(&totals, recoverer.inverter().options()),
-        (false, _) => summary::iterative(&totals, recoverer.inverter().options()),
-    };
+    let text = if args.json { summary::json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

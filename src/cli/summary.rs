@@ -18,15 +18,7 @@ pub fn json(summary: &Summary) -> Result<String> {
 
 /// The summary as a person reads it.
 pub fn text(summary: &Summary, options: &Options) -> String {
-    of_run(summary, options, matches!(options.method, Method::Layerwise(_)))
-}
-
-/// The same of a recovery that is neither layer-wise nor refined at the end, whatever its projections are.
-pub fn iterative(summary: &Summary, options: &Options) -> String {
-    of_run(summary, &Options { refine: false, ..options.clone() }, false)
-}
-
-fn of_run(summary: &Summary, options: &Options, layerwise: bool) -> String {
+    let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
     let mut text = format!(
         "{}: {} {good}, {} {doubtful}, {} failed\n{}",

@@ -1,11 +1,13 @@
 //! `unrelu bench recovery`: codes from linear measurements, every way on the same ones, against what they determine.
 //!
 //! [`case`] says what is measured, [`contest`] runs the ways beside the *limit*, the local minimum of `½‖A G(z) − y‖²` that descent
-//! from the true code ends at, [`table`] is what a person reads.
+//! from the true code ends at, [`table`] is what a person reads; [`warm`] measures what a
+//! projector's warm starts save.
 
 pub mod case;
 pub mod contest;
 pub mod table;
+pub mod warm;
 
 use super::subject::Subject;
 use crate::error::{Error, Result};

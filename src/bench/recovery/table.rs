@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::contest::{Row, SUCCESS};
+use super::warm;
 use crate::bench::processor;
 
 /// What stands above all.
@@ -42,6 +43,23 @@ fn line(row: &Row) -> String {
         row.seconds.map_or_else(dash, |seconds| format!("{seconds:.4}")),
     ];
     format!("| {} |\n", cells.join(" | "))
+}
+
+/// What warm starts save.
+pub fn projections(rows: &[warm::Row]) -> String {
+    let mut text = "| network | moved by | ms without | ms with a warm start | ratio | from it alone |\n|---|---|---|---|---|---|\n".to_owned();
+    for row in rows {
+        text += &format!(
+            "| {} | {:.0e} | {:.3} | {:.3} | {:.1} | {:.0} % |\n",
+            row.network,
+            row.moved,
+            row.cold_ms,
+            row.warm_ms,
+            row.cold_ms / row.warm_ms,
+            100.0 * row.from_warm_start
+        );
+    }
+    text
 }
 
 fn number(value: f64) -> String {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use unrelu::bench::recovery::case::Case;
 use unrelu::bench::recovery::contest::Contestant;
-use unrelu::bench::recovery::{self, Options, table};
+use unrelu::bench::recovery::{self, Options, table, warm};
 use unrelu::error::{Error, Result};
 
 use super::subjects::SubjectArgs;
@@ -14,12 +14,17 @@ use crate::cli::{Outcome, interrupt, print};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  unrelu bench recovery --quick\n  \
                         unrelu bench recovery --cases hidden:0.5,gaussian:100 --noise 0,0.1 --count 40\n  \
-                        unrelu bench recovery --network net.safetensors --ways direct,pgd-linf-refined --json > rows.json\n\n\
+                        unrelu bench recovery --network net.safetensors --ways direct,pgd-linf-refined --json > rows.json\n  \
+                        unrelu bench recovery --projections\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I).")]
 pub struct Args {
     /// Two cases, no noise, 10 observations: seconds instead of minutes
     #[arg(long)]
     quick: bool,
+
+    /// Measure what warm starts save a projector instead
+    #[arg(long)]
+    projections: bool,
 
     /// Print a list of rows as JSON
     #[arg(long)]
@@ -57,6 +62,11 @@ pub fn run(args: Args) -> Result<Outcome> {
     let subjects = args.subject.subjects()?;
     let (options, json) = (resolve(&args), args.json);
     interrupt::listen();
+    if args.projections {
+        let rows = warm::run(&subjects, options.count, options.threads)?;
+        return print::print(&if json { in_json(&rows)? } else { table::projections(&rows) })
+            .map(|()| Outcome::Complete);
+    }
     if !json {
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         print::print(&table::heading(&options, threads))?;
@@ -66,11 +76,15 @@ pub fn run(args: Args) -> Result<Outcome> {
         false => print::print(&table::lines(rows)),
     })?;
     if json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-        print::print(&(text + "\n"))?;
+        print::print(&in_json(&rows)?)?;
     }
     Ok(Outcome::Complete)
+}
+
+fn in_json(rows: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(rows)
+        .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+    Ok(text + "\n")
 }
 
 fn resolve(args: &Args) -> Options {
