@@ -200,7 +200,7 @@ impl<'a> Batch<'a> {
         {
             lane.failure = Some(format!("no projection: {why}"));
         }
-        if !lane.begun && !(loss < lane.energy) {
+        if !lane.begun && (loss.is_nan() || loss >= lane.energy) {
             // No better than an image of zeros, from which no step leads on: the run begins at a random code instead.
             self.begin(column, index, 0);
             return self.lanes[column].iterations >= self.options.iterations;

@@ -55,7 +55,7 @@ fn all_codes_found(folder: &Folder, least: usize) {
 #[test]
 fn masks_one_for_all_and_one_each() {
     let folder = with_images();
-    let seen = |i: usize, j: usize| (i * 5 + j * 7) % 3 != 0;
+    let seen = |i: usize, j: usize| !(i * 5 + j * 7).is_multiple_of(3);
     folder.write("each.npy", mask(&(0..20).map(|i| (0..64).map(|j| seen(i, j)).collect()).collect::<Vec<_>>()));
     folder.write("all.npy", mask(&[(0..64).map(|j| seen(0, j)).collect()]));
     let report = ["--truth", "truth.npy", "--report", "r.csv", "--force"];
