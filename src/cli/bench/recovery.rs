@@ -71,9 +71,14 @@ pub fn run(args: Args) -> Result<Outcome> {
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         print::print(&table::heading(&options, threads))?;
     }
-    let rows = recovery::run(&options, &subjects, &interrupt::requested, |rows| match json {
-        true => Ok(rows.first().into_iter().for_each(|row| print::note(&format!("{}, {}", row.network, row.case)))),
-        false => print::print(&table::lines(rows)),
+    let rows = recovery::run(&options, &subjects, &interrupt::requested, |rows| {
+        if !json {
+            return print::print(&table::lines(rows));
+        }
+        if let Some(row) = rows.first() {
+            print::note(&format!("{}, {}", row.network, row.case));
+        }
+        Ok(())
     })?;
     if json {
         print::print(&in_json(&rows)?)?;
