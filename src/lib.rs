@@ -32,10 +32,12 @@
 //!    [`best::search`] looks for the lowest from many starts.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
-//! 5. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
+//! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
+//!    [`recover`], codes from linear measurements `y = A G(z) + e`.
+//! 6. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
 //!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`error`].
 //!
@@ -68,6 +70,8 @@ pub mod network;
 pub mod observation;
 #[cfg(feature = "pictures")]
 pub mod pictures;
+pub mod projector;
 pub mod random;
+pub mod recover;
 
 pub use error::{Error, Result};

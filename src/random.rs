@@ -28,6 +28,8 @@ pub enum Domain {
     DescentStart,
     /// Starting codes of the search from many starts.
     Start,
+    /// The rows of a random linear map; the index is the row's.
+    Operator,
 }
 
 impl Domain {
@@ -39,6 +41,7 @@ impl Domain {
             Domain::Noise => 3,
             Domain::DescentStart => 4,
             Domain::Start => 5,
+            Domain::Operator => 6,
         }
     }
 }

@@ -8,9 +8,12 @@ use std::time::Instant;
 use nalgebra::DMatrix;
 
 use super::clocks::Clocks;
+use super::engine::Engine;
+use super::mask::Mask;
 use super::outputs::Outputs;
 use super::summary::Summary;
-use super::{InvertedBatch, Inverter, pipeline};
+use super::{InvertedBatch, pipeline};
+use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;
@@ -22,8 +25,12 @@ use crate::journal::Shard;
 pub struct FileRun {
     /// The observations, `(count, n)`.
     pub observations: NpyReader,
+    /// Which entries were observed, where the file of observations does not say so by `NaN`.
+    pub mask: Option<Mask>,
     /// The network's file, which no output may replace.
     pub network: Option<PathBuf>,
+    /// Further inputs that no output may replace, each with what it is.
+    pub other_inputs: Vec<(&'static str, PathBuf)>,
     /// Where the codes go, `(count, k)`.
     pub codes: PathBuf,
     /// Where the report goes, if anywhere.
@@ -85,6 +92,11 @@ impl From<Stopped> for Error {
 }
 
 impl FileRun {
+    /// The mask among the options that identify a run.
+    pub(super) fn mask_option(&self) -> Result<Option<(String, String)>> {
+        self.mask.as_ref().map(|mask| Ok(("--mask".to_owned(), mask.digest()?))).transpose()
+    }
+
     /// The observations that this run is about.
     pub fn range(&self) -> Range<u64> {
         self.shard.range(self.observations.count() as u64, self.batch.max(1) as u64)
@@ -95,8 +107,8 @@ impl FileRun {
     /// # Errors
     /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape; [`Error::BadOption`] for an output that is also
     /// an input or the other output, or a report of another format.
-    pub fn check(&self, inverter: &Inverter) -> Result<()> {
-        self.observations.check_width(inverter.network().observation_length(), "as the network has outputs")?;
+    pub fn check(&self, engine: &dyn Engine) -> Result<()> {
+        self.observations.check_width(engine.observation_length(), engine.length_comes_from())?;
         if self.observations.count() == 0 {
             return Err(Error::input(
                 self.observations.path().display(),
@@ -105,8 +117,11 @@ impl FileRun {
                 "check how the file was written",
             ));
         }
+        if let Some(mask) = &self.mask {
+            mask.check(&self.observations)?;
+        }
         if let Some(truth) = &self.truth {
-            truth.check_width(inverter.network().code_length(), "as the network's codes have")?;
+            truth.check_width(engine.generator().code_length(), "as the network's codes have")?;
             if truth.count() != self.observations.count() {
                 return Err(Error::input(
                     truth.path().display(),
@@ -119,6 +134,8 @@ impl FileRun {
         let mut inputs = vec![("the observations", self.observations.path())];
         inputs.extend(self.network.as_deref().map(|path| ("the network", path)));
         inputs.extend(self.truth.as_ref().map(|truth| ("the true codes", truth.path())));
+        inputs.extend(self.mask.as_ref().map(|mask| ("the mask", mask.path())));
+        inputs.extend(self.other_inputs.iter().map(|(what, path)| (*what, path.as_path())));
         refuse_overlap("-o", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
             ReportWriter::check_format(report)?;
@@ -133,27 +150,30 @@ impl FileRun {
     /// # Errors
     /// Those of [`Self::check`]; [`Error::Output`] for outputs that exist without `force`, or belong to a run that has not ended, or
     /// to one with other inputs or options; reading failures.
-    pub fn start(mut self, inverter: &Inverter) -> Result<StartedRun<'_>> {
-        self.check(inverter)?;
+    pub fn start(mut self, engine: &dyn Engine) -> Result<StartedRun<'_>> {
+        self.check(engine)?;
         let range = self.range();
-        let (outputs, begun, before) = Outputs::open(&self, inverter, range.clone())?;
+        let (outputs, begun, before) = Outputs::open(&self, engine, range.clone())?;
         let next = range.start + before.observations;
         self.observations.skip_to(next as usize)?;
         if let Some(truth) = &mut self.truth {
             truth.skip_to(next as usize)?;
         }
-        Ok(StartedRun { files: self, inverter, range, outputs, begun, before })
+        if let Some(mask) = &mut self.mask {
+            mask.skip_to(next as usize)?;
+        }
+        Ok(StartedRun { files: self, engine, range, outputs, begun, before })
     }
 
     /// [`Self::start`] and [`StartedRun::run`]. After each batch `progress` is told how many observations are done; `stop` is asked
     /// before each.
     pub fn run(
         self,
-        inverter: &Inverter,
+        engine: &dyn Engine,
         progress: impl FnMut(u64),
         stop: impl Fn() -> bool + Sync,
     ) -> Result<Summary> {
-        Ok(self.start(inverter)?.run(progress, stop)?)
+        Ok(self.start(engine)?.run(progress, stop)?)
     }
 }
 
@@ -161,7 +181,7 @@ impl FileRun {
 #[derive(Debug)]
 pub struct StartedRun<'a> {
     files: FileRun,
-    inverter: &'a Inverter,
+    engine: &'a dyn Engine,
     range: Range<u64>,
     /// `None` where all is done.
     outputs: Option<Outputs>,
@@ -194,13 +214,13 @@ impl StartedRun<'_> {
     pub fn run(self, mut progress: impl FnMut(u64), stop: impl Fn() -> bool + Sync) -> Result<Summary, Stopped> {
         let start = Instant::now();
         let total = self.total();
-        let StartedRun { files, inverter, range, outputs, before, .. } = self;
+        let StartedRun { files, engine, range, outputs, before, .. } = self;
         let Some(mut outputs) = outputs else { return Ok(before) };
         let mut safe = if outputs.is_journaled() { before.observations } else { 0 };
         let clocks = Clocks::default();
         let mut summary = before.clone();
         // Asked before and after, not meanwhile: it takes a turn of the pool, which is busy.
-        summary.device = inverter.device_description();
+        summary.device = engine.inverter().device_description();
         let (mut refine, mut residuals) = (0.0, 0.0);
         let first = range.start + before.observations;
         let source = BatchesOf { files, end: range.end as usize };
@@ -211,13 +231,13 @@ impl StartedRun<'_> {
             }
             summary.seconds = before.seconds;
             summary.seconds.add(&clocks.seconds(refine, residuals, start.elapsed().as_secs_f64()));
-            summary.dispatches = before.dispatches + inverter.device().dispatches();
-            summary.threads = inverter.threads();
+            summary.dispatches = before.dispatches + engine.inverter().device().dispatches();
+            summary.threads = engine.inverter().threads();
         };
-        let outcome = pipeline::run(inverter, &clocks, source, first, stop, |mut batch, truth| {
+        let outcome = pipeline::run(engine, &clocks, source, first, stop, |mut batch, truth| {
             clocks.write.time(|| -> Result<()> {
                 if let Some(truth) = truth {
-                    add_code_errors(&mut batch, &truth);
+                    add_errors(&mut batch, &truth, engine);
                 }
                 outputs.write(&batch)?;
                 summary.add(&batch);
@@ -239,7 +259,7 @@ impl StartedRun<'_> {
                 return Err(Error::Cancelled);
             }
             up_to_date(&mut summary, None);
-            summary.device = inverter.device_description();
+            summary.device = engine.inverter().device_description();
             clocks.write.time(|| outputs.finish(&summary))?;
             up_to_date(&mut summary, None);
             Ok(())
@@ -258,23 +278,43 @@ impl Iterator for BatchesOf {
     type Item = Result<(DMatrix<f64>, Option<DMatrix<f64>>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let FileRun { observations, truth, batch, .. } = &mut self.files;
+        let FileRun { observations, truth, mask, batch, .. } = &mut self.files;
         let most = (*batch).max(1).min(self.end - observations.position());
         if most == 0 {
             return None;
         }
         let read = observations.read_batch(most).transpose()?;
-        Some(read.and_then(|read| {
+        Some(read.and_then(|mut read| {
+            if let Some(mask) = mask {
+                mask.hide(&mut read)?;
+            }
             let truth = truth.as_mut().map(|truth| truth.read_batch(most)).transpose()?;
             Ok((read, truth.flatten()))
         }))
     }
 }
 
-/// `‖z − z*‖₂ / ‖z*‖₂` for each observation; `NaN` where it failed.
-fn add_code_errors(batch: &mut InvertedBatch, truth: &DMatrix<f64>) {
-    for ((row, code), truth) in batch.rows.iter_mut().zip(batch.codes.column_iter()).zip(truth.column_iter()) {
-        let difference = (code - truth).norm();
-        row.code_error = Some(if difference == 0.0 { 0.0 } else { difference / truth.norm() });
+/// `‖z − z*‖₂ / ‖z*‖₂` for each observation, and the same of the images where the report has a column for it; `NaN` where it failed.
+fn add_errors(batch: &mut InvertedBatch, truth: &DMatrix<f64>, engine: &dyn Engine) {
+    for (row, error) in batch.rows.iter_mut().zip(relative_errors(&batch.codes, truth)) {
+        row.code_error = Some(error);
     }
+    if engine.report_columns(true).image_error {
+        let generator = engine.generator();
+        let images = |codes: &DMatrix<f64>| forward(generator, 0..generator.depth(), codes);
+        let errors = engine.inverter().in_pool(|| relative_errors(&images(&batch.codes), &images(truth)));
+        for (row, error) in batch.rows.iter_mut().zip(errors) {
+            row.image_error = Some(error);
+        }
+    }
+}
+
+fn relative_errors(found: &DMatrix<f64>, truth: &DMatrix<f64>) -> Vec<f64> {
+    let pairs = found.column_iter().zip(truth.column_iter());
+    pairs
+        .map(|(found, truth)| {
+            let difference = (found - truth).norm();
+            if difference == 0.0 { 0.0 } else { difference / truth.norm() }
+        })
+        .collect()
 }

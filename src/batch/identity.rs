@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::engine::Engine;
 use super::files::FileRun;
 use super::{BestMethod, Inverter, Method, Options};
 use crate::best::BestOptions;
@@ -17,14 +18,14 @@ use crate::lp::layer::LayerOptions;
 ///
 /// # Errors
 /// Where an input cannot be read: all are read once, for their digests.
-pub(super) fn identity(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<Identity> {
+pub(super) fn identity(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
     let network = run.network.as_ref().map_or("the network given".to_owned(), |path| path.display().to_string());
     Ok(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        network: Source { file: network, digest: network_digest(inverter.network()) },
+        network: Source { file: network, digest: network_digest(engine.generator()) },
         observations: Source::of_file(run.observations.path())?,
         truth: run.truth.as_ref().map(|truth| Source::of_file(truth.path())).transpose()?,
-        options: options_that_matter(inverter),
+        options: engine.options_that_matter().into_iter().chain(run.mask_option()?).collect(),
         count: run.observations.count() as u64,
         batch: run.batch.max(1) as u64,
         first: range.start,
@@ -34,7 +35,7 @@ pub(super) fn identity(run: &FileRun, inverter: &Inverter, range: Range<u64>) ->
 }
 
 /// Options that change an answer, as the command line names them. Each field is named here, so that a new one is not forgotten.
-fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> {
+pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> {
     let Options {
         method,
         refine,

@@ -5,8 +5,10 @@
 //! from a file to a file with a [`crate::journal`], [`merge`] joins what shards wrote, and [`summary`] adds up what came of them.
 
 mod clocks;
+pub mod engine;
 pub mod files;
 mod identity;
+pub mod mask;
 pub mod merge;
 mod options;
 mod outputs;
@@ -41,7 +43,8 @@ use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 pub use options::{BestMethod, Method, Options, SolverChoice};
-use rows::{best_row, empty_row, layerwise_row, residual};
+use rows::layerwise_row;
+pub(crate) use rows::{best_row, empty_row, residual};
 use stream::Stream;
 
 /// What came of a batch: one column, or row, an observation.
@@ -168,10 +171,14 @@ impl Inverter {
         match &self.options.method {
             Method::Layerwise(_) => {
                 let layers = (1..=self.network.depth()).rev().collect();
-                Columns { layers, code_error, iterations: false, search: false }
+                Columns { layers, code_error, image_error: false, iterations: false, search: false }
             }
-            Method::Descent(_) => Columns { layers: Vec::new(), code_error, iterations: true, search: false },
-            Method::Best(_) => Columns { layers: Vec::new(), code_error, iterations: false, search: true },
+            Method::Descent(_) => {
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: true, search: false }
+            }
+            Method::Best(_) => {
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: false, search: true }
+            }
         }
     }
 
@@ -199,8 +206,28 @@ impl Inverter {
         Ok(batch)
     }
 
+    /// The network as the searches on its linear regions read it.
+    pub(crate) fn packed(&self) -> &PackedNetwork {
+        &self.packed
+    }
+
+    /// The network, to be held beside this.
+    pub(crate) fn shared_network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
+    }
+
+    /// Runs `work` on this inverter's threads.
+    pub(crate) fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
     /// The first half of a batch: codes from the method, on `device` and the pool.
-    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+    pub(crate) fn solve(
+        &self,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+    ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
         self.pool.install(|| {
             let mut times = BatchTimes::default();
@@ -214,7 +241,7 @@ impl Inverter {
     }
 
     /// The second half: refinement, and the residuals of the codes as they will be written.
-    fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
+    pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
         self.pool.install(|| {
             if self.options.refine {

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::engine::Engine;
 use super::files::{Begun, FileRun, Journaling};
 use super::identity::identity;
 use super::summary::Summary;
-use super::{InvertedBatch, Inverter, totals};
+use super::{InvertedBatch, totals};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
@@ -32,12 +33,12 @@ const SYNCS_APART: u32 = 20;
 
 impl Outputs {
     /// Begins the outputs, or takes them up: with where that is, and what was done before. No outputs where all is done.
-    pub fn open(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+    pub fn open(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
         let nothing = Summary::default();
         match run.journaling {
             Journaling::Off => {
                 check_outputs(run)?;
-                Ok((Some(Self::begin(run, inverter, None)?), Begun::Afresh, nothing))
+                Ok((Some(Self::begin(run, engine, None)?), Begun::Afresh, nothing))
             }
             Journaling::Begin => {
                 check_outputs(run)?;
@@ -45,17 +46,17 @@ impl Outputs {
                 if !run.force {
                     refuse_to_discard(run)?;
                 }
-                let identity = identity(run, inverter, range)?;
-                Ok((Some(Self::begin(run, inverter, Some(&identity))?), Begun::Afresh, nothing))
+                let identity = identity(run, engine, range)?;
+                Ok((Some(Self::begin(run, engine, Some(&identity))?), Begun::Afresh, nothing))
             }
-            Journaling::Resume => Self::resume(run, inverter, range),
+            Journaling::Resume => Self::resume(run, engine, range),
         }
     }
 
-    fn begin(run: &FileRun, inverter: &Inverter, identity: Option<&Identity>) -> Result<Self> {
-        let width = inverter.network().code_length();
-        let mut codes = NpyWriter::create(&run.codes, width, inverter.options().codes_as, run.force)?;
-        let columns = inverter.report_columns(run.truth.is_some());
+    fn begin(run: &FileRun, engine: &dyn Engine, identity: Option<&Identity>) -> Result<Self> {
+        let width = engine.generator().code_length();
+        let mut codes = NpyWriter::create(&run.codes, width, engine.inverter().options().codes_as, run.force)?;
+        let columns = engine.report_columns(run.truth.is_some());
         let report = run.report.as_deref().map(|path| ReportWriter::create(path, columns, run.force));
         let mut report = report.transpose()?;
         let journal = identity.map(|identity| Journal::create(&run.codes, identity)).transpose()?;
@@ -68,13 +69,13 @@ impl Outputs {
         Ok(Outputs { codes, report, journal, sync_due: None })
     }
 
-    fn resume(run: &FileRun, inverter: &Inverter, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
-        let identity = identity(run, inverter, range)?;
+    fn resume(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+        let identity = identity(run, engine, range)?;
         let found = journal::find(&run.codes)?.filter(|found| !is_stale(found, run));
         let Some(found) = found else {
             check_outputs(run)?;
             journal::check_place(&run.codes)?;
-            let outputs = Self::begin(run, inverter, Some(&identity))?;
+            let outputs = Self::begin(run, engine, Some(&identity))?;
             return Ok((Some(outputs), Begun::NothingToResume, Summary::default()));
         };
         refuse_differences(&found, &identity)?;
@@ -85,17 +86,18 @@ impl Outputs {
         let verified = found.verified(&run.codes, run.report.as_deref())?;
         let lost = found.done() - verified.done;
         let Some(last) = found.entry(verified.entries)? else {
-            let outputs = Self::begin(run, inverter, Some(&identity))?;
+            let outputs = Self::begin(run, engine, Some(&identity))?;
             let begun = if lost == 0 { Begun::NothingToResume } else { Begun::Resumed { done: 0, lost } };
             return Ok((Some(outputs), begun, Summary::default()));
         };
         let before = totals_of(last, &found)?;
-        let width = inverter.network().code_length();
-        let mut codes = NpyWriter::resume(&run.codes, width, inverter.options().codes_as, verified.done, run.force)?;
+        let width = engine.generator().code_length();
+        let mut codes =
+            NpyWriter::resume(&run.codes, width, engine.inverter().options().codes_as, verified.done, run.force)?;
         codes.track(Some(verified.codes));
         let mut report = None;
         if let (Some(path), Some(tracker)) = (&run.report, verified.report) {
-            let columns = inverter.report_columns(run.truth.is_some());
+            let columns = engine.report_columns(run.truth.is_some());
             let mut writer = ReportWriter::resume(path, columns, tracker.extent().bytes, run.force)?;
             writer.track(Some(tracker));
             report = Some(writer);

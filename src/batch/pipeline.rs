@@ -19,6 +19,7 @@ use std::thread;
 use nalgebra::DMatrix;
 
 use super::clocks::Clocks;
+use super::engine::Engine;
 use super::overlap::Overlapped;
 use super::{InvertedBatch, Inverter};
 use crate::error::Result;
@@ -85,7 +86,7 @@ impl Inverter {
 
 /// [`Inverter::pipeline`] on these clocks.
 pub(super) fn run<T, S>(
-    inverter: &Inverter,
+    engine: &dyn Engine,
     clocks: &Clocks,
     source: S,
     first_index: u64,
@@ -108,11 +109,11 @@ where
             let (solved, from_lane) = sync_channel(WAITING);
             to_lanes.push(to_lane);
             from_lanes.push(from_lane);
-            scope.spawn(move || solve(inverter, clocks, stop, read, solved));
+            scope.spawn(move || solve(engine, clocks, stop, read, solved));
         }
         let (finished, results) = sync_channel(0);
         scope.spawn(move || read(clocks, source, first_index, stop, to_lanes));
-        scope.spawn(move || finish(inverter, clocks, from_lanes, finished));
+        scope.spawn(move || finish(engine, clocks, from_lanes, finished));
         let outcome = results.iter().try_for_each(|result: Result<Solved<T>>| {
             let Solved { tag, batch, .. } = result?;
             sink(batch, tag)
@@ -153,20 +154,19 @@ fn read<T, S>(
 
 /// A lane: solves what it is given, one batch after the other.
 fn solve<T>(
-    inverter: &Inverter,
+    engine: &dyn Engine,
     clocks: &Clocks,
     stop: &impl Fn() -> bool,
     batches: Receiver<Result<ReadBatch<T>>>,
     solved: SyncSender<Result<Solved<T>>>,
 ) {
-    let device = Overlapped { device: inverter.device(), clocks };
+    let device = Overlapped { device: engine.inverter().device(), clocks };
     for batch in batches {
         if stop() {
             return;
         }
         let result = batch.and_then(|ReadBatch { first_index, observations, tag }| {
-            let batch =
-                clocks.pool.time(|| clocks.solve.time(|| inverter.solve(&device, &observations, first_index)))?;
+            let batch = clocks.pool.time(|| clocks.solve.time(|| engine.solve(&device, &observations, first_index)))?;
             Ok(Solved { observations, tag, batch })
         });
         if solved.send(result).is_err() {
@@ -177,7 +177,7 @@ fn solve<T>(
 
 /// Takes the lanes' batches in order and completes them. The first lane that has ended ends the run.
 fn finish<T>(
-    inverter: &Inverter,
+    engine: &dyn Engine,
     clocks: &Clocks,
     lanes: Vec<Receiver<Result<Solved<T>>>>,
     finished: SyncSender<Result<Solved<T>>>,
@@ -185,7 +185,7 @@ fn finish<T>(
     for lane in lanes.iter().cycle() {
         let Ok(mut result) = lane.recv() else { return };
         if let Ok(Solved { observations, batch, .. }) = &mut result {
-            clocks.pool.time(|| clocks.finish.time(|| inverter.complete(observations, batch)));
+            clocks.pool.time(|| clocks.finish.time(|| engine.complete(observations, batch)));
         }
         let is_last = result.is_err();
         if finished.send(result).is_err() || is_last {

@@ -5,7 +5,7 @@ use crate::formats::report::{ObservationRow, Residual, SearchRow, Status};
 use crate::lp::Inversion;
 use crate::observation::unusable;
 
-pub(super) fn empty_row(index: u64, status: Status) -> ObservationRow {
+pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
     ObservationRow {
         index,
         status,
@@ -16,6 +16,7 @@ pub(super) fn empty_row(index: u64, status: Status) -> ObservationRow {
         iterations: None,
         search: None,
         code_error: None,
+        image_error: None,
         layers: Vec::new(),
     }
 }
@@ -30,7 +31,7 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
     ObservationRow { clamped: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
 }
 
-pub(super) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: &BestAnswer) -> ObservationRow {
+pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: &BestAnswer) -> ObservationRow {
     let status = match unusable(observation) {
         Some(why) => Status::Failed(why),
         None if answer.found == 0 => Status::Failed("no run ended at a finite loss".to_owned()),
@@ -48,7 +49,7 @@ pub(super) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: 
 }
 
 /// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
-pub(super) fn residual(observation: &[f64], output: &[f64]) -> Residual {
+pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
     let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
     for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
         let difference = (g - x).abs();

@@ -53,6 +53,12 @@ pub struct Summary {
     /// Code errors up to [`SUCCESS_ERROR`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successes: Option<u64>,
+    /// Relative errors of the images, where a recovery knows the true ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_error: Option<Distribution>,
+    /// Image errors up to [`SUCCESS_ERROR`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_successes: Option<u64>,
     /// The device, as it was at the end.
     pub device: String,
     /// Kernels run on it.
@@ -156,6 +162,10 @@ impl Summary {
                 self.code_error.get_or_insert_default().add(error);
                 *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
             }
+            if let Some(error) = row.image_error {
+                self.image_error.get_or_insert_default().add(error);
+                *self.image_successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
+            }
         }
         let (seconds, times) = (&mut self.seconds, &batch.times);
         seconds.classify += times.layers.classify.as_secs_f64();
@@ -205,6 +215,8 @@ impl Summary {
             residual_l2_relative,
             code_error,
             successes,
+            image_error,
+            image_successes,
             device,
             dispatches,
             threads,
@@ -240,6 +252,12 @@ impl Summary {
         }
         if let Some(successes) = successes {
             *self.successes.get_or_insert(0) += successes;
+        }
+        if let Some(error) = image_error {
+            self.image_error.get_or_insert_default().merge(error);
+        }
+        if let Some(successes) = image_successes {
+            *self.image_successes.get_or_insert(0) += successes;
         }
         self.device.clone_from(device);
         self.threads = *threads;

@@ -232,7 +232,7 @@ impl LocalSearch<'_> {
 }
 
 /// How much the slope of an activation changes at 0; `None` where it has no kink.
-fn bend(activation: Activation) -> Option<f64> {
+pub(super) fn bend(activation: Activation) -> Option<f64> {
     match activation {
         Activation::Relu => Some(1.0),
         Activation::LeakyRelu(slope) => Some(1.0 - slope),

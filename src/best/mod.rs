@@ -2,10 +2,12 @@
 //!
 //! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of that region is a least-squares
 //! solution. [`local_search`] goes from a code to a local minimum across regions, [`kinks`] to one that lies between them, exactly.
-//! [`refine`] does that once, from a code that another method found; [`search`] does it from many starts, until the lowest
-//! loss has been found often enough. What is to be low is the [`Objective`]: for `l1` and `linf` [`absolute`] goes on by linear programs.
+//! [`refine`] does that once, from a code that another method found, and [`follow`] from the answer to an observation that has moved
+//! since; [`search`] does it from many starts, until the lowest loss has been found often enough. What is to be low is the
+//! [`Objective`]: for `l1` and `linf` [`absolute`] goes on by linear programs.
 
 pub mod absolute;
+pub mod follow;
 pub mod gradients;
 pub mod kinks;
 pub mod layerwise;
@@ -23,6 +25,7 @@ pub mod sensitivities;
 pub mod starts;
 pub mod uniqueness;
 
+pub use follow::{Followed, follow_batch};
 pub use objective::Objective;
 pub use packed_network::PackedNetwork;
 pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use nalgebra::{DMatrix, DVector};
+
 use crate::lp::solver::interior_point::lanes::{LANE, Lane, lanes_for, numbers_mut};
 use crate::network::{Activation, Layer, Network};
 
@@ -70,12 +72,25 @@ impl PackedNetwork {
         PackedNetwork { network, layers }
     }
 
+    /// Packs `A G(z)`: `network`, and the linear map `matrix` (measurements × `n`) of its output as one more layer. Unlike in a
+    /// [`Network`], a sigmoid or tanh may then stand before the last layer: the search does without inverting single layers.
+    ///
+    /// # Panics
+    /// If `matrix` does not have one column an output of the network.
+    pub fn measured_by(network: impl Into<Arc<Network>>, matrix: &DMatrix<f64>) -> Self {
+        let mut packed = Self::new(network);
+        assert_eq!(matrix.ncols(), packed.observation_length(), "columns of the linear map");
+        let bias = DVector::zeros(matrix.nrows());
+        packed.layers.push(PackedLayer::new(&Layer { weight: matrix.clone(), bias, activation: Activation::Identity }));
+        packed
+    }
+
     /// The layers, from the code outwards.
     pub fn layers(&self) -> &[PackedLayer] {
         &self.layers
     }
 
-    /// The network.
+    /// The network, without the linear map of [`Self::measured_by`].
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -85,14 +100,14 @@ impl PackedNetwork {
         self.network.code_length()
     }
 
-    /// `n`.
+    /// Entries of an observation: `n`, or the measurements of a linear map.
     pub fn observation_length(&self) -> usize {
-        self.network.observation_length()
+        self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// Whether `G` is affine as long as no unit switches: not for a sigmoid or tanh output.
+    /// Whether the map is affine as long as no unit switches: not with a sigmoid or tanh in it.
     pub fn is_piecewise_linear(&self) -> bool {
-        self.layers.last().is_some_and(|layer| is_piecewise_linear(layer.activation))
+        self.layers.iter().all(|layer| is_piecewise_linear(layer.activation))
     }
 }
 

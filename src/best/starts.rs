@@ -6,10 +6,11 @@
 use serde::Serialize;
 
 use super::linearisation::{LEAST_DAMPING, Linearisation};
-use super::packed_network::PackedNetwork;
+use super::packed_network::{PackedLayer, PackedNetwork};
 use super::point::Point;
 use super::region::Region;
 use super::sensitivities::gradient_of_unit;
+use crate::network::Activation;
 use crate::random::{Domain, normal_vector};
 
 /// Where a run began.
@@ -101,7 +102,9 @@ impl Flips {
         if self.linear.form(network, point, &self.region, observation) {
             self.linear.factor(LEAST_DAMPING * self.linear.scale());
             let hidden = network.layers().len() - 1;
-            for (layer, packed) in network.layers()[..hidden].iter().enumerate() {
+            let has_kinks =
+                |layer: &PackedLayer| matches!(layer.activation, Activation::Relu | Activation::LeakyRelu(_));
+            for (layer, packed) in network.layers()[..hidden].iter().enumerate().filter(|(_, layer)| has_kinks(layer)) {
                 for unit in 0..packed.units {
                     let a = point.received(layer)[unit];
                     let reach = self.reach(network, layer, unit);

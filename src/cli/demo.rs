@@ -86,6 +86,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     generate(&network, &args)?;
     let run = FileRun {
         network: Some(file("network.safetensors")),
+        mask: None,
+        other_inputs: Vec::new(),
         observations: NpyReader::open(&file("observations.npy"))?,
         codes: file("codes.npy"),
         report: Some(file("report.jsonl")),

@@ -267,6 +267,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     let run = FileRun {
         observations,
         network: Some(args.network.network),
+        mask: None,
+        other_inputs: Vec::new(),
         codes: args.output.clone(),
         report: args.report,
         truth,
@@ -310,7 +312,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
 
-fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
+pub fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
     match begun {
         Begun::Afresh => {}
         Begun::NothingToResume => print::note("nothing to resume: beginning at the beginning"),

@@ -8,14 +8,18 @@ mod device_args;
 mod devices;
 mod generate;
 mod going_on;
+mod image_size;
 mod inspect;
 mod interrupt;
 mod invert;
 mod merge;
 mod network_args;
+mod picture;
 mod print;
 mod progress;
 mod random_network;
+mod recover;
+mod recovery_picture;
 mod summary;
 
 use std::io::{self, Write};
@@ -57,8 +61,10 @@ macro_rules! subcommands {
 
 subcommands! {
     Invert => invert,
+    Recover => recover,
     Merge => merge,
     Generate => generate,
+    Picture => picture,
     RandomNetwork => random_network,
     Inspect => inspect,
     Devices => devices,

@@ -3,12 +3,33 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Time between two lines where there is no bar. A run that is shorter than this prints none.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// What to say beside the count, from any thread.
+pub struct Aside {
+    bar: Option<ProgressBar>,
+    last: Mutex<Instant>,
+}
+
+impl Aside {
+    /// Beside the bar at once; without one, as a line now and then.
+    pub fn tell(&self, words: impl FnOnce() -> String) {
+        if let Some(bar) = &self.bar {
+            return bar.set_message(words());
+        }
+        let Ok(mut last) = self.last.lock() else { return };
+        if last.elapsed() >= BETWEEN_LINES {
+            *last = Instant::now();
+            let _ = writeln!(io::stderr(), "{}", words());
+        }
+    }
+}
 
 /// Progress towards a known number of items.
 pub struct Progress {
@@ -39,6 +60,15 @@ impl Progress {
         Progress { label, from, total, begun, display }
     }
 
+    /// A place for what else there is to say.
+    pub fn aside(&self) -> Aside {
+        let bar = match &self.display {
+            Display::Bar(bar) => Some(bar.clone()),
+            Display::Lines { .. } => None,
+        };
+        Aside { bar, last: Mutex::new(self.begun) }
+    }
+
     /// `done` of the items are done.
     pub fn set(&mut self, done: u64) {
         match &mut self.display {
@@ -65,7 +95,7 @@ fn bar(label: &'static str, from: u64, total: u64) -> ProgressBar {
     bar.reset_eta();
     // The template is a constant, and a bar in the default style is better than none.
     if let Ok(style) =
-        ProgressStyle::with_template("{prefix} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left")
+        ProgressStyle::with_template("{prefix} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}")
     {
         bar.set_style(style.progress_chars("=> "));
     }

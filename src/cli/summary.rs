@@ -56,6 +56,10 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         let _ = writeln!(text, "code error, relative:    {}", spread(error));
         let _ = writeln!(text, "code error up to {SUCCESS_ERROR:e}: {}", share(successes));
     }
+    if let (Some(error), Some(successes)) = (&summary.image_error, summary.image_successes) {
+        let _ = writeln!(text, "image error, relative:   {}", spread(error));
+        let _ = writeln!(text, "image error up to {SUCCESS_ERROR:e}: {}", share(successes));
+    }
     if layerwise {
         let retried = match summary.retries {
             0 => String::new(),

@@ -129,6 +129,9 @@ pub struct ObservationRow {
     /// `‖z − z*‖₂ / ‖z*‖₂` to the true code, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,
+    /// `‖G(z) − G(z*)‖₂ / ‖G(z*)‖₂` to the true image, where a recovery knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_error: Option<f64>,
     /// The layer-wise methods' layers, the last first.
     pub layers: Vec<LayerRow>,
 }
@@ -164,6 +167,8 @@ pub struct Columns {
     pub layers: Vec<usize>,
     /// Whether true codes are known.
     pub code_error: bool,
+    /// Whether true images are.
+    pub image_error: bool,
     /// Whether the method counts iterations for the observation as a whole.
     pub iterations: bool,
     /// Whether the method searches from many starts.
@@ -284,6 +289,7 @@ impl Columns {
             names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
         }
         names.extend(self.code_error.then(|| "code_error".to_owned()));
+        names.extend(self.image_error.then(|| "image_error".to_owned()));
         for layer in &self.layers {
             names.extend(LAYER_NAMES.map(|name| format!("layer{layer}_{name}")));
         }
@@ -318,6 +324,9 @@ impl Columns {
         }
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
+        }
+        if self.image_error {
+            fields.push(row.image_error.map_or_else(String::new, number));
         }
         for layer in &self.layers {
             match row.layers.iter().find(|row| row.layer == *layer) {

@@ -12,6 +12,7 @@ mod invert;
 mod outputs;
 mod picking_layers;
 mod random_network;
+mod recover;
 mod resume;
 mod runs;
 mod shards;

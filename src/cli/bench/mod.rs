@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod lp;
+mod recovery;
 mod subjects;
 mod throughput;
 
@@ -12,7 +13,8 @@ use super::Outcome;
 /// Measure this machine: side-by-side tables, each in one run
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  unrelu bench lp --quick\n  unrelu bench throughput --quick\n  unrelu bench accuracy --quick"
+    after_help = "Examples:\n  unrelu bench lp --quick\n  unrelu bench throughput --quick\n  unrelu bench accuracy --quick\n  \
+                  unrelu bench recovery --quick"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -23,6 +25,7 @@ pub struct Args {
 enum What {
     Accuracy(accuracy::Args),
     Lp(lp::Args),
+    Recovery(recovery::Args),
     Throughput(throughput::Args),
 }
 
@@ -30,6 +33,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     match args.what {
         What::Accuracy(args) => accuracy::run(args),
         What::Lp(args) => lp::run(args),
+        What::Recovery(args) => recovery::run(args),
         What::Throughput(args) => throughput::run(args),
     }
 }

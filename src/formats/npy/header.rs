@@ -23,6 +23,8 @@ pub enum ElementType {
     F32,
     /// Bytes, scaled by 1/255 when they are read.
     U8,
+    /// Truth values, read as 0 and 1.
+    Bool,
 }
 
 impl ElementType {
@@ -31,7 +33,7 @@ impl ElementType {
         match self {
             ElementType::F64 => 8,
             ElementType::F32 => 4,
-            ElementType::U8 => 1,
+            ElementType::U8 | ElementType::Bool => 1,
         }
     }
 
@@ -40,6 +42,7 @@ impl ElementType {
             ElementType::F64 => "<f8",
             ElementType::F32 => "<f4",
             ElementType::U8 => "|u1",
+            ElementType::Bool => "|b1",
         }
     }
 }
@@ -250,6 +253,7 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
         "f8" => Ok((ElementType::F64, order == '>')),
         "f4" => Ok((ElementType::F32, order == '>')),
         "u1" | "B" => Ok((ElementType::U8, false)),
+        "b1" | "?" => Ok((ElementType::Bool, false)),
         "O" => refuse(
             format!("Python objects ({name}), which are never unpickled"),
             "make a rectangular array of numbers: numpy.stack(array).astype(numpy.float64)",

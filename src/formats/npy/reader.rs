@@ -153,6 +153,7 @@ fn decode(bytes: &[u8], header: &Header) -> Vec<f64> {
         (ElementType::F64, true) => decode_with(bytes, f64::from_be_bytes),
         (ElementType::F32, false) => decode_with(bytes, |chunk| f64::from(f32::from_le_bytes(chunk))),
         (ElementType::F32, true) => decode_with(bytes, |chunk| f64::from(f32::from_be_bytes(chunk))),
+        (ElementType::Bool, _) => bytes.iter().map(|byte| f64::from(u8::from(*byte != 0))).collect(),
         (ElementType::U8, _) => bytes.iter().map(|byte| f64::from(*byte) / 255.0).collect(),
     }
 }

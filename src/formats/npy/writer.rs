@@ -124,7 +124,9 @@ impl NpyWriter {
 fn check_type(element_type: ElementType) -> Result<()> {
     match element_type {
         ElementType::F64 | ElementType::F32 => Ok(()),
-        ElementType::U8 => Err(Error::option("the element type of the output", "u8", "f64 or f32")),
+        ElementType::U8 | ElementType::Bool => {
+            Err(Error::option("the element type of the output", "bytes", "f64 or f32"))
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl From<ElementType> for Precision {
         match stored_as {
             ElementType::U8 => Precision::U8,
             ElementType::F32 => Precision::F32,
-            ElementType::F64 => Precision::F64,
+            ElementType::F64 | ElementType::Bool => Precision::F64,
         }
     }
 }

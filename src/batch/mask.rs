@@ -1,0 +1,128 @@
+//! Which entries of each observation were observed, from a `.npy` beside the observations: one row for all of them, or one each.
+//!
+//! Read along with the observations, batch by batch; an entry that is masked becomes `NaN`, and from there on unobserved
+//! entries are the same thing however they were said.
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use crate::error::{Error, Result};
+use crate::formats::extent::digest_of_file;
+use crate::formats::npy::{ElementType, NpyReader};
+
+/// An open file of masks: 1 (or `True`) where an entry was observed, 0 where not.
+#[derive(Debug)]
+pub struct Mask {
+    reader: NpyReader,
+    /// Whether the file has one mask, for all observations.
+    shared: Option<Vec<bool>>,
+}
+
+impl Mask {
+    /// Opens `path`, of shape `(1, n)` or `(count, n)`: bool, u8 (anything but 0 is observed), f32 or f64 (0 and 1 only).
+    ///
+    /// # Errors
+    /// [`Error::Input`] for another kind of file, or a mask for all observations that hides everything.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut reader = NpyReader::open(path)?;
+        let mut shared = None;
+        if reader.count() == 1
+            && let Some(row) = reader.read_batch(1)?
+        {
+            let observed = row.iter().map(|&x| is_observed(&reader, x)).collect::<Result<Vec<bool>>>()?;
+            if !observed.contains(&true) {
+                return Err(hides_everything(path, "a mask of zeros only"));
+            }
+            shared = Some(observed);
+        }
+        Ok(Mask { reader, shared })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.reader.path()
+    }
+
+    /// Refuses a mask that does not belong to these observations, or leaves none of them anything.
+    pub fn check(&self, observations: &NpyReader) -> Result<()> {
+        let what = format!("as {} has", observations.path().display());
+        self.reader.check_width(observations.width(), &what)?;
+        if self.shared.is_some() {
+            return Ok(());
+        }
+        if self.reader.count() != observations.count() {
+            return Err(Error::input(
+                self.path().display(),
+                format!("{} masks", self.reader.count()),
+                format!("one for all observations, or {}, one for each", observations.count()),
+                "check that masks and observations belong together",
+            ));
+        }
+        // As a rule the first row tells.
+        let mut all = NpyReader::open(self.path())?;
+        while let Some(rows) = all.read_batch(64)? {
+            if rows.iter().any(|x| *x != 0.0) {
+                return Ok(());
+            }
+        }
+        Err(hides_everything(self.path(), "masks of zeros only"))
+    }
+
+    /// Of what the file holds.
+    pub fn digest(&self) -> Result<String> {
+        digest_of_file(self.path())
+    }
+
+    /// The mask that the next batch begins with.
+    pub fn skip_to(&mut self, index: usize) -> Result<()> {
+        if self.shared.is_some() { Ok(()) } else { self.reader.skip_to(index) }
+    }
+
+    /// Sets what the next masks hide to `NaN`. `observations`: `n` × count.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a number that is neither 0 nor 1; reading failures.
+    pub fn hide(&mut self, observations: &mut DMatrix<f64>) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            for mut observation in observations.column_iter_mut() {
+                hide(&mut observation, shared);
+            }
+            return Ok(());
+        }
+        let masks = self.reader.read_batch(observations.ncols())?;
+        for (mut observation, mask) in observations.column_iter_mut().zip(masks.iter().flat_map(DMatrix::column_iter)) {
+            let observed = mask.iter().map(|&x| is_observed(&self.reader, x)).collect::<Result<Vec<bool>>>()?;
+            hide(&mut observation, &observed);
+        }
+        Ok(())
+    }
+}
+
+fn hide<'a>(observation: impl IntoIterator<Item = &'a mut f64>, observed: &[bool]) {
+    for (x, _) in observation.into_iter().zip(observed).filter(|(_, observed)| !**observed) {
+        *x = f64::NAN;
+    }
+}
+
+fn is_observed(reader: &NpyReader, x: f64) -> Result<bool> {
+    let is_byte = matches!(reader.element_type(), ElementType::U8 | ElementType::Bool);
+    if is_byte || x == 0.0 || x == 1.0 {
+        return Ok(x != 0.0);
+    }
+    Err(Error::input(
+        reader.path().display(),
+        format!("the number {x}"),
+        "1 where an entry was observed and 0 where not",
+        "save mask.astype(bool)",
+    ))
+}
+
+fn hides_everything(path: &Path, found: &str) -> Error {
+    Error::input(
+        path.display(),
+        found,
+        "at least one observed entry",
+        "write 1 (or True) where an entry was observed; perhaps the mask is the wrong way round",
+    )
+}

@@ -1,0 +1,270 @@
+//! The ways on the same measurements of one network's images.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nalgebra::DMatrix;
+use serde::Serialize;
+
+use super::Options;
+use super::case::Case;
+use crate::batch::{self, Method};
+use crate::bench::subject::Subject;
+use crate::best::local_search::LocalSearch;
+use crate::best::{BestOptions, PackedNetwork, RefineOptions, refine_batch};
+use crate::cpu::forward::forward;
+use crate::descent::{DescentOptions, Optimizer};
+use crate::device::DeviceChoice;
+use crate::error::{Error, Result};
+use crate::lp::layer::LayerOptions;
+use crate::random::{Domain, normal_vector};
+use crate::recover::operators::Operator;
+use crate::recover::{self, ProjectedOptions, Recoverer, Way};
+
+/// Observations that a way gets at a time; between two of these its time is looked at.
+pub const CHUNK: usize = 20;
+/// An image, or a code, counts as recovered up to this relative error.
+pub const SUCCESS: f64 = 1e-3;
+/// Of the codes and the noise.
+const SEEDS: [u64; 2] = [3, 4];
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contestant {
+    /// The search from many starts on `½‖A G(z) − y‖²`.
+    Search,
+    /// Projected gradient descent, `linf` and refinement as the projection.
+    ProjectedLinf,
+    /// Projected gradient descent, gradient descent as the projection: 100 steps each, from the last code.
+    ProjectedDescent,
+    /// Gradient descent on `½‖A G(z) − y‖²`: Adam, 1,000 steps from each of ten random codes.
+    Descent,
+    /// Linear programs layer by layer without the hidden pixels, refined.
+    Layerwise,
+}
+
+impl Contestant {
+    /// All of them.
+    pub const ALL: [Contestant; 5] = [
+        Contestant::Search,
+        Contestant::ProjectedLinf,
+        Contestant::ProjectedDescent,
+        Contestant::Descent,
+        Contestant::Layerwise,
+    ];
+
+    fn options(self, threads: Option<usize>) -> recover::Options {
+        let layerwise = Method::Layerwise(LayerOptions::default());
+        let descent = DescentOptions::default();
+        let (way, method, refine) = match self {
+            Contestant::Search => (Way::Search(BestOptions::default()), layerwise, false),
+            Contestant::ProjectedLinf => (Way::Projected(ProjectedOptions::default()), layerwise, true),
+            Contestant::ProjectedDescent => {
+                let options = ProjectedOptions { iterations: 1000, ..ProjectedOptions::default() };
+                (Way::Projected(options), Method::Descent(DescentOptions { iterations: 100, ..descent }), false)
+            }
+            Contestant::Descent => {
+                let options = DescentOptions { optimizer: Optimizer::Adam, restarts: 9, ..descent };
+                (Way::Direct, Method::Descent(options), false)
+            }
+            Contestant::Layerwise => (Way::Direct, layerwise, true),
+        };
+        let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
+        recover::Options { way, inversion }
+    }
+
+    fn takes_part(self, case: Case) -> bool {
+        self != Contestant::Layerwise || case.is_mask()
+    }
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Contestant::Search => "direct",
+            Contestant::ProjectedLinf => "pgd-linf-refined",
+            Contestant::ProjectedDescent => "pgd-descent",
+            Contestant::Descent => "direct-descent",
+            Contestant::Layerwise => "layer-wise",
+        })
+    }
+}
+
+impl FromStr for Contestant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Contestant::ALL.map(|contestant| contestant.to_string()).join(", ");
+        let named = Contestant::ALL.into_iter().find(|contestant| contestant.to_string() == text);
+        named.ok_or_else(|| format!("found `{text}`, expected {}", known()))
+    }
+}
+
+/// What came of one way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The network.
+    pub network: String,
+    /// What was measured.
+    pub case: String,
+    /// Noise, as a share of the root mean square of the measurements.
+    pub noise: f64,
+    /// The way, or `limit`.
+    pub way: String,
+    /// Observations that it got.
+    pub observations: usize,
+    /// Median and 90th percentile of the relative error of the images; a failure counts as infinite.
+    pub median: f64,
+    /// See `median`.
+    pub percentile_90: f64,
+    /// Images with a relative error up to [`SUCCESS`].
+    pub images_recovered: usize,
+    /// Codes likewise.
+    pub codes_recovered: usize,
+    /// Observations that determine their code locally: the Jacobian of the measurements has full rank at the truth.
+    pub determined: usize,
+    /// Of these, images recovered.
+    pub determined_recovered: usize,
+    /// Median of the outer iterations, where the way has some.
+    pub iterations: Option<f64>,
+    /// Wall-clock seconds an image; `None` for the limit.
+    pub seconds: Option<f64>,
+}
+
+/// One network's measurements, with what is known of them.
+pub struct Contest<'a> {
+    subject: &'a Subject,
+    case: Case,
+    noise: f64,
+    options: &'a Options,
+    operator: Box<dyn Operator>,
+    codes: DMatrix<f64>,
+    images: DMatrix<f64>,
+    measurements: DMatrix<f64>,
+    determined: Vec<bool>,
+}
+
+impl<'a> Contest<'a> {
+    /// Draws codes and noise, each by its index, and measures.
+    ///
+    /// # Errors
+    /// Where images cannot be measured so.
+    pub fn new(subject: &'a Subject, case: Case, noise: f64, options: &'a Options) -> Result<Self> {
+        let network = &subject.network;
+        let (k, count) = (network.code_length(), options.count);
+        let codes: Vec<f64> =
+            (0..count as u64).flat_map(|index| normal_vector(SEEDS[0], Domain::Code, index, k)).collect();
+        let codes = DMatrix::from_vec(k, count, codes);
+        let images = forward(network, 0..network.depth(), &codes);
+        let operator = case.operator(network.observation_length())?;
+        let exact = hidden(case, operator.apply(&images));
+        let mut measurements = exact.clone();
+        for (index, mut y) in (0_u64..).zip(measurements.column_iter_mut()) {
+            let measured: Vec<f64> = y.iter().copied().filter(|y| !y.is_nan()).collect();
+            let size = (measured.iter().map(|y| y * y).sum::<f64>() / measured.len().max(1) as f64).sqrt();
+            let drawn = normal_vector(SEEDS[1], Domain::Noise, index, y.len());
+            y.iter_mut().zip(drawn).for_each(|(y, e)| *y += noise * size * e);
+        }
+        let mut contest =
+            Contest { subject, case, noise, options, operator, codes, images, measurements, determined: Vec::new() };
+        let packed = contest.packed();
+        let mut search = LocalSearch::new(&packed);
+        contest.determined = (exact.column_iter().zip(contest.codes.column_iter()))
+            .map(|(y, code)| {
+                search.go_to(y.as_slice(), code.as_slice());
+                search.settle(y.as_slice(), 1);
+                search.is_determined(y.as_slice())
+            })
+            .collect();
+        Ok(contest)
+    }
+
+    fn packed(&self) -> PackedNetwork {
+        let network = Arc::clone(&self.subject.network);
+        match self.operator.matrix() {
+            Some(matrix) => PackedNetwork::measured_by(network, &matrix),
+            None => PackedNetwork::new(network),
+        }
+    }
+
+    /// Runs the limit and the ways.
+    ///
+    /// # Errors
+    /// Those of the ways, and [`Error::Cancelled`].
+    pub fn run(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Row>> {
+        let mut limit = self.codes.clone();
+        refine_batch(&self.packed(), &self.measurements, &mut limit, &RefineOptions::default());
+        let mut rows = vec![self.row("limit", &limit, None, None)];
+        for way in self.options.ways.iter().filter(|way| way.takes_part(self.case)) {
+            let network = Arc::clone(&self.subject.network);
+            let operator = self.case.operator(network.observation_length())?;
+            let recoverer = Recoverer::new(network, operator, way.options(self.options.threads))?;
+            let (mut codes, mut iterations): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+            let (mut seconds, mut done) = (0.0, 0);
+            while done < self.options.count && (done == 0 || seconds < self.options.seconds) {
+                if cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let count = CHUNK.min(self.options.count - done);
+                let chunk = self.measurements.columns(done, count).into_owned();
+                let start = Instant::now();
+                let found = recoverer.recover(&chunk)?;
+                seconds += start.elapsed().as_secs_f64();
+                codes.extend(found.codes.iter());
+                iterations.extend(found.rows.iter().filter_map(|row| row.iterations.map(f64::from)));
+                done += count;
+            }
+            let codes = DMatrix::from_vec(self.codes.nrows(), done, codes);
+            let iterations = (!iterations.is_empty()).then(|| quantile(iterations, 0.5));
+            rows.push(self.row(&way.to_string(), &codes, iterations, Some(seconds / done as f64)));
+        }
+        Ok(rows)
+    }
+
+    fn row(&self, way: &str, codes: &DMatrix<f64>, iterations: Option<f64>, seconds: Option<f64>) -> Row {
+        let network = &self.subject.network;
+        let images = forward(network, 0..network.depth(), codes);
+        let errors = errors(&images, &self.images);
+        let recovered = |column: &usize| errors[*column] <= SUCCESS;
+        let determined = || (0..errors.len()).filter(|column| self.determined[*column]);
+        Row {
+            network: self.subject.name.clone(),
+            case: self.case.to_string(),
+            noise: self.noise,
+            way: way.to_owned(),
+            observations: errors.len(),
+            median: quantile(errors.clone(), 0.5),
+            percentile_90: quantile(errors.clone(), 0.9),
+            images_recovered: (0..errors.len()).filter(recovered).count(),
+            codes_recovered: self::errors(codes, &self.codes).into_iter().filter(|error| *error <= SUCCESS).count(),
+            determined: determined().count(),
+            determined_recovered: determined().filter(recovered).count(),
+            iterations,
+            seconds,
+        }
+    }
+}
+
+fn hidden(case: Case, mut measurements: DMatrix<f64>) -> DMatrix<f64> {
+    case.hide(&mut measurements);
+    measurements
+}
+
+/// Relative errors of columns, of as many as were found; infinite where there is none.
+fn errors(found: &DMatrix<f64>, truth: &DMatrix<f64>) -> Vec<f64> {
+    let pairs = found.column_iter().zip(truth.column_iter());
+    let error = |(found, truth): (nalgebra::DVectorView<f64>, nalgebra::DVectorView<f64>)| {
+        let error = (found - truth).norm() / truth.norm();
+        if error.is_nan() { f64::INFINITY } else { error }
+    };
+    pairs.map(error).collect()
+}
+
+/// The number below which a share `q` lies.
+fn quantile(mut numbers: Vec<f64>, q: f64) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let place = (q * numbers.len() as f64).ceil() as usize;
+    numbers.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}

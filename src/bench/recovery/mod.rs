@@ -1,0 +1,89 @@
+//! `unrelu bench recovery`: codes from linear measurements, every way on the same ones, against what they determine.
+//!
+//! [`case`] says what is measured, [`contest`] runs the ways beside the *limit*, the local minimum of `½‖A G(z) − y‖²` that descent
+//! from the true code ends at, [`table`] is what a person reads; [`warm`] measures what a
+//! projector's warm starts save.
+
+pub mod case;
+pub mod contest;
+pub mod table;
+pub mod warm;
+
+use super::subject::Subject;
+use crate::error::{Error, Result};
+use case::Case;
+use contest::{Contest, Contestant, Row};
+
+/// What is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The measurements; those that a network's images allow.
+    pub cases: Vec<Case>,
+    /// Sizes of the Gaussian noise, as shares of the root mean square of an observation's measurements.
+    pub noises: Vec<f64>,
+    /// The ways.
+    pub ways: Vec<Contestant>,
+    /// Observations a case.
+    pub count: usize,
+    /// Seconds after which a way gets no further observations of a case; it gets [`contest::CHUNK`] at least.
+    pub seconds: f64,
+    /// Threads of the pool; `None` takes the processors that the process may use.
+    pub threads: Option<usize>,
+}
+
+impl Options {
+    /// Every case and way, without noise and with 10 %, 200 observations.
+    pub fn full() -> Self {
+        Options {
+            cases: Case::usual(),
+            noises: vec![0.0, 0.1],
+            ways: Contestant::ALL.to_vec(),
+            count: 200,
+            seconds: 20.0,
+            threads: None,
+        }
+    }
+
+    /// For a first look: two cases without noise, 10 observations.
+    pub fn quick() -> Self {
+        let cases = vec![Case::Hidden(0.5), Case::Gaussian(100)];
+        Options { cases, noises: vec![0.0], count: 10, seconds: 0.5, ..Self::full() }
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.count == 0 {
+            return Err(Error::option("--count", "0", "at least 1"));
+        }
+        if let Some(noise) = self.noises.iter().find(|noise| !(**noise >= 0.0 && noise.is_finite())) {
+            return Err(Error::option("--noise", noise.to_string(), "a share that is not negative"));
+        }
+        if !(self.seconds >= 0.0 && self.seconds.is_finite()) {
+            return Err(Error::option("--seconds", self.seconds.to_string(), "a number that is not negative"));
+        }
+        Ok(())
+    }
+}
+
+/// Measures every case on every network, and hands the rows of each, with its noise, to `each` as soon as they are there.
+///
+/// # Errors
+/// Bad options, those of the ways, [`Error::Cancelled`] where `cancelled` says so, and what `each` returns.
+pub fn run(
+    options: &Options,
+    subjects: &[Subject],
+    cancelled: &dyn Fn() -> bool,
+    mut each: impl FnMut(&[Row]) -> Result<()>,
+) -> Result<Vec<Row>> {
+    options.validate()?;
+    let mut all = Vec::new();
+    for subject in subjects {
+        for case in options.cases.iter().filter(|case| case.fits(subject)) {
+            for &noise in &options.noises {
+                let rows = Contest::new(subject, *case, noise, options)?.run(cancelled)?;
+                each(&rows)?;
+                all.extend(rows);
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,105 @@
+//! `unrelu bench recovery`.
+
+use std::path::Path;
+
+use unrelu::bench::recovery::case::Case;
+use unrelu::bench::recovery::contest::Contestant;
+use unrelu::bench::recovery::{self, Options, table, warm};
+use unrelu::error::{Error, Result};
+
+use super::subjects::SubjectArgs;
+use crate::cli::{Outcome, interrupt, print};
+
+/// Codes from linear measurements: every way on the same ones, beside what they determine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  unrelu bench recovery --quick\n  \
+                        unrelu bench recovery --cases hidden:0.5,gaussian:100 --noise 0,0.1 --count 40\n  \
+                        unrelu bench recovery --network net.safetensors --ways direct,pgd-linf-refined --json > rows.json\n  \
+                        unrelu bench recovery --projections\n\n\
+                        Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I).")]
+pub struct Args {
+    /// Two cases, no noise, 10 observations: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Measure what warm starts save a projector instead
+    #[arg(long)]
+    projections: bool,
+
+    /// Print a list of rows as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// What is measured [default: all of docs/RECOVERY.md]
+    #[arg(long, value_name = "hidden:SHARE|centre|lower|gaussian:M|average:B,…", value_delimiter = ',')]
+    cases: Vec<Case>,
+
+    /// Noise, as shares of the root mean square of the measurements [default: 0,0.1]
+    #[arg(long, value_name = "SHARE,…", value_delimiter = ',')]
+    noise: Vec<f64>,
+
+    /// Only these of direct, pgd-linf-refined, pgd-descent, direct-descent and layer-wise
+    #[arg(long, value_name = "WAY,…", value_delimiter = ',')]
+    ways: Vec<Contestant>,
+
+    /// Observations a case [default: 200, with --quick 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// Threads [default: the processors this process may use]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Seconds after which a way gets no further observations of a case [default: 20, with --quick 0.5]
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let subjects = args.subject.subjects()?;
+    let (options, json) = (resolve(&args), args.json);
+    interrupt::listen();
+    if args.projections {
+        let rows = warm::run(&subjects, options.count, options.threads)?;
+        return print::print(&if json { in_json(&rows)? } else { table::projections(&rows) })
+            .map(|()| Outcome::Complete);
+    }
+    if !json {
+        let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
+        print::print(&table::heading(&options, threads))?;
+    }
+    let rows = recovery::run(&options, &subjects, &interrupt::requested, |rows| {
+        if !json {
+            return print::print(&table::lines(rows));
+        }
+        if let Some(row) = rows.first() {
+            print::note(&format!("{}, {}", row.network, row.case));
+        }
+        Ok(())
+    })?;
+    if json {
+        print::print(&in_json(&rows)?)?;
+    }
+    Ok(Outcome::Complete)
+}
+
+fn in_json(rows: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(rows)
+        .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
+    Ok(text + "\n")
+}
+
+fn resolve(args: &Args) -> Options {
+    let usual = if args.quick { Options::quick() } else { Options::full() };
+    Options {
+        cases: if args.cases.is_empty() { usual.cases } else { args.cases.clone() },
+        noises: if args.noise.is_empty() { usual.noises } else { args.noise.clone() },
+        ways: if args.ways.is_empty() { usual.ways } else { args.ways.clone() },
+        count: args.count.map_or(usual.count, |count| count as usize),
+        seconds: args.seconds.unwrap_or(usual.seconds),
+        threads: args.threads,
+    }
+}

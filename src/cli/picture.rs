@@ -1,0 +1,95 @@
+//! `unrelu picture`: observations side by side.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+use unrelu::error::{Error, Result};
+use unrelu::formats::npy::NpyReader;
+use unrelu::formats::output::refuse_overlap;
+use unrelu::pictures::{Grid, Row, write_grid};
+
+use super::Outcome;
+use super::image_size::ImageSize;
+
+/// Draw observations side by side: one row of images a file, as a PNG
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  unrelu picture truth.npy observations.npy recovered.npy -o grid.png --image 28x28 \
+                  --labels truth,observed,recovered\n\n\
+                  Pixels that are NaN are red. Black is 0 and below; white, which all rows share, is said below the images. \
+                  `unrelu generate` makes images of codes."
+)]
+pub struct Args {
+    /// Files of images, a .npy of shape (count, height · width) each
+    #[arg(required = true, value_name = "ROWS.npy")]
+    rows: Vec<PathBuf>,
+
+    /// The picture
+    #[arg(short, long, value_name = "GRID.png")]
+    output: PathBuf,
+
+    /// Height and width of one image [default: square]
+    #[arg(long, value_name = "HxW")]
+    image: Option<ImageSize>,
+
+    /// What stands beside the rows [default: the names of the files]
+    #[arg(long, value_delimiter = ',', value_name = "TEXT,…")]
+    labels: Option<Vec<String>>,
+
+    /// Images a row
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+
+    /// The first image, counted from 0
+    #[arg(long, value_name = "I", default_value_t = 0)]
+    first: usize,
+
+    /// Stands above the images
+    #[arg(long)]
+    title: Option<String>,
+
+    /// Replace a picture that exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    if let Some(labels) = args.labels.as_ref().filter(|labels| labels.len() != args.rows.len()) {
+        let expected = format!("{}, one for each file", args.rows.len());
+        return Err(Error::option("--labels", format!("{} labels", labels.len()), expected));
+    }
+    let inputs: Vec<(&str, &Path)> = args.rows.iter().map(|path| ("an input", path.as_path())).collect();
+    refuse_overlap("-o", &args.output, &inputs)?;
+    let mut rows = Vec::with_capacity(args.rows.len());
+    let mut size = None;
+    for (place, path) in args.rows.iter().enumerate() {
+        let reader = NpyReader::open(path)?;
+        match size {
+            None => size = Some(ImageSize::of(reader.width(), args.image)?),
+            Some(size) => reader.check_width(size.height * size.width, &format!("as images of {size} have"))?,
+        }
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let label = args.labels.as_ref().map_or(name, |labels| labels[place].clone());
+        rows.push(Row { label, images: some_rows(reader, args.first, args.count as usize)? });
+    }
+    let Some(ImageSize { height, width }) = size else {
+        return Err(Error::option("ROWS.npy", "nothing", "at least one file"));
+    };
+    let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
+    let captions = (args.first..args.first + columns).map(|index| index.to_string()).collect();
+    write_grid(&args.output, &Grid { title: args.title, captions, rows, height, width }, args.force)?;
+    Ok(Outcome::Complete)
+}
+
+/// Up to `count` rows of a file, from `first` on, one a column.
+pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DMatrix<f64>> {
+    if first >= reader.count() {
+        return Err(Error::option(
+            "--first",
+            first.to_string(),
+            format!("less than {}, the rows of {}", reader.count(), reader.path().display()),
+        ));
+    }
+    reader.skip_to(first)?;
+    Ok(reader.read_batch(count)?.unwrap_or_else(|| DMatrix::zeros(reader.width(), 0)))
+}

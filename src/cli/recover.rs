@@ -1,0 +1,459 @@
+//! `unrelu recover`: latent codes from linear measurements, file to file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use unrelu::batch::engine::Engine;
+use unrelu::batch::files::{FileRun, Journaling, Stopped};
+use unrelu::batch::mask::Mask;
+use unrelu::batch::{self, BestMethod, Method};
+use unrelu::best::BestOptions;
+use unrelu::descent::DescentOptions;
+use unrelu::error::{Error, Result};
+use unrelu::formats::npy::NpyReader;
+use unrelu::formats::output::{check_free, refuse_overlap};
+use unrelu::journal::Shard;
+use unrelu::lp::formulation::target::Precision;
+use unrelu::lp::formulation::{self, Tolerances};
+use unrelu::lp::layer::LayerOptions;
+use unrelu::network::Network;
+use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
+use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Way};
+
+use super::device_args::DeviceArgs;
+use super::generate::StoredAs;
+use super::image_size::ImageSize;
+use super::network_args::NetworkArgs;
+use super::progress::Progress;
+use super::recovery_picture::{self, Pictured};
+use super::{Outcome, going_on, interrupt, invert, print, summary};
+
+/// Recover codes from linear measurements y = A G(z) + e: some of the pixels, random projections, averages, any matrix
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  unrelu recover net.safetensors images.npy -o codes.npy --mask mask.npy --picture recovered.png\n  \
+                  unrelu recover net.safetensors y.npy -o codes.npy --gaussian 100 --seed 1 --truth truth.npy\n  \
+                  unrelu recover net.safetensors small.npy -o codes.npy --average 4 --image 28x28\n  \
+                  unrelu recover net.safetensors y.npy -o codes.npy --operator A.npy --inner linf --refine\n\n\
+                  By default the squared error of the measurements is minimised directly from many starts (--direct). \
+                  --inner METHOD takes projected gradient descent instead, with an inversion of the generator as the \
+                  projection. `unrelu generate` makes images of the codes. --resume, reports and exit codes are those \
+                  of `unrelu invert`."
+)]
+pub struct Args {
+    #[command(flatten)]
+    network: NetworkArgs,
+
+    /// The measurements, a .npy of shape (count, m): f64, f32, or u8 (scaled by 1/255); NaN where not measured
+    measurements: PathBuf,
+
+    /// Where the codes go, a .npy of shape (count, k); NaN where a recovery failed
+    #[arg(short, long, value_name = "CODES.npy")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    operator: OperatorArgs,
+
+    #[command(flatten)]
+    way: WayArgs,
+
+    /// What counts as reproduced, in every measurement; and the tolerance that the search of a layer-wise method starts from
+    #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
+    epsilon: f64,
+
+    /// Seed of the random operator and of random starting codes
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Observations a batch, of which at most seven are in memory; runs are resumed and shards are cut between batches
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+
+    /// One row an observation: status, residuals of the measurements, iterations, errors
+    #[arg(long, value_name = "REPORT.csv|.jsonl")]
+    report: Option<PathBuf>,
+
+    /// The true codes, to add errors of codes and images and the success rates
+    #[arg(long, value_name = "CODES.npy")]
+    truth: Option<PathBuf>,
+
+    /// Draw the first images: truth (with --truth), measurements, recovered
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+
+    /// Further codes to draw, such as those of another method; may be given again
+    #[arg(long, value_name = "CODES.npy", requires = "picture")]
+    beside: Vec<PathBuf>,
+
+    /// Height and width of one image [default: square]
+    #[arg(long, value_name = "HxW")]
+    image: Option<ImageSize>,
+
+    /// What the codes are stored as
+    #[arg(long, default_value = "f64")]
+    dtype: StoredAs,
+
+    /// Go on where an earlier run of this command ended; without one, begin at the beginning
+    #[arg(long)]
+    resume: bool,
+
+    /// Do the I-th of N parts of the measurements only, counted from 1; `unrelu merge` joins what the parts wrote
+    #[arg(long, value_name = "I/N", conflicts_with = "picture")]
+    shard: Option<Shard>,
+
+    /// Replace outputs that exist, and discard what a run that has not ended has done (unless --resume goes on with it)
+    #[arg(long)]
+    force: bool,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured. Without any of these: the pixels, NaN where not.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What was measured (one of these; none: the pixels that are not NaN)")]
+#[group(multiple = false)]
+struct OperatorArgs {
+    /// Some pixels: a .npy of shape (1, n) or (count, n), bool or u8 or 0 and 1, of what was observed
+    #[arg(long, value_name = "MASK.npy")]
+    mask: Option<PathBuf>,
+
+    /// Any linear map: a .npy of shape (m, n)
+    #[arg(long, value_name = "A.npy")]
+    operator: Option<PathBuf>,
+
+    /// M random projections, entries N(0, 1/M) drawn from --seed
+    #[arg(long, value_name = "M")]
+    gaussian: Option<usize>,
+
+    /// Averages of blocks of B × B pixels
+    #[arg(long, value_name = "B")]
+    average: Option<usize>,
+}
+
+/// How codes are found.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "How")]
+struct WayArgs {
+    /// Minimise ½‖A G(z) − y‖² itself: by Levenberg–Marquardt from many starts (best), or by gradient descent; or, with some of the
+    /// pixels, layer by layer without the others [default: best]
+    #[arg(
+        long,
+        value_name = "best|descent|linf|l1|relaxed|exact",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "best",
+        value_parser = parse_direct,
+        conflicts_with = "inner"
+    )]
+    direct: Option<Direct>,
+
+    /// Projected gradient descent, with this method as the projection onto the generator's range
+    #[arg(long, value_name = "linf|l1|relaxed|exact|descent|best", value_parser = parse_inner)]
+    inner: Option<Inner>,
+
+    /// Refine what the method finds on its linear region (with --inner, every projection)
+    #[arg(long)]
+    refine: bool,
+
+    /// Most starts an observation, with --direct or --inner best [default: 400]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    starts: Option<u32>,
+
+    /// Step of the gradient: with --inner in units in which A keeps lengths [default: 0.5], with --direct=descent that of the descent
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    step: Option<f64>,
+
+    /// Most iterations of a run, the outer ones with --inner [default: 300; 1000 with --direct=descent]
+    #[arg(long, value_name = "N")]
+    iterations: Option<usize>,
+
+    /// Share of the last change that is added before a step, with --inner [default: 0]
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    momentum: Option<f64>,
+
+    /// Further runs from random codes; the best is kept [default: 0]
+    #[arg(long, value_name = "N")]
+    restarts: Option<usize>,
+
+    /// Most iterations of a projection, with --inner descent [default: 1000]
+    #[arg(long, value_name = "N")]
+    inner_iterations: Option<usize>,
+
+    /// Factor by which the tolerance of a layer-wise method grows [default: 1.2]
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    growth: Option<f64>,
+}
+
+/// `--direct`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Direct {
+    Best,
+    By(Inner),
+}
+
+/// A method of inversion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Inner {
+    Layerwise(formulation::Method),
+    Descent,
+    Best,
+}
+
+const EXPECTED: &str = "expected best, descent, linf, l1, relaxed or exact";
+
+fn parse_inner(text: &str) -> Result<Inner, String> {
+    match text {
+        "descent" => Ok(Inner::Descent),
+        "best" => Ok(Inner::Best),
+        _ => text.parse().map(Inner::Layerwise).map_err(|_| EXPECTED.to_owned()),
+    }
+}
+
+fn parse_direct(text: &str) -> Result<Direct, String> {
+    match text {
+        "best" => Ok(Direct::Best),
+        _ => parse_inner(text)
+            .map(Direct::By)
+            .map_err(|_| "expected best, descent, linf, l1, relaxed or exact".to_owned()),
+    }
+}
+
+impl OperatorArgs {
+    fn operator(&self, pixels: usize, image: Option<ImageSize>, seed: u64) -> Result<Box<dyn Operator>> {
+        if let Some(path) = &self.operator {
+            return Ok(Box::new(Dense::from_file(path, pixels)?));
+        }
+        if let Some(measurements) = self.gaussian {
+            return Ok(Box::new(Dense::gaussian(measurements, pixels, seed)?));
+        }
+        if let Some(block) = self.average {
+            let size = ImageSize::of(pixels, image)?;
+            return Ok(Box::new(BlockAverage::new(size.height, size.width, block)?));
+        }
+        Ok(Box::new(Pixels(pixels)))
+    }
+}
+
+impl WayArgs {
+    fn direct(&self) -> Option<Direct> {
+        self.direct.or(if self.inner.is_none() { Some(Direct::Best) } else { None })
+    }
+
+    /// Refuses options that the way has no use for: whoever gave them expects something of them.
+    fn refuse_idle_options(&self) -> Result<()> {
+        let direct = self.direct();
+        let (is_best, is_inner) = (direct == Some(Direct::Best), self.inner.is_some());
+        let descends = direct == Some(Direct::By(Inner::Descent));
+        let layerwise =
+            matches!(direct, Some(Direct::By(Inner::Layerwise(_)))) || matches!(self.inner, Some(Inner::Layerwise(_)));
+        let given = [
+            ("--refine", self.refine, !is_best, "--inner, or --direct with another method than best"),
+            ("--starts", self.starts.is_some(), is_best || self.inner == Some(Inner::Best), "--direct or --inner best"),
+            ("--step", self.step.is_some(), is_inner || descends, "--inner or --direct=descent"),
+            ("--iterations", self.iterations.is_some(), is_inner || descends, "--inner or --direct=descent"),
+            ("--momentum", self.momentum.is_some(), is_inner, "--inner"),
+            ("--restarts", self.restarts.is_some(), is_inner || descends, "--inner or --direct=descent"),
+            (
+                "--inner-iterations",
+                self.inner_iterations.is_some(),
+                self.inner == Some(Inner::Descent),
+                "--inner descent",
+            ),
+            ("--growth", self.growth.is_some(), layerwise, "a layer-wise method"),
+        ];
+        match given.into_iter().find(|(_, is_given, has_use, _)| *is_given && !has_use) {
+            Some((option, .., wanted)) => {
+                Err(Error::option(option, "given where it has no use", format!("{wanted} with it")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn search(&self, seed: u64) -> BestOptions {
+        let starts = self.starts.map_or(BestOptions::default().starts, |starts| starts as usize);
+        BestOptions { starts, seed, ..BestOptions::default() }
+    }
+
+    fn way(&self, seed: u64) -> Way {
+        match self.direct() {
+            Some(Direct::Best) => Way::Search(self.search(seed)),
+            Some(Direct::By(_)) => Way::Direct,
+            None => {
+                let default = ProjectedOptions::default();
+                Way::Projected(ProjectedOptions {
+                    step: self.step.unwrap_or(default.step),
+                    momentum: self.momentum.unwrap_or(default.momentum),
+                    iterations: self.iterations.unwrap_or(default.iterations),
+                    restarts: self.restarts.unwrap_or(default.restarts),
+                    seed,
+                    ..default
+                })
+            }
+        }
+    }
+
+    fn method(&self, tolerances: Tolerances, seed: u64) -> Method {
+        let default = DescentOptions::default();
+        match (self.direct(), self.inner) {
+            (Some(Direct::By(Inner::Layerwise(method))), _) | (None, Some(Inner::Layerwise(method))) => {
+                Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() })
+            }
+            (Some(Direct::By(Inner::Descent)), _) => Method::Descent(DescentOptions {
+                step: self.step,
+                iterations: self.iterations.unwrap_or(default.iterations),
+                restarts: self.restarts.unwrap_or(default.restarts),
+                seed,
+                ..default
+            }),
+            (None, Some(Inner::Descent)) => {
+                let iterations = self.inner_iterations.unwrap_or(default.iterations);
+                Method::Descent(DescentOptions { iterations, seed, ..default })
+            }
+            (Some(Direct::By(Inner::Best)), _) | (None, Some(Inner::Best)) => {
+                Method::Best(BestMethod { search: self.search(seed), tolerances })
+            }
+            // The search has no use for one.
+            (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerOptions::default()),
+        }
+    }
+}
+
+impl Args {
+    fn options(&self, stored_as: unrelu::formats::npy::ElementType) -> Result<Options> {
+        self.way.refuse_idle_options()?;
+        let growth = self.way.growth.unwrap_or(Tolerances::default().growth);
+        let tolerances = Tolerances { epsilon: self.epsilon, growth };
+        tolerances.validate()?;
+        let inversion = batch::Options {
+            method: self.way.method(tolerances, self.seed),
+            refine: self.way.refine,
+            reproduces_within: self.epsilon,
+            device: self.device.device,
+            adapter: self.device.adapter.clone(),
+            threads: self.device.threads,
+            // What projections are asked of is computed, not read.
+            precision: if self.way.inner.is_some() { Precision::default() } else { Precision::from(stored_as) },
+            codes_as: self.dtype.into(),
+            ..batch::Options::default()
+        };
+        Ok(Options { way: self.way.way(self.seed), inversion })
+    }
+
+    /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.
+    fn told_as(&self, recoverer: &Recoverer) -> batch::Options {
+        let options = recoverer.inverter().options().clone();
+        match self.way.direct() {
+            Some(Direct::By(_)) => options,
+            Some(Direct::Best) => batch::Options { method: Method::Best(BestMethod::default()), ..options },
+            None => batch::Options { method: Method::Descent(DescentOptions::default()), refine: false, ..options },
+        }
+    }
+
+    fn check_picture(&self, network: &Network) -> Result<()> {
+        let Some(picture) = &self.picture else { return Ok(()) };
+        ImageSize::of(network.observation_length(), self.image)?;
+        check_free(picture, self.force || self.resume)?;
+        let mut others: Vec<(&str, &Path)> = vec![
+            ("the network", &self.network.network),
+            ("the measurements", &self.measurements),
+            ("the output of codes", &self.output),
+        ];
+        others.extend(self.report.as_deref().map(|path| ("the report", path)));
+        others.extend(self.truth.as_deref().map(|path| ("the true codes", path)));
+        others.extend(self.operator.mask.as_deref().map(|path| ("the mask", path)));
+        others.extend(self.operator.operator.as_deref().map(|path| ("the operator", path)));
+        others.extend(self.beside.iter().map(|path| ("codes to draw", path.as_path())));
+        refuse_overlap("--picture", picture, &others)?;
+        for path in &self.beside {
+            NpyReader::open(path)?.check_width(network.code_length(), "as the network's codes have")?;
+        }
+        Ok(())
+    }
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let network = Arc::new(args.network.load()?);
+    let measurements = NpyReader::open(&args.measurements)?;
+    let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
+    let mask = args.operator.mask.as_deref().map(Mask::open).transpose()?;
+    let options = args.options(measurements.element_type())?;
+    args.check_picture(&network)?;
+    let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
+    let run = FileRun {
+        observations: measurements,
+        mask,
+        network: Some(args.network.network.clone()),
+        other_inputs: args.operator.operator.iter().map(|path| ("the operator", path.clone())).collect(),
+        codes: args.output.clone(),
+        report: args.report.clone(),
+        truth,
+        batch: args.batch as usize,
+        shard: args.shard.unwrap_or(Shard::WHOLE),
+        force: args.force,
+        journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
+    };
+    let aside = Arc::new(OnceLock::new());
+    let told = Arc::clone(&aside);
+    let recoverer = Recoverer::new(Arc::clone(&network), operator, options)?.on_iteration(move |iteration| {
+        if let Some(aside) = told.get() {
+            super::progress::Aside::tell(aside, || words(iteration));
+        }
+    });
+    run.check(&recoverer)?;
+    if let Some(notice) = recoverer.inverter().device_notice() {
+        print::note(notice);
+    }
+    interrupt::listen();
+    let run = run.start(&recoverer)?;
+    let (done, total) = (run.done(), run.total());
+    invert::say_where_it_begins(run.begun(), done, total, &args.output);
+    let mut progress = Progress::going_on("recovering", done, total);
+    let _ = aside.set(progress.aside());
+    let mut device_warned = false;
+    let result = run.run(
+        |done| {
+            progress.set(done);
+            if let (false, Some(warning)) = (device_warned, recoverer.inverter().device().warning()) {
+                device_warned = true;
+                print::note(&warning);
+            }
+        },
+        interrupt::requested,
+    );
+    progress.finish();
+    let totals = result.map_err(|Stopped { error, safe }| {
+        if safe > 0 {
+            print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
+            print::note(&format!("  {}", going_on::command()));
+        }
+        error
+    })?;
+    if let Some(picture) = &args.picture {
+        recovery_picture::draw(&Pictured {
+            network: &network,
+            operator: recoverer.operator(),
+            measurements: &args.measurements,
+            mask: args.operator.mask.as_deref(),
+            truth: args.truth.as_deref(),
+            codes: &args.output,
+            beside: &args.beside,
+            size: ImageSize::of(network.observation_length(), args.image)?,
+            picture,
+            force: args.force || args.resume,
+        })?;
+    }
+    let text = if args.json { summary::json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
+    print::print(&text)?;
+    Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+}
+
+fn words(iteration: Iteration) -> String {
+    let Iteration { first_index, count, number, going_on } = iteration;
+    let last = first_index + count as u64 - 1;
+    format!("observations {first_index} to {last}: outer iteration {number}, {going_on} go on")
+}

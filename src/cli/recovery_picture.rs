@@ -1,0 +1,74 @@
+//! The picture of a recovery: truth, what was measured, recovered, one under the other.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+use unrelu::batch::mask::Mask;
+use unrelu::cpu::forward::forward;
+use unrelu::error::Result;
+use unrelu::formats::npy::NpyReader;
+use unrelu::network::Network;
+use unrelu::pictures::{Grid, Row, write_grid};
+use unrelu::recover::operators::Operator;
+
+use super::image_size::ImageSize;
+use super::picture::some_rows;
+
+/// Observations in the picture.
+const PICTURED: usize = 12;
+
+/// What goes into the picture.
+pub struct Pictured<'a> {
+    pub network: &'a Network,
+    pub operator: &'a dyn Operator,
+    pub measurements: &'a Path,
+    pub mask: Option<&'a Path>,
+    pub truth: Option<&'a Path>,
+    pub codes: &'a Path,
+    pub beside: &'a [PathBuf],
+    pub size: ImageSize,
+    pub picture: &'a Path,
+    pub force: bool,
+}
+
+/// Draws the first observations.
+pub fn draw(what: &Pictured) -> Result<()> {
+    let first = |path: &Path| some_rows(NpyReader::open(path)?, 0, PICTURED);
+    let images =
+        |path: &Path| -> Result<DMatrix<f64>> { Ok(forward(what.network, 0..what.network.depth(), &first(path)?)) };
+    let mut rows = Vec::new();
+    let mut add = |label: &str, images: DMatrix<f64>| rows.push(Row { label: label.to_owned(), images });
+    if let Some(truth) = what.truth {
+        add("truth", images(truth)?);
+    }
+    let mut measured = first(what.measurements)?;
+    if let Some(path) = what.mask {
+        Mask::open(path)?.hide(&mut measured)?;
+    }
+    add("measured", shown(what.operator, measured));
+    add("recovered", images(what.codes)?);
+    for path in what.beside {
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        add(&name, images(path)?);
+    }
+    let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
+    let captions = (0..columns).map(|index| index.to_string()).collect();
+    let ImageSize { height, width } = what.size;
+    write_grid(what.picture, &Grid { title: None, captions, rows, height, width }, what.force)
+}
+
+/// Measurements as an image: the measured pixels; else `Aᵀy`, scaled so that `A` of it is as long as `y`.
+fn shown(operator: &dyn Operator, mut measured: DMatrix<f64>) -> DMatrix<f64> {
+    if operator.matrix().is_none() {
+        return measured;
+    }
+    measured.apply(|y| *y = if y.is_finite() { *y } else { 0.0 });
+    let mut images = operator.adjoint(&measured);
+    let again = operator.apply(&images);
+    for ((mut image, again), y) in images.column_iter_mut().zip(again.column_iter()).zip(measured.column_iter()) {
+        if again.norm() > 0.0 {
+            image *= y.norm() / again.norm();
+        }
+    }
+    images
+}

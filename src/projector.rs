@@ -1,0 +1,264 @@
+//! Projection onto the range of a generator, for loops: made once, called often, from any number of threads.
+//!
+//! **In what sense.** `project` returns images `G(z)` close to the observations, close as the method understands it. `linf`, `l1` and
+//! `relaxed` ask for the least deviation of each layer's targets by itself, the last layer first: for one layer a projection in the
+//! maximum (or sum) norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent` and `best`, the answer is a
+//! local minimum of the Euclidean distance `‖G(z) − x‖`, or near one; with `best` the lowest that many starts lead to. None is certain to be the nearest image there is.
+//!
+//! **Warm starts.** Hand in the codes of the last call, and each is first followed to a local minimum for its new observation
+//! ([`follow_batch`]), which takes a few Gauss–Newton steps. That is the answer, and the method is not run, where
+//! - the observation is reproduced within `reproduces_within`: no method has a better one; or
+//! - the answers are Euclidean ones (`refine`, `best`), and the code stays within its linear region: it is then the least-squares
+//!   answer of the region that the last answer came from.
+//!
+//! Elsewhere the method runs, and of its answer and a Euclidean warm one the nearer is kept. `descent` starts from the warm
+//! code instead of a random one, on the CPU. docs/RECOVERY.md has measured what that saves.
+
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
+use crate::batch::{Inverter, Method, Options, residual};
+use crate::best::{Followed, follow_batch};
+use crate::cpu::CpuDevice;
+use crate::cpu::blocked::descend::runs;
+use crate::cpu::blocked::forward::forward;
+use crate::descent::{DescentOptions, Start, Steps};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::formats::report::{Residual, Status};
+use crate::network::Network;
+use crate::observation::unusable;
+
+/// A network made ready for projecting batches.
+#[derive(Debug)]
+pub struct Projector {
+    inverter: Inverter,
+    /// The network as products read it.
+    cpu: CpuDevice,
+    /// Of `descent`: its steps, and its options.
+    descent: Option<(Steps, DescentOptions)>,
+}
+
+/// What came of a batch, one column or entry an observation.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// `z`, `k` × count; `NaN` where there is none.
+    pub codes: DMatrix<f64>,
+    /// `G(z)`, `n` × count, in f64.
+    pub images: DMatrix<f64>,
+    /// `G(z) − x` over the observed entries.
+    pub residuals: Vec<Residual>,
+    /// As [`Inverter::invert`] has them. An answer from the warm start alone is `converged` where it is a local minimum.
+    pub status: Vec<Status>,
+    /// Whether the answer is that of the warm start.
+    pub from_warm_start: Vec<bool>,
+}
+
+/// How far a batch has come.
+struct Answers {
+    codes: DMatrix<f64>,
+    status: Vec<Status>,
+    from_warm_start: Vec<bool>,
+}
+
+impl Projector {
+    /// Opens the device, prepares the layers and starts the thread pool, for all calls.
+    ///
+    /// # Errors
+    /// Those of [`Inverter::new`].
+    pub fn new(network: impl Into<std::sync::Arc<Network>>, options: Options) -> Result<Self> {
+        Ok(Self::from_inverter(Inverter::new(network, options)?))
+    }
+
+    /// Projects by an inverter that is there already.
+    pub fn from_inverter(inverter: Inverter) -> Self {
+        let cpu = CpuDevice::new(inverter.shared_network());
+        let descent = match &inverter.options().method {
+            Method::Descent(options) => {
+                Some((options.steps(|| cpu.default_step()), DescentOptions { restarts: 0, ..options.clone() }))
+            }
+            _ => None,
+        };
+        Projector { inverter, cpu, descent }
+    }
+
+    /// What it projects by.
+    pub fn inverter(&self) -> &Inverter {
+        &self.inverter
+    }
+
+    /// `G(Z)` of codes, `k` × count, in f64.
+    ///
+    /// # Panics
+    /// If a code has another length than `k`.
+    pub fn images(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
+        let depth = self.inverter.network().depth();
+        self.inverter.in_pool(|| forward(self.cpu.double(), 0..depth, codes))
+    }
+
+    /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`: codes to begin with, `k` × count,
+    /// as a rule those of the last call; a column that is not finite is none. An answer depends on its own columns and,
+    /// with `descent`, its place only.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single observations is in the status.
+    pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
+        let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
+        self.project_on(self.inverter.device(), observations, &indices, warm_start)
+    }
+
+    /// [`Self::project`] on this device, for observations that have these indices in the whole run.
+    pub(crate) fn project_on(
+        &self,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        indices: &[u64],
+        warm_start: Option<&DMatrix<f64>>,
+    ) -> Result<Projection> {
+        let network = self.inverter.network();
+        network.check_observations(observations)?;
+        if let Some(codes) = warm_start {
+            network.check_codes(codes)?;
+            if codes.ncols() != observations.ncols() {
+                return Err(Error::input(
+                    "the warm start given",
+                    format!("{} codes", codes.ncols()),
+                    format!("{}, one for each observation", observations.ncols()),
+                    "hand in the codes of the last call, or none",
+                ));
+            }
+        }
+        let mut answers = Answers {
+            codes: DMatrix::from_element(network.code_length(), observations.ncols(), f64::NAN),
+            status: vec![Status::NotConverged; observations.ncols()],
+            from_warm_start: vec![false; observations.ncols()],
+        };
+        let left = match (warm_start, &self.descent) {
+            (None, _) => (0..observations.ncols()).collect(),
+            (Some(codes), Some(descent)) => self.descend_from(codes, observations, descent, &mut answers),
+            (Some(codes), None) => self.follow(codes, observations, &mut answers),
+        };
+        self.run_method(device, observations, indices, &left, &mut answers)?;
+        let Answers { codes, status, from_warm_start } = answers;
+        let images = self.images(&codes);
+        let residuals = (observations.column_iter().zip(images.column_iter()))
+            .map(|(observation, image)| residual(observation.as_slice(), image.as_slice()))
+            .collect();
+        Ok(Projection { codes, images, residuals, status, from_warm_start })
+    }
+
+    /// Takes the warm answers, and returns the columns that the method has to see.
+    fn follow(&self, warm: &DMatrix<f64>, observations: &DMatrix<f64>, answers: &mut Answers) -> Vec<usize> {
+        let options = self.inverter.options();
+        let mut codes = warm.clone();
+        let (followed, images) = self.inverter.in_pool(|| {
+            let followed = follow_batch(self.inverter.packed(), observations, &mut codes);
+            (followed, self.images(&codes))
+        });
+        let mut left = Vec::new();
+        for (column, Followed { loss, stationary, same_region, reproduced }) in followed.into_iter().enumerate() {
+            let observation = observations.column(column);
+            if !loss.is_finite() || unusable(observation.as_slice()).is_some() {
+                left.push(column);
+                continue;
+            }
+            let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
+            let is_preimage = reproduced || within <= options.reproduces_within;
+            let is_euclidean = options.refine || matches!(options.method, Method::Best(_));
+            let euclidean = is_euclidean && stationary;
+            if is_preimage || euclidean {
+                answers.take(column, &codes, if stationary { Status::Converged } else { Status::NotConverged });
+            }
+            if !(is_preimage || euclidean && same_region) {
+                left.push(column);
+            }
+        }
+        left
+    }
+
+    /// One run of descent from each warm code; returns the columns that have none, or whose run diverged.
+    fn descend_from(
+        &self,
+        warm: &DMatrix<f64>,
+        observations: &DMatrix<f64>,
+        (steps, _): &(Steps, DescentOptions),
+        answers: &mut Answers,
+    ) -> Vec<usize> {
+        let has_start = |column: &usize| {
+            warm.column(*column).iter().all(|z| z.is_finite())
+                && unusable(observations.column(*column).as_slice()).is_none()
+        };
+        let (started, mut left): (Vec<usize>, Vec<usize>) = (0..observations.ncols()).partition(has_start);
+        let starts: Vec<Start> = started
+            .iter()
+            .map(|column| Start::fresh(*column, warm.column(*column).iter().copied().collect(), steps.optimizer))
+            .collect();
+        let runs = self.inverter.in_pool(|| runs(self.cpu.double(), observations, &starts, steps));
+        for (column, run) in started.into_iter().zip(runs) {
+            if run.loss.is_finite() {
+                answers.codes.column_mut(column).copy_from_slice(&run.code);
+                answers.status[column] = if run.converged { Status::Converged } else { Status::NotConverged };
+                answers.from_warm_start[column] = true;
+            } else {
+                left.push(column);
+            }
+        }
+        left.sort_unstable();
+        left
+    }
+
+    /// Runs the method on these columns; an answer that is there already stays where it is nearer.
+    fn run_method(
+        &self,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        indices: &[u64],
+        columns: &[usize],
+        answers: &mut Answers,
+    ) -> Result<()> {
+        for group in self.groups(indices, columns) {
+            let columns = &columns[group];
+            let those = observations.select_columns(columns);
+            let warm = answers.codes.select_columns(columns);
+            let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
+            self.inverter.complete(&those, &mut batch);
+            let images = self.images(&warm);
+            for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
+                let warm = residual(those.column(place).as_slice(), images.column(place).as_slice()).l2_relative;
+                let method_is_nearer = row.residual.l2_relative < warm;
+                // False, too, where the method failed.
+                let is_nearer = answers.from_warm_start[column] && !method_is_nearer;
+                if !is_nearer {
+                    answers.codes.set_column(column, &batch.codes.column(place));
+                    answers.status[column] = row.status;
+                    answers.from_warm_start[column] = false;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ranges of `columns` that can go through the method together. A method that draws random codes by the observation's
+    /// index takes them by runs of successive indices.
+    fn groups(&self, indices: &[u64], columns: &[usize]) -> Vec<Range<usize>> {
+        let draws = !matches!(self.inverter.options().method, Method::Layerwise(_));
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for place in 0..columns.len() {
+            let follows = |last: usize| !draws || indices[columns[place]] == indices[columns[last]].wrapping_add(1);
+            match groups.last_mut() {
+                Some(group) if follows(place - 1) => group.end = place + 1,
+                _ => groups.push(place..place + 1),
+            }
+        }
+        groups
+    }
+}
+
+impl Answers {
+    fn take(&mut self, column: usize, codes: &DMatrix<f64>, status: Status) {
+        self.codes.set_column(column, &codes.column(column));
+        self.status[column] = status;
+        self.from_warm_start[column] = true;
+    }
+}

@@ -1,0 +1,41 @@
+//! Linear maps `A` from images to measurements, for a batch at a time. What was not measured is `NaN` in the measurements; to the
+//! adjoint it is 0.
+
+mod average;
+mod dense;
+mod pixels;
+
+use std::fmt;
+
+use nalgebra::DMatrix;
+
+pub use average::BlockAverage;
+pub use dense::Dense;
+pub use pixels::Pixels;
+
+/// A linear map of images.
+pub trait Operator: Send + Sync + fmt::Debug {
+    /// `n`, pixels of an image.
+    fn pixels(&self) -> usize;
+
+    /// `m`, measurements of an image.
+    fn measurements(&self) -> usize;
+
+    /// `A X`. `images`: `n` × count.
+    ///
+    /// # Panics
+    /// If `images` does not have `n` rows.
+    fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64>;
+
+    /// `Aᵀ Y`. `measurements`: `m` × count, each a number.
+    ///
+    /// # Panics
+    /// If `measurements` does not have `m` rows.
+    fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64>;
+
+    /// `A` written out, `m` × `n`; `None` for the identity.
+    fn matrix(&self) -> Option<DMatrix<f64>>;
+
+    /// The option that asks for it on the command line, and what identifies it among those.
+    fn option(&self) -> (String, String);
+}

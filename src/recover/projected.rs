@@ -1,0 +1,356 @@
+//! Projected gradient descent for a batch: `x ← P(v − η Aᵀ(A v − y))` (Shah and Hegde, *Solving linear inverse problems using GAN
+//! priors*, ICASSP 2018), with the inversion of the generator as `P`.
+//!
+//! A step is taken where `½‖A x − y‖²` falls, else halved; so no iterate is worse than the one before. Each observation has its own
+//! step and leaves the batch when it has ended: it reproduces its measurements, a full step no longer moves it, no step lowers
+//! its loss, or its iterations are spent. Every projection begins at the code of the last one.
+
+use nalgebra::DMatrix;
+
+use super::operators::Operator;
+use super::options::ProjectedOptions;
+use crate::descent::start_index;
+use crate::device::Device;
+use crate::error::Result;
+use crate::formats::report::Status;
+use crate::observation::unusable;
+use crate::projector::{Projection, Projector};
+use crate::random::{Domain, normal_vector};
+
+/// A relative residual `‖A x − y‖/‖y‖` up to this ends a run,
+const REPRODUCED: f64 = 1e-9;
+/// and up to this, where a run has ended, makes a further one needless.
+const GOOD: f64 = 1e-6;
+/// Halvings of one step, after which none is taken to lower the loss.
+const MOST_HALVINGS: u32 = 12;
+/// Pairs of images that tell how long `A` leaves their difference.
+const PAIRS: usize = 32;
+
+/// How far a batch has come, for whoever watches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Iteration {
+    /// Index of the first observation in the whole run.
+    pub first_index: u64,
+    /// Observations in the batch.
+    pub count: usize,
+    /// Outer iterations done, counted from 1.
+    pub number: usize,
+    /// Observations that go on.
+    pub going_on: usize,
+}
+
+/// What became of one observation.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Recovered {
+    pub status: Status,
+    /// Outer iterations, over all runs.
+    pub iterations: u32,
+}
+
+/// Recovers every column of `measurements` (`m` × count, `NaN` where not measured). Returns codes, `k` × count, and what became of each.
+pub(super) fn recover(
+    projector: &Projector,
+    operator: &dyn Operator,
+    device: &dyn Device,
+    measurements: &DMatrix<f64>,
+    first_index: u64,
+    options: &ProjectedOptions,
+    watch: &(dyn Fn(Iteration) + Sync),
+) -> Result<(DMatrix<f64>, Vec<Recovered>)> {
+    let mut batch = Batch::new(projector, operator, measurements, options);
+    let mut number = 0;
+    while !batch.active.is_empty() {
+        let active = batch.active.clone();
+        let targets = batch.gradient_step(&active);
+        let indices: Vec<u64> = active.iter().map(|column| first_index.wrapping_add(*column as u64)).collect();
+        let warm = batch.codes.select_columns(&active);
+        let projection = projector.project_on(device, &targets, &indices, Some(&warm))?;
+        let losses = losses(&operator.apply(&projection.images), &measurements.select_columns(&active));
+        for (place, &column) in active.iter().enumerate() {
+            let index = indices[place];
+            if batch.take(column, place, &projection, losses[place], index) {
+                batch.end(column, index);
+            }
+        }
+        let lanes = &batch.lanes;
+        batch.active.retain(|column| !lanes[*column].ended);
+        number += 1;
+        watch(Iteration { first_index, count: measurements.ncols(), number, going_on: batch.active.len() });
+    }
+    Ok((batch.best, batch.lanes.into_iter().map(Lane::recovered).collect()))
+}
+
+/// One observation on its way.
+#[derive(Debug, Clone)]
+struct Lane {
+    /// `η`, and what it was at first.
+    step: f64,
+    first_step: f64,
+    halvings: u32,
+    /// `½‖y‖²` over what was measured.
+    energy: f64,
+    /// Of the image it is at; infinite before the first.
+    loss: f64,
+    /// Whether it is at an image of some code, and not at zeros.
+    begun: bool,
+    converged: bool,
+    /// Of this run, and of all.
+    iterations: usize,
+    all_iterations: u32,
+    /// Runs from random codes so far.
+    restarts: usize,
+    /// Of the best run.
+    best_loss: f64,
+    best_converged: bool,
+    /// Why there is no code, as long as there is none.
+    failure: Option<String>,
+    ended: bool,
+}
+
+struct Batch<'a> {
+    projector: &'a Projector,
+    operator: &'a dyn Operator,
+    measurements: &'a DMatrix<f64>,
+    options: &'a ProjectedOptions,
+    lanes: Vec<Lane>,
+    /// Columns that go on.
+    active: Vec<usize>,
+    /// `x` and the one before, `n` × count.
+    images: DMatrix<f64>,
+    before: DMatrix<f64>,
+    /// `z` of `x`, `k` × count.
+    codes: DMatrix<f64>,
+    /// Codes of the best runs.
+    best: DMatrix<f64>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(
+        projector: &'a Projector,
+        operator: &'a dyn Operator,
+        measurements: &'a DMatrix<f64>,
+        options: &'a ProjectedOptions,
+    ) -> Self {
+        let network = projector.inverter().network();
+        let (n, k, count) = (network.observation_length(), network.code_length(), measurements.ncols());
+        let gains = gains(projector, operator);
+        let lane = |column: usize| {
+            let y = measurements.column(column);
+            let measured = y.iter().zip(&gains).filter(|(y, _)| !y.is_nan());
+            let (energy, gain) = measured.fold((0.0, 0.0), |(energy, gain), (y, g)| (energy + 0.5 * y * y, gain + g));
+            let first_step = if gain > 0.0 { options.step / gain } else { options.step };
+            let failure = unusable(y.as_slice());
+            Lane {
+                step: first_step,
+                first_step,
+                halvings: 0,
+                energy,
+                loss: f64::INFINITY,
+                begun: false,
+                converged: false,
+                iterations: 0,
+                all_iterations: 0,
+                restarts: 0,
+                best_loss: f64::INFINITY,
+                best_converged: false,
+                ended: failure.is_some(),
+                failure,
+            }
+        };
+        let lanes: Vec<Lane> = (0..count).map(lane).collect();
+        let active = (0..count).filter(|column| !lanes[*column].ended).collect();
+        Batch {
+            projector,
+            operator,
+            measurements,
+            options,
+            lanes,
+            active,
+            images: DMatrix::zeros(n, count),
+            before: DMatrix::zeros(n, count),
+            codes: DMatrix::from_element(k, count, f64::NAN),
+            best: DMatrix::from_element(k, count, f64::NAN),
+        }
+    }
+
+    /// `v − η Aᵀ(A v − y)` of these columns.
+    fn gradient_step(&self, active: &[usize]) -> DMatrix<f64> {
+        let mut v = self.images.select_columns(active);
+        if self.options.momentum > 0.0 {
+            v += (&v - self.before.select_columns(active)) * self.options.momentum;
+        }
+        let mut residuals = self.operator.apply(&v) - self.measurements.select_columns(active);
+        // What was not measured pulls nowhere.
+        residuals.apply(|r| *r = if r.is_nan() { 0.0 } else { *r });
+        let gradients = self.operator.adjoint(&residuals);
+        for (place, &column) in active.iter().enumerate() {
+            v.column_mut(place).axpy(-self.lanes[column].step, &gradients.column(place), 1.0);
+        }
+        v
+    }
+
+    /// Takes the projection where the loss falls; whether the run has ended.
+    fn take(&mut self, column: usize, place: usize, projection: &Projection, loss: f64, index: u64) -> bool {
+        let lane = &mut self.lanes[column];
+        lane.iterations += 1;
+        lane.all_iterations += 1;
+        if let Status::Failed(why) = &projection.status[place]
+            && lane.best_loss.is_infinite()
+            && lane.loss.is_infinite()
+        {
+            lane.failure = Some(format!("no projection: {why}"));
+        }
+        if !lane.begun && (loss.is_nan() || loss >= lane.energy) {
+            // No better than an image of zeros, from which no step leads on: the run begins at a random code instead.
+            self.begin(column, index, 0);
+            return self.lanes[column].iterations >= self.options.iterations;
+        }
+        lane.begun = true;
+        let image = projection.images.column(place);
+        let change = (image - self.images.column(column)).norm();
+        let is_small = change <= self.options.tolerance * lane.step / lane.first_step * image.norm();
+        if loss < lane.loss {
+            lane.loss = loss;
+            if lane.halvings == 0 {
+                lane.step = lane.first_step.min(2.0 * lane.step);
+            }
+            lane.halvings = 0;
+            self.before.set_column(column, &self.images.column(column));
+            self.images.set_column(column, &image);
+            self.codes.set_column(column, &projection.codes.column(place));
+        } else {
+            lane.step *= 0.5;
+            lane.halvings += 1;
+            // The momentum may have been too much.
+            self.before.set_column(column, &self.images.column(column));
+        }
+        let reproduced = lane.loss <= REPRODUCED * REPRODUCED * lane.energy;
+        lane.converged = reproduced || is_small;
+        lane.converged || lane.halvings > MOST_HALVINGS || lane.iterations >= self.options.iterations
+    }
+
+    /// Keeps the run if it is the best, and begins the next one, if there is to be one.
+    fn end(&mut self, column: usize, index: u64) {
+        let lane = &mut self.lanes[column];
+        if lane.loss < lane.best_loss {
+            lane.best_loss = lane.loss;
+            lane.best_converged = lane.converged;
+            lane.failure = None;
+            self.best.set_column(column, &self.codes.column(column));
+        }
+        if lane.best_loss <= GOOD * GOOD * lane.energy || lane.restarts >= self.options.restarts {
+            lane.ended = true;
+            return;
+        }
+        lane.restarts += 1;
+        lane.iterations = 0;
+        let run = lane.restarts;
+        self.begin(column, index, run);
+    }
+
+    /// Begins a run at a random code.
+    fn begin(&mut self, column: usize, index: u64, run: usize) {
+        let lane = &mut self.lanes[column];
+        lane.begun = true;
+        (lane.loss, lane.step, lane.halvings) = (f64::INFINITY, lane.first_step, 0);
+        let k = self.codes.nrows();
+        let run = start_index(index, run);
+        let code = DMatrix::from_vec(k, 1, normal_vector(self.options.seed, Domain::Start, run, k));
+        let image = self.projector.images(&code);
+        self.codes.set_column(column, &code.column(0));
+        self.images.set_column(column, &image.column(0));
+        self.before.set_column(column, &image.column(0));
+    }
+}
+
+impl Lane {
+    fn recovered(self) -> Recovered {
+        let status = match self.failure {
+            Some(why) => Status::Failed(why),
+            None if self.best_converged => Status::Converged,
+            None => Status::NotConverged,
+        };
+        Recovered { status, iterations: self.all_iterations }
+    }
+}
+
+/// `½‖a − y‖²` over what was measured, of each column; `NaN` where `a` is.
+fn losses(applied: &DMatrix<f64>, measurements: &DMatrix<f64>) -> Vec<f64> {
+    let columns = applied.column_iter().zip(measurements.column_iter());
+    columns
+        .map(|(a, y)| a.iter().zip(y.iter()).filter(|(_, y)| !y.is_nan()).map(|(a, y)| 0.5 * (a - y).powi(2)).sum())
+        .collect()
+}
+
+/// What each measurement adds to `‖A d‖²/‖d‖²`, `d` the difference of two images, on average over seeded random ones.
+fn gains(projector: &Projector, operator: &dyn Operator) -> Vec<f64> {
+    let k = projector.inverter().network().code_length();
+    let codes = |from: usize| {
+        let numbers =
+            (from..from + PAIRS).flat_map(|index| normal_vector(0, Domain::Operator, u64::MAX - index as u64, k));
+        DMatrix::from_iterator(k, PAIRS, numbers)
+    };
+    let images = |from: usize| projector.images(&codes(from));
+    let differences = images(0) - images(PAIRS);
+    let applied = operator.apply(&differences);
+    let mut gains = vec![0.0; operator.measurements()];
+    let mut pairs = 0.0;
+    for (difference, applied) in differences.column_iter().zip(applied.column_iter()) {
+        let length = difference.norm_squared();
+        if length > 0.0 {
+            gains.iter_mut().zip(applied.iter()).for_each(|(gain, a)| *gain += a * a / length);
+            pairs += 1.0;
+        }
+    }
+    gains.iter_mut().for_each(|gain| *gain /= f64::max(pairs, 1.0));
+    gains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::DeviceChoice;
+    use crate::network::Activation;
+    use crate::random::random_network;
+    use crate::recover::operators::{BlockAverage, Dense, Pixels};
+
+    fn projector(sizes: &[usize]) -> Projector {
+        let options = crate::batch::Options { device: DeviceChoice::Cpu, ..Default::default() };
+        Projector::new(random_network(sizes, Activation::Relu, 1).unwrap(), options).unwrap()
+    }
+
+    #[test]
+    fn a_step_is_in_units_of_what_the_operator_keeps() {
+        let projector = projector(&[4, 30, 64]);
+        let sum = |operator: &dyn Operator| gains(&projector, operator).iter().sum::<f64>();
+        assert!((sum(&Pixels(64)) - 1.0).abs() < 1e-12);
+        let gaussian = Dense::gaussian(400, 64, 3).unwrap();
+        assert!((sum(&gaussian) - 1.0).abs() < 0.1, "{}", sum(&gaussian));
+        // An average of four by four keeps at most a sixteenth.
+        let average = sum(&BlockAverage::new(8, 8, 4).unwrap());
+        assert!(average > 0.0 && average <= 1.0 / 16.0, "{average}");
+    }
+
+    /// Against the formula, entry by entry.
+    #[test]
+    fn a_gradient_step_is_the_one_of_the_formula() {
+        let projector = projector(&[2, 6, 8]);
+        let operator = Dense::gaussian(3, 8, 5).unwrap();
+        let a = operator.matrix().unwrap();
+        let measurements = DMatrix::from_row_slice(3, 2, &[1.0, 2.0, f64::NAN, 0.5, -1.0, f64::NAN]);
+        let options = ProjectedOptions { momentum: 0.25, ..ProjectedOptions::default() };
+        let mut batch = Batch::new(&projector, &operator, &measurements, &options);
+        batch.images = DMatrix::from_fn(8, 2, |i, j| (i * 2 + j) as f64 * 0.1);
+        batch.before = DMatrix::from_fn(8, 2, |i, j| (i + j) as f64 * 0.05);
+        let stepped = batch.gradient_step(&[1]);
+        let v = |i: usize| batch.images[(i, 1)] + 0.25 * (batch.images[(i, 1)] - batch.before[(i, 1)]);
+        for pixel in 0..8 {
+            let mut expected = v(pixel);
+            for (row, y) in [(0, 2.0), (1, 0.5)] {
+                let residual = (0..8).map(|i| a[(row, i)] * v(i)).sum::<f64>() - y;
+                expected -= batch.lanes[1].step * a[(row, pixel)] * residual;
+            }
+            assert!((stepped[(pixel, 0)] - expected).abs() < 1e-12, "{pixel}");
+        }
+    }
+}

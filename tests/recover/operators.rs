@@ -1,0 +1,77 @@
+//! The operators against their matrices written out, and adjoints against inner products.
+
+use nalgebra::DMatrix;
+use unrelu::random::{Domain, normal_vector};
+use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
+
+fn random(rows: usize, columns: usize, seed: u64) -> DMatrix<f64> {
+    DMatrix::from_vec(rows, columns, normal_vector(seed, Domain::Noise, 0, rows * columns))
+}
+
+fn operators() -> Vec<Box<dyn Operator>> {
+    let matrix = random(7, 24, 9);
+    vec![
+        Box::new(Pixels(24)),
+        Box::new(Dense::gaussian(11, 24, 3).unwrap()),
+        Box::new(Dense::new(matrix, "the test matrix", ("--operator".to_owned(), "test".to_owned())).unwrap()),
+        Box::new(BlockAverage::new(4, 6, 2).unwrap()),
+    ]
+}
+
+#[test]
+fn adjoints_are_adjoint_and_matrices_are_what_is_applied() {
+    for operator in operators() {
+        let (n, m) = (operator.pixels(), operator.measurements());
+        // 300 columns go in several blocks.
+        for count in [1, 5, 300] {
+            let (x, y) = (random(n, count, 1), random(m, count, 2));
+            let (applied, adjoint) = (operator.apply(&x), operator.adjoint(&y));
+            for column in 0..count {
+                let left = applied.column(column).dot(&y.column(column));
+                let right = x.column(column).dot(&adjoint.column(column));
+                assert!((left - right).abs() < 1e-12 * (1.0 + left.abs()), "{operator:?}: {left} {right}");
+            }
+            let matrix = operator.matrix().unwrap_or_else(|| DMatrix::identity(n, n));
+            let by_hand = DMatrix::from_fn(m, count, |row, column| {
+                (0..n).map(|pixel| matrix[(row, pixel)] * x[(pixel, column)]).sum::<f64>()
+            });
+            assert!((&by_hand - &applied).amax() < 1e-12, "{operator:?}");
+            // A column does not depend on those beside it, to the last bit.
+            let first = operator.apply(&x.columns(0, 1).into_owned());
+            assert_eq!(first.column(0), applied.column(0));
+            assert_eq!(operator.adjoint(&y.columns(0, 1).into_owned()).column(0), adjoint.column(0));
+        }
+    }
+}
+
+#[test]
+fn averages_are_those_of_the_blocks() {
+    // 4 × 6 pixels counted from 0 in rows, blocks of 2 × 2.
+    let image = DMatrix::from_fn(24, 1, |pixel, _| pixel as f64);
+    let averages = BlockAverage::new(4, 6, 2).unwrap().apply(&image);
+    assert_eq!(averages.as_slice(), [3.5, 5.5, 7.5, 15.5, 17.5, 19.5]);
+    for (height, width, block) in [(4, 6, 4), (4, 6, 0), (0, 6, 2)] {
+        assert!(BlockAverage::new(height, width, block).unwrap_err().is_usage());
+    }
+}
+
+#[test]
+fn gaussian_columns_have_unit_norm_on_average_and_come_from_the_seed() {
+    let operator = Dense::gaussian(400, 100, 3).unwrap();
+    let matrix = operator.matrix().unwrap();
+    let mean = matrix.norm_squared() / 100.0;
+    assert!((mean - 1.0).abs() < 0.02, "{mean}");
+    assert!((matrix.mean() * 20.0).abs() < 0.02);
+    assert_eq!(Dense::gaussian(400, 100, 3).unwrap().matrix(), Some(matrix.clone()));
+    assert_ne!(Dense::gaussian(400, 100, 4).unwrap().matrix(), Some(matrix));
+    assert!(Dense::gaussian(0, 100, 3).unwrap_err().is_usage());
+}
+
+#[test]
+fn matrices_that_measure_nothing_are_refused() {
+    let option = ("--operator".to_owned(), "test".to_owned());
+    for matrix in [DMatrix::zeros(2, 3), DMatrix::zeros(0, 3), DMatrix::from_element(2, 3, f64::NAN)] {
+        let error = Dense::new(matrix, "the test matrix", option.clone()).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("the test matrix"), "{error}");
+    }
+}

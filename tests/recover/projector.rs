@@ -1,0 +1,130 @@
+//! The call for loops.
+
+use std::time::Instant;
+
+use nalgebra::DMatrix;
+use unrelu::batch::{Inverter, Method, Options};
+use unrelu::best::{PackedNetwork, RefineOptions, refine_one};
+use unrelu::descent::DescentOptions;
+use unrelu::device::DeviceChoice;
+use unrelu::formats::report::Status;
+use unrelu::projector::Projector;
+
+use crate::support::{codes, errors, images, linf, moved, network};
+
+fn distances(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Vec<f64> {
+    a.column_iter().zip(b.column_iter()).map(|(a, b)| (a - b).norm()).collect()
+}
+
+#[test]
+fn without_a_warm_start_it_is_an_inversion_run_forward() {
+    let network = network();
+    let observations = moved(&images(&network, &codes(&network, 12, 3)), 0.01, 4);
+    for options in [linf(false), linf(true)] {
+        let inverted = Inverter::new(network.clone(), options.clone()).unwrap().invert(&observations).unwrap();
+        let projected = Projector::new(network.clone(), options).unwrap().project(&observations, None).unwrap();
+        assert_eq!(projected.codes, inverted.codes);
+        assert!((&projected.images - images(&network, &inverted.codes)).amax() < 1e-12);
+        assert!(projected.from_warm_start.iter().all(|warm| !warm));
+        let status: Vec<Status> = inverted.rows.into_iter().map(|row| row.status).collect();
+        assert_eq!(projected.status, status);
+    }
+}
+
+#[test]
+fn a_warm_start_is_no_worse_and_stays_what_it_claims_to_be() {
+    let network = network();
+    let projector = Projector::new(network.clone(), linf(true)).unwrap();
+    let observations = moved(&images(&network, &codes(&network, 60, 3)), 0.02, 4);
+    let first = projector.project(&observations, None).unwrap();
+    let slightly = moved(&observations, 1e-4, 5);
+    let second = projector.project(&slightly, Some(&first.codes)).unwrap();
+    let warm = second.from_warm_start.iter().filter(|warm| **warm).count();
+    assert!(warm > 40, "{warm}");
+    // Never farther than the old image, and a minimum: refining it again gains nothing.
+    let packed = PackedNetwork::new(network.clone());
+    let before = distances(&first.images, &slightly);
+    for (column, after) in distances(&second.images, &slightly).into_iter().enumerate() {
+        if second.from_warm_start[column] {
+            assert!(after <= before[column] * (1.0 + 1e-12), "{column}");
+            assert_eq!(second.status[column], Status::Converged);
+            let mut code: Vec<f64> = second.codes.column(column).iter().copied().collect();
+            let again = refine_one(&packed, slightly.column(column).as_slice(), &mut code, &RefineOptions::default());
+            assert!(again.loss_after >= again.loss_before * (1.0 - 1e-9), "{again:?}");
+        }
+    }
+    // With a nonsensical warm start the answer is as near as without one, or nearer.
+    let cold = projector.project(&slightly, None).unwrap();
+    let nonsense = projector.project(&slightly, Some(&codes(&network, 60, 77))).unwrap();
+    for (with, without) in distances(&nonsense.images, &slightly).iter().zip(distances(&cold.images, &slightly)) {
+        assert!(*with <= without * (1.0 + 1e-9) || with - without < 1e-9, "{with} {without}");
+    }
+}
+
+#[test]
+fn images_of_the_generator_are_their_own_projections() {
+    let network = network();
+    let truth = codes(&network, 20, 9);
+    let observations = images(&network, &truth);
+    for options in [linf(false), linf(true)] {
+        let projector = Projector::new(network.clone(), options).unwrap();
+        let projected = projector.project(&observations, Some(&moved(&truth, 1e-3, 2))).unwrap();
+        assert!(errors(&projected.images, &observations).iter().all(|error| *error < 1e-9));
+        assert!(errors(&projected.codes, &truth).iter().all(|error| *error < 1e-6));
+    }
+}
+
+#[test]
+fn bad_columns_have_their_status_and_the_others_do_not_notice() {
+    let network = network();
+    let truth = codes(&network, 3, 9);
+    let mut observations = images(&network, &truth);
+    observations[(3, 0)] = f64::INFINITY;
+    observations.column_mut(1).fill(f64::NAN);
+    let mut warm = truth.clone();
+    for warm_start in [None, Some(&truth)] {
+        let projected =
+            Projector::new(network.clone(), linf(true)).unwrap().project(&observations, warm_start).unwrap();
+        assert!(matches!(&projected.status[0], Status::Failed(why) if why.contains("entry 3")));
+        assert!(matches!(&projected.status[1], Status::Failed(why) if why.contains("observed")));
+        assert!(projected.codes.columns(0, 2).iter().all(|z| z.is_nan()) && projected.status[2].is_good());
+    }
+    // A warm start that is none: as without.
+    warm.column_mut(2).fill(f64::NAN);
+    let projector = Projector::new(network.clone(), linf(true)).unwrap();
+    let without = projector.project(&observations, None).unwrap();
+    assert_eq!(projector.project(&observations, Some(&warm)).unwrap().codes.column(2), without.codes.column(2));
+    for wrong in [DMatrix::zeros(4, 3), DMatrix::zeros(5, 2)] {
+        assert!(projector.project(&observations, Some(&wrong)).unwrap_err().is_usage());
+    }
+    assert!(projector.project(&DMatrix::zeros(59, 1), None).unwrap_err().is_usage());
+}
+
+#[test]
+fn descent_goes_on_from_the_warm_code() {
+    let network = network();
+    let truth = codes(&network, 8, 9);
+    let observations = images(&network, &truth);
+    let method = Method::Descent(DescentOptions { iterations: 20_000, ..DescentOptions::default() });
+    let options = Options { method, device: DeviceChoice::Cpu, ..Options::default() };
+    let projector = Projector::new(network.clone(), options).unwrap();
+    let projected = projector.project(&observations, Some(&moved(&truth, 1e-4, 2))).unwrap();
+    assert!(errors(&projected.codes, &truth).iter().all(|error| *error < 1e-5), "{:?}", projected.status);
+    assert!(projected.from_warm_start.iter().all(|warm| *warm));
+}
+
+/// The figure itself is in docs/RECOVERY.md; here only that there is something to it.
+#[test]
+fn a_warm_start_is_cheaper() {
+    let network = unrelu::random::random_network(&[20, 100, 400], unrelu::network::Activation::Relu, 1).unwrap();
+    let projector = Projector::new(network.clone(), linf(true)).unwrap();
+    let observations = moved(&images(&network, &codes(&network, 20, 3)), 0.02, 4);
+    let time = |observations: &DMatrix<f64>, warm: Option<&DMatrix<f64>>| {
+        let start = Instant::now();
+        let projected = projector.project(observations, warm).unwrap();
+        (start.elapsed(), projected)
+    };
+    let (cold, first) = time(&observations, None);
+    let (warm, _) = time(&moved(&observations, 1e-4, 5), Some(&first.codes));
+    assert!(2 * warm < cold, "{warm:?} warm, {cold:?} cold");
+}

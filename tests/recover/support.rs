@@ -1,0 +1,43 @@
+//! Problems whose answers are known.
+
+use nalgebra::DMatrix;
+use unrelu::batch::{Method, Options};
+use unrelu::cpu::forward::forward;
+use unrelu::device::DeviceChoice;
+use unrelu::lp::layer::LayerOptions;
+use unrelu::network::{Activation, Network};
+use unrelu::random::{Domain, normal_vector, random_network};
+
+/// `linf` on the CPU.
+pub fn linf(refine: bool) -> Options {
+    Options {
+        method: Method::Layerwise(LayerOptions::default()),
+        refine,
+        device: DeviceChoice::Cpu,
+        ..Options::default()
+    }
+}
+
+pub fn network() -> Network {
+    random_network(&[5, 20, 60], Activation::Relu, 1).unwrap()
+}
+
+pub fn codes(network: &Network, count: usize, seed: u64) -> DMatrix<f64> {
+    let k = network.code_length();
+    DMatrix::from_vec(k, count, normal_vector(seed, Domain::Code, 0, k * count))
+}
+
+pub fn images(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
+    forward(network, 0..network.depth(), codes)
+}
+
+/// `matrix` with N(0, size²) added to every entry.
+pub fn moved(matrix: &DMatrix<f64>, size: f64, seed: u64) -> DMatrix<f64> {
+    let noise = normal_vector(seed, Domain::Noise, 0, matrix.len());
+    DMatrix::from_iterator(matrix.nrows(), matrix.ncols(), matrix.iter().zip(noise).map(|(x, e)| x + size * e))
+}
+
+/// `‖a − b‖ / ‖b‖` of every column.
+pub fn errors(found: &DMatrix<f64>, truth: &DMatrix<f64>) -> Vec<f64> {
+    found.column_iter().zip(truth.column_iter()).map(|(a, b)| (a - b).norm() / b.norm()).collect()
+}
