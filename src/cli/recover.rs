@@ -160,7 +160,7 @@ struct WayArgs {
     #[arg(long)]
     refine: bool,
 
-    /// Most starts an observation, with --direct or --inner best [default: 400]
+    /// Most starts an observation, with --direct or --inner best [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     starts: Option<u32>,
 
