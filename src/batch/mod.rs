@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::best::layerwise::LayerwiseLeastSquares;
 use crate::best::starts::Start;
-use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_batch};
+use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -284,7 +284,12 @@ impl Inverter {
             }
         };
         let began = Instant::now();
-        let answers = best_batch(&self.packed, observations, first_index, &[(start, &given)], &options.search);
+        let given = [(start, &given)];
+        let answers = if device.works_apart() {
+            best_batch_on(device, &self.packed, observations, first_index, &given, &options.search)?
+        } else {
+            best_batch(&self.packed, observations, first_index, &given, &options.search)
+        };
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);

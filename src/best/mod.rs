@@ -3,7 +3,7 @@
 //! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of that region is a least-squares
 //! solution. [`local_search`] goes from a code to a local minimum across regions, [`kinks`] to one that lies between them, exactly.
 //! [`refine`] does that once, from a code that another method found; [`search`] does it from many starts, until the lowest
-//! loss has been found often enough.
+//! loss has been found often enough, and [`rounds`] does so for a whole batch with a device that comes near the minima.
 
 pub mod kinks;
 pub mod layerwise;
@@ -12,8 +12,10 @@ pub mod local_search;
 pub mod packed_network;
 pub mod point;
 pub(crate) mod products;
+mod progress;
 pub mod refine;
 pub mod region;
+pub mod rounds;
 pub mod search;
 pub mod sensitivities;
 pub mod starts;
@@ -21,4 +23,5 @@ pub mod uniqueness;
 
 pub use packed_network::PackedNetwork;
 pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
+pub use rounds::best_batch_on;
 pub use search::{BestAnswer, BestOptions, best_batch};

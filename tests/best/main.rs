@@ -2,5 +2,6 @@
 
 mod jacobian;
 mod refine;
+mod rounds;
 mod search;
 mod support;
