@@ -130,6 +130,12 @@ impl Inverter {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
             _ => None,
         };
+        let notice = notice.or_else(|| {
+            let searches = matches!(options.method, Method::Best(_)) && device.works_apart();
+            (searches && !approaches(&*device, &network)).then(|| {
+                format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
+            })
+        });
         Ok(Inverter { network, packed, least_squares, systems, device, device_notice: notice, solver, pool, options })
     }
 
@@ -335,4 +341,12 @@ impl Inverter {
             row.reproduces = row.residual.linf <= self.options.reproduces_within;
         });
     }
+}
+
+/// Whether the device has a part in the search: it says so of nothing too.
+fn approaches(device: &dyn Device, network: &Network) -> bool {
+    let nothing = |rows: usize| DMatrix::zeros(rows, 0);
+    let answer = device.approach(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
+    // A device that fails at once says so where it is used.
+    answer.is_ok_and(|codes| codes.is_some())
 }
