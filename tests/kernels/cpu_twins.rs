@@ -60,7 +60,7 @@ fn approaches_end_at_minima() {
     let found = approach(&affine, x.as_slice(), &[0.5; 4], &MarquardtRules::IN_F32);
     let known: Vec<usize> = (0..30).filter(|row| *row != 7).collect();
     let layer = &affine.layers()[0];
-    let (w, right) = (layer.weight.select_rows(&known), (&x.column(0) - &layer.bias).select_rows(&known));
+    let (w, right) = (layer.weight.select_rows(&known), (x.column(0) - &layer.bias).select_rows(&known));
     let solved = w.clone().svd(true, true).solve(&right, 1e-12).unwrap();
     let least = 0.5 * (&w * &solved - right).norm_squared();
     assert!((found.loss - least).abs() <= 1e-5 * least, "{} and {least}", found.loss);

@@ -262,8 +262,8 @@ fn the_search_ends_at_the_cpus_minima() {
     // Through the inverter, from the answers of the linear programs.
     let options = Options { method: Method::Best(BestMethod::default()), ..Options::default() };
     let inverter = Inverter::with_device(Arc::clone(&network), options, Box::new(device), None).unwrap();
-    let inverted = inverter.invert(&observations).unwrap();
-    for (column, expected) in expected.iter().enumerate() {
+    let inverted = inverter.invert(&observations.columns(0, 4).into_owned()).unwrap();
+    for (column, expected) in expected.iter().take(4).enumerate() {
         let found = loss(&network, &observations, column, inverted.codes.column(column).into_owned().as_slice());
         assert!((found - expected.loss).abs() <= 1e-9 * expected.loss, "{found:e} and {:e}", expected.loss);
     }
