@@ -62,11 +62,12 @@ fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> {
             ("--stop", stop.to_string()),
             ("--solver", solver.to_string()),
         ],
-        Method::Best(BestMethod { search: BestOptions { starts, seed }, tolerances }) => vec![
+        Method::Best(BestMethod { search: BestOptions { starts, seed, objective }, tolerances }) => vec![
             ("--method", "best".to_owned()),
             ("--epsilon", tolerances.epsilon.to_string()),
             ("--growth", tolerances.growth.to_string()),
             ("--solver", solver.to_string()),
+            ("--objective", objective.to_string()),
             ("--starts", starts.to_string()),
             ("--seed", seed.to_string()),
             ("--device", runs_on()),

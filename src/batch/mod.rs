@@ -101,8 +101,8 @@ impl Inverter {
     /// # Errors
     /// [`Error::BadOption`] for options out of range; [`Error::NoDevice`] where the device asked for is not there.
     pub fn new(network: impl Into<Arc<Network>>, options: Options) -> Result<Self> {
-        options.validate()?;
         let network = network.into();
+        options.validate(&network)?;
         let opened = device::open(&network, options.device, options.adapter.as_deref())?;
         Self::with_device(network, options, opened.device, opened.notice)
     }
@@ -114,7 +114,7 @@ impl Inverter {
         device: Box<dyn Device>,
         notice: Option<String>,
     ) -> Result<Self> {
-        options.validate()?;
+        options.validate(&network)?;
         // 0 means all that `std::thread::available_parallelism` counts: by affinity and the cgroup's quota.
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|error| {

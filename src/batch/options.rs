@@ -11,6 +11,7 @@ use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
 use crate::lp::formulation::target::Precision;
 use crate::lp::layer::LayerOptions;
+use crate::network::Network;
 
 /// More threads than any machine has processors; the system would take minutes to start them.
 const MOST_THREADS: usize = 1024;
@@ -106,7 +107,7 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn validate(&self) -> Result<()> {
+    pub(super) fn validate(&self, network: &Network) -> Result<()> {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)
         {
@@ -115,7 +116,7 @@ impl Options {
         match &self.method {
             Method::Layerwise(options) => options.tolerances.validate(),
             Method::Descent(options) => options.validate(),
-            Method::Best(options) => options.tolerances.validate().and_then(|()| options.search.validate()),
+            Method::Best(options) => options.tolerances.validate().and_then(|()| options.search.validate(network)),
         }
     }
 }

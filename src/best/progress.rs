@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 use nalgebra::DMatrix;
 
 use super::packed_network::PackedNetwork;
-use super::search::{BestAnswer, BestOptions};
+use super::search::{BestAnswer, BestOptions, Minimum};
 use super::starts::{FlipOrder, Move, SCHEDULE, Start};
 use crate::observation::unusable;
 
@@ -22,6 +22,12 @@ pub(super) struct Progress {
     pub moves: Cycle<Iter<'static, Move>>,
     /// Those around the best code.
     pub flips: FlipOrder,
+    /// The lowest sum of squares of a candidate, halved.
+    pub least_squares: f64,
+    /// The lowest minimum, the answer's.
+    pub lowest: Option<Minimum>,
+    /// The candidates that were taken on, by their squares, and what each led to.
+    pub led_to: Vec<(f64, Minimum)>,
     /// What the runs so far have come to.
     pub answer: BestAnswer,
     is_hopeless: bool,
@@ -44,6 +50,9 @@ impl Progress {
             given: given.into_iter(),
             moves: SCHEDULE.iter().cycle(),
             flips: FlipOrder::default(),
+            least_squares: f64::INFINITY,
+            lowest: None,
+            led_to: Vec::new(),
             answer: BestAnswer::none(network.code_length()),
             is_hopeless: unusable(observations.column(place).as_slice()).is_some(),
         }

@@ -11,6 +11,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::local_search::Approach;
+use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::progress::Progress;
 use super::search::{APPROACH, BestAnswer, BestOptions, Searcher, check_shapes};
@@ -34,7 +35,7 @@ struct Waiting {
 /// What [`Device::approach`] returns.
 ///
 /// # Panics
-/// If a shape does not fit the network.
+/// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
 pub fn best_batch_on(
     device: &dyn Device,
     network: &PackedNetwork,
@@ -44,7 +45,7 @@ pub fn best_batch_on(
     options: &BestOptions,
 ) -> Result<Vec<BestAnswer>> {
     check_shapes(network, observations, given);
-    let searchers = Searchers { network, spare: Mutex::default() };
+    let searchers = Searchers { network, objective: options.objective, spare: Mutex::default() };
     let begin =
         |place: usize| Waiting { place, progress: Progress::new(network, observations, first_index, given, place) };
     let mut waiting: Vec<Waiting> = (0..observations.ncols()).map(begin).collect();
@@ -87,6 +88,7 @@ pub fn best_batch_on(
 /// Searchers that no thread works with.
 struct Searchers<'a> {
     network: &'a PackedNetwork,
+    objective: Objective,
     spare: Mutex<Vec<Searcher<'a>>>,
 }
 
@@ -95,7 +97,7 @@ impl<'a> Searchers<'a> {
         // One that panicked has not been given back: what is here is whole.
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = spare().pop();
-        let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network));
+        let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network, self.objective));
         let answer = work(&mut searcher);
         spare().push(searcher);
         answer

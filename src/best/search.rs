@@ -1,29 +1,39 @@
-//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries.
+//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries, or `‖·‖₁`, or `‖·‖_∞`
+//! ([`Objective`]).
 //!
 //! Each run goes from its start to a local minimum. Minima are exact, on kinks too, so that two runs which end at the same one
-//! end at the same loss, and *found again* means something.
+//! end at the same loss, and *found again* means something. For `l1` and `linf` each minimum of squares is the candidate from which
+//! [`super::absolute`] goes on to one of the objective; many runs end at the same candidate, which is taken on once. Among codes of
+//! the same largest error, the lower sum of squares is the lower loss.
 //!
 //! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f` the runs that have ended at it, each
-//! from another start, the search is over after `s` runs when `s ≥ 24 + 3m` and `f ≥ 12`: converged. So it is, at once, when
+//! from another start, the search is over after `s` runs when `s ≥ 48 + 5m` and `f ≥ 24`: converged. So it is, at once, when
 //! the observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
+
+use std::cmp::Ordering;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::absolute::AbsoluteSearch;
 use super::local_search::{Approach, LocalSearch};
+use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
 use super::starts::{Flips, Move, RUNS_PER_OBSERVATION, Start, random_code};
 use crate::error::{Error, Result};
+use crate::network::Network;
 
 /// How a search runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BestOptions {
-    /// Most runs an observation. Default 400.
+    /// Most runs an observation. Default 1,000.
     pub starts: usize,
     /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
     pub seed: u64,
+    /// What is made small. Default [`Objective::L2`].
+    pub objective: Objective,
 }
 
 impl BestOptions {
@@ -31,10 +41,10 @@ impl BestOptions {
     pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
 
     /// # Errors
-    /// [`Error::BadOption`] for no runs, or more than [`Self::MOST_STARTS`].
-    pub fn validate(&self) -> Result<()> {
+    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of [`Objective::validate`].
+    pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
-            return Ok(());
+            return self.objective.validate(network);
         }
         Err(Error::option("--starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
     }
@@ -42,7 +52,7 @@ impl BestOptions {
 
 impl Default for BestOptions {
     fn default() -> Self {
-        BestOptions { starts: 400, seed: 0 }
+        BestOptions { starts: 1000, seed: 0, objective: Objective::L2 }
     }
 }
 
@@ -51,7 +61,7 @@ impl Default for BestOptions {
 pub struct BestAnswer {
     /// The code of the lowest loss, `k` entries; `NaN` where there is none.
     pub code: Vec<f64>,
-    /// That loss, `½‖G(z) − x‖²` over the observed entries.
+    /// That loss, of the objective, over the observed entries: `½‖G(z) − x‖²`, `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
     pub loss: f64,
     /// Where the run began that found it first.
     pub start: Start,
@@ -63,7 +73,7 @@ pub struct BestAnswer {
     pub runs: usize,
     /// Whether the stop rule was met.
     pub converged: bool,
-    /// Whether the data determine the code locally.
+    /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
     pub determined: bool,
     /// Whether it is a minimum to first order for certain.
     pub stationary: bool,
@@ -74,9 +84,9 @@ pub struct BestAnswer {
 /// Runs before the search turns to the neighbourhood of the best: codes to be near to come from somewhere.
 const SCOUTS: usize = 5;
 /// The stop rule's numbers.
-const LEAST_RUNS: usize = 24;
-const PATIENCE: usize = 3;
-const LEAST_FOUND: usize = 12;
+const LEAST_RUNS: usize = 48;
+const PATIENCE: usize = 5;
+const LEAST_FOUND: usize = 24;
 /// Two losses that differ by no more than this share are those of one minimum.
 const SAME: f64 = 1e-9;
 /// A run whose approach ends above this multiple of the lowest loss is not followed to its minimum.
@@ -84,13 +94,15 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
+/// Linear programs from a candidate.
+const MOST_PROGRAMS: usize = 300;
 
 /// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`: codes to start from, a matrix
 /// (`k` × count) for each method that found some; columns that are not finite are passed over. `first_index`: that of the first observation in the whole
 /// run. An answer depends on its own column, its index and the seed only.
 ///
 /// # Panics
-/// If a shape does not fit the network.
+/// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
 pub fn best_batch(
     network: &PackedNetwork,
     observations: &DMatrix<f64>,
@@ -103,7 +115,7 @@ pub fn best_batch(
         .into_par_iter()
         .with_max_len(1)
         .map_init(
-            || Searcher::new(network),
+            || Searcher::new(network, options.objective),
             |searcher, place| {
                 let observation = observations.column(place);
                 let mut progress = Progress::new(network, observations, first_index, given, place);
@@ -125,17 +137,46 @@ pub(super) fn check_shapes(network: &PackedNetwork, observations: &DMatrix<f64>,
 pub(super) struct Searcher<'a> {
     network: &'a PackedNetwork,
     local: LocalSearch<'a>,
+    /// Where the objective is not squares.
+    absolute: Option<AbsoluteSearch<'a>>,
     best: Point,
     flips: Flips,
     /// Whose best code `best` is: the observation's index, and the run that found it.
     best_of: Option<(u64, usize)>,
 }
 
+/// Where a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Minimum {
+    loss: f64,
+    /// Between minima of the same loss.
+    squares: f64,
+    stationary: bool,
+}
+
+impl Minimum {
+    /// Which of the two is lower, up to rounding.
+    fn compared(&self, other: &Minimum) -> Ordering {
+        compared(self.loss, other.loss).then(compared(self.squares, other.squares))
+    }
+}
+
+fn compared(a: f64, b: f64) -> Ordering {
+    if a < b * (1.0 - SAME) {
+        Ordering::Less
+    } else if a <= b * (1.0 + SAME) {
+        Ordering::Equal
+    } else {
+        Ordering::Greater
+    }
+}
+
 impl<'a> Searcher<'a> {
-    pub fn new(network: &'a PackedNetwork) -> Self {
+    pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         Searcher {
             network,
             local: LocalSearch::new(network),
+            absolute: (objective != Objective::L2).then(|| AbsoluteSearch::new(network, objective)),
             best: Point::new(network),
             flips: Flips::new(network),
             best_of: None,
@@ -199,36 +240,63 @@ impl<'a> Searcher<'a> {
 
     /// One run, from a start to a minimum, and what it adds to the answer.
     fn run(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
-        let Progress { index, answer, flips, .. } = progress;
         self.local.go_to(x, code);
         self.local.approach(x, approach);
-        if self.local.point().loss > PROMISING * answer.loss {
+        if self.local.point().loss > PROMISING * progress.least_squares {
             return;
         }
         let descent = self.local.settle(x, MOST_STEPS);
-        let loss = self.local.point().loss;
-        if !loss.is_finite() {
+        let squares = self.local.point().loss;
+        if !squares.is_finite() {
             return;
         }
-        if answer.found == 0 || loss < answer.loss * (1.0 - SAME) {
-            self.best.clone_from(self.local.point());
-            self.best_of = Some((*index, answer.runs));
-            *flips = self.flips.around(self.network, &self.best, x);
-            *answer = BestAnswer {
-                code: self.best.code.clone(),
-                loss,
-                start,
-                first_found: answer.runs,
-                found: 1,
-                runs: answer.runs,
-                converged: false,
-                determined: self.local.is_determined(x),
-                stationary: descent.stationary,
-                reproduced: self.local.reproduces(x),
-            };
-        } else if loss <= answer.loss * (1.0 + SAME) {
-            answer.found += 1;
+        progress.least_squares = progress.least_squares.min(squares);
+        let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
+        let minimum = self.take_on(x, candidate, &mut progress.led_to);
+        let Progress { index, lowest, flips, answer, .. } = progress;
+        match lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                answer.found += 1;
+                return;
+            }
+            Ordering::Greater => return,
         }
+        *lowest = Some(minimum);
+        let (point, reproduced, determined) = match &self.absolute {
+            Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
+            None => (self.local.point(), self.local.reproduces(x), false),
+        };
+        self.best.clone_from(point);
+        self.best_of = Some((*index, answer.runs));
+        *flips = self.flips.around(self.network, &self.best, x);
+        *answer = BestAnswer {
+            code: self.best.code.clone(),
+            loss: minimum.loss,
+            start,
+            first_found: answer.runs,
+            found: 1,
+            runs: answer.runs,
+            converged: false,
+            // Where nothing is left to lower no linear program has told.
+            determined: if self.absolute.is_none() || reproduced { self.local.is_determined(x) } else { determined },
+            stationary: minimum.stationary,
+            reproduced,
+        };
+    }
+
+    /// From a minimum of squares to one of the objective; what it led to before, where one like it was taken on.
+    fn take_on(&mut self, x: &[f64], candidate: Minimum, led_to: &mut Vec<(f64, Minimum)>) -> Minimum {
+        let Some(absolute) = &mut self.absolute else { return candidate };
+        let before = led_to.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
+        if let Some((_, minimum)) = before {
+            return *minimum;
+        }
+        let descent = absolute.descend(x, &self.local.point().code, MOST_PROGRAMS);
+        let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
+        let minimum = Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary };
+        led_to.push((candidate.loss, minimum));
+        minimum
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use unrelu::batch::files::{Begun, FileRun, Journaling, Stopped};
 use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
-use unrelu::best::BestOptions;
+use unrelu::best::{BestOptions, Objective};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
@@ -112,7 +112,12 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 400]
+    /// What --method best makes least: the squared error, the sum of absolute errors (for gross errors), or the largest error
+    /// [default: l2]
+    #[arg(long, value_name = "l2|l1|linf")]
+    objective: Option<Objective>,
+
+    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 1000]
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
 
@@ -188,6 +193,7 @@ impl Args {
             ("--iterations", self.descent.iterations.is_some(), only_descent),
             ("--restarts", self.descent.restarts.is_some(), only_descent),
             ("--seed", self.seed.is_some(), random),
+            ("--objective", self.objective.is_some(), (best, "--method best")),
             ("--starts", self.starts.is_some(), (best, "--method best")),
             ("--growth", self.growth.is_some(), programs),
             ("--solver", self.solver.is_some(), programs),
@@ -214,6 +220,7 @@ impl Args {
             MethodName::Best => {
                 let default = BestOptions::default();
                 let search = BestOptions {
+                    objective: self.objective.unwrap_or_default(),
                     starts: self.starts.unwrap_or(default.starts),
                     seed: self.seed.unwrap_or(default.seed),
                 };

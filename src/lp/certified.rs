@@ -14,6 +14,8 @@ use super::solver::{Path, Solver};
 pub struct CertifiedSolution {
     /// The primal point, one entry a column, within its signs.
     pub z: Vec<f64>,
+    /// The multipliers, one a row, at least 0: with `z` what the verdict rests on. Empty where no answer was given.
+    pub multipliers: Vec<f64>,
     /// What the certificate says of it.
     pub verdict: Verdict,
     /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where there is no optimum.
@@ -35,6 +37,7 @@ impl CertifiedSolution {
     pub(crate) fn missing(system: &LayerSystem) -> Self {
         CertifiedSolution {
             z: vec![f64::NAN; system.columns()],
+            multipliers: Vec::new(),
             verdict: Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite },
             determined: vec![false; system.columns()],
             iterations: 0,
@@ -113,6 +116,7 @@ pub fn solve_certified_knowing(
 fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
     CertifiedSolution {
         z: vec![0.0; system.columns()],
+        multipliers: Vec::new(),
         verdict: Verdict::Optimal { objective: 0.0 },
         determined: vec![false; system.columns()],
         iterations: 0,
@@ -133,8 +137,9 @@ fn check(
 ) -> CertifiedSolution {
     let Solution { outcome, mut z, mut y, iterations, path, pivots, only, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
-    let checked = |z, verdict, determined| CertifiedSolution {
+    let checked = |z, multipliers, verdict, determined| CertifiedSolution {
         z,
+        multipliers,
         verdict,
         determined,
         iterations,
@@ -145,12 +150,13 @@ fn check(
     };
     let nothing_determined = || vec![false; system.columns()];
     if let (Outcome::AboveCutoff, Some(cutoff)) = (outcome, cutoff) {
-        return checked(z, certify_above(system, problem, &y, cutoff), nothing_determined());
+        let verdict = certify_above(system, problem, &y, cutoff);
+        return checked(z, y, verdict, nothing_determined());
     }
     // The other objectives are always feasible: whoever says otherwise has stalled.
     if outcome == Outcome::Infeasible && matches!(problem.objective, Objective::Linear { .. }) {
         let verdict = certify_infeasible(system, solver, problem);
-        return checked(z, verdict, nothing_determined());
+        return checked(z, y, verdict, nothing_determined());
     }
     let infeasible = |verdict: &Verdict| {
         // Without a point that satisfies the rows an iteration has nowhere to go.
@@ -163,12 +169,12 @@ fn check(
     if z.iter().chain(&y).any(|value| !value.is_finite()) {
         let verdict = certify_optimal(system, problem, &z, &y);
         let verdict = if infeasible(&verdict) { Verdict::Infeasible } else { verdict };
-        return checked(z, verdict, nothing_determined());
+        return checked(z, y, verdict, nothing_determined());
     }
     if only {
         let verdict = certify_optimal(system, problem, &z, &y);
         if matches!(verdict, Verdict::Optimal { .. }) {
-            return CertifiedSolution { vertex, ..checked(z, verdict, vec![true; system.columns()]) };
+            return CertifiedSolution { vertex, ..checked(z, y, verdict, vec![true; system.columns()]) };
         }
     }
     let face = OptimalFace::read(system, problem, &z, &y);
@@ -176,14 +182,14 @@ fn check(
     clip_to_signs(system, &mut finished_z, &mut finished_y);
     let finished = certify_optimal(system, problem, &finished_z, &finished_y);
     if matches!(finished, Verdict::Optimal { .. }) {
-        return checked(finished_z, finished, face.determined());
+        return checked(finished_z, finished_y, finished, face.determined());
     }
     // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
     let verdict = certify_optimal(system, problem, &z, &y);
     if infeasible(&verdict) {
-        return checked(z, Verdict::Infeasible, nothing_determined());
+        return checked(z, y, Verdict::Infeasible, nothing_determined());
     }
-    checked(z, verdict, face.determined())
+    checked(z, y, verdict, face.determined())
 }
 
 /// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be loosened is certified as

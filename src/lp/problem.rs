@@ -50,6 +50,16 @@ impl LayerSystem {
     /// Takes a layer's weight (units × columns) and bias (units).
     pub fn new(weight: DMatrix<f64>, bias: DVector<f64>, nonnegative: bool) -> Self {
         let transposed = weight.transpose();
+        LayerSystem::of(weight, transposed, bias, nonnegative)
+    }
+
+    /// Takes rows without biases over a free `z`, `Wᵀ` as it is: columns × units.
+    pub fn from_units(transposed: DMatrix<f64>) -> Self {
+        let bias = DVector::zeros(transposed.ncols());
+        LayerSystem::of(transposed.transpose(), transposed, bias, false)
+    }
+
+    fn of(weight: DMatrix<f64>, transposed: DMatrix<f64>, bias: DVector<f64>, nonnegative: bool) -> Self {
         let column_totals = DVector::from_iterator(
             weight.ncols(),
             weight.column_iter().map(|column| column.iter().map(|w| w.abs()).sum()),

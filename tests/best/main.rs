@@ -1,6 +1,9 @@
-//! Refinement and the search from many starts: against finite differences, normal equations, grids and codes that are known.
+//! Refinement on the linear regions and the search for the best code: against finite differences, normal equations, all regions of tiny
+//! networks, grids, and codes that are known.
 
+mod absolute;
 mod jacobian;
+mod oracle;
 mod refine;
 mod rounds;
 mod search;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nalgebra::DMatrix;
 use unrelu::best::starts::Start;
-use unrelu::best::{BestAnswer, BestOptions, PackedNetwork, best_batch, best_batch_on};
+use unrelu::best::{BestAnswer, BestOptions, Objective, PackedNetwork, best_batch, best_batch_on};
 use unrelu::configuration::Configurations;
 use unrelu::cpu::CpuDevice;
 use unrelu::descent::{DescentAnswer, DescentOptions};
@@ -92,15 +92,23 @@ fn rounds_give_the_answers_of_one_observation_at_a_time() {
     trained_observations.rows_mut(100, 300).column_mut(2).fill(f64::NAN);
     let deep = network(&[6, 30, 40, 50], Activation::Relu, Activation::Sigmoid, 5);
     let deep_observations = observed(&deep, 7, Noise::Gaussian(0.03));
-    for (network, observations) in [(trained(), trained_observations), (deep, deep_observations)] {
+    let small = network(&[3, 12, 20], Activation::Relu, Activation::Relu, 6);
+    let small_observations = observed(&small, 6, Noise::Gaussian(0.1));
+    for (network, observations, objective) in [
+        (trained(), trained_observations, Objective::L2),
+        (deep, deep_observations, Objective::L2),
+        (small.clone(), small_observations.clone(), Objective::L1),
+        (small, small_observations, Objective::Linf),
+    ] {
         let packed = PackedNetwork::new(network.clone());
-        let options = BestOptions { starts: 90, seed: 3 };
+        let options = BestOptions { starts: 90, seed: 3, objective };
         let mut codes = DMatrix::from_element(network.code_length(), observations.ncols(), 0.3);
         codes[(0, 1)] = f64::NAN;
         let given = [(Start::Given, &codes), (Start::Linf, &codes)];
         let alone = best_batch(&packed, &observations, 40, &given, &options);
         assert!(alone.iter().any(|answer| answer.runs > 30), "too easy to prove anything");
-        assert!(alone.iter().any(|answer| answer.start == Start::Flip || answer.start == Start::Near));
+        let near = |answer: &BestAnswer| matches!(answer.start, Start::Flip | Start::Near);
+        assert!(objective != Objective::L2 || alone.iter().any(near), "no start depends on what came before");
 
         let cpu = CpuDevice::new(network.clone().into());
         let on_cpu = best_batch_on(&cpu, &packed, &observations, 40, &given, &options).unwrap();

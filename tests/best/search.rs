@@ -256,7 +256,7 @@ fn batch_threads_and_neighbours_do_not_matter() {
     observations.column_mut(7).fill(f64::NAN);
     observations.column_mut(8).fill(0.0);
     let packed = PackedNetwork::new(network);
-    let options = BestOptions { starts: 60, seed: 5 };
+    let options = BestOptions { starts: 60, seed: 5, ..BestOptions::default() };
     let together = best_batch(&packed, &observations, 100, &[], &options);
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for (index, answer) in together.iter().enumerate() {
@@ -268,8 +268,10 @@ fn batch_threads_and_neighbours_do_not_matter() {
         assert_eq!(answer.code.iter().any(|z| z.is_nan()), index == 4 || index == 7, "{index}: {answer:?}");
     }
     // Another seed begins elsewhere, and at this noise ends at the same minimum.
-    let other = best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 400, seed: 6 });
-    let longer = best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 400, seed: 5 });
+    let other =
+        best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 1000, seed: 6, ..BestOptions::default() });
+    let longer =
+        best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 1000, seed: 5, ..BestOptions::default() });
     for (a, b) in longer.iter().zip(&other).filter(|(a, _)| a.found > 0) {
         assert!((a.loss - b.loss).abs() <= 1e-9 * a.loss, "{a:?} and {b:?}");
     }
@@ -280,15 +282,22 @@ fn the_bound_on_starts_is_kept_and_said() {
     let network = trained();
     let (codes, observations) = observed(&network, 5, Noise::Gaussian(0.1));
     let packed = PackedNetwork::new(network);
-    let answers = best_batch(&packed, &observations, 0, &[], &BestOptions { starts: 2, seed: 0 });
+    let answers =
+        best_batch(&packed, &observations, 0, &[], &BestOptions { starts: 2, seed: 0, ..BestOptions::default() });
     assert!(answers.iter().all(|answer| answer.runs == 2 && !answer.converged && answer.loss.is_finite()));
     // A code that is given is tried first; one that is no code is passed over.
     let given = [(Start::Given, &codes)];
-    let answers = best_batch(&packed, &observations, 0, &given, &BestOptions { starts: 1, seed: 0 });
+    let answers =
+        best_batch(&packed, &observations, 0, &given, &BestOptions { starts: 1, seed: 0, ..BestOptions::default() });
     assert!(answers.iter().all(|answer| answer.start == Start::Given && answer.first_found == 1));
     let missing = DMatrix::from_element(20, 5, f64::NAN);
-    let answers =
-        best_batch(&packed, &observations, 0, &[(Start::Given, &missing)], &BestOptions { starts: 1, seed: 0 });
+    let answers = best_batch(
+        &packed,
+        &observations,
+        0,
+        &[(Start::Given, &missing)],
+        &BestOptions { starts: 1, seed: 0, ..BestOptions::default() },
+    );
     assert!(answers.iter().all(|answer| answer.start == Start::Random));
 }
 

@@ -146,6 +146,24 @@ fn descent_says_whether_it_converged() {
 }
 
 #[test]
+fn the_search_reports_how_it_found() {
+    let folder = with_observations("4");
+    let summary = folder.succeeds(&invert(&["--method", "best", "--report", "r.csv"]));
+    assert!(summary.contains("4 converged, 0 not converged") && summary.contains("determined locally"), "{summary}");
+    let report = String::from_utf8(folder.bytes("r.csv")).unwrap();
+    assert!(report.starts_with("index,status,") && report.contains(",search_start,search_first_found,"), "{report}");
+    // Without noise the programs' answer reproduces the observation, and the search stops at once.
+    assert_eq!(report.lines().filter(|line| line.contains(",converged,") && line.contains(",linf,1,1,1,")).count(), 4);
+    let best = ["--method", "best", "--objective", "l1", "--report", "r.jsonl", "--force"];
+    folder.succeeds(&invert(&best));
+    assert!(rows(&folder, "r.jsonl").iter().all(|row| row["search"]["runs"] == 1 && row["reproduces"] == true));
+    // One start finds it, and cannot find it again: on noisy observations that is no convergence.
+    folder.succeeds(&["generate", "net.safetensors", "--count", "3", "-o", "noisy.npy", "--noise", "gaussian:0.1"]);
+    let few = ["invert", "net.safetensors", "noisy.npy", "-o", "n.npy", "--method", "best", "--starts", "1"];
+    assert_eq!(folder.run(&few).status.code(), Some(3));
+}
+
+#[test]
 fn f32_codes_are_what_the_residuals_speak_of() {
     let folder = with_observations("3");
     folder.succeeds(&invert(&["--dtype", "f32", "--report", "r.jsonl"]));
@@ -163,11 +181,17 @@ fn options_that_make_no_sense() {
     refused(&["--epsilon", "0"], &["--epsilon", "positive"]);
     refused(&["--epsilon", "nan"], &["--epsilon", "positive"]);
     refused(&["--growth", "1"], &["--growth", "1.001"]);
-    refused(&["--method", "simplex"], &["linf, l1, relaxed, exact or descent"]);
+    refused(&["--method", "simplex"], &["linf, l1, relaxed, exact, best or descent"]);
     refused(&["--rows", "some"], &["corrected, printed, inactive"]);
     refused(&["--restarts", "3"], &["--restarts", "--method descent"]);
     refused(&["--optimizer", "adam"], &["--optimizer", "--method descent"]);
     refused(&["--method", "descent", "--optimizer", "sgd"], &["--optimizer", "sgd", "plain, momentum or adam"]);
+    refused(&["--starts", "3"], &["--starts", "--method best"]);
+    refused(&["--objective", "l1"], &["--objective", "--method best"]);
+    refused(&["--method", "best", "--starts", "0"], &["--starts", "1 to 65536"]);
+    refused(&["--method", "best", "--objective", "l3"], &["--objective", "l2, l1, linf"]);
+    refused(&["--method", "best", "--refine"], &["--refine", "nothing to refine"]);
+    refused(&["--seed", "3"], &["--seed", "--method best or descent"]);
     refused(&["--threads", "0"], &["--threads", "1 to 1024"]);
     refused(&["--threads", "100000"], &["--threads", "1 to 1024"]);
     refused(&["--method", "descent", "--rows", "printed"], &["--rows", "layer-wise"]);

@@ -11,9 +11,6 @@ pub mod relaxed;
 pub mod rows;
 pub mod target;
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::error::{Error, Result};
 
 /// The layer-wise methods.
@@ -54,16 +51,16 @@ pub enum Stop {
 /// Gives an option's enum its names on the command line.
 macro_rules! named_options {
     ($type:ty, $($variant:path => $name:literal),+) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $($variant => $name),+ })
             }
         }
 
-        impl FromStr for $type {
+        impl std::str::FromStr for $type {
             type Err = String;
 
-            /// Reads what [`Display`](fmt::Display) writes.
+            /// Reads what [`Display`](std::fmt::Display) writes.
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($name => Ok($variant),)+
@@ -73,6 +70,7 @@ macro_rules! named_options {
         }
     };
 }
+pub(crate) use named_options;
 
 named_options!(Method,
     Method::Linf => "linf", Method::L1 => "l1", Method::Relaxed => "relaxed", Method::Exact => "exact");

@@ -1,4 +1,5 @@
 //! The tables that measure the machine.
 
+mod accuracy;
 mod lp;
 mod throughput;
