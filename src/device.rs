@@ -42,6 +42,23 @@ pub trait Device: Send + Sync {
     fn descend(&self, observations: &DMatrix<f64>, first_index: u64, options: &DescentOptions)
     -> Result<DescentAnswer>;
 
+    /// Codes near minima of `½‖G(z) − x‖²` over the observed entries, by Levenberg–Marquardt from `starts` (`k` × as many as
+    /// `which`); start `i` is for column `which[i]` of `observations` (`n` × count, `NaN` where unobserved). A code whose run
+    /// left the device's range is its start, bit by bit. `None` where the device has nothing faster to offer than what the
+    /// caller does himself: the CPU, and a GPU for whose kernels `k` is too large.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) when the device fails.
+    fn approach(
+        &self,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+    ) -> Result<Option<DMatrix<f64>>> {
+        let _ = (observations, which, starts);
+        Ok(None)
+    }
+
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
 

@@ -115,6 +115,76 @@ impl Lane {
     };
 }
 
+/// The batch and the rules of Levenberg–Marquardt. Dampings are shares of the mean diagonal of `JᵀJ`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ApproachParams {
+    /// `n`, entries an observation.
+    pub observation_length: u32,
+    /// `k`, entries a code.
+    pub code_length: u32,
+    /// Most steps.
+    pub step_cap: u32,
+    /// The share of the predicted decrease that a step must keep.
+    pub sufficient: f32,
+    /// Two steps in a row that lower the loss by no more than this share of it end the run.
+    pub slow: f32,
+    /// The first damping, and the least after a step that was no good.
+    pub first_damping: f32,
+    /// The least of all.
+    pub least_damping: f32,
+    /// The damping beyond which a run ends.
+    pub most_damping: f32,
+    /// The share of the loss below which a predicted decrease is none.
+    pub negligible_decrease: f32,
+    /// The share of the code's length below which a step is none.
+    pub negligible_step: f32,
+}
+
+/// What a run of Levenberg–Marquardt knows of its damping.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct Damping {
+    /// `λ` of the trial that is under way; 0 before the first.
+    pub lambda: f32,
+    /// What `λ` is multiplied by if the trial is no good.
+    pub growth: f32,
+    /// What the loss is to fall by.
+    pub predicted: f32,
+    /// The mean of the diagonal of `JᵀJ`.
+    pub scale: f32,
+    /// 1 where the trial was accepted and the matrix is to be made anew.
+    pub is_fresh: u32,
+}
+
+impl Damping {
+    /// Before the first step.
+    pub const START: Damping = Damping { lambda: 0.0, growth: 2.0, predicted: 0.0, scale: 0.0, is_fresh: 0 };
+}
+
+/// One layer, for `tangent`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct TangentParams {
+    /// Rows of `W`.
+    pub units: u32,
+    /// Columns of `W`.
+    pub inputs: u32,
+    /// Tangents: lanes × `k`.
+    pub rows: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// `k`.
+    pub code_length: u32,
+    /// 1 for the first layer, whose inputs' tangents are the unit vectors.
+    pub is_first: u32,
+}
+
+/// The longest code for which `JᵀJ` fits the workgroup memory that every device has.
+pub const MOST_CODE_LENGTH: u32 = 64;
+
 /// ReLU, LeakyReLU and the identity: the slope below 0 says which.
 pub const ACTIVATION_LINEAR: u32 = 0;
 /// The logistic function.
@@ -236,9 +306,10 @@ macro_rules! shader {
 
 const FORWARD_SOURCE: &str = shader!("forward", "layer", "product");
 const CLASSIFY_SOURCE: &str = shader!("classify");
-const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "product", "sum_tree");
-const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "product", "sum_subgroups");
+const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "halving_sum", "sum_tree");
+const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
+const APPROACH_SOURCE: &str = shader!("approach", "layer", "lane", "derivative", "product", "halving_sum");
 
 /// One layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
@@ -367,8 +438,74 @@ pub const PEAK: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
+/// Loss, acceptance and damping of a Levenberg–Marquardt step.
+pub const JUDGE: EntryPoint = EntryPoint {
+    name: "judge",
+    kernel: "approach",
+    source: APPROACH_SOURCE,
+    bindings: &[
+        binding(0, "approach", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(3, "outputs", Access::Read),
+        binding(4, "targets", Access::Read),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// One layer of the Jacobian's columns.
+pub const TANGENT: EntryPoint = EntryPoint {
+    name: "tangent",
+    kernel: "approach",
+    source: APPROACH_SOURCE,
+    bindings: &[
+        binding(3, "outputs", Access::Read),
+        binding(5, "layer", Access::Uniform),
+        binding(6, "weight", Access::Read),
+        binding(7, "tangents_below", Access::Read),
+        binding(8, "tangents", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+    subgroups: false,
+};
+
+/// `JᵀJ` and `Jᵀr`.
+pub const NORMAL: EntryPoint = EntryPoint {
+    name: "normal",
+    kernel: "approach",
+    source: APPROACH_SOURCE,
+    bindings: &[
+        binding(0, "approach", Access::Uniform),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(3, "outputs", Access::Read),
+        binding(4, "targets", Access::Read),
+        binding(9, "jacobian", Access::Read),
+        binding(10, "normals", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// The damped step.
+pub const ADVANCE: EntryPoint = EntryPoint {
+    name: "advance",
+    kernel: "approach",
+    source: APPROACH_SOURCE,
+    bindings: &[
+        binding(0, "approach", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(10, "normals", Access::ReadWrite),
+        binding(11, "trials", Access::ReadWrite),
+        binding(12, "codes", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
 /// Every entry point there is.
-pub const ENTRY_POINTS: [&EntryPoint; 10] = [
+pub const ENTRY_POINTS: [&EntryPoint; 14] = [
     &FORWARD,
     &CLASSIFY,
     &RESIDUAL,
@@ -378,5 +515,9 @@ pub const ENTRY_POINTS: [&EntryPoint; 10] = [
     &UPDATE_SUBGROUPS,
     &RANK,
     &SCATTER,
+    &JUDGE,
+    &TANGENT,
+    &NORMAL,
+    &ADVANCE,
     &PEAK,
 ];

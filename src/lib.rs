@@ -38,7 +38,7 @@
 //!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
 //! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
-//! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`formats`], [`random`], [`adapter`], [`configuration`],
+//! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`error`].
 //!
 //! # Features
@@ -66,6 +66,7 @@ pub mod journal;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
 pub mod lp;
+pub mod marquardt;
 pub mod network;
 pub mod observation;
 #[cfg(feature = "pictures")]

@@ -49,6 +49,11 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
         precision: _,
         codes_as,
     } = inverter.options();
+    // Descent and the search run in f32 on a GPU and in f64 on the CPU, whose description would add its number of threads.
+    let runs_on = || {
+        let device = inverter.device();
+        if device.works_apart() { device.description() } else { "cpu".to_owned() }
+    };
     let mut options = match method {
         Method::Layerwise(LayerOptions { method, tolerances, rows, stop }) => vec![
             ("--method", method.to_string()),
@@ -66,21 +71,17 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
             ("--objective", objective.to_string()),
             ("--starts", starts.to_string()),
             ("--seed", seed.to_string()),
+            ("--device", runs_on()),
         ],
-        Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => {
-            let device = inverter.device();
-            // It runs in f32 on a GPU and in f64 on the CPU, whose description would add its number of threads.
-            let runs_on = if device.works_apart() { device.description() } else { "cpu".to_owned() };
-            vec![
-                ("--method", "descent".to_owned()),
-                ("--optimizer", optimizer.to_string()),
-                ("--step", step.map_or("default".to_owned(), |step| step.to_string())),
-                ("--iterations", iterations.to_string()),
-                ("--restarts", restarts.to_string()),
-                ("--seed", seed.to_string()),
-                ("--device", runs_on),
-            ]
-        }
+        Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => vec![
+            ("--method", "descent".to_owned()),
+            ("--optimizer", optimizer.to_string()),
+            ("--step", step.map_or("default".to_owned(), |step| step.to_string())),
+            ("--iterations", iterations.to_string()),
+            ("--restarts", restarts.to_string()),
+            ("--seed", seed.to_string()),
+            ("--device", runs_on()),
+        ],
     };
     options.extend([
         ("reproduced within", reproduces_within.to_string()),

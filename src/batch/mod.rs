@@ -28,7 +28,7 @@ use rayon::prelude::*;
 
 use crate::best::layerwise::LayerwiseLeastSquares;
 use crate::best::starts::Start;
-use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_batch};
+use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -133,6 +133,12 @@ impl Inverter {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
             _ => None,
         };
+        let notice = notice.or_else(|| {
+            let searches = matches!(options.method, Method::Best(_)) && device.works_apart();
+            (searches && !approaches(&*device, &network)).then(|| {
+                format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
+            })
+        });
         Ok(Inverter { network, packed, least_squares, systems, device, device_notice: notice, solver, pool, options })
     }
 
@@ -311,7 +317,12 @@ impl Inverter {
             }
         };
         let began = Instant::now();
-        let answers = best_batch(&self.packed, observations, first_index, &[(start, &given)], &options.search);
+        let given = [(start, &given)];
+        let answers = if device.works_apart() {
+            best_batch_on(device, &self.packed, observations, first_index, &given, &options.search)?
+        } else {
+            best_batch(&self.packed, observations, first_index, &given, &options.search)
+        };
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
@@ -357,4 +368,12 @@ impl Inverter {
             row.reproduces = row.residual.linf <= self.options.reproduces_within;
         });
     }
+}
+
+/// Whether the device has a part in the search: it says so of nothing too.
+fn approaches(device: &dyn Device, network: &Network) -> bool {
+    let nothing = |rows: usize| DMatrix::zeros(rows, 0);
+    let answer = device.approach(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
+    // A device that fails at once says so where it is used.
+    answer.is_ok_and(|codes| codes.is_some())
 }

@@ -86,6 +86,15 @@ impl Device for Overlapped<'_> {
         self.call(&self.clocks.descent, |device| device.descend(observations, first_index, options))
     }
 
+    fn approach(
+        &self,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+    ) -> Result<Option<DMatrix<f64>>> {
+        self.call(&self.clocks.descent, |device| device.approach(observations, which, starts))
+    }
+
     fn dispatches(&self) -> u64 {
         self.device.dispatches()
     }

@@ -7,17 +7,12 @@ use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::region::Region;
 use super::sensitivities::PerUnit;
+use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, relaxation};
 
-/// The share of the predicted decrease that a step must keep.
-const ARMIJO: f64 = 1e-4;
 /// A predicted decrease below this share of the loss is lost in its rounding.
 pub(super) const NEGLIGIBLE_DECREASE: f64 = 1e-15;
 /// So is a step this small against the code.
 pub(super) const NEGLIGIBLE_STEP: f64 = 2.0 * f64::EPSILON;
-/// The first damping after a step that was no good without.
-const FIRST_DAMPING: f64 = 1e-3;
-/// Damping beyond which steps are smaller than rounding.
-const MOST_DAMPING: f64 = 1e12;
 /// A relative residual `‖G(z) − x‖/‖x‖` up to this is none: what is left is rounding.
 pub const REPRODUCED: f64 = 1e-12;
 
@@ -131,7 +126,7 @@ impl<'a> LocalSearch<'a> {
                     taken += 1;
                     slow = if gain <= how.slow * self.current.loss { slow + 1 } else { 0 };
                     std::mem::swap(&mut self.current, &mut self.trial);
-                    lambda *= f64::max(0.1, 1.0 - (2.0 * quality - 1.0).powi(3));
+                    lambda *= relaxation(quality);
                     growth = 2.0;
                     if slow >= 2 {
                         return ended(taken, false);

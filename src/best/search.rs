@@ -20,10 +20,10 @@ use super::local_search::{Approach, LocalSearch};
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::starts::{Flips, Move, RUNS_PER_OBSERVATION, SCHEDULE, Start, random_code};
+use super::progress::Progress;
+use super::starts::{Flips, Move, RUNS_PER_OBSERVATION, Start, random_code};
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::observation::unusable;
 
 /// How a search runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ const SAME: f64 = 1e-9;
 /// A run whose approach ends above this multiple of the lowest loss is not followed to its minimum.
 const PROMISING: f64 = 1.05;
 
-const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
+pub(super) const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
 /// Linear programs from a candidate.
 const MOST_PROGRAMS: usize = 300;
@@ -110,10 +110,7 @@ pub fn best_batch(
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Vec<BestAnswer> {
-    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
-    for (_, codes) in given {
-        assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code an observation");
-    }
+    check_shapes(network, observations, given);
     (0..observations.ncols())
         .into_par_iter()
         .with_max_len(1)
@@ -121,33 +118,36 @@ pub fn best_batch(
             || Searcher::new(network, options.objective),
             |searcher, place| {
                 let observation = observations.column(place);
-                let column = |codes: &DMatrix<f64>| codes.column(place).iter().copied().collect::<Vec<_>>();
-                let given: Vec<(Start, Vec<f64>)> =
-                    given.iter().map(|(start, codes)| (*start, column(codes))).collect();
-                searcher.search(observation.as_slice(), first_index.wrapping_add(place as u64), &given, options)
+                let mut progress = Progress::new(network, observations, first_index, given, place);
+                searcher.search(observation.as_slice(), &mut progress, options);
+                progress.answer
             },
         )
         .collect()
 }
 
-struct Searcher<'a> {
+pub(super) fn check_shapes(network: &PackedNetwork, observations: &DMatrix<f64>, given: &[(Start, &DMatrix<f64>)]) {
+    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
+    for (_, codes) in given {
+        assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code an observation");
+    }
+}
+
+/// What a thread works with, on one search at a time.
+pub(super) struct Searcher<'a> {
     network: &'a PackedNetwork,
     local: LocalSearch<'a>,
     /// Where the objective is not squares.
     absolute: Option<AbsoluteSearch<'a>>,
     best: Point,
     flips: Flips,
-    /// The lowest sum of squares of a candidate, halved.
-    least_squares: f64,
-    /// The lowest minimum, the answer's.
-    lowest: Option<Minimum>,
-    /// The candidates that were taken on, by their squares, and what each led to.
-    led_to: Vec<(f64, Minimum)>,
+    /// Whose best code `best` is: the observation's index, and the run that found it.
+    best_of: Option<(u64, usize)>,
 }
 
 /// Where a run ended.
 #[derive(Debug, Clone, Copy)]
-struct Minimum {
+pub(super) struct Minimum {
     loss: f64,
     /// Between minima of the same loss.
     squares: f64,
@@ -172,71 +172,77 @@ fn compared(a: f64, b: f64) -> Ordering {
 }
 
 impl<'a> Searcher<'a> {
-    fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
+    pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         Searcher {
             network,
             local: LocalSearch::new(network),
             absolute: (objective != Objective::L2).then(|| AbsoluteSearch::new(network, objective)),
             best: Point::new(network),
             flips: Flips::new(network),
-            least_squares: f64::INFINITY,
-            lowest: None,
-            led_to: Vec::new(),
+            best_of: None,
         }
     }
 
-    fn search(&mut self, x: &[f64], index: u64, given: &[(Start, Vec<f64>)], options: &BestOptions) -> BestAnswer {
-        let mut answer = BestAnswer::none(self.network.code_length());
-        if unusable(x).is_some() {
-            return answer;
+    /// From where the search stands to its end.
+    pub fn search(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) {
+        while !progress.is_over(options) {
+            let (start, code) = self.propose(x, progress, options);
+            self.advance(x, start, &code, &APPROACH, progress);
         }
-        (self.least_squares, self.lowest) = (f64::INFINITY, None);
-        self.led_to.clear();
-        // Nothing of the observation before.
-        self.best.loss = f64::NAN;
-        let mut given = given.iter().filter(|(_, code)| code.iter().all(|z| z.is_finite()));
-        let mut moves = SCHEDULE.iter().cycle();
-        while answer.runs < options.starts && !answer.converged {
-            let (start, code) = match given.next() {
-                Some((start, code)) => (*start, code.clone()),
-                None => self.next_start(index, options.seed, answer.runs, &mut moves),
-            };
-            answer.runs += 1;
-            self.run(x, start, &code, &mut answer);
-            let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
-            answer.converged = enough || answer.reproduced;
-        }
-        answer
     }
 
-    fn next_start<'m>(
-        &mut self,
-        index: u64,
-        seed: u64,
-        run: usize,
-        moves: &mut impl Iterator<Item = &'m Move>,
-    ) -> (Start, Vec<f64>) {
-        let mut code = random_code(seed, index, run as u64, self.network.code_length());
-        let next = if run < SCOUTS || !self.best.loss.is_finite() { Some(&Move::Random) } else { moves.next() };
+    /// Where the next run begins.
+    pub fn propose(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) -> (Start, Vec<f64>) {
+        progress.given.next().unwrap_or_else(|| self.next_start(x, options.seed, progress))
+    }
+
+    /// Makes the run that begins at `code` and asks whether it was the last.
+    pub fn advance(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
+        progress.answer.runs += 1;
+        self.run(x, start, code, approach, progress);
+        let answer = &mut progress.answer;
+        let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
+        answer.converged = enough || answer.reproduced;
+    }
+
+    fn next_start(&mut self, x: &[f64], seed: u64, progress: &mut Progress) -> (Start, Vec<f64>) {
+        let run = progress.answer.runs;
+        let mut code = random_code(seed, progress.index, run as u64, self.network.code_length());
+        let next = if run < SCOUTS || progress.answer.found == 0 { Some(&Move::Random) } else { progress.moves.next() };
         match next {
             Some(Move::Near(share)) => {
-                let length = (self.best.code.iter().map(|z| z * z).sum::<f64>() / code.len() as f64).sqrt();
-                code.iter_mut().zip(&self.best.code).for_each(|(z, best)| *z = best + share * length * *z);
+                let best = &progress.answer.code;
+                let length = (best.iter().map(|z| z * z).sum::<f64>() / code.len() as f64).sqrt();
+                code.iter_mut().zip(best).for_each(|(z, best)| *z = best + share * length * *z);
                 (Start::Near, code)
             }
-            Some(Move::Flip) => match self.flips.next(self.network, &self.best) {
-                Some(flipped) => (Start::Flip, flipped),
-                None => (Start::Random, code),
-            },
+            Some(Move::Flip) => {
+                self.return_to(x, progress);
+                match self.flips.next(self.network, &self.best, x, &mut progress.flips) {
+                    Some(flipped) => (Start::Flip, flipped),
+                    None => (Start::Random, code),
+                }
+            }
             _ => (Start::Random, code),
         }
     }
 
+    /// Back to the best code of a search, where another was worked on since.
+    fn return_to(&mut self, x: &[f64], progress: &Progress) {
+        let wanted = Some((progress.index, progress.answer.first_found));
+        if self.best_of != wanted {
+            self.best_of = wanted;
+            self.best.code.copy_from_slice(&progress.answer.code);
+            self.best.run(self.network, x);
+            self.flips.leave();
+        }
+    }
+
     /// One run, from a start to a minimum, and what it adds to the answer.
-    fn run(&mut self, x: &[f64], start: Start, code: &[f64], answer: &mut BestAnswer) {
+    fn run(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
         self.local.go_to(x, code);
-        self.local.approach(x, &APPROACH);
-        if self.local.point().loss > PROMISING * self.least_squares {
+        self.local.approach(x, approach);
+        if self.local.point().loss > PROMISING * progress.least_squares {
             return;
         }
         let descent = self.local.settle(x, MOST_STEPS);
@@ -244,9 +250,11 @@ impl<'a> Searcher<'a> {
         if !squares.is_finite() {
             return;
         }
-        self.least_squares = self.least_squares.min(squares);
-        let minimum = self.take_on(x, Minimum { loss: squares, squares: 0.0, stationary: descent.stationary });
-        match self.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
+        progress.least_squares = progress.least_squares.min(squares);
+        let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
+        let minimum = self.take_on(x, candidate, &mut progress.led_to);
+        let Progress { index, lowest, flips, answer, .. } = progress;
+        match lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
             Ordering::Less => {}
             Ordering::Equal => {
                 answer.found += 1;
@@ -254,13 +262,14 @@ impl<'a> Searcher<'a> {
             }
             Ordering::Greater => return,
         }
-        self.lowest = Some(minimum);
+        *lowest = Some(minimum);
         let (point, reproduced, determined) = match &self.absolute {
             Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
             None => (self.local.point(), self.local.reproduces(x), false),
         };
         self.best.clone_from(point);
-        self.flips.around(self.network, &self.best, x);
+        self.best_of = Some((*index, answer.runs));
+        *flips = self.flips.around(self.network, &self.best, x);
         *answer = BestAnswer {
             code: self.best.code.clone(),
             loss: minimum.loss,
@@ -277,22 +286,22 @@ impl<'a> Searcher<'a> {
     }
 
     /// From a minimum of squares to one of the objective; what it led to before, where one like it was taken on.
-    fn take_on(&mut self, x: &[f64], candidate: Minimum) -> Minimum {
+    fn take_on(&mut self, x: &[f64], candidate: Minimum, led_to: &mut Vec<(f64, Minimum)>) -> Minimum {
         let Some(absolute) = &mut self.absolute else { return candidate };
-        let before = self.led_to.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
+        let before = led_to.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
         if let Some((_, minimum)) = before {
             return *minimum;
         }
         let descent = absolute.descend(x, &self.local.point().code, MOST_PROGRAMS);
         let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
         let minimum = Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary };
-        self.led_to.push((candidate.loss, minimum));
+        led_to.push((candidate.loss, minimum));
         minimum
     }
 }
 
 impl BestAnswer {
-    fn none(code_length: usize) -> Self {
+    pub(super) fn none(code_length: usize) -> Self {
         BestAnswer {
             code: vec![f64::NAN; code_length],
             loss: f64::INFINITY,

@@ -69,6 +69,14 @@ pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) ->
     normal_vector(seed, Domain::Start, index, code_length)
 }
 
+/// The hidden units around a code, those whose switching costs least first, and how many were switched.
+#[derive(Debug, Clone, Default)]
+pub struct FlipOrder {
+    /// Layer and unit.
+    units: Vec<(u32, u32)>,
+    taken: usize,
+}
+
 /// Codes beyond the nearest kinks of hidden units, the cheapest first.
 ///
 /// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit `u` to its kink is
@@ -79,8 +87,8 @@ pub struct Flips {
     region: Region,
     gradient: Vec<f64>,
     solved: Vec<f64>,
-    /// Cost, layer, unit; ascending, those not yet taken.
-    waiting: std::vec::IntoIter<(f64, usize, usize)>,
+    /// Whether `linear` is that of the point asked about.
+    is_around: bool,
 }
 
 impl Flips {
@@ -91,16 +99,14 @@ impl Flips {
             region: Region::new(network),
             gradient: vec![0.0; network.code_length()],
             solved: vec![0.0; network.code_length()],
-            waiting: Vec::new().into_iter(),
+            is_around: false,
         }
     }
 
     /// Begins anew around `point`, a new best code.
-    pub fn around(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) {
+    pub fn around(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> FlipOrder {
         let mut waiting = Vec::new();
-        self.region.take(network, point);
-        if self.linear.form(network, point, &self.region, observation) {
-            self.linear.factor(LEAST_DAMPING * self.linear.scale());
+        if self.linearise(network, point, observation) {
             let hidden = network.layers().len() - 1;
             let has_kinks =
                 |layer: &PackedLayer| matches!(layer.activation, Activation::Relu | Activation::LeakyRelu(_));
@@ -109,21 +115,48 @@ impl Flips {
                     let a = point.received(layer)[unit];
                     let reach = self.reach(network, layer, unit);
                     if reach > 0.0 && (a * a / reach).is_finite() {
-                        waiting.push((a * a / reach, layer, unit));
+                        waiting.push((a * a / reach, layer as u32, unit as u32));
                     }
                 }
             }
         }
         waiting.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.waiting = waiting.into_iter();
+        FlipOrder { units: waiting.into_iter().map(|(_, layer, unit)| (layer, unit)).collect(), taken: 0 }
     }
 
-    /// The next code; `None` where all were taken. `point` is that of [`Self::around`].
-    pub fn next(&mut self, network: &PackedNetwork, point: &Point) -> Option<Vec<f64>> {
-        let (_, layer, unit) = self.waiting.next()?;
+    /// Forgets which point it is around: the next one asked about is another.
+    pub fn leave(&mut self) {
+        self.is_around = false;
+    }
+
+    /// The next code of `order`; `None` where all were taken. `point` is that of [`Self::around`], when `order` was made.
+    pub fn next(
+        &mut self,
+        network: &PackedNetwork,
+        point: &Point,
+        observation: &[f64],
+        order: &mut FlipOrder,
+    ) -> Option<Vec<f64>> {
+        let (layer, unit) = *order.units.get(order.taken)?;
+        order.taken += 1;
+        if !self.is_around {
+            self.linearise(network, point, observation);
+        }
+        let (layer, unit) = (layer as usize, unit as usize);
         let reach = self.reach(network, layer, unit);
         let length = -2.0 * point.received(layer)[unit] / reach;
         Some(point.code.iter().zip(&self.solved).map(|(z, p)| z + length * p).collect())
+    }
+
+    /// False where nothing around `point` changes the loss.
+    fn linearise(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> bool {
+        self.is_around = true;
+        self.region.take(network, point);
+        let changes = self.linear.form(network, point, &self.region, observation);
+        if changes {
+            self.linear.factor(LEAST_DAMPING * self.linear.scale());
+        }
+        changes
     }
 
     /// `∇a_uᵀ M⁻¹ ∇a_u`, with `M⁻¹ ∇a_u` left in `solved`.

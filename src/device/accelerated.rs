@@ -11,6 +11,7 @@ use crate::cpu::forward::forward_one;
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 use crate::gpu::GpuDevice;
+use crate::marquardt::MarquardtRules;
 
 impl Device for GpuDevice {
     fn description(&self) -> String {
@@ -61,6 +62,32 @@ impl Device for GpuDevice {
             let reached = self.descend_f32(&observations.select_columns(&targets), &codes, &steps)?;
             Ok(targets.iter().enumerate().map(|(place, target)| reached.continued(place, *target)).collect())
         })
+    }
+
+    fn approach(
+        &self,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+    ) -> Result<Option<DMatrix<f64>>> {
+        let within = |place: &usize| {
+            let entries = observations.column(which[*place]).into_iter().filter(|x| !x.is_nan());
+            entries.chain(&starts.column(*place)).all(|entry| fits_f32(*entry))
+        };
+        let places: Vec<usize> = (0..which.len()).filter(within).collect();
+        let targets: Vec<usize> = places.iter().map(|place| which[*place]).collect();
+        let targets = observations.select_columns(&targets);
+        let Some(reached) = self.approach_f32(&targets, &starts.select_columns(&places), &MarquardtRules::IN_F32)?
+        else {
+            return Ok(None);
+        };
+        let mut codes = starts.clone();
+        for (lane, place) in places.into_iter().enumerate() {
+            if let Some(code) = reached.code(lane) {
+                codes.column_mut(place).copy_from_slice(code);
+            }
+        }
+        Ok(Some(codes))
     }
 
     fn dispatches(&self) -> u64 {

@@ -79,6 +79,15 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.run(|device| device.descend(observations, first_index, options))
     }
 
+    fn approach(
+        &self,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+    ) -> Result<Option<DMatrix<f64>>> {
+        self.run(|device| device.approach(observations, which, starts))
+    }
+
     fn dispatches(&self) -> u64 {
         self.primary.dispatches() + self.successor.get().map_or(0, |successor| successor.device.dispatches())
     }

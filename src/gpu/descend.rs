@@ -25,7 +25,7 @@ use crate::kernel_params::{
 
 /// Lanes are moved when no more than this share of those that the kernels run on still descends. A move costs about
 /// as much as an iteration.
-const WORTH_MOVING: (usize, usize) = (7, 8);
+pub(super) const WORTH_MOVING: (usize, usize) = (7, 8);
 
 /// Where the runs of a batch have ended in f32.
 #[derive(Debug)]

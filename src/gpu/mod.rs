@@ -3,6 +3,7 @@
 //! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values
 //! beyond its range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
 
+pub mod approach;
 pub mod buffers;
 pub mod classify;
 pub mod compact;
@@ -21,6 +22,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use approach::ApproachPipelines;
 use buffers::{Room, narrowed_columns, padded_length};
 use context::Context;
 use pipeline::{Product, Rows};
@@ -41,6 +43,7 @@ pub struct GpuDevice {
     network: Arc<Network>,
     layers: Vec<LayerBuffers>,
     pipelines: Pipelines,
+    approach: OnceLock<ApproachPipelines>,
     tiles: Tiles,
     room: Room,
     workspaces: Workspaces,
@@ -112,6 +115,7 @@ impl GpuDevice {
             network,
             layers,
             pipelines,
+            approach: OnceLock::new(),
             tiles,
             room,
             workspaces: Workspaces::default(),
@@ -146,7 +150,7 @@ impl GpuDevice {
         &self.tiles
     }
 
-    /// How often gradient descent has moved the running lanes of a batch to the front so far.
+    /// How often gradient descent and the approach have moved the running lanes of a batch to the front so far.
     pub fn compactions(&self) -> u64 {
         self.compactions.load(Ordering::Relaxed)
     }

@@ -34,6 +34,16 @@ pub enum Role {
     Lanes,
     /// Lanes on their way to another place.
     MovedLanes,
+    /// Codes that Levenberg–Marquardt has accepted; those it tries are its inputs.
+    Codes,
+    /// Its dampings.
+    Dampings,
+    /// Tangents of a layer's outputs, `k` a lane.
+    Tangents(usize),
+    /// `JᵀJ` and `Jᵀr`.
+    Normals,
+    /// One of several arrays on their way to another lane.
+    Moved(usize),
     /// What descent aims at and what classification compares.
     Targets,
     /// Thresholds of a classification.

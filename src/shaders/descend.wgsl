@@ -5,8 +5,6 @@
 // once a layer, `update` (stop rule, step). All of it stays on the device. A lane that has ended keeps its code; its
 // arithmetic goes on without effect until compact.wgsl moves it out of the way. `residual` and `update` stand in
 // parts/sum_tree.wgsl and, for devices with subgroup operations, in parts/sum_subgroups.wgsl.
-//
-// Derivatives are told from outputs: σ' of a piecewise linear layer by its sign, of sigmoid s(1 − s), of tanh 1 − t².
 
 struct DescendParams {
     observation_length: u32,
@@ -30,9 +28,6 @@ const OPTIMIZER_PLAIN: u32 = 0u;
 const OPTIMIZER_MOMENTUM: u32 = 1u;
 const OPTIMIZER_ADAM: u32 = 2u;
 
-const MAGNITUDE: u32 = 0x7fffffffu;
-const INFINITY: u32 = 0x7f800000u;
-
 @group(0) @binding(0) var<uniform> descent: DescendParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
@@ -53,20 +48,6 @@ const INFINITY: u32 = 0x7f800000u;
 @group(0) @binding(11) var<storage, read_write> codes: array<f32>;
 // The first and second moment of each entry of the codes, as far as the optimizer keeps them.
 @group(0) @binding(12) var<storage, read_write> moments: array<vec2<f32>>;
-
-fn is_finite(value: f32) -> bool {
-    return (bitcast<u32>(value) & MAGNITUDE) < INFINITY;
-}
-
-fn derivative(activation: u32, slope: f32, output: vec4<f32>) -> vec4<f32> {
-    if activation == ACTIVATION_SIGMOID {
-        return output * (1.0 - output);
-    }
-    if activation == ACTIVATION_TANH {
-        return 1.0 - output * output;
-    }
-    return select(vec4<f32>(slope), vec4<f32>(1.0), output > vec4<f32>());
-}
 
 // δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether it has changed. One workgroup a lane.
 fn residual_of_lane(lane: u32, local: u32) {

@@ -5,5 +5,6 @@ mod absolute;
 mod jacobian;
 mod oracle;
 mod refine;
+mod rounds;
 mod search;
 mod support;

@@ -6,8 +6,8 @@ use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
 use unrelu::cpu::peak::{CHAINS, STEPS};
 use unrelu::gpu::tiles::Tiles;
 use unrelu::kernel_params::{
-    self as params, Access, Binding, ClassifyParams, CompactParams, DescendParams, ENTRY_POINTS, EntryPoint, Lane,
-    LayerParams, PeakParams, Workgroup,
+    self as params, Access, ApproachParams, Binding, ClassifyParams, CompactParams, Damping, DescendParams,
+    ENTRY_POINTS, EntryPoint, Lane, LayerParams, PeakParams, TangentParams, Workgroup,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -45,6 +45,20 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_gain,
             epsilon
         }),
+        layout!(ApproachParams {
+            observation_length,
+            code_length,
+            step_cap,
+            sufficient,
+            slow,
+            first_damping,
+            least_damping,
+            most_damping,
+            negligible_decrease,
+            negligible_step
+        }),
+        layout!(Damping { lambda, growth, predicted, scale, is_fresh }),
+        layout!(TangentParams { units, inputs, rows, activation, slope, code_length, is_first }),
         layout!(PeakParams { rounds, factor, addend }),
         layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding, origin }),
     ]
@@ -117,7 +131,7 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         let limits =
             wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
         for tile in Tiles::for_limits(&limits).variants {
-            for entry in [&params::FORWARD, &params::BACKWARD] {
+            for entry in [&params::FORWARD, &params::BACKWARD, &params::TANGENT] {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
                 let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
@@ -135,6 +149,28 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
                 assert!(bytes <= 16 << 10 && tile.x * tile.y <= invocations, "{tile:?}");
             }
         }
+    }
+}
+
+/// The same of the matrices of Levenberg–Marquardt.
+#[test]
+fn the_longest_code_fits_the_shared_memory() {
+    let module = module(&params::ADVANCE);
+    let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
+    for entry in [&params::JUDGE, &params::NORMAL, &params::ADVANCE] {
+        let stage = Some((naga::ShaderStage::Compute, entry.name));
+        let (made, info) =
+            naga::back::pipeline_constants::process_overrides(&module, &info, stage, &Default::default()).unwrap();
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(made.to_ctx()).unwrap();
+        let index = made.entry_points.iter().position(|found| found.name == entry.name).unwrap();
+        let usage = info.get_entry_point(index);
+        let used = made
+            .global_variables
+            .iter()
+            .filter(|(handle, variable)| variable.space == AddressSpace::WorkGroup && !usage[*handle].is_empty());
+        let bytes: u32 = used.map(|(_, variable)| layouter[variable.ty].size).sum();
+        assert!((256..=16 << 10).contains(&bytes), "{}: {bytes}", entry.name);
     }
 }
 
@@ -223,6 +259,7 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("LANE_RESTED", params::LANE_RESTED),
         ("LANE_CAPPED", params::LANE_CAPPED),
         ("LANE_DIVERGED", params::LANE_DIVERGED),
+        ("MOST_CODE_LENGTH", params::MOST_CODE_LENGTH),
         ("PEAK_CHAINS", CHAINS as u32),
         ("PEAK_STEPS", STEPS),
     ];
@@ -231,7 +268,10 @@ fn numbers_that_stand_for_something_are_the_same() {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "OPTIMIZER_", "PEAK_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
                 continue;
             }
             let (_, expected) = expected.iter().find(|(rust, _)| *rust == name).expect(name);

@@ -12,6 +12,8 @@ mod suite;
 #[cfg(feature = "gpu")]
 mod gpu_agreement;
 #[cfg(feature = "gpu")]
+mod gpu_approach;
+#[cfg(feature = "gpu")]
 mod gpu_classification;
 #[cfg(feature = "gpu")]
 mod gpu_compaction;

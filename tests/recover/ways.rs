@@ -172,7 +172,7 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     };
     refused(Box::new(Pixels(59)), search(), "59 pixels");
-    refused(operator(), Options { way: Way::Direct, inversion: linf(false) }, "layer-wise");
+    refused(operator(), Options { way: Way::Direct, inversion: linf(false) }, "layer by layer");
     for wrong in [
         ProjectedOptions { step: 0.0, ..ProjectedOptions::default() },
         ProjectedOptions { momentum: 1.0, ..ProjectedOptions::default() },

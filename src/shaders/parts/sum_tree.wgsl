@@ -1,22 +1,5 @@
-// The entry points of descend.wgsl that add up over a workgroup, for a device without subgroup operations.
-
-// A power of two: the sum below halves it.
-override WORKGROUP: u32 = 64u;
-
-var<workgroup> partial_sums: array<f32, WORKGROUP>;
-
-// The sum of `value` over the workgroup, in an order that does not depend on anything but WORKGROUP.
-fn workgroup_sum(value: f32, local: u32) -> f32 {
-    partial_sums[local] = value;
-    workgroupBarrier();
-    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-        if local < half {
-            partial_sums[local] += partial_sums[local + half];
-        }
-        workgroupBarrier();
-    }
-    return partial_sums[0];
-}
+// The entry points of descend.wgsl that add up over a workgroup, for a device without subgroup operations; the sum is that
+// of halving_sum.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn residual(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

@@ -1,0 +1,19 @@
+// The sum over a workgroup without subgroup operations.
+
+// A power of two: the sum below halves it.
+override WORKGROUP: u32 = 64u;
+
+var<workgroup> partial_sums: array<f32, WORKGROUP>;
+
+// The sum of `value` over the workgroup, in an order that does not depend on anything but WORKGROUP.
+fn workgroup_sum(value: f32, local: u32) -> f32 {
+    partial_sums[local] = value;
+    workgroupBarrier();
+    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+        if local < half {
+            partial_sums[local] += partial_sums[local + half];
+        }
+        workgroupBarrier();
+    }
+    return partial_sums[0];
+}
