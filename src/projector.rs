@@ -19,6 +19,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::batch::{Inverter, Method, Options, residual};
+use crate::best::Objective;
 use crate::best::{Followed, follow_batch};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::descend::runs;
@@ -165,7 +166,8 @@ impl Projector {
             }
             let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
             let is_preimage = reproduced || within <= options.reproduces_within;
-            let is_euclidean = options.refine || matches!(options.method, Method::Best(_));
+            let is_euclidean = options.refine
+                || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
             let euclidean = is_euclidean && stationary;
             if is_preimage || euclidean {
                 answers.take(column, &codes, if stationary { Status::Converged } else { Status::NotConverged });

@@ -72,7 +72,8 @@ impl FromStr for SolverChoice {
 pub struct Options {
     /// The method. Default `linf`.
     pub method: Method,
-    /// Whether Gauss–Newton on the linear region follows; kept only where the squared loss falls. Default no.
+    /// Whether descent to a local minimum of the squared loss follows; kept only where that falls. Not with [`Method::Best`], which
+    /// ends at one. Default no.
     pub refine: bool,
     /// An observation counts as reproduced when its residual is at most this in the maximum norm. Default 1e-6.
     pub reproduces_within: f64,
@@ -112,6 +113,10 @@ impl Options {
             && !(1..=MOST_THREADS).contains(&threads)
         {
             return Err(Error::option("--threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
+        }
+        if self.refine && matches!(self.method, Method::Best(_)) {
+            let expected = "another method with it: best ends where there is nothing to refine";
+            return Err(Error::option("--refine", "given with --method best", expected));
         }
         match &self.method {
             Method::Layerwise(options) => options.tolerances.validate(),

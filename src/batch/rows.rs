@@ -38,14 +38,15 @@ pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: 
         None if answer.converged => Status::Converged,
         None => Status::NotConverged,
     };
-    let search = SearchRow {
+    let search = || SearchRow {
         start: answer.start.text(),
         first_found: answer.first_found,
         found: answer.found,
         runs: answer.runs,
         determined: answer.determined,
+        stationary: answer.stationary,
     };
-    ObservationRow { clamped, search: Some(search), ..empty_row(index, status) }
+    ObservationRow { clamped, search: (answer.found > 0).then(search), ..empty_row(index, status) }
 }
 
 /// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.

@@ -31,6 +31,7 @@
 //! the engine's certificate fails.
 
 use super::gradients::{Felt, Gradients};
+use super::kinks::bend;
 use super::local_search::{Descent, REPRODUCED};
 use super::majorant::{Majorant, has_concave_kink, largest_that_moves};
 use super::objective::Objective;
@@ -42,7 +43,6 @@ use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_knowing};
 use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::solver::interior_point::lanes::numbers;
-use crate::network::Activation;
 
 /// `F` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
@@ -282,10 +282,7 @@ impl<'a> AbsoluteSearch<'a> {
         for (index, layer) in self.network.layers()[..last].iter().enumerate() {
             let received = &self.current.received(index)[..layer.units];
             let kink = ON_KINK * largest(received);
-            let bend = match layer.activation {
-                Activation::LeakyRelu(slope) => 1.0 - slope,
-                _ => 1.0,
-            };
+            let Some(bend) = bend(layer.activation) else { continue };
             let units = received.iter().zip(&self.multipliers[index]).zip(self.felt.layer(index)).enumerate();
             for (unit, ((a, multiplier), felt)) in units {
                 let (y, jump) = (multiplier.abs(), bend * felt);

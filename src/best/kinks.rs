@@ -16,8 +16,9 @@
 //! to the other; then `f` falls again.
 //!
 //! **Degenerate cases.** A unit that would be passed again before `f` has fallen is pinned instead: both regions point to the kink
-//! between them. No row (all units of a layer off, nothing observed): `f` is flat, a minimum. `M` without full rank: damped
+//! between them. No row (all units of a layer off, nothing observed): `f` is flat, a minimum unless a unit is just on its kink. `M` without full rank: damped
 //! by [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves alone what `M` does not see. Pinned gradients that depend on each other: the last pinned leave.
+//! At rest on a kink that nobody is held on: if `f` falls beyond it, the region changes.
 //! Between the kinks of a sigmoid or tanh output `f` is no quadratic: `M` is Gauss and Newton's, steps that do not lower `f` are
 //! halved, and it takes more of them.
 
@@ -29,6 +30,8 @@ use crate::network::Activation;
 
 /// A multiplier outside its range by no more than this share of the largest is within it but for rounding.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
+/// A unit that receives no more than this share of the most that one of its layer does is on its kink.
+const ON_KINK: f64 = 1e-12;
 /// `f` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
 
@@ -63,6 +66,7 @@ impl LocalSearch<'_> {
     /// [`Descent::stationary`] says that every kink's multiplier is in its range.
     pub fn settle(&mut self, observation: &[f64], most: usize) -> Descent {
         self.pins.clear();
+        self.dependent.clear();
         self.region.take(self.network, &self.current);
         let mut passed: Vec<(usize, usize)> = Vec::new();
         let mut steps = 0;
@@ -72,9 +76,12 @@ impl LocalSearch<'_> {
             if !self.current.loss.is_finite() {
                 return ended(steps, false);
             }
-            if self.reproduces(observation) || !self.linear.form(self.network, &self.current, &self.region, observation)
-            {
+            if self.reproduces(observation) {
                 return ended(steps, true);
+            }
+            if !self.linear.form(self.network, &self.current, &self.region, observation) {
+                // Flat around, unless a unit on its kink leads out of the plain.
+                return ended(steps, self.pins.is_empty() && self.on_kinks(observation).next().is_none());
             }
             self.pinned_step();
             let curvature = self.linear.curvature(&self.step);
@@ -82,9 +89,16 @@ impl LocalSearch<'_> {
                 return ended(steps, false);
             }
             if curvature <= 2.0 * NEGLIGIBLE_DECREASE * self.current.loss || self.step_is_negligible() {
-                if !self.release(observation) {
-                    return ended(steps, true);
+                if self.release(observation) {
+                    continue;
                 }
+                let Some((layer, unit)) = self.way_out(observation) else { return ended(steps, true) };
+                if passed.contains(&(layer, unit)) {
+                    return ended(steps, false);
+                }
+                passed.push((layer, unit));
+                let on = self.region.layer(layer)[unit];
+                self.region.set(layer, unit, !on);
                 continue;
             }
             let mut crossing = self.first_crossing(observation);
@@ -103,6 +117,7 @@ impl LocalSearch<'_> {
             }
             if gain > FALLEN * self.current.loss {
                 passed.clear();
+                self.dependent.clear();
             }
             steps += 1;
             std::mem::swap(&mut self.current, &mut self.trial);
@@ -155,7 +170,7 @@ impl LocalSearch<'_> {
                     break factor.solve(&right);
                 }
             }
-            self.pins.pop();
+            self.dependent.extend(self.pins.pop().map(|pin| (pin.layer, pin.unit)));
         };
         for (pin, multiplier) in self.pins.iter_mut().zip(multipliers.iter()) {
             pin.multiplier = *multiplier;
@@ -181,7 +196,7 @@ impl LocalSearch<'_> {
                 let distance = if *on { *a } else { -a };
                 if heading > 0.0 && distance < reach * heading {
                     let counts = layer < last || !observation[unit].is_nan();
-                    if counts && !self.pins.iter().any(|pin| (pin.layer, pin.unit) == (layer, unit)) {
+                    if counts && !self.is_held(layer, unit) {
                         reach = (distance / heading).max(0.0);
                         first = Some(Crossing { layer, unit, at: reach });
                     }
@@ -189,6 +204,35 @@ impl LocalSearch<'_> {
             }
         }
         first
+    }
+
+    /// Whether a unit stays on its kink along the step.
+    fn is_held(&self, layer: usize, unit: usize) -> bool {
+        self.pins.iter().any(|pin| (pin.layer, pin.unit) == (layer, unit)) || self.dependent.contains(&(layer, unit))
+    }
+
+    /// The units that are on their kinks and not held there; of the output layer the observed ones.
+    fn on_kinks(&self, observation: &[f64]) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.network.layers().len() - 1;
+        let layers = self.network.layers().iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some());
+        layers.flat_map(move |(layer, packed)| {
+            let received = &self.current.received(layer)[..packed.units];
+            let tolerance = ON_KINK * received.iter().fold(0.0, |most: f64, a| most.max(a.abs()));
+            let counts = move |unit: usize| layer < last || !observation[unit].is_nan();
+            let on_kink = received.iter().enumerate().filter(move |(unit, a)| a.abs() <= tolerance && counts(*unit));
+            on_kink.map(move |(unit, _)| (layer, unit)).filter(|(layer, unit)| !self.is_held(*layer, *unit))
+        })
+    }
+
+    /// A unit on its kink, not held there, beyond which the loss falls though it does not on this side.
+    fn way_out(&mut self, observation: &[f64]) -> Option<(usize, usize)> {
+        self.on_kinks(observation).next()?;
+        self.feel(observation);
+        self.on_kinks(observation).find(|(layer, unit)| {
+            let felt = self.adjoints.layer(*layer);
+            let largest = felt.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            self.jump(*layer, *unit) < -NEGLIGIBLE_MULTIPLIER * largest
+        })
     }
 
     /// `j_u` at the current point.

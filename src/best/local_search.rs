@@ -46,6 +46,8 @@ pub struct LocalSearch<'a> {
     pub(super) linear: Linearisation,
     pub(super) step: Vec<f64>,
     pub(super) pins: Vec<Pin>,
+    /// Units let go because their gradients depend on those of the pinned ones: with these they stay on their kinks.
+    pub(super) dependent: Vec<(usize, usize)>,
     pub(super) adjoints: PerUnit,
     pub(super) tangents: PerUnit,
 }
@@ -61,6 +63,7 @@ impl<'a> LocalSearch<'a> {
             linear: Linearisation::new(network),
             step: vec![0.0; network.code_length()],
             pins: Vec::new(),
+            dependent: Vec::new(),
             adjoints: PerUnit::new(network),
             tangents: PerUnit::new(network),
         }

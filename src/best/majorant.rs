@@ -4,6 +4,7 @@
 use nalgebra::DMatrix;
 
 use super::gradients::Gradients;
+use super::kinks::bend;
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
@@ -106,8 +107,9 @@ impl Majorant {
         let mut first = network.observation_length();
         for (layer, constants) in constants.iter().enumerate() {
             gradients.append(layer, &mut weights);
+            let has_kinks = bend(network.layers()[layer].activation).is_some();
             for (unit, &constant) in constants.iter().enumerate() {
-                if constant == 0.0 || is_still(gradients.of(layer, unit)) {
+                if !has_kinks || constant == 0.0 || is_still(gradients.of(layer, unit)) {
                     continue;
                 }
                 let (a, on) = (point.received(layer)[unit], region.layer(layer)[unit]);

@@ -113,7 +113,6 @@ pub fn best_batch(
     check_shapes(network, observations, given);
     (0..observations.ncols())
         .into_par_iter()
-        .with_max_len(1)
         .map_init(
             || Searcher::new(network, options.objective),
             |searcher, place| {
@@ -242,7 +241,8 @@ impl<'a> Searcher<'a> {
     fn run(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
         self.local.go_to(x, code);
         self.local.approach(x, approach);
-        if self.local.point().loss > PROMISING * progress.least_squares {
+        // For another objective high squares say nothing: a gross error makes them.
+        if self.absolute.is_none() && self.local.point().loss > PROMISING * progress.least_squares {
             return;
         }
         let descent = self.local.settle(x, MOST_STEPS);

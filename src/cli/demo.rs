@@ -106,7 +106,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was added.\n\
          `best` looked for the codes again:\n\n{}\n\
          A code is `converged` when many starts have led to it again and none to a lower loss. What error is left is the\n\
-         noise's: least squares from the true codes come no nearer.\n\
+         noise's: least squares from the true codes come hardly nearer.\n\
          {out}/picture.png shows the first {PICTURED}: truth, observation, recovered, and gradient descent beside them.\n\
          Try: unrelu invert {out}/network.safetensors {out}/observations.npy -o codes.npy --method l1 --epsilon {NOISE}\n",
         summary::text(&totals, inverter.options()),

@@ -103,6 +103,8 @@ pub struct SearchRow {
     pub runs: usize,
     /// Whether the data determine the code locally: whether every direction away from it raises the loss.
     pub determined: bool,
+    /// Whether the code is a local minimum to first order for certain, on either side of every kink.
+    pub stationary: bool,
 }
 
 /// One row of the report.
@@ -318,6 +320,7 @@ impl Columns {
                     search.found.to_string(),
                     search.runs.to_string(),
                     search.determined.to_string(),
+                    search.stationary.to_string(),
                 ]),
                 None => fields.extend(SEARCH_NAMES.map(|_| String::new())),
             }
@@ -350,7 +353,7 @@ impl Columns {
     }
 }
 
-const SEARCH_NAMES: [&str; 5] = ["start", "first_found", "found", "runs", "determined"];
+const SEARCH_NAMES: [&str; 6] = ["start", "first_found", "found", "runs", "determined", "stationary"];
 
 const LAYER_NAMES: [&str; 11] = [
     "epsilon",

@@ -235,3 +235,38 @@ fn neighbours_and_batch_size_do_not_matter() {
         .is_empty()
     );
 }
+
+/// Neurons that stand twice, and starts at 0 without biases, where every unit is on its kink: wherever it says that it ended at a
+/// local minimum, no direction leads down.
+#[test]
+fn kinks_that_coincide_are_no_minimum_by_themselves() {
+    let (mut stationary, mut ended) = (0, 0);
+    for seed in 0..400_u64 {
+        let half = random_network(&[2, 3, 9], RELU, seed).unwrap();
+        let (w1, w2) = (&half.layers()[0].weight, &half.layers()[1].weight);
+        let doubled = DMatrix::from_fn(6, 2, |i, j| w1[(i % 3, j)]);
+        let wide = DMatrix::from_fn(9, 6, |i, j| w2[(i, j % 3)] * if j < 3 { 1.0 } else { -0.4 });
+        let [first, second] = [doubled, wide].map(|weight| {
+            let bias = DVector::zeros(weight.nrows());
+            unrelu::network::Layer { weight, bias, activation: RELU }
+        });
+        let network = Network::new(vec![first, second], "doubled neurons").unwrap();
+        let x: Vec<f64> = normal_vector(seed, Domain::Noise, 3, 9).iter().map(|x| x * 0.7).collect();
+        let mut z = if seed % 4 == 0 { vec![0.0; 2] } else { code(&network, seed) };
+        let refinement = refine_one(&network, &x, &mut z, &options());
+        // From 0 nothing leads on, and that must not be taken for a minimum.
+        ended += usize::from(seed % 4 != 0);
+        if !refinement.stationary {
+            continue;
+        }
+        stationary += 1;
+        let here = loss(&network, &x, &z);
+        for direction in 0..100 {
+            let d = normal_vector(seed, Domain::Noise, 1000 + direction, 2);
+            let moved: Vec<f64> = z.iter().zip(&d).map(|(z, d)| z + 1e-6 * d).collect();
+            let there = loss(&network, &x, &moved);
+            assert!(there >= here * (1.0 - 1e-11), "seed {seed}: {there:e} below {here:e} at {z:?}, {refinement:?}");
+        }
+    }
+    assert!(stationary * 2 > ended, "only {stationary} of {ended} ended at a local minimum");
+}

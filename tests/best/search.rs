@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
 use unrelu::best::starts::Start;
-use unrelu::best::{BestAnswer, BestOptions, PackedNetwork, RefineOptions, best_batch, refine_one};
+use unrelu::best::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_one};
 use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
@@ -326,5 +326,25 @@ fn through_the_inverter_with_its_report() {
     for (index, row) in inverted.rows.iter().enumerate() {
         assert_eq!(row.search.as_ref().unwrap().start, "linf", "{row:?}");
         assert!(relative_error(column(&inverted.codes, index), column(&codes, index)) <= 0.05);
+    }
+}
+
+/// Squares prefer the code that meets the one gross entry, the sum of errors the one that meets the twenty others: candidates may
+/// not be judged by squares.
+#[test]
+fn l1_does_not_judge_by_squares() {
+    let first = crate::support::layer(2, 1, &[1.0, -1.0], &[0.0; 2], RELU);
+    let mut weights = [1.0, 0.0].repeat(20);
+    weights.extend([0.0, 1.0]);
+    let second = crate::support::layer(21, 2, &weights, &[0.0; 21], Activation::Identity);
+    let network = Network::new(vec![first, second], "a tiny network").unwrap();
+    let mut x = vec![1.0; 20];
+    x.push(10.0);
+    let observations = DMatrix::from_column_slice(21, 1, &x);
+    for seed in 0..5 {
+        let options = BestOptions { seed, objective: Objective::L1, ..BestOptions::default() };
+        let answer = &best_batch(&PackedNetwork::new(network.clone()), &observations, 0, &[], &options)[0];
+        assert!((answer.loss - 10.0).abs() <= 1e-9 && (answer.code[0] - 1.0).abs() <= 1e-9, "{answer:?}");
+        assert!(answer.converged && answer.stationary, "{answer:?}");
     }
 }
