@@ -24,7 +24,14 @@ fn finish(observation: u32, quad: u32, sum: vec4<f32>) {
     outputs[observation * quads(layer.units) + quad] = without_padding(output, quad, layer.units);
 }
 
+// What is not finite stays as it is, whatever the activation, so that the host sees it and does the observation in f64: an
+// infinity may be the end of a sum that overflowed on its way to 0. By the bits, because a compiler may take every number for one.
 fn activate(a: vec4<f32>) -> vec4<f32> {
+    let is_finite = (bitcast<vec4<u32>>(a) & vec4<u32>(0x7fffffffu)) < vec4<u32>(0x7f800000u);
+    return select(a, activate_finite(a), is_finite);
+}
+
+fn activate_finite(a: vec4<f32>) -> vec4<f32> {
     if layer.activation == ACTIVATION_SIGMOID {
         // By the sign, because exp of a large number overflows and WGSL leaves open what follows.
         let e = exp(-abs(a));
