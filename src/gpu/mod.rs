@@ -164,7 +164,7 @@ impl GpuDevice {
         start: impl Fn(&mut Workspace, Range<usize>),
         mut finish: impl FnMut(&mut Workspace, Range<usize>) -> Result<()>,
     ) -> Result<()> {
-        self.context.guarded(|| {
+        let spare = self.context.guarded(|| {
             let mut spare: Vec<Workspace> = Vec::new();
             let mut under_way: Option<(Workspace, Range<usize>)> = None;
             for columns in buffers::ranges(count, most) {
@@ -179,9 +179,11 @@ impl GpuDevice {
                 finish(&mut last, columns)?;
                 spare.push(last);
             }
-            self.workspaces.give(spare);
-            Ok(())
-        })
+            Ok(spare)
+        })?;
+        // Only now: what the device finds wrong is known when `guarded` ends.
+        self.workspaces.give(spare);
+        Ok(())
     }
 }
 
