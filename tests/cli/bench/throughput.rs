@@ -93,7 +93,8 @@ fn the_gpu_stands_beside_the_cpu() {
         return;
     }
     let folder = Folder::with_network();
-    let found = rows(&folder, &with(&["--device", "gpu", "--quantities", "classify,forward", "--json"]));
+    let found =
+        rows(&folder, &with(&["--device", "gpu", "--quantities", "classify,forward", "--seconds", "60", "--json"]));
     let devices: Vec<&str> = found.iter().map(|row| row["device"].as_str().unwrap()).collect();
     assert_eq!(devices, ["cpu", "gpu"].repeat(4));
     for row in found.iter().filter(|row| row["note"].is_null()) {
