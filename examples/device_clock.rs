@@ -2,6 +2,7 @@
 //! line of standard input; `scripts/bench_torch.py` asks it in turn with PyTorch. `RAYON_NUM_THREADS` sets the threads.
 //!
 //! ```text
+//! cargo run --release --example device_clock        a few calls on the bundled generator, on the CPU
 //! cargo run --release --example device_clock -- cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy
 //! forward BATCH REPEATS [OUT.npy]                   seconds of a forward pass, the mean of REPEATS
 //! descend BATCH ITERATIONS REPEATS [OUT.npy]        of a descent as the device runs it, f32 and then f64
@@ -21,60 +22,53 @@ use nalgebra::DMatrix;
 use unrelu::cpu::CpuDevice;
 use unrelu::cpu::blocked::descend::runs;
 use unrelu::descent::{DescentOptions, Start, start_code};
-use unrelu::device::{DeviceChoice, open};
+use unrelu::device::{Device, DeviceChoice, open};
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::npy::{ElementType, NpyReader, NpyWriter};
+use unrelu::network::Network;
+use unrelu::random::{Domain, normal_vector};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [choice, network, codes, observations, starts] = arguments.as_slice() else {
-        return Err("expected cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy".into());
-    };
-    let network = Arc::new(load_network(Path::new(network), &NetworkOptions::default())?);
-    let (codes, observations) = (read(codes)?, read(observations)?);
-    network.check_codes(&codes)?;
-    network.check_observations(&observations)?;
-    let device = open(&network, choice.parse::<DeviceChoice>()?, None)?.device;
-    let cpu = CpuDevice::new(Arc::clone(&network));
+    match arguments.as_slice() {
+        [] => show(),
+        [choice, network, codes, observations, starts] => {
+            let network = Arc::new(load_network(Path::new(network), &NetworkOptions::default())?);
+            let clock = Clock::new(network, choice.parse()?, read(codes)?, read(observations)?)?;
+            serve(&clock, starts)
+        }
+        _ => Err("expected cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy".into()),
+    }
+}
 
-    let start = |index: usize| start_code(0, index as u64, 0, network.code_length());
-    let columns: Vec<f64> = (0..observations.ncols()).flat_map(start).collect();
-    write(starts, &DMatrix::from_vec(network.code_length(), observations.ncols(), columns))?;
+/// A few calls on the bundled generator.
+fn show() -> Outcome<()> {
+    let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mnist_relu_20_60_784.safetensors");
+    let network = Arc::new(load_network(Path::new(bundled), &NetworkOptions::default())?);
+    let length = network.code_length();
+    let codes = DMatrix::from_vec(length, 64, normal_vector(1, Domain::Code, 0, 64 * length));
+    let observations = CpuDevice::new(Arc::clone(&network)).forward(0..network.depth(), &codes)?;
+    let clock = Clock::new(network, DeviceChoice::Cpu, codes, observations)?;
+    for call in ["forward 1 20", "forward 64 20", "descend 64 10 3", "descend-f64 64 10 3"] {
+        let words: Vec<&str> = call.split_whitespace().collect();
+        println!("{call:<20} {:.2e} s", clock.call(&words)?.0);
+    }
+    Ok(())
+}
+
+/// Answers standard input until it ends.
+fn serve(clock: &Clock, starts: &str) -> Outcome<()> {
+    let (length, count) = (clock.network.code_length(), clock.observations.ncols());
+    let columns: Vec<f64> = (0..count).flat_map(|index| clock.start(index)).collect();
+    write(starts, &DMatrix::from_vec(length, count, columns))?;
     // What another needs to do the same, the step, and who this is.
-    println!("{:e} {}", cpu.default_step(), device.description());
-
+    println!("{:e} {}", clock.cpu.default_step(), clock.device.description());
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (seconds, answer, out) = match words.as_slice() {
-            ["forward", batch, repeats, out @ ..] => {
-                let inputs = first(&codes, batch)?;
-                let (seconds, outputs) = timed(repeats, || device.forward(0..network.depth(), &inputs))?;
-                (seconds, outputs, out)
-            }
-            ["descend", batch, iterations, repeats, out @ ..] => {
-                let targets = first(&observations, batch)?;
-                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
-                let (seconds, answer) = timed(repeats, || device.descend(&targets, 0, &options))?;
-                (seconds, answer.codes, out)
-            }
-            ["descend-f64", batch, iterations, repeats, out @ ..] => {
-                let targets = first(&observations, batch)?;
-                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
-                let steps = options.steps(|| cpu.default_step());
-                let (seconds, codes) = timed(repeats, || {
-                    let begun = |index| Start::fresh(index, start(index), options.optimizer);
-                    let starts: Vec<Start> = (0..targets.ncols()).map(begun).collect();
-                    let ended = runs(cpu.double(), &targets, &starts, &steps);
-                    let codes: Vec<f64> = ended.into_iter().flat_map(|run| run.code).collect();
-                    Ok(DMatrix::from_vec(network.code_length(), targets.ncols(), codes))
-                })?;
-                (seconds, codes, out)
-            }
-            _ => return Err(format!("not understood: {line}").into()),
-        };
+        let (seconds, answer, out) = clock.call(&words)?;
         if let [out] = out {
             write(out, &answer)?;
         }
@@ -82,6 +76,70 @@ fn main() -> Outcome<()> {
         std::io::stdout().flush()?;
     }
     Ok(())
+}
+
+/// A device, and what it is given.
+struct Clock {
+    network: Arc<Network>,
+    device: Box<dyn Device>,
+    cpu: CpuDevice,
+    codes: DMatrix<f64>,
+    observations: DMatrix<f64>,
+}
+
+impl Clock {
+    fn new(
+        network: Arc<Network>,
+        choice: DeviceChoice,
+        codes: DMatrix<f64>,
+        observations: DMatrix<f64>,
+    ) -> Outcome<Self> {
+        network.check_codes(&codes)?;
+        network.check_observations(&observations)?;
+        let device = open(&network, choice, None)?.device;
+        let cpu = CpuDevice::new(Arc::clone(&network));
+        Ok(Clock { network, device, cpu, codes, observations })
+    }
+
+    fn start(&self, index: usize) -> Vec<f64> {
+        start_code(0, index as u64, 0, self.network.code_length())
+    }
+
+    /// Seconds of a call, what it gave, and where that is to go.
+    fn call<'a, 'b>(&self, words: &'a [&'b str]) -> Outcome<(f64, DMatrix<f64>, &'a [&'b str])> {
+        let (seconds, answer, out) = match words {
+            ["forward", batch, repeats, out @ ..] => {
+                let inputs = first(&self.codes, batch)?;
+                let (seconds, outputs) = timed(repeats, || self.device.forward(0..self.network.depth(), &inputs))?;
+                (seconds, outputs, out)
+            }
+            ["descend", batch, iterations, repeats, out @ ..] => {
+                let targets = first(&self.observations, batch)?;
+                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
+                let (seconds, answer) = timed(repeats, || self.device.descend(&targets, 0, &options))?;
+                (seconds, answer.codes, out)
+            }
+            ["descend-f64", batch, iterations, repeats, out @ ..] => {
+                let targets = first(&self.observations, batch)?;
+                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
+                let steps = options.steps(|| self.cpu.default_step());
+                let (seconds, codes) = timed(repeats, || {
+                    let begun = |index| Start::fresh(index, self.start(index), options.optimizer);
+                    let starts: Vec<Start> = (0..targets.ncols()).map(begun).collect();
+                    let ended = runs(self.cpu.double(), &targets, &starts, &steps);
+                    let codes: Vec<f64> = ended.into_iter().flat_map(|run| run.code).collect();
+                    Ok(DMatrix::from_vec(self.network.code_length(), targets.ncols(), codes))
+                })?;
+                (seconds, codes, out)
+            }
+            _ => return Err(format!("not understood: {}", words.join(" ")).into()),
+        };
+        // A GPU that is lost is the CPU from then on, whose times are not the GPU's.
+        match self.device.warning() {
+            Some(warning) => Err(warning.into()),
+            None => Ok((seconds, answer, out)),
+        }
+    }
 }
 
 /// Mean seconds of `repeats` calls, and what the last one gave.

@@ -54,6 +54,9 @@ pub enum Error {
     /// The device stopped working in the middle; the caller may go on with another.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
+    /// A benchmark that ended without the figures it was run for.
+    #[error("no figures: {0}")]
+    NothingMeasured(String),
     /// The run was cancelled by the caller.
     #[error("interrupted")]
     Cancelled,
@@ -118,7 +121,7 @@ impl Error {
                     | io::ErrorKind::IsADirectory
                     | io::ErrorKind::NotADirectory
             ),
-            Error::DeviceLost(_) | Error::Cancelled => false,
+            Error::DeviceLost(_) | Error::NothingMeasured(_) | Error::Cancelled => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The most arithmetic that a device does: the recurrence `x ← a·x + b`, one fused multiply–add a step, nothing but registers.
 //! [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain; [`vectorised`] keeps a core's widest registers full with it and is
-//! what this machine's peak is measured by.
+//! what this machine's peak is measured by, [`vectorised_single`] in f32.
 //!
 //! With `0 < a < 1` the chains run towards `b / (1 − a)`; after `r` steps one that began at `x₀` is at
 //! `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
@@ -72,66 +72,84 @@ pub fn vectorised(recurrence: &Recurrence) -> ([f64; REGISTERS], usize) {
     (portable(recurrence), PORTABLE_LANES)
 }
 
+/// [`vectorised`] in `f32`, of which a register holds twice as many.
+pub fn vectorised_single(recurrence: &Recurrence) -> ([f32; REGISTERS], usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has what the function is compiled for.
+            #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
+            return (unsafe { x86::of_sixteen_single(recurrence) }, 16);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: as above.
+            #[allow(unsafe_code, reason = "as above")]
+            return (unsafe { x86::of_eight_single(recurrence) }, 8);
+        }
+    }
+    (portable_single(recurrence), 2 * PORTABLE_LANES)
+}
+
 /// What [`vectorised`] runs where nothing wider is known: two numbers a register, as SSE2 and NEON have them.
 const PORTABLE_LANES: usize = 2;
 
-fn portable(recurrence: &Recurrence) -> [f64; REGISTERS] {
-    let Recurrence { factor, addend, .. } = *recurrence;
-    let mut registers: [[f64; PORTABLE_LANES]; REGISTERS] = std::array::from_fn(|chain| [start(chain); PORTABLE_LANES]);
-    for _ in 0..recurrence.steps() {
-        for x in registers.as_flattened_mut() {
-            // Fused where every processor of the architecture has the instruction; elsewhere it would be a call.
-            *x = if cfg!(target_arch = "aarch64") { x.mul_add(factor, addend) } else { *x * factor + addend };
+macro_rules! portable {
+    ($name:ident, $number:ty, $lanes:expr) => {
+        fn $name(recurrence: &Recurrence) -> [$number; REGISTERS] {
+            let (factor, addend) = (recurrence.factor as $number, recurrence.addend as $number);
+            let mut registers: [[$number; $lanes]; REGISTERS] =
+                std::array::from_fn(|chain| [start(chain) as $number; $lanes]);
+            for _ in 0..recurrence.steps() {
+                for x in registers.as_flattened_mut() {
+                    // Fused where every processor of the architecture has the instruction; elsewhere it would be a call.
+                    *x = if cfg!(target_arch = "aarch64") { x.mul_add(factor, addend) } else { *x * factor + addend };
+                }
+            }
+            registers.map(|register| register[0])
         }
-    }
-    registers.map(|register| register[0])
+    };
 }
+
+portable!(portable, f64, PORTABLE_LANES);
+portable!(portable_single, f32, 2 * PORTABLE_LANES);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        _mm256_cvtsd_f64, _mm256_fmadd_pd, _mm256_set1_pd, _mm512_cvtsd_f64, _mm512_fmadd_pd, _mm512_set1_pd,
+        _mm256_cvtsd_f64, _mm256_cvtss_f32, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_set1_pd, _mm256_set1_ps,
+        _mm512_cvtsd_f64, _mm512_cvtss_f32, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_set1_pd, _mm512_set1_ps,
     };
 
     use super::{REGISTERS, Recurrence, start};
 
-    #[target_feature(enable = "avx512f")]
-    pub fn of_eight(recurrence: &Recurrence) -> [f64; REGISTERS] {
-        let (factor, addend) = (_mm512_set1_pd(recurrence.factor), _mm512_set1_pd(recurrence.addend));
-        let mut registers = [factor; REGISTERS];
-        for (chain, register) in registers.iter_mut().enumerate() {
-            *register = _mm512_set1_pd(start(chain));
-        }
-        for _ in 0..recurrence.steps() {
-            for register in &mut registers {
-                *register = _mm512_fmadd_pd(*register, factor, addend);
+    /// The chains in registers of these instructions.
+    macro_rules! chains {
+        ($name:ident, $features:literal, $number:ty, $set:ident, $fused:ident, $first:ident) => {
+            #[target_feature(enable = $features)]
+            pub fn $name(recurrence: &Recurrence) -> [$number; REGISTERS] {
+                let (factor, addend) = ($set(recurrence.factor as $number), $set(recurrence.addend as $number));
+                let mut registers = [factor; REGISTERS];
+                for (chain, register) in registers.iter_mut().enumerate() {
+                    *register = $set(start(chain) as $number);
+                }
+                for _ in 0..recurrence.steps() {
+                    for register in &mut registers {
+                        *register = $fused(*register, factor, addend);
+                    }
+                }
+                let mut ends = [0.0; REGISTERS];
+                for (end, register) in ends.iter_mut().zip(registers) {
+                    *end = $first(register);
+                }
+                ends
             }
-        }
-        let mut ends = [0.0; REGISTERS];
-        for (end, register) in ends.iter_mut().zip(registers) {
-            *end = _mm512_cvtsd_f64(register);
-        }
-        ends
+        };
     }
 
-    #[target_feature(enable = "avx2,fma")]
-    pub fn of_four(recurrence: &Recurrence) -> [f64; REGISTERS] {
-        let (factor, addend) = (_mm256_set1_pd(recurrence.factor), _mm256_set1_pd(recurrence.addend));
-        let mut registers = [factor; REGISTERS];
-        for (chain, register) in registers.iter_mut().enumerate() {
-            *register = _mm256_set1_pd(start(chain));
-        }
-        for _ in 0..recurrence.steps() {
-            for register in &mut registers {
-                *register = _mm256_fmadd_pd(*register, factor, addend);
-            }
-        }
-        let mut ends = [0.0; REGISTERS];
-        for (end, register) in ends.iter_mut().zip(registers) {
-            *end = _mm256_cvtsd_f64(register);
-        }
-        ends
-    }
+    chains!(of_eight, "avx512f", f64, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_cvtsd_f64);
+    chains!(of_four, "avx2,fma", f64, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_cvtsd_f64);
+    chains!(of_sixteen_single, "avx512f", f32, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_cvtss_f32);
+    chains!(of_eight_single, "avx2,fma", f32, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_cvtss_f32);
 }
 
 #[cfg(test)]
@@ -152,6 +170,20 @@ mod tests {
         for ends in variants {
             for (end, expected) in ends.iter().zip(&expected) {
                 assert!((end - expected).abs() < 1e-13, "{end} instead of {expected}");
+            }
+        }
+        let mut variants = vec![portable_single(&recurrence), vectorised_single(&recurrence).0];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: as above.
+            #[allow(unsafe_code, reason = "as above")]
+            variants.push(unsafe { x86::of_eight_single(&recurrence) });
+        }
+        // Each of 288 steps is rounded by 2⁻²³ at most.
+        for ends in variants {
+            for (end, expected) in ends.iter().zip(&expected) {
+                let apart = (f64::from(*end) - expected).abs();
+                assert!(apart < 288.0 / 8_388_608.0, "{end} instead of {expected}");
             }
         }
     }

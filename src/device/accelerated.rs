@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use super::Device;
 use super::two_precisions::{Waves, fits_f32};
 use crate::configuration::{Configurations, check_thresholds};
-use crate::cpu::blocked::packed::PackedNetwork;
 use crate::cpu::forward::forward_one;
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
@@ -49,8 +48,8 @@ impl Device for GpuDevice {
         options.validate()?;
         self.network().check_observations(observations)?;
         let steps = options.steps(|| self.default_step());
-        let network = PackedNetwork::new(self.network());
-        let waves = Waves { network: &network, observations, first_index, options, steps: &steps };
+        let network = self.packed();
+        let waves = Waves { network, observations, first_index, options, steps: &steps };
         waves.descend(|starts| {
             // A step that f32 can only flush to zero would leave every run where it starts.
             if !(steps.size as f32).is_normal() {

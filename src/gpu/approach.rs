@@ -96,14 +96,15 @@ impl GpuDevice {
         for columns in ranges(count, most) {
             let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
-            self.context.guarded(|| {
+            let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
                 self.prepare_approach(&mut space, targets, starts, rules);
                 self.approach_batch(&mut space, columns.len(), rules)?;
                 self.read_approached(&mut space, columns.start, columns.len(), &mut reached)?;
-                self.workspaces.give([space]);
-                Ok(())
+                Ok(space)
             })?;
+            // Only now: what the device finds wrong is known when `guarded` ends.
+            self.workspaces.give([space]);
         }
         Ok(Some(reached))
     }

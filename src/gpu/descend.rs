@@ -86,14 +86,15 @@ impl GpuDevice {
         for columns in ranges(count, self.room.observations(entries, 1)?) {
             let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
-            self.context.guarded(|| {
+            let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
                 self.prepare(&mut space, targets, starts, steps);
                 self.descend_batch(&mut space, columns.len(), steps)?;
                 self.read_reached(&mut space, columns.start, columns.len(), &mut reached)?;
-                self.workspaces.give([space]);
-                Ok(())
+                Ok(space)
             })?;
+            // Only now: what the device finds wrong is known when `guarded` ends.
+            self.workspaces.give([space]);
         }
         Ok(reached)
     }

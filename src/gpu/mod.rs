@@ -29,6 +29,7 @@ use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
 
+use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::default_step;
 use crate::error::{Error, Result};
 use crate::kernel_params::{
@@ -48,6 +49,7 @@ pub struct GpuDevice {
     room: Room,
     workspaces: Workspaces,
     default_step: OnceLock<f64>,
+    packed: OnceLock<PackedNetwork<f64>>,
     undecided_rows: AtomicU64,
     compactions: AtomicU64,
 }
@@ -120,6 +122,7 @@ impl GpuDevice {
             room,
             workspaces: Workspaces::default(),
             default_step: OnceLock::new(),
+            packed: OnceLock::new(),
             undecided_rows: AtomicU64::new(0),
             compactions: AtomicU64::new(0),
         })
@@ -138,6 +141,11 @@ impl GpuDevice {
     /// [`default_step`] of the network, found once.
     pub fn default_step(&self) -> f64 {
         *self.default_step.get_or_init(|| default_step(&self.network))
+    }
+
+    /// The network packed for the CPU, which finishes descents in f64; packed once.
+    pub(crate) fn packed(&self) -> &PackedNetwork<f64> {
+        self.packed.get_or_init(|| PackedNetwork::new(&self.network))
     }
 
     /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them from their threshold.
@@ -164,7 +172,7 @@ impl GpuDevice {
         start: impl Fn(&mut Workspace, Range<usize>),
         mut finish: impl FnMut(&mut Workspace, Range<usize>) -> Result<()>,
     ) -> Result<()> {
-        self.context.guarded(|| {
+        let spare = self.context.guarded(|| {
             let mut spare: Vec<Workspace> = Vec::new();
             let mut under_way: Option<(Workspace, Range<usize>)> = None;
             for columns in buffers::ranges(count, most) {
@@ -179,9 +187,11 @@ impl GpuDevice {
                 finish(&mut last, columns)?;
                 spare.push(last);
             }
-            self.workspaces.give(spare);
-            Ok(())
-        })
+            Ok(spare)
+        })?;
+        // Only now: what the device finds wrong is known when `guarded` ends.
+        self.workspaces.give(spare);
+        Ok(())
     }
 }
 

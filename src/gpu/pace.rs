@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// What a submission should take.
 const AIM: Duration = Duration::from_millis(25);
-/// The first submissions, before anything is known: on the slowest devices an iteration takes a tenth of a second.
-const FIRST: usize = 4;
+/// The first submissions, before anything is known: of a large network on a slow device one iteration takes long enough.
+const FIRST: usize = 1;
 /// However short an iteration is, so many hide the host's part.
 const MOST: usize = 512;
 /// How fast the length may grow: the first time measured has the compilation of the kernels in it, or nothing.
@@ -52,7 +52,7 @@ mod tests {
             pace.observe(pace.iterations(), Duration::from_micros(100) * pace.iterations() as u32);
             lengths.push(pace.iterations());
         }
-        assert_eq!(lengths, [4, 16, 64, 250, 250, 250]);
+        assert_eq!(lengths, [1, 4, 16, 64, 250, 250]);
         pace.observe(250, Duration::from_secs(25));
         assert_eq!(pace.iterations(), 1);
         pace.observe(1, Duration::ZERO);

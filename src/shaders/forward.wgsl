@@ -11,6 +11,9 @@
 @group(0) @binding(3) var<storage, read> inputs: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> outputs: array<vec4<f32>>;
 
+const MAGNITUDE: u32 = 0x7fffffffu;
+const INFINITY: u32 = 0x7f800000u;
+
 fn left(observation: u32, quad: u32) -> vec4<f32> {
     return inputs[observation * quads(layer.inputs) + quad];
 }
@@ -24,7 +27,14 @@ fn finish(observation: u32, quad: u32, sum: vec4<f32>) {
     outputs[observation * quads(layer.units) + quad] = without_padding(output, quad, layer.units);
 }
 
+// What is not finite stays as it is, whatever the activation, so that the host sees it and does the observation in f64: an
+// infinity may be the end of a sum that overflowed on its way to 0. By the bits, because a compiler may take every number for one.
 fn activate(a: vec4<f32>) -> vec4<f32> {
+    let is_finite = (bitcast<vec4<u32>>(a) & vec4<u32>(MAGNITUDE)) < vec4<u32>(INFINITY);
+    return select(a, activate_finite(a), is_finite);
+}
+
+fn activate_finite(a: vec4<f32>) -> vec4<f32> {
     if layer.activation == ACTIVATION_SIGMOID {
         // By the sign, because exp of a large number overflows and WGSL leaves open what follows.
         let e = exp(-abs(a));

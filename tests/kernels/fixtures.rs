@@ -81,6 +81,9 @@ pub mod gpu {
             [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().filter_map(move |features| {
                 let context = context_with(Some(&limits), features)?;
                 assert_eq!(context.has_subgroups(), !features.is_empty() && context.adapter().subgroups);
+                if !features.is_empty() && !context.has_subgroups() {
+                    let _ = writeln!(std::io::stderr(), "the adapter has no subgroups: their kernels are not tested");
+                }
                 let invocations = limits.max_compute_invocations_per_workgroup;
                 Some((format!("{invocations} invocations, subgroups {}", context.has_subgroups()), context))
             })

@@ -2,7 +2,7 @@
 //! counted.
 
 use nalgebra::DMatrix;
-use unrelu::cpu::peak::{CHAINS, REGISTERS, Recurrence, peak, start, vectorised};
+use unrelu::cpu::peak::{CHAINS, REGISTERS, Recurrence, peak, start, vectorised, vectorised_single};
 
 use crate::compare::{Outcome, expect, matrices};
 
@@ -39,6 +39,9 @@ fn registers_follow_the_closed_form() {
         assert_eq!(ends.len(), REGISTERS);
         assert!([2, 4, 8].contains(&lanes), "{lanes} numbers a register");
         expect(compared("peak, registers", &ends, &recurrence, 1e-12));
+        let (ends, of_single) = vectorised_single(&recurrence);
+        assert_eq!(of_single, 2 * lanes);
+        expect(compared("peak, registers in f32", &ends.map(f64::from), &recurrence, IN_SINGLE));
     }
 }
 

@@ -100,6 +100,23 @@ fn forward_passes_what_is_not_finite(open: impl Fn(&Arc<Network>) -> Option<Boxe
     assert!(found.column(2).iter().all(|x| x.is_finite()) && found.column(2).amax() > 1e297);
     let alone = device.forward(0..2, &codes.select_columns(&[0, 3])).unwrap();
     assert_eq!(alone, found.select_columns(&[0, 3]));
+
+    // Sums that overflow in f32 on their way: 1e40 − 1e40, and 2e38 + 2e38 − 4e38.
+    let first = layer(DMatrix::from_element(3, 1, 1e20), Activation::Relu);
+    let second = DMatrix::from_row_slice(4, 3, &[1.0, -1.0, 0.0, 1.0, 1.0, -2.0, 0.5, 0.25, 0.0, -1.0, 0.0, 0.0]);
+    let codes = DMatrix::from_row_slice(1, 2, &[1e20, 2e18]);
+    for output in OUTPUTS {
+        let layers = vec![first.clone(), layer(second.clone(), output)];
+        let network = Arc::new(Network::new(layers, "sums beyond f32").unwrap());
+        let Some(device) = open(&network) else { return };
+        let found = device.forward(0..2, &codes).unwrap();
+        for (column, hidden) in [1e40, 2e38].into_iter().enumerate() {
+            for (row, a) in [0.0, 0.0, 0.75 * hidden, -hidden].into_iter().enumerate() {
+                let (found, expected) = (found[(row, column)], output.apply(a));
+                assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{output} of {a:e}: {found:e}");
+            }
+        }
+    }
 }
 
 fn configurations_are_strict_and_counted(open: impl Fn(&Arc<Network>) -> Option<Boxed>) {

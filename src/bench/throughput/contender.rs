@@ -24,9 +24,9 @@ use crate::lp::layer::LayerOptions;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The CPU, in f64.
+    /// The CPU, in f64; descent in f32 first, finished in f64.
     Cpu,
-    /// The GPU, in f32.
+    /// The GPU, in f32; descent finished in f64 on the CPU.
     Gpu,
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use rayon::ThreadPool;
 
 use super::contender::{self, Kind};
+use super::quantity::Quantity;
 use super::{Options, peak};
 use crate::bench::processor;
 use crate::device::DeviceChoice;
@@ -19,6 +20,8 @@ pub struct Machine {
     pub threads: usize,
     /// GFLOP/s in f64 on all of these, measured.
     pub cpu_peak: f64,
+    /// The same in f32.
+    pub cpu_peak_in_f32: f64,
     /// The adapter, if one takes part.
     pub gpu: Option<Gpu>,
     /// Why none does, one line.
@@ -52,7 +55,8 @@ impl Machine {
             },
         };
         let (cpu, threads) = (processor::name(), pool.current_num_threads());
-        Ok(Machine { cpu, threads, cpu_peak: peak::of_cpu(pool), gpu, notice })
+        let (cpu_peak, cpu_peak_in_f32) = (peak::of_cpu(pool), peak::of_cpu_in_f32(pool));
+        Ok(Machine { cpu, threads, cpu_peak, cpu_peak_in_f32, gpu, notice })
     }
 
     /// The name that a device's rows carry.
@@ -63,11 +67,13 @@ impl Machine {
         }
     }
 
-    /// The measured peak of a device, in GFLOP/s.
-    pub(super) fn peak(&self, kind: Kind) -> Option<f64> {
-        match kind {
-            Kind::Cpu => Some(self.cpu_peak),
-            Kind::Gpu => self.gpu.as_ref().map(|gpu| gpu.peak),
+    /// The measured peak of a device, in GFLOP/s, in the precision that it does `quantity` in.
+    pub(super) fn peak(&self, kind: Kind, quantity: Quantity) -> Option<f64> {
+        match (kind, quantity) {
+            // Finished in f64; of f32's peak, which is the higher one, no run reaches more than all.
+            (Kind::Cpu, Quantity::Descend) => Some(self.cpu_peak_in_f32),
+            (Kind::Cpu, _) => Some(self.cpu_peak),
+            (Kind::Gpu, _) => self.gpu.as_ref().map(|gpu| gpu.peak),
         }
     }
 }

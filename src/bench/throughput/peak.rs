@@ -1,5 +1,5 @@
-//! The most arithmetic that each device does, measured on the spot by the recurrence of `cpu/peak.rs`: the CPU in f64 on all threads
-//! of the pool at once, the GPU in f32.
+//! The most arithmetic that each device does, measured on the spot by the recurrence of `cpu/peak.rs`: the CPU in f64 and in f32 on all
+//! threads of the pool at once, the GPU in f32.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use rayon::ThreadPool;
 
 use super::repeat::Spread;
 use crate::bench::clock::wall_seconds;
-use crate::cpu::peak::{REGISTERS, Recurrence, vectorised};
+use crate::cpu::peak::{REGISTERS, Recurrence, vectorised, vectorised_single};
 
 /// Seconds of a pass of one thread: shorter than the turns that a system gives its programs, so that most passes are whole on a
 /// busy machine too.
@@ -23,14 +23,24 @@ const MOST_ROUNDS: u32 = 1 << 26;
 
 /// GFLOP/s of all threads of `pool` in f64, each at its median while the others are at work as well.
 pub(super) fn of_cpu(pool: &ThreadPool) -> f64 {
+    of_chains(pool, |recurrence| black_box(vectorised(recurrence)).1)
+}
+
+/// The same in f32.
+pub(super) fn of_cpu_in_f32(pool: &ThreadPool) -> f64 {
+    of_chains(pool, |recurrence| black_box(vectorised_single(recurrence)).1)
+}
+
+/// `chains` runs the recurrence in [`REGISTERS`] registers behind a [`black_box`] and says how many numbers each holds.
+fn of_chains(pool: &ThreadPool, chains: impl Fn(&Recurrence) -> usize + Sync) -> f64 {
     let pass = |recurrence: &Recurrence| {
         wall_seconds(|| {
-            black_box(vectorised(black_box(recurrence)));
+            chains(black_box(recurrence));
         })
     };
     let rounds = long_enough(CPU_PASS_SECONDS, |recurrence| Some(pass(recurrence))).unwrap_or(1);
     let recurrence = Recurrence::towards_one(rounds);
-    let (_, lanes) = vectorised(&Recurrence::towards_one(1));
+    let lanes = chains(&Recurrence::towards_one(1));
     let operations = 2.0 * (REGISTERS * lanes) as f64 * recurrence.steps() as f64;
     let of_thread = |_: rayon::BroadcastContext<'_>| {
         let passes: Vec<f64> = (0..CPU_PASSES).map(|_| pass(&recurrence).max(1e-9)).collect();

@@ -39,7 +39,7 @@ pub struct Row {
     pub kernel_seconds: Option<f64>,
     /// 10⁹ floating-point operations a second; `None` for classification and inversion.
     pub gflops: Option<f64>,
-    /// The device's measured peak.
+    /// The device's measured peak: of the CPU in f64, for descent in f32; of the GPU in f32.
     pub peak_gflops: Option<f64>,
     /// `gflops` over `peak_gflops`.
     pub share_of_peak: Option<f64>,
@@ -76,7 +76,7 @@ impl Row {
             repeats: 0,
             kernel_seconds: None,
             gflops: None,
-            peak_gflops: machine.peak(kind),
+            peak_gflops: machine.peak(kind, quantity),
             share_of_peak: None,
             entries_per_second: None,
             bytes_per_second: None,
@@ -147,7 +147,7 @@ pub(crate) mod tests {
 
     pub fn machine() -> Machine {
         let gpu = Some(Gpu { adapter: "a card (vulkan)".into(), peak: 1000.0, timestamps: true });
-        Machine { cpu: "a processor".into(), threads: 2, cpu_peak: 100.0, gpu, notice: None }
+        Machine { cpu: "a processor".into(), threads: 2, cpu_peak: 100.0, cpu_peak_in_f32: 200.0, gpu, notice: None }
     }
 
     pub fn row(kind: Kind, quantity: Quantity, batch: usize, units: f64, seconds: f64) -> Row {
@@ -172,6 +172,8 @@ pub(crate) mod tests {
         assert!(
             (descend.gflops.unwrap() - 1.04).abs() < 1e-9 && (descend.share_of_peak.unwrap() - 0.00104).abs() < 1e-9
         );
+        let descend = row(Kind::Cpu, Quantity::Descend, 100, 5000.0, 1.0);
+        assert!((descend.share_of_peak.unwrap() - 0.0052).abs() < 1e-9, "of the peak in f32");
         let classify = row(Kind::Cpu, Quantity::Classify, 10, 10.0, 1.0);
         assert_eq!((classify.entries_per_second, classify.bytes_per_second), (Some(5000.0), Some(40_000.0)));
         assert_eq!((classify.gflops, classify.share_of_peak), (None, None));

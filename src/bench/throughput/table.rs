@@ -27,9 +27,9 @@ pub fn machine_line(machine: &Machine) -> String {
 
 fn heading(machine: &Machine, options: &Options) -> String {
     let threads = if machine.threads == 1 { "thread" } else { "threads" };
-    let peak = short(machine.cpu_peak);
-    let mut text =
-        wrapped(&format!("CPU: {}, {} {threads}; peak {peak} GFLOP/s in f64", machine.cpu, machine.threads), "");
+    let (double, single) = (short(machine.cpu_peak), short(machine.cpu_peak_in_f32));
+    let peak = format!("peak {double} GFLOP/s in f64, {single} in f32");
+    let mut text = wrapped(&format!("CPU: {}, {} {threads}; {peak}", machine.cpu, machine.threads), "");
     if let Some(gpu) = &machine.gpu {
         let clock = if gpu.timestamps { "with timestamps" } else { "no timestamps" };
         text += &wrapped(&format!("GPU: {}; peak {} GFLOP/s in f32, {clock}", gpu.adapter, short(gpu.peak)), "");
@@ -119,8 +119,9 @@ fn name(kind: Kind) -> &'static str {
 pub const FOOTING: &str = "
 a second: batch (times iterations, for descent) over the median. reached: 2·Σ nᵢ·nᵢ₋₁ operations a
 forward pass, twice that an iteration of descent; classification in bytes, 8 an entry; inversions
-are not counted. of peak: of the measured peak in the heading. kernels: the share of a pass in which
-kernels ran, by the adapter's clock. The last figure of a GPU line: times the CPU.
+are not counted. of peak: of the measured peak in the heading, on the CPU that in f64, for descent
+(f32, finished in f64) that in f32. kernels: the share of a pass in which kernels ran, by the
+adapter's clock. The last figure of a GPU line: times the CPU.
 ";
 
 /// The unit in which so many seconds are written, and how many of it a second has.

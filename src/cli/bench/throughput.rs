@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use unrelu::bench::throughput::quantity::Quantity;
 use unrelu::bench::throughput::row::Crossover;
-use unrelu::bench::throughput::{self, Event, Options, table};
+use unrelu::bench::throughput::{self, Event, Kind, Options, table};
 use unrelu::device::DeviceChoice;
 use unrelu::error::{Error, Result};
 use unrelu::formats::output::{check_free, refuse_overlap};
@@ -21,7 +21,8 @@ use crate::cli::{Outcome, interrupt, print};
                         unrelu bench throughput --device gpu --quantities forward,descend --batches 256,4096\n  \
                         unrelu bench throughput --network decoder.pth --activation relu --json > rows.json\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. A row that would take \
-                        too long or too much memory is in the table, with the reason in the place of figures.")]
+                        too long or too much memory is in the table, with the reason in the place of figures. With \
+                        --device gpu a run without a single figure of the GPU fails.")]
 pub struct Args {
     /// A few batches and short repetitions: seconds instead of minutes
     #[arg(long)]
@@ -101,6 +102,11 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     if let Some(picture) = &args.picture {
         write_plot(picture, &plot(&rows, &title), args.force)?;
+    }
+    if args.device == DeviceChoice::Gpu && !rows.iter().any(|row| row.device == Kind::Gpu && row.per_second.is_some()) {
+        let why = rows.iter().filter(|row| row.device == Kind::Gpu).find_map(|row| row.note.as_deref());
+        let why = why.unwrap_or("not run").to_owned();
+        return Err(Error::NothingMeasured(format!("none of the GPU, for which --device gpu asks: {why}")));
     }
     Ok(Outcome::Complete)
 }

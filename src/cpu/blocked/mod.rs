@@ -11,4 +11,4 @@ pub mod packed;
 pub mod panels;
 pub mod product;
 pub mod residual;
-pub mod vector;
+pub(crate) mod vector;

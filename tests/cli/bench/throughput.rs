@@ -93,7 +93,8 @@ fn the_gpu_stands_beside_the_cpu() {
         return;
     }
     let folder = Folder::with_network();
-    let found = rows(&folder, &with(&["--device", "gpu", "--quantities", "classify,forward", "--json"]));
+    let found =
+        rows(&folder, &with(&["--device", "gpu", "--quantities", "classify,forward", "--seconds", "60", "--json"]));
     let devices: Vec<&str> = found.iter().map(|row| row["device"].as_str().unwrap()).collect();
     assert_eq!(devices, ["cpu", "gpu"].repeat(4));
     for row in found.iter().filter(|row| row["note"].is_null()) {
@@ -101,9 +102,24 @@ fn the_gpu_stands_beside_the_cpu() {
     }
     assert!(found.iter().any(|row| row["device"] == "gpu" && row["note"].is_null()), "{found:?}");
     let adapter = found[1]["adapter"].as_str().unwrap();
-    let text = folder.succeeds(&with(&["--adapter", adapter.split(' ').next().unwrap(), "--quantities", "classify"]));
+    let adapter_name = adapter.split(' ').next().unwrap();
+    let by_name = ["--adapter", adapter_name, "--quantities", "classify", "--seconds", "60"];
+    let text = folder.succeeds(&with(&by_name));
     assert!(text.contains(&format!("GPU: {adapter}; peak ")) && text.contains("GPU faster "), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+#[test]
+fn a_gpu_that_is_asked_for_and_has_no_figures_is_a_failure() {
+    if std::env::var("UNRELU_SKIP_GPU").as_deref() == Ok("1") {
+        return;
+    }
+    let folder = Folder::with_network();
+    let output = folder.run(&with(&["--device", "gpu", "--quantities", "classify", "--seconds", "1e-9", "--json"]));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("no figures") && message.contains("more than --seconds"), "{message}");
+    assert_eq!(serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap().len(), 4);
 }
 
 #[test]
