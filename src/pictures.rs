@@ -8,6 +8,7 @@
 pub mod axis;
 mod canvas;
 pub mod plot;
+mod sheet;
 pub mod throughput;
 
 use std::path::Path;

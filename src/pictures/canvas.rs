@@ -1,4 +1,4 @@
-//! An RGB raster: filled rectangles, lines and text, written as PNG.
+//! An RGB raster: filled rectangles and text, written as PNG.
 //!
 //! Text is drawn with a font that comes with the program, so a picture looks the same on every machine and needs no system
 //! font; it is measured by its ink, drawn once into nothing, so that what is laid out by the measure is not clipped.
@@ -52,29 +52,6 @@ impl Canvas {
         }
     }
 
-    /// A straight line with round ends, `thickness` pixels wide; from a point to itself a disc.
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, colour: Colour) {
-        let (along, down) = (to.0 - from.0, to.1 - from.1);
-        let squared_length = along * along + down * down;
-        let reach = thickness / 2.0 + 1.0;
-        // A number that is negative or too large ends at the picture's edge.
-        let pixels = |a: f64, b: f64, size: usize| {
-            (a.min(b) - reach).floor() as usize..((a.max(b) + reach).ceil() as usize).saturating_add(1).min(size)
-        };
-        for row in pixels(from.1, to.1, self.height) {
-            for column in pixels(from.0, to.0, self.width) {
-                let (right, below) = (column as f64 - from.0, row as f64 - from.1);
-                let share = if squared_length > 0.0 { (right * along + below * down) / squared_length } else { 0.0 };
-                let share = share.clamp(0.0, 1.0);
-                let distance = (right - share * along).hypot(below - share * down);
-                let coverage = thickness / 2.0 + 0.5 - distance;
-                if coverage > 0.0 {
-                    self.blend(column, row, colour, coverage as f32);
-                }
-            }
-        }
-    }
-
     /// Writes `text` with its ink's left edge at `x` and its line of digits and capitals centred on `centre`.
     pub fn text(&mut self, text: &Text, x: usize, centre: usize, colour: Colour) {
         let baseline = centre as i64 + text.capital_height / 2;
@@ -102,28 +79,36 @@ impl Canvas {
     /// Writes the picture as a PNG file, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Output`] if `path` exists and `force` is not set or cannot be created, [`Error::Io`] if writing fails.
+    /// Those of [`write_pixels`].
     pub fn write_png(&self, path: &Path, force: bool) -> Result<()> {
-        let side = |length: usize| {
-            u32::try_from(length).map_err(|_| Error::Output {
-                path: path.to_owned(),
-                found: format!("would be a picture {length} pixels long"),
-                fix: "draw fewer images".into(),
-            })
-        };
-        let mut output = OutputFile::create(path, force)?;
-        let mut encoder = png::Encoder::new(&mut output, side(self.width)?, side(self.height)?);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder
-            .write_header()
-            .and_then(|mut writer| {
-                writer.write_image_data(&self.pixels)?;
-                writer.finish()
-            })
-            .map_err(|error| Error::io(path, "write the picture", error.into()))?;
-        output.finish()
+        write_pixels(path, (self.width, self.height), &self.pixels, force)
     }
+}
+
+/// Writes red, green and blue of `width` × `height` pixels as a PNG file, whole or not at all.
+///
+/// # Errors
+/// [`Error::Output`] if `path` exists and `force` is not set or cannot be created, [`Error::Io`] if writing fails.
+pub fn write_pixels(path: &Path, (width, height): (usize, usize), pixels: &[u8], force: bool) -> Result<()> {
+    let side = |length: usize| {
+        u32::try_from(length).map_err(|_| Error::Output {
+            path: path.to_owned(),
+            found: format!("would be a picture {length} pixels long"),
+            fix: "draw fewer images".into(),
+        })
+    };
+    let mut output = OutputFile::create(path, force)?;
+    let mut encoder = png::Encoder::new(&mut output, side(width)?, side(height)?);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder
+        .write_header()
+        .and_then(|mut writer| {
+            writer.write_image_data(pixels)?;
+            writer.finish()
+        })
+        .map_err(|error| Error::io(path, "write the picture", error.into()))?;
+    output.finish()
 }
 
 /// A line of text as ink, ready to be placed.

@@ -1,4 +1,4 @@
-//! Curves in panels as a PNG file: a title, panels side by side with their axes, one legend for all below.
+//! Curves in panels as a PNG or SVG file: a title, panels side by side with their axes, one legend for all below.
 //!
 //! A point without a place on its axis (not finite; not positive where the axis is logarithmic) is left out, and the curve goes from
 //! its neighbour to its neighbour. Dashed curves have hollow points, so that they are told apart without colour.
@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::axis::{Axis, Range};
-use super::canvas::{Canvas, Colour, Text};
+use super::canvas::Colour;
+use super::sheet::{Align, Sheet, text_width, write_sheet};
 use super::{FAINT_INK, INK, MARGIN, MOST_PIXELS, SEPARATOR, SMALL_SIZE, TITLE_SIZE, WHITE, line};
 use crate::error::{Error, Result};
 
@@ -35,43 +36,64 @@ pub struct Panel {
 /// A curve through its points, from the first to the last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it; curves of several panels that are called the same look the same and stand there once.
+    /// What the legend calls it; curves of several panels that are called the same look the same and stand there once. One without a
+    /// name is not in the legend.
     pub label: String,
     /// Horizontal and vertical.
     pub points: Vec<(f64, f64)>,
     /// Which of the colours, counted around.
     pub colour: usize,
-    /// Whether it is dashed.
-    pub dashed: bool,
+    /// How it is drawn.
+    pub style: Style,
+}
+
+/// How a curve is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A line with a disc on each point.
+    Solid,
+    /// A dashed line with a ring on each point.
+    Dashed,
+    /// A thin line without points.
+    Thin,
+    /// A thin dashed line without points: a bound, or a mark.
+    Rule,
+    /// Small, translucent discs without a line: single runs.
+    Dots,
+    /// Filled between the points, from the first to the last and back: a set.
+    Filled,
 }
 
 /// Told apart by people who do not see red and green, and in grey by their brightness.
-const COLOURS: [Colour; 4] = [[0, 92, 171], [222, 110, 20], [0, 140, 105], [150, 75, 150]];
+const COLOURS: [Colour; 6] =
+    [[0, 92, 171], [222, 110, 20], [0, 140, 105], [150, 75, 150], [90, 90, 90], [86, 180, 233]];
 const PANEL_TITLE_SIZE: f64 = 23.0;
 /// Of the axes of one panel, labels not counted.
-const AXES: (usize, usize) = (600, 360);
-const PANEL_GAP: usize = 44;
-const TICK: usize = 6;
+const AXES: (f64, f64) = (600.0, 360.0);
+const PANEL_GAP: f64 = 44.0;
+const TICK: f64 = 6.0;
 const THICKNESS: f64 = 2.6;
+const THIN: f64 = 1.6;
 const POINT: f64 = 9.0;
+const DOT: f64 = 5.0;
+/// Of a dot: where several lie on one another it gets dark.
+const OPACITY: f64 = 0.3;
 const DASH: f64 = 9.0;
 const GRID: Colour = [232, 232, 232];
-const SAMPLE: usize = 46;
-const SAMPLE_GAP: usize = 10;
-const ENTRY_GAP: usize = 34;
+const SAMPLE: f64 = 46.0;
+const SAMPLE_GAP: f64 = 10.0;
+const ENTRY_GAP: f64 = 34.0;
+/// Thickness of axes and ticks.
+const HAIR: f64 = 1.0;
+const FRAME_MARGIN: f64 = MARGIN as f64;
 
-/// Draws `plot` and writes it to `path` as a PNG file.
+/// Draws `plot` and writes it to `path`, as its ending says: `.svg`, anything else PNG.
 ///
 /// # Errors
 /// [`Error::Input`] if no curve has a point that can be drawn, or if there are more panels or longer labels than fit a picture;
 /// [`Error::Output`] if `path` exists and `force` is not set or cannot be created; [`Error::Io`] if writing fails.
 pub fn write_plot(path: &Path, plot: &Plot, force: bool) -> Result<()> {
     crate::formats::output::check_free(path, force)?;
-    let canvas = draw(path, plot)?;
-    canvas.write_png(path, force)
-}
-
-fn draw(path: &Path, plot: &Plot) -> Result<Canvas> {
     if plot.panels.iter().all(|panel| panel.points().next().is_none()) {
         return Err(Error::input(
             "the plot",
@@ -80,51 +102,77 @@ fn draw(path: &Path, plot: &Plot) -> Result<Canvas> {
             "measure something first",
         ));
     }
-    let panels: Vec<Laid> = plot.panels.iter().map(|panel| Laid::new(panel, path)).collect::<Result<_>>()?;
-    let columns = if panels.len() > 1 { 2 } else { 1 };
-    // One left margin for all, so that panels stand under one another.
-    let left = panels.iter().map(|panel| panel.left()).max().unwrap_or(0);
-    let right = panels.iter().map(Laid::right).max().unwrap_or(0);
-    let cell = (left + AXES.0 + right, Laid::above() + AXES.1 + Laid::below());
-    let width = 2 * MARGIN + columns * cell.0 + (columns - 1) * PANEL_GAP;
-    let title = title(plot, path)?;
-    let head = title.iter().map(|(_, height)| height).sum::<usize>() + MARGIN / 2;
-    let legend = Legend::new(plot, width - 2 * MARGIN, path)?;
-    let rows = panels.len().div_ceil(columns);
-    let height = 2 * MARGIN + head + rows * (cell.1 + PANEL_GAP / 2) + legend.height();
-    let widest = title.iter().map(|(text, _)| text.width).chain([legend.widest()]).max().unwrap_or(0) + 2 * MARGIN;
-    let width = width.max(widest);
+    let laid = LaidPlot::new(plot, path)?;
+    let (width, height) = (laid.width.ceil() as usize, laid.height.ceil() as usize);
     if width > MOST_PIXELS || height > MOST_PIXELS {
         return Err(Error::input(
             "the plot",
-            format!("panels and labels for {width} × {height} pixels"),
+            format!("panels and labels for {width} × {height} points"),
             format!("at most {MOST_PIXELS} a side"),
             "draw fewer panels, or shorten the labels",
         ));
     }
-    let mut canvas = Canvas::new(width, height, WHITE);
-    let mut y = MARGIN;
-    for (text, height) in &title {
-        canvas.text(text, MARGIN, y + height / 2, INK);
-        y += height;
-    }
-    for (index, panel) in panels.iter().enumerate() {
-        let (column, row) = (index % columns, index / columns);
-        let corner = (
-            MARGIN + column * (cell.0 + PANEL_GAP) + left,
-            MARGIN + head + row * (cell.1 + PANEL_GAP / 2) + Laid::above(),
-        );
-        panel.draw(&mut canvas, corner);
-    }
-    legend.draw(&mut canvas, (MARGIN, height - MARGIN - legend.height()));
-    Ok(canvas)
+    write_sheet(path, (width, height), force, |sheet| laid.draw(sheet))
 }
 
-/// The lines of the title and their heights.
-fn title(plot: &Plot, path: &Path) -> Result<Vec<(Text, usize)>> {
-    let lines = plot.title.lines().enumerate();
-    let size = |index: usize| if index == 0 { TITLE_SIZE } else { SMALL_SIZE };
-    lines.map(|(index, text)| Ok((Text::new(text, size(index), path)?, line(size(index))))).collect()
+/// A plot with its sizes known, in units.
+struct LaidPlot<'a> {
+    plot: &'a Plot,
+    panels: Vec<Laid<'a>>,
+    legend: Legend,
+    columns: usize,
+    /// What labels take to the left of every panel's axes: one margin for all, so that panels stand under one another.
+    left: f64,
+    cell: (f64, f64),
+    width: f64,
+    height: f64,
+}
+
+impl<'a> LaidPlot<'a> {
+    fn new(plot: &'a Plot, path: &Path) -> Result<Self> {
+        let panels: Vec<Laid> = plot.panels.iter().map(|panel| Laid::new(panel, path)).collect::<Result<_>>()?;
+        let columns = if panels.len() > 1 { 2 } else { 1 };
+        let left = panels.iter().map(Laid::left).fold(0.0, f64::max);
+        let right = panels.iter().map(Laid::right).fold(0.0, f64::max);
+        let cell = (left + AXES.0 + right, Laid::above() + AXES.1 + Laid::below());
+        let width = 2.0 * FRAME_MARGIN + columns as f64 * cell.0 + (columns - 1) as f64 * PANEL_GAP;
+        let legend = Legend::new(plot, width - 2.0 * FRAME_MARGIN, path)?;
+        let rows = panels.len().div_ceil(columns);
+        let head: f64 = title_lines(plot).map(|(_, size)| height_of(size)).sum::<f64>() + FRAME_MARGIN / 2.0;
+        let height = 2.0 * FRAME_MARGIN + head + rows as f64 * (cell.1 + PANEL_GAP / 2.0) + legend.height();
+        let title = title_lines(plot).map(|(text, size)| text_width(text, size, path));
+        let title = title.collect::<Result<Vec<_>>>()?;
+        let widest = title.into_iter().chain([legend.widest()]).fold(0.0, f64::max) + 2.0 * FRAME_MARGIN;
+        Ok(LaidPlot { plot, panels, legend, columns, left, cell, width: width.max(widest), height })
+    }
+
+    fn draw(&self, sheet: &mut dyn Sheet) -> Result<()> {
+        let mut y = FRAME_MARGIN;
+        for (text, size) in title_lines(self.plot) {
+            sheet.text(text, size, (FRAME_MARGIN, y + height_of(size) / 2.0), Align::Left, INK)?;
+            y += height_of(size);
+        }
+        y += FRAME_MARGIN / 2.0;
+        for (index, panel) in self.panels.iter().enumerate() {
+            let (column, row) = ((index % self.columns) as f64, (index / self.columns) as f64);
+            let corner = (
+                FRAME_MARGIN + column * (self.cell.0 + PANEL_GAP) + self.left,
+                y + row * (self.cell.1 + PANEL_GAP / 2.0) + Laid::above(),
+            );
+            panel.draw(sheet, corner)?;
+        }
+        self.legend.draw(sheet, (FRAME_MARGIN, self.height - FRAME_MARGIN - self.legend.height()))
+    }
+}
+
+/// The lines of the title and the sizes of their letters.
+fn title_lines(plot: &Plot) -> impl Iterator<Item = (&str, f64)> {
+    plot.title.lines().enumerate().map(|(index, text)| (text, if index == 0 { TITLE_SIZE } else { SMALL_SIZE }))
+}
+
+/// What a line of text of this size takes.
+fn height_of(size: f64) -> f64 {
+    line(size) as f64
 }
 
 impl Panel {
@@ -139,20 +187,20 @@ impl Panel {
     }
 }
 
-/// A panel with its ranges found and its texts set.
+/// A panel with its ranges found and its texts measured.
 struct Laid<'a> {
     panel: &'a Panel,
-    title: Text,
+    /// What title and labels of the axes take.
+    widest_text: f64,
     horizontal: Side,
     vertical: Side,
-    nothing: Text,
 }
 
 /// An axis with its range, its ticks and their labels.
 struct Side {
     range: Option<Range>,
-    ticks: Vec<(f64, Text)>,
-    label: Text,
+    ticks: Vec<(f64, String)>,
+    widest: f64,
 }
 
 impl Side {
@@ -161,106 +209,137 @@ impl Side {
         // An axis without a curve shows nothing.
         let range = values.peek().is_some().then(|| Range::of(axis.scale, values.chain(axis.shows.iter().copied())));
         let range = range.flatten();
-        let ticks = range.iter().flat_map(|range| range.ticks());
-        let ticks = ticks.map(|(value, label)| Ok((value, Text::new(&label, SMALL_SIZE, path)?)));
-        let ticks = ticks.collect::<Result<_>>()?;
-        Ok(Side { range, ticks, label: Text::new(&axis.label, SMALL_SIZE, path)? })
-    }
-
-    fn widest(&self) -> usize {
-        self.ticks.iter().map(|(_, text)| text.width).max().unwrap_or(0)
+        let ticks: Vec<(f64, String)> = range.iter().flat_map(|range| range.ticks()).collect();
+        let widths = ticks.iter().map(|(_, label)| text_width(label, SMALL_SIZE, path)).collect::<Result<Vec<_>>>()?;
+        Ok(Side { range, ticks, widest: widths.into_iter().fold(0.0, f64::max) })
     }
 }
 
 impl<'a> Laid<'a> {
     fn new(panel: &'a Panel, path: &Path) -> Result<Self> {
+        let texts = [
+            (&panel.title, PANEL_TITLE_SIZE),
+            (&panel.horizontal.label, SMALL_SIZE),
+            (&panel.vertical.label, SMALL_SIZE),
+        ];
+        let widths = texts.map(|(text, size)| text_width(text, size, path));
         Ok(Laid {
             panel,
-            title: Text::new(&panel.title, PANEL_TITLE_SIZE, path)?,
+            widest_text: widths.into_iter().collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max),
             horizontal: Side::new(&panel.horizontal, panel.points().map(|point| point.0), path)?,
             vertical: Side::new(&panel.vertical, panel.points().map(|point| point.1), path)?,
-            nothing: Text::new("no figures", SMALL_SIZE, path)?,
         })
     }
 
     /// What the labels take to the left of the axes.
-    fn left(&self) -> usize {
-        (self.vertical.widest() + 2 * TICK).max(self.horizontal.widest().div_ceil(2))
+    fn left(&self) -> f64 {
+        (self.vertical.widest + 2.0 * TICK).max(self.horizontal.widest / 2.0)
     }
 
     /// To the right: half a label, and what title or label are longer than the axes.
-    fn right(&self) -> usize {
-        let overlong = self.title.width.max(self.vertical.label.width).max(self.horizontal.label.width);
-        self.horizontal.widest().div_ceil(2).max(overlong.saturating_sub(AXES.0))
+    fn right(&self) -> f64 {
+        (self.horizontal.widest / 2.0).max(self.widest_text - AXES.0)
     }
 
-    fn above() -> usize {
-        line(PANEL_TITLE_SIZE) + line(SMALL_SIZE)
+    fn above() -> f64 {
+        height_of(PANEL_TITLE_SIZE) + height_of(SMALL_SIZE)
     }
 
-    fn below() -> usize {
-        TICK + 2 * line(SMALL_SIZE)
+    fn below() -> f64 {
+        TICK + 2.0 * height_of(SMALL_SIZE)
     }
 
     /// Draws it with the left upper corner of the axes at `corner`.
-    fn draw(&self, canvas: &mut Canvas, corner: (usize, usize)) {
-        canvas.text(&self.title, corner.0, corner.1 - line(SMALL_SIZE) - line(PANEL_TITLE_SIZE) / 2, INK);
-        canvas.text(&self.vertical.label, corner.0, corner.1 - line(SMALL_SIZE) / 2, FAINT_INK);
-        let below = corner.1 + AXES.1 + TICK + line(SMALL_SIZE);
-        let middle = corner.0 + (AXES.0.saturating_sub(self.horizontal.label.width)) / 2;
-        canvas.text(&self.horizontal.label, middle, below + line(SMALL_SIZE) / 2, FAINT_INK);
+    fn draw(&self, sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
+        let label = height_of(SMALL_SIZE);
+        let above = corner.1 - label - height_of(PANEL_TITLE_SIZE) / 2.0;
+        sheet.text(&self.panel.title, PANEL_TITLE_SIZE, (corner.0, above), Align::Left, INK)?;
+        let beside = (corner.0, corner.1 - label / 2.0);
+        sheet.text(&self.panel.vertical.label, SMALL_SIZE, beside, Align::Left, FAINT_INK)?;
+        let ticks = corner.1 + AXES.1 + TICK + label / 2.0;
+        let middle = corner.0 + AXES.0 / 2.0;
+        sheet.text(&self.panel.horizontal.label, SMALL_SIZE, (middle, ticks + label), Align::Centre, FAINT_INK)?;
         let (Some(horizontal), Some(vertical)) = (self.horizontal.range, self.vertical.range) else {
-            frame(canvas, corner);
-            canvas.text(&self.nothing, corner.0 + (AXES.0 - self.nothing.width) / 2, corner.1 + AXES.1 / 2, FAINT_INK);
-            return;
+            frame(sheet, corner)?;
+            return sheet.text(
+                "no figures",
+                SMALL_SIZE,
+                (middle, corner.1 + AXES.1 / 2.0),
+                Align::Centre,
+                FAINT_INK,
+            );
         };
         let place = |(x, y): (f64, f64)| {
-            let (right, up) = (horizontal.place(x) * AXES.0 as f64, vertical.place(y) * AXES.1 as f64);
-            (corner.0 as f64 + right, corner.1 as f64 + AXES.1 as f64 - up)
+            let (right, up) = (horizontal.place(x) * AXES.0, vertical.place(y) * AXES.1);
+            (corner.0 + right, corner.1 + AXES.1 - up)
         };
         for minor in horizontal.minor_ticks() {
-            canvas.fill((place((minor, vertical.low())).0 as usize, corner.1), (1, AXES.1), GRID);
-        }
-        for (value, label) in &self.horizontal.ticks {
-            let x = place((*value, vertical.low())).0 as usize;
-            canvas.fill((x, corner.1), (1, AXES.1 + TICK), SEPARATOR);
-            canvas.text(label, x.saturating_sub(label.width / 2), corner.1 + AXES.1 + TICK + line(SMALL_SIZE) / 2, INK);
+            sheet.fill((place((minor, vertical.low())).0, corner.1), (HAIR, AXES.1), GRID)?;
         }
         for minor in vertical.minor_ticks() {
-            canvas.fill((corner.0, place((horizontal.low(), minor)).1 as usize), (AXES.0, 1), GRID);
+            sheet.fill((corner.0, place((horizontal.low(), minor)).1), (AXES.0, HAIR), GRID)?;
+        }
+        for (value, label) in &self.horizontal.ticks {
+            let x = place((*value, vertical.low())).0;
+            sheet.fill((x, corner.1), (HAIR, AXES.1 + TICK), SEPARATOR)?;
+            sheet.text(label, SMALL_SIZE, (x, ticks), Align::Centre, INK)?;
         }
         for (value, label) in &self.vertical.ticks {
-            let y = place((horizontal.low(), *value)).1 as usize;
-            canvas.fill((corner.0 - TICK, y), (AXES.0 + TICK, 1), SEPARATOR);
-            canvas.text(label, corner.0 - 2 * TICK - label.width, y, INK);
+            let y = place((horizontal.low(), *value)).1;
+            sheet.fill((corner.0 - TICK, y), (AXES.0 + TICK, HAIR), SEPARATOR)?;
+            sheet.text(label, SMALL_SIZE, (corner.0 - 2.0 * TICK, y), Align::Right, INK)?;
         }
-        frame(canvas, corner);
+        frame(sheet, corner)?;
         for curve in &self.panel.curves {
             let points: Vec<(f64, f64)> = self.panel.drawable(curve).map(place).collect();
-            stroke(canvas, &points, curve);
+            curve.draw(sheet, &points)?;
+        }
+        Ok(())
+    }
+}
+
+fn frame(sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
+    sheet.fill(corner, (AXES.0, HAIR), SEPARATOR)?;
+    sheet.fill((corner.0 + AXES.0, corner.1), (HAIR, AXES.1 + HAIR), SEPARATOR)?;
+    sheet.fill((corner.0, corner.1 + AXES.1), (AXES.0, HAIR), INK)?;
+    sheet.fill(corner, (HAIR, AXES.1 + HAIR), INK)
+}
+
+impl Curve {
+    /// Through `points`, in units.
+    fn draw(&self, sheet: &mut dyn Sheet, points: &[(f64, f64)]) -> Result<()> {
+        let colour = COLOURS[self.colour % COLOURS.len()];
+        match self.style {
+            Style::Dots => points.iter().try_for_each(|point| sheet.disc(*point, DOT, colour, OPACITY)),
+            Style::Filled => sheet.polygon(points, colour, OPACITY),
+            Style::Thin if points.len() > 1 => sheet.path(points, THIN, colour),
+            Style::Thin => Ok(()),
+            Style::Rule => dashes(points).iter().try_for_each(|dash| sheet.path(dash, THIN, colour)),
+            Style::Solid => {
+                if points.len() > 1 {
+                    sheet.path(points, THICKNESS, colour)?;
+                }
+                points.iter().try_for_each(|point| sheet.disc(*point, POINT, colour, 1.0))
+            }
+            Style::Dashed => {
+                dashes(points).iter().try_for_each(|dash| sheet.path(dash, THICKNESS, colour))?;
+                points.iter().try_for_each(|point| {
+                    sheet.disc(*point, POINT, colour, 1.0)?;
+                    sheet.disc(*point, POINT - 2.0 * THICKNESS + 1.0, WHITE, 1.0)
+                })
+            }
         }
     }
 }
 
-fn frame(canvas: &mut Canvas, corner: (usize, usize)) {
-    canvas.fill(corner, (AXES.0, 1), SEPARATOR);
-    canvas.fill((corner.0 + AXES.0, corner.1), (1, AXES.1 + 1), SEPARATOR);
-    canvas.fill((corner.0, corner.1 + AXES.1), (AXES.0, 1), INK);
-    canvas.fill(corner, (1, AXES.1 + 1), INK);
-}
-
-/// The curve through `points`, in pixels.
-fn stroke(canvas: &mut Canvas, points: &[(f64, f64)], curve: &Curve) {
-    let colour = COLOURS[curve.colour % COLOURS.len()];
-    // Where in the pattern of dashes the next stretch begins.
+/// The path through `points` cut into dashes, the pattern going on around its corners.
+fn dashes(points: &[(f64, f64)]) -> Vec<[(f64, f64); 2]> {
+    let mut dashes = Vec::new();
+    // Where in the pattern the next stretch begins.
     let mut walked = 0.0;
     for pair in points.windows(2) {
         let (from, to) = (pair[0], pair[1]);
         let length = (to.0 - from.0).hypot(to.1 - from.1);
-        if !curve.dashed {
-            canvas.line(from, to, THICKNESS, colour);
-            continue;
-        }
         let at = |along: f64| {
             let share = along / length;
             (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
@@ -271,39 +350,35 @@ fn stroke(canvas: &mut Canvas, points: &[(f64, f64)], curve: &Curve) {
             let rest = if phase < DASH { DASH - phase } else { 2.0 * DASH - phase };
             let end = (along + rest.max(0.5)).min(length);
             if phase < DASH {
-                canvas.line(at(along), at(end), THICKNESS, colour);
+                dashes.push([at(along), at(end)]);
             }
             along = end;
         }
         walked += length;
     }
-    for &point in points {
-        canvas.line(point, point, POINT, colour);
-        if curve.dashed {
-            canvas.line(point, point, POINT - 2.0 * THICKNESS + 1.0, WHITE);
-        }
-    }
+    dashes
 }
 
 /// One entry for each label there is, in as many lines as they need.
 struct Legend {
-    lines: Vec<Vec<(Curve, Text)>>,
+    /// A curve and the width of its label.
+    lines: Vec<Vec<(Curve, f64)>>,
 }
 
 impl Legend {
-    fn new(plot: &Plot, width: usize, path: &Path) -> Result<Self> {
-        let mut lines: Vec<Vec<(Curve, Text)>> = Vec::new();
-        let mut taken = usize::MAX;
+    fn new(plot: &Plot, width: f64, path: &Path) -> Result<Self> {
+        let mut lines: Vec<Vec<(Curve, f64)>> = Vec::new();
+        let mut taken = f64::INFINITY;
         let curves = || plot.panels.iter().flat_map(|panel| &panel.curves);
         for (index, curve) in curves().enumerate() {
-            if curves().take(index).any(|earlier| earlier.label == curve.label) {
+            if curve.label.is_empty() || curves().take(index).any(|earlier| earlier.label == curve.label) {
                 continue;
             }
-            let text = Text::new(&curve.label, SMALL_SIZE, path)?;
-            let wanted = SAMPLE + SAMPLE_GAP + text.width;
-            if taken.saturating_add(wanted) > width {
+            let text = text_width(&curve.label, SMALL_SIZE, path)?;
+            let wanted = SAMPLE + SAMPLE_GAP + text;
+            if taken + wanted > width {
                 lines.push(Vec::new());
-                taken = 0;
+                taken = 0.0;
             }
             taken += wanted + ENTRY_GAP;
             let sample = Curve { points: Vec::new(), ..curve.clone() };
@@ -314,25 +389,33 @@ impl Legend {
         Ok(Legend { lines })
     }
 
-    fn height(&self) -> usize {
-        self.lines.len() * line(SMALL_SIZE)
+    fn height(&self) -> f64 {
+        self.lines.len() as f64 * height_of(SMALL_SIZE)
     }
 
-    fn widest(&self) -> usize {
-        let of_entry = |(_, text): &(Curve, Text)| SAMPLE + SAMPLE_GAP + text.width + ENTRY_GAP;
-        self.lines.iter().map(|line| line.iter().map(of_entry).sum()).max().unwrap_or(0)
+    fn widest(&self) -> f64 {
+        let of_entry = |(_, text): &(Curve, f64)| SAMPLE + SAMPLE_GAP + text + ENTRY_GAP;
+        self.lines.iter().map(|line| line.iter().map(of_entry).sum()).fold(0.0, f64::max)
     }
 
-    fn draw(&self, canvas: &mut Canvas, corner: (usize, usize)) {
+    fn draw(&self, sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
         for (index, entries) in self.lines.iter().enumerate() {
-            let (mut x, y) = (corner.0, corner.1 + index * line(SMALL_SIZE) + line(SMALL_SIZE) / 2);
+            let (mut x, y) = (corner.0, corner.1 + (index as f64 + 0.5) * height_of(SMALL_SIZE));
             for (curve, text) in entries {
-                let ends = [x as f64 + POINT / 2.0, (x + SAMPLE) as f64 - POINT / 2.0];
-                stroke(canvas, &ends.map(|x| (x, y as f64)), curve);
-                canvas.text(text, x + SAMPLE + SAMPLE_GAP, y, INK);
-                x += SAMPLE + SAMPLE_GAP + text.width + ENTRY_GAP;
+                let ends = [x + POINT / 2.0, x + SAMPLE - POINT / 2.0];
+                let sample = match curve.style {
+                    Style::Filled => {
+                        let half = height_of(SMALL_SIZE) / 4.0;
+                        vec![(ends[0], y - half), (ends[1], y - half), (ends[1], y + half), (ends[0], y + half)]
+                    }
+                    _ => ends.map(|x| (x, y)).to_vec(),
+                };
+                curve.draw(sheet, &sample)?;
+                sheet.text(&curve.label, SMALL_SIZE, (x + SAMPLE + SAMPLE_GAP, y), Align::Left, INK)?;
+                x += SAMPLE + SAMPLE_GAP + text + ENTRY_GAP;
             }
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The picture of `unrelu bench throughput`: what a second gives, by the size of the batch, a panel a quantity.
 
 use super::axis::{Axis, Scale};
-use super::plot::{Curve, Panel, Plot};
+use super::plot::{Curve, Panel, Plot, Style};
 use crate::bench::throughput::Kind;
 use crate::bench::throughput::row::Row;
 
@@ -24,7 +24,8 @@ pub fn plot(rows: &[Row], machine: &str) -> Plot {
         let colour = usize::from(device == Kind::Gpu) + 2 * (network / 2);
         // The font has no arrow.
         let label = format!("{name}, {}", networks[network].replace('→', "-"));
-        (!points.is_empty()).then_some(Curve { label, points, colour, dashed: network % 2 == 1 })
+        let style = if network % 2 == 1 { Style::Dashed } else { Style::Solid };
+        (!points.is_empty()).then_some(Curve { label, points, colour, style })
     };
     let panels = quantities.iter().map(|&quantity| Panel {
         title: quantity.title().to_owned(),
@@ -72,8 +73,8 @@ mod tests {
         let [cpu, gpu] = &forward.curves[..] else { panic!("{forward:?}") };
         assert_eq!((&*cpu.label, &cpu.points[..]), ("CPU, random 20-100-500", &[(1.0, 2.0), (4.0, 8.0)][..]));
         assert_eq!((&*gpu.label, &gpu.points[..]), ("GPU, random 20-100-500", &[(1.0, 2.0)][..]));
-        assert!(cpu.colour != gpu.colour && !cpu.dashed);
+        assert!(cpu.colour != gpu.colour && cpu.style == Style::Solid);
         assert_eq!((invert.curves.len(), &*invert.curves[0].label), (1, "CPU, other 2-3"));
-        assert!(invert.curves[0].dashed && invert.horizontal.shows.contains(&4.0));
+        assert!(invert.curves[0].style == Style::Dashed && invert.horizontal.shows.contains(&4.0));
     }
 }

@@ -12,7 +12,7 @@ fn panel(points: Vec<(f64, f64)>) -> Panel {
         label: label.into(),
         points,
         colour,
-        dashed: colour > 0,
+        style: if colour > 0 { Style::Dashed } else { Style::Solid },
     };
     let upper = points.iter().map(|(x, y)| (*x, 3.0 * y)).collect();
     Panel {
@@ -62,7 +62,8 @@ fn curves_rise_to_the_right_and_nothing_is_clipped() {
     let picture = Picture::of(&plot);
     assert!(picture.border_is_white(), "something reaches the edge of {} × {}", picture.width, picture.height);
     let lower = picture.extent(COLOURS[0]).unwrap();
-    assert!(lower.1 - lower.0 > AXES.0 && lower.3 - lower.2 > AXES.1, "{lower:?}");
+    let axes = (2 * AXES.0 as usize, 2 * AXES.1 as usize);
+    assert!(lower.1 - lower.0 > axes.0 && lower.3 - lower.2 > axes.1, "{lower:?}");
     assert!(picture.extent(COLOURS[1]).is_some() && picture.extent(COLOURS[2]).is_none());
 }
 
@@ -79,15 +80,16 @@ fn a_point_stands_where_its_numbers_say() {
     let inked = |place: usize| picture.pixels[3 * place + 2] < 200;
     let point = picture.extent(COLOURS[1]).unwrap();
     let middle = ((point.0 + point.1) / 2, (point.2 + point.3) / 2);
+    let axes = (2 * AXES.0 as usize, 2 * AXES.1 as usize);
     // The vertical axis is the first column with ink from top to bottom, the horizontal one the last such row.
     let axes_left = (0..picture.width)
-        .find(|x| (0..picture.height).filter(|y| inked(y * picture.width + x)).count() > AXES.1)
+        .find(|x| (0..picture.height).filter(|y| inked(y * picture.width + x)).count() > axes.1)
         .unwrap();
     let axes_bottom = (0..picture.height)
-        .rfind(|y| (0..picture.width).filter(|x| inked(y * picture.width + x)).count() > AXES.0 * 9 / 10)
+        .rfind(|y| (0..picture.width).filter(|x| inked(y * picture.width + x)).count() > axes.0 * 9 / 10)
         .unwrap();
-    assert!((axes_left + AXES.0 / 2).abs_diff(middle.0) <= 1, "{axes_left} {middle:?}");
-    assert!((axes_bottom - AXES.1 / 2).abs_diff(middle.1) <= 1, "{axes_bottom} {middle:?}");
+    assert!((axes_left + axes.0 / 2).abs_diff(middle.0) <= 2, "{axes_left} {middle:?}");
+    assert!((axes_bottom - axes.1 / 2).abs_diff(middle.1) <= 2, "{axes_bottom} {middle:?}");
 }
 
 #[test]
@@ -101,4 +103,22 @@ fn a_plot_without_points_is_refused_and_so_is_a_file_that_exists() {
     let error = write_plot(&path, &plot(vec![(1.0, 1.0)]), false).unwrap_err().to_string();
     assert!(error.contains("already exists") && error.contains("--force"), "{error}");
     write_plot(&path, &plot(vec![(1.0, 2.0)]), true).unwrap();
+}
+
+#[test]
+fn an_svg_file_has_every_text_and_every_point() {
+    let points: Vec<(f64, f64)> = (0..5).map(|power| 10_f64.powi(power)).map(|x| (x, x * x)).collect();
+    let mut panel = panel(points);
+    panel.title = "a < b & c".into();
+    panel.curves[1].style = Style::Dots;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plot.svg");
+    write_plot(&path, &Plot { title: "first\nsecond".into(), panels: vec![panel] }, false).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    for wanted in ["first", "second", "a &lt; b &amp; c", "batch", "a second", "CPU", "GPU", "10 k"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    // Five discs, five dots, and two of each in the legend.
+    assert_eq!(text.matches("<circle").count(), 14, "{text}");
+    assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
 }
