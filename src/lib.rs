@@ -37,9 +37,11 @@
 //! 6. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
 //!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
-//! Modules import downwards only, in this order: `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! `experiments` regenerates the paper's figures from these calls alone.
+//!
+//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
-//! [`observation`], [`network`], [`error`].
+//! [`observation`], [`network`], [`statistics`], [`error`].
 //!
 //! # Features
 //!
@@ -57,6 +59,8 @@ pub mod cpu;
 pub mod descent;
 pub mod device;
 pub mod error;
+#[cfg(feature = "pictures")]
+pub mod experiments;
 pub mod formats;
 pub mod generate;
 #[cfg(feature = "gpu")]
@@ -74,5 +78,6 @@ pub mod pictures;
 pub mod projector;
 pub mod random;
 pub mod recover;
+pub mod statistics;
 
 pub use error::{Error, Result};

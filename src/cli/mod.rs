@@ -20,6 +20,7 @@ mod progress;
 mod random_network;
 mod recover;
 mod recovery_picture;
+mod reproduce;
 mod summary;
 
 use std::io::{self, Write};
@@ -70,6 +71,7 @@ subcommands! {
     Devices => devices,
     Demo => demo,
     Bench => bench,
+    Reproduce => reproduce,
     Completions => completions,
 }
 

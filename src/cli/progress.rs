@@ -33,7 +33,7 @@ impl Aside {
 
 /// Progress towards a known number of items.
 pub struct Progress {
-    label: &'static str,
+    label: String,
     /// What was done before, and says nothing about the rate.
     from: u64,
     total: u64,
@@ -48,16 +48,16 @@ enum Display {
 
 impl Progress {
     /// Begins at 0 of `total`; `label` says what is being done: `generating`.
-    pub fn new(label: &'static str, total: u64) -> Self {
+    pub fn new(label: &str, total: u64) -> Self {
         Self::going_on(label, 0, total)
     }
 
     /// Begins at `from` of `total`.
-    pub fn going_on(label: &'static str, from: u64, total: u64) -> Self {
+    pub fn going_on(label: &str, from: u64, total: u64) -> Self {
         let begun = Instant::now();
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
         let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, from, total)) };
-        Progress { label, from, total, begun, display }
+        Progress { label: label.to_owned(), from, total, begun, display }
     }
 
     /// A place for what else there is to say.
@@ -76,7 +76,7 @@ impl Progress {
             Display::Lines { last } if last.elapsed() >= BETWEEN_LINES => {
                 *last = Instant::now();
                 let _ =
-                    writeln!(io::stderr(), "{}", line(self.label, self.from, done, self.total, self.begun.elapsed()));
+                    writeln!(io::stderr(), "{}", line(&self.label, self.from, done, self.total, self.begun.elapsed()));
             }
             Display::Lines { .. } => {}
         }
@@ -90,7 +90,7 @@ impl Progress {
     }
 }
 
-fn bar(label: &'static str, from: u64, total: u64) -> ProgressBar {
+fn bar(label: &str, from: u64, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_position(from);
     bar.reset_eta();
     // The template is a constant, and a bar in the default style is better than none.
@@ -99,7 +99,7 @@ fn bar(label: &'static str, from: u64, total: u64) -> ProgressBar {
     {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(label);
+    bar.set_prefix(label.to_owned());
     bar
 }
 

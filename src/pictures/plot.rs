@@ -261,13 +261,7 @@ impl<'a> Laid<'a> {
         sheet.text(&self.panel.horizontal.label, SMALL_SIZE, (middle, ticks + label), Align::Centre, FAINT_INK)?;
         let (Some(horizontal), Some(vertical)) = (self.horizontal.range, self.vertical.range) else {
             frame(sheet, corner)?;
-            return sheet.text(
-                "no figures",
-                SMALL_SIZE,
-                (middle, corner.1 + AXES.1 / 2.0),
-                Align::Centre,
-                FAINT_INK,
-            );
+            return sheet.text("no figures", SMALL_SIZE, (middle, corner.1 + AXES.1 / 2.0), Align::Centre, FAINT_INK);
         };
         let place = |(x, y): (f64, f64)| {
             let (right, up) = (horizontal.place(x) * AXES.0, vertical.place(y) * AXES.1);

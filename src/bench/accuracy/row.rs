@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::statistics::quantile;
+
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
@@ -42,27 +44,8 @@ pub struct Spread {
 
 impl Spread {
     /// Of some numbers; `NaN` is infinite, and so is everything of none.
-    pub fn of(mut numbers: Vec<f64>) -> Self {
-        numbers.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f64::INFINITY);
-        numbers.sort_by(f64::total_cmp);
-        let quantile = |share: f64| {
-            let place = (share * numbers.len() as f64).ceil() as usize;
-            numbers.get(place.max(1) - 1).copied().unwrap_or(f64::INFINITY)
-        };
-        Spread { median: quantile(0.5), percentile_90: quantile(0.9), largest: quantile(1.0) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_by_hand() {
-        let spread = Spread::of((1..=10).rev().map(f64::from).collect());
-        assert_eq!(spread, Spread { median: 5.0, percentile_90: 9.0, largest: 10.0 });
-        let failed = Spread::of(vec![1.0, f64::NAN, 2.0]);
-        assert_eq!((failed.median, failed.largest), (2.0, f64::INFINITY));
-        assert_eq!(Spread::of(vec![7.0]).median, 7.0);
+    pub fn of(numbers: Vec<f64>) -> Self {
+        let [median, percentile_90, largest] = [0.5, 0.9, 1.0].map(|share| quantile(numbers.clone(), share));
+        Spread { median, percentile_90, largest }
     }
 }

@@ -22,6 +22,7 @@ use crate::lp::layer::LayerOptions;
 use crate::random::{Domain, normal_vector};
 use crate::recover::operators::Operator;
 use crate::recover::{self, ProjectedOptions, Recoverer, Way};
+use crate::statistics::quantile;
 
 /// Observations that a way gets at a time; between two of these its time is looked at.
 pub const CHUNK: usize = 20;
@@ -260,11 +261,4 @@ fn errors(found: &DMatrix<f64>, truth: &DMatrix<f64>) -> Vec<f64> {
         if error.is_nan() { f64::INFINITY } else { error }
     };
     pairs.map(error).collect()
-}
-
-/// The number below which a share `q` lies.
-fn quantile(mut numbers: Vec<f64>, q: f64) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    let place = (q * numbers.len() as f64).ceil() as usize;
-    numbers.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }

@@ -1,0 +1,130 @@
+//! `unrelu reproduce`: the paper's figures and tables, and what goes beyond them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use unrelu::error::{Error, Result};
+use unrelu::experiments::{Experiment, Options, Study, Watch};
+use unrelu::formats::network_file::load_network;
+
+use super::progress::Progress;
+use super::{Outcome, interrupt, print};
+
+/// Regenerate the paper's figures and table, with what goes beyond them
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  unrelu reproduce figure2 --out reproduction\n  unrelu reproduce all --out look --quick\n\n\
+                        figure1, figure5    error of the codes against noise, random networks and the trained generator\n\
+                        figure2             success rate against the code length\n\
+                        figure3             denoising\n\
+                        figure4, figure6    sensing and inpainting\n\
+                        table1              time by the code length\n\
+                        bounds              Theorems 4 and 5 and Corollary 1, measured\n\
+                        expansion           success rate against the expansion, with Theorem 3's 2.1\n\
+                        hardness            the 3SAT gadgets of Theorems 1 and 2, and Example 1\n\n\
+                        Each writes NAME.csv, a row a run, NAME.svg and NAME.png, and NAME.txt: what to see. The same command \
+                        goes on where an interrupted one was. docs/REPRODUCTION.md discusses them one by one."
+)]
+pub struct Args {
+    /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, or all
+    #[arg(value_name = "NAME")]
+    what: What,
+
+    /// Folder for what it writes
+    #[arg(long, value_name = "FOLDER", default_value = "unrelu-reproduction")]
+    out: PathBuf,
+
+    /// Small sizes and few runs, for a look: all in a few minutes, instead of an hour or two
+    #[arg(long)]
+    quick: bool,
+
+    /// Seed of networks, codes, noise and starts
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+
+    /// A trained generator in the place of the bundled one
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+
+    /// Threads [default: as many as the machine lends]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Clone)]
+struct What(Vec<Experiment>);
+
+impl std::str::FromStr for What {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(What(Experiment::ALL.to_vec())),
+            name => name.parse().map(|experiment| What(vec![experiment])),
+        }
+    }
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let network = args.network.as_ref().map(|path| -> Result<_> {
+        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
+        Ok((name, Arc::new(load_network(path, &Default::default())?)))
+    });
+    let options = Options {
+        out: args.out.clone(),
+        quick: args.quick,
+        seed: args.seed,
+        network: network.transpose()?,
+        threads: args.threads.map(usize::from),
+    };
+    interrupt::listen();
+    let onlooker = Onlooker::default();
+    let study = Study::open(options, &onlooker)?;
+    for experiment in &args.what.0 {
+        let told = experiment.run(&study);
+        onlooker.finish();
+        match told {
+            Ok(text) => print::print(&format!("{text}\n\n"))?,
+            Err(Error::Cancelled) => {
+                print::note("what was done is recorded; the same command goes on from there");
+                return Err(Error::Cancelled);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    print::print(&format!("Data and pictures are in {}.\n", args.out.display()))?;
+    Ok(Outcome::Complete)
+}
+
+/// Progress of the runs of one experiment after the other.
+#[derive(Default)]
+struct Onlooker(Mutex<Option<Progress>>);
+
+impl Onlooker {
+    fn progress(&self) -> std::sync::MutexGuard<'_, Option<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self) {
+        if let Some(progress) = self.progress().take() {
+            progress.finish();
+        }
+    }
+}
+
+impl Watch for Onlooker {
+    fn begin(&self, what: &str, done: usize, total: usize) {
+        self.finish();
+        *self.progress() = Some(Progress::going_on(what, done as u64, total as u64));
+    }
+
+    fn done(&self, done: usize) {
+        if let Some(progress) = &mut *self.progress() {
+            progress.set(done as u64);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        interrupt::requested()
+    }
+}

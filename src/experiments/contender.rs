@@ -1,0 +1,82 @@
+//! The methods that the experiments compare, set up as the paper sets them up.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{BestMethod, Method, Options};
+use crate::descent::DescentOptions;
+use crate::device::DeviceChoice;
+use crate::lp::formulation::{self, Tolerances};
+use crate::lp::layer::LayerOptions;
+
+/// A method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contender {
+    /// The paper's Algorithm 1.
+    Linf,
+    /// Its Algorithm 2, over the whole ladder of tolerances.
+    L1,
+    /// Its Algorithm 3, likewise.
+    Relaxed,
+    /// Equations on the active rows: for observations without noise.
+    Exact,
+    /// Gradient descent, the paper's baseline.
+    Descent,
+    /// The search from many starts.
+    Best,
+}
+
+/// The paper's gradient descent on random networks: step 1 on `½‖G(z) − x‖²`, up to 1,000 iterations, one random start.
+pub fn descent_on_random(seed: u64) -> DescentOptions {
+    DescentOptions { step: Some(1.0), iterations: 1000, restarts: 0, seed, ..DescentOptions::default() }
+}
+
+/// The paper's on its trained generators: step 1e-3, up to 10,000 iterations, one random start.
+pub fn descent_on_trained(seed: u64) -> DescentOptions {
+    DescentOptions { step: Some(1e-3), iterations: 10_000, restarts: 0, seed, ..DescentOptions::default() }
+}
+
+impl Contender {
+    /// What an inverter on the CPU needs to know. ε₀ is `epsilon`, and what has a residual of at most that counts as reproduced.
+    pub fn options(self, epsilon: f64, descent: DescentOptions, threads: usize) -> Options {
+        let tolerances = Tolerances { epsilon, ..Tolerances::default() };
+        let layerwise = |method| Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() });
+        let method = match self {
+            Contender::Linf => layerwise(formulation::Method::Linf),
+            Contender::L1 => layerwise(formulation::Method::L1),
+            Contender::Relaxed => layerwise(formulation::Method::Relaxed),
+            Contender::Exact => layerwise(formulation::Method::Exact),
+            Contender::Descent => Method::Descent(descent),
+            Contender::Best => Method::Best(BestMethod { tolerances, ..BestMethod::default() }),
+        };
+        let threads = Some(threads);
+        Options { method, device: DeviceChoice::Cpu, threads, reproduces_within: epsilon, ..Options::default() }
+    }
+
+    /// Which colour its curves have.
+    pub fn colour(self) -> usize {
+        match self {
+            Contender::Linf => 0,
+            Contender::L1 => 3,
+            Contender::Relaxed => 5,
+            Contender::Exact => 2,
+            Contender::Descent => 1,
+            Contender::Best => 2,
+        }
+    }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Contender::Linf => "linf",
+            Contender::L1 => "l1",
+            Contender::Relaxed => "relaxed",
+            Contender::Exact => "exact",
+            Contender::Descent => "descent",
+            Contender::Best => "best",
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! One thing to invert, with its truth.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use crate::batch::{InvertedBatch, Inverter, Options};
+use crate::cpu::forward::forward;
+use crate::error::Result;
+use crate::network::{Activation, Network};
+use crate::random::{Domain, Noise, normal_vector, random_network};
+
+/// A run's relative error up to which the paper calls it a success.
+pub const SUCCESS: f64 = 1e-3;
+
+/// A network, a code drawn from N(0, I), and what was observed of it.
+pub struct Instance {
+    /// The network.
+    pub network: Arc<Network>,
+    /// `z*`, `k` × 1.
+    pub code: DMatrix<f64>,
+    /// `G(z*) + e`, `n` × 1.
+    pub observation: DMatrix<f64>,
+}
+
+impl Instance {
+    /// On a random network of its own, entries N(0, 1/n_i).
+    ///
+    /// # Errors
+    /// Those of [`random_network`].
+    pub fn random(sizes: &[usize], activation: Activation, noise: Noise, seed: u64) -> Result<Self> {
+        Ok(Self::of(Arc::new(random_network(sizes, activation, seed)?), noise, seed))
+    }
+
+    /// A random code of `network`.
+    pub fn of(network: Arc<Network>, noise: Noise, seed: u64) -> Self {
+        let k = network.code_length();
+        let code = DMatrix::from_vec(k, 1, normal_vector(seed, Domain::Code, 0, k));
+        let mut observation = forward(&network, 0..network.depth(), &code);
+        noise.apply(seed, 0, observation.as_mut_slice());
+        Instance { network, code, observation }
+    }
+
+    /// Inverts it.
+    ///
+    /// # Errors
+    /// Those of [`Inverter`].
+    pub fn invert(&self, options: Options) -> Result<InvertedBatch> {
+        Inverter::new(Arc::clone(&self.network), options)?.invert(&self.observation)
+    }
+
+    /// `‖z − z*‖ / ‖z*‖` of an answer; infinite for a failure.
+    pub fn error(&self, found: &InvertedBatch) -> f64 {
+        let error = (&found.codes - &self.code).norm() / self.code.norm();
+        if error.is_nan() { f64::INFINITY } else { error }
+    }
+}

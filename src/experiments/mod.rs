@@ -1,0 +1,91 @@
+//! `unrelu reproduce`: the experiments of *Inverting Deep Generative Models, One Layer at a Time* (Lei, Jalal, Dhillon, Dimakis, NeurIPS
+//! 2019), at the paper's size, with `best` beside the paper's methods; and what its theorems say, measured.
+//!
+//! One file an experiment, each a function of a [`Study`]: it carries out runs that are recorded one by one and can be gone on with
+//! ([`Study::runs`]), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
+//! library's public calls.
+
+mod contender;
+mod figure1;
+mod instance;
+mod record;
+mod study;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::network::Network;
+pub use study::Study;
+
+/// What can be reproduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Experiment {
+    /// Error against noise: `linf`, `l1`, descent and `best`.
+    Figure1,
+}
+
+impl Experiment {
+    /// All, in the order in which `all` runs them.
+    pub const ALL: [Experiment; 1] = [Experiment::Figure1];
+
+    /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
+    ///
+    /// # Errors
+    /// Those of the library, of writing, and [`crate::Error::Cancelled`] where the study's watch says so: what was done until then is
+    /// recorded.
+    pub fn run(self, study: &Study) -> Result<String> {
+        match self {
+            Experiment::Figure1 => figure1::run(study),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Experiment::Figure1 => "figure1",
+        }
+    }
+}
+
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Experiment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Experiment::ALL.map(Experiment::name).join(", ");
+        let named = Experiment::ALL.into_iter().find(|experiment| experiment.name() == text);
+        named.ok_or_else(|| format!("found `{text}`, expected {} or all", known()))
+    }
+}
+
+/// What a caller decides.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of everything that is written; made where it is not there.
+    pub out: PathBuf,
+    /// Small sizes and few runs: for a look, and for a test of everything.
+    pub quick: bool,
+    /// Of networks, codes, noise and starts.
+    pub seed: u64,
+    /// The trained generator, with a name for it; `None` for the bundled one.
+    pub network: Option<(String, Arc<Network>)>,
+    /// Threads; `None` for as many as the system lends.
+    pub threads: Option<usize>,
+}
+
+/// Who looks on.
+pub trait Watch: Sync {
+    /// The runs of `what` begin, or go on at `done` of `total`.
+    fn begin(&self, what: &str, done: usize, total: usize);
+    /// So many are done.
+    fn done(&self, done: usize);
+    /// Whether to stop.
+    fn cancelled(&self) -> bool;
+}

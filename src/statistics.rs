@@ -1,0 +1,47 @@
+//! Quantiles of runs, of which some may have failed, and the slope of a law.
+
+/// The least number that a share `share` of them does not exceed; `NaN`, a failure, counts as infinite, and so does a quantile of none.
+pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
+    numbers.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f64::INFINITY);
+    numbers.sort_by(f64::total_cmp);
+    let place = (share * numbers.len() as f64).ceil() as usize;
+    numbers.get(place.max(1) - 1).copied().unwrap_or(f64::INFINITY)
+}
+
+/// [`quantile`] at one half.
+pub fn median(numbers: Vec<f64>) -> f64 {
+    quantile(numbers, 0.5)
+}
+
+/// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms; `NaN` for fewer than two different `x`, or where a
+/// number is not positive and finite.
+pub fn exponent(points: &[(f64, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
+    let count = logs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let along: f64 = logs.iter().map(|point| (point.0 - x) * (point.0 - x)).sum();
+    let across: f64 = logs.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    across / along
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_by_hand() {
+        let numbers = || (1..=10).rev().map(f64::from).collect::<Vec<_>>();
+        assert_eq!([0.5, 0.9, 1.0].map(|share| quantile(numbers(), share)), [5.0, 9.0, 10.0]);
+        assert_eq!(median(vec![1.0, f64::NAN, 2.0]), 2.0);
+        assert_eq!(quantile(vec![1.0, f64::NAN, 2.0], 1.0), f64::INFINITY);
+        assert_eq!((median(vec![7.0]), median(Vec::new())), (7.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn exponents_by_hand() {
+        let points: Vec<(f64, f64)> = (1..6).map(f64::from).map(|x| (x, 3.0 * x.powf(1.5))).collect();
+        assert!((exponent(&points) - 1.5).abs() < 1e-12);
+        assert!(exponent(&points[..1]).is_nan() && exponent(&[(1.0, 0.0), (2.0, 1.0)]).is_nan());
+    }
+}
