@@ -6,10 +6,12 @@
 //! library's public calls.
 
 mod contender;
-mod figure1;
+mod figure2;
 mod instance;
+mod noise;
 mod record;
 mod study;
+mod table1;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,13 +25,20 @@ pub use study::Study;
 /// What can be reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Experiment {
-    /// Error against noise: `linf`, `l1`, descent and `best`.
+    /// Error against noise, random networks.
     Figure1,
+    /// Success rate against the code length.
+    Figure2,
+    /// Error against noise, the trained generator.
+    Figure5,
+    /// Time by the code length.
+    Table1,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 1] = [Experiment::Figure1];
+    pub const ALL: [Experiment; 4] =
+        [Experiment::Figure1, Experiment::Figure2, Experiment::Figure5, Experiment::Table1];
 
     /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
     ///
@@ -38,13 +47,19 @@ impl Experiment {
     /// recorded.
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
-            Experiment::Figure1 => figure1::run(study),
+            Experiment::Figure1 => noise::figure1(study),
+            Experiment::Figure2 => figure2::run(study),
+            Experiment::Figure5 => noise::figure5(study),
+            Experiment::Table1 => table1::run(study),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Experiment::Figure1 => "figure1",
+            Experiment::Figure2 => "figure2",
+            Experiment::Figure5 => "figure5",
+            Experiment::Table1 => "table1",
         }
     }
 }

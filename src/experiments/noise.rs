@@ -1,0 +1,175 @@
+//! The paper's figures 1 and 5: the relative error of the codes against the size of the noise, uniform on (−a, a) or Gaussian of standard
+//! deviation a (the authors' reading of N(0, a)). Figure 1 is on random networks 20 → 100 → 500, a new one every run; figure 5 on the
+//! trained generator.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::contender::{Contender, descent_on_random, descent_on_trained};
+use super::instance::Instance;
+use super::study::Study;
+use crate::error::Result;
+use crate::network::Activation;
+use crate::pictures::axis::{Axis, Scale};
+use crate::pictures::plot::{Curve, Panel, Plot, Style};
+use crate::random::Noise;
+use crate::statistics::{exponent, median};
+
+const METHODS: [Contender; 5] =
+    [Contender::Linf, Contender::L1, Contender::Relaxed, Contender::Descent, Contender::Best];
+const LAWS: [Law; 2] = [Law::Uniform, Law::Gaussian];
+
+/// A run with an error above this has found nothing.
+const LOST: f64 = 0.5;
+
+/// How noise of size `a` is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Law {
+    Uniform,
+    Gaussian,
+}
+
+impl Law {
+    fn of_size(self, level: f64) -> Noise {
+        match self {
+            Law::Uniform => Noise::Uniform(level),
+            Law::Gaussian => Noise::Gaussian(level),
+        }
+    }
+}
+
+/// Where the noise is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// A new network every run.
+    Random,
+    Trained,
+}
+
+struct Job {
+    network: Which,
+    law: Law,
+    level: f64,
+    run: u64,
+}
+
+/// One inversion.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Row {
+    noise: Law,
+    level: f64,
+    run: u64,
+    method: Contender,
+    /// `‖z − z*‖ / ‖z*‖`.
+    error: f64,
+}
+
+/// Random networks.
+pub fn figure1(study: &Study) -> Result<String> {
+    reproduce(study, "figure1", Which::Random)
+}
+
+/// The trained generator.
+pub fn figure5(study: &Study) -> Result<String> {
+    reproduce(study, "figure5", Which::Trained)
+}
+
+fn reproduce(study: &Study, name: &str, network: Which) -> Result<String> {
+    let (runs, exponents) = study.pick((200, 1..=6), (8, 1..=4));
+    let mut jobs = Vec::new();
+    for law in LAWS {
+        for exponent in exponents.clone() {
+            let level = 10_f64.powi(-exponent);
+            jobs.extend((0..runs).map(|run| Job { network, law, level, run }));
+        }
+    }
+    let rows = study.runs(name, &jobs, METHODS.len(), |job| job.carry_out(study))?;
+    let subject = match network {
+        Which::Random => "random networks 20-100-500".to_owned(),
+        Which::Trained => study.trained().name.replace('→', "-"),
+    };
+    study.draw(name, &plot(&rows, &subject))?;
+    let mut text = format!(
+        "{name}, {subject}: the straighter a line of medians, and the nearer its slope to 1, the more linearly the error grows \
+         with the noise.\nExponent p of median error ~ a^p over the noises up to 1e-2, and the share of runs with an error above 0.5:"
+    );
+    for law in LAWS {
+        let of = |method| {
+            let runs = points(&rows, law, method);
+            let lost = runs.iter().filter(|run| run.1 > LOST).count() as f64 / runs.len() as f64;
+            format!("{method} {:.3} ({:.1} %)", slope(&runs), 100.0 * lost)
+        };
+        text.push_str(&format!("\n  {law:?} noise: {}", METHODS.map(of).join(", ")));
+    }
+    study.tell(name, text)
+}
+
+impl Job {
+    fn carry_out(&self, study: &Study) -> Result<Vec<Row>> {
+        let Job { network, law, level, run } = *self;
+        let noise = law.of_size(level);
+        let seed = study.seed(&[1, network as u64, law as u64, level.to_bits(), run]);
+        let (instance, descent) = match network {
+            Which::Random => {
+                (Instance::random(&[20, 100, 500], Activation::Relu, noise, seed)?, descent_on_random(seed))
+            }
+            Which::Trained => {
+                let mut descent = descent_on_trained(seed);
+                descent.iterations = study.pick(descent.iterations, 1000);
+                (Instance::of(Arc::clone(&study.trained().network), noise, seed), descent)
+            }
+        };
+        METHODS
+            .map(|method| {
+                let found = instance.invert(method.options(level, descent.clone(), 1))?;
+                Ok(Row { noise: law, level, run, method, error: instance.error(&found) })
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Levels and errors of the runs of one method.
+fn points(rows: &[Row], law: Law, method: Contender) -> Vec<(f64, f64)> {
+    let of = |row: &&Row| (row.noise, row.method) == (law, method);
+    rows.iter().filter(of).map(|row| (row.level, row.error)).collect()
+}
+
+/// Levels, the least first, and the median error of each.
+fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut levels: Vec<f64> = points.iter().map(|point| point.0).collect();
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    let errors = |level: f64| points.iter().filter(|point| point.0 == level).map(|point| point.1).collect();
+    levels.into_iter().map(|level| (level, median(errors(level)))).collect()
+}
+
+/// Of the medians, where the noise leaves most of the image as it is.
+fn slope(runs: &[(f64, f64)]) -> f64 {
+    exponent(&medians(runs).into_iter().filter(|(level, _)| *level < 0.02).collect::<Vec<_>>())
+}
+
+fn plot(rows: &[Row], subject: &str) -> Plot {
+    let panel = |law: Law| {
+        let mut curves = Vec::new();
+        for (place, method) in METHODS.into_iter().enumerate() {
+            // The methods' runs side by side, so that none hides another.
+            let aside = 1.14_f64.powf(place as f64 - (METHODS.len() - 1) as f64 / 2.0);
+            let runs = points(rows, law, method);
+            let beside = runs.iter().map(|(level, error)| (level * aside, *error)).collect();
+            let colour = method.colour();
+            curves.push(Curve { label: String::new(), points: beside, colour, style: Style::Dots });
+            curves.push(Curve { label: method.to_string(), points: medians(&runs), colour, style: Style::Solid });
+        }
+        let noise = match law {
+            Law::Uniform => "noise uniform on (-a, a)",
+            Law::Gaussian => "Gaussian noise of standard deviation a",
+        };
+        let axis = |label: &str| Axis { label: label.to_owned(), scale: Scale::Logarithmic, shows: Vec::new() };
+        Panel { title: noise.to_owned(), horizontal: axis("a"), vertical: axis("relative error of the code"), curves }
+    };
+    let title = format!("Recovery error against noise, {subject}\nA dot is a run, a line goes through the medians");
+    Plot { title, panels: LAWS.map(panel).to_vec() }
+}
