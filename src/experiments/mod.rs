@@ -7,6 +7,7 @@
 
 mod contender;
 mod figure2;
+mod determined;
 mod instance;
 mod noise;
 mod record;
