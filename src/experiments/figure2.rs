@@ -174,7 +174,8 @@ fn plot(rows: &[Row], descents: &[DescentRow], lengths: &[usize]) -> Plot {
         let along = |of: &dyn Fn(usize) -> Option<f64>| {
             lengths.iter().filter_map(|&k| Some((k as f64, of(k)?))).collect::<Vec<_>>()
         };
-        let solid = |label: &str, points, colour| Curve { label: label.to_owned(), points, colour, style: Style::Solid };
+        let solid =
+            |label: &str, points, colour| Curve { label: label.to_owned(), points, colour, style: Style::Solid };
         let law = (10..=HIDDEN[0]).map(|k| (k as f64, expected(kind, k))).collect();
         let mut curves = vec![Curve {
             label: "determined by the data, binomial law".to_owned(),
@@ -222,7 +223,9 @@ fn text(rows: &[Row], descents: &[DescentRow], lengths: &[usize]) -> String {
             }
         }
     }
-    text.push_str("\n  share found in %, by k (expected, linf, exact, best, descent with 1,000 and 10,000 iterations):");
+    text.push_str(
+        "\n  share found in %, by k (expected, linf, exact, best, descent with 1,000 and 10,000 iterations):",
+    );
     let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}", 100.0 * share));
     for kind in KINDS {
         for &k in lengths {

@@ -6,8 +6,8 @@
 //! library's public calls.
 
 mod contender;
-mod figure2;
 mod determined;
+mod figure2;
 mod instance;
 mod noise;
 mod record;

@@ -23,14 +23,8 @@ use crate::random::{Noise, random_network};
 use crate::statistics::median;
 
 const NAME: &str = "table1";
-const METHODS: [Contender; 6] = [
-    Contender::Linf,
-    Contender::L1,
-    Contender::Relaxed,
-    Contender::Exact,
-    Contender::Descent,
-    Contender::Best,
-];
+const METHODS: [Contender; 6] =
+    [Contender::Linf, Contender::L1, Contender::Relaxed, Contender::Exact, Contender::Descent, Contender::Best];
 const NOISE: f64 = 1e-9;
 /// Observations that are timed one by one before their rows are written.
 const CHUNK: u64 = 20;
@@ -140,8 +134,7 @@ impl Job {
     fn batch(&self, study: &Study, count: u64) -> Result<Vec<Row>> {
         let (inverter, instances) = self.prepared(study, 0..count)?;
         let entries = instances.iter().flat_map(|instance| instance.observation.iter().copied());
-        let observations =
-            DMatrix::from_iterator(inverter.network().observation_length(), instances.len(), entries);
+        let observations = DMatrix::from_iterator(inverter.network().observation_length(), instances.len(), entries);
         let start = Instant::now();
         let found = inverter.invert(&observations)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -184,9 +177,8 @@ impl Table<'_> {
             Subject::Random(k) => k,
             Subject::Trained => self.study.trained().network.code_length(),
         };
-        rows.iter().filter(move |row| {
-            (row.network.as_str(), row.code_length, row.method) == (subject.name(), k, method)
-        })
+        rows.iter()
+            .filter(move |row| (row.network.as_str(), row.code_length, row.method) == (subject.name(), k, method))
     }
 
     /// Median milliseconds an observation.
