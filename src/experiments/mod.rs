@@ -7,6 +7,7 @@
 
 mod contender;
 mod figure1;
+mod hardness;
 mod instance;
 mod record;
 mod study;
@@ -25,11 +26,13 @@ pub use study::Study;
 pub enum Experiment {
     /// Error against noise: `linf`, `l1`, descent and `best`.
     Figure1,
+    /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
+    Hardness,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 1] = [Experiment::Figure1];
+    pub const ALL: [Experiment; 2] = [Experiment::Figure1, Experiment::Hardness];
 
     /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
     ///
@@ -39,12 +42,14 @@ impl Experiment {
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
             Experiment::Figure1 => figure1::run(study),
+            Experiment::Hardness => hardness::run(study),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Experiment::Figure1 => "figure1",
+            Experiment::Hardness => "hardness",
         }
     }
 }
