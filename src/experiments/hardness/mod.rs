@@ -42,8 +42,7 @@ fn text(rows: &[Row]) -> String {
          trying every assignment.\n\
          Theorem 1 (the code is to be of +1 and -1): {} of {} answers reproduce the output, for {} of the {} formulas that cannot be \
          satisfied too; {} of them are such codes. Over the reals 0 always reproduces it.\n\
-         Theorem 2 (real codes), answers that reproduce the output, for formulas that can be satisfied and that cannot; and how many of \
-         these formulas a method solved:",
+         Theorem 2 (real codes), answers that reproduce the output, where the formula can be satisfied and where it cannot:",
         formulas(&|_| true),
         formulas(&|row| row.solutions > 0),
         count(&|row| row.theorem == Theorem::Binary && row.reproduces),
@@ -57,14 +56,14 @@ fn text(rows: &[Row]) -> String {
         let can = |row: &&Row| of(row) && row.solutions > 0;
         let cannot = |row: &&Row| of(row) && row.solutions == 0;
         text.push_str(&format!(
-            "\n  {:<21} {:>3} of {:<3}  {:>3} of {:<3}  {} of {}",
+            "\n  {:<21}  can: {:>2} of {:<2} (of {} of {} formulas)  cannot: {} of {}",
             way.name(),
             count(&|row| can(row) && row.claims()),
             count(&can),
-            count(&|row| cannot(row) && row.claims()),
-            count(&cannot),
             formulas(&|row| can(row) && row.claims()),
             formulas(&can),
+            count(&|row| cannot(row) && row.claims()),
+            count(&cannot),
         ));
     }
     let claims = |row: &&Row| row.claims();
@@ -75,8 +74,8 @@ fn text(rows: &[Row]) -> String {
         "\nA search of `best` that ended elsewhere says converged too ({} of {}): the stop rule is no proof.\n\
          The signs of {} of the {} codes that are said to be solutions satisfy their formula, checked clause by clause. Where a formula \
          cannot be satisfied no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
-         The linear programs answer 0: the output 0 has no active entry, so no layer is determined, and they say so ({} of {} answers are \
-         certified, {} of them determined).\n\
+         The linear programs are certified in {} of {} answers, and determined in {}: the output 0 has no active entry, so no layer tells \
+         anything of its input, and they say so.\n\
          example1: the codes of one output are not a convex set.",
         count(&|row| elsewhere(row) && row.status == "converged"),
         count(&elsewhere),
