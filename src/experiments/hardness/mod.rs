@@ -56,7 +56,7 @@ fn text(rows: &[Row]) -> String {
         let can = |row: &&Row| of(row) && row.solutions > 0;
         let cannot = |row: &&Row| of(row) && row.solutions == 0;
         text.push_str(&format!(
-            "\n  {:<21}  can: {:>2} of {:<2} (of {} of {} formulas)  cannot: {} of {}",
+            "\n  {:<21}  can: {:>2} of {:<2} ({} of {} formulas)  cannot: {} of {}",
             way.name(),
             count(&|row| can(row) && row.claims()),
             count(&can),
