@@ -8,6 +8,7 @@
 mod contender;
 mod determined;
 mod figure2;
+mod hardness;
 mod instance;
 mod noise;
 mod record;
@@ -34,12 +35,19 @@ pub enum Experiment {
     Figure5,
     /// Time by the code length.
     Table1,
+    /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
+    Hardness,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 4] =
-        [Experiment::Figure1, Experiment::Figure2, Experiment::Figure5, Experiment::Table1];
+    pub const ALL: [Experiment; 5] = [
+        Experiment::Figure1,
+        Experiment::Figure2,
+        Experiment::Figure5,
+        Experiment::Table1,
+        Experiment::Hardness,
+    ];
 
     /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
     ///
@@ -52,6 +60,7 @@ impl Experiment {
             Experiment::Figure2 => figure2::run(study),
             Experiment::Figure5 => noise::figure5(study),
             Experiment::Table1 => table1::run(study),
+            Experiment::Hardness => hardness::run(study),
         }
     }
 
@@ -61,6 +70,7 @@ impl Experiment {
             Experiment::Figure2 => "figure2",
             Experiment::Figure5 => "figure5",
             Experiment::Table1 => "table1",
+            Experiment::Hardness => "hardness",
         }
     }
 }

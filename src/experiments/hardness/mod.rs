@@ -1,0 +1,90 @@
+//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be written as inverting a network
+//! ([`gadget`]). Here the networks of small formulas, half of which cannot be satisfied, are given to every method. Whatever it
+//! answers is rounded to signs and checked against the formula itself; which formulas can be satisfied is known from trying all
+//! assignments.
+//!
+//! [`example1`] draws the paper's Example 1, a set of codes of one output that is not convex.
+
+mod example1;
+mod formula;
+mod gadget;
+mod picture;
+mod pieces;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use super::study::Study;
+use crate::error::Result;
+use gadget::GAP;
+use runs::{Row, Theorem, Way, jobs};
+
+const NAME: &str = "hardness";
+
+/// The runs, their picture, that of Example 1, and what is to be seen.
+pub fn run(study: &Study) -> Result<String> {
+    let rows = study.runs(NAME, &jobs(study)?, 1, |job| Ok(vec![job.carry_out(study)?]))?;
+    study.draw(NAME, &picture::plot(&rows))?;
+    example1::draw(study)?;
+    study.tell(NAME, text(&rows))
+}
+
+fn text(rows: &[Row]) -> String {
+    let count = |of: &dyn Fn(&&Row) -> bool| rows.iter().filter(of).count();
+    let formulas = |of: &dyn Fn(&&Row) -> bool| {
+        let mut names: Vec<&str> = rows.iter().filter(of).map(|row| row.formula.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    };
+    let mut text = format!(
+        "hardness: networks that have a code for the output 0 exactly where a formula can be satisfied. Of {} formulas {} can, by \
+         trying every assignment.\n\
+         Theorem 1 (the code is to be of +1 and -1): {} of {} answers reproduce the output, for {} of the {} formulas that cannot be \
+         satisfied too; {} of them are such codes. Over the reals 0 always reproduces it.\n\
+         Theorem 2 (real codes), answers that reproduce the output, where the formula can be satisfied and where it cannot:",
+        formulas(&|_| true),
+        formulas(&|row| row.solutions > 0),
+        count(&|row| row.theorem == Theorem::Binary && row.reproduces),
+        count(&|row| row.theorem == Theorem::Binary),
+        formulas(&|row| row.theorem == Theorem::Binary && row.reproduces && row.solutions == 0),
+        formulas(&|row| row.solutions == 0),
+        count(&|row| row.theorem == Theorem::Binary && row.claims()),
+    );
+    for way in Way::ALL {
+        let of = |row: &&Row| row.theorem == Theorem::Real && row.method == way;
+        let can = |row: &&Row| of(row) && row.solutions > 0;
+        let cannot = |row: &&Row| of(row) && row.solutions == 0;
+        text.push_str(&format!(
+            "\n  {:<21}  can: {:>2} of {:<2} ({} of {} formulas)  cannot: {} of {}",
+            way.name(),
+            count(&|row| can(row) && row.claims()),
+            count(&can),
+            formulas(&|row| can(row) && row.claims()),
+            formulas(&can),
+            count(&|row| cannot(row) && row.claims()),
+            count(&cannot),
+        ));
+    }
+    let claims = |row: &&Row| row.claims();
+    let elsewhere =
+        |row: &&Row| row.theorem == Theorem::Real && row.method.searches() && row.solutions > 0 && !row.reproduces;
+    let lowest = rows.iter().filter(|row| row.theorem == Theorem::Real && row.solutions == 0).map(|row| row.residual);
+    text.push_str(&format!(
+        "\nA search of `best` that ended elsewhere says converged too ({} of {}): the stop rule is no proof.\n\
+         The signs of {} of the {} codes that are said to be solutions satisfy their formula, checked clause by clause. Where a formula \
+         cannot be satisfied no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
+         The linear programs are certified in {} of {} answers, and determined in {}: the output 0 has no active entry, so no layer tells \
+         anything of its input, and they say so.\n\
+         example1: the codes of one output are not a convex set.",
+        count(&|row| elsewhere(row) && row.status == "converged"),
+        count(&elsewhere),
+        count(&|row| claims(row) && row.is_confirmed()),
+        count(&claims),
+        lowest.fold(f64::INFINITY, f64::min),
+        count(&|row| !row.method.is_random() && row.status == "solved"),
+        count(&|row| !row.method.is_random()),
+        count(&|row| !row.method.is_random() && row.determined == Some(true)),
+    ));
+    text
+}

@@ -1,0 +1,52 @@
+//! How low every method came on Theorem 2's networks: formulas that can be satisfied beside those that cannot.
+
+use super::gadget::GAP;
+use super::runs::{FORMULAS, Row, TOLERANCE, Theorem, Way};
+use crate::pictures::axis::{Axis, Scale};
+use crate::pictures::plot::{Curve, Panel, Plot, Style};
+
+/// What stands side by side above a formula, with a colour: of the linear programs all together, since they answer alike.
+const COLUMNS: [(&str, &[Way], usize); 5] = [
+    ("linf, l1, relaxed, exact", &[Way::Linf, Way::L1, Way::Relaxed, Way::Exact], 4),
+    ("descent", &[Way::Descent], 1),
+    ("best", &[Way::Best], 2),
+    ("best --objective l1", &[Way::BestL1], 3),
+    ("best --objective linf", &[Way::BestLinf], 0),
+];
+/// From one column to the next; the formulas are 1 apart.
+const APART: f64 = 0.15;
+
+/// The picture.
+pub fn plot(rows: &[Row]) -> Plot {
+    let panels = [("Formulas that can be satisfied", 0), ("Formulas that cannot be satisfied", 1)];
+    let title = "Theorem 2's networks: how near methods come to the output 0, which means to satisfy the formula\n\
+                 A dot is a run, a disc the lowest of a method's runs; on the lowest line: at most 1e-6, the output is reproduced";
+    let panel = |(title, second): (&str, usize)| {
+        let mut curves = Vec::new();
+        let formulas = || FORMULAS.iter().map(|formula| formula.0).skip(second).step_by(2);
+        for (column, (label, ways, colour)) in COLUMNS.into_iter().enumerate() {
+            let aside = APART * (column as f64 - (COLUMNS.len() - 1) as f64 / 2.0);
+            for (place, name) in (1..).zip(formulas()) {
+                let of = |row: &&Row| row.theorem == Theorem::Real && row.formula == name && ways.contains(&row.method);
+                let at = |row: &Row| (f64::from(place) + aside, row.residual.max(TOLERANCE));
+                let points: Vec<(f64, f64)> = rows.iter().filter(of).map(at).collect();
+                let lowest = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+                curves.push(Curve { label: String::new(), points, colour, style: Style::Dots });
+                let lowest = lowest.into_iter().collect();
+                curves.push(Curve { label: label.to_owned(), points: lowest, colour, style: Style::Solid });
+            }
+        }
+        if second == 1 {
+            let (points, label) = (vec![(0.6, GAP), (6.4, GAP)], "proven: no code comes lower".to_owned());
+            curves.push(Curve { label, points, colour: 4, style: Style::Rule });
+        }
+        let names = (1..)
+            .zip(formulas())
+            .map(|(place, name): (usize, _)| format!("{place} {}", name.split('_').next().unwrap_or(name)));
+        let across = Axis { label: names.collect::<Vec<_>>().join("   "), scale: Scale::Linear, shows: vec![0.5, 6.5] };
+        let label = "largest output".to_owned();
+        let upwards = Axis { label, scale: Scale::Logarithmic, shows: vec![TOLERANCE, 15.0] };
+        Panel { title: title.to_owned(), horizontal: across, vertical: upwards, curves }
+    };
+    Plot { title: title.to_owned(), panels: panels.map(panel).into() }
+}

@@ -1,0 +1,150 @@
+//! The pieces of a network from two code entries through one hidden ReLU layer to one ReLU output: a convex polygon for each ReLU
+//! configuration, on which what the output unit receives is affine. From them, exactly, all codes of one output.
+
+use crate::network::Network;
+
+/// A code of two entries.
+pub type Place = (f64, f64);
+
+/// `slope·z + offset`.
+#[derive(Debug, Clone, Copy)]
+struct Affine {
+    slope: Place,
+    offset: f64,
+}
+
+impl Affine {
+    fn at(self, z: Place) -> f64 {
+        self.slope.0 * z.0 + self.slope.1 * z.1 + self.offset
+    }
+
+    /// Itself and `factor` times `other`.
+    fn plus(self, factor: f64, other: Affine) -> Affine {
+        let slope = (self.slope.0 + factor * other.slope.0, self.slope.1 + factor * other.slope.1);
+        Affine { slope, offset: self.offset + factor * other.offset }
+    }
+}
+
+/// Where one ReLU configuration holds.
+#[derive(Debug)]
+pub struct Piece {
+    /// In order around it.
+    corners: Vec<Place>,
+    /// What the output unit receives there.
+    received: Affine,
+}
+
+/// The pieces within the convex polygon `window`.
+///
+/// # Panics
+/// If the network does not lead from two entries through one hidden layer to one output.
+pub fn pieces(network: &Network, window: &[Place]) -> Vec<Piece> {
+    let [hidden, output] = network.layers() else { panic!("one hidden layer") };
+    assert_eq!((hidden.inputs(), output.units()), (2, 1), "two code entries and one output");
+    let whole = Affine { slope: (0.0, 0.0), offset: output.bias[0] };
+    let mut pieces = vec![Piece { corners: window.to_vec(), received: whole }];
+    for unit in 0..hidden.units() {
+        let slope = (hidden.weight[(unit, 0)], hidden.weight[(unit, 1)]);
+        let sum = Affine { slope, offset: hidden.bias[unit] };
+        let off = Affine { slope: (-sum.slope.0, -sum.slope.1), offset: -sum.offset };
+        let split = |piece: &Piece| {
+            let received = piece.received.plus(output.weight[(0, unit)], sum);
+            let on = Piece { corners: clip(&piece.corners, sum), received };
+            [on, Piece { corners: clip(&piece.corners, off), received: piece.received }]
+        };
+        pieces = pieces.iter().flat_map(split).filter(|piece| piece.corners.len() > 2).collect();
+    }
+    pieces
+}
+
+impl Piece {
+    /// The codes of output `x ≥ 0` in it, in order around them: for 0 a polygon, else the ends of a segment; empty where there are none.
+    pub fn codes_of(&self, x: f64) -> Vec<Place> {
+        let Affine { slope, offset } = self.received;
+        let below = Affine { slope: (-slope.0, -slope.1), offset: x - offset };
+        let mut codes = clip(&self.corners, below);
+        if x > 0.0 {
+            codes.retain(|z| below.at(*z).abs() <= ON_LINE * (1.0 + x));
+        }
+        codes
+    }
+}
+
+/// A corner that clipping has put on a line receives 0 of it up to rounding.
+const ON_LINE: f64 = 1e-12;
+
+/// What of a convex polygon lies where `side` is not negative (Sutherland and Hodgman 1974).
+fn clip(corners: &[Place], side: Affine) -> Vec<Place> {
+    let mut kept: Vec<Place> = Vec::new();
+    for (index, to) in corners.iter().enumerate() {
+        let from = corners[(index + corners.len() - 1) % corners.len()];
+        let (before, after) = (side.at(from), side.at(*to));
+        if before * after < 0.0 {
+            let share = before / (before - after);
+            kept.push((from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)));
+        }
+        if after >= 0.0 {
+            kept.push(*to);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, DVector};
+
+    use super::*;
+    use crate::cpu::forward::forward;
+    use crate::network::{Activation, Layer};
+    use crate::random::{Domain, normal_vector};
+
+    const WINDOW: [Place; 4] = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
+
+    fn network(seed: u64) -> Network {
+        let layer = |units: usize, inputs: usize, index: u64| Layer {
+            weight: DMatrix::from_vec(units, inputs, normal_vector(seed, Domain::Code, index, units * inputs)),
+            bias: DVector::from_vec(normal_vector(seed, Domain::Code, index + 1, units)),
+            activation: Activation::Relu,
+        };
+        Network::new(vec![layer(6, 2, 0), layer(1, 6, 2)], "random").unwrap()
+    }
+
+    /// From `z` to the segment between the two.
+    fn distance(z: Place, ends: &[Place]) -> f64 {
+        let &[p, q] = ends else { return f64::INFINITY };
+        let along =
+            ((z.0 - p.0) * (q.0 - p.0) + (z.1 - p.1) * (q.1 - p.1)) / ((q.0 - p.0).powi(2) + (q.1 - p.1).powi(2));
+        let share = along.clamp(0.0, 1.0);
+        (p.0 + share * (q.0 - p.0) - z.0).hypot(p.1 + share * (q.1 - p.1) - z.1)
+    }
+
+    /// A code is among those of its own output, and what lies between the ends of a segment has the output asked for.
+    #[test]
+    fn every_code_is_found_and_no_other() {
+        let mut lit = 0;
+        for seed in 0..10 {
+            let network = network(seed);
+            let pieces = pieces(&network, &WINDOW);
+            let output = |z: Place| forward(&network, 0..2, &DMatrix::from_column_slice(2, 1, &[z.0, z.1]))[0];
+            for number in 1..100 {
+                let place = |factor: f64| 2.0 * (f64::from(number) * factor).fract() - 1.0;
+                let z = (place(0.618), place(0.755));
+                let x = output(z);
+                if x == 0.0 {
+                    continue;
+                }
+                lit += 1;
+                let segments: Vec<Vec<Place>> = pieces.iter().map(|piece| piece.codes_of(x)).collect();
+                let nearest = segments.iter().map(|ends| distance(z, ends)).fold(f64::INFINITY, f64::min);
+                assert!(nearest < 1e-9, "{z:?} of {x}: {segments:?}");
+                for ends in segments.iter().filter(|ends| !ends.is_empty()) {
+                    let (p, q) = (ends[0], ends[ends.len() - 1]);
+                    let between = output((0.7 * p.0 + 0.3 * q.0, 0.7 * p.1 + 0.3 * q.1));
+                    assert!((between - x).abs() < 1e-9, "{between} and {x}");
+                }
+            }
+        }
+        assert!(lit > 200, "{lit}");
+    }
+}
