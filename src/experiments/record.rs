@@ -44,7 +44,7 @@ impl<R: Serialize + DeserializeOwned> Record<R> {
             let record = record.map_err(foreign)?;
             let headers = records.reader_mut().headers().map_err(foreign)?.clone();
             rows.push(record.deserialize::<R>(Some(&headers)).map_err(foreign)?);
-            if rows.len() % group == 0 {
+            if rows.len().is_multiple_of(group) {
                 kept = records.reader().position().byte();
             }
         }

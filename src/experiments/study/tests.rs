@@ -48,7 +48,7 @@ fn an_interrupted_experiment_goes_on_where_it_was() {
     let work = |job: &usize| {
         carried_out.fetch_add(1, Ordering::Relaxed);
         // Later jobs overtake earlier ones.
-        std::thread::sleep(std::time::Duration::from_millis(if job % 3 == 0 { 4 } else { 1 }));
+        std::thread::sleep(std::time::Duration::from_millis(if job.is_multiple_of(3) { 4 } else { 1 }));
         Ok((0..2).map(|half| Row { job: *job, half }).collect())
     };
     let impatient = Onlooker::patient(20);
