@@ -7,8 +7,13 @@
 
 mod contender;
 mod figure1;
+mod figure3;
+mod figure4;
+mod figure6;
+mod gallery;
 mod instance;
 mod record;
+mod sensing;
 mod study;
 
 use std::fmt;
@@ -25,11 +30,18 @@ pub use study::Study;
 pub enum Experiment {
     /// Error against noise: `linf`, `l1`, descent and `best`.
     Figure1,
+    /// Denoising.
+    Figure3,
+    /// Sensing: some pixels, or random projections.
+    Figure4,
+    /// Inpainting.
+    Figure6,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 1] = [Experiment::Figure1];
+    pub const ALL: [Experiment; 4] =
+        [Experiment::Figure1, Experiment::Figure3, Experiment::Figure4, Experiment::Figure6];
 
     /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
     ///
@@ -39,12 +51,18 @@ impl Experiment {
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
             Experiment::Figure1 => figure1::run(study),
+            Experiment::Figure3 => figure3::run(study),
+            Experiment::Figure4 => figure4::run(study),
+            Experiment::Figure6 => figure6::run(study),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Experiment::Figure1 => "figure1",
+            Experiment::Figure3 => "figure3",
+            Experiment::Figure4 => "figure4",
+            Experiment::Figure6 => "figure6",
         }
     }
 }
