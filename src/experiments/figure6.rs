@@ -19,7 +19,7 @@ pub fn run(study: &Study) -> Result<String> {
         saying: "inpainting without noise. An image that is not determined can look like the truth by chance only.",
         measured: &measured.map(|(case, caption)| (case, caption.to_owned())),
         ways: &[Recovery::Layerwise, Recovery::ProjectedRefined, Recovery::Descent, Recovery::Search],
-        count: study.pick(50, 4),
+        count: study.pick(25, 4),
         seed: 6,
     };
     sensing.run(study)
