@@ -45,7 +45,7 @@
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (PNG grids and plots) and `cli` (the program) are on by default; a library that needs none of them builds
+//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are on by default; a library that needs none of them builds
 //! with `default-features = false`.
 
 #![deny(unsafe_code)]

@@ -158,6 +158,6 @@ fn draw(network: &Network, args: &Args) -> Result<()> {
         Row { label: "gradient descent".to_owned(), images: image(&descended.codes) },
     ];
     let captions = (0..drawn).map(|index| index.to_string()).collect();
-    let grid = Grid { title: None, captions, rows, height: 28, width: 28 };
+    let grid = Grid { title: None, captions, rows, height: 28, width: 28, white: None };
     write_grid(&args.out.join("picture.png"), &grid, args.force)
 }

@@ -11,7 +11,7 @@ use unrelu::pictures::{Grid, Row, write_grid};
 use super::Outcome;
 use super::image_size::ImageSize;
 
-/// Draw observations side by side: one row of images a file, as a PNG
+/// Draw observations side by side: one row of images a file, as a PNG or SVG
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  unrelu picture truth.npy observations.npy recovered.npy -o grid.png --image 28x28 \
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
-    /// The picture
+    /// The picture: an SVG file where its name ends in .svg, else a PNG file
     #[arg(short, long, value_name = "GRID.png")]
     output: PathBuf,
 
@@ -77,7 +77,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (args.first..args.first + columns).map(|index| index.to_string()).collect();
-    write_grid(&args.output, &Grid { title: args.title, captions, rows, height, width }, args.force)?;
+    write_grid(&args.output, &Grid { title: args.title, captions, rows, height, width, white: None }, args.force)?;
     Ok(Outcome::Complete)
 }
 

@@ -9,7 +9,7 @@ use unrelu::error::Result;
 use unrelu::formats::npy::NpyReader;
 use unrelu::network::Network;
 use unrelu::pictures::{Grid, Row, write_grid};
-use unrelu::recover::operators::Operator;
+use unrelu::recover::operators::{Operator, shown};
 
 use super::image_size::ImageSize;
 use super::picture::some_rows;
@@ -54,21 +54,5 @@ pub fn draw(what: &Pictured) -> Result<()> {
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (0..columns).map(|index| index.to_string()).collect();
     let ImageSize { height, width } = what.size;
-    write_grid(what.picture, &Grid { title: None, captions, rows, height, width }, what.force)
-}
-
-/// Measurements as an image: the measured pixels; else `Aᵀy`, scaled so that `A` of it is as long as `y`.
-fn shown(operator: &dyn Operator, mut measured: DMatrix<f64>) -> DMatrix<f64> {
-    if operator.matrix().is_none() {
-        return measured;
-    }
-    measured.apply(|y| *y = if y.is_finite() { *y } else { 0.0 });
-    let mut images = operator.adjoint(&measured);
-    let again = operator.apply(&images);
-    for ((mut image, again), y) in images.column_iter_mut().zip(again.column_iter()).zip(measured.column_iter()) {
-        if again.norm() > 0.0 {
-            image *= y.norm() / again.norm();
-        }
-    }
-    images
+    write_grid(what.picture, &Grid { title: None, captions, rows, height, width, white: None }, what.force)
 }

@@ -8,10 +8,15 @@
 mod contender;
 mod determined;
 mod figure2;
+mod figure3;
+mod figure4;
+mod figure6;
+mod gallery;
 mod hardness;
 mod instance;
 mod noise;
 mod record;
+mod sensing;
 mod study;
 mod table1;
 
@@ -31,8 +36,14 @@ pub enum Experiment {
     Figure1,
     /// Success rate against the code length.
     Figure2,
+    /// Denoising.
+    Figure3,
+    /// Sensing: some pixels, or random projections.
+    Figure4,
     /// Error against noise, the trained generator.
     Figure5,
+    /// Inpainting.
+    Figure6,
     /// Time by the code length.
     Table1,
     /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
@@ -41,10 +52,13 @@ pub enum Experiment {
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 5] = [
+    pub const ALL: [Experiment; 8] = [
         Experiment::Figure1,
         Experiment::Figure2,
+        Experiment::Figure3,
+        Experiment::Figure4,
         Experiment::Figure5,
+        Experiment::Figure6,
         Experiment::Table1,
         Experiment::Hardness,
     ];
@@ -58,7 +72,10 @@ impl Experiment {
         match self {
             Experiment::Figure1 => noise::figure1(study),
             Experiment::Figure2 => figure2::run(study),
+            Experiment::Figure3 => figure3::run(study),
+            Experiment::Figure4 => figure4::run(study),
             Experiment::Figure5 => noise::figure5(study),
+            Experiment::Figure6 => figure6::run(study),
             Experiment::Table1 => table1::run(study),
             Experiment::Hardness => hardness::run(study),
         }
@@ -68,7 +85,10 @@ impl Experiment {
         match self {
             Experiment::Figure1 => "figure1",
             Experiment::Figure2 => "figure2",
+            Experiment::Figure3 => "figure3",
+            Experiment::Figure4 => "figure4",
             Experiment::Figure5 => "figure5",
+            Experiment::Figure6 => "figure6",
             Experiment::Table1 => "table1",
             Experiment::Hardness => "hardness",
         }

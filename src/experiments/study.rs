@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::formats::network_file::bundled_generator;
 use crate::network::Network;
 use crate::pictures::plot::{Plot, write_plot};
+use crate::pictures::{Grid, write_grid};
 
 const SETTINGS: &str = "settings.json";
 /// What `all` calls the trained generator that comes with the program.
@@ -179,6 +180,17 @@ impl<'a> Study<'a> {
     pub fn draw(&self, name: &str, plot: &Plot) -> Result<()> {
         for ending in ["svg", "png"] {
             write_plot(&self.file(&format!("{name}.{ending}")), plot, true)?;
+        }
+        Ok(())
+    }
+
+    /// Draws `grid` as `NAME.svg` and `NAME.png`.
+    ///
+    /// # Errors
+    /// Those of [`write_grid`].
+    pub fn draw_grid(&self, name: &str, grid: &Grid) -> Result<()> {
+        for ending in ["svg", "png"] {
+            write_grid(&self.file(&format!("{name}.{ending}")), grid, true)?;
         }
         Ok(())
     }

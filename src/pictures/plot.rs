@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::axis::{Axis, Range};
-use super::canvas::Colour;
+use super::raster::Colour;
 use super::sheet::{Align, Sheet, text_width, write_sheet};
 use super::{FAINT_INK, INK, MARGIN, MOST_PIXELS, SEPARATOR, SMALL_SIZE, TITLE_SIZE, WHITE, line};
 use crate::error::{Error, Result};

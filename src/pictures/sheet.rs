@@ -13,7 +13,8 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font};
 
-use super::canvas::{Colour, write_pixels};
+use super::is_svg;
+use super::raster::{Colour, Raster};
 use crate::error::{Error, Result};
 use crate::formats::output::OutputFile;
 
@@ -71,7 +72,7 @@ pub fn write_sheet(
     force: bool,
     draw: impl Fn(&mut dyn Sheet) -> Result<()>,
 ) -> Result<()> {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg")) {
+    if is_svg(path) {
         let size = ((width * SVG_SCALE) as u32, (height * SVG_SCALE) as u32);
         let mut text = String::new();
         on_area(SVGBackend::with_string(&mut text, size), SVG_SCALE as f64, 0.0, path, draw)?;
@@ -87,8 +88,8 @@ pub fn write_sheet(
     let size = ((width * scale) as u32, (height * scale) as u32);
     // The library's line box ends above the middle of its capitals.
     on_area(BitMapBackend::with_buffer(&mut pixels, size), scale as f64, 0.17, path, draw)?;
-    let small = scaled_down(&pixels, width * PNG_SCALE, height * PNG_SCALE);
-    write_pixels(path, (width * PNG_SCALE, height * PNG_SCALE), &small, force)
+    let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
+    Raster { width, height, pixels: scaled_down(&pixels, width, height) }.write_png(path, force)
 }
 
 fn on_area<DB: DrawingBackend>(

@@ -39,3 +39,23 @@ pub trait Operator: Send + Sync + fmt::Debug {
     /// The option that asks for it on the command line, and what identifies it among those.
     fn option(&self) -> (String, String);
 }
+
+/// Measurements as images to look at: the measured pixels; else `Aᵀ y`, what was not measured taken as 0, scaled so that `A` of it is as
+/// long as `y`. `measurements`: `m` × count.
+///
+/// # Panics
+/// If `measurements` does not have `m` rows.
+pub fn shown(operator: &dyn Operator, mut measurements: DMatrix<f64>) -> DMatrix<f64> {
+    if operator.matrix().is_none() {
+        return measurements;
+    }
+    measurements.apply(|y| *y = if y.is_finite() { *y } else { 0.0 });
+    let mut images = operator.adjoint(&measurements);
+    let again = operator.apply(&images);
+    for ((mut image, again), y) in images.column_iter_mut().zip(again.column_iter()).zip(measurements.column_iter()) {
+        if again.norm() > 0.0 {
+            image *= y.norm() / again.norm();
+        }
+    }
+    images
+}

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use super::super::legend::short;
 use super::*;
 
 struct Picture {
@@ -54,6 +55,7 @@ fn small() -> Grid {
         ],
         height: 2,
         width: 3,
+        white: None,
     }
 }
 
@@ -139,6 +141,84 @@ fn white_is_shared_by_all_rows() {
         [1.0, 1.0234, 0.05, 123.4, 1e-7, 2e9].map(short),
         ["1", "1.02", "0.05", "123", "1.00e-7", "2.00e9"].map(String::from)
     );
+}
+
+#[test]
+fn a_caption_stands_above_its_whole_group() {
+    let mut grid = small();
+    grid.rows[0].images = DMatrix::from_element(6, 6, 0.5);
+    let captions = |captions: [&str; 6]| captions.map(str::to_owned).to_vec();
+    grid.captions = captions(["a", "b", "c", "d", "e", "f"]);
+    let (_, apart) = drawn(&grid);
+    assert_eq!(apart.corner(3, 0).0 - apart.corner(2, 0).0, apart.cell.0 + GAP);
+    assert_eq!(apart.caption_width(&grid, 2), apart.cell.0);
+    grid.captions = captions(["a group whose name is far longer than an image is wide", "", "", "another", "", ""]);
+    let (picture, layout) = drawn(&grid);
+    assert_eq!(layout.corner(2, 0).0 - layout.corner(1, 0).0, layout.cell.0 + GAP);
+    assert_eq!(layout.corner(3, 0).0 - layout.corner(2, 0).0, layout.cell.0 + GAP + GROUP_GAP);
+    let end = layout.corner(2, 0).0 + layout.cell.0;
+    assert_eq!(layout.caption_width(&grid, 0), end - layout.corner(0, 0).0);
+    // Ink above the first and the third column, none between the groups.
+    let line = layout.images.1 - line(SMALL_SIZE)..layout.images.1 - 2;
+    let ink = |mut columns: std::ops::Range<usize>| columns.any(|x| line.clone().any(|y| picture.at(x, y) != WHITE));
+    assert!(ink(layout.corner(0, 0).0..layout.corner(1, 0).0) && ink(layout.corner(2, 0).0..end));
+    assert!(!ink(end..layout.corner(3, 0).0));
+}
+
+#[test]
+fn a_given_white_is_kept() {
+    let mut grid = small();
+    grid.rows[0].images.fill(5.0);
+    assert_eq!((white(&grid), white(&Grid { white: Some(2.0), ..grid.clone() })), (5.0, 2.0));
+    let (picture, layout) = drawn(&Grid { white: Some(10.0), ..grid });
+    let (x, y) = middle(&layout, 1, 0, 1, 1);
+    assert_eq!(picture.at(x, y), [128; 3]);
+}
+
+/// The bytes that base64 stands for, by another way than it was made.
+fn decoded(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let bits: String = text.trim_end_matches('=').bytes().map(|letter| format!("{:06b}", value(letter))).collect();
+    bits.as_bytes()
+        .chunks_exact(8)
+        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+        .collect()
+}
+
+#[test]
+fn an_svg_file_has_text_as_text_and_every_pixel() {
+    let mut grid = small();
+    grid.title = Some("a < b & \u{1}".into());
+    grid.captions = vec!["first".into(), "second".into()];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.SVG");
+    write_grid(&path, &grid, false).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{text}");
+    // Every element is closed in itself, or is a text on a line of its own.
+    for element in text.lines().skip(1).filter(|line| *line != "</svg>") {
+        assert!(element.ends_with("/>") || element.starts_with("<text ") && element.ends_with("</text>"), "{element}");
+        assert_eq!(element.matches('"').count() % 2, 0, "{element}");
+    }
+    for wanted in ["a &lt; b &amp; \u{fffd}", ">truth<", ">recovered<", ">first<", ">second<", ">not observed<"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    // Two images; the third is a cross, and so is its mark in the legend.
+    let images: Vec<&str> = text.split("base64,").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!((images.len(), text.matches("<path").count()), (2, 2));
+    let png = folder.path().join("image.png");
+    std::fs::write(&png, decoded(images[0])).unwrap();
+    let picture = Picture::read(&png);
+    assert_eq!((picture.width, picture.height), (3, 2));
+    let expected = [[0; 3], [64; 3], [255; 3], [0; 3], UNOBSERVED, [128; 3]];
+    assert_eq!(picture.pixels, expected.concat());
+    assert!(write_grid(&path, &grid, false).unwrap_err().to_string().contains("already exists"));
 }
 
 #[test]

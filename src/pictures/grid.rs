@@ -1,0 +1,265 @@
+//! Observations side by side: rows of images with a label each, so that truth, observation and recovered image stand under one
+//! another.
+//!
+//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or [`usual_white`] of all its images. A pixel
+//! that is `NaN` (unobserved) is red, an image that is `NaN` throughout (no answer) is crossed out; a line below the images says so.
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use super::canvas::Canvas;
+use super::legend::Legend;
+use super::raster::{Colour, Raster};
+use super::surface::Surface;
+use super::text::Text;
+use super::vector::Vector;
+use super::{INK, LABEL_SIZE, MARGIN, MOST_PIXELS, NO_ANSWER, NO_ANSWER_CROSS, SEPARATOR, SMALL_SIZE, TITLE_SIZE};
+use super::{UNOBSERVED, WHITE, is_svg, line};
+use crate::error::{Error, Result};
+
+/// One row of a [`Grid`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What stands to the left of the images.
+    pub label: String,
+    /// Pixels × count: one image a column, its pixels line by line from the top.
+    pub images: DMatrix<f64>,
+}
+
+/// Images in labelled rows. A row may have fewer images than another; its last places stay empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Stands above everything.
+    pub title: Option<String>,
+    /// Stand above the columns, from the left; may be fewer than the columns. One that is followed by empty ones stands above a group of
+    /// columns, and groups stand apart. One that is too long is cut with `…`.
+    pub captions: Vec<String>,
+    /// From the top.
+    pub rows: Vec<Row>,
+    /// Of one image, in its own pixels.
+    pub height: usize,
+    /// Of one image, in its own pixels.
+    pub width: usize,
+    /// The value that is drawn white; `None` for [`usual_white`] of all images.
+    pub white: Option<f64>,
+}
+
+/// What the width is scaled up to, and the height at most, if the images are many enough.
+const WANTED_WIDTH: usize = 1500;
+const WANTED_HEIGHT: usize = 1500;
+/// The share of the positive values that are not brighter than white.
+const WHITE_SHARE: f64 = 0.98;
+const GAP: usize = 2;
+/// More, between one group of columns and the next.
+const GROUP_GAP: usize = 12;
+/// Between one row and the next.
+const ROW_GAP: usize = 8;
+
+/// Draws `grid` and writes it to `path`, as its ending says: `.svg`, anything else PNG; about 1,000 to 1,500 pixels wide, each pixel of an
+/// image an equally large square.
+///
+/// # Errors
+/// [`Error::Input`] naming the row if its images do not have `height · width` pixels, if there is nothing to draw or more than
+/// fits a picture; [`Error::Output`] if `path` exists and `force` is not set or cannot be created; [`Error::Io`] if writing fails.
+pub fn write_grid(path: &Path, grid: &Grid, force: bool) -> Result<()> {
+    crate::formats::output::check_free(path, force)?;
+    check(grid)?;
+    let labels: Vec<Text> =
+        grid.rows.iter().map(|row| Text::new(&row.label, LABEL_SIZE, path)).collect::<Result<_>>()?;
+    let title = grid.title.as_deref().map(|title| Text::new(title, TITLE_SIZE, path)).transpose()?;
+    let legend = Legend::new(grid, path)?;
+    let layout = Layout::new(grid, &labels, title.as_ref(), &legend)?;
+
+    if is_svg(path) {
+        let mut vector = Vector::new(layout.canvas, WHITE);
+        draw(&mut vector, grid, &layout, &labels, title.as_ref(), &legend, path)?;
+        return vector.write(path, force);
+    }
+    let mut canvas = Canvas::new(layout.canvas.0, layout.canvas.1, WHITE);
+    draw(&mut canvas, grid, &layout, &labels, title.as_ref(), &legend, path)?;
+    canvas.write_png(path, force)
+}
+
+fn draw(
+    surface: &mut dyn Surface,
+    grid: &Grid,
+    layout: &Layout,
+    labels: &[Text],
+    title: Option<&Text>,
+    legend: &Legend,
+    path: &Path,
+) -> Result<()> {
+    if let Some(title) = title {
+        surface.text(title, MARGIN, MARGIN + line(TITLE_SIZE) / 2, INK);
+    }
+    for (column, caption) in grid.captions.iter().enumerate().take(layout.columns) {
+        let width = layout.caption_width(grid, column);
+        let text = fitted(caption, width, path)?;
+        let x = layout.corner(column, 0).0 + (width - text.width.min(width)) / 2;
+        surface.text(&text, x, layout.images.1 - line(SMALL_SIZE) / 2, INK);
+    }
+    for (index, (row, label)) in grid.rows.iter().zip(labels).enumerate() {
+        surface.text(label, MARGIN, layout.corner(0, index).1 + layout.cell.1 / 2, INK);
+        for (column, image) in row.images.column_iter().enumerate() {
+            let pixels: Vec<f64> = image.iter().copied().collect();
+            draw_image(surface, grid, layout, layout.corner(column, index), &pixels, legend.white)?;
+        }
+    }
+    legend.draw(surface, (MARGIN + 1, layout.canvas.1 - MARGIN - line(SMALL_SIZE) / 2));
+    Ok(())
+}
+
+fn check(grid: &Grid) -> Result<()> {
+    let pixels = grid.height.checked_mul(grid.width).filter(|pixels| *pixels > 0).ok_or_else(|| {
+        Error::input(
+            "the size of an image",
+            format!("{} × {}", grid.height, grid.width),
+            "a height and a width of at least 1",
+            "give the size of one image, for example 28x28",
+        )
+    })?;
+    for row in &grid.rows {
+        if row.images.nrows() != pixels {
+            return Err(Error::input(
+                format!("the row `{}`", row.label),
+                format!("images of {} pixels", row.images.nrows()),
+                format!("{pixels}, for {} × {}", grid.height, grid.width),
+                "give the height and width of these images",
+            ));
+        }
+    }
+    if columns(grid) == 0 {
+        return Err(Error::input("the picture", "no image", "at least one", "hand in observations to draw"));
+    }
+    Ok(())
+}
+
+fn columns(grid: &Grid) -> usize {
+    grid.rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0)
+}
+
+/// The columns with which groups begin, but for the first: those with a caption, if some have none.
+fn groups(grid: &Grid, columns: usize) -> Vec<usize> {
+    let captions = &grid.captions[..grid.captions.len().min(columns)];
+    let first = |column: &usize| captions.iter().any(String::is_empty) && !captions[*column].is_empty();
+    (1..captions.len()).filter(first).collect()
+}
+
+/// Where everything is, in pixels of the picture.
+struct Layout {
+    columns: usize,
+    /// The columns with which groups begin, but for the first.
+    groups: Vec<usize>,
+    /// Pixels of the picture a side for each pixel of an image.
+    factor: usize,
+    /// Width and height of an image.
+    cell: (usize, usize),
+    /// The left upper corner of the first image.
+    images: (usize, usize),
+    /// Width and height of it all.
+    canvas: (usize, usize),
+}
+
+impl Layout {
+    fn new(grid: &Grid, labels: &[Text], title: Option<&Text>, legend: &Legend) -> Result<Self> {
+        let columns = columns(grid);
+        let label_width = labels.iter().map(|label| label.width).max().unwrap_or(0);
+        let left = MARGIN + label_width + if label_width > 0 { MARGIN } else { 0 };
+        let top = MARGIN
+            + if title.is_some() { line(TITLE_SIZE) } else { 0 }
+            + if grid.captions.is_empty() { 0 } else { line(SMALL_SIZE) };
+        let bottom = ROW_GAP + line(SMALL_SIZE) + MARGIN;
+        let groups = groups(grid, columns);
+        let gaps = (GAP * (columns - 1) + GROUP_GAP * groups.len(), ROW_GAP * (grid.rows.len() - 1));
+        let room = |wanted: usize, taken: usize, images: usize| wanted.saturating_sub(taken) / images.max(1);
+        let factor = room(WANTED_WIDTH, left + gaps.0 + MARGIN, columns.saturating_mul(grid.width))
+            .min(room(WANTED_HEIGHT, top + gaps.1 + bottom, grid.rows.len().saturating_mul(grid.height)))
+            .max(1);
+        let cell = (grid.width.saturating_mul(factor), grid.height.saturating_mul(factor));
+        let text_width = title.map_or(0, |title| title.width).max(legend.width());
+        let width = (left + gaps.0).saturating_add(columns.saturating_mul(cell.0)).max(MARGIN + text_width) + MARGIN;
+        let height = (top + gaps.1 + bottom).saturating_add(grid.rows.len().saturating_mul(cell.1));
+        if width > MOST_PIXELS || height > MOST_PIXELS {
+            return Err(Error::input(
+                "the picture",
+                format!("images and labels for {width} × {height} pixels"),
+                format!("at most {MOST_PIXELS} a side"),
+                "draw fewer images, or shorten the labels",
+            ));
+        }
+        Ok(Layout { columns, groups, factor, cell, images: (left, top), canvas: (width, height) })
+    }
+
+    /// The left upper corner of an image.
+    fn corner(&self, column: usize, row: usize) -> (usize, usize) {
+        let groups = self.groups.iter().filter(|first| **first <= column).count();
+        let x = self.images.0 + column * (self.cell.0 + GAP) + groups * GROUP_GAP;
+        (x, self.images.1 + row * (self.cell.1 + ROW_GAP))
+    }
+
+    /// The room above a column, and above those after it whose captions are empty.
+    fn caption_width(&self, grid: &Grid, column: usize) -> usize {
+        let is_caption = |column: &usize| grid.captions.get(*column).is_none_or(|caption| !caption.is_empty());
+        let next = (column + 1..self.columns).find(is_caption).unwrap_or(self.columns);
+        self.corner(next - 1, 0).0 + self.cell.0 - self.corner(column, 0).0
+    }
+}
+
+/// One image with a thin line around it.
+fn draw_image(
+    surface: &mut dyn Surface,
+    grid: &Grid,
+    layout: &Layout,
+    corner: (usize, usize),
+    image: &[f64],
+    white: f64,
+) -> Result<()> {
+    surface.fill((corner.0 - 1, corner.1 - 1), (layout.cell.0 + 2, layout.cell.1 + 2), SEPARATOR);
+    if image.iter().all(|value| value.is_nan()) {
+        surface.fill(corner, layout.cell, NO_ANSWER);
+        let thickness = (layout.cell.0.min(layout.cell.1) / 40).max(2);
+        surface.cross(corner, layout.cell, thickness, NO_ANSWER_CROSS);
+        return Ok(());
+    }
+    let colour = |value: &f64| if value.is_nan() { UNOBSERVED } else { grey(*value, white) };
+    let raster = Raster { width: grid.width, height: grid.height, pixels: image.iter().flat_map(colour).collect() };
+    surface.image(corner, layout.factor, &raster)
+}
+
+fn grey(value: f64, white: f64) -> Colour {
+    [(value / white * 255.0).round().clamp(0.0, 255.0) as u8; 3]
+}
+
+/// The value that images are drawn white from: what 98 % of their positive values do not exceed, so that a few bright pixels do not make
+/// all others dark, or 1 where that lies in ½ … 1.
+pub fn usual_white<'a>(images: impl IntoIterator<Item = &'a DMatrix<f64>>) -> f64 {
+    let values = images.into_iter().flat_map(|images| images.iter());
+    let mut positive: Vec<f64> = values.copied().filter(|value| *value > 0.0 && value.is_finite()).collect();
+    if positive.is_empty() {
+        return 1.0;
+    }
+    let place = ((positive.len() - 1) as f64 * WHITE_SHARE).round() as usize;
+    let (_, bright, _) = positive.select_nth_unstable_by(place, f64::total_cmp);
+    // Subnormal values would overflow as 255 times their inverse.
+    if (0.5..=1.0).contains(bright) || !bright.is_normal() { 1.0 } else { *bright }
+}
+
+/// What `grid` draws white.
+pub(super) fn white(grid: &Grid) -> f64 {
+    grid.white.unwrap_or_else(|| usual_white(grid.rows.iter().map(|row| &row.images)))
+}
+
+/// A caption no wider than `width`, cut where it has to be.
+fn fitted(caption: &str, width: usize, path: &Path) -> Result<Text> {
+    let mut text = Text::new(caption, SMALL_SIZE, path)?;
+    let mut kept: Vec<char> = caption.chars().collect();
+    while text.width > width && kept.pop().is_some() {
+        let cut: String = kept.iter().chain(&['…']).collect();
+        text = Text::new(&cut, SMALL_SIZE, path)?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;
