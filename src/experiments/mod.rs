@@ -6,6 +6,7 @@
 //! library's public calls.
 
 mod contender;
+mod determined;
 mod figure1;
 mod instance;
 mod record;
