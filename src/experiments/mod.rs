@@ -5,8 +5,11 @@
 //! ([`Study::runs`]), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
 //! library's public calls.
 
+mod bounds;
+mod conditioning;
 mod contender;
 mod determined;
+mod expansion;
 mod figure1;
 mod instance;
 mod record;
@@ -26,11 +29,15 @@ pub use study::Study;
 pub enum Experiment {
     /// Error against noise: `linf`, `l1`, descent and `best`.
     Figure1,
+    /// Theorems 4 and 5 and Corollary 1, measured.
+    Bounds,
+    /// Success against the expansion, with Theorem 3's 2.1.
+    Expansion,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 1] = [Experiment::Figure1];
+    pub const ALL: [Experiment; 3] = [Experiment::Figure1, Experiment::Bounds, Experiment::Expansion];
 
     /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
     ///
@@ -40,12 +47,16 @@ impl Experiment {
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
             Experiment::Figure1 => figure1::run(study),
+            Experiment::Bounds => bounds::run(study),
+            Experiment::Expansion => expansion::run(study),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Experiment::Figure1 => "figure1",
+            Experiment::Bounds => "bounds",
+            Experiment::Expansion => "expansion",
         }
     }
 }
