@@ -23,6 +23,8 @@ use crate::network::{Activation, Layer, Network};
 pub(super) struct Conditioning {
     /// `m_i`, one a column; 0 where a program was not certified.
     least: Vec<f64>,
+    /// `|Av| / |v|` in the method's norm of the best of the minimisers.
+    attained: f64,
 }
 
 impl Conditioning {
@@ -59,7 +61,10 @@ impl Conditioning {
             (Status::Solved, Some(layer)) => layer.objective,
             _ => 0.0,
         });
-        Ok(Conditioning { least: least.collect() })
+        let norm = |vector: &DVector<f64>| if method == Contender::Linf { vector.amax() } else { vector.lp_norm(1) };
+        let minimisers = answers.codes.column_iter().map(|v| v.into_owned());
+        let ratios = minimisers.map(|v| norm(&(matrix * &v)) / norm(&v));
+        Ok(Conditioning { least: least.collect(), attained: ratios.fold(f64::INFINITY, f64::min) })
     }
 
     /// `min_i m_i`: `|v|_∞ ≤ |Av| / ` this. In the maximum norm it is `c_∞`.
@@ -70,6 +75,11 @@ impl Conditioning {
     /// `1 / Σ 1/m_i`: `|v|₁ ≤ |Av| / ` this. In the sum norm it is the lower bound of `c_1`.
     pub fn sum_of_entries(&self) -> f64 {
         1.0 / self.least.iter().map(|least| 1.0 / least).sum::<f64>()
+    }
+
+    /// An upper bound of `c`: what some vector attains. In the maximum norm it is `c_∞` again.
+    pub fn attained(&self) -> f64 {
+        self.attained
     }
 }
 
@@ -107,6 +117,7 @@ mod tests {
             let matrix = random(2 + seed as usize % 9, 2, seed);
             let (found, expected) = (Conditioning::new(&matrix, Contender::Linf, 1).unwrap(), by_enumeration(&matrix));
             assert!((found.largest_entry() / expected - 1.0).abs() < 1e-7, "{found:?} {expected}");
+            assert!((found.attained() / expected - 1.0).abs() < 1e-7, "{found:?} {expected}");
         }
     }
 
@@ -119,6 +130,7 @@ mod tests {
         assert!((sum.largest_entry() - 0.5).abs() < 1e-9);
         // c_1 is 0.5 as well; the bound is less.
         assert!((sum.sum_of_entries() - 1.0 / (1.0 / 3.0 + 2.0 + 0.5)).abs() < 1e-9);
+        assert!((sum.attained() - 0.5).abs() < 1e-9);
     }
 
     #[test]
@@ -127,17 +139,19 @@ mod tests {
             let matrix = random(14, 4, 100 + seed);
             let maximum = Conditioning::new(&matrix, Contender::Linf, 1).unwrap();
             let sum = Conditioning::new(&matrix, Contender::L1, 1).unwrap();
-            let (mut nearest, mut nearest_sum) = (f64::INFINITY, f64::INFINITY);
+            let (mut nearest, mut nearest_sum, mut sum_of_any) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
             for index in 0..40_000 {
                 let v = DVector::from_vec(normal_vector(seed, Domain::Code, index, 4));
                 let image = &matrix * &v;
                 assert!(v.amax() <= image.amax() / maximum.largest_entry() * (1.0 + 1e-7));
                 assert!(v.lp_norm(1) <= image.amax() / maximum.sum_of_entries() * (1.0 + 1e-7));
                 assert!(v.lp_norm(1) <= image.lp_norm(1) / sum.sum_of_entries() * (1.0 + 1e-7));
+                sum_of_any = sum_of_any.min(image.lp_norm(1) / v.lp_norm(1));
                 nearest = nearest.min(image.amax() / v.amax() / maximum.largest_entry());
                 nearest_sum = nearest_sum.min(image.lp_norm(1) / v.amax() / sum.largest_entry());
             }
             // Some come near, so that the constants are not merely small.
+            assert!(sum.sum_of_entries() <= sum.attained() && sum.sum_of_entries() <= sum_of_any);
             assert!(nearest < 1.25 && nearest_sum < 1.25, "{nearest} {nearest_sum}");
         }
     }

@@ -35,6 +35,14 @@ pub(super) struct Found {
     pub at_first: bool,
 }
 
+/// The truly active rows of the last layer, with their `c`: `c_∞`, or for `l1` the lower bound of `c_1` and what some vector attains.
+/// 0 without full rank.
+pub(super) struct LastLayer {
+    pub active: usize,
+    pub constant: f64,
+    pub attained: f64,
+}
+
 /// What footnote 3 guarantees of `z − z*`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guarantee {
@@ -148,19 +156,22 @@ impl<'a> Chain<'a> {
         Ok(error[usize::from(self.method == Contender::L1)])
     }
 
-    /// How many rows of the last layer are truly active, and their `c` (for `l1` its lower bound); 0 without full rank.
+    /// The rows of the last layer that are truly active.
     ///
     /// # Errors
     /// Those of [`Conditioning::new`].
-    pub fn last_layer(&mut self) -> Result<(usize, f64)> {
+    pub fn last_layer(&mut self) -> Result<LastLayer> {
         let last = self.network.depth() - 1;
         let active = self.truth[last + 1].iter().filter(|t| **t > 0.0).count();
-        let constant = match (self.true_conditioning(last)?, self.method) {
-            (None, _) => 0.0,
-            (Some(conditioning), Contender::L1) => conditioning.sum_of_entries(),
-            (Some(conditioning), _) => conditioning.largest_entry(),
+        let Some(conditioning) = self.true_conditioning(last)? else {
+            return Ok(LastLayer { active, constant: 0.0, attained: 0.0 });
         };
-        Ok((active, constant))
+        let attained = conditioning.attained();
+        let constant = match self.method {
+            Contender::L1 => conditioning.sum_of_entries(),
+            _ => conditioning.largest_entry(),
+        };
+        Ok(LastLayer { active, constant, attained })
     }
 
     /// One layer, from what is guaranteed of its target (largest entry and sum of the error) to what is guaranteed of its input.

@@ -32,8 +32,9 @@ use crate::statistics::{exponent, median};
 use chain::{Chain, Found};
 
 const NAME: &str = "bounds";
-/// `k` and the expansion, as Corollary 1 asks; the fourth layer is 375 → 1875.
-const CODE_LENGTH: usize = 3;
+/// `k` and the expansion, as Corollary 1 asks. A fourth layer is 250 → 1250: 250 programs of 625 rows for a constant; the effort grows
+/// with the fourth power of `k`.
+const CODE_LENGTH: usize = 2;
 const EXPANSION: usize = 5;
 const METHODS: [Contender; 2] = [Contender::Linf, Contender::L1];
 const RULES: [Rule; 2] = [Rule::Ladder, Rule::Footnote];
@@ -79,10 +80,11 @@ struct Row {
     truth_fits: Option<bool>,
     /// Whether no layer had to raise its tolerance.
     at_first: Option<bool>,
-    /// Of the last layer: outputs, truly active ones, and their constant.
+    /// Of the last layer: outputs, truly active ones, their constant (`c_∞`, or the lower bound of `c_1`), and an upper bound of it.
     width: usize,
     active: usize,
     constant: f64,
+    attained: f64,
 }
 
 impl Row {
@@ -115,7 +117,7 @@ impl Row {
 pub fn run(study: &Study) -> Result<String> {
     let depths = study.pick(4, 3);
     let least = study.pick(8, 6);
-    let runs = |depth: usize| study.pick(if depth == 4 { 6 } else { 20 }, 3);
+    let runs = |depth: usize| study.pick(if depth == 4 { 5 } else { 20 }, 3);
     let levels: Vec<f64> = (2..=least).rev().map(|exponent| 10_f64.powi(-exponent)).collect();
     let mut jobs = Vec::new();
     for depth in 1..=depths {
@@ -137,7 +139,7 @@ impl Job {
         let seed = study.seed(&[8, depth as u64, run]);
         let clean = Instance::random(&sizes, Activation::Relu, Noise::Uniform(0.0), seed)?;
         let mut chain = Chain::new(&clean, method)?;
-        let (active, constant) = chain.last_layer()?;
+        let chain::LastLayer { active, constant, attained } = chain.last_layer()?;
         let mut rows = Vec::new();
         for &level in levels {
             let mut observation = clean.observation.clone();
@@ -169,6 +171,7 @@ impl Job {
                     width: sizes[depth],
                     active,
                     constant,
+                    attained,
                 };
                 rows.push(row.with(found.as_ref(), clean.code.as_slice()));
             }
@@ -216,26 +219,28 @@ fn tell(rows: &[Row], depths: usize) -> String {
     ));
     for method in METHODS {
         text.push_str(&format!(
-            "\n  {method}: depth, sizes; medians of bound/noise, of error/noise by the ladder and by footnote 3, of error/bound; \
-             bound of the objective reached/bound; the largest noise at which half the runs have a bound; exponent of error (ladder) in noise"
+            "\n  {method}: depth; medians of bound/noise, of error/noise by the ladder and by footnote 3, of error/bound; \
+             bound of the objective reached/bound; the largest noise at which half the runs have a bound, and one below 1; exponent of the \
+             error (ladder) in the noise"
         ));
         for depth in 1..=depths {
             text.push_str(&format!("\n    {depth}  {}", line(rows, depth, method)));
         }
     }
-    text.push_str("\n  Constants of the last layer's active rows: width, median c_inf, c_inf √n, lower bound of c_1, c_1 bound · width/√n");
+    text.push_str(
+        "\n  Constants of the last layer's active rows, medians: width n, c_inf, c_inf √n; lower bound of c_1, that √n, least that some \
+         vector attains",
+    );
     for depth in 1..=depths {
-        let of = |method| {
-            let here = rows.iter().filter(|row| row.is_of(depth, method, Rule::Ladder));
-            median(here.map(|row| row.constant).collect())
+        let of = |method, constant: fn(&Row) -> f64| {
+            median(rows.iter().filter(|row| row.is_of(depth, method, Rule::Ladder)).map(constant).collect())
         };
         let width = (CODE_LENGTH * EXPANSION.pow(depth as u32)) as f64;
-        let (maximum, sum) = (of(Contender::Linf), of(Contender::L1));
-        text.push_str(&format!(
-            "\n    {width}  {maximum:.4}  {:.2}  {sum:.4}  {:.3}",
-            maximum * width.sqrt(),
-            sum * width.sqrt()
-        ));
+        let maximum = of(Contender::Linf, |row| row.constant);
+        let (sum, attained) = (of(Contender::L1, |row| row.constant), of(Contender::L1, |row| row.attained));
+        let root = width.sqrt();
+        let maximum = format!("{maximum:.4}  {:.2}", maximum * root);
+        text.push_str(&format!("\n    {width}  {maximum}  {sum:.4}  {:.2}  {attained:.3}", sum * root));
     }
     text
 }
@@ -251,15 +256,19 @@ fn line(rows: &[Row], depth: usize, method: Contender) -> String {
     let errors = |level: f64| of(Rule::Ladder).filter(|row| row.level == level).filter_map(Row::error).collect();
     let points: Vec<(f64, f64)> = levels.iter().map(|level| (*level, median(errors(*level)))).collect();
     let at = |level: f64| of(Rule::Footnote).filter(move |row| row.level == level);
-    let bounded = |level: &f64| 2 * at(*level).filter(|row| row.bound().is_some()).count() >= at(*level).count();
-    let largest = levels.iter().copied().filter(bounded).fold(0.0, f64::max);
+    let largest = |most: f64| {
+        let bounded = |level: f64| at(level).filter(|row| row.bound().is_some_and(|bound| bound < most)).count();
+        levels.iter().copied().filter(|level| 2 * bounded(*level) >= at(*level).count()).fold(0.0, f64::max)
+    };
     format!(
-        "{:.3e}  {:.3e} {:.3e}  {:.1e}  {:.2}  {largest:.0e}  {:.3}",
+        "{:.3e}  {:.3e} {:.3e}  {:.1e}  {:.2}  {:.0e} {:.0e}  {:.3}",
         ratio(Rule::Ladder, &|row| Some(row.formula / row.level)),
         ratio(Rule::Ladder, &by_noise),
         ratio(Rule::Footnote, &by_noise),
         ratio(Rule::Footnote, &|row| Some(row.error()? / row.bound()?)),
         ratio(Rule::Footnote, &|row| Some(row.afterwards? / row.bound()?)),
+        largest(f64::INFINITY),
+        largest(1.0),
         exponent(&points),
     )
 }

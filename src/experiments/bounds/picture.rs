@@ -28,13 +28,13 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             levels.iter().map(|level| (*level, at(level))).collect()
         };
         let form = least(&|row| Some(row.formula));
-        let label = "2^d |e| / ∏c, all active rows, the least of the runs".to_owned();
+        let label = "2^d |e| / ∏c of all active rows".to_owned();
         curves.push(Curve { label, points: form, colour: COLOURS[2], style: Style::Rule });
-        let label = "guaranteed with footnote 3's ε, the least of the runs".to_owned();
+        let label = "guaranteed with footnote 3's ε".to_owned();
         curves.push(Curve { label, points: least(&Row::bound), colour: COLOURS[1], style: Style::Rule });
         let drawn = [
             (Rule::Ladder, "ladder from the noise", COLOURS[0], Style::Solid, 1.0 / ASIDE),
-            (Rule::Footnote, "ε as footnote 3 sets it", COLOURS[1], Style::Dashed, ASIDE),
+            (Rule::Footnote, "footnote 3's ε", COLOURS[1], Style::Dashed, ASIDE),
         ];
         for (rule, label, colour, style, aside) in drawn {
             let errors = |level: f64| of(rule, level).filter_map(Row::error);
@@ -66,9 +66,11 @@ pub(super) fn constants(rows: &[Row]) -> Plot {
         let mut widths: Vec<usize> = of.iter().map(|row| row.width).collect();
         widths.sort_unstable();
         widths.dedup();
-        let at = |width: usize| of.iter().filter(move |row| row.width == width).map(|row| row.constant);
-        let medians: Vec<(f64, f64)> =
-            widths.iter().map(|width| (*width as f64, median(at(*width).collect()))).collect();
+        let medians = |of_row: fn(&Row) -> f64| -> Vec<(f64, f64)> {
+            let at = |width: usize| of.iter().filter(|row| row.width == width).map(|row| of_row(row)).collect();
+            widths.iter().map(|width| (*width as f64, median(at(*width)))).collect()
+        };
+        let (medians, attained) = (medians(|row| row.constant), medians(|row| row.attained));
         let dots = of.iter().map(|row| (row.width as f64, row.constant)).collect();
         // Of slope −½ through the last median.
         let rule: Vec<(f64, f64)> = medians.last().map_or_else(Vec::new, |(end, constant)| {
@@ -78,15 +80,21 @@ pub(super) fn constants(rows: &[Row]) -> Plot {
             Contender::L1 => ("sum norm", "lower bound of c_1"),
             _ => ("maximum norm", "c_inf"),
         };
+        let colour = method.colour();
+        let mut curves = vec![
+            Curve { label: "1/√n".to_owned(), points: rule, colour: COLOURS[2], style: Style::Rule },
+            Curve { label: String::new(), points: dots, colour, style: Style::Dots },
+            Curve { label: label.to_owned(), points: medians, colour, style: Style::Solid },
+        ];
+        if method == Contender::L1 {
+            let label = "upper bound of c_1: attained".to_owned();
+            curves.push(Curve { label, points: attained, colour, style: Style::Dashed });
+        }
         Panel {
-            title: format!("{title}: {label} of the active rows"),
+            title: format!("{title}, of the active rows"),
             horizontal: logarithmic("width n of the layer, of n/5 inputs"),
             vertical: logarithmic("least |Av| / |v|"),
-            curves: vec![
-                Curve { label: "1/√n".to_owned(), points: rule, colour: 4, style: Style::Rule },
-                Curve { label: String::new(), points: dots, colour: method.colour(), style: Style::Dots },
-                Curve { label: label.to_owned(), points: medians, colour: method.colour(), style: Style::Solid },
-            ],
+            curves,
         }
     };
     let title = "How much the active rows of a layer let a vector vanish\nEntries N(0, 1/n); a dot is a run, a line goes through the medians";
