@@ -54,7 +54,7 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
     };
     let theorem = if method == Contender::L1 { "Theorem 5, l1" } else { "Theorem 4, linf" };
     let title = format!(
-        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line goes through the medians"
+        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line goes through the medians, a bound is the least of the runs"
     );
     Plot { title, panels: (1..=depths).map(panel).collect() }
 }
