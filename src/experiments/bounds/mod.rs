@@ -217,6 +217,11 @@ fn tell(rows: &[Row], depths: usize) -> String {
         excluded(Rule::Footnote),
         excluded(Rule::Ladder),
     ));
+    let open = rows.iter().filter(|row| row.formula.is_infinite() && row.rule == Rule::Ladder).count();
+    text.push_str(&format!(
+        " {open} of {} observations have no bound whatever the noise: in some layer the truly active rows have not full rank.",
+        rows.len() / RULES.len()
+    ));
     for method in METHODS {
         text.push_str(&format!(
             "\n  {method}: depth; medians of bound/noise, of error/noise by the ladder and by footnote 3, of error/bound; \
