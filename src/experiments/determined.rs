@@ -47,7 +47,8 @@ fn active_rows(weight: &DMatrix<f64>, activation: Activation, output: &DMatrix<f
     weight.select_rows(&rows)
 }
 
-fn has_full_rank(matrix: &DMatrix<f64>) -> bool {
+/// Whether `matrix` has as many singular values that are not rounding as it has columns.
+pub(super) fn has_full_rank(matrix: &DMatrix<f64>) -> bool {
     let (rows, columns) = matrix.shape();
     if rows < columns {
         return false;

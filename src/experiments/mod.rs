@@ -5,8 +5,11 @@
 //! ([`Study::runs`]), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
 //! library's public calls.
 
+mod bounds;
+mod conditioning;
 mod contender;
 mod determined;
+mod expansion;
 mod figure2;
 mod figure3;
 mod figure4;
@@ -46,13 +49,17 @@ pub enum Experiment {
     Figure6,
     /// Time by the code length.
     Table1,
+    /// Theorems 4 and 5 and Corollary 1, measured.
+    Bounds,
+    /// Success against the expansion, with Theorem 3's 2.1.
+    Expansion,
     /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
     Hardness,
 }
 
 impl Experiment {
     /// All, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 8] = [
+    pub const ALL: [Experiment; 10] = [
         Experiment::Figure1,
         Experiment::Figure2,
         Experiment::Figure3,
@@ -60,6 +67,8 @@ impl Experiment {
         Experiment::Figure5,
         Experiment::Figure6,
         Experiment::Table1,
+        Experiment::Bounds,
+        Experiment::Expansion,
         Experiment::Hardness,
     ];
 
@@ -77,6 +86,8 @@ impl Experiment {
             Experiment::Figure5 => noise::figure5(study),
             Experiment::Figure6 => figure6::run(study),
             Experiment::Table1 => table1::run(study),
+            Experiment::Bounds => bounds::run(study),
+            Experiment::Expansion => expansion::run(study),
             Experiment::Hardness => hardness::run(study),
         }
     }
@@ -90,6 +101,8 @@ impl Experiment {
             Experiment::Figure5 => "figure5",
             Experiment::Figure6 => "figure6",
             Experiment::Table1 => "table1",
+            Experiment::Bounds => "bounds",
+            Experiment::Expansion => "expansion",
             Experiment::Hardness => "hardness",
         }
     }

@@ -1,0 +1,282 @@
+//! Theorems 4 and 5 and Corollary 1, measured: how large the error is that noise leads to, and how large it can be at most.
+//!
+//! One ReLU layer with weight `W` and no bias, its target `t` known to within `e = t − relu(W z*)`, a tolerance `ε ≥ |e|_∞`, `I = {j : t_j > ε}`.
+//! A row of `I` is truly active, since a target whose truth is 0 is at most `ε`.
+//!
+//! * **Theorem 4**, `linf`. `z*` satisfies the rows with `δ = ε`: on `I`, `|w·z* − t| = |e_j| ≤ ε`; off it `w·z* ≤ relu(w·z*) ≤ t + ε`.
+//!   So the first tolerance is feasible and any optimum `z` has `δ ≤ ε`: `|W_I(z − z*)|_∞ ≤ δ + ε ≤ 2ε`, and
+//!   `|z − z*|_∞ ≤ 2ε / c_∞(W_I)`.
+//! * **Theorem 5**, `l1`, with the rows that `ε` gives. `z*` costs at most `|e|₁`: on `I` it is `|e_j|`, off it
+//!   `max(0, w·z* − t) ≤ |e_j|`. So any optimum has `|W_I(z − z*)|₁ ≤ 2|e|₁`, and `|z − z*|₁ ≤ 2|e|₁ / c_1(W_I)`.
+//!
+//! Layer by layer, `z` being the next target: `2^d |e| / ∏ c(W_I)`, the theorems' form. Either step needs `ε` to be at least the error of
+//! *its* target, which from the second on is the bound of the layer above: so footnote 3 sets it ([`chain`]). The library's ladder
+//! starts at the noise again at every layer (DESIGN), where the rows may exclude the truth: nothing is guaranteed then, and nothing lost in
+//! practice. The sign `z ≥ 0` of hidden layers holds of `z*` too and changes nothing.
+//!
+//! `c_∞` is exact, `c_1` replaced by a lower bound ([`super::conditioning`]), so what is drawn as Theorem 5's bound is above its. `l1` is
+//! run at footnote 3's `ε` alone, without the rest of its ladder, whose steps have other rows.
+
+mod chain;
+mod picture;
+
+use serde::{Deserialize, Serialize};
+
+use super::contender::Contender;
+use super::instance::Instance;
+use super::study::Study;
+use crate::error::Result;
+use crate::network::Activation;
+use crate::random::Noise;
+use crate::statistics::{exponent, median};
+use chain::{Chain, Found};
+
+const NAME: &str = "bounds";
+/// `k` and the expansion, as Corollary 1 asks. A fourth layer is 250 → 1250: 250 programs of 625 rows for a constant; the effort grows
+/// with the fourth power of `k`.
+const CODE_LENGTH: usize = 2;
+const EXPANSION: usize = 5;
+const METHODS: [Contender; 2] = [Contender::Linf, Contender::L1];
+const RULES: [Rule; 2] = [Rule::Ladder, Rule::Footnote];
+/// What an error may exceed its bound by through rounding: the constants' programs are certified to 1e-8.
+const ALLOWANCE: f64 = 1e-6;
+
+/// What the tolerance of a layer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Rule {
+    /// The first of a ladder from the noise.
+    Ladder,
+    /// What is guaranteed of the target.
+    Footnote,
+}
+
+struct Job {
+    depth: usize,
+    run: u64,
+    method: Contender,
+}
+
+/// One inversion; what does not exist is empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Row {
+    depth: usize,
+    run: u64,
+    method: Contender,
+    /// The noise is uniform on ± this.
+    level: f64,
+    rule: Rule,
+    /// `|z − z*|_∞` and `|z − z*|₁`; empty where the rule leads to no code.
+    error_inf: Option<f64>,
+    error_1: Option<f64>,
+    /// What footnote 3 guarantees of this instance, whichever the rule of this row; empty where its tolerances are too large.
+    bound_inf: Option<f64>,
+    bound_1: Option<f64>,
+    /// As `bound` in the method's norm, from the objective that the last program reached.
+    afterwards: Option<f64>,
+    /// `2^d |e| / ∏ c` with the truly active rows, in the method's norm.
+    formula: f64,
+    /// Whether the rows do not exclude the truth (`linf`), or take no inactive unit as active (`l1`), in any layer.
+    truth_fits: Option<bool>,
+    /// Whether no layer had to raise its tolerance.
+    at_first: Option<bool>,
+    /// Of the last layer: outputs, truly active ones, their constant (`c_∞`, or the lower bound of `c_1`), and an upper bound of it.
+    width: usize,
+    active: usize,
+    constant: f64,
+    attained: f64,
+}
+
+impl Row {
+    /// Error and bound in the norm of the method.
+    fn error(&self) -> Option<f64> {
+        if self.method == Contender::L1 { self.error_1 } else { self.error_inf }
+    }
+
+    fn bound(&self) -> Option<f64> {
+        if self.method == Contender::L1 { self.bound_1 } else { self.bound_inf }
+    }
+
+    /// Whether an error exceeds its bound.
+    fn violates(&self) -> bool {
+        let exceeds = |error: Option<f64>, bound: Option<f64>| {
+            error.zip(bound).is_some_and(|(error, bound)| error > bound * (1.0 + ALLOWANCE))
+        };
+        let afterwards = self.afterwards.filter(|_| self.rule == Rule::Footnote);
+        exceeds(self.error_inf, self.bound_inf)
+            || exceeds(self.error_1, self.bound_1)
+            || exceeds(self.error(), afterwards)
+    }
+
+    fn is_of(&self, depth: usize, method: Contender, rule: Rule) -> bool {
+        (self.depth, self.method, self.rule) == (depth, method, rule)
+    }
+}
+
+/// Error against noise, and the bounds.
+pub fn run(study: &Study) -> Result<String> {
+    let depths = study.pick(4, 3);
+    let least = study.pick(8, 6);
+    let runs = |depth: usize| study.pick(if depth == 4 { 5 } else { 20 }, 3);
+    let levels: Vec<f64> = (2..=least).rev().map(|exponent| 10_f64.powi(-exponent)).collect();
+    let mut jobs = Vec::new();
+    for depth in 1..=depths {
+        for run in 0..runs(depth) {
+            jobs.extend(METHODS.map(|method| Job { depth, run, method }));
+        }
+    }
+    let rows = study.runs(NAME, &jobs, levels.len() * RULES.len(), |job| job.carry_out(study, &levels))?;
+    study.draw(NAME, &picture::errors(&rows, Contender::Linf, depths, &levels))?;
+    study.draw("bounds-l1", &picture::errors(&rows, Contender::L1, depths, &levels))?;
+    study.draw("bounds-constants", &picture::constants(&rows))?;
+    study.tell(NAME, tell(&rows, depths))
+}
+
+impl Job {
+    fn carry_out(&self, study: &Study, levels: &[f64]) -> Result<Vec<Row>> {
+        let Job { depth, run, method } = *self;
+        let sizes: Vec<usize> = (0..=depth).map(|layer| CODE_LENGTH * EXPANSION.pow(layer as u32)).collect();
+        let seed = study.seed(&[8, depth as u64, run]);
+        let clean = Instance::random(&sizes, Activation::Relu, Noise::Uniform(0.0), seed)?;
+        let mut chain = Chain::new(&clean, method)?;
+        let chain::LastLayer { active, constant, attained } = chain.last_layer()?;
+        let mut rows = Vec::new();
+        for &level in levels {
+            let mut observation = clean.observation.clone();
+            Noise::Uniform(level).apply(
+                study.seed(&[8, depth as u64, run, level.to_bits()]),
+                0,
+                observation.as_mut_slice(),
+            );
+            let sum: f64 = (&observation - &clean.observation).iter().map(|noise| noise.abs()).sum();
+            let formula = chain.formula(level, sum)?;
+            let followed = chain.footnote(observation.as_slice(), level, sum)?;
+            let guarantee = followed.as_ref().map(|(_, guarantee)| *guarantee);
+            let ladder = chain.ladder(observation.as_slice(), level)?;
+            for (rule, found) in [(Rule::Ladder, ladder), (Rule::Footnote, followed.map(|(found, _)| found))] {
+                let row = Row {
+                    depth,
+                    run,
+                    method,
+                    level,
+                    rule,
+                    error_inf: None,
+                    error_1: None,
+                    bound_inf: guarantee.map(|guarantee| guarantee.largest),
+                    bound_1: guarantee.map(|guarantee| guarantee.sum),
+                    afterwards: guarantee.map(|guarantee| guarantee.afterwards),
+                    formula,
+                    truth_fits: None,
+                    at_first: None,
+                    width: sizes[depth],
+                    active,
+                    constant,
+                    attained,
+                };
+                rows.push(row.with(found.as_ref(), clean.code.as_slice()));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Row {
+    fn with(self, found: Option<&Found>, truth: &[f64]) -> Self {
+        let Some(found) = found else { return self };
+        let errors = || found.code.iter().zip(truth).map(|(z, truth)| (z - truth).abs());
+        Row {
+            error_inf: Some(errors().fold(0.0, f64::max)),
+            error_1: Some(errors().sum()),
+            truth_fits: Some(found.truth_fits),
+            at_first: Some(found.at_first),
+            ..self
+        }
+    }
+}
+
+fn tell(rows: &[Row], depths: usize) -> String {
+    let guaranteed = |rule: Rule| rows.iter().filter(move |row| row.rule == rule && row.bound().is_some());
+    let violations = |rule: Rule| guaranteed(rule).filter(|row| row.violates()).count();
+    let mut text = format!(
+        "bounds: no error exceeds the bound that footnote 3's tolerances guarantee (to a relative {ALLOWANCE:.0e} for rounding): {} \
+         of {} inversions with these tolerances, {} of {} with the ladder from the noise, which is guaranteed nothing.",
+        violations(Rule::Footnote),
+        guaranteed(Rule::Footnote).count(),
+        violations(Rule::Ladder),
+        guaranteed(Rule::Ladder).count(),
+    );
+    let excluded = |rule: Rule| {
+        let known = rows.iter().filter(move |row| row.rule == rule);
+        known.filter(|row| row.truth_fits == Some(false)).count()
+    };
+    let above =
+        rows.iter().filter(|row| row.error().is_some_and(|error| error > row.formula * (1.0 + ALLOWANCE))).count();
+    text.push_str(&format!(
+        " The rows exclude the truth {} times with footnote 3's, {} times with the ladder. {above} of all errors are above the theorem's \
+         form with the truly active rows.",
+        excluded(Rule::Footnote),
+        excluded(Rule::Ladder),
+    ));
+    let open = rows.iter().filter(|row| row.formula.is_infinite() && row.rule == Rule::Ladder).count();
+    text.push_str(&format!(
+        " {open} of {} observations have no bound whatever the noise: in some layer the truly active rows have not full rank.",
+        rows.len() / RULES.len()
+    ));
+    for method in METHODS {
+        text.push_str(&format!(
+            "\n  {method}: depth; medians of bound/noise, of error/noise by the ladder and by footnote 3, of error/bound; \
+             bound of the objective reached/bound; the largest noise at which half the runs have a bound, and one below 1; exponent of the \
+             error (ladder) in the noise"
+        ));
+        for depth in 1..=depths {
+            text.push_str(&format!("\n    {depth}  {}", line(rows, depth, method)));
+        }
+    }
+    text.push_str(
+        "\n  Constants of the last layer's active rows, medians: width n, c_inf, c_inf √n; lower bound of c_1, that √n, least that some \
+         vector attains",
+    );
+    for depth in 1..=depths {
+        let of = |method, constant: fn(&Row) -> f64| {
+            median(rows.iter().filter(|row| row.is_of(depth, method, Rule::Ladder)).map(constant).collect())
+        };
+        let width = (CODE_LENGTH * EXPANSION.pow(depth as u32)) as f64;
+        let maximum = of(Contender::Linf, |row| row.constant);
+        let (sum, attained) = (of(Contender::L1, |row| row.constant), of(Contender::L1, |row| row.attained));
+        let root = width.sqrt();
+        let maximum = format!("{maximum:.4}  {:.2}", maximum * root);
+        text.push_str(&format!("\n    {width}  {maximum}  {sum:.4}  {:.2}  {attained:.3}", sum * root));
+    }
+    text
+}
+
+/// What one method came to at one depth.
+fn line(rows: &[Row], depth: usize, method: Contender) -> String {
+    let of = |rule: Rule| rows.iter().filter(move |row| row.is_of(depth, method, rule));
+    let ratio = |rule: Rule, of_row: &dyn Fn(&Row) -> Option<f64>| median(of(rule).filter_map(of_row).collect());
+    let by_noise = |row: &Row| row.error().map(|error| error / row.level);
+    let mut levels: Vec<f64> = of(Rule::Ladder).map(|row| row.level).collect();
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    let errors = |level: f64| of(Rule::Ladder).filter(|row| row.level == level).filter_map(Row::error).collect();
+    let points: Vec<(f64, f64)> = levels.iter().map(|level| (*level, median(errors(*level)))).collect();
+    let at = |level: f64| of(Rule::Footnote).filter(move |row| row.level == level);
+    let largest = |most: f64| {
+        let bounded = |level: f64| at(level).filter(|row| row.bound().is_some_and(|bound| bound < most)).count();
+        levels.iter().copied().filter(|level| 2 * bounded(*level) >= at(*level).count()).fold(0.0, f64::max)
+    };
+    format!(
+        "{:.3e}  {:.3e} {:.3e}  {:.1e}  {:.2}  {:.0e} {:.0e}  {:.3}",
+        ratio(Rule::Ladder, &|row| Some(row.formula / row.level)),
+        ratio(Rule::Ladder, &by_noise),
+        ratio(Rule::Footnote, &by_noise),
+        ratio(Rule::Footnote, &|row| Some(row.error()? / row.bound()?)),
+        ratio(Rule::Footnote, &|row| Some(row.afterwards? / row.bound()?)),
+        largest(f64::INFINITY),
+        largest(1.0),
+        exponent(&points),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! The bounds hold in a small study, and could be violated by another answer.
+
+use std::path::Path;
+
+use super::super::{Options, Watch};
+use super::*;
+use crate::batch::Inverter;
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn begin(&self, _: &str, _: usize, _: usize) {}
+    fn done(&self, _: usize) {}
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+fn small(folder: &Path) -> Vec<Row> {
+    let options = Options { out: folder.to_owned(), quick: true, seed: 3, network: None, threads: Some(2) };
+    let study = Study::open(options, &Nobody).unwrap();
+    let job = |depth: usize, run: u64| METHODS.map(|method| Job { depth, run, method });
+    let jobs: Vec<Job> = (1..=3).flat_map(|depth| (0..4).flat_map(move |run| job(depth, run))).collect();
+    let levels = [1e-7, 1e-5, 1e-3];
+    study.runs(NAME, &jobs, 2 * levels.len(), |job| job.carry_out(&study, &levels)).unwrap()
+}
+
+#[test]
+fn no_guaranteed_bound_is_violated_and_each_could_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = small(folder.path());
+    let guaranteed: Vec<&Row> = rows.iter().filter(|row| row.rule == Rule::Footnote && row.bound().is_some()).collect();
+    for depth in 1..=3 {
+        for method in METHODS {
+            let here: Vec<&&Row> = guaranteed.iter().filter(|row| row.is_of(depth, method, Rule::Footnote)).collect();
+            // Small noise has a bound at any depth.
+            assert!(here.len() >= 4, "depth {depth} {method}: {}", here.len());
+            for row in here {
+                assert!(!row.violates(), "{row:?}");
+                assert_eq!((row.truth_fits, row.at_first), (Some(true), Some(true)), "{row:?}");
+                // An answer that is off by more than the bound is seen.
+                let far = row.bound().map(|bound| 1.01 * bound);
+                assert!(Row { error_inf: far, error_1: far, ..Row::clone(row) }.violates());
+                assert!(row.afterwards <= row.bound() && row.error() > Some(0.0));
+            }
+        }
+    }
+    // One layer's bound is the theorem's form where the noise hides no active row.
+    let one = rows.iter().find(|row| row.is_of(1, Contender::Linf, Rule::Footnote)).unwrap();
+    assert!((one.bound_inf.unwrap() / one.formula - 1.0).abs() < 1e-9, "{one:?}");
+    assert!((one.formula * one.constant / (2.0 * one.level) - 1.0).abs() < 1e-9, "{one:?}");
+}
+
+#[test]
+fn the_ladder_is_the_librarys() {
+    for seed in 0..3 {
+        let instance = Instance::random(&[3, 15, 75], Activation::Relu, Noise::Uniform(1e-3), seed).unwrap();
+        for method in METHODS {
+            let chain = Chain::new(&instance, method).unwrap();
+            let ladder = chain.ladder(instance.observation.as_slice(), 1e-3).unwrap().unwrap();
+            let options = method.options(1e-3, super::super::contender::descent_on_random(0), 1);
+            let inverted = Inverter::new(instance.network.clone(), options).unwrap();
+            assert_eq!(ladder.code, inverted.invert(&instance.observation).unwrap().codes.as_slice());
+        }
+    }
+}
