@@ -25,6 +25,8 @@ const OURS: [Contender; 3] = [Contender::Linf, Contender::Exact, Contender::Best
 const CAPS: [usize; 2] = [1000, 10_000];
 /// The last code length of the paper's figure, and of descent's curves in ours.
 const PAPER_ENDS: usize = 110;
+/// The last code length at which the paper finds every code by its linear programs.
+const PAPER_CLAIM: f64 = 109.0;
 /// ε₀: far below the entries of an observation.
 const EPSILON: f64 = 1e-9;
 
@@ -183,6 +185,11 @@ fn plot(rows: &[Row], descents: &[DescentRow], lengths: &[usize]) -> Plot {
             colour: 4,
             style: Style::Thin,
         }];
+        if kind == Kind::Relu {
+            let end = vec![(PAPER_CLAIM, 0.0), (PAPER_CLAIM, 1.0)];
+            let label = "the paper: 100 % up to here".to_owned();
+            curves.push(Curve { label, points: end, colour: 4, style: Style::Rule });
+        }
         for (cap, style) in CAPS.into_iter().zip([Style::Solid, Style::Dashed]) {
             let points = along(&|k| descent_success(descents, kind, k, cap));
             let label = format!("descent, {cap} iterations");

@@ -153,16 +153,18 @@ fn slope(runs: &[(f64, f64)]) -> f64 {
 
 fn plot(rows: &[Row], subject: &str) -> Plot {
     let panel = |law: Law| {
-        let mut curves = Vec::new();
+        // All dots below all lines.
+        let (mut dots, mut lines) = (Vec::new(), Vec::new());
         for (place, method) in METHODS.into_iter().enumerate() {
             // The methods' runs side by side, so that none hides another.
             let aside = 1.14_f64.powf(place as f64 - (METHODS.len() - 1) as f64 / 2.0);
             let runs = points(rows, law, method);
             let beside = runs.iter().map(|(level, error)| (level * aside, *error)).collect();
             let colour = method.colour();
-            curves.push(Curve { label: String::new(), points: beside, colour, style: Style::Dots });
-            curves.push(Curve { label: method.to_string(), points: medians(&runs), colour, style: Style::Solid });
+            dots.push(Curve { label: String::new(), points: beside, colour, style: Style::Dots });
+            lines.push(Curve { label: method.to_string(), points: medians(&runs), colour, style: Style::Solid });
         }
+        let curves = dots.into_iter().chain(lines).collect();
         let noise = match law {
             Law::Uniform => "noise uniform on (-a, a)",
             Law::Gaussian => "Gaussian noise of standard deviation a",

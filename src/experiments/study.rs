@@ -55,6 +55,13 @@ impl<'a> Study<'a> {
             seed: options.seed,
             network: fingerprint(&trained.network),
         };
+        if options.out.exists() && !options.out.is_dir() {
+            return Err(Error::Output {
+                path: options.out,
+                found: "is a file".to_owned(),
+                fix: "give the folder to write into with --out".to_owned(),
+            });
+        }
         fs::create_dir_all(&options.out).map_err(|error| Error::io(&options.out, "create the folder", error))?;
         let path = options.out.join(SETTINGS);
         if path.exists() {

@@ -13,6 +13,7 @@ mod outputs;
 mod picking_layers;
 mod random_network;
 mod recover;
+mod reproduce;
 mod resume;
 mod runs;
 mod shards;
