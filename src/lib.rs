@@ -41,7 +41,7 @@
 //!
 //! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
-//! [`observation`], [`network`], [`statistics`], [`error`].
+//! [`observation`], [`network`], [`statistics`], [`named`], [`error`].
 //!
 //! # Features
 //!
@@ -71,6 +71,7 @@ pub mod journal;
 pub mod kernel_params;
 pub mod lp;
 pub mod marquardt;
+pub mod named;
 pub mod network;
 pub mod observation;
 #[cfg(feature = "pictures")]

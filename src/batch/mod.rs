@@ -20,7 +20,7 @@ pub mod summary;
 mod totals;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
@@ -78,7 +78,8 @@ pub struct BatchTimes {
 /// A network made ready for inverting batches. Made once, used from any number of threads.
 pub struct Inverter {
     network: Arc<Network>,
-    packed: PackedNetwork,
+    /// Made when it is first needed: the layer-wise methods have no use for it.
+    packed: OnceLock<PackedNetwork>,
     /// Where `best` starts on a network of bijections.
     least_squares: Option<LayerwiseLeastSquares>,
     systems: LayerSystems,
@@ -128,7 +129,7 @@ impl Inverter {
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
         let systems = LayerSystems::new(&network);
-        let packed = PackedNetwork::new(Arc::clone(&network));
+        let packed = OnceLock::new();
         let least_squares = match &options.method {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
             _ => None,
@@ -214,7 +215,7 @@ impl Inverter {
 
     /// The network as the searches on its linear regions read it.
     pub(crate) fn packed(&self) -> &PackedNetwork {
-        &self.packed
+        self.packed.get_or_init(|| PackedNetwork::new(Arc::clone(&self.network)))
     }
 
     /// The network, to be held beside this.
@@ -252,7 +253,7 @@ impl Inverter {
         self.pool.install(|| {
             if self.options.refine {
                 let start = Instant::now();
-                let refinements = refine_batch(&self.packed, observations, codes, &RefineOptions::default());
+                let refinements = refine_batch(self.packed(), observations, codes, &RefineOptions::default());
                 for (row, refinement) in rows.iter_mut().zip(refinements) {
                     row.refined = refinement.refined;
                 }
@@ -319,9 +320,9 @@ impl Inverter {
         let began = Instant::now();
         let given = [(start, &given)];
         let answers = if device.works_apart() {
-            best_batch_on(device, &self.packed, observations, first_index, &given, &options.search)?
+            best_batch_on(device, self.packed(), observations, first_index, &given, &options.search)?
         } else {
-            best_batch(&self.packed, observations, first_index, &given, &options.search)
+            best_batch(self.packed(), observations, first_index, &given, &options.search)
         };
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use unrelu::adapter::AdapterDescription;
 use unrelu::device::list_adapters;
-use unrelu::error::{Error, Result};
+use unrelu::error::Result;
 
 use super::{Outcome, print};
 
@@ -19,7 +19,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let adapters = list_adapters();
-    let text = if args.json { json(&adapters)? } else { text(&adapters) };
+    let text = if args.json { print::in_json(&adapters)? } else { text(&adapters) };
     print::print(&text)?;
     Ok(Outcome::Complete)
 }
@@ -52,10 +52,4 @@ fn text(adapters: &[AdapterDescription]) -> String {
         text.push_str("Software rasterizers are used only when asked for, by --device gpu or --adapter.\n");
     }
     text
-}
-
-fn json(adapters: &[AdapterDescription]) -> Result<String> {
-    let text = serde_json::to_string_pretty(adapters)
-        .map_err(|error| Error::io(std::path::Path::new("standard output"), "write", error.into()))?;
-    Ok(text + "\n")
 }

@@ -1,9 +1,8 @@
 //! `unrelu inspect`: what a file holds, and what would stop or endanger an inversion.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use unrelu::error::{Error, Result};
+use unrelu::error::Result;
 use unrelu::inspection::{Inspection, LayerSummary, inspect};
 
 use super::network_args::NetworkArgs;
@@ -25,12 +24,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let mut inspection = inspect(&args.network.network, &args.network.options())?;
-    let text = if args.json {
-        let json = serde_json::to_string_pretty(&inspection);
-        json.map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))? + "\n"
-    } else {
-        describe(&inspection)
-    };
+    let text = if args.json { print::in_json(&inspection)? } else { describe(&inspection) };
     print::print(&text)?;
     match inspection.problem.take() {
         Some(problem) => Err(problem),

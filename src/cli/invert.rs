@@ -1,8 +1,8 @@
 //! `unrelu invert`: latent codes from observations, file to file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use unrelu::batch::files::{Begun, FileRun, Journaling, Stopped};
+use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use unrelu::best::{BestOptions, Objective};
 use unrelu::descent::{DescentOptions, Optimizer};
@@ -16,8 +16,7 @@ use unrelu::lp::layer::LayerOptions;
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::network_args::NetworkArgs;
-use super::progress::Progress;
-use super::{Outcome, going_on, interrupt, print, summary};
+use super::{Outcome, file_run, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many starts, or by gradient descent
 #[derive(Debug, clap::Args)]
@@ -278,53 +277,10 @@ pub fn run(args: Args) -> Result<Outcome> {
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
     let inverter = Inverter::new(network, options)?;
-    run.check(&inverter)?;
-    // What auto chose is said before the work, not after it.
-    if let Some(notice) = inverter.device_notice() {
-        print::note(notice);
-    }
-    interrupt::listen();
-    let run = run.start(&inverter)?;
-    let (done, total) = (run.done(), run.total());
-    say_where_it_begins(run.begun(), done, total, &args.output);
-    let mut progress = Progress::going_on("inverting", done, total);
-    let mut device_warned = false;
-    let result = run.run(
-        |done| {
-            progress.set(done);
-            if let (false, Some(warning)) = (device_warned, inverter.device().warning()) {
-                device_warned = true;
-                print::note(&warning);
-            }
-        },
-        interrupt::requested,
-    );
-    progress.finish();
-    let totals = result.map_err(|Stopped { error, safe }| {
-        if safe > 0 {
-            print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
-            print::note(&format!("  {}", going_on::command()));
-        }
-        error
-    })?;
-    let text = if args.json { summary::json(&totals)? } else { summary::text(&totals, inverter.options()) };
+    let totals = file_run::carry_out(run, &inverter, "inverting", &args.output, |_| {})?;
+    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, inverter.options()) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
-}
-
-pub fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
-    match begun {
-        Begun::Afresh => {}
-        Begun::NothingToResume => print::note("nothing to resume: beginning at the beginning"),
-        Begun::Resumed { lost: 0, .. } => print::note(&format!("going on after {done} of {total} observations")),
-        Begun::Resumed { lost, .. } => print::note(&format!(
-            "going on after {done} of {total} observations; {lost} that were written are not on the disk as they should be, and are done again"
-        )),
-        Begun::AlreadyFinished => print::note(&format!("{} is finished already: nothing to do", codes.display())),
-    }
-    if total == 0 {
-        print::note("this shard has no observations: there are more shards than batches");
-    }
 }
 
 /// What makes answers doubtful is said, and does not stop the run.

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod device_args;
 mod devices;
+mod file_run;
 mod generate;
 mod going_on;
 mod image_size;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
 use unrelu::error::{Error, Result};
 
 /// Writes `text` to standard output as it is.
@@ -13,6 +14,12 @@ pub fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| Error::io(Path::new("standard output"), "write", error)),
     }
+}
+
+/// `value` as JSON, for [`print`].
+pub fn in_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))
 }
 
 /// Writes a line to standard error; a closed one is no reason to stop.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use unrelu::batch::engine::Engine;
-use unrelu::batch::files::{FileRun, Journaling, Stopped};
+use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::mask::Mask;
 use unrelu::batch::{self, BestMethod, Method};
 use unrelu::best::BestOptions;
@@ -24,9 +24,8 @@ use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::image_size::ImageSize;
 use super::network_args::NetworkArgs;
-use super::progress::Progress;
 use super::recovery_picture::{self, Pictured};
-use super::{Outcome, going_on, interrupt, invert, print, summary};
+use super::{Outcome, file_run, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some of the pixels, random projections, averages, any matrix
 #[derive(Debug, clap::Args)]
@@ -404,35 +403,10 @@ pub fn run(args: Args) -> Result<Outcome> {
             super::progress::Aside::tell(aside, || words(iteration));
         }
     });
-    run.check(&recoverer)?;
-    if let Some(notice) = recoverer.inverter().device_notice() {
-        print::note(notice);
-    }
-    interrupt::listen();
-    let run = run.start(&recoverer)?;
-    let (done, total) = (run.done(), run.total());
-    invert::say_where_it_begins(run.begun(), done, total, &args.output);
-    let mut progress = Progress::going_on("recovering", done, total);
-    let _ = aside.set(progress.aside());
-    let mut device_warned = false;
-    let result = run.run(
-        |done| {
-            progress.set(done);
-            if let (false, Some(warning)) = (device_warned, recoverer.inverter().device().warning()) {
-                device_warned = true;
-                print::note(&warning);
-            }
-        },
-        interrupt::requested,
-    );
-    progress.finish();
-    let totals = result.map_err(|Stopped { error, safe }| {
-        if safe > 0 {
-            print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
-            print::note(&format!("  {}", going_on::command()));
-        }
-        error
-    })?;
+    let begun = |place| {
+        let _ = aside.set(place);
+    };
+    let totals = file_run::carry_out(run, &recoverer, "recovering", &args.output, begun)?;
     if let Some(picture) = &args.picture {
         recovery_picture::draw(&Pictured {
             network: &network,
@@ -447,7 +421,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text = if args.json { summary::json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
+    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

@@ -60,7 +60,10 @@ impl std::str::FromStr for What {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(What(Experiment::ALL.to_vec())),
-            name => name.parse().map(|experiment| What(vec![experiment])),
+            name => {
+                let named = name.parse().map(|experiment| What(vec![experiment]));
+                named.map_err(|error: String| format!("{error}, all"))
+            }
         }
     }
 }

@@ -5,16 +5,8 @@ use std::path::Path;
 
 use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
 use unrelu::batch::{Method, Options};
-use unrelu::error::{Error, Result};
 
 use super::progress::duration;
-
-/// The summary as JSON, one object.
-pub fn json(summary: &Summary) -> Result<String> {
-    let text = serde_json::to_string_pretty(summary)
-        .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-    Ok(text + "\n")
-}
 
 /// The summary as a person reads it.
 pub fn text(summary: &Summary, options: &Options) -> String {

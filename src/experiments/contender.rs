@@ -61,7 +61,7 @@ impl Contender {
             Contender::Linf => 0,
             Contender::L1 => 3,
             Contender::Relaxed => 5,
-            Contender::Exact => 2,
+            Contender::Exact => 6,
             Contender::Descent => 1,
             Contender::Best => 2,
         }

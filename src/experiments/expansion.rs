@@ -130,11 +130,11 @@ fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
         ];
         let style = |method| match method {
             // Most of its points lie on those of linf.
-            Contender::Exact => (5, Style::Dashed),
-            method => (method.colour(), Style::Solid),
+            Contender::Exact => Style::Dashed,
+            _ => Style::Solid,
         };
         for method in [Contender::Descent, Contender::Best, Contender::Linf, Contender::Exact] {
-            let (colour, style) = style(method);
+            let (colour, style) = (method.colour(), style(method));
             curves.push(named(&method.to_string(), curve(method, Row::succeeds), colour, style));
         }
         let shape = if depth == 1 { format!("{k} - {k}r") } else { format!("{k} - {k}r - {k}r²") };

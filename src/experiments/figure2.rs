@@ -195,7 +195,7 @@ fn plot(rows: &[Row], descents: &[DescentRow], lengths: &[usize]) -> Plot {
             let label = format!("descent, {cap} iterations");
             curves.push(Curve { label, points, colour: Contender::Descent.colour(), style });
         }
-        curves.push(solid("best", along(&|k| success(rows, kind, k, Contender::Best)), 3));
+        curves.push(solid("best", along(&|k| success(rows, kind, k, Contender::Best)), Contender::Best.colour()));
         curves.push(solid("exact", along(&|k| success(rows, kind, k, Contender::Exact)), Contender::Exact.colour()));
         let points = along(&|k| success(rows, kind, k, Contender::Linf));
         curves.push(Curve { style: Style::Dashed, ..solid("linf", points, Contender::Linf.colour()) });

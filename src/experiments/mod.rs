@@ -29,6 +29,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::named::named;
 use crate::network::Network;
 pub use study::Study;
 
@@ -118,9 +119,7 @@ impl FromStr for Experiment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Experiment::ALL.map(Experiment::name).join(", ");
-        let named = Experiment::ALL.into_iter().find(|experiment| experiment.name() == text);
-        named.ok_or_else(|| format!("found `{text}`, expected {} or all", known()))
+        named(&Experiment::ALL, text)
     }
 }
 

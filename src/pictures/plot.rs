@@ -3,13 +3,18 @@
 //! A point without a place on its axis (not finite; not positive where the axis is logarithmic) is left out, and the curve goes from
 //! its neighbour to its neighbour. Dashed curves have hollow points, so that they are told apart without colour.
 
+mod curve;
+mod legend;
+
 use std::path::Path;
 
 use super::axis::{Axis, Range};
 use super::raster::Colour;
 use super::sheet::{Align, Sheet, text_width, write_sheet};
-use super::{FAINT_INK, INK, MARGIN, MOST_PIXELS, SEPARATOR, SMALL_SIZE, TITLE_SIZE, WHITE, line};
+use super::{FAINT_INK, INK, MARGIN, MOST_PIXELS, SEPARATOR, SMALL_SIZE, TITLE_SIZE, line};
 use crate::error::{Error, Result};
+pub use curve::{Curve, Style};
+use legend::Legend;
 
 /// A picture of curves.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,56 +38,12 @@ pub struct Panel {
     pub curves: Vec<Curve>,
 }
 
-/// A curve through its points, from the first to the last.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
-    /// What the legend calls it; curves of several panels that are called the same look the same and stand there once. One without a
-    /// name is not in the legend.
-    pub label: String,
-    /// Horizontal and vertical.
-    pub points: Vec<(f64, f64)>,
-    /// Which of the colours, counted around.
-    pub colour: usize,
-    /// How it is drawn.
-    pub style: Style,
-}
-
-/// How a curve is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// A line with a disc on each point.
-    Solid,
-    /// A dashed line with a ring on each point.
-    Dashed,
-    /// A thin line without points.
-    Thin,
-    /// A thin dashed line without points: a bound, or a mark.
-    Rule,
-    /// Small, translucent discs without a line: single runs.
-    Dots,
-    /// Filled between the points, from the first to the last and back: a set.
-    Filled,
-}
-
-/// Told apart by people who do not see red and green, and in grey by their brightness.
-const COLOURS: [Colour; 6] =
-    [[0, 92, 171], [222, 110, 20], [0, 140, 105], [150, 75, 150], [90, 90, 90], [86, 180, 233]];
 const PANEL_TITLE_SIZE: f64 = 23.0;
 /// Of the axes of one panel, labels not counted.
 const AXES: (f64, f64) = (600.0, 360.0);
 const PANEL_GAP: f64 = 44.0;
 const TICK: f64 = 6.0;
-const THICKNESS: f64 = 2.6;
-const THIN: f64 = 1.6;
-const POINT: f64 = 9.0;
-const DOT: f64 = 5.0;
-/// Of a dot: where several lie on one another it gets dark.
-const OPACITY: f64 = 0.3;
-const DASH: f64 = 9.0;
 const GRID: Colour = [232, 232, 232];
-const SAMPLE: f64 = 46.0;
-const SAMPLE_GAP: f64 = 10.0;
-const ENTRY_GAP: f64 = 34.0;
 /// Thickness of axes and ticks.
 const HAIR: f64 = 1.0;
 const FRAME_MARGIN: f64 = MARGIN as f64;
@@ -297,120 +258,6 @@ fn frame(sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
     sheet.fill((corner.0 + AXES.0, corner.1), (HAIR, AXES.1 + HAIR), SEPARATOR)?;
     sheet.fill((corner.0, corner.1 + AXES.1), (AXES.0, HAIR), INK)?;
     sheet.fill(corner, (HAIR, AXES.1 + HAIR), INK)
-}
-
-impl Curve {
-    /// Through `points`, in units.
-    fn draw(&self, sheet: &mut dyn Sheet, points: &[(f64, f64)]) -> Result<()> {
-        let colour = COLOURS[self.colour % COLOURS.len()];
-        match self.style {
-            Style::Dots => points.iter().try_for_each(|point| sheet.disc(*point, DOT, colour, OPACITY)),
-            Style::Filled => sheet.polygon(points, colour, OPACITY),
-            Style::Thin if points.len() > 1 => sheet.path(points, THIN, colour),
-            Style::Thin => Ok(()),
-            Style::Rule => dashes(points).iter().try_for_each(|dash| sheet.path(dash, THIN, colour)),
-            Style::Solid => {
-                if points.len() > 1 {
-                    sheet.path(points, THICKNESS, colour)?;
-                }
-                points.iter().try_for_each(|point| sheet.disc(*point, POINT, colour, 1.0))
-            }
-            Style::Dashed => {
-                dashes(points).iter().try_for_each(|dash| sheet.path(dash, THICKNESS, colour))?;
-                points.iter().try_for_each(|point| {
-                    sheet.disc(*point, POINT, colour, 1.0)?;
-                    sheet.disc(*point, POINT - 2.0 * THICKNESS + 1.0, WHITE, 1.0)
-                })
-            }
-        }
-    }
-}
-
-/// The path through `points` cut into dashes, the pattern going on around its corners.
-fn dashes(points: &[(f64, f64)]) -> Vec<[(f64, f64); 2]> {
-    let mut dashes = Vec::new();
-    // Where in the pattern the next stretch begins.
-    let mut walked = 0.0;
-    for pair in points.windows(2) {
-        let (from, to) = (pair[0], pair[1]);
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let at = |along: f64| {
-            let share = along / length;
-            (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
-        };
-        let mut along = 0.0;
-        while along < length {
-            let phase = (walked + along) % (2.0 * DASH);
-            let rest = if phase < DASH { DASH - phase } else { 2.0 * DASH - phase };
-            let end = (along + rest.max(0.5)).min(length);
-            if phase < DASH {
-                dashes.push([at(along), at(end)]);
-            }
-            along = end;
-        }
-        walked += length;
-    }
-    dashes
-}
-
-/// One entry for each label there is, in as many lines as they need.
-struct Legend {
-    /// A curve and the width of its label.
-    lines: Vec<Vec<(Curve, f64)>>,
-}
-
-impl Legend {
-    fn new(plot: &Plot, width: f64, path: &Path) -> Result<Self> {
-        let mut lines: Vec<Vec<(Curve, f64)>> = Vec::new();
-        let mut taken = f64::INFINITY;
-        let curves = || plot.panels.iter().flat_map(|panel| &panel.curves);
-        for (index, curve) in curves().enumerate() {
-            if curve.label.is_empty() || curves().take(index).any(|earlier| earlier.label == curve.label) {
-                continue;
-            }
-            let text = text_width(&curve.label, SMALL_SIZE, path)?;
-            let wanted = SAMPLE + SAMPLE_GAP + text;
-            if taken + wanted > width {
-                lines.push(Vec::new());
-                taken = 0.0;
-            }
-            taken += wanted + ENTRY_GAP;
-            let sample = Curve { points: Vec::new(), ..curve.clone() };
-            if let Some(line) = lines.last_mut() {
-                line.push((sample, text));
-            }
-        }
-        Ok(Legend { lines })
-    }
-
-    fn height(&self) -> f64 {
-        self.lines.len() as f64 * height_of(SMALL_SIZE)
-    }
-
-    fn widest(&self) -> f64 {
-        let of_entry = |(_, text): &(Curve, f64)| SAMPLE + SAMPLE_GAP + text + ENTRY_GAP;
-        self.lines.iter().map(|line| line.iter().map(of_entry).sum()).fold(0.0, f64::max)
-    }
-
-    fn draw(&self, sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
-        for (index, entries) in self.lines.iter().enumerate() {
-            let (mut x, y) = (corner.0, corner.1 + (index as f64 + 0.5) * height_of(SMALL_SIZE));
-            for (curve, text) in entries {
-                let ends = [x + POINT / 2.0, x + SAMPLE - POINT / 2.0];
-                let sample = match curve.style {
-                    Style::Filled => {
-                        let half = height_of(SMALL_SIZE) / 4.0;
-                        vec![(ends[0], y - half), (ends[1], y - half), (ends[1], y + half), (ends[0], y + half)]
-                    }
-                    _ => ends.map(|x| (x, y)).to_vec(),
-                };
-                curve.draw(sheet, &sample)?;
-                sheet.text(&curve.label, SMALL_SIZE, (x + SAMPLE + SAMPLE_GAP, y), Align::Left, INK)?;
-                x += SAMPLE + SAMPLE_GAP + text + ENTRY_GAP;
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ fn what_the_data_determine_is_recovered_and_the_files_are_there() {
     let svg = fs::read_to_string(folder.path("r/figure2.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("binomial law") && svg.contains("descent, 1000 iterations"));
     assert_eq!(&folder.bytes("r/figure2.png")[1..4], b"PNG");
-    assert_eq!(fs::read_to_string(folder.path("r/figure2.txt")).unwrap().trim(), told.split("\n\nData").next().unwrap());
+    assert_eq!(
+        fs::read_to_string(folder.path("r/figure2.txt")).unwrap().trim(),
+        told.split("\n\nData").next().unwrap()
+    );
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerOptions;
+use crate::named::named;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 
 /// Observations that a method gets at a time; between two of these its time is looked at.
@@ -99,9 +100,7 @@ impl FromStr for Contestant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Contestant::ALL.map(|contestant| contestant.to_string()).join(", ");
-        let named = Contestant::ALL.into_iter().find(|contestant| contestant.to_string() == text);
-        named.ok_or_else(|| format!("found `{text}`, expected {}", known()))
+        named(&Contestant::ALL, text)
     }
 }
 

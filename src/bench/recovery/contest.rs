@@ -19,6 +19,7 @@ use crate::descent::{DescentOptions, Optimizer};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::layer::LayerOptions;
+use crate::named::named;
 use crate::random::{Domain, normal_vector};
 use crate::recover::operators::Operator;
 use crate::recover::{self, ProjectedOptions, Recoverer, Way};
@@ -97,9 +98,7 @@ impl FromStr for Contestant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Contestant::ALL.map(|contestant| contestant.to_string()).join(", ");
-        let named = Contestant::ALL.into_iter().find(|contestant| contestant.to_string() == text);
-        named.ok_or_else(|| format!("found `{text}`, expected {}", known()))
+        named(&Contestant::ALL, text)
     }
 }
 

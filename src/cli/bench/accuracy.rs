@@ -1,10 +1,8 @@
 //! `unrelu bench accuracy`.
 
-use std::path::Path;
-
 use unrelu::bench::accuracy::contest::Contestant;
 use unrelu::bench::accuracy::{self, Options, table};
-use unrelu::error::{Error, Result};
+use unrelu::error::Result;
 use unrelu::random::Noise;
 
 use super::subjects::SubjectArgs;
@@ -70,9 +68,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         print::print(&table::lines(subject, noise, rows))
     })?;
     if json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-        print::print(&(text + "\n"))?;
+        print::print(&print::in_json(&rows)?)?;
     }
     Ok(Outcome::Complete)
 }

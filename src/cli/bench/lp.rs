@@ -1,6 +1,6 @@
 //! `unrelu bench lp`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use unrelu::bench::lp::instances::{CASES, Case};
 use unrelu::bench::lp::{self, Options, table};
@@ -72,9 +72,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         print::print(&table::lines(group, measured))
     })?;
     if json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-        print::print(&(text + "\n"))?;
+        print::print(&print::in_json(&rows)?)?;
     } else {
         print::print(table::FOOTING)?;
     }

@@ -1,11 +1,9 @@
 //! `unrelu bench recovery`.
 
-use std::path::Path;
-
 use unrelu::bench::recovery::case::Case;
 use unrelu::bench::recovery::contest::Contestant;
 use unrelu::bench::recovery::{self, Options, table, warm};
-use unrelu::error::{Error, Result};
+use unrelu::error::Result;
 
 use super::subjects::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
@@ -64,7 +62,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     interrupt::listen();
     if args.projections {
         let rows = warm::run(&subjects, options.count, options.threads)?;
-        return print::print(&if json { in_json(&rows)? } else { table::projections(&rows) })
+        return print::print(&if json { print::in_json(&rows)? } else { table::projections(&rows) })
             .map(|()| Outcome::Complete);
     }
     if !json {
@@ -81,15 +79,9 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(())
     })?;
     if json {
-        print::print(&in_json(&rows)?)?;
+        print::print(&print::in_json(&rows)?)?;
     }
     Ok(Outcome::Complete)
-}
-
-fn in_json(rows: &impl serde::Serialize) -> Result<String> {
-    let text = serde_json::to_string_pretty(rows)
-        .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-    Ok(text + "\n")
 }
 
 fn resolve(args: &Args) -> Options {

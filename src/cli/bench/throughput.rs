@@ -94,9 +94,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(())
     })?;
     if args.json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))?;
-        print::print(&(text + "\n"))?;
+        print::print(&print::in_json(&rows)?)?;
     } else {
         print::print(table::FOOTING)?;
     }

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::BufReader;
 
+use super::super::WHITE;
 use super::super::axis::Scale;
+use super::curve::COLOURS;
 use super::*;
 
 fn panel(points: Vec<(f64, f64)>) -> Panel {

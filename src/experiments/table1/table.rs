@@ -1,0 +1,114 @@
+//! The rows of table 1 as they are read: medians as text and as curves.
+
+use super::super::contender::Contender;
+use super::super::study::Study;
+use super::{AUTHORS_NOISE, Case, METHODS, REAL_NOISE, Row, Subject};
+use crate::bench::processor;
+use crate::pictures::axis::{Axis, Scale};
+use crate::pictures::plot::{Curve, Panel, Plot, Style};
+use crate::statistics::median;
+
+/// What the paper reports for `linf` on its trained generator, in milliseconds.
+const PAPER_LINF_TRAINED: f64 = 500.0;
+
+/// The rows, as they are read.
+pub(super) struct Table<'a> {
+    pub subjects: &'a [Subject],
+    pub alone: &'a [Row],
+    pub batched: &'a [Row],
+    pub study: &'a Study<'a>,
+}
+
+impl Table<'_> {
+    fn of<'a>(&self, rows: &'a [Row], case: Case) -> impl Iterator<Item = &'a Row> {
+        let k = match case.subject {
+            Subject::Random(k) => k,
+            Subject::Trained => self.study.trained().network.code_length(),
+        };
+        rows.iter().filter(move |row| {
+            (row.network.as_str(), row.code_length) == (case.subject.name(), k)
+                && (row.noise, row.method) == (case.noise, case.method)
+        })
+    }
+
+    /// Median milliseconds an observation.
+    fn time(&self, rows: &[Row], case: Case) -> f64 {
+        median(self.of(rows, case).map(|row| row.milliseconds).collect())
+    }
+
+    fn found(&self, case: Case) -> f64 {
+        let found: Vec<f64> = self.of(self.alone, case).map(|row| row.found).collect();
+        found.iter().sum::<f64>() / found.len() as f64
+    }
+
+    pub fn plot(&self) -> Plot {
+        let panel = |(title, rows): (&str, &[Row])| {
+            let curve = |method: Contender, noise: f64, label: String, style| {
+                let at = |subject: &Subject| match subject {
+                    Subject::Random(k) => Some((*k as f64, self.time(rows, Case { subject: *subject, noise, method }))),
+                    Subject::Trained => None,
+                };
+                let points = self.subjects.iter().filter_map(at).collect();
+                Curve { label, points, colour: method.colour(), style }
+            };
+            let mut curves: Vec<Curve> =
+                METHODS.iter().map(|method| curve(*method, 0.0, method.to_string(), Style::Solid)).collect();
+            curves.push(curve(Contender::Linf, AUTHORS_NOISE, "linf, noise 1e-9".to_owned(), Style::Dashed));
+            Panel {
+                title: title.to_owned(),
+                horizontal: Axis { label: "code length k".to_owned(), scale: Scale::Linear, shows: vec![0.0] },
+                vertical: Axis {
+                    label: "median milliseconds an observation".to_owned(),
+                    scale: Scale::Logarithmic,
+                    shows: [self.alone, self.batched].into_iter().flatten().map(|row| row.milliseconds).collect(),
+                },
+                curves,
+            }
+        };
+        let threads = self.alone.first().map_or(0, |row| row.threads);
+        let machine = processor::name();
+        let batch = format!("{} in one batch", self.batched.first().map_or(0, |row| row.batch));
+        Plot {
+            title: format!(
+                "Time of an inversion without noise, random networks k-250-600\n{machine}, {threads} threads"
+            ),
+            panels: [("each alone", self.alone), (&batch, self.batched)].map(panel).to_vec(),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let batch = self.batched.first().map_or(0, |row| row.batch);
+        let mut text = format!(
+            "table1: median milliseconds an observation alone / in a batch of {batch} (share found again in %), {} threads of {}.",
+            self.alone.first().map_or(0, |row| row.threads),
+            processor::name(),
+        );
+        for &subject in self.subjects {
+            let name = match subject {
+                Subject::Random(k) => format!("random k = {k}"),
+                Subject::Trained => self.study.trained().name.clone(),
+            };
+            for noise in [0.0, AUTHORS_NOISE, REAL_NOISE] {
+                let cases = Case::of(subject).into_iter().filter(|case| case.noise == noise);
+                let told: Vec<String> = cases
+                    .map(|case| {
+                        let (alone, batched) = (self.time(self.alone, case), self.time(self.batched, case));
+                        format!("{} {alone:.3} / {batched:.3} ({:.0})", case.method, 100.0 * self.found(case))
+                    })
+                    .collect();
+                if !told.is_empty() {
+                    text.push_str(&format!("\n  {name}, noise {noise:e}: {}", told.join(", ")));
+                }
+            }
+        }
+        let linf = |noise| self.time(self.batched, Case { subject: Subject::Trained, noise, method: Contender::Linf });
+        text.push_str(&format!(
+            "\nThe paper gives 0.5 s an image for linf on its trained generator, on its authors' machine; here in a batch it is \
+             1/{:.0} of that without noise, 1/{:.0} at noise {AUTHORS_NOISE:e}, 1/{:.0} at {REAL_NOISE}.",
+            PAPER_LINF_TRAINED / linf(0.0),
+            PAPER_LINF_TRAINED / linf(AUTHORS_NOISE),
+            PAPER_LINF_TRAINED / linf(REAL_NOISE),
+        ));
+        text
+    }
+}
