@@ -15,7 +15,7 @@ pub fn listen() {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             process::exit(130);
         }
-        print::note("stopping after the batches in hand; interrupt once more to stop at once");
+        print::note("stopping after what is in hand; interrupt once more to stop at once");
     });
 }
 

@@ -22,6 +22,7 @@ mod random_network;
 mod recover;
 mod recovery_picture;
 mod reproduce;
+mod subject_args;
 mod summary;
 
 use std::io::{self, Write};

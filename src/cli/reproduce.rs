@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use unrelu::error::{Error, Result};
 use unrelu::experiments::{Experiment, Options, Study, Watch};
-use unrelu::formats::network_file::load_network;
 
 use super::progress::Progress;
+use super::subject_args::SubjectArgs;
 use super::{Outcome, interrupt, print};
 
 /// Regenerate the paper's figures and table, with what goes beyond them
@@ -42,9 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
-    /// A trained generator in the place of the bundled one
-    #[arg(long, value_name = "FILE")]
-    network: Option<PathBuf>,
+    #[command(flatten)]
+    trained: SubjectArgs,
 
     /// Threads [default: as many as the machine lends]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -69,20 +68,18 @@ impl std::str::FromStr for What {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let network = args.network.as_ref().map(|path| -> Result<_> {
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
-        Ok((name, Arc::new(load_network(path, &Default::default())?)))
-    });
+    let network = args.trained.given()?.map(|(name, network)| (name, Arc::new(network)));
     let options = Options {
         out: args.out.clone(),
         quick: args.quick,
         seed: args.seed,
-        network: network.transpose()?,
+        network,
         threads: args.threads.map(usize::from),
     };
     interrupt::listen();
     let onlooker = Onlooker::default();
     let study = Study::open(options, &onlooker)?;
+    let mut refused = None;
     for experiment in &args.what.0 {
         let told = experiment.run(&study);
         onlooker.finish();
@@ -92,8 +89,16 @@ pub fn run(args: Args) -> Result<Outcome> {
                 print::note("what was done is recorded; the same command goes on from there");
                 return Err(Error::Cancelled);
             }
+            // What one experiment cannot do with this network is no reason not to do the others.
+            Err(error) if error.is_usage() && args.what.0.len() > 1 => {
+                print::note(&format!("{experiment}: {error}"));
+                refused.get_or_insert(error);
+            }
             Err(error) => return Err(error),
         }
+    }
+    if let Some(error) = refused {
+        return Err(error);
     }
     print::print(&format!("Data and pictures are in {}.\n", args.out.display()))?;
     Ok(Outcome::Complete)

@@ -6,6 +6,7 @@
 //! library's public calls.
 
 mod bounds;
+mod columns;
 mod conditioning;
 mod contender;
 mod determined;
@@ -14,6 +15,7 @@ mod figure2;
 mod figure3;
 mod figure4;
 mod figure6;
+mod folder;
 mod gallery;
 mod hardness;
 mod instance;

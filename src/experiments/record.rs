@@ -2,13 +2,14 @@
 //! goes on where it was.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::columns::columns;
 use crate::error::{Error, Result};
 
 /// An open record of rows of one kind.
@@ -24,33 +25,13 @@ impl<R: Serialize + DeserializeOwned> Record<R> {
     /// the last whole group of `group`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for a file that holds other rows.
+    /// [`Error::Io`]; [`Error::Input`] for a file that holds anything else, which stays as it is.
     pub fn open(path: &Path, group: usize) -> Result<(Self, Vec<R>)> {
-        let file = File::options().create(true).read(true).append(true).open(path);
+        let (rows, length) = read(path, group)?;
+        let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|error| Error::io(path, "open", error))?;
-        let text = fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let mut reader = csv::Reader::from_reader(whole.as_bytes());
-        let mut rows = Vec::new();
-        // Where the last whole group, or the header, ends.
-        let headed = reader.headers().is_ok_and(|headers| !headers.is_empty());
-        let mut kept = reader.position().byte();
-        let mut records = reader.records();
-        while let Some(record) = records.next() {
-            let foreign = |error: csv::Error| {
-                let expected = "rows as this experiment writes them";
-                Error::input(path.display(), error.to_string(), expected, "move the file away, or give another --out")
-            };
-            let record = record.map_err(foreign)?;
-            let headers = records.reader_mut().headers().map_err(foreign)?.clone();
-            rows.push(record.deserialize::<R>(Some(&headers)).map_err(foreign)?);
-            if rows.len().is_multiple_of(group) {
-                kept = records.reader().position().byte();
-            }
-        }
-        rows.truncate(rows.len() / group * group);
-        file.set_len(if headed { kept } else { 0 }).map_err(|error| Error::io(path, "cut", error))?;
-        Ok((Record { path: path.to_owned(), file, headed, rows: PhantomData }, rows))
+        file.set_len(length).map_err(|error| Error::io(path, "cut", error))?;
+        Ok((Record { path: path.to_owned(), file, headed: length > 0, rows: PhantomData }, rows))
     }
 
     /// Appends a row.
@@ -65,6 +46,41 @@ impl<R: Serialize + DeserializeOwned> Record<R> {
         self.headed = true;
         self.file.write_all(&bytes).and_then(|()| self.file.flush()).map_err(failed)
     }
+}
+
+/// The rows of the file at `path`, up to the last whole group, and the bytes that they and the header take.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Input`] for a file that holds anything else.
+pub fn read<R: DeserializeOwned>(path: &Path, group: usize) -> Result<(Vec<R>, u64)> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        other => other.map_err(|error| Error::io(path, "read", error))?,
+    };
+    let header = columns::<R>().join(",") + "\n";
+    if header.starts_with(&text) {
+        return Ok((Vec::new(), 0));
+    }
+    let foreign = |found: String| {
+        let fix = "move the file away, or give another --out";
+        Error::input(path.display(), found, format!("rows of {}", header.trim_end()), fix)
+    };
+    if !text.starts_with(&header) {
+        return Err(foreign(text.lines().next().unwrap_or_default().to_owned()));
+    }
+    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+    let mut reader = csv::Reader::from_reader(whole.as_bytes());
+    let mut rows = Vec::new();
+    let mut kept = header.len() as u64;
+    let mut records = reader.deserialize::<R>();
+    while let Some(row) = records.next() {
+        rows.push(row.map_err(|error| foreign(error.to_string()))?);
+        if rows.len().is_multiple_of(group) {
+            kept = records.reader().position().byte();
+        }
+    }
+    rows.truncate(rows.len() / group * group);
+    Ok((rows, kept))
 }
 
 #[cfg(test)]
@@ -104,12 +120,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_something_else_are_refused() {
+    fn rows_of_something_else_are_refused_and_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs.csv");
-        fs::write(&path, "other,columns\n1,2\n").unwrap();
-        let error = Record::<Row>::open(&path, 1).err().unwrap().to_string();
-        assert!(error.contains("runs.csv") && error.contains("--out"), "{error}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "other,columns\n1,2\n");
+        let foreign =
+            ["other,columns\n1,2\n", "my own notes", "number,name,perhaps\n1,a,3\n", "name,number,perhaps,more\n"];
+        for text in foreign.into_iter().chain(["name,number,perhaps\na,one,3\n"]) {
+            fs::write(&path, text).unwrap();
+            let error = Record::<Row>::open(&path, 1).err().unwrap().to_string();
+            assert!(
+                error.contains("runs.csv") && error.contains("--out") && error.contains("name,number,perhaps"),
+                "{error}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use super::record::Record;
+use super::folder::{Folder, Settings};
+use super::record::{self, Record};
 use super::{Options, Watch};
 use crate::bench::subject::Subject;
 use crate::error::{Error, Result};
@@ -19,63 +20,30 @@ use crate::network::Network;
 use crate::pictures::plot::{Plot, write_plot};
 use crate::pictures::{Grid, write_grid};
 
-const SETTINGS: &str = "settings.json";
 /// What `all` calls the trained generator that comes with the program.
 const BUNDLED: &str = "trained";
 
 /// A folder with the settings that its runs were made with.
 pub struct Study<'a> {
     options: Options,
+    folder: Folder,
     trained: Subject,
     watch: &'a dyn Watch,
-}
-
-/// What may not change from one run into a folder to the next.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
-    unrelu: String,
-    quick: bool,
-    seed: u64,
-    network: String,
 }
 
 impl<'a> Study<'a> {
     /// Opens the folder.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for a folder whose runs were made with other settings.
+    /// Those of [`Folder::open`].
     pub fn open(options: Options, watch: &'a dyn Watch) -> Result<Self> {
         let trained = match &options.network {
             Some((name, network)) => Subject::new(name, Network::clone(network)),
             None => Subject::new(BUNDLED, bundled_generator()?),
         };
-        let settings = Settings {
-            unrelu: env!("CARGO_PKG_VERSION").to_owned(),
-            quick: options.quick,
-            seed: options.seed,
-            network: fingerprint(&trained.network),
-        };
-        if options.out.exists() && !options.out.is_dir() {
-            return Err(Error::Output {
-                path: options.out,
-                found: "is a file".to_owned(),
-                fix: "give the folder to write into with --out".to_owned(),
-            });
-        }
-        fs::create_dir_all(&options.out).map_err(|error| Error::io(&options.out, "create the folder", error))?;
-        let path = options.out.join(SETTINGS);
-        if path.exists() {
-            let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
-            let wanted = serde_json::to_string(&settings).unwrap_or_default();
-            if serde_json::from_str::<Settings>(&text).ok().as_ref() != Some(&settings) {
-                let fix = "give another --out, or go on with the version, seed and network of before";
-                return Err(Error::input(path.display(), text.trim(), wanted, fix));
-            }
-        } else {
-            let text = serde_json::to_string(&settings).unwrap_or_default() + "\n";
-            fs::write(&path, text).map_err(|error| Error::io(&path, "write", error))?;
-        }
-        Ok(Study { options, trained, watch })
+        let settings = Settings::new(options.quick, options.seed, &trained.network);
+        let folder = Folder::open(&options.out, &settings)?;
+        Ok(Study { options, folder, trained, watch })
     }
 
     /// `full`, or `quick` in a quick study.
@@ -106,7 +74,15 @@ impl<'a> Study<'a> {
 
     /// The file of this name in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.options.out.join(name)
+        self.folder.file(name)
+    }
+
+    /// The rows that `NAME.csv` has, in whole groups of `rows`.
+    ///
+    /// # Errors
+    /// Those of [`record::read`].
+    pub fn recorded<R: DeserializeOwned>(&self, name: &str, rows: usize) -> Result<Vec<R>> {
+        Ok(record::read(&self.file(&format!("{name}.csv")), rows)?.0)
     }
 
     /// Carries out the jobs that are not yet recorded in `NAME.csv`, on all threads; each makes `rows` rows, which are recorded in the
@@ -166,18 +142,20 @@ impl<'a> Study<'a> {
                 });
             }
             drop(send);
-            let listened = in_order(receive, first, |made: Vec<R>| {
+            // Jobs that are under way when it is cancelled are waited for, and not in vain.
+            in_order(receive, first, &stop, |made: Vec<R>| {
                 for row in made {
                     record.add(&row)?;
                     known.push(row);
                 }
                 self.watch.done(known.len());
-                if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-            });
-            stop.store(true, Ordering::Relaxed);
-            listened
+                if self.watch.cancelled() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                Ok(())
+            })
         })?;
-        Ok(known)
+        if known.len() < jobs.len() * rows { Err(Error::Cancelled) } else { Ok(known) }
     }
 
     /// Draws `plot` as `NAME.svg` and `NAME.png`.
@@ -213,10 +191,11 @@ impl<'a> Study<'a> {
     }
 }
 
-/// Hands what arrives to `take`, in the order of its places.
+/// Hands what arrives to `take`, in the order of its places, until all senders are gone or there is an error: then `stop` is set.
 fn in_order<T>(
     receive: mpsc::Receiver<(usize, Result<T>)>,
     first: usize,
+    stop: &AtomicBool,
     mut take: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
     let mut waiting = std::collections::BTreeMap::new();
@@ -224,23 +203,14 @@ fn in_order<T>(
     for (place, made) in receive {
         waiting.insert(place, made);
         while let Some(made) = waiting.remove(&wanted) {
-            take(made?)?;
+            if let Err(error) = made.and_then(&mut take) {
+                stop.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
             wanted += 1;
         }
     }
     Ok(())
-}
-
-/// Of the weights and everything else that makes a network.
-fn fingerprint(network: &Network) -> String {
-    let mut hash = blake3::Hasher::new();
-    for layer in network.layers() {
-        hash.update(format!("{:?} {:?}", layer.weight.shape(), layer.activation).as_bytes());
-        layer.weight.iter().chain(layer.bias.iter()).for_each(|entry| {
-            hash.update(&entry.to_le_bytes());
-        });
-    }
-    hash.finalize().to_hex().as_str()[..16].to_owned()
 }
 
 #[cfg(test)]

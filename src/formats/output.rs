@@ -238,7 +238,11 @@ fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
     }
 }
 
-fn lock(path: &Path, file: &File) -> Result<()> {
+/// Takes the lock on `file`, which stands for `path`, until it is closed.
+///
+/// # Errors
+/// [`Error::Output`] if another run has it.
+pub fn lock(path: &Path, file: &File) -> Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(Error::Output {
             path: path.to_owned(),

@@ -5,7 +5,7 @@ use unrelu::bench::accuracy::{self, Options, table};
 use unrelu::error::Result;
 use unrelu::random::Noise;
 
-use super::subjects::SubjectArgs;
+use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
 /// How near each method comes to what the data tell, by noise, and in what time

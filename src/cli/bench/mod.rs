@@ -3,7 +3,6 @@
 mod accuracy;
 mod lp;
 mod recovery;
-mod subjects;
 mod throughput;
 
 use unrelu::error::Result;

@@ -5,7 +5,7 @@ use unrelu::bench::recovery::contest::Contestant;
 use unrelu::bench::recovery::{self, Options, table, warm};
 use unrelu::error::Result;
 
-use super::subjects::SubjectArgs;
+use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
 /// Codes from linear measurements: every way on the same ones, beside what they determine

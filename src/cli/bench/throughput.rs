@@ -11,7 +11,7 @@ use unrelu::formats::output::{check_free, refuse_overlap};
 use unrelu::pictures::plot::write_plot;
 use unrelu::pictures::throughput::plot;
 
-use super::subjects::SubjectArgs;
+use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
 /// The CPU against the GPU, transfers included: forward passes, classification, descent, whole inversions by size of the batch

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
+use serde::{Deserialize, Serialize};
+
 use super::*;
 
 struct Onlooker {
@@ -54,6 +56,7 @@ fn an_interrupted_experiment_goes_on_where_it_was() {
     let impatient = Onlooker::patient(20);
     let study = Study::open(options(folder.path()), &impatient).unwrap();
     assert!(matches!(study.runs("runs", &jobs, 2, work), Err(Error::Cancelled)));
+    drop(study);
     let done = impatient.done.load(Ordering::Relaxed);
     assert!((20..80).contains(&done), "{done}");
     // What was under way when it stopped is the only work that is done twice.
@@ -94,6 +97,16 @@ fn other_settings_are_refused() {
     let onlooker = Onlooker::patient(usize::MAX);
     Study::open(options(folder.path()), &onlooker).unwrap();
     Study::open(Options { threads: None, ..options(folder.path()) }, &onlooker).unwrap();
+    // While another study is there, and where there is something else.
+    let other = Study::open(options(folder.path()), &onlooker).unwrap();
+    let error = Study::open(options(folder.path()), &onlooker).err().unwrap();
+    assert!(error.is_usage() && error.to_string().contains("another run"), "{error}");
+    drop(other);
+    let taken = folder.path().join("taken");
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("figure1.png"), "mine").unwrap();
+    let error = Study::open(options(&taken), &onlooker).err().unwrap();
+    assert!(error.is_usage() && error.to_string().contains("figure1.png"), "{error}");
     let error = Study::open(Options { seed: 6, ..options(folder.path()) }, &onlooker).err().unwrap();
     assert!(error.is_usage() && error.to_string().contains("settings.json"), "{error}");
 }

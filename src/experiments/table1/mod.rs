@@ -17,7 +17,7 @@ use super::contender::{Contender, descent_on_random, descent_on_trained};
 use super::instance::{Instance, SUCCESS};
 use super::study::Study;
 use crate::batch::Inverter;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::random::{Noise, random_network};
 use table::Table;
@@ -191,10 +191,24 @@ pub fn run(study: &Study) -> Result<String> {
         let cases = subjects.iter().flat_map(|subject| Case::of(*subject));
         cases.flat_map(|case| (0..indices(case)).map(move |index| Job { case, index })).collect()
     };
+    same_threads(study, &study.recorded(NAME, 1)?)?;
     let alone = study.runs_one_by_one(NAME, &jobs(&|_| count / CHUNK), CHUNK as usize, |job| job.alone(study))?;
     let batched = study
         .runs_one_by_one("table1-batch", &jobs(&|case| case.repetitions(study)), 1, |job| job.batch(study, count))?;
     let table = Table { subjects: &subjects, alone: &alone, batched: &batched, study };
     study.draw(NAME, &table.plot())?;
     study.tell(NAME, table.text())
+}
+
+/// Times with another number of threads are no times for the same medians.
+fn same_threads(study: &Study, recorded: &[Row]) -> Result<()> {
+    match recorded.iter().find(|row| row.threads != study.threads()) {
+        None => Ok(()),
+        Some(row) => Err(Error::input(
+            study.file("table1.csv").display(),
+            format!("times with {} threads", row.threads),
+            format!("times with {}, as now", study.threads()),
+            format!("go on with --threads {}, or give another --out", row.threads),
+        )),
+    }
 }

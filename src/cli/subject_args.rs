@@ -1,15 +1,15 @@
-//! The network that a table is about, where it is not the usual ones.
+//! The network that a table or an experiment is about, where it is not the usual one.
 
 use std::path::PathBuf;
 
 use unrelu::bench::subject::Subject;
 use unrelu::error::Result;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::network::Activation;
+use unrelu::network::{Activation, Network};
 
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {
-    /// This network, .safetensors, .pth or .pt, instead of the usual two
+    /// This network, .safetensors, .pth or .pt, instead of the usual ones
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
 
@@ -29,7 +29,15 @@ pub struct SubjectArgs {
 impl SubjectArgs {
     /// The network that was given, or the usual ones.
     pub fn subjects(&self) -> Result<Vec<Subject>> {
-        let Some(path) = &self.network else { return Subject::usual() };
+        match self.given()? {
+            None => Subject::usual(),
+            Some((name, network)) => Ok(vec![Subject::new(&name, network)]),
+        }
+    }
+
+    /// The network that was given, and the name of its file.
+    pub fn given(&self) -> Result<Option<(String, Network)>> {
+        let Some(path) = &self.network else { return Ok(None) };
         let options = NetworkOptions {
             layers: self.layers.clone(),
             activation: self.activation,
@@ -37,6 +45,6 @@ impl SubjectArgs {
         };
         let network = load_network(path, &options)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Ok(vec![Subject::new(&name, network)])
+        Ok(Some((name.into_owned(), network)))
     }
 }

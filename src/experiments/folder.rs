@@ -1,0 +1,107 @@
+//! The folder of a study: its settings in `settings.json`, which what is recorded there was made with, locked while a study is open.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Experiment;
+use crate::error::{Error, Result};
+use crate::formats::output::{OutputFile, lock};
+use crate::network::Network;
+
+const SETTINGS: &str = "settings.json";
+/// Raised when the runs or the columns of any experiment change, so that rows of before are not taken for rows of now.
+const RECORDS: u32 = 1;
+
+/// What may not change from one run into a folder to the next.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    unrelu: String,
+    records: u32,
+    quick: bool,
+    seed: u64,
+    network: String,
+}
+
+impl Settings {
+    /// Those of this program.
+    pub fn new(quick: bool, seed: u64, trained: &Network) -> Self {
+        let unrelu = env!("CARGO_PKG_VERSION").to_owned();
+        Settings { unrelu, records: RECORDS, quick, seed, network: fingerprint(trained) }
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// An open folder; no other study has it.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Holds the lock.
+    _settings: File,
+}
+
+impl Folder {
+    /// Opens it, or makes it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`] for a file, for a folder that holds
+    /// files of an experiment's names but not of a study, and for one that another study has open; [`Error::Io`].
+    pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
+        let refused =
+            |found: &str, fix: &str| Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() };
+        if path.exists() && !path.is_dir() {
+            return Err(refused("is a file", "give the folder to write into with --out"));
+        }
+        fs::create_dir_all(path).map_err(|error| Error::io(path, "create the folder", error))?;
+        let file = path.join(SETTINGS);
+        if !file.exists() {
+            if let Some(name) = stranger(path) {
+                let found = format!("holds {name}, but no {SETTINGS}");
+                return Err(refused(&found, "give another --out: that file would be replaced"));
+            }
+            // Whole or not at all.
+            let mut output = OutputFile::create(&file, false)?;
+            output.append((settings.text() + "\n").as_bytes())?;
+            output.finish()?;
+        }
+        let opened = File::open(&file).map_err(|error| Error::io(&file, "open", error))?;
+        lock(path, &opened)?;
+        let text = fs::read_to_string(&file).map_err(|error| Error::io(&file, "read", error))?;
+        if serde_json::from_str::<Settings>(&text).ok().as_ref() != Some(settings) {
+            let fix = "give another --out, or the --quick, --seed, --network and version of before";
+            let found = if text.trim().is_empty() { "nothing" } else { text.trim() };
+            return Err(Error::input(file.display(), found, settings.text(), fix));
+        }
+        Ok(Folder { path: path.to_owned(), _settings: opened })
+    }
+
+    /// The file of this name in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+/// A file that an experiment would write.
+fn stranger(folder: &Path) -> Option<String> {
+    let names = Experiment::ALL
+        .iter()
+        .flat_map(|experiment| ["csv", "svg", "png", "txt"].map(|ending| format!("{experiment}.{ending}")));
+    let mut names = names;
+    names.find(|name| folder.join(name).exists())
+}
+
+/// Of the weights and everything else that makes a network.
+fn fingerprint(network: &Network) -> String {
+    let mut hash = blake3::Hasher::new();
+    for layer in network.layers() {
+        hash.update(format!("{:?} {:?}", layer.weight.shape(), layer.activation).as_bytes());
+        layer.weight.iter().chain(layer.bias.iter()).for_each(|entry| {
+            hash.update(&entry.to_le_bytes());
+        });
+    }
+    hash.finalize().to_hex().as_str()[..16].to_owned()
+}
