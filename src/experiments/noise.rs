@@ -154,6 +154,13 @@ fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     levels.into_iter().map(|level| (level, median(errors(level)))).collect()
 }
 
+/// A little to the left or to the right, so that runs of one level do not lie on one line.
+fn scattered(run: usize) -> f64 {
+    // Multiples of the golden ratio fill the interval evenly, however many they are.
+    let share = (run as f64 * 0.618_033_988_749_895).fract();
+    1.1_f64.powf(share - 0.5)
+}
+
 /// Of the medians, where the noise leaves most of the image as it is.
 fn slope(runs: &[(f64, f64)]) -> f64 {
     exponent(&medians(runs).into_iter().filter(|(level, _)| *level < SMALL).collect::<Vec<_>>())
@@ -167,7 +174,8 @@ fn plot(rows: &[Row], subject: &str) -> Plot {
             // The methods' runs side by side, so that none hides another.
             let aside = 1.14_f64.powf(place as f64 - (METHODS.len() - 1) as f64 / 2.0);
             let runs = points(rows, law, method);
-            let beside = runs.iter().map(|(level, error)| (level * aside, *error)).collect();
+            let beside = runs.iter().enumerate();
+            let beside = beside.map(|(run, (level, error))| (level * aside * scattered(run), *error)).collect();
             let colour = method.colour();
             dots.push(Curve { label: String::new(), points: beside, colour, style: Style::Dots });
             lines.push(Curve { label: method.to_string(), points: medians(&runs), colour, style: Style::Solid });
