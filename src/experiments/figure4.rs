@@ -20,9 +20,10 @@ pub fn run(study: &Study) -> Result<String> {
     // Enough for projected gradient descent to have a chance, fewer than there are pixels.
     let pixels = network.observation_length();
     let projections = (pixels / 4).max(2 * network.code_length()).min(pixels);
+    let plural = if projections == 1 { "" } else { "s" };
     let measured = [
         (Case::Hidden(hidden), format!("{:.0} % of the pixels hidden", 100.0 * hidden)),
-        (Case::Gaussian(projections), format!("{projections} random projections")),
+        (Case::Gaussian(projections), format!("{projections} random projection{plural}")),
     ];
     let ways = [
         Recovery::Layerwise,

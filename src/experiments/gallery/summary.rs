@@ -63,13 +63,20 @@ impl Gallery {
             " Errors are those of the images, relative; recovered is an image up to {SUCCESS:.0e}. An image is pinned down where, to first \
              order at the truth, whatever changes it changes what was observed (rank A G' = rank G'), a code where that has full rank; \
              other images and codes further off may fit as well. Determined layer by layer is the stronger condition of the linear \
-             programs: the active rows that were seen determine the last hidden layer, and so on down to the code. Where they do not, an \
-             answer may be marked `solved` and still be another one: its program has many solutions, often with the hidden units at 0 \
-             that nothing asks for, and the code 0 is a black image without biases."
+             programs: the active rows that were seen determine the last hidden layer, and so on down to the code. Where they do not, a \
+             program can have many solutions, and an answer that is marked `solved` may be another code than the truth's."
         );
+        let nothing = rows.iter().filter(|row| !row.success && is_zero(&row.code)).count();
+        if nothing > 0 {
+            text.push_str(&format!(
+                " The answer is the code 0, where the truth is not, {nothing} times: its image is black in a generator without biases."
+            ));
+        }
         let black = self.images.column_iter().filter(|image| image.iter().all(|pixel| *pixel == 0.0)).count();
         if black > 0 {
-            text.push_str(&format!(" Of the {count} images {black} are 0 in every pixel; of these 0 is an error of 0, anything else infinite."));
+            text.push_str(&format!(
+                " Of the {count} images {black} are 0 in every pixel; for these the image 0 has an error of 0, any other an infinite one."
+            ));
         }
         for block in &self.blocks {
             let first = || of(rows, &block.name, self.methods.first().copied().unwrap_or_default());
@@ -104,6 +111,11 @@ impl Gallery {
              pinned down, {by_layers} of those determined layer by layer){nearer}; {seconds:.3} s each"
         )
     }
+}
+
+/// Whether a record's code is 0 in every entry.
+fn is_zero(code: &str) -> bool {
+    !code.is_empty() && code.split_whitespace().all(|entry| entry.parse() == Ok(0.0))
 }
 
 fn of<'a>(rows: &'a [Row], case: &'a str, method: &'a str) -> impl Iterator<Item = &'a Row> {
