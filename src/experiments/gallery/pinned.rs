@@ -14,7 +14,7 @@ const RANK_SHARE: f64 = 1e-10;
 /// What is pinned down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pinned {
-    /// `rank A G'(z*) = rank G'(z*)`: what was observed changes with everything that changes the image.
+    /// `rank A G'(z*) = rank G'(z*)`: what was observed changes with everything that changes the image. Never so where nothing was.
     pub image: bool,
     /// `rank A G'(z*) = k`.
     pub code: bool,
@@ -35,7 +35,8 @@ impl Pinned {
         }
         let (all, seen) = (rank(jacobian), rank(observed));
         let layers = matrix.is_none() && layers_are_determined(network, code, observation);
-        Pinned { image: seen == all, code: seen == code.len(), layers }
+        let anything = observation.iter().any(|y| !y.is_nan());
+        Pinned { image: anything && seen == all, code: seen == code.len(), layers }
     }
 }
 
@@ -116,8 +117,9 @@ mod tests {
         let nan = f64::NAN;
         assert_eq!(of(&network, &[1.0, 2.0], &[3.0, nan, nan], None), [true, false, false]);
         assert_eq!(of(&network, &[1.0, 2.0], &[nan, nan, nan], None), [false; 3]);
-        // The unit is off: the image is black, here and nearby, whatever is seen.
+        // The unit is off: the image is black, here and nearby, whichever pixel is seen.
         assert_eq!(of(&network, &[-1.0, -2.0], &[nan, nan, 0.0], None), [true, false, false]);
+        assert_eq!(of(&network, &[-1.0, -2.0], &[nan, nan, nan], None), [false; 3]);
     }
 
     #[test]

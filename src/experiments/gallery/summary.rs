@@ -106,9 +106,14 @@ impl Gallery {
             .filter_map(|other| Some(format!("than {other:?} {}", self.nearer(rows, case, method, other)?)))
             .collect();
         let nearer = if nearer.is_empty() { String::new() } else { format!("; nearer {}", nearer.join(", ")) };
+        let of_these = if recovered == 0 {
+            String::new()
+        } else {
+            format!(" ({pinned} of the pinned down, {by_layers} of the determined)")
+        };
         format!(
-            "\n    {method:<widest$}  error: median {median:.1e}, 90 % up to {percentile_90:.1e}; recovered {recovered} ({pinned} of those \
-             pinned down, {by_layers} of those determined layer by layer){nearer}; {seconds:.3} s each"
+            "\n    {method:<widest$}  error: median {median:.1e}, 90 % up to {percentile_90:.1e}; recovered {recovered}{of_these}{nearer}; \
+             {seconds:.3} s each"
         )
     }
 }

@@ -97,6 +97,8 @@ fn rows_agree_with_errors_computed_from_their_codes() {
     let tally = gallery.tally(&rows, "whole", "linf").unwrap();
     let recovered = rows.iter().filter(|row| row.case == "whole" && row.success).count();
     assert_eq!((tally.recovered, tally.pinned, tally.by_layers), (recovered, recovered, recovered));
+    let words = format!("recovered {recovered} ({recovered} of the pinned down, {recovered} of the determined);");
+    assert!(gallery.summary(&rows).contains(&words), "{}", gallery.summary(&rows));
 }
 
 #[test]
