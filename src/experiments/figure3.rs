@@ -3,25 +3,56 @@
 
 use std::sync::Arc;
 
-use super::contender::{Contender, descent_on_trained};
-use super::gallery::{Block, Gallery, Row, timed};
+use super::contender::Contender;
+use super::gallery::{Block, Descent, Gallery, Row, timed};
 use super::study::Study;
-use crate::batch::Inverter;
+use crate::batch::{Inverter, Options};
+use crate::descent::DescentOptions;
 use crate::error::Result;
 use crate::random::Noise;
 
 const NAME: &str = "figure3";
-const METHODS: [Contender; 4] = [Contender::Linf, Contender::L1, Contender::Descent, Contender::Best];
+/// What its seeds begin with: 1 and the number of the figure.
+const SEED: u64 = 13;
 /// Variances of the noise: the paper's, and a tenth and a hundredth of its size.
 const VARIANCES: [f64; 3] = [0.3, 3e-3, 3e-5];
 
+/// A method that takes part.
+#[derive(Clone, Copy)]
+enum Denoiser {
+    Of(Contender, &'static str),
+    Descent(Descent),
+}
+
+const METHODS: [Denoiser; 5] = [
+    Denoiser::Of(Contender::Linf, "linf"),
+    Denoiser::Of(Contender::L1, "l1"),
+    Denoiser::Descent(Descent::Paper),
+    Denoiser::Descent(Descent::Adam),
+    Denoiser::Of(Contender::Best, "best"),
+];
+
+impl Denoiser {
+    /// For noise of this deviation.
+    fn options(self, study: &Study, deviation: f64, image: usize) -> Options {
+        let (contender, descent) = match self {
+            Denoiser::Of(contender, _) => (contender, DescentOptions::default()),
+            Denoiser::Descent(descent) => (Contender::Descent, descent.options(study, SEED, image)),
+        };
+        contender.options(deviation, descent, 1)
+    }
+}
+
 /// Denoising.
 pub fn run(study: &Study) -> Result<String> {
-    let methods = ["linf", "l1", "descent", "best"];
-    let mut gallery = Gallery::new(study, 3, study.pick(100, 8), &methods)?;
+    let labels = METHODS.map(|method| match method {
+        Denoiser::Of(_, label) => label,
+        Denoiser::Descent(descent) => descent.label(),
+    });
+    let mut gallery = Gallery::new(study, SEED, study.pick(100, 8), &labels)?;
     for variance in VARIANCES {
         let mut noisy = gallery.images().clone();
-        let seed = study.seed(&[3, variance.to_bits()]);
+        let seed = study.seed(&[SEED, variance.to_bits()]);
         for (index, mut image) in (0..).zip(noisy.column_iter_mut()) {
             Noise::Gaussian(variance.sqrt()).apply(seed, index, image.as_mut_slice());
         }
@@ -34,23 +65,24 @@ pub fn run(study: &Study) -> Result<String> {
         });
     }
     let rows = gallery.recover(study, NAME, |block, observation, image, method| {
-        let mut descent = descent_on_trained(study.seed(&[3, 1, image as u64]));
-        descent.iterations = study.pick(descent.iterations, 1000);
-        let options = METHODS[method].options(VARIANCES[block].sqrt(), descent, 1);
+        let options = METHODS[method].options(study, VARIANCES[block].sqrt(), image);
         let inverter = Inverter::new(Arc::clone(gallery.network()), options)?;
         timed(|| inverter.invert(observation))
     })?;
     study.draw_grid(NAME, &gallery.grid("Denoising: the trained generator, Gaussian noise", &rows))?;
-    study.tell(NAME, text(&gallery, &rows))
+    study.tell(NAME, text(study, &gallery, &rows))
 }
 
-fn text(gallery: &Gallery, rows: &[Row]) -> String {
+fn text(study: &Study, gallery: &Gallery, rows: &[Row]) -> String {
     let own = (0..VARIANCES.len()).map(|block| format!("{:.1e}", gallery.observed_error(block))).collect::<Vec<_>>();
+    let pixels = gallery.images();
+    let size = (pixels.norm_squared() / pixels.len() as f64).sqrt();
     format!(
-        "figure3: denoising, of Gaussian noise: the paper's variance of 0.3, and a tenth and a hundredth of its standard deviation. The \
-         scale of the pixels is the generator's own: in the bundled one's images blank paper is 0 and ink around 1, so that a deviation \
-         of 0.55 in every pixel is louder than the image. The noisy images themselves have errors of {} (medians).{}",
+        "figure3: denoising, of Gaussian noise: the paper's variance of 0.3, and a tenth and a hundredth of its standard deviation, 0.55. \
+         The scale of the pixels is the generator's own: the root mean square of those of these images is {size:.2}. The noisy images \
+         themselves have errors of {} (medians). {}{}",
         own.join(", "),
+        Descent::in_words(study),
         gallery.summary(rows)
     )
 }

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use super::contender::descent_on_trained;
-use super::gallery::{Block, Gallery, timed, within_reach};
+use super::gallery::{Block, Descent, Gallery, Outcome, Shared, timed, within_reach};
 use super::study::Study;
 use crate::batch::{self, Method};
 use crate::bench::recovery::case::Case;
@@ -13,7 +12,8 @@ use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::lp::formulation::Method as Formulation;
 use crate::lp::layer::LayerOptions;
-use crate::recover::operators::shown;
+use crate::network::{Activation, Network};
+use crate::recover::operators::{Operator, shown};
 use crate::recover::{self, ProjectedOptions, Recoverer, Way};
 
 /// A way to recover an image.
@@ -27,8 +27,8 @@ pub enum Recovery {
     ProjectedL1,
     /// With Algorithm 1 and refinement: the nearest image that it leads to, by Euclid's distance.
     ProjectedRefined,
-    /// Gradient descent on the codes, as the paper sets its baseline up.
-    Descent,
+    /// Gradient descent on the codes.
+    Descent(Descent),
     /// `min ½‖A G(z) − y‖²` from many starts.
     Search,
 }
@@ -40,42 +40,57 @@ impl Recovery {
             Recovery::ProjectedLinf => "PGD, linf",
             Recovery::ProjectedL1 => "PGD, l1",
             Recovery::ProjectedRefined => "PGD, linf refined",
-            Recovery::Descent => "descent",
+            Recovery::Descent(descent) => descent.label(),
             Recovery::Search => "search",
         }
     }
 
-    fn options(self, study: &Study, case: Case, image: usize) -> recover::Options {
-        let layerwise = |method| Method::Layerwise(LayerOptions { method, ..LayerOptions::default() });
-        // A step of 1 puts the seen pixels in their places.
-        let step = if case.is_mask() { 1.0 } else { 0.5 };
-        // A projection takes seconds on the largest networks.
-        let projected = |iterations| {
-            let iterations = within_reach(&study.trained().network, iterations);
-            Way::Projected(ProjectedOptions { step, iterations, ..Default::default() })
-        };
-        let iterations = study.pick(300, 100);
-        let (way, method, refine) = match self {
-            Recovery::Layerwise => (Way::Direct, layerwise(Formulation::Linf), false),
-            Recovery::ProjectedLinf => (projected(iterations), layerwise(Formulation::Linf), false),
+    /// Most iterations of projected gradient descent, for those that are such: fewer on large networks, where a projection takes seconds.
+    fn projections(self, study: &Study) -> Option<usize> {
+        let small = match self {
+            Recovery::ProjectedLinf | Recovery::ProjectedRefined => study.pick(300, 100),
             // Where it arrives it does so in ten iterations, and each takes as long as many of linf.
-            Recovery::ProjectedL1 => (projected(study.pick(30, 10)), layerwise(Formulation::L1), false),
-            Recovery::ProjectedRefined => (projected(iterations), layerwise(Formulation::Linf), true),
-            Recovery::Descent => {
-                let mut descent = descent_on_trained(study.seed(&[4, 1, image as u64]));
-                descent.iterations = study.pick(descent.iterations, 1000);
-                (Way::Direct, Method::Descent(descent), false)
+            Recovery::ProjectedL1 => study.pick(30, 10),
+            Recovery::Layerwise | Recovery::Descent(_) | Recovery::Search => return None,
+        };
+        Some(within_reach(&study.trained().network, small))
+    }
+
+    /// `first`: what the seeds begin with.
+    fn options(self, study: &Study, case: Case, first: u64, image: usize) -> recover::Options {
+        let layerwise = |method| Method::Layerwise(LayerOptions { method, ..LayerOptions::default() });
+        let (method, refine) = match self {
+            Recovery::Layerwise | Recovery::ProjectedLinf | Recovery::Search => (layerwise(Formulation::Linf), false),
+            Recovery::ProjectedL1 => (layerwise(Formulation::L1), false),
+            Recovery::ProjectedRefined => (layerwise(Formulation::Linf), true),
+            Recovery::Descent(descent) => (Method::Descent(descent.options(study, first, image)), false),
+        };
+        let way = match (self, self.projections(study)) {
+            (Recovery::Search, _) => Way::Search(BestOptions::default()),
+            (_, None) => Way::Direct,
+            (_, Some(iterations)) => {
+                // A step of 1 puts the seen pixels in their places.
+                let step = if case.is_mask() { 1.0 } else { 0.5 };
+                Way::Projected(ProjectedOptions { step, iterations, ..Default::default() })
             }
-            Recovery::Search => (Way::Search(BestOptions::default()), layerwise(Formulation::Linf), false),
         };
         let threads = Some(1);
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
         recover::Options { way, inversion }
     }
 
-    /// Layers are not determined by what is not pixels.
-    fn takes_part(self, case: Case) -> bool {
-        self != Recovery::Layerwise || case.is_mask()
+    /// Why it cannot recover from such measurements; nothing where it can.
+    fn obstacle(self, case: Case, network: &Network) -> Option<&'static str> {
+        let is_composed =
+            |activation: Activation| activation == Activation::Identity || activation.allowed_in_hidden_layers();
+        match self {
+            _ if case.is_mask() => None,
+            Recovery::Layerwise => Some("it works on pixels alone; what is not pixels determines no layer"),
+            Recovery::Descent(_) if !network.layers().last().is_some_and(|layer| is_composed(layer.activation)) => {
+                Some("descent does not go through a linear map of sigmoid or tanh outputs")
+            }
+            _ => None,
+        }
     }
 }
 
@@ -93,7 +108,7 @@ pub struct Sensing<'a> {
     pub ways: &'a [Recovery],
     /// Images, for each measurement.
     pub count: usize,
-    /// Tells its images from those of other figures.
+    /// What its seeds begin with; other experiments' begin with another.
     pub seed: u64,
 }
 
@@ -105,9 +120,10 @@ impl Sensing<'_> {
     pub fn run(&self, study: &Study) -> Result<String> {
         let labels: Vec<&str> = self.ways.iter().map(|way| way.label()).collect();
         let mut gallery = Gallery::new(study, self.seed, self.count, &labels)?;
-        let measured: Vec<_> = self.measured.iter().filter(|(case, _)| case.fits(study.trained())).collect();
-        for (case, caption) in &measured {
-            let operator = case.operator(gallery.network().observation_length())?;
+        let network = Arc::clone(gallery.network());
+        let mut measured: Vec<(Case, Arc<dyn Operator>)> = Vec::new();
+        for (case, caption) in self.measured.iter().filter(|(case, _)| case.fits(study.trained())) {
+            let operator: Arc<dyn Operator> = Arc::from(case.operator(network.observation_length())?);
             let mut observations = operator.apply(gallery.images());
             case.hide(&mut observations);
             gallery.observe(Block {
@@ -117,18 +133,34 @@ impl Sensing<'_> {
                 observations,
                 matrix: operator.matrix(),
             });
+            measured.push((*case, operator));
         }
         let rows = gallery.recover(study, self.name, |block, observation, image, way| {
-            let (case, way) = (measured[block].0, self.ways[way]);
-            if !way.takes_part(case) {
-                return Ok(None);
+            let ((case, operator), way) = (&measured[block], self.ways[way]);
+            if let Some(reason) = way.obstacle(*case, &network) {
+                return Ok(Outcome::NotTried(reason));
             }
-            let network = Arc::clone(gallery.network());
-            let operator = case.operator(network.observation_length())?;
-            let recoverer = Recoverer::new(network, operator, way.options(study, case, image))?;
+            let operator = Box::new(Shared(Arc::clone(operator)));
+            let recoverer =
+                Recoverer::new(Arc::clone(&network), operator, way.options(study, *case, self.seed, image))?;
             timed(|| recoverer.recover(observation))
         })?;
         study.draw_grid(self.name, &gallery.grid(self.title, &rows))?;
-        study.tell(self.name, format!("{}: {}{}", self.name, self.saying, gallery.summary(&rows)))
+        let text = format!("{}: {} {}{}", self.name, self.saying, self.methods_in_words(study), gallery.summary(&rows));
+        study.tell(self.name, text)
+    }
+
+    /// How the ways are set up.
+    fn methods_in_words(&self, study: &Study) -> String {
+        let projections = |way: &Recovery| Some(format!("\"{}\" up to {}", way.label(), way.projections(study)?));
+        let projections: Vec<String> = self.ways.iter().filter_map(projections).collect();
+        format!(
+            "PGD is projected gradient descent with the layer-wise inversion as the projection; its iterations: {}. {}",
+            projections.join(", "),
+            Descent::in_words(study)
+        )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,16 @@
 //!
 //! A record's row has the code that was found, so that pictures can be drawn from a record alone.
 
-mod determined;
+mod descents;
+mod pinned;
 mod shape;
+mod shared;
+mod summary;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 use serde::{Deserialize, Serialize};
 
 use super::instance::SUCCESS;
@@ -20,14 +23,14 @@ use crate::error::Result;
 use crate::network::Network;
 use crate::pictures::{Grid, Row as Images, usual_white};
 use crate::random::{Domain, normal_vector};
-use crate::statistics::{median, quantile};
+pub use descents::Descent;
+use pinned::Pinned;
 use shape::Shape;
+pub use shared::Shared;
 
 /// Images beside one another, of all blocks.
 const ACROSS: usize = 12;
-/// What the others are held against.
-const BASELINE: &str = "descent";
-/// The status of a method that cannot work on such observations.
+/// What the status of a method that cannot work on such observations begins with.
 const NOT_TRIED: &str = "not tried";
 /// Up to so many weights a network is small.
 const SMALL: usize = 50_000;
@@ -67,15 +70,19 @@ pub struct Row {
     pub image: usize,
     /// How it was recovered.
     pub method: String,
-    /// `‖G(z) − G(z*)‖ / ‖G(z*)‖`; infinite for a failure.
+    /// `‖G(z) − G(z*)‖ / ‖G(z*)‖`, 0 for the truth itself; infinite for a failure.
     pub image_error: f64,
-    /// `‖z − z*‖ / ‖z*‖`; infinite for a failure.
+    /// `‖z − z*‖ / ‖z*‖`, likewise.
     pub code_error: f64,
     /// Whether the image's error is at most [`SUCCESS`].
     pub success: bool,
-    /// Whether what was observed determines the code near the truth: the Jacobian has full rank there.
-    pub determined: bool,
-    /// As reports write it.
+    /// Whether what was observed pins the image down near the truth, to first order.
+    pub image_pinned: bool,
+    /// Whether it pins the code down.
+    pub code_pinned: bool,
+    /// Whether it determines the input of each layer, the last layer first: what inversion one layer at a time needs.
+    pub layers_determined: bool,
+    /// As reports write it; of a method that was not tried, the reason too.
     pub status: String,
     /// Of one thread, preparations not counted.
     pub seconds: f64,
@@ -83,31 +90,24 @@ pub struct Row {
     pub code: String,
 }
 
-/// What became of one method in one block.
-pub struct Tally {
-    /// Median of the images' relative error.
-    pub median: f64,
-    /// Its 90th percentile.
-    pub percentile_90: f64,
-    /// Images recovered.
-    pub recovered: usize,
-    /// Of those that are determined.
-    pub determined_recovered: usize,
-    /// Images that are nearer to the truth than descent's.
-    pub nearer: usize,
-    /// Median of the seconds.
-    pub seconds: f64,
+/// What a method makes of an observation.
+pub enum Outcome {
+    /// Codes, and how many seconds they took.
+    Found(InvertedBatch, f64),
+    /// It cannot work on such observations, for this reason.
+    NotTried(&'static str),
 }
 
 impl Gallery {
-    /// Images of codes N(0, I), drawn for `name`, that are to be recovered by `methods`; `count` of them, or fewer of a large network.
+    /// Images of codes N(0, I), drawn by a seed that begins with `first`, that are to be recovered by `methods`; `count` of them, or fewer
+    /// of a large network.
     ///
     /// # Errors
     /// [`crate::Error::Input`] for images too wide to be drawn.
-    pub fn new(study: &Study, name: u64, count: usize, methods: &[&'static str]) -> Result<Self> {
+    pub fn new(study: &Study, first: u64, count: usize, methods: &[&'static str]) -> Result<Self> {
         let network = Arc::clone(&study.trained().network);
         let shape = Shape::of(network.observation_length())?;
-        let (k, seed) = (network.code_length(), study.seed(&[name]));
+        let (k, seed) = (network.code_length(), study.seed(&[first]));
         let count = within_reach(&network, count).max(3).min(count);
         let codes: Vec<f64> = (0..count as u64).flat_map(|index| normal_vector(seed, Domain::Code, index, k)).collect();
         let codes = DMatrix::from_vec(k, count, codes);
@@ -131,7 +131,7 @@ impl Gallery {
     }
 
     /// Recovers all images in all blocks by all methods, `invert` one observation at a time: of a block by its place, an observation as a
-    /// column, which image it is, and a method by its place. It returns the seconds too, and nothing where a method cannot work.
+    /// column, which image it is, and a method by its place.
     ///
     /// # Errors
     /// Those of `invert` and of [`Study::runs`].
@@ -139,7 +139,7 @@ impl Gallery {
         &self,
         study: &Study,
         name: &str,
-        invert: impl Fn(usize, &DMatrix<f64>, usize, usize) -> Result<Option<(InvertedBatch, f64)>> + Sync,
+        invert: impl Fn(usize, &DMatrix<f64>, usize, usize) -> Result<Outcome> + Sync,
     ) -> Result<Vec<Row>> {
         let jobs: Vec<(usize, usize)> = (0..self.blocks.len())
             .flat_map(|block| (0..self.images.ncols()).map(move |image| (block, image)))
@@ -148,20 +148,34 @@ impl Gallery {
             let Block { name, observations, matrix, .. } = &self.blocks[block];
             let observation = observations.columns(image, 1).into_owned();
             let code = self.codes.column(image).into_owned();
-            let determined = determined::is_determined(&self.network, &code, observation.as_slice(), matrix.as_ref());
+            let pinned = Pinned::at(&self.network, &code, observation.as_slice(), matrix.as_ref());
             let row = |(place, method): (usize, &&str)| {
                 let (codes, status, seconds) = match invert(block, &observation, image, place)? {
-                    Some((found, seconds)) => {
+                    Outcome::Found(found, seconds) => {
                         let status = found.rows.first().map_or_else(String::new, |row| row.status.text());
                         (found.codes, status, seconds)
                     }
-                    None => (DMatrix::from_element(code.len(), 1, f64::NAN), NOT_TRIED.to_owned(), f64::NAN),
+                    Outcome::NotTried(reason) => {
+                        (DMatrix::from_element(code.len(), 1, f64::NAN), format!("{NOT_TRIED}: {reason}"), f64::NAN)
+                    }
                 };
                 let [image_error, code_error] = self.errors(image, &codes);
                 let entries: Vec<String> = codes.iter().map(f64::to_string).collect();
                 let success = image_error <= SUCCESS;
-                let (case, method, code) = (name.clone(), (*method).to_owned(), entries.join(" "));
-                Ok(Row { case, image, method, image_error, code_error, success, determined, status, seconds, code })
+                Ok(Row {
+                    case: name.clone(),
+                    image,
+                    method: (*method).to_owned(),
+                    image_error,
+                    code_error,
+                    success,
+                    image_pinned: pinned.image,
+                    code_pinned: pinned.code,
+                    layers_determined: pinned.layers,
+                    status,
+                    seconds,
+                    code: entries.join(" "),
+                })
             };
             self.methods.iter().enumerate().map(row).collect()
         })
@@ -170,12 +184,8 @@ impl Gallery {
     /// Relative errors of image and code.
     fn errors(&self, image: usize, code: &DMatrix<f64>) -> [f64; 2] {
         let found = forward(&self.network, 0..self.network.depth(), code);
-        let error = |found: &DMatrix<f64>, truth: &DMatrix<f64>| {
-            let truth = truth.column(image);
-            let error = (found.column(0) - truth).norm() / truth.norm();
-            if error.is_nan() { f64::INFINITY } else { error }
-        };
-        [error(&found, &self.images), error(code, &self.codes)]
+        let of = |found: &DMatrix<f64>, truths: &DMatrix<f64>| relative(&found.column(0), &truths.column(image));
+        [of(&found, &self.images), of(code, &self.codes)]
     }
 
     /// The first images of each block: the truth, what was observed, and what each method made of it.
@@ -220,63 +230,6 @@ impl Gallery {
         code.resize(self.network.code_length(), f64::NAN);
         code
     }
-
-    /// Median of the relative distance of a block's observations, as they are drawn, from the images.
-    pub fn observed_error(&self, block: usize) -> f64 {
-        let pairs = self.blocks[block].shown.column_iter().zip(self.images.column_iter());
-        median(pairs.map(|(shown, truth)| (shown - truth).norm() / truth.norm()).collect())
-    }
-
-    /// What became of a method in a block.
-    pub fn tally(&self, rows: &[Row], case: &str, method: &str) -> Tally {
-        let of = || rows.iter().filter(|row| row.case == case && row.method == method);
-        let errors = || of().map(|row| row.image_error).collect();
-        let baseline = |image| {
-            let is_it = |row: &&Row| row.case == case && row.method == BASELINE && row.image == image;
-            rows.iter().find(is_it).map_or(f64::NAN, |row| row.image_error)
-        };
-        Tally {
-            median: median(errors()),
-            percentile_90: quantile(errors(), 0.9),
-            recovered: of().filter(|row| row.success).count(),
-            determined_recovered: of().filter(|row| row.success && row.determined).count(),
-            nearer: of().filter(|row| row.image_error < baseline(row.image)).count(),
-            seconds: median(of().map(|row| row.seconds).collect()),
-        }
-    }
-
-    /// A line a block and method: what was recovered of how many, and the errors.
-    pub fn summary(&self, rows: &[Row]) -> String {
-        let count = self.images.ncols();
-        let widest = self.methods.iter().map(|method| method.len()).max().unwrap_or(0);
-        let mut text = format!(
-            " Errors are those of the images, relative; recovered is an image up to {SUCCESS:.0e}; determined, one whose Jacobian has full \
-             rank at the truth in what was observed."
-        );
-        for block in &self.blocks {
-            let of =
-                |method: &'static str| rows.iter().filter(move |row| row.case == block.name && row.method == method);
-            let determined = of(BASELINE).filter(|row| row.determined).count();
-            text.push_str(&format!("\n  {}: {count} images, {determined} of them determined", block.caption));
-            for method in &self.methods {
-                if of(method).all(|row| row.status == NOT_TRIED) {
-                    text.push_str(&format!("\n    {method:<widest$}  not tried: it works on pixels alone"));
-                    continue;
-                }
-                let Tally { median, percentile_90, recovered, determined_recovered, nearer, seconds } =
-                    self.tally(rows, &block.name, method);
-                text.push_str(&format!(
-                    "\n    {method:<widest$}  error: median {median:.1e}, 90 % up to {percentile_90:.1e}; recovered {recovered} \
-                     ({determined_recovered} of the determined)"
-                ));
-                if *method != BASELINE {
-                    text.push_str(&format!("; nearer than descent {nearer}"));
-                }
-                text.push_str(&format!("; {seconds:.3} s each"));
-            }
-        }
-        text
-    }
 }
 
 /// `number` on small networks; fewer on larger ones, in the measure of their weights.
@@ -285,12 +238,19 @@ pub fn within_reach(network: &Network, number: usize) -> usize {
     if weights > SMALL { (number * SMALL / weights).max(1) } else { number }
 }
 
+/// `‖found − truth‖ / ‖truth‖`: 0 where they are equal, though the truth be 0; infinite for what is not a number.
+fn relative(found: &DVectorView<f64>, truth: &DVectorView<f64>) -> f64 {
+    let distance = (found - truth).norm();
+    let error = if distance == 0.0 { 0.0 } else { distance / truth.norm() };
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
 /// Runs `work`, and says how long it took.
-pub fn timed(work: impl FnOnce() -> Result<InvertedBatch>) -> Result<Option<(InvertedBatch, f64)>> {
+pub fn timed(work: impl FnOnce() -> Result<InvertedBatch>) -> Result<Outcome> {
     let start = Instant::now();
     let found = work()?;
-    Ok(Some((found, start.elapsed().as_secs_f64())))
+    Ok(Outcome::Found(found, start.elapsed().as_secs_f64()))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,7 +9,11 @@ use crate::device::DeviceChoice;
 use crate::network::Activation;
 use crate::random::random_network;
 
-struct Nobody;
+/// The descent that others are held against; here in name only.
+const DESCENT: &str = Descent::Paper.label();
+
+/// Looks on and says nothing.
+pub(in crate::experiments) struct Nobody;
 
 impl Watch for Nobody {
     fn begin(&self, _: &str, _: usize, _: usize) {}
@@ -19,14 +23,19 @@ impl Watch for Nobody {
     }
 }
 
+/// A quick study of `network`.
+pub(in crate::experiments) fn quick(out: &Path, network: Network) -> Options {
+    let network = Some(("small".into(), Arc::new(network)));
+    Options { out: out.to_owned(), quick: true, seed: 5, network, threads: Some(2) }
+}
+
 fn options(out: &Path) -> Options {
-    let network = Arc::new(random_network(&[3, 8, 30], Activation::Relu, 2).unwrap());
-    Options { out: out.to_owned(), quick: true, seed: 5, network: Some(("small".into(), network)), threads: Some(2) }
+    quick(out, random_network(&[3, 8, 30], Activation::Relu, 2).unwrap())
 }
 
 /// Seven images, all pixels of them, and all but three: the second method is descent in name only, and never has an answer.
 fn gallery(study: &Study) -> Gallery {
-    let mut gallery = Gallery::new(study, 1, 7, &["linf", BASELINE]).unwrap();
+    let mut gallery = Gallery::new(study, 1, 7, &["linf", DESCENT]).unwrap();
     let whole = gallery.images().clone();
     let mut part = whole.clone();
     part.rows_mut(0, 27).fill(f64::NAN);
@@ -40,7 +49,7 @@ fn gallery(study: &Study) -> Gallery {
 fn recovered(study: &Study, gallery: &Gallery) -> Vec<Row> {
     let invert = |_: usize, observation: &DMatrix<f64>, _: usize, method: usize| {
         if method == 1 {
-            return Ok(None);
+            return Ok(Outcome::NotTried("a reason"));
         }
         let options =
             crate::batch::Options { device: DeviceChoice::Cpu, threads: Some(1), ..crate::batch::Options::default() };
@@ -70,8 +79,8 @@ fn rows_agree_with_errors_computed_from_their_codes() {
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
     for row in &rows {
         let code: Vec<f64> = row.code.split(' ').map(|entry| entry.parse().unwrap()).collect();
-        if row.method == BASELINE {
-            assert!(code.iter().all(|entry| entry.is_nan()) && row.status == NOT_TRIED);
+        if row.method == DESCENT {
+            assert!(code.iter().all(|entry| entry.is_nan()) && row.status == "not tried: a reason");
             assert!(row.image_error.is_infinite() && !row.success, "{row:?}");
             continue;
         }
@@ -82,12 +91,43 @@ fn rows_agree_with_errors_computed_from_their_codes() {
         assert!((row.image_error - image_error).abs() < 1e-12 * (1.0 + image_error), "{row:?} {image_error}");
         assert!((row.code_error - code_error).abs() < 1e-12 * (1.0 + code_error), "{row:?} {code_error}");
         assert_eq!(row.success, image_error <= 1e-3);
-        assert!(row.determined || row.case == "part", "{row:?}");
+        assert!((row.image_pinned && row.layers_determined) || row.case == "part", "{row:?}");
     }
-    assert!(rows.iter().any(|row| row.success) && rows.iter().any(|row| !row.determined));
-    let tally = gallery.tally(&rows, "whole", "linf");
+    assert!(rows.iter().any(|row| row.success) && rows.iter().any(|row| !row.code_pinned));
+    let tally = gallery.tally(&rows, "whole", "linf").unwrap();
     let recovered = rows.iter().filter(|row| row.case == "whole" && row.success).count();
-    assert_eq!((tally.recovered, tally.determined_recovered, tally.nearer), (recovered, recovered, 7));
+    assert_eq!((tally.recovered, tally.pinned, tally.by_layers), (recovered, recovered, recovered));
+    let words = format!("recovered {recovered} ({recovered} of the pinned down, {recovered} of the determined);");
+    assert!(gallery.summary(&rows).contains(&words), "{}", gallery.summary(&rows));
+}
+
+#[test]
+fn nothing_is_nearer_than_what_was_not_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = Study::open(options(folder.path()), &Nobody).unwrap();
+    let gallery = gallery(&study);
+    let mut rows = recovered(&study, &gallery);
+    assert!(gallery.tally(&rows, "whole", DESCENT).is_none());
+    assert_eq!(gallery.nearer(&rows, "whole", "linf", DESCENT), None);
+    let summary = gallery.summary(&rows);
+    assert!(summary.contains("descent  not tried: a reason") && !summary.contains("nearer"), "{summary}");
+    // Answers of its own, each of them worse, but for two.
+    for row in rows.iter_mut().filter(|row| row.method == DESCENT) {
+        row.status = "converged".to_owned();
+        row.image_error = if row.image < 2 { 0.0 } else { 1e9 };
+    }
+    assert_eq!(gallery.nearer(&rows, "whole", "linf", DESCENT), Some(5));
+    assert!(gallery.summary(&rows).contains("nearer than \"descent\" 5;"), "{}", gallery.summary(&rows));
+}
+
+#[test]
+fn errors_relative_to_nothing() {
+    let of = |found: [f64; 2], truth: [f64; 2]| {
+        let matrix = |entries: [f64; 2]| DMatrix::from_column_slice(2, 1, &entries);
+        relative(&matrix(found).column(0), &matrix(truth).column(0))
+    };
+    assert_eq!((of([0.0; 2], [0.0; 2]), of([3.0, 8.0], [3.0, 4.0])), (0.0, 0.8));
+    assert_eq!((of([1e-9, 0.0], [0.0; 2]), of([f64::NAN; 2], [0.0; 2])), (f64::INFINITY, f64::INFINITY));
 }
 
 #[test]
@@ -100,7 +140,7 @@ fn a_picture_is_drawn_from_the_record_alone() {
     };
     let study = Study::open(options(folder.path()), &Nobody).unwrap();
     let again = self::gallery(&study);
-    let nothing = |_: usize, _: &DMatrix<f64>, _: usize, _: usize| panic!("it is all recorded");
+    let nothing = |_: usize, _: &DMatrix<f64>, _: usize, _: usize| -> Result<Outcome> { panic!("it is all recorded") };
     let rows = again.recover(&study, "gallery", nothing).unwrap();
     let drawn = again.grid("title", &rows);
     // NaN is not equal to itself; its text is.

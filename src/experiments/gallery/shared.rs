@@ -1,0 +1,37 @@
+//! An operator that many recoverers share, each of which wants one of its own.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use crate::recover::operators::Operator;
+
+/// Does what the operator does that it shares.
+#[derive(Debug, Clone)]
+pub struct Shared(pub Arc<dyn Operator>);
+
+impl Operator for Shared {
+    fn pixels(&self) -> usize {
+        self.0.pixels()
+    }
+
+    fn measurements(&self) -> usize {
+        self.0.measurements()
+    }
+
+    fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
+        self.0.apply(images)
+    }
+
+    fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
+        self.0.adjoint(measurements)
+    }
+
+    fn matrix(&self) -> Option<DMatrix<f64>> {
+        self.0.matrix()
+    }
+
+    fn option(&self) -> (String, String) {
+        self.0.option()
+    }
+}

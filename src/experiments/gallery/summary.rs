@@ -1,0 +1,128 @@
+//! What came of a gallery, in words and figures.
+
+use super::{Descent, Gallery, NOT_TRIED, Row, relative};
+use crate::experiments::instance::SUCCESS;
+use crate::statistics::{median, quantile};
+
+/// What became of one method in one block.
+pub struct Tally {
+    /// Median of the images' relative error.
+    pub median: f64,
+    /// Its 90th percentile.
+    pub percentile_90: f64,
+    /// Images recovered.
+    pub recovered: usize,
+    /// Of those that are pinned down.
+    pub pinned: usize,
+    /// Of those whose layers are determined.
+    pub by_layers: usize,
+    /// Median of the seconds.
+    pub seconds: f64,
+}
+
+impl Tally {
+    fn of(rows: &[&Row]) -> Self {
+        let errors = || rows.iter().map(|row| row.image_error).collect();
+        let recovered = || rows.iter().filter(|row| row.success);
+        Tally {
+            median: median(errors()),
+            percentile_90: quantile(errors(), 0.9),
+            recovered: recovered().count(),
+            pinned: recovered().filter(|row| row.image_pinned).count(),
+            by_layers: recovered().filter(|row| row.layers_determined).count(),
+            seconds: median(rows.iter().map(|row| row.seconds).collect()),
+        }
+    }
+}
+
+impl Gallery {
+    /// Median of the relative distance of a block's observations, as they are drawn, from the images.
+    pub fn observed_error(&self, block: usize) -> f64 {
+        let pairs = self.blocks[block].shown.column_iter().zip(self.images.column_iter());
+        median(pairs.map(|(shown, truth)| relative(&shown, &truth)).collect())
+    }
+
+    /// What became of a method in a block; nothing where it was not tried.
+    pub fn tally(&self, rows: &[Row], case: &str, method: &str) -> Option<Tally> {
+        let tried: Vec<&Row> = of(rows, case, method).filter(|row| !row.status.starts_with(NOT_TRIED)).collect();
+        (!tried.is_empty()).then(|| Tally::of(&tried))
+    }
+
+    /// Images of a block that `method` comes nearer to than `other` does; nothing where that one was not tried.
+    pub fn nearer(&self, rows: &[Row], case: &str, method: &str, other: &str) -> Option<usize> {
+        self.tally(rows, case, other)?;
+        let of_other =
+            |image| of(rows, case, other).find(|row| row.image == image).map_or(f64::NAN, |row| row.image_error);
+        Some(of(rows, case, method).filter(|row| row.image_error < of_other(row.image)).count())
+    }
+
+    /// What the words mean; then a line a block and method: what was recovered of how many, and the errors.
+    pub fn summary(&self, rows: &[Row]) -> String {
+        let count = self.images.ncols();
+        let mut text = format!(
+            " Errors are those of the images, relative; recovered is an image up to {SUCCESS:.0e}. An image is pinned down where, to first \
+             order at the truth, whatever changes it changes what was observed (rank A G' = rank G'), a code where that has full rank; \
+             other images and codes further off may fit as well. Determined layer by layer is the stronger condition of the linear \
+             programs: the active rows that were seen determine the last hidden layer, and so on down to the code. Where they do not, a \
+             program can have many solutions, and an answer that is marked `solved` may be another code than the truth's."
+        );
+        let nothing = rows.iter().filter(|row| !row.success && is_zero(&row.code)).count();
+        if nothing > 0 {
+            text.push_str(&format!(
+                " The answer is the code 0, where the truth is not, {nothing} times: its image is black in a generator without biases."
+            ));
+        }
+        let black = self.images.column_iter().filter(|image| image.iter().all(|pixel| *pixel == 0.0)).count();
+        if black > 0 {
+            text.push_str(&format!(
+                " Of the {count} images {black} are 0 in every pixel; for these the image 0 has an error of 0, any other an infinite one."
+            ));
+        }
+        for block in &self.blocks {
+            let first = || of(rows, &block.name, self.methods.first().copied().unwrap_or_default());
+            let (images, codes) = (first().filter(|row| row.image_pinned), first().filter(|row| row.code_pinned));
+            text.push_str(&format!(
+                "\n  {}: {count} images; pinned down: {} images, {} codes; determined layer by layer: {}",
+                block.caption,
+                images.count(),
+                codes.count(),
+                first().filter(|row| row.layers_determined).count()
+            ));
+            for method in &self.methods {
+                text.push_str(&self.line(rows, &block.name, method));
+            }
+        }
+        text
+    }
+
+    fn line(&self, rows: &[Row], case: &str, method: &str) -> String {
+        let widest = self.methods.iter().map(|method| method.len()).max().unwrap_or(0);
+        let Some(tally) = self.tally(rows, case, method) else {
+            let status = of(rows, case, method).next().map_or(NOT_TRIED, |row| row.status.as_str());
+            return format!("\n    {method:<widest$}  {status}");
+        };
+        let Tally { median, percentile_90, recovered, pinned, by_layers, seconds } = tally;
+        let nearer: Vec<String> = (Descent::ALL.into_iter().map(Descent::label).filter(|other| *other != method))
+            .filter_map(|other| Some(format!("than {other:?} {}", self.nearer(rows, case, method, other)?)))
+            .collect();
+        let nearer = if nearer.is_empty() { String::new() } else { format!("; nearer {}", nearer.join(", ")) };
+        let of_these = if recovered == 0 {
+            String::new()
+        } else {
+            format!(" ({pinned} of the pinned down, {by_layers} of the determined)")
+        };
+        format!(
+            "\n    {method:<widest$}  error: median {median:.1e}, 90 % up to {percentile_90:.1e}; recovered {recovered}{of_these}{nearer}; \
+             {seconds:.3} s each"
+        )
+    }
+}
+
+/// Whether a record's code is 0 in every entry.
+fn is_zero(code: &str) -> bool {
+    !code.is_empty() && code.split_whitespace().all(|entry| entry.parse() == Ok(0.0))
+}
+
+fn of<'a>(rows: &'a [Row], case: &'a str, method: &'a str) -> impl Iterator<Item = &'a Row> {
+    rows.iter().filter(move |row| row.case == case && row.method == method)
+}
