@@ -1,4 +1,4 @@
-//! Quantiles of runs, of which some may have failed, and the slope of a law.
+//! Quantiles and shares of runs, of which some may have failed, and the slope of a law.
 
 /// The least number that a share `share` of them does not exceed; `NaN`, a failure, counts as infinite, and so does a quantile of none.
 pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
@@ -11,6 +11,12 @@ pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
 /// [`quantile`] at one half.
 pub fn median(numbers: Vec<f64>) -> f64 {
     quantile(numbers, 0.5)
+}
+
+/// The share of `items` of which `says` is true; `None` of none.
+pub fn share<T>(items: impl Iterator<Item = T>, says: impl Fn(T) -> bool) -> Option<f64> {
+    let (count, yes) = items.fold((0_usize, 0_usize), |(count, yes), item| (count + 1, yes + usize::from(says(item))));
+    (count > 0).then(|| yes as f64 / count as f64)
 }
 
 /// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms; `NaN` for fewer than two different `x`, or where a
@@ -36,6 +42,12 @@ mod tests {
         assert_eq!(median(vec![1.0, f64::NAN, 2.0]), 2.0);
         assert_eq!(quantile(vec![1.0, f64::NAN, 2.0], 1.0), f64::INFINITY);
         assert_eq!((median(vec![7.0]), median(Vec::new())), (7.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn shares_by_hand() {
+        assert_eq!(share([3, 5, 8, 9].iter(), |number| number % 2 == 0), Some(0.25));
+        assert_eq!(share(std::iter::empty::<usize>(), |_| true), None);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Whether the data of a ReLU generator determine its code, and how often they do.
+//! Whether the active rows of a ReLU generator determine its code layer by layer, and how often they do.
 //!
-//! A layer determines its input where the rows that are active at the truth have full column rank: Theorem 3's argument, layer by layer,
-//! the last first. This is what inversion one layer at a time can use; the inactive rows are inequalities and count for nothing here.
+//! A layer's active rows determine its input where those that are active at the truth have full column rank: Theorem 3's argument, the
+//! last layer first. That is enough for one code only, and not needed: the inactive rows (`w·z ≤ 0`) and the sign of a hidden layer are
+//! inequalities, which may single a code out too and count for nothing here.
 
 use nalgebra::DMatrix;
 
 use crate::cpu::forward::forward;
 use crate::network::{Activation, Network};
 
-/// The share of random networks of these sizes (the code first) whose data determine a code, for entries that are independent and
+/// The share of random networks of these sizes (the code first) whose active rows determine a code, for entries that are independent and
 /// Gaussian and no biases: `∏ P(Bin(n_i, ½) ≥ n_{i−1})`.
 ///
 /// Whatever the input `a ≠ 0` of a layer, `w·a` is symmetric about zero and never zero, so each of its `n_i` rows is active with

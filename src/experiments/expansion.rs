@@ -1,9 +1,11 @@
 //! Success against the expansion `ρ = n_i/n_{i−1}`, without noise, on random ReLU networks, a new one every run; with the share of
-//! instances that their data determine, counted and by the binomial law ([`super::determined`]), and Theorem 3's 2.1.
+//! instances that are determined layer by layer by their active rows, counted and by the binomial law ([`super::determined`]), and
+//! Theorem 3's 2.1.
 //!
 //! Theorem 3 promises recovery from `ρ > 2.1` on with a probability that goes to one as the layers grow; what the layers at hand allow is
-//! the binomial law. Whatever is determined has to be recovered by `linf` and `exact`; below that a code that reproduces the observation need
-//! not be the true one, and rows of inactive units (`w·z ≤ 0`), which the law does not count, may still single it out.
+//! the binomial law. Whatever is determined so has to be recovered by `linf` and `exact`. Of the others a code that reproduces the
+//! observation need not be the true one, unless inequalities, which the law does not count, single it out: inactive rows (`w·z ≤ 0`) and
+//! the sign of a hidden layer.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,7 @@ use crate::network::Activation;
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::random::Noise;
+use crate::statistics::share;
 
 const NAME: &str = "expansion";
 const METHODS: [Contender; 4] = [Contender::Linf, Contender::Exact, Contender::Descent, Contender::Best];
@@ -48,7 +51,7 @@ struct Row {
     error: f64,
     /// Whether `G(z)` is the observation to `EPSILON`.
     reproduces: bool,
-    /// Whether the data determine the code, layer by layer.
+    /// Whether the active rows determine the code, layer by layer.
     determined: bool,
 }
 
@@ -98,19 +101,13 @@ impl Job {
     }
 }
 
-/// The share of `rows` of which `says` is true; `NaN` of none.
-fn share<'a>(rows: impl Iterator<Item = &'a Row>, says: impl Fn(&Row) -> bool) -> f64 {
-    let (count, true_count) = rows.fold((0, 0), |(count, yes), row| (count + 1, yes + usize::from(says(row))));
-    true_count as f64 / count as f64
-}
-
 fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
     let panel = |&(k, depth): &(usize, usize)| {
         let of = |method: Contender, expansion: f64| {
             rows.iter().filter(move |row| row.method == method && row.is_of((k, depth), expansion))
         };
         let curve = |method: Contender, says: fn(&Row) -> bool| -> Vec<(f64, f64)> {
-            expansions.iter().map(|&expansion| (expansion, share(of(method, expansion), says))).collect()
+            expansions.iter().filter_map(|&expansion| Some((expansion, share(of(method, expansion), says)?))).collect()
         };
         let law = |step: u32| {
             let expansion = 1.5 + f64::from(step) / 50.0;
@@ -150,20 +147,20 @@ fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
             curves,
         }
     };
-    let title = "Success against expansion\nRandom ReLU networks without noise, a new one every run";
+    let title = "Success against expansion\nRandom ReLU networks without noise, a new one every run; determined: layer by layer, by the active rows";
     Plot { title: title.to_owned(), panels: families.iter().map(panel).collect() }
 }
 
 fn tell(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> String {
     let of = |method: Contender| rows.iter().filter(move |row| row.method == method);
     let determined = of(Contender::Linf).filter(|row| row.determined).count();
+    let missed = |method: Contender| of(method).filter(|row| row.determined && !row.succeeds()).collect::<Vec<_>>();
     let mut text = format!(
-        "expansion: what its data determine is recovered, whatever the expansion. Of {} instances {determined} are determined; of \
-         these not recovered:",
+        "expansion: of {} instances {determined} are determined layer by layer by their active rows; of these not recovered:",
         of(Contender::Linf).count()
     );
     for method in METHODS {
-        let missed: Vec<&Row> = of(method).filter(|row| row.determined && !row.succeeds()).collect();
+        let missed = missed(method);
         text.push_str(&format!(" {method} {}{}", missed.len(), if method == METHODS[3] { "." } else { "," }));
         if matches!(method, Contender::Linf | Contender::Exact) {
             for row in missed {
@@ -171,6 +168,9 @@ fn tell(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> String
                 text.push_str(&format!(" (k = {k}, depth {depth}, expansion {expansion}, run {run}: {error:.1e})"));
             }
         }
+    }
+    if determined > 0 && missed(Contender::Linf).is_empty() && missed(Contender::Exact).is_empty() {
+        text.push_str(" So linf and exact recover whatever is determined, at any of these expansions.");
     }
     let others =
         |method: Contender, says: fn(&Row) -> bool| of(method).filter(|row| !row.determined && says(row)).count();
@@ -187,7 +187,7 @@ fn tell(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> String
         ));
         for &expansion in expansions {
             let here = |method: Contender, says: fn(&Row) -> bool| {
-                100.0 * share(of(method).filter(|row| row.is_of((k, depth), expansion)), says)
+                100.0 * share(of(method).filter(|row| row.is_of((k, depth), expansion)), says).unwrap_or(f64::NAN)
             };
             let law = 100.0 * probability(&sizes(k, depth, expansion));
             let successes = METHODS.map(|method| format!("{:.1}", here(method, Row::succeeds))).join(" ");

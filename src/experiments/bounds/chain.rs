@@ -112,14 +112,13 @@ impl<'a> Chain<'a> {
     /// # Errors
     /// Those of the device and of [`Conditioning::new`].
     pub fn footnote(&mut self, observation: &[f64], epsilon: f64, sum: f64) -> Result<Option<(Found, Guarantee)>> {
-        if !self.is_within_reach(epsilon, sum)? {
-            return Ok(None);
-        }
         let (mut target, mut error) = (observation.to_vec(), [epsilon, sum]);
         let (mut truth_fits, mut at_first) = (true, true);
         for index in (0..self.network.depth()).rev() {
             let rows: Vec<usize> = (0..target.len()).filter(|row| target[*row] > error[0]).collect();
-            let Some(conditioning) = self.conditioning(index, rows)? else { return Ok(None) };
+            if rows.len() < self.truth[index].len() {
+                return Ok(None);
+            }
             let growth = if self.method == Contender::L1 { ONE_STEP } else { Tolerances::default().growth };
             let answer = self.invert(index, &target, Tolerances { epsilon: error[0], growth })?;
             if answer.outcome != LayerOutcome::Found {
@@ -127,6 +126,10 @@ impl<'a> Chain<'a> {
             }
             truth_fits &= self.truth_fits(index, &target, answer.epsilon);
             at_first &= answer.epsilon == error[0];
+            if !self.may_go_on(index, error, &answer.z)? {
+                return Ok(None);
+            }
+            let Some(conditioning) = self.conditioning(index, rows)? else { return Ok(None) };
             let before = error[usize::from(self.method == Contender::L1)];
             error = self.guaranteed(error, conditioning);
             if index == 0 {
@@ -180,18 +183,13 @@ impl<'a> Chain<'a> {
         [image / conditioning.largest_entry(), image / conditioning.sum_of_entries()]
     }
 
-    /// Whether footnote 3's tolerances are below enough of the truth's own entries in every layer, with the constants of all truly
-    /// active rows, which are the largest: where not, there is no use in finding those of fewer rows.
-    fn is_within_reach(&mut self, epsilon: f64, sum: f64) -> Result<bool> {
-        let mut error = [epsilon, sum];
-        for index in (0..self.network.depth()).rev() {
-            let above = self.truth[index + 1].iter().filter(|t| **t > error[0]).count();
-            match self.true_conditioning(index)? {
-                Some(conditioning) if above >= self.truth[index].len() => error = self.guaranteed(error, conditioning),
-                _ => return Ok(false),
-            }
-        }
-        Ok(true)
+    /// Whether the layer below `index` can have enough rows above its tolerance, its target being `z`. Rows that count as active are truly
+    /// active, and the constants of all truly active rows, known already, are at least as large, so the tolerance at least what they give:
+    /// where even that is above too many entries, no constants of fewer rows need be found.
+    fn may_go_on(&mut self, index: usize, error: [f64; 2], z: &[f64]) -> Result<bool> {
+        let Some(conditioning) = self.true_conditioning(index)? else { return Ok(false) };
+        let least = self.guaranteed(error, conditioning)[0];
+        Ok(index == 0 || z.iter().filter(|z| **z > least).count() >= self.truth[index - 1].len())
     }
 
     fn true_conditioning(&mut self, index: usize) -> Result<Option<Conditioning>> {

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use nalgebra::DMatrix;
+
+use super::super::determined::has_full_rank;
 use super::super::{Options, Watch};
 use super::*;
 use crate::batch::Inverter;
+use crate::cpu::forward::forward;
 
 struct Nobody;
 
@@ -49,6 +53,29 @@ fn no_guaranteed_bound_is_violated_and_each_could_be() {
     let one = rows.iter().find(|row| row.is_of(1, Contender::Linf, Rule::Footnote)).unwrap();
     assert!((one.bound_inf.unwrap() / one.formula - 1.0).abs() < 1e-9, "{one:?}");
     assert!((one.formula * one.constant / (2.0 * one.level) - 1.0).abs() < 1e-9, "{one:?}");
+}
+
+/// At one layer there is a bound wherever the rows seen above the noise have full rank, be they fewer or more than the entries of the truth
+/// above it: noise may lift those up to `2ε`.
+#[test]
+fn no_bound_is_left_out() {
+    let (mut with, mut lifted) = (0, 0);
+    for seed in 0..60 {
+        let epsilon = 0.3;
+        let instance = Instance::random(&[3, 8], Activation::Relu, Noise::Uniform(epsilon), seed).unwrap();
+        let truth = forward(&instance.network, 0..1, &instance.code);
+        let above = |entries: &DMatrix<f64>| (0..8).filter(|row| entries[*row] > epsilon).collect::<Vec<_>>();
+        let sum = (&instance.observation - &truth).lp_norm(1);
+        let expected = has_full_rank(&instance.network.layers()[0].weight.select_rows(&above(&instance.observation)));
+        for method in METHODS {
+            let mut chain = Chain::new(&instance, method).unwrap();
+            let found = chain.footnote(instance.observation.as_slice(), epsilon, sum).unwrap();
+            assert_eq!(found.is_some(), expected, "seed {seed} {method}");
+        }
+        with += usize::from(expected);
+        lifted += usize::from(expected && above(&truth).len() < 3);
+    }
+    assert!((10..50).contains(&with) && lifted > 0, "{with} {lifted}");
 }
 
 #[test]

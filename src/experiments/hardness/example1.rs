@@ -4,7 +4,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::super::study::Study;
-use super::pieces::{Place, pieces};
+use super::pieces::{Place, outlines, pieces};
 use crate::error::Result;
 use crate::network::{Activation, Layer, Network};
 use crate::pictures::axis::{Axis, Scale};
@@ -35,9 +35,14 @@ pub fn network() -> Result<Network> {
 /// Those of [`Study::draw`].
 pub fn draw(study: &Study) -> Result<()> {
     let pieces = pieces(&network()?, &WINDOW);
-    let codes_of = |x: f64, label: &str, colour: usize, style: Style| {
-        let curve = move |points| Curve { label: label.to_owned(), points, colour, style };
-        pieces.iter().map(move |piece| piece.codes_of(x)).filter(|codes| codes.len() > 1).map(curve).collect::<Vec<_>>()
+    // With more than so many corners.
+    let codes_of = |x: f64, corners: usize| {
+        let codes = pieces.iter().map(|piece| piece.codes_of(x));
+        codes.filter(|codes| codes.len() > corners).collect::<Vec<_>>()
+    };
+    let curves_of = |codes: Vec<Vec<Place>>, label: &str, colour: usize, style: Style| {
+        let curve = |points| Curve { label: label.to_owned(), points, colour, style };
+        codes.into_iter().map(curve).collect::<Vec<_>>()
     };
     let point = |label: &str, at: Place, colour: usize, style: Style| Curve {
         label: label.to_owned(),
@@ -45,9 +50,10 @@ pub fn draw(study: &Study) -> Result<()> {
         colour,
         style,
     };
-    let mut curves = codes_of(0.0, "codes of x = 0", 5, Style::Filled);
-    curves.extend(codes_of(1.0, "codes of x = 1", 0, Style::Thin));
-    curves.extend(codes_of(2.0, "codes of x = 2", 4, Style::Thin));
+    // In one, since polygons that touch show a seam where they do.
+    let mut curves = curves_of(outlines(&codes_of(0.0, 2)), "codes of x = 0", 5, Style::Filled);
+    curves.extend(curves_of(codes_of(1.0, 1), "codes of x = 1", 0, Style::Thin));
+    curves.extend(curves_of(codes_of(2.0, 1), "codes of x = 2", 4, Style::Thin));
     let between = Curve { label: "between them".to_owned(), points: CODES.to_vec(), colour: 1, style: Style::Rule };
     curves.push(between);
     curves.extend(CODES.map(|code| point("two codes of x = 1", code, 0, Style::Solid)));
@@ -119,10 +125,16 @@ mod tests {
             let next = corners.iter().cycle().skip(1);
             corners.iter().zip(next).map(|(p, q)| p.0 * q.1 - q.0 * p.1).sum::<f64>().abs() / 2.0
         };
-        let found: f64 = pieces(&network().unwrap(), &WINDOW).iter().map(|piece| area(&piece.codes_of(0.0))).sum();
+        let polygons: Vec<Vec<Place>> =
+            pieces(&network().unwrap(), &WINDOW).iter().map(|piece| piece.codes_of(0.0)).collect();
+        let found: f64 = polygons.iter().map(|corners| area(corners)).sum();
         // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−2.5, 1.25), (−2.5, 2) and (1, 2).
         let others = area(&[(0.0, 0.0), (1.0, 2.0), (-2.5, 2.0), (-2.5, 1.25)]);
         assert!((found - (15.0 - others)).abs() < 1e-12, "{found} and {others}");
+        // Drawn as one.
+        let outlines = outlines(&polygons.into_iter().filter(|corners| corners.len() > 2).collect::<Vec<_>>());
+        assert_eq!(outlines.len(), 1, "{outlines:?}");
+        assert!((area(&outlines[0]) - found).abs() < 1e-12, "{outlines:?}");
     }
 
     #[test]

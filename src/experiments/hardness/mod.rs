@@ -69,22 +69,27 @@ fn text(rows: &[Row]) -> String {
     let claims = |row: &&Row| row.claims();
     let elsewhere =
         |row: &&Row| row.theorem == Theorem::Real && row.method.searches() && row.solutions > 0 && !row.reproduces;
+    let converged = count(&|row| elsewhere(row) && row.status == "converged");
+    let no_proof = if converged > 0 { ": its stop rule is no proof" } else { "" };
+    let told = count(&|row| !row.method.is_random() && row.determined == Some(true));
+    let nothing_told = if told == 0 {
+        ": the output 0 has no active entry, so no layer tells anything of its input, and they say so"
+    } else {
+        ", though the output 0 has no active entry to tell anything by"
+    };
     let lowest = rows.iter().filter(|row| row.theorem == Theorem::Real && row.solutions == 0).map(|row| row.residual);
     text.push_str(&format!(
-        "\nA search of `best` that ended elsewhere says converged too ({} of {}): the stop rule is no proof.\n\
+        "\nOf {} searches of `best` that ended elsewhere {converged} say converged{no_proof}.\n\
          The signs of {} of the {} codes that are said to be solutions satisfy their formula, checked clause by clause. Where a formula \
          cannot be satisfied no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
-         The linear programs are certified in {} of {} answers, and determined in {}: the output 0 has no active entry, so no layer tells \
-         anything of its input, and they say so.\n\
+         The linear programs are certified in {} of {} answers, and determined in {told}{nothing_told}.\n\
          example1: the codes of one output are not a convex set.",
-        count(&|row| elsewhere(row) && row.status == "converged"),
         count(&elsewhere),
         count(&|row| claims(row) && row.is_confirmed()),
         count(&claims),
         lowest.fold(f64::INFINITY, f64::min),
         count(&|row| !row.method.is_random() && row.status == "solved"),
         count(&|row| !row.method.is_random()),
-        count(&|row| !row.method.is_random() && row.determined == Some(true)),
     ));
     text
 }

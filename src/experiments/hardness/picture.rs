@@ -42,8 +42,9 @@ pub fn plot(rows: &[Row]) -> Plot {
         }
         let names = (1..)
             .zip(formulas())
-            .map(|(place, name): (usize, _)| format!("{place} {}", name.split('_').next().unwrap_or(name)));
-        let across = Axis { label: names.collect::<Vec<_>>().join("   "), scale: Scale::Linear, shows: vec![0.5, 6.5] };
+            .map(|(place, name): (usize, _)| format!("{} ({place})", name.split('_').next().unwrap_or(name)));
+        let label = format!("formula: {}", names.collect::<Vec<_>>().join(", "));
+        let across = Axis { label, scale: Scale::Linear, shows: vec![0.5, 6.5] };
         let label = "largest output".to_owned();
         let upwards = Axis { label, scale: Scale::Logarithmic, shows: vec![TOLERANCE, 15.0] };
         Panel { title: title.to_owned(), horizontal: across, vertical: upwards, curves }

@@ -70,6 +70,29 @@ impl Piece {
     }
 }
 
+/// The borders of what polygons cover together that touch along whole edges and turn the same way.
+pub fn outlines(polygons: &[Vec<Place>]) -> Vec<Vec<Place>> {
+    let meet = |p: Place, q: Place| (p.0 - q.0).hypot(p.1 - q.1) <= ON_LINE;
+    let around = |corners: &Vec<Place>| -> Vec<[Place; 2]> {
+        corners.iter().zip(corners.iter().cycle().skip(1)).map(|(from, to)| [*from, *to]).collect()
+    };
+    let all: Vec<[Place; 2]> = polygons.iter().flat_map(around).collect();
+    // An edge between two polygons is walked both ways.
+    let is_inner = |edge: &[Place; 2]| all.iter().any(|other| meet(edge[0], other[1]) && meet(edge[1], other[0]));
+    let mut edges: Vec<[Place; 2]> = all.iter().copied().filter(|edge| !is_inner(edge)).collect();
+    let mut outlines = Vec::new();
+    while let Some([first, mut end]) = edges.pop() {
+        let mut outline = vec![first];
+        while !meet(end, first) {
+            outline.push(end);
+            let Some(next) = edges.iter().position(|edge| meet(edge[0], end)) else { break };
+            end = edges.swap_remove(next)[1];
+        }
+        outlines.push(outline);
+    }
+    outlines
+}
+
 /// A corner that clipping has put on a line receives 0 of it up to rounding.
 const ON_LINE: f64 = 1e-12;
 
