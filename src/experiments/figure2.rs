@@ -18,6 +18,7 @@ use crate::network::Activation;
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::random::Noise;
+use crate::statistics::share;
 
 const NAME: &str = "figure2";
 const HIDDEN: [usize; 2] = [250, 600];
@@ -147,21 +148,14 @@ pub fn run(study: &Study) -> Result<String> {
     study.tell(NAME, text(&rows, &descents, &lengths))
 }
 
-/// The share of `errors` that are successes.
-fn share(errors: impl Iterator<Item = f64>) -> Option<f64> {
-    let errors: Vec<f64> = errors.collect();
-    let found = errors.iter().filter(|error| **error <= SUCCESS).count();
-    (!errors.is_empty()).then_some(found as f64 / errors.len() as f64)
-}
-
 fn success(rows: &[Row], kind: Kind, k: usize, method: Contender) -> Option<f64> {
     let of = |row: &&Row| (row.activation, row.code_length, row.method) == (kind, k, method);
-    share(rows.iter().filter(of).map(|row| row.error))
+    share(rows.iter().filter(of), |row| row.error <= SUCCESS)
 }
 
 fn descent_success(rows: &[DescentRow], kind: Kind, k: usize, cap: usize) -> Option<f64> {
     let of = |row: &&DescentRow| (row.activation, row.code_length, row.iterations_at_most) == (kind, k, cap);
-    share(rows.iter().filter(of).map(|row| row.error))
+    share(rows.iter().filter(of), |row| row.error <= SUCCESS)
 }
 
 fn expected(kind: Kind, k: usize) -> f64 {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+/// A run's relative error up to which the paper calls it a success.
+pub use crate::batch::summary::SUCCESS_ERROR as SUCCESS;
 use crate::batch::{InvertedBatch, Inverter, Options};
 use crate::cpu::forward::forward;
 use crate::error::Result;
 use crate::network::{Activation, Network};
 use crate::random::{Domain, Noise, normal_vector, random_network};
-
-/// A run's relative error up to which the paper calls it a success.
-pub const SUCCESS: f64 = 1e-3;
 
 /// A network, a code drawn from N(0, I), and what was observed of it.
 pub struct Instance {

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::Options;
 use super::case::Case;
+/// An image, or a code, counts as recovered up to this relative error.
+pub use crate::batch::summary::SUCCESS_ERROR as SUCCESS;
 use crate::batch::{self, Method};
 use crate::bench::subject::Subject;
 use crate::best::local_search::LocalSearch;
@@ -27,8 +29,6 @@ use crate::statistics::quantile;
 
 /// Observations that a way gets at a time; between two of these its time is looked at.
 pub const CHUNK: usize = 20;
-/// An image, or a code, counts as recovered up to this relative error.
-pub const SUCCESS: f64 = 1e-3;
 /// Of the codes and the noise.
 const SEEDS: [u64; 2] = [3, 4];
 

@@ -5,20 +5,10 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use super::super::determined::has_full_rank;
-use super::super::{Options, Watch};
+use super::super::{Nobody, Options};
 use super::*;
 use crate::batch::Inverter;
 use crate::cpu::forward::forward;
-
-struct Nobody;
-
-impl Watch for Nobody {
-    fn begin(&self, _: &str, _: usize, _: usize) {}
-    fn done(&self, _: usize) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
 
 fn small(folder: &Path) -> Vec<Row> {
     let options = Options { out: folder.to_owned(), quick: true, seed: 3, network: None, threads: Some(2) };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Options, Watch};
+use super::super::{Nobody, Options};
 use super::*;
 use crate::batch::Inverter;
 use crate::device::DeviceChoice;
@@ -11,17 +11,6 @@ use crate::random::random_network;
 
 /// The descent that others are held against; here in name only.
 const DESCENT: &str = Descent::Paper.label();
-
-/// Looks on and says nothing.
-pub(in crate::experiments) struct Nobody;
-
-impl Watch for Nobody {
-    fn begin(&self, _: &str, _: usize, _: usize) {}
-    fn done(&self, _: usize) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
 
 /// A quick study of `network`.
 pub(in crate::experiments) fn quick(out: &Path, network: Network) -> Options {

@@ -10,7 +10,7 @@ use super::gadget::{self, GAP};
 use super::runs::{Row, Theorem, Way, formulas, jobs};
 use super::*;
 use crate::cpu::forward::forward;
-use crate::experiments::{Options, Watch};
+use crate::experiments::{Nobody, Options};
 use crate::network::Network;
 use crate::random::{Domain, normal_vector};
 
@@ -96,16 +96,6 @@ fn the_gap_holds_and_is_attained() {
     }
     // Two colours of the edges of six corners always leave two triangles of one colour (Goodman 1959).
     assert_eq!(attained, 5);
-}
-
-struct Nobody;
-
-impl Watch for Nobody {
-    fn begin(&self, _: &str, _: usize, _: usize) {}
-    fn done(&self, _: usize) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
 }
 
 fn study(out: &Path) -> Study<'static> {

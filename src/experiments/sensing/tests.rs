@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::gallery::tests::{Nobody, quick};
+use super::super::Nobody;
+use super::super::gallery::tests::quick;
 use super::super::{figure3, figure4, figure6};
 use super::*;
 use crate::random::random_network;
