@@ -35,7 +35,8 @@ impl<'a> Study<'a> {
     /// Opens the folder.
     ///
     /// # Errors
-    /// Those of [`Folder::open`].
+    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`] for a file, for a folder that holds files of
+    /// an experiment's names but not of a study, and for one that another study has open; [`Error::Io`].
     pub fn open(options: Options, watch: &'a dyn Watch) -> Result<Self> {
         let trained = match &options.network {
             Some((name, network)) => Subject::new(name, Network::clone(network)),
@@ -47,22 +48,22 @@ impl<'a> Study<'a> {
     }
 
     /// `full`, or `quick` in a quick study.
-    pub fn pick<T>(&self, full: T, quick: T) -> T {
+    pub(super) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.options.quick { quick } else { full }
     }
 
     /// The trained generator.
-    pub fn trained(&self) -> &Subject {
+    pub(super) fn trained(&self) -> &Subject {
         &self.trained
     }
 
     /// Threads for work that has them all.
-    pub fn threads(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         self.options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
     /// A seed for what these numbers name; others give another.
-    pub fn seed(&self, names: &[u64]) -> u64 {
+    pub(super) fn seed(&self, names: &[u64]) -> u64 {
         // The mixing of splitmix64 (Steele, Lea, Flood 2014).
         names.iter().fold(self.options.seed, |seed, name| {
             let mut mixed = (seed ^ name.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -73,7 +74,7 @@ impl<'a> Study<'a> {
     }
 
     /// The file of this name in the folder.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.file(name)
     }
 
@@ -81,7 +82,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// Those of [`record::read`].
-    pub fn recorded<R: DeserializeOwned>(&self, name: &str, rows: usize) -> Result<Vec<R>> {
+    pub(super) fn recorded<R: DeserializeOwned>(&self, name: &str, rows: usize) -> Result<Vec<R>> {
         Ok(record::read(&self.file(&format!("{name}.csv")), rows)?.0)
     }
 
@@ -90,7 +91,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// The first that a job had; [`Error::Cancelled`]. What came before it is recorded.
-    pub fn runs<J: Sync, R: Serialize + DeserializeOwned + Send>(
+    pub(super) fn runs<J: Sync, R: Serialize + DeserializeOwned + Send>(
         &self,
         name: &str,
         jobs: &[J],
@@ -104,7 +105,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// Those of [`Self::runs`].
-    pub fn runs_one_by_one<J: Sync, R: Serialize + DeserializeOwned + Send>(
+    pub(super) fn runs_one_by_one<J: Sync, R: Serialize + DeserializeOwned + Send>(
         &self,
         name: &str,
         jobs: &[J],
@@ -162,7 +163,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// Those of [`write_plot`].
-    pub fn draw(&self, name: &str, plot: &Plot) -> Result<()> {
+    pub(super) fn draw(&self, name: &str, plot: &Plot) -> Result<()> {
         for ending in ["svg", "png"] {
             write_plot(&self.file(&format!("{name}.{ending}")), plot, true)?;
         }
@@ -173,7 +174,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// Those of [`write_grid`].
-    pub fn draw_grid(&self, name: &str, grid: &Grid) -> Result<()> {
+    pub(super) fn draw_grid(&self, name: &str, grid: &Grid) -> Result<()> {
         for ending in ["svg", "png"] {
             write_grid(&self.file(&format!("{name}.{ending}")), grid, true)?;
         }
@@ -184,7 +185,7 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn tell(&self, name: &str, text: String) -> Result<String> {
+    pub(super) fn tell(&self, name: &str, text: String) -> Result<String> {
         let path: &Path = &self.file(&format!("{name}.txt"));
         fs::write(path, format!("{text}\n")).map_err(|error| Error::io(path, "write", error))?;
         Ok(text)
