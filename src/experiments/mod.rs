@@ -2,7 +2,7 @@
 //! 2019), at the paper's size, with `best` beside the paper's methods; and what its theorems say, measured.
 //!
 //! One file an experiment, each a function of a [`Study`]: it carries out runs that are recorded one by one and can be gone on with
-//! ([`Study::runs`]), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
+//! (`Study::runs`), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
 //! library's public calls.
 
 mod bounds;
