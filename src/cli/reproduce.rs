@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER", default_value = "unrelu-reproduction")]
     out: PathBuf,
 
-    /// Small sizes and few runs, for a look: all in a few minutes, instead of an hour or two
+    /// Small sizes and few runs, for a look: all in about a minute instead of an hour
     #[arg(long)]
     quick: bool,
 
