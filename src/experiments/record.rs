@@ -66,7 +66,8 @@ pub fn read<R: DeserializeOwned>(path: &Path, group: usize) -> Result<(Vec<R>, u
         Error::input(path.display(), found, format!("rows of {}", header.trim_end()), fix)
     };
     if !text.starts_with(&header) {
-        return Err(foreign(text.lines().next().unwrap_or_default().to_owned()));
+        let first = text.lines().next().unwrap_or_default().trim();
+        return Err(foreign(if first.is_empty() { "an empty first line".to_owned() } else { first.to_owned() }));
     }
     let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
     let mut reader = csv::Reader::from_reader(whole.as_bytes());
