@@ -37,7 +37,8 @@
 //! 6. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
 //!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
 //!
-//! `experiments` regenerates the paper's figures from these calls alone.
+//! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
+//! words of an experiment are one file.
 //!
 //! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
