@@ -16,11 +16,10 @@
 
 use std::ops::Range;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 
 use crate::batch::{Inverter, Method, Options, residual};
-use crate::best::Objective;
-use crate::best::{Followed, follow_batch};
+use crate::best::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::descend::runs;
 use crate::cpu::blocked::forward::forward;
@@ -158,7 +157,7 @@ impl Projector {
             (followed, self.images(&codes))
         });
         let mut left = Vec::new();
-        for (column, Followed { loss, stationary, same_region, reproduced }) in followed.into_iter().enumerate() {
+        for (column, Followed { loss, stationary, same_region, reproduced, flat }) in followed.into_iter().enumerate() {
             let observation = observations.column(column);
             if !loss.is_finite() || unusable(observation.as_slice()).is_some() {
                 left.push(column);
@@ -172,7 +171,7 @@ impl Projector {
             if is_preimage || euclidean {
                 answers.take(column, &codes, if stationary { Status::Converged } else { Status::NotConverged });
             }
-            if !(is_preimage || euclidean && same_region) {
+            if !(is_preimage || euclidean && same_region && !flat) {
                 left.push(column);
             }
         }
@@ -206,8 +205,22 @@ impl Projector {
                 left.push(column);
             }
         }
+        if self.inverter.options().refine {
+            self.refine_taken(observations, answers);
+        }
         left.sort_unstable();
         left
+    }
+
+    /// Refines the answers from warm starts, as the method's are.
+    fn refine_taken(&self, observations: &DMatrix<f64>, answers: &mut Answers) {
+        let taken: Vec<usize> = (0..observations.ncols()).filter(|column| answers.from_warm_start[*column]).collect();
+        let mut codes = answers.codes.select_columns(&taken);
+        let those = observations.select_columns(&taken);
+        self.inverter.in_pool(|| refine_batch(self.inverter.packed(), &those, &mut codes, &RefineOptions::default()));
+        for (place, column) in taken.into_iter().enumerate() {
+            answers.codes.set_column(column, &codes.column(place));
+        }
     }
 
     /// Runs the method on these columns; an answer that is there already stays where it is nearer.
@@ -225,10 +238,9 @@ impl Projector {
             let warm = answers.codes.select_columns(columns);
             let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
-            let images = self.images(&warm);
+            let [warm, found] = [&warm, &batch.codes].map(|codes| squared_distances(&self.images(codes), &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
-                let warm = residual(those.column(place).as_slice(), images.column(place).as_slice()).l2_relative;
-                let method_is_nearer = row.residual.l2_relative < warm;
+                let method_is_nearer = found[place] < warm[place];
                 // False, too, where the method failed.
                 let is_nearer = answers.from_warm_start[column] && !method_is_nearer;
                 if !is_nearer {
@@ -255,6 +267,16 @@ impl Projector {
         }
         groups
     }
+}
+
+/// `‖a − x‖²` over the observed entries, column by column; `NaN` where `a` is.
+fn squared_distances(images: &DMatrix<f64>, observations: &DMatrix<f64>) -> Vec<f64> {
+    let pairs = images.column_iter().zip(observations.column_iter());
+    let distance = |(image, observation): (DVectorView<f64>, DVectorView<f64>)| {
+        let seen = image.iter().zip(observation.iter()).filter(|(_, x)| !x.is_nan());
+        seen.map(|(a, x)| (a - x) * (a - x)).sum()
+    };
+    pairs.map(distance).collect()
 }
 
 impl Answers {

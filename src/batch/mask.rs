@@ -59,12 +59,20 @@ impl Mask {
                 "check that masks and observations belong together",
             ));
         }
-        // As a rule the first row tells.
         let mut all = NpyReader::open(self.path())?;
+        // Numbers other than 0 and 1 may stand in any row; where there can be none, the first row tells as a rule.
+        let to_the_end = !matches!(all.element_type(), ElementType::U8 | ElementType::Bool);
+        let mut any = false;
         while let Some(rows) = all.read_batch(64)? {
-            if rows.iter().any(|x| *x != 0.0) {
-                return Ok(());
+            for &x in rows.iter() {
+                any |= is_observed(&all, x)?;
             }
+            if any && !to_the_end {
+                break;
+            }
+        }
+        if any {
+            return Ok(());
         }
         Err(hides_everything(self.path(), "masks of zeros only"))
     }

@@ -12,6 +12,7 @@ use super::kinks::bend;
 use super::local_search::LocalSearch;
 use super::packed_network::PackedNetwork;
 use super::refine::descend;
+use crate::network::Activation;
 
 /// Most steps of the approach, and most from kink to kink.
 const STEPS: usize = 200;
@@ -29,6 +30,9 @@ pub struct Followed {
     pub same_region: bool,
     /// Whether what is left of the residual is rounding.
     pub reproduced: bool,
+    /// Whether some layer is off altogether there, so that no small change of the code changes anything that was observed: a minimum that
+    /// says nothing of the observation.
+    pub flat: bool,
 }
 
 /// Follows every column of `codes` (`k` × count) to a local minimum for the same column of `observations` (`n` × count, `NaN` where
@@ -63,7 +67,16 @@ fn follow(search: &mut LocalSearch, before: &mut Sides, observation: &[f64], cod
         stationary: descent.stationary && loss.is_finite(),
         same_region: loss.is_finite() && before.are_those_of(search, observation),
         reproduced: search.reproduces(observation),
+        flat: is_flat(search, observation),
     }
+}
+
+fn is_flat(search: &LocalSearch, observation: &[f64]) -> bool {
+    let layers = search.network().layers();
+    layers.iter().enumerate().filter(|(_, layer)| layer.activation == Activation::Relu).any(|(index, layer)| {
+        let mut received = search.point().received(index)[..layer.units].iter().enumerate();
+        received.all(|(unit, &a)| a <= 0.0 || index + 1 == layers.len() && observation[unit].is_nan())
+    })
 }
 
 /// On which side of its kink each unit is; `0` for those on it, without one, or not observed.

@@ -189,7 +189,8 @@ impl Engine for Recoverer {
         let mut options = vec![self.operator.option()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.working {
-            Working::Search { options: BestOptions { starts, seed, .. }, .. } => {
+            Working::Search { options: BestOptions { starts, seed, objective }, .. } => {
+                add("--objective", objective.to_string());
                 add("--direct", "best".to_owned());
                 add("--starts", starts.to_string());
                 add("--seed", seed.to_string());

@@ -200,15 +200,22 @@ impl<'a> Batch<'a> {
         {
             lane.failure = Some(format!("no projection: {why}"));
         }
-        if !lane.begun && (loss.is_nan() || loss >= lane.energy) {
-            // No better than an image of zeros, from which no step leads on: the run begins at a random code instead.
+        if !lane.begun && (loss.is_nan() || loss > 0.0 && loss >= lane.energy) {
+            // No better than an image of zeros, from which no step leads on: the run begins at a random code instead. This one is kept
+            // for want of a better.
+            if loss < lane.best_loss {
+                lane.best_loss = loss;
+                self.best.set_column(column, &projection.codes.column(place));
+            }
             self.begin(column, index, 0);
             return self.lanes[column].iterations >= self.options.iterations;
         }
         lane.begun = true;
         let image = projection.images.column(place);
         let change = (image - self.images.column(column)).norm();
-        let is_small = change <= self.options.tolerance * lane.step / lane.first_step * image.norm();
+        // Staying at an image of zeros is no convergence.
+        let is_small =
+            image.norm() > 0.0 && change <= self.options.tolerance * lane.step / lane.first_step * image.norm();
         if loss < lane.loss {
             lane.loss = loss;
             if lane.halvings == 0 {
@@ -224,7 +231,7 @@ impl<'a> Batch<'a> {
             // The momentum may have been too much.
             self.before.set_column(column, &self.images.column(column));
         }
-        let reproduced = lane.loss <= REPRODUCED * REPRODUCED * lane.energy;
+        let reproduced = lane.loss.is_finite() && lane.loss <= REPRODUCED * REPRODUCED * lane.energy;
         lane.converged = reproduced || is_small;
         lane.converged || lane.halvings > MOST_HALVINGS || lane.iterations >= self.options.iterations
     }
@@ -267,6 +274,7 @@ impl Lane {
     fn recovered(self) -> Recovered {
         let status = match self.failure {
             Some(why) => Status::Failed(why),
+            None if self.best_loss.is_infinite() => Status::Failed("no projection with a finite residual".to_owned()),
             None if self.best_converged => Status::Converged,
             None => Status::NotConverged,
         };

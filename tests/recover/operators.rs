@@ -75,3 +75,17 @@ fn matrices_that_measure_nothing_are_refused() {
         assert!(error.is_usage() && error.to_string().contains("the test matrix"), "{error}");
     }
 }
+
+/// Bytes are pixels in observations and masks; in a matrix they are the numbers themselves.
+#[test]
+fn a_matrix_of_bytes_holds_the_numbers_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes().chain([1, 0, 255, 7, 2, 0]));
+    std::fs::write(&path, bytes).unwrap();
+    let matrix = Dense::from_file(&path, 3).unwrap().matrix().unwrap();
+    assert_eq!(matrix, DMatrix::from_row_slice(2, 3, &[1.0, 0.0, 255.0, 7.0, 2.0, 0.0]));
+}

@@ -1,11 +1,12 @@
 //! The call for loops.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use unrelu::batch::{Inverter, Method, Options};
 use unrelu::best::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
 use unrelu::formats::report::Status;
+use unrelu::network::{Activation, Layer, Network};
 use unrelu::projector::Projector;
 
 use crate::support::{codes, errors, images, linf, moved, network};
@@ -108,6 +109,52 @@ fn descent_goes_on_from_the_warm_code() {
     let projector = Projector::new(network.clone(), options).unwrap();
     let projected = projector.project(&observations, Some(&moved(&truth, 1e-4, 2))).unwrap();
     assert!(errors(&projected.codes, &truth).iter().all(|error| *error < 1e-5), "{:?}", projected.status);
+    assert!(projected.from_warm_start.iter().all(|warm| *warm));
+}
+
+/// Where every unit is off, no small change of the code changes the image, and the loss is stationary: no place to stay at.
+#[test]
+fn a_dead_warm_code_is_left() {
+    let weight = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
+    let layer = Layer { weight, bias: DVector::zeros(2), activation: Activation::Relu };
+    let network = Network::new(vec![layer], "the test network").unwrap();
+    let observations = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
+    let projector = Projector::new(network, linf(true)).unwrap();
+    let projected = projector.project(&observations, Some(&DMatrix::from_element(1, 1, -1.0))).unwrap();
+    assert!((projected.codes[0] - 1.0).abs() < 1e-9, "{projected:?}");
+    assert!(!projected.from_warm_start[0]);
+}
+
+/// An observation without ink has no length to measure errors by.
+#[test]
+fn the_nearer_answer_to_an_empty_observation_is_kept() {
+    let weight = DMatrix::from_row_slice(2, 1, &[1.0, -1.0]);
+    let layer = Layer { weight, bias: DVector::from_element(2, 1.0), activation: Activation::Relu };
+    let network = Network::new(vec![layer], "the test network").unwrap();
+    let projector = Projector::new(network, linf(true)).unwrap();
+    // At 5 the image is (6, 0), and (2, 0) where the second unit comes on again; no code is nearer to nothing than sqrt 2.
+    let projected = projector.project(&DMatrix::zeros(2, 1), Some(&DMatrix::from_element(1, 1, 5.0))).unwrap();
+    let cold = projector.project(&DMatrix::zeros(2, 1), None).unwrap();
+    assert!(projected.images.norm() <= cold.images.norm() + 1e-9, "{projected:?} {cold:?}");
+}
+
+/// With `refine` every projection is a local minimum, those of descent from a warm code too.
+#[test]
+fn a_warm_descent_is_refined() {
+    let network = network();
+    let truth = codes(&network, 6, 9);
+    let observations = moved(&images(&network, &truth), 0.05, 3);
+    let method = Method::Descent(DescentOptions { iterations: 3, ..DescentOptions::default() });
+    let options = Options { method, refine: true, device: DeviceChoice::Cpu, ..Options::default() };
+    let projected = Projector::new(network.clone(), options).unwrap().project(&observations, Some(&truth)).unwrap();
+    let mut codes = projected.codes.clone();
+    let packed = PackedNetwork::new(network);
+    for (column, observation) in observations.column_iter().enumerate() {
+        let mut code: Vec<f64> = codes.column(column).iter().copied().collect();
+        let refinement = refine_one(&packed, observation.as_slice(), &mut code, &RefineOptions::default());
+        assert!(refinement.loss_after >= refinement.loss_before * (1.0 - 1e-9), "{refinement:?}");
+        codes.set_column(column, &DMatrix::from_vec(code.len(), 1, code).column(0));
+    }
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 

@@ -55,6 +55,25 @@ fn every_way_finds_known_codes_from_random_projections() {
     }
 }
 
+/// A black image is one too: its measurements are all 0, and so is its code's loss.
+#[test]
+fn nothing_is_recovered_as_nothing() {
+    let network = network();
+    let operator = || -> Box<dyn Operator> { Box::new(Dense::gaussian(40, 60, 1).unwrap()) };
+    let recovered = recover(&network, &operator, projected(linf(true)), &DMatrix::zeros(40, 1));
+    assert_eq!(recovered.rows[0].status, Status::Converged, "{:?}", recovered.rows[0]);
+    assert!(images(&network, &recovered.codes).amax() < 1e-9);
+}
+
+/// Numbers whose squares are none have a status, and do not count as recovered.
+#[test]
+fn measurements_too_large_to_square_are_said_to_fail() {
+    let network = network();
+    let operator = || -> Box<dyn Operator> { Box::new(Dense::gaussian(40, 60, 1).unwrap()) };
+    let recovered = recover(&network, &operator, projected(linf(true)), &DMatrix::from_element(40, 1, 1e200));
+    assert!(matches!(&recovered.rows[0].status, Status::Failed(_)), "{:?}", recovered.rows[0]);
+}
+
 #[test]
 fn averages_and_masks() {
     let network = random_network(&[3, 20, 64], Activation::Relu, 4).unwrap();

@@ -11,7 +11,7 @@ use crate::cpu::blocked::forward::forward;
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
 use crate::formats::extent::digest_of_file;
-use crate::formats::npy::NpyReader;
+use crate::formats::npy::{ElementType, NpyReader};
 use crate::network::{Activation, Layer, Network};
 use crate::random::{Domain, normal_vector};
 
@@ -56,7 +56,11 @@ impl Dense {
         reader
             .check_width(pixels, "as the network has outputs: a row of the operator is one measurement of an image")?;
         let rows = reader.count();
-        let columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
+        let mut columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
+        if reader.element_type() == ElementType::U8 {
+            // Bytes are read as pixels; here they are the numbers that they say.
+            columns.apply(|entry| *entry = (*entry * 255.0).round());
+        }
         let option = ("--operator".to_owned(), digest_of_file(path)?);
         Self::new(columns.transpose(), &path.display().to_string(), option)
     }
