@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nalgebra::DMatrix;
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::NpyReader;
-use unrelu::formats::output::refuse_overlap;
+use unrelu::formats::output::{check_free, refuse_overlap};
 use unrelu::pictures::{Grid, Row, write_grid};
 
 use super::Outcome;
@@ -92,4 +92,16 @@ pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DM
     }
     reader.skip_to(first)?;
     Ok(reader.read_batch(count)?.unwrap_or_else(|| DMatrix::zeros(reader.width(), 0)))
+}
+
+/// Refuses at once a picture that could not be written when all else is done.
+pub fn check_place(path: &Path, force: bool) -> Result<()> {
+    check_free(path, force)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        let (found, fix) =
+            ("is in a folder that does not exist".into(), "make the folder first, or name another".into());
+        return Err(Error::Output { path: path.to_owned(), found, fix });
+    }
+    Ok(())
 }

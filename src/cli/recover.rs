@@ -11,7 +11,7 @@ use unrelu::best::BestOptions;
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::NpyReader;
-use unrelu::formats::output::{check_free, refuse_overlap};
+use unrelu::formats::output::refuse_overlap;
 use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, Tolerances};
@@ -24,6 +24,7 @@ use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::image_size::ImageSize;
 use super::network_args::NetworkArgs;
+use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
 use super::{Outcome, file_run, print, summary};
 
@@ -356,7 +357,7 @@ impl Args {
     fn check_picture(&self, network: &Network) -> Result<()> {
         let Some(picture) = &self.picture else { return Ok(()) };
         ImageSize::of(network.observation_length(), self.image)?;
-        check_free(picture, self.force || self.resume)?;
+        check_place(picture, self.force || self.resume)?;
         let mut others: Vec<(&str, &Path)> = vec![
             ("the network", &self.network.network),
             ("the measurements", &self.measurements),
@@ -382,6 +383,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mask = args.operator.mask.as_deref().map(Mask::open).transpose()?;
     let options = args.options(measurements.element_type())?;
     args.check_picture(&network)?;
+    if let Some(rows) = args.operator.gaussian.filter(|rows| *rows > 0) {
+        // Before so large a matrix is drawn.
+        measurements.check_width(rows, "as --gaussian says")?;
+    }
     let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
     let run = FileRun {
         observations: measurements,

@@ -161,6 +161,9 @@ fn what_does_not_fit_is_refused() {
     );
     refused("y.npy", &["--gaussian", "10"], &["y.npy", "24 entries a row", "expected 10"]);
     refused("y.npy", &["--gaussian", "0"], &["--gaussian", "at least one measurement"]);
+    refused("y.npy", &["--gaussian", "1000000000000"], &["y.npy", "24 entries a row"]);
+    let nowhere = ["--gaussian", "24", "--image", "8x8", "--picture", "no/such/p.png"];
+    refused("y.npy", &nowhere, &["no/such/p.png", "make the folder first"]);
     refused("y.npy", &["--average", "3"], &["--average", "8 × 8", "divides"]);
     refused("y.npy", &["--average", "2", "--image", "8x9"], &["--image", "8x9", "64"]);
     refused("y.npy", &[], &["y.npy", "24 entries a row"]);

@@ -1,16 +1,17 @@
 //! `unrelu bench throughput`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use unrelu::bench::throughput::quantity::Quantity;
 use unrelu::bench::throughput::row::Crossover;
 use unrelu::bench::throughput::{self, Event, Kind, Options, table};
 use unrelu::device::DeviceChoice;
 use unrelu::error::{Error, Result};
-use unrelu::formats::output::{check_free, refuse_overlap};
+use unrelu::formats::output::refuse_overlap;
 use unrelu::pictures::plot::write_plot;
 use unrelu::pictures::throughput::plot;
 
+use crate::cli::picture::check_place;
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
@@ -74,7 +75,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     if let Some(picture) = &args.picture {
-        check_picture(picture, args.force)?;
+        check_place(picture, args.force)?;
         let network = args.subject.network.iter().map(|network| ("the network", network.as_path()));
         refuse_overlap("--picture", picture, &network.collect::<Vec<_>>())?;
     }
@@ -122,18 +123,6 @@ fn note(event: &Event<'_>) {
         Event::Ended(Some(Crossover::Nowhere)) => print::note("  GPU faster nowhere"),
         Event::Rows(_) | Event::Ended(None) => {}
     }
-}
-
-/// Refuses at once what could not be written when all is measured.
-fn check_picture(path: &Path, force: bool) -> Result<()> {
-    check_free(path, force)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        let (found, fix) =
-            ("is in a folder that does not exist".into(), "make the folder first, or name another".into());
-        return Err(Error::Output { path: path.to_owned(), found, fix });
-    }
-    Ok(())
 }
 
 fn resolve(args: &Args) -> Options {
