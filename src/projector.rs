@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use nalgebra::{DMatrix, DVectorView};
+use nalgebra::DMatrix;
 
 use crate::batch::{Inverter, Method, Options, residual};
 use crate::best::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
@@ -28,7 +28,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::report::{Residual, Status};
 use crate::network::Network;
-use crate::observation::unusable;
+use crate::observation::{squared_distances, unusable};
 
 /// A network made ready for projecting batches.
 #[derive(Debug)]
@@ -267,16 +267,6 @@ impl Projector {
         }
         groups
     }
-}
-
-/// `‖a − x‖²` over the observed entries, column by column; `NaN` where `a` is.
-fn squared_distances(images: &DMatrix<f64>, observations: &DMatrix<f64>) -> Vec<f64> {
-    let pairs = images.column_iter().zip(observations.column_iter());
-    let distance = |(image, observation): (DVectorView<f64>, DVectorView<f64>)| {
-        let seen = image.iter().zip(observation.iter()).filter(|(_, x)| !x.is_nan());
-        seen.map(|(a, x)| (a - x) * (a - x)).sum()
-    };
-    pairs.map(distance).collect()
 }
 
 impl Answers {

@@ -98,29 +98,19 @@ impl<'a> Study<'a> {
         rows: usize,
         work: impl Fn(&J) -> Result<Vec<R>> + Sync,
     ) -> Result<Vec<R>> {
-        self.carry_out(name, jobs, rows, self.threads(), work)
+        self.runs_at_a_time(self.threads(), name, jobs, rows, work)
     }
 
-    /// [`Self::runs`], one job after the other: where time is measured, or a job has all threads.
+    /// [`Self::runs`], so many jobs at a time: one where time is measured, or a job has all threads.
     ///
     /// # Errors
     /// Those of [`Self::runs`].
-    pub(super) fn runs_one_by_one<J: Sync, R: Serialize + DeserializeOwned + Send>(
+    pub(super) fn runs_at_a_time<J: Sync, R: Serialize + DeserializeOwned + Send>(
         &self,
-        name: &str,
-        jobs: &[J],
-        rows: usize,
-        work: impl Fn(&J) -> Result<Vec<R>> + Sync,
-    ) -> Result<Vec<R>> {
-        self.carry_out(name, jobs, rows, 1, work)
-    }
-
-    fn carry_out<J: Sync, R: Serialize + DeserializeOwned + Send>(
-        &self,
-        name: &str,
-        jobs: &[J],
-        rows: usize,
         threads: usize,
+        name: &str,
+        jobs: &[J],
+        rows: usize,
         work: impl Fn(&J) -> Result<Vec<R>> + Sync,
     ) -> Result<Vec<R>> {
         let (mut record, mut known) = Record::<R>::open(&self.file(&format!("{name}.csv")), rows)?;

@@ -13,7 +13,7 @@ use crate::descent::start_index;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Status;
-use crate::observation::unusable;
+use crate::observation::{squared_distances, unusable};
 use crate::projector::{Projection, Projector};
 use crate::random::{Domain, normal_vector};
 
@@ -284,10 +284,7 @@ impl Lane {
 
 /// `½‖a − y‖²` over what was measured, of each column; `NaN` where `a` is.
 fn losses(applied: &DMatrix<f64>, measurements: &DMatrix<f64>) -> Vec<f64> {
-    let columns = applied.column_iter().zip(measurements.column_iter());
-    columns
-        .map(|(a, y)| a.iter().zip(y.iter()).filter(|(_, y)| !y.is_nan()).map(|(a, y)| 0.5 * (a - y).powi(2)).sum())
-        .collect()
+    squared_distances(applied, measurements).into_iter().map(|distance| 0.5 * distance).collect()
 }
 
 /// What each measurement adds to `‖A d‖²/‖d‖²`, `d` the difference of two images, on average over seeded random ones.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
-use rayon::prelude::*;
 
 use super::Options;
 use super::row::{Row, Spread};
@@ -20,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerOptions;
 use crate::named::named;
+use crate::observation::squared_distances;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 
 /// Observations that a method gets at a time; between two of these its time is looked at.
@@ -231,12 +231,7 @@ impl<'a> Contest<'a> {
     fn losses(&self, codes: &DMatrix<f64>) -> Vec<f64> {
         let network = &self.subject.network;
         let made = forward(network, 0..network.depth(), codes);
-        let of = |index: usize| -> f64 {
-            let (made, observation) = (made.column(index), self.observations.column(index));
-            let pairs = made.iter().zip(observation.iter()).filter(|(_, x)| !x.is_nan());
-            0.5 * pairs.map(|(g, x)| (g - x) * (g - x)).sum::<f64>()
-        };
-        (0..codes.ncols()).into_par_iter().map(of).collect()
+        squared_distances(&made, &self.observations).into_iter().map(|distance| 0.5 * distance).collect()
     }
 
     /// Whether `entry`'s loss of an observation is above `other`'s, beyond rounding. A failed one is above all.

@@ -192,9 +192,9 @@ pub fn run(study: &Study) -> Result<String> {
         cases.flat_map(|case| (0..indices(case)).map(move |index| Job { case, index })).collect()
     };
     same_threads(study, &study.recorded(NAME, 1)?)?;
-    let alone = study.runs_one_by_one(NAME, &jobs(&|_| count / CHUNK), CHUNK as usize, |job| job.alone(study))?;
+    let alone = study.runs_at_a_time(1, NAME, &jobs(&|_| count / CHUNK), CHUNK as usize, |job| job.alone(study))?;
     let batched = study
-        .runs_one_by_one("table1-batch", &jobs(&|case| case.repetitions(study)), 1, |job| job.batch(study, count))?;
+        .runs_at_a_time(1, "table1-batch", &jobs(&|case| case.repetitions(study)), 1, |job| job.batch(study, count))?;
     let table = Table { subjects: &subjects, alone: &alone, batched: &batched, study };
     study.draw(NAME, &table.plot())?;
     study.tell(NAME, table.text())
