@@ -80,6 +80,7 @@ pub mod pictures;
 pub mod projector;
 pub mod random;
 pub mod recover;
+mod runtime;
 pub mod statistics;
 
 pub use error::{Error, Result};

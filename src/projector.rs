@@ -93,6 +93,11 @@ impl Projector {
     /// # Panics
     /// If a code has another length than `k`.
     pub fn images(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
+        self.inverter.enter(|| self.images_inside(codes))
+    }
+
+    /// [`Self::images`] for the library's own code.
+    pub(crate) fn images_inside(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
         let depth = self.inverter.network().depth();
         self.inverter.in_pool(|| forward(self.cpu.double(), 0..depth, codes))
     }
@@ -105,7 +110,7 @@ impl Projector {
     /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single observations is in the status.
     pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
         let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
-        self.project_on(self.inverter.device(), observations, &indices, warm_start)
+        self.inverter.enter(|| self.project_on(self.inverter.device(), observations, &indices, warm_start))
     }
 
     /// [`Self::project`] on this device, for observations that have these indices in the whole run.
@@ -141,7 +146,7 @@ impl Projector {
         };
         self.run_method(device, observations, indices, &left, &mut answers)?;
         let Answers { codes, status, from_warm_start } = answers;
-        let images = self.images(&codes);
+        let images = self.images_inside(&codes);
         let residuals = (observations.column_iter().zip(images.column_iter()))
             .map(|(observation, image)| residual(observation.as_slice(), image.as_slice()))
             .collect();
@@ -154,7 +159,7 @@ impl Projector {
         let mut codes = warm.clone();
         let (followed, images) = self.inverter.in_pool(|| {
             let followed = follow_batch(self.inverter.packed(), observations, &mut codes);
-            (followed, self.images(&codes))
+            (followed, self.images_inside(&codes))
         });
         let mut left = Vec::new();
         for (column, Followed { loss, stationary, same_region, reproduced, flat }) in followed.into_iter().enumerate() {
@@ -238,7 +243,8 @@ impl Projector {
             let warm = answers.codes.select_columns(columns);
             let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
-            let [warm, found] = [&warm, &batch.codes].map(|codes| squared_distances(&self.images(codes), &those));
+            let [warm, found] =
+                [&warm, &batch.codes].map(|codes| squared_distances(&self.images_inside(codes), &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let method_is_nearer = found[place] < warm[place];
                 // False, too, where the method failed.

@@ -32,7 +32,7 @@ use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_bat
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::formats::report::{Columns, ObservationRow, Status};
 use crate::lp::layer::{LayerOptions, StageTimes};
@@ -42,6 +42,7 @@ use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
 use crate::observation::unusable;
+use crate::runtime::Workers;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
@@ -86,7 +87,7 @@ pub struct Inverter {
     device: Box<dyn Device>,
     device_notice: Option<String>,
     solver: Box<dyn Solver>,
-    pool: rayon::ThreadPool,
+    workers: Workers,
     options: Options,
 }
 
@@ -119,11 +120,7 @@ impl Inverter {
         notice: Option<String>,
     ) -> Result<Self> {
         options.validate(&network)?;
-        // 0 means all that `std::thread::available_parallelism` counts: by affinity and the cgroup's quota.
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|error| {
-                Error::option("--threads", error.to_string(), "a number of threads that the system allows")
-            })?;
+        let workers = Workers::new(options.threads)?;
         let solver: Box<dyn Solver> = match options.solver {
             SolverChoice::InteriorPoint => Box::new(InteriorPoint),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
@@ -140,7 +137,17 @@ impl Inverter {
                 format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
             })
         });
-        Ok(Inverter { network, packed, least_squares, systems, device, device_notice: notice, solver, pool, options })
+        Ok(Inverter {
+            network,
+            packed,
+            least_squares,
+            systems,
+            device,
+            device_notice: notice,
+            solver,
+            workers,
+            options,
+        })
     }
 
     /// The network.
@@ -160,7 +167,7 @@ impl Inverter {
 
     /// The device in words, with the threads that this inverter gives it.
     pub fn device_description(&self) -> String {
-        self.pool.install(|| self.device.description())
+        self.workers.enter(|| self.device.description())
     }
 
     /// Why `auto` took the CPU, if it did.
@@ -170,7 +177,7 @@ impl Inverter {
 
     /// Threads of the pool.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.workers.threads()
     }
 
     /// Which columns a `.csv` report of this inverter's rows has.
@@ -208,9 +215,11 @@ impl Inverter {
 
     /// [`Self::invert`] for a batch whose first observation has this index in the whole run.
     pub fn invert_from(&self, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
-        let mut batch = self.solve(self.device(), observations, first_index)?;
-        self.complete(observations, &mut batch);
-        Ok(batch)
+        self.enter(|| {
+            let mut batch = self.solve(self.device(), observations, first_index)?;
+            self.complete(observations, &mut batch);
+            Ok(batch)
+        })
     }
 
     /// The network as the searches on its linear regions read it.
@@ -223,9 +232,14 @@ impl Inverter {
         Arc::clone(&self.network)
     }
 
-    /// Runs `work` on this inverter's threads.
+    /// Runs `work` on this inverter's threads, for a caller from outside the library.
+    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.workers.enter(work)
+    }
+
+    /// Runs `work` on this inverter's threads; a thread that is one of them does it itself.
     pub(crate) fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.pool.install(work)
+        self.workers.run(work)
     }
 
     /// The first half of a batch: codes from the method, on `device` and the pool.
@@ -236,7 +250,7 @@ impl Inverter {
         first_index: u64,
     ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
-        self.pool.install(|| {
+        self.workers.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {
                 Method::Layerwise(options) => self.layerwise(options, device, observations, first_index, &mut times)?,
@@ -250,7 +264,7 @@ impl Inverter {
     /// The second half: refinement, and the residuals of the codes as they will be written.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
-        self.pool.install(|| {
+        self.workers.run(|| {
             if self.options.refine {
                 let start = Instant::now();
                 let refinements = refine_batch(self.packed(), observations, codes, &RefineOptions::default());

@@ -124,9 +124,11 @@ impl Recoverer {
     /// [`Error::Input`] for another number of rows than `m`; what the device reports. What becomes of single observations is in
     /// the rows.
     pub fn recover(&self, measurements: &DMatrix<f64>) -> Result<InvertedBatch> {
-        let mut batch = self.solve(self.inverter().device(), measurements, 0)?;
-        self.complete(measurements, &mut batch);
-        Ok(batch)
+        self.inverter().enter(|| {
+            let mut batch = self.solve(self.inverter().device(), measurements, 0)?;
+            self.complete(measurements, &mut batch);
+            Ok(batch)
+        })
     }
 
     fn search(&self, packed: &PackedNetwork, y: &DMatrix<f64>, first_index: u64, options: &BestOptions) -> Codes {

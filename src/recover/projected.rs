@@ -263,7 +263,7 @@ impl<'a> Batch<'a> {
         let k = self.codes.nrows();
         let run = start_index(index, run);
         let code = DMatrix::from_vec(k, 1, normal_vector(self.options.seed, Domain::Start, run, k));
-        let image = self.projector.images(&code);
+        let image = self.projector.images_inside(&code);
         self.codes.set_column(column, &code.column(0));
         self.images.set_column(column, &image.column(0));
         self.before.set_column(column, &image.column(0));
@@ -295,7 +295,7 @@ fn gains(projector: &Projector, operator: &dyn Operator) -> Vec<f64> {
             (from..from + PAIRS).flat_map(|index| normal_vector(0, Domain::Operator, u64::MAX - index as u64, k));
         DMatrix::from_iterator(k, PAIRS, numbers)
     };
-    let images = |from: usize| projector.images(&codes(from));
+    let images = |from: usize| projector.images_inside(&codes(from));
     let differences = images(0) - images(PAIRS);
     let applied = operator.apply(&differences);
     let mut gains = vec![0.0; operator.measurements()];

@@ -1,5 +1,6 @@
 //! The pipeline as a library call: batches of any size, streams, cancellation, a device that is lost.
 
+mod callers;
 mod pipeline;
 
 use std::sync::Arc;
