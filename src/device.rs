@@ -69,7 +69,7 @@ pub trait Device: Send + Sync {
     }
 
     /// Whether it works while this process waits, so that the pool can do something else meanwhile.
-    fn works_apart(&self) -> bool {
+    fn is_asynchronous(&self) -> bool {
         false
     }
 

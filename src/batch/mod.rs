@@ -26,9 +26,6 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::best::layerwise::LayerwiseLeastSquares;
-use crate::best::starts::Start;
-use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -40,6 +37,9 @@ use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::{LayerSystems, invert_batch};
+use crate::multistart::layerwise::LayerwiseLeastSquares;
+use crate::multistart::starts::Start;
+use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 pub use options::{BestMethod, Method, Options, SolverChoice};
@@ -135,7 +135,7 @@ impl Inverter {
             _ => None,
         };
         let notice = notice.or_else(|| {
-            let searches = matches!(options.method, Method::Best(_)) && device.works_apart();
+            let searches = matches!(options.method, Method::Best(_)) && device.is_asynchronous();
             (searches && !approaches(&*device, &network)).then(|| {
                 format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
             })
@@ -319,7 +319,7 @@ impl Inverter {
         };
         let began = Instant::now();
         let given = [(start, &given)];
-        let answers = if device.works_apart() {
+        let answers = if device.is_asynchronous() {
             best_batch_on(device, self.packed(), observations, first_index, &given, &options.search)?
         } else {
             best_batch(self.packed(), observations, first_index, &given, &options.search)

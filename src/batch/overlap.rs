@@ -30,7 +30,7 @@ impl Overlapped<'_> {
         clocks.solve.leave();
         clocks.pool.leave();
         let timed = || clocks.device.time(|| clock.time(|| call(self.device)));
-        let result = if self.device.works_apart() { while_pool_works(timed) } else { timed() };
+        let result = if self.device.is_asynchronous() { while_pool_works(timed) } else { timed() };
         clocks.pool.enter();
         clocks.solve.enter();
         result
@@ -99,8 +99,8 @@ impl Device for Overlapped<'_> {
         self.device.dispatches()
     }
 
-    fn works_apart(&self) -> bool {
-        self.device.works_apart()
+    fn is_asynchronous(&self) -> bool {
+        self.device.is_asynchronous()
     }
 
     fn warning(&self) -> Option<String> {

@@ -1,8 +1,8 @@
 //! The report's row of one observation.
 
-use crate::best::BestAnswer;
 use crate::formats::report::{ObservationRow, Residual, SearchRow, Status};
 use crate::lp::Inversion;
+use crate::multistart::BestAnswer;
 use crate::observation::unusable;
 
 pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {

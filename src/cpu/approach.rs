@@ -1,5 +1,5 @@
 //! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/approach.wgsl`; what the search runs on
-//! the CPU is `best/local_search.rs`.
+//! the CPU is `multistart/local_search.rs`.
 
 use nalgebra::{DMatrix, DVector};
 

@@ -97,7 +97,7 @@ impl Device for GpuDevice {
         self.context().kernel_seconds()
     }
 
-    fn works_apart(&self) -> bool {
+    fn is_asynchronous(&self) -> bool {
         true
     }
 }

@@ -97,8 +97,8 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.primary.kernel_seconds()
     }
 
-    fn works_apart(&self) -> bool {
-        self.successor.get().is_none() && self.primary.works_apart()
+    fn is_asynchronous(&self) -> bool {
+        self.successor.get().is_none() && self.primary.is_asynchronous()
     }
 
     fn warning(&self) -> Option<String> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::best::{BestAnswer, BestOptions, PackedNetwork, best_batch, best_batch_on};
 use unrelu::cpu::{CpuDevice, approach, descend, forward};
 use unrelu::device::Device;
 use unrelu::device::fallback::FallbackDevice;
@@ -14,6 +13,7 @@ use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::gpu::GpuDevice;
 use unrelu::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, MOST_CODE_LENGTH};
 use unrelu::marquardt::MarquardtRules;
+use unrelu::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch, best_batch_on};
 use unrelu::network::{Activation, Network};
 use unrelu::random::Noise;
 

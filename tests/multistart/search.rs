@@ -3,14 +3,14 @@
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::best::starts::Start;
-use unrelu::best::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_one};
 use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::report::Status;
 use unrelu::lp::formulation::{self, Tolerances};
 use unrelu::lp::layer::LayerOptions;
+use unrelu::multistart::starts::Start;
+use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_one};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
 

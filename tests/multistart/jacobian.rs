@@ -1,10 +1,10 @@
 //! The Jacobian of a linear region against central differences of the network, written out with other products.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::best::PackedNetwork;
-use unrelu::best::linearisation::Linearisation;
-use unrelu::best::point::Point;
-use unrelu::best::region::Region;
+use unrelu::multistart::PackedNetwork;
+use unrelu::multistart::linearisation::Linearisation;
+use unrelu::multistart::point::Point;
+use unrelu::multistart::region::Region;
 use unrelu::network::{Activation, Network};
 
 use crate::support::{code, generate, loss, network};

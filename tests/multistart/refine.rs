@@ -1,7 +1,7 @@
 //! What refinement promises: exact where the data can be met, never a higher loss, and nobody else's code touched.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::best::{self, PackedNetwork, RefineOptions, Refinement, refine_batch};
+use unrelu::multistart::{self, PackedNetwork, RefineOptions, Refinement, refine_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, Noise, normal_vector, random_network};
 
@@ -11,7 +11,7 @@ const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.1);
 
 fn refine_one(network: &Network, observation: &[f64], code: &mut [f64], options: &RefineOptions) -> Refinement {
-    best::refine_one(&PackedNetwork::new(network.clone()), observation, code, options)
+    multistart::refine_one(&PackedNetwork::new(network.clone()), observation, code, options)
 }
 
 fn options() -> RefineOptions {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use nalgebra::DMatrix;
 use unrelu::batch::{Inverter, Options};
-use unrelu::best::absolute::AbsoluteSearch;
-use unrelu::best::starts::Start;
-use unrelu::best::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_batch};
 use unrelu::formats::network_file::{NetworkOptions, load_network};
+use unrelu::multistart::absolute::AbsoluteSearch;
+use unrelu::multistart::starts::Start;
+use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
 

@@ -3,7 +3,7 @@
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
-use unrelu::best::Objective;
+use unrelu::multistart::Objective;
 use unrelu::network::{Activation, Network};
 
 /// Goes through all `2^units` patterns; for networks of a dozen units.

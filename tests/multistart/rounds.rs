@@ -4,14 +4,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nalgebra::DMatrix;
-use unrelu::best::starts::Start;
-use unrelu::best::{BestAnswer, BestOptions, Objective, PackedNetwork, best_batch, best_batch_on};
 use unrelu::configuration::Configurations;
 use unrelu::cpu::CpuDevice;
 use unrelu::descent::{DescentAnswer, DescentOptions};
 use unrelu::device::Device;
 use unrelu::error::{Error, Result};
 use unrelu::formats::network_file::{NetworkOptions, load_network};
+use unrelu::multistart::starts::Start;
+use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, best_batch, best_batch_on};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, Noise, normal_vector};
 
