@@ -8,7 +8,6 @@ mod device_args;
 mod devices;
 mod file_run;
 mod generate;
-mod going_on;
 mod image_size;
 mod inspect;
 mod interrupt;
@@ -22,6 +21,7 @@ mod random_network;
 mod recover;
 mod recovery_picture;
 mod reproduce;
+mod resume_command;
 mod subject_args;
 mod summary;
 

@@ -49,7 +49,7 @@ pub trait Device: Send + Sync {
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) when the device fails.
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],

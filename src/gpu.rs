@@ -3,7 +3,6 @@
 //! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values
 //! beyond its range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
 
-pub mod approach;
 pub mod buffers;
 pub mod classify;
 pub mod compact;
@@ -11,6 +10,7 @@ pub mod context;
 pub mod descend;
 pub mod forward;
 pub mod kernel;
+pub mod levenberg_marquardt;
 pub mod pace;
 pub mod peak;
 pub mod pipeline;
@@ -22,9 +22,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use approach::ApproachPipelines;
 use buffers::{Room, narrowed_columns, padded_length};
 use context::Context;
+use levenberg_marquardt::MarquardtPipelines;
 use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
@@ -44,7 +44,7 @@ pub struct GpuDevice {
     network: Arc<Network>,
     layers: Vec<LayerBuffers>,
     pipelines: Pipelines,
-    approach: OnceLock<ApproachPipelines>,
+    marquardt: OnceLock<MarquardtPipelines>,
     tiles: Tiles,
     room: Room,
     workspaces: Workspaces,
@@ -117,7 +117,7 @@ impl GpuDevice {
             network,
             layers,
             pipelines,
-            approach: OnceLock::new(),
+            marquardt: OnceLock::new(),
             tiles,
             room,
             workspaces: Workspaces::default(),
@@ -158,7 +158,7 @@ impl GpuDevice {
         &self.tiles
     }
 
-    /// How often gradient descent and the approach have moved the running lanes of a batch to the front so far.
+    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch to the front so far.
     pub fn compactions(&self) -> u64 {
         self.compactions.load(Ordering::Relaxed)
     }

@@ -136,7 +136,7 @@ impl Inverter {
         };
         let notice = notice.or_else(|| {
             let searches = matches!(options.method, Method::Best(_)) && device.is_asynchronous();
-            (searches && !approaches(&*device, &network)).then(|| {
+            (searches && !searches_on(&*device, &network)).then(|| {
                 format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
             })
         });
@@ -372,9 +372,10 @@ impl Inverter {
 }
 
 /// Whether the device has a part in the search: it says so of nothing too.
-fn approaches(device: &dyn Device, network: &Network) -> bool {
+fn searches_on(device: &dyn Device, network: &Network) -> bool {
     let nothing = |rows: usize| DMatrix::zeros(rows, 0);
-    let answer = device.approach(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
+    let answer =
+        device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
     // A device that fails at once says so where it is used.
     answer.is_ok_and(|codes| codes.is_some())
 }

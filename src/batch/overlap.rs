@@ -86,13 +86,13 @@ impl Device for Overlapped<'_> {
         self.call(&self.clocks.descent, |device| device.descend(observations, first_index, options))
     }
 
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.call(&self.clocks.descent, |device| device.approach(observations, which, starts))
+        self.call(&self.clocks.descent, |device| device.levenberg_marquardt(observations, which, starts))
     }
 
     fn dispatches(&self) -> u64 {

@@ -401,15 +401,15 @@ pub fn run(args: Args) -> Result<Outcome> {
         force: args.force,
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
-    let aside = Arc::new(OnceLock::new());
-    let told = Arc::clone(&aside);
+    let status_line = Arc::new(OnceLock::new());
+    let shown = Arc::clone(&status_line);
     let recoverer = Recoverer::new(Arc::clone(&network), operator, options)?.on_iteration(move |iteration| {
-        if let Some(aside) = told.get() {
-            super::progress::Aside::tell(aside, || words(iteration));
+        if let Some(status_line) = shown.get() {
+            super::progress::StatusLine::set(status_line, || words(iteration));
         }
     });
-    let begun = |place| {
-        let _ = aside.set(place);
+    let begun = |line| {
+        let _ = status_line.set(line);
     };
     let totals = file_run::carry_out(run, &recoverer, "recovering", &args.output, begun)?;
     if let Some(picture) = &args.picture {

@@ -30,8 +30,8 @@
 //! fail at a minimum; the units change sides together, then one by one, and where `F` has not fallen by then the end is *not proven*. The same is said where
 //! the engine's certificate fails.
 
-use super::gradients::{Felt, Gradients};
-use super::kinks::bend;
+use super::gradients::{Adjoints, Gradients};
+use super::kink::{self, bend};
 use super::local_search::{Descent, REPRODUCED};
 use super::majorant::{Majorant, has_concave_kink, largest_that_moves};
 use super::objective::Objective;
@@ -50,8 +50,6 @@ const FALLEN: f64 = 1e-13;
 const PROMISED: f64 = 1e-8;
 /// The longest multiple of a step that is tried.
 const LONGEST: f64 = 64.0;
-/// A unit that receives less than this share of what the largest of its layer receives is on its kink.
-const ON_KINK: f64 = 1e-11;
 /// A multiplier outside its range by no more than this share of its terms is within it but for rounding …
 const NEGLIGIBLE: f64 = 1e-9;
 /// … or by this share of its unit's Lipschitz constant.
@@ -72,7 +70,7 @@ pub struct AbsoluteSearch<'a> {
     moving: f64,
     region: Region,
     gradients: Gradients,
-    felt: Felt,
+    adjoints: Adjoints,
     /// `Σ y side` of each unit.
     multipliers: Vec<Vec<f64>>,
     /// `L_u` of each hidden unit.
@@ -98,7 +96,7 @@ impl<'a> AbsoluteSearch<'a> {
             moving: 0.0,
             region: Region::new(network),
             gradients: Gradients::new(network),
-            felt: Felt::new(network),
+            adjoints: Adjoints::new(network),
             multipliers: network.layers().iter().map(|layer| vec![0.0; layer.units]).collect(),
             constants: lipschitz_constants(network, objective),
             determined: false,
@@ -265,7 +263,7 @@ impl<'a> AbsoluteSearch<'a> {
     fn take_sides(&mut self) {
         for (index, layer) in self.network.layers().iter().enumerate() {
             let received = &self.current.received(index)[..layer.units];
-            let kink = ON_KINK * largest(received);
+            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
             for (unit, a) in received.iter().enumerate() {
                 if a.abs() > kink {
                     self.region.set(index, unit, *a > 0.0);
@@ -276,16 +274,16 @@ impl<'a> AbsoluteSearch<'a> {
 
     /// The units whose multipliers show, or leave it open, that `F` falls on their other side.
     fn wrong_sides(&mut self, observation: &[f64]) -> Units {
-        self.felt.pull_back(self.network, &self.region, &self.multipliers);
+        self.adjoints.backpropagate(self.network, &self.region, &self.multipliers);
         let mut wrong = Vec::new();
         let (mut hidden_on_kinks, last) = (false, self.network.layers().len() - 1);
         for (index, layer) in self.network.layers()[..last].iter().enumerate() {
             let received = &self.current.received(index)[..layer.units];
-            let kink = ON_KINK * largest(received);
+            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
             let Some(bend) = bend(layer.activation) else { continue };
-            let units = received.iter().zip(&self.multipliers[index]).zip(self.felt.layer(index)).enumerate();
-            for (unit, ((a, multiplier), felt)) in units {
-                let (y, jump) = (multiplier.abs(), bend * felt);
+            let units = received.iter().zip(&self.multipliers[index]).zip(self.adjoints.layer(index)).enumerate();
+            for (unit, ((a, multiplier), adjoint)) in units {
+                let (y, jump) = (multiplier.abs(), bend * adjoint);
                 let forgiven = NEGLIGIBLE * (y + jump.abs()) + NEGLIGIBLE_OF_CONSTANT * self.constants[index][unit];
                 let on_kink = a.abs() <= kink;
                 hidden_on_kinks |= on_kink;
@@ -296,7 +294,7 @@ impl<'a> AbsoluteSearch<'a> {
         }
         let activation = self.network.layers()[last].activation;
         let received = self.current.received(last);
-        let kink = ON_KINK * largest(&received[..observation.len()]);
+        let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, &received[..observation.len()]);
         for (unit, (a, &x)) in received.iter().zip(observation).enumerate() {
             let counts = self.objective == Objective::L1 || x >= self.misfit * (1.0 - NEGLIGIBLE);
             let moves = || hidden_on_kinks || self.gradients.of(last, unit).iter().any(|g| *g != 0.0);
@@ -306,10 +304,6 @@ impl<'a> AbsoluteSearch<'a> {
         }
         wrong
     }
-}
-
-fn largest(numbers: &[f64]) -> f64 {
-    numbers.iter().fold(0.0, |most, x| most.max(x.abs()))
 }
 
 /// `L_u` for each hidden layer.

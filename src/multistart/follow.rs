@@ -8,16 +8,14 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::kinks::bend;
+use super::kink::{self, bend};
 use super::local_search::LocalSearch;
 use super::packed_network::PackedNetwork;
 use super::refine::descend;
 use crate::network::Activation;
 
-/// Most steps of the approach, and most from kink to kink.
+/// Most steps by Levenberg–Marquardt, and most from kink to kink.
 const STEPS: usize = 200;
-/// A unit that receives no more than this share of the largest reception of its layer is on its kink, between both sides.
-const ON_KINK: f64 = 1e-9;
 
 /// What became of one code.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,7 +96,7 @@ fn sides<'a>(search: &'a LocalSearch, observation: &'a [f64]) -> impl Iterator<I
     let layers = search.network().layers();
     layers.iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some()).flat_map(move |(index, layer)| {
         let received = &search.point().received(index)[..layer.units];
-        let kink = ON_KINK * received.iter().fold(0.0, |most: f64, a| most.max(a.abs()));
+        let kink = kink::tolerance(kink::IN_COMPARISON, received);
         let counts = move |unit: usize| index + 1 < layers.len() || !observation[unit].is_nan();
         received.iter().enumerate().map(move |(unit, &a)| match a.abs() > kink && counts(unit) {
             true => a.signum() as i8,

@@ -80,17 +80,17 @@ impl Gradients {
 
 /// One number for each unit of each layer: what the misfit changes by with what the unit gives.
 #[derive(Debug, Clone)]
-pub struct Felt {
+pub struct Adjoints {
     layers: Vec<Vec<Lane>>,
     zeros: Vec<Lane>,
     active: Active,
 }
 
-impl Felt {
+impl Adjoints {
     /// Room for the units of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let widest = network.layers().iter().map(|layer| layer.input_lanes).max().unwrap_or(0);
-        Felt {
+        Adjoints {
             layers: network.layers().iter().map(|layer| vec![Lane::ZERO; layer.unit_lanes]).collect(),
             zeros: vec![Lane::ZERO; widest],
             active: Active::default(),
@@ -104,7 +104,7 @@ impl Felt {
 
     /// From `at_received`, one vector a layer: what the misfit changes by with what an output unit receives, and at the other layers
     /// what more it does than through the unit's own slope (the price of a unit held on its kink).
-    pub fn pull_back(&mut self, network: &PackedNetwork, region: &Region, at_received: &[Vec<f64>]) {
+    pub fn backpropagate(&mut self, network: &PackedNetwork, region: &Region, at_received: &[Vec<f64>]) {
         let last = network.layers().len() - 1;
         numbers_mut(&mut self.layers[last]).fill(0.0);
         for index in (0..last).rev() {

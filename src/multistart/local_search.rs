@@ -1,9 +1,9 @@
-//! From a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed entries: [`LocalSearch::approach`] goes
-//! down to near one by Levenberg–Marquardt, [`LocalSearch::settle`](super::kinks) to the minimum itself, on a kink or between them.
+//! From a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed entries: [`LocalSearch::levenberg_marquardt`] goes
+//! down to near one by Levenberg–Marquardt, [`LocalSearch::active_set`](super::active_set) to the minimum itself, on a kink or between them.
 
-use super::kinks::Pin;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::PackedNetwork;
+use super::pin::Pin;
 use super::point::Point;
 use super::region::Region;
 use super::sensitivities::PerUnit;
@@ -16,12 +16,12 @@ pub(super) const NEGLIGIBLE_STEP: f64 = 2.0 * f64::EPSILON;
 /// A relative residual `‖G(z) − x‖/‖x‖` up to this is none: what is left is rounding.
 pub const REPRODUCED: f64 = 1e-12;
 
-/// How [`LocalSearch::approach`] runs.
+/// How [`LocalSearch::levenberg_marquardt`] runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Approach {
+pub struct MarquardtOptions {
     /// The damping of the first step, as a share of the mean diagonal of `JᵀJ`; 0 takes Gauss–Newton steps as long as they are good.
     pub damping: f64,
-    /// Two steps in a row that lower the loss by no more than this share of it end the approach.
+    /// Two steps in a row that lower the loss by no more than this share of it end the run.
     pub slow: f64,
     /// Most steps, those that were not taken included.
     pub steps: usize,
@@ -93,7 +93,7 @@ impl<'a> LocalSearch<'a> {
     /// Goes down from where it is by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`, taken where `f` falls by at least a share of what
     /// the affine map promises; `λ` by Nielsen's rule (Madsen, Nielsen, Tingleff 2004, *Methods for non-linear least squares
     /// problems*, 3.2). It ends where nothing is left to gain, where gains become slow, or at the cap.
-    pub fn approach(&mut self, observation: &[f64], how: &Approach) -> Descent {
+    pub fn levenberg_marquardt(&mut self, observation: &[f64], how: &MarquardtOptions) -> Descent {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);
         let mut tried = 0;

@@ -4,7 +4,7 @@
 use nalgebra::DMatrix;
 
 use super::gradients::Gradients;
-use super::kinks::bend;
+use super::kink::bend;
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;

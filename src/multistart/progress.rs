@@ -7,8 +7,10 @@ use std::vec::IntoIter;
 
 use nalgebra::DMatrix;
 
+use super::answer::BestAnswer;
+use super::minimum::Minimum;
+use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
-use super::search::{BestAnswer, BestOptions, Minimum};
 use super::starts::{FlipOrder, Move, SCHEDULE, Start};
 use crate::observation::unusable;
 
@@ -26,8 +28,8 @@ pub(super) struct Progress {
     pub least_squares: f64,
     /// The lowest minimum, the answer's.
     pub lowest: Option<Minimum>,
-    /// The candidates that were taken on, by their squares, and what each led to.
-    pub led_to: Vec<(f64, Minimum)>,
+    /// The candidates minimised so far, by their squares, and the minimum that each led to.
+    pub seen_minima: Vec<(f64, Minimum)>,
     /// What the runs so far have come to.
     pub answer: BestAnswer,
     is_hopeless: bool,
@@ -52,7 +54,7 @@ impl Progress {
             flips: FlipOrder::default(),
             least_squares: f64::INFINITY,
             lowest: None,
-            led_to: Vec::new(),
+            seen_minima: Vec::new(),
             answer: BestAnswer::none(network.code_length()),
             is_hopeless: unusable(observations.column(place).as_slice()).is_some(),
         }

@@ -1,8 +1,8 @@
 //! Refines a code on the linear regions of `G`: the last step of any method, exact where the code's ReLU configuration is right.
 //!
 //! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, from a given `z`, downhill: Gauss–Newton, damped where a
-//! step is no good ([`LocalSearch::approach`]), then to the local minimum itself, on a kink where it lies on one
-//! ([`LocalSearch::settle`]).
+//! step is no good ([`LocalSearch::levenberg_marquardt`]), then to the local minimum itself, on a kink where it lies on one
+//! ([`LocalSearch::active_set`]).
 //!
 //! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed, `f = 0` already, every row of `J`
 //! zero (all units of a layer off, as at `z = 0` without biases), an `f` or a `J` that overflows or is `NaN` (a failed code, an
@@ -11,7 +11,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::local_search::{Approach, Descent, LocalSearch};
+use super::local_search::{Descent, LocalSearch, MarquardtOptions};
 use super::packed_network::PackedNetwork;
 
 /// Two steps that lower the loss by no more than this share of it are creeping up to a kink, on which the rest is exact.
@@ -99,10 +99,10 @@ fn refine(search: &mut LocalSearch, observation: &[f64], code: &mut [f64], optio
     Refinement { refined, loss_before, loss_after, steps, stationary: descent.stationary }
 }
 
-/// Down to a local minimum: the approach and the exact rest, each of at most `steps` steps.
-/// `damping` is that of the first step ([`Approach::damping`]).
+/// Down to a local minimum: Levenberg–Marquardt and the exact rest, each of at most `steps` steps.
+/// `damping` is that of the first step ([`MarquardtOptions::damping`]).
 pub(super) fn descend(search: &mut LocalSearch, observation: &[f64], damping: f64, steps: usize) -> Descent {
-    let approach = search.approach(observation, &Approach { damping, slow: SLOW, steps });
-    let rest = search.settle(observation, steps);
-    Descent { steps: approach.steps + rest.steps, stationary: rest.stationary }
+    let near = search.levenberg_marquardt(observation, &MarquardtOptions { damping, slow: SLOW, steps });
+    let rest = search.active_set(observation, steps);
+    Descent { steps: near.steps + rest.steps, stationary: rest.stationary }
 }

@@ -1,5 +1,5 @@
 //! The search of a batch with a device that brings codes near their minima: in each round every observation whose search goes
-//! on proposes its next start, the device approaches from all of them at once, and the pool goes on from there in f64.
+//! on proposes its next start, the device runs Levenberg–Marquardt from all of them at once, and the pool goes on from there in f64.
 //!
 //! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are the minima themselves; what
 //! f32 may do is to lead a run into another basin. A device that has nothing to offer leaves the searches to the pool, each
@@ -10,17 +10,19 @@ use std::sync::{Mutex, PoisonError};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::local_search::Approach;
+use super::answer::BestAnswer;
+use super::local_search::MarquardtOptions;
 use super::objective::Objective;
+use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::progress::Progress;
-use super::search::{APPROACH, BestAnswer, BestOptions, Searcher, check_shapes};
+use super::search::{MARQUARDT, Searcher, check_shapes};
 use super::starts::Start;
 use crate::device::Device;
 use crate::error::Result;
 
 /// From where the device has come to: steps without damping, as many as still help.
-const FINISH: Approach = Approach { damping: 0.0, ..APPROACH };
+const FINISH: MarquardtOptions = MarquardtOptions { damping: 0.0, ..MARQUARDT };
 
 /// A search that goes on.
 struct Waiting {
@@ -28,11 +30,11 @@ struct Waiting {
     progress: Progress,
 }
 
-/// [`best_batch`](super::best_batch) with the approaches on `device`. An answer depends on its own column, its index, the seed and
+/// [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends on its own column, its index, the seed and
 /// the device.
 ///
 /// # Errors
-/// What [`Device::approach`] returns.
+/// What [`Device::levenberg_marquardt`] returns.
 ///
 /// # Panics
 /// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
@@ -66,7 +68,7 @@ pub fn best_batch_on(
         let places: Vec<usize> = waiting.iter().map(|search| search.place).collect();
         let codes = proposed.iter().flat_map(|(_, code)| code.iter().copied());
         let codes = DMatrix::from_iterator(network.code_length(), proposed.len(), codes);
-        let reached = device.approach(observations, &places, &codes)?;
+        let reached = device.levenberg_marquardt(observations, &places, &codes)?;
         waiting.par_iter_mut().zip(&proposed).enumerate().with_max_len(1).for_each(|(number, (search, proposed))| {
             let x = observation(search.place);
             let (start, code) = proposed;
@@ -75,9 +77,9 @@ pub fn best_batch_on(
                 Some(reached) if reached.as_slice() != code => {
                     searcher.advance(x, *start, reached.as_slice(), &FINISH, &mut search.progress);
                 }
-                Some(_) => searcher.advance(x, *start, code, &APPROACH, &mut search.progress),
+                Some(_) => searcher.advance(x, *start, code, &MARQUARDT, &mut search.progress),
                 None => {
-                    searcher.advance(x, *start, code, &APPROACH, &mut search.progress);
+                    searcher.advance(x, *start, code, &MARQUARDT, &mut search.progress);
                     searcher.search(x, &mut search.progress, options);
                 }
             });

@@ -16,70 +16,15 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::absolute::AbsoluteSearch;
-use super::local_search::{Approach, LocalSearch};
+use super::answer::BestAnswer;
+use super::local_search::{LocalSearch, MarquardtOptions};
+use super::minimum::{Minimum, compared};
 use super::objective::Objective;
+use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
-use super::starts::{Flips, Move, RUNS_PER_OBSERVATION, Start, random_code};
-use crate::error::{Error, Result};
-use crate::network::Network;
-
-/// How a search runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BestOptions {
-    /// Most runs an observation. Default 1,000.
-    pub starts: usize,
-    /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
-    pub seed: u64,
-    /// What is made small. Default [`Objective::L2`].
-    pub objective: Objective,
-}
-
-impl BestOptions {
-    /// Most runs that an observation may have: their random codes share its range.
-    pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
-
-    /// # Errors
-    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of [`Objective::validate`].
-    pub fn validate(&self, network: &Network) -> Result<()> {
-        if (1..=Self::MOST_STARTS).contains(&self.starts) {
-            return self.objective.validate(network);
-        }
-        Err(Error::option("--starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
-    }
-}
-
-impl Default for BestOptions {
-    fn default() -> Self {
-        BestOptions { starts: 1000, seed: 0, objective: Objective::L2 }
-    }
-}
-
-/// What came of one observation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BestAnswer {
-    /// The code of the lowest loss, `k` entries; `NaN` where there is none.
-    pub code: Vec<f64>,
-    /// That loss, of the objective, over the observed entries: `½‖G(z) − x‖²`, `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
-    pub loss: f64,
-    /// Where the run began that found it first.
-    pub start: Start,
-    /// Its number, from 1.
-    pub first_found: usize,
-    /// How many runs have ended at it.
-    pub found: usize,
-    /// Runs made.
-    pub runs: usize,
-    /// Whether the stop rule was met.
-    pub converged: bool,
-    /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
-    pub determined: bool,
-    /// Whether it is a minimum to first order for certain.
-    pub stationary: bool,
-    /// Whether what is left of the residual is rounding.
-    pub reproduced: bool,
-}
+use super::starts::{Flips, Move, Start, random_code};
 
 /// Runs before the search turns to the neighbourhood of the best: codes to be near to come from somewhere.
 const SCOUTS: usize = 5;
@@ -87,12 +32,10 @@ const SCOUTS: usize = 5;
 const LEAST_RUNS: usize = 48;
 const PATIENCE: usize = 5;
 const LEAST_FOUND: usize = 24;
-/// Two losses that differ by no more than this share are those of one minimum.
-const SAME: f64 = 1e-9;
-/// A run whose approach ends above this multiple of the lowest loss is not followed to its minimum.
+/// A run whose Levenberg–Marquardt steps end above this multiple of the lowest loss is not followed to its minimum.
 const PROMISING: f64 = 1.05;
 
-pub(super) const APPROACH: Approach = Approach { damping: 1e-3, slow: 1e-3, steps: 200 };
+pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
 /// Linear programs from a candidate.
 const MOST_PROGRAMS: usize = 300;
@@ -144,32 +87,6 @@ pub(super) struct Searcher<'a> {
     best_of: Option<(u64, usize)>,
 }
 
-/// Where a run ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Minimum {
-    loss: f64,
-    /// Between minima of the same loss.
-    squares: f64,
-    stationary: bool,
-}
-
-impl Minimum {
-    /// Which of the two is lower, up to rounding.
-    fn compared(&self, other: &Minimum) -> Ordering {
-        compared(self.loss, other.loss).then(compared(self.squares, other.squares))
-    }
-}
-
-fn compared(a: f64, b: f64) -> Ordering {
-    if a < b * (1.0 - SAME) {
-        Ordering::Less
-    } else if a <= b * (1.0 + SAME) {
-        Ordering::Equal
-    } else {
-        Ordering::Greater
-    }
-}
-
 impl<'a> Searcher<'a> {
     pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         Searcher {
@@ -186,7 +103,7 @@ impl<'a> Searcher<'a> {
     pub fn search(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) {
         while !progress.is_over(options) {
             let (start, code) = self.propose(x, progress, options);
-            self.advance(x, start, &code, &APPROACH, progress);
+            self.advance(x, start, &code, &MARQUARDT, progress);
         }
     }
 
@@ -196,9 +113,9 @@ impl<'a> Searcher<'a> {
     }
 
     /// Makes the run that begins at `code` and asks whether it was the last.
-    pub fn advance(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
+    pub fn advance(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
         progress.answer.runs += 1;
-        self.run(x, start, code, approach, progress);
+        self.run(x, start, code, how, progress);
         let answer = &mut progress.answer;
         let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
         answer.converged = enough || answer.reproduced;
@@ -238,21 +155,21 @@ impl<'a> Searcher<'a> {
     }
 
     /// One run, from a start to a minimum, and what it adds to the answer.
-    fn run(&mut self, x: &[f64], start: Start, code: &[f64], approach: &Approach, progress: &mut Progress) {
+    fn run(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
         self.local.go_to(x, code);
-        self.local.approach(x, approach);
+        self.local.levenberg_marquardt(x, how);
         // For another objective high squares say nothing: a gross error makes them.
         if self.absolute.is_none() && self.local.point().loss > PROMISING * progress.least_squares {
             return;
         }
-        let descent = self.local.settle(x, MOST_STEPS);
+        let descent = self.local.active_set(x, MOST_STEPS);
         let squares = self.local.point().loss;
         if !squares.is_finite() {
             return;
         }
         progress.least_squares = progress.least_squares.min(squares);
         let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
-        let minimum = self.take_on(x, candidate, &mut progress.led_to);
+        let minimum = self.minimise_objective(x, candidate, &mut progress.seen_minima);
         let Progress { index, lowest, flips, answer, .. } = progress;
         match lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
             Ordering::Less => {}
@@ -286,33 +203,16 @@ impl<'a> Searcher<'a> {
     }
 
     /// From a minimum of squares to one of the objective; what it led to before, where one like it was taken on.
-    fn take_on(&mut self, x: &[f64], candidate: Minimum, led_to: &mut Vec<(f64, Minimum)>) -> Minimum {
+    fn minimise_objective(&mut self, x: &[f64], candidate: Minimum, seen_minima: &mut Vec<(f64, Minimum)>) -> Minimum {
         let Some(absolute) = &mut self.absolute else { return candidate };
-        let before = led_to.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
+        let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
         if let Some((_, minimum)) = before {
             return *minimum;
         }
         let descent = absolute.descend(x, &self.local.point().code, MOST_PROGRAMS);
         let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
         let minimum = Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary };
-        led_to.push((candidate.loss, minimum));
+        seen_minima.push((candidate.loss, minimum));
         minimum
-    }
-}
-
-impl BestAnswer {
-    pub(super) fn none(code_length: usize) -> Self {
-        BestAnswer {
-            code: vec![f64::NAN; code_length],
-            loss: f64::INFINITY,
-            start: Start::Random,
-            first_found: 0,
-            found: 0,
-            runs: 0,
-            converged: false,
-            determined: false,
-            stationary: false,
-            reproduced: false,
-        }
     }
 }

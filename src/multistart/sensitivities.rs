@@ -1,4 +1,4 @@
-//! How single units feel a change of the code, and the loss a change of single units: what tells on which side of a kink the
+//! How single units respond to a change of the code, and the loss to a change of single units: what tells on which side of a kink the
 //! loss falls.
 
 use super::linearisation::{Active, Linearisation};

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::kink;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::{PackedLayer, PackedNetwork};
 use super::point::Point;
@@ -60,9 +61,6 @@ pub enum Move {
 pub const SCHEDULE: [Move; 6] =
     [Move::Random, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
 
-/// A unit that receives no more than this share of the most that one of its layer does is on its kink.
-const ON_KINK: f64 = 1e-9;
-
 /// Starting codes of one observation come in ranges of this length.
 pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
 
@@ -115,9 +113,9 @@ impl Flips {
                 |layer: &PackedLayer| matches!(layer.activation, Activation::Relu | Activation::LeakyRelu(_));
             for (layer, packed) in network.layers()[..hidden].iter().enumerate().filter(|(_, layer)| has_kinks(layer)) {
                 let received = &point.received(layer)[..packed.units];
-                let largest = received.iter().fold(0.0, |most: f64, a| most.max(a.abs()));
+                let kink = kink::tolerance(kink::IN_FLIPS, received);
                 // A unit on its kink has no other side to go to: its step would lead back to the same minimum.
-                for (unit, a) in received.iter().enumerate().filter(|(_, a)| a.abs() > ON_KINK * largest) {
+                for (unit, a) in received.iter().enumerate().filter(|(_, a)| a.abs() > kink) {
                     let reach = self.reach(network, layer, unit);
                     if reach > 0.0 && (a * a / reach).is_finite() {
                         waiting.push((a * a / reach, layer as u32, unit as u32));

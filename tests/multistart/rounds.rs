@@ -17,7 +17,7 @@ use unrelu::random::{Domain, Noise, normal_vector};
 
 use crate::support::{generate, network};
 
-/// A CPU that approaches by `moves`, in as many calls as it is asked to, and then has nothing more to offer.
+/// A CPU whose Levenberg–Marquardt makes `moves`, in as many calls as it is asked to, and then has nothing more to offer.
 struct Staged<F> {
     cpu: CpuDevice,
     calls: AtomicUsize,
@@ -48,7 +48,12 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         self.cpu.descend(x, first_index, options)
     }
 
-    fn approach(&self, _: &DMatrix<f64>, which: &[usize], starts: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+    fn levenberg_marquardt(
+        &self,
+        _: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+    ) -> Result<Option<DMatrix<f64>>> {
         assert_eq!(which.len(), starts.ncols());
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let moved = || starts.column_iter().flat_map(|start| (self.moves)(start.into_owned().as_slice()));
@@ -167,7 +172,7 @@ fn the_devices_error_is_the_searchs() {
         fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions) -> Result<DescentAnswer> {
             Err(Error::DeviceLost("gone".into()))
         }
-        fn approach(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+        fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
             Err(Error::DeviceLost("gone".into()))
         }
         fn dispatches(&self) -> u64 {

@@ -174,7 +174,7 @@ impl<'a> Contest<'a> {
         contest.determined = (exact.column_iter().zip(contest.codes.column_iter()))
             .map(|(y, code)| {
                 search.go_to(y.as_slice(), code.as_slice());
-                search.settle(y.as_slice(), 1);
+                search.active_set(y.as_slice(), 1);
                 search.is_determined(y.as_slice())
             })
             .collect();

@@ -1,4 +1,4 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/approach.wgsl`; what the search runs on
+//! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/levenberg_marquardt.wgsl`; what the search runs on
 //! the CPU is `multistart/local_search.rs`.
 
 use nalgebra::{DMatrix, DVector};
@@ -9,7 +9,7 @@ use crate::network::Network;
 
 /// Where a run has ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Approached {
+pub struct MarquardtRun {
     /// The last code that was accepted.
     pub code: Vec<f64>,
     /// Its loss; not finite where that of the start is not.
@@ -19,9 +19,14 @@ pub struct Approached {
 }
 
 /// One run towards `observation` until a rule ends it.
-pub fn approach(network: &Network, observation: &[f64], start: &[f64], rules: &MarquardtRules) -> Approached {
+pub fn levenberg_marquardt(
+    network: &Network,
+    observation: &[f64],
+    start: &[f64],
+    rules: &MarquardtRules,
+) -> MarquardtRun {
     let rounding = rules.rounding_loss(observation.iter().copied());
-    let mut at = Approached { code: start.to_vec(), loss: loss(network, observation, start), steps: 0 };
+    let mut at = MarquardtRun { code: start.to_vec(), loss: loss(network, observation, start), steps: 0 };
     let (mut lambda, mut growth, mut slow) = (0.0, 2.0, 0);
     while at.loss.is_finite() && at.loss > rounding && slow < 2 && at.steps < rules.steps {
         let (jacobian, residual) = jacobian_and_residual(network, observation, &at.code);

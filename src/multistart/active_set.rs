@@ -8,7 +8,7 @@
 //!
 //! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls beyond it, it is passed and the
 //! region changes; else the unit is pinned. The slope of `f` along `p` jumps there by `j_u |∇a_u·p|`, where
-//! `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the slope below 0: what the loss feels of the unit, and what it costs to
+//! `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the slope below 0: the derivative of the loss by what the unit gives, and what it costs to
 //! keep the pinned units `v` above it on their kinks.
 //!
 //! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on either side of every kink, when
@@ -24,32 +24,18 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::kink::{self, bend};
 use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
+use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
-use crate::network::Activation;
 
 /// A multiplier outside its range by no more than this share of the largest is within it but for rounding.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
-/// A unit that receives no more than this share of the most that one of its layer does is on its kink.
-const ON_KINK: f64 = 1e-12;
 /// `f` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
 
 /// The shortest share of a step that is tried.
 const SHORTEST: f64 = 1e-6;
-
-/// A unit held on its kink.
-#[derive(Debug, Clone)]
-pub struct Pin {
-    layer: usize,
-    unit: usize,
-    /// `∇a_u`.
-    gradient: Vec<f64>,
-    /// `M⁻¹ ∇a_u`.
-    solved: Vec<f64>,
-    /// `μ_u`.
-    multiplier: f64,
-}
 
 /// A unit about to switch on the way along the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +50,7 @@ impl LocalSearch<'_> {
     /// Goes down from where it is to a local minimum, in at most `most` steps. Never up.
     ///
     /// [`Descent::stationary`] says that every kink's multiplier is in its range.
-    pub fn settle(&mut self, observation: &[f64], most: usize) -> Descent {
+    pub fn active_set(&mut self, observation: &[f64], most: usize) -> Descent {
         self.pins.clear();
         self.dependent.clear();
         self.region.take(self.network, &self.current);
@@ -217,7 +203,7 @@ impl LocalSearch<'_> {
         let layers = self.network.layers().iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some());
         layers.flat_map(move |(layer, packed)| {
             let received = &self.current.received(layer)[..packed.units];
-            let tolerance = ON_KINK * received.iter().fold(0.0, |most: f64, a| most.max(a.abs()));
+            let tolerance = kink::tolerance(kink::IN_ACTIVE_SET, received);
             let counts = move |unit: usize| layer < last || !observation[unit].is_nan();
             let on_kink = received.iter().enumerate().filter(move |(unit, a)| a.abs() <= tolerance && counts(*unit));
             on_kink.map(move |(unit, _)| (layer, unit)).filter(|(layer, unit)| !self.is_held(*layer, *unit))
@@ -227,21 +213,21 @@ impl LocalSearch<'_> {
     /// A unit on its kink, not held there, beyond which the loss falls though it does not on this side.
     fn way_out(&mut self, observation: &[f64]) -> Option<(usize, usize)> {
         self.on_kinks(observation).next()?;
-        self.feel(observation);
+        self.backpropagate(observation);
         self.on_kinks(observation).find(|(layer, unit)| {
-            let felt = self.adjoints.layer(*layer);
-            let largest = felt.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            let adjoints = self.adjoints.layer(*layer);
+            let largest = adjoints.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
             self.jump(*layer, *unit) < -NEGLIGIBLE_MULTIPLIER * largest
         })
     }
 
     /// `j_u` at the current point.
     fn jump_at(&mut self, observation: &[f64], layer: usize, unit: usize) -> f64 {
-        self.feel(observation);
+        self.backpropagate(observation);
         self.jump(layer, unit)
     }
 
-    fn feel(&mut self, observation: &[f64]) {
+    fn backpropagate(&mut self, observation: &[f64]) {
         let multipliers = self.pins.iter().map(|pin| (pin.layer, pin.unit, pin.multiplier));
         self.adjoints.adjoints(self.network, &self.linear, &self.current, observation, multipliers);
     }
@@ -255,7 +241,7 @@ impl LocalSearch<'_> {
         if self.pins.is_empty() {
             return false;
         }
-        self.feel(observation);
+        self.backpropagate(observation);
         let largest = self.pins.iter().fold(0.0, |most: f64, pin| most.max(pin.multiplier.abs()));
         let mut worst = (NEGLIGIBLE_MULTIPLIER * largest, None);
         for (place, pin) in self.pins.iter().enumerate() {
@@ -272,15 +258,6 @@ impl LocalSearch<'_> {
         let pin = self.pins.remove(place);
         self.region.set(pin.layer, pin.unit, on);
         true
-    }
-}
-
-/// How much the slope of an activation changes at 0; `None` where it has no kink.
-pub(super) fn bend(activation: Activation) -> Option<f64> {
-    match activation {
-        Activation::Relu => Some(1.0),
-        Activation::LeakyRelu(slope) => Some(1.0 - slope),
-        Activation::Identity | Activation::Sigmoid | Activation::Tanh => None,
     }
 }
 

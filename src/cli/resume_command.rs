@@ -1,10 +1,10 @@
-//! The command that goes on with a run: the one that was given, with `--resume`, as a shell takes it.
+//! The command that resumes a run: the one that was given, with `--resume`, as a shell takes it.
 
 use std::env;
 use std::ffi::OsString;
 
 /// This process's command with `--resume`.
-pub fn command() -> String {
+pub fn resume_command() -> String {
     resuming(env::args_os().collect())
 }
 

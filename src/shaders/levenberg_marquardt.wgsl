@@ -1,12 +1,12 @@
 // Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up. Twin of
-// cpu/approach.rs.
+// cpu/levenberg_marquardt.rs.
 //
 // One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping, stop rules), `tangent`
 // once a layer (the Jacobian's columns, as k tangents a lane), `normal` (JᵀJ and Jᵀr), `advance` (the damped step, the
 // next trial). A lane whose trial was no good keeps its matrix and takes another damping. A lane that has ended keeps its
 // code; its products go on without effect until compact.wgsl moves it out of the way.
 
-struct ApproachParams {
+struct MarquardtParams {
     observation_length: u32,
     code_length: u32,
     step_cap: u32,
@@ -40,7 +40,7 @@ struct TangentParams {
 const MOST_CODE_LENGTH: u32 = 64u;
 const LARGEST: f32 = 3.0e38;
 
-@group(0) @binding(0) var<uniform> approach: ApproachParams;
+@group(0) @binding(0) var<uniform> levenberg_marquardt: MarquardtParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 @group(0) @binding(2) var<storage, read_write> dampings: array<Damping>;
 // Of the layer that is told of; of the last one in `judge` and `normal`.
@@ -73,7 +73,7 @@ fn observed(bits: vec4<u32>) -> vec4<bool> {
 @compute @workgroup_size(WORKGROUP)
 fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
-    let length = quads(approach.observation_length);
+    let length = quads(levenberg_marquardt.observation_length);
     var squares = vec4<f32>();
     for (var quad = local; quad < length; quad += WORKGROUP) {
         let at = lane * length + quad;
@@ -91,10 +91,10 @@ fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_
     if state.status == LANE_RUNNING {
         let is_first = state.anchor < 0.0;
         let gain = state.anchor - loss;
-        if is_finite(loss) && (is_first || gain > approach.sufficient * damping.predicted) {
+        if is_finite(loss) && (is_first || gain > levenberg_marquardt.sufficient * damping.predicted) {
             damping.is_fresh = 1u;
             damping.growth = 2.0;
-            state.unchanged = select(0u, state.unchanged + 1u, !is_first && gain <= approach.slow * state.anchor);
+            state.unchanged = select(0u, state.unchanged + 1u, !is_first && gain <= levenberg_marquardt.slow * state.anchor);
             if !is_first {
                 let excess = 2.0 * min(gain / damping.predicted, 1.0) - 1.0;
                 damping.lambda *= max(0.1, 1.0 - excess * excess * excess);
@@ -106,14 +106,14 @@ fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_
         } else if is_first {
             state.status = LANE_DIVERGED;
         } else {
-            let first = approach.first_damping * damping.scale;
+            let first = levenberg_marquardt.first_damping * damping.scale;
             damping.lambda = select(damping.lambda * damping.growth, first, damping.lambda < first);
             damping.growth *= 2.0;
-            if damping.lambda > approach.most_damping * damping.scale {
+            if damping.lambda > levenberg_marquardt.most_damping * damping.scale {
                 state.status = LANE_RESTED;
             }
         }
-        if state.status == LANE_RUNNING && state.iterations >= approach.step_cap {
+        if state.status == LANE_RUNNING && state.iterations >= levenberg_marquardt.step_cap {
             state.status = LANE_CAPPED;
         }
     }
@@ -187,9 +187,9 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
     if workgroupUniformLoad(&is_wanted) == 0u {
         return;
     }
-    let k = approach.code_length;
+    let k = levenberg_marquardt.code_length;
     let entries = packed(k, k);
-    let length = quads(approach.observation_length);
+    let length = quads(levenberg_marquardt.observation_length);
     for (var entry = local; entry < entries; entry += WORKGROUP) {
         triangle[entry] = 0.0;
     }
@@ -280,7 +280,7 @@ fn solve_backward(k: u32, local: u32) {
 @compute @workgroup_size(WORKGROUP)
 fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
-    let k = approach.code_length;
+    let k = levenberg_marquardt.code_length;
     let entries = packed(k, k);
     let first = 4u * lane * quads(k);
     // Read by all before the barriers that part it from the first invocation's writing below.
@@ -303,8 +303,8 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
         return;
     }
     let scale = workgroup_sum(diagonal, local) / f32(k);
-    let wanted = select(damping.lambda, approach.first_damping * scale, damping.lambda == 0.0);
-    let lambda = max(wanted, approach.least_damping * scale);
+    let wanted = select(damping.lambda, levenberg_marquardt.first_damping * scale, damping.lambda == 0.0);
+    let lambda = max(wanted, levenberg_marquardt.least_damping * scale);
     var at = walked(vec2<u32>(), local);
     for (var entry = local; entry < entries; entry += WORKGROUP) {
         triangle[entry] = normals[lane * entries + entry] + select(0.0, lambda, at.x == at.y);
@@ -335,8 +335,8 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
     dampings[lane].lambda = lambda;
     dampings[lane].scale = scale;
     let is_lost = !is_finite(scale) || (is_definite && !is_finite(predicted));
-    let has_nothing_left = predicted <= approach.negligible_decrease * lanes[lane].anchor
-        || step_length <= approach.negligible_step * code_length;
+    let has_nothing_left = predicted <= levenberg_marquardt.negligible_decrease * lanes[lane].anchor
+        || step_length <= levenberg_marquardt.negligible_step * code_length;
     if is_lost || scale <= 0.0 || (is_definite && has_nothing_left) {
         lanes[lane].status = LANE_RESTED;
     } else {

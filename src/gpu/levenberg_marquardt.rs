@@ -1,5 +1,5 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/approach.wgsl`,
-//! twin of `cpu/approach.rs`, as far as f32 goes.
+//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/levenberg_marquardt.wgsl`,
+//! twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
 //!
 //! As gradient descent does (`descend.rs`), the host submits a few steps at a time, reads back how many lanes still run while
 //! the next are under way, and has the running ones moved to the front when enough have ended.
@@ -21,7 +21,7 @@ use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
 use crate::kernel_params::{
-    ADVANCE, ApproachParams, Damping, JUDGE, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, NORMAL, TANGENT, TangentParams,
+    ADVANCE, Damping, JUDGE, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, NORMAL, TANGENT, TangentParams,
     activation_code,
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
@@ -31,14 +31,14 @@ const MOST_A_SUBMISSION: usize = 4;
 
 /// Where the runs of a batch have ended in f32.
 #[derive(Debug)]
-pub struct ApproachedBatch {
+pub struct MarquardtBatch {
     /// The last codes that were accepted, `k` × count; one means nothing where its lane diverged.
     pub codes: DMatrix<f64>,
     /// How each run ended: the loss is `anchor`, the steps tried are `iterations`.
     pub lanes: Vec<Lane>,
 }
 
-impl ApproachedBatch {
+impl MarquardtBatch {
     /// Where lane `place` has ended; `None` where it left f32's range.
     pub fn code(&self, place: usize) -> Option<&[f64]> {
         let k = self.codes.nrows();
@@ -50,16 +50,16 @@ impl ApproachedBatch {
 
 /// The kernels of a step, apart from those of the way up.
 #[derive(Debug)]
-pub(super) struct ApproachPipelines {
+pub(super) struct MarquardtPipelines {
     judge: Rows,
     tangent: Product,
     normal: Rows,
     advance: Rows,
 }
 
-impl ApproachPipelines {
+impl MarquardtPipelines {
     fn new(context: &Context, tiles: Tiles) -> Self {
-        ApproachPipelines {
+        MarquardtPipelines {
             judge: Rows::new(context, &JUDGE),
             tangent: Product::new(context, &TANGENT, tiles),
             normal: Rows::new(context, &NORMAL),
@@ -83,24 +83,24 @@ impl GpuDevice {
     ///
     /// # Panics
     /// If the shapes do not fit the network.
-    pub fn approach_f32(
+    pub fn levenberg_marquardt_f32(
         &self,
         observations: &DMatrix<f64>,
         starts: &DMatrix<f64>,
         rules: &MarquardtRules,
-    ) -> Result<Option<ApproachedBatch>> {
+    ) -> Result<Option<MarquardtBatch>> {
         let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.ncols());
         assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
-        let Some(most) = self.approachable_at_a_time() else { return Ok(None) };
-        let mut reached = ApproachedBatch { codes: DMatrix::zeros(k, count), lanes: vec![Lane::START; count] };
+        let Some(most) = self.marquardt_lanes_at_a_time() else { return Ok(None) };
+        let mut reached = MarquardtBatch { codes: DMatrix::zeros(k, count), lanes: vec![Lane::START; count] };
         for columns in ranges(count, most) {
             let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
-                self.prepare_approach(&mut space, targets, starts, rules);
-                self.approach_batch(&mut space, columns.len(), rules)?;
-                self.read_approached(&mut space, columns.start, columns.len(), &mut reached)?;
+                self.prepare_marquardt(&mut space, targets, starts, rules);
+                self.marquardt_batch(&mut space, columns.len(), rules)?;
+                self.read_marquardt(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
             })?;
             // Only now: what the device finds wrong is known when `guarded` ends.
@@ -110,7 +110,7 @@ impl GpuDevice {
     }
 
     /// Lanes that fit the device together; `None` where not one does.
-    pub fn approachable_at_a_time(&self) -> Option<usize> {
+    pub fn marquardt_lanes_at_a_time(&self) -> Option<usize> {
         let k = self.network.code_length();
         let entries = (k * self.widest(0..self.network.depth())).max(normal_entries(k)).max(size_of::<Lane>() / 4);
         let by_arrays = self.room.observations(entries, 1).ok()?;
@@ -119,12 +119,12 @@ impl GpuDevice {
         (k <= MOST_CODE_LENGTH as usize && most > 0).then_some(most)
     }
 
-    fn approach_pipelines(&self) -> &ApproachPipelines {
-        self.approach.get_or_init(|| ApproachPipelines::new(&self.context, self.tiles))
+    fn marquardt_pipelines(&self) -> &MarquardtPipelines {
+        self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles))
     }
 
     /// Uploads a batch and makes room for what the kernels keep.
-    fn prepare_approach(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], rules: &MarquardtRules) {
+    fn prepare_marquardt(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], rules: &MarquardtRules) {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
         let count = starts.len() / k;
@@ -140,13 +140,13 @@ impl GpuDevice {
         space.upload(context, Role::Codes, &starts);
         space.upload(context, Role::Lanes, &lanes);
         space.upload(context, Role::Dampings, &vec![Damping::START; count]);
-        space.params(context, Role::Params("approach", 0), self.approach_params(rules));
+        space.params(context, Role::Params("levenberg_marquardt", 0), self.marquardt_params(rules));
         self.reserve_activations(space, 0..depth, count);
         for (index, layer) in self.network.layers().iter().enumerate() {
             space.reserve(context, Role::Tangents(index), padded_length(layer.units()) * k * count);
         }
         space.reserve(context, Role::Normals, normal_entries(k) * count);
-        for Moving { between, words, .. } in self.moving_approach() {
+        for Moving { between, words, .. } in self.moving_in_marquardt() {
             space.reserve(context, between, words * count);
         }
         space.reserve(context, Role::Destinations, count);
@@ -154,7 +154,7 @@ impl GpuDevice {
     }
 
     /// What moves with the lanes.
-    fn moving_approach(&self) -> Vec<Moving> {
+    fn moving_in_marquardt(&self) -> Vec<Moving> {
         let (n, k) = (self.network.observation_length(), self.network.code_length());
         let arrays = [
             (Role::Inputs, padded_length(k)),
@@ -169,10 +169,10 @@ impl GpuDevice {
     }
 
     /// Runs the batch in `space` to its end.
-    fn approach_batch(&self, space: &mut Workspace, count: usize, rules: &MarquardtRules) -> Result<()> {
-        let arrays = self.moving_approach();
+    fn marquardt_batch(&self, space: &mut Workspace, count: usize, rules: &MarquardtRules) -> Result<()> {
+        let arrays = self.moving_in_marquardt();
         let (mut width, mut running) = (count, count);
-        let mut step = self.approach_steps(space, width);
+        let mut step = self.marquardt_steps(space, width);
         let mut rank = self.rank_step(space, width);
         // One more than the cap: the last one only looks at where the last step has led.
         let mut left = rules.steps as usize + 1;
@@ -192,7 +192,7 @@ impl GpuDevice {
                 });
                 if moved.is_some() {
                     self.compactions.fetch_add(1, Ordering::Relaxed);
-                    step = self.approach_steps(space, width);
+                    step = self.marquardt_steps(space, width);
                     rank = self.rank_step(space, width);
                 }
                 let mut staging = std::mem::take(&mut space.staging[slot]);
@@ -221,12 +221,12 @@ impl GpuDevice {
     }
 
     /// The kernels of one step on the first `width` lanes.
-    fn approach_steps(&self, space: &mut Workspace, width: usize) -> Vec<Step> {
+    fn marquardt_steps(&self, space: &mut Workspace, width: usize) -> Vec<Step> {
         let context = &self.context;
-        let pipelines = self.approach_pipelines();
+        let pipelines = self.marquardt_pipelines();
         let (depth, k) = (self.network.depth(), self.network.code_length());
         let (params, output, jacobian) =
-            (Role::Params("approach", 0), Role::Activation(depth - 1), Role::Tangents(depth - 1));
+            (Role::Params("levenberg_marquardt", 0), Role::Activation(depth - 1), Role::Tangents(depth - 1));
         let mut steps = self.forward_steps(space, 0..depth, width);
         let judge = [params, Role::Lanes, Role::Dampings, output, Role::Targets].map(Operand::Own);
         steps.push(pipelines.judge.step(context, space, &judge, width));
@@ -251,12 +251,12 @@ impl GpuDevice {
     }
 
     /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each lane's own.
-    fn read_approached(
+    fn read_marquardt(
         &self,
         space: &mut Workspace,
         first: usize,
         count: usize,
-        reached: &mut ApproachedBatch,
+        reached: &mut MarquardtBatch,
     ) -> Result<()> {
         let k = self.network.code_length();
         let [lanes, codes] = [size_of::<Lane>() * count, 4 * padded_length(k) * count];
@@ -277,8 +277,8 @@ impl GpuDevice {
         })
     }
 
-    fn approach_params(&self, rules: &MarquardtRules) -> ApproachParams {
-        ApproachParams {
+    fn marquardt_params(&self, rules: &MarquardtRules) -> MarquardtParams {
+        MarquardtParams {
             observation_length: self.network.observation_length() as u32,
             code_length: self.network.code_length() as u32,
             step_cap: rules.steps,

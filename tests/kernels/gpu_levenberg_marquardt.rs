@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::cpu::{CpuDevice, approach, descend, forward};
+use unrelu::cpu::{CpuDevice, descend, forward, levenberg_marquardt};
 use unrelu::device::Device;
 use unrelu::device::fallback::FallbackDevice;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
@@ -48,7 +48,13 @@ fn final_losses(
     let count = starts.ncols();
     let twin = |column: usize| {
         let x = observations.column(column).into_owned();
-        approach::approach(network, x.as_slice(), starts.column(column).into_owned().as_slice(), &RULES).loss
+        levenberg_marquardt::levenberg_marquardt(
+            network,
+            x.as_slice(),
+            starts.column(column).into_owned().as_slice(),
+            &RULES,
+        )
+        .loss
     };
     let device = |column: usize| loss(network, observations, column, found.column(column).into_owned().as_slice());
     [DMatrix::from_fn(1, count, |_, column| device(column)), DMatrix::from_fn(1, count, |_, column| twin(column))]
@@ -68,11 +74,11 @@ fn one_step_is_the_twins_in_every_form() {
             for count in [1, 7, 65] {
                 let (_, observations) = observed(&network, 810, count, 0.1);
                 let starts = matrix(812, k, count);
-                let found = device.approach_f32(&observations, &starts, &rules).unwrap().unwrap();
+                let found = device.levenberg_marquardt_f32(&observations, &starts, &rules).unwrap().unwrap();
                 let mut expected = starts.clone();
                 for column in 0..count {
                     let x = observations.column(column).into_owned();
-                    let run = approach::approach(
+                    let run = levenberg_marquardt::levenberg_marquardt(
                         &network,
                         x.as_slice(),
                         starts.column(column).into_owned().as_slice(),
@@ -107,7 +113,7 @@ fn runs_end_at_the_twins_losses() {
                 let (codes, observations) = observed(&network, 830, count, noise);
                 // In the basin of the truth: from afar a last digit may decide between two.
                 let starts = codes + matrix(832, 6, count) * 0.05;
-                let found = device.approach_f32(&observations, &starts, &RULES).unwrap().unwrap();
+                let found = device.levenberg_marquardt_f32(&observations, &starts, &RULES).unwrap().unwrap();
                 assert!(found.lanes.iter().all(|lane| lane.status == LANE_RESTED));
                 let [device_losses, twin_losses] = final_losses(&network, &observations, &starts, &found.codes);
                 let allowed = twin_losses.map(|loss| 1e-3 * loss + 1e-8);
@@ -143,7 +149,7 @@ fn lanes_leave_each_other_alone_bit_by_bit() {
         observations.column_mut(11).fill(f64::NAN);
         let starts = matrix(843, k, 151) * 2.0;
         let before = device.compactions();
-        let whole = device.approach_f32(&observations, &starts, &RULES).unwrap().unwrap();
+        let whole = device.levenberg_marquardt_f32(&observations, &starts, &RULES).unwrap().unwrap();
         let ends: BTreeSet<u32> = whole.lanes.iter().map(|lane| lane.iterations).collect();
         assert!(ends.len() > 5, "{ends:?}: lanes end too much alike to prove anything");
         assert!(device.compactions() > before, "nothing was compacted");
@@ -156,7 +162,7 @@ fn lanes_leave_each_other_alone_bit_by_bit() {
         for part in [vec![0], vec![17], vec![150], vec![9, 8, 7], (40..77).collect(), (0..151).rev().collect()] {
             let part: Vec<usize> = part;
             let (x, z) = (observations.select_columns(&part), starts.select_columns(&part));
-            let found = device.approach_f32(&x, &z, &RULES).unwrap().unwrap();
+            let found = device.levenberg_marquardt_f32(&x, &z, &RULES).unwrap().unwrap();
             for (place, index) in part.iter().enumerate() {
                 let case = format!("{variant}: {index} as {place} of {}", part.len());
                 let (found_lane, lane) = (found.lanes[place], whole.lanes[*index]);
@@ -180,15 +186,15 @@ fn the_cap_is_kept_and_small_devices_cut_the_batch() {
         ..wgpu::Limits::default()
     };
     let small = GpuDevice::new(gpu::context(Some(&limits)).unwrap(), Arc::clone(&network)).unwrap();
-    assert_eq!(small.approachable_at_a_time(), Some(3));
+    assert_eq!(small.marquardt_lanes_at_a_time(), Some(3));
     let (_, observations) = observed(&network, 851, 32, 0.1);
     let starts = matrix(853, 3, 32);
     for steps in [1, 2, 5, 200] {
         let rules = MarquardtRules { steps, ..RULES };
-        let found = large.approach_f32(&observations, &starts, &rules).unwrap().unwrap();
+        let found = large.levenberg_marquardt_f32(&observations, &starts, &rules).unwrap().unwrap();
         assert!(found.lanes.iter().all(|lane| lane.iterations <= steps));
         assert!(steps > 2 || found.lanes.iter().any(|lane| lane.status == LANE_CAPPED && lane.iterations == steps));
-        assert_eq!(small.approach_f32(&observations, &starts, &rules).unwrap().unwrap().codes, found.codes);
+        assert_eq!(small.levenberg_marquardt_f32(&observations, &starts, &rules).unwrap().unwrap().codes, found.codes);
     }
 }
 
@@ -198,7 +204,7 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let long = network(860, &[k, 80], Activation::Relu, Activation::Relu);
     let Some(device) = gpu::device(&long) else { return };
     let (_, observations) = observed(&long, 861, 2, 0.1);
-    assert!(device.approach(&observations, &[0, 1], &matrix(862, k, 2)).unwrap().is_none());
+    assert!(device.levenberg_marquardt(&observations, &[0, 1], &matrix(862, k, 2)).unwrap().is_none());
     let options = Options { method: Method::Best(BestMethod::default()), ..Options::default() };
     let notice = |device: GpuDevice, network: &Arc<Network>| {
         let inverter = Inverter::with_device(Arc::clone(network), options.clone(), Box::new(device), None).unwrap();
@@ -213,9 +219,9 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let (_, mut observations) = observed(&fitting, 864, 4, 0.1);
     observations[(0, 2)] = 1e200;
     let starts = matrix(865, 3, 3);
-    let found = device.approach(&observations, &[3, 2, 1], &starts).unwrap().unwrap();
+    let found = device.levenberg_marquardt(&observations, &[3, 2, 1], &starts).unwrap().unwrap();
     assert_eq!(found.column(1), starts.column(1));
-    let alone = device.approach(&observations, &[1], &starts.columns(2, 1).into_owned()).unwrap().unwrap();
+    let alone = device.levenberg_marquardt(&observations, &[1], &starts.columns(2, 1).into_owned()).unwrap().unwrap();
     assert_eq!(alone.column(0), found.column(2));
     assert_ne!(found.column(2), starts.column(2));
 }
@@ -284,5 +290,5 @@ fn a_device_lost_on_the_way_leaves_the_search_to_the_cpu() {
         expect_same_minima(&found, &expected);
     }
     let cpu = CpuDevice::new(Arc::clone(&network));
-    assert!(cpu.approach(&observations, &[0], &matrix(880, 20, 1)).unwrap().is_none());
+    assert!(cpu.levenberg_marquardt(&observations, &[0], &matrix(880, 20, 1)).unwrap().is_none());
 }
