@@ -25,18 +25,17 @@ mod sensing;
 mod study;
 mod table1;
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::named::named;
+use crate::named::unknown;
 use crate::network::Network;
 pub use study::Study;
 
 /// What can be reproduced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Experiment {
     /// Error against noise, random networks.
     Figure1,
@@ -93,35 +92,6 @@ impl Experiment {
             Experiment::Expansion => expansion::run(study),
             Experiment::Hardness => hardness::run(study),
         }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Experiment::Figure1 => "figure1",
-            Experiment::Figure2 => "figure2",
-            Experiment::Figure3 => "figure3",
-            Experiment::Figure4 => "figure4",
-            Experiment::Figure5 => "figure5",
-            Experiment::Figure6 => "figure6",
-            Experiment::Table1 => "table1",
-            Experiment::Bounds => "bounds",
-            Experiment::Expansion => "expansion",
-            Experiment::Hardness => "hardness",
-        }
-    }
-}
-
-impl fmt::Display for Experiment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Experiment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        named(&Experiment::ALL, text)
     }
 }
 

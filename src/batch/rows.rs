@@ -39,7 +39,7 @@ pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: 
         None => Status::NotConverged,
     };
     let search = || SearchRow {
-        start: answer.start.text(),
+        start: answer.start.into(),
         first_found: answer.first_found,
         found: answer.found,
         runs: answer.runs,

@@ -14,18 +14,9 @@ fn resuming(mut arguments: Vec<OsString>) -> String {
         let place = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
         arguments.insert(place, "--resume".into());
     }
-    let words: Vec<String> = arguments.iter().map(|argument| quoted(&argument.to_string_lossy())).collect();
-    words.join(" ")
-}
-
-/// As a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    // Quoting fails for a NUL only, which no argument of a process holds.
+    shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
 }
 
 #[cfg(test)]
@@ -33,10 +24,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_is_what_a_shell_takes() {
+    fn a_shell_reads_the_command_back() {
         let command = |words: &[&str]| resuming(words.iter().map(OsString::from).collect());
         assert_eq!(command(&["unrelu", "invert", "a b.npy"]), "unrelu invert 'a b.npy' --resume");
-        assert_eq!(command(&["unrelu", "--resume", "it's"]), r"unrelu --resume 'it'\''s'");
         assert_eq!(command(&["unrelu", "invert", "--", "-x.npy"]), "unrelu invert --resume -- -x.npy");
+        for word in ["it's", "$HOME", "", "a\"b", "back\\slash", "!x", "two\nlines", "ü", "--mask=a,b"] {
+            let words = ["unrelu", "--resume", word];
+            assert_eq!(shlex::split(&command(&words)).unwrap(), words, "{word}");
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::packed_network::is_piecewise_linear;
 use crate::error::{Error, Result};
-use crate::lp::formulation::named_options;
+use crate::named::unknown;
 use crate::network::{Activation, Network};
 
 /// The measure of misfit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Objective {
     /// `½‖G(z) − x‖²`: for Gaussian noise, and the fastest.
     #[default]
@@ -16,8 +17,6 @@ pub enum Objective {
     /// `‖G(z) − x‖_∞`: for noise with a bound.
     Linf,
 }
-
-named_options!(Objective, Objective::L2 => "l2", Objective::L1 => "l1", Objective::Linf => "linf");
 
 impl Objective {
     /// # Errors

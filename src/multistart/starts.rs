@@ -15,8 +15,9 @@ use crate::network::Activation;
 use crate::random::{Domain, normal_vector};
 
 /// Where a run began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Start {
     /// At the code of the layer-wise `linf` programs.
     Linf,
@@ -30,20 +31,6 @@ pub enum Start {
     Near,
     /// At the best code so far, moved so that one hidden unit switches.
     Flip,
-}
-
-impl Start {
-    /// As reports write it.
-    pub fn text(self) -> &'static str {
-        match self {
-            Start::Linf => "linf",
-            Start::LeastSquares => "least-squares",
-            Start::Given => "given",
-            Start::Random => "random",
-            Start::Near => "near",
-            Start::Flip => "flip",
-        }
-    }
 }
 
 /// One step of the schedule.
