@@ -40,9 +40,10 @@
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`multistart`], [`lp`],
-//! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
-//! [`observation`], [`network`], [`statistics`], [`named`], [`error`].
+//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`],
+//! [`batch`], [`journal`], [`generate`], [`inspection`], [`multistart`], [`lp`], [`device`], `gpu`, [`cpu`],
+//! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
+//! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
 //!
 //! # Features
 //!

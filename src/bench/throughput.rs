@@ -3,8 +3,9 @@
 //! Every pass begins with arrays of the host and ends with arrays of the host, so uploads, read-backs and what the host does in f64
 //! afterwards count; what kernels alone took is told beside it where the adapter has a clock. [`batches`] makes the
 //! batches, [`quantity`] says what is counted, `contender` runs a pass, `repeat` measures it, `series` goes through the batches,
-//! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`table`] is what a person reads.
+//! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`adapters`] opens the GPU, [`table`] is what a person reads.
 
+pub mod adapters;
 pub mod batches;
 mod contender;
 pub mod machine;
@@ -13,11 +14,12 @@ pub mod quantity;
 mod repeat;
 pub mod row;
 mod series;
+mod spread;
 pub mod table;
 
 use rayon::ThreadPoolBuilder;
 
-pub use contender::Kind;
+pub use machine::Kind;
 
 use crate::bench::subject::Subject;
 use crate::device::DeviceChoice;
