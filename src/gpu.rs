@@ -10,6 +10,7 @@ pub mod context;
 pub mod descend;
 pub mod forward;
 pub mod kernel;
+mod lane_loop;
 pub mod levenberg_marquardt;
 pub mod pace;
 pub mod peak;

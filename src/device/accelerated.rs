@@ -101,4 +101,8 @@ impl Device for GpuDevice {
     fn is_asynchronous(&self) -> bool {
         true
     }
+
+    fn warning(&self) -> Option<String> {
+        None
+    }
 }

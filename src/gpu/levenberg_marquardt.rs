@@ -1,22 +1,15 @@
 //! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/levenberg_marquardt.wgsl`,
 //! twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
-//!
-//! As gradient descent does (`descend.rs`), the host submits a few steps at a time, reads back how many lanes still run while
-//! the next are under way, and has the running ones moved to the front when enough have ended.
-
-use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+//! The loop itself is `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
 use super::buffers::{narrowed_columns, padded_length, ranges};
-use super::compact::{Moving, record_move};
+use super::compact::Moving;
 use super::context::Context;
-use super::descend::WORTH_MOVING;
-use super::pace::Pace;
-use super::pipeline::{Product, Rows, Step, dispatch};
+use super::lane_loop::LaneLoop;
+use super::pipeline::{Product, Rows, Step};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
@@ -99,7 +92,11 @@ impl GpuDevice {
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
                 self.prepare_marquardt(&mut space, targets, starts, rules);
-                self.marquardt_batch(&mut space, columns.len(), rules)?;
+                let moving = self.moving_in_marquardt();
+                let lane_loop = LaneLoop { cap: rules.steps as usize, most: MOST_A_SUBMISSION, moving: &moving };
+                self.run_lanes(&mut space, columns.len(), &lane_loop, |space, width| {
+                    self.marquardt_steps(space, width)
+                })?;
                 self.read_marquardt(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
             })?;
@@ -166,58 +163,6 @@ impl GpuDevice {
         ];
         let moving = |(place, (array, words))| Moving { array, between: Role::Moved(place), words };
         arrays.into_iter().enumerate().map(moving).collect()
-    }
-
-    /// Runs the batch in `space` to its end.
-    fn marquardt_batch(&self, space: &mut Workspace, count: usize, rules: &MarquardtRules) -> Result<()> {
-        let arrays = self.moving_in_marquardt();
-        let (mut width, mut running) = (count, count);
-        let mut step = self.marquardt_steps(space, width);
-        let mut rank = self.rank_step(space, width);
-        // One more than the cap: the last one only looks at where the last step has led.
-        let mut left = rules.steps as usize + 1;
-        let mut pace = Pace::default();
-        let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
-        let mut free = vec![1, 0];
-        let mut last_end = Instant::now();
-        loop {
-            while left > 0
-                && let Some(slot) = free.pop()
-            {
-                let now = left.min(pace.iterations()).min(MOST_A_SUBMISSION);
-                left -= now;
-                let moved = (running * WORTH_MOVING.1 <= width * WORTH_MOVING.0).then(|| {
-                    let steps = self.scatter_steps(space, &arrays, width);
-                    (steps, std::mem::replace(&mut width, running))
-                });
-                if moved.is_some() {
-                    self.compactions.fetch_add(1, Ordering::Relaxed);
-                    step = self.marquardt_steps(space, width);
-                    rank = self.rank_step(space, width);
-                }
-                let mut staging = std::mem::take(&mut space.staging[slot]);
-                staging.submit(&self.context, &[(space.buffer(Role::Running), 4)], |encoder, timer| {
-                    let moving = moved
-                        .as_ref()
-                        .map_or(0, |(steps, before)| record_move(encoder, timer, space, (&arrays, steps), *before));
-                    let mut pass = timer.pass(encoder, moved.is_none(), true);
-                    let stepping: u64 = (0..now).map(|_| dispatch(&mut pass, &step)).sum();
-                    moving + stepping + dispatch(&mut pass, [&rank])
-                });
-                space.staging[slot] = staging;
-                under_way.push_back((slot, now));
-            }
-            let Some((slot, steps)) = under_way.pop_front() else { return Ok(()) };
-            let counted = space.staging[slot].collect(&self.context, bytemuck::pod_read_unaligned::<u32>)?;
-            free.push(slot);
-            pace.observe(steps, last_end.elapsed());
-            last_end = Instant::now();
-            // No lane starts again, so the chunk under way has no more than these.
-            running = counted as usize;
-            if running == 0 {
-                left = 0;
-            }
-        }
     }
 
     /// The kernels of one step on the first `width` lanes.

@@ -63,6 +63,18 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
     fn dispatches(&self) -> u64 {
         0
     }
+
+    fn kernel_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
+
+    fn warning(&self) -> Option<String> {
+        None
+    }
 }
 
 fn trained() -> Network {
@@ -177,6 +189,15 @@ fn the_devices_error_is_the_searchs() {
         }
         fn dispatches(&self) -> u64 {
             self.0.dispatches()
+        }
+        fn kernel_seconds(&self) -> Option<f64> {
+            None
+        }
+        fn is_asynchronous(&self) -> bool {
+            false
+        }
+        fn warning(&self) -> Option<String> {
+            None
         }
     }
     let network = trained();
