@@ -22,7 +22,7 @@ use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 
-/// A device that holds one network.
+/// A device that holds one network. No method has a default: a device that stands for another has to hand each of them on.
 pub trait Device: Send + Sync {
     /// What a person calls it: `CPU (2 threads)`, or the adapter's name and backend.
     fn description(&self) -> String;
@@ -49,34 +49,25 @@ pub trait Device: Send + Sync {
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) when the device fails.
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
-    ) -> Result<Option<DMatrix<f64>>> {
-        let _ = (observations, which, starts);
-        Ok(None)
-    }
+    ) -> Result<Option<DMatrix<f64>>>;
 
     /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
     fn dispatches(&self) -> u64;
 
     /// Seconds that kernels have run on this device so far by its own clock; `None` where it has none: the CPU, and
     /// adapters without timestamp queries.
-    fn kernel_seconds(&self) -> Option<f64> {
-        None
-    }
+    fn kernel_seconds(&self) -> Option<f64>;
 
     /// Whether it works while this process waits, so that the pool can do something else meanwhile.
-    fn works_apart(&self) -> bool {
-        false
-    }
+    fn is_asynchronous(&self) -> bool;
 
     /// One line for the person who waits, when the device has been lost and another has taken over.
-    fn warning(&self) -> Option<String> {
-        None
-    }
+    fn warning(&self) -> Option<String>;
 }
 
 impl Device for CpuDevice {
@@ -111,7 +102,23 @@ impl Device for CpuDevice {
         waves.descend(|starts| Ok(prepared(self.single(), observations, starts, &steps)))
     }
 
+    fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+        Ok(None)
+    }
+
     fn dispatches(&self) -> u64 {
         self.sweeps()
+    }
+
+    fn kernel_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
+
+    fn warning(&self) -> Option<String> {
+        None
     }
 }

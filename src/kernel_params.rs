@@ -118,7 +118,7 @@ impl Lane {
 /// The batch and the rules of Levenberg–Marquardt. Dampings are shares of the mean diagonal of `JᵀJ`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
-pub struct ApproachParams {
+pub struct MarquardtParams {
     /// `n`, entries an observation.
     pub observation_length: u32,
     /// `k`, entries a code.
@@ -309,7 +309,8 @@ const CLASSIFY_SOURCE: &str = shader!("classify");
 const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "halving_sum", "sum_tree");
 const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
-const APPROACH_SOURCE: &str = shader!("approach", "layer", "lane", "derivative", "product", "halving_sum");
+const LEVENBERG_MARQUARDT_SOURCE: &str =
+    shader!("levenberg_marquardt", "layer", "lane", "derivative", "product", "halving_sum");
 
 /// One layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
@@ -441,10 +442,10 @@ pub const PEAK: EntryPoint = EntryPoint {
 /// Loss, acceptance and damping of a Levenberg–Marquardt step.
 pub const JUDGE: EntryPoint = EntryPoint {
     name: "judge",
-    kernel: "approach",
-    source: APPROACH_SOURCE,
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
     bindings: &[
-        binding(0, "approach", Access::Uniform),
+        binding(0, "levenberg_marquardt", Access::Uniform),
         binding(1, "lanes", Access::ReadWrite),
         binding(2, "dampings", Access::ReadWrite),
         binding(3, "outputs", Access::Read),
@@ -457,8 +458,8 @@ pub const JUDGE: EntryPoint = EntryPoint {
 /// One layer of the Jacobian's columns.
 pub const TANGENT: EntryPoint = EntryPoint {
     name: "tangent",
-    kernel: "approach",
-    source: APPROACH_SOURCE,
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
     bindings: &[
         binding(3, "outputs", Access::Read),
         binding(5, "layer", Access::Uniform),
@@ -473,10 +474,10 @@ pub const TANGENT: EntryPoint = EntryPoint {
 /// `JᵀJ` and `Jᵀr`.
 pub const NORMAL: EntryPoint = EntryPoint {
     name: "normal",
-    kernel: "approach",
-    source: APPROACH_SOURCE,
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
     bindings: &[
-        binding(0, "approach", Access::Uniform),
+        binding(0, "levenberg_marquardt", Access::Uniform),
         binding(2, "dampings", Access::ReadWrite),
         binding(3, "outputs", Access::Read),
         binding(4, "targets", Access::Read),
@@ -490,10 +491,10 @@ pub const NORMAL: EntryPoint = EntryPoint {
 /// The damped step.
 pub const ADVANCE: EntryPoint = EntryPoint {
     name: "advance",
-    kernel: "approach",
-    source: APPROACH_SOURCE,
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
     bindings: &[
-        binding(0, "approach", Access::Uniform),
+        binding(0, "levenberg_marquardt", Access::Uniform),
         binding(1, "lanes", Access::ReadWrite),
         binding(2, "dampings", Access::ReadWrite),
         binding(10, "normals", Access::ReadWrite),

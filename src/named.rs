@@ -1,15 +1,35 @@
-//! Choosing one of a few things by the name it is printed with.
+//! Enums that are chosen by the name they are printed with. `strum` derives both directions; the words of the error are
+//! made here.
 
-use std::fmt::Display;
+use strum::VariantNames;
 
-/// The one of `all` that is called `text`.
-///
-/// # Errors
-/// What was found, and the names there are.
-pub fn named<T: Copy + Display>(all: &[T], text: &str) -> Result<T, String> {
-    let of_name = all.iter().find(|item| item.to_string() == text);
-    of_name.copied().ok_or_else(|| {
-        let names: Vec<String> = all.iter().map(T::to_string).collect();
-        format!("found `{text}`, expected {}", names.join(", "))
-    })
+/// The error for a text that is the name of no variant of `T`: what was found, and the names there are.
+pub fn unknown<T: VariantNames>(text: &str) -> String {
+    let names = match T::VARIANTS {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        names => names.concat(),
+    };
+    format!("found `{text}`, expected {names}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, strum::Display, strum::EnumString, strum::VariantNames)]
+    #[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+    enum Colour {
+        Red,
+        DarkBlue,
+        Green,
+    }
+
+    #[test]
+    fn names_are_read_back_and_others_are_refused() {
+        for colour in [Colour::Red, Colour::DarkBlue, Colour::Green] {
+            assert_eq!(colour.to_string().parse(), Ok(colour));
+        }
+        assert_eq!("blue".parse::<Colour>(), Err("found `blue`, expected red, dark-blue or green".to_owned()));
+        assert!("".parse::<Colour>().unwrap_err().starts_with("found ``, expected"));
+    }
 }

@@ -4,6 +4,7 @@ pub mod axis;
 mod base64;
 mod canvas;
 pub mod grid;
+mod images;
 mod legend;
 pub mod plot;
 mod raster;
@@ -15,7 +16,8 @@ mod vector;
 
 use std::path::Path;
 
-pub use grid::{Grid, Row, usual_white, write_grid};
+pub use grid::write_grid;
+pub use images::{Grid, Row, usual_white};
 use raster::Colour;
 
 const WHITE: Colour = [255, 255, 255];

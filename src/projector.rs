@@ -19,7 +19,6 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::batch::{Inverter, Method, Options, residual};
-use crate::best::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::descend::runs;
 use crate::cpu::blocked::forward::forward;
@@ -27,6 +26,7 @@ use crate::descent::{DescentOptions, Start, Steps};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::report::{Residual, Status};
+use crate::multistart::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
 use crate::network::Network;
 use crate::observation::{squared_distances, unusable};
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::engine::Engine;
 use super::files::FileRun;
 use super::{BestMethod, Inverter, Method, Options};
-use crate::best::BestOptions;
 use crate::descent::DescentOptions;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::journal::{Identity, Source, network_digest};
 use crate::lp::layer::LayerOptions;
+use crate::multistart::BestOptions;
 
 /// The identity of a run over the observations of `range`.
 ///
@@ -52,7 +52,7 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
     // Descent and the search run in f32 on a GPU and in f64 on the CPU, whose description would add its number of threads.
     let runs_on = || {
         let device = inverter.device();
-        if device.works_apart() { device.description() } else { "cpu".to_owned() }
+        if device.is_asynchronous() { device.description() } else { "cpu".to_owned() }
     };
     let mut options = match method {
         Method::Layerwise(LayerOptions { method, tolerances, rows, stop }) => vec![

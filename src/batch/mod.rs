@@ -26,9 +26,6 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::best::layerwise::LayerwiseLeastSquares;
-use crate::best::starts::Start;
-use crate::best::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::cpu;
 use crate::descent::DescentOptions;
 use crate::device::{self, Device};
@@ -40,6 +37,9 @@ use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::{LayerSystems, invert_batch};
+use crate::multistart::layerwise::LayerwiseLeastSquares;
+use crate::multistart::starts::Start;
+use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::runtime::Workers;
@@ -132,8 +132,8 @@ impl Inverter {
             _ => None,
         };
         let notice = notice.or_else(|| {
-            let searches = matches!(options.method, Method::Best(_)) && device.works_apart();
-            (searches && !approaches(&*device, &network)).then(|| {
+            let searches = matches!(options.method, Method::Best(_)) && device.is_asynchronous();
+            (searches && !searches_on(&*device, &network)).then(|| {
                 format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
             })
         });
@@ -333,7 +333,7 @@ impl Inverter {
         };
         let began = Instant::now();
         let given = [(start, &given)];
-        let answers = if device.works_apart() {
+        let answers = if device.is_asynchronous() {
             best_batch_on(device, self.packed(), observations, first_index, &given, &options.search)?
         } else {
             best_batch(self.packed(), observations, first_index, &given, &options.search)
@@ -386,9 +386,10 @@ impl Inverter {
 }
 
 /// Whether the device has a part in the search: it says so of nothing too.
-fn approaches(device: &dyn Device, network: &Network) -> bool {
+fn searches_on(device: &dyn Device, network: &Network) -> bool {
     let nothing = |rows: usize| DMatrix::zeros(rows, 0);
-    let answer = device.approach(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
+    let answer =
+        device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
     // A device that fails at once says so where it is used.
     answer.is_ok_and(|codes| codes.is_some())
 }

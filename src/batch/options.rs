@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::best::BestOptions;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
@@ -11,6 +10,7 @@ use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
 use crate::lp::formulation::target::Precision;
 use crate::lp::layer::LayerOptions;
+use crate::multistart::BestOptions;
 use crate::network::Network;
 
 /// More threads than any machine has processors; the system would take minutes to start them.

@@ -30,7 +30,7 @@ impl Overlapped<'_> {
         clocks.solve.leave();
         clocks.pool.leave();
         let timed = || clocks.device.time(|| clock.time(|| call(self.device)));
-        let result = if self.device.works_apart() { while_pool_works(timed) } else { timed() };
+        let result = if self.device.is_asynchronous() { while_pool_works(timed) } else { timed() };
         clocks.pool.enter();
         clocks.solve.enter();
         result
@@ -86,24 +86,100 @@ impl Device for Overlapped<'_> {
         self.call(&self.clocks.descent, |device| device.descend(observations, first_index, options))
     }
 
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.call(&self.clocks.descent, |device| device.approach(observations, which, starts))
+        self.call(&self.clocks.descent, |device| device.levenberg_marquardt(observations, which, starts))
     }
 
     fn dispatches(&self) -> u64 {
         self.device.dispatches()
     }
 
-    fn works_apart(&self) -> bool {
-        self.device.works_apart()
+    fn kernel_seconds(&self) -> Option<f64> {
+        self.device.kernel_seconds()
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        self.device.is_asynchronous()
     }
 
     fn warning(&self) -> Option<String> {
         self.device.warning()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device all of whose answers differ from what a device without anything to say gives.
+    struct Telling;
+
+    impl Device for Telling {
+        fn description(&self) -> String {
+            "a card".to_owned()
+        }
+
+        fn forward(&self, _: Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+            Ok(inputs * 2.0)
+        }
+
+        fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+            Ok(crate::cpu::classify::classify(targets, thresholds))
+        }
+
+        fn descend(&self, x: &DMatrix<f64>, first_index: u64, _: &DescentOptions) -> Result<DescentAnswer> {
+            Ok(DescentAnswer::undetermined(x.nrows(), first_index as usize))
+        }
+
+        fn levenberg_marquardt(
+            &self,
+            _: &DMatrix<f64>,
+            _: &[usize],
+            starts: &DMatrix<f64>,
+        ) -> Result<Option<DMatrix<f64>>> {
+            Ok(Some(starts * 3.0))
+        }
+
+        fn dispatches(&self) -> u64 {
+            7
+        }
+
+        fn kernel_seconds(&self) -> Option<f64> {
+            Some(1.5)
+        }
+
+        fn is_asynchronous(&self) -> bool {
+            true
+        }
+
+        fn warning(&self) -> Option<String> {
+            Some("lost".to_owned())
+        }
+    }
+
+    #[test]
+    fn everything_a_device_tells_is_handed_on() {
+        let clocks = Clocks::default();
+        let overlapped = Overlapped { device: &Telling, clocks: &clocks };
+        assert_eq!(overlapped.description(), "a card");
+        assert_eq!((overlapped.dispatches(), overlapped.kernel_seconds()), (7, Some(1.5)));
+        assert_eq!((overlapped.is_asynchronous(), overlapped.warning()), (true, Some("lost".to_owned())));
+        let ones = DMatrix::repeat(2, 3, 1.0);
+        let on_pool = || {
+            let found = overlapped.levenberg_marquardt(&ones, &[0, 1, 2], &ones).unwrap();
+            assert_eq!(found, Some(&ones * 3.0));
+            assert_eq!(overlapped.forward(0..1, &ones).unwrap(), &ones * 2.0);
+            assert_eq!(
+                overlapped.classify(&ones, &[0.5, 2.0, 0.0]).unwrap(),
+                Telling.classify(&ones, &[0.5, 2.0, 0.0]).unwrap()
+            );
+            assert_eq!(overlapped.descend(&ones, 4, &DescentOptions::default()).unwrap().codes.ncols(), 4);
+        };
+        rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(on_pool);
     }
 }

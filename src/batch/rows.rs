@@ -1,8 +1,8 @@
 //! The report's row of one observation.
 
-use crate::best::BestAnswer;
 use crate::formats::report::{ObservationRow, Residual, SearchRow, Status};
 use crate::lp::Inversion;
+use crate::multistart::BestAnswer;
 use crate::observation::unusable;
 
 pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
@@ -39,7 +39,7 @@ pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: 
         None => Status::NotConverged,
     };
     let search = || SearchRow {
-        start: answer.start.text(),
+        start: answer.start.into(),
         first_found: answer.first_found,
         found: answer.found,
         runs: answer.runs,

@@ -81,7 +81,7 @@ pub struct Seconds {
     pub solve: f64,
     /// Forward passes for the stop rules, on the device.
     pub forward: f64,
-    /// Gradient descent, and the approaches of `best`, on the device.
+    /// Gradient descent, and Levenberg–Marquardt of `best`, on the device.
     pub descent: f64,
     /// Refinement.
     pub refine: f64,

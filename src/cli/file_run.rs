@@ -8,16 +8,16 @@ use unrelu::batch::files::{Begun, FileRun, Stopped};
 use unrelu::batch::summary::Summary;
 use unrelu::error::Result;
 
-use super::progress::{Aside, Progress};
-use super::{going_on, interrupt, print};
+use super::progress::{Progress, StatusLine};
+use super::{interrupt, print, resume_command};
 
-/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the place beside the count.
+/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line beside the count.
 pub fn carry_out(
     run: FileRun,
     engine: &dyn Engine,
     label: &str,
     codes: &Path,
-    begun: impl FnOnce(Aside),
+    begun: impl FnOnce(StatusLine),
 ) -> Result<Summary> {
     let inverter = engine.inverter();
     run.check(engine)?;
@@ -30,7 +30,7 @@ pub fn carry_out(
     let (done, total) = (run.done(), run.total());
     say_where_it_begins(run.begun(), done, total, codes);
     let mut progress = Progress::going_on(label, done, total);
-    begun(progress.aside());
+    begun(progress.status_line());
     let mut device_warned = false;
     let result = run.run(
         |done| {
@@ -46,7 +46,7 @@ pub fn carry_out(
     result.map_err(|Stopped { error, safe }| {
         if safe > 0 {
             print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
-            print::note(&format!("  {}", going_on::command()));
+            print::note(&format!("  {}", resume_command::resume_command()));
         }
         error
     })

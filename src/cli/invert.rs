@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
-use unrelu::best::{BestOptions, Objective};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
@@ -12,6 +11,7 @@ use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, RowRule, Stop, Tolerances};
 use unrelu::lp::layer::LayerOptions;
+use unrelu::multistart::{BestOptions, Objective};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;

@@ -11,15 +11,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Time between two lines where there is no bar. A run that is shorter than this prints none.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// What to say beside the count, from any thread.
-pub struct Aside {
+/// A line of text beside the count, set from any thread.
+pub struct StatusLine {
     bar: Option<ProgressBar>,
     last: Mutex<Instant>,
 }
 
-impl Aside {
-    /// Beside the bar at once; without one, as a line now and then.
-    pub fn tell(&self, words: impl FnOnce() -> String) {
+impl StatusLine {
+    /// Replaces the text beside the bar; without a bar, prints it as a line every few seconds.
+    pub fn set(&self, words: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             return bar.set_message(words());
         }
@@ -60,13 +60,13 @@ impl Progress {
         Progress { label: label.to_owned(), from, total, begun, display }
     }
 
-    /// A place for what else there is to say.
-    pub fn aside(&self) -> Aside {
+    /// The line of text beside the count.
+    pub fn status_line(&self) -> StatusLine {
         let bar = match &self.display {
             Display::Bar(bar) => Some(bar.clone()),
             Display::Lines { .. } => None,
         };
-        Aside { bar, last: Mutex::new(self.begun) }
+        StatusLine { bar, last: Mutex::new(self.begun) }
     }
 
     /// `done` of the items are done.

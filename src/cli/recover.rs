@@ -7,7 +7,6 @@ use unrelu::batch::engine::Engine;
 use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::mask::Mask;
 use unrelu::batch::{self, BestMethod, Method};
-use unrelu::best::BestOptions;
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::NpyReader;
@@ -16,6 +15,7 @@ use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, Tolerances};
 use unrelu::lp::layer::LayerOptions;
+use unrelu::multistart::BestOptions;
 use unrelu::network::Network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Way};
@@ -401,15 +401,15 @@ pub fn run(args: Args) -> Result<Outcome> {
         force: args.force,
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
-    let aside = Arc::new(OnceLock::new());
-    let told = Arc::clone(&aside);
+    let status_line = Arc::new(OnceLock::new());
+    let shown = Arc::clone(&status_line);
     let recoverer = Recoverer::new(Arc::clone(&network), operator, options)?.on_iteration(move |iteration| {
-        if let Some(aside) = told.get() {
-            super::progress::Aside::tell(aside, || words(iteration));
+        if let Some(status_line) = shown.get() {
+            super::progress::StatusLine::set(status_line, || words(iteration));
         }
     });
-    let begun = |place| {
-        let _ = aside.set(place);
+    let begun = |line| {
+        let _ = status_line.set(line);
     };
     let totals = file_run::carry_out(run, &recoverer, "recovering", &args.output, begun)?;
     if let Some(picture) = &args.picture {

@@ -1,14 +1,14 @@
 //! How a run of gradient descent turns gradients into steps: plainly, with momentum, or by Adam. The device's twin
 //! stands in `shaders/descend.wgsl`, `update`.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::named::unknown;
 
 /// The first and second moment of an entry's gradients, as far as the optimizer keeps them.
 pub type Moments = [f64; 2];
 
 /// The rule of a step; `s` is the step size, `g` the gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Optimizer {
     /// `z ← z − s g`.
     #[default]
@@ -76,29 +76,6 @@ impl Optimizer {
                     *z -= step * (*m / first_weight) / ((*v / second_weight).sqrt() + Self::EPSILON);
                 }
             }
-        }
-    }
-}
-
-impl fmt::Display for Optimizer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Optimizer::Plain => "plain",
-            Optimizer::Momentum => "momentum",
-            Optimizer::Adam => "adam",
-        })
-    }
-}
-
-impl FromStr for Optimizer {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "plain" => Ok(Optimizer::Plain),
-            "momentum" => Ok(Optimizer::Momentum),
-            "adam" => Ok(Optimizer::Adam),
-            _ => Err(format!("found `{text}`, expected plain, momentum or adam")),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Device for GpuDevice {
         })
     }
 
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],
@@ -76,7 +76,8 @@ impl Device for GpuDevice {
         let places: Vec<usize> = (0..which.len()).filter(within).collect();
         let targets: Vec<usize> = places.iter().map(|place| which[*place]).collect();
         let targets = observations.select_columns(&targets);
-        let Some(reached) = self.approach_f32(&targets, &starts.select_columns(&places), &MarquardtRules::IN_F32)?
+        let Some(reached) =
+            self.levenberg_marquardt_f32(&targets, &starts.select_columns(&places), &MarquardtRules::IN_F32)?
         else {
             return Ok(None);
         };
@@ -97,7 +98,11 @@ impl Device for GpuDevice {
         self.context().kernel_seconds()
     }
 
-    fn works_apart(&self) -> bool {
+    fn is_asynchronous(&self) -> bool {
         true
+    }
+
+    fn warning(&self) -> Option<String> {
+        None
     }
 }

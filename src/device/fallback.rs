@@ -79,13 +79,13 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.run(|device| device.descend(observations, first_index, options))
     }
 
-    fn approach(
+    fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.run(|device| device.approach(observations, which, starts))
+        self.run(|device| device.levenberg_marquardt(observations, which, starts))
     }
 
     fn dispatches(&self) -> u64 {
@@ -97,8 +97,8 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.primary.kernel_seconds()
     }
 
-    fn works_apart(&self) -> bool {
-        self.successor.get().is_none() && self.primary.works_apart()
+    fn is_asynchronous(&self) -> bool {
+        self.successor.get().is_none() && self.primary.is_asynchronous()
     }
 
     fn warning(&self) -> Option<String> {

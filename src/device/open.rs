@@ -1,17 +1,17 @@
 //! Which device a run takes: what was asked for, or the best there is.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Device;
 use crate::adapter::AdapterDescription;
 use crate::cpu::CpuDevice;
 use crate::error::{Error, Result};
+use crate::named::unknown;
 use crate::network::Network;
 
 /// What a person asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum DeviceChoice {
     /// A hardware GPU if there is one, else the CPU.
     #[default]
@@ -20,30 +20,6 @@ pub enum DeviceChoice {
     Cpu,
     /// A GPU, a software rasterizer too; an error where there is none.
     Gpu,
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DeviceChoice::Auto => "auto",
-            DeviceChoice::Cpu => "cpu",
-            DeviceChoice::Gpu => "gpu",
-        })
-    }
-}
-
-impl FromStr for DeviceChoice {
-    type Err = String;
-
-    /// Reads what [`Display`](fmt::Display) writes.
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(DeviceChoice::Auto),
-            "cpu" => Ok(DeviceChoice::Cpu),
-            "gpu" => Ok(DeviceChoice::Gpu),
-            other => Err(format!("found `{other}`, expected auto, cpu or gpu")),
-        }
-    }
 }
 
 /// A device, and what there is to say about the choice.

@@ -1,7 +1,5 @@
 //! The methods that the experiments compare, set up as the paper sets them up.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{BestMethod, Method, Options};
@@ -11,8 +9,9 @@ use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerOptions;
 
 /// A method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Contender {
     /// The paper's Algorithm 1.
     Linf,
@@ -65,18 +64,5 @@ impl Contender {
             Contender::Descent => 1,
             Contender::Best => 2,
         }
-    }
-}
-
-impl fmt::Display for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Contender::Linf => "linf",
-            Contender::L1 => "l1",
-            Contender::Relaxed => "relaxed",
-            Contender::Exact => "exact",
-            Contender::Descent => "descent",
-            Contender::Best => "best",
-        })
     }
 }

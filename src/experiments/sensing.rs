@@ -7,11 +7,11 @@ use super::gallery::{Block, Descent, Gallery, Outcome, Shared, timed, within_rea
 use super::study::Study;
 use crate::batch::{self, Method};
 use crate::bench::recovery::case::Case;
-use crate::best::BestOptions;
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::lp::formulation::Method as Formulation;
 use crate::lp::layer::LayerOptions;
+use crate::multistart::BestOptions;
 use crate::network::{Activation, Network};
 use crate::recover::operators::{Operator, shown};
 use crate::recover::{self, ProjectedOptions, Recoverer, Way};

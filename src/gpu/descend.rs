@@ -1,31 +1,20 @@
 //! Gradient descent on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
 //! `shaders/descend.wgsl`, twin of `cpu/descend.rs`, as far as f32 goes.
-//!
-//! The host submits iterations in chunks and reads four bytes a chunk back, how many lanes still run, while the next
-//! chunk is already under way. When enough have ended the running ones are moved to the front (`compact.rs`) and the
-//! kernels go on with these alone; what has ended stays behind them, as it is.
-
-use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+//! The loop itself is `lane_loop.rs`.
 
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
 use super::buffers::{narrowed_columns, padded_length, ranges};
-use super::compact::{Moving, record_move};
-use super::pace::Pace;
-use super::pipeline::{Step, dispatch};
+use super::compact::Moving;
+use super::lane_loop::LaneLoop;
+use super::pipeline::Step;
 use super::workspace::{Operand, Role, Workspace};
 use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps};
 use crate::error::Result;
 use crate::kernel_params::{
     ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, Lane, LayerParams, activation_code, optimizer_code,
 };
-
-/// Lanes are moved when no more than this share of those that the kernels run on still descends. A move costs about
-/// as much as an iteration.
-pub(super) const WORTH_MOVING: (usize, usize) = (7, 8);
 
 /// Where the runs of a batch have ended in f32.
 #[derive(Debug)]
@@ -89,7 +78,8 @@ impl GpuDevice {
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
                 self.prepare(&mut space, targets, starts, steps);
-                self.descend_batch(&mut space, columns.len(), steps)?;
+                let rules = LaneLoop { cap: steps.cap, most: usize::MAX, moving: &self.moving(steps.optimizer) };
+                self.run_lanes(&mut space, columns.len(), &rules, |space, width| self.iteration_steps(space, width))?;
                 self.read_reached(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
             })?;
@@ -123,58 +113,6 @@ impl GpuDevice {
         space.reserve(context, Role::MovedMoments, 2 * pairs);
         space.reserve(context, Role::Destinations, count);
         space.reserve(context, Role::Running, 1);
-    }
-
-    /// Runs the batch in `space` to its end.
-    fn descend_batch(&self, space: &mut Workspace, count: usize, steps: &Steps) -> Result<()> {
-        let arrays = self.moving(steps.optimizer);
-        let (mut width, mut running) = (count, count);
-        let mut iteration = self.iteration_steps(space, width);
-        let mut rank = self.rank_step(space, width);
-        // One more than the cap: the last one only looks at where the last step has led.
-        let mut left = steps.cap + 1;
-        let mut pace = Pace::default();
-        let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
-        let mut free = vec![1, 0];
-        let mut last_end = Instant::now();
-        loop {
-            while left > 0
-                && let Some(slot) = free.pop()
-            {
-                let now = left.min(pace.iterations());
-                left -= now;
-                let moved = (running * WORTH_MOVING.1 <= width * WORTH_MOVING.0).then(|| {
-                    let steps = self.scatter_steps(space, &arrays, width);
-                    (steps, std::mem::replace(&mut width, running))
-                });
-                if moved.is_some() {
-                    self.compactions.fetch_add(1, Ordering::Relaxed);
-                    iteration = self.iteration_steps(space, width);
-                    rank = self.rank_step(space, width);
-                }
-                let mut staging = std::mem::take(&mut space.staging[slot]);
-                staging.submit(&self.context, &[(space.buffer(Role::Running), 4)], |encoder, timer| {
-                    let moving = moved
-                        .as_ref()
-                        .map_or(0, |(steps, before)| record_move(encoder, timer, space, (&arrays, steps), *before));
-                    let mut pass = timer.pass(encoder, moved.is_none(), true);
-                    let iterating: u64 = (0..now).map(|_| dispatch(&mut pass, &iteration)).sum();
-                    moving + iterating + dispatch(&mut pass, [&rank])
-                });
-                space.staging[slot] = staging;
-                under_way.push_back((slot, now));
-            }
-            let Some((slot, iterations)) = under_way.pop_front() else { return Ok(()) };
-            let counted = space.staging[slot].collect(&self.context, bytemuck::pod_read_unaligned::<u32>)?;
-            free.push(slot);
-            pace.observe(iterations, last_end.elapsed());
-            last_end = Instant::now();
-            // No lane starts again, so the chunk under way has no more than these.
-            running = counted as usize;
-            if running == 0 {
-                left = 0;
-            }
-        }
     }
 
     /// What moves with the lanes.

@@ -2,7 +2,6 @@
 //! off (expansion, rank), and what random codes N(0, I) do to it where they cannot (active units).
 
 use std::collections::HashMap;
-use std::fmt;
 
 use nalgebra::DMatrix;
 use serde::Serialize;
@@ -18,8 +17,9 @@ const CODES: usize = 256;
 const RANK_LIMIT: f64 = 2e10;
 
 /// How much a note matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
     Note,
@@ -27,16 +27,6 @@ pub enum Severity {
     Warning,
     /// No answer can be determined.
     Obstacle,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Obstacle => "obstacle",
-        })
-    }
 }
 
 /// Something that a person who is going to invert the network should know.

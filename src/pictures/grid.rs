@@ -1,14 +1,13 @@
 //! Observations side by side: rows of images with a label each, so that truth, observation and recovered image stand under one
 //! another.
 //!
-//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or [`usual_white`] of all its images. A pixel
+//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or [`usual_white`](super::usual_white) of all its images. A pixel
 //! that is `NaN` (unobserved) is red, an image that is `NaN` throughout (no answer) is crossed out; a line below the images says so.
 
 use std::path::Path;
 
-use nalgebra::DMatrix;
-
 use super::canvas::Canvas;
+use super::images::Grid;
 use super::legend::Legend;
 use super::raster::{Colour, Raster};
 use super::surface::Surface;
@@ -18,38 +17,9 @@ use super::{INK, LABEL_SIZE, MARGIN, MOST_PIXELS, NO_ANSWER, NO_ANSWER_CROSS, SE
 use super::{UNOBSERVED, WHITE, is_svg, line};
 use crate::error::{Error, Result};
 
-/// One row of a [`Grid`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// What stands to the left of the images.
-    pub label: String,
-    /// Pixels × count: one image a column, its pixels line by line from the top.
-    pub images: DMatrix<f64>,
-}
-
-/// Images in labelled rows. A row may have fewer images than another; its last places stay empty.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Grid {
-    /// Stands above everything.
-    pub title: Option<String>,
-    /// Stand above the columns, from the left; may be fewer than the columns. One that is followed by empty ones stands above a group of
-    /// columns, and groups stand apart. One that is too long is cut with `…`.
-    pub captions: Vec<String>,
-    /// From the top.
-    pub rows: Vec<Row>,
-    /// Of one image, in its own pixels.
-    pub height: usize,
-    /// Of one image, in its own pixels.
-    pub width: usize,
-    /// The value that is drawn white; `None` for [`usual_white`] of all images.
-    pub white: Option<f64>,
-}
-
 /// What the width is scaled up to, and the height at most, if the images are many enough.
 const WANTED_WIDTH: usize = 1500;
 const WANTED_HEIGHT: usize = 1500;
-/// The share of the positive values that are not brighter than white.
-const WHITE_SHARE: f64 = 0.98;
 const GAP: usize = 2;
 /// More, between one group of columns and the next.
 const GROUP_GAP: usize = 12;
@@ -229,25 +199,6 @@ fn draw_image(
 
 fn grey(value: f64, white: f64) -> Colour {
     [(value / white * 255.0).round().clamp(0.0, 255.0) as u8; 3]
-}
-
-/// The value that images are drawn white from: what 98 % of their positive values do not exceed, so that a few bright pixels do not make
-/// all others dark, or 1 where that lies in ½ … 1.
-pub fn usual_white<'a>(images: impl IntoIterator<Item = &'a DMatrix<f64>>) -> f64 {
-    let values = images.into_iter().flat_map(|images| images.iter());
-    let mut positive: Vec<f64> = values.copied().filter(|value| *value > 0.0 && value.is_finite()).collect();
-    if positive.is_empty() {
-        return 1.0;
-    }
-    let place = ((positive.len() - 1) as f64 * WHITE_SHARE).round() as usize;
-    let (_, bright, _) = positive.select_nth_unstable_by(place, f64::total_cmp);
-    // Subnormal values would overflow as 255 times their inverse.
-    if (0.5..=1.0).contains(bright) || !bright.is_normal() { 1.0 } else { *bright }
-}
-
-/// What `grid` draws white.
-pub(super) fn white(grid: &Grid) -> f64 {
-    grid.white.unwrap_or_else(|| usual_white(grid.rows.iter().map(|row| &row.images)))
 }
 
 /// A caption no wider than `width`, cut where it has to be.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::grid::{Grid, white};
+use super::images::Grid;
 use super::raster::Colour;
 use super::surface::Surface;
 use super::text::Text;
@@ -29,7 +29,7 @@ const ENTRY_GAP: usize = 28;
 impl Legend {
     /// What `grid` needs to have explained.
     pub fn new(grid: &Grid, path: &Path) -> Result<Self> {
-        let white = white(grid);
+        let white = grid.drawn_white();
         let is_failed = |image: &[f64]| image.iter().all(|value| value.is_nan());
         let is_partial = |image: &[f64]| !is_failed(image) && image.iter().any(|value| value.is_nan());
         let any = |is: &dyn Fn(&[f64]) -> bool| {

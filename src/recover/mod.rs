@@ -1,7 +1,7 @@
 //! Codes from linear measurements: `y = A G(z) + e`, a batch at a time.
 //!
 //! Three ways lead there ([`Way`]). The *search* minimises `½‖A G(z) − y‖²` itself, `A` as one more layer of the network, by
-//! [`crate::best`] from many starts. The *direct* way hands `A G` to a method of inversion: `descent` (Bora, Jalal, Price and
+//! [`crate::multistart`] from many starts. The *direct* way hands `A G` to a method of inversion: `descent` (Bora, Jalal, Price and
 //! Dimakis, *Compressed sensing using generative models*, ICML 2017), or, for measured pixels, linear programs layer by layer with
 //! the rows of the other pixels left out. *Projected gradient descent* goes back and forth between measurements and images, with
 //! a [`Projector`]. docs/RECOVERY.md says when to use which.
@@ -19,13 +19,13 @@ use rayon::prelude::*;
 
 use crate::batch::engine::Engine;
 use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, best_row, empty_row, residual};
-use crate::best::{BestAnswer, BestOptions, PackedNetwork, best_batch};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::formats::report::{Columns, ObservationRow};
+use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch};
 use crate::network::{Activation, Layer, Network};
 use crate::projector::Projector;
 use operators::Operator;

@@ -1,7 +1,7 @@
 //! What a caller decides before the first batch.
 
-use crate::best::BestOptions;
 use crate::error::{Error, Result};
+use crate::multistart::BestOptions;
 use crate::{batch, descent::DescentOptions};
 
 /// How codes are found.

@@ -1,9 +1,9 @@
 //! The CPU twins against formulas that share no code with them.
 
 use nalgebra::DMatrix;
-use unrelu::cpu::approach::approach;
 use unrelu::cpu::descend::loss_and_gradient;
 use unrelu::cpu::forward::forward;
+use unrelu::cpu::levenberg_marquardt::levenberg_marquardt;
 use unrelu::marquardt::MarquardtRules;
 use unrelu::network::Activation;
 
@@ -53,11 +53,11 @@ fn the_gradient_is_that_of_the_loss() {
 
 /// Against the normal equations where the network is affine, and against the gradient where it is not.
 #[test]
-fn approaches_end_at_minima() {
+fn levenberg_marquardt_ends_at_minima() {
     let affine = network(20, &[4, 30], Activation::Identity, Activation::Identity);
     let mut x = matrix(21, 30, 1);
     x[7] = f64::NAN;
-    let found = approach(&affine, x.as_slice(), &[0.5; 4], &MarquardtRules::IN_F32);
+    let found = levenberg_marquardt(&affine, x.as_slice(), &[0.5; 4], &MarquardtRules::IN_F32);
     let known: Vec<usize> = (0..30).filter(|row| *row != 7).collect();
     let layer = &affine.layers()[0];
     let (w, right) = (layer.weight.select_rows(&known), (x.column(0) - &layer.bias).select_rows(&known));
@@ -69,7 +69,7 @@ fn approaches_end_at_minima() {
     let curved = network(22, &[4, 20, 30], Activation::LeakyRelu(0.3), Activation::Tanh);
     let x = forward(&curved, 0..2, &matrix(23, 4, 1)) + matrix(24, 30, 1) * 0.1;
     let start = matrix(23, 4, 1) * 1.1;
-    let found = approach(&curved, x.as_slice(), start.as_slice(), &MarquardtRules::IN_F32);
+    let found = levenberg_marquardt(&curved, x.as_slice(), start.as_slice(), &MarquardtRules::IN_F32);
     let (loss, gradient) = loss_and_gradient(&curved, x.as_slice(), &found.code);
     let (loss_before, gradient_before) = loss_and_gradient(&curved, x.as_slice(), start.as_slice());
     assert!((loss - found.loss).abs() <= 1e-12 * loss && loss < loss_before);
@@ -78,9 +78,9 @@ fn approaches_end_at_minima() {
 
     // No step, no move; nothing observed, nothing to do; no number, no loss.
     let none = MarquardtRules { steps: 0, ..MarquardtRules::IN_F32 };
-    assert_eq!(approach(&curved, x.as_slice(), start.as_slice(), &none).code, start.as_slice());
+    assert_eq!(levenberg_marquardt(&curved, x.as_slice(), start.as_slice(), &none).code, start.as_slice());
     let blank = vec![f64::NAN; 30];
-    let found = approach(&curved, &blank, start.as_slice(), &MarquardtRules::IN_F32);
+    let found = levenberg_marquardt(&curved, &blank, start.as_slice(), &MarquardtRules::IN_F32);
     assert_eq!((found.code.as_slice(), found.loss), (start.as_slice(), 0.0));
-    assert!(!approach(&curved, x.as_slice(), &[f64::NAN; 4], &MarquardtRules::IN_F32).loss.is_finite());
+    assert!(!levenberg_marquardt(&curved, x.as_slice(), &[f64::NAN; 4], &MarquardtRules::IN_F32).loss.is_finite());
 }

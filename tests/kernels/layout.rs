@@ -6,8 +6,8 @@ use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
 use unrelu::cpu::peak::{CHAINS, STEPS};
 use unrelu::gpu::tiles::Tiles;
 use unrelu::kernel_params::{
-    self as params, Access, ApproachParams, Binding, ClassifyParams, CompactParams, Damping, DescendParams,
-    ENTRY_POINTS, EntryPoint, Lane, LayerParams, PeakParams, TangentParams, Workgroup,
+    self as params, Access, Binding, ClassifyParams, CompactParams, Damping, DescendParams, ENTRY_POINTS, EntryPoint,
+    Lane, LayerParams, MarquardtParams, PeakParams, TangentParams, Workgroup,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -45,7 +45,7 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_gain,
             epsilon
         }),
-        layout!(ApproachParams {
+        layout!(MarquardtParams {
             observation_length,
             code_length,
             step_cap,

@@ -22,7 +22,10 @@ fn every_call_on_a_lost_device_is_an_error() {
         assert!(matches!(device.forward(0..2, &matrix(2, 3, 4)), Err(Error::DeviceLost(_))));
         assert!(matches!(device.classify(&matrix(3, 20, 4), &[0.0; 4]), Err(Error::DeviceLost(_))));
         assert!(matches!(device.descend(&matrix(3, 20, 4), 0, &options), Err(Error::DeviceLost(_))));
-        assert!(matches!(device.approach(&matrix(3, 20, 4), &[2], &matrix(2, 3, 1)), Err(Error::DeviceLost(_))));
+        assert!(matches!(
+            device.levenberg_marquardt(&matrix(3, 20, 4), &[2], &matrix(2, 3, 1)),
+            Err(Error::DeviceLost(_))
+        ));
     }
 }
 

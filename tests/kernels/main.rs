@@ -12,11 +12,11 @@ mod suite;
 #[cfg(feature = "gpu")]
 mod gpu_agreement;
 #[cfg(feature = "gpu")]
-mod gpu_approach;
-#[cfg(feature = "gpu")]
 mod gpu_classification;
 #[cfg(feature = "gpu")]
 mod gpu_compaction;
+#[cfg(feature = "gpu")]
+mod gpu_levenberg_marquardt;
 #[cfg(feature = "gpu")]
 mod gpu_reuse;
 #[cfg(feature = "gpu")]

@@ -24,8 +24,8 @@ fn without(mut names: BTreeSet<String>, others: &[&str]) -> BTreeSet<String> {
 fn shaders_host_sides_and_twins_agree() {
     let shaders = names("shaders", "wgsl");
     assert!(!shaders.is_empty());
-    assert_eq!(shaders, without(names("cpu", "rs"), &["mod"]));
-    let machinery = ["mod", "buffers", "context", "kernel", "pace", "pipeline", "staging", "tiles", "workspace"];
+    assert_eq!(shaders, without(names("cpu", "rs"), &["blocked"]));
+    let machinery = ["buffers", "context", "kernel", "lane_loop", "pace", "pipeline", "staging", "tiles", "workspace"];
     assert_eq!(shaders, without(names("gpu", "rs"), &machinery));
 }
 

@@ -1,10 +1,10 @@
 //! Whole networks: what is realizable is recovered, what is wrong with one observation stays with it.
 
 use nalgebra::DMatrix;
-use unrelu::best::{PackedNetwork, RefineOptions, refine_batch};
 use unrelu::lp::formulation::Method;
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::multistart::{PackedNetwork, RefineOptions, refine_batch};
 use unrelu::network::Activation;
 
 use crate::support::{SOLVERS, codes, forward, invert, method, network, relative_error};

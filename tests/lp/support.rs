@@ -65,8 +65,24 @@ impl Device for HostDevice {
         Err(Error::NoDevice("the LP tests do not descend".to_owned()))
     }
 
+    fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+        Ok(None)
+    }
+
     fn dispatches(&self) -> u64 {
         self.dispatches.load(Ordering::Relaxed)
+    }
+
+    fn kernel_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
+
+    fn warning(&self) -> Option<String> {
+        None
     }
 }
 

@@ -2,10 +2,10 @@
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::batch::{Inverter, Method, Options};
-use unrelu::best::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
 use unrelu::formats::report::Status;
+use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::network::{Activation, Layer, Network};
 use unrelu::projector::Projector;
 

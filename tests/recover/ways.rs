@@ -3,10 +3,10 @@
 use nalgebra::DMatrix;
 use unrelu::batch::engine::Engine;
 use unrelu::batch::{self, InvertedBatch, Method};
-use unrelu::best::{BestOptions, PackedNetwork, best_batch};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::device::DeviceChoice;
 use unrelu::formats::report::Status;
+use unrelu::multistart::{BestOptions, PackedNetwork, best_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::random_network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};

@@ -1,7 +1,5 @@
 //! The methods on the same observations of one network at one noise.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,14 +9,14 @@ use super::Options;
 use super::row::{Row, Spread};
 use crate::batch::{self, BestMethod, Inverter, Method};
 use crate::bench::subject::Subject;
-use crate::best::{PackedNetwork, RefineOptions, refine_batch};
 use crate::cpu::forward::forward;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerOptions;
-use crate::named::named;
+use crate::multistart::{PackedNetwork, RefineOptions, refine_batch};
+use crate::named::unknown;
 use crate::observation::squared_distances;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 
@@ -30,7 +28,8 @@ const SEEDS: [u64; 3] = [1, 2, 3];
 const SAME: f64 = 1e-9;
 
 /// Who takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Contestant {
     /// `linf`.
     Linf,
@@ -79,28 +78,6 @@ impl Contestant {
             Contestant::Best => (Method::Best(BestMethod { tolerances, ..BestMethod::default() }), false),
         };
         batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..batch::Options::default() }
-    }
-}
-
-impl fmt::Display for Contestant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Contestant::Linf => "linf",
-            Contestant::LinfRefined => "linf-refined",
-            Contestant::L1 => "l1",
-            Contestant::L1Refined => "l1-refined",
-            Contestant::Relaxed => "relaxed",
-            Contestant::Descent => "descent",
-            Contestant::Best => "best",
-        })
-    }
-}
-
-impl FromStr for Contestant {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        named(&Contestant::ALL, text)
     }
 }
 

@@ -29,22 +29,14 @@ pub const EPSILON: f64 = 0.01;
 const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// Where a layer's weights come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Weights {
     /// N(0, 1/rows).
     Random,
     /// The last layer of the bundled generator.
     Trained,
-}
-
-impl fmt::Display for Weights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Weights::Random => "random",
-            Weights::Trained => "trained",
-        })
-    }
 }
 
 /// A layer to measure, and the noise on its targets.

@@ -1,7 +1,5 @@
 //! The ways on the same measurements of one network's images.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,14 +12,14 @@ use super::case::Case;
 pub use crate::batch::summary::SUCCESS_ERROR as SUCCESS;
 use crate::batch::{self, Method};
 use crate::bench::subject::Subject;
-use crate::best::local_search::LocalSearch;
-use crate::best::{BestOptions, PackedNetwork, RefineOptions, refine_batch};
 use crate::cpu::forward::forward;
 use crate::descent::{DescentOptions, Optimizer};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::layer::LayerOptions;
-use crate::named::named;
+use crate::multistart::local_search::LocalSearch;
+use crate::multistart::{BestOptions, PackedNetwork, RefineOptions, refine_batch};
+use crate::named::unknown;
 use crate::random::{Domain, normal_vector};
 use crate::recover::operators::Operator;
 use crate::recover::{self, ProjectedOptions, Recoverer, Way};
@@ -33,17 +31,23 @@ pub const CHUNK: usize = 20;
 const SEEDS: [u64; 2] = [3, 4];
 
 /// Who takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Contestant {
     /// The search from many starts on `½‖A G(z) − y‖²`.
+    #[strum(serialize = "direct")]
     Search,
     /// Projected gradient descent, `linf` and refinement as the projection.
+    #[strum(serialize = "pgd-linf-refined")]
     ProjectedLinf,
     /// Projected gradient descent, gradient descent as the projection: 100 steps each, from the last code.
+    #[strum(serialize = "pgd-descent")]
     ProjectedDescent,
     /// Gradient descent on `½‖A G(z) − y‖²`: Adam, 1,000 steps from each of ten random codes.
+    #[strum(serialize = "direct-descent")]
     Descent,
     /// Linear programs layer by layer without the hidden pixels, refined.
+    #[strum(serialize = "layer-wise")]
     Layerwise,
 }
 
@@ -79,26 +83,6 @@ impl Contestant {
 
     fn takes_part(self, case: Case) -> bool {
         self != Contestant::Layerwise || case.is_mask()
-    }
-}
-
-impl fmt::Display for Contestant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Contestant::Search => "direct",
-            Contestant::ProjectedLinf => "pgd-linf-refined",
-            Contestant::ProjectedDescent => "pgd-descent",
-            Contestant::Descent => "direct-descent",
-            Contestant::Layerwise => "layer-wise",
-        })
-    }
-}
-
-impl FromStr for Contestant {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        named(&Contestant::ALL, text)
     }
 }
 
@@ -174,7 +158,7 @@ impl<'a> Contest<'a> {
         contest.determined = (exact.column_iter().zip(contest.codes.column_iter()))
             .map(|(y, code)| {
                 search.go_to(y.as_slice(), code.as_slice());
-                search.settle(y.as_slice(), 1);
+                search.active_set(y.as_slice(), 1);
                 search.is_determined(y.as_slice())
             })
             .collect();

@@ -4,12 +4,10 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::Options;
 use super::batches::{Batch, NOISE};
-use super::machine::Gpu;
+use super::machine::Kind;
 use super::quantity::Quantity;
+use super::{Options, adapters};
 use crate::batch::{Inverter, Method};
 use crate::bench::subject::Subject;
 use crate::cpu::CpuDevice;
@@ -19,16 +17,6 @@ use crate::error::Result;
 use crate::formats::report::Status;
 use crate::lp::formulation::Tolerances;
 use crate::lp::layer::LayerOptions;
-
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// The CPU, in f64; descent in f32 first, finished in f64.
-    Cpu,
-    /// The GPU, in f32; descent finished in f64 on the CPU.
-    Gpu,
-}
 
 /// A device with a network, ready for every quantity.
 pub(super) struct Contender {
@@ -54,7 +42,7 @@ impl Contender {
     /// # Errors
     /// [`crate::Error::NoDevice`] where the adapter is not there or the network does not fit it.
     pub fn gpu(subject: &Subject, options: &Options) -> Result<Self> {
-        Self::on(Kind::Gpu, backend::open(subject, options)?, subject, options)
+        Self::on(Kind::Gpu, adapters::open(subject, options)?, subject, options)
     }
 
     fn on(kind: Kind, device: Box<dyn Device>, subject: &Subject, options: &Options) -> Result<Self> {
@@ -95,64 +83,5 @@ impl Contender {
                 Ok(Done { not_certified, ..all(inverted.rows.len()) })
             }
         }
-    }
-}
-
-/// The adapter that `options` ask for, and its peak.
-pub(super) fn look(options: &Options) -> Result<Gpu> {
-    backend::look(options)
-}
-
-#[cfg(feature = "gpu")]
-mod backend {
-    use super::super::peak;
-    use super::*;
-    use crate::device::DeviceChoice;
-    use crate::error::Error;
-    use crate::gpu::GpuDevice;
-    use crate::gpu::context::{Context, Selection};
-
-    fn context(options: &Options) -> Result<Context> {
-        let selection = match (options.device, options.adapter.as_deref()) {
-            (DeviceChoice::Cpu, Some(name)) => {
-                return Err(Error::option("--adapter", name, "no adapter with --device cpu, or --device gpu with it"));
-            }
-            (_, Some(name)) => Selection::Named(name),
-            (DeviceChoice::Gpu, None) => Selection::Any,
-            (DeviceChoice::Auto | DeviceChoice::Cpu, None) => Selection::Hardware,
-        };
-        Context::open(selection, None)
-    }
-
-    pub fn open(subject: &Subject, options: &Options) -> Result<Box<dyn Device>> {
-        Ok(Box::new(GpuDevice::new(context(options)?, Arc::clone(&subject.network))?))
-    }
-
-    pub fn look(options: &Options) -> Result<Gpu> {
-        let context = context(options)?;
-        let adapter = context.adapter();
-        Ok(Gpu {
-            adapter: format!("{} ({})", adapter.name, adapter.backend),
-            timestamps: adapter.timestamps,
-            peak: peak::of_gpu(&context)?,
-        })
-    }
-}
-
-#[cfg(not(feature = "gpu"))]
-mod backend {
-    use super::*;
-    use crate::error::Error;
-
-    pub fn open(_: &Subject, _: &Options) -> Result<Box<dyn Device>> {
-        Err(none())
-    }
-
-    pub fn look(_: &Options) -> Result<Gpu> {
-        Err(none())
-    }
-
-    fn none() -> Error {
-        Error::NoDevice("this build has no GPU support; build with the feature `gpu`, or use --device cpu".into())
     }
 }

@@ -3,10 +3,11 @@
 use std::fs;
 
 use rayon::ThreadPool;
+use serde::Serialize;
 
-use super::contender::{self, Kind};
+use super::adapters::Gpu;
 use super::quantity::Quantity;
-use super::{Options, peak};
+use super::{Options, adapters, peak};
 use crate::bench::processor;
 use crate::device::DeviceChoice;
 use crate::error::Result;
@@ -28,15 +29,14 @@ pub struct Machine {
     pub notice: Option<String>,
 }
 
-/// A graphics adapter.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gpu {
-    /// Name and backend.
-    pub adapter: String,
-    /// GFLOP/s in f32, measured.
-    pub peak: f64,
-    /// Whether it can tell how long its kernels run.
-    pub timestamps: bool,
+/// Which of the two devices that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The CPU, in f64; descent in f32 first, finished in f64.
+    Cpu,
+    /// The GPU, in f32; descent finished in f64 on the CPU.
+    Gpu,
 }
 
 impl Machine {
@@ -48,7 +48,7 @@ impl Machine {
     pub(super) fn look(options: &Options, pool: &ThreadPool) -> Result<Self> {
         let (gpu, notice) = match (options.device, &options.adapter) {
             (DeviceChoice::Cpu, None) => (None, Some("the GPU is left out, as --device cpu asks for".to_owned())),
-            _ => match contender::look(options) {
+            _ => match adapters::look(options) {
                 Ok(gpu) => (Some(gpu), None),
                 Err(error) if !options.insists_on_gpu() => (None, Some(format!("no rows of a GPU: {error}"))),
                 Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use rayon::ThreadPool;
 
-use super::repeat::Spread;
+use super::spread::Spread;
 use crate::bench::clock::wall_seconds;
 use crate::cpu::peak::{REGISTERS, Recurrence, vectorised, vectorised_single};
 

@@ -5,16 +5,17 @@
 //! entries and bytes (8 an entry, as they are handed over). An inversion takes as many operations as its linear programs do, which
 //! differs from observation to observation, so none are stated.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::Serialize;
 
+use crate::named::unknown;
 use crate::network::Network;
 
 /// One of the four quantities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, strum::Display, strum::EnumString, strum::VariantNames,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Quantity {
     /// Forward passes through all layers; one a code.
     Forward,
@@ -66,27 +67,6 @@ impl Quantity {
             Quantity::Descend => 2.5 * n + 6.0 * k,
             Quantity::Invert => 14.0 * all,
         }
-    }
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Quantity::Forward => "forward",
-            Quantity::Classify => "classify",
-            Quantity::Descend => "descend",
-            Quantity::Invert => "invert",
-        })
-    }
-}
-
-impl FromStr for Quantity {
-    type Err = String;
-
-    /// Reads what [`Display`](fmt::Display) writes.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Quantity::ALL.into_iter().find(|quantity| quantity.to_string() == text);
-        known.ok_or_else(|| format!("found `{text}`, expected forward, classify, descend or invert"))
     }
 }
 

@@ -3,33 +3,13 @@
 use super::batches::Batch;
 use super::contender::{Contender, Done};
 use super::quantity::Quantity;
+use super::spread::Spread;
 use crate::bench::clock::wall_seconds;
 use crate::error::{Error, Result};
 
 /// Passes of a measurement at least, so that there is a spread, and at most.
 const LEAST: usize = 3;
 const MOST: usize = 1000;
-
-/// Seconds of repeated passes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub median: f64,
-    pub least: f64,
-    pub most: f64,
-    pub repeats: usize,
-}
-
-impl Spread {
-    /// Of an even number the median is the mean of the middle two. `None` of none.
-    pub fn of(seconds: &[f64]) -> Option<Self> {
-        let mut sorted = seconds.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) };
-        Some(Spread { median, least, most, repeats: sorted.len() })
-    }
-}
 
 /// What repeated passes over one batch came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,19 +60,5 @@ pub(super) fn measure(
         if let (true, Some(spread)) = (enough, Spread::of(&passes)) {
             return Ok(Measured { spread, done, kernel_seconds: Spread::of(&in_kernels).map(|spread| spread.median) });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_and_the_ends_are_found_in_any_order() {
-        let spread = |median, least, most, repeats| Some(Spread { median, least, most, repeats });
-        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), spread(2.0, 1.0, 3.0, 3));
-        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 8.0]), spread(3.0, 1.0, 8.0, 4));
-        assert_eq!(Spread::of(&[5.0]), spread(5.0, 5.0, 5.0, 1));
-        assert_eq!(Spread::of(&[]), None);
     }
 }

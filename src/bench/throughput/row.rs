@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::contender::Kind;
-use super::machine::Machine;
+use super::machine::{Kind, Machine};
 use super::quantity::Quantity;
 use super::repeat::Measured;
 use crate::bench::subject::Subject;
@@ -141,9 +140,9 @@ pub fn crossover(rows: &[Row]) -> Option<Crossover> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::bench::throughput::adapters::Gpu;
     use crate::bench::throughput::contender::Done;
-    use crate::bench::throughput::machine::Gpu;
-    use crate::bench::throughput::repeat::Spread;
+    use crate::bench::throughput::spread::Spread;
 
     pub fn machine() -> Machine {
         let gpu = Some(Gpu { adapter: "a card (vulkan)".into(), peak: 1000.0, timestamps: true });

@@ -2,8 +2,8 @@
 //! the rows from there on say so.
 
 use super::batches::Batch;
-use super::contender::{Contender, Kind};
-use super::machine::Machine;
+use super::contender::Contender;
+use super::machine::{Kind, Machine};
 use super::quantity::Quantity;
 use super::repeat::{measure, timed};
 use super::row::Row;

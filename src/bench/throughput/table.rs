@@ -1,7 +1,6 @@
 //! The table that a person reads, at most 100 columns, printed as the rows come in.
 
-use super::contender::Kind;
-use super::machine::Machine;
+use super::machine::{Kind, Machine};
 use super::row::{Crossover, Row};
 use super::{Event, Options};
 

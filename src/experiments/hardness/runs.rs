@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::formula::Formula;
 use super::gadget;
 use crate::batch::{Inverter, Method};
-use crate::best::{BestOptions, Objective};
 use crate::descent::DescentOptions;
 use crate::error::Result;
 use crate::experiments::contender::Contender;
 use crate::experiments::study::Study;
+use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
 
 /// Pairs, of which the first can be satisfied and the second cannot. What stands in a pair's place in the picture is its first word.

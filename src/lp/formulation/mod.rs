@@ -12,9 +12,11 @@ pub mod rows;
 pub mod target;
 
 use crate::error::{Error, Result};
+use crate::named::unknown;
 
 /// The layer-wise methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Method {
     /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4) behind it.
     Exact,
@@ -27,7 +29,8 @@ pub enum Method {
 }
 
 /// What becomes of a LeakyReLU layer's rows near and below zero (DESIGN: `--rows`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum RowRule {
     /// The rows that never cut off the truth.
     #[default]
@@ -39,7 +42,8 @@ pub enum RowRule {
 }
 
 /// Which step of the ladder `l1` and `relaxed` return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Stop {
     /// The lowest loss `‖φ(z) − t‖₁` of all steps.
     #[default]
@@ -47,36 +51,6 @@ pub enum Stop {
     /// The paper's rule: go on as long as the loss falls.
     First,
 }
-
-/// Gives an option's enum its names on the command line.
-macro_rules! named_options {
-    ($type:ty, $($variant:path => $name:literal),+) => {
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $($variant => $name),+ })
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = String;
-
-            /// Reads what [`Display`](std::fmt::Display) writes.
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($name => Ok($variant),)+
-                    _ => Err(format!("expected one of {}", [$($name),+].join(", "))),
-                }
-            }
-        }
-    };
-}
-pub(crate) use named_options;
-
-named_options!(Method,
-    Method::Linf => "linf", Method::L1 => "l1", Method::Relaxed => "relaxed", Method::Exact => "exact");
-named_options!(RowRule,
-    RowRule::Corrected => "corrected", RowRule::Printed => "printed", RowRule::Inactive => "inactive");
-named_options!(Stop, Stop::Lowest => "lowest", Stop::First => "first");
 
 /// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use nalgebra::DMatrix;
+
+use super::super::images::Row;
 use super::super::legend::short;
 use super::*;
 
@@ -124,7 +127,7 @@ fn white_is_shared_by_all_rows() {
     let value = |grid: &mut Grid, largest: f64| {
         grid.rows[0].images.fill(0.0);
         grid.rows[0].images[0] = largest;
-        white(grid)
+        grid.drawn_white()
     };
     assert_eq!(value(&mut grid, 0.9), 1.0);
     assert_eq!(value(&mut grid, 1.5), 1.5);
@@ -169,7 +172,7 @@ fn a_caption_stands_above_its_whole_group() {
 fn a_given_white_is_kept() {
     let mut grid = small();
     grid.rows[0].images.fill(5.0);
-    assert_eq!((white(&grid), white(&Grid { white: Some(2.0), ..grid.clone() })), (5.0, 2.0));
+    assert_eq!((grid.drawn_white(), Grid { white: Some(2.0), ..grid.clone() }.drawn_white()), (5.0, 2.0));
     let (picture, layout) = drawn(&Grid { white: Some(10.0), ..grid });
     let (x, y) = middle(&layout, 1, 0, 1, 1);
     assert_eq!(picture.at(x, y), [128; 3]);

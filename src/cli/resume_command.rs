@@ -1,0 +1,36 @@
+//! The command that resumes a run: the one that was given, with `--resume`, as a shell takes it.
+
+use std::env;
+use std::ffi::OsString;
+
+/// This process's command with `--resume`.
+pub fn resume_command() -> String {
+    resuming(env::args_os().collect())
+}
+
+fn resuming(mut arguments: Vec<OsString>) -> String {
+    if !arguments.iter().any(|argument| argument == "--resume") {
+        // Behind a `--` it would be taken for a file.
+        let place = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+        arguments.insert(place, "--resume".into());
+    }
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    // Quoting fails for a NUL only, which no argument of a process holds.
+    shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_command_back() {
+        let command = |words: &[&str]| resuming(words.iter().map(OsString::from).collect());
+        assert_eq!(command(&["unrelu", "invert", "a b.npy"]), "unrelu invert 'a b.npy' --resume");
+        assert_eq!(command(&["unrelu", "invert", "--", "-x.npy"]), "unrelu invert --resume -- -x.npy");
+        for word in ["it's", "$HOME", "", "a\"b", "back\\slash", "!x", "two\nlines", "ü", "--mask=a,b"] {
+            let words = ["unrelu", "--resume", word];
+            assert_eq!(shlex::split(&command(&words)).unwrap(), words, "{word}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The GPU device: WGSL kernels through wgpu, in f32.
+//!
+//! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values
+//! beyond its range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
+
+pub mod buffers;
+pub mod classify;
+pub mod compact;
+pub mod context;
+pub mod descend;
+pub mod forward;
+pub mod kernel;
+mod lane_loop;
+pub mod levenberg_marquardt;
+pub mod pace;
+pub mod peak;
+pub mod pipeline;
+pub mod staging;
+pub mod tiles;
+pub mod workspace;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use buffers::{Room, narrowed_columns, padded_length};
+use context::Context;
+use levenberg_marquardt::MarquardtPipelines;
+use pipeline::{Product, Rows};
+use tiles::Tiles;
+use workspace::{Workspace, Workspaces};
+
+use crate::cpu::blocked::packed::PackedNetwork;
+use crate::descent::default_step;
+use crate::error::{Error, Result};
+use crate::kernel_params::{
+    BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, UPDATE, UPDATE_SUBGROUPS,
+};
+use crate::network::Network;
+
+/// A GPU that holds one network.
+#[derive(Debug)]
+pub struct GpuDevice {
+    context: Context,
+    network: Arc<Network>,
+    layers: Vec<LayerBuffers>,
+    pipelines: Pipelines,
+    marquardt: OnceLock<MarquardtPipelines>,
+    tiles: Tiles,
+    room: Room,
+    workspaces: Workspaces,
+    default_step: OnceLock<f64>,
+    packed: OnceLock<PackedNetwork<f64>>,
+    undecided_rows: AtomicU64,
+    compactions: AtomicU64,
+}
+
+/// One layer's weights on the device.
+#[derive(Debug)]
+struct LayerBuffers {
+    weight: wgpu::Buffer,
+    /// The weight a second time, for the way back.
+    transposed: wgpu::Buffer,
+    bias: wgpu::Buffer,
+}
+
+#[derive(Debug)]
+struct Pipelines {
+    forward: Product,
+    classify: Rows,
+    residual: Rows,
+    backward: Product,
+    update: Rows,
+    rank: Rows,
+    scatter: Rows,
+}
+
+impl Pipelines {
+    fn new(context: &Context, tiles: Tiles) -> Self {
+        let (residual, update) =
+            if context.has_subgroups() { (&RESIDUAL_SUBGROUPS, &UPDATE_SUBGROUPS) } else { (&RESIDUAL, &UPDATE) };
+        Pipelines {
+            forward: Product::new(context, &FORWARD, tiles),
+            classify: Rows::new(context, &CLASSIFY),
+            residual: Rows::new(context, residual),
+            backward: Product::new(context, &BACKWARD, tiles),
+            update: Rows::new(context, update),
+            rank: Rows::new(context, &RANK),
+            scatter: Rows::new(context, &SCATTER),
+        }
+    }
+}
+
+impl GpuDevice {
+    /// Uploads `network` and compiles the kernels.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] when the network does not fit the device (a weight beyond the range of f32, a matrix
+    /// larger than a binding); [`Error::DeviceLost`] when the device fails.
+    pub fn new(context: Context, network: Arc<Network>) -> Result<Self> {
+        let room = Room::of(context.limits());
+        let tiles = Tiles::for_limits(context.limits());
+        check_fit(&network, &context, room, tiles)?;
+        let (layers, pipelines) = context.guarded(|| {
+            let layers = network.layers().iter().map(|layer| {
+                let columns =
+                    |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
+                LayerBuffers {
+                    weight: columns(layer.weight.as_slice(), layer.units()),
+                    transposed: columns(layer.weight.transpose().as_slice(), layer.inputs()),
+                    bias: columns(layer.bias.as_slice(), layer.units()),
+                }
+            });
+            Ok((layers.collect(), Pipelines::new(&context, tiles)))
+        })?;
+        Ok(GpuDevice {
+            context,
+            network,
+            layers,
+            pipelines,
+            marquardt: OnceLock::new(),
+            tiles,
+            room,
+            workspaces: Workspaces::default(),
+            default_step: OnceLock::new(),
+            packed: OnceLock::new(),
+            undecided_rows: AtomicU64::new(0),
+            compactions: AtomicU64::new(0),
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The device underneath.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// [`default_step`] of the network, found once.
+    pub fn default_step(&self) -> f64 {
+        *self.default_step.get_or_init(|| default_step(&self.network))
+    }
+
+    /// The network packed for the CPU, which finishes descents in f64; packed once.
+    pub(crate) fn packed(&self) -> &PackedNetwork<f64> {
+        self.packed.get_or_init(|| PackedNetwork::new(&self.network))
+    }
+
+    /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them from their threshold.
+    pub fn undecided_rows(&self) -> u64 {
+        self.undecided_rows.load(Ordering::Relaxed)
+    }
+
+    /// The tiles that its products are made of.
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
+    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch to the front so far.
+    pub fn compactions(&self) -> u64 {
+        self.compactions.load(Ordering::Relaxed)
+    }
+
+    /// Sends `count` observations through in parts of at most `most`: `start` uploads and submits a part, `finish`
+    /// takes in what the one before has come to while the device works on this one.
+    fn in_overlapping_parts(
+        &self,
+        count: usize,
+        most: usize,
+        start: impl Fn(&mut Workspace, Range<usize>),
+        mut finish: impl FnMut(&mut Workspace, Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        let spare = self.context.guarded(|| {
+            let mut spare: Vec<Workspace> = Vec::new();
+            let mut under_way: Option<(Workspace, Range<usize>)> = None;
+            for columns in buffers::ranges(count, most) {
+                let mut space = spare.pop().unwrap_or_else(|| self.workspaces.take());
+                start(&mut space, columns.clone());
+                if let Some((mut before, columns)) = under_way.replace((space, columns)) {
+                    finish(&mut before, columns)?;
+                    spare.push(before);
+                }
+            }
+            if let Some((mut last, columns)) = under_way {
+                finish(&mut last, columns)?;
+                spare.push(last);
+            }
+            Ok(spare)
+        })?;
+        // Only now: what the device finds wrong is known when `guarded` ends.
+        self.workspaces.give(spare);
+        Ok(())
+    }
+}
+
+fn check_fit(network: &Network, context: &Context, room: Room, tiles: Tiles) -> Result<()> {
+    let name = &context.adapter().name;
+    for (index, layer) in network.layers().iter().enumerate() {
+        let number = index + 1;
+        if let Some(weight) = layer.weight.iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
+            return Err(Error::NoDevice(format!(
+                "layer {number} has a weight of {weight:e}, beyond the range of f32 that {name} computes in; use --device cpu"
+            )));
+        }
+        let (units, inputs) = (layer.units(), layer.inputs());
+        let bytes = 4 * (padded_length(units) * inputs).max(padded_length(inputs) * units) as u64;
+        if bytes > room.binding_bytes {
+            return Err(Error::NoDevice(format!(
+                "the weight of layer {number} needs {bytes} bytes in one binding and {name} offers {}; use --device cpu",
+                room.binding_bytes
+            )));
+        }
+        let tiles = tiles.most_workgroups(units.max(inputs));
+        if tiles > room.workgroups {
+            return Err(Error::NoDevice(format!(
+                "layer {number} needs {tiles} workgroups in a dispatch and {name} offers {}; use --device cpu",
+                room.workgroups
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Runs of a batch (lanes) to their ends, the whole loop on the device: gradient descent and Levenberg–Marquardt.
+//!
+//! The host submits steps in chunks. Of each chunk it reads back four bytes, how many lanes still run, while the next chunk is
+//! already under way. When enough lanes have ended, the running ones are moved to the front (`compact.rs`) and the kernels go
+//! on with these alone. Lanes that have ended stay behind them unchanged.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::GpuDevice;
+use super::compact::{Moving, record_move};
+use super::pace::Pace;
+use super::pipeline::{Step, dispatch};
+use super::workspace::{Role, Workspace};
+use crate::error::Result;
+
+/// Lanes are moved when no more than this share of those that the kernels run on still runs. A move costs about
+/// as much as a step.
+const WORTH_MOVING: (usize, usize) = (7, 8);
+
+/// How the lanes of a batch run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LaneLoop<'a> {
+    /// Most steps of a lane. One more is submitted, which only looks at where the last step has led.
+    pub cap: usize,
+    /// Most steps of a submission.
+    pub most: usize,
+    /// What moves with the lanes.
+    pub moving: &'a [Moving],
+}
+
+impl GpuDevice {
+    /// Runs the `count` lanes in `space` to their ends. `steps`: the kernels of one step on so many of the first lanes.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] when the device fails.
+    pub(super) fn run_lanes(
+        &self,
+        space: &mut Workspace,
+        count: usize,
+        rules: &LaneLoop<'_>,
+        steps: impl Fn(&mut Workspace, usize) -> Vec<Step>,
+    ) -> Result<()> {
+        let (mut width, mut running) = (count, count);
+        let mut step = steps(space, width);
+        let mut rank = self.rank_step(space, width);
+        let mut left = rules.cap + 1;
+        let mut pace = Pace::default();
+        let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
+        let mut free = vec![1, 0];
+        let mut last_end = Instant::now();
+        loop {
+            while left > 0
+                && let Some(slot) = free.pop()
+            {
+                let now = left.min(pace.iterations()).min(rules.most);
+                left -= now;
+                let moved = (running * WORTH_MOVING.1 <= width * WORTH_MOVING.0).then(|| {
+                    let steps = self.scatter_steps(space, rules.moving, width);
+                    (steps, std::mem::replace(&mut width, running))
+                });
+                if moved.is_some() {
+                    self.compactions.fetch_add(1, Ordering::Relaxed);
+                    step = steps(space, width);
+                    rank = self.rank_step(space, width);
+                }
+                let mut staging = std::mem::take(&mut space.staging[slot]);
+                staging.submit(&self.context, &[(space.buffer(Role::Running), 4)], |encoder, timer| {
+                    let moving = moved.as_ref().map_or(0, |(steps, before)| {
+                        record_move(encoder, timer, space, (rules.moving, steps), *before)
+                    });
+                    let mut pass = timer.pass(encoder, moved.is_none(), true);
+                    let stepping: u64 = (0..now).map(|_| dispatch(&mut pass, &step)).sum();
+                    moving + stepping + dispatch(&mut pass, [&rank])
+                });
+                space.staging[slot] = staging;
+                under_way.push_back((slot, now));
+            }
+            let Some((slot, steps)) = under_way.pop_front() else { return Ok(()) };
+            let counted = space.staging[slot].collect(&self.context, bytemuck::pod_read_unaligned::<u32>)?;
+            free.push(slot);
+            pace.observe(steps, last_end.elapsed());
+            last_end = Instant::now();
+            // No lane starts again, so the chunk under way has no more than these.
+            running = counted as usize;
+            if running == 0 {
+                left = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/levenberg_marquardt.wgsl`,
+//! twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
+//! The loop itself is `lane_loop.rs`, as for gradient descent.
+
+use nalgebra::DMatrix;
+
+use super::GpuDevice;
+use super::buffers::{narrowed_columns, padded_length, ranges};
+use super::compact::Moving;
+use super::context::Context;
+use super::lane_loop::LaneLoop;
+use super::pipeline::{Product, Rows, Step};
+use super::tiles::Tiles;
+use super::workspace::{Operand, Role, Workspace};
+use crate::error::Result;
+use crate::kernel_params::{
+    ADVANCE, Damping, JUDGE, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, NORMAL, TANGENT, TangentParams,
+    activation_code,
+};
+use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
+
+/// Steps of a submission at most: a run has some twenty, and what is under way when the last one ends is wasted.
+const MOST_A_SUBMISSION: usize = 4;
+
+/// Where the runs of a batch have ended in f32.
+#[derive(Debug)]
+pub struct MarquardtBatch {
+    /// The last codes that were accepted, `k` × count; one means nothing where its lane diverged.
+    pub codes: DMatrix<f64>,
+    /// How each run ended: the loss is `anchor`, the steps tried are `iterations`.
+    pub lanes: Vec<Lane>,
+}
+
+impl MarquardtBatch {
+    /// Where lane `place` has ended; `None` where it left f32's range.
+    pub fn code(&self, place: usize) -> Option<&[f64]> {
+        let k = self.codes.nrows();
+        let code = &self.codes.as_slice()[place * k..][..k];
+        let in_range = self.lanes[place].status != LANE_DIVERGED && code.iter().all(|z| z.is_finite());
+        in_range.then_some(code)
+    }
+}
+
+/// The kernels of a step, apart from those of the way up.
+#[derive(Debug)]
+pub(super) struct MarquardtPipelines {
+    judge: Rows,
+    tangent: Product,
+    normal: Rows,
+    advance: Rows,
+}
+
+impl MarquardtPipelines {
+    fn new(context: &Context, tiles: Tiles) -> Self {
+        MarquardtPipelines {
+            judge: Rows::new(context, &JUDGE),
+            tangent: Product::new(context, &TANGENT, tiles),
+            normal: Rows::new(context, &NORMAL),
+            advance: Rows::new(context, &ADVANCE),
+        }
+    }
+}
+
+/// Numbers of `JᵀJ` and `Jᵀr`: a lower triangle and a row more.
+fn normal_entries(k: usize) -> usize {
+    k * (k + 3) / 2
+}
+
+impl GpuDevice {
+    /// Runs from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where unobserved) until a rule ends
+    /// each. No run depends on those beside it. `None` where the kernels do not reach: a code longer than
+    /// [`MOST_CODE_LENGTH`], or a network one of whose Jacobians does not fit a binding.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] when the device fails.
+    ///
+    /// # Panics
+    /// If the shapes do not fit the network.
+    pub fn levenberg_marquardt_f32(
+        &self,
+        observations: &DMatrix<f64>,
+        starts: &DMatrix<f64>,
+        rules: &MarquardtRules,
+    ) -> Result<Option<MarquardtBatch>> {
+        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.ncols());
+        assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
+        let Some(most) = self.marquardt_lanes_at_a_time() else { return Ok(None) };
+        let mut reached = MarquardtBatch { codes: DMatrix::zeros(k, count), lanes: vec![Lane::START; count] };
+        for columns in ranges(count, most) {
+            let targets = &observations.as_slice()[columns.start * n..columns.end * n];
+            let starts = &starts.as_slice()[columns.start * k..columns.end * k];
+            let space = self.context.guarded(|| {
+                let mut space = self.workspaces.take();
+                self.prepare_marquardt(&mut space, targets, starts, rules);
+                let moving = self.moving_in_marquardt();
+                let lane_loop = LaneLoop { cap: rules.steps as usize, most: MOST_A_SUBMISSION, moving: &moving };
+                self.run_lanes(&mut space, columns.len(), &lane_loop, |space, width| {
+                    self.marquardt_steps(space, width)
+                })?;
+                self.read_marquardt(&mut space, columns.start, columns.len(), &mut reached)?;
+                Ok(space)
+            })?;
+            // Only now: what the device finds wrong is known when `guarded` ends.
+            self.workspaces.give([space]);
+        }
+        Ok(Some(reached))
+    }
+
+    /// Lanes that fit the device together; `None` where not one does.
+    pub fn marquardt_lanes_at_a_time(&self) -> Option<usize> {
+        let k = self.network.code_length();
+        let entries = (k * self.widest(0..self.network.depth())).max(normal_entries(k)).max(size_of::<Lane>() / 4);
+        let by_arrays = self.room.observations(entries, 1).ok()?;
+        let rows = u64::from(self.room.workgroups) * u64::from(self.tiles.fewest_observations());
+        let most = by_arrays.min((rows / k as u64) as usize);
+        (k <= MOST_CODE_LENGTH as usize && most > 0).then_some(most)
+    }
+
+    fn marquardt_pipelines(&self) -> &MarquardtPipelines {
+        self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles))
+    }
+
+    /// Uploads a batch and makes room for what the kernels keep.
+    fn prepare_marquardt(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], rules: &MarquardtRules) {
+        let context = &self.context;
+        let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
+        let count = starts.len() / k;
+        let targets = narrowed_columns(targets, n, f32::NAN);
+        let rounding = |target: &[f32]| rules.rounding_loss(target.iter().map(|x| f64::from(*x))) as f32;
+        let lanes = targets.chunks_exact(padded_length(n)).enumerate();
+        let lanes: Vec<Lane> = lanes
+            .map(|(place, target)| Lane { rounding: rounding(target), origin: place as u32, ..Lane::START })
+            .collect();
+        let starts = narrowed_columns(starts, k, 0.0);
+        space.upload(context, Role::Targets, &targets);
+        space.upload(context, Role::Inputs, &starts);
+        space.upload(context, Role::Codes, &starts);
+        space.upload(context, Role::Lanes, &lanes);
+        space.upload(context, Role::Dampings, &vec![Damping::START; count]);
+        space.params(context, Role::Params("levenberg_marquardt", 0), self.marquardt_params(rules));
+        self.reserve_activations(space, 0..depth, count);
+        for (index, layer) in self.network.layers().iter().enumerate() {
+            space.reserve(context, Role::Tangents(index), padded_length(layer.units()) * k * count);
+        }
+        space.reserve(context, Role::Normals, normal_entries(k) * count);
+        for Moving { between, words, .. } in self.moving_in_marquardt() {
+            space.reserve(context, between, words * count);
+        }
+        space.reserve(context, Role::Destinations, count);
+        space.reserve(context, Role::Running, 1);
+    }
+
+    /// What moves with the lanes.
+    fn moving_in_marquardt(&self) -> Vec<Moving> {
+        let (n, k) = (self.network.observation_length(), self.network.code_length());
+        let arrays = [
+            (Role::Inputs, padded_length(k)),
+            (Role::Codes, padded_length(k)),
+            (Role::Targets, padded_length(n)),
+            (Role::Lanes, size_of::<Lane>() / 4),
+            (Role::Dampings, size_of::<Damping>() / 4),
+            (Role::Normals, normal_entries(k)),
+        ];
+        let moving = |(place, (array, words))| Moving { array, between: Role::Moved(place), words };
+        arrays.into_iter().enumerate().map(moving).collect()
+    }
+
+    /// The kernels of one step on the first `width` lanes.
+    fn marquardt_steps(&self, space: &mut Workspace, width: usize) -> Vec<Step> {
+        let context = &self.context;
+        let pipelines = self.marquardt_pipelines();
+        let (depth, k) = (self.network.depth(), self.network.code_length());
+        let (params, output, jacobian) =
+            (Role::Params("levenberg_marquardt", 0), Role::Activation(depth - 1), Role::Tangents(depth - 1));
+        let mut steps = self.forward_steps(space, 0..depth, width);
+        let judge = [params, Role::Lanes, Role::Dampings, output, Role::Targets].map(Operand::Own);
+        steps.push(pipelines.judge.step(context, space, &judge, width));
+        for (index, layer) in self.network.layers().iter().enumerate() {
+            let role = Role::Params("tangent", index);
+            space.params(context, role, self.tangent_params(index, width));
+            let operands = [
+                Operand::Own(Role::Activation(index)),
+                Operand::Own(role),
+                Operand::Fixed(&self.layers[index].weight),
+                // The first layer's are the unit vectors; something has to be bound.
+                Operand::Own(if index == 0 { Role::Inputs } else { Role::Tangents(index - 1) }),
+                Operand::Own(Role::Tangents(index)),
+            ];
+            steps.push(pipelines.tangent.step(context, space, &operands, (layer.units(), k * width)));
+        }
+        let normal = [params, Role::Dampings, output, Role::Targets, jacobian, Role::Normals].map(Operand::Own);
+        steps.push(pipelines.normal.step(context, space, &normal, width));
+        let advance = [params, Role::Lanes, Role::Dampings, Role::Normals, Role::Inputs, Role::Codes];
+        steps.push(pipelines.advance.step(context, space, &advance.map(Operand::Own), width));
+        steps
+    }
+
+    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each lane's own.
+    fn read_marquardt(
+        &self,
+        space: &mut Workspace,
+        first: usize,
+        count: usize,
+        reached: &mut MarquardtBatch,
+    ) -> Result<()> {
+        let k = self.network.code_length();
+        let [lanes, codes] = [size_of::<Lane>() * count, 4 * padded_length(k) * count];
+        let mut staging = std::mem::take(&mut space.staging[0]);
+        let sources = [(space.buffer(Role::Lanes), lanes as u64), (space.buffer(Role::Codes), codes as u64)];
+        staging.copy_back(&self.context, &sources);
+        space.staging[0] = staging;
+        space.staging[0].collect(&self.context, |bytes| {
+            let (lanes, codes) = bytes.split_at(lanes);
+            let lanes: Vec<Lane> = bytemuck::pod_collect_to_vec(lanes);
+            let codes: Vec<f32> = bytemuck::pod_collect_to_vec(codes);
+            for (lane, code) in lanes.into_iter().zip(codes.chunks_exact(padded_length(k))) {
+                let to = first + lane.origin as usize;
+                let column = reached.codes.column_mut(to);
+                column.into_iter().zip(code).for_each(|(to, from)| *to = f64::from(*from));
+                reached.lanes[to] = lane;
+            }
+        })
+    }
+
+    fn marquardt_params(&self, rules: &MarquardtRules) -> MarquardtParams {
+        MarquardtParams {
+            observation_length: self.network.observation_length() as u32,
+            code_length: self.network.code_length() as u32,
+            step_cap: rules.steps,
+            sufficient: ARMIJO as f32,
+            slow: rules.slow as f32,
+            first_damping: FIRST_DAMPING as f32,
+            least_damping: rules.least_damping as f32,
+            most_damping: MOST_DAMPING as f32,
+            negligible_decrease: rules.negligible_decrease as f32,
+            negligible_step: rules.negligible_step as f32,
+        }
+    }
+
+    fn tangent_params(&self, index: usize, width: usize) -> TangentParams {
+        let layer = &self.network.layers()[index];
+        let (activation, slope) = activation_code(layer.activation);
+        let k = self.network.code_length();
+        TangentParams {
+            units: layer.units() as u32,
+            inputs: layer.inputs() as u32,
+            rows: (width * k) as u32,
+            activation,
+            slope,
+            code_length: k as u32,
+            is_first: u32::from(index == 0),
+        }
+    }
+}

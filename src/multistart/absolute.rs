@@ -1,0 +1,327 @@
+//! To a local minimum of `F(z) = ‖G(z) − x‖₁` or `‖G(z) − x‖_∞` over the observed entries, by linear programs.
+//!
+//! **Problem.** Give every unit a side, that on which it is at the code `z` (on its kink `a_u = 0` either will do). With the slopes of
+//! these sides everything received is affine in a step `p`, `a_u + ∇a_u·p`, as long as no hidden unit leaves its side. Beyond,
+//! what a hidden unit gives differs from its line by at most `v_u`, by which the step takes it across, and `F` by at most `L_u v_u`
+//! more, `L_u` the Lipschitz constant of `F` in what the unit gives: the sum (for `linf` at the output: the largest) of the absolute
+//! weights that leave it, times those of the units they lead to. An output's error `|σ(a) − x|` is convex in `a`, or, for `x > 0`, concave at
+//! `a = 0` alone and then at most the convex continuation of either side. So, for every `p`,
+//!
+//! ```text
+//!     F(z + p) ≤ M(p) = Σ_j ψ_j(a_j + ∇a_j·p) + Σ_u L_u v_u(p),     M(0) = F(z),
+//! ```
+//!
+//! with `M` convex and piecewise linear: the engine's *sum of violations*, `e_j = ψ_j` less its constant and `e_u = L_u v_u`. Its minimiser
+//! is the next code, and `F` falls by at least as much as `M`. For `linf` it is `max_j ψ_j` within the sides, the engine's *largest violation*.
+//! That has no hard rows; the borders are drawn in as `δ` falls, `v_u ≤ −s_u (F(z) − δ)`, so that no step leaves the sides, `F(z + p) ≤ δ`,
+//! and at the end, where `δ = F(z)`, they are the borders themselves.
+//!
+//! **At `p = 0`** the multipliers give `Σ_j y_j ∇a_j + Σ_u ±y_u ∇a_u = 0`. Let `j_u = (1 − c)` times what this sum changes by with what `u` gives, the
+//! `±y_v` of the units above it included (`c`: the slope below 0). `F` along any direction is at least the sum over the units on kinks of
+//! `y_u` times how far it leads across and of `j_u − y_u` times how far it leads to the other side, so that `0 ≤ y_u ≤ j_u` proves a local
+//! minimum, on both sides of every kink. Where the units on kinks are independent it is also necessary: one with `y_u > j_u` changes
+//! its side, and on that side `F` falls again. Concave kinks of the output are tried from both sides.
+//!
+//! **Floors.** A ReLU output that is off leaves its `|x|` as an error that no small change of the code changes. Where that is the largest error,
+//! the code is a minimum of `‖·‖_∞`, one of many; the largest of the *other* errors is then lowered in the same way as long as `F` stays.
+//!
+//! **Degenerate cases.** Nothing observed, `F` within rounding of 0, no row that changes (all units of a layer off):
+//! `F` is flat or cannot fall, a minimum. More units on kinks than the code has entries: the conditions may
+//! fail at a minimum; the units change sides together, then one by one, and where `F` has not fallen by then the end is *not proven*. The same is said where
+//! the engine's certificate fails.
+
+use super::gradients::{Adjoints, Gradients};
+use super::kink::{self, bend};
+use super::local_search::{Descent, REPRODUCED};
+use super::majorant::{Majorant, has_concave_kink, largest_that_moves};
+use super::objective::Objective;
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use super::region::Region;
+use crate::lp::basis::{Basis, Known};
+use crate::lp::certificate::Verdict;
+use crate::lp::certified::{CertifiedSolution, solve_certified_knowing};
+use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::interior_point::lanes::numbers;
+
+/// `F` has fallen when it has by more than this share.
+const FALLEN: f64 = 1e-13;
+/// A fall that the linear program promises, by more than this share, and that does not come is a failure.
+const PROMISED: f64 = 1e-8;
+/// The longest multiple of a step that is tried.
+const LONGEST: f64 = 64.0;
+/// A multiplier outside its range by no more than this share of its terms is within it but for rounding …
+const NEGLIGIBLE: f64 = 1e-9;
+/// … or by this share of its unit's Lipschitz constant.
+const NEGLIGIBLE_OF_CONSTANT: f64 = 1e-12;
+
+/// Units by layer and number.
+type Units = Vec<(usize, usize)>;
+
+/// Where a thread keeps the code it has and what it knows around it.
+#[derive(Debug, Clone)]
+pub struct AbsoluteSearch<'a> {
+    network: &'a PackedNetwork,
+    objective: Objective,
+    current: Point,
+    trial: Point,
+    misfit: f64,
+    /// [`largest_that_moves`]; 0 for [`Objective::L1`].
+    moving: f64,
+    region: Region,
+    gradients: Gradients,
+    adjoints: Adjoints,
+    /// `Σ y side` of each unit.
+    multipliers: Vec<Vec<f64>>,
+    /// `L_u` of each hidden unit.
+    constants: Vec<Vec<f64>>,
+    determined: bool,
+    programs: usize,
+}
+
+impl<'a> AbsoluteSearch<'a> {
+    /// Room for codes of this network. `objective`: [`Objective::L1`] or [`Objective::Linf`].
+    ///
+    /// # Panics
+    /// Where [`Objective::validate`] refuses, and for [`Objective::L2`].
+    pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
+        assert!(objective != Objective::L2, "squares have a search of their own");
+        assert!(network.is_piecewise_linear(), "a piecewise linear output");
+        AbsoluteSearch {
+            network,
+            objective,
+            current: Point::new(network),
+            trial: Point::new(network),
+            misfit: f64::NAN,
+            moving: 0.0,
+            region: Region::new(network),
+            gradients: Gradients::new(network),
+            adjoints: Adjoints::new(network),
+            multipliers: network.layers().iter().map(|layer| vec![0.0; layer.units]).collect(),
+            constants: lipschitz_constants(network, objective),
+            determined: false,
+            programs: 0,
+        }
+    }
+
+    /// What it makes small.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    /// The code that it is at.
+    pub fn point(&self) -> &Point {
+        &self.current
+    }
+
+    /// `F` there.
+    pub fn misfit(&self) -> f64 {
+        self.misfit
+    }
+
+    /// Whether the last linear program has no other optimum: within its region the code is the only minimiser.
+    pub fn is_determined(&self) -> bool {
+        self.determined
+    }
+
+    /// Linear programs solved since it was made.
+    pub fn programs(&self) -> usize {
+        self.programs
+    }
+
+    /// Whether what is left of the misfit is rounding.
+    pub fn reproduces(&self, observation: &[f64]) -> bool {
+        let size = self.objective.gathered(observation.iter().filter(|x| !x.is_nan()).map(|x| x.abs()));
+        self.misfit <= REPRODUCED * size
+    }
+
+    /// Goes from `code` (`k` entries) down to a local minimum, by at most `most` linear programs. Never up. `observation`: `n` entries, `NaN` where
+    /// unobserved. [`Descent::stationary`] says that it is proven a local minimum.
+    pub fn descend(&mut self, observation: &[f64], code: &[f64], most: usize) -> Descent {
+        self.current.code.copy_from_slice(code);
+        self.current.run(self.network, observation);
+        (self.misfit, self.moving) = self.misfit_at(&self.current, observation);
+        self.region.take(self.network, &self.current);
+        self.determined = false;
+        // Since the last step: the sides then, and the sets of units that are still to change theirs.
+        let mut changes: Option<(Region, Vec<Units>)> = None;
+        let mut vertex: Option<Basis> = None;
+        let mut steps = 0;
+        let ended = |steps, stationary| Descent { steps, stationary };
+        for _ in 0..most {
+            if !self.misfit.is_finite() {
+                return ended(steps, false);
+            }
+            if self.reproduces(observation) {
+                return ended(steps, true);
+            }
+            self.gradients.take(self.network, &self.region);
+            let around = (&self.current, &self.region, &self.gradients);
+            let majorant =
+                Majorant::new(self.network, around, observation, self.objective, self.moving, &self.constants);
+            // No small change of the code lowers the largest error; what else there is to lower, still may be.
+            let floored = self.objective == Objective::Linf && majorant.floor >= self.misfit * (1.0 - FALLEN);
+            self.determined = false;
+            if majorant.problem.rows.is_empty() || floored && self.moving == 0.0 {
+                majorant.spread(&[], &mut self.multipliers);
+            } else {
+                let Some((solution, minimum)) = self.solve(&majorant, vertex.as_ref()) else {
+                    return ended(steps, floored);
+                };
+                vertex.clone_from(&solution.vertex);
+                if self.step(&solution.z, observation) {
+                    steps += 1;
+                    changes = None;
+                    continue;
+                }
+                if minimum < self.misfit * (1.0 - PROMISED) {
+                    return ended(steps, false);
+                }
+                majorant.spread(&solution.multipliers, &mut self.multipliers);
+                self.determined = solution.determined.iter().all(|determined| *determined);
+            }
+            let wrong = self.wrong_sides(observation);
+            if wrong.is_empty() {
+                return ended(steps, true);
+            }
+            let proven = floored && wrong.iter().all(|(layer, _)| *layer != self.constants.len());
+            let (sides, waiting) = changes.get_or_insert_with(|| {
+                // Taken from the end: all at once, then one by one.
+                let mut changes: Vec<_> = wrong.iter().map(|unit| vec![*unit]).collect();
+                if wrong.len() > 1 {
+                    changes.push(wrong);
+                }
+                (self.region.clone(), changes)
+            });
+            let Some(change) = waiting.pop() else { return ended(steps, proven) };
+            self.region.clone_from(sides);
+            for (layer, unit) in change {
+                let on = self.region.layer(layer)[unit];
+                self.region.set(layer, unit, !on);
+            }
+        }
+        ended(steps, false)
+    }
+
+    /// Takes the step where `F` falls, or where it stays and the largest error that moves falls; and on along it, ever farther, as long
+    /// as `F` goes on falling: the majorant counts every kink at its worst.
+    fn step(&mut self, step: &[f64], observation: &[f64]) -> bool {
+        let start = self.current.code.clone();
+        let mut taken = false;
+        let mut length = 1.0;
+        loop {
+            for ((trial, z), p) in self.trial.code.iter_mut().zip(&start).zip(step) {
+                *trial = z + length * p;
+            }
+            self.trial.run(self.network, observation);
+            let (misfit, moving) = self.misfit_at(&self.trial, observation);
+            let falls = misfit < self.misfit * (1.0 - FALLEN);
+            let moves = !taken && misfit <= self.misfit && moving < self.moving * (1.0 - FALLEN);
+            if !(falls || moves) {
+                break;
+            }
+            taken = true;
+            (self.misfit, self.moving) = (misfit, moving);
+            std::mem::swap(&mut self.current, &mut self.trial);
+            if !falls || length >= LONGEST {
+                break;
+            }
+            length *= 2.0;
+        }
+        if taken {
+            self.take_sides();
+        }
+        taken
+    }
+
+    /// `F` and the largest error that moves.
+    fn misfit_at(&self, point: &Point, observation: &[f64]) -> (f64, f64) {
+        let last = self.network.layers().len() - 1;
+        let (activation, received) = (self.network.layers()[last].activation, point.received(last));
+        let moving = match self.objective {
+            Objective::Linf => largest_that_moves(activation, received, observation),
+            _ => 0.0,
+        };
+        (self.objective.misfit(activation, received, observation), moving)
+    }
+
+    /// The certified optimum with the majorant's minimum.
+    fn solve(&mut self, majorant: &Majorant, vertex: Option<&Basis>) -> Option<(CertifiedSolution, f64)> {
+        self.programs += 1;
+        let here = vec![0.0; self.network.code_length()];
+        let basis = vertex.map(|vertex| majorant.moved(vertex));
+        let known = Known { near: Some(&here), basis: basis.as_ref(), cutoff: None };
+        let problem = std::slice::from_ref(&majorant.problem);
+        let solution = solve_certified_knowing(&majorant.system, &InteriorPoint, problem, &[known]).pop()?;
+        match solution.verdict {
+            Verdict::Optimal { objective } => Some((solution, majorant.minimum(self.objective, objective))),
+            _ => None,
+        }
+    }
+
+    /// The sides of the current code; units on their kinks keep theirs.
+    fn take_sides(&mut self) {
+        for (index, layer) in self.network.layers().iter().enumerate() {
+            let received = &self.current.received(index)[..layer.units];
+            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
+            for (unit, a) in received.iter().enumerate() {
+                if a.abs() > kink {
+                    self.region.set(index, unit, *a > 0.0);
+                }
+            }
+        }
+    }
+
+    /// The units whose multipliers show, or leave it open, that `F` falls on their other side.
+    fn wrong_sides(&mut self, observation: &[f64]) -> Units {
+        self.adjoints.backpropagate(self.network, &self.region, &self.multipliers);
+        let mut wrong = Vec::new();
+        let (mut hidden_on_kinks, last) = (false, self.network.layers().len() - 1);
+        for (index, layer) in self.network.layers()[..last].iter().enumerate() {
+            let received = &self.current.received(index)[..layer.units];
+            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
+            let Some(bend) = bend(layer.activation) else { continue };
+            let units = received.iter().zip(&self.multipliers[index]).zip(self.adjoints.layer(index)).enumerate();
+            for (unit, ((a, multiplier), adjoint)) in units {
+                let (y, jump) = (multiplier.abs(), bend * adjoint);
+                let forgiven = NEGLIGIBLE * (y + jump.abs()) + NEGLIGIBLE_OF_CONSTANT * self.constants[index][unit];
+                let on_kink = a.abs() <= kink;
+                hidden_on_kinks |= on_kink;
+                if y - jump > forgiven && (y > forgiven || on_kink) {
+                    wrong.push((index, unit));
+                }
+            }
+        }
+        let activation = self.network.layers()[last].activation;
+        let received = self.current.received(last);
+        let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, &received[..observation.len()]);
+        for (unit, (a, &x)) in received.iter().zip(observation).enumerate() {
+            let counts = self.objective == Objective::L1 || x >= self.misfit * (1.0 - NEGLIGIBLE);
+            let moves = || hidden_on_kinks || self.gradients.of(last, unit).iter().any(|g| *g != 0.0);
+            if a.abs() <= kink && has_concave_kink(activation, x) && counts && moves() {
+                wrong.push((last, unit));
+            }
+        }
+        wrong
+    }
+}
+
+/// `L_u` for each hidden layer.
+fn lipschitz_constants(network: &PackedNetwork, objective: Objective) -> Vec<Vec<f64>> {
+    let last = network.layers().len() - 1;
+    let mut constants: Vec<Vec<f64>> = network.layers()[..last].iter().map(|layer| vec![0.0; layer.units]).collect();
+    for index in (0..last).rev() {
+        let above = &network.layers()[index + 1];
+        let (below, from) = constants.split_at_mut(index + 1);
+        let constants = &mut below[index];
+        for (unit, weights) in above.rows.chunks_exact(above.input_lanes).enumerate() {
+            let factor = from.first().map_or(1.0, |constants| constants[unit]);
+            for (constant, w) in constants.iter_mut().zip(numbers(weights)) {
+                let through = factor * w.abs();
+                let one_output = objective == Objective::Linf && index + 1 == last;
+                *constant = if one_output { constant.max(through) } else { *constant + through };
+            }
+        }
+    }
+    constants
+}

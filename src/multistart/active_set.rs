@@ -1,0 +1,266 @@
+//! To the local minimum itself, where it lies on kinks too.
+//!
+//! **Problem.** Between its kinks, the surfaces `a_u(z) = 0` on which a unit `u` receives 0, `f = ½‖G(z) − x‖²` is a quadratic. With
+//! noise its minima often lie on kinks, where no gradient is 0 and shortened steps creep. There an active-set method is exact.
+//!
+//! **Pinned units.** Let the units of a set `E` be held at `a_u = 0`, counted as off, and let `p` minimise `½‖J p + r‖²` over
+//! `∇a_u·p = −a_u`, `u ∈ E`: with `M = JᵀJ`, `B` the rows `∇a_u`, `(B M⁻¹ Bᵀ) μ = a − B M⁻¹ g`, `p = −M⁻¹(g + Bᵀμ)`.
+//!
+//! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls beyond it, it is passed and the
+//! region changes; else the unit is pinned. The slope of `f` along `p` jumps there by `j_u |∇a_u·p|`, where
+//! `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the slope below 0: the derivative of the loss by what the unit gives, and what it costs to
+//! keep the pinned units `v` above it on their kinks.
+//!
+//! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on either side of every kink, when
+//! `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u`
+//! to the other; then `f` falls again.
+//!
+//! **Degenerate cases.** A unit that would be passed again before `f` has fallen is pinned instead: both regions point to the kink
+//! between them. No row (all units of a layer off, nothing observed): `f` is flat, a minimum unless a unit is just on its kink. `M` without full rank: damped
+//! by [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves alone what `M` does not see. Pinned gradients that depend on each other: the last pinned leave.
+//! At rest on a kink that nobody is held on: if `f` falls beyond it, the region changes.
+//! Between the kinks of a sigmoid or tanh output `f` is no quadratic: `M` is Gauss and Newton's, steps that do not lower `f` are
+//! halved, and it takes more of them.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::kink::{self, bend};
+use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
+use super::pin::Pin;
+use super::sensitivities::gradient_of_unit;
+
+/// A multiplier outside its range by no more than this share of the largest is within it but for rounding.
+const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
+/// `f` has fallen when it has by more than this share.
+const FALLEN: f64 = 1e-13;
+
+/// The shortest share of a step that is tried.
+const SHORTEST: f64 = 1e-6;
+
+/// A unit about to switch on the way along the step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Crossing {
+    layer: usize,
+    unit: usize,
+    /// The share of the step at which it does.
+    at: f64,
+}
+
+impl LocalSearch<'_> {
+    /// Goes down from where it is to a local minimum, in at most `most` steps. Never up.
+    ///
+    /// [`Descent::stationary`] says that every kink's multiplier is in its range.
+    pub fn active_set(&mut self, observation: &[f64], most: usize) -> Descent {
+        self.pins.clear();
+        self.dependent.clear();
+        self.region.take(self.network, &self.current);
+        let mut passed: Vec<(usize, usize)> = Vec::new();
+        let mut steps = 0;
+        let exact = self.network.is_piecewise_linear();
+        let ended = |steps, stationary| Descent { steps, stationary };
+        for _ in 0..most {
+            if !self.current.loss.is_finite() {
+                return ended(steps, false);
+            }
+            if self.reproduces(observation) {
+                return ended(steps, true);
+            }
+            if !self.linear.form(self.network, &self.current, &self.region, observation) {
+                // Flat around, unless a unit on its kink leads out of the plain.
+                return ended(steps, self.pins.is_empty() && self.on_kinks(observation).next().is_none());
+            }
+            self.pinned_step();
+            let curvature = self.linear.curvature(&self.step);
+            if !curvature.is_finite() {
+                return ended(steps, false);
+            }
+            if curvature <= 2.0 * NEGLIGIBLE_DECREASE * self.current.loss || self.step_is_negligible() {
+                if self.release(observation) {
+                    continue;
+                }
+                let Some((layer, unit)) = self.way_out(observation) else { return ended(steps, true) };
+                if passed.contains(&(layer, unit)) {
+                    return ended(steps, false);
+                }
+                passed.push((layer, unit));
+                let on = self.region.layer(layer)[unit];
+                self.region.set(layer, unit, !on);
+                continue;
+            }
+            let mut crossing = self.first_crossing(observation);
+            let mut length = crossing.map_or(1.0, |crossing| crossing.at);
+            let mut gain = self.try_step(observation, length);
+            // Rounding may cost the last digits of the loss, and no more.
+            let most_lost = FALLEN * self.current.loss;
+            let rises = |gain: f64| gain.is_nan() || gain < -most_lost;
+            // Where the output bends the quadratic promises too much at times.
+            while !exact && rises(gain) && length > SHORTEST {
+                (length, crossing) = (0.5 * length, None);
+                gain = self.try_step(observation, length);
+            }
+            if rises(gain) {
+                return ended(steps, false);
+            }
+            if gain > FALLEN * self.current.loss {
+                passed.clear();
+                self.dependent.clear();
+            }
+            steps += 1;
+            std::mem::swap(&mut self.current, &mut self.trial);
+            if let Some(crossing) = crossing {
+                let Crossing { layer, unit, at } = crossing;
+                let change = self.tangents.layer(layer)[unit].abs();
+                let beyond = self.jump_at(observation, layer, unit) * change - (1.0 - at) * curvature;
+                if beyond < 0.0 && !passed.contains(&(layer, unit)) {
+                    passed.push((layer, unit));
+                    let on = self.region.layer(layer)[unit];
+                    self.region.set(layer, unit, !on);
+                } else {
+                    self.region.set(layer, unit, false);
+                    self.pins.push(Pin { layer, unit, gradient: Vec::new(), solved: Vec::new(), multiplier: 0.0 });
+                }
+            }
+        }
+        ended(steps, false)
+    }
+
+    /// The units that it ended pinned on, by layer and number.
+    pub fn pinned(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.pins.iter().map(|pin| (pin.layer, pin.unit))
+    }
+
+    /// The step to the least of the quadratic with the pinned units held on their kinks, and their multipliers.
+    fn pinned_step(&mut self) {
+        self.linear.newton_step(&mut self.step);
+        for pin in &mut self.pins {
+            pin.gradient.resize(self.step.len(), 0.0);
+            gradient_of_unit(self.network, &self.linear, pin.layer, pin.unit, &mut pin.gradient);
+            pin.solved.clone_from(&pin.gradient);
+            self.linear.solve(&mut pin.solved);
+        }
+        // Without the last ones where their gradients depend on the others'.
+        let multipliers = loop {
+            let count = self.pins.len();
+            if count == 0 {
+                return;
+            }
+            let matrix = DMatrix::from_fn(count, count, |i, j| dot(&self.pins[i].gradient, &self.pins[j].solved));
+            let scales: Vec<f64> = (0..count).map(|i| matrix[(i, i)]).collect();
+            let right = DVector::from_iterator(
+                count,
+                self.pins.iter().map(|pin| dot(&pin.gradient, &self.step) + self.current.received(pin.layer)[pin.unit]),
+            );
+            if let Some(factor) = matrix.cholesky() {
+                let pivot = |i: usize| factor.l_dirty()[(i, i)].powi(2) > 1e-12 * scales[i];
+                if (0..count).all(pivot) {
+                    break factor.solve(&right);
+                }
+            }
+            self.dependent.extend(self.pins.pop().map(|pin| (pin.layer, pin.unit)));
+        };
+        for (pin, multiplier) in self.pins.iter_mut().zip(multipliers.iter()) {
+            pin.multiplier = *multiplier;
+            self.step.iter_mut().zip(&pin.solved).for_each(|(p, solved)| *p -= multiplier * solved);
+        }
+    }
+
+    /// The first unit, not pinned and (at the output) observed, that switches on the way along the step.
+    fn first_crossing(&mut self, observation: &[f64]) -> Option<Crossing> {
+        self.tangents.tangents(self.network, &self.linear, &self.step);
+        let last = self.network.layers().len() - 1;
+        let mut first: Option<Crossing> = None;
+        let mut reach = 1.0;
+        for (layer, packed) in self.network.layers().iter().enumerate() {
+            if bend(packed.activation).is_none() {
+                continue;
+            }
+            let received = &self.current.received(layer)[..packed.units];
+            let units = received.iter().zip(self.tangents.layer(layer)).zip(self.region.layer(layer)).enumerate();
+            for (unit, ((a, change), on)) in units {
+                // Written so that only units near enough pass: most do not.
+                let heading = if *on { -change } else { *change };
+                let distance = if *on { *a } else { -a };
+                if heading > 0.0 && distance < reach * heading {
+                    let counts = layer < last || !observation[unit].is_nan();
+                    if counts && !self.is_held(layer, unit) {
+                        reach = (distance / heading).max(0.0);
+                        first = Some(Crossing { layer, unit, at: reach });
+                    }
+                }
+            }
+        }
+        first
+    }
+
+    /// Whether a unit stays on its kink along the step.
+    fn is_held(&self, layer: usize, unit: usize) -> bool {
+        self.pins.iter().any(|pin| (pin.layer, pin.unit) == (layer, unit)) || self.dependent.contains(&(layer, unit))
+    }
+
+    /// The units that are on their kinks and not held there; of the output layer the observed ones.
+    fn on_kinks(&self, observation: &[f64]) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.network.layers().len() - 1;
+        let layers = self.network.layers().iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some());
+        layers.flat_map(move |(layer, packed)| {
+            let received = &self.current.received(layer)[..packed.units];
+            let tolerance = kink::tolerance(kink::IN_ACTIVE_SET, received);
+            let counts = move |unit: usize| layer < last || !observation[unit].is_nan();
+            let on_kink = received.iter().enumerate().filter(move |(unit, a)| a.abs() <= tolerance && counts(*unit));
+            on_kink.map(move |(unit, _)| (layer, unit)).filter(|(layer, unit)| !self.is_held(*layer, *unit))
+        })
+    }
+
+    /// A unit on its kink, not held there, beyond which the loss falls though it does not on this side.
+    fn way_out(&mut self, observation: &[f64]) -> Option<(usize, usize)> {
+        self.on_kinks(observation).next()?;
+        self.backpropagate(observation);
+        self.on_kinks(observation).find(|(layer, unit)| {
+            let adjoints = self.adjoints.layer(*layer);
+            let largest = adjoints.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            self.jump(*layer, *unit) < -NEGLIGIBLE_MULTIPLIER * largest
+        })
+    }
+
+    /// `j_u` at the current point.
+    fn jump_at(&mut self, observation: &[f64], layer: usize, unit: usize) -> f64 {
+        self.backpropagate(observation);
+        self.jump(layer, unit)
+    }
+
+    fn backpropagate(&mut self, observation: &[f64]) {
+        let multipliers = self.pins.iter().map(|pin| (pin.layer, pin.unit, pin.multiplier));
+        self.adjoints.adjoints(self.network, &self.linear, &self.current, observation, multipliers);
+    }
+
+    fn jump(&self, layer: usize, unit: usize) -> f64 {
+        bend(self.network.layers()[layer].activation).unwrap_or(0.0) * self.adjoints.layer(layer)[unit]
+    }
+
+    /// Releases the pinned unit whose multiplier is farthest out of its range. False where all are in theirs.
+    fn release(&mut self, observation: &[f64]) -> bool {
+        if self.pins.is_empty() {
+            return false;
+        }
+        self.backpropagate(observation);
+        let largest = self.pins.iter().fold(0.0, |most: f64, pin| most.max(pin.multiplier.abs()));
+        let mut worst = (NEGLIGIBLE_MULTIPLIER * largest, None);
+        for (place, pin) in self.pins.iter().enumerate() {
+            let below = -pin.multiplier;
+            let above = pin.multiplier - self.jump(pin.layer, pin.unit);
+            if below > worst.0 {
+                worst = (below, Some((place, false)));
+            }
+            if above > worst.0 {
+                worst = (above, Some((place, true)));
+            }
+        }
+        let Some((place, on)) = worst.1 else { return false };
+        let pin = self.pins.remove(place);
+        self.region.set(pin.layer, pin.unit, on);
+        true
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

@@ -1,0 +1,130 @@
+//! Of every unit: the gradient `∇a_u` of what it receives, within a region, and what a misfit changes by with what it gives.
+
+use super::linearisation::Active;
+use super::packed_network::PackedNetwork;
+use super::products::{chained_rows, weighted_columns};
+use super::region::{Region, slope};
+use crate::lp::solver::interior_point::lanes::{Lane, lanes_for, numbers, numbers_mut};
+
+/// The gradients of all units. Its buffers are reused.
+#[derive(Debug, Clone)]
+pub struct Gradients {
+    lanes: usize,
+    columns: usize,
+    /// Of each layer: units × `lanes`.
+    layers: Vec<Vec<Lane>>,
+    /// The rows of the layer below that pass something on, times their slopes.
+    inner: Vec<Lane>,
+    /// Their units.
+    below: Vec<u32>,
+    units: Vec<u32>,
+    ones: Vec<f64>,
+}
+
+impl Gradients {
+    /// Room for the units of this network.
+    pub fn new(network: &PackedNetwork) -> Self {
+        let lanes = lanes_for(network.code_length());
+        let widest = network.layers().iter().map(|layer| layer.units).max().unwrap_or(0);
+        Gradients {
+            lanes,
+            columns: network.code_length(),
+            layers: network.layers().iter().map(|layer| vec![Lane::ZERO; layer.units * lanes]).collect(),
+            inner: Vec::new(),
+            below: Vec::new(),
+            units: (0..widest as u32).collect(),
+            ones: vec![1.0; widest],
+        }
+    }
+
+    /// Takes those of `region`. Costs `2k·units·active units below` flops a layer.
+    pub fn take(&mut self, network: &PackedNetwork, region: &Region) {
+        for (index, layer) in network.layers().iter().enumerate() {
+            let (below, above) = self.layers.split_at_mut(index);
+            let Some(below) = below.last() else {
+                above[0].copy_from_slice(&layer.rows);
+                continue;
+            };
+            let activation = network.layers()[index - 1].activation;
+            self.below.clear();
+            self.inner.clear();
+            for (unit, (row, on)) in below.chunks_exact(self.lanes).zip(region.layer(index - 1)).enumerate() {
+                // A hidden slope does not depend on what is received.
+                let slope = slope(activation, 0.0, *on);
+                if slope != 0.0 {
+                    self.below.push(unit as u32);
+                    self.inner.extend(row.iter().map(|lane| Lane(lane.0.map(|x| x * slope))));
+                }
+            }
+            let (units, ones) = (&self.units[..layer.units], &self.ones[..layer.units]);
+            let (out, lanes) = (&mut above[0], self.lanes);
+            chained_rows(&layer.rows, layer.input_lanes, units, ones, &self.below, &self.inner, lanes, out, lanes);
+        }
+    }
+
+    /// Numbers in all.
+    pub fn entries(&self) -> usize {
+        self.layers.iter().map(|layer| layer.len() / self.lanes.max(1) * self.columns).sum()
+    }
+
+    /// Appends those of layer `index`, unit by unit.
+    pub fn append(&self, index: usize, to: &mut Vec<f64>) {
+        self.layers[index].chunks_exact(self.lanes).for_each(|row| to.extend(&numbers(row)[..self.columns]));
+    }
+
+    /// `∇a_u` of a unit of layer `index`, `k` entries.
+    pub fn of(&self, index: usize, unit: usize) -> &[f64] {
+        &numbers(&self.layers[index][unit * self.lanes..(unit + 1) * self.lanes])[..self.columns]
+    }
+}
+
+/// One number for each unit of each layer: what the misfit changes by with what the unit gives.
+#[derive(Debug, Clone)]
+pub struct Adjoints {
+    layers: Vec<Vec<Lane>>,
+    zeros: Vec<Lane>,
+    active: Active,
+}
+
+impl Adjoints {
+    /// Room for the units of this network.
+    pub fn new(network: &PackedNetwork) -> Self {
+        let widest = network.layers().iter().map(|layer| layer.input_lanes).max().unwrap_or(0);
+        Adjoints {
+            layers: network.layers().iter().map(|layer| vec![Lane::ZERO; layer.unit_lanes]).collect(),
+            zeros: vec![Lane::ZERO; widest],
+            active: Active::default(),
+        }
+    }
+
+    /// Those of layer `index`, a hidden one.
+    pub fn layer(&self, index: usize) -> &[f64] {
+        numbers(&self.layers[index])
+    }
+
+    /// From `at_received`, one vector a layer: what the misfit changes by with what an output unit receives, and at the other layers
+    /// what more it does than through the unit's own slope (the price of a unit held on its kink).
+    pub fn backpropagate(&mut self, network: &PackedNetwork, region: &Region, at_received: &[Vec<f64>]) {
+        let last = network.layers().len() - 1;
+        numbers_mut(&mut self.layers[last]).fill(0.0);
+        for index in (0..last).rev() {
+            let above = &network.layers()[index + 1];
+            let (below, from) = self.layers.split_at_mut(index + 1);
+            self.active.units.clear();
+            self.active.slopes.clear();
+            for (unit, (given, more)) in numbers(&from[0]).iter().zip(&at_received[index + 1]).enumerate() {
+                let through = if index + 1 == last {
+                    0.0
+                } else {
+                    slope(above.activation, 0.0, region.layer(index + 1)[unit]) * given
+                };
+                if through + more != 0.0 {
+                    self.active.units.push(unit as u32);
+                    self.active.slopes.push(through + more);
+                }
+            }
+            let zeros = &self.zeros[..above.input_lanes];
+            weighted_columns(&above.rows, &self.active.units, &self.active.slopes, zeros, &mut below[index]);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A convex function that is nowhere below the misfit and equal to it at the current code, as a linear program: the problem,
+//! and the reading of its multipliers. Derived in [`super::absolute`].
+
+use nalgebra::DMatrix;
+
+use super::gradients::Gradients;
+use super::kink::bend;
+use super::objective::Objective;
+use super::packed_network::PackedNetwork;
+use super::point::Point;
+use super::region::Region;
+use crate::lp::basis::{Basis, Tight};
+use crate::lp::problem::{self, LayerSystem, Problem, Row};
+use crate::network::Activation;
+
+/// By how much of `1/L_u` a `linf` border is drawn in for each unit that `δ` falls by. Small: it delays the end of a descent by a factor;
+/// not too small: slack factors of the others are 1.
+const DRAWN_IN: f64 = 1e-4;
+
+/// The linear program around a code.
+#[derive(Debug, Clone)]
+pub struct Majorant {
+    /// The gradients of all units: those of the output, then those of the hidden layers.
+    pub system: LayerSystem,
+    /// Over the step.
+    pub problem: Problem,
+    /// What the misfit is at least, by the parts that do not depend on the step: added to the sum, or a bound on the largest.
+    pub floor: f64,
+}
+
+/// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a concave kink, above it on the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Piecewise {
+    constant: f64,
+    /// Slope and value at `a = 0`.
+    lines: [Option<(f64, f64)>; 3],
+}
+
+/// The largest error that a small change of the received numbers can change, at least 0: without what outputs that are off leave of `x`.
+pub fn largest_that_moves(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
+    let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
+    observed.map(|(&a, &x)| Piecewise::of(activation, x, a > 0.0).of_lines(a)).fold(0.0, f64::max)
+}
+
+/// Whether `|σ(a) − x|` has a concave kink at `a = 0`, where the sides differ.
+pub fn has_concave_kink(activation: Activation, x: f64) -> bool {
+    x > 0.0 && matches!(activation, Activation::Relu | Activation::LeakyRelu(_))
+}
+
+impl Piecewise {
+    fn of(activation: Activation, x: f64, on: bool) -> Self {
+        let (up, down) = (Some((1.0, -x)), Some((-1.0, x)));
+        let (constant, lines) = match activation {
+            Activation::Relu if x <= 0.0 => (-x, [up, None, None]),
+            Activation::Relu if !on => (x, [up, None, None]),
+            Activation::LeakyRelu(c) if x <= 0.0 => (0.0, [up, Some((c, -x)), Some((-c, x))]),
+            Activation::LeakyRelu(c) if !on => (0.0, [up, Some((-c, x)), None]),
+            _ => (0.0, [up, down, None]),
+        };
+        Piecewise { constant, lines }
+    }
+
+    fn at(&self, a: f64) -> f64 {
+        self.constant.max(self.of_lines(a))
+    }
+
+    fn of_lines(&self, a: f64) -> f64 {
+        self.lines.iter().flatten().fold(f64::NEG_INFINITY, |most, (slope, value)| most.max(slope * a + value))
+    }
+}
+
+impl Majorant {
+    /// Around `point` with the sides of `region`. `constants`: the Lipschitz constant of the misfit in what each hidden
+    /// unit gives. `moving`: [`largest_that_moves`] at `point`.
+    pub fn new(
+        network: &PackedNetwork,
+        (point, region, gradients): (&Point, &Region, &Gradients),
+        observation: &[f64],
+        objective: Objective,
+        moving: f64,
+        constants: &[Vec<f64>],
+    ) -> Self {
+        let last = network.layers().len() - 1;
+        let sum = objective == Objective::L1;
+        let (mut rows, mut floor) = (Vec::new(), 0.0f64);
+        let mut weights = Vec::with_capacity(gradients.entries());
+        gradients.append(last, &mut weights);
+        let activation = network.layers()[last].activation;
+        for (unit, (&a, &x)) in point.received(last).iter().zip(observation).enumerate() {
+            if x.is_nan() {
+                continue;
+            }
+            let error = Piecewise::of(activation, x, region.layer(last)[unit]);
+            let still = is_still(gradients.of(last, unit));
+            let constant = if still { error.at(a) } else { error.constant };
+            floor = if sum { floor + constant } else { floor.max(constant) };
+            if still {
+                continue;
+            }
+            let below = if sum { error.constant } else { 0.0 };
+            for &(slope, value) in error.lines.iter().flatten() {
+                let slack = 1.0 / slope.abs();
+                let bound = (below - value - slope * a) * slack;
+                rows.push(Row { unit, side: slope.signum(), slack, bound, magnitude: a.abs() + x.abs() });
+            }
+        }
+        let mut first = network.observation_length();
+        for (layer, constants) in constants.iter().enumerate() {
+            gradients.append(layer, &mut weights);
+            let has_kinks = bend(network.layers()[layer].activation).is_some();
+            for (unit, &constant) in constants.iter().enumerate() {
+                if !has_kinks || constant == 0.0 || is_still(gradients.of(layer, unit)) {
+                    continue;
+                }
+                let (a, on) = (point.received(layer)[unit], region.layer(layer)[unit]);
+                let (side, room) = if on { (-1.0, a.max(0.0)) } else { (1.0, (-a).max(0.0)) };
+                let (slack, bound) = if sum {
+                    (1.0 / constant, room)
+                } else {
+                    let slack = DRAWN_IN / constant;
+                    (slack, room - slack * moving)
+                };
+                rows.push(Row { unit: first + unit, side, slack, bound, magnitude: a.abs() });
+            }
+            first += constants.len();
+        }
+        let objective = if sum { problem::Objective::SumOfViolations } else { problem::Objective::LargestViolation };
+        Majorant {
+            system: LayerSystem::from_units(DMatrix::from_vec(network.code_length(), first, weights)),
+            problem: Problem { rows, objective },
+            floor,
+        }
+    }
+
+    /// Its minimum, from the linear program's.
+    pub fn minimum(&self, objective: Objective, of_problem: f64) -> f64 {
+        match objective {
+            Objective::Linf => of_problem.max(self.floor),
+            _ => of_problem + self.floor,
+        }
+    }
+
+    /// `Σ_r y_r side_r` of each unit, by layer: what the minimum changes by with what the unit receives.
+    pub fn spread(&self, multipliers: &[f64], by_layer: &mut [Vec<f64>]) {
+        by_layer.iter_mut().for_each(|layer| layer.fill(0.0));
+        let Some((output, hidden)) = by_layer.split_last_mut() else { return };
+        for (row, y) in self.problem.rows.iter().zip(multipliers) {
+            let mut unit = row.unit;
+            let sum = if unit < output.len() {
+                output.get_mut(unit)
+            } else {
+                unit -= output.len();
+                hidden.iter_mut().flatten().nth(unit)
+            };
+            if let Some(sum) = sum {
+                *sum += row.side * y;
+            }
+        }
+    }
+
+    /// The vertex of the program before, of which this one's code is the minimiser, as this one has it: the same units' kinks, all at
+    /// `p = 0` now; of those that have changed sides, the row on their new side.
+    pub fn moved(&self, vertex: &Basis) -> Basis {
+        let rows = &self.problem.rows;
+        let here = |tight: &Tight| match *tight {
+            Tight::Kink { unit, .. } => Tight::Kink { unit, value: 0.0 },
+            Tight::Row { unit, side, slack, .. } => {
+                let start = rows.iter().position(|row| row.unit == unit);
+                let of_unit = || rows[start.unwrap_or(rows.len())..].iter().take_while(|row| row.unit == unit);
+                let same = of_unit().find(|row| row.side == side && row.slack == slack).or_else(|| of_unit().next());
+                same.map_or(*tight, |row| Tight::Row { unit, side: row.side, slack: row.slack, bound: row.bound })
+            }
+            other => other,
+        };
+        Basis { tight: vertex.tight.iter().map(here).collect() }
+    }
+}
+
+fn is_still(gradient: &[f64]) -> bool {
+    gradient.iter().all(|g| *g == 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_met_on_their_side_and_never_undercut() {
+        let activations =
+            [Activation::Relu, Activation::LeakyRelu(0.1), Activation::LeakyRelu(0.9), Activation::Identity];
+        for activation in activations {
+            for x in [-1.3, 0.0, 0.7] {
+                for step in -300..300 {
+                    let a = f64::from(step) / 100.0;
+                    let error = (activation.apply(a) - x).abs();
+                    for on in [false, true] {
+                        let model = Piecewise::of(activation, x, on).at(a);
+                        assert!(model >= error - 1e-15, "{activation}, x {x}, a {a}: {model} below {error}");
+                        if !has_concave_kink(activation, x) || on == (a > 0.0) {
+                            assert!((model - error).abs() <= 1e-15, "{activation}, x {x}, a {a}: {model} for {error}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

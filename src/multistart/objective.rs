@@ -1,0 +1,71 @@
+//! What a best code is best in: the measure of `G(z) − x` over the observed entries that is made small.
+
+use super::packed_network::is_piecewise_linear;
+use crate::error::{Error, Result};
+use crate::named::unknown;
+use crate::network::{Activation, Network};
+
+/// The measure of misfit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+pub enum Objective {
+    /// `½‖G(z) − x‖²`: for Gaussian noise, and the fastest.
+    #[default]
+    L2,
+    /// `‖G(z) − x‖₁`: a few entries may be wrong by any amount.
+    L1,
+    /// `‖G(z) − x‖_∞`: for noise with a bound.
+    Linf,
+}
+
+impl Objective {
+    /// # Errors
+    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output: between its kinks `G` is not affine there, and no
+    /// finite number of linear programs ends at a minimum.
+    pub fn validate(self, network: &Network) -> Result<()> {
+        let output = network.layers().last().map_or(Activation::Identity, |layer| layer.activation);
+        if self == Objective::L2 || is_piecewise_linear(output) {
+            return Ok(());
+        }
+        let expected = "l2 for a network with this output: l1 and linf need a piecewise linear one";
+        Err(Error::option("--objective", format!("{self} with a {output} output"), expected))
+    }
+
+    /// The misfit of an output layer that receives `received`. `observation`: `NaN` where unobserved.
+    pub fn misfit(self, activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
+        let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
+        let errors = observed.map(|(a, x)| (activation.apply(*a) - x).abs());
+        self.gathered(errors)
+    }
+
+    /// The misfit of errors.
+    pub fn gathered(self, errors: impl Iterator<Item = f64>) -> f64 {
+        match self {
+            Objective::L2 => 0.5 * errors.map(|e| e * e).sum::<f64>(),
+            Objective::L1 => errors.sum(),
+            // Not f64::max, which would pass over a NaN.
+            Objective::Linf => errors.fold(0.0, |most: f64, e| if e <= most || most.is_nan() { most } else { e }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for objective in [Objective::L2, Objective::L1, Objective::Linf] {
+            assert_eq!(objective.to_string().parse::<Objective>().unwrap(), objective);
+        }
+        assert!("l3".parse::<Objective>().is_err());
+    }
+
+    #[test]
+    fn a_misfit_that_is_no_number_stays_none() {
+        assert!(Objective::Linf.gathered([1.0, f64::NAN, 2.0].into_iter()).is_nan());
+        assert_eq!(Objective::Linf.gathered([1.0, 3.0, 2.0].into_iter()), 3.0);
+        assert_eq!(Objective::L1.gathered([1.0, 3.0, 2.0].into_iter()), 6.0);
+        assert_eq!(Objective::L2.gathered([1.0, 3.0, 2.0].into_iter()), 7.0);
+    }
+}

@@ -1,0 +1,37 @@
+//! How the search from many starts runs.
+
+use super::objective::Objective;
+use super::starts::RUNS_PER_OBSERVATION;
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+/// How a search runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BestOptions {
+    /// Most runs an observation. Default 1,000.
+    pub starts: usize,
+    /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
+    pub seed: u64,
+    /// What is made small. Default [`Objective::L2`].
+    pub objective: Objective,
+}
+
+impl BestOptions {
+    /// Most runs that an observation may have: their random codes share its range.
+    pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
+
+    /// # Errors
+    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of [`Objective::validate`].
+    pub fn validate(&self, network: &Network) -> Result<()> {
+        if (1..=Self::MOST_STARTS).contains(&self.starts) {
+            return self.objective.validate(network);
+        }
+        Err(Error::option("--starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
+    }
+}
+
+impl Default for BestOptions {
+    fn default() -> Self {
+        BestOptions { starts: 1000, seed: 0, objective: Objective::L2 }
+    }
+}

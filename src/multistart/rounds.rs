@@ -1,0 +1,107 @@
+//! The search of a batch with a device that brings codes near their minima: in each round every observation whose search goes
+//! on proposes its next start, the device runs Levenberg–Marquardt from all of them at once, and the pool goes on from there in f64.
+//!
+//! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are the minima themselves; what
+//! f32 may do is to lead a run into another basin. A device that has nothing to offer leaves the searches to the pool, each
+//! from where it stands.
+
+use std::sync::{Mutex, PoisonError};
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::answer::BestAnswer;
+use super::local_search::MarquardtOptions;
+use super::objective::Objective;
+use super::options::BestOptions;
+use super::packed_network::PackedNetwork;
+use super::progress::Progress;
+use super::search::{MARQUARDT, Searcher, check_shapes};
+use super::starts::Start;
+use crate::device::Device;
+use crate::error::Result;
+
+/// From where the device has come to: steps without damping, as many as still help.
+const FINISH: MarquardtOptions = MarquardtOptions { damping: 0.0, ..MARQUARDT };
+
+/// A search that goes on.
+struct Waiting {
+    place: usize,
+    progress: Progress,
+}
+
+/// [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends on its own column, its index, the seed and
+/// the device.
+///
+/// # Errors
+/// What [`Device::levenberg_marquardt`] returns.
+///
+/// # Panics
+/// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
+pub fn best_batch_on(
+    device: &dyn Device,
+    network: &PackedNetwork,
+    observations: &DMatrix<f64>,
+    first_index: u64,
+    given: &[(Start, &DMatrix<f64>)],
+    options: &BestOptions,
+) -> Result<Vec<BestAnswer>> {
+    check_shapes(network, observations, given);
+    let searchers = Searchers { network, objective: options.objective, spare: Mutex::default() };
+    let begin =
+        |place: usize| Waiting { place, progress: Progress::new(network, observations, first_index, given, place) };
+    let mut waiting: Vec<Waiting> = (0..observations.ncols()).map(begin).collect();
+    let mut answers: Vec<Option<BestAnswer>> = vec![None; waiting.len()];
+    loop {
+        for search in waiting.extract_if(.., |search| search.progress.is_over(options)) {
+            answers[search.place] = Some(search.progress.answer);
+        }
+        if waiting.is_empty() {
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        let observation = |place: usize| observations.column(place).data.into_slice();
+        let propose = |search: &mut Waiting| {
+            let x = observation(search.place);
+            searchers.with(|searcher| searcher.propose(x, &mut search.progress, options))
+        };
+        let proposed: Vec<(Start, Vec<f64>)> = waiting.par_iter_mut().map(propose).collect();
+        let places: Vec<usize> = waiting.iter().map(|search| search.place).collect();
+        let codes = proposed.iter().flat_map(|(_, code)| code.iter().copied());
+        let codes = DMatrix::from_iterator(network.code_length(), proposed.len(), codes);
+        let reached = device.levenberg_marquardt(observations, &places, &codes)?;
+        waiting.par_iter_mut().zip(&proposed).enumerate().with_max_len(1).for_each(|(number, (search, proposed))| {
+            let x = observation(search.place);
+            let (start, code) = proposed;
+            searchers.with(|searcher| match reached.as_ref().map(|reached| reached.column(number)) {
+                // Where the device has not moved the code there is everything left to do.
+                Some(reached) if reached.as_slice() != code => {
+                    searcher.advance(x, *start, reached.as_slice(), &FINISH, &mut search.progress);
+                }
+                Some(_) => searcher.advance(x, *start, code, &MARQUARDT, &mut search.progress),
+                None => {
+                    searcher.advance(x, *start, code, &MARQUARDT, &mut search.progress);
+                    searcher.search(x, &mut search.progress, options);
+                }
+            });
+        });
+    }
+}
+
+/// Searchers that no thread works with.
+struct Searchers<'a> {
+    network: &'a PackedNetwork,
+    objective: Objective,
+    spare: Mutex<Vec<Searcher<'a>>>,
+}
+
+impl<'a> Searchers<'a> {
+    fn with<T>(&self, work: impl FnOnce(&mut Searcher<'a>) -> T) -> T {
+        // One that panicked has not been given back: what is here is whole.
+        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = spare().pop();
+        let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network, self.objective));
+        let answer = work(&mut searcher);
+        spare().push(searcher);
+        answer
+    }
+}

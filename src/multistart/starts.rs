@@ -1,0 +1,159 @@
+//! Where the runs of a search begin: at codes that other methods found, at random codes, near the best code so far, and beyond
+//! the nearest kinks of that code.
+//!
+//! Each start is a function of the seed, the observation's index and the number of the run, and of what the runs before it found.
+
+use serde::Serialize;
+
+use super::kink;
+use super::linearisation::{LEAST_DAMPING, Linearisation};
+use super::packed_network::{PackedLayer, PackedNetwork};
+use super::point::Point;
+use super::region::Region;
+use super::sensitivities::gradient_of_unit;
+use crate::network::Activation;
+use crate::random::{Domain, normal_vector};
+
+/// Where a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Start {
+    /// At the code of the layer-wise `linf` programs.
+    Linf,
+    /// At the code of layer-wise least squares.
+    LeastSquares,
+    /// At a code that the caller gave.
+    Given,
+    /// At a random code, entries N(0, 1).
+    Random,
+    /// At the best code so far, moved at random by a share of its length.
+    Near,
+    /// At the best code so far, moved so that one hidden unit switches.
+    Flip,
+}
+
+/// One step of the schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Move {
+    /// [`Start::Random`].
+    Random,
+    /// [`Start::Near`], by this share of the code's length in the mean.
+    Near(f64),
+    /// [`Start::Flip`] of the next unit, the one that costs least first.
+    Flip,
+}
+
+/// The moves, in turn.
+pub const SCHEDULE: [Move; 6] =
+    [Move::Random, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
+
+/// Starting codes of one observation come in ranges of this length.
+pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
+
+/// The random vector of a run.
+pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
+    let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
+    normal_vector(seed, Domain::Start, index, code_length)
+}
+
+/// The hidden units around a code, those whose switching costs least first, and how many were switched.
+#[derive(Debug, Clone, Default)]
+pub struct FlipOrder {
+    /// Layer and unit.
+    units: Vec<(u32, u32)>,
+    taken: usize,
+}
+
+/// Codes beyond the nearest kinks of hidden units, the cheapest first.
+///
+/// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit `u` to its kink is
+/// `−a_u M⁻¹∇a_u / (∇a_uᵀ M⁻¹ ∇a_u)` and costs `½ a_u² / (∇a_uᵀ M⁻¹ ∇a_u)`; twice that `p` takes it as far beyond.
+#[derive(Debug, Clone)]
+pub struct Flips {
+    linear: Linearisation,
+    region: Region,
+    gradient: Vec<f64>,
+    solved: Vec<f64>,
+    /// Whether `linear` is that of the point asked about.
+    is_around: bool,
+}
+
+impl Flips {
+    /// Nothing to flip yet.
+    pub fn new(network: &PackedNetwork) -> Self {
+        Flips {
+            linear: Linearisation::new(network),
+            region: Region::new(network),
+            gradient: vec![0.0; network.code_length()],
+            solved: vec![0.0; network.code_length()],
+            is_around: false,
+        }
+    }
+
+    /// Begins anew around `point`, a new best code.
+    pub fn around(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> FlipOrder {
+        let mut waiting = Vec::new();
+        if self.linearise(network, point, observation) {
+            let hidden = network.layers().len() - 1;
+            let has_kinks =
+                |layer: &PackedLayer| matches!(layer.activation, Activation::Relu | Activation::LeakyRelu(_));
+            for (layer, packed) in network.layers()[..hidden].iter().enumerate().filter(|(_, layer)| has_kinks(layer)) {
+                let received = &point.received(layer)[..packed.units];
+                let kink = kink::tolerance(kink::IN_FLIPS, received);
+                // A unit on its kink has no other side to go to: its step would lead back to the same minimum.
+                for (unit, a) in received.iter().enumerate().filter(|(_, a)| a.abs() > kink) {
+                    let reach = self.reach(network, layer, unit);
+                    if reach > 0.0 && (a * a / reach).is_finite() {
+                        waiting.push((a * a / reach, layer as u32, unit as u32));
+                    }
+                }
+            }
+        }
+        waiting.sort_by(|a, b| a.0.total_cmp(&b.0));
+        FlipOrder { units: waiting.into_iter().map(|(_, layer, unit)| (layer, unit)).collect(), taken: 0 }
+    }
+
+    /// Forgets which point it is around: the next one asked about is another.
+    pub fn leave(&mut self) {
+        self.is_around = false;
+    }
+
+    /// The next code of `order`; `None` where all were taken. `point` is that of [`Self::around`], when `order` was made.
+    pub fn next(
+        &mut self,
+        network: &PackedNetwork,
+        point: &Point,
+        observation: &[f64],
+        order: &mut FlipOrder,
+    ) -> Option<Vec<f64>> {
+        let (layer, unit) = *order.units.get(order.taken)?;
+        order.taken += 1;
+        if !self.is_around {
+            self.linearise(network, point, observation);
+        }
+        let (layer, unit) = (layer as usize, unit as usize);
+        let reach = self.reach(network, layer, unit);
+        let length = -2.0 * point.received(layer)[unit] / reach;
+        Some(point.code.iter().zip(&self.solved).map(|(z, p)| z + length * p).collect())
+    }
+
+    /// False where nothing around `point` changes the loss.
+    fn linearise(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> bool {
+        self.is_around = true;
+        self.region.take(network, point);
+        let changes = self.linear.form(network, point, &self.region, observation);
+        if changes {
+            self.linear.factor(LEAST_DAMPING * self.linear.scale());
+        }
+        changes
+    }
+
+    /// `∇a_uᵀ M⁻¹ ∇a_u`, with `M⁻¹ ∇a_u` left in `solved`.
+    fn reach(&mut self, network: &PackedNetwork, layer: usize, unit: usize) -> f64 {
+        gradient_of_unit(network, &self.linear, layer, unit, &mut self.gradient);
+        self.solved.copy_from_slice(&self.gradient);
+        self.linear.solve(&mut self.solved);
+        self.gradient.iter().zip(&self.solved).map(|(a, b)| a * b).sum()
+    }
+}

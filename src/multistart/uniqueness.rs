@@ -1,0 +1,36 @@
+//! Whether the data determine a code locally: whether every direction away from it raises the loss.
+
+use nalgebra::DMatrix;
+
+use super::local_search::LocalSearch;
+use super::sensitivities::gradient_of_unit;
+
+/// A singular value below this share of the largest counts as 0.
+const RANK_TOLERANCE: f64 = 1e-9;
+
+impl LocalSearch<'_> {
+    /// Whether the Jacobian at the point where it ended, with the gradients of the units pinned on their kinks, has rank `k`, by
+    /// singular values of its triangular factor: then the code is the only minimiser around itself.
+    pub fn is_determined(&mut self, observation: &[f64]) -> bool {
+        let k = self.network.code_length();
+        if !self.linear.form(self.network, &self.current, &self.region, observation) {
+            return false;
+        }
+        let mut rows: Vec<Vec<f64>> = self.linear.rows().map(|(row, _)| row.to_vec()).collect();
+        for (layer, unit) in self.pinned() {
+            let mut gradient = vec![0.0; k];
+            gradient_of_unit(self.network, &self.linear, layer, unit, &mut gradient);
+            rows.push(gradient);
+        }
+        if rows.len() < k {
+            return false;
+        }
+        let matrix = DMatrix::from_fn(rows.len(), k, |i, j| rows[i][j]);
+        let triangle = matrix.qr().unpack_r();
+        if triangle.iter().any(|entry| !entry.is_finite()) {
+            return false;
+        }
+        let values = triangle.singular_values();
+        values.min() > RANK_TOLERANCE * values.max()
+    }
+}

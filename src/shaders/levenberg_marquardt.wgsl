@@ -1,0 +1,345 @@
+// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up. Twin of
+// cpu/levenberg_marquardt.rs.
+//
+// One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping, stop rules), `tangent`
+// once a layer (the Jacobian's columns, as k tangents a lane), `normal` (JᵀJ and Jᵀr), `advance` (the damped step, the
+// next trial). A lane whose trial was no good keeps its matrix and takes another damping. A lane that has ended keeps its
+// code; its products go on without effect until compact.wgsl moves it out of the way.
+
+struct MarquardtParams {
+    observation_length: u32,
+    code_length: u32,
+    step_cap: u32,
+    sufficient: f32,
+    slow: f32,
+    first_damping: f32,
+    least_damping: f32,
+    most_damping: f32,
+    negligible_decrease: f32,
+    negligible_step: f32,
+}
+
+struct Damping {
+    lambda: f32,
+    growth: f32,
+    predicted: f32,
+    scale: f32,
+    is_fresh: u32,
+}
+
+struct TangentParams {
+    units: u32,
+    inputs: u32,
+    rows: u32,
+    activation: u32,
+    slope: f32,
+    code_length: u32,
+    is_first: u32,
+}
+
+const MOST_CODE_LENGTH: u32 = 64u;
+const LARGEST: f32 = 3.0e38;
+
+@group(0) @binding(0) var<uniform> levenberg_marquardt: MarquardtParams;
+@group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
+@group(0) @binding(2) var<storage, read_write> dampings: array<Damping>;
+// Of the layer that is told of; of the last one in `judge` and `normal`.
+@group(0) @binding(3) var<storage, read> outputs: array<vec4<f32>>;
+// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is none. What fills
+// the last quad up is NaN.
+@group(0) @binding(4) var<storage, read> targets: array<vec4<u32>>;
+
+@group(0) @binding(5) var<uniform> layer: TangentParams;
+// [input][unit quad].
+@group(0) @binding(6) var<storage, read> weight: array<vec4<f32>>;
+// [lane · k + direction][input quad] and [lane · k + direction][unit quad].
+@group(0) @binding(7) var<storage, read> tangents_below: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> tangents: array<vec4<f32>>;
+
+// The last layer's tangents: the Jacobian by columns.
+@group(0) @binding(9) var<storage, read> jacobian: array<vec4<f32>>;
+// The lower triangle of JᵀJ by rows, and Jᵀr as one row more.
+@group(0) @binding(10) var<storage, read_write> normals: array<f32>;
+
+// What is tried, and what was last found good.
+@group(0) @binding(11) var<storage, read_write> trials: array<f32>;
+@group(0) @binding(12) var<storage, read_write> codes: array<f32>;
+
+fn observed(bits: vec4<u32>) -> vec4<bool> {
+    return (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
+}
+
+// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) on the trial that the outputs are of. One workgroup a lane.
+@compute @workgroup_size(WORKGROUP)
+fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = workgroup.x;
+    let length = quads(levenberg_marquardt.observation_length);
+    var squares = vec4<f32>();
+    for (var quad = local; quad < length; quad += WORKGROUP) {
+        let at = lane * length + quad;
+        let bits = targets[at];
+        let difference = select(vec4<f32>(), outputs[at] - bitcast<vec4<f32>>(bits), observed(bits));
+        squares += difference * difference;
+    }
+    let loss = 0.5 * workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
+    if local != 0u {
+        return;
+    }
+    var state = lanes[lane];
+    var damping = dampings[lane];
+    damping.is_fresh = 0u;
+    if state.status == LANE_RUNNING {
+        let is_first = state.anchor < 0.0;
+        let gain = state.anchor - loss;
+        if is_finite(loss) && (is_first || gain > levenberg_marquardt.sufficient * damping.predicted) {
+            damping.is_fresh = 1u;
+            damping.growth = 2.0;
+            state.unchanged = select(0u, state.unchanged + 1u, !is_first && gain <= levenberg_marquardt.slow * state.anchor);
+            if !is_first {
+                let excess = 2.0 * min(gain / damping.predicted, 1.0) - 1.0;
+                damping.lambda *= max(0.1, 1.0 - excess * excess * excess);
+            }
+            state.anchor = loss;
+            if loss <= state.rounding || state.unchanged >= 2u {
+                state.status = LANE_RESTED;
+            }
+        } else if is_first {
+            state.status = LANE_DIVERGED;
+        } else {
+            let first = levenberg_marquardt.first_damping * damping.scale;
+            damping.lambda = select(damping.lambda * damping.growth, first, damping.lambda < first);
+            damping.growth *= 2.0;
+            if damping.lambda > levenberg_marquardt.most_damping * damping.scale {
+                state.status = LANE_RESTED;
+            }
+        }
+        if state.status == LANE_RUNNING && state.iterations >= levenberg_marquardt.step_cap {
+            state.status = LANE_CAPPED;
+        }
+    }
+    lanes[lane] = state;
+    dampings[lane] = damping;
+}
+
+fn left(row: u32, quad: u32) -> vec4<f32> {
+    if layer.is_first == 1u {
+        // The code's own tangents are the unit vectors.
+        let direction = vec4<u32>(row % layer.code_length);
+        let entry = 4u * quad;
+        return select(vec4<f32>(), vec4<f32>(1.0), direction == vec4<u32>(entry, entry + 1u, entry + 2u, entry + 3u));
+    }
+    return tangents_below[row * quads(layer.inputs) + quad];
+}
+
+fn right(input: u32, quad: u32) -> vec4<f32> {
+    return weight[input * quads(layer.units) + quad];
+}
+
+fn finish(row: u32, quad: u32, sum: vec4<f32>) {
+    let length = quads(layer.units);
+    let output = outputs[row / layer.code_length * length + quad];
+    let tangent = sum * derivative(layer.activation, layer.slope, output);
+    tangents[row * length + quad] = without_padding(tangent, quad, layer.units);
+}
+
+// tangents = (W tangents_below) ⊙ σ', k of them a lane.
+@compute @workgroup_size(TILE_X, TILE_Y)
+fn tangent(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    product(tile.xy, local.xy, layer.rows, layer.inputs, layer.units);
+}
+
+// Where entry (i, j), j ≤ i, of a lower triangle stands that is packed by rows.
+fn packed(i: u32, j: u32) -> u32 {
+    return i * (i + 1u) / 2u + j;
+}
+
+// The entry that stands `ahead` behind this one.
+fn walked(start: vec2<u32>, ahead: u32) -> vec2<u32> {
+    var at = vec2<u32>(start.x, start.y + ahead);
+    while at.y > at.x {
+        at.y -= at.x + 1u;
+        at.x += 1u;
+    }
+    return at;
+}
+
+// A lower triangle of k rows and a row of k more.
+const MOST_ENTRIES: u32 = MOST_CODE_LENGTH * (MOST_CODE_LENGTH + 3u) / 2u;
+const SLICE_QUADS: u32 = 4u;
+// A quad longer than the slice, so that invocations side by side do not meet in one memory bank.
+const SLICE_STRIDE: u32 = 5u;
+
+var<workgroup> is_wanted: u32;
+// Some quads of the Jacobian's columns, and of the residual.
+var<workgroup> slice: array<vec4<f32>, (MOST_CODE_LENGTH + 1u) * SLICE_STRIDE>;
+// `normal`'s sums, and the triangle that `advance` factors.
+var<workgroup> triangle: array<f32, MOST_ENTRIES>;
+var<workgroup> solution: array<f32, MOST_CODE_LENGTH>;
+
+// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup a lane; each invocation has
+// entries of its own.
+@compute @workgroup_size(WORKGROUP)
+fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = workgroup.x;
+    if local == 0u {
+        is_wanted = dampings[lane].is_fresh;
+    }
+    if workgroupUniformLoad(&is_wanted) == 0u {
+        return;
+    }
+    let k = levenberg_marquardt.code_length;
+    let entries = packed(k, k);
+    let length = quads(levenberg_marquardt.observation_length);
+    for (var entry = local; entry < entries; entry += WORKGROUP) {
+        triangle[entry] = 0.0;
+    }
+    for (var first = 0u; first < length; first += SLICE_QUADS) {
+        workgroupBarrier();
+        for (var i = local; i < (k + 1u) * SLICE_QUADS; i += WORKGROUP) {
+            let row = i / SLICE_QUADS;
+            let quad = first + i % SLICE_QUADS;
+            var value = vec4<f32>();
+            if quad < length {
+                let at = lane * length + quad;
+                let bits = targets[at];
+                if row < k {
+                    value = jacobian[(lane * k + row) * length + quad];
+                } else {
+                    value = outputs[at] - bitcast<vec4<f32>>(bits);
+                }
+                value = select(vec4<f32>(), value, observed(bits));
+            }
+            slice[row * SLICE_STRIDE + i % SLICE_QUADS] = value;
+        }
+        workgroupBarrier();
+        var at = walked(vec2<u32>(), local);
+        for (var entry = local; entry < entries; entry += WORKGROUP) {
+            var sum = vec4<f32>();
+            for (var quad = 0u; quad < SLICE_QUADS; quad++) {
+                sum = fma(slice[at.x * SLICE_STRIDE + quad], slice[at.y * SLICE_STRIDE + quad], sum);
+            }
+            triangle[entry] += (sum.x + sum.y) + (sum.z + sum.w);
+            at = walked(at, WORKGROUP);
+        }
+    }
+    for (var entry = local; entry < entries; entry += WORKGROUP) {
+        normals[lane * entries + entry] = triangle[entry];
+    }
+}
+
+// Factors the triangle in place, [LLᵀ], and takes the row below along: it becomes L⁻¹ of what it was. False where it is
+// not positive definite.
+fn factor(k: u32, local: u32) -> bool {
+    var is_definite = true;
+    for (var column = 0u; column < k; column++) {
+        workgroupBarrier();
+        var pivot = triangle[packed(column, column)];
+        if !(pivot > 0.0 && is_finite(pivot)) {
+            is_definite = false;
+            pivot = 1.0;
+        }
+        let root = sqrt(pivot);
+        workgroupBarrier();
+        for (var row = column + local; row <= k; row += WORKGROUP) {
+            let at = packed(row, column);
+            triangle[at] = select(triangle[at] / root, root, row == column);
+        }
+        workgroupBarrier();
+        // What is left: the triangle from column + 1 on, without its last entry.
+        let left_over = packed(k - column - 1u, k - column - 1u);
+        var at = walked(vec2<u32>(), local);
+        for (var entry = local; entry < left_over; entry += WORKGROUP) {
+            let row = column + 1u + at.x;
+            let beside = column + 1u + at.y;
+            triangle[packed(row, beside)] -= triangle[packed(row, column)] * triangle[packed(beside, column)];
+            at = walked(at, WORKGROUP);
+        }
+    }
+    workgroupBarrier();
+    return is_definite;
+}
+
+// solution = −L⁻ᵀ of the row below the triangle.
+fn solve_backward(k: u32, local: u32) {
+    for (var entry = local; entry < k; entry += WORKGROUP) {
+        solution[entry] = -triangle[packed(k, entry)];
+    }
+    for (var done = 0u; done < k; done++) {
+        let row = k - 1u - done;
+        workgroupBarrier();
+        let value = solution[row] / triangle[packed(row, row)];
+        workgroupBarrier();
+        for (var entry = local; entry <= row; entry += WORKGROUP) {
+            solution[entry] = select(solution[entry] - triangle[packed(row, entry)] * value, value, entry == row);
+        }
+    }
+    workgroupBarrier();
+}
+
+// Keeps a trial that was accepted, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup a lane.
+@compute @workgroup_size(WORKGROUP)
+fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = workgroup.x;
+    let k = levenberg_marquardt.code_length;
+    let entries = packed(k, k);
+    let first = 4u * lane * quads(k);
+    // Read by all before the barriers that part it from the first invocation's writing below.
+    let damping = dampings[lane];
+    if local == 0u {
+        is_wanted = u32(lanes[lane].status == LANE_RUNNING);
+    }
+    var code_squares = 0.0;
+    var diagonal = 0.0;
+    for (var entry = local; entry < k; entry += WORKGROUP) {
+        let at = first + entry;
+        if damping.is_fresh == 1u {
+            codes[at] = trials[at];
+        }
+        let code = codes[at];
+        code_squares += code * code;
+        diagonal += normals[lane * entries + packed(entry, entry)];
+    }
+    if workgroupUniformLoad(&is_wanted) == 0u {
+        return;
+    }
+    let scale = workgroup_sum(diagonal, local) / f32(k);
+    let wanted = select(damping.lambda, levenberg_marquardt.first_damping * scale, damping.lambda == 0.0);
+    let lambda = max(wanted, levenberg_marquardt.least_damping * scale);
+    var at = walked(vec2<u32>(), local);
+    for (var entry = local; entry < entries; entry += WORKGROUP) {
+        triangle[entry] = normals[lane * entries + entry] + select(0.0, lambda, at.x == at.y);
+        at = walked(at, WORKGROUP);
+    }
+    let is_definite = factor(k, local);
+    solve_backward(k, local);
+
+    var falls_by = 0.0;
+    var step_squares = 0.0;
+    for (var entry = local; entry < k; entry += WORKGROUP) {
+        let p = solution[entry];
+        falls_by += 0.5 * p * (lambda * p - normals[lane * entries + packed(k, entry)]);
+        step_squares += p * p;
+        trials[first + entry] = codes[first + entry] + select(0.0, p, is_definite);
+    }
+    workgroupBarrier();
+    let predicted = workgroup_sum(falls_by, local);
+    workgroupBarrier();
+    let step_length = sqrt(workgroup_sum(step_squares, local));
+    workgroupBarrier();
+    let code_length = sqrt(workgroup_sum(code_squares, local));
+    if local != 0u {
+        return;
+    }
+    // What f32 does not see as positive definite wants more damping: no gain will be enough.
+    dampings[lane].predicted = select(LARGEST, predicted, is_definite);
+    dampings[lane].lambda = lambda;
+    dampings[lane].scale = scale;
+    let is_lost = !is_finite(scale) || (is_definite && !is_finite(predicted));
+    let has_nothing_left = predicted <= levenberg_marquardt.negligible_decrease * lanes[lane].anchor
+        || step_length <= levenberg_marquardt.negligible_step * code_length;
+    if is_lost || scale <= 0.0 || (is_definite && has_nothing_left) {
+        lanes[lane].status = LANE_RESTED;
+    } else {
+        lanes[lane].iterations += 1u;
+    }
+}

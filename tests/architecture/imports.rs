@@ -1,0 +1,141 @@
+//! Which file imports from which: paths are followed through `super`, `self`, inline modules and re-exports to the file that
+//! defines what they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Import, Path, Source};
+
+/// A crate's root file and the modules below it.
+type Module = Vec<String>;
+
+/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps `src/main.rs` among them.
+pub struct Tree {
+    files: BTreeMap<String, Source>,
+    /// The file of every module, inline ones too, and the inline modules within that file.
+    modules: BTreeMap<Module, (String, Vec<String>)>,
+}
+
+impl Tree {
+    /// Reads the texts of files and finds their modules from the roots; a file that no root declares is none.
+    pub fn new(texts: &BTreeMap<String, String>) -> Self {
+        let mut tree = Tree { files: BTreeMap::new(), modules: BTreeMap::new() };
+        for root in ["lib", "main"] {
+            tree.add(texts, vec![root.to_owned()], format!("src/{root}.rs"));
+        }
+        tree
+    }
+
+    fn add(&mut self, texts: &BTreeMap<String, String>, module: Module, file: String) {
+        let Some(text) = texts.get(&file) else { return };
+        let source = Source::read(text);
+        let within = |inside: &[String]| module.iter().chain(inside).cloned().collect::<Module>();
+        self.modules.insert(module.clone(), (file.clone(), Vec::new()));
+        for inside in &source.inline {
+            self.modules.insert(within(inside), (file.clone(), inside.clone()));
+        }
+        let below: Vec<Module> = source.modules.iter().map(|inside| within(inside)).collect();
+        self.files.insert(file, source);
+        for module in below {
+            let path = format!("src/{}", module[1..].join("/"));
+            let file =
+                [format!("{path}.rs"), format!("{path}/mod.rs")].into_iter().find(|file| texts.contains_key(file));
+            if let Some(file) = file {
+                self.add(texts, module, file);
+            }
+        }
+    }
+
+    /// The files.
+    pub fn files(&self) -> impl Iterator<Item = &String> {
+        self.files.keys()
+    }
+
+    /// The module of a file.
+    pub fn module_of(&self, file: &str) -> &[String] {
+        let own = |(of, inside): &(String, Vec<String>)| of == file && inside.is_empty();
+        self.modules.iter().find(|(_, place)| own(place)).map_or(&[], |(module, _)| module)
+    }
+
+    /// For each file, those that it imports from, with a path that says so.
+    pub fn imports(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        self.files.keys().map(|file| (file.clone(), self.imports_of(file))).collect()
+    }
+
+    fn imports_of(&self, file: &str) -> BTreeMap<String, String> {
+        let source = &self.files[file];
+        let named: BTreeSet<&String> = source.names.iter().collect();
+        // A name that is only passed on makes nobody depend on it.
+        let is_used = |import: &&Import| !import.is_public || import.alias == "*" || named.contains(&import.alias);
+        let paths = source.imports.iter().filter(is_used).map(|import| &import.path).chain(&source.paths);
+        let mut found = BTreeMap::new();
+        for path in paths {
+            if let Some(from) = self.defines(file, path, 0).filter(|from| from != file) {
+                found.entry(from).or_insert_with(|| path.segments.join("::"));
+            }
+        }
+        found
+    }
+
+    /// The file that defines what a path of `file` names; `None` for another crate's, and for local names.
+    fn defines(&self, file: &str, path: &Path, depth: usize) -> Option<String> {
+        let here: Module = self.module_of(file).iter().chain(&path.inside).cloned().collect();
+        let (first, rest) = path.segments.split_first()?;
+        let (mut at, mut rest) = match first.as_str() {
+            "crate" => (here[..1].to_vec(), rest),
+            "unrelu" => (vec!["lib".to_owned()], rest),
+            "self" => (here, rest),
+            "super" => (here[..here.len() - 1].to_vec(), rest),
+            name => {
+                // A child of this module or, through a glob, of the file's.
+                let around = (self.module_of(file).len()..=here.len()).rev().map(|length| here[..length].to_vec());
+                let is_child = |module: &Module| self.modules.contains_key(&joined(module, name));
+                (around.into_iter().find(is_child)?, &path.segments[..])
+            }
+        };
+        while let Some(("super", after)) = rest.split_first().map(|(first, after)| (first.as_str(), after)) {
+            at.pop();
+            rest = after;
+        }
+        self.follow(at, rest, depth)
+    }
+
+    fn follow(&self, mut at: Module, mut rest: &[String], depth: usize) -> Option<String> {
+        while let Some((name, after)) = rest.split_first() {
+            let next = joined(&at, name);
+            if !self.modules.contains_key(&next) {
+                break;
+            }
+            (at, rest) = (next, after);
+        }
+        let (file, inside) = self.modules.get(&at)?;
+        let Some((name, after)) = rest.split_first() else { return Some(file.clone()) };
+        let source = &self.files[file];
+        let defined = source.items.iter().any(|item| item.split_last() == Some((name, inside)));
+        // Sixteen re-exports of re-exports are a circle of them.
+        if defined || depth > 16 {
+            return Some(file.clone());
+        }
+        let of_here = || source.imports.iter().filter(|import| import.path.inside == *inside);
+        if let Some(import) = of_here().find(|import| import.alias == *name) {
+            let mut path = import.path.clone();
+            path.segments.extend(after.iter().cloned());
+            return self.defines(file, &path, depth + 1);
+        }
+        for import in of_here().filter(|import| import.alias == "*") {
+            let mut path = import.path.clone();
+            path.segments.extend(rest.iter().cloned());
+            if let Some(found) = self.defines(file, &path, depth + 1).filter(|found| self.has(found, name)) {
+                return Some(found);
+            }
+        }
+        Some(file.clone())
+    }
+
+    fn has(&self, file: &str, name: &String) -> bool {
+        self.files[file].items.iter().any(|item| item.last() == Some(name))
+    }
+}
+
+fn joined(module: &Module, name: &str) -> Module {
+    module.iter().cloned().chain([name.to_owned()]).collect()
+}

@@ -1,0 +1,315 @@
+//! Local minima of `‖G(z) − x‖₁` and `‖G(z) − x‖_∞`, and the search for the lowest: against all linear regions of tiny networks,
+//! against nearby codes, against codes that are known.
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+use unrelu::batch::{Inverter, Options};
+use unrelu::formats::network_file::{NetworkOptions, load_network};
+use unrelu::multistart::absolute::AbsoluteSearch;
+use unrelu::multistart::starts::Start;
+use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_batch};
+use unrelu::network::{Activation, Network};
+use unrelu::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+
+use crate::oracle::least_misfit;
+use crate::support::{code, generate, layer, network, perturbed, relative_error};
+
+const RELU: Activation = Activation::Relu;
+const LEAKY: Activation = Activation::LeakyRelu(0.2);
+const ABSOLUTE: [Objective; 2] = [Objective::L1, Objective::Linf];
+
+/// `F`, written out once more.
+fn misfit(network: &Network, x: &[f64], z: &[f64], objective: Objective) -> f64 {
+    let made = generate(network, z);
+    let errors = made.iter().zip(x).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
+    if objective == Objective::L1 { errors.sum() } else { errors.fold(0.0, f64::max) }
+}
+
+fn search(
+    network: &Network,
+    observations: &DMatrix<f64>,
+    given: &[&DMatrix<f64>],
+    objective: Objective,
+) -> Vec<BestAnswer> {
+    let options = BestOptions { objective, ..BestOptions::default() };
+    let given: Vec<_> = given.iter().map(|codes| (Start::Given, *codes)).collect();
+    best_batch(&PackedNetwork::new(network.clone()), observations, 0, &given, &options)
+}
+
+fn search_one(network: &Network, x: &[f64], objective: Objective) -> BestAnswer {
+    search(network, &DMatrix::from_column_slice(x.len(), 1, x), &[], objective).remove(0)
+}
+
+/// Some entries replaced by uniform numbers up to the largest.
+fn spoil(x: &mut [f64], share: f64, seed: u64) {
+    let numbers = uniform_vector(seed, Domain::Noise, 77, 2 * x.len());
+    let largest = x.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    for (entry, x) in x.iter_mut().enumerate() {
+        if numbers[2 * entry] < share {
+            *x = largest * numbers[2 * entry + 1];
+        }
+    }
+}
+
+fn trained() -> Network {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mnist_relu_20_60_784.safetensors");
+    load_network(&path, &NetworkOptions::default()).unwrap()
+}
+
+#[test]
+fn the_lowest_of_all_regions_is_found() {
+    let (mut met, mut tried) = (0, 0);
+    for seed in 0..36 {
+        let sizes: &[usize] = [&[2, 4, 5][..], &[1, 4, 5], &[2, 3, 2, 4]][seed as usize % 3];
+        let hidden = [RELU, LEAKY][seed as usize % 2];
+        let output = [RELU, LEAKY, Activation::Identity][seed as usize / 3 % 3];
+        let network = network(sizes, hidden, output, seed);
+        let mut x = generate(&network, &code(&network, seed));
+        Noise::Gaussian([0.02, 0.3][seed as usize / 2 % 2]).apply(seed, 0, &mut x);
+        if seed % 5 == 4 {
+            x[1] = f64::NAN;
+        }
+        for objective in ABSOLUTE {
+            let least = least_misfit(&network, &x, objective);
+            let answer = search_one(&network, &x, objective);
+            let found = misfit(&network, &x, &answer.code, objective);
+            assert!((answer.loss - found).abs() <= 1e-12, "seed {seed}, {objective}: {answer:?} and {found}");
+            assert!(found >= least - 1e-7, "seed {seed}, {objective}: {found} below the oracle's {least}");
+            tried += 1;
+            if found <= least + 1e-7 {
+                met += 1;
+            } else {
+                println!("seed {seed}, {objective}: {found} instead of {least}, {answer:?}");
+            }
+        }
+    }
+    println!("{met} of {tried}");
+    assert!(met >= 66, "the global minimum was found for {met} of {tried}");
+}
+
+/// From a code near the truth; what is said to be a local minimum is compared with codes around it.
+#[test]
+fn the_misfit_never_rises_and_what_is_proven_is_a_minimum() {
+    let (mut proven, mut tried, mut fell) = (0, 0, 0);
+    for seed in 0..120 {
+        let sizes: &[usize] = [&[3, 12][..], &[5, 15, 40], &[4, 8, 16, 32], &[6, 20, 60]][seed as usize % 4];
+        let hidden = [RELU, LEAKY][seed as usize / 4 % 2];
+        let output = [RELU, LEAKY, Activation::Identity][seed as usize % 3];
+        let network = network(sizes, hidden, output, seed);
+        let packed = PackedNetwork::new(network.clone());
+        let truth = code(&network, seed);
+        let mut x = generate(&network, &truth);
+        Noise::Gaussian(0.05).apply(seed, 0, &mut x);
+        if seed % 3 == 1 {
+            spoil(&mut x, 0.1, seed);
+        }
+        if seed % 5 == 2 {
+            x.iter_mut().step_by(4).for_each(|x| *x = f64::NAN);
+        }
+        let start = perturbed(&truth, [0.02, 0.5][seed as usize % 2], seed);
+        for objective in ABSOLUTE {
+            let before = misfit(&network, &x, &start, objective);
+            let mut search = AbsoluteSearch::new(&packed, objective);
+            let descent = search.descend(&x, &start, 300);
+            let z = search.point().code.clone();
+            let here = misfit(&network, &x, &z, objective);
+            assert!((search.misfit() - here).abs() <= 1e-12 * before, "seed {seed}, {objective}");
+            assert!(here <= before, "seed {seed}, {objective}: {here} above {before}");
+            tried += 1;
+            fell += usize::from(here < before);
+            if !descent.stationary {
+                println!("seed {seed}, {objective}: not proven, {descent:?}");
+                continue;
+            }
+            proven += 1;
+            for direction in 0..200 {
+                let d = normal_vector(seed, Domain::Noise, 1000 + direction, z.len());
+                for length in [1e-5, 1e-7] {
+                    let moved: Vec<f64> = z.iter().zip(&d).map(|(z, d)| z + length * d).collect();
+                    let there = misfit(&network, &x, &moved, objective);
+                    assert!(
+                        there >= here * (1.0 - 1e-12),
+                        "seed {seed}, {objective}, direction {direction}, {length:e}: {there:e} below {here:e}"
+                    );
+                }
+            }
+        }
+    }
+    println!("{proven} of {tried} proven, {fell} fell");
+    assert!(proven >= 228 && fell >= 230, "{proven} of {tried} proven, {fell} fell");
+}
+
+/// A check that the one above can fail: the start of a descent is no minimum, and nearby codes show it.
+#[test]
+fn codes_around_a_code_that_is_no_minimum_are_lower() {
+    let network = network(&[5, 15, 40], RELU, LEAKY, 3);
+    let truth = code(&network, 3);
+    let x = generate(&network, &truth);
+    let z = perturbed(&truth, 0.1, 3);
+    for objective in ABSOLUTE {
+        let here = misfit(&network, &x, &z, objective);
+        let lower = (0..200).filter(|direction| {
+            let d = normal_vector(3, Domain::Noise, 1000 + direction, 5);
+            let moved: Vec<f64> = z.iter().zip(&d).map(|(z, d)| z + 1e-5 * d).collect();
+            misfit(&network, &x, &moved, objective) < here * (1.0 - 1e-12)
+        });
+        assert!(lower.count() >= 20);
+    }
+}
+
+/// One unit, one entry: `F(z) = |σ(z) − 1| + |σ(−z) − 0.25|`, whose minima are 0.25 at 1 and 1 at −0.25.
+#[test]
+fn a_minimum_of_one_dimension_is_the_one_of_its_side() {
+    let only = layer(2, 1, &[1.0, -1.0], &[0.0, 0.0], RELU);
+    let network = Network::new(vec![only], "a tiny network").unwrap();
+    let packed = PackedNetwork::new(network);
+    let mut search = AbsoluteSearch::new(&packed, Objective::L1);
+    for (start, minimum, misfit) in [(3.0, 1.0, 0.25), (0.1, 1.0, 0.25), (-0.1, -0.25, 1.0), (-4.0, -0.25, 1.0)] {
+        let descent = search.descend(&[1.0, 0.25], &[start], 50);
+        assert!(descent.stationary);
+        assert!((search.point().code[0] - minimum).abs() <= 1e-14 && (search.misfit() - misfit).abs() <= 1e-14);
+        assert!(search.is_determined());
+    }
+}
+
+fn recovers_from_gross_errors(network: &Network, count: u64) {
+    let n = network.observation_length();
+    let mut observations = DMatrix::zeros(n, count as usize);
+    for (index, mut column) in observations.column_iter_mut().enumerate() {
+        let mut x = generate(network, &code(network, index as u64));
+        spoil(&mut x, 0.05, index as u64);
+        column.copy_from_slice(&x);
+    }
+    let (absolute, squares) =
+        (search(network, &observations, &[], Objective::L1), search(network, &observations, &[], Objective::L2));
+    for (index, (absolute, squares)) in absolute.iter().zip(&squares).enumerate() {
+        let truth = code(network, index as u64);
+        let (error, of_squares) = (relative_error(&absolute.code, &truth), relative_error(&squares.code, &truth));
+        assert!(error <= 1e-9, "observation {index}: {error:e}, {absolute:?}");
+        assert!(of_squares >= 1e-3, "observation {index}: squares are not misled, {of_squares:e}");
+        assert!(absolute.stationary && absolute.determined, "observation {index}: {absolute:?}");
+    }
+}
+
+#[test]
+fn gross_errors_do_not_matter_to_l1() {
+    recovers_from_gross_errors(&trained(), 8);
+    recovers_from_gross_errors(&random_network(&[20, 100, 500], RELU, 1).unwrap(), 4);
+    recovers_from_gross_errors(&network(&[8, 30, 120], LEAKY, LEAKY, 5), 8);
+}
+
+#[test]
+fn linf_is_below_the_others_on_uniform_noise() {
+    let network = trained();
+    let packed = PackedNetwork::new(network.clone());
+    let count = 8;
+    let mut observations = DMatrix::zeros(784, count);
+    for (index, mut column) in observations.column_iter_mut().enumerate() {
+        let mut x = generate(&network, &code(&network, index as u64));
+        Noise::Uniform(0.01).apply(3, index as u64, &mut x);
+        column.copy_from_slice(&x);
+    }
+    let layerwise = Inverter::new(network.clone(), Options::default()).unwrap().invert(&observations).unwrap().codes;
+    let mut refined = layerwise.clone();
+    refine_batch(&packed, &observations, &mut refined, &RefineOptions::default());
+    let linf = search(&network, &observations, &[&layerwise], Objective::Linf);
+    let squares = search(&network, &observations, &[&layerwise], Objective::L2);
+    for index in 0..count {
+        let x = observations.column(index).as_slice().to_vec();
+        let of = |z: &[f64]| misfit(&network, &x, z, Objective::Linf);
+        let lowest = linf[index].loss;
+        assert!((lowest - of(&linf[index].code)).abs() <= 1e-12);
+        assert!(lowest <= of(&squares[index].code), "observation {index}");
+        assert!(lowest <= of(refined.column(index).as_slice()), "observation {index}");
+        assert!(lowest <= of(layerwise.column(index).as_slice()), "observation {index}");
+        assert!(lowest <= 0.01 + 1e-12, "observation {index}: the truth is no farther");
+        assert!(linf[index].stationary);
+    }
+}
+
+#[test]
+fn unobserved_entries_do_not_count() {
+    let network = network(&[5, 20, 80], RELU, RELU, 21);
+    for seed in 0..6 {
+        let truth = code(&network, seed);
+        let mut x = generate(&network, &truth);
+        spoil(&mut x, 0.05, seed);
+        x.iter_mut().step_by(3).for_each(|x| *x = f64::NAN);
+        let answer = search_one(&network, &x, Objective::L1);
+        assert!(relative_error(&answer.code, &truth) <= 1e-9, "seed {seed}: {answer:?}");
+    }
+    let nothing = search_one(&network, &[f64::NAN; 80], Objective::L1);
+    assert!(nothing.code.iter().all(|z| z.is_nan()) && nothing.runs == 0);
+}
+
+#[test]
+fn what_can_be_met_is_reproduced() {
+    let network = random_network(&[10, 40, 120], RELU, 2).unwrap();
+    for objective in ABSOLUTE {
+        for seed in 0..4 {
+            let truth = code(&network, seed);
+            let answer = search_one(&network, &generate(&network, &truth), objective);
+            assert!(answer.reproduced && answer.converged && answer.determined, "{answer:?}");
+            assert!(relative_error(&answer.code, &truth) <= 1e-11);
+        }
+    }
+}
+
+#[test]
+fn flat_places_are_minima_and_absurd_codes_are_left() {
+    // Without biases everything is off at 0.
+    let unbiased = random_network(&[3, 8, 12], RELU, 5).unwrap();
+    let zero = Network::new(vec![layer(2, 2, &[0.0; 4], &[0.0; 2], RELU)], "the zero network").unwrap();
+    let x = generate(&unbiased, &code(&unbiased, 1));
+    for objective in ABSOLUTE {
+        let packed = PackedNetwork::new(zero.clone());
+        let mut search = AbsoluteSearch::new(&packed, objective);
+        assert!(search.descend(&[1.0, 2.0], &[0.5, -3.0], 20).stationary);
+        assert_eq!(search.point().code, [0.5, -3.0]);
+        let packed = PackedNetwork::new(unbiased.clone());
+        let mut search = AbsoluteSearch::new(&packed, objective);
+        for start in [[0.0; 3], [1e200; 3], [f64::NAN; 3], [f64::INFINITY, 0.0, 1.0]] {
+            let before = misfit(&unbiased, &x, &start, objective);
+            search.descend(&x, &start, 50);
+            let after = search.misfit();
+            let finite = start.iter().all(|z| z.is_finite());
+            assert!(after <= before || !finite, "{objective} from {start:?}: {after} above {before}");
+        }
+    }
+}
+
+#[test]
+fn neighbours_do_not_matter() {
+    let network = network(&[4, 12, 30], LEAKY, RELU, 11);
+    let mut observations = DMatrix::zeros(30, 7);
+    for (index, mut column) in observations.column_iter_mut().enumerate() {
+        let mut x = generate(&network, &code(&network, index as u64));
+        Noise::Uniform(0.05).apply(1, index as u64, &mut x);
+        column.copy_from_slice(&x);
+    }
+    observations.column_mut(2).fill(f64::INFINITY);
+    let packed = PackedNetwork::new(network.clone());
+    for objective in ABSOLUTE {
+        let options = BestOptions { objective, ..BestOptions::default() };
+        let together = best_batch(&packed, &observations, 5, &[], &options);
+        for (index, answer) in together.iter().enumerate() {
+            let alone = observations.columns(index, 1).into_owned();
+            let alone = best_batch(&packed, &alone, 5 + index as u64, &[], &options).remove(0);
+            let same = alone.code.iter().zip(&answer.code).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same && alone.runs == answer.runs, "{objective}, observation {index}");
+        }
+    }
+}
+
+#[test]
+fn bent_outputs_are_refused() {
+    for output in [Activation::Sigmoid, Activation::Tanh] {
+        let network = network(&[3, 8, 12], RELU, output, 5);
+        for objective in ABSOLUTE {
+            let refused = BestOptions { objective, ..BestOptions::default() }.validate(&network).unwrap_err();
+            assert!(refused.is_usage() && refused.to_string().contains("piecewise linear"), "{refused}");
+        }
+        assert!(BestOptions::default().validate(&network).is_ok());
+    }
+}
