@@ -40,7 +40,7 @@
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`],
+//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`], [`batch`], [`journal`], [`generate`] and [`inspection`], [`best`], [`lp`], `linalg`,
 //! [`device`], [`cpu`] and `gpu`, `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`],
 //! [`observation`], [`network`], [`statistics`], [`named`], [`error`].
 //!
@@ -70,6 +70,7 @@ pub mod inspection;
 pub mod journal;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
+mod linalg;
 pub mod lp;
 pub mod marquardt;
 pub mod named;

@@ -38,11 +38,11 @@ use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::region::Region;
+use crate::linalg::lanes::numbers;
 use crate::lp::basis::{Basis, Known};
 use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_knowing};
 use crate::lp::solver::interior_point::InteriorPoint;
-use crate::lp::solver::interior_point::lanes::numbers;
 
 /// `F` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;

@@ -25,8 +25,8 @@ use nalgebra::{DMatrix, DVector};
 
 use super::basis::Basis;
 use super::solver::Path;
-use super::solver::interior_point::lanes::{multiply_add, vectorised};
-use super::solver::interior_point::packed::PackedWeights;
+use crate::linalg::lanes::{multiply_add, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
 
 /// What all problems of a layer share.
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! The iteration: predictor, corrector, step, until the products are negligible. One observation at a time: the work of one
 //! reads only the shared weights and its own state, so no answer can depend on its neighbours.
 
-use super::lanes::{numbers, numbers_mut, vectorised};
-use super::packed::PackedWeights;
-use super::rows::Kind;
 use super::stages::Stage;
 use super::state::State;
+use crate::linalg::lanes::{numbers, numbers_mut, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::Basis;
 use crate::lp::problem::Outcome;
+use crate::lp::solver::scaled_rows::Kind;
 
 /// Columns from which single precision pays.
 pub const SINGLE_FROM: usize = 32;
@@ -100,8 +100,8 @@ impl State {
                 kept = false;
             }
             self.residuals();
-            self.normal.single = weights.columns >= SINGLE_FROM && limits.single_above < relative;
-            self.predict(weights, nonnegative);
+            let single = weights.columns >= SINGLE_FROM && limits.single_above < relative;
+            self.predict(weights, nonnegative, single);
             let quality = self.quality(weights, nonnegative);
             let worst = quality.worst();
             if !worst.is_finite() || !self.point.is_finite() {

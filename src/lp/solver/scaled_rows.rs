@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::packed::PackedWeights;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
 /// Which of the three objectives.

@@ -3,7 +3,10 @@
 
 pub mod clarabel_reference;
 pub mod interior_point;
+mod reproduction;
+mod scaled_rows;
 mod simplex;
+mod tolerances;
 
 use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Problem, Solution};

@@ -12,10 +12,10 @@ mod piecewise;
 mod primal;
 mod tableau;
 
-use super::interior_point::lanes::numbers;
-use super::interior_point::packed::PackedWeights;
-use super::interior_point::rows::Kind;
-use super::interior_point::{ENORMOUS, POSITIVE, VIOLATED};
+use super::scaled_rows::Kind;
+use super::tolerances::ENORMOUS;
+use crate::linalg::lanes::numbers;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::Known;
 use crate::lp::problem::{LayerSystem, Outcome, Problem, Solution};
 use crate::lp::solver::Path;

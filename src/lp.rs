@@ -12,7 +12,6 @@ pub mod face;
 pub mod formulation;
 pub mod layer;
 pub mod problem;
-pub mod row_space;
 pub mod solver;
 
 use nalgebra::DMatrix;

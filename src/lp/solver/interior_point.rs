@@ -5,38 +5,28 @@
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
-mod aim;
-pub(crate) mod cholesky;
+mod complementarity;
+mod constraint_reduction;
 mod crossover;
-pub(crate) mod full_rank;
-mod gram;
-mod gram_single;
 mod iteration;
-pub(crate) mod lanes;
-mod lu;
 mod newton;
-pub mod packed;
-pub(crate) mod products;
-mod reproduction;
-mod retire;
-pub(crate) mod rows;
 pub mod stage_benches;
 pub mod stages;
 mod start;
 pub(crate) mod state;
-pub(crate) mod tile;
 mod vertex;
 
 use rayon::prelude::*;
 
 use super::clarabel_reference::solve_single;
 use super::simplex::Simplex;
+use super::tolerances::ENORMOUS;
 use super::{Path, Solver};
+use crate::linalg::lanes::numbers;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::{Basis, Known};
 use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
-use lanes::numbers;
-use packed::PackedWeights;
 use stages::{STAGES, Stage};
 use state::State;
 
@@ -105,13 +95,6 @@ pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f6
     state.fit(system.packed(), &[]);
     numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
 }
-
-/// Multipliers are called strictly positive from here (they sum to about 1, or are at most 1 each).
-pub(crate) const POSITIVE: f64 = 1e-9;
-/// How far a row may be violated, in units of the largest bound.
-pub(crate) const VIOLATED: f64 = 1e-11;
-/// No answer has a `z` this large, where the largest bound and the largest weight are 1.
-pub(crate) const ENORMOUS: f64 = 1e7;
 
 /// How often violated units are taken back before all are.
 const READMISSIONS: u32 = 3;
