@@ -47,7 +47,7 @@ impl LayerContext<'_> {
                         iterations: 0,
                         certified: true,
                         pivots: 0,
-                        from_neighbour: 0,
+                        warm_started: 0,
                         retries: 0,
                     },
                     None => {
@@ -79,7 +79,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         iterations: solution.iterations.into(),
         certified: found || solution.is_certified(),
         pivots: 0,
-        from_neighbour: 0,
+        warm_started: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
         z: solution.z,

@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct ScaledRows {
     /// Which objective.
     pub kind: Kind,
     /// Unit at each position.
@@ -48,7 +48,7 @@ pub struct Rows {
     starts: Vec<(u32, u32)>,
 }
 
-impl Rows {
+impl ScaledRows {
     /// Takes the rows of `problem` whose unit passes `wanted`; returns how many units do not.
     pub fn load(
         &mut self,

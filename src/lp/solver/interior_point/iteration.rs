@@ -58,7 +58,7 @@ pub struct End {
     /// Iterations taken.
     pub iterations: u32,
     /// Whether the point is the only optimum, shown by strictly positive multipliers of full rank.
-    pub unique: bool,
+    pub is_unique: bool,
 }
 
 /// How good a point is: everything relative, smaller is better.
@@ -128,11 +128,11 @@ impl State {
                 break Outcome::Optimal;
             }
             if limits.give_up && self.rows.kind == Kind::Linear && self.is_infeasible(weights, nonnegative) {
-                return End { outcome: Outcome::Infeasible, iterations, unique: false };
+                return End { outcome: Outcome::Infeasible, iterations, is_unique: false };
             }
             self.clock.lap(Stage::Step);
             if iterations >= 2 && self.end_at_vertex(weights, nonnegative) {
-                return End { outcome: Outcome::Optimal, iterations, unique: true };
+                return End { outcome: Outcome::Optimal, iterations, is_unique: true };
             }
             self.clock.lap(Stage::Vertex);
             if !offered
@@ -143,7 +143,7 @@ impl State {
                 let finished = finish(&basis);
                 self.clock.lap(Stage::Crossover);
                 if finished {
-                    return End { outcome: Outcome::Optimal, iterations, unique: true };
+                    return End { outcome: Outcome::Optimal, iterations, is_unique: true };
                 }
             }
             if iterations >= limits.iterations || since_best > if limits.give_up { 15 } else { 60 } {
@@ -155,7 +155,7 @@ impl State {
         if kept {
             std::mem::swap(&mut self.point, &mut self.best);
         }
-        End { outcome, iterations, unique: false }
+        End { outcome, iterations, is_unique: false }
     }
 
     /// One step from a point whose predictor is known.

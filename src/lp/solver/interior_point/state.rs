@@ -8,9 +8,9 @@ use super::vertex::Vertex;
 use crate::linalg::lanes::{Lane, lanes_for, numbers};
 use crate::linalg::least_squares::LeastSquares;
 use crate::linalg::normal_matrix::NormalMatrix;
-use crate::lp::solver::scaled_rows::Rows;
+use crate::lp::solver::scaled_rows::ScaledRows;
 
-/// The primal–dual point. Rows in the order of [`Rows`], violations one a position (all `δ` for the largest violation).
+/// The primal–dual point. Rows in the order of [`ScaledRows`], violations one a position (all `δ` for the largest violation).
 #[derive(Debug, Default, Clone)]
 pub struct Point {
     /// `z`.
@@ -31,7 +31,7 @@ pub struct Point {
 
 impl Point {
     /// Sets every length for `rows` and `columns`, with zeros.
-    pub fn reset(&mut self, rows: &Rows, columns: usize) {
+    pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         let positions = rows.units.len();
         for lanes in [&mut self.z, &mut self.v] {
             lanes.clear();
@@ -90,7 +90,7 @@ pub struct Merged {
 #[derive(Debug, Default)]
 pub struct State {
     /// The rows.
-    pub rows: Rows,
+    pub rows: ScaledRows,
     /// The point.
     pub point: Point,
     /// The direction in the same layout; its `a` is `W dz`.

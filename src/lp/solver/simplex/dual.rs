@@ -91,8 +91,8 @@ impl Tableau {
             }
         }
         self.set_multipliers(weights, &gradient, true);
-        let only = self.strictly_between(|_, _| (0.0, f64::INFINITY));
-        (if only { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
+        let is_unique = self.strictly_between(|_, _| (0.0, f64::INFINITY));
+        (if is_unique { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
     }
 
     /// The objective to be minimised: `δ`, or `−q·z`.

@@ -99,8 +99,8 @@ impl Tableau {
             return (false, pivots as u32);
         }
         self.set_multipliers(weights, &descent.gradient, true);
-        let only = self.strictly_between(|tableau, j| tableau.limits(descent, j));
-        (only, pivots as u32)
+        let is_unique = self.strictly_between(|tableau, j| tableau.limits(descent, j));
+        (is_unique, pivots as u32)
     }
 
     /// The multipliers between which constraint `j` holds.
