@@ -41,7 +41,8 @@
 //! words of an experiment are one file.
 //!
 //! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`],
-//! [`batch`], [`journal`], [`generate`], [`inspection`], [`multistart`], [`lp`], [`device`], `gpu`, [`cpu`],
+//! [`batch`], `runtime`, [`journal`], [`generate`], [`inspection`], [`multistart`], [`lp`], `linalg`,
+//! [`device`], `gpu`, [`cpu`],
 //! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
 //! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
 //!
@@ -70,6 +71,7 @@ pub mod inspection;
 pub mod journal;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
+mod linalg;
 pub mod lp;
 pub mod marquardt;
 pub mod multistart;

@@ -35,9 +35,9 @@ pub struct Basis {
     pub tight: Vec<Tight>,
 }
 
-/// What is known of a problem when it is posed, from other steps of the same observation.
+/// What a problem can be started from: results of other steps of the same observation.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'a> {
+pub struct WarmStart<'a> {
     /// A point near the optimum.
     pub near: Option<&'a [f64]>,
     /// The optimal vertex of a neighbouring step.

@@ -3,11 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::basis::{Basis, Known};
+use super::basis::{Basis, WarmStart};
 use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
-use super::problem::{LayerSystem, Objective, Outcome, Problem, Row, Solution};
-use super::solver::{Path, Solver};
+use super::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Row, Solution};
+use super::solver::Solver;
 
 /// A checked answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +28,8 @@ pub struct CertifiedSolution {
     pub vertex: Option<Basis>,
     /// Whether the first try did not pass.
     pub retried: bool,
-    /// Which try this is.
-    pub path: Path,
+    /// Which attempt this is.
+    pub attempt: Attempt,
 }
 
 impl CertifiedSolution {
@@ -44,7 +44,7 @@ impl CertifiedSolution {
             pivots: 0,
             vertex: None,
             retried: false,
-            path: Path::Usual,
+            attempt: Attempt::Usual,
         }
     }
 
@@ -64,28 +64,28 @@ impl CertifiedSolution {
 
 /// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
 pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Problem]) -> Vec<CertifiedSolution> {
-    solve_certified_knowing(system, solver, problems, &vec![Known::default(); problems.len()])
+    solve_certified_warm(system, solver, problems, &vec![WarmStart::default(); problems.len()])
 }
 
 /// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is determined do not depend on that, the work
 /// does; only of a problem with a cutoff the answer may be that its optimum is above it.
-pub fn solve_certified_knowing(
+pub fn solve_certified_warm(
     system: &LayerSystem,
     solver: &dyn Solver,
     problems: &[Problem],
-    known: &[Known<'_>],
+    warm: &[WarmStart<'_>],
 ) -> Vec<CertifiedSolution> {
     solver
-        .solve_knowing(system, problems, known)
+        .solve_warm(system, problems, warm)
         .into_par_iter()
         .zip(problems)
-        .zip(known)
-        .map(|((solution, problem), known)| {
+        .zip(warm)
+        .map(|((solution, problem), warm)| {
             if problem.rows.is_empty() {
                 return unconstrained(system);
             }
-            let shortcut = solution.path == Path::Neighbour;
-            let mut checked = check(system, solver, problem, solution, known.cutoff, true);
+            let shortcut = solution.attempt == Attempt::WarmStart;
+            let mut checked = check(system, solver, problem, solution, warm.cutoff, true);
             if shortcut && !checked.is_certified() {
                 let pivots = checked.pivots;
                 let afresh = solver.solve(system, std::slice::from_ref(problem)).pop();
@@ -93,16 +93,16 @@ pub fn solve_certified_knowing(
                 checked = check(system, solver, problem, afresh, None, true);
                 checked.pivots += pivots;
             }
-            let mut attempt = 0;
+            let mut retry = 0;
             while !checked.is_certified()
-                && let Some((path, solution)) = solver.retry(system, problem, attempt)
+                && let Some((attempt, solution)) = solver.retry(system, problem, retry)
             {
-                attempt += 1;
+                retry += 1;
                 // Whether the rows can be satisfied at all was asked already.
                 let again = check(system, solver, problem, solution, None, false);
                 let (iterations, pivots) = (checked.iterations + again.iterations, checked.pivots + again.pivots);
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
-                    checked = CertifiedSolution { path, ..again };
+                    checked = CertifiedSolution { attempt, ..again };
                 }
                 (checked.iterations, checked.pivots) = (iterations, pivots);
                 checked.retried = true;
@@ -123,7 +123,7 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
         pivots: 0,
         vertex: None,
         retried: false,
-        path: Path::Usual,
+        attempt: Attempt::Usual,
     }
 }
 
@@ -135,7 +135,7 @@ fn check(
     cutoff: Option<f64>,
     suspect_rows: bool,
 ) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, path, pivots, only, vertex } = solution;
+    let Solution { outcome, mut z, mut y, iterations, attempt, pivots, is_unique, vertex } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, multipliers, verdict, determined| CertifiedSolution {
         z,
@@ -146,7 +146,7 @@ fn check(
         pivots,
         vertex: None,
         retried: false,
-        path,
+        attempt,
     };
     let nothing_determined = || vec![false; system.columns()];
     if let (Outcome::AboveCutoff, Some(cutoff)) = (outcome, cutoff) {
@@ -171,7 +171,7 @@ fn check(
         let verdict = if infeasible(&verdict) { Verdict::Infeasible } else { verdict };
         return checked(z, y, verdict, nothing_determined());
     }
-    if only {
+    if is_unique {
         let verdict = certify_optimal(system, problem, &z, &y);
         if matches!(verdict, Verdict::Optimal { .. }) {
             return CertifiedSolution { vertex, ..checked(z, y, verdict, vec![true; system.columns()]) };

@@ -13,7 +13,7 @@ use nalgebra::DVector;
 
 use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
-use super::row_space::RowSpace;
+use crate::linalg::row_space::RowSpace;
 
 /// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where an iteration ends, the two of a
 /// pair are orders apart; where they are not, saying less is the safe side.

@@ -24,9 +24,8 @@ use std::sync::OnceLock;
 use nalgebra::{DMatrix, DVector};
 
 use super::basis::Basis;
-use super::solver::Path;
-use super::solver::interior_point::lanes::{multiply_add, vectorised};
-use super::solver::interior_point::packed::PackedWeights;
+use crate::linalg::lanes::{multiply_add, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
 
 /// What all problems of a layer share.
 #[derive(Debug, Clone)]
@@ -194,6 +193,20 @@ pub enum Outcome {
     Stalled,
 }
 
+/// Which try gave an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attempt {
+    /// A warm start: pivots from the optimum of a neighbouring problem.
+    WarmStart,
+    /// The solver's usual run.
+    #[default]
+    Usual,
+    /// The same solver with more patience.
+    Patient,
+    /// Another solver.
+    Fallback,
+}
+
 /// A solver's answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
@@ -205,12 +218,12 @@ pub struct Solution {
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
-    /// Which try this is.
-    pub path: Path,
+    /// Which attempt this is.
+    pub attempt: Attempt,
     /// Simplex pivots spent.
     pub pivots: u32,
     /// Whether the solver has shown that this is the only optimum. Otherwise that is left to [`crate::lp::face`].
-    pub only: bool,
+    pub is_unique: bool,
     /// Where it ended at a vertex with strictly positive multipliers, that vertex.
     pub vertex: Option<Basis>,
 }
@@ -223,9 +236,9 @@ impl Solution {
             z: vec![0.0; system.columns()],
             y: vec![0.0; problem.rows.len()],
             iterations: 0,
-            path: Path::Usual,
+            attempt: Attempt::Usual,
             pivots: 0,
-            only: false,
+            is_unique: false,
             vertex: None,
         }
     }

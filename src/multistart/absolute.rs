@@ -38,11 +38,11 @@ use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::region::Region;
-use crate::lp::basis::{Basis, Known};
+use crate::linalg::lanes::numbers;
+use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::certificate::Verdict;
-use crate::lp::certified::{CertifiedSolution, solve_certified_knowing};
+use crate::lp::certified::{CertifiedSolution, solve_certified_warm};
 use crate::lp::solver::interior_point::InteriorPoint;
-use crate::lp::solver::interior_point::lanes::numbers;
 
 /// `F` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
@@ -250,9 +250,9 @@ impl<'a> AbsoluteSearch<'a> {
         self.programs += 1;
         let here = vec![0.0; self.network.code_length()];
         let basis = vertex.map(|vertex| majorant.moved(vertex));
-        let known = Known { near: Some(&here), basis: basis.as_ref(), cutoff: None };
+        let warm = WarmStart { near: Some(&here), basis: basis.as_ref(), cutoff: None };
         let problem = std::slice::from_ref(&majorant.problem);
-        let solution = solve_certified_knowing(&majorant.system, &InteriorPoint, problem, &[known]).pop()?;
+        let solution = solve_certified_warm(&majorant.system, &InteriorPoint, problem, &[warm]).pop()?;
         match solution.verdict {
             Verdict::Optimal { objective } => Some((solution, majorant.minimum(self.objective, objective))),
             _ => None,

@@ -4,7 +4,7 @@ use super::linearisation::Active;
 use super::packed_network::PackedNetwork;
 use super::products::{chained_rows, weighted_columns};
 use super::region::{Region, slope};
-use crate::lp::solver::interior_point::lanes::{Lane, lanes_for, numbers, numbers_mut};
+use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 
 /// The gradients of all units. Its buffers are reused.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@ use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::products::{chained_rows, normal_matrix};
 use super::region::{Region, slope};
-use crate::lp::solver::interior_point::cholesky::{factor, solve_backward, solve_forward};
-use crate::lp::solver::interior_point::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
+use crate::linalg::cholesky::{factor, solve_backward, solve_forward};
+use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
 use crate::network::Activation;
 
 /// Damping that keeps directions which the Jacobian does not see where they are, as a share of [`Linearisation::scale`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::lp::solver::interior_point::lanes::{LANE, Lane, lanes_for, numbers_mut};
+use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers_mut};
 use crate::network::{Activation, Layer, Network};
 
 /// A layer, packed.

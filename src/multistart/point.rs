@@ -2,7 +2,7 @@
 
 use super::packed_network::{PackedLayer, PackedNetwork};
 use super::products::weighted_columns;
-use crate::lp::solver::interior_point::lanes::{Lane, numbers};
+use crate::linalg::lanes::{Lane, numbers};
 use crate::network::Activation;
 
 /// A code and what every layer makes of it. Its buffers are reused by the next [`Point::run`].

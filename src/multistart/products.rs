@@ -1,8 +1,8 @@
 //! The three products of a step: a layer's pre-activations, the chain of weights that makes the Jacobian, and the normal matrix.
 //! Each reads only what is not zero.
 
-use crate::lp::solver::interior_point::lanes::{LANE, Lane, numbers, vectorised};
-use crate::lp::solver::interior_point::tile::accumulate;
+use crate::linalg::lanes::{LANE, Lane, numbers, vectorised};
+use crate::linalg::tile::accumulate;
 
 /// Lanes of pre-activations that are summed in registers at a time.
 const AT_ONCE: usize = 8;

@@ -5,7 +5,7 @@ use super::linearisation::{Active, Linearisation};
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::products::weighted_columns;
-use crate::lp::solver::interior_point::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 
 /// One number for each unit of each layer.
 #[derive(Debug, Clone)]

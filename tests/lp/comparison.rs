@@ -4,8 +4,8 @@ use rayon::prelude::*;
 use unrelu::lp::certificate::Verdict;
 use unrelu::lp::certified::{CertifiedSolution, solve_certified};
 use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::Path;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::lp::solver::interior_point::InteriorPoint;
 
@@ -80,11 +80,11 @@ pub fn examine(instance: &Instance) -> Findings {
         let found = solve_certified(&system, &InteriorPoint, &problem).remove(0);
         findings.problems += 1;
         findings.iterations = findings.iterations.max(found.iterations);
-        findings.patient += usize::from(found.path == Path::Patient);
-        findings.fallbacks += usize::from(found.path == Path::Fallback);
+        findings.patient += usize::from(found.attempt == Attempt::Patient);
+        findings.fallbacks += usize::from(found.attempt == Attempt::Fallback);
         let what = format!("{} {method} {rule}", instance.name);
-        if found.path != Path::Usual {
-            findings.slow.push(format!("{what}: {:?}", found.path));
+        if found.attempt != Attempt::Usual {
+            findings.slow.push(format!("{what}: {:?}", found.attempt));
         }
         if let Verdict::NotCertified { failed, .. } = found.verdict {
             findings.not_certified.push(format!("{what}: {failed:?}"));

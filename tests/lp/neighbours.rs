@@ -2,12 +2,12 @@
 //! ladder; a bound above the cutoff is given only where the optimum is above it.
 
 use rayon::prelude::*;
-use unrelu::lp::basis::Known;
+use unrelu::lp::basis::WarmStart;
 use unrelu::lp::certificate::{Verdict, certify_above};
-use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_knowing};
+use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_warm};
 use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::Path;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::lp::solver::interior_point::InteriorPoint;
 use unrelu::network::Activation;
@@ -37,8 +37,8 @@ impl Seen {
     }
 }
 
-fn solve(system: &LayerSystem, problem: &Problem, known: Known<'_>) -> CertifiedSolution {
-    solve_certified_knowing(system, &InteriorPoint, std::slice::from_ref(problem), &[known]).remove(0)
+fn solve(system: &LayerSystem, problem: &Problem, warm: WarmStart<'_>) -> CertifiedSolution {
+    solve_certified_warm(system, &InteriorPoint, std::slice::from_ref(problem), &[warm]).remove(0)
 }
 
 fn walk(instance: &Instance) -> Seen {
@@ -57,8 +57,8 @@ fn walk(instance: &Instance) -> Seen {
             let at_step = Instance { epsilon: instance.epsilon * step, ..instance.clone() };
             let problem = at_step.problem(&system, method, rule);
             let reference = solve_certified(&system, &ClarabelReference, std::slice::from_ref(&problem)).remove(0);
-            let found = solve(&system, &problem, Known { basis: vertex.as_ref(), ..Known::default() });
-            seen.from_neighbours += usize::from(found.path == Path::Neighbour);
+            let found = solve(&system, &problem, WarmStart { basis: vertex.as_ref(), ..WarmStart::default() });
+            seen.from_neighbours += usize::from(found.attempt == Attempt::WarmStart);
             let what = format!("{} {method} {rule} at {}", instance.name, at_step.epsilon);
             if reference.is_certified() {
                 if !found.is_certified() {
@@ -70,7 +70,7 @@ fn walk(instance: &Instance) -> Seen {
                     seen.wrong.push(format!("{what}: {difference}"));
                 }
                 let optimal = |solution: &CertifiedSolution| matches!(solution.verdict, Verdict::Optimal { .. });
-                if found.path == Path::Neighbour && optimal(&reference) {
+                if found.attempt == Attempt::WarmStart && optimal(&reference) {
                     // A vertex is believed to be the only optimum; then it is the reference's answer too.
                     let scale = reference.z.iter().fold(1e-6 * size, |most, z| most.max(z.abs()));
                     let off = found.z.iter().zip(&reference.z).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()));
@@ -100,7 +100,7 @@ fn check_cutoffs(
 ) {
     for share in CUTOFFS {
         let cutoff = share * optimum;
-        let found = solve(system, problem, Known { basis: vertex, cutoff: Some(cutoff), ..Known::default() });
+        let found = solve(system, problem, WarmStart { basis: vertex, cutoff: Some(cutoff), ..WarmStart::default() });
         if let Verdict::AboveCutoff { bound } = found.verdict {
             seen.bounds += 1;
             if bound > optimum * (1.0 + 1e-7) || bound <= cutoff {

@@ -15,13 +15,13 @@ use super::instances::Weights;
 use super::{Group, Options};
 use crate::bench::clock;
 use crate::error::{Error, Result};
-use crate::lp::basis::Known;
+use crate::lp::basis::WarmStart;
 use crate::lp::certificate::{FailedTest, Verdict, certify_optimal, clip_to_signs};
 use crate::lp::certified::{CertifiedSolution, solve_certified};
-use crate::lp::problem::{LayerSystem, Objective, Problem, Solution};
+use crate::lp::problem::{Attempt, LayerSystem, Objective, Problem, Solution};
+use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
-use crate::lp::solver::{Path, Solver};
 
 /// One row of `bench lp --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,8 +78,8 @@ pub struct Uncertified {
     pub index: usize,
     /// The test that failed.
     pub failed: FailedTest,
-    /// The slower path that has an answer; `None` where none has.
-    pub path: Option<Path>,
+    /// The slower attempt that has an answer; `None` where none has.
+    pub attempt: Option<Attempt>,
     /// Milliseconds with the slower paths.
     pub milliseconds: f64,
 }
@@ -92,11 +92,11 @@ impl Solver for EngineAlone {
         InteriorPoint.name()
     }
 
-    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
-        InteriorPoint.solve_knowing(system, problems, known)
+    fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
+        InteriorPoint.solve_warm(system, problems, warm)
     }
 
-    fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Path, Solution)> {
+    fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Attempt, Solution)> {
         None
     }
 }
@@ -182,9 +182,9 @@ fn by_slower_paths(system: &LayerSystem, problem: &Problem, index: usize, failed
             answer = found;
         }
     });
-    let path = answer.is_certified().then_some(answer.path);
-    let objective = if path.is_some() { answer.objective() } else { f64::NAN };
-    (objective, Uncertified { index, failed, path, milliseconds: 1e3 * seconds })
+    let attempt = answer.is_certified().then_some(answer.attempt);
+    let objective = if attempt.is_some() { answer.objective() } else { f64::NAN };
+    (objective, Uncertified { index, failed, attempt, milliseconds: 1e3 * seconds })
 }
 
 /// Repeats a pass over `lps`, `batch` at a time, for `seconds`, and returns the fastest.

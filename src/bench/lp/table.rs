@@ -4,7 +4,7 @@
 use super::Group;
 use super::measure::{Measured, Measurement, Uncertified};
 use crate::bench::processor;
-use crate::lp::solver::Path;
+use crate::lp::problem::Attempt;
 
 /// The heading. `threads` is the size of the larger pool, `seconds` what Clarabel gets for a group.
 pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {
@@ -56,14 +56,14 @@ pub fn lines(group: Group, measured: &Measured) -> String {
 }
 
 fn uncertified_line(found: &Uncertified) -> String {
-    let Uncertified { index, failed, path, milliseconds } = found;
-    let path = match path {
-        Some(Path::Usual | Path::Neighbour) => "certified when tried again",
-        Some(Path::Patient) => "certified by more patience",
-        Some(Path::Fallback) => "certified by Clarabel",
+    let Uncertified { index, failed, attempt, milliseconds } = found;
+    let outcome = match attempt {
+        Some(Attempt::Usual | Attempt::WarmStart) => "certified when tried again",
+        Some(Attempt::Patient) => "certified by more patience",
+        Some(Attempt::Fallback) => "certified by Clarabel",
         None => "not certified by the slower paths either",
     };
-    format!("    LP {index}: the test that failed is {failed:?}; {path}, {} ms\n", short(*milliseconds))
+    format!("    LP {index}: the test that failed is {failed:?}; {outcome}, {} ms\n", short(*milliseconds))
 }
 
 /// The shares of the engine's stages, largest first; nothing if they were not measured.
@@ -140,7 +140,7 @@ mod tests {
             row(engine, 128, 1000, 0.0125),
             row("clarabel", 1, 17, 98765.4),
         ];
-        let uncertified = Uncertified { index: 999, failed: FailedTest::Gap, path: None, milliseconds: 12.0 };
+        let uncertified = Uncertified { index: 999, failed: FailedTest::Gap, attempt: None, milliseconds: 12.0 };
         let profile = vec![("start", 0.1), ("factor", 0.9), ("step", 0.0)];
         let measured = Measured { measurements, objectives: Vec::new(), uncertified: vec![uncertified], profile };
         let found = lines(group, &measured);

@@ -11,8 +11,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::target::{Shape, Target};
+use crate::linalg::least_squares::LeastSquares;
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
-use crate::lp::solver::interior_point::full_rank::FullRank;
 
 /// Singular values below this share of the largest count as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
@@ -38,7 +38,7 @@ pub fn least_squares(
     target: Target<'_>,
     active: impl Fn(usize) -> bool,
     tolerance: f64,
-    normal: &mut FullRank,
+    workspace: &mut LeastSquares,
 ) -> Option<Vec<f64>> {
     if target.values.iter().any(|t| t.is_infinite()) {
         // A one-sided row is no equation.
@@ -55,8 +55,8 @@ pub fn least_squares(
     let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
     let weights: Vec<f64> = equations.iter().map(|&unit| weight(unit as usize)).collect();
     let values: Vec<f64> = equations.iter().map(|&unit| undone(unit as usize) - system.bias[unit as usize]).collect();
-    let z = normal
-        .least_squares(system, &equations, &weights, &values)
+    let z = workspace
+        .solve(system.packed(), &equations, &weights, &values)
         .or_else(|| solve_full_rank(system, &equations, &weights, &values))?;
     let z: Vec<f64> = z.iter().map(|&z| if system.nonnegative { z.max(0.0) } else { z }).collect();
     let holds = |unit: usize| {

@@ -1,11 +1,11 @@
 //! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
 
-use super::super::basis::{Basis, Known};
+use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
-use super::super::solver::Path;
+use super::super::problem::Attempt;
 use super::{LayerAnswer, LayerContext, LayerOutcome};
 
 /// The search over ε of one observation.
@@ -37,7 +37,7 @@ pub(super) struct Member {
     /// The optimal vertex of the last step that had one.
     vertex: Option<Basis>,
     pivots: u64,
-    from_neighbour: usize,
+    warm_started: usize,
     /// A point near the first step's optimum.
     near: Option<Vec<f64>>,
 }
@@ -54,7 +54,7 @@ impl Member {
             broken: false,
             vertex: None,
             pivots: 0,
-            from_neighbour: 0,
+            warm_started: 0,
             near,
         }
     }
@@ -67,12 +67,12 @@ impl Member {
     }
 
     /// What a step's problem may start from.
-    pub(super) fn known(&self, step: usize) -> Known<'_> {
+    pub(super) fn warm_start(&self, step: usize) -> WarmStart<'_> {
         let cutoff = match &self.search {
             Search::Monotone(search) => search.cutoff(step),
             Search::Ladder(_) => None,
         };
-        Known { near: self.near.as_deref(), basis: self.vertex.as_ref(), cutoff }
+        WarmStart { near: self.near.as_deref(), basis: self.vertex.as_ref(), cutoff }
     }
 
     pub(super) fn record(
@@ -85,7 +85,7 @@ impl Member {
     ) {
         self.solves += 1;
         self.pivots += u64::from(solution.pivots);
-        self.from_neighbour += usize::from(solution.path == Path::Neighbour);
+        self.warm_started += usize::from(solution.attempt == Attempt::WarmStart);
         self.iterations += u64::from(solution.iterations);
         self.retries += usize::from(solution.retried);
         self.certified &= solution.is_certified();
@@ -146,7 +146,7 @@ impl Member {
             iterations: self.iterations,
             certified: self.certified,
             pivots: self.pivots,
-            from_neighbour: self.from_neighbour,
+            warm_started: self.warm_started,
             retries: self.retries,
             determined: solution.determined,
             z: solution.z,

@@ -10,9 +10,9 @@ use clarabel::solver::{
 };
 use rayon::prelude::*;
 
-use super::{Path, Solver};
-use crate::lp::basis::Known;
-use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
+use super::Solver;
+use crate::lp::basis::WarmStart;
+use crate::lp::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Solution};
 
 /// The reference solver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,12 +23,12 @@ impl Solver for ClarabelReference {
         "clarabel"
     }
 
-    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], _: &[Known<'_>]) -> Vec<Solution> {
+    fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], _: &[WarmStart<'_>]) -> Vec<Solution> {
         problems.par_iter().map(|problem| solve_one(system, problem, Effort::Usual)).collect()
     }
 
-    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
-        (attempt == 0).then(|| (Path::Patient, solve_one(system, problem, Effort::Patient)))
+    fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
+        (retry == 0).then(|| (Attempt::Patient, solve_one(system, problem, Effort::Patient)))
     }
 }
 

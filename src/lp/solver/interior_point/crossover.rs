@@ -4,11 +4,11 @@
 //! The constraints are ranked by Tapia's indicator, `−dp/p` (see `vertex`), and as many as there are unknowns are taken; a unit of the sum
 //! of violations is held at its kink by two of its constraints and counts by the second.
 
-use super::lanes::numbers;
-use super::packed::PackedWeights;
-use super::rows::Kind;
 use super::state::State;
+use crate::linalg::lanes::numbers;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::{Basis, Tight};
+use crate::lp::solver::scaled_rows::Kind;
 
 /// Indicators in between tell nothing.
 const UNCLEAR: std::ops::Range<f64> = 0.15..0.85;

@@ -1,13 +1,13 @@
 //! The iteration: predictor, corrector, step, until the products are negligible. One observation at a time: the work of one
 //! reads only the shared weights and its own state, so no answer can depend on its neighbours.
 
-use super::lanes::{numbers, numbers_mut, vectorised};
-use super::packed::PackedWeights;
-use super::rows::Kind;
 use super::stages::Stage;
 use super::state::State;
+use crate::linalg::lanes::{numbers, numbers_mut, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::Basis;
 use crate::lp::problem::Outcome;
+use crate::lp::solver::scaled_rows::Kind;
 
 /// Columns from which single precision pays.
 pub const SINGLE_FROM: usize = 32;
@@ -58,7 +58,7 @@ pub struct End {
     /// Iterations taken.
     pub iterations: u32,
     /// Whether the point is the only optimum, shown by strictly positive multipliers of full rank.
-    pub unique: bool,
+    pub is_unique: bool,
 }
 
 /// How good a point is: everything relative, smaller is better.
@@ -100,8 +100,8 @@ impl State {
                 kept = false;
             }
             self.residuals();
-            self.normal.single = weights.columns >= SINGLE_FROM && limits.single_above < relative;
-            self.predict(weights, nonnegative);
+            let single = weights.columns >= SINGLE_FROM && limits.single_above < relative;
+            self.predict(weights, nonnegative, single);
             let quality = self.quality(weights, nonnegative);
             let worst = quality.worst();
             if !worst.is_finite() || !self.point.is_finite() {
@@ -128,11 +128,11 @@ impl State {
                 break Outcome::Optimal;
             }
             if limits.give_up && self.rows.kind == Kind::Linear && self.is_infeasible(weights, nonnegative) {
-                return End { outcome: Outcome::Infeasible, iterations, unique: false };
+                return End { outcome: Outcome::Infeasible, iterations, is_unique: false };
             }
             self.clock.lap(Stage::Step);
             if iterations >= 2 && self.end_at_vertex(weights, nonnegative) {
-                return End { outcome: Outcome::Optimal, iterations, unique: true };
+                return End { outcome: Outcome::Optimal, iterations, is_unique: true };
             }
             self.clock.lap(Stage::Vertex);
             if !offered
@@ -143,7 +143,7 @@ impl State {
                 let finished = finish(&basis);
                 self.clock.lap(Stage::Crossover);
                 if finished {
-                    return End { outcome: Outcome::Optimal, iterations, unique: true };
+                    return End { outcome: Outcome::Optimal, iterations, is_unique: true };
                 }
             }
             if iterations >= limits.iterations || since_best > if limits.give_up { 15 } else { 60 } {
@@ -155,7 +155,7 @@ impl State {
         if kept {
             std::mem::swap(&mut self.point, &mut self.best);
         }
-        End { outcome, iterations, unique: false }
+        End { outcome, iterations, is_unique: false }
     }
 
     /// One step from a point whose predictor is known.

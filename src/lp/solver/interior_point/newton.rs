@@ -1,13 +1,12 @@
 //! The Newton system of one iteration: rows merged into one weight a unit, the normal matrix factored, directions found by
 //! back-substitution. Section 2 of `docs/THE_LP_ENGINE.md` derives every line; names are the ones there.
 
-use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
-use super::lanes::{LANE, numbers, numbers_mut, vectorised};
-use super::packed::PackedWeights;
-use super::products::{combine, combine_three, products};
-use super::rows::Kind;
 use super::stages::Stage;
 use super::state::State;
+use crate::linalg::lanes::{LANE, Lane, numbers, numbers_mut, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, combine_three, products};
+use crate::lp::solver::scaled_rows::Kind;
 
 /// A unit whose weight is under this share of the largest is left out of the normal matrix.
 const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
@@ -18,7 +17,7 @@ const PROXIMAL: f64 = 1e-10;
 impl State {
     /// Forms and factors the reduced system at the current point. The predictor's direction is in `step` afterwards.
     /// Needs `row_residual` and `violation_residual`; sets `dual_residual`.
-    pub fn predict(&mut self, weights: &PackedWeights, nonnegative: bool) {
+    pub fn predict(&mut self, weights: &PackedWeights, nonnegative: bool, single: bool) {
         self.merge_weights();
         self.want_nothing_left(nonnegative, weights.columns);
         self.merge_targets();
@@ -37,7 +36,7 @@ impl State {
         let normal = &mut self.normal;
         normal.reset(lanes);
         select_units(&self.rows.units, &self.merged.weight, &mut normal.units, &mut normal.roots);
-        normal.add_products(weights);
+        normal.add_products(weights, single);
         self.clock.lap(Stage::NormalMatrix);
         let f = numbers(&self.combined[1]);
         let c = numbers(&self.combined[2]);
@@ -55,17 +54,19 @@ impl State {
         for i in columns..lanes * LANE {
             normal.add_diagonal(i, 1.0);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
+        normal.factor();
         self.clock.lap(Stage::Factor);
-        forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut normal.border));
+        self.border.clear();
+        self.border.resize(lanes, Lane::ZERO);
+        normal.forward_solved(0, numbers_mut(&mut self.border));
         if self.rows.kind == Kind::Largest {
             let kappa = self.merged.slack.iter().sum::<f64>() + self.point.eta[0] / self.point.e[0];
-            let square: f64 = numbers(&normal.border).iter().map(|c| c * c).sum();
+            let square: f64 = numbers(&self.border).iter().map(|c| c * c).sum();
             // As a pivot of the factorisation: lost to rounding, it freezes δ.
             let pivot = kappa - square;
-            normal.border_pivot = if pivot > 1e-14 * kappa { pivot } else { f64::INFINITY };
+            self.border_pivot = if pivot > 1e-14 * kappa { pivot } else { f64::INFINITY };
         }
-        forward_solved(&normal.matrix, lanes, 1, numbers_mut(&mut self.step.z));
+        normal.forward_solved(1, numbers_mut(&mut self.step.z));
         self.finish_direction(weights, nonnegative);
     }
 
@@ -84,7 +85,7 @@ impl State {
             right[i] = self.dual_residual[i] + bound - f[i];
         }
         right[columns..].fill(0.0);
-        solve_forward(&self.normal.matrix, weights.lanes, &self.normal.inverse_pivots, &mut self.step.z);
+        self.normal.solve_forward(&mut self.step.z);
         self.finish_direction(weights, nonnegative);
     }
 
@@ -139,19 +140,18 @@ impl State {
     /// From the right-hand side solved forward (in `step.z`) to the whole direction.
     fn finish_direction(&mut self, weights: &PackedWeights, nonnegative: bool) {
         let normal = &self.normal;
-        let lanes = weights.lanes;
         if self.rows.kind == Kind::Largest {
             let product = self.wanted.violations[0];
             let rho = self.merged.t.iter().sum::<f64>() + product / self.point.e[0] - self.violation_residual[0];
             let x = numbers_mut(&mut self.step.z);
-            let border = numbers(&normal.border);
+            let border = numbers(&self.border);
             let along: f64 = border.iter().zip(x.iter()).map(|(c, x)| c * x).sum();
-            let change = (rho + along) / normal.border_pivot;
+            let change = (rho + along) / self.border_pivot;
             x.iter_mut().zip(border).for_each(|(x, c)| *x += change * c);
             self.step.e.fill(change);
             self.step.eta[0] = (product - self.point.eta[0] * change) / self.point.e[0];
         }
-        solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.step.z);
+        normal.solve_backward(&mut self.step.z);
         self.clock.lap(Stage::Direction);
         products(weights, &self.rows.units, &self.step.z, &mut self.step.a);
         self.clock.lap(Stage::Products);

@@ -1,15 +1,15 @@
 //! Single stages of an iteration, for benchmarks: the normal matrix and its factorisation, on the engine's own layout.
 
-use super::cholesky::factor;
-use super::lanes::{LANE, Lane};
-use super::packed::PackedWeights;
-use super::state::Normal;
+use crate::linalg::lanes::{LANE, Lane};
+use crate::linalg::normal_matrix::NormalMatrix;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::LayerSystem;
 
 /// The reduced system of one observation, formed again and again.
 pub struct StageBench<'a> {
     weights: &'a PackedWeights,
-    normal: Normal,
+    normal: NormalMatrix,
+    single: bool,
     /// The matrix before it was factored in place.
     formed: Vec<Lane>,
 }
@@ -21,17 +21,18 @@ impl<'a> StageBench<'a> {
         let weights = system.packed();
         let units: Vec<u32> = (0..system.units().min(units) as u32).collect();
         let roots = units.iter().map(|unit| 10f64.powi(unit.wrapping_mul(5) as i32 % 4)).collect();
-        let normal = Normal { units, roots, single, ..Normal::default() };
-        let mut bench = StageBench { weights, normal, formed: Vec::new() };
+        let mut normal = NormalMatrix::default();
+        (normal.units, normal.roots) = (units, roots);
+        let mut bench = StageBench { weights, normal, single, formed: Vec::new() };
         bench.form();
-        bench.formed.clone_from(&bench.normal.matrix);
+        bench.formed.extend_from_slice(bench.normal.entries());
         bench
     }
 
     /// Forms `Σ D_u w_u w_uᵀ` from nothing.
     pub fn form(&mut self) {
         self.normal.reset(self.weights.lanes);
-        self.normal.add_products(self.weights);
+        self.normal.add_products(self.weights, self.single);
         // Padding has no weights; a little everywhere keeps a layer of fewer units than columns definite.
         for index in 0..self.weights.lanes * LANE {
             self.normal.add_diagonal(index, 1.0);
@@ -40,9 +41,8 @@ impl<'a> StageBench<'a> {
 
     /// Copies the formed matrix and factors the copy; how many pivots were frozen.
     pub fn factor(&mut self) -> usize {
-        let Normal { matrix, inverse_pivots, .. } = &mut self.normal;
-        matrix.clone_from(&self.formed);
-        factor(matrix, self.weights.lanes, inverse_pivots)
+        self.normal.set_entries(&self.formed);
+        self.normal.factor()
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use nalgebra::{DMatrix, DVector};
 
     use super::*;
-    use crate::lp::solver::interior_point::lanes::numbers;
+    use crate::linalg::lanes::numbers;
 
     /// What is measured is the real thing: `RᵀR` is the matrix of the definition.
     #[test]
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(bench.factor(), 0);
         let lanes = bench.weights.lanes;
         let width = (lanes + 1) * LANE;
-        let row = |i: usize| &numbers(&bench.normal.matrix)[i * width..(i + 1) * width];
+        let row = |i: usize| &numbers(bench.normal.entries())[i * width..(i + 1) * width];
         let upper = DMatrix::from_fn(10, 10, |i, j| if j >= i { row(i)[j] } else { 0.0 });
         let mut expected = DMatrix::identity(10, 10);
         for (&unit, root) in bench.normal.units.iter().zip(&bench.normal.roots) {

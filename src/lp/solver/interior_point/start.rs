@@ -6,13 +6,12 @@
 //! equations: every product is `μ`, every equation but `r_d = 0` holds. The linear problem has no violation to make room
 //! with: its rows start infeasible.
 
-use super::cholesky::{factor, forward_solved, solve_backward};
 use super::iteration::SINGLE_FROM;
-use super::lanes::{LANE, numbers, numbers_mut};
-use super::packed::PackedWeights;
-use super::products::{combine, products};
-use super::rows::Kind;
 use super::state::State;
+use crate::linalg::lanes::{LANE, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
+use crate::lp::solver::scaled_rows::Kind;
 
 /// Least room between a row and its bound, in units of the largest bound.
 const LEAST_ROOM: f64 = 1e-3;
@@ -86,23 +85,22 @@ impl State {
             values.resize(self.rows.units.len(), 0.0);
             return;
         }
-        normal.single = columns >= SINGLE_FROM;
-        normal.add_products(weights);
+        normal.add_products(weights, columns >= SINGLE_FROM);
         combine(weights, &normal.units, values, &mut self.combined[0]);
-        let trace: f64 = (0..columns).map(|i| normal.matrix[i * (lanes + 1) + i / LANE].0[i % LANE]).sum();
+        let trace: f64 = (0..columns).map(|i| normal.diagonal(i)).sum();
         let ridge = (RIDGE * trace / columns as f64).max(f64::MIN_POSITIVE);
         for i in 0..lanes * LANE {
             normal.add_diagonal(i, if i < columns { ridge } else { 1.0 });
             normal.set_right(i, 0, numbers(&self.combined[0])[i]);
         }
-        factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
-        forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut self.point.z));
-        solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.point.z);
+        normal.factor();
+        normal.forward_solved(0, numbers_mut(&mut self.point.z));
+        normal.solve_backward(&mut self.point.z);
         self.merged.f.resize(self.rows.units.len(), 0.0);
     }
 
     /// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is pushed against.
-    pub(super) fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
+    pub fn fitted_value(&self, place: usize, second_slot: usize, push: f64) -> Option<f64> {
         let rows = || self.rows.at(place);
         let tightest = |side: f64| {
             let of_side = rows().filter(|&row| self.rows.side[row] == side);
@@ -121,7 +119,7 @@ impl State {
     }
 
     /// `max(0, s a − h)`, over the slack factor where there is one.
-    pub(super) fn largest_violation(&self) -> f64 {
+    pub fn largest_violation(&self) -> f64 {
         let rows = &self.rows;
         let mut violation = 0.0f64;
         for slot in &rows.slots {

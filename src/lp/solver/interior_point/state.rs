@@ -1,18 +1,16 @@
 //! What one observation's iteration carries: the point, the direction, the residuals and the reduced system.
 //! One of these a thread, resized for each problem; nothing in the iteration allocates.
 
-use super::aim::Wanted;
-use super::full_rank::FullRank;
-use super::gram::add_gram;
-use super::gram_single::add_gram_single;
-use super::lanes::{LANE, Lane, SingleLane, lanes_for, numbers};
-use super::packed::PackedWeights;
-use super::retire::Retired;
-use super::rows::Rows;
+use super::complementarity::Wanted;
+use super::constraint_reduction::Retired;
 use super::stages::StageClock;
 use super::vertex::Vertex;
+use crate::linalg::lanes::{Lane, lanes_for, numbers};
+use crate::linalg::least_squares::LeastSquares;
+use crate::linalg::normal_matrix::NormalMatrix;
+use crate::lp::solver::scaled_rows::ScaledRows;
 
-/// The primal–dual point. Rows in the order of [`Rows`], violations one a position (all `δ` for the largest violation).
+/// The primal–dual point. Rows in the order of [`ScaledRows`], violations one a position (all `δ` for the largest violation).
 #[derive(Debug, Default, Clone)]
 pub struct Point {
     /// `z`.
@@ -33,7 +31,7 @@ pub struct Point {
 
 impl Point {
     /// Sets every length for `rows` and `columns`, with zeros.
-    pub fn reset(&mut self, rows: &Rows, columns: usize) {
+    pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         let positions = rows.units.len();
         for lanes in [&mut self.z, &mut self.v] {
             lanes.clear();
@@ -71,62 +69,6 @@ impl Point {
     }
 }
 
-/// The normal matrix with its right-hand sides, factored in place.
-#[derive(Debug, Default)]
-pub struct Normal {
-    /// `4·lanes` rows of `lanes + 1` lanes.
-    pub matrix: Vec<Lane>,
-    /// `1 / R_ii`.
-    pub inverse_pivots: Vec<f64>,
-    /// `ĉ`, the border solved forward.
-    pub border: Vec<Lane>,
-    /// `κ − ĉ·ĉ`.
-    pub border_pivot: f64,
-    /// Workspace of the products.
-    pub gathered: Vec<Lane>,
-    /// The same in single precision.
-    pub gathered_single: Vec<SingleLane>,
-    /// Whether the matrix may be formed in single precision.
-    pub single: bool,
-    /// Units that enter the matrix, and the roots of their weights.
-    pub units: Vec<u32>,
-    /// See `units`.
-    pub roots: Vec<f64>,
-}
-
-impl Normal {
-    /// An empty matrix.
-    pub fn reset(&mut self, lanes: usize) {
-        self.matrix.clear();
-        self.matrix.resize(lanes * LANE * (lanes + 1), Lane::ZERO);
-        self.inverse_pivots.resize(lanes * LANE, 0.0);
-        self.border.clear();
-        self.border.resize(lanes, Lane::ZERO);
-    }
-
-    /// Adds `Σ roots² w wᵀ` over the chosen units.
-    pub fn add_products(&mut self, weights: &PackedWeights) {
-        let stride = weights.lanes + 1;
-        if self.single {
-            add_gram_single(weights, &self.units, &self.roots, &mut self.gathered_single, &mut self.matrix, stride);
-        } else {
-            add_gram(weights, &self.units, &self.roots, &mut self.gathered, &mut self.matrix, stride);
-        }
-    }
-
-    /// Adds to a diagonal entry.
-    pub fn add_diagonal(&mut self, index: usize, value: f64) {
-        let lanes = self.border.len();
-        self.matrix[index * (lanes + 1) + index / LANE].0[index % LANE] += value;
-    }
-
-    /// Sets right-hand side `which` of a row.
-    pub fn set_right(&mut self, index: usize, which: usize, value: f64) {
-        let lanes = self.border.len();
-        self.matrix[index * (lanes + 1) + lanes].0[which] = value;
-    }
-}
-
 /// Sums over the rows of each unit, one entry a position (section 2 of `docs/THE_LP_ENGINE.md`).
 #[derive(Debug, Default)]
 pub struct Merged {
@@ -148,7 +90,7 @@ pub struct Merged {
 #[derive(Debug, Default)]
 pub struct State {
     /// The rows.
-    pub rows: Rows,
+    pub rows: ScaledRows,
     /// The point.
     pub point: Point,
     /// The direction in the same layout; its `a` is `W dz`.
@@ -174,13 +116,17 @@ pub struct State {
     /// Sums over units.
     pub merged: Merged,
     /// The reduced system.
-    pub normal: Normal,
+    pub normal: NormalMatrix,
+    /// `ĉ`, the border solved forward.
+    pub border: Vec<Lane>,
+    /// `κ − ĉ·ĉ`.
+    pub border_pivot: f64,
     /// `Wᵀ` times merged sums.
     pub combined: [Vec<Lane>; 3],
     /// The largest violation of the fit that the start began with.
     pub fit_violation: f64,
     /// Workspace of exact reproduction.
-    pub full_rank: FullRank,
+    pub least_squares: LeastSquares,
     /// Time by stage.
     pub clock: StageClock,
     /// Units that left.

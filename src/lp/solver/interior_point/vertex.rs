@@ -5,14 +5,14 @@
 //! The result is taken only if it satisfies all rows and signs, with strictly positive multipliers on equations of full
 //! rank. Then it is optimal, and the only optimum: every optimum satisfies the equations whose multipliers are positive.
 
-use super::lanes::{Lane, numbers, numbers_mut};
-use super::lu::Lu;
-use super::packed::PackedWeights;
-use super::products::{combine, products};
-use super::rows::Kind;
 use super::state::State;
-use super::{POSITIVE, VIOLATED};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::lu::Lu;
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
 use crate::lp::basis::{Basis, Tight};
+use crate::lp::solver::scaled_rows::Kind;
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 /// Predicted relative fall of a distance that will vanish.
 const TIGHT: f64 = 0.5;

@@ -8,12 +8,13 @@
 //! Rows are priced in two rounds: a product with all of `W` gives the most violated ones, and pivots go on among those until
 //! they hold.
 
-use super::super::interior_point::lanes::{Lane, numbers, numbers_mut};
-use super::super::interior_point::packed::PackedWeights;
-use super::super::interior_point::products::products;
-use super::super::interior_point::rows::Kind;
+use super::super::scaled_rows::Kind;
+use super::FRESH;
 use super::tableau::{Constraint, Tableau};
-use super::{FRESH, POSITIVE, VIOLATED};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::products;
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 /// Rows priced between two products with all of `W`.
 const CANDIDATES: usize = 48;
@@ -90,8 +91,8 @@ impl Tableau {
             }
         }
         self.set_multipliers(weights, &gradient, true);
-        let only = self.strictly_between(|_, _| (0.0, f64::INFINITY));
-        (if only { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
+        let is_unique = self.strictly_between(|_, _| (0.0, f64::INFINITY));
+        (if is_unique { DualEnd::Optimal } else { DualEnd::GaveUp }, pivots as u32)
     }
 
     /// The objective to be minimised: `δ`, or `−q·z`.

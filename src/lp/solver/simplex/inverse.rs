@@ -4,9 +4,9 @@
 //! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are rows of `−I` and are
 //! eliminated before the dense part is inverted.
 
-use super::super::interior_point::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
-use super::super::interior_point::packed::PackedWeights;
-use super::super::interior_point::products::{combine, products};
+use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
 
 /// A pivot under this share of the largest entry of its column counts as 0.
 const SINGULAR: f64 = 1e-9;

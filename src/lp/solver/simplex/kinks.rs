@@ -1,7 +1,7 @@
 //! A unit's share of the sum of violations: `φ(a) = max(0, max_r (side_r a − bound_r)/slack_r)`, convex and piecewise linear in
 //! `a = w·z`, as the kinks at which its slope changes.
 
-use super::super::interior_point::rows::Rows;
+use super::super::scaled_rows::ScaledRows;
 
 /// Where two pieces meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +46,7 @@ pub struct Kinks {
 
 impl Kinks {
     /// Finds them.
-    pub fn load(&mut self, rows: &Rows) {
+    pub fn load(&mut self, rows: &ScaledRows) {
         self.kinks.clear();
         self.starts.clear();
         for place in 0..rows.units.len() {
@@ -113,7 +113,7 @@ mod tests {
     /// Kinks of one unit with rows `(side, slack, bound)`, against the maximum itself on a grid.
     fn check(rows: &[(f64, f64, f64)], expected: usize) {
         let column = |pick: fn(&(f64, f64, f64)) -> f64| rows.iter().map(pick).collect();
-        let mut rows_in_slots = Rows::default();
+        let mut rows_in_slots = ScaledRows::default();
         rows_in_slots.units = vec![0];
         rows_in_slots.slots = (0..rows.len()).map(|row| row..row + 1).collect();
         rows_in_slots.side = column(|row| row.0);

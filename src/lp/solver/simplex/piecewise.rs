@@ -8,12 +8,13 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::super::interior_point::lanes::{Lane, numbers, numbers_mut};
-use super::super::interior_point::packed::PackedWeights;
-use super::super::interior_point::products::{combine, products};
+use super::FRESH;
 use super::kinks::{Kink, Kinks};
 use super::tableau::{Constraint, Tableau};
-use super::{FRESH, POSITIVE, VIOLATED};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 /// Rates under this share of the largest are rounding errors.
 const STILL: f64 = 1e-10;
@@ -98,8 +99,8 @@ impl Tableau {
             return (false, pivots as u32);
         }
         self.set_multipliers(weights, &descent.gradient, true);
-        let only = self.strictly_between(|tableau, j| tableau.limits(descent, j));
-        (only, pivots as u32)
+        let is_unique = self.strictly_between(|tableau, j| tableau.limits(descent, j));
+        (is_unique, pivots as u32)
     }
 
     /// The multipliers between which constraint `j` holds.

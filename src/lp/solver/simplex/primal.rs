@@ -5,12 +5,12 @@
 //! A constraint with a negative multiplier is left, and so is a row that is gone, along the edge that the others span, until a
 //! row or bound that held is met.
 
-use super::super::interior_point::lanes::{Lane, numbers, numbers_mut};
-use super::super::interior_point::packed::PackedWeights;
-use super::super::interior_point::products::products;
-use super::super::interior_point::rows::Kind;
+use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, Tableau};
-use super::{POSITIVE, VIOLATED};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::products;
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 /// Rates under this share of the largest are rounding errors.
 const STILL: f64 = 1e-9;

@@ -1,16 +1,17 @@
 //! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks share.
 //!
 //! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many constraints as unknowns with
-//! equality. All numbers are those of [`Rows`]: the largest weight, bound and objective entry are 1.
+//! equality. All numbers are those of [`ScaledRows`]: the largest weight, bound and objective entry are 1.
 
-use super::super::interior_point::lanes::{Lane, lanes_for, numbers, numbers_mut};
-use super::super::interior_point::packed::PackedWeights;
-use super::super::interior_point::products::{combine, products};
-use super::super::interior_point::rows::{Kind, Rows};
+use super::super::scaled_rows::{Kind, ScaledRows};
+use super::ROUNDING_OF_EDGE;
 use super::inverse::Inverse;
-use super::{POSITIVE, ROUNDING_OF_EDGE};
+use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
 use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::solver::tolerances::POSITIVE;
 
 /// A constraint that the vertex holds with equality.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,7 +41,7 @@ impl Constraint {
 #[derive(Debug, Default)]
 pub struct Tableau {
     /// The problem, scaled.
-    pub rows: Rows,
+    pub rows: ScaledRows,
     /// The vertex's constraints.
     pub constraints: Vec<Constraint>,
     /// Their matrix's inverse.

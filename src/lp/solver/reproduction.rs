@@ -3,13 +3,13 @@
 //! Where a `z` violates no row, `y = 0` proves the optimum of both violation objectives. Every other optimum satisfies the equations
 //! (units held between rows that leave no room) as well, so if those have full column rank it is the only one.
 
-use super::ENORMOUS;
-use super::lanes::{Lane, numbers, numbers_mut};
-use super::packed::PackedWeights;
-use super::products::products;
-use super::rows::Kind;
-use super::state::State;
+use super::interior_point::state::State;
+use super::tolerances::ENORMOUS;
+use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::products;
 use crate::lp::problem::LayerSystem;
+use crate::lp::solver::scaled_rows::Kind;
 
 /// A fit (in single precision, with a ridge) that violates no row by more than this, in units of the largest bound, may do so
 /// because of rounding alone.
@@ -32,7 +32,7 @@ impl State {
                 values.push(value * scale);
             }
         }
-        let mut z = self.full_rank.least_squares(system, &units, &vec![1.0; units.len()], &values)?;
+        let mut z = self.least_squares.solve(weights, &units, &vec![1.0; units.len()], &values)?;
         if system.nonnegative {
             z.iter_mut().for_each(|z| *z = z.max(0.0));
         }

@@ -4,7 +4,7 @@
 //! triangle takes them up from registers.
 
 use super::lanes::{LANE, Lane, vectorised};
-use super::packed::PackedWeights;
+use super::packed_weights::PackedWeights;
 use super::tile::accumulate;
 
 /// Lanes gathered at a time: half of the first-level cache.

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::basis::Known;
+use super::basis::WarmStart;
 use super::certificate::Verdict;
-use super::certified::{CertifiedSolution, solve_certified_knowing};
+use super::certified::{CertifiedSolution, solve_certified_warm};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
@@ -92,8 +92,8 @@ pub struct LayerAnswer {
     pub certified: bool,
     /// Simplex pivots in all of them.
     pub pivots: u64,
-    /// LPs that a neighbouring step's optimum led to.
-    pub from_neighbour: usize,
+    /// LPs solved by a warm start from a neighbouring step's optimum.
+    pub warm_started: usize,
     /// LPs that needed a second try.
     pub retries: usize,
 }
@@ -160,8 +160,9 @@ impl LayerContext<'_> {
                     .enumerate()
                     .map(|(place, &(index, step))| self.problem(targets.column(index), &masks, place, step))
                     .collect();
-                let known: Vec<Known<'_>> = pending.iter().map(|&(index, step)| members[index].known(step)).collect();
-                solve_certified_knowing(self.system, self.solver, &problems, &known)
+                let warm: Vec<WarmStart<'_>> =
+                    pending.iter().map(|&(index, step)| members[index].warm_start(step)).collect();
+                solve_certified_warm(self.system, self.solver, &problems, &warm)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
             let unchanged = timed(&mut times.solve, || self.unchanged(targets, &pending, &solutions));
@@ -182,9 +183,9 @@ impl LayerContext<'_> {
     ) -> Vec<Option<f64>> {
         let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
             let LayerOptions { method, tolerances, rows, .. } = *self.options;
-            let only = method == Method::Linf && solution.vertex.is_some();
+            let is_unique = method == Method::Linf && solution.vertex.is_some();
             let (target, delta, epsilon) = (targets.column(index), solution.objective(), tolerances.at(step));
-            only.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
+            is_unique.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
         };
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }

@@ -113,7 +113,7 @@ macro_rules! vectorised {
                 fn wider($($arg: $type),*) $(-> $result)? {
                     body::<true, 8>($($arg),*)
                 }
-                match $crate::lp::solver::interior_point::lanes::registers() {
+                match $crate::linalg::lanes::registers() {
                     // SAFETY: the processor has what the function is compiled for.
                     #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
                     32 => return unsafe { wider($($arg),*) },

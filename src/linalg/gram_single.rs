@@ -3,7 +3,7 @@
 //! before they are added to the double-precision matrix.
 
 use super::lanes::{LANE, Lane, SingleLane, vectorised};
-use super::packed::PackedWeights;
+use super::packed_weights::PackedWeights;
 use super::tile::accumulate;
 
 /// Lanes gathered at a time: three quarters of the first-level cache.

@@ -9,13 +9,13 @@
 //! from the vertex reached; where there is none the problem is solved again with the units that stayed and those (*readmission*), if
 //! that happens too often, or for the sum of violations, with all its rows.
 
-use super::VIOLATED;
-use super::lanes::{Lane, numbers};
-use super::packed::PackedWeights;
-use super::products::{combine, products};
-use super::rows::Kind;
 use super::state::State;
+use crate::linalg::lanes::{Lane, numbers};
+use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::products::{combine, products};
 use crate::lp::problem::Problem;
+use crate::lp::solver::scaled_rows::Kind;
+use crate::lp::solver::tolerances::VIOLATED;
 
 /// Multipliers under these shares of the average tight row's (`1/columns` of all) and of the average row's, and falling, are on
 /// their way to 0. At the start, when all are about the average, only the second says anything.

@@ -5,38 +5,28 @@
 //! each thread: what they share, the packed weights, stays in that core's cache, and each forms its products with the rows
 //! it needs only.
 
-mod aim;
-pub(crate) mod cholesky;
+mod complementarity;
+mod constraint_reduction;
 mod crossover;
-pub(crate) mod full_rank;
-mod gram;
-mod gram_single;
 mod iteration;
-pub(crate) mod lanes;
-mod lu;
 mod newton;
-pub mod packed;
-pub(crate) mod products;
-mod reproduction;
-mod retire;
-pub(crate) mod rows;
 pub mod stage_benches;
 pub mod stages;
 mod start;
 pub(crate) mod state;
-pub(crate) mod tile;
 mod vertex;
 
 use rayon::prelude::*;
 
+use super::Solver;
 use super::clarabel_reference::solve_single;
 use super::simplex::Simplex;
-use super::{Path, Solver};
-use crate::lp::basis::{Basis, Known};
-use crate::lp::problem::{LayerSystem, Objective, Outcome, Problem, Solution};
+use super::tolerances::ENORMOUS;
+use crate::linalg::lanes::numbers;
+use crate::linalg::packed_weights::PackedWeights;
+use crate::lp::basis::{Basis, WarmStart};
+use crate::lp::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Solution};
 use iteration::{End, Limits};
-use lanes::numbers;
-use packed::PackedWeights;
 use stages::{STAGES, Stage};
 use state::State;
 
@@ -49,20 +39,20 @@ impl Solver for InteriorPoint {
         "interior-point"
     }
 
-    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution> {
+    fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
         let weights = system.packed();
         problems
             .par_iter()
-            .zip(known)
-            .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, known)| {
-                let pivoted = simplex.solve(system, weights, problem, *known);
-                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, (state, simplex), known.near, USUAL))
+            .zip(warm)
+            .map_init(<(State, Simplex)>::default, |(state, simplex), (problem, warm)| {
+                let pivoted = simplex.solve(system, weights, problem, *warm);
+                pivoted.unwrap_or_else(|| solve_one(system, weights, problem, (state, simplex), warm.near, USUAL))
             })
             .collect()
     }
 
-    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)> {
-        match attempt {
+    fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
+        match retry {
             0 => {
                 let solution = solve_one(
                     system,
@@ -72,9 +62,9 @@ impl Solver for InteriorPoint {
                     None,
                     PATIENT,
                 );
-                Some((Path::Patient, solution))
+                Some((Attempt::Patient, solution))
             }
-            1 | 2 => Some((Path::Fallback, solve_single(system, problem, attempt == 2))),
+            1 | 2 => Some((Attempt::Fallback, solve_single(system, problem, retry == 2))),
             _ => None,
         }
     }
@@ -105,13 +95,6 @@ pub fn fit(system: &LayerSystem, problem: &Problem, state: &mut State) -> Vec<f6
     state.fit(system.packed(), &[]);
     numbers(&state.point.z)[..columns].iter().map(|z| z * state.rows.z_scale).collect()
 }
-
-/// Multipliers are called strictly positive from here (they sum to about 1, or are at most 1 each).
-pub(crate) const POSITIVE: f64 = 1e-9;
-/// How far a row may be violated, in units of the largest bound.
-pub(crate) const VIOLATED: f64 = 1e-11;
-/// No answer has a `z` this large, where the largest bound and the largest weight are 1.
-pub(crate) const ENORMOUS: f64 = 1e7;
 
 /// How often violated units are taken back before all are.
 const READMISSIONS: u32 = 3;
@@ -145,11 +128,12 @@ fn solve_one(
     if limits.retire
         && let Some(z) = state.reproduce(system, weights)
     {
-        return Solution { z, only: true, ..solution };
+        return Solution { z, is_unique: true, ..solution };
     }
     let mut pivot = |basis: &Basis| {
-        let solution = simplex.solve(system, weights, problem, Known { basis: Some(basis), ..Known::default() });
-        solution.map(|solution| Solution { path: Path::Usual, ..solution })
+        let solution =
+            simplex.solve(system, weights, problem, WarmStart { basis: Some(basis), ..WarmStart::default() });
+        solution.map(|solution| Solution { attempt: Attempt::Usual, ..solution })
     };
     let mut pivoted = None;
     let mut end = state.iterate(weights, system.nonnegative, limits, |basis| {
@@ -167,7 +151,7 @@ fn solve_one(
         _ => !state.retired_rows_hold(weights, problem),
     };
     while must_go_on(state, &end) {
-        if end.unique {
+        if end.is_unique {
             // The optimum without a few rows is a few pivots from the optimum with them.
             let pivoted = pivot(&state.basis(weights));
             state.clock.lap(Stage::Finish);
@@ -184,8 +168,8 @@ fn solve_one(
         rounds += 1;
     }
     (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
-    solution.only = end.unique;
-    solution.vertex = end.unique.then(|| state.basis(weights));
+    solution.is_unique = end.is_unique;
+    solution.vertex = end.is_unique.then(|| state.basis(weights));
     if numbers(&state.point.z).iter().any(|z| z.abs() > ENORMOUS) {
         // Rounding in rows of such terms hides anything, from the certificate too.
         solution.outcome = Outcome::Stalled;

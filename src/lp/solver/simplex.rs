@@ -12,13 +12,12 @@ mod piecewise;
 mod primal;
 mod tableau;
 
-use super::interior_point::lanes::numbers;
-use super::interior_point::packed::PackedWeights;
-use super::interior_point::rows::Kind;
-use super::interior_point::{ENORMOUS, POSITIVE, VIOLATED};
-use crate::lp::basis::Known;
-use crate::lp::problem::{LayerSystem, Outcome, Problem, Solution};
-use crate::lp::solver::Path;
+use super::scaled_rows::Kind;
+use super::tolerances::ENORMOUS;
+use crate::linalg::lanes::numbers;
+use crate::linalg::packed_weights::PackedWeights;
+use crate::lp::basis::WarmStart;
+use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
 use dual::{Candidates, DualEnd};
 use piecewise::Descent;
 use tableau::{Constraint, Tableau};
@@ -45,22 +44,22 @@ impl Simplex {
         system: &LayerSystem,
         weights: &PackedWeights,
         problem: &Problem,
-        known: Known<'_>,
+        warm: WarmStart<'_>,
     ) -> Option<Solution> {
-        let basis = known.basis?;
+        let basis = warm.basis?;
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;
         tableau.load(system, weights, problem);
-        let mut solution = Solution { path: Path::Neighbour, ..Solution::empty(system, problem) };
+        let mut solution = Solution { attempt: Attempt::WarmStart, ..Solution::empty(system, problem) };
         if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);
             if !tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value)) {
                 return None;
             }
-            let (only, pivots) = tableau.descend(weights, system.nonnegative, descent);
-            if !only {
+            let (is_unique, pivots) = tableau.descend(weights, system.nonnegative, descent);
+            if !is_unique {
                 return None;
             }
             solution.pivots = pivots;
@@ -70,7 +69,7 @@ impl Simplex {
                 return None;
             }
             let scale = tableau.rows.bound_scale(weights);
-            let cutoff = known.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
+            let cutoff = warm.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
             let (end, pivots) = tableau.dual_simplex(weights, system.nonnegative, cutoff, candidates);
             solution.pivots = pivots;
             match end {
@@ -88,7 +87,7 @@ impl Simplex {
             if numbers(&tableau.point).iter().any(|x| x.is_nan() || x.abs() > ENORMOUS) {
                 return None;
             }
-            solution.only = true;
+            solution.is_unique = true;
             solution.vertex = Some(tableau.basis(weights));
             let scaled = numbers(&tableau.point);
             for (z, scaled) in solution.z.iter_mut().zip(scaled) {

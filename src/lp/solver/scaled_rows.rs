@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::packed::PackedWeights;
+use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
 /// Which of the three objectives.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct ScaledRows {
     /// Which objective.
     pub kind: Kind,
     /// Unit at each position.
@@ -48,7 +48,7 @@ pub struct Rows {
     starts: Vec<(u32, u32)>,
 }
 
-impl Rows {
+impl ScaledRows {
     /// Takes the rows of `problem` whose unit passes `wanted`; returns how many units do not.
     pub fn load(
         &mut self,

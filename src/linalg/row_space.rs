@@ -7,10 +7,10 @@
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn};
 
+use super::cholesky::CLEAR_PIVOT;
+
 /// A pivot below this share of the largest counts as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
-/// A pivot of `AᵀA` above this share of its diagonal entry leaves no doubt about the rank: `1e-5` in terms of `A`.
-const CLEAR_PIVOT: f64 = 1e-10;
 /// An entry of `z` is determined when its row of the null space's orthonormal basis is at most this long.
 const DETERMINED_TOLERANCE: f64 = 1e-7;
 
@@ -62,6 +62,7 @@ impl RowSpace {
     }
 
     /// The rank of `A`.
+    #[cfg(test)]
     pub fn rank(&self) -> usize {
         match self {
             RowSpace::Full(equations) => equations.transposed.nrows(),

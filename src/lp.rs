@@ -12,7 +12,6 @@ pub mod face;
 pub mod formulation;
 pub mod layer;
 pub mod problem;
-pub mod row_space;
 pub mod solver;
 
 use nalgebra::DMatrix;
@@ -148,7 +147,7 @@ fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
         solves: answer.solves,
         iterations: answer.iterations,
         pivots: answer.pivots,
-        from_neighbour: answer.from_neighbour,
+        from_neighbour: answer.warm_started,
         retries: answer.retries,
         certified: answer.certified,
     }

@@ -5,8 +5,8 @@
 //! that are far too small or too large to come back (Gondzio, *Multiple centrality corrections*, 1996): a longer step for
 //! the price of a solve with the factors there are.
 
-use super::lanes::{numbers, vectorised};
 use super::state::State;
+use crate::linalg::lanes::{numbers, vectorised};
 
 /// Products under this share of the target, or over its inverse, are off centre.
 const OFF_CENTRE: f64 = 0.1;

@@ -2,7 +2,7 @@
 //! cache that all observations share; four units at a time, so that loads and not latencies set the pace.
 
 use super::lanes::{Lane, vectorised};
-use super::packed::PackedWeights;
+use super::packed_weights::PackedWeights;
 
 vectorised! {
     /// `out[i] = w_{units[i]} · z`. Costs `2·units·columns` flops.

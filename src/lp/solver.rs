@@ -3,10 +3,13 @@
 
 pub mod clarabel_reference;
 pub mod interior_point;
+mod reproduction;
+mod scaled_rows;
 mod simplex;
+mod tolerances;
 
-use crate::lp::basis::Known;
-use crate::lp::problem::{LayerSystem, Problem, Solution};
+use crate::lp::basis::WarmStart;
+use crate::lp::problem::{Attempt, LayerSystem, Problem, Solution};
 
 /// Solves a layer's problems for a batch of observations.
 pub trait Solver: Send + Sync {
@@ -16,27 +19,13 @@ pub trait Solver: Send + Sync {
     /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never panics: what cannot be
     /// solved comes back as [`crate::lp::problem::Outcome::Stalled`].
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
-        self.solve_knowing(system, problems, &vec![Known::default(); problems.len()])
+        self.solve_warm(system, problems, &vec![WarmStart::default(); problems.len()])
     }
 
     /// As [`Self::solve`], each problem with what is known of it. A solver may ignore that.
-    fn solve_knowing(&self, system: &LayerSystem, problems: &[Problem], known: &[Known<'_>]) -> Vec<Solution>;
+    fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution>;
 
-    /// A slower try at a problem whose answers so far did not pass the certificate; `attempt` counts from 0. `None` where this
+    /// A slower try at a problem whose answers so far did not pass the certificate; `retry` counts from 0. `None` where this
     /// solver has nothing left to try.
-    fn retry(&self, system: &LayerSystem, problem: &Problem, attempt: usize) -> Option<(Path, Solution)>;
-}
-
-/// Which try gave an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Path {
-    /// Pivots from the optimum of a neighbouring problem.
-    Neighbour,
-    /// The solver's usual run.
-    #[default]
-    Usual,
-    /// The same solver with more patience.
-    Patient,
-    /// Another solver.
-    Fallback,
+    fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)>;
 }

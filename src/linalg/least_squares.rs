@@ -4,21 +4,19 @@
 //! Where a small pivot leaves doubt about the rank the caller has to look closer (QR). Pivots that are not small do not bound the
 //! condition of every matrix (Kahan's), but they do of those that are not made for it, and the answer is checked in any case.
 
-use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
+use super::cholesky::CLEAR_PIVOT;
 use super::lanes::{LANE, Lane, numbers, numbers_mut};
+use super::normal_matrix::NormalMatrix;
+use super::packed_weights::PackedWeights;
 use super::products::{combine, products};
-use super::state::Normal;
-use crate::lp::problem::LayerSystem;
 
-/// A pivot of the normal matrix above this share of its diagonal entry leaves no doubt about the rank: `1e-5` in terms of `W`.
-const CLEAR_PIVOT: f64 = 1e-10;
 /// Steps of refinement.
 const REFINEMENTS: usize = 2;
 
 /// Workspace of a thread.
 #[derive(Debug, Default)]
-pub struct FullRank {
-    normal: Normal,
+pub struct LeastSquares {
+    normal: NormalMatrix,
     diagonal: Vec<f64>,
     misses: Vec<f64>,
     right: Vec<Lane>,
@@ -26,34 +24,26 @@ pub struct FullRank {
     z: Vec<Lane>,
 }
 
-impl FullRank {
+impl LeastSquares {
     /// The `z` that minimises `Σ_i (roots_i (w_{units_i}·z − values_i))²`; `None` where there is doubt about the rank.
     /// Costs `units·columns²` flops.
-    pub fn least_squares(
-        &mut self,
-        system: &LayerSystem,
-        units: &[u32],
-        roots: &[f64],
-        values: &[f64],
-    ) -> Option<Vec<f64>> {
-        let weights = system.packed();
+    pub fn solve(&mut self, weights: &PackedWeights, units: &[u32], roots: &[f64], values: &[f64]) -> Option<Vec<f64>> {
         let (lanes, columns) = (weights.lanes, weights.columns);
         if units.len() < columns || columns == 0 {
             return None;
         }
         let normal = &mut self.normal;
         normal.reset(lanes);
-        normal.single = false;
         normal.units.clear();
         normal.units.extend_from_slice(units);
         normal.roots.clear();
         normal.roots.extend_from_slice(roots);
-        normal.add_products(weights);
+        normal.add_products(weights, false);
         for padding in columns..lanes * LANE {
             normal.add_diagonal(padding, 1.0);
         }
         self.diagonal.clear();
-        self.diagonal.extend((0..columns).map(|i| normal.matrix[i * (lanes + 1) + i / LANE].0[i % LANE]));
+        self.diagonal.extend((0..columns).map(|i| normal.diagonal(i)));
         for vector in [&mut self.right, &mut self.step, &mut self.z] {
             vector.clear();
             vector.resize(lanes, Lane::ZERO);
@@ -70,19 +60,19 @@ impl FullRank {
                 for i in 0..lanes * LANE {
                     normal.set_right(i, 0, numbers(&self.right)[i]);
                 }
-                factor(&mut normal.matrix, lanes, &mut normal.inverse_pivots);
+                normal.factor();
                 let clear = |(inverse, diagonal): (&f64, &f64)| {
                     inverse * inverse * CLEAR_PIVOT * diagonal < 1.0 && *inverse > 0.0
                 };
-                if !normal.inverse_pivots.iter().zip(&self.diagonal).all(clear) {
+                if !normal.inverse_pivots().iter().zip(&self.diagonal).all(clear) {
                     return None;
                 }
-                forward_solved(&normal.matrix, lanes, 0, numbers_mut(&mut self.step));
+                normal.forward_solved(0, numbers_mut(&mut self.step));
             } else {
                 self.step.copy_from_slice(&self.right);
-                solve_forward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.step);
+                normal.solve_forward(&mut self.step);
             }
-            solve_backward(&normal.matrix, lanes, &normal.inverse_pivots, &mut self.step);
+            normal.solve_backward(&mut self.step);
             let z = numbers_mut(&mut self.z);
             z.iter_mut().zip(numbers(&self.step)).for_each(|(z, d)| *z += d);
         }
@@ -102,6 +92,10 @@ mod tests {
         DMatrix::from_vec(rows, columns, normal_vector(seed, Domain::Network, 0, rows * columns))
     }
 
+    fn packed(weight: &DMatrix<f64>) -> PackedWeights {
+        PackedWeights::new(weight.transpose().as_slice(), weight.ncols())
+    }
+
     #[test]
     fn agrees_with_singular_values_or_declines() {
         for seed in 0..20 {
@@ -113,8 +107,7 @@ mod tests {
             let right = DVector::from_fn(units, |i, _| roots[i] * values[i]);
             let expected = scaled.pseudo_inverse(1e-12).unwrap() * right;
             let all: Vec<u32> = (0..units as u32).collect();
-            let system = LayerSystem::new(weight, DVector::zeros(units), false);
-            let found = FullRank::default().least_squares(&system, &all, &roots, values.as_slice()).unwrap();
+            let found = LeastSquares::default().solve(&packed(&weight), &all, &roots, values.as_slice()).unwrap();
             assert!((DVector::from_vec(found) - &expected).norm() <= 1e-13 * (1.0 + expected.norm()));
         }
         // Rank 3 of 5; too few rows; a column of zeros.
@@ -122,8 +115,8 @@ mod tests {
         for weight in deficient {
             let units = weight.nrows();
             let all: Vec<u32> = (0..units as u32).collect();
-            let system = LayerSystem::new(weight, DVector::zeros(units), false);
-            assert_eq!(FullRank::default().least_squares(&system, &all, &vec![1.0; units], &vec![1.0; units]), None);
+            let ones = vec![1.0; units];
+            assert_eq!(LeastSquares::default().solve(&packed(&weight), &all, &ones, &ones), None);
         }
     }
 }

@@ -1,0 +1,97 @@
+//! The normal matrix `Σ_u D_u w_u w_uᵀ` of one observation with up to four right-hand sides, factored in
+//! place. A workspace: one per thread, resized for each problem.
+
+use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
+use super::gram::add_gram;
+use super::gram_single::add_gram_single;
+use super::lanes::{LANE, Lane, SingleLane};
+use super::packed_weights::PackedWeights;
+
+/// The matrix, its right-hand sides and its factor.
+#[derive(Debug, Default)]
+pub struct NormalMatrix {
+    /// Units that enter the matrix.
+    pub units: Vec<u32>,
+    /// The roots `√D_u` of their weights.
+    pub roots: Vec<f64>,
+    /// Lanes per row, without the one of right-hand sides.
+    lanes: usize,
+    /// `4·lanes` rows of `lanes + 1` lanes.
+    matrix: Vec<Lane>,
+    /// `1 / R_ii`.
+    inverse_pivots: Vec<f64>,
+    /// Workspace of the products.
+    gathered: Vec<Lane>,
+    /// The same in single precision.
+    gathered_single: Vec<SingleLane>,
+}
+
+impl NormalMatrix {
+    /// An empty matrix of `4·lanes` rows. The units stay.
+    pub fn reset(&mut self, lanes: usize) {
+        self.lanes = lanes;
+        self.matrix.clear();
+        self.matrix.resize(lanes * LANE * (lanes + 1), Lane::ZERO);
+        self.inverse_pivots.resize(lanes * LANE, 0.0);
+    }
+
+    /// Adds `Σ roots² w wᵀ` over the chosen units. `single`: formed in single precision.
+    pub fn add_products(&mut self, weights: &PackedWeights, single: bool) {
+        let stride = self.lanes + 1;
+        if single {
+            add_gram_single(weights, &self.units, &self.roots, &mut self.gathered_single, &mut self.matrix, stride);
+        } else {
+            add_gram(weights, &self.units, &self.roots, &mut self.gathered, &mut self.matrix, stride);
+        }
+    }
+
+    /// A diagonal entry.
+    pub fn diagonal(&self, index: usize) -> f64 {
+        self.matrix[index * (self.lanes + 1) + index / LANE].0[index % LANE]
+    }
+
+    /// Adds to a diagonal entry.
+    pub fn add_diagonal(&mut self, index: usize, value: f64) {
+        self.matrix[index * (self.lanes + 1) + index / LANE].0[index % LANE] += value;
+    }
+
+    /// Sets right-hand side `which` of a row.
+    pub fn set_right(&mut self, index: usize, which: usize, value: f64) {
+        self.matrix[index * (self.lanes + 1) + self.lanes].0[which] = value;
+    }
+
+    /// The matrix with its right-hand sides, rows of `lanes + 1` lanes.
+    pub fn entries(&self) -> &[Lane] {
+        &self.matrix
+    }
+
+    /// Overwrites matrix and right-hand sides.
+    pub fn set_entries(&mut self, entries: &[Lane]) {
+        self.matrix.copy_from_slice(entries);
+    }
+
+    /// Factors in place and solves the right-hand sides forward. Returns how many pivots are frozen.
+    pub fn factor(&mut self) -> usize {
+        factor(&mut self.matrix, self.lanes, &mut self.inverse_pivots)
+    }
+
+    /// `1 / R_ii`, 0 where frozen.
+    pub fn inverse_pivots(&self) -> &[f64] {
+        &self.inverse_pivots
+    }
+
+    /// Right-hand side `which`, solved forward.
+    pub fn forward_solved(&self, which: usize, out: &mut [f64]) {
+        forward_solved(&self.matrix, self.lanes, which, out);
+    }
+
+    /// Solves `Rᵀ x̂ = b` in place.
+    pub fn solve_forward(&self, x: &mut [Lane]) {
+        solve_forward(&self.matrix, self.lanes, &self.inverse_pivots, x);
+    }
+
+    /// Solves `R x = x̂` in place.
+    pub fn solve_backward(&self, x: &mut [Lane]) {
+        solve_backward(&self.matrix, self.lanes, &self.inverse_pivots, x);
+    }
+}
