@@ -118,6 +118,7 @@ fn json_is_json() {
     assert!(summary["dispatches"].as_u64().unwrap() >= 2);
 }
 
+#[cfg(feature = "gpu")]
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn both_devices_give_the_same_codes() {

@@ -87,6 +87,7 @@ fn rows_have_the_documented_fields_and_agree_with_each_other() {
     assert_eq!(seen, expected.concat());
 }
 
+#[cfg(feature = "gpu")]
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_gpu_stands_beside_the_cpu() {
@@ -107,6 +108,7 @@ fn the_gpu_stands_beside_the_cpu() {
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 
+#[cfg(feature = "gpu")]
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_gpu_that_is_asked_for_and_has_no_figures_is_a_failure() {
