@@ -1,27 +1,73 @@
 #!/usr/bin/env bash
-# Passes the tests on a fresh Debian or Ubuntu machine that has Rust: installs the software Vulkan driver that the GPU
-# tests run on where there is none, then runs all tests in the release profile with this crate's debug assertions on,
-# so that the dependencies are built once for tests and program alike. Arguments go to `cargo test`.
+# Runs all tests, those of the GPU included, on a fresh Debian or Ubuntu machine that has Rust.
+#
+# Installs what is missing: a C linker, the Vulkan loader, and the software Vulkan driver where
+# there is no driver. Where it cannot become root, it says what to install. A GPU test fails where
+# no adapter is found. All builds are in the release profile, with this crate's debug assertions on:
+# tests and program share one build of the dependencies.
+#
+# Arguments go to `cargo test`, those after `--` to the tests:
+#     scripts/test.sh --test kernels -- gpu_agreement
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-missing=()
-command -v cc >/dev/null || missing+=(build-essential)
-ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || missing+=(libvulkan1)
-compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null \
-    || missing+=(mesa-vulkan-drivers)
-if [ ${#missing[@]} -gt 0 ] && [ -z "${UNRELU_SKIP_GPU:-}" ]; then
+fail() {
+    printf 'scripts/test.sh: %s\n' "$1" >&2
+    [ $# -eq 1 ] || printf '%s\n' "${@:2}" >&2
+    exit 1
+}
+
+# The Debian packages that this machine lacks, one per line.
+missing_packages() {
+    # An ordinary user's PATH does not have ldconfig.
+    local libraries
+    libraries=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null || true)
+    command -v cc >/dev/null || echo build-essential
+    [[ $libraries == *libvulkan.so.1* ]] || echo libvulkan1
+    [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] \
+        || compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null \
+        || compgen -G '/usr/local/share/vulkan/icd.d/*.json' >/dev/null \
+        || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null \
+        || echo mesa-vulkan-drivers
+}
+
+install() {
+    local as_root=() command="apt-get update && apt-get install -y --no-install-recommends $*"
     if ! command -v apt-get >/dev/null; then
-        echo "scripts/test.sh: please install what provides these Debian packages: ${missing[*]}" >&2
-        exit 1
+        fail "found no apt-get; install what provides these Debian packages, and run this again: $*"
     fi
-    as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-    echo "installing ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "missing packages: $*. As root, run" "  $command" \
+            "and then run this script again, as the current user."
+        as_root=(sudo)
+    fi
+    echo "installing $*"
+    "${as_root[@]}" apt-get update -qq \
+        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$@" \
+        || fail "could not install: $*. As root, run" "  $command" "and then run this script again."
+}
+
+command -v cargo >/dev/null \
+    || fail 'found no cargo; install Rust 1.89 or later: https://www.rust-lang.org/tools/install'
+if [ "$(uname -s)" = Linux ]; then
+    mapfile -t missing < <(missing_packages)
+    [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
 fi
 
-cargo test --release --locked \
+for_cargo=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    for_cargo+=("$1")
+    shift
+done
+[ $# -eq 0 ] || shift
+# The test program takes only one of these.
+ignored=(--include-ignored)
+for argument in "$@"; do
+    case $argument in --ignored | --include-ignored) ignored=() ;; esac
+done
+
+exec cargo test --release --locked --no-fail-fast \
     --config 'profile.release.package.unrelu.debug-assertions=true' \
-    --config 'profile.release.package.unrelu.overflow-checks=true' "$@"
+    --config 'profile.release.package.unrelu.overflow-checks=true' \
+    ${for_cargo[@]+"${for_cargo[@]}"} -- ${ignored[@]+"${ignored[@]}"} "$@"

@@ -164,15 +164,12 @@ fn no_observation_gives_no_code() {
 
 #[cfg(feature = "gpu")]
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_lost_in_the_middle_gives_the_same_codes() {
     use unrelu::device::fallback::FallbackDevice;
     use unrelu::gpu::GpuDevice;
     use unrelu::gpu::context::{Context, Selection};
 
-    if std::env::var_os("UNRELU_SKIP_GPU").is_some() {
-        println!("skipped: UNRELU_SKIP_GPU is set");
-        return;
-    }
     let network = network();
     let observations = noisy_observations(&network, 20);
     let options = layerwise(formulation::Method::L1);

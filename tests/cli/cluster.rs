@@ -30,7 +30,7 @@ fn warned(mut task: Command, partial: &Path) -> Option<i32> {
         assert!(task.try_wait().unwrap().is_none(), "the task ended before it could be warned");
         thread::sleep(Duration::from_millis(1));
     }
-    Command::new("kill").args(["-TERM", &task.id().to_string()]).status().unwrap();
+    crate::signals::send(crate::signals::Signal::SIGTERM, &task);
     task.wait().unwrap().code()
 }
 

@@ -118,12 +118,10 @@ fn json_is_json() {
     assert!(summary["dispatches"].as_u64().unwrap() >= 2);
 }
 
+#[cfg(feature = "gpu")]
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn both_devices_give_the_same_codes() {
-    if std::env::var_os("UNRELU_SKIP_GPU").is_some() {
-        println!("skipped: UNRELU_SKIP_GPU is set");
-        return;
-    }
     let folder = with_observations("9");
     for method in ["linf", "l1", "relaxed", "exact"] {
         folder.succeeds(&invert(&["--method", method, "--force"]));

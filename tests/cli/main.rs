@@ -17,5 +17,6 @@ mod reproduce;
 mod resume;
 mod runs;
 mod shards;
+mod signals;
 mod stopping;
 mod usage;

@@ -75,7 +75,7 @@ fn an_interrupt_leaves_what_is_done() {
     while fs::read(&record).map_or(0, |bytes| bytes.len()) < 500 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    crate::signals::send(crate::signals::Signal::SIGINT, &run);
     let output = run.wait_with_output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{message}");

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use crate::folder::Folder;
 use crate::runs::{has_ended_as, invert, start, undisturbed, wait_for_more_than, with_observations};
+use crate::signals::{Signal, send};
 
 /// The command that the message proposes, run by a shell as it stands.
 fn go_on(folder: &Folder, message: &str) -> Output {
@@ -18,13 +19,13 @@ fn go_on(folder: &Folder, message: &str) -> Output {
 fn a_signal_ends_a_run_between_batches_and_the_command_to_go_on_works() {
     let folder = with_observations(4800);
     let expected = undisturbed(&folder);
-    for signal in ["-TERM", "-INT", "-HUP"] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         for name in ["z.npy", "r.jsonl", "z.npy.journal"] {
             let _ = std::fs::remove_file(folder.path(name));
         }
         let run = start(&folder, &invert(&[]));
         wait_for_more_than(&folder, 3);
-        Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
+        send(signal, &run);
         let output = run.wait_with_output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(130), "{signal}: {message}");

@@ -64,7 +64,7 @@ fn an_interrupted_run_tidies_up_and_says_130() {
     while !grows() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    crate::signals::send(crate::signals::Signal::SIGINT, &child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.names(), ["net.safetensors"]);
 }

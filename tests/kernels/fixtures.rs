@@ -46,26 +46,18 @@ pub mod gpu {
     use unrelu::gpu::context::{Context, Selection};
     use unrelu::network::Network;
 
-    /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. `None`, said aloud, where
-    /// `UNRELU_SKIP_GPU=1` asks for it; without an adapter and without that, the test fails.
-    pub fn context(ceiling: Option<&wgpu::Limits>) -> Option<Context> {
+    /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without an
+    /// adapter the test fails; tests that call this are therefore ignored by a plain `cargo test`.
+    pub fn context(ceiling: Option<&wgpu::Limits>) -> Context {
         context_with(ceiling, wgpu::Features::all())
     }
 
     /// [`context`] with at most these features.
-    pub fn context_with(ceiling: Option<&wgpu::Limits>, features: wgpu::Features) -> Option<Context> {
-        if std::env::var("UNRELU_SKIP_GPU").as_deref() == Ok("1") {
-            // Not eprintln, which the test harness keeps to itself.
-            let _ = writeln!(std::io::stderr(), "skipped a GPU test: UNRELU_SKIP_GPU=1");
-            return None;
-        }
+    pub fn context_with(ceiling: Option<&wgpu::Limits>, features: wgpu::Features) -> Context {
         let named = std::env::var("UNRELU_TEST_ADAPTER").ok();
         let selection = named.as_deref().map_or(Selection::Any, Selection::Named);
         let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-        match Context::open_with(selection, ceiling, features & useful) {
-            Ok(context) => Some(context),
-            Err(error) => panic!("{error}. UNRELU_SKIP_GPU=1 skips the GPU's tests"),
-        }
+        Context::open_with(selection, ceiling, features & useful).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Devices as there may be: with and without subgroup operations, with workgroups from small to the usual size, all
@@ -78,20 +70,20 @@ pub mod gpu {
             ..wgpu::Limits::default()
         });
         sizes.into_iter().flat_map(|limits| {
-            [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().filter_map(move |features| {
-                let context = context_with(Some(&limits), features)?;
+            [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().map(move |features| {
+                let context = context_with(Some(&limits), features);
                 assert_eq!(context.has_subgroups(), !features.is_empty() && context.adapter().subgroups);
                 if !features.is_empty() && !context.has_subgroups() {
                     let _ = writeln!(std::io::stderr(), "the adapter has no subgroups: their kernels are not tested");
                 }
                 let invocations = limits.max_compute_invocations_per_workgroup;
-                Some((format!("{invocations} invocations, subgroups {}", context.has_subgroups()), context))
+                (format!("{invocations} invocations, subgroups {}", context.has_subgroups()), context)
             })
         })
     }
 
-    /// A GPU that holds `network`; `None` where it is to be skipped.
-    pub fn device(network: &Arc<Network>) -> Option<GpuDevice> {
-        context(None).map(|context| GpuDevice::new(context, Arc::clone(network)).unwrap())
+    /// A GPU that holds `network`.
+    pub fn device(network: &Arc<Network>) -> GpuDevice {
+        GpuDevice::new(context(None), Arc::clone(network)).unwrap()
     }
 }

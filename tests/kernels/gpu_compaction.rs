@@ -15,6 +15,7 @@ use unrelu::network::Activation;
 use crate::fixtures::{gpu, matrix, network};
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn lanes_are_ranked_and_moved_as_the_twin_does() {
     for (variant, context) in gpu::variants() {
         let (ranking, scattering) = (Rows::new(&context, &RANK), Rows::new(&context, &SCATTER));
@@ -73,6 +74,7 @@ fn the_twin_sorts_running_lanes_first() {
 }
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn lanes_that_end_at_different_times_leave_the_others_alone_bit_by_bit() {
     let network = network(700, &[5, 40, 90], Activation::LeakyRelu(0.5), Activation::LeakyRelu(0.5));
     let k = 5;

@@ -13,9 +13,10 @@ use unrelu::network::Activation;
 use crate::fixtures::{gpu, matrix, network};
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn every_call_on_a_lost_device_is_an_error() {
     let network = network(1, &[3, 10, 20], Activation::Relu, Activation::Relu);
-    let Some(device) = gpu::device(&network) else { return };
+    let device = gpu::device(&network);
     device.context().lose_after(0);
     let options = DescentOptions::default();
     for _ in 0..2 {
@@ -30,9 +31,10 @@ fn every_call_on_a_lost_device_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     let network = network(4, &[3, 10, 20], Activation::Relu, Activation::Relu);
-    let Some(gpu) = gpu::device(&network) else { return };
+    let gpu = gpu::device(&network);
     let cpu = CpuDevice::new(Arc::clone(&network));
     let device = FallbackDevice::new(gpu, Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(5, 3, 9)).unwrap();
@@ -56,6 +58,7 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
 /// In the first submission of a descent, between two of them while one is on its way back, and far in; by an optimizer
 /// that keeps something.
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let network = network(20, &[3, 10, 20], Activation::LeakyRelu(0.1), Activation::Relu);
     let cpu = CpuDevice::new(Arc::clone(&network));
@@ -65,7 +68,7 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let expected = cpu.descend(&observations, 3, &options).unwrap();
     // Some runs go on to the cap: 600 iterations of six kernels.
     for kernels in [1, 26, 150, 2000, 3400] {
-        let Some(gpu) = gpu::device(&network) else { return };
+        let gpu = gpu::device(&network);
         gpu.context().lose_after(kernels);
         let device = FallbackDevice::new(gpu, Arc::clone(&network));
         assert_eq!(device.descend(&observations, 3, &options).unwrap(), expected, "lost after {kernels}");
@@ -78,6 +81,7 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
 
 /// Seven parts of a batch, of which one is on its way back while the next is computed.
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_batch_lost_between_its_parts_is_done_by_the_cpu() {
     let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 3, ..wgpu::Limits::default() };
     let network = network(22, &[3, 19, 40], Activation::Relu, Activation::Relu);
@@ -89,7 +93,7 @@ fn a_batch_lost_between_its_parts_is_done_by_the_cpu() {
     let bits = cpu.classify(&targets, &thresholds).unwrap();
     for kernels in 1..=6 {
         for classifies in [false, true] {
-            let Some(context) = gpu::context(Some(&limits)) else { return };
+            let context = gpu::context(Some(&limits));
             let gpu = GpuDevice::new(context, Arc::clone(&network)).unwrap();
             gpu.context().lose_after(kernels);
             let device = FallbackDevice::new(gpu, Arc::clone(&network));
@@ -104,18 +108,20 @@ fn a_batch_lost_between_its_parts_is_done_by_the_cpu() {
 }
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn errors_of_use_do_not_lose_the_device() {
     let network = network(7, &[3, 10], Activation::Relu, Activation::Relu);
-    let Some(gpu) = gpu::device(&network) else { return };
+    let gpu = gpu::device(&network);
     let device = FallbackDevice::new(gpu, network);
     assert!(matches!(device.forward(0..1, &matrix(8, 4, 1)), Err(Error::Input(_))));
     assert!(device.warning().is_none());
 }
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_call_that_wgpu_refuses_is_an_error_and_leaves_the_device_usable() {
     let network = network(9, &[3, 10], Activation::Relu, Activation::Relu);
-    let Some(device) = gpu::device(&network) else { return };
+    let device = gpu::device(&network);
     let context = device.context();
     let too_large = context.limits().max_buffer_size / 4 + 1;
     let refused = context.guarded(|| Ok(unrelu::gpu::buffers::storage(context, too_large as usize)));
@@ -124,9 +130,10 @@ fn a_call_that_wgpu_refuses_is_an_error_and_leaves_the_device_usable() {
 }
 
 #[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn many_threads_share_a_device() {
     let network = network(11, &[3, 10, 20], Activation::Relu, Activation::Relu);
-    let Some(device) = gpu::device(&network) else { return };
+    let device = gpu::device(&network);
     let expected: Vec<_> = (0..4).map(|seed| device.forward(0..2, &matrix(seed, 3, 9)).unwrap()).collect();
     std::thread::scope(|scope| {
         for (seed, expected) in expected.iter().enumerate() {

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Clippy on all targets, with every warning an error, for each set of features that differs.
+#
+#     scripts/lint.sh                    all sets
+#     scripts/lint.sh default none       the default features, and none
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# `cli` brings `pictures` along, so there is no set of `cli` alone.
+all=(default none pictures cli gpu gpu,pictures)
+[ $# -gt 0 ] || set -- "${all[@]}"
+for features in "$@"; do
+    printf '\n-- features: %s\n' "$features"
+    cargo clippy --release --locked --all-targets \
+        --no-default-features --features "${features/#none/}" -- -D warnings
+done
