@@ -16,6 +16,7 @@ mod merge;
 mod network_args;
 mod picture;
 mod print;
+mod program;
 mod progress;
 mod random_network;
 mod recover;

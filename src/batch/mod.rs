@@ -6,6 +6,7 @@
 
 mod clocks;
 pub mod engine;
+mod explained;
 pub mod files;
 mod identity;
 pub mod mask;
@@ -43,6 +44,7 @@ use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, be
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::runtime::Workers;
+pub use explained::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
@@ -378,9 +380,11 @@ impl Inverter {
 
     fn add_residuals(&self, observations: &DMatrix<f64>, codes: &DMatrix<f64>, rows: &mut [ObservationRow]) {
         let outputs = cpu::forward::forward(&self.network, 0..self.network.depth(), codes);
+        let (noise_test, within) = (NoiseTest::of(&self.options), self.options.reproduces_within);
         rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             row.residual = residual(observations.column(place).as_slice(), outputs.column(place).as_slice());
-            row.reproduces = row.residual.linf <= self.options.reproduces_within;
+            row.reproduces = row.residual.linf <= within;
+            row.explained = noise_test.is_passed(&row.residual, within);
         });
     }
 }

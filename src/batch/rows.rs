@@ -5,12 +5,16 @@ use crate::lp::Inversion;
 use crate::multistart::BestAnswer;
 use crate::observation::unusable;
 
+const NO_RESIDUAL: Residual =
+    Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN, rms: f64::NAN, observed: 0 };
+
 pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
     ObservationRow {
         index,
         status,
         reproduces: false,
-        residual: Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN },
+        explained: false,
+        residual: NO_RESIDUAL,
         clamped: 0,
         refined: false,
         iterations: None,
@@ -62,7 +66,8 @@ pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
     }
     // One NaN makes the sum NaN; the maximum passes over it.
     if observed == 0 || f64::is_nan(l1) {
-        return Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN };
+        return NO_RESIDUAL;
     }
-    Residual { linf, l1, l2_relative: if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() } }
+    let l2_relative = if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() };
+    Residual { linf, l1, l2_relative, rms: (squares / observed as f64).sqrt(), observed }
 }

@@ -23,6 +23,8 @@ pub struct Summary {
     pub failed: u64,
     /// Residual at most ε₀ in the maximum norm.
     pub reproduced: u64,
+    /// Residual no larger than noise of size ε₀ explains, by [`NoiseTest`](super::NoiseTest).
+    pub explained: u64,
     /// Determined in every layer; by `best`, locally.
     pub determined: u64,
     /// Solved, but not determined in some layer, and not reproduced: an optimum of every LP, and yet no pre-image.
@@ -45,6 +47,8 @@ pub struct Summary {
     pub retries: u64,
     /// Largest entries of the residuals.
     pub residual_linf: Distribution,
+    /// Root mean squares of the residuals, per observed entry.
+    pub residual_rms: Distribution,
     /// Relative Euclidean residuals.
     pub residual_l2_relative: Distribution,
     /// Relative code errors, where the true codes are known.
@@ -143,6 +147,7 @@ impl Summary {
                 }
             }
             self.reproduced += u64::from(row.reproduces);
+            self.explained += u64::from(row.explained);
             self.refined += u64::from(row.refined);
             let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
             let by_search = row.search.as_ref().is_some_and(|search| search.determined);
@@ -157,6 +162,7 @@ impl Summary {
             self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
             self.iterations += u64::from(row.iterations.unwrap_or(0));
             self.residual_linf.add(row.residual.linf);
+            self.residual_rms.add(row.residual.rms);
             self.residual_l2_relative.add(row.residual.l2_relative);
             if let Some(error) = row.code_error {
                 self.code_error.get_or_insert_default().add(error);
@@ -201,6 +207,7 @@ impl Summary {
             not_certified,
             failed,
             reproduced,
+            explained,
             determined,
             undetermined_missed,
             refined,
@@ -212,6 +219,7 @@ impl Summary {
             from_neighbour,
             pivots,
             residual_linf,
+            residual_rms,
             residual_l2_relative,
             code_error,
             successes,
@@ -228,6 +236,7 @@ impl Summary {
             (&mut self.not_certified, not_certified),
             (&mut self.failed, failed),
             (&mut self.reproduced, reproduced),
+            (&mut self.explained, explained),
             (&mut self.determined, determined),
             (&mut self.undetermined_missed, undetermined_missed),
             (&mut self.refined, refined),
@@ -246,6 +255,7 @@ impl Summary {
             self.count_failures(kind, count);
         }
         self.residual_linf.merge(residual_linf);
+        self.residual_rms.merge(residual_rms);
         self.residual_l2_relative.merge(residual_l2_relative);
         if let Some(error) = code_error {
             self.code_error.get_or_insert_default().merge(error);

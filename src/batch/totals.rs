@@ -15,6 +15,7 @@ struct Totals {
     not_certified: u64,
     failed: u64,
     reproduced: u64,
+    explained: u64,
     determined: u64,
     undetermined_missed: u64,
     refined: u64,
@@ -26,6 +27,7 @@ struct Totals {
     from_neighbour: u64,
     pivots: u64,
     residual_linf: Bins,
+    residual_rms: Bins,
     residual_l2_relative: Bins,
     code_error: Option<Bins>,
     successes: Option<u64>,
@@ -55,6 +57,7 @@ pub(super) fn save(summary: &Summary) -> Value {
         not_certified,
         failed,
         reproduced,
+        explained,
         determined,
         undetermined_missed,
         refined,
@@ -66,6 +69,7 @@ pub(super) fn save(summary: &Summary) -> Value {
         from_neighbour,
         pivots,
         residual_linf,
+        residual_rms,
         residual_l2_relative,
         code_error,
         successes,
@@ -82,6 +86,7 @@ pub(super) fn save(summary: &Summary) -> Value {
         not_certified,
         failed,
         reproduced,
+        explained,
         determined,
         undetermined_missed,
         refined,
@@ -93,6 +98,7 @@ pub(super) fn save(summary: &Summary) -> Value {
         from_neighbour,
         pivots,
         residual_linf: residual_linf.into(),
+        residual_rms: residual_rms.into(),
         residual_l2_relative: residual_l2_relative.into(),
         code_error: code_error.map(Bins::from),
         successes,
@@ -115,6 +121,7 @@ pub(super) fn load(value: Value) -> Option<Summary> {
         not_certified: totals.not_certified,
         failed: totals.failed,
         reproduced: totals.reproduced,
+        explained: totals.explained,
         determined: totals.determined,
         undetermined_missed: totals.undetermined_missed,
         refined: totals.refined,
@@ -126,6 +133,7 @@ pub(super) fn load(value: Value) -> Option<Summary> {
         from_neighbour: totals.from_neighbour,
         pivots: totals.pivots,
         residual_linf: totals.residual_linf.into(),
+        residual_rms: totals.residual_rms.into(),
         residual_l2_relative: totals.residual_l2_relative.into(),
         code_error: totals.code_error.map(Distribution::from),
         successes: totals.successes,
@@ -160,10 +168,11 @@ mod tests {
 
     #[test]
     fn a_summary_comes_back_as_it_was() {
-        let mut summary = Summary { observations: 3, device: "CPU".to_owned(), ..Summary::default() };
+        let mut summary = Summary { observations: 3, explained: 2, device: "CPU".to_owned(), ..Summary::default() };
         summary.failures.insert("no entry is observed".to_owned(), 1);
         for value in [0.0, 3.7e-9, 0.125, 1.0 / 3.0] {
             summary.residual_linf.add(value);
+            summary.residual_rms.add(value / 2.0);
         }
         let text = save(&summary).to_string();
         let loaded = load(serde_json::from_str(&text).unwrap()).unwrap();

@@ -1,5 +1,7 @@
 //! `unrelu demo`: the whole path on the bundled generator, for a first look.
 
+mod comparison;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -7,7 +9,6 @@ use nalgebra::DMatrix;
 use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
 use unrelu::cpu::forward::forward;
-use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::npy::{ElementType, NpyReader};
@@ -21,7 +22,8 @@ use unrelu::random::Noise;
 
 use super::device_args::DeviceArgs;
 use super::progress::Progress;
-use super::{Outcome, interrupt, print, summary};
+use super::{Outcome, interrupt, print, program, summary};
+use comparison::Comparison;
 
 /// The generator that comes with the program; examples/README.md says how it was made.
 const NETWORK: &[u8] = include_bytes!("../../examples/mnist_relu_20_60_784.safetensors");
@@ -29,10 +31,12 @@ const NETWORK: &[u8] = include_bytes!("../../examples/mnist_relu_20_60_784.safet
 const NOISE: f64 = 0.01;
 const SEED: u64 = 1;
 const BATCH: usize = 250;
+/// Observations that the other methods invert too.
+const COMPARED: usize = 100;
 /// Observations in the picture.
 const PICTURED: usize = 12;
 
-/// Invert 1,000 noisy observations of the bundled generator, and draw some of them
+/// Invert 1,000 noisy observations of the bundled generator, compare methods on some, and draw a few
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu demo --out unrelu-demo\n\n\
                         Writes the network, the true codes, the observations, the recovered codes, a report and a picture \
@@ -101,17 +105,32 @@ pub fn run(args: Args) -> Result<Outcome> {
     let result = run.run(&inverter, |done| progress.set(done), interrupt::requested);
     progress.finish();
     let totals = result?;
-    draw(&network, &args)?;
+    let comparison = compare(&inverter, &args)?;
+    draw(&network, &args, &comparison)?;
+    let command = [
+        "invert",
+        &file("network.safetensors").display().to_string(),
+        &file("observations.npy").display().to_string(),
+        "-o",
+        &file("refined.npy").display().to_string(),
+        "--method",
+        "linf",
+        "--refine",
+        "--epsilon",
+        &NOISE.to_string(),
+        "--truth",
+        &file("truth.npy").display().to_string(),
+    ];
     print::print(&format!(
-        "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was added.\n\
-         `best` looked for the codes again:\n\n{}\n\
-         A code is `converged` when many starts have led to it again and none to a lower loss. What error is left is the\n\
-         noise's: least squares from the true codes come hardly nearer.\n\
-         {out}/picture.png shows the first {PICTURED}: truth, observation, recovered, and gradient descent beside them.\n\
-         Try: unrelu invert {out}/network.safetensors {out}/observations.npy -o codes.npy --method l1 --epsilon {NOISE}\n",
-        summary::text(&totals, inverter.options()),
+        "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was\n\
+         added to each pixel. `best` found the codes again:\n\n{summary}\n\
+         A code is `converged` when many starts have led to it and none to a lower loss.\n\n{compared}\n\
+         {picture} shows the first {PICTURED}. Another method, as fast as possible:\n\n  {command}\n",
         count = args.count,
-        out = args.out.display(),
+        summary = summary::text(&totals, inverter.options()),
+        compared = comparison.text(),
+        picture = file("picture.png").display(),
+        command = program::command_line(&command),
     ))?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
@@ -131,33 +150,35 @@ fn generate(network: &Network, args: &Args) -> Result<()> {
     generation.run(|_| !interrupt::requested())
 }
 
-/// The first observations, a row each for truth, observation, recovered and gradient descent.
-fn draw(network: &Network, args: &Args) -> Result<()> {
-    let first = |name: &str| -> Result<DMatrix<f64>> {
-        let path = args.out.join(name);
-        NpyReader::open(&path)?
-            .read_batch(PICTURED)?
-            .ok_or_else(|| Error::input(path.display(), "no row", "at least one", "run the demo again"))
-    };
+/// The first rows of a file that the demo wrote, one a column.
+fn first(args: &Args, name: &str, count: usize) -> Result<DMatrix<f64>> {
+    let path = args.out.join(name);
+    NpyReader::open(&path)?
+        .read_batch(count)?
+        .ok_or_else(|| Error::input(path.display(), "no row", "at least one", "run the demo again"))
+}
+
+fn compare(inverter: &Inverter, args: &Args) -> Result<Comparison> {
+    Comparison::run(inverter, &first(args, "observations.npy", COMPARED)?, &first(args, "truth.npy", COMPARED)?)
+}
+
+/// The first observations, a row each for truth, observation and what some of the methods found.
+fn draw(network: &Network, args: &Args, comparison: &Comparison) -> Result<()> {
     let image = |codes: &DMatrix<f64>| forward(network, 0..network.depth(), codes);
-    let observations = first("observations.npy")?;
-    // Descent is the baseline as people run it: random start, restarts, the same observations.
-    let descent = Options {
-        method: Method::Descent(DescentOptions { restarts: 2, ..DescentOptions::default() }),
-        device: args.device.device,
-        adapter: args.device.adapter.clone(),
-        threads: args.device.threads,
-        ..Options::default()
-    };
-    let descended = Inverter::new(network.clone(), descent)?.invert(&observations)?;
+    let observations = first(args, "observations.npy", PICTURED)?;
     let drawn = observations.ncols();
-    let rows = vec![
-        Row { label: "truth".to_owned(), images: image(&first("truth.npy")?) },
+    let mut rows = vec![
+        Row { label: "truth".to_owned(), images: image(&first(args, "truth.npy", PICTURED)?) },
         Row { label: "observation".to_owned(), images: observations },
-        Row { label: "recovered".to_owned(), images: image(&first("codes.npy")?) },
-        Row { label: "gradient descent".to_owned(), images: image(&descended.codes) },
     ];
+    for entry in &comparison.entries {
+        if let Some(name) = entry.pictured {
+            let codes = entry.codes.columns(0, drawn).into_owned();
+            rows.push(Row { label: entry.label(name), images: image(&codes) });
+        }
+    }
+    let title = format!("Digits recovered at noise {NOISE}: median relative code error, time per observation");
     let captions = (0..drawn).map(|index| index.to_string()).collect();
-    let grid = Grid { title: None, captions, rows, height: 28, width: 28, white: None };
+    let grid = Grid { title: Some(title), captions, rows, height: 28, width: 28, white: None };
     write_grid(&args.out.join("picture.png"), &grid, args.force)
 }

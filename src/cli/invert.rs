@@ -48,7 +48,9 @@ pub struct Args {
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
-    /// Tolerance that the search starts from (ε₀), about the size of the noise; also what counts as reproduced
+    /// Tolerance that the search starts from (ε₀), about the size of the noise: its bound or standard
+    /// deviation; the summary says whether such noise explains the residuals, or at the default how many
+    /// observations are reproduced
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 

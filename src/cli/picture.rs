@@ -44,8 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "I", default_value_t = 0)]
     first: usize,
 
-    /// Stands above the images
-    #[arg(long)]
+    /// Stands above the images [default: which images of the files they are]
+    #[arg(long, value_name = "TEXT")]
     title: Option<String>,
 
     /// Replace a picture that exists
@@ -77,8 +77,18 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (args.first..args.first + columns).map(|index| index.to_string()).collect();
-    write_grid(&args.output, &Grid { title: args.title, captions, rows, height, width, white: None }, args.force)?;
+    let title =
+        Some(args.title.unwrap_or_else(|| format!("{}, one row per file", range_of("Image", args.first, columns))));
+    write_grid(&args.output, &Grid { title, captions, rows, height, width, white: None }, args.force)?;
     Ok(Outcome::Complete)
+}
+
+/// Which ones are drawn, in words: `observations 0 to 11`.
+pub fn range_of(what: &str, first: usize, count: usize) -> String {
+    match count {
+        0 | 1 => format!("{what} {first}"),
+        _ => format!("{what}s {first} to {}", first + count - 1),
+    }
 }
 
 /// Up to `count` rows of a file, from `first` on, one a column.

@@ -57,7 +57,8 @@ pub struct Args {
     #[command(flatten)]
     way: WayArgs,
 
-    /// What counts as reproduced, in every measurement; and the tolerance that the search of a layer-wise method starts from
+    /// Size of the noise of the measurements, by which the summary says whether it explains the
+    /// residuals; and the tolerance that the search of a layer-wise method starts from
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
@@ -217,13 +218,21 @@ fn parse_inner(text: &str) -> Result<Inner, String> {
 fn parse_direct(text: &str) -> Result<Direct, String> {
     match text {
         "best" => Ok(Direct::Best),
-        _ => parse_inner(text)
-            .map(Direct::By)
-            .map_err(|_| "expected best, descent, linf, l1, relaxed or exact".to_owned()),
+        _ => parse_inner(text).map(Direct::By),
     }
 }
 
 impl OperatorArgs {
+    /// What was measured, in words.
+    fn words(&self) -> String {
+        match (&self.operator, self.gaussian, self.average) {
+            (Some(_), ..) => "linear measurements".to_owned(),
+            (_, Some(measurements), _) => format!("{measurements} random projections"),
+            (_, _, Some(block)) => format!("averages of {block} × {block} pixels"),
+            _ => "the observed pixels".to_owned(),
+        }
+    }
+
     fn operator(&self, pixels: usize, image: Option<ImageSize>, seed: u64) -> Result<Box<dyn Operator>> {
         if let Some(path) = &self.operator {
             return Ok(Box::new(Dense::from_file(path, pixels)?));
@@ -416,6 +425,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         recovery_picture::draw(&Pictured {
             network: &network,
             operator: recoverer.operator(),
+            measured: args.operator.words(),
             measurements: &args.measurements,
             mask: args.operator.mask.as_deref(),
             truth: args.truth.as_deref(),

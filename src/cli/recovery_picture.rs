@@ -12,7 +12,7 @@ use unrelu::pictures::{Grid, Row, write_grid};
 use unrelu::recover::operators::{Operator, shown};
 
 use super::image_size::ImageSize;
-use super::picture::some_rows;
+use super::picture::{range_of, some_rows};
 
 /// Observations in the picture.
 const PICTURED: usize = 12;
@@ -21,6 +21,8 @@ const PICTURED: usize = 12;
 pub struct Pictured<'a> {
     pub network: &'a Network,
     pub operator: &'a dyn Operator,
+    /// What was measured, in words.
+    pub measured: String,
     pub measurements: &'a Path,
     pub mask: Option<&'a Path>,
     pub truth: Option<&'a Path>,
@@ -54,5 +56,6 @@ pub fn draw(what: &Pictured) -> Result<()> {
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (0..columns).map(|index| index.to_string()).collect();
     let ImageSize { height, width } = what.size;
-    write_grid(what.picture, &Grid { title: None, captions, rows, height, width, white: None }, what.force)
+    let title = Some(format!("Images recovered from {}: {}", what.measured, range_of("observation", 0, columns)));
+    write_grid(what.picture, &Grid { title, captions, rows, height, width, white: None }, what.force)
 }

@@ -1,9 +1,11 @@
 //! What a run came to, for a person or for a program.
 
+mod quality;
+
 use std::fmt::Write;
 use std::path::Path;
 
-use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
+use unrelu::batch::summary::{Distribution, Summary};
 use unrelu::batch::{Method, Options};
 
 use super::progress::duration;
@@ -21,9 +23,8 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         failures(summary)
     );
     // Writing to a String cannot fail.
-    let share = |count: u64| format!("{count} ({:.1} %)", 100.0 * count as f64 / summary.observations.max(1) as f64);
-    let _ =
-        writeln!(text, "reproduced to {:e} in every entry: {}", options.reproduces_within, share(summary.reproduced));
+    let share = |count: u64| share(count, summary.observations);
+    text.push_str(&quality::reproduction(summary, options));
     if layerwise {
         let _ = writeln!(text, "determined in every layer: {}", share(summary.determined));
         if summary.undetermined_missed > 0 {
@@ -37,21 +38,12 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     if matches!(options.method, Method::Best(_)) {
         let _ = writeln!(text, "determined locally by the data: {}", share(summary.determined));
         let runs = summary.runs as f64 / summary.observations.max(1) as f64;
-        let _ = writeln!(text, "{} in all, {runs:.1} an observation", counted(summary.runs, "run"));
+        let _ = writeln!(text, "{}, {runs:.1} per observation", counted(summary.runs, "run"));
     }
     if options.refine {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
     }
-    let _ = writeln!(text, "residual, largest entry: {}", spread(&summary.residual_linf));
-    let _ = writeln!(text, "residual, relative:      {}", spread(&summary.residual_l2_relative));
-    if let (Some(error), Some(successes)) = (&summary.code_error, summary.successes) {
-        let _ = writeln!(text, "code error, relative:    {}", spread(error));
-        let _ = writeln!(text, "code error up to {SUCCESS_ERROR:e}: {}", share(successes));
-    }
-    if let (Some(error), Some(successes)) = (&summary.image_error, summary.image_successes) {
-        let _ = writeln!(text, "image error, relative:   {}", spread(error));
-        let _ = writeln!(text, "image error up to {SUCCESS_ERROR:e}: {}", share(successes));
-    }
+    text.push_str(&quality::residuals_and_errors(summary, options));
     if layerwise {
         let retried = match summary.retries {
             0 => String::new(),
@@ -66,7 +58,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     }
     let _ = writeln!(
         text,
-        "{} on {}, {:.1} observations a second; device {}, {}",
+        "{} on {}, {:.1} observations per second; device {}, {}",
         duration_short(summary.seconds.total),
         counted(summary.threads as u64, "thread"),
         summary.rate(),
@@ -126,6 +118,11 @@ fn counted(count: u64, what: &str) -> String {
         (_, true) => format!("{count} {what}es"),
         (_, false) => format!("{count} {what}s"),
     }
+}
+
+/// A count with its percentage of all.
+fn share(count: u64, of: u64) -> String {
+    format!("{count} ({:.1} %)", 100.0 * count as f64 / of.max(1) as f64)
 }
 
 fn spread(distribution: &Distribution) -> String {

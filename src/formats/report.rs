@@ -59,6 +59,12 @@ pub struct Residual {
     pub l1: f64,
     /// Euclidean norm over that of the observation.
     pub l2_relative: f64,
+    /// Root mean square per observed entry; not in the report.
+    #[serde(skip)]
+    pub rms: f64,
+    /// Observed entries; not in the report.
+    #[serde(skip)]
+    pub observed: usize,
 }
 
 /// One layer, in the order they were solved.
@@ -116,6 +122,10 @@ pub struct ObservationRow {
     pub status: Status,
     /// Whether the final residual is at most ε₀ in the maximum norm: the code is a pre-image.
     pub reproduces: bool,
+    /// Whether noise of size ε₀ explains the residual, by [`NoiseTest`](crate::batch::NoiseTest); not in
+    /// the report.
+    #[serde(skip)]
+    pub explained: bool,
     /// The final residual.
     pub residual: Residual,
     /// Saturated entries that became one-sided rows.

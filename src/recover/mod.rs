@@ -18,7 +18,7 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use crate::batch::engine::Engine;
-use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, best_row, empty_row, residual};
+use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, NoiseTest, best_row, empty_row, residual};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -148,6 +148,8 @@ impl Recoverer {
         batch.rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             row.residual = residual(measurements.column(place).as_slice(), applied.column(place).as_slice());
             row.reproduces = row.residual.linf <= within;
+            // Both the search and projected gradient descent make the squared error of the measurements small.
+            row.explained = NoiseTest::Squares.is_passed(&row.residual, within);
         });
     }
 }

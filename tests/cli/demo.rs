@@ -1,6 +1,8 @@
 //! `demo` and `devices`: what a newcomer runs first.
 
 use std::fs;
+#[cfg(unix)]
+use std::process::Command;
 
 use crate::folder::Folder;
 
@@ -18,19 +20,37 @@ fn the_demo_writes_all_that_it_names() {
     assert_eq!(names, expected);
     folder.refuses(&["demo", "--out", "d", "--count", "3"], &["network.safetensors", "already exists", "--force"]);
     folder.succeeds(&["demo", "--out", "d", "--count", "3", "--device", "cpu", "--force"]);
-    // The command that the summary proposes works.
-    let again = [
-        "invert",
-        "d/network.safetensors",
-        "d/observations.npy",
-        "-o",
-        "codes.npy",
-        "--epsilon",
-        "0.01",
-        "--device",
-        "cpu",
-    ];
-    folder.succeeds(&again);
+}
+
+/// The screen compares methods by what it measured, and reads as the success it is.
+#[test]
+fn the_demo_says_how_good_it_was() {
+    let folder = Folder::empty();
+    let screen = folder.succeeds(&["demo", "--out", "d", "--count", "20", "--device", "cpu"]);
+    let explained = "residual explained by noise of size 0.01, by its root mean square: 20 (100.0 %)";
+    assert!(screen.contains(explained) && screen.contains("determined locally"), "{screen}");
+    assert!(!screen.contains("reproduced to") && !screen.contains("up to 1e-3: 0 ("), "{screen}");
+    // The median error of each method: best is as near as the noise allows, plain descent is not.
+    let error = |method: &str| -> f64 {
+        let row = screen.lines().find_map(|line| line.strip_prefix(&format!("  {method} "))).unwrap();
+        row.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let limit = error("least squares from the true code");
+    assert!(error("best") < 1.1 * limit && error("linf --refine") < 2.0 * limit, "{screen}");
+    assert!(error("descent by Adam, 2 restarts") < 0.1 && error("plain descent, 2 restarts") > 0.1, "{screen}");
+    assert!(screen.contains("20 of its 20 codes are proven local minima"), "{screen}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_command_that_the_demo_proposes_works_as_printed() {
+    let folder = Folder::empty();
+    let screen = folder.succeeds(&["demo", "--out", "a first look", "--count", "3", "--device", "cpu"]);
+    let command = screen.lines().find(|line| line.contains(" invert ")).unwrap();
+    assert!(command.contains("'a first look/network.safetensors'"), "{command}");
+    let run = Command::new("sh").args(["-c", command]).current_dir(folder.path(".")).output().unwrap();
+    assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+    assert!(folder.path("a first look/refined.npy").exists());
 }
 
 #[test]

@@ -93,6 +93,9 @@ fn matrices_projections_and_averages() {
     folder.succeeds(&recover("y.npy", &[&["--operator", "A.npy"], &picture[..]].concat()));
     all_codes_found(&folder, 20);
     assert!(folder.bytes("p.png").starts_with(b"\x89PNG"));
+    folder.succeeds(&recover("y.npy", &["--operator", "A.npy", "--picture", "p.svg", "--force"]));
+    let picture = String::from_utf8(folder.bytes("p.svg")).unwrap();
+    assert!(picture.contains(">Images recovered from linear measurements: observations 0 to 11</text>"));
     fs::rename(folder.path("z.npy"), folder.path("direct.npy")).unwrap();
     // The descents are baselines, at their defaults.
     for (way, least) in [("--direct=descent", 3), ("--inner=descent", 3), ("--inner=best", 12)] {
@@ -220,6 +223,14 @@ fn pictures_of_files() {
     folder
         .succeeds(&["picture", "x.npy", "x.npy", "-o", "p.png", "--labels", "one,two", "--count", "5", "--first", "3"]);
     assert!(folder.bytes("p.png").starts_with(b"\x89PNG"));
+    // What is drawn stands above the images; in an SVG it can be read.
+    let title = |more: &[&str]| {
+        folder.succeeds(&[&["picture", "x.npy", "-o", "p.svg", "--force"], more].concat());
+        String::from_utf8(folder.bytes("p.svg")).unwrap()
+    };
+    assert!(title(&["--count", "5", "--first", "3"]).contains(">Images 3 to 7, one row per file</text>"));
+    assert!(title(&["--count", "1"]).contains(">Image 0, one row per file</text>"));
+    assert!(title(&["--title", "Two digits"]).contains(">Two digits</text>"));
     folder.refuses(&["picture", "x.npy", "-o", "p.png"], &["p.png", "already exists"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--image", "8x9"], &["--image", "8x9"]);
     folder.refuses(&["picture", "truth.npy", "-o", "q.png"], &["--image", "3 pixels are no square"]);

@@ -1,0 +1,101 @@
+//! Whether noise of a known size explains a residual.
+//!
+//! Each method is asked in the norm that it makes small. Noise `e` with `|e_i| ≤ a` in each of `n`
+//! observed entries has a root mean square, a mean and a largest entry of at most `a`. The code that
+//! made the observation has `e` as its residual, and the lowest residual is no larger in its norm. So a
+//! method that finds the lowest passes. The largest residual of a least-squares code is often a little
+//! above `a`, which says nothing against it.
+//!
+//! `a` may also be the deviation of Gaussian noise, or the scale of Laplace noise. So squares may be as
+//! large as those of 99.9 % of Gaussian noise, and sums as large as `a (n + 4 √n)`.
+
+use super::{Method, Options};
+use crate::best::Objective;
+use crate::formats::report::Residual;
+use crate::lp::formulation::Method as Layerwise;
+
+/// What of a residual is compared with the size of the noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoiseTest {
+    /// `Σr² ≤ a² χ²₀.₉₉₉(n)`: a root mean square of about `a`.
+    Squares,
+    /// `Σ|r| ≤ a (n + 4 √n)`: a mean absolute residual of about `a`.
+    Absolute,
+    /// `max|r| ≤ a`.
+    Largest,
+}
+
+impl NoiseTest {
+    /// The test that fits what a method makes small.
+    pub fn of(options: &Options) -> Self {
+        match &options.method {
+            Method::Layerwise(layers) if layers.method == Layerwise::L1 && !options.refine => NoiseTest::Absolute,
+            Method::Best(best) => match best.search.objective {
+                Objective::L2 => NoiseTest::Squares,
+                Objective::L1 => NoiseTest::Absolute,
+                Objective::Linf => NoiseTest::Largest,
+            },
+            Method::Layerwise(_) | Method::Descent(_) => NoiseTest::Squares,
+        }
+    }
+
+    /// Whether noise of size `noise` explains `residual`; not where there is no residual.
+    pub fn is_passed(self, residual: &Residual, noise: f64) -> bool {
+        let entries = residual.observed as f64;
+        match self {
+            NoiseTest::Squares => residual.rms <= noise * largest_mean_square(entries).sqrt(),
+            NoiseTest::Absolute => residual.l1 <= noise * (entries + 4.0 * entries.sqrt()),
+            NoiseTest::Largest => residual.linf <= noise,
+        }
+    }
+}
+
+/// `χ²₀.₉₉₉(n) / n` by Wilson and Hilferty: the mean square of `n` standard normal numbers that one in
+/// a thousand exceeds.
+fn largest_mean_square(n: f64) -> f64 {
+    /// The 99.9 % quantile of the standard normal distribution.
+    const QUANTILE: f64 = 3.0902;
+    let variance = 2.0 / (9.0 * n);
+    (1.0 - variance + QUANTILE * variance.sqrt()).powi(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::rows::residual;
+
+    /// The tests that pass for a residual of these entries and noise of size 1.
+    fn passed(entries: &[f64]) -> [bool; 3] {
+        let residual = residual(&vec![0.0; entries.len()], entries);
+        [NoiseTest::Squares, NoiseTest::Absolute, NoiseTest::Largest].map(|test| test.is_passed(&residual, 1.0))
+    }
+
+    #[test]
+    fn the_quantile_is_that_of_tables() {
+        for (n, quantile, within) in [(1.0, 10.828, 0.04), (10.0, 29.588, 0.01), (100.0, 149.449, 0.001)] {
+            let error = n * largest_mean_square(n) / quantile - 1.0;
+            assert!(error.abs() < within, "{n}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_noise_can_be_passes_and_more_does_not() {
+        // No entry above 1 is the most that bounded noise can be.
+        assert_eq!(passed(&[1.0; 100]), [true; 3]);
+        assert_eq!(passed(&[-1.0; 3]), [true; 3]);
+        assert_eq!(passed(&[1.5; 100]), [false; 3]);
+        // One entry a little above is a least-squares code's; one far above is no noise of this size.
+        let with_one = |entry: f64| [vec![0.6; 99], vec![entry]].concat();
+        assert_eq!(passed(&with_one(1.2)), [true, true, false]);
+        assert_eq!(passed(&with_one(20.0)), [false, true, false]);
+    }
+
+    #[test]
+    fn where_nothing_is_known_nothing_passes() {
+        let nothing = residual(&[f64::NAN; 4], &[0.0; 4]);
+        let no_code = residual(&[0.0; 4], &[f64::NAN; 4]);
+        for test in [NoiseTest::Squares, NoiseTest::Absolute, NoiseTest::Largest] {
+            assert!(!test.is_passed(&nothing, 1.0) && !test.is_passed(&no_code, 1.0));
+        }
+    }
+}

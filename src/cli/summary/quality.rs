@@ -1,0 +1,80 @@
+//! How good the codes are: whether they reproduce or explain the observations, residuals and errors.
+//!
+//! A line is printed only where it can be true. With noise no code reproduces an observation, and a
+//! relative code error of 1e-3 is out of reach: there the question is whether the noise explains the
+//! residual.
+
+use std::fmt::Write;
+
+use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
+use unrelu::batch::{Method, NoiseTest, Options};
+use unrelu::lp::formulation::{self, Tolerances};
+
+use super::{share, spread};
+
+/// Whether the observations are reproduced; or, where ε is the size of a noise, explained.
+pub fn reproduction(summary: &Summary, options: &Options) -> String {
+    let within = options.reproduces_within;
+    if !is_noise_named(options) {
+        let advice = "none; if the observations are noisy, give the size of the noise as --epsilon".to_owned();
+        let failed = summary.failed == summary.observations;
+        let none = summary.reproduced == 0 && !failed && !is_exact(options);
+        let count = if none { advice } else { share(summary.reproduced, summary.observations) };
+        return format!("reproduced to {within:e} in every entry: {count}\n");
+    }
+    let by = match NoiseTest::of(options) {
+        NoiseTest::Squares => "root mean square",
+        // Gross errors are no noise of this size: where there are any, the line could not be true.
+        NoiseTest::Absolute if summary.explained == 0 => return String::new(),
+        NoiseTest::Absolute => "mean absolute value",
+        NoiseTest::Largest => "largest entry",
+    };
+    let count = share(summary.explained, summary.observations);
+    let mut text = format!("residual explained by noise of size {within}, by its {by}: {count}\n");
+    let layer_by_layer = matches!(options.method, Method::Layerwise(_)) && !options.refine;
+    if layer_by_layer && summary.explained + summary.failed < summary.observations {
+        text.push_str("    layer by layer, errors add up: --refine fits all layers together\n");
+    }
+    text
+}
+
+/// Residuals, and errors where the truth is known.
+pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "residual, largest entry:    {}", spread(&summary.residual_linf));
+    if is_noise_named(options) && NoiseTest::of(options) == NoiseTest::Squares {
+        let _ = writeln!(text, "residual, root mean square: {}", spread(&summary.residual_rms));
+    }
+    let _ = writeln!(text, "residual, relative:         {}", spread(&summary.residual_l2_relative));
+    text.push_str(&errors("code", &summary.code_error, summary.successes, summary, options));
+    text.push_str(&errors("image", &summary.image_error, summary.image_successes, summary, options));
+    text
+}
+
+/// The errors of what was found; the rate of success only where one could be expected.
+fn errors(
+    what: &str,
+    error: &Option<Distribution>,
+    successes: Option<u64>,
+    summary: &Summary,
+    options: &Options,
+) -> String {
+    let (Some(error), Some(successes)) = (error, successes) else { return String::new() };
+    let mut text = format!("{:<28}{}\n", format!("{what} error, relative:"), spread(error));
+    let fits = summary.reproduced + summary.explained > 0;
+    if successes > 0 || (fits && options.reproduces_within < SUCCESS_ERROR) {
+        let _ = writeln!(text, "{what} error up to {SUCCESS_ERROR:e}: {}", share(successes, summary.observations));
+    }
+    text
+}
+
+/// Whether ε is more than the tolerance for observations without noise.
+fn is_noise_named(options: &Options) -> bool {
+    options.reproduces_within > Tolerances::default().epsilon && !is_exact(options)
+}
+
+/// Whether the method is for observations without noise.
+fn is_exact(options: &Options) -> bool {
+    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::Method::Exact)
+}
