@@ -15,7 +15,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         reproduces: false,
         explained: false,
         residual: NO_RESIDUAL,
-        clamped: 0,
+        saturated: 0,
         refined: false,
         iterations: None,
         search: None,
@@ -32,10 +32,10 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
         None if certified => Status::Solved,
         None => Status::NotCertified,
     };
-    ObservationRow { clamped: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
+    ObservationRow { saturated: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
 }
 
-pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: &BestAnswer) -> ObservationRow {
+pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer: &BestAnswer) -> ObservationRow {
     let status = match unusable(observation) {
         Some(why) => Status::Failed(why),
         None if answer.found == 0 => Status::Failed("no run ended at a finite loss".to_owned()),
@@ -50,7 +50,7 @@ pub(crate) fn best_row(index: u64, observation: &[f64], clamped: usize, answer: 
         determined: answer.determined,
         stationary: answer.stationary,
     };
-    ObservationRow { clamped, search: (answer.found > 0).then(search), ..empty_row(index, status) }
+    ObservationRow { saturated, search: (answer.found > 0).then(search), ..empty_row(index, status) }
 }
 
 /// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.

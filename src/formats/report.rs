@@ -128,8 +128,9 @@ pub struct ObservationRow {
     pub explained: bool,
     /// The final residual.
     pub residual: Residual,
-    /// Saturated entries that became one-sided rows.
-    pub clamped: usize,
+    /// Saturated entries that became one-sided rows. The column is called `clamped`.
+    #[serde(rename = "clamped")]
+    pub saturated: usize,
     /// Whether `--refine` improved the code.
     pub refined: bool,
     /// Iterations of `descent`.
@@ -316,7 +317,7 @@ impl Columns {
             number(row.residual.linf),
             number(row.residual.l1),
             number(row.residual.l2_relative),
-            row.clamped.to_string(),
+            row.saturated.to_string(),
             row.refined.to_string(),
         ];
         if self.iterations {

@@ -9,11 +9,11 @@ use std::time::Instant;
 use nalgebra::DMatrix;
 use unrelu::batch::summary::Distribution;
 use unrelu::batch::{Inverter, Method, Options};
-use unrelu::best::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::report::ObservationRow;
 use unrelu::lp::layer::LayerOptions;
+use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::network::Network;
 
 use super::interrupt;

@@ -344,8 +344,8 @@ impl Inverter {
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
         let row = |(place, answer): (usize, &BestAnswer)| {
-            let clamped = rows.as_ref().map_or(0, |rows| rows[place].clamped);
-            best_row(first_index + place as u64, observations.column(place).as_slice(), clamped, answer)
+            let saturated = rows.as_ref().map_or(0, |rows| rows[place].saturated);
+            best_row(first_index + place as u64, observations.column(place).as_slice(), saturated, answer)
         };
         Ok((codes, answers.iter().enumerate().map(row).collect()))
     }
