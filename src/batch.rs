@@ -1,24 +1,20 @@
-//! The pipeline: observations in, batches through the device and the LP pool, results out in order.
+//! A batch through device and thread pool: observations in, codes and rows out, in order.
 //!
-//! [`Inverter`] holds what every batch shares: the network, the device, the prepared layers, the thread pool. A batch goes
-//! through it as a whole ([`Inverter::invert`]); [`stream`] feeds it batch after batch, [`pipeline`] several at a time, [`files`]
-//! from a file to a file with a [`crate::journal`], [`merge`] joins what shards wrote, and [`summary`] adds up what came of them.
+//! [`Inverter`] holds what all batches share: the network, the device, the prepared layers, the
+//! thread pool. [`Inverter::invert`] takes one batch, [`stream`] batch after batch, [`pipeline`]
+//! several at a time. [`summary`] adds the results up.
 
-mod clocks;
+pub(crate) mod clocks;
 pub mod engine;
 mod explained;
-pub mod files;
 mod identity;
-pub mod mask;
-pub mod merge;
 mod options;
-mod outputs;
 mod overlap;
 pub mod pipeline;
 mod rows;
 pub mod stream;
 pub mod summary;
-mod totals;
+pub(crate) mod totals;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

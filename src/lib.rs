@@ -34,14 +34,14 @@
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
 //!    [`recover`], codes from linear measurements `y = A G(z) + e`.
-//! 6. [`batch::pipeline`] keeps several batches on this way at a time; [`batch::files`] writes what comes of them, with a
-//!    [`journal`] from which a run goes on that was killed, and by which [`batch::merge`] joins shards.
+//! 6. [`batch::pipeline`] keeps several batches on this way at a time. [`run`] writes the results to files,
+//!    with a [`run::journal`] from which a killed run resumes, and by which [`run::merge`] joins shards.
 //!
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`recover`], [`projector`],
-//! [`batch`], `runtime`, [`journal`], [`generate`], [`inspection`], [`multistart`], [`lp`], `linalg`,
+//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`generate`], [`run`], [`recover`], [`projector`],
+//! [`batch`], `runtime`, [`inspection`], [`multistart`], [`lp`], `linalg`,
 //! [`device`], `gpu`, [`cpu`],
 //! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
 //! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
@@ -68,7 +68,6 @@ pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod inspection;
-pub mod journal;
 #[cfg(feature = "gpu")]
 pub mod kernel_params;
 mod linalg;
@@ -83,6 +82,7 @@ pub mod pictures;
 pub mod projector;
 pub mod random;
 pub mod recover;
+pub mod run;
 mod runtime;
 pub mod statistics;
 

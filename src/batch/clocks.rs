@@ -8,7 +8,7 @@ use super::summary::Seconds;
 
 /// The time during which somebody was at work.
 #[derive(Debug, Default)]
-pub(super) struct Clock(Mutex<State>);
+pub(crate) struct Clock(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -60,7 +60,7 @@ impl Clock {
 
 /// The stages of a run.
 #[derive(Debug, Default)]
-pub(super) struct Clocks {
+pub(crate) struct Clocks {
     pub read: Clock,
     pub classify: Clock,
     pub solve: Clock,

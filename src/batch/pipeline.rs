@@ -85,7 +85,7 @@ impl Inverter {
 }
 
 /// [`Inverter::pipeline`] on these clocks.
-pub(super) fn run<T, S>(
+pub(crate) fn run<T, S>(
     engine: &dyn Engine,
     clocks: &Clocks,
     source: S,

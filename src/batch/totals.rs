@@ -50,7 +50,7 @@ struct Bins {
 }
 
 /// The summary as JSON; `null` if it cannot be written as such.
-pub(super) fn save(summary: &Summary) -> Value {
+pub(crate) fn save(summary: &Summary) -> Value {
     let Summary {
         observations,
         solved,
@@ -113,7 +113,7 @@ pub(super) fn save(summary: &Summary) -> Value {
 }
 
 /// The summary that [`save`] wrote; `None` for anything else.
-pub(super) fn load(value: Value) -> Option<Summary> {
+pub(crate) fn load(value: Value) -> Option<Summary> {
     let totals: Totals = serde_json::from_value(value).ok()?;
     Some(Summary {
         observations: totals.observations,

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use nalgebra::DMatrix;
-use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
 use unrelu::cpu::forward::forward;
 use unrelu::error::{Error, Result};
@@ -14,11 +13,12 @@ use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::npy::{ElementType, NpyReader};
 use unrelu::formats::output::{OutputFile, check_free, partial_path};
 use unrelu::generate::{Codes, Generation};
-use unrelu::journal::Shard;
 use unrelu::lp::formulation::Tolerances;
 use unrelu::network::Network;
 use unrelu::pictures::{Grid, Row, write_grid};
 use unrelu::random::Noise;
+use unrelu::run::journal::Shard;
+use unrelu::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::progress::Progress;

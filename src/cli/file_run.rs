@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use unrelu::batch::engine::Engine;
-use unrelu::batch::files::{Begun, FileRun, Stopped};
 use unrelu::batch::summary::Summary;
 use unrelu::error::Result;
+use unrelu::run::request::{Begun, FileRun, Stopped};
 
 use super::progress::{Progress, StatusLine};
 use super::{interrupt, print, resume_command};

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use unrelu::batch::files::{FileRun, Journaling};
 use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::{ElementType, NpyReader};
-use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, RowRule, Stop, Tolerances};
 use unrelu::lp::layer::LayerOptions;
 use unrelu::multistart::{BestOptions, Objective};
+use unrelu::run::journal::Shard;
+use unrelu::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;

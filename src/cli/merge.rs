@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use unrelu::batch::merge::Merge;
 use unrelu::error::Result;
+use unrelu::run::merge::Merge;
 
 use super::{Outcome, interrupt, print, summary};
 

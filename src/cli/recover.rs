@@ -4,14 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use unrelu::batch::engine::Engine;
-use unrelu::batch::files::{FileRun, Journaling};
-use unrelu::batch::mask::Mask;
 use unrelu::batch::{self, BestMethod, Method};
 use unrelu::descent::DescentOptions;
 use unrelu::error::{Error, Result};
 use unrelu::formats::npy::NpyReader;
 use unrelu::formats::output::refuse_overlap;
-use unrelu::journal::Shard;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{self, Tolerances};
 use unrelu::lp::layer::LayerOptions;
@@ -19,6 +16,9 @@ use unrelu::multistart::BestOptions;
 use unrelu::network::Network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Way};
+use unrelu::run::journal::Shard;
+use unrelu::run::mask::Mask;
+use unrelu::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
-use unrelu::batch::mask::Mask;
 use unrelu::cpu::forward::forward;
 use unrelu::error::Result;
 use unrelu::formats::npy::NpyReader;
 use unrelu::network::Network;
 use unrelu::pictures::{Grid, Row, write_grid};
 use unrelu::recover::operators::{Operator, shown};
+use unrelu::run::mask::Mask;
 
 use super::image_size::ImageSize;
 use super::picture::{range_of, some_rows};

@@ -4,17 +4,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::engine::Engine;
-use super::files::{Begun, FileRun, Journaling};
 use super::identity::identity;
-use super::summary::Summary;
-use super::{InvertedBatch, totals};
+use super::journal::{self, Found, Identity, Journal, Progress};
+use super::request::{Begun, FileRun, Journaling};
+use crate::batch::engine::Engine;
+use crate::batch::summary::Summary;
+use crate::batch::{InvertedBatch, totals};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
 use crate::formats::output::{check_free, give_name, partial_path};
 use crate::formats::report::ReportWriter;
-use crate::journal::{self, Found, Identity, Journal, Progress};
 
 /// The outputs of a run on its way.
 #[derive(Debug)]

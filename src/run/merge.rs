@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::identity::beside;
+use super::journal::{self, Found, Identity, Progress};
 use super::outputs::{holds, totals_of};
-use super::summary::Summary;
+use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::Extent;
 use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
 use crate::formats::output::{OutputFile, check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
-use crate::journal::{self, Found, Identity, Progress};
 
 /// Which files a merge reads and writes.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Merge {
             finished: true,
             codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
             report: report.as_ref().and_then(OutputFile::extent),
-            totals: super::totals::save(&summary),
+            totals: crate::batch::totals::save(&summary),
         };
         if let Some(report) = report {
             report.finish()?;

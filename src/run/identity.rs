@@ -1,0 +1,43 @@
+//! What decides the bytes of a run from file to file, for its journal.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::journal::{Identity, Source, network_digest};
+use super::request::FileRun;
+use crate::batch::engine::Engine;
+use crate::error::Result;
+
+/// The identity of a run over the observations of `range`.
+///
+/// # Errors
+/// Where an input cannot be read: all are read once, for their digests.
+pub(super) fn identity(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
+    let network = run.network.as_ref().map_or("the network given".to_owned(), |path| path.display().to_string());
+    Ok(Identity {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        network: Source { file: network, digest: network_digest(engine.generator()) },
+        observations: Source::of_file(run.observations.path())?,
+        truth: run.truth.as_ref().map(|truth| Source::of_file(truth.path())).transpose()?,
+        options: engine.options_that_matter().into_iter().chain(run.mask_option()?).collect(),
+        count: run.observations.count() as u64,
+        batch: run.batch.max(1) as u64,
+        first: range.start,
+        end: range.end,
+        report: run.report.as_deref().map(|report| beside(&run.codes, report)),
+    })
+}
+
+/// How a journal names a report: by its name if it lies in the folder of the codes, so that both can move, else by its whole path.
+pub(super) fn beside(codes: &Path, report: &Path) -> String {
+    let folder = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::canonicalize(folder).ok()
+    };
+    let name = match (folder(codes), folder(report), report.file_name()) {
+        (Some(codes), Some(report), Some(name)) if codes == report => PathBuf::from(name),
+        _ => std::path::absolute(report).unwrap_or_else(|_| report.to_owned()),
+    };
+    name.display().to_string()
+}
