@@ -7,11 +7,12 @@
 pub(crate) mod clocks;
 pub mod engine;
 mod explained;
-mod identity;
+pub(crate) mod identity;
 mod options;
 mod overlap;
 pub mod pipeline;
 mod rows;
+pub(crate) mod search;
 pub mod stream;
 pub mod summary;
 pub(crate) mod totals;
@@ -25,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::cpu;
 use crate::descent::DescentOptions;
-use crate::device::{self, Device};
+use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::formats::report::{Columns, ObservationRow, Status};
@@ -36,14 +37,15 @@ use crate::lp::solver::interior_point::InteriorPoint;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, best_batch_on, refine_batch};
+use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
-use crate::runtime::Workers;
+use crate::runtime::Runtime;
 pub use explained::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
+use search::{note_search_on_cpu, search_on};
 use stream::Stream;
 
 /// What came of a batch: one column, or row, an observation.
@@ -82,10 +84,8 @@ pub struct Inverter {
     /// Where `best` starts on a network of bijections.
     least_squares: Option<LayerwiseLeastSquares>,
     systems: LayerSystems,
-    device: Box<dyn Device>,
-    device_notice: Option<String>,
     solver: Box<dyn Solver>,
-    workers: Workers,
+    runtime: Runtime,
     options: Options,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for Inverter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inverter")
             .field("options", &self.options)
-            .field("device", &self.device.description())
+            .field("runtime", &self.runtime)
             .finish_non_exhaustive()
     }
 }
@@ -106,11 +106,14 @@ impl Inverter {
     pub fn new(network: impl Into<Arc<Network>>, options: Options) -> Result<Self> {
         let network = network.into();
         options.validate(&network)?;
-        let opened = device::open(&network, options.device, options.adapter.as_deref())?;
-        Self::with_device(network, options, opened.device, opened.notice)
+        let runtime = Runtime::open(&network, options.device, options.adapter.as_deref(), options.threads)?;
+        Ok(Self::on(network, options, runtime))
     }
 
     /// An inverter on a device of the caller's; `notice` is what there is to say about its choice.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`](crate::Error::BadOption) for options out of range.
     pub fn with_device(
         network: Arc<Network>,
         options: Options,
@@ -118,7 +121,12 @@ impl Inverter {
         notice: Option<String>,
     ) -> Result<Self> {
         options.validate(&network)?;
-        let workers = Workers::new(options.threads)?;
+        let runtime = Runtime::with_device(device, notice, options.threads)?;
+        Ok(Self::on(network, options, runtime))
+    }
+
+    /// An inverter on this runtime, with options that were found valid.
+    fn on(network: Arc<Network>, options: Options, mut runtime: Runtime) -> Self {
         let solver: Box<dyn Solver> = match options.solver {
             SolverChoice::InteriorPoint => Box::new(InteriorPoint),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
@@ -129,23 +137,10 @@ impl Inverter {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
             _ => None,
         };
-        let notice = notice.or_else(|| {
-            let searches = matches!(options.method, Method::Best(_)) && device.is_asynchronous();
-            (searches && !searches_on(&*device, &network)).then(|| {
-                format!("the search runs on the CPU: {} does not take this network's Jacobians", device.description())
-            })
-        });
-        Ok(Inverter {
-            network,
-            packed,
-            least_squares,
-            systems,
-            device,
-            device_notice: notice,
-            solver,
-            workers,
-            options,
-        })
+        if matches!(options.method, Method::Best(_)) {
+            note_search_on_cpu(&mut runtime, &network);
+        }
+        Inverter { network, packed, least_squares, systems, solver, runtime, options }
     }
 
     /// The network.
@@ -158,24 +153,9 @@ impl Inverter {
         &self.options
     }
 
-    /// The device.
-    pub fn device(&self) -> &dyn Device {
-        &*self.device
-    }
-
-    /// The device in words, with the threads that this inverter gives it.
-    pub fn device_description(&self) -> String {
-        self.workers.enter(|| self.device.description())
-    }
-
-    /// Why `auto` took the CPU, if it did.
-    pub fn device_notice(&self) -> Option<&str> {
-        self.device_notice.as_deref()
-    }
-
-    /// Threads of the pool.
-    pub fn threads(&self) -> usize {
-        self.workers.threads()
+    /// The device and the threads that it works on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Which columns a `.csv` report of this inverter's rows has.
@@ -213,8 +193,8 @@ impl Inverter {
 
     /// [`Self::invert`] for a batch whose first observation has this index in the whole run.
     pub fn invert_from(&self, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
-        self.enter(|| {
-            let mut batch = self.solve(self.device(), observations, first_index)?;
+        self.runtime.enter(|| {
+            let mut batch = self.solve(self.runtime.device(), observations, first_index)?;
             self.complete(observations, &mut batch);
             Ok(batch)
         })
@@ -230,16 +210,6 @@ impl Inverter {
         Arc::clone(&self.network)
     }
 
-    /// Runs `work` on this inverter's threads, for a caller from outside the library.
-    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.workers.enter(work)
-    }
-
-    /// Runs `work` on this inverter's threads; a thread that is one of them does it itself.
-    pub(crate) fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.workers.run(work)
-    }
-
     /// The first half of a batch: codes from the method, on `device` and the pool.
     pub(crate) fn solve(
         &self,
@@ -248,7 +218,7 @@ impl Inverter {
         first_index: u64,
     ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
-        self.workers.run(|| {
+        self.runtime.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {
                 Method::Layerwise(options) => self.layerwise(options, device, observations, first_index, &mut times)?,
@@ -262,7 +232,7 @@ impl Inverter {
     /// The second half: refinement, and the residuals of the codes as they will be written.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
-        self.workers.run(|| {
+        self.runtime.run(|| {
             if self.options.refine {
                 let start = Instant::now();
                 let refinements = refine_batch(self.packed(), observations, codes, &RefineOptions::default());
@@ -331,11 +301,7 @@ impl Inverter {
         };
         let began = Instant::now();
         let given = [(start, &given)];
-        let answers = if device.is_asynchronous() {
-            best_batch_on(device, self.packed(), observations, first_index, &given, &options.search)?
-        } else {
-            best_batch(self.packed(), observations, first_index, &given, &options.search)
-        };
+        let answers = search_on(device, self.packed(), observations, first_index, &given, &options.search)?;
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
@@ -383,13 +349,4 @@ impl Inverter {
             row.explained = noise_test.is_passed(&row.residual, within);
         });
     }
-}
-
-/// Whether the device has a part in the search: it says so of nothing too.
-fn searches_on(device: &dyn Device, network: &Network) -> bool {
-    let nothing = |rows: usize| DMatrix::zeros(rows, 0);
-    let answer =
-        device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
-    // A device that fails at once says so where it is used.
-    answer.is_ok_and(|codes| codes.is_some())
 }

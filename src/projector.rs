@@ -93,13 +93,13 @@ impl Projector {
     /// # Panics
     /// If a code has another length than `k`.
     pub fn images(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
-        self.inverter.enter(|| self.images_inside(codes))
+        self.inverter.runtime().enter(|| self.images_inside(codes))
     }
 
     /// [`Self::images`] for the library's own code.
     pub(crate) fn images_inside(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
         let depth = self.inverter.network().depth();
-        self.inverter.in_pool(|| forward(self.cpu.double(), 0..depth, codes))
+        self.inverter.runtime().run(|| forward(self.cpu.double(), 0..depth, codes))
     }
 
     /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`: codes to begin with, `k` × count,
@@ -110,7 +110,9 @@ impl Projector {
     /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single observations is in the status.
     pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
         let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
-        self.inverter.enter(|| self.project_on(self.inverter.device(), observations, &indices, warm_start))
+        self.inverter
+            .runtime()
+            .enter(|| self.project_on(self.inverter.runtime().device(), observations, &indices, warm_start))
     }
 
     /// [`Self::project`] on this device, for observations that have these indices in the whole run.
@@ -157,7 +159,7 @@ impl Projector {
     fn follow(&self, warm: &DMatrix<f64>, observations: &DMatrix<f64>, answers: &mut Answers) -> Vec<usize> {
         let options = self.inverter.options();
         let mut codes = warm.clone();
-        let (followed, images) = self.inverter.in_pool(|| {
+        let (followed, images) = self.inverter.runtime().run(|| {
             let followed = follow_batch(self.inverter.packed(), observations, &mut codes);
             (followed, self.images_inside(&codes))
         });
@@ -200,7 +202,7 @@ impl Projector {
             .iter()
             .map(|column| Start::fresh(*column, warm.column(*column).iter().copied().collect(), steps.optimizer))
             .collect();
-        let runs = self.inverter.in_pool(|| runs(self.cpu.double(), observations, &starts, steps));
+        let runs = self.inverter.runtime().run(|| runs(self.cpu.double(), observations, &starts, steps));
         for (column, run) in started.into_iter().zip(runs) {
             if run.loss.is_finite() {
                 answers.codes.column_mut(column).copy_from_slice(&run.code);
@@ -222,7 +224,9 @@ impl Projector {
         let taken: Vec<usize> = (0..observations.ncols()).filter(|column| answers.from_warm_start[*column]).collect();
         let mut codes = answers.codes.select_columns(&taken);
         let those = observations.select_columns(&taken);
-        self.inverter.in_pool(|| refine_batch(self.inverter.packed(), &those, &mut codes, &RefineOptions::default()));
+        self.inverter
+            .runtime()
+            .run(|| refine_batch(self.inverter.packed(), &those, &mut codes, &RefineOptions::default()));
         for (place, column) in taken.into_iter().enumerate() {
             answers.codes.set_column(column, &codes.column(place));
         }

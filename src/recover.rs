@@ -1,35 +1,41 @@
 //! Codes from linear measurements: `y = A G(z) + e`, a batch at a time.
 //!
-//! Three ways lead there ([`Way`]). The *search* minimises `½‖A G(z) − y‖²` itself, `A` as one more layer of the network, by
+//! Three ways lead there ([`Strategy`]). The *search* minimises `½‖A G(z) − y‖²` itself, `A` as one more layer of the network, by
 //! [`crate::multistart`] from many starts. The *direct* way hands `A G` to a method of inversion: `descent` (Bora, Jalal, Price and
 //! Dimakis, *Compressed sensing using generative models*, ICML 2017), or, for measured pixels, linear programs layer by layer with
 //! the rows of the other pixels left out. *Projected gradient descent* goes back and forth between measurements and images, with
 //! a [`Projector`]. docs/RECOVERY.md says when to use which.
 
+mod measured;
 pub mod operators;
 mod options;
 mod projected;
+mod search;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use crate::batch::engine::Engine;
-use crate::batch::{BatchTimes, InvertedBatch, Inverter, Method, NoiseTest, best_row, empty_row, residual};
+use crate::batch::identity::{options_that_matter, runs_on};
+use crate::batch::search::search_on;
+use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, NoiseTest, empty_row, residual};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::formats::report::{Columns, ObservationRow};
-use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch};
-use crate::network::{Activation, Layer, Network};
+use crate::multistart::{BestOptions, PackedNetwork};
+use crate::network::Network;
 use crate::projector::Projector;
+use crate::runtime::Runtime;
+use measured::measured_for;
 use operators::Operator;
-pub use options::{Options, ProjectedOptions, Way};
+pub use options::{Options, ProjectedOptions, Strategy};
 pub use projected::Iteration;
 
 /// A network and an operator made ready for batches of measurements.
@@ -38,15 +44,17 @@ pub struct Recoverer {
     /// The network as products read it.
     cpu: CpuDevice,
     operator: Box<dyn Operator>,
-    working: Working,
+    prepared: Prepared,
     watch: Box<dyn Fn(Iteration) + Send + Sync>,
 }
 
-enum Working {
+enum Prepared {
+    /// The search on network and operator as one.
     Search {
-        inverter: Inverter,
+        runtime: Runtime,
         packed: PackedNetwork,
-        options: BestOptions,
+        search: BestOptions,
+        options: batch::Options,
     },
     /// An inverter of the network, or of network and operator as one.
     Direct(Inverter),
@@ -60,7 +68,7 @@ impl fmt::Debug for Recoverer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recoverer")
             .field("operator", &self.operator)
-            .field("inverter", self.inverter())
+            .field("runtime", self.runtime())
             .finish_non_exhaustive()
     }
 }
@@ -82,29 +90,33 @@ impl Recoverer {
                 "check that operator and network belong together",
             ));
         }
-        let Options { way, inversion } = options;
-        let working = match way {
-            Way::Search(options) => {
-                options.validate(&network)?;
-                let packed = match operator.matrix() {
-                    Some(matrix) => PackedNetwork::measured_by(Arc::clone(&network), &matrix),
-                    None => PackedNetwork::new(Arc::clone(&network)),
-                };
-                Working::Search { inverter: Inverter::new(Arc::clone(&network), inversion)?, packed, options }
+        let Options { strategy, inversion } = options;
+        let prepared = match strategy {
+            Strategy::Search(search) => {
+                search.validate(&network)?;
+                inversion.validate(&network)?;
+                let (packed, runtime) = search::prepare(&network, operator.matrix(), &inversion)?;
+                Prepared::Search { runtime, packed, search, options: inversion }
             }
-            Way::Direct => {
+            Strategy::Direct => {
                 let measured = match operator.matrix() {
                     None => Arc::clone(&network),
-                    Some(matrix) => Arc::new(measured(&network, matrix, &inversion.method)?),
+                    Some(matrix) => Arc::new(measured_for(&network, matrix, &inversion.method)?),
                 };
-                Working::Direct(Inverter::new(measured, inversion)?)
+                Prepared::Direct(Inverter::new(measured, inversion)?)
             }
-            Way::Projected(options) => {
+            Strategy::Projected(options) => {
                 options.validate()?;
-                Working::Projected { projector: Projector::new(Arc::clone(&network), inversion)?, options }
+                Prepared::Projected { projector: Projector::new(Arc::clone(&network), inversion)?, options }
             }
         };
-        Ok(Recoverer { cpu: CpuDevice::new(Arc::clone(&network)), network, operator, working, watch: Box::new(|_| {}) })
+        Ok(Recoverer {
+            cpu: CpuDevice::new(Arc::clone(&network)),
+            network,
+            operator,
+            prepared,
+            watch: Box::new(|_| {}),
+        })
     }
 
     /// Tells `watch` of every outer iteration of projected gradient descent.
@@ -124,25 +136,15 @@ impl Recoverer {
     /// [`Error::Input`] for another number of rows than `m`; what the device reports. What becomes of single observations is in
     /// the rows.
     pub fn recover(&self, measurements: &DMatrix<f64>) -> Result<InvertedBatch> {
-        self.inverter().enter(|| {
-            let mut batch = self.solve(self.inverter().device(), measurements, 0)?;
+        self.runtime().enter(|| {
+            let mut batch = self.solve(self.runtime().device(), measurements, 0)?;
             self.complete(measurements, &mut batch);
             Ok(batch)
         })
     }
 
-    fn search(&self, packed: &PackedNetwork, y: &DMatrix<f64>, first_index: u64, options: &BestOptions) -> Codes {
-        let answers = best_batch(packed, y, first_index, &[], options);
-        let row = |(place, answer): (usize, &BestAnswer)| {
-            best_row(first_index + place as u64, y.column(place).as_slice(), 0, answer)
-        };
-        let rows = answers.iter().enumerate().map(row).collect();
-        let codes = answers.iter().flat_map(|answer| answer.code.iter().copied());
-        (DMatrix::from_iterator(packed.code_length(), answers.len(), codes), rows)
-    }
-
     fn add_residuals(&self, measurements: &DMatrix<f64>, batch: &mut InvertedBatch) {
-        let within = self.inverter().options().reproduces_within;
+        let within = self.options().reproduces_within;
         let images = forward(self.cpu.double(), 0..self.network.depth(), &batch.codes);
         let applied = self.operator.apply(&images);
         batch.rows.par_iter_mut().enumerate().for_each(|(place, row)| {
@@ -157,10 +159,19 @@ impl Recoverer {
 type Codes = (DMatrix<f64>, Vec<ObservationRow>);
 
 impl Engine for Recoverer {
-    fn inverter(&self) -> &Inverter {
-        match &self.working {
-            Working::Search { inverter, .. } | Working::Direct(inverter) => inverter,
-            Working::Projected { projector, .. } => projector.inverter(),
+    fn runtime(&self) -> &Runtime {
+        match &self.prepared {
+            Prepared::Search { runtime, .. } => runtime,
+            Prepared::Direct(inverter) => inverter.runtime(),
+            Prepared::Projected { projector, .. } => projector.inverter().runtime(),
+        }
+    }
+
+    fn options(&self) -> &batch::Options {
+        match &self.prepared {
+            Prepared::Search { options, .. } => options,
+            Prepared::Direct(inverter) => inverter.options(),
+            Prepared::Projected { projector, .. } => projector.inverter().options(),
         }
     }
 
@@ -177,12 +188,12 @@ impl Engine for Recoverer {
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
-        let columns = match &self.working {
-            Working::Direct(inverter) => inverter.report_columns(truth),
-            Working::Search { .. } => {
+        let columns = match &self.prepared {
+            Prepared::Direct(inverter) => inverter.report_columns(truth),
+            Prepared::Search { .. } => {
                 Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: false, search: true }
             }
-            Working::Projected { .. } => {
+            Prepared::Projected { .. } => {
                 Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: true, search: false }
             }
         };
@@ -192,15 +203,16 @@ impl Engine for Recoverer {
     fn options_that_matter(&self) -> Vec<(String, String)> {
         let mut options = vec![self.operator.option()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
-        match &self.working {
-            Working::Search { options: BestOptions { starts, seed, objective }, .. } => {
+        match &self.prepared {
+            Prepared::Search { search: BestOptions { starts, seed, objective }, runtime, .. } => {
                 add("--objective", objective.to_string());
                 add("--direct", "best".to_owned());
                 add("--starts", starts.to_string());
                 add("--seed", seed.to_string());
+                add("--device", runs_on(runtime));
             }
-            Working::Direct(_) => add("--direct", "given".to_owned()),
-            Working::Projected { options, .. } => {
+            Prepared::Direct(_) => add("--direct", "given".to_owned()),
+            Prepared::Projected { options, .. } => {
                 let ProjectedOptions { step, momentum, iterations, tolerance, restarts, seed } = options;
                 add("--inner", "given".to_owned());
                 add("--step", step.to_string());
@@ -211,7 +223,7 @@ impl Engine for Recoverer {
                 add("--seed", seed.to_string());
             }
         }
-        let of_method = self.inverter().options_that_matter();
+        let of_method = options_that_matter(self.options(), self.runtime());
         options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion {name}"), value)));
         options
     }
@@ -226,13 +238,14 @@ impl Engine for Recoverer {
             ));
         }
         let times = BatchTimes::default();
-        let (codes, rows) = match &self.working {
-            Working::Direct(inverter) => return inverter.solve(device, measurements, first_index),
-            Working::Search { inverter, packed, options } => {
-                inverter.in_pool(|| self.search(packed, measurements, first_index, options))
+        let (codes, rows) = match &self.prepared {
+            Prepared::Direct(inverter) => return inverter.solve(device, measurements, first_index),
+            Prepared::Search { runtime, packed, search, .. } => {
+                let answers = runtime.run(|| search_on(device, packed, measurements, first_index, &[], search))?;
+                search::rows(answers, measurements, packed.code_length(), first_index)
             }
-            Working::Projected { projector, options } => projector.inverter().in_pool(|| -> Result<Codes> {
-                let operator = self.operator();
+            Prepared::Projected { projector, options } => projector.inverter().runtime().run(|| -> Result<Codes> {
+                let operator = Recoverer::operator(self);
                 let (codes, recovered) =
                     projected::recover(projector, operator, device, measurements, first_index, options, &*self.watch)?;
                 let rows = (first_index..).zip(recovered).map(|(index, recovered)| ObservationRow {
@@ -246,43 +259,14 @@ impl Engine for Recoverer {
     }
 
     fn complete(&self, measurements: &DMatrix<f64>, batch: &mut InvertedBatch) {
-        let inverter = self.inverter();
-        if let Working::Direct(_) = &self.working {
+        if let Prepared::Direct(inverter) = &self.prepared {
             return inverter.complete(measurements, batch);
         }
-        if inverter.options().codes_as == ElementType::F32 {
+        if self.options().codes_as == ElementType::F32 {
             batch.codes.apply(|z| *z = f64::from(*z as f32));
         }
         let start = Instant::now();
-        inverter.in_pool(|| self.add_residuals(measurements, batch));
+        self.runtime().run(|| self.add_residuals(measurements, batch));
         batch.times.residuals = start.elapsed();
     }
-}
-
-/// `A G` as a network, for `descent`.
-fn measured(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<Network> {
-    if !matches!(method, Method::Descent(_)) {
-        return Err(Error::option(
-            "--direct",
-            "a method that begins layer by layer, for measurements that are not pixels: they do not determine a hidden layer",
-            "best or descent, or the method as --inner",
-        ));
-    }
-    let mut layers = network.layers().to_vec();
-    let last = layers.len() - 1;
-    let activation = layers[last].activation;
-    if activation == Activation::Identity {
-        layers[last].bias = &matrix * &layers[last].bias;
-        layers[last].weight = &matrix * &layers[last].weight;
-    } else if activation.allowed_in_hidden_layers() {
-        let bias = DVector::zeros(matrix.nrows());
-        layers.push(Layer { weight: matrix, bias, activation: Activation::Identity });
-    } else {
-        return Err(Error::option(
-            "--direct",
-            format!("descent through a linear map of {activation} outputs"),
-            "best, or descent as --inner",
-        ));
-    }
-    Network::new(layers, "the network and the operator")
 }

@@ -8,7 +8,7 @@ use unrelu::network::Activation;
 use unrelu::projector::Projector;
 use unrelu::random::{Domain, normal_vector, random_network};
 use unrelu::recover::operators::{Dense, Operator};
-use unrelu::recover::{ProjectedOptions, Recoverer, Way};
+use unrelu::recover::{ProjectedOptions, Recoverer, Strategy};
 
 fn options() -> Options {
     Options { refine: true, device: DeviceChoice::Cpu, ..Options::default() }
@@ -54,7 +54,7 @@ fn a_thousand_projections_leave_nothing_behind() {
     let y = operator.apply(&observations).map(|y| y + 0.1 * (1e3 * y).sin());
     let recovered = |iterations: usize, restarts: usize| {
         let way = ProjectedOptions { iterations, restarts, tolerance: 0.0, ..ProjectedOptions::default() };
-        let options = unrelu::recover::Options { way: Way::Projected(way), inversion: options() };
+        let options = unrelu::recover::Options { strategy: Strategy::Projected(way), inversion: options() };
         Recoverer::new(network.clone(), Box::new(operator.clone()), options).unwrap().recover(&y).unwrap()
     };
     recovered(20, 5);

@@ -6,21 +6,23 @@ use std::fmt;
 use nalgebra::DMatrix;
 
 use super::identity::options_that_matter;
-use super::{InvertedBatch, Inverter};
+use super::{InvertedBatch, Inverter, Options};
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Columns;
 use crate::network::Network;
+use crate::runtime::Runtime;
 
 /// Codes from observations, a batch at a time, in two halves that different batches can be in at the same time.
 pub trait Engine: Sync + fmt::Debug {
-    /// The inverter that has the device, the threads and the options.
-    fn inverter(&self) -> &Inverter;
+    /// The device and the threads.
+    fn runtime(&self) -> &Runtime;
+
+    /// The options of the inversion.
+    fn options(&self) -> &Options;
 
     /// The generator of the codes.
-    fn generator(&self) -> &Network {
-        self.inverter().network()
-    }
+    fn generator(&self) -> &Network;
 
     /// Entries an observation.
     fn observation_length(&self) -> usize {
@@ -47,8 +49,16 @@ pub trait Engine: Sync + fmt::Debug {
 }
 
 impl Engine for Inverter {
-    fn inverter(&self) -> &Inverter {
-        self
+    fn runtime(&self) -> &Runtime {
+        Inverter::runtime(self)
+    }
+
+    fn options(&self) -> &Options {
+        Inverter::options(self)
+    }
+
+    fn generator(&self) -> &Network {
+        self.network()
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
@@ -56,7 +66,7 @@ impl Engine for Inverter {
     }
 
     fn options_that_matter(&self) -> Vec<(String, String)> {
-        options_that_matter(self)
+        options_that_matter(Inverter::options(self), Inverter::runtime(self))
     }
 
     fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {

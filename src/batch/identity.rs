@@ -1,13 +1,14 @@
 //! The options of an inverter that change an answer: part of what identifies a run.
 
-use super::{BestMethod, Inverter, Method, Options};
+use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::formats::npy::ElementType;
 use crate::lp::layer::LayerOptions;
 use crate::multistart::BestOptions;
+use crate::runtime::Runtime;
 
 /// Options that change an answer, as the command line names them. Each field is named here, so that a new one is not forgotten.
-pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> {
+pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(String, String)> {
     let Options {
         method,
         refine,
@@ -20,13 +21,8 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
         // The observations' digest covers their type.
         precision: _,
         codes_as,
-    } = inverter.options();
-    // Descent and the search run in f32 on a GPU and in f64 on the CPU, whose description would add its number of threads.
-    let runs_on = || {
-        let device = inverter.device();
-        if device.is_asynchronous() { device.description() } else { "cpu".to_owned() }
-    };
-    let mut options = match method {
+    } = options;
+    let mut named = match method {
         Method::Layerwise(LayerOptions { method, tolerances, rows, stop }) => vec![
             ("--method", method.to_string()),
             ("--epsilon", tolerances.epsilon.to_string()),
@@ -43,7 +39,7 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
             ("--objective", objective.to_string()),
             ("--starts", starts.to_string()),
             ("--seed", seed.to_string()),
-            ("--device", runs_on()),
+            ("--device", runs_on(runtime)),
         ],
         Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => vec![
             ("--method", "descent".to_owned()),
@@ -52,13 +48,20 @@ pub(super) fn options_that_matter(inverter: &Inverter) -> Vec<(String, String)> 
             ("--iterations", iterations.to_string()),
             ("--restarts", restarts.to_string()),
             ("--seed", seed.to_string()),
-            ("--device", runs_on()),
+            ("--device", runs_on(runtime)),
         ],
     };
-    options.extend([
+    named.extend([
         ("reproduced within", reproduces_within.to_string()),
         ("--refine", if *refine { "given" } else { "not given" }.to_owned()),
         ("--dtype", if *codes_as == ElementType::F32 { "f32" } else { "f64" }.to_owned()),
     ]);
-    options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What descent and the search depend on: they run in f32 on a GPU and in f64 on the CPU. The CPU's
+/// description has its number of threads, which changes nothing.
+pub(crate) fn runs_on(runtime: &Runtime) -> String {
+    let device = runtime.device();
+    if device.is_asynchronous() { device.description() } else { "cpu".to_owned() }
 }

@@ -108,7 +108,7 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn validate(&self, network: &Network) -> Result<()> {
+    pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)
         {

@@ -160,7 +160,7 @@ fn solve<T>(
     batches: Receiver<Result<ReadBatch<T>>>,
     solved: SyncSender<Result<Solved<T>>>,
 ) {
-    let device = Overlapped { device: engine.inverter().device(), clocks };
+    let device = Overlapped { device: engine.runtime().device(), clocks };
     for batch in batches {
         if stop() {
             return;

@@ -83,7 +83,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         ..Options::default()
     };
     let inverter = Inverter::new(network.clone(), options)?;
-    if let Some(notice) = inverter.device_notice() {
+    if let Some(notice) = inverter.runtime().notice() {
         print::note(notice);
     }
     network_file.finish()?;

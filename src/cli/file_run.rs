@@ -19,10 +19,10 @@ pub fn carry_out(
     codes: &Path,
     begun: impl FnOnce(StatusLine),
 ) -> Result<Summary> {
-    let inverter = engine.inverter();
+    let runtime = engine.runtime();
     run.check(engine)?;
     // What auto chose is said before the work, not after it.
-    if let Some(notice) = inverter.device_notice() {
+    if let Some(notice) = runtime.notice() {
         print::note(notice);
     }
     interrupt::listen();
@@ -35,7 +35,7 @@ pub fn carry_out(
     let result = run.run(
         |done| {
             progress.set(done);
-            if let (false, Some(warning)) = (device_warned, inverter.device().warning()) {
+            if let (false, Some(warning)) = (device_warned, runtime.device().warning()) {
                 device_warned = true;
                 print::note(&warning);
             }

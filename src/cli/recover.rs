@@ -15,7 +15,7 @@ use unrelu::lp::layer::LayerOptions;
 use unrelu::multistart::BestOptions;
 use unrelu::network::Network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Way};
+use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Strategy};
 use unrelu::run::journal::Shard;
 use unrelu::run::mask::Mask;
 use unrelu::run::request::{FileRun, Journaling};
@@ -288,13 +288,13 @@ impl WayArgs {
         BestOptions { starts, seed, ..BestOptions::default() }
     }
 
-    fn way(&self, seed: u64) -> Way {
+    fn strategy(&self, seed: u64) -> Strategy {
         match self.direct() {
-            Some(Direct::Best) => Way::Search(self.search(seed)),
-            Some(Direct::By(_)) => Way::Direct,
+            Some(Direct::Best) => Strategy::Search(self.search(seed)),
+            Some(Direct::By(_)) => Strategy::Direct,
             None => {
                 let default = ProjectedOptions::default();
-                Way::Projected(ProjectedOptions {
+                Strategy::Projected(ProjectedOptions {
                     step: self.step.unwrap_or(default.step),
                     momentum: self.momentum.unwrap_or(default.momentum),
                     iterations: self.iterations.unwrap_or(default.iterations),
@@ -350,12 +350,12 @@ impl Args {
             codes_as: self.dtype.into(),
             ..batch::Options::default()
         };
-        Ok(Options { way: self.way.way(self.seed), inversion })
+        Ok(Options { strategy: self.way.strategy(self.seed), inversion })
     }
 
     /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.
     fn told_as(&self, recoverer: &Recoverer) -> batch::Options {
-        let options = recoverer.inverter().options().clone();
+        let options = recoverer.options().clone();
         match self.way.direct() {
             Some(Direct::By(_)) => options,
             Some(Direct::Best) => batch::Options { method: Method::Best(BestMethod::default()), ..options },

@@ -14,7 +14,7 @@ use crate::lp::layer::LayerOptions;
 use crate::multistart::BestOptions;
 use crate::network::{Activation, Network};
 use crate::recover::operators::{Operator, shown};
-use crate::recover::{self, ProjectedOptions, Recoverer, Way};
+use crate::recover::{self, ProjectedOptions, Recoverer, Strategy};
 
 /// A way to recover an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +65,18 @@ impl Recovery {
             Recovery::ProjectedRefined => (layerwise(Formulation::Linf), true),
             Recovery::Descent(descent) => (Method::Descent(descent.options(study, first, image)), false),
         };
-        let way = match (self, self.projections(study)) {
-            (Recovery::Search, _) => Way::Search(BestOptions::default()),
-            (_, None) => Way::Direct,
+        let strategy = match (self, self.projections(study)) {
+            (Recovery::Search, _) => Strategy::Search(BestOptions::default()),
+            (_, None) => Strategy::Direct,
             (_, Some(iterations)) => {
                 // A step of 1 puts the seen pixels in their places.
                 let step = if case.is_mask() { 1.0 } else { 0.5 };
-                Way::Projected(ProjectedOptions { step, iterations, ..Default::default() })
+                Strategy::Projected(ProjectedOptions { step, iterations, ..Default::default() })
             }
         };
         let threads = Some(1);
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
-        recover::Options { way, inversion }
+        recover::Options { strategy, inversion }
     }
 
     /// Why it cannot recover from such measurements; nothing where it can.

@@ -146,7 +146,7 @@ impl Job {
             method: self.case.method,
             run,
             batch,
-            threads: inverter.threads(),
+            threads: inverter.runtime().threads(),
             milliseconds: 1e3 * seconds / batch as f64,
             found,
         }

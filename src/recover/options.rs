@@ -7,15 +7,15 @@ use crate::{batch, descent::DescentOptions};
 /// How codes are found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// By which way.
-    pub way: Way,
-    /// Device, threads, tolerances and what codes are stored as; the method, where the way has use for one.
+    /// How the measurements lead to codes.
+    pub strategy: Strategy,
+    /// Device, threads, tolerances and what codes are stored as; the method, where the strategy has use for one.
     pub inversion: batch::Options,
 }
 
 /// The ways to `y = A G(z) + e`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Way {
+pub enum Strategy {
     /// `min ½‖A G(z) − y‖²` itself, by Levenberg–Marquardt and an active-set method from many starts.
     Search(BestOptions),
     /// `inversion.method` on `A G` as one network: `descent` for every operator; the layer-wise methods where pixels were measured,

@@ -91,7 +91,7 @@ impl StartedRun<'_> {
         let clocks = Clocks::default();
         let mut summary = before.clone();
         // Asked before and after, not meanwhile: it takes a turn of the pool, which is busy.
-        summary.device = engine.inverter().device_description();
+        summary.device = engine.runtime().description();
         let (mut refine, mut residuals) = (0.0, 0.0);
         let first = range.start + before.observations;
         let source = BatchesOf { files, end: range.end as usize };
@@ -102,8 +102,8 @@ impl StartedRun<'_> {
             }
             summary.seconds = before.seconds;
             summary.seconds.add(&clocks.seconds(refine, residuals, start.elapsed().as_secs_f64()));
-            summary.dispatches = before.dispatches + engine.inverter().device().dispatches();
-            summary.threads = engine.inverter().threads();
+            summary.dispatches = before.dispatches + engine.runtime().device().dispatches();
+            summary.threads = engine.runtime().threads();
         };
         let outcome = pipeline::run(engine, &clocks, source, first, stop, |mut batch, truth| {
             clocks.write.time(|| -> Result<()> {
@@ -130,7 +130,7 @@ impl StartedRun<'_> {
                 return Err(Error::Cancelled);
             }
             up_to_date(&mut summary, None);
-            summary.device = engine.inverter().device_description();
+            summary.device = engine.runtime().description();
             clocks.write.time(|| outputs.finish(&summary))?;
             up_to_date(&mut summary, None);
             Ok(())
@@ -173,7 +173,7 @@ fn add_errors(batch: &mut InvertedBatch, truth: &DMatrix<f64>, engine: &dyn Engi
     if engine.report_columns(true).image_error {
         let generator = engine.generator();
         let images = |codes: &DMatrix<f64>| forward(generator, 0..generator.depth(), codes);
-        let errors = engine.inverter().in_pool(|| relative_errors(&images(&batch.codes), &images(truth)));
+        let errors = engine.runtime().run(|| relative_errors(&images(&batch.codes), &images(truth)));
         for (row, error) in batch.rows.iter_mut().zip(errors) {
             row.image_error = Some(error);
         }

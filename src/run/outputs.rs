@@ -55,7 +55,7 @@ impl Outputs {
 
     fn begin(run: &FileRun, engine: &dyn Engine, identity: Option<&Identity>) -> Result<Self> {
         let width = engine.generator().code_length();
-        let mut codes = NpyWriter::create(&run.codes, width, engine.inverter().options().codes_as, run.force)?;
+        let mut codes = NpyWriter::create(&run.codes, width, engine.options().codes_as, run.force)?;
         let columns = engine.report_columns(run.truth.is_some());
         let report = run.report.as_deref().map(|path| ReportWriter::create(path, columns, run.force));
         let mut report = report.transpose()?;
@@ -92,8 +92,7 @@ impl Outputs {
         };
         let before = totals_of(last, &found)?;
         let width = engine.generator().code_length();
-        let mut codes =
-            NpyWriter::resume(&run.codes, width, engine.inverter().options().codes_as, verified.done, run.force)?;
+        let mut codes = NpyWriter::resume(&run.codes, width, engine.options().codes_as, verified.done, run.force)?;
         codes.track(Some(verified.codes));
         let mut report = None;
         if let (Some(path), Some(tracker)) = (&run.report, verified.report) {

@@ -15,7 +15,7 @@ use unrelu::network::{Activation, Network};
 use unrelu::projector::Projector;
 use unrelu::random::random_network;
 use unrelu::recover::operators::Dense;
-use unrelu::recover::{self, Recoverer, Way};
+use unrelu::recover::{self, Recoverer, Strategy};
 
 const CALLS: usize = 10_000;
 const THREADS: usize = 64;
@@ -90,7 +90,7 @@ fn recoveries() {
     let network = network();
     let operator = Dense::gaussian(12, 20, 3).unwrap();
     let y = unrelu::recover::operators::Operator::apply(&operator, &observation(&network));
-    let options = recover::Options { way: Way::Search(BestOptions::default()), inversion: options(linf()) };
+    let options = recover::Options { strategy: Strategy::Search(BestOptions::default()), inversion: options(linf()) };
     let recoverer = Recoverer::new(network, Box::new(operator), options).unwrap();
     from_anywhere(&|| recoverer.recover(&y).unwrap().codes);
 }

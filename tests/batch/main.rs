@@ -181,5 +181,5 @@ fn a_device_lost_in_the_middle_gives_the_same_codes() {
     let inverter = Inverter::with_device(Arc::clone(&network), options, device, None).unwrap();
     let answer = inverter.invert(&observations).unwrap();
     assert_eq!(answer.codes, expected.codes);
-    assert!(inverter.device().warning().is_some_and(|warning| warning.contains("CPU")));
+    assert!(inverter.runtime().device().warning().is_some_and(|warning| warning.contains("CPU")));
 }

@@ -213,7 +213,7 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let options = Options { method: Method::Best(BestMethod::default()), ..Options::default() };
     let notice = |device: GpuDevice, network: &Arc<Network>| {
         let inverter = Inverter::with_device(Arc::clone(network), options.clone(), Box::new(device), None).unwrap();
-        inverter.device_notice().map(str::to_owned)
+        inverter.runtime().notice().map(str::to_owned)
     };
     assert!(notice(device, &long).is_some_and(|notice| notice.contains("the search runs on the CPU")));
     let fitting = network(863, &[3, 9], Activation::Relu, Activation::Relu);

@@ -166,9 +166,9 @@ fn a_warm_start_spares_the_programs() {
     let observations = moved(&images(&network, &codes(&network, 20, 3)), 0.02, 4);
     // Each round of linear programs begins with a classification on the device.
     let rounds = |observations: &DMatrix<f64>, warm: Option<&DMatrix<f64>>| {
-        let before = projector.inverter().device().dispatches();
+        let before = projector.inverter().runtime().device().dispatches();
         let projected = projector.project(observations, warm).unwrap();
-        (projector.inverter().device().dispatches() - before, projected)
+        (projector.inverter().runtime().device().dispatches() - before, projected)
     };
     let (cold, first) = rounds(&observations, None);
     let (warm, second) = rounds(&moved(&observations, 1e-4, 5), Some(&first.codes));

@@ -10,17 +10,20 @@ use unrelu::multistart::{BestOptions, PackedNetwork, best_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::random_network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{Options, ProjectedOptions, Recoverer, Way};
+use unrelu::recover::{Options, ProjectedOptions, Recoverer, Strategy};
 
 use crate::support::{codes, errors, images, linf, network};
 
 fn search() -> Options {
     let inversion = batch::Options { device: DeviceChoice::Cpu, ..batch::Options::default() };
-    Options { way: Way::Search(BestOptions::default()), inversion }
+    Options { strategy: Strategy::Search(BestOptions::default()), inversion }
 }
 
 fn projected(inversion: batch::Options) -> Options {
-    Options { way: Way::Projected(ProjectedOptions { restarts: 5, ..ProjectedOptions::default() }), inversion }
+    Options {
+        strategy: Strategy::Projected(ProjectedOptions { restarts: 5, ..ProjectedOptions::default() }),
+        inversion,
+    }
 }
 
 fn descent(iterations: usize) -> batch::Options {
@@ -44,7 +47,7 @@ fn every_way_finds_known_codes_from_random_projections() {
     let truth = codes(&network, 20, 3);
     let operator = || -> Box<dyn Operator> { Box::new(Dense::gaussian(40, 60, 1).unwrap()) };
     let y = operator().apply(&images(&network, &truth));
-    let direct = Options { way: Way::Direct, inversion: descent(3000) };
+    let direct = Options { strategy: Strategy::Direct, inversion: descent(3000) };
     for (options, least) in [(search(), 20), (projected(linf(true)), 18), (direct, 15)] {
         let recovered = recover(&network, &operator, options.clone(), &y);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -85,7 +88,7 @@ fn averages_and_masks() {
     // Every image with a mask of its own.
     let masked = DMatrix::from_fn(64, 10, |i, j| if (i * 7 + j * 3) % 2 == 0 { all[(i, j)] } else { f64::NAN });
     let pixels = || -> Box<dyn Operator> { Box::new(Pixels(64)) };
-    let layerwise = Options { way: Way::Direct, inversion: linf(false) };
+    let layerwise = Options { strategy: Strategy::Direct, inversion: linf(false) };
     for (options, least) in [(search(), 10), (projected(linf(true)), 8), (layerwise, 4)] {
         let recovered = recover(&network, &pixels, options.clone(), &masked);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -152,14 +155,15 @@ fn projected_descent_never_rises_and_does_not_depend_on_the_batch() {
     let recoverer = Recoverer::new(network.clone(), operator(), options.clone()).unwrap();
     for column in 0..9 {
         let alone = &y.columns(column, 1).into_owned();
-        let alone = recoverer.solve(recoverer.inverter().device(), alone, column as u64).unwrap();
+        let alone = recoverer.solve(recoverer.runtime().device(), alone, column as u64).unwrap();
         assert_eq!(alone.codes.column(0), together.codes.column(column));
         assert_eq!(alone.rows[0].iterations, together.rows[column].iterations);
     }
     // The best iterate is kept: more iterations are never worse.
     let residual = |iterations: usize, restarts: usize, momentum: f64| {
-        let way = Way::Projected(ProjectedOptions { iterations, restarts, momentum, ..ProjectedOptions::default() });
-        let recovered = recover(&network, &operator, Options { way, inversion: linf(true) }, &y);
+        let strategy =
+            Strategy::Projected(ProjectedOptions { iterations, restarts, momentum, ..ProjectedOptions::default() });
+        let recovered = recover(&network, &operator, Options { strategy, inversion: linf(true) }, &y);
         assert!(recovered.rows.iter().all(|row| row.iterations <= Some((iterations * (restarts + 1)) as u32)));
         recovered.rows.iter().map(|row| row.residual.l2_relative).collect::<Vec<f64>>()
     };
@@ -179,7 +183,7 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
     y[(2, 0)] = f64::NEG_INFINITY;
     y.column_mut(1).fill(f64::NAN);
     y[(4, 2)] = f64::NAN;
-    for options in [search(), projected(linf(true)), Options { way: Way::Direct, inversion: descent(50) }] {
+    for options in [search(), projected(linf(true)), Options { strategy: Strategy::Direct, inversion: descent(50) }] {
         let recovered = recover(&network, &operator, options, &y);
         assert!(matches!(&recovered.rows[0].status, Status::Failed(why) if why.contains("entry 2")));
         assert!(matches!(&recovered.rows[1].status, Status::Failed(why) if why.contains("observed")));
@@ -191,13 +195,13 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     };
     refused(Box::new(Pixels(59)), search(), "59 pixels");
-    refused(operator(), Options { way: Way::Direct, inversion: linf(false) }, "layer by layer");
+    refused(operator(), Options { strategy: Strategy::Direct, inversion: linf(false) }, "layer by layer");
     for wrong in [
         ProjectedOptions { step: 0.0, ..ProjectedOptions::default() },
         ProjectedOptions { momentum: 1.0, ..ProjectedOptions::default() },
         ProjectedOptions { iterations: 0, ..ProjectedOptions::default() },
     ] {
-        refused(operator(), Options { way: Way::Projected(wrong), inversion: linf(true) }, "--");
+        refused(operator(), Options { strategy: Strategy::Projected(wrong), inversion: linf(true) }, "--");
     }
     let recoverer = Recoverer::new(network.clone(), operator(), search()).unwrap();
     assert!(recoverer.recover(&DMatrix::zeros(60, 1)).unwrap_err().is_usage());

@@ -22,7 +22,7 @@ use crate::multistart::{BestOptions, PackedNetwork, RefineOptions, refine_batch}
 use crate::named::unknown;
 use crate::random::{Domain, normal_vector};
 use crate::recover::operators::Operator;
-use crate::recover::{self, ProjectedOptions, Recoverer, Way};
+use crate::recover::{self, ProjectedOptions, Recoverer, Strategy};
 use crate::statistics::quantile;
 
 /// Observations that a way gets at a time; between two of these its time is looked at.
@@ -64,21 +64,21 @@ impl Contestant {
     fn options(self, threads: Option<usize>) -> recover::Options {
         let layerwise = Method::Layerwise(LayerOptions::default());
         let descent = DescentOptions::default();
-        let (way, method, refine) = match self {
-            Contestant::Search => (Way::Search(BestOptions::default()), layerwise, false),
-            Contestant::ProjectedLinf => (Way::Projected(ProjectedOptions::default()), layerwise, true),
+        let (strategy, method, refine) = match self {
+            Contestant::Search => (Strategy::Search(BestOptions::default()), layerwise, false),
+            Contestant::ProjectedLinf => (Strategy::Projected(ProjectedOptions::default()), layerwise, true),
             Contestant::ProjectedDescent => {
                 let options = ProjectedOptions { iterations: 1000, ..ProjectedOptions::default() };
-                (Way::Projected(options), Method::Descent(DescentOptions { iterations: 100, ..descent }), false)
+                (Strategy::Projected(options), Method::Descent(DescentOptions { iterations: 100, ..descent }), false)
             }
             Contestant::Descent => {
                 let options = DescentOptions { optimizer: Optimizer::Adam, restarts: 9, ..descent };
-                (Way::Direct, Method::Descent(options), false)
+                (Strategy::Direct, Method::Descent(options), false)
             }
-            Contestant::Layerwise => (Way::Direct, layerwise, true),
+            Contestant::Layerwise => (Strategy::Direct, layerwise, true),
         };
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
-        recover::Options { way, inversion }
+        recover::Options { strategy, inversion }
     }
 
     fn takes_part(self, case: Case) -> bool {

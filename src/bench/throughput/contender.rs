@@ -59,12 +59,12 @@ impl Contender {
 
     /// Seconds that kernels have run so far, if the device knows.
     pub fn kernel_seconds(&self) -> Option<f64> {
-        self.inverter.device().kernel_seconds()
+        self.inverter.runtime().device().kernel_seconds()
     }
 
     /// One pass over `batch`, from arrays of the host to arrays of the host.
     pub fn pass(&self, quantity: Quantity, batch: &Batch) -> Result<Done> {
-        let device = self.inverter.device();
+        let device = self.inverter.runtime().device();
         let all = |count: usize| Done { units: count as f64, not_certified: 0 };
         match quantity {
             Quantity::Forward => {

@@ -71,7 +71,7 @@ impl Comparison {
             entries.push(Entry::measure(name, pictured, &inverter, observations, truth)?);
         }
         let limit = errors(&least_squares_from(best.network(), observations, truth), truth);
-        Ok(Comparison { entries, limit, device: best.device_description() })
+        Ok(Comparison { entries, limit, device: best.runtime().description() })
     }
 
     /// The table, and in a sentence what differs.

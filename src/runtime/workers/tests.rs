@@ -98,7 +98,7 @@ fn inversions_from_the_inverters_own_threads() {
         let inverter = Inverter::new(network, options).unwrap();
         let expected = inverter.invert(&x).unwrap().codes;
         let ready = Barrier::new(2);
-        let all: usize = inverter.in_pool(|| {
+        let all: usize = inverter.runtime().run(|| {
             rayon::join(|| ready.wait(), || ready.wait());
             let call = |_| usize::from(inverter.invert(&x).unwrap().codes == expected);
             (0..CALLS).into_par_iter().map(call).sum()

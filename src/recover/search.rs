@@ -1,0 +1,63 @@
+//! The search for codes of measurements: what it works on, and what the report says of it.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use super::Codes;
+use super::measured::measured;
+use crate::batch::search::note_search_on_cpu;
+use crate::batch::{Options, best_row};
+use crate::device::DeviceChoice;
+use crate::error::Result;
+use crate::multistart::{BestAnswer, PackedNetwork};
+use crate::network::Network;
+use crate::runtime::Runtime;
+
+/// What the search works on. The device searches on network and operator as one network; where
+/// there is no such network, the search runs on the CPU, and the runtime's notice says so.
+pub(super) fn prepare(
+    network: &Arc<Network>,
+    matrix: Option<DMatrix<f64>>,
+    options: &Options,
+) -> Result<(PackedNetwork, Runtime)> {
+    let open = |network: &Arc<Network>, choice, adapter| Runtime::open(network, choice, adapter, options.threads);
+    let adapter = options.adapter.as_deref();
+    let Some(matrix) = matrix else {
+        let mut runtime = open(network, options.device, adapter)?;
+        note_search_on_cpu(&mut runtime, network);
+        return Ok((PackedNetwork::new(Arc::clone(network)), runtime));
+    };
+    let packed = PackedNetwork::measured_by(Arc::clone(network), &matrix);
+    if let Some(measured) = measured(network, matrix) {
+        let measured = Arc::new(measured);
+        let mut runtime = open(&measured, options.device, adapter)?;
+        note_search_on_cpu(&mut runtime, &measured);
+        return Ok((packed, runtime));
+    }
+    // What was asked for has to be there, though the search has no use for it.
+    let asked = open(network, options.device, adapter)?;
+    if !asked.device().is_asynchronous() {
+        return Ok((packed, asked));
+    }
+    let mut runtime = open(network, DeviceChoice::Cpu, None)?;
+    let output = network.layers()[network.depth() - 1].activation;
+    runtime
+        .notify(format!("the search runs on the CPU: a GPU does not search through a linear map of {output} outputs"));
+    Ok((packed, runtime))
+}
+
+/// Codes and rows of the answers, whose first observation has this index in the whole run.
+pub(super) fn rows(
+    answers: Vec<BestAnswer>,
+    measurements: &DMatrix<f64>,
+    code_length: usize,
+    first_index: u64,
+) -> Codes {
+    let row = |(place, answer): (usize, &BestAnswer)| {
+        best_row(first_index + place as u64, measurements.column(place).as_slice(), 0, answer)
+    };
+    let rows = answers.iter().enumerate().map(row).collect();
+    let codes = answers.iter().flat_map(|answer| answer.code.iter().copied());
+    (DMatrix::from_iterator(code_length, answers.len(), codes), rows)
+}

@@ -1,0 +1,56 @@
+//! The search for codes of measurements on a GPU: the device has a part in it, or it is said why not.
+
+use unrelu::batch::Options as Inversion;
+use unrelu::batch::engine::Engine;
+use unrelu::device::DeviceChoice;
+use unrelu::multistart::BestOptions;
+use unrelu::network::{Activation, Network};
+use unrelu::recover::operators::{Dense, Operator, Pixels};
+use unrelu::recover::{Options, Recoverer, Strategy};
+
+use crate::support::{codes, errors, images, network};
+
+fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
+    let inversion = Inversion { device: DeviceChoice::Gpu, ..Inversion::default() };
+    let options = Options { strategy: Strategy::Search(BestOptions::default()), inversion };
+    Recoverer::new(network, Box::new(operator), options).unwrap()
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn the_search_runs_on_the_device() {
+    // ReLU outputs take a further layer for the operator, identity outputs are folded into it.
+    let mut layers = network().layers().to_vec();
+    layers[1].activation = Activation::Identity;
+    for network in [network(), Network::new(layers, "a test's network").unwrap()] {
+        let truth = codes(&network, 8, 3);
+        let operators: [&dyn Fn() -> Recoverer; 2] =
+            [&|| on_gpu(network.clone(), Dense::gaussian(40, 60, 1).unwrap()), &|| on_gpu(network.clone(), Pixels(60))];
+        for made in operators {
+            let recoverer = made();
+            assert_eq!(recoverer.runtime().notice(), None);
+            let y = recoverer.operator().apply(&images(&network, &truth));
+            let before = recoverer.runtime().device().dispatches();
+            let recovered = recoverer.recover(&y).unwrap();
+            assert!(recoverer.runtime().device().dispatches() > before, "{recoverer:?}");
+            assert!(errors(&recovered.codes, &truth).iter().all(|error| *error < 1e-6), "{recoverer:?}");
+            assert_eq!(recoverer.recover(&y).unwrap().codes, recovered.codes);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn a_search_that_the_device_has_no_part_in_says_so() {
+    let mut layers = network().layers().to_vec();
+    layers[1].activation = Activation::Sigmoid;
+    let network = Network::new(layers, "a test's network").unwrap();
+    let truth = codes(&network, 4, 3);
+    let recoverer = on_gpu(network.clone(), Dense::gaussian(40, 60, 1).unwrap());
+    let notice = recoverer.runtime().notice().unwrap_or_default();
+    assert!(notice.contains("the search runs on the CPU") && notice.contains("sigmoid"), "{notice}");
+    assert!(recoverer.runtime().description().starts_with("CPU"));
+    let y = recoverer.operator().apply(&images(&network, &truth));
+    let found = recoverer.recover(&y).unwrap().codes;
+    assert!(errors(&found, &truth).iter().all(|error| *error < 1e-6));
+}
