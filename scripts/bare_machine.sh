@@ -8,7 +8,7 @@
 # the tracked files in. Rust is this machine's toolchain (RUSTUP_HOME, CARGO_HOME), mounted
 # read-only in place of an installation. The crates are copied from this machine's cache, so the
 # times are of building, not of downloading. The user's run first shows that scripts/test.sh says
-# what to install. Needs root, debootstrap, a package mirror and about 15 GB in TMPDIR. Each of the
+# what to install. Needs root, debootstrap, a package mirror and about 8 GB in TMPDIR. Each of the
 # two runs builds everything from nothing.
 #
 # --mirror URL          the package mirror; default: the one in this machine's apt configuration
@@ -174,9 +174,8 @@ for name in "${runs[@]}"; do
         cp -a "$work/base" "$root"
     fi
     if [ -n "$share" ] && [ -d "$work/shared" ]; then
-        mkdir -p "$root/opt"
-        cp -a "$work/shared/." "$root/opt/"
-        rm -rf "$work/shared"
+        rmdir "$root/opt/unrelu"
+        mv "$work"/shared/* "$root/opt/"
     fi
     lend "$name"
     printf '\n== as %s\n' "$(as "$name" id)"
