@@ -121,7 +121,7 @@ impl Comparison {
     fn missed(&self) -> Vec<usize> {
         let lowest =
             |place: usize| self.entries.iter().map(|entry| entry.residuals[place]).fold(f64::INFINITY, f64::min);
-        let is_missed = |(place, residual): (usize, &f64)| !(*residual <= MISSED * lowest(place));
+        let is_missed = |(place, residual): (usize, &f64)| residual.is_nan() || *residual > MISSED * lowest(place);
         let missed = |entry: &Entry| entry.residuals.iter().enumerate().filter(|place| is_missed(*place)).count();
         self.entries.iter().map(missed).collect()
     }
