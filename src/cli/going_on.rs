@@ -3,6 +3,8 @@
 use std::env;
 use std::ffi::OsString;
 
+use super::program::quoted;
+
 /// This process's command with `--resume`.
 pub fn command() -> String {
     resuming(env::args_os().collect())
@@ -16,16 +18,6 @@ fn resuming(mut arguments: Vec<OsString>) -> String {
     }
     let words: Vec<String> = arguments.iter().map(|argument| quoted(&argument.to_string_lossy())).collect();
     words.join(" ")
-}
-
-/// As a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

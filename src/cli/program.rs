@@ -10,19 +10,17 @@ pub fn command_line(arguments: &[&str]) -> String {
     words.join(" ")
 }
 
-/// A word as a shell reads it, in quotes where it has to be.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-+=./:,@".contains(letter);
-    if !word.is_empty() && word.chars().all(|letter| is_plain(letter) || (cfg!(windows) && letter == '\\')) {
+/// As a POSIX shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
-    } else if cfg!(windows) {
-        format!("\"{word}\"")
     } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
