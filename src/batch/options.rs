@@ -75,7 +75,9 @@ pub struct Options {
     /// Whether descent to a local minimum of the squared loss follows; kept only where that falls. Not with [`Method::Best`], which
     /// ends at one. Default no.
     pub refine: bool,
-    /// An observation counts as reproduced when its residual is at most this in the maximum norm. Default 1e-6.
+    /// An observation counts as reproduced when its residual is at most this in the maximum norm, and as
+    /// explained when noise of this size may leave its residual
+    /// ([`NoiseTest`](super::NoiseTest)). Default 1e-6.
     pub reproduces_within: f64,
     /// What solves the LPs.
     pub solver: SolverChoice,

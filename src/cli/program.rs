@@ -6,31 +6,23 @@ use std::env;
 /// on the path or was run by `cargo run`.
 pub fn command_line(arguments: &[&str]) -> String {
     let program = env::args_os().next().map_or_else(|| "unrelu".to_owned(), |program| program.to_string_lossy().into());
-    let words: Vec<String> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).map(quoted).collect();
-    words.join(" ")
+    joined(std::iter::once(program.as_str()).chain(arguments.iter().copied()))
 }
 
-/// A word as a shell reads it, in quotes where it has to be.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-+=./:,@".contains(letter);
-    if !word.is_empty() && word.chars().all(|letter| is_plain(letter) || (cfg!(windows) && letter == '\\')) {
-        word.to_owned()
-    } else if cfg!(windows) {
-        format!("\"{word}\"")
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+/// Words as a POSIX shell reads them back.
+pub fn joined<'a>(words: impl Iterator<Item = &'a str> + Clone) -> String {
+    // Quoting fails for a NUL only, which no argument of a process holds.
+    shlex::try_join(words.clone()).unwrap_or_else(|_| words.collect::<Vec<_>>().join(" "))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_words_that_a_shell_would_split_are_quoted() {
-        assert_eq!(quoted("target/release/unrelu"), "target/release/unrelu");
-        assert_eq!(quoted("first look"), "'first look'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
+    fn a_shell_reads_the_words_back() {
+        let words = ["target/release/unrelu", "first look", "it's", ""];
+        assert_eq!(shlex::split(&joined(words.into_iter())).unwrap(), words);
+        assert!(joined(words.into_iter()).starts_with("target/release/unrelu "));
     }
 }

@@ -3,6 +3,8 @@
 use std::env;
 use std::ffi::OsString;
 
+use super::program::joined;
+
 /// This process's command with `--resume`.
 pub fn resume_command() -> String {
     resuming(env::args_os().collect())
@@ -15,8 +17,7 @@ fn resuming(mut arguments: Vec<OsString>) -> String {
         arguments.insert(place, "--resume".into());
     }
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
-    // Quoting fails for a NUL only, which no argument of a process holds.
-    shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
+    joined(words.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]

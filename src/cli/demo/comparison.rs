@@ -79,18 +79,18 @@ impl Comparison {
         let count = self.entries.first().map_or(0, |entry| entry.rows.len());
         let mut text = format!(
             "The first {count} by other methods too, timed on the same device ({}):\n\n\
-             {:34}code error (relative)    missed the   time per\n\
-             {:34}median   90 % below      minimum      observation\n",
+             {:37}code error (relative)    missed the   time per\n\
+             {:37}median   90 % below      minimum      observation\n",
             self.device, "", ""
         );
         // Writing to a String cannot fail.
         for (entry, missed) in self.entries.iter().zip(self.missed()) {
             let (median, most) = (two_digits(entry.errors.quantile(0.5)), two_digits(entry.errors.quantile(0.9)));
             let time = format!("{} ms", two_digits(1e3 * entry.time()));
-            let _ = writeln!(text, "  {:32}{median:9}{most:16}{missed:<13}{time}", entry.name);
+            let _ = writeln!(text, "  {:35}{median:9}{most:16}{missed:<13}{time}", entry.name);
         }
         let (median, most) = (two_digits(self.limit.quantile(0.5)), two_digits(self.limit.quantile(0.9)));
-        let _ = writeln!(text, "  {:32}{median:9}{most}", "least squares from the true code");
+        let _ = writeln!(text, "  {:35}{median:9}{most}", "least squares from the true code");
         text.push_str(
             "\nThe last row starts at the true codes, which no method knows: its error is due to the noise alone.\n\
              A method missed the minimum where its residual is over 1 % above the lowest in the table.\n",
@@ -109,8 +109,8 @@ impl Comparison {
         let ended = adam.rows.iter().filter(|row| row.status.is_good()).count();
         format!(
             "`best` made {runs:.0} runs per observation and stopped by a rule; {proven} of its {count} codes are proven local \
-             minima.\nAdam made {} runs; {ended} of its {count} codes met its stop rule, and none is proven. It took {} times as \
-             long\nas `best` and {} times as long as `linf --refine`.\n",
+             minima.\nAdam made {} runs per observation; {ended} of its {count} codes met its stop rule, and none is proven.\n\
+             Adam took {} times as long as `best` and {} times as long as `linf --refine`.\n",
             RESTARTS + 1,
             two_digits(adam.time() / best.time()),
             two_digits(adam.time() / linf.time()),
@@ -121,7 +121,7 @@ impl Comparison {
     fn missed(&self) -> Vec<usize> {
         let lowest =
             |place: usize| self.entries.iter().map(|entry| entry.residuals[place]).fold(f64::INFINITY, f64::min);
-        let is_missed = |(place, residual): (usize, &f64)| !(*residual <= MISSED * lowest(place));
+        let is_missed = |(place, residual): (usize, &f64)| residual.is_nan() || *residual > MISSED * lowest(place);
         let missed = |entry: &Entry| entry.residuals.iter().enumerate().filter(|place| is_missed(*place)).count();
         self.entries.iter().map(missed).collect()
     }
@@ -180,7 +180,7 @@ fn errors(codes: &DMatrix<f64>, truth: &DMatrix<f64>) -> Distribution {
 }
 
 /// A number as a person would write it, to two digits.
-fn two_digits(value: f64) -> String {
+pub fn two_digits(value: f64) -> String {
     if !value.is_finite() || value <= 0.0 {
         return value.to_string();
     }
