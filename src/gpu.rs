@@ -33,7 +33,7 @@ use workspace::{Workspace, Workspaces};
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::default_step;
 use crate::error::{Error, Result};
-use crate::kernel_params::{
+use crate::kernel_params::entry_points::{
     BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, UPDATE, UPDATE_SUBGROUPS,
 };
 use crate::network::Network;

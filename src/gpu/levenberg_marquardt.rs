@@ -13,9 +13,9 @@ use super::pipeline::{Product, Rows, Step};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
+use crate::kernel_params::entry_points::{ADVANCE, JUDGE, NORMAL, TANGENT};
 use crate::kernel_params::{
-    ADVANCE, Damping, JUDGE, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, NORMAL, TANGENT, TangentParams,
-    activation_code,
+    Damping, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, TangentParams, activation_code,
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
 
