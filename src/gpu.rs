@@ -159,7 +159,8 @@ impl GpuDevice {
         &self.tiles
     }
 
-    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch to the front so far.
+    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch
+    /// to the front so far.
     pub fn compactions(&self) -> u64 {
         self.compactions.load(Ordering::Relaxed)
     }

@@ -1,6 +1,6 @@
-//! What Rust and WGSL share, in one place: the structs, the numbers that stand for activations and statuses, and in
-//! [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs` reads the shaders with naga and
-//! holds all of it against them. Names are the same on both sides.
+//! What Rust and WGSL share, in one place: the structs, the numbers that stand for activations and
+//! statuses, and in [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs`
+//! reads the shaders with naga and holds all of it against them. Names are the same on both sides.
 
 pub mod entry_points;
 

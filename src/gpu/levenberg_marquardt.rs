@@ -1,5 +1,5 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/levenberg_marquardt.wgsl`,
-//! twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
+//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
+//! `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
 //! The loop itself is `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;

@@ -54,7 +54,8 @@ const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
     Binding { name, number, access }
 }
 
-/// A shader and whole files of `shaders/parts/` behind it: WGSL has no includes, and does not mind the order.
+/// A shader and whole files of `shaders/parts/` behind it: WGSL has no includes, and does not mind
+/// the order.
 macro_rules! shader {
     ($name:literal $(, $part:literal)*) => {
         concat!(

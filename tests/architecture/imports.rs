@@ -1,5 +1,5 @@
-//! Which file imports from which: paths are followed through `super`, `self`, inline modules and re-exports to the file that
-//! defines what they name.
+//! Which file imports from which: paths are followed through `super`, `self`, inline modules and
+//! re-exports to the file that defines what they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use crate::source::{Import, Path, Source};
 /// A crate's root file and the modules below it.
 type Module = Vec<String>;
 
-/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps `src/main.rs` among them.
+/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps
+/// `src/main.rs` among them.
 pub struct Tree {
     files: BTreeMap<String, Source>,
     /// The file of every module, inline ones too, and the inline modules within that file.
@@ -16,7 +17,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads the texts of files and finds their modules from the roots; a file that no root declares is none.
+    /// Reads the texts of files and finds their modules from the roots; a file that no root
+    /// declares is none.
     pub fn new(texts: &BTreeMap<String, String>) -> Self {
         let mut tree = Tree { files: BTreeMap::new(), modules: BTreeMap::new() };
         for root in ["lib", "main"] {
@@ -76,7 +78,8 @@ impl Tree {
         found
     }
 
-    /// The file that defines what a path of `file` names; `None` for another crate's, and for local names.
+    /// The file that defines what a path of `file` names; `None` for another crate's, and for local
+    /// names.
     fn defines(&self, file: &str, path: &Path, depth: usize) -> Option<String> {
         let here: Module = self.module_of(file).iter().chain(&path.inside).cloned().collect();
         let (first, rest) = path.segments.split_first()?;

@@ -1,4 +1,5 @@
-//! What one file says: the modules it declares, the items it defines, what it imports and the paths it names.
+//! What one file says: the modules it declares, the items it defines, what it imports and the paths
+//! it names.
 
 use crate::tokens::tokens;
 
