@@ -12,6 +12,8 @@ type Module = Vec<String>;
 /// `src/main.rs` among them.
 pub struct Tree {
     files: BTreeMap<String, Source>,
+    /// The module that each file is.
+    module_of: BTreeMap<String, Module>,
     /// The file of every module, inline ones too, and the inline modules within that file.
     modules: BTreeMap<Module, (String, Vec<String>)>,
 }
@@ -20,7 +22,7 @@ impl Tree {
     /// Reads the texts of files and finds their modules from the roots; a file that no root
     /// declares is none.
     pub fn new(texts: &BTreeMap<String, String>) -> Self {
-        let mut tree = Tree { files: BTreeMap::new(), modules: BTreeMap::new() };
+        let mut tree = Tree { files: BTreeMap::new(), module_of: BTreeMap::new(), modules: BTreeMap::new() };
         for root in ["lib", "main"] {
             tree.add(texts, vec![root.to_owned()], format!("src/{root}.rs"));
         }
@@ -36,6 +38,7 @@ impl Tree {
             self.modules.insert(within(inside), (file.clone(), inside.clone()));
         }
         let below: Vec<Module> = source.modules.iter().map(|inside| within(inside)).collect();
+        self.module_of.insert(file.clone(), module);
         self.files.insert(file, source);
         for module in below {
             let path = format!("src/{}", module[1..].join("/"));
@@ -54,8 +57,7 @@ impl Tree {
 
     /// The module of a file.
     pub fn module_of(&self, file: &str) -> &[String] {
-        let own = |(of, inside): &(String, Vec<String>)| of == file && inside.is_empty();
-        self.modules.iter().find(|(_, place)| own(place)).map_or(&[], |(module, _)| module)
+        self.module_of.get(file).map_or(&[], Vec::as_slice)
     }
 
     /// For each file, those that it imports from, with a path that says so.
