@@ -1,9 +1,11 @@
 //! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers are held against
 //! and finished by.
 //!
-//! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`] and [`forward`] are the naive twins of the kernels, functions of one observation that a
-//! reader believes at sight. What the device itself runs for products is [`blocked`], held against them; there too no
-//! answer depends on the batch around it. Work runs on the rayon pool that the caller is in, and on no other thread.
+//! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`] and [`forward`] are the naive
+//! twins of the kernels, functions of one observation that a reader believes at sight. What the
+//! device itself runs for products is [`blocked`], held against them; there too no answer depends
+//! on the batch around it. Work runs on the rayon pool that the caller is in, and on no other
+//! thread.
 
 pub mod blocked;
 pub mod classify;

@@ -22,7 +22,8 @@ use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 
-/// A device that holds one network. No method has a default: a device that stands for another has to hand each of them on.
+/// A device that holds one network. No method has a default: a device that stands for another has
+/// to hand each of them on.
 pub trait Device: Send + Sync {
     /// What a person calls it: `CPU (2 threads)`, or the adapter's name and backend.
     fn description(&self) -> String;

@@ -33,7 +33,7 @@ use workspace::{Workspace, Workspaces};
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::default_step;
 use crate::error::{Error, Result};
-use crate::kernel_params::{
+use crate::kernel_params::entry_points::{
     BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, UPDATE, UPDATE_SUBGROUPS,
 };
 use crate::network::Network;
@@ -159,7 +159,8 @@ impl GpuDevice {
         &self.tiles
     }
 
-    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch to the front so far.
+    /// How often gradient descent and Levenberg–Marquardt have moved the running lanes of a batch
+    /// to the front so far.
     pub fn compactions(&self) -> u64 {
         self.compactions.load(Ordering::Relaxed)
     }

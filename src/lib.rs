@@ -28,8 +28,9 @@
 //!    [`lp::solver`] solves all problems of the round on one shared `W`, and [`lp::certificate`] checks each answer from its own
 //!    primal and dual. The recovered inputs are the targets of the layer before; what an LP leaves undetermined is handed on
 //!    as unobserved.
-//! 3. [`multistart`] works on the linear regions of `G`: [`multistart::refine`] takes any method's code to the local minimum of the squared error,
-//!    [`multistart::search`] looks for the lowest from many starts.
+//! 3. [`multistart`] works on the linear regions of `G`: [`multistart::refine`] takes any method's
+//!    code to the local minimum of the squared error, [`multistart::search`] looks for the lowest
+//!    from many starts.
 //! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
 //!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
 //! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
@@ -40,11 +41,12 @@
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`generate`], [`run`], [`recover`], [`projector`],
-//! [`batch`], `runtime`, [`inspection`], [`multistart`], [`lp`], `linalg`,
-//! [`device`], `gpu`, [`cpu`],
-//! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
-//! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
+//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`],
+//! [`generate`], [`run`], [`recover`], [`projector`], [`batch`], `runtime`, [`inspection`],
+//! [`multistart`], [`lp`], `linalg`, [`device`], `gpu`, [`cpu`], `kernel_params`, [`descent`],
+//! [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
+//! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order
+//! here and checks it.
 //!
 //! # Features
 //!

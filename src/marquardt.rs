@@ -1,5 +1,6 @@
-//! Levenberg–Marquardt as the kernel and its twin run it: the rules that both share. The loops are `cpu/levenberg_marquardt.rs` and
-//! `gpu/levenberg_marquardt.rs`; the search's own, in f64 on packed weights, is `multistart/local_search.rs`.
+//! Levenberg–Marquardt as the kernel and its twin run it: the rules that both share. The loops are
+//! `cpu/levenberg_marquardt.rs` and `gpu/levenberg_marquardt.rs`; the search's own, in f64 on
+//! packed weights, is `multistart/local_search.rs`.
 
 /// The share of the predicted decrease that a step must keep.
 pub const ARMIJO: f64 = 1e-4;

@@ -1,11 +1,13 @@
 //! Codes of lowest squared error, or lowest in another norm, by working on the linear regions of the generator.
 //!
-//! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of that region is a least-squares
-//! solution. [`local_search`] goes from a code to a local minimum across regions, [`active_set`] to one that lies between them, exactly.
-//! [`refine`] does that once, from a code that another method found, and [`follow`] from the answer to an observation that has moved
-//! since; [`search`] does it from many starts, until the lowest loss has been found often enough, and [`rounds`] does so for a whole
-//! batch with a device that comes near the minima. What is to be low is the [`Objective`]: for `l1` and `linf` [`absolute`] goes on by
-//! linear programs.
+//! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of
+//! that region is a least-squares solution. [`local_search`] goes from a code to a local minimum
+//! across regions, [`active_set`] to one that lies between them, exactly. [`refine`] does that
+//! once, from a code that another method found, and [`follow`] from the answer to an observation
+//! that has moved since; [`search`] does it from many starts, until the lowest loss has been found
+//! often enough, and [`rounds`] does so for a whole batch with a device that comes near the minima.
+//! What is to be low is the [`Objective`]: for `l1` and `linf` [`absolute`] goes on by linear
+//! programs.
 
 pub mod absolute;
 pub mod active_set;

@@ -1,9 +1,11 @@
 //! `unrelu bench throughput`: the CPU against the GPU, transfers included, by the size of the batch.
 //!
-//! Every pass begins with arrays of the host and ends with arrays of the host, so uploads, read-backs and what the host does in f64
-//! afterwards count; what kernels alone took is told beside it where the adapter has a clock. [`batches`] makes the
-//! batches, [`quantity`] says what is counted, `contender` runs a pass, `repeat` measures it, `series` goes through the batches,
-//! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`adapters`] opens the GPU, [`table`] is what a person reads.
+//! Every pass begins with arrays of the host and ends with arrays of the host, so uploads,
+//! read-backs and what the host does in f64 afterwards count; what kernels alone took is told
+//! beside it where the adapter has a clock. [`batches`] makes the batches, [`quantity`] says what
+//! is counted, `contender` runs a pass, `repeat` measures it, `series` goes through the batches,
+//! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`adapters`] opens the
+//! GPU, [`table`] is what a person reads.
 
 pub mod adapters;
 pub mod batches;

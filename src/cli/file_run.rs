@@ -11,7 +11,8 @@ use unrelu::run::request::{Begun, FileRun, Stopped};
 use super::progress::{Progress, StatusLine};
 use super::{interrupt, print, resume_command};
 
-/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line beside the count.
+/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line
+/// beside the count.
 pub fn carry_out(
     run: FileRun,
     engine: &dyn Engine,

@@ -1,5 +1,6 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/levenberg_marquardt.wgsl`; what the search runs on
-//! the CPU is `multistart/local_search.rs`.
+//! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of
+//! `shaders/levenberg_marquardt.wgsl`; what the search runs on the CPU is
+//! `multistart/local_search.rs`.
 
 use nalgebra::{DMatrix, DVector};
 

@@ -1,7 +1,7 @@
 //! A shader's entry point on the device, made from the description that `kernel_params` gives.
 
 use super::context::Context;
-use crate::kernel_params::{Access, EntryPoint};
+use crate::kernel_params::entry_points::{Access, EntryPoint};
 
 /// A compiled shader with one entry point's bindings, of which pipelines with different sizes are made.
 #[derive(Debug)]

@@ -1,8 +1,10 @@
-//! Runs of a batch (lanes) to their ends, the whole loop on the device: gradient descent and Levenberg–Marquardt.
+//! Runs of a batch (lanes) to their ends, the whole loop on the device: gradient descent and
+//! Levenberg–Marquardt.
 //!
-//! The host submits steps in chunks. Of each chunk it reads back four bytes, how many lanes still run, while the next chunk is
-//! already under way. When enough lanes have ended, the running ones are moved to the front (`compact.rs`) and the kernels go
-//! on with these alone. Lanes that have ended stay behind them unchanged.
+//! The host submits steps in chunks. Of each chunk it reads back four bytes, how many lanes still
+//! run, while the next chunk is already under way. When enough lanes have ended, the running ones
+//! are moved to the front (`compact.rs`) and the kernels go on with these alone. Lanes that have
+//! ended stay behind them unchanged.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -15,14 +17,15 @@ use super::pipeline::{Step, dispatch};
 use super::workspace::{Role, Workspace};
 use crate::error::Result;
 
-/// Lanes are moved when no more than this share of those that the kernels run on still runs. A move costs about
-/// as much as a step.
+/// Lanes are moved when no more than this share of those that the kernels run on still runs. A move
+/// costs about as much as a step.
 const WORTH_MOVING: (usize, usize) = (7, 8);
 
 /// How the lanes of a batch run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LaneLoop<'a> {
-    /// Most steps of a lane. One more is submitted, which only looks at where the last step has led.
+    /// Most steps of a lane. One more is submitted, which only looks at where the last step has
+    /// led.
     pub cap: usize,
     /// Most steps of a submission.
     pub most: usize,
@@ -31,7 +34,8 @@ pub(super) struct LaneLoop<'a> {
 }
 
 impl GpuDevice {
-    /// Runs the `count` lanes in `space` to their ends. `steps`: the kernels of one step on so many of the first lanes.
+    /// Runs the `count` lanes in `space` to their ends. `steps`: the kernels of one step on so many
+    /// of the first lanes.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.

@@ -1,5 +1,5 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of `shaders/levenberg_marquardt.wgsl`,
-//! twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
+//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
+//! `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
 //! The loop itself is `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;
@@ -13,9 +13,9 @@ use super::pipeline::{Product, Rows, Step};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
+use crate::kernel_params::entry_points::{ADVANCE, JUDGE, NORMAL, TANGENT};
 use crate::kernel_params::{
-    ADVANCE, Damping, JUDGE, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, NORMAL, TANGENT, TangentParams,
-    activation_code,
+    Damping, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, TangentParams, activation_code,
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
 

@@ -10,7 +10,8 @@ use super::pipeline::WORKGROUP;
 use super::staging::Staging;
 use crate::cpu::peak::{CHAINS, Recurrence};
 use crate::error::Result;
-use crate::kernel_params::{PEAK, PeakParams};
+use crate::kernel_params::PeakParams;
+use crate::kernel_params::entry_points::PEAK;
 
 /// Workgroups that fill any device there is many times over.
 const MOST_WORKGROUPS: u32 = 4096;

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::kernel::Kernel;
 use super::tiles::{Tile, Tiles};
 use super::workspace::{Operand, Workspace};
-use crate::kernel_params::{EntryPoint, Workgroup};
+use crate::kernel_params::entry_points::{EntryPoint, Workgroup};
 
 /// Invocations that work on one observation, a power of two.
 pub(super) const WORKGROUP: u32 = 64;

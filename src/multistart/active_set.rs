@@ -6,10 +6,11 @@
 //! **Pinned units.** Let the units of a set `E` be held at `a_u = 0`, counted as off, and let `p` minimise `½‖J p + r‖²` over
 //! `∇a_u·p = −a_u`, `u ∈ E`: with `M = JᵀJ`, `B` the rows `∇a_u`, `(B M⁻¹ Bᵀ) μ = a − B M⁻¹ g`, `p = −M⁻¹(g + Bᵀμ)`.
 //!
-//! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls beyond it, it is passed and the
-//! region changes; else the unit is pinned. The slope of `f` along `p` jumps there by `j_u |∇a_u·p|`, where
-//! `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the slope below 0: the derivative of the loss by what the unit gives, and what it costs to
-//! keep the pinned units `v` above it on their kinks.
+//! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls
+//! beyond it, it is passed and the region changes; else the unit is pinned. The slope of `f` along
+//! `p` jumps there by `j_u |∇a_u·p|`, where `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the
+//! slope below 0: the derivative of the loss by what the unit gives, and what it costs to keep the
+//! pinned units `v` above it on their kinks.
 //!
 //! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on either side of every kink, when
 //! `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u`

@@ -7,7 +7,8 @@ use super::starts::Start;
 pub struct BestAnswer {
     /// The code of the lowest loss, `k` entries; `NaN` where there is none.
     pub code: Vec<f64>,
-    /// That loss, of the objective, over the observed entries: `½‖G(z) − x‖²`, `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
+    /// That loss, of the objective, over the observed entries: `½‖G(z) − x‖²`, `‖G(z) − x‖₁` or
+    /// `‖G(z) − x‖_∞`.
     pub loss: f64,
     /// Where the run began that found it first.
     pub start: Start,

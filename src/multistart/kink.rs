@@ -1,7 +1,8 @@
-//! The kink of a unit, `a_u = 0`: how much its activation bends there, and when a unit counts as being on it.
+//! The kink of a unit, `a_u = 0`: how much its activation bends there, and when a unit counts as
+//! being on it.
 //!
-//! A unit is on its kink when it receives no more than a share of the largest reception of its layer. Each user of this
-//! test takes a share of its own, for the reason that stands beside it.
+//! A unit is on its kink when it receives no more than a share of the largest reception of its
+//! layer. Each user of this test takes a share of its own, for the reason that stands beside it.
 
 use crate::network::Activation;
 

@@ -1,5 +1,6 @@
-//! From a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed entries: [`LocalSearch::levenberg_marquardt`] goes
-//! down to near one by Levenberg–Marquardt, [`LocalSearch::active_set`](super::active_set) to the minimum itself, on a kink or between them.
+//! From a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed entries:
+//! [`LocalSearch::levenberg_marquardt`] goes down to near one by Levenberg–Marquardt,
+//! [`LocalSearch::active_set`](super::active_set) to the minimum itself, on a kink or between them.
 
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::PackedNetwork;

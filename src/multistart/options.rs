@@ -10,7 +10,8 @@ use crate::network::Network;
 pub struct BestOptions {
     /// Most runs an observation. Default 1,000.
     pub starts: usize,
-    /// Seeds the random codes, together with the observation's index and the number of the run. Default 0.
+    /// Seeds the random codes, together with the observation's index and the number of the run.
+    /// Default 0.
     pub seed: u64,
     /// What is made small. Default [`Objective::L2`].
     pub objective: Objective,
@@ -21,7 +22,8 @@ impl BestOptions {
     pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
 
     /// # Errors
-    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of [`Objective::validate`].
+    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of
+    /// [`Objective::validate`].
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);

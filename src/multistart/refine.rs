@@ -1,8 +1,8 @@
 //! Refines a code on the linear regions of `G`: the last step of any method, exact where the code's ReLU configuration is right.
 //!
-//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, from a given `z`, downhill: Gauss–Newton, damped where a
-//! step is no good ([`LocalSearch::levenberg_marquardt`]), then to the local minimum itself, on a kink where it lies on one
-//! ([`LocalSearch::active_set`]).
+//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, from a given `z`,
+//! downhill: Gauss–Newton, damped where a step is no good ([`LocalSearch::levenberg_marquardt`]),
+//! then to the local minimum itself, on a kink where it lies on one ([`LocalSearch::active_set`]).
 //!
 //! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed, `f = 0` already, every row of `J`
 //! zero (all units of a layer off, as at `z = 0` without biases), an `f` or a `J` that overflows or is `NaN` (a failed code, an

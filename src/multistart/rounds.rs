@@ -1,5 +1,6 @@
-//! The search of a batch with a device that brings codes near their minima: in each round every observation whose search goes
-//! on proposes its next start, the device runs Levenberg–Marquardt from all of them at once, and the pool goes on from there in f64.
+//! The search of a batch with a device that brings codes near their minima: in each round every
+//! observation whose search goes on proposes its next start, the device runs Levenberg–Marquardt
+//! from all of them at once, and the pool goes on from there in f64.
 //!
 //! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are the minima themselves; what
 //! f32 may do is to lead a run into another basin. A device that has nothing to offer leaves the searches to the pool, each
@@ -30,8 +31,8 @@ struct Waiting {
     progress: Progress,
 }
 
-/// [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends on its own column, its index, the seed and
-/// the device.
+/// [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends on its
+/// own column, its index, the seed and the device.
 ///
 /// # Errors
 /// What [`Device::levenberg_marquardt`] returns.

@@ -32,7 +32,8 @@ const SCOUTS: usize = 5;
 const LEAST_RUNS: usize = 48;
 const PATIENCE: usize = 5;
 const LEAST_FOUND: usize = 24;
-/// A run whose Levenberg–Marquardt steps end above this multiple of the lowest loss is not followed to its minimum.
+/// A run whose Levenberg–Marquardt steps end above this multiple of the lowest loss is not followed
+/// to its minimum.
 const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };

@@ -1,5 +1,5 @@
-//! How single units respond to a change of the code, and the loss to a change of single units: what tells on which side of a kink the
-//! loss falls.
+//! How single units respond to a change of the code, and the loss to a change of single units: what
+//! tells on which side of a kink the loss falls.
 
 use super::linearisation::{Active, Linearisation};
 use super::packed_network::PackedNetwork;

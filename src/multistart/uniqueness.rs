@@ -9,8 +9,9 @@ use super::sensitivities::gradient_of_unit;
 const RANK_TOLERANCE: f64 = 1e-9;
 
 impl LocalSearch<'_> {
-    /// Whether the Jacobian at the point where it ended, with the gradients of the units pinned on their kinks, has rank `k`, by
-    /// singular values of its triangular factor: then the code is the only minimiser around itself.
+    /// Whether the Jacobian at the point where it ended, with the gradients of the units pinned on
+    /// their kinks, has rank `k`, by singular values of its triangular factor: then the code is the
+    /// only minimiser around itself.
     pub fn is_determined(&mut self, observation: &[f64]) -> bool {
         let k = self.network.code_length();
         if !self.linear.form(self.network, &self.current, &self.region, observation) {

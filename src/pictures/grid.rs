@@ -1,8 +1,10 @@
 //! Observations side by side: rows of images with a label each, so that truth, observation and recovered image stand under one
 //! another.
 //!
-//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or [`usual_white`](super::usual_white) of all its images. A pixel
-//! that is `NaN` (unobserved) is red, an image that is `NaN` throughout (no answer) is crossed out; a line below the images says so.
+//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or
+//! [`usual_white`](super::usual_white) of all its images. A pixel that is `NaN` (unobserved) is
+//! red, an image that is `NaN` throughout (no answer) is crossed out; a line below the images says
+//! so.
 
 use std::path::Path;
 

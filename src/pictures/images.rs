@@ -19,8 +19,9 @@ pub struct Row {
 pub struct Grid {
     /// Stands above everything.
     pub title: Option<String>,
-    /// Stand above the columns, from the left; may be fewer than the columns. One that is followed by empty ones stands above a group of
-    /// columns, and groups stand apart. One that is too long is cut with `…`.
+    /// Stand above the columns, from the left; may be fewer than the columns. One that is followed
+    /// by empty ones stands above a group of columns, and groups stand apart. One that is too long
+    /// is cut with `…`.
     pub captions: Vec<String>,
     /// From the top.
     pub rows: Vec<Row>,
@@ -39,8 +40,8 @@ impl Grid {
     }
 }
 
-/// The value that images are drawn white from: what 98 % of their positive values do not exceed, so that a few bright pixels do not make
-/// all others dark, or 1 where that lies in ½ … 1.
+/// The value that images are drawn white from: what 98 % of their positive values do not exceed, so
+/// that a few bright pixels do not make all others dark, or 1 where that lies in ½ … 1.
 pub fn usual_white<'a>(images: impl IntoIterator<Item = &'a DMatrix<f64>>) -> f64 {
     let values = images.into_iter().flat_map(|images| images.iter());
     let mut positive: Vec<f64> = values.copied().filter(|value| *value > 0.0 && value.is_finite()).collect();

@@ -1,5 +1,5 @@
-//! Which file imports from which: paths are followed through `super`, `self`, inline modules and re-exports to the file that
-//! defines what they name.
+//! Which file imports from which: paths are followed through `super`, `self`, inline modules and
+//! re-exports to the file that defines what they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,21 @@ use crate::source::{Import, Path, Source};
 /// A crate's root file and the modules below it.
 type Module = Vec<String>;
 
-/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps `src/main.rs` among them.
+/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps
+/// `src/main.rs` among them.
 pub struct Tree {
     files: BTreeMap<String, Source>,
+    /// The module that each file is.
+    module_of: BTreeMap<String, Module>,
     /// The file of every module, inline ones too, and the inline modules within that file.
     modules: BTreeMap<Module, (String, Vec<String>)>,
 }
 
 impl Tree {
-    /// Reads the texts of files and finds their modules from the roots; a file that no root declares is none.
+    /// Reads the texts of files and finds their modules from the roots; a file that no root
+    /// declares is none.
     pub fn new(texts: &BTreeMap<String, String>) -> Self {
-        let mut tree = Tree { files: BTreeMap::new(), modules: BTreeMap::new() };
+        let mut tree = Tree { files: BTreeMap::new(), module_of: BTreeMap::new(), modules: BTreeMap::new() };
         for root in ["lib", "main"] {
             tree.add(texts, vec![root.to_owned()], format!("src/{root}.rs"));
         }
@@ -34,6 +38,7 @@ impl Tree {
             self.modules.insert(within(inside), (file.clone(), inside.clone()));
         }
         let below: Vec<Module> = source.modules.iter().map(|inside| within(inside)).collect();
+        self.module_of.insert(file.clone(), module);
         self.files.insert(file, source);
         for module in below {
             let path = format!("src/{}", module[1..].join("/"));
@@ -52,8 +57,7 @@ impl Tree {
 
     /// The module of a file.
     pub fn module_of(&self, file: &str) -> &[String] {
-        let own = |(of, inside): &(String, Vec<String>)| of == file && inside.is_empty();
-        self.modules.iter().find(|(_, place)| own(place)).map_or(&[], |(module, _)| module)
+        self.module_of.get(file).map_or(&[], Vec::as_slice)
     }
 
     /// For each file, those that it imports from, with a path that says so.
@@ -76,7 +80,8 @@ impl Tree {
         found
     }
 
-    /// The file that defines what a path of `file` names; `None` for another crate's, and for local names.
+    /// The file that defines what a path of `file` names; `None` for another crate's, and for local
+    /// names.
     fn defines(&self, file: &str, path: &Path, depth: usize) -> Option<String> {
         let here: Module = self.module_of(file).iter().chain(&path.inside).cloned().collect();
         let (first, rest) = path.segments.split_first()?;

@@ -1,5 +1,6 @@
-//! How the sources hang together: no import circles between files, and no module imports from one above it in the order that
-//! the head of `src/lib.rs` states. Tests within the sources do not count.
+//! How the sources hang together: no import circles between files, and no module imports from one
+//! above it in the order that the head of `src/lib.rs` states. Tests within the sources do not
+//! count.
 
 mod imports;
 mod rules;
@@ -54,7 +55,8 @@ fn no_module_imports_upwards() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Two modules that import from each other, one through nested braces and `super`, one through a re-export.
+/// Two modules that import from each other, one through nested braces and `super`, one through a
+/// re-export.
 const CIRCLE: [(&str, &str); 5] = [
     ("lib.rs", "pub mod a; pub mod b; mod error; pub use error::Error;"),
     ("a.rs", "mod deep; pub use deep::Thing;"),

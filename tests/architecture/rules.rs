@@ -1,4 +1,5 @@
-//! The two rules: no circle of modules that import from one another, and no module that imports from one above it.
+//! The two rules: no circle of modules that import from one another, and no module that imports
+//! from one above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +8,9 @@ use crate::imports::Tree;
 /// The imports between the children of one module: from, to, and a line on each import.
 type Between = BTreeMap<(String, String), Vec<String>>;
 
-/// The circles among the children of each module. A child stands for everything below it. What a module's own file and its
-/// children take from each other makes no circle: that file composes them.
+/// The circles among the children of each module. A child stands for everything below it. What a
+/// module's own file and its children take from each other makes no circle: that file composes
+/// them.
 pub fn circles(tree: &Tree) -> Vec<String> {
     let mut rooms: BTreeMap<Vec<String>, Between> = BTreeMap::new();
     for (from, imported) in tree.imports() {
@@ -59,7 +61,8 @@ fn reach<'a>(between: &'a Between, name: &'a String) -> BTreeSet<&'a String> {
     found
 }
 
-/// The modules below the library's root, the uppermost first, as the head of `src/lib.rs` states them.
+/// The modules below the library's root, the uppermost first, as the head of `src/lib.rs` states
+/// them.
 ///
 /// # Panics
 /// If it does not.

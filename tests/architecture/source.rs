@@ -1,4 +1,5 @@
-//! What one file says: the modules it declares, the items it defines, what it imports and the paths it names.
+//! What one file says: the modules it declares, the items it defines, what it imports and the paths
+//! it names.
 
 use crate::tokens::tokens;
 
@@ -92,7 +93,9 @@ impl Source {
                     }
                 }
                 [first, ..] if is_name(first) => {
-                    if let (true, Some(name)) = (ITEMS.contains(first), rest.get(1)) {
+                    // Not a method, nor what stands within a function.
+                    let is_of_module = depth == inside.last().map_or(0, |(_, end)| end + 1);
+                    if let (true, Some(name)) = (is_of_module && ITEMS.contains(first), rest.get(1)) {
                         self.items.push(within(name));
                     }
                     let length = path_length(rest);
@@ -208,7 +211,7 @@ fn imports_are_read_through_braces_names_and_tests() {
     let source = Source::read(
         "use crate::a::{self, b::{C, D as E}, f::*};
          pub(crate) use super::G;
-         mod inner { use super::H; fn i() { crate::j::k::<u8>(); } }
+         mod inner { use super::H; fn i() { crate::j::k::<u8>(); fn l() {} } }
          #[cfg(test)]
          #[allow(unused)]
          mod tests { use crate::never; }
@@ -221,6 +224,7 @@ fn imports_are_read_through_braces_names_and_tests() {
     assert_eq!(imports, expected);
     assert_eq!(source.imports.iter().filter(|import| import.is_public).count(), 1);
     assert_eq!(source.imports[5].path.inside, ["inner"]);
+    assert_eq!(source.items, [["inner", "i"].map(str::to_owned).to_vec()]);
     assert_eq!((source.paths.len(), source.paths[0].segments.join("::")), (1, "crate::j::k".to_owned()));
     assert_eq!((source.modules, source.inline), (vec![vec!["file".to_owned()]], vec![vec!["inner".to_owned()]]));
 }

@@ -9,7 +9,8 @@ use unrelu::gpu::GpuDevice;
 use unrelu::gpu::pipeline::{Rows, dispatch};
 use unrelu::gpu::staging::Staging;
 use unrelu::gpu::workspace::{Operand, Role, Workspace};
-use unrelu::kernel_params::{CompactParams, LANE_CAPPED, LANE_RESTED, LANE_RUNNING, Lane, RANK, SCATTER};
+use unrelu::kernel_params::entry_points::{RANK, SCATTER};
+use unrelu::kernel_params::{CompactParams, LANE_CAPPED, LANE_RESTED, LANE_RUNNING, Lane};
 use unrelu::network::Activation;
 
 use crate::fixtures::{gpu, matrix, network};

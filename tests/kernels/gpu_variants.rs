@@ -10,7 +10,7 @@ use unrelu::descent::{Optimizer, Start, Steps, default_step};
 use unrelu::device::Device;
 use unrelu::gpu::GpuDevice;
 use unrelu::gpu::pipeline::Rows;
-use unrelu::kernel_params::{RESIDUAL, RESIDUAL_SUBGROUPS};
+use unrelu::kernel_params::entry_points::{RESIDUAL, RESIDUAL_SUBGROUPS};
 use unrelu::network::{Activation, Network};
 
 use crate::compare::{configurations, expect, matrices};

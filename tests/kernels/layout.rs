@@ -5,9 +5,10 @@ use std::mem::offset_of;
 use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
 use unrelu::cpu::peak::{CHAINS, STEPS};
 use unrelu::gpu::tiles::Tiles;
+use unrelu::kernel_params::entry_points::{self, Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
 use unrelu::kernel_params::{
-    self as params, Access, Binding, ClassifyParams, CompactParams, Damping, DescendParams, ENTRY_POINTS, EntryPoint,
-    Lane, LayerParams, MarquardtParams, PeakParams, TangentParams, Workgroup,
+    self as params, ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams,
+    PeakParams, TangentParams,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -131,7 +132,7 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         let limits =
             wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
         for tile in Tiles::for_limits(&limits).variants {
-            for entry in [&params::FORWARD, &params::BACKWARD, &params::TANGENT] {
+            for entry in [&entry_points::FORWARD, &entry_points::BACKWARD, &entry_points::TANGENT] {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
                 let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
@@ -155,9 +156,9 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
 /// The same of the matrices of Levenberg–Marquardt.
 #[test]
 fn the_longest_code_fits_the_shared_memory() {
-    let module = module(&params::ADVANCE);
+    let module = module(&entry_points::ADVANCE);
     let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
-    for entry in [&params::JUDGE, &params::NORMAL, &params::ADVANCE] {
+    for entry in [&entry_points::JUDGE, &entry_points::NORMAL, &entry_points::ADVANCE] {
         let stage = Some((naga::ShaderStage::Compute, entry.name));
         let (made, info) =
             naga::back::pipeline_constants::process_overrides(&module, &info, stage, &Default::default()).unwrap();

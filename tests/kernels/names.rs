@@ -34,7 +34,9 @@ fn shaders_host_sides_and_twins_agree() {
 #[test]
 fn parts_hold_no_kernel_of_their_own() {
     let parts = names("shaders/parts", "wgsl");
-    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel_params.rs")).unwrap();
+    let source =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel_params/entry_points.rs"))
+            .unwrap();
     for part in parts {
         assert!(source.contains(&format!("\"{part}\"")), "no shader takes {part}.wgsl");
         let path = format!("src/shaders/parts/{part}.wgsl");

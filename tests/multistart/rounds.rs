@@ -17,7 +17,8 @@ use unrelu::random::{Domain, Noise, normal_vector};
 
 use crate::support::{generate, network};
 
-/// A CPU whose Levenberg–Marquardt makes `moves`, in as many calls as it is asked to, and then has nothing more to offer.
+/// A CPU whose Levenberg–Marquardt makes `moves`, in as many calls as it is asked to, and then has
+/// nothing more to offer.
 struct Staged<F> {
     cpu: CpuDevice,
     calls: AtomicUsize,

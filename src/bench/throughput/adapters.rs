@@ -1,4 +1,5 @@
-//! The graphics adapter that the options ask for: opened to hold a network, or looked at for its name and its peak.
+//! The graphics adapter that the options ask for: opened to hold a network, or looked at for its
+//! name and its peak.
 
 use super::Options;
 use crate::bench::subject::Subject;

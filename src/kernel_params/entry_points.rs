@@ -1,0 +1,285 @@
+//! Every entry point of the shaders: its text, its bindings and the shape of its workgroup.
+
+/// How an entry point uses a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A uniform buffer.
+    Uniform,
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is read and written.
+    ReadWrite,
+}
+
+/// A binding of group 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// The variable's name in WGSL.
+    pub name: &'static str,
+    /// Its number.
+    pub number: u32,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// The shape of an entry point's workgroup, in terms of the shader's override constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workgroup {
+    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 output entries each.
+    Tile,
+    /// `WORKGROUP` invocations for one observation; of `peak`, which has none, simply so many.
+    Observation,
+    /// `WORKGROUP` invocations for the whole batch.
+    Batch,
+}
+
+/// An entry point: what its pipeline is made from.
+#[derive(Debug)]
+pub struct EntryPoint {
+    /// The function's name.
+    pub name: &'static str,
+    /// The shader it stands in, without `.wgsl`.
+    pub kernel: &'static str,
+    /// The shader's text and that of the parts that it needs.
+    pub source: &'static str,
+    /// The bindings it uses, by number.
+    pub bindings: &'static [Binding],
+    /// The shape of its workgroup.
+    pub workgroup: Workgroup,
+    /// Whether the device has to have subgroup operations.
+    pub subgroups: bool,
+}
+
+const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
+    Binding { name, number, access }
+}
+
+/// A shader and whole files of `shaders/parts/` behind it: WGSL has no includes, and does not mind
+/// the order.
+macro_rules! shader {
+    ($name:literal $(, $part:literal)*) => {
+        concat!(
+            include_str!(concat!("../shaders/", $name, ".wgsl"))
+            $(, "\n", include_str!(concat!("../shaders/parts/", $part, ".wgsl")))*
+        )
+    };
+}
+
+const FORWARD_SOURCE: &str = shader!("forward", "layer", "product");
+const CLASSIFY_SOURCE: &str = shader!("classify");
+const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "halving_sum", "sum_tree");
+const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "sum_subgroups");
+const COMPACT_SOURCE: &str = shader!("compact", "lane");
+const LEVENBERG_MARQUARDT_SOURCE: &str =
+    shader!("levenberg_marquardt", "layer", "lane", "derivative", "product", "halving_sum");
+
+/// One layer of a batch.
+pub const FORWARD: EntryPoint = EntryPoint {
+    name: "forward",
+    kernel: "forward",
+    source: FORWARD_SOURCE,
+    bindings: &[
+        binding(0, "layer", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "inputs", Access::Read),
+        binding(4, "outputs", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+    subgroups: false,
+};
+
+/// The configurations of a batch, and what f32 cannot decide.
+pub const CLASSIFY: EntryPoint = EntryPoint {
+    name: "classify",
+    kernel: "classify",
+    source: CLASSIFY_SOURCE,
+    bindings: &[
+        binding(0, "batch", Access::Uniform),
+        binding(1, "targets", Access::Read),
+        binding(2, "thresholds", Access::Read),
+        binding(3, "active_words", Access::ReadWrite),
+        binding(4, "undecided_words", Access::ReadWrite),
+        binding(5, "active_counts", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// Loss, the watch over it, and `δ_d`.
+pub const RESIDUAL: EntryPoint = EntryPoint {
+    name: "residual",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(0, "descent", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "outputs", Access::Read),
+        binding(3, "targets", Access::Read),
+        binding(4, "deltas", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// `δ` of the layer below.
+pub const BACKWARD: EntryPoint = EntryPoint {
+    name: "backward",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(5, "layer", Access::Uniform),
+        binding(6, "transposed", Access::Read),
+        binding(7, "deltas_above", Access::Read),
+        binding(8, "inputs", Access::Read),
+        binding(9, "deltas_below", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+    subgroups: false,
+};
+
+/// The stop rule and the step.
+pub const UPDATE: EntryPoint = EntryPoint {
+    name: "update",
+    kernel: "descend",
+    source: DESCEND_SOURCE,
+    bindings: &[
+        binding(0, "descent", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(10, "gradients", Access::Read),
+        binding(11, "codes", Access::ReadWrite),
+        binding(12, "moments", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// [`RESIDUAL`] by subgroup operations.
+pub const RESIDUAL_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..RESIDUAL };
+
+/// [`UPDATE`] by subgroup operations.
+pub const UPDATE_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..UPDATE };
+
+/// Where each lane goes, and how many run.
+pub const RANK: EntryPoint = EntryPoint {
+    name: "rank",
+    kernel: "compact",
+    source: COMPACT_SOURCE,
+    bindings: &[
+        binding(0, "compaction", Access::Uniform),
+        binding(1, "lanes", Access::Read),
+        binding(2, "destinations", Access::ReadWrite),
+        binding(3, "running", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Batch,
+    subgroups: false,
+};
+
+/// Moves one array's rows there.
+pub const SCATTER: EntryPoint = EntryPoint {
+    name: "scatter",
+    kernel: "compact",
+    source: COMPACT_SOURCE,
+    bindings: &[
+        binding(0, "compaction", Access::Uniform),
+        binding(2, "destinations", Access::ReadWrite),
+        binding(4, "rows", Access::Read),
+        binding(5, "moved", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// The most arithmetic that a device does.
+pub const PEAK: EntryPoint = EntryPoint {
+    name: "peak",
+    kernel: "peak",
+    source: include_str!("../shaders/peak.wgsl"),
+    bindings: &[binding(0, "recurrence", Access::Uniform), binding(1, "ends", Access::ReadWrite)],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// Loss, acceptance and damping of a Levenberg–Marquardt step.
+pub const JUDGE: EntryPoint = EntryPoint {
+    name: "judge",
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
+    bindings: &[
+        binding(0, "levenberg_marquardt", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(3, "outputs", Access::Read),
+        binding(4, "targets", Access::Read),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// One layer of the Jacobian's columns.
+pub const TANGENT: EntryPoint = EntryPoint {
+    name: "tangent",
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
+    bindings: &[
+        binding(3, "outputs", Access::Read),
+        binding(5, "layer", Access::Uniform),
+        binding(6, "weight", Access::Read),
+        binding(7, "tangents_below", Access::Read),
+        binding(8, "tangents", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+    subgroups: false,
+};
+
+/// `JᵀJ` and `Jᵀr`.
+pub const NORMAL: EntryPoint = EntryPoint {
+    name: "normal",
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
+    bindings: &[
+        binding(0, "levenberg_marquardt", Access::Uniform),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(3, "outputs", Access::Read),
+        binding(4, "targets", Access::Read),
+        binding(9, "jacobian", Access::Read),
+        binding(10, "normals", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// The damped step.
+pub const ADVANCE: EntryPoint = EntryPoint {
+    name: "advance",
+    kernel: "levenberg_marquardt",
+    source: LEVENBERG_MARQUARDT_SOURCE,
+    bindings: &[
+        binding(0, "levenberg_marquardt", Access::Uniform),
+        binding(1, "lanes", Access::ReadWrite),
+        binding(2, "dampings", Access::ReadWrite),
+        binding(10, "normals", Access::ReadWrite),
+        binding(11, "trials", Access::ReadWrite),
+        binding(12, "codes", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Observation,
+    subgroups: false,
+};
+
+/// Every entry point there is.
+pub const ENTRY_POINTS: [&EntryPoint; 14] = [
+    &FORWARD,
+    &CLASSIFY,
+    &RESIDUAL,
+    &RESIDUAL_SUBGROUPS,
+    &BACKWARD,
+    &UPDATE,
+    &UPDATE_SUBGROUPS,
+    &RANK,
+    &SCATTER,
+    &JUDGE,
+    &TANGENT,
+    &NORMAL,
+    &ADVANCE,
+    &PEAK,
+];
