@@ -38,7 +38,7 @@ use crate::formats::report::{Columns, ObservationRow, Status};
 use crate::lp::layer::{LayerOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::network::Network;
 use crate::observation::unusable;
@@ -125,7 +125,7 @@ impl Inverter {
                 Error::option("--threads", error.to_string(), "a number of threads that the system allows")
             })?;
         let solver: Box<dyn Solver> = match options.solver {
-            SolverChoice::InteriorPoint => Box::new(InteriorPoint),
+            SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
         let systems = LayerSystems::new(&network);

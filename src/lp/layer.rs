@@ -20,7 +20,7 @@ use super::formulation::target::{Precision, Shape, Target, Targets};
 use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
 use super::problem::{LayerSystem, Objective, Problem};
 use super::solver::Solver;
-use super::solver::interior_point::state::State;
+use super::solver::interior_point::fit::ProblemFit;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
@@ -142,7 +142,7 @@ impl LayerContext<'_> {
         let count = targets.values.ncols();
         let mut members: Vec<Member> = (0..count)
             .into_par_iter()
-            .map_init(State::default, |state, index| self.new_member(targets.column(index), state))
+            .map_init(ProblemFit::default, |fit, index| self.new_member(targets.column(index), fit))
             .collect();
         loop {
             let pending: Vec<(usize, usize)> = members
@@ -190,7 +190,7 @@ impl LayerContext<'_> {
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
-    fn new_member(&self, target: Target<'_>, state: &mut State) -> Member {
+    fn new_member(&self, target: Target<'_>, fit: &mut ProblemFit) -> Member {
         let LayerOptions { method, tolerances, rows, stop } = *self.options;
         let search = match method {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
@@ -201,7 +201,7 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                let guess = Guess::of(self.system, self.shape(), target, state);
+                let guess = Guess::of(self.system, self.shape(), target, fit);
                 let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
                 let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
                 return Member::new(Search::Monotone(search), guess.map(|guess| guess.z));

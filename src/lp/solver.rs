@@ -2,6 +2,7 @@
 //! `W` and returns as many answers, so that one that factors, multiplies or pivots for the whole batch fits behind it.
 
 pub mod clarabel_reference;
+pub mod engine;
 pub mod interior_point;
 mod reproduction;
 mod scaled_rows;

@@ -21,7 +21,7 @@ use crate::lp::certified::{CertifiedSolution, solve_certified};
 use crate::lp::problem::{Attempt, LayerSystem, Objective, Problem, Solution};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 
 /// One row of `bench lp --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,11 +89,11 @@ struct EngineAlone;
 
 impl Solver for EngineAlone {
     fn name(&self) -> &'static str {
-        InteriorPoint.name()
+        LpEngine.name()
     }
 
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
-        InteriorPoint.solve_warm(system, problems, warm)
+        LpEngine.solve_warm(system, problems, warm)
     }
 
     fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Attempt, Solution)> {
@@ -170,7 +170,7 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
             uncertified.push(found);
         }
     }
-    let profile = if options.profile { InteriorPoint::profile(system, problems) } else { Vec::new() };
+    let profile = if options.profile { LpEngine::profile(system, problems) } else { Vec::new() };
     Measured { measurements, objectives, uncertified, profile }
 }
 
@@ -178,7 +178,7 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
 fn by_slower_paths(system: &LayerSystem, problem: &Problem, index: usize, failed: FailedTest) -> (f64, Uncertified) {
     let mut answer = CertifiedSolution::missing(system);
     let seconds = clock::processor_seconds(|| {
-        if let Some(found) = solve_certified(system, &InteriorPoint, std::slice::from_ref(problem)).pop() {
+        if let Some(found) = solve_certified(system, &LpEngine, std::slice::from_ref(problem)).pop() {
             answer = found;
         }
     });

@@ -7,7 +7,7 @@
 
 use super::super::formulation::target::{Shape, Target};
 use super::super::problem::{LayerSystem, Objective, Problem, Row};
-use super::super::solver::interior_point::{self, state::State};
+use super::super::solver::interior_point::fit::ProblemFit;
 
 /// Entries of a ReLU layer's target above such a share of the largest are surely on; the first share that leaves enough of them.
 const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
@@ -24,7 +24,7 @@ pub struct Guess {
 
 impl Guess {
     /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one product with `W`.
-    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Option<Self> {
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, fit: &mut ProblemFit) -> Option<Self> {
         let largest = target.finite().fold(0.0, f64::max);
         let least = match shape {
             Shape::Relu => {
@@ -46,7 +46,7 @@ impl Guess {
             return None;
         }
         let problem = Problem { rows, objective: Objective::LargestViolation };
-        let mut z = interior_point::fit(system, &problem, state);
+        let mut z = fit.solve(system, &problem);
         if z.iter().any(|z| !z.is_finite()) {
             return None;
         }
