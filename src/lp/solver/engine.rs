@@ -1,12 +1,13 @@
 //! The engine: what solves a layer's linear programs, and in which order things are tried.
 //!
-//! A problem with a neighbour's vertex is warm-started by the simplex. Otherwise a target that can be
-//! reproduced exactly needs least squares only; for all others the interior point iterates, and hands a
-//! vertex near the optimum over to the simplex (crossover). An answer that does not pass the certificate is
-//! tried again with more patience, then by Clarabel.
+//! A problem with a neighbour's vertex is warm-started by the simplex. Otherwise a target that can
+//! be reproduced exactly needs least squares only; for all others the interior point iterates, and
+//! hands a vertex near the optimum over to the simplex (crossover). An answer that does not pass
+//! the certificate is tried again with more patience, then by Clarabel.
 //!
-//! Observations are spread over the rayon pool and solved one at a time on each thread: what they share, the
-//! packed weights, stays in that core's cache, and each forms its products with the rows it needs only.
+//! Observations are spread over the rayon pool and solved one at a time on each thread: what they
+//! share, the packed weights, stays in that core's cache, and each forms its products with the rows
+//! it needs only.
 
 use rayon::prelude::*;
 
@@ -64,7 +65,8 @@ impl Solver for LpEngine {
 }
 
 impl LpEngine {
-    /// Solves the problems on this thread and says what share of the time each stage took, for benchmarks.
+    /// Solves the problems on this thread and says what share of the time each stage took, for
+    /// benchmarks.
     pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
         let mut workspace = Workspace::default();
         workspace.interior_point.clock.switch_on();

@@ -1,9 +1,10 @@
-//! A primal–dual interior point for a layer's linear programs, one observation at a time on a shared `W`.
+//! A primal–dual interior point for a layer's linear programs, one observation at a time on a
+//! shared `W`.
 //!
 //! Rows, violations and bounds are eliminated by hand, so that an iteration factors one symmetric
 //! `columns × columns` matrix ([`newton`]; derived in `docs/THE_LP_ENGINE.md`). Each stage owns its
-//! workspace and borrows rows and point (an [`iterate::Iterate`]). [`super::engine`] decides what is tried
-//! before and after.
+//! workspace and borrows rows and point (an [`iterate::Iterate`]). [`super::engine`] decides what
+//! is tried before and after.
 
 mod complementarity;
 mod constraint_reduction;
@@ -35,8 +36,8 @@ use stages::{Stage, StageClock};
 use start::Start;
 use vertex::Vertex;
 
-/// The state of one observation's iteration, and the workspaces of its stages. One per thread, resized for
-/// each problem; nothing in the iteration allocates.
+/// The state of one observation's iteration, and the workspaces of its stages. One per thread,
+/// resized for each problem; nothing in the iteration allocates.
 #[derive(Debug, Default)]
 pub struct InteriorPoint {
     /// Time by stage.
@@ -59,8 +60,8 @@ pub struct InteriorPoint {
 }
 
 impl InteriorPoint {
-    /// Loads a problem and sets the starting point, with the rows of `units` (in ascending order), or with
-    /// all. `near`: a `z` to begin near.
+    /// Loads a problem and sets the starting point, with the rows of `units` (in ascending order),
+    /// or with all. `near`: a `z` to begin near.
     pub fn begin(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>, units: Option<&[u32]>) {
         let shared = Shared::of(system);
         let columns = shared.columns();
@@ -104,7 +105,8 @@ impl InteriorPoint {
         self.vertex.basis(&self.rows, shared.weights)
     }
 
-    /// Whether an entry of `z` is larger than this, where the largest bound and the largest weight are 1.
+    /// Whether an entry of `z` is larger than this, where the largest bound and the largest weight
+    /// are 1.
     pub fn exceeds(&self, size: f64) -> bool {
         numbers(&self.point.z).iter().any(|z| z.abs() > size)
     }

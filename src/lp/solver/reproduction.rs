@@ -1,9 +1,9 @@
-//! Targets that can be reproduced exactly: the optimum is 0, and least squares on the equations finds it
-//! without an iteration.
+//! Targets that can be reproduced exactly: the optimum is 0, and least squares on the equations
+//! finds it without an iteration.
 //!
-//! Where a `z` violates no row, `y = 0` proves the optimum of both violation objectives. Every other optimum
-//! satisfies the equations (units held between rows that leave no room) as well, so if those have full column
-//! rank it is the only one.
+//! Where a `z` violates no row, `y = 0` proves the optimum of both violation objectives. Every
+//! other optimum satisfies the equations (units held between rows that leave no room) as well, so
+//! if those have full column rank it is the only one.
 
 use super::interior_point::InteriorPoint;
 use super::interior_point::fit::fitted_value;
@@ -14,8 +14,8 @@ use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 use crate::linalg::least_squares::LeastSquares;
 use crate::linalg::products::products;
 
-/// A fit (in single precision, with a ridge) that violates no row by more than this, in units of the largest
-/// bound, may do so because of rounding alone.
+/// A fit (in single precision, with a ridge) that violates no row by more than this, in units of
+/// the largest bound, may do so because of rounding alone.
 const NEARLY: f64 = 3e-4;
 /// What rounding in `w·z − h` leaves, in units of the largest bound and `|w|·|z|`.
 const ROUNDING: f64 = 1e-14;
@@ -27,8 +27,8 @@ pub struct Reproduction {
 }
 
 impl Reproduction {
-    /// The only `z` that violates no row, if the fit that the interior point's start began with comes close
-    /// and there is one.
+    /// The only `z` that violates no row, if the fit that the interior point's start began with
+    /// comes close and there is one.
     pub fn reproduce(&mut self, shared: Shared<'_>, begun: &mut InteriorPoint) -> Option<Vec<f64>> {
         let fit_violation = begun.fit_violation();
         let (rows, weights) = (&begun.rows, shared.weights);

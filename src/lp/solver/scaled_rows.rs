@@ -1,9 +1,11 @@
-//! One problem as the engine reads it: the units that take part, ordered by falling number of rows, and their rows in
-//! slots. Slot `s` holds the `s`-th row of every unit that has as many, so that row `i` of a slot belongs to the unit at
-//! position `i`: loops over rows run over contiguous numbers, and sums over a unit's rows are sums over slots.
+//! One problem as the engine reads it: the units that take part, ordered by falling number of rows,
+//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has as many, so that
+//! row `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous
+//! numbers, and sums over a unit's rows are sums over slots.
 //!
-//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's largest, the objective
-//! by its largest: tolerances then mean the same for targets of 1e-6 and of 1e6.
+//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's
+//! largest, the objective by its largest: tolerances then mean the same for targets of 1e-6 and of
+//! 1e6.
 
 use std::ops::Range;
 
@@ -114,7 +116,8 @@ impl ScaledRows {
         self.slots.get(1).map_or(0, |slot| slot.len())
     }
 
-    /// The largest `max(0, s a − h)`, over the slack factor where there is one. `a`: one entry per position.
+    /// The largest `max(0, s a − h)`, over the slack factor where there is one. `a`: one entry per
+    /// position.
     pub fn largest_violation(&self, a: &[f64]) -> f64 {
         let mut violation = 0.0f64;
         for slot in &self.slots {

@@ -1,10 +1,11 @@
 //! Targets of a direction: the wanted changes `r_c`, `r_z`, `r_η` of the complementarity products
 //! `p y`, `z v`, `e η`.
 //!
-//! The predictor aims at 0. The corrector aims at one `μ` for all products and takes the predictor's
-//! second-order term into account (Mehrotra). Centrality correctors look at the products that a longer
-//! step would lead to, and ask for those that are far too small or too large to come back (Gondzio,
-//! *Multiple centrality corrections*, 1996): a longer step for the price of one solve with the same factors.
+//! The predictor aims at 0. The corrector aims at one `μ` for all products and takes the
+//! predictor's second-order term into account (Mehrotra). Centrality correctors look at the
+//! products that a longer step would lead to, and ask for those that are far too small or too large
+//! to come back (Gondzio, *Multiple centrality corrections*, 1996): a longer step for the price of
+//! one solve with the same factors.
 
 use super::iterate::{Iterate, Point, reset};
 use crate::linalg::lanes::{numbers, vectorised};
@@ -48,8 +49,8 @@ impl Targets {
         }
     }
 
-    /// The corrector's targets: every product `mu`. `predictor`: the predictor's direction; `share`: how
-    /// much of its second-order term counts.
+    /// The corrector's targets: every product `mu`. `predictor`: the predictor's direction;
+    /// `share`: how much of its second-order term counts.
     pub fn correct(&mut self, at: Iterate<'_>, predictor: &Point, mu: f64, share: f64) {
         correct(&predictor.p, &predictor.y, mu, share, &mut self.rows);
         correct(&predictor.e, &predictor.eta, mu, share, &mut self.violations);

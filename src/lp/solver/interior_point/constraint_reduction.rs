@@ -1,14 +1,15 @@
 //! Constraint reduction: units that will not bind leave the iteration.
 //!
-//! Of the hundreds of rows about as many as columns are tight at the optimum. A row whose multiplier
-//! `≈ μ/p` has become negligible among the others is on its way to 0; its unit leaves, and every product,
-//! the normal matrix above all, gets smaller. For the sum of violations a unit settled on its violated
-//! side leaves as well: its multiplier is `1/σ`, and `−s w/σ` joins the objective's weights.
+//! Of the hundreds of rows about as many as columns are tight at the optimum. A row whose
+//! multiplier `≈ μ/p` has become negligible among the others is on its way to 0; its unit leaves,
+//! and every product, the normal matrix above all, gets smaller. For the sum of violations a unit
+//! settled on its violated side leaves as well: its multiplier is `1/σ`, and `−s w/σ` joins the
+//! objective's weights.
 //!
 //! This is a guess. At the end every dropped unit is checked against the point reached. If some are
-//! violated the simplex takes them in from the vertex reached. Where there is none the problem is solved
-//! again with the units that stayed and the violated ones *restored*; if that happens too often, or for
-//! the sum of violations, with all its rows.
+//! violated the simplex takes them in from the vertex reached. Where there is none the problem is
+//! solved again with the units that stayed and the violated ones *restored*; if that happens too
+//! often, or for the sum of violations, with all its rows.
 
 mod check;
 
@@ -17,8 +18,9 @@ use crate::linalg::lanes::{Lane, numbers};
 use crate::linalg::products::combine;
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// Multipliers under these shares of the average tight row's (`1/columns` of all) and of the average row's, and falling, are on
-/// their way to 0. At the start, when all are about the average, only the second says anything.
+/// Multipliers under these shares of the average tight row's (`1/columns` of all) and of the
+/// average row's, and falling, are on their way to 0. At the start, when all are about the average,
+/// only the second says anything.
 const NEGLIGIBLE: [f64; 2] = [0.2, 0.8];
 /// The same for linear problems.
 const NEGLIGIBLE_LINEAR: [f64; 2] = [0.1, 0.05];
@@ -51,8 +53,8 @@ impl ConstraintReduction {
         self.settled.clear();
     }
 
-    /// Drops the units whose rows will not bind, from the rows and the point; whether there were any.
-    /// `step`: the last direction.
+    /// Drops the units whose rows will not bind, from the rows and the point; whether there were
+    /// any. `step`: the last direction.
     pub fn reduce(&mut self, shared: Shared<'_>, rows: &mut ScaledRows, point: &mut Point, step: &Point) -> bool {
         let columns = shared.columns();
         let positions = rows.units.len();
@@ -76,8 +78,8 @@ impl ConstraintReduction {
         worth_it
     }
 
-    /// Which units to try again with after some turned out to be violated: those that stayed, and the
-    /// violated ones. `None`: all.
+    /// Which units to try again with after some turned out to be violated: those that stayed, and
+    /// the violated ones. `None`: all.
     pub fn restored(&self, rows: &ScaledRows) -> Option<Vec<u32>> {
         // What leaves with its violation on it has changed the objective.
         if rows.kind == Kind::Sum {

@@ -1,10 +1,10 @@
-//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints apart, the
-//! vertex of those that it lets vanish first is a few pivots from the optimum, and pivots cost less than
-//! iterations.
+//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints
+//! apart, the vertex of those that it lets vanish first is a few pivots from the optimum, and
+//! pivots cost less than iterations.
 //!
-//! The constraints are ranked by Tapia's indicator (see [`super::indicators`]), and as many as there are
-//! unknowns are taken; a unit of the sum of violations is held at its kink by two of its constraints and
-//! counts by the second.
+//! The constraints are ranked by Tapia's indicator (see [`super::indicators`]), and as many as
+//! there are unknowns are taken; a unit of the sum of violations is held at its kink by two of its
+//! constraints and counts by the second.
 
 use super::indicators::Indicators;
 use super::iterate::Iterate;

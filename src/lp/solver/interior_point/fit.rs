@@ -1,16 +1,16 @@
-//! The least-squares fit to the units whose rows say where `w_u·z` should be: units with rows on both
-//! sides, and units that a linear objective pushes against a bound. In single precision where that is
-//! faster: a first idea of the answer, no more.
+//! The least-squares fit to the units whose rows say where `w_u·z` should be: units with rows on
+//! both sides, and units that a linear objective pushes against a bound. In single precision where
+//! that is faster: a first idea of the answer, no more.
 
 use super::iterate::Shared;
-use super::iteration::SINGLE_FROM;
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
-use crate::linalg::normal_matrix::NormalMatrix;
+use crate::linalg::normal_matrix::{NormalMatrix, SINGLE_FROM};
 use crate::linalg::products::combine;
 use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// Ridge of the least squares, in units of the matrix's mean diagonal entry: rows need not have full rank.
+/// Ridge of the least squares, in units of the matrix's mean diagonal entry: rows need not have
+/// full rank.
 const RIDGE: f64 = 1e-6;
 
 /// Workspace.
@@ -21,8 +21,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Leaves the fit in `z`; where no unit says anything, `z` stays as it is. `pushed`: units that a
-    /// linear objective rewards or punishes, in ascending order.
+    /// Leaves the fit in `z`; where no unit says anything, `z` stays as it is. `pushed`: units that
+    /// a linear objective rewards or punishes, in ascending order.
     pub fn solve(
         &mut self,
         shared: Shared<'_>,
@@ -64,8 +64,8 @@ impl Fit {
     }
 }
 
-/// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is pushed
-/// against.
+/// Where the unit at `place` should be: between its tightest opposite rows, or at the bound it is
+/// pushed against.
 pub fn fitted_value(rows: &ScaledRows, place: usize, push: f64) -> Option<f64> {
     let tightest = |side: f64| {
         let of_side = rows.at(place).filter(|&row| rows.side[row] == side);

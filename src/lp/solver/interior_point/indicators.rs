@@ -1,6 +1,6 @@
-//! Tapia's indicators: `−dp/p` of the predictor tends to 1 for constraints that are tight at the optimum
-//! and to 0 for the others, long before the sizes of `p` and `y` tell them apart (El-Bakry, Tapia and
-//! Zhang 1994).
+//! Tapia's indicators: `−dp/p` of the predictor tends to 1 for constraints that are tight at the
+//! optimum and to 0 for the others, long before the sizes of `p` and `y` tell them apart (El-Bakry,
+//! Tapia and Zhang 1994).
 
 use super::iterate::{Iterate, Point};
 use crate::linalg::lanes::numbers;

@@ -40,8 +40,9 @@ pub struct Iterate<'a> {
     pub point: &'a Point,
 }
 
-/// The primal–dual point, or a direction in the same layout. Rows are in the order of [`ScaledRows`],
-/// violations have one entry per position (all of them `δ` for the largest violation).
+/// The primal–dual point, or a direction in the same layout. Rows are in the order of
+/// [`ScaledRows`], violations have one entry per position (all of them `δ` for the largest
+/// violation).
 #[derive(Debug, Default, Clone)]
 pub struct Point {
     /// `z`.

@@ -1,5 +1,6 @@
-//! The iteration: predictor, corrector, step, until the products are negligible. One observation at a time:
-//! the work of one reads only the shared weights and its own state, so no answer can depend on its neighbours.
+//! The iteration: predictor, corrector, step, until the products are negligible. One observation at
+//! a time: the work of one reads only the shared weights and its own state, so no answer can depend
+//! on its neighbours.
 
 use super::InteriorPoint;
 use super::crossover::near_vertex;
@@ -8,12 +9,11 @@ use super::iterate::{Iterate, Shared};
 use super::quality::{GAP, Quality, looks_infeasible};
 use super::stages::Stage;
 use super::step::{longest_steps, mu_after, take};
+use crate::linalg::normal_matrix::SINGLE_FROM;
 use crate::lp::basis::Basis;
 use crate::lp::problem::Outcome;
 use crate::lp::solver::scaled_rows::Kind;
 
-/// Columns from which single precision pays.
-pub const SINGLE_FROM: usize = 32;
 /// Columns from which a factorisation costs enough for centrality correctors to pay.
 const CORRECTORS_FROM: usize = 32;
 /// Centrality correctors at most.
@@ -27,8 +27,8 @@ const WORTH_A_CORRECTOR: f64 = 0.02;
 
 /// A predictor's step below this is short.
 const SHORT: f64 = 0.1;
-/// A dual residual that grows by this factor in one iteration, to more than the multipliers themselves,
-/// has left the central path. (By less it may grow when units leave.)
+/// A dual residual that grows by this factor in one iteration, to more than the multipliers
+/// themselves, has left the central path. (By less it may grow when units leave.)
 const DERAILED: f64 = 1e4;
 
 /// When the iteration ends.
@@ -61,8 +61,8 @@ pub struct End {
 
 impl InteriorPoint {
     /// Iterates from the start that stands in the point. The best point is in `point` afterwards.
-    /// `finish` is offered a vertex that is likely to be a few pivots from the optimum, once; if it returns
-    /// `true` nothing is left to do.
+    /// `finish` is offered a vertex that is likely to be a few pivots from the optimum, once; if it
+    /// returns `true` nothing is left to do.
     pub fn iterate(&mut self, shared: Shared<'_>, limits: Limits, mut finish: impl FnMut(&Basis) -> bool) -> End {
         let mut offered = !limits.give_up;
         let mut best = f64::INFINITY;
@@ -85,7 +85,8 @@ impl InteriorPoint {
                 break Outcome::Stalled;
             }
             if limits.reduce && self.reduction.count > 0 && quality.dual > 1.0 && quality.dual > DERAILED * dual {
-                // The last direction was worthless: too few rows were left for the normal matrix to be regular.
+                // The last direction was worthless: too few rows were left for the normal matrix to
+                // be regular.
                 break Outcome::Stalled;
             }
             dual = quality.dual;
@@ -173,7 +174,8 @@ impl InteriorPoint {
         self.newton.redirect(at, &self.targets, &self.residuals, &mut self.step, &mut self.clock);
     }
 
-    /// Tries to end at the vertex that the predictor points to. `true`: `z` and `y` of the point are it.
+    /// Tries to end at the vertex that the predictor points to. `true`: `z` and `y` of the point
+    /// are it.
     fn end_at_vertex(&mut self, shared: Shared<'_>) -> bool {
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         let inverse_p = &self.newton.merged.inverse_p;
@@ -195,11 +197,12 @@ impl InteriorPoint {
         let (primal, dual) = (primal.min(1.0), dual.min(1.0));
         let reached = mu_after(self.at(shared), &self.step, primal, dual);
         let correctors = if shared.columns() < CORRECTORS_FROM { 0 } else { CORRECTORS };
-        // With correctors to look after centrality the target may be lower; not for the sum of violations,
-        // where starts are poor.
+        // With correctors to look after centrality the target may be lower; not for the sum of
+        // violations, where starts are poor.
         let exponent = if correctors == 0 || self.rows.kind == Kind::Sum { 3 } else { 4 };
         let target = (reached / mu).powi(exponent).clamp(1e-8, 1.0) * mu;
-        // Where a direction leads almost nowhere, its second-order term belongs to a step that is never taken.
+        // Where a direction leads almost nowhere, its second-order term belongs to a step that is
+        // never taken.
         let share = if primal.min(dual) < SHORT { primal * dual } else { 1.0 };
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         self.targets.correct(at, &self.step, target, share);

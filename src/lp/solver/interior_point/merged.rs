@@ -1,6 +1,6 @@
 //! Rows merged by unit: all rows of a unit act on the same `a_u`, so that their terms in the Newton
-//! system add up to one weight and one right-hand side per unit. Section 2 of `docs/THE_LP_ENGINE.md`
-//! derives every line; names are the ones there.
+//! system add up to one weight and one right-hand side per unit. Section 2 of
+//! `docs/THE_LP_ENGINE.md` derives every line; names are the ones there.
 
 use super::complementarity::Targets;
 use super::iterate::{Iterate, Point, reset};

@@ -1,6 +1,6 @@
-//! The Newton system of one iteration: rows merged into one weight per unit, the normal matrix factored,
-//! directions found by back-substitution. Section 2 of `docs/THE_LP_ENGINE.md` derives every line; names
-//! are the ones there.
+//! The Newton system of one iteration: rows merged into one weight per unit, the normal matrix
+//! factored, directions found by back-substitution. Section 2 of `docs/THE_LP_ENGINE.md` derives
+//! every line; names are the ones there.
 
 use super::complementarity::Targets;
 use super::iterate::{Iterate, Point};
@@ -15,8 +15,8 @@ use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 /// A unit whose weight is under this share of the largest is left out of the normal matrix.
 const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
 
-/// Added to the diagonal: keeps `z` from running away where the optimal face is unbounded and neither a
-/// row nor a bound would hold it.
+/// Added to the diagonal: keeps `z` from running away where the optimal face is unbounded and
+/// neither a row nor a bound would hold it.
 const PROXIMAL: f64 = 1e-10;
 
 /// A pivot of the border under this share of `κ` is lost to rounding.
@@ -52,9 +52,9 @@ impl NewtonSystem {
         numbers(&self.combined[0])
     }
 
-    /// Forms and factors the reduced system at the iterate and writes the predictor's direction into
-    /// `step`. `targets`: those of the predictor. Needs the residuals of rows and violations; sets the
-    /// dual ones. `single`: whether the normal matrix is formed in single precision.
+    /// Forms and factors the reduced system at the iterate and writes the predictor's direction
+    /// into `step`. `targets`: those of the predictor. Needs the residuals of rows and violations;
+    /// sets the dual ones. `single`: whether the normal matrix is formed in single precision.
     pub fn predict(
         &mut self,
         at: Iterate<'_>,

@@ -71,8 +71,8 @@ fn products_total(at: Iterate<'_>) -> (f64, usize) {
     (total, count)
 }
 
-/// Farkas: `y ≥ 0` with `g ≥ 0` (`= 0`) and `h·y < 0` shows that no `z` satisfies the rows. Only a hint:
-/// it is proven elsewhere. `g`: `Wᵀ Σ s y`.
+/// Farkas: `y ≥ 0` with `g ≥ 0` (`= 0`) and `h·y < 0` shows that no `z` satisfies the rows. Only a
+/// hint: it is proven elsewhere. `g`: `Wᵀ Σ s y`.
 pub fn looks_infeasible(at: Iterate<'_>, g: &[f64]) -> bool {
     let y = &at.point.y;
     let reward: f64 = -at.rows.bound.iter().zip(y).map(|(h, y)| h * y).sum::<f64>();

@@ -1,9 +1,10 @@
-//! The start: least squares on the rows that fix a value (see [`super::fit`]), moved into the interior.
+//! The start: least squares on the rows that fix a value (see [`super::fit`]), moved into the
+//! interior.
 //!
 //! The fit is near the optimum already. From it `z` is kept off its bounds, the violations are made
-//! large enough for every row to hold, and `y = μ/p`, `η = μ/e`, `v = μ/z` with the `μ` that satisfies
-//! the violations' equations: every product is `μ`, every equation but `r_d = 0` holds. The linear
-//! problem has no violation to make room with: its rows start infeasible.
+//! large enough for every row to hold, and `y = μ/p`, `η = μ/e`, `v = μ/z` with the `μ` that
+//! satisfies the violations' equations: every product is `μ`, every equation but `r_d = 0` holds.
+//! The linear problem has no violation to make room with: its rows start infeasible.
 
 use super::fit::Fit;
 use super::iterate::{Point, Shared};
@@ -29,8 +30,9 @@ pub struct Start {
 }
 
 impl Start {
-    /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with the
-    /// multiplier to begin with, in ascending order. `near`: a `z` to begin near, instead of the fit.
+    /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with
+    /// the multiplier to begin with, in ascending order. `near`: a `z` to begin near, instead of
+    /// the fit.
     pub fn place(
         &mut self,
         shared: Shared<'_>,
@@ -54,8 +56,8 @@ impl Start {
         if shared.nonnegative {
             let z = &mut numbers_mut(&mut point.z)[..columns];
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
-            // Where the fit says nothing, as without rows on both sides, the violation says how far `z`
-            // will have to go.
+            // Where the fit says nothing, as without rows on both sides, the violation says how far
+            // `z` will have to go.
             let least = (LEAST_Z * mean).max(LEAST_Z_OF_VIOLATION * violation).max(LEAST_ROOM);
             z.iter_mut().for_each(|z| *z = z.max(least));
             products(shared.weights, &rows.units, &point.z, &mut point.a);

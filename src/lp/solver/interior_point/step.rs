@@ -1,4 +1,5 @@
-//! How far to go along a direction, and going there. Primal and dual steps have lengths of their own.
+//! How far to go along a direction, and going there. Primal and dual steps have lengths of their
+//! own.
 
 use super::iterate::{Iterate, Point, Shared};
 use super::merged::Merged;

@@ -1,10 +1,10 @@
-//! The early end at a vertex. Long before the products vanish, the predictor shows which rows and bounds
-//! will be tight (see [`super::indicators`]). If those are as many as unknowns, they are solved exactly,
-//! primal and dual.
+//! The early end at a vertex. Long before the products vanish, the predictor shows which rows and
+//! bounds will be tight (see [`super::indicators`]). If those are as many as unknowns, they are
+//! solved exactly, primal and dual.
 //!
-//! The result is taken only if it satisfies all rows and signs, with strictly positive multipliers on
-//! equations of full rank. Then it is optimal, and the only optimum: every optimum satisfies the equations
-//! whose multipliers are positive.
+//! The result is taken only if it satisfies all rows and signs, with strictly positive multipliers
+//! on equations of full rank. Then it is optimal, and the only optimum: every optimum satisfies the
+//! equations whose multipliers are positive.
 
 mod optimality;
 

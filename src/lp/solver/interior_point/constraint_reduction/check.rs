@@ -8,7 +8,8 @@ use crate::lp::solver::scaled_rows::Kind;
 use crate::lp::solver::tolerances::VIOLATED;
 
 impl ConstraintReduction {
-    /// Whether the point reached satisfies the rows that left: one product with the units of all rows.
+    /// Whether the point reached satisfies the rows that left: one product with the units of all
+    /// rows.
     pub fn dropped_rows_hold(&mut self, at: Iterate<'_>, problem: &Problem) -> bool {
         let Iterate { shared: Shared { weights, .. }, rows: working_rows, point } = at;
         self.violated.clear();

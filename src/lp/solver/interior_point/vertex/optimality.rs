@@ -1,4 +1,5 @@
-//! Whether the vertex is the only optimum: all rows and signs hold, all multipliers are strictly positive.
+//! Whether the vertex is the only optimum: all rows and signs hold, all multipliers are strictly
+//! positive.
 
 use super::super::indicators::Indicators;
 use super::super::iterate::{Iterate, Shared};
@@ -9,8 +10,8 @@ use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 impl Vertex {
-    /// The multipliers of the sum of violations' units away from their kinks (0, or `1/σ` on the violated row), in `y`; their
-    /// `Σ s y w` in `gradient`. Zeros for the other objectives.
+    /// The multipliers of the sum of violations' units away from their kinks (0, or `1/σ` on the
+    /// violated row), in `y`; their `Σ s y w` in `gradient`. Zeros for the other objectives.
     pub(super) fn settle_units(&mut self, shared: Shared<'_>, rows: &ScaledRows) {
         self.y.clear();
         self.y.resize(rows.len(), 0.0);
@@ -90,7 +91,8 @@ impl Vertex {
         true
     }
 
-    /// The equations' multipliers as multipliers of rows; whether all are strictly positive and leave `η > 0` where `e = 0`.
+    /// The equations' multipliers as multipliers of rows; whether all are strictly positive and
+    /// leave `η > 0` where `e = 0`.
     fn set_multipliers(&mut self, seen: Indicators<'_>) -> bool {
         let rows = seen.at.rows;
         let strictly_positive = |y: f64| y > POSITIVE;
@@ -110,7 +112,8 @@ impl Vertex {
             let all = || rows.at(place);
             let distance = |row: usize| rows.bound[row] - rows.side[row] * equation.value;
             if seen.violation_vanishes(place) {
-                // All rows must hold; the multiplier is on a tight row of its side, and some of `η` must be left.
+                // All rows must hold; the multiplier is on a tight row of its side, and some of `η`
+                // must be left.
                 if all().any(|row| distance(row) < -VIOLATED) {
                     return false;
                 }
