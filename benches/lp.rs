@@ -12,7 +12,7 @@ use unrelu::lp::certified::solve_certified;
 use unrelu::lp::face::OptimalFace;
 use unrelu::lp::formulation::Method;
 use unrelu::lp::solver::Solver;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::solver::interior_point::stage_benches::StageBench;
 
 /// LPs that a benchmark goes round, so that none is measured on one lucky instance.
@@ -67,9 +67,9 @@ fn whole_solve(criterion: &mut Criterion) {
                         bencher.iter(|| {
                             let problem = std::slice::from_ref(&problems[next.next().unwrap_or(0)]);
                             if certified {
-                                black_box(solve_certified(&instances.system, &InteriorPoint, problem).len())
+                                black_box(solve_certified(&instances.system, &LpEngine, problem).len())
                             } else {
-                                black_box(InteriorPoint.solve(&instances.system, problem).len())
+                                black_box(LpEngine.solve(&instances.system, problem).len())
                             }
                         });
                     });
@@ -89,7 +89,7 @@ fn finish_and_certificate(criterion: &mut Criterion) {
             let system = &instances.system;
             for &method in case.methods().iter().filter(|method| **method != Method::Exact) {
                 let problems = instances.problems(method);
-                let mut answers = InteriorPoint.solve(system, &problems);
+                let mut answers = LpEngine.solve(system, &problems);
                 for answer in &mut answers {
                     clip_to_signs(system, &mut answer.z, &mut answer.y);
                 }

@@ -33,7 +33,7 @@ use crate::formats::report::{Columns, ObservationRow, Status};
 use crate::lp::layer::{LayerOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
@@ -128,7 +128,7 @@ impl Inverter {
     /// An inverter on this runtime, with options that were found valid.
     fn on(network: Arc<Network>, options: Options, mut runtime: Runtime) -> Self {
         let solver: Box<dyn Solver> = match options.solver {
-            SolverChoice::InteriorPoint => Box::new(InteriorPoint),
+            SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
         let systems = LayerSystems::new(&network);

@@ -1,12 +1,12 @@
-//! Small dense linear algebra for the solvers: vectors of the processor's registers, products with a
-//! layer's packed weights, normal matrices, factorisations, least squares and row spaces.
+//! Small dense linear algebra for the solvers: vectors of the processor's registers, products with
+//! a layer's packed weights, normal matrices, factorisations, least squares and row spaces.
 //!
 //! The kernels ([`gram`], [`products`], [`cholesky`], [`lu`]) work on whole [`lanes::Lane`]s, each
-//! compiled for several instruction sets. [`row_space`] is built on nalgebra: it runs once per answer.
+//! compiled for several instruction sets. [`row_space`] is built on nalgebra: it runs once per
+//! answer.
 
 pub mod cholesky;
 pub mod gram;
-pub mod gram_single;
 pub mod lanes;
 pub mod least_squares;
 pub mod lu;

@@ -1,9 +1,11 @@
-//! Layer-wise inversion of a batch: from the observations inwards, each layer's recovered input is the target of the layer
-//! before it. What a layer's LP leaves undetermined is handed on as unobserved.
+//! Layer-wise inversion of a batch: from the observations inwards, each layer's recovered input is
+//! the target of the layer before it. What a layer's LP leaves undetermined is handed on as
+//! unobserved.
 //!
-//! From the bottom up: [`problem`] is the form of a linear program, [`solver`] solves a batch of them, [`certificate`] checks an
-//! answer from itself, [`face`] reads off what is determined and finishes, [`certified`] joins these; [`formulation`] says which
-//! rows and which ε, [`layer`] runs one layer's searches in rounds, and this file chains the layers.
+//! From the bottom up: [`problem`] is the form of a linear program, [`solver`] solves a batch of
+//! them, [`certificate`] checks an answer from itself, [`face`] reads off what is determined and
+//! finishes, [`certified`] joins these; [`formulation`] says which rows and which ε, [`layer`] runs
+//! one layer's searches in rounds, and this file chains the layers.
 
 pub mod basis;
 pub mod certificate;
@@ -49,7 +51,7 @@ pub struct Inversion {
     pub code: Vec<f64>,
     /// Why there is no code.
     pub failure: Option<String>,
-    /// One entry a layer, in the order they were solved: the last layer first.
+    /// One entry per layer, in the order they were solved: the last layer first.
     pub layers: Vec<LayerRow>,
     /// Saturated entries of the observation.
     pub clamped: usize,
@@ -69,7 +71,8 @@ impl Inversion {
 
 /// Inverts a batch of observations layer by layer. One answer a column, in order.
 ///
-/// `observations`: `n` × count, `NaN` where unobserved. Columns with `±∞` or nothing observed fail; the others do not notice.
+/// `observations`: `n` × count, `NaN` where unobserved. Columns with `±∞` or nothing observed fail;
+/// the others do not notice.
 ///
 /// # Errors
 /// Those of the device. What happens to single observations is in the answers.
@@ -125,7 +128,8 @@ pub fn invert_batch(
     Ok((inversions, times))
 }
 
-/// The layer's input as the target of the layer before it: undetermined entries as unobserved. At the code, nothing follows.
+/// The layer's input as the target of the layer before it: undetermined entries as unobserved. At
+/// the code, nothing follows.
 fn next_target(answer: &LayerAnswer, index: usize) -> impl Iterator<Item = f64> + '_ {
     let keep_all = index == 0;
     answer

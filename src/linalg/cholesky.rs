@@ -1,22 +1,26 @@
-//! Cholesky factorisation `M = RᵀR` of one normal matrix, with up to four right-hand sides solved forward on the way.
+//! Cholesky factorisation `M = RᵀR` of one normal matrix, with up to four right-hand sides solved
+//! forward on the way.
 //!
-//! `M` is stored by rows of `lanes + 1` lanes: the upper triangle, then one lane of right-hand sides. As many rows at a time
-//! as a tile has are brought up to date with all rows above and eliminated among themselves without leaving the registers.
+//! `M` is stored by rows of `lanes + 1` lanes: the upper triangle, then one lane of right-hand
+//! sides. As many rows at a time as a tile has are brought up to date with all rows above and
+//! eliminated among themselves without leaving the registers.
 //!
-//! A pivot that is lost to rounding freezes its column: the solution's entry there is 0, as if the pivot were infinite
-//! (S. Wright, *Modified Cholesky factorizations in interior-point algorithms for linear programming*, 1999).
+//! A pivot that is lost to rounding freezes its column: the solution's entry there is 0, as if the
+//! pivot were infinite (S. Wright, *Modified Cholesky factorizations in interior-point algorithms
+//! for linear programming*, 1999).
 
 use super::lanes::{LANE, Lane, numbers, vectorised};
 use super::tile::accumulate;
 
 /// A pivot under this share of its diagonal entry is nothing but rounding.
 const LOST_PIVOT: f64 = 1e-14;
-/// A pivot of `AᵀA` above this share of its diagonal entry leaves no doubt about the rank of `A`: it
-/// corresponds to `1e-5` in terms of `A`.
+/// A pivot of `AᵀA` above this share of its diagonal entry leaves no doubt about the rank of `A`:
+/// it corresponds to `1e-5` in terms of `A`.
 pub const CLEAR_PIVOT: f64 = 1e-10;
 
 vectorised! {
-    /// Factors in place; `inverse_pivots`: one a row, 0 where frozen. Returns how many are frozen. Costs `columns³/3` flops.
+    /// Factors in place; `inverse_pivots`: one per row, 0 where frozen. Returns how many are
+    /// frozen. Costs `columns³/3` flops.
     pub fn factor(matrix: &mut [Lane], lanes: usize, inverse_pivots: &mut [f64]) -> usize {
         let stride = lanes + 1;
         let (mut frozen, mut block) = (0, 0);
@@ -25,7 +29,8 @@ vectorised! {
             let diagonal: [f64; 2 * LANE] = std::array::from_fn(|i| {
                 rest.get(i * stride + block + i / LANE).map_or(0.0, |lane| lane.0[i % LANE])
             });
-            // As tall a strip as the registers hold, or one block of four where that is all that is left.
+            // As tall a strip as the registers hold, or one block of four where that is all that is
+            // left.
             let tall = if TALL == 8 && block + 2 <= lanes { 8 } else { 4 };
             if tall == 8 {
                 subtract_strip::<FUSED, 8>(done, &mut rest[..8 * stride], stride, block, block);
@@ -103,7 +108,8 @@ pub fn forward_solved(matrix: &[Lane], lanes: usize, which: usize, out: &mut [f6
     }
 }
 
-/// Subtracts what the rows `done` above contribute to the `TALL` rows of `strip`, from lane `block` on to the right.
+/// Subtracts what the rows `done` above contribute to the `TALL` rows of `strip`, from lane `block`
+/// on to the right.
 #[inline(always)]
 fn subtract_strip<const FUSED: bool, const TALL: usize>(
     done: &[Lane],

@@ -1,6 +1,6 @@
-//! Four numbers at a time, and functions compiled three times: for any processor, for AVX2 with fused multiply–add (16
-//! registers) and for AVX-512 (32 of them), chosen when the program runs. The numbers of one build on one machine never
-//! depend on anything else.
+//! Four numbers at a time, and functions compiled three times: for any processor, for AVX2 with
+//! fused multiply–add (16 registers) and for AVX-512 (32 of them), chosen when the program runs.
+//! The numbers of one build on one machine never depend on anything else.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -22,7 +22,8 @@ impl Lane {
         Lane([value; LANE])
     }
 
-    /// `self + a·b`, entry by entry; `FUSED` where the processor does it in one rounding: only in what `vectorised!` defines.
+    /// `self + a·b`, entry by entry; `FUSED` where the processor does it in one rounding: only in
+    /// what `vectorised!` defines.
     #[inline(always)]
     pub fn plus_product<const FUSED: bool>(self, a: Lane, b: Lane) -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -91,8 +92,8 @@ pub fn numbers_mut(lanes: &mut [Lane]) -> &mut [f64] {
     bytemuck::cast_slice_mut(lanes)
 }
 
-/// Defines a function whose body is compiled for any processor, for AVX2 + FMA and for AVX-512. The body may use the
-/// constants `FUSED` and `TALL`, the rows of a tile that the registers hold.
+/// Defines a function whose body is compiled for any processor, for AVX2 + FMA and for AVX-512. The
+/// body may use the constants `FUSED` and `TALL`, the rows of a tile that the registers hold.
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {$(
         $(#[$meta])*
@@ -129,7 +130,8 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// How many registers of at least a [`Lane`] this processor has, with the instructions to use them: 32, 16 or 0.
+/// How many registers of at least a [`Lane`] this processor has, with the instructions to use them:
+/// 32, 16 or 0.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub fn registers() -> u32 {

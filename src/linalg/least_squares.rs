@@ -1,8 +1,10 @@
-//! Least squares on units whose weights have full column rank beyond doubt, by the engine's normal matrix in double precision and
-//! two steps of refinement: the error of `(WᵀDW)⁻¹`, up to the square of the condition number, is taken off each time.
+//! Least squares on units whose weights have full column rank beyond doubt, by the engine's normal
+//! matrix in double precision and two steps of refinement: the error of `(WᵀDW)⁻¹`, up to the
+//! square of the condition number, is taken off each time.
 //!
-//! Where a small pivot leaves doubt about the rank the caller has to look closer (QR). Pivots that are not small do not bound the
-//! condition of every matrix (Kahan's), but they do of those that are not made for it, and the answer is checked in any case.
+//! Where a small pivot leaves doubt about the rank the caller has to look closer (QR). Pivots that
+//! are not small do not bound the condition of every matrix (Kahan's), but they do of those that
+//! are not made for it, and the answer is checked in any case.
 
 use super::cholesky::CLEAR_PIVOT;
 use super::lanes::{LANE, Lane, numbers, numbers_mut};
@@ -25,8 +27,8 @@ pub struct LeastSquares {
 }
 
 impl LeastSquares {
-    /// The `z` that minimises `Σ_i (roots_i (w_{units_i}·z − values_i))²`; `None` where there is doubt about the rank.
-    /// Costs `units·columns²` flops.
+    /// The `z` that minimises `Σ_i (roots_i (w_{units_i}·z − values_i))²`; `None` where there is
+    /// doubt about the rank. Costs `units·columns²` flops.
     pub fn solve(&mut self, weights: &PackedWeights, units: &[u32], roots: &[f64], values: &[f64]) -> Option<Vec<f64>> {
         let (lanes, columns) = (weights.lanes, weights.columns);
         if units.len() < columns || columns == 0 {

@@ -1,5 +1,5 @@
-//! Gaussian elimination with row pivoting of one square system, solved with the matrix and with its transpose.
-//! For the few dozen equations of a vertex.
+//! Gaussian elimination with row pivoting of one square system, solved with the matrix and with its
+//! transpose. For the few dozen equations of a vertex.
 
 use super::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
 

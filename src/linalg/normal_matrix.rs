@@ -1,11 +1,13 @@
-//! The normal matrix `Σ_u D_u w_u w_uᵀ` of one observation with up to four right-hand sides, factored in
-//! place. A workspace: one per thread, resized for each problem.
+//! The normal matrix `Σ_u D_u w_u w_uᵀ` of one observation with up to four right-hand sides,
+//! factored in place. A workspace: one per thread, resized for each problem.
 
 use super::cholesky::{factor, forward_solved, solve_backward, solve_forward};
-use super::gram::add_gram;
-use super::gram_single::add_gram_single;
+use super::gram::{add_gram, add_gram_single};
 use super::lanes::{LANE, Lane, SingleLane};
 use super::packed_weights::PackedWeights;
+
+/// Columns from which single precision pays.
+pub const SINGLE_FROM: usize = 32;
 
 /// The matrix, its right-hand sides and its factor.
 #[derive(Debug, Default)]
@@ -70,7 +72,8 @@ impl NormalMatrix {
         self.matrix.copy_from_slice(entries);
     }
 
-    /// Factors in place and solves the right-hand sides forward. Returns how many pivots are frozen.
+    /// Factors in place and solves the right-hand sides forward. Returns how many pivots are
+    /// frozen.
     pub fn factor(&mut self) -> usize {
         factor(&mut self.matrix, self.lanes, &mut self.inverse_pivots)
     }

@@ -1,5 +1,6 @@
-//! A layer's weights as the engine reads them: one unit after the other, scaled to a largest entry of 1, padded to whole
-//! lanes. Made once a layer and shared by all observations, so that it stays in the cache.
+//! A layer's weights as the engine reads them: one unit after the other, scaled to a largest entry
+//! of 1, padded to whole lanes. Made once a layer and shared by all observations, so that it stays
+//! in the cache.
 
 use super::lanes::{LANE, Lane, lanes_for, numbers_mut};
 
@@ -8,7 +9,7 @@ use super::lanes::{LANE, Lane, lanes_for, numbers_mut};
 pub struct PackedWeights {
     /// Units × `lanes`.
     pub rows: Vec<Lane>,
-    /// Lanes a unit.
+    /// Lanes per unit.
     pub lanes: usize,
     /// Columns of `W`; the entries beyond are 0.
     pub columns: usize,

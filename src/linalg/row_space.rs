@@ -1,8 +1,10 @@
-//! The row space of a few equations `A z = r`: its rank, which entries of `z` it determines, and corrections within it.
+//! The row space of a few equations `A z = r`: its rank, which entries of `z` it determines, and
+//! corrections within it.
 //!
-//! Rows are scaled to unit length first, so that the rank decision speaks of directions and not of sizes. Where there are at
-//! least as many equations as unknowns, `AᵀA` and its Cholesky factor usually show full rank beyond doubt; only where they
-//! do not is one column-pivoted QR of `Aᵀ` formed, five times as expensive.
+//! Rows are scaled to unit length first, so that the rank decision speaks of directions and not of
+//! sizes. Where there are at least as many equations as unknowns, `AᵀA` and its Cholesky factor
+//! usually show full rank beyond doubt; only where they do not is one column-pivoted QR of `Aᵀ`
+//! formed, five times as expensive.
 
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn};
@@ -11,7 +13,8 @@ use super::cholesky::CLEAR_PIVOT;
 
 /// A pivot below this share of the largest counts as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
-/// An entry of `z` is determined when its row of the null space's orthonormal basis is at most this long.
+/// An entry of `z` is determined when its row of the null space's orthonormal basis is at most this
+/// long.
 const DETERMINED_TOLERANCE: f64 = 1e-7;
 
 /// The row space of `A`, `rows × columns`.
@@ -32,11 +35,13 @@ pub struct NormalEquations {
 
 /// `Aᵀ P = Q R`.
 pub struct RankedRows {
-    /// `columns × columns`, orthonormal; the first `rank` columns span the row space, the others the null space of `A`.
+    /// `columns × columns`, orthonormal; the first `rank` columns span the row space, the others
+    /// the null space of `A`.
     q: DMatrix<f64>,
     /// The leading `rank × rank` block of `R`.
     r: DMatrix<f64>,
-    /// The rows of `A` that the leading columns of `R` belong to, with the factors that scaled them.
+    /// The rows of `A` that the leading columns of `R` belong to, with the factors that scaled
+    /// them.
     pivots: Vec<(usize, f64)>,
 }
 
@@ -81,7 +86,8 @@ impl RowSpace {
         }
     }
 
-    /// The shortest `d` with `A d = residual`, where the equations agree. `residual`: one entry a row of `A`.
+    /// The shortest `d` with `A d = residual`, where the equations agree. `residual`: one entry per
+    /// row of `A`.
     pub fn shortest_correction(&self, residual: &[f64]) -> DVector<f64> {
         match self {
             RowSpace::Full(equations) => equations.correction(residual),
@@ -89,7 +95,8 @@ impl RowSpace {
         }
     }
 
-    /// `y` with `Aᵀ y = combination`, as far as `combination` lies in the row space: pairs of row and entry.
+    /// `y` with `Aᵀ y = combination`, as far as `combination` lies in the row space: pairs of row
+    /// and entry.
     pub fn multipliers(&self, combination: &DVector<f64>) -> Vec<(usize, f64)> {
         match self {
             RowSpace::Full(equations) => equations.multipliers(combination),
@@ -213,21 +220,27 @@ mod tests {
         assert!((sum - wanted).norm() < 1e-14);
     }
 
+    /// The rows are of rank 2, and `n = (2, −1, −1)` spans their null space. The multipliers of a
+    /// vector outside the row space combine to its projection, `wanted − n (n·wanted)/(n·n)`.
     #[test]
-    fn multipliers_combine_to_what_was_asked() {
+    fn multipliers_combine_to_the_projection_onto_the_row_space() {
         let rows: [&[f64]; 3] = [&[1.0, 2.0, 0.0], &[0.0, 1.0, -1.0], &[1.0, 1.0, 1.0]];
-        let wanted = DVector::from_vec(vec![0.5, -2.0, 3.0]);
-        // The third row is the first minus the second: rank 2, and `wanted` lies in the row space only after projection.
+        let wanted = DVector::from_vec(vec![1.0, -2.0, 3.0]);
+        let projection = DVector::from_vec(vec![2.0 / 3.0, -11.0 / 6.0, 19.0 / 6.0]);
         let space = space(3, &rows);
-        let inside = {
-            let d = space.shortest_correction(&[1.0, 2.0, -1.0]);
-            d + wanted.clone() * 0.0
-        };
+        assert_eq!(space.rank(), 2);
         let mut sum = DVector::zeros(3);
-        for (row, y) in space.multipliers(&inside) {
+        for (row, y) in space.multipliers(&wanted) {
             sum += DVector::from_column_slice(rows[row]) * y;
         }
-        assert_eq!(space.rank(), 2);
-        assert!((sum - inside).norm() < 1e-13);
+        assert!((sum - projection).norm() < 1e-13);
+        // Within the row space nothing is lost: A d = r for right-hand sides that agree (r₃ = r₁ −
+        // r₂).
+        let residual = [1.0, 2.0, -1.0];
+        let d = space.shortest_correction(&residual);
+        for (row, r) in rows.iter().zip(residual) {
+            assert!((DVector::from_column_slice(row).dot(&d) - r).abs() < 1e-13);
+        }
+        assert!((2.0 * d[0] - d[1] - d[2]).abs() < 1e-13, "the correction leaves the row space: {d}");
     }
 }

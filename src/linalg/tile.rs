@@ -1,5 +1,5 @@
-//! The one kernel of normal matrices and factorisations: a tile of a symmetric product `Σ_k x_k x_kᵀ`, held in registers while
-//! the rows `x_k` pass by.
+//! The one kernel of normal matrices and factorisations: a tile of a symmetric product
+//! `Σ_k x_k x_kᵀ`, held in registers while the rows `x_k` pass by.
 
 use bytemuck::Pod;
 
@@ -11,6 +11,14 @@ pub trait Register: Pod {
     type Number: Pod;
     /// Nothing but zeros.
     const ZERO: Self;
+    /// How many lanes of double precision hold as many numbers.
+    const LANES: usize;
+
+    /// The numbers of up to [`Self::LANES`] lanes times a factor; zeros where there are fewer.
+    fn scaled(lanes: &[Lane], factor: f64) -> Self;
+
+    /// Adds the numbers to as many in double precision: [`Self::LANES`] lanes.
+    fn add_to(self, lanes: &mut [Lane]);
 
     /// `self + a·b`.
     fn plus_product<const FUSED: bool>(self, a: Self::Number, b: Self) -> Self;
@@ -19,6 +27,17 @@ pub trait Register: Pod {
 impl Register for Lane {
     type Number = f64;
     const ZERO: Self = Lane::ZERO;
+    const LANES: usize = 1;
+
+    #[inline(always)]
+    fn scaled(lanes: &[Lane], factor: f64) -> Self {
+        Lane(lanes[0].0.map(|w| w * factor))
+    }
+
+    #[inline(always)]
+    fn add_to(self, lanes: &mut [Lane]) {
+        lanes[0] = Lane(std::array::from_fn(|i| lanes[0].0[i] + self.0[i]));
+    }
 
     #[inline(always)]
     fn plus_product<const FUSED: bool>(self, a: f64, b: Self) -> Self {
@@ -29,6 +48,26 @@ impl Register for Lane {
 impl Register for SingleLane {
     type Number = f32;
     const ZERO: Self = SingleLane::ZERO;
+    const LANES: usize = 2;
+
+    #[inline(always)]
+    fn scaled(lanes: &[Lane], factor: f64) -> Self {
+        let mut numbers = [0.0; 2 * LANE];
+        for (half, lane) in numbers.chunks_exact_mut(LANE).zip(lanes) {
+            for (number, w) in half.iter_mut().zip(lane.0) {
+                *number = (w * factor) as f32;
+            }
+        }
+        SingleLane(numbers)
+    }
+
+    #[inline(always)]
+    fn add_to(self, lanes: &mut [Lane]) {
+        let halves: [[f32; LANE]; 2] = bytemuck::cast(self.0);
+        for (lane, half) in lanes.iter_mut().zip(halves) {
+            *lane = Lane(std::array::from_fn(|i| lane.0[i] + f64::from(half[i])));
+        }
+    }
 
     #[inline(always)]
     fn plus_product<const FUSED: bool>(self, a: f32, b: Self) -> Self {
@@ -36,8 +75,8 @@ impl Register for SingleLane {
     }
 }
 
-/// `Σ_k x_k[left..left + TALL] ⊗ x_k[at..at + N]` for the rows `x_k` of `width` registers: `left` counts
-/// numbers, `at` registers.
+/// `Σ_k x_k[left..left + TALL] ⊗ x_k[at..at + N]` for the rows `x_k` of `width` registers: `left`
+/// counts numbers, `at` registers.
 #[inline(always)]
 pub fn accumulate<R: Register, const FUSED: bool, const TALL: usize, const N: usize>(
     rows: &[R],

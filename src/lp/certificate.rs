@@ -1,14 +1,17 @@
-//! An answer is checked from itself: from its primal `z` and dual `y`, in f64, never from the solver's word.
+//! An answer is checked from itself: from its primal `z` and dual `y`, in f64, never from the
+//! solver's word.
 //!
-//! With `s_u = |w_u|·|z| + |b_u| + |t_u|` (the size of the terms that rounding acts on), after clipping `z` and `y` to their
-//! signs and recomputing the violations from `z`:
+//! With `s_u = |w_u|·|z| + |b_u| + |t_u|` (the size of the terms that rounding acts on), after
+//! clipping `z` and `y` to their signs and recomputing the violations from `z`:
 //!
 //! * every row is violated by at most `1e-9 · s_u`;
-//! * every dual equation `i` by at most `1e-8 · (|W|ᵀ|y| + |q|)_i`, the normalisation of `y` by `1e-8` of its own terms;
-//! * `|primal − dual| ≤ 1e-8 · |primal| + 1e-12 · Q`, `Q` being `max s_u`, `Σ s_u` or `Σ |weight_u| s_u`.
+//! * every dual equation `i` by at most `1e-8 · (|W|ᵀ|y| + |q|)_i`, the normalisation of `y` by
+//!   `1e-8` of its own terms;
+//! * `|primal − dual| ≤ 1e-8 · |primal| + 1e-12 · Q`, `Q` being `max s_u`, `Σ s_u` or
+//!   `Σ |weight_u| s_u`.
 //!
-//! No test has a unit: multiplying bounds, weights or the objective by a constant changes no verdict, and an optimum of 0
-//! is no special case.
+//! No test has a unit: multiplying bounds, weights or the objective by a constant changes no
+//! verdict, and an optimum of 0 is no special case.
 
 use super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
@@ -20,7 +23,8 @@ const GAP_OF_SCALE: f64 = 1e-12;
 /// What the check found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// `z` is optimal within the tolerances; the objective is `δ`, `Σ e` or `q·z`, computed from `z`.
+    /// `z` is optimal within the tolerances; the objective is `δ`, `Σ e` or `q·z`, computed from
+    /// `z`.
     Optimal {
         /// The primal objective.
         objective: f64,
@@ -58,7 +62,8 @@ pub enum FailedTest {
     Bound,
 }
 
-/// Clips to the signs that `z ≥ 0` and `y ≥ 0` demand: an interior point may leave them by a rounding error.
+/// Clips to the signs that `z ≥ 0` and `y ≥ 0` demand: an interior point may leave them by a
+/// rounding error.
 pub fn clip_to_signs(system: &LayerSystem, z: &mut [f64], y: &mut [f64]) {
     if system.nonnegative {
         clip(z);
@@ -102,8 +107,9 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     }
 }
 
-/// Checks that multipliers, already clipped to their sign, prove a largest or summed violation above `cutoff`: the dual tests, and a
-/// dual objective that exceeds it by what those forgive (`2e-8` of its terms) and by `1e-12` of the largest `|b_u| + |t_u|`.
+/// Checks that multipliers, already clipped to their sign, prove a largest or summed violation
+/// above `cutoff`: the dual tests, and a dual objective that exceeds it by what those forgive
+/// (`2e-8` of its terms) and by `1e-12` of the largest `|b_u| + |t_u|`.
 pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff: f64) -> Verdict {
     let fail = |failed| Verdict::NotCertified { objective: f64::NAN, failed };
     if y.iter().any(|y| !y.is_finite()) {
@@ -116,14 +122,16 @@ pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff:
         return fail(FailedTest::DualEquation);
     }
     let products = || problem.rows.iter().zip(y).map(|(row, y)| row.bound * y);
-    // The multipliers may miss the normalisation, and bounds carry the rounding of what they are differences of.
+    // The multipliers may miss the normalisation, and bounds carry the rounding of what they are
+    // differences of.
     let size: f64 = products().map(f64::abs).sum();
     let largest = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
     let bound = -products().sum::<f64>() - 2.0 * DUAL_TOLERANCE * size - GAP_OF_SCALE * largest;
     if bound > cutoff { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
 }
 
-/// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether rows without a violation hold.
+/// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether
+/// rows without a violation hold.
 struct Primal {
     objective: f64,
     scale: f64,

@@ -1,5 +1,5 @@
-//! From a solver's answers to answers that can be believed: finish on the optimal face, certificate, and a second try for
-//! what did not pass.
+//! From a solver's answers to answers that can be believed: finish on the optimal face,
+//! certificate, and a second try for what did not pass.
 
 use rayon::prelude::*;
 
@@ -12,19 +12,22 @@ use super::solver::Solver;
 /// A checked answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CertifiedSolution {
-    /// The primal point, one entry a column, within its signs.
+    /// The primal point, one entry per column, within its signs.
     pub z: Vec<f64>,
-    /// The multipliers, one a row, at least 0: with `z` what the verdict rests on. Empty where no answer was given.
+    /// The multipliers, one per row, at least 0: with `z` what the verdict rests on. Empty where no
+    /// answer was given.
     pub multipliers: Vec<f64>,
     /// What the certificate says of it.
     pub verdict: Verdict,
-    /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where there is no optimum.
+    /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where
+    /// there is no optimum.
     pub determined: Vec<bool>,
     /// Iterations of all tries.
     pub iterations: u32,
     /// Simplex pivots.
     pub pivots: u32,
-    /// The optimal vertex, where the solver ended at one: what a neighbouring problem may start from.
+    /// The optimal vertex, where the solver ended at one: what a neighbouring problem may start
+    /// from.
     pub vertex: Option<Basis>,
     /// Whether the first try did not pass.
     pub retried: bool,
@@ -53,7 +56,8 @@ impl CertifiedSolution {
         !matches!(self.verdict, Verdict::NotCertified { .. })
     }
 
-    /// The primal objective at `z`; `NaN` where the rows are infeasible or only a bound was asked for.
+    /// The primal objective at `z`; `NaN` where the rows are infeasible or only a bound was asked
+    /// for.
     pub fn objective(&self) -> f64 {
         match self.verdict {
             Verdict::Optimal { objective } | Verdict::NotCertified { objective, .. } => objective,
@@ -67,8 +71,9 @@ pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Pr
     solve_certified_warm(system, solver, problems, &vec![WarmStart::default(); problems.len()])
 }
 
-/// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is determined do not depend on that, the work
-/// does; only of a problem with a cutoff the answer may be that its optimum is above it.
+/// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is
+/// determined do not depend on that, the work does; only of a problem with a cutoff the answer may
+/// be that its optimum is above it.
 pub fn solve_certified_warm(
     system: &LayerSystem,
     solver: &dyn Solver,
@@ -184,7 +189,8 @@ fn check(
     if matches!(finished, Verdict::Optimal { .. }) {
         return checked(finished_z, finished_y, finished, face.determined());
     }
-    // Where the guess at the tight rows is off, the interior point may still be good enough as it stands.
+    // Where the guess at the tight rows is off, the interior point may still be good enough as it
+    // stands.
     let verdict = certify_optimal(system, problem, &z, &y);
     if infeasible(&verdict) {
         return checked(z, y, Verdict::Infeasible, nothing_determined());
@@ -192,9 +198,9 @@ fn check(
     checked(z, y, verdict, face.determined())
 }
 
-/// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be loosened is certified as
-/// an optimum of its own and exceeds what the row test forgives. Its multipliers are Farkas' proof, finished and checked
-/// like any other.
+/// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be
+/// loosened is certified as an optimum of its own and exceeds what the row test forgives. Its
+/// multipliers are Farkas' proof, finished and checked like any other.
 fn certify_infeasible(system: &LayerSystem, solver: &dyn Solver, problem: &Problem) -> Verdict {
     let loosened = |row: &Row| Row { slack: 1.0, ..*row };
     let elastic = Problem { rows: problem.rows.iter().map(loosened).collect(), objective: Objective::LargestViolation };

@@ -1,13 +1,16 @@
-//! The optimal face, as an interior point shows it: which rows and bounds are tight on *all* of it, whether it is a single
-//! point (`determined`), and the finish that moves an interior answer exactly onto it.
+//! The optimal face, as an interior point shows it: which rows and bounds are tight on *all* of it,
+//! whether it is a single point (`determined`), and the finish that moves an interior answer
+//! exactly onto it.
 //!
-//! An interior method converges into the relative interior of the primal and the dual face, where exactly one of each
-//! complementary pair is positive (Goldman and Tucker). So a row is tight on the whole face when its multiplier outweighs
-//! its slack, and the equations so found *are* the face's affine hull: their rank decides what is determined. A vertex
-//! would not do, its tight rows always have full rank.
+//! An interior method converges into the relative interior of the primal and the dual face, where
+//! exactly one of each complementary pair is positive (Goldman and Tucker). So a row is tight on
+//! the whole face when its multiplier outweighs its slack, and the equations so found *are* the
+//! face's affine hull: their rank decides what is determined. A vertex would not do, its tight rows
+//! always have full rank.
 //!
-//! The finish solves the tight rows exactly (the shortest correction of `z`) and drops the other multipliers, correcting
-//! the rest so that the dual equations hold exactly again. Where the face is a point the result is the vertex.
+//! The finish solves the tight rows exactly (the shortest correction of `z`) and drops the other
+//! multipliers, correcting the rest so that the dual equations hold exactly again. Where the face
+//! is a point the result is the vertex.
 
 use nalgebra::DVector;
 
@@ -15,10 +18,12 @@ use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::row_space::RowSpace;
 
-/// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where an iteration ends, the two of a
-/// pair are orders apart; where they are not, saying less is the safe side.
+/// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where
+/// an iteration ends, the two of a pair are orders apart; where they are not, saying less is the
+/// safe side.
 const CLEARLY: f64 = 10.0;
-/// Multipliers under this share of their scale are never taken as positive: they are what the iteration left.
+/// Multipliers under this share of their scale are never taken as positive: they are what the
+/// iteration left.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 
 /// An equation that holds on the whole optimal face.
@@ -26,8 +31,8 @@ const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 enum Equation {
     /// Row `r` of the problem is tight (objectives with one violation or none).
     Row(usize),
-    /// `w_u · z = value`: at least two of a unit's rows and `e_u ≥ 0` are tight. `first_row` is where the unit's rows begin,
-    /// bit `i` of `tight` says whether the `i`-th of them is.
+    /// `w_u · z = value`: at least two of a unit's rows and `e_u ≥ 0` are tight. `first_row` is
+    /// where the unit's rows begin, bit `i` of `tight` says whether the `i`-th of them is.
     Unit { first_row: usize, tight: u8, value: f64 },
     /// `z_i = 0`.
     Bound(usize),
@@ -56,7 +61,8 @@ impl<'a> OptimalFace<'a> {
         OptimalFace { system, problem, equations, space, clear_space }
     }
 
-    /// For each entry of `z`, whether it takes the same value on the whole face, as far as that is beyond doubt.
+    /// For each entry of `z`, whether it takes the same value on the whole face, as far as that is
+    /// beyond doubt.
     pub fn determined(&self) -> Vec<bool> {
         let mut determined = self.clear_space.as_ref().unwrap_or(&self.space).determined();
         determined.truncate(self.system.columns());
@@ -97,7 +103,8 @@ impl<'a> OptimalFace<'a> {
             }
         }
         if is_homogeneous(self.problem) {
-            // No target or bias gives rounding errors a size to be small against, so they are removed here.
+            // No target or bias gives rounding errors a size to be small against, so they are
+            // removed here.
             finished.iter_mut().filter(|z| z.abs() < 1e-12).for_each(|z| *z = 0.0);
         }
         finished
@@ -111,7 +118,8 @@ impl<'a> OptimalFace<'a> {
             *missing -= combination[i];
         }
         for equation in &self.equations {
-            // The reduced cost of a tight bound is free: whatever is missing there is taken up by it.
+            // The reduced cost of a tight bound is free: whatever is missing there is taken up by
+            // it.
             if let Equation::Bound(index) = *equation {
                 wanted[index] = 0.0;
             }
@@ -126,15 +134,16 @@ impl<'a> OptimalFace<'a> {
         finished
     }
 
-    /// The multipliers that the face allows to be positive, the others 0; and the right-hand sides of the dual equations,
-    /// for `(z, δ)` reduced by what the normalisation already has.
+    /// The multipliers that the face allows to be positive, the others 0; and the right-hand sides
+    /// of the dual equations, for `(z, δ)` reduced by what the normalisation already has.
     fn kept_multipliers(&self, y: &[f64]) -> (Vec<f64>, DVector<f64>) {
         let columns = self.system.columns();
         let rows = &self.problem.rows;
         let mut kept = vec![0.0; y.len()];
         match &self.problem.objective {
             Objective::SumOfViolations => {
-                // A unit on one side of its kink has all its weight on that row; a pinned one keeps its split.
+                // A unit on one side of its kink has all its weight on that row; a pinned one keeps
+                // its split.
                 let mut first_row = 0;
                 for unit_rows in rows_by_unit(rows) {
                     settle(unit_rows, &y[first_row..], &mut kept[first_row..]);
@@ -163,7 +172,8 @@ impl<'a> OptimalFace<'a> {
                     }
                 }
                 let mut wanted = DVector::zeros(columns + 1);
-                // −Σ slack y = −1, unless δ = 0 takes up the rest; in the scale of the equations' last column.
+                // −Σ slack y = −1, unless δ = 0 takes up the rest; in the scale of the equations'
+                // last column.
                 wanted[columns] =
                     if violation_free { (normalisation - 1.0) * violation_scale(self.system) } else { 0.0 };
                 (kept, wanted)
@@ -179,8 +189,8 @@ impl<'a> OptimalFace<'a> {
         }
     }
 
-    /// Changes the multipliers of a pinned unit so that `Σ side·y` grows by `change`, leaving `Σ slack·y` alone where two
-    /// opposite rows carry weight.
+    /// Changes the multipliers of a pinned unit so that `Σ side·y` grows by `change`, leaving
+    /// `Σ slack·y` alone where two opposite rows carry weight.
     fn spread_over_unit(&self, first_row: usize, change: f64, y: &mut [f64]) {
         let rows = &self.problem.rows;
         let end = unit_end(rows, first_row);
@@ -214,7 +224,8 @@ fn largest_violation(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 
         .fold(0.0, f64::max)
 }
 
-/// Whether all targets and biases are 0, so that with `z` every multiple of it is feasible and nothing sets a scale.
+/// Whether all targets and biases are 0, so that with `z` every multiple of it is feasible and
+/// nothing sets a scale.
 fn is_homogeneous(problem: &Problem) -> bool {
     problem.rows.iter().all(|row| row.magnitude == 0.0)
 }
@@ -289,8 +300,9 @@ fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], f
     (0..system.columns()).filter(is_tight).map(Equation::Bound).collect()
 }
 
-/// What multipliers are measured against: the normalisation `Σ slack·y ≤ 1`, or the objective's entries over the weights'.
-/// Not the multipliers themselves, which are all rounding errors where the optimum binds no row.
+/// What multipliers are measured against: the normalisation `Σ slack·y ≤ 1`, or the objective's
+/// entries over the weights'. Not the multipliers themselves, which are all rounding errors where
+/// the optimum binds no row.
 fn multiplier_scale(system: &LayerSystem, problem: &Problem) -> f64 {
     match &problem.objective {
         Objective::LargestViolation | Objective::SumOfViolations => 1.0,
@@ -311,7 +323,8 @@ fn pinned_units(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], f
     equations
 }
 
-/// The equation `w_u · z = value` of a unit two or more of whose constraints are tight on the whole face.
+/// The equation `w_u · z = value` of a unit two or more of whose constraints are tight on the whole
+/// face.
 fn pinned_unit(
     system: &LayerSystem,
     rows: &[Row],
@@ -354,7 +367,8 @@ fn settle(rows: &[Row], y: &[f64], settled: &mut [f64]) {
     }
 }
 
-/// `δ` is measured in the size of the weights, so that neither part of `(side·w, −slack)` is lost beside the other.
+/// `δ` is measured in the size of the weights, so that neither part of `(side·w, −slack)` is lost
+/// beside the other.
 fn violation_scale(system: &LayerSystem) -> f64 {
     let largest = system.weight.amax();
     if largest > 0.0 { largest } else { 1.0 }

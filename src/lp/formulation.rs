@@ -1,8 +1,9 @@
-//! The formulations: which rows a layer's linear program has, which objective, and how ε is searched.
+//! The formulations: which rows a layer's linear program has, which objective, and how ε is
+//! searched.
 //!
-//! `linf` and `l1` share their rows ([`rows`]) and differ in the objective; `relaxed` has rows of its own; `exact` is least
-//! squares with a feasibility problem behind it. The search over ε is a monotone one for `linf` ([`monotone`]) and a ladder for
-//! `l1` and `relaxed` ([`ladder`]).
+//! `linf` and `l1` share their rows ([`rows`]) and differ in the objective; `relaxed` has rows of
+//! its own; `exact` is least squares with a feasibility problem behind it. The search over ε is a
+//! monotone one for `linf` ([`monotone`]) and a ladder for `l1` and `relaxed` ([`ladder`]).
 
 pub mod exact;
 pub mod ladder;
@@ -18,7 +19,8 @@ use crate::named::unknown;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Method {
-    /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4) behind it.
+    /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4)
+    /// behind it.
     Exact,
     /// Algorithm 1: the smallest largest violation.
     Linf,
@@ -55,7 +57,8 @@ pub enum Stop {
 /// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerances {
-    /// `ε₀ > 0`, in units of the layers' targets: those of the observations, unless a sigmoid or tanh output is undone.
+    /// `ε₀ > 0`, in units of the layers' targets: those of the observations, unless a sigmoid or
+    /// tanh output is undone.
     pub epsilon: f64,
     /// `α`, from 1.001 upwards: closer to 1 the ladder has more steps than anyone can want.
     pub growth: f64,
@@ -82,7 +85,8 @@ impl Tolerances {
 
     /// `ε_s`.
     pub fn at(&self, step: usize) -> f64 {
-        // Growth ≥ 1.001 passes every f64 within two million steps; a tolerance is a number all the same.
+        // Growth ≥ 1.001 passes every f64 within two million steps; a tolerance is a number all the
+        // same.
         (self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))).min(f64::MAX)
     }
 

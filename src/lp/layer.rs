@@ -1,11 +1,12 @@
-//! One layer's inversion for a batch: the searches over ε of all observations advance in rounds; a round is one
-//! classification on the device, one batch of LPs in the solver and, for the ladders, one forward pass on the device.
+//! One layer's inversion for a batch: the searches over ε of all observations advance in rounds; a
+//! round is one classification on the device, one batch of LPs in the solver and, for the ladders,
+//! one forward pass on the device.
 
+mod answer;
+mod context;
 mod exact;
 mod guess;
 mod member;
-
-use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -16,117 +17,18 @@ use super::certified::{CertifiedSolution, solve_certified_warm};
 use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
-use super::formulation::target::{Precision, Shape, Target, Targets};
-use super::formulation::{Method, RowRule, Stop, Tolerances, relaxed};
-use super::problem::{LayerSystem, Objective, Problem};
-use super::solver::Solver;
-use super::solver::interior_point::state::State;
-use crate::device::Device;
+use super::formulation::target::{Target, Targets};
+use super::formulation::{Method, relaxed};
+use super::problem::{Objective, Problem};
+use super::solver::interior_point::fit::ProblemFit;
 use crate::error::Result;
-use crate::network::Activation;
+pub use answer::{LayerAnswer, LayerOutcome};
+use context::timed;
+pub use context::{LayerContext, LayerOptions, StageTimes};
 use guess::Guess;
 use member::{Member, Search};
 
-/// How layers are inverted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LayerOptions {
-    /// The method.
-    pub method: Method,
-    /// `ε₀` and `α`.
-    pub tolerances: Tolerances,
-    /// LeakyReLU rows.
-    pub rows: RowRule,
-    /// Which step of a ladder is returned.
-    pub stop: Stop,
-}
-
-impl Default for LayerOptions {
-    fn default() -> Self {
-        LayerOptions {
-            method: Method::Linf,
-            tolerances: Tolerances::default(),
-            rows: RowRule::default(),
-            stop: Stop::default(),
-        }
-    }
-}
-
-/// What one layer's inversion works with.
-pub struct LayerContext<'a> {
-    /// The layer, from 0.
-    pub index: usize,
-    /// Its `W`, `b` and sign.
-    pub system: &'a LayerSystem,
-    /// Its activation.
-    pub activation: Activation,
-    /// Where classification and forward passes run.
-    pub device: &'a dyn Device,
-    /// What solves the LPs.
-    pub solver: &'a dyn Solver,
-    /// The method and its parameters.
-    pub options: &'a LayerOptions,
-    /// How exact the observations are.
-    pub precision: Precision,
-}
-
-/// What came of one observation at one layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LayerAnswer {
-    /// The layer's input, within its sign. Meaningless where `outcome` is not [`LayerOutcome::Found`].
-    pub z: Vec<f64>,
-    /// Which entries the layer's LP determines.
-    pub determined: Vec<bool>,
-    /// Found, or why not.
-    pub outcome: LayerOutcome,
-    /// `ε` of the answer (`τ` for `exact`).
-    pub epsilon: f64,
-    /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
-    pub objective: f64,
-    /// Entries above ε.
-    pub active_rows: usize,
-    /// LPs solved, the least squares of `exact` not counted.
-    pub solves: usize,
-    /// Interior-point iterations in all of them.
-    pub iterations: u64,
-    /// Whether every LP that the answer rests on passed the certificate.
-    pub certified: bool,
-    /// Simplex pivots in all of them.
-    pub pivots: u64,
-    /// LPs solved by a warm start from a neighbouring step's optimum.
-    pub warm_started: usize,
-    /// LPs that needed a second try.
-    pub retries: usize,
-}
-
-/// Whether a layer gave an input for the layer before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerOutcome {
-    /// Yes.
-    Found,
-    /// No exact pre-image exists, to the tolerance (`exact`).
-    Impossible,
-    /// No ε of the ladder was feasible (`relaxed`).
-    NoFeasibleStep,
-    /// The solver came back without a usable point.
-    SolverFailed,
-}
-
-/// Wall-clock time by stage, and how often each ran.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct StageTimes {
-    /// Classification on the device.
-    pub classify: Duration,
-    /// Building, solving and certifying the LPs.
-    pub solve: Duration,
-    /// Forward passes for the stop rules.
-    pub forward: Duration,
-}
-
 impl LayerContext<'_> {
-    fn shape(&self) -> Shape {
-        Shape::of(self.activation)
-    }
-
     /// Inverts the layer for every target of the batch. One answer a column.
     ///
     /// # Errors
@@ -142,7 +44,7 @@ impl LayerContext<'_> {
         let count = targets.values.ncols();
         let mut members: Vec<Member> = (0..count)
             .into_par_iter()
-            .map_init(State::default, |state, index| self.new_member(targets.column(index), state))
+            .map_init(ProblemFit::default, |fit, index| self.new_member(targets.column(index), fit))
             .collect();
         loop {
             let pending: Vec<(usize, usize)> = members
@@ -174,7 +76,8 @@ impl LayerContext<'_> {
         Ok(members.into_iter().map(|member| member.answer(self)).collect())
     }
 
-    /// Down to which tolerance each optimum of `linf` stays the only one; `None` where it is not known to be the only one.
+    /// Down to which tolerance each optimum of `linf` stays the only one; `None` where it is not
+    /// known to be the only one.
     fn unchanged(
         &self,
         targets: &Targets,
@@ -190,7 +93,7 @@ impl LayerContext<'_> {
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
-    fn new_member(&self, target: Target<'_>, state: &mut State) -> Member {
+    fn new_member(&self, target: Target<'_>, fit: &mut ProblemFit) -> Member {
         let LayerOptions { method, tolerances, rows, stop } = *self.options;
         let search = match method {
             Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
@@ -201,7 +104,7 @@ impl LayerContext<'_> {
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
             Method::Linf | Method::Exact => {
-                let guess = Guess::of(self.system, self.shape(), target, state);
+                let guess = Guess::of(self.system, self.shape(), target, fit);
                 let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
                 let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
                 return Member::new(Search::Monotone(search), guess.map(|guess| guess.z));
@@ -243,8 +146,8 @@ impl LayerContext<'_> {
         Problem { rows, objective }
     }
 
-    /// `‖φ(z) − t‖₁` of each ladder step: screened by the device in f32, decided in f64 wherever f32 cannot tell it from the
-    /// best so far, so that the choice does not depend on the device.
+    /// `‖φ(z) − t‖₁` of each ladder step: screened by the device in f32, decided in f64 wherever
+    /// f32 cannot tell it from the best so far, so that the choice does not depend on the device.
     fn losses(
         &self,
         targets: &Targets,
@@ -286,15 +189,9 @@ impl LayerContext<'_> {
     }
 }
 
-/// What f32 forward passes may be off by, relative to the sum of absolute terms; the kernels' tests hold them to it.
+/// What f32 forward passes may be off by, relative to the sum of absolute terms; the kernels' tests
+/// hold them to it.
 const FORWARD_TOLERANCE: f64 = 1e-5;
-
-fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    *total += start.elapsed();
-    result
-}
 
 fn select_columns(values: &DMatrix<f64>, pending: &[(usize, usize)]) -> DMatrix<f64> {
     let mut selected = DMatrix::zeros(values.nrows(), pending.len());

@@ -1,14 +1,16 @@
-//! One layer's linear programs, in the single form that formulations write, solvers solve and the certificate checks.
+//! One layer's linear programs, in the single form that formulations write, solvers solve and the
+//! certificate checks.
 //!
-//! Over the layer's input `z` (free, or `z ≥ 0` after a ReLU layer) and violations `e ≥ 0`, each row reads
+//! Over the layer's input `z` (free, or `z ≥ 0` after a ReLU layer) and violations `e ≥ 0`, each
+//! row reads
 //!
 //! ```text
 //!     side · (w_u · z) − slack · e ≤ bound        (bias and target already moved into `bound`)
 //! ```
 //!
-//! where `u` is the row's unit and `e` is one shared `δ` ([`Objective::LargestViolation`]), one `e_u` a unit
-//! ([`Objective::SumOfViolations`]) or absent (`slack = 0`, [`Objective::Linear`]). The multipliers are `y ≥ 0`, one a row;
-//! with `g = Σ_r y_r side_r w_{u(r)}` the duals are
+//! where `u` is the row's unit and `e` is one shared `δ` ([`Objective::LargestViolation`]), one
+//! `e_u` a unit ([`Objective::SumOfViolations`]) or absent (`slack = 0`, [`Objective::Linear`]).
+//! The multipliers are `y ≥ 0`, one per row; with `g = Σ_r y_r side_r w_{u(r)}` the duals are
 //!
 //! | objective | primal | dual | subject to |
 //! |---|---|---|---|
@@ -16,8 +18,9 @@
 //! | sum of violations | `min Σ e_u` | `max −bound·y` | the same `g`, `Σ_{r of u} slack_r y_r ≤ 1` for each unit `u` |
 //! | linear | `max q·z` | `min bound·y` | `g ≥ q` (`= q` where `z` is free) |
 //!
-//! The first two are always feasible and bounded; the third is bounded by construction (each unit with a weight has an
-//! upper bound) but may be infeasible, which the optimum of the first kind over the same rows with slack 1 shows.
+//! The first two are always feasible and bounded; the third is bounded by construction (each unit
+//! with a weight has an upper bound) but may be infeasible, which the optimum of the first kind
+//! over the same rows with slack 1 shows.
 
 use std::sync::OnceLock;
 
@@ -34,9 +37,10 @@ pub struct LayerSystem {
     pub weight: DMatrix<f64>,
     /// `Wᵀ`, so that a unit's weights are contiguous: columns × units.
     pub transposed: DMatrix<f64>,
-    /// `b`, one entry a unit.
+    /// `b`, one entry per unit.
     pub bias: DVector<f64>,
-    /// `Σ_u |w_u|` and `Σ_u |b_u|`: bounds the sum of the units' absolute terms at the price of one scalar product.
+    /// `Σ_u |w_u|` and `Σ_u |b_u|`: bounds the sum of the units' absolute terms at the price of one
+    /// scalar product.
     column_totals: DVector<f64>,
     bias_total: f64,
     /// Whether `z ≥ 0` (the hidden-layer sign).
@@ -164,9 +168,10 @@ pub enum Objective {
     SumOfViolations,
     /// `max q·z`; every row's slack is 0.
     Linear {
-        /// `q`, one entry a column.
+        /// `q`, one entry per column.
         weights: DVector<f64>,
-        /// `Q = Σ_u |weight of unit u| s_u` of the certificate needs the units' weights: `(unit, weight, magnitude)`.
+        /// `Q = Σ_u |weight of unit u| s_u` of the certificate needs the units' weights:
+        /// `(unit, weight, magnitude)`.
         units: Vec<(usize, f64, f64)>,
     },
 }
@@ -180,7 +185,8 @@ pub struct Problem {
     pub objective: Objective,
 }
 
-/// How a solver left a problem. Nothing here is believed before [`crate::lp::certificate`] has checked it.
+/// How a solver left a problem. Nothing here is believed before [`crate::lp::certificate`] has
+/// checked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// `z` and `y` are meant as an optimal pair.
@@ -212,9 +218,9 @@ pub enum Attempt {
 pub struct Solution {
     /// What the answer claims to be.
     pub outcome: Outcome,
-    /// The primal point, one entry a column.
+    /// The primal point, one entry per column.
     pub z: Vec<f64>,
-    /// The multipliers, one a row.
+    /// The multipliers, one per row.
     pub y: Vec<f64>,
     /// Interior-point iterations spent.
     pub iterations: u32,
@@ -222,7 +228,8 @@ pub struct Solution {
     pub attempt: Attempt,
     /// Simplex pivots spent.
     pub pivots: u32,
-    /// Whether the solver has shown that this is the only optimum. Otherwise that is left to [`crate::lp::face`].
+    /// Whether the solver has shown that this is the only optimum. Otherwise that is left to
+    /// [`crate::lp::face`].
     pub is_unique: bool,
     /// Where it ended at a vertex with strictly positive multipliers, that vertex.
     pub vertex: Option<Basis>,

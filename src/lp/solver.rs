@@ -1,7 +1,9 @@
-//! Solvers of a layer's linear programs. Batch first: a solver takes the problems of many observations on one shared
-//! `W` and returns as many answers, so that one that factors, multiplies or pivots for the whole batch fits behind it.
+//! Solvers of a layer's linear programs. Batch first: a solver takes the problems of many
+//! observations on one shared `W` and returns as many answers, so that one that factors, multiplies
+//! or pivots for the whole batch fits behind it.
 
 pub mod clarabel_reference;
+pub mod engine;
 pub mod interior_point;
 mod reproduction;
 mod scaled_rows;
@@ -16,8 +18,8 @@ pub trait Solver: Send + Sync {
     /// The name that reports and benchmarks print.
     fn name(&self) -> &'static str;
 
-    /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never panics: what cannot be
-    /// solved comes back as [`crate::lp::problem::Outcome::Stalled`].
+    /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never
+    /// panics: what cannot be solved comes back as [`crate::lp::problem::Outcome::Stalled`].
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
         self.solve_warm(system, problems, &vec![WarmStart::default(); problems.len()])
     }
@@ -25,7 +27,7 @@ pub trait Solver: Send + Sync {
     /// As [`Self::solve`], each problem with what is known of it. A solver may ignore that.
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution>;
 
-    /// A slower try at a problem whose answers so far did not pass the certificate; `retry` counts from 0. `None` where this
-    /// solver has nothing left to try.
+    /// A slower try at a problem whose answers so far did not pass the certificate; `retry` counts
+    /// from 0. `None` where this solver has nothing left to try.
     fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)>;
 }

@@ -42,7 +42,7 @@ use crate::linalg::lanes::numbers;
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_warm};
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 
 /// `F` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
@@ -252,7 +252,7 @@ impl<'a> AbsoluteSearch<'a> {
         let basis = vertex.map(|vertex| majorant.moved(vertex));
         let warm = WarmStart { near: Some(&here), basis: basis.as_ref(), cutoff: None };
         let problem = std::slice::from_ref(&majorant.problem);
-        let solution = solve_certified_warm(&majorant.system, &InteriorPoint, problem, &[warm]).pop()?;
+        let solution = solve_certified_warm(&majorant.system, &LpEngine, problem, &[warm]).pop()?;
         match solution.verdict {
             Verdict::Optimal { objective } => Some((solution, majorant.minimum(self.objective, objective))),
             _ => None,

@@ -7,7 +7,7 @@ use unrelu::lp::formulation::{Method, RowRule};
 use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 
 use crate::ranges::is_determined;
 use crate::support::Instance;
@@ -77,7 +77,7 @@ pub fn examine(instance: &Instance) -> Findings {
         (Method::Relaxed, RowRule::Corrected),
     ] {
         let problem = [instance.problem(&system, method, rule)];
-        let found = solve_certified(&system, &InteriorPoint, &problem).remove(0);
+        let found = solve_certified(&system, &LpEngine, &problem).remove(0);
         findings.problems += 1;
         findings.iterations = findings.iterations.max(found.iterations);
         findings.patient += usize::from(found.attempt == Attempt::Patient);

@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{Method, RowRule, Tolerances, exact};
 use unrelu::lp::layer::{LayerOptions, LayerOutcome};
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{Inversion, LayerSystems, invert_batch};
 use unrelu::network::{Activation, Network};
 
@@ -23,7 +23,7 @@ fn with_precision(
     precision: Precision,
 ) -> Vec<Inversion> {
     let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
-    invert_batch(network, &systems, &device, &InteriorPoint, options, x, precision).unwrap().0
+    invert_batch(network, &systems, &device, &LpEngine, options, x, precision).unwrap().0
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn a_huge_observation_stops_no_other() {
         let network = network(&[3, 10, 30], activation, 1);
         let clean = forward(&network, 0..2, &codes(3, 3, 2));
         for chosen in [Method::Linf, Method::L1, Method::Exact] {
-            let expected = invert(&network, &InteriorPoint, &method(chosen), &clean);
+            let expected = invert(&network, &LpEngine, &method(chosen), &clean);
             for huge in [1e308, -1e308, f64::MAX] {
                 let mut spoilt = clean.clone();
                 spoilt.column_mut(1).fill(huge);
-                let answers = invert(&network, &InteriorPoint, &method(chosen), &spoilt);
+                let answers = invert(&network, &LpEngine, &method(chosen), &spoilt);
                 assert_eq!(answers[0], expected[0], "{chosen} {activation} {huge:e}");
                 assert_eq!(answers[2], expected[2], "{chosen} {activation} {huge:e}");
             }
@@ -59,7 +59,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
             let mut options = method(chosen);
             // ε is in the layers' own units; below both it says the same in each.
             options.tolerances = Tolerances { epsilon: 1e-12, growth: 1.2 };
-            for (index, answer) in invert(&network, &InteriorPoint, &options, &observations).iter().enumerate() {
+            for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified() && answer.is_determined(), "{chosen} {scale:e} {index}: {answer:?}");
                 assert!(
                     relative_error(&answer.code, truth.column(index).as_slice()) < 1e-6,
@@ -105,7 +105,7 @@ fn exact_takes_targets_that_cancel_to_zero() {
     let truth = codes(5, 1, 10);
     layers[0].bias = -(&layers[0].weight * truth.column(0));
     let network = Arc::new(Network::new(layers, "test").unwrap());
-    let answer = invert(&network, &InteriorPoint, &method(Method::Exact), &DMatrix::zeros(20, 1)).remove(0);
+    let answer = invert(&network, &LpEngine, &method(Method::Exact), &DMatrix::zeros(20, 1)).remove(0);
     assert!(answer.is_certified());
     assert!(relative_error(&answer.code, truth.as_slice()) < 1e-9);
 }
@@ -136,7 +136,7 @@ fn the_feasibility_problem_against_its_dual() {
                 let expected = oracle::infeasibility_by_dual(&instance);
                 let system = instance.system();
                 let options = LayerOptions { rows: RowRule::Corrected, ..method(Method::Exact) };
-                let answer = layer_answer(&instance, &InteriorPoint, &options);
+                let answer = layer_answer(&instance, &LpEngine, &options);
                 let targets = unrelu::lp::formulation::target::Targets::from_hidden(DMatrix::from_column_slice(
                     units,
                     1,

@@ -5,7 +5,7 @@ use rayon::ThreadPoolBuilder;
 use unrelu::bench::lp::instances::{CASES, Case, Instances};
 use unrelu::lp::certified::{CertifiedSolution, solve_certified};
 use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 
 const COUNT: usize = 40;
 
@@ -23,7 +23,7 @@ fn difference(a: &CertifiedSolution, b: &CertifiedSolution) -> Option<String> {
 
 fn solve(system: &LayerSystem, problems: &[Problem], threads: usize) -> Vec<CertifiedSolution> {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| solve_certified(system, &InteriorPoint, problems))
+    pool.install(|| solve_certified(system, &LpEngine, problems))
 }
 
 /// The problems in another order: `order[i]` stands at place `i`.

@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{Method, Stop};
 use unrelu::lp::layer::LayerOptions;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{LayerSystems, invert_batch};
 use unrelu::network::{Activation, Layer, Network};
 
@@ -26,7 +26,7 @@ fn example_1_of_the_paper() {
     let network = Arc::new(Network::new(layers, "example 1").unwrap());
     let observation = DMatrix::from_row_slice(1, 1, &[1.0]);
     for chosen in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
-        let answer = invert(&network, &InteriorPoint, &method(chosen), &observation).remove(0);
+        let answer = invert(&network, &LpEngine, &method(chosen), &observation).remove(0);
         if answer.failure.is_some() {
             continue;
         }
@@ -45,7 +45,7 @@ fn a_flipped_bit_changes_the_answer() {
     let systems = LayerSystems::new(&network);
     let run = |device: &HostDevice| {
         let options = method(Method::Linf);
-        invert_batch(&network, &systems, device, &InteriorPoint, &options, &observations, Precision::F64).unwrap().0
+        invert_batch(&network, &systems, device, &LpEngine, &options, &observations, Precision::F64).unwrap().0
     };
     let expected = run(&HostDevice::new(&network));
     // An inactive entry taken for an active one demands w·z = 0 of a unit that is off.
@@ -66,7 +66,7 @@ fn relaxed_recovers_to_its_tolerance() {
         let observations = forward(&network, 0..2, &codes);
         for stop in [Stop::Lowest, Stop::First] {
             let options = LayerOptions { stop, ..method(Method::Relaxed) };
-            for (index, answer) in invert(&network, &InteriorPoint, &options, &observations).iter().enumerate() {
+            for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified(), "{activation} {stop} {index}: {answer:?}");
                 let error = relative_error(&answer.code, codes.column(index).as_slice());
                 assert!(error <= 1e-4, "{activation} {stop}, observation {index}: relative error {error:e}");
@@ -92,7 +92,7 @@ fn undetermined_entries_are_said_and_handed_on() {
     let network = Arc::new(Network::new(vec![first, second], "test").unwrap());
     for chosen in [Method::Linf, Method::L1, Method::Relaxed, Method::Exact] {
         let answer =
-            invert(&network, &InteriorPoint, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
+            invert(&network, &LpEngine, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
         assert_eq!(answer.layers[0].undetermined_entries, 1, "{chosen}");
         assert!(answer.layers[1].determined, "{chosen}");
         assert!((answer.code[0] - 3.0).abs() <= 1e-5, "{chosen}: {:?}", answer.code);
@@ -121,15 +121,14 @@ fn saturated_outputs_become_one_sided_rows() {
     });
     let (systems, device) = (LayerSystems::new(&network), HostDevice::new(&network));
     let options = method(Method::Linf);
-    let (answers, _) =
-        invert_batch(&network, &systems, &device, &InteriorPoint, &options, &clean, Precision::F64).unwrap();
+    let (answers, _) = invert_batch(&network, &systems, &device, &LpEngine, &options, &clean, Precision::F64).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         assert!(answer.is_certified());
         assert_eq!(answer.clamped, 0);
         assert!(relative_error(&answer.code, codes.column(index).as_slice()) <= 1e-6 || !answer.is_determined());
     }
     let (answers, _) =
-        invert_batch(&network, &systems, &device, &InteriorPoint, &options, &saturated, Precision::U8).unwrap();
+        invert_batch(&network, &systems, &device, &LpEngine, &options, &saturated, Precision::U8).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         let expected = saturated.column(index).iter().filter(|x| **x == 0.0 || **x == 1.0).count();
         assert_eq!(answer.clamped, expected);

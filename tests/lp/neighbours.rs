@@ -9,7 +9,7 @@ use unrelu::lp::formulation::{Method, RowRule};
 use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::network::Activation;
 
 use crate::awkward;
@@ -38,7 +38,7 @@ impl Seen {
 }
 
 fn solve(system: &LayerSystem, problem: &Problem, warm: WarmStart<'_>) -> CertifiedSolution {
-    solve_certified_warm(system, &InteriorPoint, std::slice::from_ref(problem), &[warm]).remove(0)
+    solve_certified_warm(system, &LpEngine, std::slice::from_ref(problem), &[warm]).remove(0)
 }
 
 fn walk(instance: &Instance) -> Seen {

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use unrelu::lp::formulation::Method;
 use unrelu::lp::solver::Solver;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::multistart::{PackedNetwork, RefineOptions, refine_batch};
 use unrelu::network::Activation;
 
@@ -60,7 +60,7 @@ fn relaxed_and_refined_recovers_random_networks() {
         let network = network(&[20, 100, 500], activation, 11);
         let truth = codes(20, 200, 12);
         let observations = forward(&network, 0..2, &truth);
-        let answers = invert(&network, &InteriorPoint, &method(Method::Relaxed), &observations);
+        let answers = invert(&network, &LpEngine, &method(Method::Relaxed), &observations);
         let found: Vec<f64> = answers.iter().flat_map(|answer| answer.code.iter().copied()).collect();
         let mut refined = DMatrix::from_vec(20, 200, found);
         refine_batch(&PackedNetwork::new(network.clone()), &observations, &mut refined, &RefineOptions::default());

@@ -15,7 +15,7 @@ use unrelu::lp::layer::{LayerContext, LayerOptions, StageTimes};
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::interior_point::InteriorPoint;
+use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{Inversion, LayerSystems, invert_batch};
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, normal_vector, random_network};
@@ -104,7 +104,7 @@ pub fn codes(length: usize, count: usize, seed: u64) -> DMatrix<f64> {
 }
 
 /// Every test of the linear programs holds for each of these.
-pub const SOLVERS: [&dyn Solver; 2] = [&InteriorPoint, &ClarabelReference];
+pub const SOLVERS: [&dyn Solver; 2] = [&LpEngine, &ClarabelReference];
 
 pub fn invert(
     network: &Arc<Network>,

@@ -1,10 +1,11 @@
-//! One group's figures: the engine on one thread and on all, one LP at a time and in batch, and Clarabel on the first of the
-//! same LPs.
+//! One group's figures: the engine on one thread and on all, one LP at a time and in batch, and
+//! Clarabel on the first of the same LPs.
 //!
-//! The engine is charged for all that an answer needs: solving, finish and certificate. Its slower paths are switched off, so that
-//! nothing but the engine is measured: an LP whose answer does not pass is counted and listed, with what the slower paths make of
-//! it. Clarabel is charged for its own solve only; its answers are checked off the clock. One thread is measured in processor
-//! time, all threads by the wall clock; of several passes the fastest counts.
+//! The engine is charged for all that an answer needs: solving, finish and certificate. Its slower
+//! paths are switched off, so that nothing but the engine is measured: an LP whose answer does not
+//! pass is counted and listed, with what the slower paths make of it. Clarabel is charged for its
+//! own solve only; its answers are checked off the clock. One thread is measured in processor time,
+//! all threads by the wall clock; of several passes the fastest counts.
 
 use std::hint::black_box;
 
@@ -21,7 +22,7 @@ use crate::lp::certified::{CertifiedSolution, solve_certified};
 use crate::lp::problem::{Attempt, LayerSystem, Objective, Problem, Solution};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 
 /// One row of `bench lp --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,10 +45,11 @@ pub struct Measurement {
     pub ms_per_lp: f64,
     /// Iterations an LP, on average.
     pub iterations: f64,
-    /// LPs whose first answer did not pass the certificate, so that a slower path would have to be taken.
+    /// LPs whose first answer did not pass the certificate, so that a slower path would have to be
+    /// taken.
     pub fallbacks: usize,
-    /// The largest difference of an objective from Clarabel's over the LPs that Clarabel solved, relative to the objective (see
-    /// [`comparison_scale`]).
+    /// The largest difference of an objective from Clarabel's over the LPs that Clarabel solved,
+    /// relative to the objective (see [`comparison_scale`]).
     pub objective_difference: Option<f64>,
     /// How many times faster than Clarabel.
     pub ratio_to_clarabel: f64,
@@ -63,7 +65,7 @@ pub struct Measurement {
 pub struct Measured {
     /// The engine's rows, then Clarabel's.
     pub measurements: Vec<Measurement>,
-    /// One a problem, certified by whichever path; `NaN` where none was.
+    /// One per problem, certified by whichever path; `NaN` where none was.
     pub objectives: Vec<f64>,
     /// The LPs whose first answer did not pass.
     pub uncertified: Vec<Uncertified>,
@@ -89,11 +91,11 @@ struct EngineAlone;
 
 impl Solver for EngineAlone {
     fn name(&self) -> &'static str {
-        InteriorPoint.name()
+        LpEngine.name()
     }
 
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
-        InteriorPoint.solve_warm(system, problems, warm)
+        LpEngine.solve_warm(system, problems, warm)
     }
 
     fn retry(&self, _: &LayerSystem, _: &Problem, _: usize) -> Option<(Attempt, Solution)> {
@@ -170,7 +172,7 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
             uncertified.push(found);
         }
     }
-    let profile = if options.profile { InteriorPoint::profile(system, problems) } else { Vec::new() };
+    let profile = if options.profile { LpEngine::profile(system, problems) } else { Vec::new() };
     Measured { measurements, objectives, uncertified, profile }
 }
 
@@ -178,7 +180,7 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
 fn by_slower_paths(system: &LayerSystem, problem: &Problem, index: usize, failed: FailedTest) -> (f64, Uncertified) {
     let mut answer = CertifiedSolution::missing(system);
     let seconds = clock::processor_seconds(|| {
-        if let Some(found) = solve_certified(system, &InteriorPoint, std::slice::from_ref(problem)).pop() {
+        if let Some(found) = solve_certified(system, &LpEngine, std::slice::from_ref(problem)).pop() {
             answer = found;
         }
     });
@@ -276,8 +278,8 @@ fn mean(numbers: impl ExactSizeIterator<Item = u32>) -> f64 {
     numbers.map(f64::from).sum::<f64>() / count
 }
 
-/// What a difference from `objective` is relative to: the objective itself, or, where that is as good as 0 (no noise), 1e-4 of the
-/// largest bound (of `Σ|q|·bound` for a linear one).
+/// What a difference from `objective` is relative to: the objective itself, or, where that is as
+/// good as 0 (no noise), 1e-4 of the largest bound (of `Σ|q|·bound` for a linear one).
 pub fn comparison_scale(problem: &Problem, objective: f64) -> f64 {
     let bound = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs()));
     let size = match &problem.objective {
@@ -288,8 +290,8 @@ pub fn comparison_scale(problem: &Problem, objective: f64) -> f64 {
     (1e-4 * size).max(objective.abs())
 }
 
-/// The largest relative difference over the LPs for which there is a reference; infinite where the engine has no number for one
-/// of them, `None` where there is no reference.
+/// The largest relative difference over the LPs for which there is a reference; infinite where the
+/// engine has no number for one of them, `None` where there is no reference.
 fn largest_difference(lps: &[Problem], answers: &[CertifiedSolution], reference: &[f64]) -> Option<f64> {
     let difference = |((problem, answer), expected): ((&Problem, &CertifiedSolution), &f64)| {
         let difference = (answer.objective() - expected).abs();

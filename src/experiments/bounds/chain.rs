@@ -18,7 +18,7 @@ use crate::lp::formulation::target::{Precision, Targets};
 use crate::lp::formulation::{Method, Tolerances};
 use crate::lp::layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
 use crate::lp::problem::LayerSystem;
-use crate::lp::solver::interior_point::InteriorPoint;
+use crate::lp::solver::engine::LpEngine;
 use crate::network::Network;
 
 /// With this growth the ladder of `l1` has one step, `ε₀`: the next is above all targets.
@@ -217,7 +217,7 @@ impl<'a> Chain<'a> {
             system: &self.systems[index],
             activation: self.network.layers()[index].activation,
             device: &self.device,
-            solver: &InteriorPoint,
+            solver: &LpEngine,
             options: &options,
             precision: Precision::F64,
         };

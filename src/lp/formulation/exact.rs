@@ -1,12 +1,15 @@
-//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, a feasibility problem behind it.
+//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, a
+//! feasibility problem behind it.
 //!
-//! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to `τ`, leave the other rows at
-//! `w·z + b ≤ τ` and `z` nonnegative (where it must be), their solution is the only pre-image. LeakyReLU is a bijection: undone
-//! entrywise, every observed row is an equation.
+//! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to
+//! `τ`, leave the other rows at `w·z + b ≤ τ` and `z` nonnegative (where it must be), their
+//! solution is the only pre-image. LeakyReLU is a bijection: undone entrywise, every observed row
+//! is an equation.
 //!
-//! Otherwise the feasibility LP (4) decides. It is posed with the tolerance that the data need anyway:
-//! `min δ` s.t. `|w·z + b − t| ≤ δ` on the active rows, `w·z + b ≤ δ` on the others. Then (4) holds to `τ` exactly when
-//! `δ* ≤ τ`, and the dual certifies `δ* > τ` as impossible; equations with a repeated or rounded row need no special case.
+//! Otherwise the feasibility LP (4) decides. It is posed with the tolerance that the data need
+//! anyway: `min δ` s.t. `|w·z + b − t| ≤ δ` on the active rows, `w·z + b ≤ δ` on the others. Then
+//! (4) holds to `τ` exactly when `δ* ≤ τ`, and the dual certifies `δ* > τ` as impossible; equations
+//! with a repeated or rounded row need no special case.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -17,8 +20,8 @@ use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 /// Singular values below this share of the largest count as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
 
-/// `τ` in units of the layer's output: `relative` of the largest target, or of the bias where that is larger (a target of 0
-/// that comes of a bias is rounded like the bias).
+/// `τ` in units of the layer's output: `relative` of the largest target, or of the bias where that
+/// is larger (a target of 0 that comes of a bias is rounded like the bias).
 pub fn tolerance(system: &LayerSystem, target: Target<'_>, relative: f64) -> f64 {
     if target.sensitivity.is_some() {
         // Sigmoid and tanh reach up to 1.
@@ -28,10 +31,11 @@ pub fn tolerance(system: &LayerSystem, target: Target<'_>, relative: f64) -> f64
     relative * observed.fold(0.0, |most: f64, (t, bias)| most.max(t.abs() + bias.abs()))
 }
 
-/// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped at 0 where `z ≥ 0`.
+/// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped
+/// at 0 where `z ≥ 0`.
 ///
-/// `active`: the rows above `tolerance`, from the device's masks. Costs one normal matrix of `equations × columns`, and a QR where
-/// that leaves doubt about the rank.
+/// `active`: the rows above `tolerance`, from the device's masks. Costs one normal matrix of
+/// `equations × columns`, and a QR where that leaves doubt about the rank.
 pub fn least_squares(
     system: &LayerSystem,
     shape: Shape,
@@ -74,7 +78,8 @@ pub fn least_squares(
     (0..system.units()).all(holds).then_some(z)
 }
 
-/// Least squares by Householder QR with column pivoting; `None` where the matrix has not full column rank.
+/// Least squares by Householder QR with column pivoting; `None` where the matrix has not full
+/// column rank.
 fn solve_full_rank(system: &LayerSystem, units: &[u32], weights: &[f64], values: &[f64]) -> Option<Vec<f64>> {
     let columns = system.columns();
     let matrix = DMatrix::from_fn(units.len(), columns, |row, column| {

@@ -1,8 +1,10 @@
-//! The ladder of `l1` and `relaxed`: each distinct step of ε solved once, the lowest loss `‖φ(z) − t‖₁` returned.
+//! The ladder of `l1` and `relaxed`: each distinct step of ε solved once, the lowest loss
+//! `‖φ(z) − t‖₁` returned.
 //!
-//! `l1` depends on ε only through its rows, so steps with equal rows are one; `relaxed` differs at every step but has a lower
-//! bound on the loss of those to come ([`super::relaxed::Gain`]). Both end once ε exceeds the largest target, or when the loss
-//! is zero to rounding: no later step can be lower, and ties go to the smaller ε.
+//! `l1` depends on ε only through its rows, so steps with equal rows are one; `relaxed` differs at
+//! every step but has a lower bound on the loss of those to come ([`super::relaxed::Gain`]). Both
+//! end once ε exceeds the largest target, or when the loss is zero to rounding: no later step can
+//! be lower, and ties go to the smaller ε.
 
 use super::relaxed::Gain;
 use super::target::{Shape, Target};
@@ -28,7 +30,8 @@ pub struct LadderSearch {
 /// Which steps are worth a solve.
 #[derive(Debug, Clone)]
 enum Steps {
-    /// Those at which an entry changes its case: the absolute targets at which that happens, in ascending order.
+    /// Those at which an entry changes its case: the absolute targets at which that happens, in
+    /// ascending order.
     Distinct(Vec<f64>),
     /// Those whose lower bound is under the best loss; the highest objective so far.
     Bounded { gain: Gain, objective: f64 },
@@ -37,7 +40,8 @@ enum Steps {
 /// What a solved step came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LadderPoint {
-    /// `‖φ(z) − t‖₁`, in f64; `None` where the device's value already showed that it is not the lowest.
+    /// `‖φ(z) − t‖₁`, in f64; `None` where the device's value already showed that it is not the
+    /// lowest.
     pub loss: Option<f64>,
     /// `Σ s_u` at `z`.
     pub scale: f64,
@@ -58,7 +62,8 @@ impl LadderSearch {
 
     /// `relaxed`: every step that the lower bound does not rule out.
     ///
-    /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder goes on to it as long as no step was feasible.
+    /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder goes on to it
+    /// as long as no step was feasible.
     pub fn bounded(tolerances: Tolerances, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
         let last = target.largest();
         let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
@@ -99,7 +104,8 @@ impl LadderSearch {
         self.best.map(|(_, loss)| loss)
     }
 
-    /// Takes what the step that [`Self::next_step`] gave came to; `None` where it was infeasible. Returns whether it is the best so far.
+    /// Takes what the step that [`Self::next_step`] gave came to; `None` where it was infeasible.
+    /// Returns whether it is the best so far.
     pub fn record(&mut self, step: usize, point: Option<LadderPoint>) -> bool {
         self.upcoming = self.after(step);
         let Some(point) = point else { return false };
@@ -117,7 +123,8 @@ impl LadderSearch {
         improved.is_some()
     }
 
-    /// The next step whose rows differ from those of `step`. Under the paper's stop rule equal rows end the search instead.
+    /// The next step whose rows differ from those of `step`. Under the paper's stop rule equal rows
+    /// end the search instead.
     fn after(&self, step: usize) -> usize {
         match (&self.steps, self.stop) {
             (Steps::Distinct(changes), Stop::Lowest) => {

@@ -1,19 +1,21 @@
 //! The search for `linf`'s ε, which gives the plain loop's answer in a few solves.
 //!
-//! The loop raises ε until the LP capped at `δ ≤ ε` is feasible, that is until `δ*(ε_s) ≤ ε_s` for the uncapped optimum `δ*`.
-//! Three facts replace the loop:
+//! The loop raises ε until the LP capped at `δ ≤ ε` is feasible, that is until `δ*(ε_s) ≤ ε_s` for
+//! the uncapped optimum `δ*`. Three facts replace the loop:
 //!
-//! * the capped feasible sets are those of the rows with `δ = ε`, and they nest as ε grows: the feasible steps are an
-//!   up-set, and its least element is the answer;
-//! * one uncapped solve at `ε_s` bounds it from above: the first `ε_{s'} ≥ δ*(ε_s)` is feasible (`≥ δ*(ε_s)/c` for the printed
-//!   LeakyReLU rows, whose middle rows are tighter above than the outer ones by that factor);
-//! * except for the printed rows `δ*` never rises with ε, so every step with `ε_{s'} < δ*(ε_s)`, `s' ≤ s`, is infeasible.
+//! * the capped feasible sets are those of the rows with `δ = ε`, and they nest as ε grows: the
+//!   feasible steps are an up-set, and its least element is the answer;
+//! * one uncapped solve at `ε_s` bounds it from above: the first `ε_{s'} ≥ δ*(ε_s)` is feasible
+//!   (`≥ δ*(ε_s)/c` for the printed LeakyReLU rows, whose middle rows are tighter above than the
+//!   outer ones by that factor);
+//! * except for the printed rows `δ*` never rises with ε, so every step with `ε_{s'} < δ*(ε_s)`,
+//!   `s' ≤ s`, is infeasible.
 //!
 //! Steps whose entries fall into the same cases have equal rows and share one solve.
 //!
-//! The search begins at a step that is likely to be feasible and goes down from there: each step has a few rows more than
-//! the one above it, whose optimum is known, and of an infeasible step nothing but a lower bound above its ε is needed
-//! ([`MonotoneSearch::cutoff`]).
+//! The search begins at a step that is likely to be feasible and goes down from there: each step
+//! has a few rows more than the one above it, whose optimum is known, and of an infeasible step
+//! nothing but a lower bound above its ε is needed ([`MonotoneSearch::cutoff`]).
 
 use super::target::{Shape, Target};
 use super::{RowRule, Tolerances};
@@ -48,7 +50,8 @@ pub struct MonotoneSearch {
 type CaseCounts = (usize, usize);
 
 impl MonotoneSearch {
-    /// A search that begins at step `first`. The answer does not depend on it, the number of solves does.
+    /// A search that begins at step `first`. The answer does not depend on it, the number of solves
+    /// does.
     pub fn new(tolerances: Tolerances, shape: Shape, rule: RowRule, target: Target<'_>, first: usize) -> Self {
         let mut sorted: Vec<f64> = target.finite().collect();
         sorted.sort_by(f64::total_cmp);
@@ -112,7 +115,8 @@ impl MonotoneSearch {
         let below = &self.sorted[..self.sorted.partition_point(|&t| t <= epsilon)];
         let last_change = below.last().copied().unwrap_or(0.0);
         if self.printed {
-            // The cases also change at −ε, from t > −ε to t ≤ −ε as ε falls: at the largest |t| under ε.
+            // The cases also change at −ε, from t > −ε to t ≤ −ε as ε falls: at the largest |t|
+            // under ε.
             let inside = &below[below.partition_point(|&t| t <= -epsilon)..];
             let lowest = inside.first().map_or(0.0, |t| -t);
             if lowest > 0.0 && lowest >= last_change {
@@ -123,8 +127,8 @@ impl MonotoneSearch {
         self.tolerances.first_reaching(last_change).min(step)
     }
 
-    /// Where only a bound is wanted: an optimum above this makes the step infeasible, whatever it is. `None` where `δ*` itself is
-    /// needed to go on.
+    /// Where only a bound is wanted: an optimum above this makes the step infeasible, whatever it
+    /// is. `None` where `δ*` itself is needed to go on.
     pub fn cutoff(&self, step: usize) -> Option<f64> {
         self.feasible.filter(|&feasible| step < feasible).map(|_| self.tolerances.at(step))
     }
@@ -141,8 +145,9 @@ impl MonotoneSearch {
         self.stride = between.max(1);
     }
 
-    /// Takes `δ*` of a step that [`Self::next_step`] asked for. `unchanged`: the least tolerance to whose rows the optimum still is one
-    /// (see [`super::rows::holds_down_to`]), where that is known. Returns the least step it answers too.
+    /// Takes `δ*` of a step that [`Self::next_step`] asked for. `unchanged`: the least tolerance to
+    /// whose rows the optimum still is one (see [`super::rows::holds_down_to`]), where that is
+    /// known. Returns the least step it answers too.
     pub fn record(&mut self, step: usize, delta: f64, unchanged: Option<f64>) -> usize {
         self.solved.push((self.case_counts(step), delta));
         let Some(tolerance) = unchanged.filter(|_| delta <= self.tolerances.at(step)) else {
@@ -153,7 +158,8 @@ impl MonotoneSearch {
         self.solved.push((self.case_counts(lowest), delta));
         self.learn(lowest, delta);
         if !std::mem::replace(&mut self.stepped, true) {
-            // The optimum does not reach further down: that the next step is infeasible is the best guess, once.
+            // The optimum does not reach further down: that the next step is infeasible is the best
+            // guess, once.
             self.stride = 1;
         }
         lowest
@@ -220,7 +226,8 @@ mod tests {
                 let mut solves = 0;
                 while let Some(step) = search.next_step() {
                     solves += 1;
-                    // Down to where the optimum is the same, as `holds_down_to` would say of rows that hold.
+                    // Down to where the optimum is the same, as `holds_down_to` would say of rows
+                    // that hold.
                     let same = |lower: &usize| delta(*lower) == delta(step);
                     let lowest = (0..=step).rev().take_while(same).last().unwrap_or(step);
                     let unchanged = handed_down.then(|| tolerances.at(lowest));

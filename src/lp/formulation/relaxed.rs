@@ -1,17 +1,19 @@
 //! `relaxed` (Algorithm 3): hard rows at ε, an objective that is linear in the target.
 //!
 //! * ReLU, eq. (8): `max Σ max(0, t_u) w_u·z` s.t. `w_u·z + b_u ≤ t_u + ε`.
-//! * LeakyReLU, eq. (9): `max Σ t_u w_u·z` s.t. `min(t_u − ε, 0)/c ≤ w_u·z + b_u ≤ max(t_u + ε, 0)`.
+//! * LeakyReLU, eq. (9): `max Σ t_u w_u·z` s.t.
+//!   `min(t_u − ε, 0)/c ≤ w_u·z + b_u ≤ max(t_u + ε, 0)`.
 //!
-//! Never unbounded: a unit with a positive weight has an upper bound, one with a negative weight a lower one. A saturated
-//! entry has its one bound and no weight.
+//! Never unbounded: a unit with a positive weight has an upper bound, one with a negative weight a
+//! lower one. A saturated entry has its one bound and no weight.
 //!
 //! # A lower bound on the loss
-//! Let `ℓ_u = |φ(a_u) − t_u|`. A unit with `t > 0` has `a − t ≤ ℓ` and one with `t < 0` has `t/c − a ≤ ℓ/c`, so with the gain
-//! `g(ε) = Σ t_u a_u − Σ t_u φ⁻¹(t_u)` of the optimum over the target itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; and
-//! what counts of each `ℓ_u` is at most ε. `g` never falls as ε grows (the feasible sets nest). So a step's loss is at least
-//! the cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first, ε each
-//! ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
+//! Let `ℓ_u = |φ(a_u) − t_u|`. A unit with `t > 0` has `a − t ≤ ℓ` and one with `t < 0` has
+//! `t/c − a ≤ ℓ/c`, so with the gain `g(ε) = Σ t_u a_u − Σ t_u φ⁻¹(t_u)` of the optimum over the
+//! target itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; and what counts of each `ℓ_u` is at most
+//! ε. `g` never falls as ε grows (the feasible sets nest). So a step's loss is at least the
+//! cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first, ε
+//! each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
 
 use nalgebra::DVector;
 
@@ -19,7 +21,8 @@ use super::target::{Shape, Target};
 use crate::configuration::Configurations;
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 
-/// The problem of one observation at `epsilon`. `positive`: the entries above 0, from the device's masks (`t > 0`).
+/// The problem of one observation at `epsilon`. `positive`: the entries above 0, from the device's
+/// masks (`t > 0`).
 pub fn problem(
     system: &LayerSystem,
     shape: Shape,
@@ -85,7 +88,8 @@ fn limits(shape: Shape, target: Target<'_>, t: f64, epsilon: f64) -> (f64, f64) 
 pub struct Gain {
     /// `ω` of each unit with a weight, largest first.
     worth: Vec<f64>,
-    /// `Σ t_u φ⁻¹(t_u)` less `Σ t_u b_u`: subtracted from the objective `Σ t_u w_u·z` it leaves `g`.
+    /// `Σ t_u φ⁻¹(t_u)` less `Σ t_u b_u`: subtracted from the objective `Σ t_u w_u·z` it leaves
+    /// `g`.
     of_target: f64,
 }
 
@@ -107,7 +111,8 @@ impl Gain {
         Gain { worth, of_target }
     }
 
-    /// A lower bound on the loss at any step with tolerance `epsilon` whose objective is at least `objective`.
+    /// A lower bound on the loss at any step with tolerance `epsilon` whose objective is at least
+    /// `objective`.
     pub fn lower_bound(&self, objective: f64, epsilon: f64) -> f64 {
         let mut gain = objective - self.of_target;
         let mut loss = 0.0;

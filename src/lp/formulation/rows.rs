@@ -11,7 +11,8 @@
 //! | | `t ≤ −ε` | `\|c·a − t\| ≤ e` |
 //! | inactive | `t ≤ ε` | `a ≤ t + e` |
 //!
-//! Which case an entry falls into is read from the device's configuration masks, not from the target.
+//! Which case an entry falls into is read from the device's configuration masks, not from the
+//! target.
 
 use super::RowRule;
 use super::target::{Shape, Target};
@@ -55,9 +56,10 @@ enum Case {
     Below,
 }
 
-/// The least tolerance down to which `z`, optimal with violation `δ` at `epsilon`, stays optimal: below it some entry counts as active whose
-/// lower row `t − a ≤ δ` does not hold. Steps in between only tighten rows that hold, and `δ*` never rises with ε. `None` for the printed
-/// LeakyReLU rows, for which that is not so.
+/// The least tolerance down to which `z`, optimal with violation `δ` at `epsilon`, stays optimal:
+/// below it some entry counts as active whose lower row `t − a ≤ δ` does not hold. Steps in between
+/// only tighten rows that hold, and `δ*` never rises with ε. `None` for the printed LeakyReLU rows,
+/// for which that is not so.
 pub fn holds_down_to(
     system: &LayerSystem,
     shape: Shape,

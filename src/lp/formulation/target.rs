@@ -1,7 +1,9 @@
-//! Targets: what a layer has to reproduce, with its output activation already undone where it is a bijection.
+//! Targets: what a layer has to reproduce, with its output activation already undone where it is a
+//! bijection.
 //!
-//! `identity`, `sigmoid` and `tanh` become LeakyReLU rows with slope 1 on the pre-activation. A saturated output (a logit of
-//! ±∞) says only on which side of a bound the pre-activation lies; it is kept as `±∞` and becomes a one-sided row.
+//! `identity`, `sigmoid` and `tanh` become LeakyReLU rows with slope 1 on the pre-activation. A
+//! saturated output (a logit of ±∞) says only on which side of a bound the pre-activation lies; it
+//! is kept as `±∞` and becomes a one-sided row.
 
 use nalgebra::DMatrix;
 
@@ -35,12 +37,14 @@ impl Precision {
     pub fn relative_tolerance(self) -> f64 {
         match self {
             Precision::F64 => 1e-9,
-            // 8-bit data carries its quantum, not this, as error; `exact` on it is a contradiction in terms that the answer shows.
+            // 8-bit data carries its quantum, not this, as error; `exact` on it is a contradiction
+            // in terms that the answer shows.
             Precision::F32 | Precision::U8 => 1e-5,
         }
     }
 
-    /// Half the distance from 1 (or 0) to the next value this type holds near 1: what a saturated output may have hidden.
+    /// Half the distance from 1 (or 0) to the next value this type holds near 1: what a saturated
+    /// output may have hidden.
     fn half_quantum(self) -> f64 {
         match self {
             Precision::U8 => 0.5 / 255.0,
@@ -110,12 +114,14 @@ pub struct Targets {
     pub saturation: Saturation,
     /// How many entries of each column are saturated.
     pub clamped: Vec<usize>,
-    /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that magnified rounding errors.
+    /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that
+    /// magnified rounding errors.
     pub sensitivity: Option<DMatrix<f64>>,
 }
 
 impl Targets {
-    /// The last layer's targets: the observations (`n` × count, finite or `NaN`) with a bijective output undone.
+    /// The last layer's targets: the observations (`n` × count, finite or `NaN`) with a bijective
+    /// output undone.
     pub fn from_observations(observations: &DMatrix<f64>, activation: Activation, precision: Precision) -> Self {
         let quantum = precision.half_quantum();
         let (undo, saturation): (fn(f64) -> f64, Saturation) = match activation {
@@ -133,7 +139,8 @@ impl Targets {
         Targets { values, saturation, clamped, sensitivity }
     }
 
-    /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were not determined.
+    /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were
+    /// not determined.
     pub fn from_hidden(values: DMatrix<f64>) -> Self {
         let clamped = vec![0; values.ncols()];
         let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
@@ -173,7 +180,7 @@ fn inverse_tanh(x: f64) -> f64 {
 /// One observation's target at one layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// One entry a unit: finite, `NaN` where unobserved, `±∞` where saturated.
+    /// One entry per unit: finite, `NaN` where unobserved, `±∞` where saturated.
     pub values: &'a [f64],
     /// What `±∞` means.
     pub saturation: Saturation,
@@ -182,7 +189,8 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// What a tolerance on the layer's output becomes on the pre-activation of `unit`: `1/σ′`, or `1/c` below zero.
+    /// What a tolerance on the layer's output becomes on the pre-activation of `unit`: `1/σ′`, or
+    /// `1/c` below zero.
     pub fn slack(&self, shape: Shape, unit: usize) -> f64 {
         match (self.sensitivity, shape) {
             (Some(sensitivity), _) if sensitivity[unit].is_finite() => sensitivity[unit],
@@ -210,8 +218,8 @@ impl Target<'_> {
         }
     }
 
-    /// `‖φ(z) − t‖₁` in the layer's own (undone) terms, from the pre-activations `w_u·z + b_u`; unobserved entries left out, a
-    /// saturated one counted by how far it lies on the wrong side.
+    /// `‖φ(z) − t‖₁` in the layer's own (undone) terms, from the pre-activations `w_u·z + b_u`;
+    /// unobserved entries left out, a saturated one counted by how far it lies on the wrong side.
     pub fn loss(&self, shape: Shape, pre_activation: impl Fn(usize) -> f64) -> f64 {
         let entry = |(unit, &t): (usize, &f64)| {
             if t.is_nan() {

@@ -1,5 +1,5 @@
-//! A layer's inversion by `exact`: least squares for each observation, one batch of feasibility problems for those it does not
-//! settle.
+//! A layer's inversion by `exact`: least squares for each observation, one batch of feasibility
+//! problems for those it does not settle.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,8 @@ use super::super::certified::{CertifiedSolution, solve_certified};
 use super::super::formulation::exact;
 use super::super::formulation::target::Targets;
 use super::super::problem::Problem;
-use super::{LayerAnswer, LayerContext, LayerOutcome, StageTimes, timed};
+use super::answer::{LayerAnswer, LayerOutcome};
+use super::context::{LayerContext, StageTimes, timed};
 use crate::error::Result;
 use crate::linalg::least_squares::LeastSquares;
 
@@ -63,7 +64,8 @@ impl LayerContext<'_> {
 
 fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usize) -> LayerAnswer {
     let objective = solution.objective();
-    // A point that satisfies the rows needs no dual; that there is none is believed only of a certified optimum.
+    // A point that satisfies the rows needs no dual; that there is none is believed only of a
+    // certified optimum.
     let found = objective <= tolerance;
     let outcome = match solution.verdict {
         _ if found => LayerOutcome::Found,

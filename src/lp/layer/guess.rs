@@ -1,17 +1,21 @@
-//! Where `linf`'s search for ε begins: at a tolerance that is likely to be feasible, and not much above the least one.
+//! Where `linf`'s search for ε begins: at a tolerance that is likely to be feasible, and not much
+//! above the least one.
 //!
-//! A `z` with `|φ(w_u·z + b_u) − t_u| ≤ ρ` for all units satisfies the rows of every `ε ≥ ρ` with violations of at most `ρ` (entries above ε
-//! have `φ(a) > 0`, so `a = φ(a)`). The least-squares fit gives such a `ρ`, but the largest violation it leaves is larger than the
-//! smallest possible. What bounds ε from below are entries that the fit has well below 0 and noise has above: they must not
-//! count as active. A guess that proves infeasible costs a solve, no more.
+//! A `z` with `|φ(w_u·z + b_u) − t_u| ≤ ρ` for all units satisfies the rows of every `ε ≥ ρ` with
+//! violations of at most `ρ` (entries above ε have `φ(a) > 0`, so `a = φ(a)`). The least-squares
+//! fit gives such a `ρ`, but the largest violation it leaves is larger than the smallest possible.
+//! What bounds ε from below are entries that the fit has well below 0 and noise has above: they
+//! must not count as active. A guess that proves infeasible costs a solve, no more.
 
 use super::super::formulation::target::{Shape, Target};
 use super::super::problem::{LayerSystem, Objective, Problem, Row};
-use super::super::solver::interior_point::{self, state::State};
+use super::super::solver::interior_point::fit::ProblemFit;
 
-/// Entries of a ReLU layer's target above such a share of the largest are surely on; the first share that leaves enough of them.
+/// Entries of a ReLU layer's target above such a share of the largest are surely on; the first
+/// share that leaves enough of them.
 const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
-/// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy layers: 0.3 to 0.6).
+/// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy
+/// layers: 0.3 to 0.6).
 const LARGEST_OVER_FIT: f64 = 0.6;
 
 /// Where to begin.
@@ -23,8 +27,9 @@ pub struct Guess {
 }
 
 impl Guess {
-    /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one product with `W`.
-    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, state: &mut State) -> Option<Self> {
+    /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one
+    /// product with `W`.
+    pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, fit: &mut ProblemFit) -> Option<Self> {
         let largest = target.finite().fold(0.0, f64::max);
         let least = match shape {
             Shape::Relu => {
@@ -46,7 +51,7 @@ impl Guess {
             return None;
         }
         let problem = Problem { rows, objective: Objective::LargestViolation };
-        let mut z = interior_point::fit(system, &problem, state);
+        let mut z = fit.solve(system, &problem);
         if z.iter().any(|z| !z.is_finite()) {
             return None;
         }

@@ -1,4 +1,5 @@
-//! One observation on its way through a layer's rounds: its search, what it has solved, and the answer it ends with.
+//! One observation on its way through a layer's rounds: its search, what it has solved, and the
+//! answer it ends with.
 
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
@@ -6,7 +7,8 @@ use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::problem::Attempt;
-use super::{LayerAnswer, LayerContext, LayerOutcome};
+use super::answer::{LayerAnswer, LayerOutcome};
+use super::context::LayerContext;
 
 /// The search over ε of one observation.
 pub(super) enum Search {
@@ -26,7 +28,8 @@ impl Search {
 /// One observation on its way through the rounds.
 pub(super) struct Member {
     pub(super) search: Search,
-    /// Solved steps that may become the answer: all of a monotone search's few, the best of a ladder's.
+    /// Solved steps that may become the answer: all of a monotone search's few, the best of a
+    /// ladder's.
     kept: Vec<(usize, CertifiedSolution, usize)>,
     solves: usize,
     iterations: u64,

@@ -1,8 +1,10 @@
-//! Clarabel behind [`Solver`]: a general interior point, one problem at a time, spread over the rayon pool.
+//! Clarabel behind [`Solver`]: a general interior point, one problem at a time, spread over the
+//! rayon pool.
 //!
-//! The variables are `(z, δ)`, `(z, e)` or `z`; `z ≥ 0` and `e ≥ 0` are rows of their own. Before the call bounds, weights and
-//! objective are each divided by their largest entry (the problems are homogeneous in all three), so that Clarabel's
-//! absolute tolerances mean the same for targets of 1e-6 and of 1e6; afterwards `z` and `y` are scaled back.
+//! The variables are `(z, δ)`, `(z, e)` or `z`; `z ≥ 0` and `e ≥ 0` are rows of their own. Before
+//! the call bounds, weights and objective are each divided by their largest entry (the problems are
+//! homogeneous in all three), so that Clarabel's absolute tolerances mean the same for targets of
+//! 1e-6 and of 1e6; afterwards `z` and `y` are scaled back.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{
@@ -40,7 +42,8 @@ pub(super) fn solve_single(system: &LayerSystem, problem: &Problem, patient: boo
 #[derive(Clone, Copy, PartialEq)]
 enum Effort {
     Usual,
-    /// Smaller steps and less regularisation: what stalls the usual run is the loss of digits in its last iterations.
+    /// Smaller steps and less regularisation: what stalls the usual run is the loss of digits in
+    /// its last iterations.
     Patient,
 }
 
@@ -103,7 +106,8 @@ impl Scale {
         let bound = or_one(problem.rows.iter().fold(0.0, |most, row| row.bound.abs().max(most)));
         let weight = or_one(system.weight.amax());
         let multiplier = match &problem.objective {
-            // The violation is scaled like the bounds, its objective stays `1·δ`: the multipliers are the same.
+            // The violation is scaled like the bounds, its objective stays `1·δ`: the multipliers
+            // are the same.
             Objective::LargestViolation | Objective::SumOfViolations => 1.0,
             Objective::Linear { weights, .. } => or_one(weights.amax()) / weight,
         };
@@ -111,7 +115,8 @@ impl Scale {
     }
 }
 
-/// The rows of the problem, then `−z ≤ 0` (if it holds) and `−e ≤ 0`, in Clarabel's `A x + s = b, s ≥ 0`.
+/// The rows of the problem, then `−z ≤ 0` (if it holds) and `−e ≤ 0`, in Clarabel's
+/// `A x + s = b, s ≥ 0`.
 fn constraints(system: &LayerSystem, problem: &Problem, scale: &Scale) -> (CscMatrix<f64>, Vec<f64>) {
     let columns = system.columns();
     let rows = &problem.rows;

@@ -1,9 +1,11 @@
-//! One problem as the engine reads it: the units that take part, ordered by falling number of rows, and their rows in
-//! slots. Slot `s` holds the `s`-th row of every unit that has as many, so that row `i` of a slot belongs to the unit at
-//! position `i`: loops over rows run over contiguous numbers, and sums over a unit's rows are sums over slots.
+//! One problem as the engine reads it: the units that take part, ordered by falling number of rows,
+//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has as many, so that
+//! row `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous
+//! numbers, and sums over a unit's rows are sums over slots.
 //!
-//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's largest, the objective
-//! by its largest: tolerances then mean the same for targets of 1e-6 and of 1e6.
+//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's
+//! largest, the objective by its largest: tolerances then mean the same for targets of 1e-6 and of
+//! 1e6.
 
 use std::ops::Range;
 
@@ -107,6 +109,47 @@ impl ScaledRows {
             self.slots.push(start..self.side.len());
         }
         left_out
+    }
+
+    /// Positions whose unit has at least two rows: the first so many.
+    pub fn with_second_row(&self) -> usize {
+        self.slots.get(1).map_or(0, |slot| slot.len())
+    }
+
+    /// The largest `max(0, s a − h)`, over the slack factor where there is one. `a`: one entry per
+    /// position.
+    pub fn largest_violation(&self, a: &[f64]) -> f64 {
+        let mut violation = 0.0f64;
+        for slot in &self.slots {
+            for (row, &a) in slot.clone().zip(a) {
+                let slack = if self.kind == Kind::Linear { 1.0 } else { self.slack[row] };
+                violation = violation.max((self.side[row] * a - self.bound[row]) / slack);
+            }
+        }
+        violation
+    }
+
+    /// Drops every position that does not stay.
+    pub fn keep(&mut self, stays: &[bool]) {
+        let mut end = 0;
+        for slot in &mut self.slots {
+            let start = end;
+            for (row, _) in slot.clone().zip(stays).filter(|(_, stays)| **stays) {
+                for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
+                    numbers[end] = numbers[row];
+                }
+                self.origin[end] = self.origin[row];
+                end += 1;
+            }
+            *slot = start..end;
+        }
+        for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
+            numbers.truncate(end);
+        }
+        self.origin.truncate(end);
+        let mut stays = stays.iter();
+        self.units.retain(|_| stays.next().is_some_and(|stays| *stays));
+        self.slots.retain(|slot| !slot.is_empty());
     }
 
     /// The rows of the unit at a position.

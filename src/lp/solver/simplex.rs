@@ -1,9 +1,9 @@
-//! From a vertex near the optimum to the optimum: that of the same observation at another ε, that of the problem with fewer rows, or
-//! the one that the interior point came near to.
+//! From a vertex near the optimum to the optimum: that of the same observation at another ε, that
+//! of the problem with fewer rows, or the one that the interior point came near to.
 //!
-//! [`primal`] and [`dual`] serve the largest violation and linear objectives, [`piecewise`] the sum of violations; both work on a
-//! [`tableau`], a vertex with its explicit inverse. They are a short cut and no more: whatever is not proven to be the only
-//! optimum goes back to the interior point.
+//! [`primal`] and [`dual`] serve the largest violation and linear objectives, [`piecewise`] the sum
+//! of violations; both work on a [`tableau`], a vertex with its explicit inverse. They are a short
+//! cut and no more: whatever is not proven to be the only optimum goes back to the interior point.
 
 mod dual;
 mod inverse;
@@ -22,10 +22,6 @@ use dual::{Candidates, DualEnd};
 use piecewise::Descent;
 use tableau::{Constraint, Tableau};
 
-/// What rounding leaves of a multiplier, for each unit of length of its edge (`‖B⁻¹e_j‖`, large where the vertex is ill-conditioned).
-const ROUNDING_OF_EDGE: f64 = 1e-13;
-/// Pivots between two inversions.
-const FRESH: usize = 60;
 /// By how much a lower bound has to exceed the cutoff.
 const CLEARLY: f64 = 1e-6;
 
@@ -38,7 +34,8 @@ pub struct Simplex {
 }
 
 impl Simplex {
-    /// Solves `problem` from its neighbour's vertex: the only optimum, or a lower bound above the cutoff, or `None`.
+    /// Solves `problem` from its neighbour's vertex: the only optimum, or a lower bound above the
+    /// cutoff, or `None`.
     pub fn solve(
         &mut self,
         system: &LayerSystem,

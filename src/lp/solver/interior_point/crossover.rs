@@ -1,12 +1,13 @@
-//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints apart, the vertex of those that it
-//! lets vanish first is a few pivots from the optimum, and pivots cost less than iterations.
+//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints
+//! apart, the vertex of those that it lets vanish first is a few pivots from the optimum, and
+//! pivots cost less than iterations.
 //!
-//! The constraints are ranked by Tapia's indicator, `−dp/p` (see `vertex`), and as many as there are unknowns are taken; a unit of the sum
-//! of violations is held at its kink by two of its constraints and counts by the second.
+//! The constraints are ranked by Tapia's indicator (see [`super::indicators`]), and as many as
+//! there are unknowns are taken; a unit of the sum of violations is held at its kink by two of its
+//! constraints and counts by the second.
 
-use super::state::State;
-use crate::linalg::lanes::numbers;
-use crate::linalg::packed_weights::PackedWeights;
+use super::indicators::Indicators;
+use super::iterate::Iterate;
 use crate::lp::basis::{Basis, Tight};
 use crate::lp::solver::scaled_rows::Kind;
 
@@ -34,86 +35,65 @@ enum Candidate {
     NoViolation,
 }
 
-impl State {
-    /// The vertex to go over to, in the problem's own numbers; `None` while too much is unclear.
-    pub fn near_vertex(&self, weights: &PackedWeights, nonnegative: bool) -> Option<Basis> {
-        let columns = weights.columns;
-        let unknowns = columns + usize::from(self.rows.kind == Kind::Largest);
-        let mut ranked = Vec::with_capacity(self.rows.len() + columns + 1);
-        let mut unclear = 0;
-        let mut add = |indicator: f64, constraint: Candidate| {
-            unclear += usize::from(UNCLEAR.contains(&indicator));
-            if indicator > UNCLEAR.start {
-                ranked.push(Ranked { indicator, constraint });
-            }
-        };
-        if self.rows.kind == Kind::Sum {
-            for place in 0..self.rows.units.len() {
-                add(self.second_indicator(place), Candidate::Unit(place as u32));
-            }
-        } else {
-            for slot in &self.rows.slots {
-                for (place, row) in slot.clone().enumerate() {
-                    add(self.row_indicator(row), Candidate::Row(row as u32, place as u32));
-                }
+/// The vertex to go over to, in the problem's own numbers; `None` while too much is unclear.
+pub fn near_vertex(seen: Indicators<'_>) -> Option<Basis> {
+    let Iterate { shared, rows, point } = seen.at;
+    let columns = shared.columns();
+    let unknowns = columns + usize::from(rows.kind == Kind::Largest);
+    let mut ranked = Vec::with_capacity(rows.len() + columns + 1);
+    let mut unclear = 0;
+    let mut add = |indicator: f64, constraint: Candidate| {
+        unclear += usize::from(UNCLEAR.contains(&indicator));
+        if indicator > UNCLEAR.start {
+            ranked.push(Ranked { indicator, constraint });
+        }
+    };
+    if rows.kind == Kind::Sum {
+        for place in 0..rows.units.len() {
+            add(seen.second(place), Candidate::Unit(place as u32));
+        }
+    } else {
+        for slot in &rows.slots {
+            for (place, row) in slot.clone().enumerate() {
+                add(seen.row(row), Candidate::Row(row as u32, place as u32));
             }
         }
-        if self.rows.kind == Kind::Largest {
-            add(self.violation_indicator(0), Candidate::NoViolation);
-        }
-        if nonnegative {
-            let (z, dz) = (numbers(&self.point.z), numbers(&self.step.z));
-            for column in 0..columns {
-                add(-dz[column] / z[column], Candidate::Bound(column as u32));
-            }
-        }
-        let allowed = UNCLEAR_FEW.max((UNCLEAR_SHARE * unknowns as f64) as usize);
-        if unclear > allowed || ranked.len() < unknowns {
-            return None;
-        }
-        let order = |a: &Ranked, b: &Ranked| b.indicator.total_cmp(&a.indicator).then(a.constraint.cmp(&b.constraint));
-        if ranked.len() > unknowns {
-            ranked.select_nth_unstable_by(unknowns, order);
-            ranked.truncate(unknowns);
-        }
-        ranked.sort_unstable_by_key(|ranked| ranked.constraint);
-        let scale = self.rows.bound_scale(weights);
-        let tight = ranked.into_iter().map(|Ranked { constraint, .. }| match constraint {
-            Candidate::Row(row, place) => {
-                let row = row as usize;
-                Tight::Row {
-                    unit: self.rows.units[place as usize] as usize,
-                    side: self.rows.side[row],
-                    slack: self.rows.slack[row],
-                    bound: self.rows.bound[row] * scale,
-                }
-            }
-            Candidate::Unit(place) => {
-                let place = place as usize;
-                Tight::Kink { unit: self.rows.units[place] as usize, value: self.point.a[place] * scale }
-            }
-            Candidate::Bound(column) => Tight::Bound(column as usize),
-            Candidate::NoViolation => Tight::NoViolation,
-        });
-        Some(Basis { tight: tight.collect() })
     }
-
-    /// `−dp/p`.
-    pub(super) fn row_indicator(&self, row: usize) -> f64 {
-        -self.step.p[row] * self.inverse_p[row]
+    if rows.kind == Kind::Largest {
+        add(seen.violation(0), Candidate::NoViolation);
     }
-
-    fn violation_indicator(&self, place: usize) -> f64 {
-        -self.step.e[place] / self.point.e[place]
-    }
-
-    /// The second largest indicator among a unit's rows and `e ≥ 0`.
-    fn second_indicator(&self, place: usize) -> f64 {
-        let (mut first, mut second) = (self.violation_indicator(place), f64::NEG_INFINITY);
-        for row in self.rows.at(place) {
-            let indicator = self.row_indicator(row);
-            (first, second) = if indicator > first { (indicator, first) } else { (first, second.max(indicator)) };
+    if shared.nonnegative {
+        for column in 0..columns {
+            add(seen.bound(column), Candidate::Bound(column as u32));
         }
-        second
     }
+    let allowed = UNCLEAR_FEW.max((UNCLEAR_SHARE * unknowns as f64) as usize);
+    if unclear > allowed || ranked.len() < unknowns {
+        return None;
+    }
+    let order = |a: &Ranked, b: &Ranked| b.indicator.total_cmp(&a.indicator).then(a.constraint.cmp(&b.constraint));
+    if ranked.len() > unknowns {
+        ranked.select_nth_unstable_by(unknowns, order);
+        ranked.truncate(unknowns);
+    }
+    ranked.sort_unstable_by_key(|ranked| ranked.constraint);
+    let scale = rows.bound_scale(shared.weights);
+    let tight = ranked.into_iter().map(|Ranked { constraint, .. }| match constraint {
+        Candidate::Row(row, place) => {
+            let row = row as usize;
+            Tight::Row {
+                unit: rows.units[place as usize] as usize,
+                side: rows.side[row],
+                slack: rows.slack[row],
+                bound: rows.bound[row] * scale,
+            }
+        }
+        Candidate::Unit(place) => {
+            let place = place as usize;
+            Tight::Kink { unit: rows.units[place] as usize, value: point.a[place] * scale }
+        }
+        Candidate::Bound(column) => Tight::Bound(column as usize),
+        Candidate::NoViolation => Tight::NoViolation,
+    });
+    Some(Basis { tight: tight.collect() })
 }

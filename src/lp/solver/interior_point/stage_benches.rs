@@ -1,4 +1,5 @@
-//! Single stages of an iteration, for benchmarks: the normal matrix and its factorisation, on the engine's own layout.
+//! Single stages of an iteration, for benchmarks: the normal matrix and its factorisation, on the
+//! engine's own layout.
 
 use crate::linalg::lanes::{LANE, Lane};
 use crate::linalg::normal_matrix::NormalMatrix;
@@ -15,8 +16,9 @@ pub struct StageBench<'a> {
 }
 
 impl<'a> StageBench<'a> {
-    /// A system of the layer's first `units` units, as many as an iteration still works with; their weights `D_u` span six orders
-    /// of magnitude, as they do halfway. `single`: whether it is formed in single precision.
+    /// A system of the layer's first `units` units, as many as an iteration still works with; their
+    /// weights `D_u` span six orders of magnitude, as they do halfway. `single`: whether it is
+    /// formed in single precision.
     pub fn new(system: &'a LayerSystem, units: usize, single: bool) -> Self {
         let weights = system.packed();
         let units: Vec<u32> = (0..system.units().min(units) as u32).collect();
@@ -33,7 +35,8 @@ impl<'a> StageBench<'a> {
     pub fn form(&mut self) {
         self.normal.reset(self.weights.lanes);
         self.normal.add_products(self.weights, self.single);
-        // Padding has no weights; a little everywhere keeps a layer of fewer units than columns definite.
+        // Padding has no weights; a little everywhere keeps a layer of fewer units than columns
+        // definite.
         for index in 0..self.weights.lanes * LANE {
             self.normal.add_diagonal(index, 1.0);
         }

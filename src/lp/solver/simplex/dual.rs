@@ -1,16 +1,17 @@
-//! The dual simplex for the largest violation and for linear objectives: from a vertex whose multipliers are nonnegative (the primal
-//! simplex sees to that first) to one that satisfies all rows.
+//! The dual simplex for the largest violation and for linear objectives: from a vertex whose
+//! multipliers are nonnegative (the primal simplex sees to that first) to one that satisfies all
+//! rows.
 //!
-//! A violated row enters; as its multiplier `θ` grows, those of the vertex's constraints fall by `θ` times its coordinates, and
-//! the first that would turn negative leaves. The objective rises by `θ` times the violation, so every vertex on the way is a
-//! lower bound: where that exceeds the cutoff nothing more is asked.
+//! A violated row enters; as its multiplier `θ` grows, those of the vertex's constraints fall by
+//! `θ` times its coordinates, and the first that would turn negative leaves. The objective rises by
+//! `θ` times the violation, so every vertex on the way is a lower bound: where that exceeds the
+//! cutoff nothing more is asked.
 //!
-//! Rows are priced in two rounds: a product with all of `W` gives the most violated ones, and pivots go on among those until
-//! they hold.
+//! Rows are priced in two rounds: a product with all of `W` gives the most violated ones, and
+//! pivots go on among those until they hold.
 
 use super::super::scaled_rows::Kind;
-use super::FRESH;
-use super::tableau::{Constraint, Tableau};
+use super::tableau::{Constraint, FRESH, Tableau};
 use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
@@ -70,7 +71,8 @@ impl Tableau {
             }
             let mut worst = self.worst_candidate(weights, nonnegative, candidates);
             if worst.is_none() {
-                // Every candidate holds: look at all rows, from a point without the pivots' rounding.
+                // Every candidate holds: look at all rows, from a point without the pivots'
+                // rounding.
                 self.place_point(weights, true);
                 self.choose_candidates(weights, candidates);
                 worst = self.worst_candidate(weights, nonnegative, candidates);
@@ -177,7 +179,8 @@ impl Tableau {
         worst.map(|constraint| (constraint, largest))
     }
 
-    /// Which constraint leaves: among those whose multiplier vanishes first, up to rounding, the one with the largest pivot.
+    /// Which constraint leaves: among those whose multiplier vanishes first, up to rounding, the
+    /// one with the largest pivot.
     fn dual_ratio_test(&self) -> Option<usize> {
         let largest = self.coordinates.iter().fold(0.0f64, |most, c| most.max(c.abs()));
         let usable = |c: f64| c > PIVOT * largest;

@@ -1,8 +1,9 @@
-//! The inverse of a vertex's matrix, held explicitly: with it the direction of every edge, every multiplier and the place of
-//! an entering row are plain products, and one exchange of rows is one sweep over it.
+//! The inverse of a vertex's matrix, held explicitly: with it the direction of every edge, every
+//! multiplier and the place of an entering row are plain products, and one exchange of rows is one
+//! sweep over it.
 //!
-//! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are rows of `−I` and are
-//! eliminated before the dense part is inverted.
+//! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are
+//! rows of `−I` and are eliminated before the dense part is inverted.
 
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
@@ -11,7 +12,8 @@ use crate::linalg::products::{combine, products};
 /// A pivot under this share of the largest entry of its column counts as 0.
 const SINGULAR: f64 = 1e-9;
 
-/// `B⁻¹`, its columns contiguous: vector `j` is `B⁻¹ e_j`, along which constraint `j` grows by 1 and the others stay.
+/// `B⁻¹`, its columns contiguous: vector `j` is `B⁻¹ e_j`, along which constraint `j` grows by 1
+/// and the others stay.
 #[derive(Debug)]
 pub struct Inverse {
     vectors: PackedWeights,
@@ -28,9 +30,10 @@ impl Default for Inverse {
 }
 
 impl Inverse {
-    /// Inverts the matrix of `dimension` constraints: `bounds[i]` says which constraint, if any, is `−x_i ≤ 0`; the others are
-    /// `dense`, with their rows in `rows` (one after the other, `lanes_for(dimension)` lanes each). `false` where it is singular to
-    /// rounding. Costs `2 m³` flops for `m` dense rows, and `m²` for each bound.
+    /// Inverts the matrix of `dimension` constraints: `bounds[i]` says which constraint, if any, is
+    /// `−x_i ≤ 0`; the others are `dense`, with their rows in `rows` (one after the other,
+    /// `lanes_for(dimension)` lanes each). `false` where it is singular to rounding. Costs `2 m³`
+    /// flops for `m` dense rows, and `m²` for each bound.
     pub fn build(&mut self, dimension: usize, dense: &[u32], rows: &[Lane], bounds: &[Option<u32>]) -> bool {
         let lanes = lanes_for(dimension);
         let free: Vec<usize> = (0..dimension).filter(|&i| bounds[i].is_none()).collect();
@@ -44,7 +47,8 @@ impl Inverse {
         self.vectors.rows.resize(dimension * lanes, Lane::ZERO);
         self.all.clear();
         self.all.extend(0..dimension as u32);
-        // The transpose is inverted, so that what is wanted, columns of the inverse, come out as rows.
+        // The transpose is inverted, so that what is wanted, columns of the inverse, come out as
+        // rows.
         let stride = lanes_for(size);
         self.square.clear();
         self.square.resize(stride * LANE * stride, Lane::ZERO);
@@ -151,9 +155,10 @@ vectorised! {
         }
     }
 
-    /// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are found by elimination with row pivoting, then
-    /// every row takes the four up in one pass. `size` is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes.
-    /// `order`: entry `i` of a row of the inverse stands at `order[i]`.
+    /// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are
+    /// found by elimination with row pivoting, then every row takes the four up in one pass. `size`
+    /// is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes. `order`:
+    /// entry `i` of a row of the inverse stands at `order[i]`.
     fn invert(square: &mut [Lane], stride: usize, order: &mut Vec<u32>) -> bool {
         let size = stride * LANE;
         let mut swaps: Vec<u32> = Vec::with_capacity(size);

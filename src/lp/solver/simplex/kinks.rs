@@ -1,5 +1,5 @@
-//! A unit's share of the sum of violations: `φ(a) = max(0, max_r (side_r a − bound_r)/slack_r)`, convex and piecewise linear in
-//! `a = w·z`, as the kinks at which its slope changes.
+//! A unit's share of the sum of violations: `φ(a) = max(0, max_r (side_r a − bound_r)/slack_r)`,
+//! convex and piecewise linear in `a = w·z`, as the kinks at which its slope changes.
 
 use super::super::scaled_rows::ScaledRows;
 

@@ -1,16 +1,17 @@
-//! The primal simplex for the sum of violations, a convex piecewise linear function of `z ≥ 0` (or free): from any vertex of
-//! kinks and bounds downhill to the optimum (Barrodale and Roberts 1973, with kinks of any slopes).
+//! The primal simplex for the sum of violations, a convex piecewise linear function of `z ≥ 0` (or
+//! free): from any vertex of kinks and bounds downhill to the optimum (Barrodale and Roberts 1973,
+//! with kinks of any slopes).
 //!
-//! A vertex holds as many units at kinks (and entries at 0) as there are columns. With the gradient `c` of the other units,
-//! `c + Σ y_j B_j = 0`; it is the optimum when each `y_j` lies between the slopes of its kink (`y ≥ 0` for a bound). Otherwise that
-//! constraint is left, on the side where the sum falls, and the line search passes kinks until it rises.
+//! A vertex holds as many units at kinks (and entries at 0) as there are columns. With the gradient
+//! `c` of the other units, `c + Σ y_j B_j = 0`; it is the optimum when each `y_j` lies between the
+//! slopes of its kink (`y ≥ 0` for a bound). Otherwise that constraint is left, on the side where
+//! the sum falls, and the line search passes kinks until it rises.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::FRESH;
 use super::kinks::{Kink, Kinks};
-use super::tableau::{Constraint, Tableau};
+use super::tableau::{Constraint, FRESH, Tableau};
 use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};
@@ -54,7 +55,8 @@ const BOUND: u32 = u32::MAX;
 impl Eq for Breakpoint {}
 
 impl Ord for Breakpoint {
-    /// The nearest is the largest; then the largest rise, then the order of the units, so that the order is total.
+    /// The nearest is the largest; then the largest rise, then the order of the units, so that the
+    /// order is total.
     fn cmp(&self, other: &Self) -> Ordering {
         let nearest = other.step.total_cmp(&self.step).then(self.rise.total_cmp(&other.rise));
         nearest.then(other.place.cmp(&self.place)).then(other.kink.cmp(&self.kink))
@@ -68,8 +70,8 @@ impl PartialOrd for Breakpoint {
 }
 
 impl Tableau {
-    /// Descends from the vertex in place. `true` where it is the only optimum, shown by multipliers strictly between their limits.
-    /// Returns the number of pivots, too.
+    /// Descends from the vertex in place. `true` where it is the only optimum, shown by multipliers
+    /// strictly between their limits. Returns the number of pivots, too.
     pub fn descend(&mut self, weights: &PackedWeights, nonnegative: bool, descent: &mut Descent) -> (bool, u32) {
         let limit = 2 * self.dimension() + 50;
         let mut pivots = 0;
@@ -145,7 +147,8 @@ impl Tableau {
         combine(weights, &descent.units, &descent.factors, &mut descent.gradient);
     }
 
-    /// The constraint along whose edge the sum falls fastest for its length, and whether its value is to rise.
+    /// The constraint along whose edge the sum falls fastest for its length, and whether its value
+    /// is to rise.
     fn steepest_edge(&self, descent: &mut Descent) -> Option<(usize, bool)> {
         self.inverse.squared_lengths(&mut descent.lengths);
         let mut best = None;
@@ -271,7 +274,8 @@ impl Tableau {
         descent.breakpoints = BinaryHeap::from(breakpoints);
     }
 
-    /// The multipliers of the problem's rows: each unit's weight 1 on the piece it is on, or split between the two at its kink.
+    /// The multipliers of the problem's rows: each unit's weight 1 on the piece it is on, or split
+    /// between the two at its kink.
     pub fn spread_multipliers(&self, descent: &Descent, y: &mut [f64]) {
         let mut put = |row: Option<u32>, share: f64| {
             if let Some(row) = row {

@@ -1,9 +1,10 @@
-//! The primal simplex for the largest violation and for linear objectives: from a vertex whose multipliers have the wrong
-//! sign, or that holds rows the problem does not have, to one whose multipliers are nonnegative. Rows that the vertex violates are
-//! left to the dual simplex ([`super::dual`]), which follows.
+//! The primal simplex for the largest violation and for linear objectives: from a vertex whose
+//! multipliers have the wrong sign, or that holds rows the problem does not have, to one whose
+//! multipliers are nonnegative. Rows that the vertex violates are left to the dual simplex
+//! ([`super::dual`]), which follows.
 //!
-//! A constraint with a negative multiplier is left, and so is a row that is gone, along the edge that the others span, until a
-//! row or bound that held is met.
+//! A constraint with a negative multiplier is left, and so is a row that is gone, along the edge
+//! that the others span, until a row or bound that held is met.
 
 use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, Tableau};
@@ -16,8 +17,9 @@ use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 const STILL: f64 = 1e-9;
 
 impl Tableau {
-    /// Pivots until no multiplier is negative and no constraint is one of the neighbour's alone. `gradient`: the objective to be
-    /// minimised. Returns the number of pivots; `None` where that fails.
+    /// Pivots until no multiplier is negative and no constraint is one of the neighbour's alone.
+    /// `gradient`: the objective to be minimised. Returns the number of pivots; `None` where that
+    /// fails.
     pub fn primal_simplex(&mut self, weights: &PackedWeights, nonnegative: bool, gradient: &[Lane]) -> Option<u32> {
         let limit = self.dimension() / 2 + 20;
         let mut pivots = 0;
@@ -38,7 +40,8 @@ impl Tableau {
         }
     }
 
-    /// A row that is gone, with the sense in which it may be violated; else the most negative multiplier for its edge's length.
+    /// A row that is gone, with the sense in which it may be violated; else the most negative
+    /// multiplier for its edge's length.
     fn leaving_constraint(&mut self) -> Option<(usize, f64)> {
         let gone = |constraint: &Constraint| matches!(constraint, Constraint::Row { row: None, .. });
         if let Some(index) = self.constraints.iter().position(gone) {
@@ -57,7 +60,8 @@ impl Tableau {
         best.map(|index| (index, -1.0))
     }
 
-    /// Leaves `leaving` along its edge as far as what holds allows; `None` where nothing stops it or the pivot is lost.
+    /// Leaves `leaving` along its edge as far as what holds allows; `None` where nothing stops it
+    /// or the pivot is lost.
     fn follow_edge(&mut self, weights: &PackedWeights, nonnegative: bool, leaving: usize, sign: f64) -> Option<()> {
         let direction: Vec<Lane> =
             self.inverse.vector(leaving).iter().map(|lane| Lane(lane.0.map(|x| sign * x))).collect();

@@ -1,10 +1,11 @@
-//! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks share.
+//! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks
+//! share.
 //!
-//! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many constraints as unknowns with
-//! equality. All numbers are those of [`ScaledRows`]: the largest weight, bound and objective entry are 1.
+//! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many
+//! constraints as unknowns with equality. All numbers are those of [`ScaledRows`]: the largest
+//! weight, bound and objective entry are 1.
 
 use super::super::scaled_rows::{Kind, ScaledRows};
-use super::ROUNDING_OF_EDGE;
 use super::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
@@ -13,10 +14,17 @@ use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solver::tolerances::POSITIVE;
 
+/// What rounding leaves of a multiplier, for each unit of length of its edge (`‖B⁻¹e_j‖`, large
+/// where the vertex is ill-conditioned).
+const ROUNDING_OF_EDGE: f64 = 1e-13;
+/// Pivots between two inversions.
+pub const FRESH: usize = 60;
+
 /// A constraint that the vertex holds with equality.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Constraint {
-    /// `side · w·z − slack · δ = bound`. `row`: where it stands in the rows; `None` for a row that only the neighbour had.
+    /// `side · w·z − slack · δ = bound`. `row`: where it stands in the rows; `None` for a row that
+    /// only the neighbour had.
     Row { unit: u32, side: f64, slack: f64, bound: f64, row: Option<u32> },
     /// `w·z = value` at the kink of this number (see `piecewise`) of the unit at this position.
     Kink { unit: u32, place: u32, kink: u32, value: f64 },
@@ -48,9 +56,9 @@ pub struct Tableau {
     pub inverse: Inverse,
     /// `x`.
     pub point: Vec<Lane>,
-    /// `a = W z`, one a position.
+    /// `a = W z`, one per position.
     pub a: Vec<f64>,
-    /// One a constraint.
+    /// One per constraint.
     pub multipliers: Vec<f64>,
     /// Of the entering constraint.
     pub coordinates: Vec<f64>,
@@ -82,8 +90,8 @@ impl Tableau {
         self.a.resize(self.rows.units.len(), 0.0);
     }
 
-    /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has no counterpart, or the constraints are
-    /// not of full rank.
+    /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has
+    /// no counterpart, or the constraints are not of full rank.
     ///
     /// A row that this problem does not have stays as it was, until the primal simplex leaves it.
     pub fn take_basis(
@@ -208,7 +216,8 @@ impl Tableau {
         }));
     }
 
-    /// The multipliers `y` with `c + Σ y_j B_j = 0`, with one step of refinement where `refined`. `gradient`: `c`.
+    /// The multipliers `y` with `c + Σ y_j B_j = 0`, with one step of refinement where `refined`.
+    /// `gradient`: `c`.
     pub fn set_multipliers(&mut self, weights: &PackedWeights, gradient: &[Lane], refined: bool) {
         self.inverse.coordinates(gradient, &mut self.multipliers);
         self.multipliers.iter_mut().for_each(|y| *y = -*y);
@@ -245,7 +254,8 @@ impl Tableau {
         }
     }
 
-    /// Whether every multiplier lies strictly between its limits, by more than rounding at this vertex can account for.
+    /// Whether every multiplier lies strictly between its limits, by more than rounding at this
+    /// vertex can account for.
     pub fn strictly_between(&mut self, limits: impl Fn(&Self, usize) -> (f64, f64)) -> bool {
         let mut lengths = std::mem::take(&mut self.lengths);
         self.inverse.squared_lengths(&mut lengths);

@@ -1,0 +1,77 @@
+//! What a layer's inversion works with: its options, the layer, device and solver, and the clock.
+
+use std::time::{Duration, Instant};
+
+use super::super::formulation::target::{Precision, Shape};
+use super::super::formulation::{Method, RowRule, Stop, Tolerances};
+use super::super::problem::LayerSystem;
+use super::super::solver::Solver;
+use crate::device::Device;
+use crate::network::Activation;
+
+/// How layers are inverted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerOptions {
+    /// The method.
+    pub method: Method,
+    /// `ε₀` and `α`.
+    pub tolerances: Tolerances,
+    /// LeakyReLU rows.
+    pub rows: RowRule,
+    /// Which step of a ladder is returned.
+    pub stop: Stop,
+}
+
+impl Default for LayerOptions {
+    fn default() -> Self {
+        LayerOptions {
+            method: Method::Linf,
+            tolerances: Tolerances::default(),
+            rows: RowRule::default(),
+            stop: Stop::default(),
+        }
+    }
+}
+
+/// What one layer's inversion works with.
+pub struct LayerContext<'a> {
+    /// The layer, from 0.
+    pub index: usize,
+    /// Its `W`, `b` and sign.
+    pub system: &'a LayerSystem,
+    /// Its activation.
+    pub activation: Activation,
+    /// Where classification and forward passes run.
+    pub device: &'a dyn Device,
+    /// What solves the LPs.
+    pub solver: &'a dyn Solver,
+    /// The method and its parameters.
+    pub options: &'a LayerOptions,
+    /// How exact the observations are.
+    pub precision: Precision,
+}
+
+/// Wall-clock time by stage, and how often each ran.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageTimes {
+    /// Classification on the device.
+    pub classify: Duration,
+    /// Building, solving and certifying the LPs.
+    pub solve: Duration,
+    /// Forward passes for the stop rules.
+    pub forward: Duration,
+}
+
+impl LayerContext<'_> {
+    pub(super) fn shape(&self) -> Shape {
+        Shape::of(self.activation)
+    }
+}
+
+/// Adds the time that `work` takes.
+pub(super) fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    *total += start.elapsed();
+    result
+}

@@ -1,0 +1,159 @@
+//! The engine: what solves a layer's linear programs, and in which order things are tried.
+//!
+//! A problem with a neighbour's vertex is warm-started by the simplex. Otherwise a target that can
+//! be reproduced exactly needs least squares only; for all others the interior point iterates, and
+//! hands a vertex near the optimum over to the simplex (crossover). An answer that does not pass
+//! the certificate is tried again with more patience, then by Clarabel.
+//!
+//! Observations are spread over the rayon pool and solved one at a time on each thread: what they
+//! share, the packed weights, stays in that core's cache, and each forms its products with the rows
+//! it needs only.
+
+use rayon::prelude::*;
+
+use super::Solver;
+use super::clarabel_reference::solve_single;
+use super::interior_point::InteriorPoint;
+use super::interior_point::iterate::Shared;
+use super::interior_point::iteration::{End, Limits};
+use super::interior_point::stages::{STAGES, Stage};
+use super::reproduction::Reproduction;
+use super::simplex::Simplex;
+use super::tolerances::ENORMOUS;
+use crate::lp::basis::{Basis, WarmStart};
+use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
+
+/// How often violated units are restored before all are.
+const RESTORATIONS: u32 = 3;
+
+const USUAL: Limits =
+    Limits { iterations: 80, residual: 1e-11, boundary: 0.999, reduce: true, give_up: true, single_above: 1e-3 };
+/// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
+const PATIENT: Limits = Limits {
+    iterations: 300,
+    residual: 1e-12,
+    boundary: 0.95,
+    reduce: false,
+    give_up: false,
+    single_above: f64::INFINITY,
+};
+
+/// The batched engine, with Clarabel behind it for what does not pass the certificate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LpEngine;
+
+impl Solver for LpEngine {
+    fn name(&self) -> &'static str {
+        "interior-point"
+    }
+
+    fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
+        let solve = |workspace: &mut Workspace, (problem, warm): (&Problem, &WarmStart<'_>)| {
+            let pivoted = workspace.simplex.solve(system, system.packed(), problem, *warm);
+            pivoted.unwrap_or_else(|| workspace.solve(system, problem, warm.near, USUAL))
+        };
+        problems.par_iter().zip(warm).map_init(Workspace::default, solve).collect()
+    }
+
+    fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
+        match retry {
+            0 => Some((Attempt::Patient, Workspace::default().solve(system, problem, None, PATIENT))),
+            1 | 2 => Some((Attempt::Fallback, solve_single(system, problem, retry == 2))),
+            _ => None,
+        }
+    }
+}
+
+impl LpEngine {
+    /// Solves the problems on this thread and says what share of the time each stage took, for
+    /// benchmarks.
+    pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
+        let mut workspace = Workspace::default();
+        workspace.interior_point.clock.switch_on();
+        for problem in problems {
+            workspace.solve(system, problem, None, USUAL);
+        }
+        let totals = &workspace.interior_point.clock.totals;
+        let total: f64 = totals.iter().map(std::time::Duration::as_secs_f64).sum();
+        STAGES.iter().map(|&(stage, name)| (name, totals[stage as usize].as_secs_f64() / total)).collect()
+    }
+}
+
+/// One thread's workspace.
+#[derive(Debug, Default)]
+struct Workspace {
+    interior_point: InteriorPoint,
+    simplex: Simplex,
+    reproduction: Reproduction,
+}
+
+impl Workspace {
+    /// Solves from the start; `near`: a point near the optimum.
+    fn solve(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>, limits: Limits) -> Solution {
+        let mut solution = Solution::empty(system, problem);
+        if problem.rows.is_empty() || system.columns() == 0 {
+            return solution;
+        }
+        let Workspace { interior_point, simplex, reproduction } = self;
+        let shared = Shared::of(system);
+        interior_point.begin(system, problem, near, None);
+        if limits.reduce
+            && let Some(z) = reproduction.reproduce(shared, interior_point)
+        {
+            return Solution { z, is_unique: true, ..solution };
+        }
+        let mut pivot = |basis: &Basis| {
+            let warm = WarmStart { basis: Some(basis), ..WarmStart::default() };
+            let solution = simplex.solve(system, shared.weights, problem, warm);
+            solution.map(|solution| Solution { attempt: Attempt::Usual, ..solution })
+        };
+        let mut pivoted = None;
+        let mut end = interior_point.iterate(shared, limits, |basis| {
+            pivoted = pivot(basis);
+            pivoted.is_some()
+        });
+        if let Some(solution) = pivoted {
+            return Solution { iterations: end.iterations, ..solution };
+        }
+        let mut rounds = 0;
+        while must_go_on(interior_point, shared, problem, &end) {
+            if end.is_unique {
+                // The optimum without a few rows is a few pivots from the optimum with them.
+                let pivoted = pivot(&interior_point.basis(shared));
+                interior_point.clock.lap(Stage::Finish);
+                if let Some(solution) = pivoted {
+                    return Solution { iterations: end.iterations, ..solution };
+                }
+            }
+            let stalled = end.outcome == Outcome::Stalled;
+            let units = if rounds < RESTORATIONS && !stalled { interior_point.restored() } else { None };
+            let spent = end.iterations;
+            interior_point.begin(system, problem, near, units.as_deref());
+            end = interior_point.iterate(shared, Limits { reduce: false, ..limits }, |_| false);
+            end.iterations += spent;
+            rounds += 1;
+        }
+        (solution.outcome, solution.iterations) = (end.outcome, end.iterations);
+        solution.is_unique = end.is_unique;
+        solution.vertex = end.is_unique.then(|| interior_point.basis(shared));
+        if interior_point.exceeds(ENORMOUS) {
+            // Rounding in rows of such terms hides anything, from the certificate too.
+            solution.outcome = Outcome::Stalled;
+            solution.z.fill(f64::NAN);
+            return solution;
+        }
+        interior_point.write_point(&mut solution);
+        interior_point.clock.lap(Stage::Finish);
+        solution
+    }
+}
+
+/// Whether units that do not take part have to be restored.
+fn must_go_on(interior_point: &mut InteriorPoint, shared: Shared<'_>, problem: &Problem, end: &End) -> bool {
+    match end.outcome {
+        Outcome::Infeasible => false,
+        // Perhaps only because too many rows had left.
+        Outcome::Stalled if interior_point.is_reduced() => true,
+        _ => !interior_point.dropped_rows_hold(shared, problem),
+    }
+}
