@@ -1,6 +1,8 @@
-//! The stages of a layer LP, one benchmark each: normal matrix, factorisation, one whole solve, finish, certificate.
+//! The stages of a layer LP, one benchmark each: normal matrix, factorisation, one whole solve,
+//! finish, certificate.
 //!
-//! `cargo bench --bench lp`, or `-- --quick`, or `-- 500x100`. The instances are those of `unrelu bench lp`; all on one thread.
+//! `cargo bench --bench lp`, or `-- --quick`, or `-- 500x100`. The instances are those of
+//! `unrelu bench lp`; all on one thread.
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-//! How often gradient descent finds the code where the layer-wise methods always do: random 20 → 100 → 500, no noise.
+//! How often gradient descent finds the code where the layer-wise methods always do: random 20 →
+//! 100 → 500, no noise.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! Times a device's forward passes and descents, without the start of a process or the reading of files, one call a
-//! line of standard input; `scripts/bench_torch.py` asks it in turn with PyTorch. `RAYON_NUM_THREADS` sets the threads.
+//! Times a device's forward passes and descents, without the start of a process or the reading of
+//! files, one call a line of standard input; `scripts/bench_torch.py` asks it in turn with PyTorch.
+//! `RAYON_NUM_THREADS` sets the threads.
 //!
 //! ```text
 //! cargo run --release --example device_clock        a few calls on the bundled generator, on the CPU
@@ -9,8 +10,9 @@
 //! descend-f64 BATCH ITERATIONS REPEATS [OUT.npy]    of one on the CPU in f64 from the beginning
 //! ```
 //!
-//! `CODES` and `OBSERVATIONS` are given, as `unrelu generate` writes them; into `STARTS` it writes the codes that descents start
-//! from. Answers go to `OUT`, off the clock. Calls take and give matrices in memory; on a GPU that is with the transfers.
+//! `CODES` and `OBSERVATIONS` are given, as `unrelu generate` writes them; into `STARTS` it writes
+//! the codes that descents start from. Answers go to `OUT`, off the clock. Calls take and give
+//! matrices in memory; on a GPU that is with the transfers.
 
 use std::hint::black_box;
 use std::io::{BufRead, Write};

@@ -1,4 +1,5 @@
-//! A projected-gradient loop written by hand: images from 100 random measurements of 200 pixels each, all at once.
+//! A projected-gradient loop written by hand: images from 100 random measurements of 200 pixels
+//! each, all at once.
 
 use unrelu::batch::Options;
 use unrelu::cpu::forward::forward;

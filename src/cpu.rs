@@ -1,5 +1,5 @@
-//! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers are held against
-//! and finished by.
+//! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers
+//! are held against and finished by.
 //!
 //! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`] and [`forward`] are the naive
 //! twins of the kernels, functions of one observation that a reader believes at sight. What the

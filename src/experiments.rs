@@ -1,9 +1,10 @@
-//! `unrelu reproduce`: the experiments of *Inverting Deep Generative Models, One Layer at a Time* (Lei, Jalal, Dhillon, Dimakis, NeurIPS
-//! 2019), at the paper's size, with `best` beside the paper's methods; and what its theorems say, measured.
+//! `unrelu reproduce`: the experiments of *Inverting Deep Generative Models, One Layer at a Time*
+//! (Lei, Jalal, Dhillon, Dimakis, NeurIPS 2019), at the paper's size, with `best` beside the
+//! paper's methods; and what its theorems say, measured.
 //!
-//! One file an experiment, each a function of a [`Study`]: it carries out runs that are recorded one by one and can be gone on with
-//! (`Study::runs`), draws them, and says what to see. Nothing here inverts anything by itself: everything goes through the
-//! library's public calls.
+//! One file an experiment, each a function of a [`Study`]: it carries out runs that are recorded
+//! one by one and can be gone on with (`Study::runs`), draws them, and says what to see. Nothing
+//! here inverts anything by itself: everything goes through the library's public calls.
 
 mod bounds;
 mod columns;
@@ -74,11 +75,12 @@ impl Experiment {
         Experiment::Hardness,
     ];
 
-    /// Carries it out and writes its files; what was recorded by an earlier run is not run again. Returns what is to be seen.
+    /// Carries it out and writes its files; what was recorded by an earlier run is not run again.
+    /// Returns what is to be seen.
     ///
     /// # Errors
-    /// Those of the library, of writing, and [`crate::Error::Cancelled`] where the study's watch says so: what was done until then is
-    /// recorded.
+    /// Those of the library, of writing, and [`crate::Error::Cancelled`] where the study's watch
+    /// says so: what was done until then is recorded.
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
             Experiment::Figure1 => noise::figure1(study),

@@ -1,7 +1,8 @@
 //! The GPU device: WGSL kernels through wgpu, in f32.
 //!
-//! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values
-//! beyond its range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
+//! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next
+//! ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values beyond its
+//! range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
 
 pub mod buffers;
 pub mod classify;
@@ -95,8 +96,8 @@ impl GpuDevice {
     /// Uploads `network` and compiles the kernels.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when the network does not fit the device (a weight beyond the range of f32, a matrix
-    /// larger than a binding); [`Error::DeviceLost`] when the device fails.
+    /// [`Error::NoDevice`] when the network does not fit the device (a weight beyond the range of
+    /// f32, a matrix larger than a binding); [`Error::DeviceLost`] when the device fails.
     pub fn new(context: Context, network: Arc<Network>) -> Result<Self> {
         let room = Room::of(context.limits());
         let tiles = Tiles::for_limits(context.limits());
@@ -149,7 +150,8 @@ impl GpuDevice {
         self.packed.get_or_init(|| PackedNetwork::new(&self.network))
     }
 
-    /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them from their threshold.
+    /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them
+    /// from their threshold.
     pub fn undecided_rows(&self) -> u64 {
         self.undecided_rows.load(Ordering::Relaxed)
     }
@@ -165,8 +167,8 @@ impl GpuDevice {
         self.compactions.load(Ordering::Relaxed)
     }
 
-    /// Sends `count` observations through in parts of at most `most`: `start` uploads and submits a part, `finish`
-    /// takes in what the one before has come to while the device works on this one.
+    /// Sends `count` observations through in parts of at most `most`: `start` uploads and submits a
+    /// part, `finish` takes in what the one before has come to while the device works on this one.
     fn in_overlapping_parts(
         &self,
         count: usize,

@@ -1,4 +1,5 @@
-//! Codes of lowest squared error, or lowest in another norm, by working on the linear regions of the generator.
+//! Codes of lowest squared error, or lowest in another norm, by working on the linear regions of
+//! the generator.
 //!
 //! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of
 //! that region is a least-squares solution. [`local_search`] goes from a code to a local minimum

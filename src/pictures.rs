@@ -1,4 +1,5 @@
-//! Pictures as PNG or SVG files, as the ending of their name says: [`grid`] draws observations side by side, [`plot`] curves.
+//! Pictures as PNG or SVG files, as the ending of their name says: [`grid`] draws observations side
+//! by side, [`plot`] curves.
 
 pub mod axis;
 mod base64;

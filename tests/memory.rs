@@ -1,4 +1,5 @@
-//! What a thousand projections leave in memory: a process of its own, so that no other test's memory counts.
+//! What a thousand projections leave in memory: a process of its own, so that no other test's
+//! memory counts.
 
 use nalgebra::DMatrix;
 use unrelu::batch::Options;

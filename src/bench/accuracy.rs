@@ -1,8 +1,10 @@
-//! `unrelu bench accuracy`: how near each method's codes come to what the data tell, and in what time.
+//! `unrelu bench accuracy`: how near each method's codes come to what the data tell, and in what
+//! time.
 //!
-//! Codes are N(0, I), their outputs carry noise, and each method inverts the same observations. What the data tell is the
-//! *limit*: the local minimum of the squared error that descent from the true code ends at, which no method knows. [`contest`] runs
-//! the methods, [`row`] holds what came of them, [`table`] is what a person reads.
+//! Codes are N(0, I), their outputs carry noise, and each method inverts the same observations.
+//! What the data tell is the *limit*: the local minimum of the squared error that descent from the
+//! true code ends at, which no method knows. [`contest`] runs the methods, [`row`] holds what came
+//! of them, [`table`] is what a person reads.
 
 pub mod contest;
 pub mod row;
@@ -26,7 +28,8 @@ pub struct Options {
     pub count: usize,
     /// The share of the entries that is observed, of each observation others.
     pub observed: f64,
-    /// Seconds after which a method gets no further observations of a noise; it gets [`contest::CHUNK`] at least.
+    /// Seconds after which a method gets no further observations of a noise; it gets
+    /// [`contest::CHUNK`] at least.
     pub seconds: f64,
     /// Threads of the pool; `None` takes the processors that the process may use.
     pub threads: Option<usize>,
@@ -67,11 +70,12 @@ impl Options {
     }
 }
 
-/// Measures every noise on every network, and hands each noise's rows to `each` as soon as they are there. An error of `each`
-/// ends the run.
+/// Measures every noise on every network, and hands each noise's rows to `each` as soon as they are
+/// there. An error of `each` ends the run.
 ///
 /// # Errors
-/// Bad options, those of the methods, [`Error::Cancelled`] where `cancelled` says so, and what `each` returns.
+/// Bad options, those of the methods, [`Error::Cancelled`] where `cancelled` says so, and what
+/// `each` returns.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

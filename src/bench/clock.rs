@@ -1,12 +1,14 @@
-//! Time on one thread: processor time, which neighbours on a shared machine do not stretch; the wall clock where the system does
-//! not tell, and for everything that more than one thread, or a device, has a share in.
+//! Time on one thread: processor time, which neighbours on a shared machine do not stretch; the
+//! wall clock where the system does not tell, and for everything that more than one thread, or a
+//! device, has a share in.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Seconds of processor time that `work` took in all of this process's threads. They must be asleep again when it returns, as
-/// those of a rayon pool soon are: the kernel brings its books up to date when a thread stops.
+/// Seconds of processor time that `work` took in all of this process's threads. They must be asleep
+/// again when it returns, as those of a rayon pool soon are: the kernel brings its books up to date
+/// when a thread stops.
 pub fn processor_seconds(work: impl FnOnce()) -> f64 {
     let wall = Instant::now();
     let before = spent();
@@ -44,7 +46,8 @@ mod tests {
         let nap = || std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(wall_seconds(nap) >= 0.05);
         if spent().is_some() {
-            // Other tests run in threads of the same process, so only the work itself has a bound, from below.
+            // Other tests run in threads of the same process, so only the work itself has a bound,
+            // from below.
             let work = || {
                 let start = Instant::now();
                 while start.elapsed().as_secs_f64() < 0.02 {

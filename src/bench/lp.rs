@@ -1,7 +1,9 @@
-//! `unrelu bench lp`: the linear programs of one layer, the engine against Clarabel on the same instances, in one run.
+//! `unrelu bench lp`: the linear programs of one layer, the engine against Clarabel on the same
+//! instances, in one run.
 //!
-//! [`instances`] makes the layers and their programs, [`measure`] solves and times them, [`table`] writes what a person reads and
-//! [`export`] the same programs as arrays, for solvers that are not Rust's. One thread is timed by [`super::clock`].
+//! [`instances`] makes the layers and their programs, [`measure`] solves and times them, [`table`]
+//! writes what a person reads and [`export`] the same programs as arrays, for solvers that are not
+//! Rust's. One thread is timed by [`super::clock`].
 
 pub mod export;
 pub mod instances;
@@ -113,11 +115,12 @@ impl fmt::Display for Group {
     }
 }
 
-/// Measures every group, the cases in order and the methods within each, and hands each group's figures to `each` as soon as
-/// they are there. An error of `each` ends the run.
+/// Measures every group, the cases in order and the methods within each, and hands each group's
+/// figures to `each` as soon as they are there. An error of `each` ends the run.
 ///
 /// # Errors
-/// Bad options, an export that cannot be written, a thread pool that the system refuses, and what `each` returns.
+/// Bad options, an export that cannot be written, a thread pool that the system refuses, and what
+/// `each` returns.
 pub fn run(options: &Options, mut each: impl FnMut(Group, &Measured) -> Result<()>) -> Result<Vec<Measurement>> {
     options.validate()?;
     let mut export = options.export.as_deref().map(|folder| Export::begin(folder, options.force)).transpose()?;

@@ -1,8 +1,9 @@
-//! `unrelu bench recovery`: codes from linear measurements, every way on the same ones, against what they determine.
+//! `unrelu bench recovery`: codes from linear measurements, every way on the same ones, against
+//! what they determine.
 //!
-//! [`case`] says what is measured, [`contest`] runs the ways beside the *limit*, the local minimum of `½‖A G(z) − y‖²` that descent
-//! from the true code ends at, [`table`] is what a person reads; [`warm`] measures what a
-//! projector's warm starts save.
+//! [`case`] says what is measured, [`contest`] runs the ways beside the *limit*, the local minimum
+//! of `½‖A G(z) − y‖²` that descent from the true code ends at, [`table`] is what a person reads;
+//! [`warm`] measures what a projector's warm starts save.
 
 pub mod case;
 pub mod contest;
@@ -19,13 +20,15 @@ use contest::{Contest, Contestant, Row};
 pub struct Options {
     /// The measurements; those that a network's images allow.
     pub cases: Vec<Case>,
-    /// Sizes of the Gaussian noise, as shares of the root mean square of an observation's measurements.
+    /// Sizes of the Gaussian noise, as shares of the root mean square of an observation's
+    /// measurements.
     pub noises: Vec<f64>,
     /// The ways.
     pub ways: Vec<Contestant>,
     /// Observations a case.
     pub count: usize,
-    /// Seconds after which a way gets no further observations of a case; it gets [`contest::CHUNK`] at least.
+    /// Seconds after which a way gets no further observations of a case; it gets [`contest::CHUNK`]
+    /// at least.
     pub seconds: f64,
     /// Threads of the pool; `None` takes the processors that the process may use.
     pub threads: Option<usize>,
@@ -64,10 +67,12 @@ impl Options {
     }
 }
 
-/// Measures every case on every network, and hands the rows of each, with its noise, to `each` as soon as they are there.
+/// Measures every case on every network, and hands the rows of each, with its noise, to `each` as
+/// soon as they are there.
 ///
 /// # Errors
-/// Bad options, those of the ways, [`Error::Cancelled`] where `cancelled` says so, and what `each` returns.
+/// Bad options, those of the ways, [`Error::Cancelled`] where `cancelled` says so, and what `each`
+/// returns.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

@@ -1,4 +1,5 @@
-//! `unrelu bench throughput`: the CPU against the GPU, transfers included, by the size of the batch.
+//! `unrelu bench throughput`: the CPU against the GPU, transfers included, by the size of the
+//! batch.
 //!
 //! Every pass begins with arrays of the host and ends with arrays of the host, so uploads,
 //! read-backs and what the host does in f64 afterwards count; what kernels alone took is told
@@ -38,8 +39,8 @@ pub struct Options {
     pub batches: Vec<usize>,
     /// What is counted.
     pub quantities: Vec<Quantity>,
-    /// The GPU beside the CPU: [`DeviceChoice::Auto`] takes hardware only, [`DeviceChoice::Gpu`] any adapter and insists on one,
-    /// [`DeviceChoice::Cpu`] none.
+    /// The GPU beside the CPU: [`DeviceChoice::Auto`] takes hardware only, [`DeviceChoice::Gpu`]
+    /// any adapter and insists on one, [`DeviceChoice::Cpu`] none.
     pub device: DeviceChoice,
     /// A part of the name of the adapter to use.
     pub adapter: Option<String>,
@@ -122,11 +123,13 @@ pub enum Event<'a> {
     Ended(Option<Crossover>),
 }
 
-/// Measures every quantity of every network on every device and tells `each` what comes of it. An error of `each` ends the run.
+/// Measures every quantity of every network on every device and tells `each` what comes of it. An
+/// error of `each` ends the run.
 ///
 /// # Errors
-/// Bad options; a GPU that is asked for and not there, or cannot hold one of the networks (a notice where it is not asked for); [`Error::Cancelled`] between two passes
-/// when `cancelled` says so; what `each` returns. A GPU that fails in the middle ends its series only, and its rows say why.
+/// Bad options; a GPU that is asked for and not there, or cannot hold one of the networks (a notice
+/// where it is not asked for); [`Error::Cancelled`] between two passes when `cancelled` says so;
+/// what `each` returns. A GPU that fails in the middle ends its series only, and its rows say why.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

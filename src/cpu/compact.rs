@@ -1,7 +1,8 @@
-//! The running lanes first. Twin of `shaders/compact.wgsl`; the CPU's own descent needs neither, there a lane that ends
-//! hands its column over.
+//! The running lanes first. Twin of `shaders/compact.wgsl`; the CPU's own descent needs neither,
+//! there a lane that ends hands its column over.
 
-/// Where each lane goes, the running ones first, both kinds in the order in which they stand; and how many run.
+/// Where each lane goes, the running ones first, both kinds in the order in which they stand; and
+/// how many run.
 pub fn rank(running: &[bool]) -> (Vec<u32>, u32) {
     let order =
         (0..running.len()).filter(|lane| running[*lane]).chain((0..running.len()).filter(|lane| !running[*lane]));

@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`; `blocked/descend.rs`
-//! is what the CPU device runs.
+//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`;
+//! `blocked/descend.rs` is what the CPU device runs.
 
 use crate::cpu::forward::layer_output;
 use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps};
@@ -24,8 +24,9 @@ pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps)
     }
 }
 
-/// `½‖G(z) − x‖²` over the observed entries, and its gradient in `z`, by going back through the layers:
-/// `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the code.
+/// `½‖G(z) − x‖²` over the observed entries, and its gradient in `z`, by going back through the
+/// layers: `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the
+/// code.
 pub fn loss_and_gradient(network: &Network, observation: &[f64], code: &[f64]) -> (f64, Vec<f64>) {
     let layers = network.layers();
     let mut activations = vec![code.to_vec()];

@@ -1,12 +1,13 @@
-//! `φ(a) = σ(W a + b)`, layer after layer, one observation at a time. Twin of `shaders/forward.wgsl`;
-//! `blocked/forward.rs` is what the CPU device runs.
+//! `φ(a) = σ(W a + b)`, layer after layer, one observation at a time. Twin of
+//! `shaders/forward.wgsl`; `blocked/forward.rs` is what the CPU device runs.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use crate::network::{Layer, Network};
 
-/// Runs `layers` of the network on every column of `inputs`; returns units of the last of them × count.
+/// Runs `layers` of the network on every column of `inputs`; returns units of the last of them ×
+/// count.
 ///
 /// # Panics
 /// If `layers` is not within the network or `inputs` does not fit the first of them.

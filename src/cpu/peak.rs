@@ -1,16 +1,18 @@
-//! The most arithmetic that a device does: the recurrence `x ← a·x + b`, one fused multiply–add a step, nothing but registers.
-//! [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain; [`vectorised`] keeps a core's widest registers full with it and is
-//! what this machine's peak is measured by, [`vectorised_single`] in f32.
+//! The most arithmetic that a device does: the recurrence `x ← a·x + b`, one fused multiply–add a
+//! step, nothing but registers. [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain;
+//! [`vectorised`] keeps a core's widest registers full with it and is what this machine's peak is
+//! measured by, [`vectorised_single`] in f32.
 //!
-//! With `0 < a < 1` the chains run towards `b / (1 − a)`; after `r` steps one that began at `x₀` is at
-//! `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
+//! With `0 < a < 1` the chains run towards `b / (1 − a)`; after `r` steps one that began at `x₀` is
+//! at `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
 
-/// Chains that an invocation of the kernel advances side by side, so that none waits for its own last step.
+/// Chains that an invocation of the kernel advances side by side, so that none waits for its own
+/// last step.
 pub const CHAINS: usize = 8;
 /// Steps of every chain in one round of the kernel's loop.
 pub const STEPS: u32 = 32;
-/// Registers that [`vectorised`] advances side by side: more than the steps that two units have under way, fewer than the 16
-/// registers of AVX2.
+/// Registers that [`vectorised`] advances side by side: more than the steps that two units have
+/// under way, fewer than the 16 registers of AVX2.
 pub const REGISTERS: usize = 12;
 
 /// `x ← factor·x + addend`, `rounds` times [`STEPS`] steps.
@@ -25,7 +27,8 @@ pub struct Recurrence {
 }
 
 impl Recurrence {
-    /// `a = 1 − 2⁻¹⁰`, `b = 2⁻¹⁰`: towards 1, from [`start`] always between 1 and 2, both numbers exact in f32.
+    /// `a = 1 − 2⁻¹⁰`, `b = 2⁻¹⁰`: towards 1, from [`start`] always between 1 and 2, both numbers
+    /// exact in f32.
     pub fn towards_one(rounds: u32) -> Self {
         Recurrence { factor: 1.0 - 1.0 / 1024.0, addend: 1.0 / 1024.0, rounds }
     }
@@ -52,9 +55,10 @@ pub fn peak(invocations: usize, recurrence: &Recurrence) -> Vec<f64> {
     ends
 }
 
-/// The same chains on one thread, one in every register and the same in each of its places: the ends, and how many `f64` a
-/// register holds. Compiled for AVX-512, for AVX2 with fused multiply–add and for any processor; the widest that this one has
-/// runs. Two operations an `f64` and step.
+/// The same chains on one thread, one in every register and the same in each of its places: the
+/// ends, and how many `f64` a register holds. Compiled for AVX-512, for AVX2 with fused
+/// multiply–add and for any processor; the widest that this one has runs. Two operations an `f64`
+/// and step.
 pub fn vectorised(recurrence: &Recurrence) -> ([f64; REGISTERS], usize) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -90,7 +94,8 @@ pub fn vectorised_single(recurrence: &Recurrence) -> ([f32; REGISTERS], usize) {
     (portable_single(recurrence), 2 * PORTABLE_LANES)
 }
 
-/// What [`vectorised`] runs where nothing wider is known: two numbers a register, as SSE2 and NEON have them.
+/// What [`vectorised`] runs where nothing wider is known: two numbers a register, as SSE2 and NEON
+/// have them.
 const PORTABLE_LANES: usize = 2;
 
 macro_rules! portable {
@@ -101,7 +106,8 @@ macro_rules! portable {
                 std::array::from_fn(|chain| [start(chain) as $number; $lanes]);
             for _ in 0..recurrence.steps() {
                 for x in registers.as_flattened_mut() {
-                    // Fused where every processor of the architecture has the instruction; elsewhere it would be a call.
+                    // Fused where every processor of the architecture has the instruction;
+                    // elsewhere it would be a call.
                     *x = if cfg!(target_arch = "aarch64") { x.mul_add(factor, addend) } else { *x * factor + addend };
                 }
             }

@@ -1,4 +1,5 @@
-//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU where f32 does not reach.
+//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU where f32 does not
+//! reach.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;

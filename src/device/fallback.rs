@@ -1,5 +1,5 @@
-//! A device that may be lost, and the CPU behind it: the call in which it is lost is done over there, and so is
-//! everything after it. What differs then is the speed, and one line says so.
+//! A device that may be lost, and the CPU behind it: the call in which it is lost is done over
+//! there, and so is everything after it. What differs then is the speed, and one line says so.
 
 use std::sync::{Arc, OnceLock};
 
@@ -93,7 +93,8 @@ impl<D: Device> Device for FallbackDevice<D> {
     }
 
     fn kernel_seconds(&self) -> Option<f64> {
-        // The successor is the CPU, which has no clock of its own: what the lost device had run stays.
+        // The successor is the CPU, which has no clock of its own: what the lost device had run
+        // stays.
         self.primary.kernel_seconds()
     }
 

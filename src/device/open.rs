@@ -30,12 +30,13 @@ pub struct Opened {
     pub notice: Option<String>,
 }
 
-/// Opens a device for `network`. `adapter` is a part of an adapter's name; a name is a wish of its own, so with it
-/// `Auto` means `Gpu`.
+/// Opens a device for `network`. `adapter` is a part of an adapter's name; a name is a wish of its
+/// own, so with it `Auto` means `Gpu`.
 ///
 /// # Errors
-/// [`Error::NoDevice`] for `Gpu`, or a name, where no such adapter is usable for this network, with what to install;
-/// [`Error::DeviceLost`] when it fails at once; [`Error::BadOption`] for a name with `Cpu`. `Auto` without a name never fails.
+/// [`Error::NoDevice`] for `Gpu`, or a name, where no such adapter is usable for this network, with
+/// what to install; [`Error::DeviceLost`] when it fails at once; [`Error::BadOption`] for a name
+/// with `Cpu`. `Auto` without a name never fails.
 pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
     match (choice, adapter) {

@@ -1,5 +1,6 @@
-//! Descent in two precisions: a device brings the runs as far as f32 goes, each goes on from there in f64 on the CPU, and what
-//! f32 cannot hold begins in f64. Losses and the stop rule are f64's on every device.
+//! Descent in two precisions: a device brings the runs as far as f32 goes, each goes on from there
+//! in f64 on the CPU, and what f32 cannot hold begins in f64. Losses and the stop rule are f64's on
+//! every device.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -27,8 +28,9 @@ pub(super) struct Waves<'a> {
 }
 
 impl Waves<'_> {
-    /// Every observation from all its starting codes; the lowest loss is kept. `in_f32` makes the runs that it is given as far
-    /// as f32 goes, and says from where to go on; `None` for those that left f32's range.
+    /// Every observation from all its starting codes; the lowest loss is kept. `in_f32` makes the
+    /// runs that it is given as far as f32 goes, and says from where to go on; `None` for those
+    /// that left f32's range.
     ///
     /// # Errors
     /// What `in_f32` returns.

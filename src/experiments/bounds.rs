@@ -1,22 +1,28 @@
-//! Theorems 4 and 5 and Corollary 1, measured: how large the error is that noise leads to, and how large it can be at most.
+//! Theorems 4 and 5 and Corollary 1, measured: how large the error is that noise leads to, and how
+//! large it can be at most.
 //!
-//! One ReLU layer with weight `W` and no bias, its target `t` known to within `e = t − relu(W z*)`, a tolerance `ε ≥ |e|_∞`, `I = {j : t_j > ε}`.
-//! A row of `I` is truly active, since a target whose truth is 0 is at most `ε`.
+//! One ReLU layer with weight `W` and no bias, its target `t` known to within `e = t − relu(W z*)`,
+//! a tolerance `ε ≥ |e|_∞`, `I = {j : t_j > ε}`. A row of `I` is truly active, since a target whose
+//! truth is 0 is at most `ε`.
 //!
-//! * **Theorem 4**, `linf`. `z*` satisfies the rows with `δ = ε`: on `I`, `|w·z* − t| = |e_j| ≤ ε`; off it `w·z* ≤ relu(w·z*) ≤ t + ε`.
-//!   So the first tolerance is feasible and any optimum `z` has `δ ≤ ε`: `|W_I(z − z*)|_∞ ≤ δ + ε ≤ 2ε`, and
-//!   `|z − z*|_∞ ≤ 2ε / c_∞(W_I)`.
-//! * **Theorem 5**, `l1`, with the rows that `ε` gives. `z*` costs at most `|e|₁`: on `I` it is `|e_j|`, off it
-//!   `max(0, w·z* − t) ≤ |e_j|`. So any optimum has `|W_I(z − z*)|₁ ≤ 2|e|₁`, and `|z − z*|₁ ≤ 2|e|₁ / c_1(W_I)`.
+//! * **Theorem 4**, `linf`. `z*` satisfies the rows with `δ = ε`: on `I`, `|w·z* − t| = |e_j| ≤ ε`;
+//!   off it `w·z* ≤ relu(w·z*) ≤ t + ε`. So the first tolerance is feasible and any optimum `z` has
+//!   `δ ≤ ε`: `|W_I(z − z*)|_∞ ≤ δ + ε ≤ 2ε`, and `|z − z*|_∞ ≤ 2ε / c_∞(W_I)`.
+//! * **Theorem 5**, `l1`, with the rows that `ε` gives. `z*` costs at most `|e|₁`: on `I` it is
+//!   `|e_j|`, off it `max(0, w·z* − t) ≤ |e_j|`. So any optimum has `|W_I(z − z*)|₁ ≤ 2|e|₁`, and
+//!   `|z − z*|₁ ≤ 2|e|₁ / c_1(W_I)`.
 //!
-//! Layer by layer, `z` being the next target: `2^d |e| / ∏ c(W_I)`, the theorems' form. Either step needs `ε` to be at least the error of
-//! *its* target, which from the second on is the bound of the layer above: so footnote 3 sets it ([`chain`]). The library's ladder
-//! starts at the noise again at every layer (DESIGN), where the rows may exclude the truth: nothing is guaranteed then, and nothing lost in
-//! practice. The sign `z ≥ 0` of hidden layers holds of `z*` too and changes nothing.
+//! Layer by layer, `z` being the next target: `2^d |e| / ∏ c(W_I)`, the theorems' form. Either step
+//! needs `ε` to be at least the error of *its* target, which from the second on is the bound of the
+//! layer above: so footnote 3 sets it ([`chain`]). The library's ladder starts at the noise again
+//! at every layer (DESIGN), where the rows may exclude the truth: nothing is guaranteed then, and
+//! nothing lost in practice. The sign `z ≥ 0` of hidden layers holds of `z*` too and changes
+//! nothing.
 //!
-//! `c_∞` is exact, `c_1` replaced by a lower bound ([`super::conditioning`]), so what is drawn as Theorem 5's bound is above its. `l1` is
-//! run at footnote 3's `ε` alone, without the rest of its ladder, whose steps have other rows. Its bounds use the `|e|₁` of the very noise
-//! that was drawn, which nobody knows who has the observation alone.
+//! `c_∞` is exact, `c_1` replaced by a lower bound ([`super::conditioning`]), so what is drawn as
+//! Theorem 5's bound is above its. `l1` is run at footnote 3's `ε` alone, without the rest of its
+//! ladder, whose steps have other rows. Its bounds use the `|e|₁` of the very noise that was drawn,
+//! which nobody knows who has the observation alone.
 
 mod chain;
 mod picture;
@@ -33,14 +39,15 @@ use crate::statistics::{exponent, median};
 use chain::{Chain, Found};
 
 const NAME: &str = "bounds";
-/// `k` and the expansion, as Corollary 1 asks. A fourth layer is 250 → 1250: 250 programs of 625 rows for a constant; the effort grows
-/// with the fourth power of `k`.
+/// `k` and the expansion, as Corollary 1 asks. A fourth layer is 250 → 1250: 250 programs of 625
+/// rows for a constant; the effort grows with the fourth power of `k`.
 const CODE_LENGTH: usize = 2;
 const EXPANSION: usize = 5;
 const METHODS: [Contender; 2] = [Contender::Linf, Contender::L1];
 const RULES: [Rule; 2] = [Rule::Ladder, Rule::Footnote];
-/// What an error may exceed its bound by through rounding. The constants' programs are certified to 1e-8 of the terms of their dual
-/// equations, which by itself would leave more than this open in wide layers; their answers are vertices, in practice exact to rounding.
+/// What an error may exceed its bound by through rounding. The constants' programs are certified to
+/// 1e-8 of the terms of their dual equations, which by itself would leave more than this open in
+/// wide layers; their answers are vertices, in practice exact to rounding.
 const ALLOWANCE: f64 = 1e-6;
 
 /// What the tolerance of a layer is.
@@ -71,18 +78,21 @@ struct Row {
     /// `|z − z*|_∞` and `|z − z*|₁`; empty where the rule leads to no code.
     error_inf: Option<f64>,
     error_1: Option<f64>,
-    /// What footnote 3 guarantees of this instance, whichever the rule of this row; empty where its tolerances are too large.
+    /// What footnote 3 guarantees of this instance, whichever the rule of this row; empty where its
+    /// tolerances are too large.
     bound_inf: Option<f64>,
     bound_1: Option<f64>,
     /// As `bound` in the method's norm, from the objective that the last program reached.
     afterwards: Option<f64>,
     /// `2^d |e| / ∏ c` with the truly active rows, in the method's norm.
     formula: f64,
-    /// Whether the rows do not exclude the truth (`linf`), or take no inactive unit as active (`l1`), in any layer.
+    /// Whether the rows do not exclude the truth (`linf`), or take no inactive unit as active
+    /// (`l1`), in any layer.
     truth_fits: Option<bool>,
     /// Whether no layer had to raise its tolerance.
     at_first: Option<bool>,
-    /// Of the last layer: outputs, truly active ones, their constant (`c_∞`, or the lower bound of `c_1`), and an upper bound of it.
+    /// Of the last layer: outputs, truly active ones, their constant (`c_∞`, or the lower bound of
+    /// `c_1`), and an upper bound of it.
     width: usize,
     active: usize,
     constant: f64,

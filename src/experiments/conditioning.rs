@@ -1,14 +1,17 @@
-//! How much a matrix lets a vector vanish: `m_i(A) = min { |Av| : v_i = 1 }` in the maximum and in the sum norm, each by a linear program
-//! for every column, and from them `c(A) = min |Av| / |v|`.
+//! How much a matrix lets a vector vanish: `m_i(A) = min { |Av| : v_i = 1 }` in the maximum and in
+//! the sum norm, each by a linear program for every column, and from them `c(A) = min |Av| / |v|`.
 //!
-//! * Maximum norm: `c_∞ = min_i m_i`, exactly. A minimiser of `c_∞`, divided by its largest entry, is a candidate for that entry's `m_i`; and
-//!   the minimiser of the least `m_i` has no entry above 1, since dividing by a larger one would give a lesser `m_j`.
-//! * Sum norm: `|v_i| ≤ |Av|₁ / m_i` for every `i`, so `|v|₁ ≤ |Av|₁ Σ 1/m_i`: `1 / Σ 1/m_i` is a *lower bound* of `c_1`, which itself is
-//!   a minimum of a norm over the facets of a cross-polytope, `2^(k−1)` of them.
+//! * Maximum norm: `c_∞ = min_i m_i`, exactly. A minimiser of `c_∞`, divided by its largest entry,
+//!   is a candidate for that entry's `m_i`; and the minimiser of the least `m_i` has no entry above
+//!   1, since dividing by a larger one would give a lesser `m_j`.
+//! * Sum norm: `|v_i| ≤ |Av|₁ / m_i` for every `i`, so `|v|₁ ≤ |Av|₁ Σ 1/m_i`: `1 / Σ 1/m_i` is a
+//!   *lower bound* of `c_1`, which itself is a minimum of a norm over the facets of a
+//!   cross-polytope, `2^(k−1)` of them.
 //!
-//! All `k` programs are one batch for the public call, on the network `v ↦ (A; M·I) v` without activation. Observation `i` is 0 on the rows
-//! of `A`, `M` at its pin `i`, and unobserved at the others. `linf` gives `δ = min_s max(s·m_i, M(1 − s))`, hence `m_i = δ / (1 − δ/M)`; `l1` gives `min_s
-//! s·m_i + M(1 − s) = m_i`, since `M` is at least `|A e_i|₁ ≥ m_i`.
+//! All `k` programs are one batch for the public call, on the network `v ↦ (A; M·I) v` without
+//! activation. Observation `i` is 0 on the rows of `A`, `M` at its pin `i`, and unobserved at the
+//! others. `linf` gives `δ = min_s max(s·m_i, M(1 − s))`, hence `m_i = δ / (1 − δ/M)`; `l1` gives
+//! `min_s s·m_i + M(1 − s) = m_i`, since `M` is at least `|A e_i|₁ ≥ m_i`.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -28,7 +31,8 @@ pub(super) struct Conditioning {
 }
 
 impl Conditioning {
-    /// Of `matrix`, which has full column rank, in the maximum norm (`linf`) or the sum norm (`l1`), on `threads` threads.
+    /// Of `matrix`, which has full column rank, in the maximum norm (`linf`) or the sum norm
+    /// (`l1`), on `threads` threads.
     ///
     /// # Errors
     /// Those of [`Inverter`].
@@ -92,8 +96,8 @@ mod tests {
         DMatrix::from_vec(rows, columns, normal_vector(seed, Domain::Network, 0, rows * columns))
     }
 
-    /// `c_∞` of two columns: on each edge of the square, `|Av|_∞` is convex and piecewise linear, with its minimum at an end or where
-    /// two of `±a_j·v` meet.
+    /// `c_∞` of two columns: on each edge of the square, `|Av|_∞` is convex and piecewise linear,
+    /// with its minimum at an end or where two of `±a_j·v` meet.
     fn by_enumeration(matrix: &DMatrix<f64>) -> f64 {
         let mut least = f64::INFINITY;
         for edge in 0..2 {

@@ -27,7 +27,8 @@ pub enum Contender {
     Best,
 }
 
-/// The paper's gradient descent on random networks: step 1 on `½‖G(z) − x‖²`, up to 1,000 iterations, one random start.
+/// The paper's gradient descent on random networks: step 1 on `½‖G(z) − x‖²`, up to 1,000
+/// iterations, one random start.
 pub fn descent_on_random(seed: u64) -> DescentOptions {
     DescentOptions { step: Some(1.0), iterations: 1000, restarts: 0, seed, ..DescentOptions::default() }
 }
@@ -38,7 +39,8 @@ pub fn descent_on_trained(seed: u64) -> DescentOptions {
 }
 
 impl Contender {
-    /// What an inverter on the CPU needs to know. ε₀ is `epsilon`, and what has a residual of at most that counts as reproduced.
+    /// What an inverter on the CPU needs to know. ε₀ is `epsilon`, and what has a residual of at
+    /// most that counts as reproduced.
     pub fn options(self, epsilon: f64, descent: DescentOptions, threads: usize) -> Options {
         let tolerances = Tolerances { epsilon, ..Tolerances::default() };
         let layerwise = |method| Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() });

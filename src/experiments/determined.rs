@@ -1,20 +1,23 @@
-//! Whether the active rows of a ReLU generator determine its code layer by layer, and how often they do.
+//! Whether the active rows of a ReLU generator determine its code layer by layer, and how often
+//! they do.
 //!
-//! A layer's active rows determine its input where those that are active at the truth have full column rank: Theorem 3's argument, the
-//! last layer first. That is enough for one code only, and not needed: the inactive rows (`w·z ≤ 0`) and the sign of a hidden layer are
-//! inequalities, which may single a code out too and count for nothing here.
+//! A layer's active rows determine its input where those that are active at the truth have full
+//! column rank: Theorem 3's argument, the last layer first. That is enough for one code only, and
+//! not needed: the inactive rows (`w·z ≤ 0`) and the sign of a hidden layer are inequalities, which
+//! may single a code out too and count for nothing here.
 
 use nalgebra::DMatrix;
 
 use crate::cpu::forward::forward;
 use crate::network::{Activation, Network};
 
-/// The share of random networks of these sizes (the code first) whose active rows determine a code, for entries that are independent and
-/// Gaussian and no biases: `∏ P(Bin(n_i, ½) ≥ n_{i−1})`.
+/// The share of random networks of these sizes (the code first) whose active rows determine a code,
+/// for entries that are independent and Gaussian and no biases: `∏ P(Bin(n_i, ½) ≥ n_{i−1})`.
 ///
-/// Whatever the input `a ≠ 0` of a layer, `w·a` is symmetric about zero and never zero, so each of its `n_i` rows is active with
-/// probability ½, independently of the others and of `a`; only the signs of the `w·a` are told by that, and `n_{i−1}` or more rows of
-/// Gaussian entries, each kept in a half-space, have full rank with probability one.
+/// Whatever the input `a ≠ 0` of a layer, `w·a` is symmetric about zero and never zero, so each of
+/// its `n_i` rows is active with probability ½, independently of the others and of `a`; only the
+/// signs of the `w·a` are told by that, and `n_{i−1}` or more rows of Gaussian entries, each kept
+/// in a half-space, have full rank with probability one.
 pub(super) fn probability(sizes: &[usize]) -> f64 {
     sizes.windows(2).map(|pair| at_least(pair[1], pair[0])).product()
 }
@@ -31,8 +34,9 @@ fn at_least(n: usize, least: usize) -> f64 {
     terms.iter().skip(least).rev().sum::<f64>().min(1.0)
 }
 
-/// Whether, at `code` (`k` × 1), the active rows of every ReLU layer of `network` have full column rank: `n_{i−1}` singular values above
-/// `max(rows, columns)·ε` of the largest (Golub, Van Loan, 5.4.1). Layers of other activations use all their rows.
+/// Whether, at `code` (`k` × 1), the active rows of every ReLU layer of `network` have full column
+/// rank: `n_{i−1}` singular values above `max(rows, columns)·ε` of the largest (Golub, Van Loan,
+/// 5.4.1). Layers of other activations use all their rows.
 pub(super) fn is_determined(network: &Network, code: &DMatrix<f64>) -> bool {
     network.layers().iter().enumerate().all(|(index, layer)| {
         let input = if index == 0 { code.clone() } else { forward(network, 0..index, code) };

@@ -1,11 +1,12 @@
-//! Success against the expansion `ρ = n_i/n_{i−1}`, without noise, on random ReLU networks, a new one every run; with the share of
-//! instances that are determined layer by layer by their active rows, counted and by the binomial law ([`super::determined`]), and
-//! Theorem 3's 2.1.
+//! Success against the expansion `ρ = n_i/n_{i−1}`, without noise, on random ReLU networks, a new
+//! one every run; with the share of instances that are determined layer by layer by their active
+//! rows, counted and by the binomial law ([`super::determined`]), and Theorem 3's 2.1.
 //!
-//! Theorem 3 promises recovery from `ρ > 2.1` on with a probability that goes to one as the layers grow; what the layers at hand allow is
-//! the binomial law. Whatever is determined so has to be recovered by `linf` and `exact`. Of the others a code that reproduces the
-//! observation need not be the true one, unless inequalities, which the law does not count, single it out: inactive rows (`w·z ≤ 0`) and
-//! the sign of a hidden layer.
+//! Theorem 3 promises recovery from `ρ > 2.1` on with a probability that goes to one as the layers
+//! grow; what the layers at hand allow is the binomial law. Whatever is determined so has to be
+//! recovered by `linf` and `exact`. Of the others a code that reproduces the observation need not
+//! be the true one, unless inequalities, which the law does not count, single it out: inactive rows
+//! (`w·z ≤ 0`) and the sign of a hidden layer.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,8 @@ const FAMILIES: [(usize, usize); 4] = [(20, 1), (20, 2), (40, 1), (40, 2)];
 const EXPANSIONS: [f64; 13] = [1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0];
 /// Theorem 3's.
 const PROMISED: f64 = 2.1;
-/// `ε₀`, and what a residual has to be to count as reproduced: next to nothing beside targets of a tenth.
+/// `ε₀`, and what a residual has to be to count as reproduced: next to nothing beside targets of a
+/// tenth.
 const EPSILON: f64 = 1e-6;
 /// Of the exact share and the promise.
 const GREY: usize = 4;

@@ -1,10 +1,12 @@
-//! The paper's figure 2: how often a code is found again (relative error up to 1e-3) on random networks k → 250 → 600 without noise, by
-//! the code length k, ReLU and LeakyReLU of slope 0.1; a new network every run.
+//! The paper's figure 2: how often a code is found again (relative error up to 1e-3) on random
+//! networks k → 250 → 600 without noise, by the code length k, ReLU and LeakyReLU of slope 0.1; a
+//! new network every run.
 //!
-//! Whether a ReLU instance determines its code layer by layer is known beforehand ([`super::determined`]): every layer needs as many
-//! active rows as it has inputs, of full rank. Of `n` random rows a Bin(n, ½) number is active, so the expected share is known exactly; what
-//! is found beyond it is owed to inactive rows, which are inequalities. The paper's figure ends at k = 110; ours goes on to 250, where even
-//! the hidden layer is square.
+//! Whether a ReLU instance determines its code layer by layer is known beforehand
+//! ([`super::determined`]): every layer needs as many active rows as it has inputs, of full rank.
+//! Of `n` random rows a Bin(n, ½) number is active, so the expected share is known exactly; what is
+//! found beyond it is owed to inactive rows, which are inequalities. The paper's figure ends at k =
+//! 110; ours goes on to 250, where even the hidden layer is square.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
-//! The paper's figure 3: images of the trained generator under Gaussian noise, denoised by the paper's two main methods, by gradient descent
-//! and by `best`; beside its noise, of variance 0.3, milder ones.
+//! The paper's figure 3: images of the trained generator under Gaussian noise, denoised by the
+//! paper's two main methods, by gradient descent and by `best`; beside its noise, of variance 0.3,
+//! milder ones.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The paper's figure 4: sensing. Some of the pixels of an image of the trained generator are measured, without noise; beside that, random
-//! projections.
+//! The paper's figure 4: sensing. Some of the pixels of an image of the trained generator are
+//! measured, without noise; beside that, random projections.
 
 use super::gallery::Descent;
 use super::sensing::{Recovery, Sensing};

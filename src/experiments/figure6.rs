@@ -1,4 +1,5 @@
-//! The paper's figure 6: inpainting. A square in the middle of an image, its lower half, or many of its pixels are hidden.
+//! The paper's figure 6: inpainting. A square in the middle of an image, its lower half, or many of
+//! its pixels are hidden.
 
 use super::gallery::Descent;
 use super::sensing::{Recovery, Sensing};

@@ -1,4 +1,5 @@
-//! The folder of a study: its settings in `settings.json`, which what is recorded there was made with, locked while a study is open.
+//! The folder of a study: its settings in `settings.json`, which what is recorded there was made
+//! with, locked while a study is open.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use crate::formats::output::{OutputFile, lock};
 use crate::network::Network;
 
 const SETTINGS: &str = "settings.json";
-/// Raised when the runs or the columns of any experiment change, so that rows of before are not taken for rows of now.
+/// Raised when the runs or the columns of any experiment change, so that rows of before are not
+/// taken for rows of now.
 const RECORDS: u32 = 1;
 
 /// What may not change from one run into a folder to the next.
@@ -48,8 +50,9 @@ impl Folder {
     /// Opens it, or makes it.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`] for a file, for a folder that holds
-    /// files of an experiment's names but not of a study, and for one that another study has open; [`Error::Io`].
+    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`]
+    /// for a file, for a folder that holds files of an experiment's names but not of a study, and
+    /// for one that another study has open; [`Error::Io`].
     pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
         let refused =
             |found: &str, fix: &str| Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() };

@@ -1,5 +1,5 @@
-//! What figures 3, 4 and 6 share: images of the trained generator, observed in several ways, recovered by several methods, measured, and
-//! the first of them drawn one under the other.
+//! What figures 3, 4 and 6 share: images of the trained generator, observed in several ways,
+//! recovered by several methods, measured, and the first of them drawn one under the other.
 //!
 //! A record's row has the code that was found, so that pictures can be drawn from a record alone.
 
@@ -80,7 +80,8 @@ pub struct Row {
     pub image_pinned: bool,
     /// Whether it pins the code down.
     pub code_pinned: bool,
-    /// Whether it determines the input of each layer, the last layer first: what inversion one layer at a time needs.
+    /// Whether it determines the input of each layer, the last layer first: what inversion one
+    /// layer at a time needs.
     pub layers_determined: bool,
     /// As reports write it; of a method that was not tried, the reason too.
     pub status: String,
@@ -99,8 +100,8 @@ pub enum Outcome {
 }
 
 impl Gallery {
-    /// Images of codes N(0, I), drawn by a seed that begins with `first`, that are to be recovered by `methods`; `count` of them, or fewer
-    /// of a large network.
+    /// Images of codes N(0, I), drawn by a seed that begins with `first`, that are to be recovered
+    /// by `methods`; `count` of them, or fewer of a large network.
     ///
     /// # Errors
     /// [`crate::Error::Input`] for images too wide to be drawn.
@@ -130,8 +131,9 @@ impl Gallery {
         self.blocks.push(block);
     }
 
-    /// Recovers all images in all blocks by all methods, `invert` one observation at a time: of a block by its place, an observation as a
-    /// column, which image it is, and a method by its place.
+    /// Recovers all images in all blocks by all methods, `invert` one observation at a time: of a
+    /// block by its place, an observation as a column, which image it is, and a method by its
+    /// place.
     ///
     /// # Errors
     /// Those of `invert` and of [`Study::runs`].
@@ -188,7 +190,8 @@ impl Gallery {
         [of(&found, &self.images), of(code, &self.codes)]
     }
 
-    /// The first images of each block: the truth, what was observed, and what each method made of it.
+    /// The first images of each block: the truth, what was observed, and what each method made of
+    /// it.
     pub fn grid(&self, title: &str, rows: &[Row]) -> Grid {
         let each = self.shape.most_across().min(ACROSS).div_euclid(self.blocks.len().max(1)).max(1);
         let each = each.min(self.images.ncols());
@@ -238,7 +241,8 @@ pub fn within_reach(network: &Network, number: usize) -> usize {
     if weights > SMALL { (number * SMALL / weights).max(1) } else { number }
 }
 
-/// `‖found − truth‖ / ‖truth‖`: 0 where they are equal, though the truth be 0; infinite for what is not a number.
+/// `‖found − truth‖ / ‖truth‖`: 0 where they are equal, though the truth be 0; infinite for what is
+/// not a number.
 fn relative(found: &DVectorView<f64>, truth: &DVectorView<f64>) -> f64 {
     let distance = (found - truth).norm();
     let error = if distance == 0.0 { 0.0 } else { distance / truth.norm() };

@@ -1,6 +1,7 @@
-//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be written as inverting a network
-//! ([`gadget`]). Here the networks of small formulas, half of which cannot be satisfied, are given to every method. Whatever it
-//! answers is rounded to signs and checked against the formula itself; which formulas can be satisfied is known from trying all
+//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be written
+//! as inverting a network ([`gadget`]). Here the networks of small formulas, half of which cannot
+//! be satisfied, are given to every method. Whatever it answers is rounded to signs and checked
+//! against the formula itself; which formulas can be satisfied is known from trying all
 //! assignments.
 //!
 //! [`example1`] draws the paper's Example 1, a set of codes of one output that is not convex.

@@ -1,6 +1,6 @@
-//! The paper's figures 1 and 5: the relative error of the codes against the size of the noise, uniform on (−a, a) or Gaussian of standard
-//! deviation a (the authors' reading of N(0, a)). Figure 1 is on random networks 20 → 100 → 500, a new one every run; figure 5 on the
-//! trained generator.
+//! The paper's figures 1 and 5: the relative error of the codes against the size of the noise,
+//! uniform on (−a, a) or Gaussian of standard deviation a (the authors' reading of N(0, a)). Figure
+//! 1 is on random networks 20 → 100 → 500, a new one every run; figure 5 on the trained generator.
 
 use std::sync::Arc;
 

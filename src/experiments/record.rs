@@ -1,5 +1,5 @@
-//! Runs on disk: a `.csv` file to which a row is appended, and flushed, as soon as a run is over, so that an experiment that was stopped
-//! goes on where it was.
+//! Runs on disk: a `.csv` file to which a row is appended, and flushed, as soon as a run is over,
+//! so that an experiment that was stopped goes on where it was.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -21,8 +21,8 @@ pub struct Record<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Record<R> {
-    /// Opens or begins the file at `path`. Returns the rows it holds: a last line without its end is cut off, and so are the rows beyond
-    /// the last whole group of `group`.
+    /// Opens or begins the file at `path`. Returns the rows it holds: a last line without its end
+    /// is cut off, and so are the rows beyond the last whole group of `group`.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] for a file that holds anything else, which stays as it is.
@@ -48,7 +48,8 @@ impl<R: Serialize + DeserializeOwned> Record<R> {
     }
 }
 
-/// The rows of the file at `path`, up to the last whole group, and the bytes that they and the header take.
+/// The rows of the file at `path`, up to the last whole group, and the bytes that they and the
+/// header take.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Input`] for a file that holds anything else.

@@ -1,5 +1,6 @@
-//! What figures 4 and 6 share: images recovered from some of their pixels, or from random projections, by the paper's way — projected
-//! gradient descent with the layer-wise inversion as the projection —, by gradient descent on the codes, and by `recover`'s own search.
+//! What figures 4 and 6 share: images recovered from some of their pixels, or from random
+//! projections, by the paper's way — projected gradient descent with the layer-wise inversion as
+//! the projection —, by gradient descent on the codes, and by `recover`'s own search.
 
 use std::sync::Arc;
 
@@ -45,11 +46,13 @@ impl Recovery {
         }
     }
 
-    /// Most iterations of projected gradient descent, for those that are such: fewer on large networks, where a projection takes seconds.
+    /// Most iterations of projected gradient descent, for those that are such: fewer on large
+    /// networks, where a projection takes seconds.
     fn projections(self, study: &Study) -> Option<usize> {
         let small = match self {
             Recovery::ProjectedLinf | Recovery::ProjectedRefined => study.pick(300, 100),
-            // Where it arrives it does so in ten iterations, and each takes as long as many of linf.
+            // Where it arrives it does so in ten iterations, and each takes as long as many of
+            // linf.
             Recovery::ProjectedL1 => study.pick(30, 10),
             Recovery::Layerwise | Recovery::Descent(_) | Recovery::Search => return None,
         };
@@ -102,7 +105,8 @@ pub struct Sensing<'a> {
     pub title: &'static str,
     /// What is to be seen, before the figures.
     pub saying: &'static str,
-    /// What was measured, and what stands above its images; those that the generator's images do not allow are passed over.
+    /// What was measured, and what stands above its images; those that the generator's images do
+    /// not allow are passed over.
     pub measured: &'a [(Case, String)],
     /// How the images are recovered.
     pub ways: &'a [Recovery],

@@ -1,4 +1,5 @@
-//! What all experiments share: the folder and its settings, runs carried out side by side and recorded in order, pictures.
+//! What all experiments share: the folder and its settings, runs carried out side by side and
+//! recorded in order, pictures.
 
 use std::fs;
 use std::num::NonZero;
@@ -35,8 +36,9 @@ impl<'a> Study<'a> {
     /// Opens the folder.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`] for a file, for a folder that holds files of
-    /// an experiment's names but not of a study, and for one that another study has open; [`Error::Io`].
+    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`]
+    /// for a file, for a folder that holds files of an experiment's names but not of a study, and
+    /// for one that another study has open; [`Error::Io`].
     pub fn open(options: Options, watch: &'a dyn Watch) -> Result<Self> {
         let trained = match &options.network {
             Some((name, network)) => Subject::new(name, Network::clone(network)),
@@ -86,8 +88,8 @@ impl<'a> Study<'a> {
         Ok(record::read(&self.file(&format!("{name}.csv")), rows)?.0)
     }
 
-    /// Carries out the jobs that are not yet recorded in `NAME.csv`, on all threads; each makes `rows` rows, which are recorded in the
-    /// order of the jobs. Returns the rows of all jobs.
+    /// Carries out the jobs that are not yet recorded in `NAME.csv`, on all threads; each makes
+    /// `rows` rows, which are recorded in the order of the jobs. Returns the rows of all jobs.
     ///
     /// # Errors
     /// The first that a job had; [`Error::Cancelled`]. What came before it is recorded.
@@ -101,7 +103,8 @@ impl<'a> Study<'a> {
         self.runs_at_a_time(self.threads(), name, jobs, rows, work)
     }
 
-    /// [`Self::runs`], so many jobs at a time: one where time is measured, or a job has all threads.
+    /// [`Self::runs`], so many jobs at a time: one where time is measured, or a job has all
+    /// threads.
     ///
     /// # Errors
     /// Those of [`Self::runs`].
@@ -182,7 +185,8 @@ impl<'a> Study<'a> {
     }
 }
 
-/// Hands what arrives to `take`, in the order of its places, until all senders are gone or there is an error: then `stop` is set.
+/// Hands what arrives to `take`, in the order of its places, until all senders are gone or there is
+/// an error: then `stop` is set.
 fn in_order<T>(
     receive: mpsc::Receiver<(usize, Result<T>)>,
     first: usize,

@@ -1,9 +1,9 @@
-//! The paper's table 1: what an inversion takes, by the code length on random networks k → 250 → 600 and on the trained generator; each
-//! observation alone, and 200 in one batch.
+//! The paper's table 1: what an inversion takes, by the code length on random networks k → 250 →
+//! 600 and on the trained generator; each observation alone, and 200 in one batch.
 //!
-//! Without noise, as in figure 2, every method; with uniform noise of 1e-9, which the authors' program adds, `linf`; on the trained
-//! generator also noise that one would meet. One network a code length, prepared beforehand; everything that an inversion itself needs is
-//! in the time.
+//! Without noise, as in figure 2, every method; with uniform noise of 1e-9, which the authors'
+//! program adds, `linf`; on the trained generator also noise that one would meet. One network a
+//! code length, prepared beforehand; everything that an inversion itself needs is in the time.
 
 mod table;
 

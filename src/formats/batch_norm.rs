@@ -1,6 +1,6 @@
-//! BatchNorm in evaluation is affine, `γ (a − μ) / √(v + ε) + β` entry by entry, so between a linear layer and its
-//! activation it is folded into the layer: `W ← diag(s) W`, `b ← s (b − μ) + β` with `s = γ / √(v + ε)`
-//! (Ioffe and Szegedy 2015, section 3.1).
+//! BatchNorm in evaluation is affine, `γ (a − μ) / √(v + ε) + β` entry by entry, so between a
+//! linear layer and its activation it is folded into the layer: `W ← diag(s) W`,
+//! `b ← s (b − μ) + β` with `s = γ / √(v + ε)` (Ioffe and Szegedy 2015, section 3.1).
 
 use nalgebra::{DMatrix, DVector};
 

@@ -1,6 +1,6 @@
-//! What can be said of a row of linear modules from names and sizes alone: whether they chain, whether they look like
-//! an autoencoder, which runs of them could be a generator. Words for messages, and the tests of what is plain in
-//! `layers_by_name.rs`.
+//! What can be said of a row of linear modules from names and sizes alone: whether they chain,
+//! whether they look like an autoencoder, which runs of them could be a generator. Words for
+//! messages, and the tests of what is plain in `layers_by_name.rs`.
 
 use super::modules::{Kind, Module};
 
@@ -55,7 +55,8 @@ pub fn parent(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
-/// Chains that could be the generator, as options to be pasted: those that widen, or if there are none, all.
+/// Chains that could be the generator, as options to be pasted: those that widen, or if there are
+/// none, all.
 pub fn suggestions(linears: &[&Module]) -> Option<String> {
     const MOST: usize = 4;
     let mut families: Vec<(String, Vec<&Module>)> = Vec::new();

@@ -1,5 +1,6 @@
-//! How far a growing file reaches and what it holds: a length and a BLAKE3 digest, taken again and again as the file grows,
-//! so that a reader finds the last place up to which the bytes are those that were written.
+//! How far a growing file reaches and what it holds: a length and a BLAKE3 digest, taken again and
+//! again as the file grows, so that a reader finds the last place up to which the bytes are those
+//! that were written.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -31,7 +32,8 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Of a file that is `length` bytes long, of which the digest tells nothing: a header that will be written again.
+    /// Of a file that is `length` bytes long, of which the digest tells nothing: a header that will
+    /// be written again.
     pub fn from_offset(length: u64) -> Self {
         Tracker { length, hasher: blake3::Hasher::new() }
     }
@@ -48,8 +50,8 @@ impl Tracker {
     }
 }
 
-/// How many of the `extents`, in rising order, the file at `path` holds, and the tracker after the last of them. Digests
-/// begin at `from`. A file that is not there holds none.
+/// How many of the `extents`, in rising order, the file at `path` holds, and the tracker after the
+/// last of them. Digests begin at `from`. A file that is not there holds none.
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read.

@@ -1,10 +1,11 @@
-//! Which tensors make up the generator, and in what order. The files keep no order, and often hold an encoder or a
-//! discriminator beside it; a wrong guess would invert another network, so whatever is not plain is refused, with
-//! the candidates ready to be pasted.
+//! Which tensors make up the generator, and in what order. The files keep no order, and often hold
+//! an encoder or a discriminator beside it; a wrong guess would invert another network, so whatever
+//! is not plain is refused, with the candidates ready to be pasted.
 //!
-//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`, `blocks.1.linear`), chain in
-//! that order and do not narrow before they widen, as an autoencoder does; and layers of one parent that can only be
-//! put in one order because each widens. Anything else is picked with `--layers`.
+//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`,
+//! `blocks.1.linear`), chain in that order and do not narrow before they widen, as an autoencoder
+//! does; and layers of one parent that can only be put in one order because each widens. Anything
+//! else is picked with `--layers`.
 
 use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
 use super::modules::{Kind, Module, modules};
@@ -42,11 +43,12 @@ impl LayerNames {
     }
 }
 
-/// The generator's layers from the code outwards: those picked by name, or all of the file's if they are plain.
-/// A pick is a module's name or the end of it after a dot.
+/// The generator's layers from the code outwards: those picked by name, or all of the file's if
+/// they are plain. A pick is a module's name or the end of it after a dot.
 ///
 /// # Errors
-/// [`Error::Input`] if a pick is unknown, ambiguous or no linear layer, or if it is not plain which layers to take.
+/// [`Error::Input`] if a pick is unknown, ambiguous or no linear layer, or if it is not plain which
+/// layers to take.
 pub fn resolve(tensors: &[TensorInfo], picks: Option<&[String]>, source: &str) -> Result<Vec<LayerNames>> {
     let modules = modules(tensors);
     match picks {
@@ -170,7 +172,8 @@ fn layer(modules: &[Module], module: &Module, with_norm: bool) -> Option<LayerNa
 fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&'m Module<'a>>> {
     let first = pattern(linears[0].name);
     if linears.iter().all(|module| pattern(module.name) == first) {
-        // `layers.0`, `layers.1` … is our own format, which says that it is the generator from the code outwards.
+        // `layers.0`, `layers.1` … is our own format, which says that it is the generator from the
+        // code outwards.
         let is_own_format = linears.iter().enumerate().all(|(index, m)| m.name == format!("layers.{index}"));
         let found = match break_in(linears) {
             Some((before, after)) => {
@@ -285,7 +288,8 @@ mod tests {
     #[test]
     fn mixtures_are_refused_with_what_to_type() {
         assert!(refusal(VAE, None).contains("--layers fc3,fc4 (20 → 400 → 784)"), "{}", refusal(VAE, None));
-        // These chain in their natural order, decoder first, and would make a network that nobody trained.
+        // These chain in their natural order, decoder first, and would make a network that nobody
+        // trained.
         assert!(refusal(AUTOENCODER, None).contains("--layers decoder.0,decoder.2 (20 → 400 → 784)"));
         let one_family: &[(&str, &[usize])] =
             &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];

@@ -1,5 +1,6 @@
-//! Which tensors of a file belong together, and what kind of layer they are: a state_dict knows only names such as
-//! `decoder.0.weight`, so the kind is told from the parameters' names and shapes.
+//! Which tensors of a file belong together, and what kind of layer they are: a state_dict knows
+//! only names such as `decoder.0.weight`, so the kind is told from the parameters' names and
+//! shapes.
 
 use super::tensor_file::{TensorInfo, natural_order};
 

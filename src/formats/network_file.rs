@@ -1,5 +1,5 @@
-//! A network from a file: the container is told from its content, the layers from their names, the activation from
-//! the options or the file's metadata.
+//! A network from a file: the container is told from its content, the layers from their names, the
+//! activation from the options or the file's metadata.
 
 use std::fs::File;
 use std::io::Read;
@@ -19,25 +19,29 @@ use crate::network::{Activation, Layer, Network};
 /// What a file may not say, or says otherwise.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NetworkOptions {
-    /// The layers from the code outwards, by name; by default all that the file holds, if their order is plain.
+    /// The layers from the code outwards, by name; by default all that the file holds, if their
+    /// order is plain.
     pub layers: Option<Vec<String>>,
     /// The activation of all layers, unless the output's is set apart; by default the file's.
     pub activation: Option<Activation>,
-    /// The output's activation; by default the file's, and where it names none that of the other layers.
+    /// The output's activation; by default the file's, and where it names none that of the other
+    /// layers.
     pub output_activation: Option<Activation>,
 }
 
 /// Reads a network from safetensors or a PyTorch checkpoint.
 ///
 /// # Errors
-/// [`Error::Input`] if the file is neither, is damaged, holds layers that are not plainly one generator, or if its
-/// activation is neither in the file nor in the options; [`Error::Io`] if it cannot be read.
+/// [`Error::Input`] if the file is neither, is damaged, holds layers that are not plainly one
+/// generator, or if its activation is neither in the file nor in the options; [`Error::Io`] if it
+/// cannot be read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
     let file = open_tensor_file(path)?;
     build_network(&*file, &resolve_layers(&*file, options)?, options)
 }
 
-/// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says how it was made.
+/// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says
+/// how it was made.
 ///
 /// # Errors
 /// None, unless the program was built from a damaged source.
@@ -82,7 +86,8 @@ pub(crate) fn build_network(file: &dyn TensorFile, names: &[LayerNames], options
     Network::new(layers.collect::<Result<_>>()?, file.source())
 }
 
-/// The activation of each of `depth` layers: the options', else the file's; the output's else that of the others.
+/// The activation of each of `depth` layers: the options', else the file's; the output's else that
+/// of the others.
 fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) -> Result<Vec<Activation>> {
     let activation = options.activation.map_or_else(|| stored(file, ACTIVATION), |given| Ok(Some(given)))?;
     let output = options.output_activation.map_or_else(|| stored(file, OUTPUT_ACTIVATION), |given| Ok(Some(given)))?;

@@ -1,7 +1,8 @@
-//! Which BatchNorm belongs to which linear layer, as far as names tell. In a `Sequential` the one directly behind the
-//! layer (`net.1` to `net.0`): a gap means that something, most likely the activation, stands between them. Elsewhere
-//! the one that bears the layer's number under the same parent (`bn1` to `fc1`, `blocks.0.bn` to `blocks.0.linear`),
-//! which by custom stands before the activation.
+//! Which BatchNorm belongs to which linear layer, as far as names tell. In a `Sequential` the one
+//! directly behind the layer (`net.1` to `net.0`): a gap means that something, most likely the
+//! activation, stands between them. Elsewhere the one that bears the layer's number under the same
+//! parent (`bn1` to `fc1`, `blocks.0.bn` to `blocks.0.linear`), which by custom stands before the
+//! activation.
 
 use super::chains::{parent, pattern};
 use super::modules::{Kind, Module};
@@ -60,8 +61,9 @@ fn last_number(name: &str) -> Option<u64> {
     digits.and_then(|digits| digits.parse().ok())
 }
 
-/// BatchNorm layers that would be passed over although they stand among the `chosen` linear layers: of the same
-/// family, between the first and the last of them or directly behind it, and folded into none.
+/// BatchNorm layers that would be passed over although they stand among the `chosen` linear layers:
+/// of the same family, between the first and the last of them or directly behind it, and folded
+/// into none.
 pub fn norms_left_over<'m, 'a>(modules: &'m [Module<'a>], chosen: &[&Module]) -> Vec<&'m Module<'a>> {
     let folded: Vec<&str> = chosen.iter().filter_map(|linear| norm_of(modules, linear)).map(|norm| norm.name).collect();
     let is_among = |norm: &Module| {
@@ -69,7 +71,8 @@ pub fn norms_left_over<'m, 'a>(modules: &'m [Module<'a>], chosen: &[&Module]) ->
             chosen.iter().filter(|linear| pattern(parent(linear.name)) == pattern(parent(norm.name))).collect();
         let same_sequence = family.iter().any(|linear| pattern(linear.name) == pattern(norm.name));
         if !same_sequence {
-            // Names tell nothing about where it stands; it matters if it could stand behind one of them.
+            // Names tell nothing about where it stands; it matters if it could stand behind one of
+            // them.
             return family.len() == chosen.len() && chosen.len() == linears_in_family(modules, norm);
         }
         let numbers = || family.iter().filter_map(|linear| last_number(linear.name));

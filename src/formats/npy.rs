@@ -1,8 +1,8 @@
 //! NumPy's `.npy`, read and written as a stream of batches.
 //!
-//! The file holds one observation (or code) a row, `(count, width)` in C order; a batch of it is a `width × count`
-//! matrix with one observation a column, which is the same order of numbers, so nothing is rearranged.
-//! The format: NumPy Enhancement Proposal 1 and `numpy.lib.format`.
+//! The file holds one observation (or code) a row, `(count, width)` in C order; a batch of it is a
+//! `width × count` matrix with one observation a column, which is the same order of numbers, so
+//! nothing is rearranged. The format: NumPy Enhancement Proposal 1 and `numpy.lib.format`.
 
 mod header;
 mod reader;
@@ -20,7 +20,8 @@ pub use header::WRITTEN_LENGTH as DATA_START;
 pub use reader::NpyReader;
 pub use writer::NpyWriter;
 
-/// Reads a whole file: `width × count`, one row of the file a column. For matrices that are known to be small.
+/// Reads a whole file: `width × count`, one row of the file a column. For matrices that are known
+/// to be small.
 pub fn read_all(path: &Path) -> Result<DMatrix<f64>> {
     let mut reader = NpyReader::open(path)?;
     let (width, count) = (reader.width(), reader.count());

@@ -1,8 +1,10 @@
-//! Outputs that exist whole or not at all: bytes go to `PATH.partial`, which takes its name when it is finished
-//! and vanishes when it is dropped before. An output that exists is left alone unless the caller forces it.
+//! Outputs that exist whole or not at all: bytes go to `PATH.partial`, which takes its name when it
+//! is finished and vanishes when it is dropped before. An output that exists is left alone unless
+//! the caller forces it.
 //!
-//! A run that means to be resumed keeps its partial file ([`OutputFile::keep_partial`]) and takes it up again
-//! ([`OutputFile::resume`]); the file is locked meanwhile, so two runs cannot write to one output.
+//! A run that means to be resumed keeps its partial file ([`OutputFile::keep_partial`]) and takes
+//! it up again ([`OutputFile::resume`]); the file is locked meanwhile, so two runs cannot write to
+//! one output.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -29,7 +31,8 @@ impl OutputFile {
     /// Begins `path`. A partial file that a killed run left behind is discarded.
     ///
     /// # Errors
-    /// [`Error::Output`] if `path` exists and `force` is not set, cannot be created, or is being written by another run.
+    /// [`Error::Output`] if `path` exists and `force` is not set, cannot be created, or is being
+    /// written by another run.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
@@ -55,10 +58,12 @@ impl OutputFile {
         })
     }
 
-    /// Takes up the partial file of an earlier run at `length` bytes; what lies behind is cut off. It is kept on drop.
+    /// Takes up the partial file of an earlier run at `length` bytes; what lies behind is cut off.
+    /// It is kept on drop.
     ///
     /// # Errors
-    /// [`Error::Output`] as for [`create`](Self::create), or if there is no partial file with that many bytes.
+    /// [`Error::Output`] as for [`create`](Self::create), or if there is no partial file with that
+    /// many bytes.
     pub fn resume(path: &Path, length: u64, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
@@ -95,12 +100,14 @@ impl OutputFile {
         &self.path
     }
 
-    /// Leaves the partial file in place if this is dropped before it is finished, for a later [`resume`](Self::resume).
+    /// Leaves the partial file in place if this is dropped before it is finished, for a later
+    /// [`resume`](Self::resume).
     pub fn keep_partial(&mut self) {
         self.remove_on_drop = false;
     }
 
-    /// From here on keeps the digest of what is appended; `tracker` is that of the bytes before, in a file taken up again.
+    /// From here on keeps the digest of what is appended; `tracker` is that of the bytes before, in
+    /// a file taken up again.
     pub fn track(&mut self, tracker: Option<Tracker>) {
         self.tracker = Some(tracker.unwrap_or_else(|| Tracker::from_offset(self.length)));
     }
@@ -183,7 +190,8 @@ pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
 /// Makes the names in the folder of `path` safe on the disk, where the system can.
 pub fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Not every file system lets a folder be synchronised; the files' contents are safe in any case.
+    // Not every file system lets a folder be synchronised; the files' contents are safe in any
+    // case.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
@@ -209,8 +217,9 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead to them: with `--force` it
-/// would be destroyed before, or by, being used. `option` is how the user gave the output.
+/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead
+/// to them: with `--force` it would be destroyed before, or by, being used. `option` is how the
+/// user gave the output.
 pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
     let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     let clash = others
@@ -226,8 +235,8 @@ pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> 
     }
 }
 
-/// Removes a partial file that no run holds. It is never truncated in place: by the time it is open it may have
-/// become a finished output.
+/// Removes a partial file that no run holds. It is never truncated in place: by the time it is open
+/// it may have become a finished output.
 fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
     if let Ok(file) = File::open(partial) {
         lock(path, &file)?;

@@ -1,6 +1,7 @@
-//! PyTorch checkpoints, `.pth` and `.pt`, of every layout that `torch.save` has written. The crate `pytorch-reader`
-//! interprets the pickle as data: nothing in the file is ever executed. Nested dictionaries (`state_dict`, `model`)
-//! become parts of the names, and `layers_by_name.rs` copes with them.
+//! PyTorch checkpoints, `.pth` and `.pt`, of every layout that `torch.save` has written. The crate
+//! `pytorch-reader` interprets the pickle as data: nothing in the file is ever executed. Nested
+//! dictionaries (`state_dict`, `model`) become parts of the names, and `layers_by_name.rs` copes
+//! with them.
 
 use std::path::Path;
 
@@ -28,7 +29,8 @@ impl PytorchFile {
     /// Opens the checkpoint and reads what it says about its tensors, not their numbers.
     ///
     /// # Errors
-    /// [`Error::Input`] if it is damaged or holds something that is not read (a scripted model, sparse tensors).
+    /// [`Error::Input`] if it is damaged or holds something that is not read (a scripted model,
+    /// sparse tensors).
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let reader = PytorchReader::new(path).map_err(|error| match error {

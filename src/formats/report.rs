@@ -1,7 +1,9 @@
-//! The report: what became of each observation, one row each, as `.jsonl` or `.csv` with the same names.
+//! The report: what became of each observation, one row each, as `.jsonl` or `.csv` with the same
+//! names.
 //!
-//! The rows are written as batches end; numbers that do not exist are `null`, or empty in `.csv`. Nested names are joined by
-//! `_` there, a layer's with its number: `residual_linf`, `layer2_epsilon`.
+//! The rows are written as batches end; numbers that do not exist are `null`, or empty in `.csv`.
+//! Nested names are joined by `_` there, a layer's with its number: `residual_linf`,
+//! `layer2_epsilon`.
 
 use std::path::Path;
 
@@ -50,7 +52,8 @@ impl Serialize for Status {
     }
 }
 
-/// `G(z) − x` over the observed entries, in f64, from the code as written. `NaN` where there is no code.
+/// `G(z) − x` over the observed entries, in f64, from the code as written. `NaN` where there is no
+/// code.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Residual {
     /// Largest entry.
@@ -107,9 +110,11 @@ pub struct SearchRow {
     pub found: usize,
     /// Runs made.
     pub runs: usize,
-    /// Whether the data determine the code locally: whether every direction away from it raises the loss.
+    /// Whether the data determine the code locally: whether every direction away from it raises the
+    /// loss.
     pub determined: bool,
-    /// Whether the code is a local minimum to first order for certain, on either side of every kink.
+    /// Whether the code is a local minimum to first order for certain, on either side of every
+    /// kink.
     pub stationary: bool,
 }
 
@@ -122,8 +127,8 @@ pub struct ObservationRow {
     pub status: Status,
     /// Whether the final residual is at most ε₀ in the maximum norm: the code is a pre-image.
     pub reproduces: bool,
-    /// Whether noise of size ε₀ explains the residual, by [`NoiseTest`](crate::batch::NoiseTest); not in
-    /// the report.
+    /// Whether noise of size ε₀ explains the residual, by [`NoiseTest`](crate::batch::NoiseTest);
+    /// not in the report.
     #[serde(skip)]
     pub explained: bool,
     /// The final residual.
@@ -197,7 +202,8 @@ impl ReportWriter {
     /// Begins the report.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for another extension than `.jsonl` or `.csv`, and those of [`OutputFile::create`].
+    /// [`Error::BadOption`] for another extension than `.jsonl` or `.csv`, and those of
+    /// [`OutputFile::create`].
     pub fn create(path: &Path, columns: Columns, force: bool) -> Result<Self> {
         let format = format_of(path)?;
         Ok(ReportWriter { output: OutputFile::create(path, force)?, format, columns, header_written: false })

@@ -1,8 +1,10 @@
-//! Safetensors: a length, a JSON header that names each tensor with its type, shape and place, then the bytes.
+//! Safetensors: a length, a JSON header that names each tensor with its type, shape and place, then
+//! the bytes.
 //!
-//! Read and written by hand: the header is checked against the file before anything of the size it claims is
-//! allocated, tensors are read one at a time, and the written header has its entries in a fixed order, so that the
-//! same network gives the same bytes (the `safetensors` crate writes metadata in the order of a hash map).
+//! Read and written by hand: the header is checked against the file before anything of the size it
+//! claims is allocated, tensors are read one at a time, and the written header has its entries in a
+//! fixed order, so that the same network gives the same bytes (the `safetensors` crate writes
+//! metadata in the order of a hash map).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -52,7 +54,8 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// Whether a file that begins with `start` (at least 9 bytes) is safetensors: a header's length and its `{`.
+/// Whether a file that begins with `start` (at least 9 bytes) is safetensors: a header's length and
+/// its `{`.
 pub fn looks_like_safetensors(start: &[u8]) -> bool {
     start.get(8) == Some(&b'{')
 }
@@ -245,7 +248,8 @@ fn element_size(element_type: &str) -> Option<u64> {
     }
 }
 
-/// Little-endian floating point numbers of the type that safetensors calls `F16`, `BF16`, `F32` or `F64`, as f64.
+/// Little-endian floating point numbers of the type that safetensors calls `F16`, `BF16`, `F32` or
+/// `F64`, as f64.
 pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
     let numbers = match element_type {
         "F16" => bytes.as_chunks().0.iter().map(|chunk| half::f16::from_le_bytes(*chunk).to_f64()).collect(),
@@ -257,12 +261,12 @@ pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
     Some(numbers)
 }
 
-/// Writes `network` in f64: `layers.0.weight` … from the code outwards, biases where one is not zero, and the
-/// activations as metadata.
+/// Writes `network` in f64: `layers.0.weight` … from the code outwards, biases where one is not
+/// zero, and the activations as metadata.
 ///
 /// # Errors
-/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot say; else as
-/// [`OutputFile::create`].
+/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot say;
+/// else as [`OutputFile::create`].
 pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> {
     let (activation, output_activation) = activations(path, network)?;
     let mut header = Map::new();
@@ -278,7 +282,8 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     };
     for (index, layer) in network.layers().iter().enumerate() {
         let shape = [layer.units(), layer.inputs()];
-        // The transpose's columns are the rows, and those are what the format wants one after the other.
+        // The transpose's columns are the rows, and those are what the format wants one after the
+        // other.
         add(format!("layers.{index}.weight"), &shape, &mut layer.weight.transpose().iter().copied());
         if layer.bias.iter().any(|entry| *entry != 0.0) {
             add(format!("layers.{index}.bias"), &shape[..1], &mut layer.bias.iter().copied());

@@ -1,5 +1,6 @@
-//! What the containers of trained weights have in common: named tensors, and perhaps words about them.
-//! `safetensors.rs` and `pytorch.rs` open one each; what the names mean is told in `layers_by_name.rs`.
+//! What the containers of trained weights have in common: named tensors, and perhaps words about
+//! them. `safetensors.rs` and `pytorch.rs` open one each; what the names mean is told in
+//! `layers_by_name.rs`.
 
 use std::cmp::Ordering;
 
@@ -26,7 +27,8 @@ pub trait TensorFile {
     /// What kind of file it is, for a person.
     fn format(&self) -> &str;
 
-    /// The tensors, sorted by [`natural_order`] of their names: neither format keeps the order of the layers.
+    /// The tensors, sorted by [`natural_order`] of their names: neither format keeps the order of
+    /// the layers.
     fn tensors(&self) -> &[TensorInfo];
 
     /// A word of the file about itself: `activation`, `output_activation`.
@@ -35,8 +37,8 @@ pub trait TensorFile {
     /// The numbers of one tensor, widened to f64, in row-major order.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] if there is none of that name, it is not of a floating point type, or its bytes
-    /// cannot be had.
+    /// [`crate::error::Error::Input`] if there is none of that name, it is not of a floating point
+    /// type, or its bytes cannot be had.
     fn read(&self, name: &str) -> Result<Vec<f64>>;
 }
 
@@ -51,7 +53,8 @@ pub fn natural_order(left: &str, right: &str) -> Ordering {
         }
         let both_numbers = starts_with_digit(left_run) && starts_with_digit(right_run);
         let order = if both_numbers {
-            // Without leading zeros the longer number is the larger one, however many digits there are.
+            // Without leading zeros the longer number is the larger one, however many digits there
+            // are.
             let (left_digits, right_digits) = (left_run.trim_start_matches('0'), right_run.trim_start_matches('0'));
             left_digits.len().cmp(&right_digits.len()).then_with(|| left_digits.cmp(right_digits))
         } else {

@@ -67,7 +67,8 @@ pub fn narrowed(numbers: &[f64]) -> Vec<f32> {
     if numbers.len() < MANY { numbers.iter().map(narrow).collect() } else { numbers.par_iter().map(narrow).collect() }
 }
 
-/// What [`narrowed_columns`] has laid out, as bytes that need not be aligned, back into columns of `length`.
+/// What [`narrowed_columns`] has laid out, as bytes that need not be aligned, back into columns of
+/// `length`.
 pub fn widen_columns(padded: &[u8], length: usize, columns: &mut [f64]) {
     let widen = |(to, from): (&mut [f64], &[u8])| {
         for (to, from) in to.iter_mut().zip(from.chunks_exact(4)) {
@@ -82,14 +83,15 @@ pub fn widen_columns(padded: &[u8], length: usize, columns: &mut [f64]) {
     }
 }
 
-/// Bytes that an array of a batch takes at most, however much a binding can hold: gradient descent keeps two arrays a
-/// layer, and batches beyond this run no faster.
+/// Bytes that an array of a batch takes at most, however much a binding can hold: gradient descent
+/// keeps two arrays a layer, and batches beyond this run no faster.
 const ENOUGH_BYTES: u64 = 256 << 20;
-/// The same where nothing is kept on the device: one part is on its way up or down while another is computed.
+/// The same where nothing is kept on the device: one part is on its way up or down while another is
+/// computed.
 const OVERLAPPED_BYTES: u64 = 32 << 20;
 
-/// How many observations fit one batch of a device: each of their arrays into a binding, and one workgroup, or one
-/// tile's share of one, for each into a dispatch.
+/// How many observations fit one batch of a device: each of their arrays into a binding, and one
+/// workgroup, or one tile's share of one, for each into a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// Bytes of the largest binding, which is no larger than the largest buffer.
@@ -116,8 +118,8 @@ impl Room {
         Ok(self.observations(entries, per_workgroup)?.min(enough))
     }
 
-    /// Observations a batch, at least 1, when the longest array of an observation has `entries` of four bytes and
-    /// `per_workgroup` observations share a workgroup.
+    /// Observations a batch, at least 1, when the longest array of an observation has `entries` of
+    /// four bytes and `per_workgroup` observations share a workgroup.
     ///
     /// # Errors
     /// [`Error::NoDevice`] when not even one fits.

@@ -1,5 +1,6 @@
-//! Which entries of a target exceed the observation's threshold. Host side of `shaders/classify.wgsl`, twin of
-//! `cpu/classify.rs`, with the same answer bit for bit: what f32 cannot tell is decided here in f64.
+//! Which entries of a target exceed the observation's threshold. Host side of
+//! `shaders/classify.wgsl`, twin of `cpu/classify.rs`, with the same answer bit for bit: what f32
+//! cannot tell is decided here in f64.
 
 use std::sync::atomic::Ordering;
 

@@ -1,5 +1,5 @@
-//! The running lanes of a batch first, so that the kernels after have only those to do. Host side of
-//! `shaders/compact.wgsl`, twin of `cpu/compact.rs`.
+//! The running lanes of a batch first, so that the kernels after have only those to do. Host side
+//! of `shaders/compact.wgsl`, twin of `cpu/compact.rs`.
 
 use super::GpuDevice;
 use super::pipeline::{Step, dispatch};
@@ -26,7 +26,8 @@ impl GpuDevice {
         self.pipelines.rank.step(&self.context, space, &operands, 1)
     }
 
-    /// The kernels that move the first `count` lanes of `arrays` to where they have last been ranked.
+    /// The kernels that move the first `count` lanes of `arrays` to where they have last been
+    /// ranked.
     pub(super) fn scatter_steps(&self, space: &mut Workspace, arrays: &[Moving], count: usize) -> Vec<Step> {
         arrays
             .iter()
@@ -41,7 +42,8 @@ impl GpuDevice {
     }
 }
 
-/// Records the move of the first `count` lanes, as the first pass of a submission; returns how many kernels it takes.
+/// Records the move of the first `count` lanes, as the first pass of a submission; returns how many
+/// kernels it takes.
 pub(super) fn record_move(
     encoder: &mut wgpu::CommandEncoder,
     timer: Timer<'_>,

@@ -1,7 +1,9 @@
-//! The adapter and what is negotiated with it: which one, which limits, and how its failures come back.
+//! The adapter and what is negotiated with it: which one, which limits, and how its failures come
+//! back.
 //!
-//! Whatever goes wrong on the device — lost, out of memory, a call it refuses, a buffer that cannot be mapped —
-//! becomes [`Error::DeviceLost`], so that a caller can go on with the CPU; nothing here panics.
+//! Whatever goes wrong on the device — lost, out of memory, a call it refuses, a buffer that cannot
+//! be mapped — becomes [`Error::DeviceLost`], so that a caller can go on with the CPU; nothing here
+//! panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,8 +65,8 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens the adapter that `selection` names with the limits it offers, but none above `ceiling` where that is
-    /// given: tests make devices small to see batches split.
+    /// Opens the adapter that `selection` names with the limits it offers, but none above `ceiling`
+    /// where that is given: tests make devices small to see batches split.
     ///
     /// # Errors
     /// Those of [`Self::open_with`].
@@ -72,11 +74,12 @@ impl Context {
         Self::open_with(selection, ceiling, USEFUL_FEATURES)
     }
 
-    /// [`Self::open`] with those of `features` that the adapter has; nothing here needs any of them.
+    /// [`Self::open`] with those of `features` that the adapter has; nothing here needs any of
+    /// them.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when there is no such adapter, naming those there are; when it offers less than the kernels
-    /// need, naming what is missing; when the driver refuses to open it.
+    /// [`Error::NoDevice`] when there is no such adapter, naming those there are; when it offers
+    /// less than the kernels need, naming what is missing; when the driver refuses to open it.
     pub fn open_with(
         selection: Selection<'_>,
         ceiling: Option<&wgpu::Limits>,
@@ -110,7 +113,8 @@ impl Context {
         let failure = Arc::new(Failure::default());
         let lost = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{message} ({reason:?})")));
-        // Without a handler wgpu panics on what no error scope caught, such as an error on another thread.
+        // Without a handler wgpu panics on what no error scope caught, such as an error on another
+        // thread.
         let uncaptured = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.set(error.to_string())));
         Ok(Context {
@@ -188,7 +192,8 @@ impl Context {
         self.kernel_ticks.fetch_add(ticks, Ordering::Relaxed);
     }
 
-    /// Destroys the device once `dispatches` more kernels have run; at once for 0. A test's way to lose it.
+    /// Destroys the device once `dispatches` more kernels have run; at once for 0. A test's way to
+    /// lose it.
     pub fn lose_after(&self, dispatches: u64) {
         self.lose_after.store(self.dispatches().saturating_add(dispatches), Ordering::Relaxed);
         if dispatches == 0 {
@@ -199,7 +204,8 @@ impl Context {
     /// Runs `work` with every error of the device caught.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::DeviceLost`] with the device's own words, which come first: they are the cause.
+    /// What `work` returns, or [`Error::DeviceLost`] with the device's own words, which come first:
+    /// they are the cause.
     pub fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.failure.check()?;
         let filters = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal];
@@ -217,7 +223,8 @@ impl Context {
         }
     }
 
-    /// Records commands with `record` and submits them. `record` returns how many kernels it dispatches.
+    /// Records commands with `record` and submits them. `record` returns how many kernels it
+    /// dispatches.
     pub fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> u64) -> wgpu::SubmissionIndex {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let kernels = record(&mut encoder);
@@ -237,7 +244,8 @@ impl Context {
     /// Waits until `submission` has run.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
-        // wgpu panics when the driver reports the loss while it waits: there is no other way to hear of it.
+        // wgpu panics when the driver reports the loss while it waits: there is no other way to
+        // hear of it.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Error::DeviceLost(error.to_string())),
@@ -251,7 +259,8 @@ pub fn list_adapters() -> Vec<AdapterDescription> {
     adapters().iter().map(describe).collect()
 }
 
-/// One instance for the process: making one loads every driver, which is slow, and slower from many threads at once.
+/// One instance for the process: making one loads every driver, which is slow, and slower from many
+/// threads at once.
 fn instance() -> Option<&'static wgpu::Instance> {
     static INSTANCE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
     INSTANCE
@@ -259,7 +268,8 @@ fn instance() -> Option<&'static wgpu::Instance> {
             // Instance::new panics on a platform that wgpu was built without a backend for.
             (!wgpu::Instance::enabled_backend_features().is_empty()).then(|| {
                 let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-                // Not the validation layers that a debug build asks for: wgpu's own validation is always on.
+                // Not the validation layers that a debug build asks for: wgpu's own validation is
+                // always on.
                 descriptor.flags = wgpu::InstanceFlags::empty();
                 wgpu::Instance::new(descriptor)
             })
@@ -358,7 +368,8 @@ fn missing_limits(offered: &wgpu::Limits) -> Vec<String> {
     .collect()
 }
 
-/// The defaults of WebGPU, raised to the offer in what a larger batch profits from and lowered to it elsewhere.
+/// The defaults of WebGPU, raised to the offer in what a larger batch profits from and lowered to
+/// it elsewhere.
 fn wanted_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,

@@ -21,19 +21,22 @@ use crate::kernel_params::{
 pub struct Reached {
     /// The codes, `k` × count; one means nothing where its lane diverged.
     pub codes: DMatrix<f64>,
-    /// What the optimizer keeps of each code's entries, code after code; empty where it keeps nothing.
+    /// What the optimizer keeps of each code's entries, code after code; empty where it keeps
+    /// nothing.
     pub moments: Vec<Moments>,
     /// How each run ended.
     pub lanes: Vec<Lane>,
 }
 
 impl Reached {
-    /// The run that goes on in f64 where lane `place` has ended in f32; `None` where the lane left f32's range.
+    /// The run that goes on in f64 where lane `place` has ended in f32; `None` where the lane left
+    /// f32's range.
     pub fn continued(&self, place: usize, observation: usize) -> Option<Start> {
         let lane = &self.lanes[place];
         let code: Vec<f64> = self.codes.column(place).iter().copied().collect();
         let kept = self.moments.len() / self.lanes.len();
-        // The moments go along: Adam's first step from none would throw the code off by a whole step.
+        // The moments go along: Adam's first step from none would throw the code off by a whole
+        // step.
         let moments = self.moments[place * kept..][..kept].to_vec();
         let in_range = lane.status != LANE_DIVERGED
             && code.iter().all(|z| z.is_finite())
@@ -42,10 +45,10 @@ impl Reached {
     }
 }
 
-/// A run before its first step. Where the loss goes to zero its last digits are rounding, and whether a run comes to
-/// rest among them is chance: momentum may circle there, and Adam, which divides what rounding leaves of the gradient
-/// by its own size, walks on to the cap. A residual of 32 f32 epsilons of the observation is little more than rounding,
-/// and from there f64 takes over.
+/// A run before its first step. Where the loss goes to zero its last digits are rounding, and
+/// whether a run comes to rest among them is chance: momentum may circle there, and Adam, which
+/// divides what rounding leaves of the gradient by its own size, walks on to the cap. A residual of
+/// 32 f32 epsilons of the observation is little more than rounding, and from there f64 takes over.
 fn lane_at_start(target: &[f32], place: usize) -> Lane {
     let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
     let rounding = 0.5 * target.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>();
@@ -53,8 +56,9 @@ fn lane_at_start(target: &[f32], place: usize) -> Lane {
 }
 
 impl GpuDevice {
-    /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where unobserved) until
-    /// each run's stop rule holds in f32 or `steps.cap` steps are taken. No run depends on those beside it.
+    /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
+    /// unobserved) until each run's stop rule holds in f32 or `steps.cap` steps are taken. No run
+    /// depends on those beside it.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
@@ -107,7 +111,8 @@ impl GpuDevice {
         }
         space.reserve(context, Role::Gradients, padded_length(k) * count);
         space.reserve(context, Role::MovedLanes, size_of::<Lane>() / 4 * count);
-        // Where the optimizer keeps nothing, one pair that no kernel touches: a binding cannot be empty.
+        // Where the optimizer keeps nothing, one pair that no kernel touches: a binding cannot be
+        // empty.
         let pairs = (steps.optimizer.moments(padded_length(k)) * count).max(1);
         space.upload(context, Role::Moments, &vec![[0.0_f32; 2]; pairs]);
         space.reserve(context, Role::MovedMoments, 2 * pairs);
@@ -163,7 +168,8 @@ impl GpuDevice {
         steps
     }
 
-    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each lane's own.
+    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each
+    /// lane's own.
     fn read_reached(&self, space: &mut Workspace, first: usize, count: usize, reached: &mut Reached) -> Result<()> {
         let k = self.network.code_length();
         let kept = reached.moments.len() / reached.lanes.len();
@@ -223,7 +229,8 @@ impl GpuDevice {
         }
     }
 
-    /// Layer `index` with the activation of the one below it; below the first layer stands the code, as it is.
+    /// Layer `index` with the activation of the one below it; below the first layer stands the
+    /// code, as it is.
     fn backward_params(&self, index: usize, count: usize) -> LayerParams {
         let layers = self.network.layers();
         let (activation, slope) = match index {

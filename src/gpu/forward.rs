@@ -1,4 +1,5 @@
-//! `φ(a) = σ(W a + b)`, layer after layer, for a batch. Host side of `shaders/forward.wgsl`, twin of `cpu/forward.rs`.
+//! `φ(a) = σ(W a + b)`, layer after layer, for a batch. Host side of `shaders/forward.wgsl`, twin
+//! of `cpu/forward.rs`.
 
 use std::ops::Range;
 
@@ -12,8 +13,9 @@ use crate::error::Result;
 use crate::kernel_params::{LayerParams, activation_code};
 
 impl GpuDevice {
-    /// Runs `layers` on every column of `inputs` in f32, the activations between them staying on the device. Returns
-    /// units of the last × count; entries are not finite where f32 does not reach.
+    /// Runs `layers` on every column of `inputs` in f32, the activations between them staying on
+    /// the device. Returns units of the last × count; entries are not finite where f32 does not
+    /// reach.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.

@@ -3,7 +3,8 @@
 use super::context::Context;
 use crate::kernel_params::entry_points::{Access, EntryPoint};
 
-/// A compiled shader with one entry point's bindings, of which pipelines with different sizes are made.
+/// A compiled shader with one entry point's bindings, of which pipelines with different sizes are
+/// made.
 #[derive(Debug)]
 pub struct Kernel {
     module: wgpu::ShaderModule,
@@ -13,7 +14,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles the shader of `entry`. Errors of the device are caught by the caller's [`Context::guarded`].
+    /// Compiles the shader of `entry`. Errors of the device are caught by the caller's
+    /// [`Context::guarded`].
     pub fn new(context: &Context, entry: &'static EntryPoint) -> Self {
         let device = &context.device;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {

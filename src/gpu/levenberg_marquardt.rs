@@ -19,7 +19,8 @@ use crate::kernel_params::{
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
 
-/// Steps of a submission at most: a run has some twenty, and what is under way when the last one ends is wasted.
+/// Steps of a submission at most: a run has some twenty, and what is under way when the last one
+/// ends is wasted.
 const MOST_A_SUBMISSION: usize = 4;
 
 /// Where the runs of a batch have ended in f32.
@@ -67,9 +68,10 @@ fn normal_entries(k: usize) -> usize {
 }
 
 impl GpuDevice {
-    /// Runs from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where unobserved) until a rule ends
-    /// each. No run depends on those beside it. `None` where the kernels do not reach: a code longer than
-    /// [`MOST_CODE_LENGTH`], or a network one of whose Jacobians does not fit a binding.
+    /// Runs from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
+    /// unobserved) until a rule ends each. No run depends on those beside it. `None` where the
+    /// kernels do not reach: a code longer than [`MOST_CODE_LENGTH`], or a network one of whose
+    /// Jacobians does not fit a binding.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
@@ -195,7 +197,8 @@ impl GpuDevice {
         steps
     }
 
-    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each lane's own.
+    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each
+    /// lane's own.
     fn read_marquardt(
         &self,
         space: &mut Workspace,

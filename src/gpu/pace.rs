@@ -1,16 +1,18 @@
-//! How many iterations of gradient descent go into one submission: few where one takes long, because drivers stop work
-//! that runs for seconds and what ends in between has to wait; many where one is short, because the host cannot see
-//! any run's end before a submission's.
+//! How many iterations of gradient descent go into one submission: few where one takes long,
+//! because drivers stop work that runs for seconds and what ends in between has to wait; many where
+//! one is short, because the host cannot see any run's end before a submission's.
 
 use std::time::Duration;
 
 /// What a submission should take.
 const AIM: Duration = Duration::from_millis(25);
-/// The first submissions, before anything is known: of a large network on a slow device one iteration takes long enough.
+/// The first submissions, before anything is known: of a large network on a slow device one
+/// iteration takes long enough.
 const FIRST: usize = 1;
 /// However short an iteration is, so many hide the host's part.
 const MOST: usize = 512;
-/// How fast the length may grow: the first time measured has the compilation of the kernels in it, or nothing.
+/// How fast the length may grow: the first time measured has the compilation of the kernels in it,
+/// or nothing.
 const GROWTH: usize = 4;
 
 /// The length of the next submission.

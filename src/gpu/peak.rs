@@ -1,5 +1,5 @@
-//! The most arithmetic that a device does, in f32: `x ← a·x + b` in registers. Host side of `shaders/peak.wgsl`, twin of
-//! `cpu/peak.rs`.
+//! The most arithmetic that a device does, in f32: `x ← a·x + b` in registers. Host side of
+//! `shaders/peak.wgsl`, twin of `cpu/peak.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ pub struct PeakKernel {
 }
 
 impl PeakKernel {
-    /// Compiles the kernel for at most `workgroups` workgroups; `None` takes as many as fill the device.
+    /// Compiles the kernel for at most `workgroups` workgroups; `None` takes as many as fill the
+    /// device.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.
@@ -53,7 +54,8 @@ impl PeakKernel {
         2.0 * (self.invocations * CHAINS) as f64 * recurrence.steps() as f64
     }
 
-    /// Runs the chains from their beginnings; the wall clock from the submission until the device is done, nothing read back.
+    /// Runs the chains from their beginnings; the wall clock from the submission until the device
+    /// is done, nothing read back.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] when the device fails.

@@ -1,5 +1,5 @@
-//! The way back from the device: a buffer that results are copied into behind the kernels and that is mapped while
-//! other work goes on, with the device's own time of these kernels beside them.
+//! The way back from the device: a buffer that results are copied into behind the kernels and that
+//! is mapped while other work goes on, with the device's own time of these kernels beside them.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -54,9 +54,9 @@ impl<'a> Timer<'a> {
 }
 
 impl Staging {
-    /// Submits what `record` records, with copies of the beginnings of `sources` (buffer, bytes, a multiple of four)
-    /// behind it. `record` begins its passes through the timer, one that is the first and one that is the last, and
-    /// returns how many kernels it dispatches.
+    /// Submits what `record` records, with copies of the beginnings of `sources` (buffer, bytes, a
+    /// multiple of four) behind it. `record` begins its passes through the timer, one that is the
+    /// first and one that is the last, and returns how many kernels it dispatches.
     pub fn submit(
         &mut self,
         context: &Context,
@@ -112,7 +112,8 @@ impl Staging {
         self.pending = Some(Pending { submission, mapped, bytes, is_timed });
     }
 
-    /// Waits for what was submitted and hands the copies, one behind the other, to `read`. They need not be aligned.
+    /// Waits for what was submitted and hands the copies, one behind the other, to `read`. They
+    /// need not be aligned.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when they do not arrive.
@@ -138,8 +139,9 @@ impl Staging {
     }
 }
 
-/// Waits for the callback of a submission that has run. It may be another thread's poll that found the submission
-/// done and that is about to call; and a device that was lost may drop the callback, or keep it and never call.
+/// Waits for the callback of a submission that has run. It may be another thread's poll that found
+/// the submission done and that is about to call; and a device that was lost may drop the callback,
+/// or keep it and never call.
 fn wait_until_mapped(context: &Context, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
     for _ in 0..CALLBACK_PATIENCE {
         match mapped.recv_timeout(Duration::from_millis(1)) {

@@ -1,5 +1,5 @@
-//! Which tile a product is made of: large ones where there is enough work to fill a card with them, small ones
-//! otherwise. No answer depends on the choice (`shaders/parts/product.wgsl`).
+//! Which tile a product is made of: large ones where there is enough work to fill a card with them,
+//! small ones otherwise. No answer depends on the choice (`shaders/parts/product.wgsl`).
 
 /// A tile of the output: `x` × `y` invocations with `rows` × 4 entries each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ impl Tile {
     }
 }
 
-/// Workgroups from which a product is taken to fill a card; how many cores there are an adapter does not say.
+/// Workgroups from which a product is taken to fill a card; how many cores there are an adapter
+/// does not say.
 const ENOUGH_WORKGROUPS: u32 = 96;
 
 const WIDE: usize = 0;
@@ -46,7 +47,8 @@ impl Tiles {
         Tiles { variants: [wide, large(8), Tile { x: 16, y: 4, rows: 4 }] }
     }
 
-    /// The place in [`Self::variants`] of the tile for a product with `entries` a row and `count` observations.
+    /// The place in [`Self::variants`] of the tile for a product with `entries` a row and `count`
+    /// observations.
     pub fn choose(&self, entries: usize, count: usize) -> usize {
         let large = Self::large(entries);
         let (x, y) = self.variants[large].workgroups(entries, count);

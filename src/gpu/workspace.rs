@@ -1,6 +1,6 @@
-//! Buffers that a call works in, kept for the next call: each is made once for a role and made anew only when a larger
-//! batch comes, and what binds it lives as long. A call takes a workspace for itself, so calls from several threads
-//! do not meet in one.
+//! Buffers that a call works in, kept for the next call: each is made once for a role and made anew
+//! only when a larger batch comes, and what binds it lives as long. A call takes a workspace for
+//! itself, so calls from several threads do not meet in one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -69,8 +69,8 @@ pub enum Operand<'a> {
     Fixed(&'a wgpu::Buffer),
 }
 
-/// The buffers of one call, and what they are read back through: two stagings, so that one can be on its way while
-/// the other is being read.
+/// The buffers of one call, and what they are read back through: two stagings, so that one can be
+/// on its way while the other is being read.
 #[derive(Debug, Default)]
 pub struct Workspace {
     buffers: HashMap<Role, wgpu::Buffer>,
@@ -80,8 +80,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Sees to it that the buffer of `role` holds `entries` numbers of four bytes. To be called for all roles of a
-    /// kernel before any of them is bound.
+    /// Sees to it that the buffer of `role` holds `entries` numbers of four bytes. To be called for
+    /// all roles of a kernel before any of them is bound.
     pub fn reserve(&mut self, context: &Context, role: Role, entries: usize) -> &wgpu::Buffer {
         self.at_least(context, role, 4 * entries.max(1) as u64, buffers::storage_of)
     }
@@ -132,7 +132,8 @@ impl Workspace {
         make: impl FnOnce(&Context, u64) -> wgpu::Buffer,
     ) -> &wgpu::Buffer {
         if self.buffers.get(&role).is_none_or(|buffer| buffer.size() < bytes) {
-            // The smaller one goes first, and all that holds on to it: both together might not fit the device.
+            // The smaller one goes first, and all that holds on to it: both together might not fit
+            // the device.
             self.bound.retain(|(_, roles), _| !roles.contains(&role));
             self.buffers.remove(&role);
             self.buffers.insert(role, make(context, bytes));

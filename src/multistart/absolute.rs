@@ -1,34 +1,43 @@
-//! To a local minimum of `F(z) = ‖G(z) − x‖₁` or `‖G(z) − x‖_∞` over the observed entries, by linear programs.
+//! To a local minimum of `F(z) = ‖G(z) − x‖₁` or `‖G(z) − x‖_∞` over the observed entries, by
+//! linear programs.
 //!
-//! **Problem.** Give every unit a side, that on which it is at the code `z` (on its kink `a_u = 0` either will do). With the slopes of
-//! these sides everything received is affine in a step `p`, `a_u + ∇a_u·p`, as long as no hidden unit leaves its side. Beyond,
-//! what a hidden unit gives differs from its line by at most `v_u`, by which the step takes it across, and `F` by at most `L_u v_u`
-//! more, `L_u` the Lipschitz constant of `F` in what the unit gives: the sum (for `linf` at the output: the largest) of the absolute
-//! weights that leave it, times those of the units they lead to. An output's error `|σ(a) − x|` is convex in `a`, or, for `x > 0`, concave at
-//! `a = 0` alone and then at most the convex continuation of either side. So, for every `p`,
+//! **Problem.** Give every unit a side, that on which it is at the code `z` (on its kink `a_u = 0`
+//! either will do). With the slopes of these sides everything received is affine in a step `p`,
+//! `a_u + ∇a_u·p`, as long as no hidden unit leaves its side. Beyond, what a hidden unit gives
+//! differs from its line by at most `v_u`, by which the step takes it across, and `F` by at most
+//! `L_u v_u` more, `L_u` the Lipschitz constant of `F` in what the unit gives: the sum (for `linf`
+//! at the output: the largest) of the absolute weights that leave it, times those of the units they
+//! lead to. An output's error `|σ(a) − x|` is convex in `a`, or, for `x > 0`, concave at `a = 0`
+//! alone and then at most the convex continuation of either side. So, for every `p`,
 //!
 //! ```text
 //!     F(z + p) ≤ M(p) = Σ_j ψ_j(a_j + ∇a_j·p) + Σ_u L_u v_u(p),     M(0) = F(z),
 //! ```
 //!
-//! with `M` convex and piecewise linear: the engine's *sum of violations*, `e_j = ψ_j` less its constant and `e_u = L_u v_u`. Its minimiser
-//! is the next code, and `F` falls by at least as much as `M`. For `linf` it is `max_j ψ_j` within the sides, the engine's *largest violation*.
-//! That has no hard rows; the borders are drawn in as `δ` falls, `v_u ≤ −s_u (F(z) − δ)`, so that no step leaves the sides, `F(z + p) ≤ δ`,
-//! and at the end, where `δ = F(z)`, they are the borders themselves.
+//! with `M` convex and piecewise linear: the engine's *sum of violations*, `e_j = ψ_j` less its
+//! constant and `e_u = L_u v_u`. Its minimiser is the next code, and `F` falls by at least as much
+//! as `M`. For `linf` it is `max_j ψ_j` within the sides, the engine's *largest violation*. That
+//! has no hard rows; the borders are drawn in as `δ` falls, `v_u ≤ −s_u (F(z) − δ)`, so that no
+//! step leaves the sides, `F(z + p) ≤ δ`, and at the end, where `δ = F(z)`, they are the borders
+//! themselves.
 //!
-//! **At `p = 0`** the multipliers give `Σ_j y_j ∇a_j + Σ_u ±y_u ∇a_u = 0`. Let `j_u = (1 − c)` times what this sum changes by with what `u` gives, the
-//! `±y_v` of the units above it included (`c`: the slope below 0). `F` along any direction is at least the sum over the units on kinks of
-//! `y_u` times how far it leads across and of `j_u − y_u` times how far it leads to the other side, so that `0 ≤ y_u ≤ j_u` proves a local
-//! minimum, on both sides of every kink. Where the units on kinks are independent it is also necessary: one with `y_u > j_u` changes
-//! its side, and on that side `F` falls again. Concave kinks of the output are tried from both sides.
+//! **At `p = 0`** the multipliers give `Σ_j y_j ∇a_j + Σ_u ±y_u ∇a_u = 0`. Let `j_u = (1 − c)`
+//! times what this sum changes by with what `u` gives, the `±y_v` of the units above it included
+//! (`c`: the slope below 0). `F` along any direction is at least the sum over the units on kinks of
+//! `y_u` times how far it leads across and of `j_u − y_u` times how far it leads to the other side,
+//! so that `0 ≤ y_u ≤ j_u` proves a local minimum, on both sides of every kink. Where the units on
+//! kinks are independent it is also necessary: one with `y_u > j_u` changes its side, and on that
+//! side `F` falls again. Concave kinks of the output are tried from both sides.
 //!
-//! **Floors.** A ReLU output that is off leaves its `|x|` as an error that no small change of the code changes. Where that is the largest error,
-//! the code is a minimum of `‖·‖_∞`, one of many; the largest of the *other* errors is then lowered in the same way as long as `F` stays.
+//! **Floors.** A ReLU output that is off leaves its `|x|` as an error that no small change of the
+//! code changes. Where that is the largest error, the code is a minimum of `‖·‖_∞`, one of many;
+//! the largest of the *other* errors is then lowered in the same way as long as `F` stays.
 //!
-//! **Degenerate cases.** Nothing observed, `F` within rounding of 0, no row that changes (all units of a layer off):
-//! `F` is flat or cannot fall, a minimum. More units on kinks than the code has entries: the conditions may
-//! fail at a minimum; the units change sides together, then one by one, and where `F` has not fallen by then the end is *not proven*. The same is said where
-//! the engine's certificate fails.
+//! **Degenerate cases.** Nothing observed, `F` within rounding of 0, no row that changes (all units
+//! of a layer off): `F` is flat or cannot fall, a minimum. More units on kinks than the code has
+//! entries: the conditions may fail at a minimum; the units change sides together, then one by one,
+//! and where `F` has not fallen by then the end is *not proven*. The same is said where the
+//! engine's certificate fails.
 
 use super::gradients::{Adjoints, Gradients};
 use super::kink::{self, bend};
@@ -46,11 +55,13 @@ use crate::lp::solver::engine::LpEngine;
 
 /// `F` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
-/// A fall that the linear program promises, by more than this share, and that does not come is a failure.
+/// A fall that the linear program promises, by more than this share, and that does not come is a
+/// failure.
 const PROMISED: f64 = 1e-8;
 /// The longest multiple of a step that is tried.
 const LONGEST: f64 = 64.0;
-/// A multiplier outside its range by no more than this share of its terms is within it but for rounding …
+/// A multiplier outside its range by no more than this share of its terms is within it but for
+/// rounding …
 const NEGLIGIBLE: f64 = 1e-9;
 /// … or by this share of its unit's Lipschitz constant.
 const NEGLIGIBLE_OF_CONSTANT: f64 = 1e-12;
@@ -119,7 +130,8 @@ impl<'a> AbsoluteSearch<'a> {
         self.misfit
     }
 
-    /// Whether the last linear program has no other optimum: within its region the code is the only minimiser.
+    /// Whether the last linear program has no other optimum: within its region the code is the only
+    /// minimiser.
     pub fn is_determined(&self) -> bool {
         self.determined
     }
@@ -135,15 +147,17 @@ impl<'a> AbsoluteSearch<'a> {
         self.misfit <= REPRODUCED * size
     }
 
-    /// Goes from `code` (`k` entries) down to a local minimum, by at most `most` linear programs. Never up. `observation`: `n` entries, `NaN` where
-    /// unobserved. [`Descent::stationary`] says that it is proven a local minimum.
+    /// Goes from `code` (`k` entries) down to a local minimum, by at most `most` linear programs.
+    /// Never up. `observation`: `n` entries, `NaN` where unobserved. [`Descent::stationary`] says
+    /// that it is proven a local minimum.
     pub fn descend(&mut self, observation: &[f64], code: &[f64], most: usize) -> Descent {
         self.current.code.copy_from_slice(code);
         self.current.run(self.network, observation);
         (self.misfit, self.moving) = self.misfit_at(&self.current, observation);
         self.region.take(self.network, &self.current);
         self.determined = false;
-        // Since the last step: the sides then, and the sets of units that are still to change theirs.
+        // Since the last step: the sides then, and the sets of units that are still to change
+        // theirs.
         let mut changes: Option<(Region, Vec<Units>)> = None;
         let mut vertex: Option<Basis> = None;
         let mut steps = 0;
@@ -159,7 +173,8 @@ impl<'a> AbsoluteSearch<'a> {
             let around = (&self.current, &self.region, &self.gradients);
             let majorant =
                 Majorant::new(self.network, around, observation, self.objective, self.moving, &self.constants);
-            // No small change of the code lowers the largest error; what else there is to lower, still may be.
+            // No small change of the code lowers the largest error; what else there is to lower,
+            // still may be.
             let floored = self.objective == Objective::Linf && majorant.floor >= self.misfit * (1.0 - FALLEN);
             self.determined = false;
             if majorant.problem.rows.is_empty() || floored && self.moving == 0.0 {
@@ -203,8 +218,9 @@ impl<'a> AbsoluteSearch<'a> {
         ended(steps, false)
     }
 
-    /// Takes the step where `F` falls, or where it stays and the largest error that moves falls; and on along it, ever farther, as long
-    /// as `F` goes on falling: the majorant counts every kink at its worst.
+    /// Takes the step where `F` falls, or where it stays and the largest error that moves falls;
+    /// and on along it, ever farther, as long as `F` goes on falling: the majorant counts every
+    /// kink at its worst.
     fn step(&mut self, step: &[f64], observation: &[f64]) -> bool {
         let start = self.current.code.clone();
         let mut taken = false;

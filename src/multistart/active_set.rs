@@ -1,10 +1,12 @@
 //! To the local minimum itself, where it lies on kinks too.
 //!
-//! **Problem.** Between its kinks, the surfaces `a_u(z) = 0` on which a unit `u` receives 0, `f = ½‖G(z) − x‖²` is a quadratic. With
-//! noise its minima often lie on kinks, where no gradient is 0 and shortened steps creep. There an active-set method is exact.
+//! **Problem.** Between its kinks, the surfaces `a_u(z) = 0` on which a unit `u` receives 0,
+//! `f = ½‖G(z) − x‖²` is a quadratic. With noise its minima often lie on kinks, where no gradient
+//! is 0 and shortened steps creep. There an active-set method is exact.
 //!
-//! **Pinned units.** Let the units of a set `E` be held at `a_u = 0`, counted as off, and let `p` minimise `½‖J p + r‖²` over
-//! `∇a_u·p = −a_u`, `u ∈ E`: with `M = JᵀJ`, `B` the rows `∇a_u`, `(B M⁻¹ Bᵀ) μ = a − B M⁻¹ g`, `p = −M⁻¹(g + Bᵀμ)`.
+//! **Pinned units.** Let the units of a set `E` be held at `a_u = 0`, counted as off, and let `p`
+//! minimise `½‖J p + r‖²` over `∇a_u·p = −a_u`, `u ∈ E`: with `M = JᵀJ`, `B` the rows `∇a_u`,
+//! `(B M⁻¹ Bᵀ) μ = a − B M⁻¹ g`, `p = −M⁻¹(g + Bᵀμ)`.
 //!
 //! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls
 //! beyond it, it is passed and the region changes; else the unit is pinned. The slope of `f` along
@@ -12,16 +14,19 @@
 //! slope below 0: the derivative of the loss by what the unit gives, and what it costs to keep the
 //! pinned units `v` above it on their kinks.
 //!
-//! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on either side of every kink, when
-//! `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u`
-//! to the other; then `f` falls again.
+//! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on
+//! either side of every kink, when `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with
+//! `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u` to the other; then `f`
+//! falls again.
 //!
-//! **Degenerate cases.** A unit that would be passed again before `f` has fallen is pinned instead: both regions point to the kink
-//! between them. No row (all units of a layer off, nothing observed): `f` is flat, a minimum unless a unit is just on its kink. `M` without full rank: damped
-//! by [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves alone what `M` does not see. Pinned gradients that depend on each other: the last pinned leave.
-//! At rest on a kink that nobody is held on: if `f` falls beyond it, the region changes.
-//! Between the kinks of a sigmoid or tanh output `f` is no quadratic: `M` is Gauss and Newton's, steps that do not lower `f` are
-//! halved, and it takes more of them.
+//! **Degenerate cases.** A unit that would be passed again before `f` has fallen is pinned instead:
+//! both regions point to the kink between them. No row (all units of a layer off, nothing
+//! observed): `f` is flat, a minimum unless a unit is just on its kink. `M` without full rank:
+//! damped by [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves alone what `M`
+//! does not see. Pinned gradients that depend on each other: the last pinned leave. At rest on a
+//! kink that nobody is held on: if `f` falls beyond it, the region changes. Between the kinks of a
+//! sigmoid or tanh output `f` is no quadratic: `M` is Gauss and Newton's, steps that do not lower
+//! `f` are halved, and it takes more of them.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -30,7 +35,8 @@ use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
 use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
 
-/// A multiplier outside its range by no more than this share of the largest is within it but for rounding.
+/// A multiplier outside its range by no more than this share of the largest is within it but for
+/// rounding.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 /// `f` has fallen when it has by more than this share.
 const FALLEN: f64 = 1e-13;
@@ -130,7 +136,8 @@ impl LocalSearch<'_> {
         self.pins.iter().map(|pin| (pin.layer, pin.unit))
     }
 
-    /// The step to the least of the quadratic with the pinned units held on their kinks, and their multipliers.
+    /// The step to the least of the quadratic with the pinned units held on their kinks, and their
+    /// multipliers.
     fn pinned_step(&mut self) {
         self.linear.newton_step(&mut self.step);
         for pin in &mut self.pins {
@@ -165,7 +172,8 @@ impl LocalSearch<'_> {
         }
     }
 
-    /// The first unit, not pinned and (at the output) observed, that switches on the way along the step.
+    /// The first unit, not pinned and (at the output) observed, that switches on the way along the
+    /// step.
     fn first_crossing(&mut self, observation: &[f64]) -> Option<Crossing> {
         self.tangents.tangents(self.network, &self.linear, &self.step);
         let last = self.network.layers().len() - 1;
@@ -211,7 +219,8 @@ impl LocalSearch<'_> {
         })
     }
 
-    /// A unit on its kink, not held there, beyond which the loss falls though it does not on this side.
+    /// A unit on its kink, not held there, beyond which the loss falls though it does not on this
+    /// side.
     fn way_out(&mut self, observation: &[f64]) -> Option<(usize, usize)> {
         self.on_kinks(observation).next()?;
         self.backpropagate(observation);
@@ -237,7 +246,8 @@ impl LocalSearch<'_> {
         bend(self.network.layers()[layer].activation).unwrap_or(0.0) * self.adjoints.layer(layer)[unit]
     }
 
-    /// Releases the pinned unit whose multiplier is farthest out of its range. False where all are in theirs.
+    /// Releases the pinned unit whose multiplier is farthest out of its range. False where all are
+    /// in theirs.
     fn release(&mut self, observation: &[f64]) -> bool {
         if self.pins.is_empty() {
             return false;

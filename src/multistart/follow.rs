@@ -1,9 +1,11 @@
-//! Follows the answer of an observation that has moved: the first thing that a loop of projections tries.
+//! Follows the answer of an observation that has moved: the first thing that a loop of projections
+//! tries.
 //!
-//! The code that was the answer before is refined on the new observation. As long as that stays within the linear region the
-//! code was in, the new code is the least-squares answer of the same region, and whoever trusted the old one can trust it. Where
-//! it leaves the region, it is still a local minimum, but another region may by now hold a lower one: that is for the caller to
-//! find out.
+//! The code that was the answer before is refined on the new observation. As long as that stays
+//! within the linear region the code was in, the new code is the least-squares answer of the same
+//! region, and whoever trusted the old one can trust it. Where it leaves the region, it is still a
+//! local minimum, but another region may by now hold a lower one: that is for the caller to find
+//! out.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -24,17 +26,19 @@ pub struct Followed {
     pub loss: f64,
     /// Whether it ended at a local minimum to first order.
     pub stationary: bool,
-    /// Whether no unit changed sides on the way, but for those that sat on their kinks before or after.
+    /// Whether no unit changed sides on the way, but for those that sat on their kinks before or
+    /// after.
     pub same_region: bool,
     /// Whether what is left of the residual is rounding.
     pub reproduced: bool,
-    /// Whether some layer is off altogether there, so that no small change of the code changes anything that was observed: a minimum that
-    /// says nothing of the observation.
+    /// Whether some layer is off altogether there, so that no small change of the code changes
+    /// anything that was observed: a minimum that says nothing of the observation.
     pub flat: bool,
 }
 
-/// Follows every column of `codes` (`k` × count) to a local minimum for the same column of `observations` (`n` × count, `NaN` where
-/// unobserved), in place; codes that are `NaN` stay as they are. Each result depends on its own column only.
+/// Follows every column of `codes` (`k` × count) to a local minimum for the same column of
+/// `observations` (`n` × count, `NaN` where unobserved), in place; codes that are `NaN` stay as
+/// they are. Each result depends on its own column only.
 ///
 /// # Panics
 /// If a shape does not fit the network or the counts differ.

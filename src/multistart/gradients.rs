@@ -1,4 +1,5 @@
-//! Of every unit: the gradient `∇a_u` of what it receives, within a region, and what a misfit changes by with what it gives.
+//! Of every unit: the gradient `∇a_u` of what it receives, within a region, and what a misfit
+//! changes by with what it gives.
 
 use super::linearisation::Active;
 use super::packed_network::PackedNetwork;
@@ -102,8 +103,9 @@ impl Adjoints {
         numbers(&self.layers[index])
     }
 
-    /// From `at_received`, one vector a layer: what the misfit changes by with what an output unit receives, and at the other layers
-    /// what more it does than through the unit's own slope (the price of a unit held on its kink).
+    /// From `at_received`, one vector a layer: what the misfit changes by with what an output unit
+    /// receives, and at the other layers what more it does than through the unit's own slope (the
+    /// price of a unit held on its kink).
     pub fn backpropagate(&mut self, network: &PackedNetwork, region: &Region, at_received: &[Vec<f64>]) {
         let last = network.layers().len() - 1;
         numbers_mut(&mut self.layers[last]).fill(0.0);

@@ -1,8 +1,10 @@
-//! A start for networks of bijections (LeakyReLU, and an output that can be undone): each layer is undone, and its input found by
-//! least squares, from the observation inwards. Without noise that is exact; with noise it is where the search begins.
+//! A start for networks of bijections (LeakyReLU, and an output that can be undone): each layer is
+//! undone, and its input found by least squares, from the observation inwards. Without noise that
+//! is exact; with noise it is where the search begins.
 //!
-//! Rows that were not observed, or that are saturated, are left out. All rows count alike: noise that undoing a LeakyReLU
-//! magnifies is not weighed down, which would cost a factorisation an observation.
+//! Rows that were not observed, or that are saturated, are left out. All rows count alike: noise
+//! that undoing a LeakyReLU magnifies is not weighed down, which would cost a factorisation an
+//! observation.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
@@ -17,7 +19,8 @@ pub struct LayerwiseLeastSquares {
 }
 
 impl LayerwiseLeastSquares {
-    /// `None` for a network that cannot be undone so: with a ReLU layer, or one whose `WᵀW` has no inverse.
+    /// `None` for a network that cannot be undone so: with a ReLU layer, or one whose `WᵀW` has no
+    /// inverse.
     pub fn new(network: &Network) -> Option<Self> {
         let of_layer = |layer: &Layer| match Shape::of(layer.activation) {
             Shape::Relu => None,
@@ -27,8 +30,8 @@ impl LayerwiseLeastSquares {
         Some(LayerwiseLeastSquares { factors })
     }
 
-    /// One code an observation, `k` × count; `NaN` where the equations have no solution or leave the range of f64.
-    /// `observations`: `n` × count, `NaN` where unobserved.
+    /// One code an observation, `k` × count; `NaN` where the equations have no solution or leave
+    /// the range of f64. `observations`: `n` × count, `NaN` where unobserved.
     ///
     /// # Panics
     /// If `network` is not the one this was made for, or `observations` does not fit it.

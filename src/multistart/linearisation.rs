@@ -1,8 +1,9 @@
 //! The affine map that `G` is around a code, and its normal equations.
 //!
-//! With `D_i` the diagonal of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`. It is built from the code outwards,
-//! so that every product is one with `k` columns, and only of the rows and columns where `D_i ≠ 0`; of the last layer only
-//! the observed rows. Which side of a kink counts is the [`Region`]'s to say.
+//! With `D_i` the diagonal of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`. It is
+//! built from the code outwards, so that every product is one with `k` columns, and only of the
+//! rows and columns where `D_i ≠ 0`; of the last layer only the observed rows. Which side of a kink
+//! counts is the [`Region`]'s to say.
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
@@ -12,7 +13,8 @@ use crate::linalg::cholesky::{factor, solve_backward, solve_forward};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
 use crate::network::Activation;
 
-/// Damping that keeps directions which the Jacobian does not see where they are, as a share of [`Linearisation::scale`].
+/// Damping that keeps directions which the Jacobian does not see where they are, as a share of
+/// [`Linearisation::scale`].
 pub const LEAST_DAMPING: f64 = 1e-11;
 
 /// `J` and `JᵀJ` at a point. Its buffers are reused.
@@ -60,8 +62,8 @@ impl Linearisation {
         }
     }
 
-    /// Linearises around `point`, which has been run against `observation`, with the slopes of `region`. False where every row
-    /// of `J` is 0: the loss does not change around this code.
+    /// Linearises around `point`, which has been run against `observation`, with the slopes of
+    /// `region`. False where every row of `J` is 0: the loss does not change around this code.
     pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
         let last = network.layers().len() - 1;
         for (index, layer) in network.layers().iter().enumerate() {
@@ -122,7 +124,8 @@ impl Linearisation {
         &self.active[index]
     }
 
-    /// `D_i W_i ⋯ D_1 W_1` of layer `index`, not the last, a row (padded to whole lanes) for each active unit.
+    /// `D_i W_i ⋯ D_1 W_1` of layer `index`, not the last, a row (padded to whole lanes) for each
+    /// active unit.
     pub(super) fn map(&self, index: usize) -> impl Iterator<Item = &[f64]> {
         self.maps[index].chunks_exact(self.lanes).map(numbers)
     }
@@ -160,7 +163,8 @@ impl Linearisation {
         factor(&mut self.factor, self.lanes, &mut self.inverse_pivots);
     }
 
-    /// `right ← (JᵀJ + damping·I)⁻¹ right`, as last factored. Entries that the matrix does not see become 0.
+    /// `right ← (JᵀJ + damping·I)⁻¹ right`, as last factored. Entries that the matrix does not see
+    /// become 0.
     pub fn solve(&mut self, right: &mut [f64]) {
         let solution = numbers_mut(&mut self.solution);
         solution.fill(0.0);
@@ -170,8 +174,9 @@ impl Linearisation {
         right.copy_from_slice(&numbers(&self.solution)[..right.len()]);
     }
 
-    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, by [`LEAST_DAMPING`] and one step of refinement: directions that `J` does not see stay all but out of
-    /// it. The matrix stays factored. Returns what the loss falls by according to the affine map.
+    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, by [`LEAST_DAMPING`] and one step of refinement: directions that `J`
+    /// does not see stay all but out of it. The matrix stays factored. Returns what the loss falls
+    /// by according to the affine map.
     pub fn newton_step(&mut self, step: &mut [f64]) -> f64 {
         self.step(LEAST_DAMPING * self.scale(), step);
         let mut left: Vec<f64> = (0..step.len()).map(|i| -self.gradient(i) - self.product(i, step)).collect();
@@ -185,7 +190,8 @@ impl Linearisation {
         p.iter().enumerate().map(|(j, p)| self.normal(i.min(j), i.max(j)) * p).sum()
     }
 
-    /// `step ← −(JᵀJ + damping·I)⁻¹ Jᵀr`. Returns what the loss falls by according to the affine map.
+    /// `step ← −(JᵀJ + damping·I)⁻¹ Jᵀr`. Returns what the loss falls by according to the affine
+    /// map.
     pub fn step(&mut self, damping: f64, step: &mut [f64]) -> f64 {
         self.factor(damping);
         step.iter_mut().enumerate().for_each(|(i, p)| *p = -self.gradient(i));

@@ -20,7 +20,8 @@ pub const REPRODUCED: f64 = 1e-12;
 /// How [`LocalSearch::levenberg_marquardt`] runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarquardtOptions {
-    /// The damping of the first step, as a share of the mean diagonal of `JᵀJ`; 0 takes Gauss–Newton steps as long as they are good.
+    /// The damping of the first step, as a share of the mean diagonal of `JᵀJ`; 0 takes
+    /// Gauss–Newton steps as long as they are good.
     pub damping: f64,
     /// Two steps in a row that lower the loss by no more than this share of it end the run.
     pub slow: f64,
@@ -47,7 +48,8 @@ pub struct LocalSearch<'a> {
     pub(super) linear: Linearisation,
     pub(super) step: Vec<f64>,
     pub(super) pins: Vec<Pin>,
-    /// Units let go because their gradients depend on those of the pinned ones: with these they stay on their kinks.
+    /// Units let go because their gradients depend on those of the pinned ones: with these they
+    /// stay on their kinks.
     pub(super) dependent: Vec<(usize, usize)>,
     pub(super) adjoints: PerUnit,
     pub(super) tangents: PerUnit,
@@ -91,9 +93,10 @@ impl<'a> LocalSearch<'a> {
         self.current.loss <= 0.5 * REPRODUCED * REPRODUCED * squared_norm(observation)
     }
 
-    /// Goes down from where it is by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`, taken where `f` falls by at least a share of what
-    /// the affine map promises; `λ` by Nielsen's rule (Madsen, Nielsen, Tingleff 2004, *Methods for non-linear least squares
-    /// problems*, 3.2). It ends where nothing is left to gain, where gains become slow, or at the cap.
+    /// Goes down from where it is by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`, taken where `f`
+    /// falls by at least a share of what the affine map promises; `λ` by Nielsen's rule (Madsen,
+    /// Nielsen, Tingleff 2004, *Methods for non-linear least squares problems*, 3.2). It ends where
+    /// nothing is left to gain, where gains become slow, or at the cap.
     pub fn levenberg_marquardt(&mut self, observation: &[f64], how: &MarquardtOptions) -> Descent {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);

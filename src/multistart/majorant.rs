@@ -1,5 +1,5 @@
-//! A convex function that is nowhere below the misfit and equal to it at the current code, as a linear program: the problem,
-//! and the reading of its multipliers. Derived in [`super::absolute`].
+//! A convex function that is nowhere below the misfit and equal to it at the current code, as a
+//! linear program: the problem, and the reading of its multipliers. Derived in [`super::absolute`].
 
 use nalgebra::DMatrix;
 
@@ -13,8 +13,8 @@ use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{self, LayerSystem, Problem, Row};
 use crate::network::Activation;
 
-/// By how much of `1/L_u` a `linf` border is drawn in for each unit that `δ` falls by. Small: it delays the end of a descent by a factor;
-/// not too small: slack factors of the others are 1.
+/// By how much of `1/L_u` a `linf` border is drawn in for each unit that `δ` falls by. Small: it
+/// delays the end of a descent by a factor; not too small: slack factors of the others are 1.
 const DRAWN_IN: f64 = 1e-4;
 
 /// The linear program around a code.
@@ -24,11 +24,13 @@ pub struct Majorant {
     pub system: LayerSystem,
     /// Over the step.
     pub problem: Problem,
-    /// What the misfit is at least, by the parts that do not depend on the step: added to the sum, or a bound on the largest.
+    /// What the misfit is at least, by the parts that do not depend on the step: added to the sum,
+    /// or a bound on the largest.
     pub floor: f64,
 }
 
-/// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a concave kink, above it on the other.
+/// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a
+/// concave kink, above it on the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Piecewise {
     constant: f64,
@@ -36,7 +38,8 @@ struct Piecewise {
     lines: [Option<(f64, f64)>; 3],
 }
 
-/// The largest error that a small change of the received numbers can change, at least 0: without what outputs that are off leave of `x`.
+/// The largest error that a small change of the received numbers can change, at least 0: without
+/// what outputs that are off leave of `x`.
 pub fn largest_that_moves(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
     let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
     observed.map(|(&a, &x)| Piecewise::of(activation, x, a > 0.0).of_lines(a)).fold(0.0, f64::max)
@@ -70,8 +73,8 @@ impl Piecewise {
 }
 
 impl Majorant {
-    /// Around `point` with the sides of `region`. `constants`: the Lipschitz constant of the misfit in what each hidden
-    /// unit gives. `moving`: [`largest_that_moves`] at `point`.
+    /// Around `point` with the sides of `region`. `constants`: the Lipschitz constant of the misfit
+    /// in what each hidden unit gives. `moving`: [`largest_that_moves`] at `point`.
     pub fn new(
         network: &PackedNetwork,
         (point, region, gradients): (&Point, &Region, &Gradients),
@@ -140,7 +143,8 @@ impl Majorant {
         }
     }
 
-    /// `Σ_r y_r side_r` of each unit, by layer: what the minimum changes by with what the unit receives.
+    /// `Σ_r y_r side_r` of each unit, by layer: what the minimum changes by with what the unit
+    /// receives.
     pub fn spread(&self, multipliers: &[f64], by_layer: &mut [Vec<f64>]) {
         by_layer.iter_mut().for_each(|layer| layer.fill(0.0));
         let Some((output, hidden)) = by_layer.split_last_mut() else { return };
@@ -158,8 +162,9 @@ impl Majorant {
         }
     }
 
-    /// The vertex of the program before, of which this one's code is the minimiser, as this one has it: the same units' kinks, all at
-    /// `p = 0` now; of those that have changed sides, the row on their new side.
+    /// The vertex of the program before, of which this one's code is the minimiser, as this one has
+    /// it: the same units' kinks, all at `p = 0` now; of those that have changed sides, the row on
+    /// their new side.
     pub fn moved(&self, vertex: &Basis) -> Basis {
         let rows = &self.problem.rows;
         let here = |tight: &Tight| match *tight {

@@ -1,4 +1,5 @@
-//! What a best code is best in: the measure of `G(z) − x` over the observed entries that is made small.
+//! What a best code is best in: the measure of `G(z) − x` over the observed entries that is made
+//! small.
 
 use super::packed_network::is_piecewise_linear;
 use crate::error::{Error, Result};
@@ -20,8 +21,8 @@ pub enum Objective {
 
 impl Objective {
     /// # Errors
-    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output: between its kinks `G` is not affine there, and no
-    /// finite number of linear programs ends at a minimum.
+    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output: between its kinks `G`
+    /// is not affine there, and no finite number of linear programs ends at a minimum.
     pub fn validate(self, network: &Network) -> Result<()> {
         let output = network.layers().last().map_or(Activation::Identity, |layer| layer.activation);
         if self == Objective::L2 || is_piecewise_linear(output) {
@@ -31,7 +32,8 @@ impl Objective {
         Err(Error::option("--objective", format!("{self} with a {output} output"), expected))
     }
 
-    /// The misfit of an output layer that receives `received`. `observation`: `NaN` where unobserved.
+    /// The misfit of an output layer that receives `received`. `observation`: `NaN` where
+    /// unobserved.
     pub fn misfit(self, activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
         let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
         let errors = observed.map(|(a, x)| (activation.apply(*a) - x).abs());

@@ -1,5 +1,6 @@
-//! A network as the search reads it: each weight twice, by columns for the way up and by rows for the Jacobian, in padded
-//! lanes. Made once and shared by all observations, so that it stays in the cache.
+//! A network as the search reads it: each weight twice, by columns for the way up and by rows for
+//! the Jacobian, in padded lanes. Made once and shared by all observations, so that it stays in the
+//! cache.
 
 use std::sync::Arc;
 
@@ -72,8 +73,9 @@ impl PackedNetwork {
         PackedNetwork { network, layers }
     }
 
-    /// Packs `A G(z)`: `network`, and the linear map `matrix` (measurements × `n`) of its output as one more layer. Unlike in a
-    /// [`Network`], a sigmoid or tanh may then stand before the last layer: the search does without inverting single layers.
+    /// Packs `A G(z)`: `network`, and the linear map `matrix` (measurements × `n`) of its output as
+    /// one more layer. Unlike in a [`Network`], a sigmoid or tanh may then stand before the last
+    /// layer: the search does without inverting single layers.
     ///
     /// # Panics
     /// If `matrix` does not have one column an output of the network.

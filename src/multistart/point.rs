@@ -1,4 +1,5 @@
-//! A code run forward: what each unit receives and gives, and how far the result is from the observation.
+//! A code run forward: what each unit receives and gives, and how far the result is from the
+//! observation.
 
 use super::packed_network::{PackedLayer, PackedNetwork};
 use super::products::weighted_columns;
@@ -10,7 +11,8 @@ use crate::network::Activation;
 pub struct Point {
     /// `z`, `k` entries.
     pub code: Vec<f64>,
-    /// `½‖G(z) − x‖²` over the observed entries of the observation last run against; not finite where it overflows.
+    /// `½‖G(z) − x‖²` over the observed entries of the observation last run against; not finite
+    /// where it overflows.
     pub loss: f64,
     /// What each layer's units receive, `W a + b`.
     received: Vec<Vec<Lane>>,
@@ -39,7 +41,8 @@ impl Point {
         }
     }
 
-    /// Runs `self.code` through the network and computes the loss against `observation` (`n` entries, `NaN` where unobserved).
+    /// Runs `self.code` through the network and computes the loss against `observation` (`n`
+    /// entries, `NaN` where unobserved).
     pub fn run(&mut self, network: &PackedNetwork, observation: &[f64]) {
         let code = &mut self.given[0];
         code.active.clear();

@@ -1,5 +1,5 @@
-//! The three products of a step: a layer's pre-activations, the chain of weights that makes the Jacobian, and the normal matrix.
-//! Each reads only what is not zero.
+//! The three products of a step: a layer's pre-activations, the chain of weights that makes the
+//! Jacobian, and the normal matrix. Each reads only what is not zero.
 
 use crate::linalg::lanes::{LANE, Lane, numbers, vectorised};
 use crate::linalg::tile::accumulate;
@@ -8,8 +8,8 @@ use crate::linalg::tile::accumulate;
 const AT_ONCE: usize = 8;
 
 vectorised! {
-    /// `out = bias + Σ_i values[i] · column_{active[i]}`. `columns`: columns of `out.len()` lanes. Costs
-    /// `2·units·active` flops.
+    /// `out = bias + Σ_i values[i] · column_{active[i]}`. `columns`: columns of `out.len()` lanes.
+    /// Costs `2·units·active` flops.
     pub fn weighted_columns(columns: &[Lane], active: &[u32], values: &[f64], bias: &[Lane], out: &mut [Lane]) {
         let lanes = out.len();
         let whole = lanes / AT_ONCE * AT_ONCE;
@@ -34,9 +34,9 @@ vectorised! {
         }
     }
 
-    /// Row `r` of `out` becomes `factors[r] · Σ_i W[wanted[r], active[i]] · inner_i`, its first `lanes` lanes. `weights`:
-    /// rows of `input_lanes` lanes; `inner`: rows of `lanes` lanes, one for each of `active`; `out`: rows of `stride`
-    /// lanes. Costs `2·wanted·active·columns` flops.
+    /// Row `r` of `out` becomes `factors[r] · Σ_i W[wanted[r], active[i]] · inner_i`, its first
+    /// `lanes` lanes. `weights`: rows of `input_lanes` lanes; `inner`: rows of `lanes` lanes, one
+    /// for each of `active`; `out`: rows of `stride` lanes. Costs `2·wanted·active·columns` flops.
     pub fn chained_rows(
         weights: &[Lane],
         input_lanes: usize,
@@ -75,8 +75,9 @@ vectorised! {
         }
     }
 
-    /// The upper triangle of `Σ x xᵀ` over rows `x` of `lanes + 1` lanes, in rows of `lanes + 1` lanes: `JᵀJ`, and in the last
-    /// lane `Jᵀ` times what stands in the last lane of the rows. Costs `rows·columns²` flops.
+    /// The upper triangle of `Σ x xᵀ` over rows `x` of `lanes + 1` lanes, in rows of `lanes + 1`
+    /// lanes: `JᵀJ`, and in the last lane `Jᵀ` times what stands in the last lane of the rows.
+    /// Costs `rows·columns²` flops.
     pub fn normal_matrix(rows: &[Lane], lanes: usize, matrix: &mut [Lane]) {
         let width = lanes + 1;
         let mut block = 0;

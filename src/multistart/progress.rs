@@ -1,5 +1,5 @@
-//! One observation's search between two runs: what the next run depends on and no more, so that those of a whole batch can
-//! wait side by side.
+//! One observation's search between two runs: what the next run depends on and no more, so that
+//! those of a whole batch can wait side by side.
 
 use std::iter::Cycle;
 use std::slice::Iter;
@@ -36,7 +36,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Before the first run of column `place`; what is given as to [`best_batch`](super::best_batch).
+    /// Before the first run of column `place`; what is given as to
+    /// [`best_batch`](super::best_batch).
     pub fn new(
         network: &PackedNetwork,
         observations: &DMatrix<f64>,

@@ -1,12 +1,14 @@
-//! Refines a code on the linear regions of `G`: the last step of any method, exact where the code's ReLU configuration is right.
+//! Refines a code on the linear regions of `G`: the last step of any method, exact where the code's
+//! ReLU configuration is right.
 //!
 //! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, from a given `z`,
 //! downhill: Gauss–Newton, damped where a step is no good ([`LocalSearch::levenberg_marquardt`]),
 //! then to the local minimum itself, on a kink where it lies on one ([`LocalSearch::active_set`]).
 //!
-//! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed, `f = 0` already, every row of `J`
-//! zero (all units of a layer off, as at `z = 0` without biases), an `f` or a `J` that overflows or is `NaN` (a failed code, an
-//! infinite entry). Where `J` lacks rank, `z` moves only in the directions that `J` sees.
+//! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed,
+//! `f = 0` already, every row of `J` zero (all units of a layer off, as at `z = 0` without biases),
+//! an `f` or a `J` that overflows or is `NaN` (a failed code, an infinite entry). Where `J` lacks
+//! rank, `z` moves only in the directions that `J` sees.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -14,14 +16,15 @@ use rayon::prelude::*;
 use super::local_search::{Descent, LocalSearch, MarquardtOptions};
 use super::packed_network::PackedNetwork;
 
-/// Two steps that lower the loss by no more than this share of it are creeping up to a kink, on which the rest is exact.
+/// Two steps that lower the loss by no more than this share of it are creeping up to a kink, on
+/// which the rest is exact.
 const SLOW: f64 = 1e-3;
 
 /// How refinement runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefineOptions {
-    /// Most Gauss–Newton steps an observation, and most steps from kink to kink; 0 refines nothing. Default 200; from a good code 1
-    /// to 5 are needed.
+    /// Most Gauss–Newton steps an observation, and most steps from kink to kink; 0 refines nothing.
+    /// Default 200; from a good code 1 to 5 are needed.
     pub steps: usize,
 }
 
@@ -42,15 +45,18 @@ pub struct Refinement {
     pub loss_after: f64,
     /// Steps taken.
     pub steps: usize,
-    /// Whether it ended at a local minimum to first order, and not at the cap or for numbers out of range.
+    /// Whether it ended at a local minimum to first order, and not at the cap or for numbers out of
+    /// range.
     pub stationary: bool,
 }
 
-/// Refines every column of `codes` (`k` × count) against the same column of `observations` (`n` × count, `NaN` where
-/// unobserved), in place. Each result depends on its own column only. Codes that are `NaN` stay `NaN`.
+/// Refines every column of `codes` (`k` × count) against the same column of `observations` (`n` ×
+/// count, `NaN` where unobserved), in place. Each result depends on its own column only. Codes that
+/// are `NaN` stay `NaN`.
 ///
 /// # Panics
-/// If a shape does not fit the network or the counts differ ([`Network::check_codes`], [`Network::check_observations`]).
+/// If a shape does not fit the network or the counts differ ([`Network::check_codes`],
+/// [`Network::check_observations`]).
 ///
 /// [`Network::check_codes`]: crate::network::Network::check_codes
 /// [`Network::check_observations`]: crate::network::Network::check_observations

@@ -33,7 +33,8 @@ impl Region {
     }
 }
 
-/// `σ'` of a unit that receives `a`, by the region and not by the sign of `a` where the activation has a kink.
+/// `σ'` of a unit that receives `a`, by the region and not by the sign of `a` where the activation
+/// has a kink.
 #[inline(always)]
 pub fn slope(activation: Activation, a: f64, on: bool) -> f64 {
     match activation {

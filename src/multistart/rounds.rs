@@ -2,9 +2,9 @@
 //! observation whose search goes on proposes its next start, the device runs Levenberg–Marquardt
 //! from all of them at once, and the pool goes on from there in f64.
 //!
-//! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are the minima themselves; what
-//! f32 may do is to lead a run into another basin. A device that has nothing to offer leaves the searches to the pool, each
-//! from where it stands.
+//! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are
+//! the minima themselves; what f32 may do is to lead a run into another basin. A device that has
+//! nothing to offer leaves the searches to the pool, each from where it stands.
 
 use std::sync::{Mutex, PoisonError};
 

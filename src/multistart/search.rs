@@ -1,14 +1,16 @@
-//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries, or `‖·‖₁`, or `‖·‖_∞`
-//! ([`Objective`]).
+//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries,
+//! or `‖·‖₁`, or `‖·‖_∞` ([`Objective`]).
 //!
-//! Each run goes from its start to a local minimum. Minima are exact, on kinks too, so that two runs which end at the same one
-//! end at the same loss, and *found again* means something. For `l1` and `linf` each minimum of squares is the candidate from which
-//! [`super::absolute`] goes on to one of the objective; many runs end at the same candidate, which is taken on once. Among codes of
-//! the same largest error, the lower sum of squares is the lower loss.
+//! Each run goes from its start to a local minimum. Minima are exact, on kinks too, so that two
+//! runs which end at the same one end at the same loss, and *found again* means something. For `l1`
+//! and `linf` each minimum of squares is the candidate from which [`super::absolute`] goes on to
+//! one of the objective; many runs end at the same candidate, which is taken on once. Among codes
+//! of the same largest error, the lower sum of squares is the lower loss.
 //!
-//! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f` the runs that have ended at it, each
-//! from another start, the search is over after `s` runs when `s ≥ 48 + 5m` and `f ≥ 24`: converged. So it is, at once, when
-//! the observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
+//! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f`
+//! the runs that have ended at it, each from another start, the search is over after `s` runs when
+//! `s ≥ 48 + 5m` and `f ≥ 24`: converged. So it is, at once, when the observation is reproduced
+//! ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
 
 use std::cmp::Ordering;
 
@@ -26,7 +28,8 @@ use super::point::Point;
 use super::progress::Progress;
 use super::starts::{Flips, Move, Start, random_code};
 
-/// Runs before the search turns to the neighbourhood of the best: codes to be near to come from somewhere.
+/// Runs before the search turns to the neighbourhood of the best: codes to be near to come from
+/// somewhere.
 const SCOUTS: usize = 5;
 /// The stop rule's numbers.
 const LEAST_RUNS: usize = 48;
@@ -41,9 +44,10 @@ const MOST_STEPS: usize = 300;
 /// Linear programs from a candidate.
 const MOST_PROGRAMS: usize = 300;
 
-/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`: codes to start from, a matrix
-/// (`k` × count) for each method that found some; columns that are not finite are passed over. `first_index`: that of the first observation in the whole
-/// run. An answer depends on its own column, its index and the seed only.
+/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`:
+/// codes to start from, a matrix (`k` × count) for each method that found some; columns that are
+/// not finite are passed over. `first_index`: that of the first observation in the whole run. An
+/// answer depends on its own column, its index and the seed only.
 ///
 /// # Panics
 /// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
@@ -203,7 +207,8 @@ impl<'a> Searcher<'a> {
         };
     }
 
-    /// From a minimum of squares to one of the objective; what it led to before, where one like it was taken on.
+    /// From a minimum of squares to one of the objective; what it led to before, where one like it
+    /// was taken on.
     fn minimise_objective(&mut self, x: &[f64], candidate: Minimum, seen_minima: &mut Vec<(f64, Minimum)>) -> Minimum {
         let Some(absolute) = &mut self.absolute else { return candidate };
         let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);

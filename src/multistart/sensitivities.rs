@@ -32,7 +32,8 @@ impl PerUnit {
         numbers(&self.layers[index])
     }
 
-    /// What every unit's reception changes by along `direction` (`k` entries), within the region that was linearised.
+    /// What every unit's reception changes by along `direction` (`k` entries), within the region
+    /// that was linearised.
     pub fn tangents(&mut self, network: &PackedNetwork, at: &Linearisation, direction: &[f64]) {
         for (index, layer) in network.layers().iter().enumerate() {
             let (below, above) = self.layers.split_at_mut(index);
@@ -50,9 +51,11 @@ impl PerUnit {
         }
     }
 
-    /// `∂f/∂σ_u`, what the loss changes by with what a unit gives, for every unit: `W_{i+1}ᵀ D_{i+1}` times that of the layer
-    /// above, `G(z) − x` at the output (0 where unobserved). Each of `multipliers`, a layer, a unit and a number, adds its number
-    /// to what the loss changes by with what that unit receives: the price of keeping a pinned unit on its kink.
+    /// `∂f/∂σ_u`, what the loss changes by with what a unit gives, for every unit:
+    /// `W_{i+1}ᵀ D_{i+1}` times that of the layer above, `G(z) − x` at the output (0 where
+    /// unobserved). Each of `multipliers`, a layer, a unit and a number, adds its number to what
+    /// the loss changes by with what that unit receives: the price of keeping a pinned unit on its
+    /// kink.
     pub fn adjoints(
         &mut self,
         network: &PackedNetwork,
@@ -91,7 +94,8 @@ impl Active {
     }
 }
 
-/// `∇a_u`, the gradient of what a unit of layer `index` receives, into `out` (`k` entries): `W_u D_{i−1} W_{i−1} ⋯ D_1 W_1`.
+/// `∇a_u`, the gradient of what a unit of layer `index` receives, into `out` (`k` entries):
+/// `W_u D_{i−1} W_{i−1} ⋯ D_1 W_1`.
 pub fn gradient_of_unit(network: &PackedNetwork, at: &Linearisation, index: usize, unit: usize, out: &mut [f64]) {
     let layer = &network.layers()[index];
     let weights = &numbers(&layer.rows[unit * layer.input_lanes..(unit + 1) * layer.input_lanes])[..layer.inputs];

@@ -1,7 +1,8 @@
-//! Where the runs of a search begin: at codes that other methods found, at random codes, near the best code so far, and beyond
-//! the nearest kinks of that code.
+//! Where the runs of a search begin: at codes that other methods found, at random codes, near the
+//! best code so far, and beyond the nearest kinks of that code.
 //!
-//! Each start is a function of the seed, the observation's index and the number of the run, and of what the runs before it found.
+//! Each start is a function of the seed, the observation's index and the number of the run, and of
+//! what the runs before it found.
 
 use serde::Serialize;
 
@@ -57,7 +58,8 @@ pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) ->
     normal_vector(seed, Domain::Start, index, code_length)
 }
 
-/// The hidden units around a code, those whose switching costs least first, and how many were switched.
+/// The hidden units around a code, those whose switching costs least first, and how many were
+/// switched.
 #[derive(Debug, Clone, Default)]
 pub struct FlipOrder {
     /// Layer and unit.
@@ -67,8 +69,9 @@ pub struct FlipOrder {
 
 /// Codes beyond the nearest kinks of hidden units, the cheapest first.
 ///
-/// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit `u` to its kink is
-/// `−a_u M⁻¹∇a_u / (∇a_uᵀ M⁻¹ ∇a_u)` and costs `½ a_u² / (∇a_uᵀ M⁻¹ ∇a_u)`; twice that `p` takes it as far beyond.
+/// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit
+/// `u` to its kink is `−a_u M⁻¹∇a_u / (∇a_uᵀ M⁻¹ ∇a_u)` and costs `½ a_u² / (∇a_uᵀ M⁻¹ ∇a_u)`;
+/// twice that `p` takes it as far beyond.
 #[derive(Debug, Clone)]
 pub struct Flips {
     linear: Linearisation,
@@ -101,7 +104,8 @@ impl Flips {
             for (layer, packed) in network.layers()[..hidden].iter().enumerate().filter(|(_, layer)| has_kinks(layer)) {
                 let received = &point.received(layer)[..packed.units];
                 let kink = kink::tolerance(kink::IN_FLIPS, received);
-                // A unit on its kink has no other side to go to: its step would lead back to the same minimum.
+                // A unit on its kink has no other side to go to: its step would lead back to the
+                // same minimum.
                 for (unit, a) in received.iter().enumerate().filter(|(_, a)| a.abs() > kink) {
                     let reach = self.reach(network, layer, unit);
                     if reach > 0.0 && (a * a / reach).is_finite() {
@@ -119,7 +123,8 @@ impl Flips {
         self.is_around = false;
     }
 
-    /// The next code of `order`; `None` where all were taken. `point` is that of [`Self::around`], when `order` was made.
+    /// The next code of `order`; `None` where all were taken. `point` is that of [`Self::around`],
+    /// when `order` was made.
     pub fn next(
         &mut self,
         network: &PackedNetwork,

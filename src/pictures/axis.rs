@@ -1,4 +1,5 @@
-//! The axes of a plot: which stretch of numbers they show, where a number stands on it, and at which numbers there are ticks.
+//! The axes of a plot: which stretch of numbers they show, where a number stands on it, and at
+//! which numbers there are ticks.
 
 /// An axis before its range is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -7,7 +8,8 @@ pub struct Axis {
     pub label: String,
     /// How numbers become places.
     pub scale: Scale,
-    /// Numbers that it shows whether or not a curve goes there: 0 and 1 of a share, or what other panels reach.
+    /// Numbers that it shows whether or not a curve goes there: 0 and 1 of a share, or what other
+    /// panels reach.
     pub shows: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! Observations side by side: rows of images with a label each, so that truth, observation and recovered image stand under one
-//! another.
+//! Observations side by side: rows of images with a label each, so that truth, observation and
+//! recovered image stand under one another.
 //!
 //! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or
 //! [`usual_white`](super::usual_white) of all its images. A pixel that is `NaN` (unobserved) is
@@ -28,12 +28,13 @@ const GROUP_GAP: usize = 12;
 /// Between one row and the next.
 const ROW_GAP: usize = 8;
 
-/// Draws `grid` and writes it to `path`, as its ending says: `.svg`, anything else PNG; about 1,000 to 1,500 pixels wide, each pixel of an
-/// image an equally large square.
+/// Draws `grid` and writes it to `path`, as its ending says: `.svg`, anything else PNG; about 1,000
+/// to 1,500 pixels wide, each pixel of an image an equally large square.
 ///
 /// # Errors
-/// [`Error::Input`] naming the row if its images do not have `height · width` pixels, if there is nothing to draw or more than
-/// fits a picture; [`Error::Output`] if `path` exists and `force` is not set or cannot be created; [`Error::Io`] if writing fails.
+/// [`Error::Input`] naming the row if its images do not have `height · width` pixels, if there is
+/// nothing to draw or more than fits a picture; [`Error::Output`] if `path` exists and `force` is
+/// not set or cannot be created; [`Error::Io`] if writing fails.
 pub fn write_grid(path: &Path, grid: &Grid, force: bool) -> Result<()> {
     crate::formats::output::check_free(path, force)?;
     check(grid)?;

@@ -1,7 +1,9 @@
-//! Curves in panels as a PNG or SVG file: a title, panels side by side with their axes, one legend for all below.
+//! Curves in panels as a PNG or SVG file: a title, panels side by side with their axes, one legend
+//! for all below.
 //!
-//! A point without a place on its axis (not finite; not positive where the axis is logarithmic) is left out, and the curve goes from
-//! its neighbour to its neighbour. Dashed curves have hollow points, so that they are told apart without colour.
+//! A point without a place on its axis (not finite; not positive where the axis is logarithmic) is
+//! left out, and the curve goes from its neighbour to its neighbour. Dashed curves have hollow
+//! points, so that they are told apart without colour.
 
 mod curve;
 mod legend;
@@ -51,8 +53,9 @@ const FRAME_MARGIN: f64 = MARGIN as f64;
 /// Draws `plot` and writes it to `path`, as its ending says: `.svg`, anything else PNG.
 ///
 /// # Errors
-/// [`Error::Input`] if no curve has a point that can be drawn, or if there are more panels or longer labels than fit a picture;
-/// [`Error::Output`] if `path` exists and `force` is not set or cannot be created; [`Error::Io`] if writing fails.
+/// [`Error::Input`] if no curve has a point that can be drawn, or if there are more panels or
+/// longer labels than fit a picture; [`Error::Output`] if `path` exists and `force` is not set or
+/// cannot be created; [`Error::Io`] if writing fails.
 pub fn write_plot(path: &Path, plot: &Plot, force: bool) -> Result<()> {
     crate::formats::output::check_free(path, force)?;
     if plot.panels.iter().all(|panel| panel.points().next().is_none()) {
@@ -82,7 +85,8 @@ struct LaidPlot<'a> {
     panels: Vec<Laid<'a>>,
     legend: Legend,
     columns: usize,
-    /// What labels take to the left of every panel's axes: one margin for all, so that panels stand under one another.
+    /// What labels take to the left of every panel's axes: one margin for all, so that panels stand
+    /// under one another.
     left: f64,
     cell: (f64, f64),
     width: f64,

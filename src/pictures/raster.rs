@@ -52,7 +52,8 @@ impl Raster {
     /// Writes it as a PNG file, whole or not at all.
     ///
     /// # Errors
-    /// Those of [`Self::encode`]; [`Error::Output`] if `path` exists and `force` is not set or cannot be created.
+    /// Those of [`Self::encode`]; [`Error::Output`] if `path` exists and `force` is not set or
+    /// cannot be created.
     pub fn write_png(&self, path: &Path, force: bool) -> Result<()> {
         let mut output = OutputFile::create(path, force)?;
         self.encode(&mut output, path)?;

@@ -1,8 +1,9 @@
-//! What plots are drawn on: a drawing area of the plotting library, in units of about one printed point, so that the same calls make a
-//! PNG and an SVG file.
+//! What plots are drawn on: a drawing area of the plotting library, in units of about one printed
+//! point, so that the same calls make a PNG and an SVG file.
 //!
-//! The PNG is drawn larger and scaled down, because the library smooths neither lines nor discs; it sets its text with a font that comes
-//! with the program. An SVG file names `sans-serif`, which every viewer has.
+//! The PNG is drawn larger and scaled down, because the library smooths neither lines nor discs; it
+//! sets its text with a font that comes with the program. An SVG file names `sans-serif`, which
+//! every viewer has.
 
 use std::path::Path;
 
@@ -22,7 +23,8 @@ use crate::formats::output::OutputFile;
 const PNG_SCALE: usize = 2;
 /// A PNG file is drawn this many times larger and scaled down.
 const SMOOTHING: usize = 2;
-/// The library places things on whole pixels; an SVG file is drawn this many times larger and shown smaller.
+/// The library places things on whole pixels; an SVG file is drawn this many times larger and shown
+/// smaller.
 const SVG_SCALE: usize = 8;
 const FAMILY: FontFamily<'static> = FontFamily::SansSerif;
 
@@ -62,10 +64,12 @@ pub fn text_width(text: &str, size: f64, path: &Path) -> Result<f64> {
     Ok(f64::from(width) / large)
 }
 
-/// Draws with `draw` on a sheet of so many units and writes it to `path`, as the ending of its name says: `.svg`, anything else PNG.
+/// Draws with `draw` on a sheet of so many units and writes it to `path`, as the ending of its name
+/// says: `.svg`, anything else PNG.
 ///
 /// # Errors
-/// Those of `draw`; [`Error::Output`] if `path` exists and `force` is not set or cannot be created; [`Error::Io`] if writing fails.
+/// Those of `draw`; [`Error::Output`] if `path` exists and `force` is not set or cannot be created;
+/// [`Error::Io`] if writing fails.
 pub fn write_sheet(
     path: &Path,
     (width, height): (usize, usize),

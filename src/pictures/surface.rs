@@ -10,7 +10,8 @@ pub trait Surface {
     fn fill(&mut self, corner: (usize, usize), size: (usize, usize), colour: Colour);
     /// Both diagonals of a rectangle.
     fn cross(&mut self, corner: (usize, usize), size: (usize, usize), thickness: usize, colour: Colour);
-    /// `text` with its ink's left edge at `x` and its line of digits and capitals centred on `centre`.
+    /// `text` with its ink's left edge at `x` and its line of digits and capitals centred on
+    /// `centre`.
     fn text(&mut self, text: &Text, x: usize, centre: usize, colour: Colour);
     /// An image, each of its pixels a square of `factor` a side.
     fn image(&mut self, corner: (usize, usize), factor: usize, image: &Raster) -> Result<()>;

@@ -1,7 +1,8 @@
 //! A line of text, measured and as ink.
 //!
-//! Text is drawn with a font that comes with the program, so a picture looks the same on every machine and needs no system
-//! font; it is measured by its ink, drawn once into nothing, so that what is laid out by the measure is not clipped.
+//! Text is drawn with a font that comes with the program, so a picture looks the same on every
+//! machine and needs no system font; it is measured by its ink, drawn once into nothing, so that
+//! what is laid out by the measure is not clipped.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,8 @@ pub struct Text {
     pub content: String,
     /// As it was asked for.
     pub size: f64,
-    /// Pixels to the right of the ink's left edge, above the baseline, and how much of each is covered.
+    /// Pixels to the right of the ink's left edge, above the baseline, and how much of each is
+    /// covered.
     pub ink: Vec<(i64, i64, f32)>,
     /// Of a capital letter.
     pub capital_height: i64,
@@ -52,8 +54,8 @@ impl Text {
     }
 }
 
-/// The pixels that a text covers. The font sets its letters on whole pixels, which at small sizes leaves gaps inside words, so
-/// they are set larger and scaled down.
+/// The pixels that a text covers. The font sets its letters on whole pixels, which at small sizes
+/// leaves gaps inside words, so they are set larger and scaled down.
 fn ink(font: &FontDesc, text: &str, path: &Path) -> Result<Vec<(i64, i64, f32)>> {
     let mut covered: BTreeMap<(i64, i64), f32> = BTreeMap::new();
     // Adding up cannot fail; finding the font can.

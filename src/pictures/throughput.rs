@@ -1,12 +1,13 @@
-//! The picture of `unrelu bench throughput`: what a second gives, by the size of the batch, a panel a quantity.
+//! The picture of `unrelu bench throughput`: what a second gives, by the size of the batch, a panel
+//! a quantity.
 
 use super::axis::{Axis, Scale};
 use super::plot::{Curve, Panel, Plot, Style};
 use crate::bench::throughput::Kind;
 use crate::bench::throughput::row::Row;
 
-/// Every series of `rows`; `machine` stands below the title. The CPU and the GPU have a colour each; of several networks the second and
-/// later ones are dashed.
+/// Every series of `rows`; `machine` stands below the title. The CPU and the GPU have a colour
+/// each; of several networks the second and later ones are dashed.
 pub fn plot(rows: &[Row], machine: &str) -> Plot {
     let networks = distinct(rows.iter().map(|row| row.network.as_str()));
     let quantities = distinct(rows.iter().map(|row| row.quantity));

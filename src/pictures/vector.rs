@@ -1,4 +1,5 @@
-//! A surface of shapes, for SVG files: text stays text, an image is a PNG file within the file, a pixel of it a pixel there.
+//! A surface of shapes, for SVG files: text stays text, an image is a PNG file within the file, a
+//! pixel of it a pixel there.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -78,7 +79,8 @@ impl Surface for Vector {
         let mut bytes = Vec::new();
         image.encode(&mut bytes, Path::new("the picture"))?;
         let (width, height, data) = (image.width * factor, image.height * factor, base64::encode(&bytes));
-        // Without the attribute or the property, each of which some viewer knows, pixels would run into one another.
+        // Without the attribute or the property, each of which some viewer knows, pixels would run
+        // into one another.
         self.add(format_args!(
             "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \
              image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" \

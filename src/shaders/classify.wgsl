@@ -1,10 +1,10 @@
-// The configurations of a batch: which entries of a target exceed the observation's threshold. Twin of
-// cpu/classify.rs.
+// The configurations of a batch: which entries of a target exceed the observation's threshold. Twin
+// of cpu/classify.rs.
 //
-// Targets and thresholds are f64 rounded to f32, compared here by their bits as integers, so that neither denormals
-// flushed to zero nor fast arithmetic with infinities can change the verdict. Rounding keeps the order, so where the
-// f32 differ they decide as the f64 would; where they are equal the entry is marked as undecided and left to the
-// host. NaN, unobserved, is neither.
+// Targets and thresholds are f64 rounded to f32, compared here by their bits as integers, so that
+// neither denormals flushed to zero nor fast arithmetic with infinities can change the verdict.
+// Rounding keeps the order, so where the f32 differ they decide as the f64 would; where they are
+// equal the entry is marked as undecided and left to the host. NaN, unobserved, is neither.
 //
 // One workgroup an observation; each invocation makes whole words.
 
@@ -27,7 +27,8 @@ var<workgroup> active_count: atomic<u32>;
 const MAGNITUDE: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;
 
-// The bits of an f32 (sign and magnitude) as an integer in the same order; both zeros become the same.
+// The bits of an f32 (sign and magnitude) as an integer in the same order; both zeros become the
+// same.
 fn in_order(bits: u32) -> u32 {
     let magnitude = bits & MAGNITUDE;
     return select(0x80000000u + magnitude, 0x80000000u - magnitude, bits > MAGNITUDE);

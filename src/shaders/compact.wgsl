@@ -1,7 +1,9 @@
-// Moves the lanes that still descend to the front, so that the products have only these to do. Twin of cpu/compact.rs.
+// Moves the lanes that still descend to the front, so that the products have only these to do. Twin
+// of cpu/compact.rs.
 //
-// `rank` finds where each lane goes, the running ones first, both kinds in the order in which they stand, and how many
-// run. `scatter` moves the rows of one array there, into another of the same shape.
+// `rank` finds where each lane goes, the running ones first, both kinds in the order in which they
+// stand, and how many run. `scatter` moves the rows of one array there, into another of the same
+// shape.
 
 struct CompactParams {
     count: u32,

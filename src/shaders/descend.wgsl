@@ -1,10 +1,11 @@
-// Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up. Twin of
-// cpu/descend.rs.
+// Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up.
+// Twin of cpu/descend.rs.
 //
-// One iteration is: forward through all layers, `residual` (loss, stop watch, δ of the output layer), `backward`
-// once a layer, `update` (stop rule, step). All of it stays on the device. A lane that has ended keeps its code; its
-// arithmetic goes on without effect until compact.wgsl moves it out of the way. `residual` and `update` stand in
-// parts/sum_tree.wgsl and, for devices with subgroup operations, in parts/sum_subgroups.wgsl.
+// One iteration is: forward through all layers, `residual` (loss, stop watch, δ of the output
+// layer), `backward` once a layer, `update` (stop rule, step). All of it stays on the device. A
+// lane that has ended keeps its code; its arithmetic goes on without effect until compact.wgsl
+// moves it out of the way. `residual` and `update` stand in parts/sum_tree.wgsl and, for devices
+// with subgroup operations, in parts/sum_subgroups.wgsl.
 
 struct DescendParams {
     observation_length: u32,
@@ -32,8 +33,8 @@ const OPTIMIZER_ADAM: u32 = 2u;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
 @group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is none. What fills
-// the last quad up is NaN.
+// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is
+// none. What fills the last quad up is NaN.
 @group(0) @binding(3) var<storage, read> targets: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> deltas: array<vec4<f32>>;
 
@@ -90,15 +91,16 @@ fn finish(lane: u32, quad: u32, sum: vec4<f32>) {
     deltas_below[at] = without_padding(delta, quad, layer.inputs);
 }
 
-// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs; at the code σ' is
-// 1, told by a slope of 1.
+// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs;
+// at the code σ' is 1, told by a slope of 1.
 @compute @workgroup_size(TILE_X, TILE_Y)
 fn backward(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     product(tile.xy, local.xy, layer.count, layer.units, layer.inputs);
 }
 
-// The direction against which an entry of a code steps: the gradient, the heavy ball's velocity (Polyak 1964), or
-// Adam's quotient (Kingma and Ba 2015, Algorithm 1). `weights`: 1 − β₁ᵗ and 1 − β₂ᵗ.
+// The direction against which an entry of a code steps: the gradient, the heavy ball's velocity
+// (Polyak 1964), or Adam's quotient (Kingma and Ba 2015, Algorithm 1). `weights`: 1 − β₁ᵗ and 1 −
+// β₂ᵗ.
 fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
     if descent.optimizer == OPTIMIZER_PLAIN {
         return g;
@@ -137,7 +139,8 @@ fn update_of_lane(lane: u32, local: u32) {
             status = LANE_CAPPED;
         }
     }
-    // 1 − βᵗ as the moment of a gradient that is always 1: nothing cancels, as it would in 1 − pow(β, t).
+    // 1 − βᵗ as the moment of a gradient that is always 1: nothing cancels, as it would in 1 −
+    // pow(β, t).
     let weights = vec2<f32>(
         descent.first_decay * state.first_weight + descent.first_gain,
         descent.second_decay * state.second_weight + descent.second_gain,

@@ -1,7 +1,8 @@
 // One layer of a batch: outputs = σ(W · inputs + b). Twin of cpu/forward.rs.
 //
-// Matrices are column-major with one observation a column, as on the host, each column filled up to whole quads. The
-// product is that of parts/product.wgsl; bias and activation are applied to its sums before they leave the registers.
+// Matrices are column-major with one observation a column, as on the host, each column filled up to
+// whole quads. The product is that of parts/product.wgsl; bias and activation are applied to its
+// sums before they leave the registers.
 
 @group(0) @binding(0) var<uniform> layer: LayerParams;
 // [input][unit quad].
@@ -27,8 +28,9 @@ fn finish(observation: u32, quad: u32, sum: vec4<f32>) {
     outputs[observation * quads(layer.units) + quad] = without_padding(output, quad, layer.units);
 }
 
-// What is not finite stays as it is, whatever the activation, so that the host sees it and does the observation in f64: an
-// infinity may be the end of a sum that overflowed on its way to 0. By the bits, because a compiler may take every number for one.
+// What is not finite stays as it is, whatever the activation, so that the host sees it and does the
+// observation in f64: an infinity may be the end of a sum that overflowed on its way to 0. By the
+// bits, because a compiler may take every number for one.
 fn activate(a: vec4<f32>) -> vec4<f32> {
     let is_finite = (bitcast<vec4<u32>>(a) & vec4<u32>(MAGNITUDE)) < vec4<u32>(INFINITY);
     return select(a, activate_finite(a), is_finite);

@@ -1,10 +1,11 @@
-// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up. Twin of
-// cpu/levenberg_marquardt.rs.
+// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way
+// up. Twin of cpu/levenberg_marquardt.rs.
 //
-// One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping, stop rules), `tangent`
-// once a layer (the Jacobian's columns, as k tangents a lane), `normal` (JᵀJ and Jᵀr), `advance` (the damped step, the
-// next trial). A lane whose trial was no good keeps its matrix and takes another damping. A lane that has ended keeps its
-// code; its products go on without effect until compact.wgsl moves it out of the way.
+// One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping,
+// stop rules), `tangent` once a layer (the Jacobian's columns, as k tangents a lane), `normal` (JᵀJ
+// and Jᵀr), `advance` (the damped step, the next trial). A lane whose trial was no good keeps its
+// matrix and takes another damping. A lane that has ended keeps its code; its products go on
+// without effect until compact.wgsl moves it out of the way.
 
 struct MarquardtParams {
     observation_length: u32,
@@ -45,8 +46,8 @@ const LARGEST: f32 = 3.0e38;
 @group(0) @binding(2) var<storage, read_write> dampings: array<Damping>;
 // Of the layer that is told of; of the last one in `judge` and `normal`.
 @group(0) @binding(3) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is none. What fills
-// the last quad up is NaN.
+// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is
+// none. What fills the last quad up is NaN.
 @group(0) @binding(4) var<storage, read> targets: array<vec4<u32>>;
 
 @group(0) @binding(5) var<uniform> layer: TangentParams;
@@ -69,7 +70,8 @@ fn observed(bits: vec4<u32>) -> vec4<bool> {
     return (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
 }
 
-// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) on the trial that the outputs are of. One workgroup a lane.
+// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) on the trial that the outputs are of. One
+// workgroup a lane.
 @compute @workgroup_size(WORKGROUP)
 fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -176,8 +178,8 @@ var<workgroup> slice: array<vec4<f32>, (MOST_CODE_LENGTH + 1u) * SLICE_STRIDE>;
 var<workgroup> triangle: array<f32, MOST_ENTRIES>;
 var<workgroup> solution: array<f32, MOST_CODE_LENGTH>;
 
-// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup a lane; each invocation has
-// entries of its own.
+// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup a lane;
+// each invocation has entries of its own.
 @compute @workgroup_size(WORKGROUP)
 fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -227,8 +229,8 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
     }
 }
 
-// Factors the triangle in place, [LLᵀ], and takes the row below along: it becomes L⁻¹ of what it was. False where it is
-// not positive definite.
+// Factors the triangle in place, [LLᵀ], and takes the row below along: it becomes L⁻¹ of what it
+// was. False where it is not positive definite.
 fn factor(k: u32, local: u32) -> bool {
     var is_definite = true;
     for (var column = 0u; column < k; column++) {
@@ -276,7 +278,8 @@ fn solve_backward(k: u32, local: u32) {
     workgroupBarrier();
 }
 
-// Keeps a trial that was accepted, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup a lane.
+// Keeps a trial that was accepted, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup a
+// lane.
 @compute @workgroup_size(WORKGROUP)
 fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;

@@ -1,9 +1,9 @@
-// The most arithmetic that a device does: x ← factor · x + addend, fused multiply–adds in registers. Twin of
-// cpu/peak.rs.
+// The most arithmetic that a device does: x ← factor · x + addend, fused multiply–adds in
+// registers. Twin of cpu/peak.rs.
 //
-// Every invocation advances eight chains that do not depend on each other, PEAK_STEPS steps a round, written out
-// because a loop costs a share of what is to be measured. What the chains end at is written, so that no compiler
-// leaves them out.
+// Every invocation advances eight chains that do not depend on each other, PEAK_STEPS steps a
+// round, written out because a loop costs a share of what is to be measured. What the chains end at
+// is written, so that no compiler leaves them out.
 
 struct PeakParams {
     rounds: u32,

@@ -1,4 +1,5 @@
-//! Several batches at a time: the order, the bytes and the errors of one after the other, and no more in memory than was said.
+//! Several batches at a time: the order, the bytes and the errors of one after the other, and no
+//! more in memory than was said.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

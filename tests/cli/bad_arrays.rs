@@ -1,4 +1,5 @@
-//! Arrays that are no codes: each refused by name, with what was found, what was expected and the repair.
+//! Arrays that are no codes: each refused by name, with what was found, what was expected and the
+//! repair.
 
 use crate::folder::{Folder, fixtures, npy};
 

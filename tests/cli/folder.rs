@@ -60,8 +60,8 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs the command, which must be refused with exit code 2, all of `words` in its message, and no file made or
-    /// changed.
+    /// Runs the command, which must be refused with exit code 2, all of `words` in its message, and
+    /// no file made or changed.
     #[track_caller]
     pub fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let before = self.names();

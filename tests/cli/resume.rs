@@ -1,4 +1,5 @@
-//! Runs that were killed go on and end with the bytes of an undisturbed one; whatever is torn or strange is not taken for whole.
+//! Runs that were killed go on and end with the bytes of an undisturbed one; whatever is torn or
+//! strange is not taken for whole.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! Runs that are told to stop, and runs whose disk or input fails: what is done stays, and how to go on is said.
+//! Runs that are told to stop, and runs whose disk or input fails: what is done stays, and how to
+//! go on is said.
 #![cfg(unix)]
 
 use std::fs::OpenOptions;
@@ -39,7 +40,8 @@ fn a_signal_ends_a_run_between_batches_and_the_command_to_go_on_works() {
     }
 }
 
-/// Runs the command with files limited to so many kibibytes; writing more is an error, not a signal.
+/// Runs the command with files limited to so many kibibytes; writing more is an error, not a
+/// signal.
 fn with_file_limit(folder: &Folder, kibibytes: u32, arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_unrelu");
     let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec {program} \"$@\"");
@@ -51,7 +53,8 @@ fn with_file_limit(folder: &Folder, kibibytes: u32, arguments: &[&str]) -> Outpu
 fn a_full_disk_is_said_and_costs_nothing_that_is_done() {
     let folder = with_observations(1600);
     let expected = undisturbed(&folder);
-    // The journal, the report or the codes hit the limit first, at batch boundaries and in the middle of a line.
+    // The journal, the report or the codes hit the limit first, at batch boundaries and in the
+    // middle of a line.
     let mut done = Vec::new();
     for limit in [40, 101, 203] {
         let output = with_file_limit(&folder, limit, &invert(&["--resume"]));

@@ -1,4 +1,5 @@
-//! The words of the summary: whether observations are reproduced or explained, with noise and without.
+//! The words of the summary: whether observations are reproduced or explained, with noise and
+//! without.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! Reading what other programs wrote: the fixtures of `scripts/make_fixtures.py`, their expected numbers included.
+//! Reading what other programs wrote: the fixtures of `scripts/make_fixtures.py`, their expected
+//! numbers included.
 
 mod arrays;
 mod networks;

@@ -1,4 +1,5 @@
-//! Networks that PyTorch and the safetensors package wrote; what they compute is tested in `tests/cli/generate.rs`.
+//! Networks that PyTorch and the safetensors package wrote; what they compute is tested in
+//! `tests/cli/generate.rs`.
 
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::formats::safetensors::write_network;

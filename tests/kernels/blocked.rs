@@ -175,7 +175,8 @@ fn what_f32_prepares_does_not_depend_on_the_others_bit_by_bit() {
     }
 }
 
-/// The device goes on in f64 from f32: at the cap its codes are f64's but for the gradients' last digits, at rest f64's.
+/// The device goes on in f64 from f32: at the cap its codes are f64's but for the gradients' last
+/// digits, at rest f64's.
 #[test]
 fn the_device_ends_where_f64_alone_does() {
     let network = network(370, &[5, 30, 80], Activation::LeakyRelu(0.2), Activation::Identity);

@@ -1,4 +1,5 @@
-//! Comparisons that say where two sides differ and leave both in a file, and proof that each can fail.
+//! Comparisons that say where two sides differ and leave both in a file, and proof that each can
+//! fail.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -51,7 +51,8 @@ fn the_gradient_is_that_of_the_loss() {
     }
 }
 
-/// Against the normal equations where the network is affine, and against the gradient where it is not.
+/// Against the normal equations where the network is affine, and against the gradient where it is
+/// not.
 #[test]
 fn levenberg_marquardt_ends_at_minima() {
     let affine = network(20, &[4, 30], Activation::Identity, Activation::Identity);

@@ -46,8 +46,9 @@ pub mod gpu {
     use unrelu::gpu::context::{Context, Selection};
     use unrelu::network::Network;
 
-    /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without an
-    /// adapter the test fails; tests that call this are therefore ignored by a plain `cargo test`.
+    /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without
+    /// an adapter the test fails; tests that call this are therefore ignored by a plain
+    /// `cargo test`.
     pub fn context(ceiling: Option<&wgpu::Limits>) -> Context {
         context_with(ceiling, wgpu::Features::all())
     }
@@ -60,8 +61,8 @@ pub mod gpu {
         Context::open_with(selection, ceiling, features & useful).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Devices as there may be: with and without subgroup operations, with workgroups from small to the usual size, all
-    /// with the bindings and the shared memory that WebGPU promises at least.
+    /// Devices as there may be: with and without subgroup operations, with workgroups from small to
+    /// the usual size, all with the bindings and the shared memory that WebGPU promises at least.
     pub fn variants() -> impl Iterator<Item = (String, Context)> {
         let sizes = [64, 128, 256].map(|invocations| wgpu::Limits {
             max_compute_invocations_per_workgroup: invocations,

@@ -1,4 +1,5 @@
-//! The GPU's forward pass and descent against the CPU's, on shapes that do not divide by a workgroup.
+//! The GPU's forward pass and descent against the CPU's, on shapes that do not divide by a
+//! workgroup.
 
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use crate::fixtures::{OUTPUTS, gpu, matrix, network, random_widths};
 
 const COUNTS: [usize; 3] = [1, 7, 65];
 
-/// The sum of the absolute terms of each output, `|W| s + |b|` from `|z|` up: what rounding can act on. No
-/// activation here makes a difference larger.
+/// The sum of the absolute terms of each output, `|W| s + |b|` from `|z|` up: what rounding can act
+/// on. No activation here makes a difference larger.
 fn absolute_terms(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     network.layers().iter().fold(codes.abs(), |terms, layer| {
         let mut sums = layer.weight.abs() * terms;
@@ -150,7 +151,8 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
     }
 }
 
-/// What a run hands over to f64 must carry it on where it stands: 20 steps on the device and 20 in f64 are 40 in f64.
+/// What a run hands over to f64 must carry it on where it stands: 20 steps on the device and 20 in
+/// f64 are 40 in f64.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_run_goes_on_in_f64_where_the_device_left_it() {
@@ -231,8 +233,8 @@ fn the_loop_runs_on_the_device() {
     let options = DescentOptions { iterations: 100, ..DescentOptions::default() };
     let answer = gpu.descend(&observations, 0, &options).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
-    // Each iteration: up and down two layers, residual and update; one more looks at the last step. Beside them one
-    // kernel a submission counts what runs.
+    // Each iteration: up and down two layers, residual and update; one more looks at the last step.
+    // Beside them one kernel a submission counts what runs.
     let counting = gpu.dispatches() - before - 101 * 6;
     assert!(counting >= 1 && counting <= gpu.context().read_backs(), "{counting}");
 }

@@ -1,5 +1,5 @@
-//! Levenberg–Marquardt on the device: against the twin, in every form the kernels take, on batches cut and compacted, and as
-//! the first part of the search.
+//! Levenberg–Marquardt on the device: against the twin, in every form the kernels take, on batches
+//! cut and compacted, and as the first part of the search.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,7 +102,8 @@ fn one_step_is_the_twins_in_every_form() {
     }
 }
 
-/// To 1e-3 of the loss, and 1e-8 of an observation where that is nearly reproduced: what two steps may leave over that end a run.
+/// To 1e-3 of the loss, and 1e-8 of an observation where that is nearly reproduced: what two steps
+/// may leave over that end a run.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn runs_end_at_the_twins_losses() {

@@ -1,5 +1,6 @@
-//! Every form a kernel takes, against the naive twins: each tile of the products, with and without subgroup operations,
-//! within the limits of small devices, on shapes that do not divide by anything.
+//! Every form a kernel takes, against the naive twins: each tile of the products, with and without
+//! subgroup operations, within the limits of small devices, on shapes that do not divide by
+//! anything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,7 +96,8 @@ fn descent_is_the_twins_by_every_tile_and_sum() {
     }
 }
 
-/// Gradient descent over 1001 lanes is enough for the wide tile on the way up; on the way down this many are needed.
+/// Gradient descent over 1001 lanes is enough for the wide tile on the way up; on the way down this
+/// many are needed.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_way_back_is_the_twins_by_the_slim_tile() {

@@ -1,5 +1,6 @@
-//! Devices made small: batches are split, what cannot be split is refused with what is missing. wgpu itself refuses
-//! whatever exceeds the limits that a device was opened with, so a batch not split would fail here.
+//! Devices made small: batches are split, what cannot be split is refused with what is missing.
+//! wgpu itself refuses whatever exceeds the limits that a device was opened with, so a batch not
+//! split would fail here.
 
 use std::sync::Arc;
 

@@ -55,8 +55,8 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     assert_eq!(device.primary().dispatches(), dispatches, "the lost device was asked again");
 }
 
-/// In the first submission of a descent, between two of them while one is on its way back, and far in; by an optimizer
-/// that keeps something.
+/// In the first submission of a descent, between two of them while one is on its way back, and far
+/// in; by an optimizer that keeps something.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_descent_lost_anywhere_is_done_by_the_cpu() {

@@ -29,8 +29,9 @@ fn shaders_host_sides_and_twins_agree() {
     assert_eq!(shaders, without(names("gpu", "rs"), &machinery));
 }
 
-/// `shaders/parts/` holds what several kernels share, or what stands in two forms of which a device takes one (entry
-/// points of descend.wgsl, with and without subgroup operations): never a kernel that has no twin.
+/// `shaders/parts/` holds what several kernels share, or what stands in two forms of which a device
+/// takes one (entry points of descend.wgsl, with and without subgroup operations): never a kernel
+/// that has no twin.
 #[test]
 fn parts_hold_no_kernel_of_their_own() {
     let parts = names("shaders/parts", "wgsl");

@@ -1,5 +1,5 @@
-//! The recurrence that measures a device's peak: every form of it against the closed form, so that what is timed is what is
-//! counted.
+//! The recurrence that measures a device's peak: every form of it against the closed form, so that
+//! what is timed is what is counted.
 
 use nalgebra::DMatrix;
 use unrelu::cpu::peak::{REGISTERS, Recurrence, peak, start, vectorised, vectorised_single};
@@ -56,8 +56,8 @@ fn one_step_more_or_less_would_be_found() {
     assert!(compared("peak, a round less", &peak(4, &fewer), &recurrence, IN_SINGLE).is_err());
 }
 
-/// f32 rounds each step by 2⁻²³ at most (the chains stay below 4), and what is left of it falls by the factor in every further
-/// step: 320 steps come to at most 320 · 2⁻²³.
+/// f32 rounds each step by 2⁻²³ at most (the chains stay below 4), and what is left of it falls by
+/// the factor in every further step: 320 steps come to at most 320 · 2⁻²³.
 const IN_SINGLE: f64 = 320.0 / 8_388_608.0;
 
 #[cfg(feature = "gpu")]

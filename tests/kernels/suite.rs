@@ -73,7 +73,8 @@ fn example(output: Activation) -> Arc<Network> {
 fn forward_follows_the_formula(open: impl Fn(&Arc<Network>) -> Boxed) {
     for output in OUTPUTS {
         let device = open(&example(output));
-        // Hidden: (1·1 + 2·2 + 0.5, 3·1 + 1·2 − 1) = (5.5, 4), and (−2.5, −5) that ReLU sets to 0, and (0.5, 3.5).
+        // Hidden: (1·1 + 2·2 + 0.5, 3·1 + 1·2 − 1) = (5.5, 4), and (−2.5, −5) that ReLU sets to 0,
+        // and (0.5, 3.5).
         let codes = DMatrix::from_row_slice(2, 3, &[1.0, -1.0, 2.0, 2.0, -1.0, -1.0]);
         let found = device.forward(0..2, &codes).unwrap();
         for (found, pre_activation) in found.iter().zip([1.5, 0.0, -3.5]) {

@@ -1,5 +1,6 @@
-//! Layers and targets that are degenerate on purpose: rank-deficient, integer, with duplicated and zero rows and columns, ties,
-//! equal and zero targets, unobserved entries, scales from 1e-6 to 1e6. Each follows from its seed alone.
+//! Layers and targets that are degenerate on purpose: rank-deficient, integer, with duplicated and
+//! zero rows and columns, ties, equal and zero targets, unobserved entries, scales from 1e-6 to
+//! 1e6. Each follows from its seed alone.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::network::Activation;

@@ -1,4 +1,5 @@
-//! The engine's answers against Clarabel's on the same problems: certified, and neither worse nor too good to be true.
+//! The engine's answers against Clarabel's on the same problems: certified, and neither worse nor
+//! too good to be true.
 
 use rayon::prelude::*;
 use unrelu::lp::certificate::Verdict;
@@ -12,7 +13,8 @@ use unrelu::lp::solver::engine::LpEngine;
 use crate::ranges::is_determined;
 use crate::support::Instance;
 
-/// What came of one instance: descriptions of what is not certified, of what is wrong, and how many needed a second try.
+/// What came of one instance: descriptions of what is not certified, of what is wrong, and how many
+/// needed a second try.
 #[derive(Default)]
 pub struct Findings {
     pub problems: usize,
@@ -26,13 +28,15 @@ pub struct Findings {
     pub wrong: Vec<String>,
     /// Both solvers certify, but do not agree on what is determined.
     pub disputed: Vec<String>,
-    /// Problems of which the engine says an entry is determined that ranges over the optimal face show to be free.
+    /// Problems of which the engine says an entry is determined that ranges over the optimal face
+    /// show to be free.
     pub overclaimed: usize,
 }
 
-/// Why the answer must be wrong, given another certified one. The certificate's tolerances grow with `|z|`; where a feasible set
-/// has no bound a solver may come back with an enormous `z` that passes it, so an answer counts as better only if it satisfies
-/// its rows without that allowance. (The violations of `linf` and `l1` are computed from `z`: there lower is right.)
+/// Why the answer must be wrong, given another certified one. The certificate's tolerances grow
+/// with `|z|`; where a feasible set has no bound a solver may come back with an enormous `z` that
+/// passes it, so an answer counts as better only if it satisfies its rows without that allowance.
+/// (The violations of `linf` and `l1` are computed from `z`: there lower is right.)
 pub fn wrong(
     system: &LayerSystem,
     problem: &Problem,
@@ -107,7 +111,8 @@ pub fn examine(instance: &Instance) -> Findings {
     findings
 }
 
-/// Who is right about the disputed entries, by their ranges over the optimal face; and whether the engine says more than is true.
+/// Who is right about the disputed entries, by their ranges over the optimal face; and whether the
+/// engine says more than is true.
 fn judge(
     system: &LayerSystem,
     problem: &Problem,
@@ -142,8 +147,9 @@ impl Findings {
         self
     }
 
-    /// Examines `count` problems, prints what was found, and fails if one is wrong, more than `allowed` in a thousand are not
-    /// certified, or one in a thousand claims more to be determined than is.
+    /// Examines `count` problems, prints what was found, and fails if one is wrong, more than
+    /// `allowed` in a thousand are not certified, or one in a thousand claims more to be determined
+    /// than is.
     pub fn check(count: u64, allowed: usize, instance: impl Fn(u64) -> Instance + Sync) {
         let all = (0..count.div_ceil(4))
             .into_par_iter()

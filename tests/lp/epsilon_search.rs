@@ -1,4 +1,5 @@
-//! The monotone search against the plain loop of Algorithm 1, which solves the capped problem at every step of ε.
+//! The monotone search against the plain loop of Algorithm 1, which solves the capped problem at
+//! every step of ε.
 
 use nalgebra::DMatrix;
 use unrelu::lp::certified::solve_certified;
@@ -42,7 +43,8 @@ fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
         assert!(answer.certified, "{what}");
         assert_eq!(answer.epsilon, epsilon, "{what}: ε");
         assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{what}: δ");
-        // The point satisfies the rows of this ε, also where the optimum of a larger one was handed down.
+        // The point satisfies the rows of this ε, also where the optimum of a larger one was handed
+        // down.
         let violation = largest_violation(&Instance { epsilon, ..instance.clone() }, rule, &answer.z);
         assert!(
             violation <= delta + 1e-8 * delta + 1e-9 * scale,
@@ -95,8 +97,8 @@ fn degenerate_targets() {
     }
 }
 
-/// DESIGN's example of what the printed middle row cuts off: `δ* = 0` at ε = 0.4 but 0.41 at 0.6, where the corrected row
-/// keeps 0.
+/// DESIGN's example of what the printed middle row cuts off: `δ* = 0` at ε = 0.4 but 0.41 at 0.6,
+/// where the corrected row keeps 0.
 #[test]
 fn the_printed_row_cuts_off_the_truth() {
     let at = |epsilon: f64, rule: RowRule| {

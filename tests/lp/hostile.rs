@@ -1,5 +1,5 @@
-//! Data at the ends of the numbers, and problems in other units: one observation never stops the others, and scaling changes
-//! no verdict.
+//! Data at the ends of the numbers, and problems in other units: one observation never stops the
+//! others, and scaling changes no verdict.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ fn a_huge_observation_stops_no_other() {
     }
 }
 
-/// The same network with its layers in other units: the hidden vector scaled up or down, the output the same.
+/// The same network with its layers in other units: the hidden vector scaled up or down, the output
+/// the same.
 #[test]
 fn units_of_the_hidden_layer_change_no_verdict() {
     let plain = network(&[5, 20, 60], Activation::Relu, 1);

@@ -1,5 +1,6 @@
-//! An answer depends on its problem only: bit for bit the same alone, in a batch, among other neighbours and on any number of
-//! threads, at the sizes where the engine reuses its workspace, leaves rows out and works in single precision.
+//! An answer depends on its problem only: bit for bit the same alone, in a batch, among other
+//! neighbours and on any number of threads, at the sizes where the engine reuses its workspace,
+//! leaves rows out and works in single precision.
 
 use rayon::ThreadPoolBuilder;
 use unrelu::bench::lp::instances::{CASES, Case, Instances};
@@ -36,7 +37,8 @@ fn shuffled(case: usize) -> Vec<usize> {
 fn check(case: Case) {
     let instances = Instances::new(case, COUNT).unwrap();
     let system = &instances.system;
-    // The methods one after the other, so that a workspace passes from one kind of problem to the next.
+    // The methods one after the other, so that a workspace passes from one kind of problem to the
+    // next.
     let of_methods: Vec<Vec<Problem>> = case.methods().iter().map(|&method| instances.problems(method)).collect();
     for (kind, problems) in of_methods.iter().enumerate() {
         let alone: Vec<CertifiedSolution> =

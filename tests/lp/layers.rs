@@ -12,7 +12,8 @@ use unrelu::network::{Activation, Layer, Network};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
 
-/// Example 1: `x = 1` has the pre-images of a set that is not convex; a code said to be exact must reproduce it.
+/// Example 1: `x = 1` has the pre-images of a set that is not convex; a code said to be exact must
+/// reproduce it.
 #[test]
 fn example_1_of_the_paper() {
     let layer = |weight: DMatrix<f64>| {
@@ -75,7 +76,8 @@ fn relaxed_recovers_to_its_tolerance() {
     }
 }
 
-/// What a layer does not determine is handed on as unobserved, and a code that stays open is said to be.
+/// What a layer does not determine is handed on as unobserved, and a code that stays open is said
+/// to be.
 #[test]
 fn undetermined_entries_are_said_and_handed_on() {
     // The second hidden unit feeds nothing.

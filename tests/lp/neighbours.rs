@@ -1,5 +1,6 @@
-//! Problems solved from a neighbouring ε's optimum: the answer is that of a solver that knows nothing, whatever the way along the
-//! ladder; a bound above the cutoff is given only where the optimum is above it.
+//! Problems solved from a neighbouring ε's optimum: the answer is that of a solver that knows
+//! nothing, whatever the way along the ladder; a bound above the cutoff is given only where the
+//! optimum is above it.
 
 use rayon::prelude::*;
 use unrelu::lp::basis::WarmStart;
@@ -71,7 +72,8 @@ fn walk(instance: &Instance) -> Seen {
                 }
                 let optimal = |solution: &CertifiedSolution| matches!(solution.verdict, Verdict::Optimal { .. });
                 if found.attempt == Attempt::WarmStart && optimal(&reference) {
-                    // A vertex is believed to be the only optimum; then it is the reference's answer too.
+                    // A vertex is believed to be the only optimum; then it is the reference's
+                    // answer too.
                     let scale = reference.z.iter().fold(1e-6 * size, |most, z| most.max(z.abs()));
                     let off = found.z.iter().zip(&reference.z).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()));
                     if reference.determined.iter().all(|d| *d) && off > 1e-4 * scale {

@@ -1,5 +1,5 @@
-//! Independent oracles, written from the definitions and not from the library's rows: a simplex (microlp), the dual as a
-//! problem of its own, and brute force over all vertices for few columns.
+//! Independent oracles, written from the definitions and not from the library's rows: a simplex
+//! (microlp), the dual as a problem of its own, and brute force over all vertices for few columns.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
@@ -11,8 +11,8 @@ use unrelu::network::Activation;
 
 use crate::support::Instance;
 
-/// Limits of a pre-activation `a`, as functions of the violation: `(constant, factor)` of each `a ≤ constant + factor·e` and
-/// `a ≥ constant − factor·e`.
+/// Limits of a pre-activation `a`, as functions of the violation: `(constant, factor)` of each
+/// `a ≤ constant + factor·e` and `a ≥ constant − factor·e`.
 pub struct Limits {
     pub unit: usize,
     pub upper: Vec<(f64, f64)>,
@@ -54,7 +54,8 @@ fn terms(instance: &Instance, unit: usize, z: &[Variable], violation: Option<(Va
     of_z.chain(violation).filter(|(_, factor)| *factor != 0.0).collect()
 }
 
-/// The simplex has absolute tolerances: the instance with its largest number scaled to 1, and the scale.
+/// The simplex has absolute tolerances: the instance with its largest number scaled to 1, and the
+/// scale.
 fn normalised(instance: &Instance) -> (Instance, f64) {
     let scale = instance.scale();
     let mut instance = instance.clone();
@@ -65,14 +66,15 @@ fn normalised(instance: &Instance) -> (Instance, f64) {
 }
 
 /// `δ*` or `Σ e*` as the maximum of the dual, posed as a problem of its own:
-/// `max Σ_lower y (limit − b) − Σ_upper y (limit − b)` over `y ≥ 0` with `Σ factor·y ≤ 1` (in all, or for each unit) and
-/// `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
+/// `max Σ_lower y (limit − b) − Σ_upper y (limit − b)` over `y ≥ 0` with `Σ factor·y ≤ 1` (in all,
+/// or for each unit) and `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
 pub fn violation_by_dual(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let (instance, scale) = &normalised(instance);
     dual_maximum(instance, &limits(instance, rule), sum) * scale
 }
 
-/// The least tolerance to which (4) holds: `|a − t| ≤ δ` where `t > 0` (for LeakyReLU in every row, undone), `a ≤ δ` elsewhere.
+/// The least tolerance to which (4) holds: `|a − t| ≤ δ` where `t > 0` (for LeakyReLU in every row,
+/// undone), `a ≤ δ` elsewhere.
 pub fn infeasibility_by_dual(instance: &Instance) -> f64 {
     let (instance, scale) = &normalised(instance);
     let slope = instance.slope();
@@ -147,8 +149,8 @@ fn dual_maximum(instance: &Instance, all: &[Limits], sum: bool) -> f64 {
     -solver.solution.obj_val
 }
 
-/// `δ*` or `Σ e*` by the simplex, good to about 1e-6: computed from the definition at the vertex that it gives, since its
-/// own value carries its feasibility tolerance.
+/// `δ*` or `Σ e*` by the simplex, good to about 1e-6: computed from the definition at the vertex
+/// that it gives, since its own value carries its feasibility tolerance.
 pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let (instance, scale) = &normalised(instance);
     let mut problem = Problem::new(OptimizationDirection::Minimize);
@@ -232,7 +234,8 @@ fn solve(problem: Problem, instance: &Instance) -> Option<Solution> {
     }
 }
 
-/// `δ*` by trying every vertex of the region in `(z, δ)`. Rank-deficient regions have no vertex: `None`.
+/// `δ*` by trying every vertex of the region in `(z, δ)`. Rank-deficient regions have no vertex:
+/// `None`.
 pub fn violation_by_vertices(instance: &Instance, rule: RowRule) -> Option<f64> {
     let k = instance.weight.ncols();
     // Rows `g·(z, δ) ≤ h`.

@@ -1,12 +1,14 @@
-//! What is determined, by brute force: the least and the largest value of an entry of `z` over the optimal face, by two linear
-//! programs each. The face is thickened by a tolerance, or rounding would leave nothing of it: what of a range does not shrink with
-//! the tolerance is the face's own. A range may be as small as ε and still be one, so only the shrinking decides, not the size.
+//! What is determined, by brute force: the least and the largest value of an entry of `z` over the
+//! optimal face, by two linear programs each. The face is thickened by a tolerance, or rounding
+//! would leave nothing of it: what of a range does not shrink with the tolerance is the face's own.
+//! A range may be as small as ε and still be one, so only the shrinking decides, not the size.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus};
 use unrelu::lp::problem::{LayerSystem, Objective, Problem};
 
-/// The tolerances by which the face is thickened, where the largest bound and the largest weight are 1.
+/// The tolerances by which the face is thickened, where the largest bound and the largest weight
+/// are 1.
 const THICK: f64 = 1e-8;
 const THIN: f64 = 1e-9;
 /// The face is cut off here in the same units, so that every range is finite.

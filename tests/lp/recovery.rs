@@ -1,4 +1,5 @@
-//! Whole networks: what is realizable is recovered, what is wrong with one observation stays with it.
+//! Whole networks: what is realizable is recovered, what is wrong with one observation stays with
+//! it.
 
 use nalgebra::DMatrix;
 use unrelu::lp::formulation::Method;

@@ -1,6 +1,8 @@
-//! Thousands of small layer LPs, degenerate on purpose: none wrong, none hung, none called solved without a certificate.
+//! Thousands of small layer LPs, degenerate on purpose: none wrong, none hung, none called solved
+//! without a certificate.
 //!
-//! `UNRELU_SMALL_LPS=100000 cargo test --release --test lp small` runs more of them than the usual 10,000.
+//! `UNRELU_SMALL_LPS=100000 cargo test --release --test lp small` runs more of them than the usual
+//! 10,000.
 
 use crate::awkward;
 use crate::comparison::{Findings, wanted};

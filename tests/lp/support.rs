@@ -1,4 +1,5 @@
-//! What the LP tests share: a device without kernels, layers and targets that are random or degenerate on purpose.
+//! What the LP tests share: a device without kernels, layers and targets that are random or
+//! degenerate on purpose.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Local minima of `‖G(z) − x‖₁` and `‖G(z) − x‖_∞`, and the search for the lowest: against all linear regions of tiny networks,
-//! against nearby codes, against codes that are known.
+//! Local minima of `‖G(z) − x‖₁` and `‖G(z) − x‖_∞`, and the search for the lowest: against all
+//! linear regions of tiny networks, against nearby codes, against codes that are known.
 
 use std::path::Path;
 
@@ -140,7 +140,8 @@ fn the_misfit_never_rises_and_what_is_proven_is_a_minimum() {
     assert!(proven >= 228 && fell >= 230, "{proven} of {tried} proven, {fell} fell");
 }
 
-/// A check that the one above can fail: the start of a descent is no minimum, and nearby codes show it.
+/// A check that the one above can fail: the start of a descent is no minimum, and nearby codes show
+/// it.
 #[test]
 fn codes_around_a_code_that_is_no_minimum_are_lower() {
     let network = network(&[5, 15, 40], RELU, LEAKY, 3);
@@ -158,7 +159,8 @@ fn codes_around_a_code_that_is_no_minimum_are_lower() {
     }
 }
 
-/// One unit, one entry: `F(z) = |σ(z) − 1| + |σ(−z) − 0.25|`, whose minima are 0.25 at 1 and 1 at −0.25.
+/// One unit, one entry: `F(z) = |σ(z) − 1| + |σ(−z) − 0.25|`, whose minima are 0.25 at 1 and 1 at
+/// −0.25.
 #[test]
 fn a_minimum_of_one_dimension_is_the_one_of_its_side() {
     let only = layer(2, 1, &[1.0, -1.0], &[0.0, 0.0], RELU);

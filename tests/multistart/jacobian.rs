@@ -1,4 +1,5 @@
-//! The Jacobian of a linear region against central differences of the network, written out with other products.
+//! The Jacobian of a linear region against central differences of the network, written out with
+//! other products.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::multistart::PackedNetwork;

@@ -1,5 +1,5 @@
-//! The least `‖G(z) − x‖₁` or `‖·‖_∞` of all codes, written from the definition: every pattern of sides, one linear program each, by a
-//! simplex that knows nothing of this library.
+//! The least `‖G(z) − x‖₁` or `‖·‖_∞` of all codes, written from the definition: every pattern of
+//! sides, one linear program each, by a simplex that knows nothing of this library.
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
@@ -13,7 +13,8 @@ pub fn least_misfit(network: &Network, observation: &[f64], objective: Objective
     patterns.fold(f64::INFINITY, f64::min)
 }
 
-/// The least misfit where bit `u` of `pattern` says whether the `u`-th unit is on; `None` where no code has that pattern.
+/// The least misfit where bit `u` of `pattern` says whether the `u`-th unit is on; `None` where no
+/// code has that pattern.
 fn misfit_within(network: &Network, observation: &[f64], objective: Objective, pattern: u64) -> Option<f64> {
     let k = network.code_length();
     let mut problem = Problem::new(OptimizationDirection::Minimize);

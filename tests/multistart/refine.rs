@@ -1,4 +1,5 @@
-//! What refinement promises: exact where the data can be met, never a higher loss, and nobody else's code touched.
+//! What refinement promises: exact where the data can be met, never a higher loss, and nobody
+//! else's code touched.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::multistart::{self, PackedNetwork, RefineOptions, Refinement, refine_batch};
@@ -69,14 +70,16 @@ fn the_loss_never_rises_and_is_the_one_of_the_code() {
         let refinement = refine_one(&network, &x, &mut z, &options());
         let (before, after) = (loss(&network, &x, &start), loss(&network, &x, &z));
         assert!(refinement.loss_after <= refinement.loss_before, "seed {seed}: {refinement:?}");
-        // Not to the last digit: a flat output can take codes far out, where pre-activations cancel.
+        // Not to the last digit: a flat output can take codes far out, where pre-activations
+        // cancel.
         assert!((refinement.loss_before - before).abs() <= 1e-10 * before, "seed {seed}: {refinement:?} and {before}");
         assert!((refinement.loss_after - after).abs() <= 1e-10 * before, "seed {seed}: {refinement:?} and {after}");
         assert_eq!(refinement.refined, z != start, "seed {seed}");
     }
 }
 
-/// To first order: where no unit is on its kink the gradient is 0, and on kinks no direction leads down.
+/// To first order: where no unit is on its kink the gradient is 0, and on kinks no direction leads
+/// down.
 #[test]
 fn a_stationary_code_is_a_local_minimum() {
     let (mut stationary, mut smooth, mut on_kinks) = (0, 0, 0);
@@ -117,7 +120,8 @@ fn a_stationary_code_is_a_local_minimum() {
     assert!(smooth >= 20 && on_kinks >= 20, "{smooth} between kinks, {on_kinks} on them");
 }
 
-/// All units on: the region's best code solves `AᵀA z = Aᵀ(x − c)` with `A = W₂W₁`, `c = W₂b₁ + b₂`.
+/// All units on: the region's best code solves `AᵀA z = Aᵀ(x − c)` with `A = W₂W₁`,
+/// `c = W₂b₁ + b₂`.
 #[test]
 fn the_best_code_of_a_region_solves_its_normal_equations() {
     let first = layer(3, 2, &[1.0, 0.5, -0.25, 1.0, 0.5, 0.5], &[4.0, 5.0, 6.0], RELU);
@@ -236,8 +240,8 @@ fn neighbours_and_batch_size_do_not_matter() {
     );
 }
 
-/// Neurons that stand twice, and starts at 0 without biases, where every unit is on its kink: wherever it says that it ended at a
-/// local minimum, no direction leads down.
+/// Neurons that stand twice, and starts at 0 without biases, where every unit is on its kink:
+/// wherever it says that it ended at a local minimum, no direction leads down.
 #[test]
 fn kinks_that_coincide_are_no_minimum_by_themselves() {
     let (mut stationary, mut ended) = (0, 0);

@@ -1,4 +1,5 @@
-//! The search in rounds: the answers of the search one observation at a time, bit by bit, as long as the device moves nothing.
+//! The search in rounds: the answers of the search one observation at a time, bit by bit, as long
+//! as the device moves nothing.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

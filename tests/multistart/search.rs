@@ -1,4 +1,5 @@
-//! What `best` promises: the lowest loss there is, found again, from whatever start; never above the other methods or the limit.
+//! What `best` promises: the lowest loss there is, found again, from whatever start; never above
+//! the other methods or the limit.
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
@@ -78,7 +79,8 @@ fn column(matrix: &DMatrix<f64>, index: usize) -> &[f64] {
     &matrix.as_slice()[index * rows..(index + 1) * rows]
 }
 
-/// Tiny networks, where a grid over the whole plane and a look around its best point tell the lowest loss from above.
+/// Tiny networks, where a grid over the whole plane and a look around its best point tell the
+/// lowest loss from above.
 #[test]
 fn nothing_on_a_grid_is_lower() {
     (0..24_u64).into_par_iter().for_each(|seed| {
@@ -116,8 +118,8 @@ fn nothing_on_a_grid_is_lower() {
     });
 }
 
-/// At every noise, of every 100 observations at most one may end above least squares started at the truth; none did when this was
-/// written.
+/// At every noise, of every 100 observations at most one may end above least squares started at the
+/// truth; none did when this was written.
 #[test]
 fn the_limit_is_reached() {
     let networks = [("random", random_network(&[20, 100, 500], RELU, 1).unwrap(), 12), ("trained", trained(), 60)];
@@ -179,7 +181,8 @@ fn no_other_method_is_lower() {
     }
 }
 
-/// The Jacobian at `z` as the product of masked weights, by nalgebra; its smallest singular value over its largest.
+/// The Jacobian at `z` as the product of masked weights, by nalgebra; its smallest singular value
+/// over its largest.
 fn conditioning(network: &Network, z: &[f64]) -> f64 {
     let mut input = DVector::from_column_slice(z);
     let mut jacobian = DMatrix::identity(z.len(), z.len());
@@ -198,7 +201,8 @@ fn conditioning(network: &Network, z: &[f64]) -> f64 {
 
 #[test]
 fn realizable_observations_are_reproduced_and_it_is_said_whether_they_are_determined() {
-    // In thousandths that must be reproduced. The third hardly expands: some 13 rows on for 12 unknowns, many of its codes open.
+    // In thousandths that must be reproduced. The third hardly expands: some 13 rows on for 12
+    // unknowns, many of its codes open.
     let networks = [
         (random_network(&[20, 100, 500], RELU, 1).unwrap(), 200, 995),
         (trained(), 1000, 995),
@@ -220,7 +224,8 @@ fn realizable_observations_are_reproduced_and_it_is_said_whether_they_are_determ
             let condition = conditioning(network, column(&codes, index));
             let error = relative_error(&answer.code, column(&codes, index));
             if error <= 1e-6 && answer.reproduced {
-                // The same region as the truth's, so the same rank; not judged where it is in doubt.
+                // The same region as the truth's, so the same rank; not judged where it is in
+                // doubt.
                 if condition > 1e-6 {
                     determined += 1;
                     assert!(answer.determined, "network {place}, {index}: condition {condition:e}, {answer:?}");
@@ -329,8 +334,8 @@ fn through_the_inverter_with_its_report() {
     }
 }
 
-/// Squares prefer the code that meets the one gross entry, the sum of errors the one that meets the twenty others: candidates may
-/// not be judged by squares.
+/// Squares prefer the code that meets the one gross entry, the sum of errors the one that meets the
+/// twenty others: candidates may not be judged by squares.
 #[test]
 fn l1_does_not_judge_by_squares() {
     let first = crate::support::layer(2, 1, &[1.0, -1.0], &[0.0; 2], RELU);

@@ -1,4 +1,5 @@
-//! The search for codes of measurements on a GPU: the device has a part in it, or it is said why not.
+//! The search for codes of measurements on a GPU: the device has a part in it, or it is said why
+//! not.
 
 use unrelu::batch::Options as Inversion;
 use unrelu::batch::engine::Engine;

@@ -1,4 +1,5 @@
-//! Projection and recovery from linear measurements: against matrices written out, steps made by hand, and codes that are known.
+//! Projection and recovery from linear measurements: against matrices written out, steps made by
+//! hand, and codes that are known.
 
 #[cfg(feature = "gpu")]
 mod device;

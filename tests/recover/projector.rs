@@ -112,7 +112,8 @@ fn descent_goes_on_from_the_warm_code() {
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 
-/// Where every unit is off, no small change of the code changes the image, and the loss is stationary: no place to stay at.
+/// Where every unit is off, no small change of the code changes the image, and the loss is
+/// stationary: no place to stay at.
 #[test]
 fn a_dead_warm_code_is_left() {
     let weight = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
@@ -132,7 +133,8 @@ fn the_nearer_answer_to_an_empty_observation_is_kept() {
     let layer = Layer { weight, bias: DVector::from_element(2, 1.0), activation: Activation::Relu };
     let network = Network::new(vec![layer], "the test network").unwrap();
     let projector = Projector::new(network, linf(true)).unwrap();
-    // At 5 the image is (6, 0), and (2, 0) where the second unit comes on again; no code is nearer to nothing than sqrt 2.
+    // At 5 the image is (6, 0), and (2, 0) where the second unit comes on again; no code is nearer
+    // to nothing than sqrt 2.
     let projected = projector.project(&DMatrix::zeros(2, 1), Some(&DMatrix::from_element(1, 1, 5.0))).unwrap();
     let cold = projector.project(&DMatrix::zeros(2, 1), None).unwrap();
     assert!(projected.images.norm() <= cold.images.norm() + 1e-9, "{projected:?} {cold:?}");

@@ -211,7 +211,8 @@ impl<'a> Contest<'a> {
         squared_distances(&made, &self.observations).into_iter().map(|distance| 0.5 * distance).collect()
     }
 
-    /// Whether `entry`'s loss of an observation is above `other`'s, beyond rounding. A failed one is above all.
+    /// Whether `entry`'s loss of an observation is above `other`'s, beyond rounding. A failed one
+    /// is above all.
     fn is_above(&self, index: usize, entry: &Entry, other: &Entry) -> bool {
         let (ours, theirs) = (entry.losses[index], other.losses[index]);
         let size: f64 = self.observations.column(index).iter().filter(|x| !x.is_nan()).map(|x| x * x).sum();

@@ -13,7 +13,8 @@ pub struct Row {
     pub noise: String,
     /// The share of the entries that was observed.
     pub observed: f64,
-    /// The method; `limit` is descent from the true code, `lower of both` the lower loss of the limit and `best`.
+    /// The method; `limit` is descent from the true code, `lower of both` the lower loss of the
+    /// limit and `best`.
     pub method: String,
     /// Observations that it got in its time.
     pub observations: usize,

@@ -1,4 +1,5 @@
-//! The measured LPs as plain arrays, for solvers that are not Rust's: `scripts/bench_peers.py` reads them.
+//! The measured LPs as plain arrays, for solvers that are not Rust's: `scripts/bench_peers.py`
+//! reads them.
 //!
 //! ```text
 //! index.json                   a list of groups, see [`GroupEntry`]
@@ -9,10 +10,12 @@
 //!
 //! The folders are called like the table's lines, `500x100-random-leaky`, `784x60-trained-clean`.
 //!
-//! An inequality reads `side · (W[unit] · z) − slack · e ≤ bound`. With `A`'s rows `side · W[unit]` and a column `−slack` for each `e`,
-//! this is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`: `linf` (and `exact`) has one `e ≥ 0` for all rows and `c·x = e`, `l1` one `e ≥ 0` for each unit and
-//! `c·x = Σ e`, `relaxed` none and `c·x = −q·z`. `z ≥ 0` where `nonnegative` says so, else `z` is free. `objective` is the engine's answer,
-//! certified: `e`, `Σ e` or `q·z` (a maximum); differences from it are relative to `scale`.
+//! An inequality reads `side · (W[unit] · z) − slack · e ≤ bound`. With `A`'s rows `side · W[unit]`
+//! and a column `−slack` for each `e`, this is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`: `linf` (and
+//! `exact`) has one `e ≥ 0` for all rows and `c·x = e`, `l1` one `e ≥ 0` for each unit and
+//! `c·x = Σ e`, `relaxed` none and `c·x = −q·z`. `z ≥ 0` where `nonnegative` says so, else `z` is
+//! free. `objective` is the engine's answer, certified: `e`, `Σ e` or `q·z` (a maximum);
+//! differences from it are relative to `scale`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! The layers that are measured, and the linear programs of noisy observations of them.
 //!
-//! A random layer has entries N(0, 1/rows) and an input from N(0, I), clipped at 0 where `z ≥ 0` holds; the trained one is the last
-//! layer of the bundled generator, its input the hidden values of random codes. Targets are its outputs with noise from
-//! U(−0.01, 0.01), or without any (*clean*: more tight rows than unknowns, degenerate as can be); the tolerance ε is 0.01. Rows and
-//! objectives are made by the library's own formulations.
+//! A random layer has entries N(0, 1/rows) and an input from N(0, I), clipped at 0 where `z ≥ 0`
+//! holds; the trained one is the last layer of the bundled generator, its input the hidden values
+//! of random codes. Targets are its outputs with noise from U(−0.01, 0.01), or without any
+//! (*clean*: more tight rows than unknowns, degenerate as can be); the tolerance ε is 0.01. Rows
+//! and objectives are made by the library's own formulations.
 
 use std::fmt;
 
@@ -68,8 +69,9 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// The methods whose programs are measured. Without noise `exact` is there too, by its feasibility problem; the others'
-    /// objectives are then all 0 or near it, and `linf` stands for them.
+    /// The methods whose programs are measured. Without noise `exact` is there too, by its
+    /// feasibility problem; the others' objectives are then all 0 or near it, and `linf` stands for
+    /// them.
     pub fn methods(&self) -> &'static [Method] {
         if self.noise == 0.0 { &[Method::Linf, Method::Exact] } else { &[Method::Linf, Method::L1, Method::Relaxed] }
     }

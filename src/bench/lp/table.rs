@@ -1,5 +1,5 @@
-//! The table that a person reads: one line a group, at most 100 columns, printed as the groups come in; below a line what else has
-//! to be said of its group.
+//! The table that a person reads: one line a group, at most 100 columns, printed as the groups come
+//! in; below a line what else has to be said of its group.
 
 use super::Group;
 use super::measure::{Measured, Measurement, Uncertified};

@@ -40,7 +40,8 @@ pub enum Contestant {
     /// Projected gradient descent, `linf` and refinement as the projection.
     #[strum(serialize = "pgd-linf-refined")]
     ProjectedLinf,
-    /// Projected gradient descent, gradient descent as the projection: 100 steps each, from the last code.
+    /// Projected gradient descent, gradient descent as the projection: 100 steps each, from the
+    /// last code.
     #[strum(serialize = "pgd-descent")]
     ProjectedDescent,
     /// Gradient descent on `½‖A G(z) − y‖²`: Adam, 1,000 steps from each of ten random codes.
@@ -99,7 +100,8 @@ pub struct Row {
     pub way: String,
     /// Observations that it got.
     pub observations: usize,
-    /// Median and 90th percentile of the relative error of the images; a failure counts as infinite.
+    /// Median and 90th percentile of the relative error of the images; a failure counts as
+    /// infinite.
     pub median: f64,
     /// See `median`.
     pub percentile_90: f64,
@@ -107,7 +109,8 @@ pub struct Row {
     pub images_recovered: usize,
     /// Codes likewise.
     pub codes_recovered: usize,
-    /// Observations that determine their code locally: the Jacobian of the measurements has full rank at the truth.
+    /// Observations that determine their code locally: the Jacobian of the measurements has full
+    /// rank at the truth.
     pub determined: usize,
     /// Of these, images recovered.
     pub determined_recovered: usize,

@@ -1,4 +1,5 @@
-//! The table that a person reads, printed as the rows come in; it is Markdown, so that a document can take it over.
+//! The table that a person reads, printed as the rows come in; it is Markdown, so that a document
+//! can take it over.
 
 use super::Options;
 use super::contest::{Row, SUCCESS};

@@ -1,5 +1,5 @@
-//! What a warm start saves: `Projector::project` on observations that have moved since the last call, with and without the last
-//! codes, on the same ones.
+//! What a warm start saves: `Projector::project` on observations that have moved since the last
+//! call, with and without the last codes, on the same ones.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -18,7 +18,8 @@ pub const NOISE: f64 = 0.01;
 const SEED: u64 = 1;
 
 impl Subject {
-    /// What a pass of `quantity` over a batch of `count` takes in. Made on the pool that the caller is in.
+    /// What a pass of `quantity` over a batch of `count` takes in. Made on the pool that the caller
+    /// is in.
     ///
     /// # Errors
     /// None of its own.

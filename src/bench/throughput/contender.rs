@@ -1,5 +1,5 @@
-//! A device that takes part, holding one network. A GPU stands here without the CPU behind it: if it is lost, its rows say so, and
-//! no figure of the CPU's passes for one of the GPU's.
+//! A device that takes part, holding one network. A GPU stands here without the CPU behind it: if
+//! it is lost, its rows say so, and no figure of the CPU's passes for one of the GPU's.
 
 use std::hint::black_box;
 use std::sync::Arc;

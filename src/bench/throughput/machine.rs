@@ -1,4 +1,5 @@
-//! What the measurements run on: the processor and its peak, the graphics adapter and its own, and the memory there is.
+//! What the measurements run on: the processor and its peak, the graphics adapter and its own, and
+//! the memory there is.
 
 use std::fs;
 
@@ -43,8 +44,9 @@ impl Machine {
     /// Opens what `options` ask for and measures the peaks.
     ///
     /// # Errors
-    /// [`crate::Error::NoDevice`] where a GPU is asked for that is not there, [`crate::Error::DeviceLost`] where it fails. Under
-    /// [`DeviceChoice::Auto`] either is a notice.
+    /// [`crate::Error::NoDevice`] where a GPU is asked for that is not there,
+    /// [`crate::Error::DeviceLost`] where it fails. Under [`DeviceChoice::Auto`] either is a
+    /// notice.
     pub(super) fn look(options: &Options, pool: &ThreadPool) -> Result<Self> {
         let (gpu, notice) = match (options.device, &options.adapter) {
             (DeviceChoice::Cpu, None) => (None, Some("the GPU is left out, as --device cpu asks for".to_owned())),
@@ -70,7 +72,8 @@ impl Machine {
     /// The measured peak of a device, in GFLOP/s, in the precision that it does `quantity` in.
     pub(super) fn peak(&self, kind: Kind, quantity: Quantity) -> Option<f64> {
         match (kind, quantity) {
-            // Finished in f64; of f32's peak, which is the higher one, no run reaches more than all.
+            // Finished in f64; of f32's peak, which is the higher one, no run reaches more than
+            // all.
             (Kind::Cpu, Quantity::Descend) => Some(self.cpu_peak_in_f32),
             (Kind::Cpu, _) => Some(self.cpu_peak),
             (Kind::Gpu, _) => self.gpu.as_ref().map(|gpu| gpu.peak),
@@ -78,8 +81,8 @@ impl Machine {
     }
 }
 
-/// Bytes that a batch may take when the caller names no limit: half of what the system and the control group leave, 2 GiB where
-/// neither tells.
+/// Bytes that a batch may take when the caller names no limit: half of what the system and the
+/// control group leave, 2 GiB where neither tells.
 pub(super) fn memory_budget() -> f64 {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let number = |path: &str| read(path).trim().parse::<f64>().ok();

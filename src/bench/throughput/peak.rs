@@ -1,5 +1,5 @@
-//! The most arithmetic that each device does, measured on the spot by the recurrence of `cpu/peak.rs`: the CPU in f64 and in f32 on all
-//! threads of the pool at once, the GPU in f32.
+//! The most arithmetic that each device does, measured on the spot by the recurrence of
+//! `cpu/peak.rs`: the CPU in f64 and in f32 on all threads of the pool at once, the GPU in f32.
 
 use std::hint::black_box;
 
@@ -9,8 +9,8 @@ use super::spread::Spread;
 use crate::bench::clock::wall_seconds;
 use crate::cpu::peak::{REGISTERS, Recurrence, vectorised, vectorised_single};
 
-/// Seconds of a pass of one thread: shorter than the turns that a system gives its programs, so that most passes are whole on a
-/// busy machine too.
+/// Seconds of a pass of one thread: shorter than the turns that a system gives its programs, so
+/// that most passes are whole on a busy machine too.
 const CPU_PASS_SECONDS: f64 = 5e-4;
 const CPU_PASSES: usize = 400;
 /// Seconds of a pass of the GPU, long enough that starting it does not count.
@@ -21,7 +21,8 @@ const GPU_PASSES: usize = 24;
 /// Rounds that no pass needs more of.
 const MOST_ROUNDS: u32 = 1 << 26;
 
-/// GFLOP/s of all threads of `pool` in f64, each at its median while the others are at work as well.
+/// GFLOP/s of all threads of `pool` in f64, each at its median while the others are at work as
+/// well.
 pub(super) fn of_cpu(pool: &ThreadPool) -> f64 {
     of_chains(pool, |recurrence| black_box(vectorised(recurrence)).1)
 }
@@ -31,7 +32,8 @@ pub(super) fn of_cpu_in_f32(pool: &ThreadPool) -> f64 {
     of_chains(pool, |recurrence| black_box(vectorised_single(recurrence)).1)
 }
 
-/// `chains` runs the recurrence in [`REGISTERS`] registers behind a [`black_box`] and says how many numbers each holds.
+/// `chains` runs the recurrence in [`REGISTERS`] registers behind a [`black_box`] and says how many
+/// numbers each holds.
 fn of_chains(pool: &ThreadPool, chains: impl Fn(&Recurrence) -> usize + Sync) -> f64 {
     let pass = |recurrence: &Recurrence| {
         wall_seconds(|| {

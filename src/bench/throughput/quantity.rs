@@ -1,9 +1,11 @@
-//! What is counted: passes, observations, iterations, inversions, and the operations that one of each takes.
+//! What is counted: passes, observations, iterations, inversions, and the operations that one of
+//! each takes.
 //!
-//! A forward pass takes `2·Σ nᵢ·nᵢ₋₁` floating-point operations (biases and activations are not counted), an iteration of gradient
-//! descent twice as many: forward, and back through the transposed layers. Classification does no arithmetic; it is counted in
-//! entries and bytes (8 an entry, as they are handed over). An inversion takes as many operations as its linear programs do, which
-//! differs from observation to observation, so none are stated.
+//! A forward pass takes `2·Σ nᵢ·nᵢ₋₁` floating-point operations (biases and activations are not
+//! counted), an iteration of gradient descent twice as many: forward, and back through the
+//! transposed layers. Classification does no arithmetic; it is counted in entries and bytes (8 an
+//! entry, as they are handed over). An inversion takes as many operations as its linear programs
+//! do, which differs from observation to observation, so none are stated.
 
 use serde::Serialize;
 
@@ -56,8 +58,9 @@ impl Quantity {
         (self == Quantity::Classify).then(|| network.observation_length() as f64)
     }
 
-    /// About how many bytes a batch of one takes, inputs, answers and what is made on the way: peaks measured on the CPU, with the
-    /// f32 copies of a GPU on top. An inversion keeps the rows of its linear programs meanwhile.
+    /// About how many bytes a batch of one takes, inputs, answers and what is made on the way:
+    /// peaks measured on the CPU, with the f32 copies of a GPU on top. An inversion keeps the rows
+    /// of its linear programs meanwhile.
     pub(super) fn bytes(self, network: &Network) -> f64 {
         let (n, k) = (network.observation_length() as f64, network.code_length() as f64);
         let all: f64 = network.layers().iter().map(|layer| layer.units() as f64).sum();

@@ -117,7 +117,8 @@ pub enum Crossover {
     Nowhere,
 }
 
-/// The crossover of one series: the rows of one network and quantity. `None` where no batch has figures of both devices.
+/// The crossover of one series: the rows of one network and quantity. `None` where no batch has
+/// figures of both devices.
 pub fn crossover(rows: &[Row]) -> Option<Crossover> {
     let rate = |kind: Kind, batch: usize| {
         rows.iter().find(|row| row.device == kind && row.batch == batch).and_then(|row| row.per_second)

@@ -1,5 +1,5 @@
-//! One quantity of one network over all batches: each device goes on until a batch would take it too long or too much memory, and
-//! the rows from there on say so.
+//! One quantity of one network over all batches: each device goes on until a batch would take it
+//! too long or too much memory, and the rows from there on say so.
 
 use super::batches::Batch;
 use super::contender::Contender;
@@ -11,7 +11,8 @@ use super::{Options, machine};
 use crate::bench::subject::Subject;
 use crate::error::{Error, Result};
 
-/// A batch beyond the second of these, of which nothing is known, is preceded by passes over so many, which tell what it would take.
+/// A batch beyond the second of these, of which nothing is known, is preceded by passes over so
+/// many, which tell what it would take.
 const PROBES: [usize; 2] = [1, 64];
 
 /// A device's way through the series.
@@ -22,11 +23,12 @@ struct Going<'a> {
     stopped: Option<String>,
 }
 
-/// Measures the batches in order; the rows of a batch, one a device, go to `each` as soon as they are there. Runs on the pool that
-/// the caller is in.
+/// Measures the batches in order; the rows of a batch, one a device, go to `each` as soon as they
+/// are there. Runs on the pool that the caller is in.
 ///
 /// # Errors
-/// What `each` returns, [`Error::Cancelled`], and the CPU's failures. A GPU's are notes in its rows.
+/// What `each` returns, [`Error::Cancelled`], and the CPU's failures. A GPU's are notes in its
+/// rows.
 pub(super) fn run(
     subject: &Subject,
     quantity: Quantity,
@@ -79,7 +81,8 @@ pub(super) fn run(
 }
 
 impl Going<'_> {
-    /// The row of a batch; `None`, and the reason in `stopped`, where it would take, or takes, too long.
+    /// The row of a batch; `None`, and the reason in `stopped`, where it would take, or takes, too
+    /// long.
     #[allow(clippy::too_many_arguments, reason = "what a row is made of")]
     fn take(
         &mut self,
@@ -124,8 +127,9 @@ impl Going<'_> {
     }
 }
 
-/// Seconds that a pass over a batch of `count` will take, from the last two that are known: so much at once, and so much for each
-/// observation. What is not known is taken for nothing, so that no series ends before it has shown what it takes.
+/// Seconds that a pass over a batch of `count` will take, from the last two that are known: so much
+/// at once, and so much for each observation. What is not known is taken for nothing, so that no
+/// series ends before it has shown what it takes.
 fn expected(known: &[(usize, f64)], count: usize) -> f64 {
     match *known {
         [] => 0.0,

@@ -1,10 +1,11 @@
-//! Gradient descent on `½‖G(z) − x‖²`, a block of runs (lanes) a core, the block's way up and down the layers as
-//! products. As `cpu/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖²`, a block of runs (lanes) a core, the block's way up and down
+//! the layers as products. As `cpu/descend.rs`.
 //!
-//! The products run in f64 or in f32; codes, moments, steps and the sums of the stop rule are f64 in both, so that what
-//! f32 costs is the last digits of a gradient and never the small steps near the optimum. A lane that ends leaves its block
-//! at once and the next run takes its place; when no more wait, the last lane moves into the hole, so the products stay
-//! full. Cores take runs from one queue: which block a run meets is chance, and does not matter to it.
+//! The products run in f64 or in f32; codes, moments, steps and the sums of the stop rule are f64
+//! in both, so that what f32 costs is the last digits of a gradient and never the small steps near
+//! the optimum. A lane that ends leaves its block at once and the next run takes its place; when no
+//! more wait, the last lane moves into the hole, so the products stay full. Cores take runs from
+//! one queue: which block a run meets is chance, and does not matter to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +20,8 @@ use super::vector::Number;
 use crate::descent::{DescentOptions, LossWatch, LowestLoss, Moments, Run, Start, Steps, Watch};
 use crate::network::Activation;
 
-/// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are taken in all; in their order.
+/// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are taken in all; in
+/// their order.
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
@@ -34,8 +36,8 @@ pub fn runs(network: &PackedNetwork<f64>, observations: &DMatrix<f64>, starts: &
     ended.into_iter().map(run).collect()
 }
 
-/// Brings each run of `starts` as far as products in f32 go; in their order. `None` where they leave f32's range: whether
-/// such a run diverges, f64 has to tell from its beginning.
+/// Brings each run of `starts` as far as products in f32 go; in their order. `None` where they
+/// leave f32's range: whether such a run diverges, f64 has to tell from its beginning.
 ///
 /// # Panics
 /// As [`runs`].
@@ -76,7 +78,8 @@ enum End {
     Diverges,
 }
 
-/// Descends by products in `T` until the watch or the gradient says to stop or `steps.cap` steps are taken in all.
+/// Descends by products in `T` until the watch or the gradient says to stop or `steps.cap` steps
+/// are taken in all.
 fn advance<T: Number, W: Watch>(
     network: &PackedNetwork<T>,
     observations: &DMatrix<f64>,
@@ -253,7 +256,8 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         residuals(&mut outputs.entries, &self.targets.entries, outputs.stride, activation, losses);
     }
 
-    /// `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'` in place of the outputs, and `W_1ᵀ δ_1` in place of the codes.
+    /// `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'` in place of the outputs, and `W_1ᵀ δ_1` in place of the
+    /// codes.
     fn backward(&mut self) {
         let count = self.lanes.len();
         for (index, layer) in self.network.layers().iter().enumerate().rev() {

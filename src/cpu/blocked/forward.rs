@@ -1,4 +1,5 @@
-//! `φ(A) = σ(W A + b)` for a block of observations, layer after layer. As `cpu/forward.rs`, by blocked products.
+//! `φ(A) = σ(W A + b)` for a block of observations, layer after layer. As `cpu/forward.rs`, by
+//! blocked products.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -14,7 +15,8 @@ pub const WIDTH: usize = 128;
 /// Products smaller than this are done before another thread has woken up.
 const WORTH_SHARING: usize = 1 << 19;
 
-/// Runs `layers` of the network on every column of `inputs`; returns units of the last of them × count.
+/// Runs `layers` of the network on every column of `inputs`; returns units of the last of them ×
+/// count.
 ///
 /// # Panics
 /// If `layers` is not within the network or `inputs` does not fit the first of them.

@@ -1,5 +1,5 @@
-//! A network as the products read it: its weights packed, in f64 or rounded to f32. Made once, for packing is a pass over the
-//! weights, and a product with few columns is not much more.
+//! A network as the products read it: its weights packed, in f64 or rounded to f32. Made once, for
+//! packing is a pass over the weights, and a product with few columns is not much more.
 
 use std::sync::OnceLock;
 

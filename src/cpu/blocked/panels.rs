@@ -1,5 +1,6 @@
-//! A weight as the tiles of a product read it, packed once: panels of as many rows as fill three registers of 512 bits,
-//! the entries of a panel column after column, so that a tile reads straight on.
+//! A weight as the tiles of a product read it, packed once: panels of as many rows as fill three
+//! registers of 512 bits, the entries of a panel column after column, so that a tile reads straight
+//! on.
 
 use std::marker::PhantomData;
 
@@ -34,7 +35,8 @@ pub struct Panels<T> {
 }
 
 impl<T: Number> Panels<T> {
-    /// Packs the matrix with `rows` rows and `inner` columns whose entries `entry` gives by row and column.
+    /// Packs the matrix with `rows` rows and `inner` columns whose entries `entry` gives by row and
+    /// column.
     fn pack(rows: usize, inner: usize, entry: impl Fn(usize, usize) -> T) -> Self {
         let high = panel_rows::<T>();
         let mut lines = vec![Line::zeroed(); rows.div_ceil(high) * inner * HEIGHT];

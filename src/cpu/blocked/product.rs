@@ -1,10 +1,11 @@
 //! Products of a packed weight with a block of observations, in f64 or f32.
 //!
-//! A tile of the output, some rows of a panel by some columns of the block, stays in registers from its first term to its
-//! last: an entry is one sum over the inner dimension in its natural order, wherever in the output it stands and however
-//! wide the output is. So a column of the output depends on its column of the input alone; a test here holds the
-//! product to this bit by bit. Libraries that take a vector by another path than a matrix do not give that. What follows
-//! a product (bias, activation, derivative) is done before the tile leaves its registers.
+//! A tile of the output, some rows of a panel by some columns of the block, stays in registers from
+//! its first term to its last: an entry is one sum over the inner dimension in its natural order,
+//! wherever in the output it stands and however wide the output is. So a column of the output
+//! depends on its column of the input alone; a test here holds the product to this bit by bit.
+//! Libraries that take a vector by another path than a matrix do not give that. What follows a
+//! product (bias, activation, derivative) is done before the tile leaves its registers.
 
 use super::panels::{LINE, Panels, panel_rows};
 use super::vector::{Instructions, Number, Vector, for_instructions};
@@ -18,8 +19,8 @@ pub enum Finish<T> {
     Relu,
     /// The slope times those at most zero.
     LeakyRelu(T),
-    /// Times the slope where what stands in their place is at most zero: `⊙ σ'`, told from `σ`'s outputs, which the sums
-    /// replace.
+    /// Times the slope where what stands in their place is at most zero: `⊙ σ'`, told from `σ`'s
+    /// outputs, which the sums replace.
     Derivative(T),
 }
 
@@ -41,14 +42,15 @@ pub struct ColumnsMut<'a, T> {
     pub stride: usize,
 }
 
-/// The stride at which columns of `length` numbers are best kept: whole cache lines, and an odd number of them, for columns
-/// some power of two apart would all fall into the same few places of a cache.
+/// The stride at which columns of `length` numbers are best kept: whole cache lines, and an odd
+/// number of them, for columns some power of two apart would all fall into the same few places of a
+/// cache.
 pub fn stride_of<T>(length: usize) -> usize {
     ((length * size_of::<T>()).div_ceil(LINE) | 1) * (LINE / size_of::<T>())
 }
 
-/// `C ← finish(b + M A)`. `M` as packed: rows × inner; `start`, where given, is `b`: rows; `inputs` is `A`: inner × count;
-/// `outputs` is `C`: rows × count. Costs `2·rows·inner·count` flops.
+/// `C ← finish(b + M A)`. `M` as packed: rows × inner; `start`, where given, is `b`: rows; `inputs`
+/// is `A`: inner × count; `outputs` is `C`: rows × count. Costs `2·rows·inner·count` flops.
 ///
 /// # Panics
 /// If the slices are too short for this.
@@ -75,8 +77,8 @@ for_instructions! {
     ) = all_rows
 }
 
-// From here on loops stand where closures might: a closure is compiled for any processor, and where it is not inlined the
-// vectors go through memory and calls.
+// From here on loops stand where closures might: a closure is compiled for any processor, and where
+// it is not inlined the vectors go through memory and calls.
 
 /// Registers that a tile is high.
 const HIGH: usize = 3;
@@ -237,7 +239,8 @@ mod tests {
         DMatrix::from_fn(rows, columns, |row, column| ((row * 31 + column * 17 + 1) as f64 * scale).sin())
     }
 
-    /// Rows × inner: below, at and above registers and panels, whose rows are 24 in f64 and 48 in f32.
+    /// Rows × inner: below, at and above registers and panels, whose rows are 24 in f64 and 48 in
+    /// f32.
     const SHAPES: [(usize, usize); 8] = [(1, 1), (3, 2), (8, 8), (17, 5), (24, 30), (65, 20), (300, 257), (70, 600)];
 
     /// What this processor has.

@@ -1,11 +1,13 @@
-//! Where descent turns round: the residual `G(z) − x` of each run of a block, its loss, and the delta that goes back.
+//! Where descent turns round: the residual `G(z) − x` of each run of a block, its loss, and the
+//! delta that goes back.
 
 use super::vector::{Instructions, Number, Vector, for_instructions};
 use crate::network::Activation;
 
-/// Replaces each column of `outputs`, `G(z)`, by `(G(z) − x) ⊙ σ'` and adds `½‖G(z) − x‖²` to `losses`, one a column;
-/// entries whose target is `NaN` count for nothing. Columns of both are `stride` numbers long, whole cache lines; what is
-/// beyond the observation's length has `NaN` for its target. Which partial sum an entry goes into depends on its row alone.
+/// Replaces each column of `outputs`, `G(z)`, by `(G(z) − x) ⊙ σ'` and adds `½‖G(z) − x‖²` to
+/// `losses`, one a column; entries whose target is `NaN` count for nothing. Columns of both are
+/// `stride` numbers long, whole cache lines; what is beyond the observation's length has `NaN` for
+/// its target. Which partial sum an entry goes into depends on its row alone.
 ///
 /// # Panics
 /// If the slices are shorter than `losses` asks for.
@@ -53,7 +55,8 @@ fn all_columns<V: Vector, const MOST: usize>(
     }
 }
 
-/// `δ ⊙ σ'`, the derivative told from the output. Not a closure, which would be compiled for any processor.
+/// `δ ⊙ σ'`, the derivative told from the output. Not a closure, which would be compiled for any
+/// processor.
 #[inline(always)]
 fn times_derivative<V: Vector>(delta: V, output: V, activation: Activation) -> V {
     let one = V::splat(V::Number::narrowed(1.0));

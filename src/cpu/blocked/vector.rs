@@ -1,6 +1,7 @@
-//! Numbers and vectors of them: what a tile of a product needs of f64 and f32, in the instructions of the processor that
-//! the program finds itself on. AVX-512 and AVX2 fuse a multiplication with the addition after it, and so give the
-//! same bits; the portable variant does so only where every processor of the architecture can.
+//! Numbers and vectors of them: what a tile of a product needs of f64 and f32, in the instructions
+//! of the processor that the program finds itself on. AVX-512 and AVX2 fuse a multiplication with
+//! the addition after it, and so give the same bits; the portable variant does so only where every
+//! processor of the architecture can.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -72,7 +73,8 @@ macro_rules! number {
 number!(f64, Double, Double256, Double512);
 number!(f32, Single, Single256, Single512);
 
-/// A register full of numbers. Those of special instructions may be used only in functions compiled for these.
+/// A register full of numbers. Those of special instructions may be used only in functions compiled
+/// for these.
 pub trait Vector: Copy {
     /// What it holds.
     type Number: Number;
@@ -132,8 +134,8 @@ impl Instructions {
     }
 }
 
-/// Calls a function generic over a [`Vector`] and the most columns that its registers hold, compiled for the chosen
-/// instructions.
+/// Calls a function generic over a [`Vector`] and the most columns that its registers hold,
+/// compiled for the chosen instructions.
 macro_rules! for_instructions {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$number:ident>($($arg:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$meta])*
@@ -152,7 +154,8 @@ macro_rules! for_instructions {
                 $body::<$number::Avx512, 8>($($arg),*);
             }
             match instructions {
-                // SAFETY: the value is made only where the processor has what the function is compiled for.
+                // SAFETY: the value is made only where the processor has what the function is
+                // compiled for.
                 #[cfg(target_arch = "x86_64")]
                 #[allow(unsafe_code, reason = "calling a function compiled for features found on this processor")]
                 Instructions::Avx512 => unsafe { wide::<$number>($($arg),*) },

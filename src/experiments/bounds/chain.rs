@@ -1,6 +1,8 @@
-//! Inversion one layer at a time, each layer at a tolerance of its own, with what the theorems guarantee along the way.
+//! Inversion one layer at a time, each layer at a tolerance of its own, with what the theorems
+//! guarantee along the way.
 //!
-//! The calls are those that [`crate::lp::invert_batch`] makes, sign of the hidden layers included; only the tolerances differ.
+//! The calls are those that [`crate::lp::invert_batch`] makes, sign of the hidden layers included;
+//! only the tolerances differ.
 
 use std::collections::HashMap;
 
@@ -29,14 +31,15 @@ const ROUNDING: f64 = 1e-9;
 /// The code that one rule led to.
 pub(super) struct Found {
     pub code: Vec<f64>,
-    /// Whether in every layer the truth satisfies the rows at the answer's `ε` (`linf`), or the rows counted as active are (`l1`).
+    /// Whether in every layer the truth satisfies the rows at the answer's `ε` (`linf`), or the
+    /// rows counted as active are (`l1`).
     pub truth_fits: bool,
     /// Whether every layer's answer is at the tolerance that it began with.
     pub at_first: bool,
 }
 
-/// The truly active rows of the last layer, with their `c`: `c_∞`, or for `l1` the lower bound of `c_1` and what some vector attains.
-/// 0 without full rank.
+/// The truly active rows of the last layer, with their `c`: `c_∞`, or for `l1` the lower bound of
+/// `c_1` and what some vector attains. 0 without full rank.
 pub(super) struct LastLayer {
     pub active: usize,
     pub constant: f64,
@@ -61,7 +64,8 @@ pub(super) struct Chain<'a> {
     pool: ThreadPool,
     /// `z*`, then the true output of every layer.
     truth: Vec<Vec<f64>>,
-    /// By layer and rows; `None` where they have not full column rank (or a program was not certified).
+    /// By layer and rows; `None` where they have not full column rank (or a program was not
+    /// certified).
     known: HashMap<(usize, Vec<usize>), Option<Conditioning>>,
 }
 
@@ -106,8 +110,8 @@ impl<'a> Chain<'a> {
         Ok(None)
     }
 
-    /// With the tolerances of footnote 3, from noise of at most `epsilon` an entry and `sum` in all. `None` where they leave a layer without
-    /// enough active rows: then nothing is guaranteed.
+    /// With the tolerances of footnote 3, from noise of at most `epsilon` an entry and `sum` in
+    /// all. `None` where they leave a layer without enough active rows: then nothing is guaranteed.
     ///
     /// # Errors
     /// Those of the device and of [`Conditioning::new`].
@@ -144,7 +148,8 @@ impl<'a> Chain<'a> {
         Ok(None)
     }
 
-    /// The theorem's form of the bound, `2^d · error / ∏ c`, with the constants of the rows that are truly active; in the method's norm.
+    /// The theorem's form of the bound, `2^d · error / ∏ c`, with the constants of the rows that
+    /// are truly active; in the method's norm.
     ///
     /// # Errors
     /// Those of [`Conditioning::new`].
@@ -177,15 +182,17 @@ impl<'a> Chain<'a> {
         Ok(LastLayer { active, constant, attained })
     }
 
-    /// One layer, from what is guaranteed of its target (largest entry and sum of the error) to what is guaranteed of its input.
+    /// One layer, from what is guaranteed of its target (largest entry and sum of the error) to
+    /// what is guaranteed of its input.
     fn guaranteed(&self, error: [f64; 2], conditioning: Conditioning) -> [f64; 2] {
         let image = 2.0 * error[usize::from(self.method == Contender::L1)];
         [image / conditioning.largest_entry(), image / conditioning.sum_of_entries()]
     }
 
-    /// Whether the layer below `index` can have enough rows above its tolerance, its target being `z`. Rows that count as active are truly
-    /// active, and the constants of all truly active rows, known already, are at least as large, so the tolerance at least what they give:
-    /// where even that is above too many entries, no constants of fewer rows need be found.
+    /// Whether the layer below `index` can have enough rows above its tolerance, its target being
+    /// `z`. Rows that count as active are truly active, and the constants of all truly active rows,
+    /// known already, are at least as large, so the tolerance at least what they give: where even
+    /// that is above too many entries, no constants of fewer rows need be found.
     fn may_go_on(&mut self, index: usize, error: [f64; 2], z: &[f64]) -> Result<bool> {
         let Some(conditioning) = self.true_conditioning(index)? else { return Ok(false) };
         let least = self.guaranteed(error, conditioning)[0];

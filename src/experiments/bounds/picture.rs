@@ -1,4 +1,5 @@
-//! The pictures of the bounds: errors below their bounds depth by depth, and how the constants scale.
+//! The pictures of the bounds: errors below their bounds depth by depth, and how the constants
+//! scale.
 
 use super::super::contender::Contender;
 use super::{CODE_LENGTH, EXPANSION, METHODS, Row, Rule, networks};
@@ -38,7 +39,8 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             (Rule::Footnote, "footnote 3's ε", COLOURS[1], Style::Dashed, ASIDE),
         ];
         for (rule, label, colour, style, aside) in drawn {
-            // No code is an infinite error, so that the medians of both rules are of the same runs. Nothing is drawn there.
+            // No code is an infinite error, so that the medians of both rules are of the same runs.
+            // Nothing is drawn there.
             let errors = |level: f64| of(rule, level).map(|row| row.error().unwrap_or(f64::INFINITY));
             let dots = levels.iter().flat_map(|level| errors(*level).map(move |error| (level * aside, error)));
             curves.push(Curve { label: String::new(), points: dots.collect(), colour, style: Style::Dots });

@@ -45,8 +45,8 @@ fn no_guaranteed_bound_is_violated_and_each_could_be() {
     assert!((one.formula * one.constant / (2.0 * one.level) - 1.0).abs() < 1e-9, "{one:?}");
 }
 
-/// At one layer there is a bound wherever the rows seen above the noise have full rank, be they fewer or more than the entries of the truth
-/// above it: noise may lift those up to `2ε`.
+/// At one layer there is a bound wherever the rows seen above the noise have full rank, be they
+/// fewer or more than the entries of the truth above it: noise may lift those up to `2ε`.
 #[test]
 fn no_bound_is_left_out() {
     let (mut with, mut lifted) = (0, 0);

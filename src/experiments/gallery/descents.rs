@@ -1,5 +1,6 @@
-//! Gradient descent in the galleries: as the paper sets its baseline up, whose step was chosen for the paper's own generator; and, so that
-//! the baseline is not a weak one, by Adam from many starts, as `bench recovery` sets it up.
+//! Gradient descent in the galleries: as the paper sets its baseline up, whose step was chosen for
+//! the paper's own generator; and, so that the baseline is not a weak one, by Adam from many
+//! starts, as `bench recovery` sets it up.
 
 use crate::descent::{DescentOptions, Optimizer};
 use crate::experiments::contender::descent_on_trained;
@@ -26,7 +27,8 @@ impl Descent {
         }
     }
 
-    /// For one image of the experiment whose seeds begin with `first`: each image has starts of its own.
+    /// For one image of the experiment whose seeds begin with `first`: each image has starts of its
+    /// own.
     pub fn options(self, study: &Study, first: u64, image: usize) -> DescentOptions {
         let seed = |of: u64| study.seed(&[first, of, image as u64]);
         match self {

@@ -1,5 +1,6 @@
-//! What observations tell of a code, near the truth and to first order: whether the Jacobian `A G'(z*)`, of what was observed, pins down
-//! the code, or at least the image; and, for inversion one layer at a time, whether each layer's rows determine its input.
+//! What observations tell of a code, near the truth and to first order: whether the Jacobian
+//! `A G'(z*)`, of what was observed, pins down the code, or at least the image; and, for inversion
+//! one layer at a time, whether each layer's rows determine its input.
 //!
 //! A code may be open where its image is not: a generator need not be injective.
 
@@ -14,16 +15,19 @@ const RANK_SHARE: f64 = 1e-10;
 /// What is pinned down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pinned {
-    /// `rank A G'(z*) = rank G'(z*)`: what was observed changes with everything that changes the image. Never so where nothing was.
+    /// `rank A G'(z*) = rank G'(z*)`: what was observed changes with everything that changes the
+    /// image. Never so where nothing was.
     pub image: bool,
     /// `rank A G'(z*) = k`.
     pub code: bool,
-    /// The word of [`determined`]: layer by layer, the last one's rows those that were seen. Never so for what is not pixels.
+    /// The word of [`determined`]: layer by layer, the last one's rows those that were seen. Never
+    /// so for what is not pixels.
     pub layers: bool,
 }
 
 impl Pinned {
-    /// `code`: `z*`. `observation`: `NaN` where nothing was observed. `matrix`: `A`, where it is not the identity.
+    /// `code`: `z*`. `observation`: `NaN` where nothing was observed. `matrix`: `A`, where it is
+    /// not the identity.
     pub fn at(network: &Network, code: &DVector<f64>, observation: &[f64], matrix: Option<&DMatrix<f64>>) -> Self {
         let jacobian = jacobian(network, code);
         let mut observed = match matrix {
@@ -112,7 +116,8 @@ mod tests {
 
     #[test]
     fn an_image_may_be_known_whose_code_is_open() {
-        // One hidden unit of two entries: their sum is all that an image tells, and any pixel of it does.
+        // One hidden unit of two entries: their sum is all that an image tells, and any pixel of it
+        // does.
         let network = Network::new(vec![relu((1, 2), &[1.0, 1.0]), relu((3, 1), &[1.0, 2.0, 3.0])], "a sum").unwrap();
         let nan = f64::NAN;
         assert_eq!(of(&network, &[1.0, 2.0], &[3.0, nan, nan], None), [true, false, false]);

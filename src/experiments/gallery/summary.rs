@@ -36,7 +36,8 @@ impl Tally {
 }
 
 impl Gallery {
-    /// Median of the relative distance of a block's observations, as they are drawn, from the images.
+    /// Median of the relative distance of a block's observations, as they are drawn, from the
+    /// images.
     pub fn observed_error(&self, block: usize) -> f64 {
         let pairs = self.blocks[block].shown.column_iter().zip(self.images.column_iter());
         median(pairs.map(|(shown, truth)| relative(&shown, &truth)).collect())
@@ -48,7 +49,8 @@ impl Gallery {
         (!tried.is_empty()).then(|| Tally::of(&tried))
     }
 
-    /// Images of a block that `method` comes nearer to than `other` does; nothing where that one was not tried.
+    /// Images of a block that `method` comes nearer to than `other` does; nothing where that one
+    /// was not tried.
     pub fn nearer(&self, rows: &[Row], case: &str, method: &str, other: &str) -> Option<usize> {
         self.tally(rows, case, other)?;
         let of_other =
@@ -56,7 +58,8 @@ impl Gallery {
         Some(of(rows, case, method).filter(|row| row.image_error < of_other(row.image)).count())
     }
 
-    /// What the words mean; then a line a block and method: what was recovered of how many, and the errors.
+    /// What the words mean; then a line a block and method: what was recovered of how many, and the
+    /// errors.
     pub fn summary(&self, rows: &[Row]) -> String {
         let count = self.images.ncols();
         let mut text = format!(

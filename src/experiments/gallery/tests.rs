@@ -22,7 +22,8 @@ fn options(out: &Path) -> Options {
     quick(out, random_network(&[3, 8, 30], Activation::Relu, 2).unwrap())
 }
 
-/// Seven images, all pixels of them, and all but three: the second method is descent in name only, and never has an answer.
+/// Seven images, all pixels of them, and all but three: the second method is descent in name only,
+/// and never has an answer.
 fn gallery(study: &Study) -> Gallery {
     let mut gallery = Gallery::new(study, 1, 7, &["linf", DESCENT]).unwrap();
     let whole = gallery.images().clone();

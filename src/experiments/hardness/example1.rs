@@ -1,5 +1,6 @@
-//! The paper's Example 1: `relu(relu(z₁ + 2z₂) − relu(3z₁ + z₂))`. The codes of an output lie on two rays that meet at a right angle, so
-//! halfway between two codes of `x = 1` the output is another: such a set is not convex, and no single linear program describes it.
+//! The paper's Example 1: `relu(relu(z₁ + 2z₂) − relu(3z₁ + z₂))`. The codes of an output lie on
+//! two rays that meet at a right angle, so halfway between two codes of `x = 1` the output is
+//! another: such a set is not convex, and no single linear program describes it.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -105,7 +106,8 @@ mod tests {
         }
     }
 
-    /// By hand: `a = z₁ + 2z₂`, `b = 3z₁ + z₂`; for `x = 1` the rays `a = 1, b ≤ 0` and `a = 1 + b, b ≥ 0` from (−0.2, 0.6).
+    /// By hand: `a = z₁ + 2z₂`, `b = 3z₁ + z₂`; for `x = 1` the rays `a = 1, b ≤ 0` and
+    /// `a = 1 + b, b ≥ 0` from (−0.2, 0.6).
     #[test]
     fn the_codes_of_one_are_the_two_rays_known_by_hand() {
         let mut ends: Vec<Place> =
@@ -118,7 +120,8 @@ mod tests {
         }
     }
 
-    /// Everything else in the window has another output: the polygons of 0 have the area left by the quarter plane of the others.
+    /// Everything else in the window has another output: the polygons of 0 have the area left by
+    /// the quarter plane of the others.
     #[test]
     fn no_code_of_nothing_is_left_out() {
         let area = |corners: &[Place]| {
@@ -128,7 +131,8 @@ mod tests {
         let polygons: Vec<Vec<Place>> =
             pieces(&network().unwrap(), &WINDOW).iter().map(|piece| piece.codes_of(0.0)).collect();
         let found: f64 = polygons.iter().map(|corners| area(corners)).sum();
-        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−2.5, 1.25), (−2.5, 2) and (1, 2).
+        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−2.5,
+        // 1.25), (−2.5, 2) and (1, 2).
         let others = area(&[(0.0, 0.0), (1.0, 2.0), (-2.5, 2.0), (-2.5, 1.25)]);
         assert!((found - (15.0 - others)).abs() < 1e-12, "{found} and {others}");
         // Drawn as one.

@@ -1,7 +1,7 @@
 //! 3-CNF formulas: read from DIMACS text, judged by trying every assignment.
 //!
-//! Strict, because the gadgets rely on it: one clause a line, three literals of three different variables each, and no more variables
-//! than can be tried.
+//! Strict, because the gadgets rely on it: one clause a line, three literals of three different
+//! variables each, and no more variables than can be tried.
 
 use crate::error::{Error, Result};
 

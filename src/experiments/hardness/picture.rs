@@ -1,11 +1,13 @@
-//! How low every method came on Theorem 2's networks: formulas that can be satisfied beside those that cannot.
+//! How low every method came on Theorem 2's networks: formulas that can be satisfied beside those
+//! that cannot.
 
 use super::gadget::GAP;
 use super::runs::{FORMULAS, Row, TOLERANCE, Theorem, Way};
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
-/// What stands side by side above a formula, with a colour: of the linear programs all together, since they answer alike.
+/// What stands side by side above a formula, with a colour: of the linear programs all together,
+/// since they answer alike.
 const COLUMNS: [(&str, &[Way], usize); 5] = [
     ("linf, l1, relaxed, exact", &[Way::Linf, Way::L1, Way::Relaxed, Way::Exact], 4),
     ("descent", &[Way::Descent], 1),

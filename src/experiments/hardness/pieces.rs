@@ -1,5 +1,6 @@
-//! The pieces of a network from two code entries through one hidden ReLU layer to one ReLU output: a convex polygon for each ReLU
-//! configuration, on which what the output unit receives is affine. From them, exactly, all codes of one output.
+//! The pieces of a network from two code entries through one hidden ReLU layer to one ReLU output:
+//! a convex polygon for each ReLU configuration, on which what the output unit receives is affine.
+//! From them, exactly, all codes of one output.
 
 use crate::network::Network;
 
@@ -58,7 +59,8 @@ pub fn pieces(network: &Network, window: &[Place]) -> Vec<Piece> {
 }
 
 impl Piece {
-    /// The codes of output `x ≥ 0` in it, in order around them: for 0 a polygon, else the ends of a segment; empty where there are none.
+    /// The codes of output `x ≥ 0` in it, in order around them: for 0 a polygon, else the ends of a
+    /// segment; empty where there are none.
     pub fn codes_of(&self, x: f64) -> Vec<Place> {
         let Affine { slope, offset } = self.received;
         let below = Affine { slope: (-slope.0, -slope.1), offset: x - offset };
@@ -142,7 +144,8 @@ mod tests {
         (p.0 + share * (q.0 - p.0) - z.0).hypot(p.1 + share * (q.1 - p.1) - z.1)
     }
 
-    /// A code is among those of its own output, and what lies between the ends of a segment has the output asked for.
+    /// A code is among those of its own output, and what lies between the ends of a segment has the
+    /// output asked for.
     #[test]
     fn every_code_is_found_and_no_other() {
         let mut lit = 0;

@@ -13,7 +13,8 @@ use crate::experiments::study::Study;
 use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
 
-/// Pairs, of which the first can be satisfied and the second cannot. What stands in a pair's place in the picture is its first word.
+/// Pairs, of which the first can be satisfied and the second cannot. What stands in a pair's place
+/// in the picture is its first word.
 pub const FORMULAS: [(&str, &str); 12] = [
     ("signs_seven", include_str!("../../../examples/formulas/signs_seven.cnf")),
     ("signs_eight", include_str!("../../../examples/formulas/signs_eight.cnf")),

@@ -1,4 +1,5 @@
-//! The gadgets against the formulas, tried on every assignment and on random codes, and the answers against both.
+//! The gadgets against the formulas, tried on every assignment and on random codes, and the answers
+//! against both.
 
 use std::path::Path;
 
@@ -94,7 +95,8 @@ fn the_gap_holds_and_is_attained() {
         assert!((output[0] - GAP).abs() < 1e-12 && (output[1] - GAP).abs() < 1e-12, "{name}: {output}");
         attained += 1;
     }
-    // Two colours of the edges of six corners always leave two triangles of one colour (Goodman 1959).
+    // Two colours of the edges of six corners always leave two triangles of one colour (Goodman
+    // 1959).
     assert_eq!(attained, 5);
 }
 

@@ -1,6 +1,7 @@
-//! The header of a `.npy` file: a magic string, a version, and a Python dictionary literal with the element type,
-//! the order and the shape. Parsed by hand and strictly, with the length bounded before anything is allocated:
-//! a general parser of Python literals recurses as deep as a hostile file tells it to.
+//! The header of a `.npy` file: a magic string, a version, and a Python dictionary literal with the
+//! element type, the order and the shape. Parsed by hand and strictly, with the length bounded
+//! before anything is allocated: a general parser of Python literals recurses as deep as a hostile
+//! file tells it to.
 
 use std::io::{self, Read};
 
@@ -11,10 +12,12 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longest header text that is read. NumPy itself refuses more than 10,000 characters.
 const LONGEST: usize = 65_536;
 
-/// Bytes of every header that is written; enough for any shape, and a multiple of 64, as NumPy aligns it.
+/// Bytes of every header that is written; enough for any shape, and a multiple of 64, as NumPy
+/// aligns it.
 pub const WRITTEN_LENGTH: usize = 128;
 
-/// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to about 1e-7.
+/// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to
+/// about 1e-7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ElementType {
     /// IEEE double precision.
@@ -125,7 +128,8 @@ fn read_text(file: &mut impl Read, source: &str) -> Result<(String, u64)> {
     if text.len() < length {
         return Err(truncated(source));
     }
-    // Latin-1 before version 3, UTF-8 from then on; what is understood below is ASCII in either case.
+    // Latin-1 before version 3, UTF-8 from then on; what is understood below is ASCII in either
+    // case.
     let text = if version < 3 {
         text.iter().map(|byte| char::from(*byte)).collect()
     } else {

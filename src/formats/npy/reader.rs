@@ -25,8 +25,8 @@ impl NpyReader {
     /// Opens the file and checks its header, and its length against the header.
     ///
     /// # Errors
-    /// [`Error::Input`] for anything but a two-dimensional C-ordered array of f64, f32 or u8 of just the right
-    /// length; [`Error::Io`] if it cannot be read.
+    /// [`Error::Input`] for anything but a two-dimensional C-ordered array of f64, f32 or u8 of
+    /// just the right length; [`Error::Io`] if it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
         let mut file = File::open(path).map_err(cannot_read)?;
@@ -72,7 +72,8 @@ impl NpyReader {
         self.next
     }
 
-    /// Refuses a file whose rows do not have `expected` entries; `why` says where that number comes from.
+    /// Refuses a file whose rows do not have `expected` entries; `why` says where that number comes
+    /// from.
     pub fn check_width(&self, expected: usize, why: &str) -> Result<()> {
         if self.width() == expected {
             return Ok(());
@@ -85,7 +86,8 @@ impl NpyReader {
         ))
     }
 
-    /// Makes row `index` the next to be read; `index` may be [`count`](Self::count), after which nothing is left.
+    /// Makes row `index` the next to be read; `index` may be [`count`](Self::count), after which
+    /// nothing is left.
     pub fn skip_to(&mut self, index: usize) -> Result<()> {
         if index > self.count() {
             return Err(Error::input(
@@ -102,8 +104,8 @@ impl NpyReader {
         Ok(())
     }
 
-    /// The next `most` rows or as many as are left, as `width × rows`, one row of the file a column, bytes scaled
-    /// by 1/255; `None` at the end. A `most` of 0 counts as 1.
+    /// The next `most` rows or as many as are left, as `width × rows`, one row of the file a
+    /// column, bytes scaled by 1/255; `None` at the end. A `most` of 0 counts as 1.
     pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
         let rows = most.max(1).min(self.count() - self.next);
         if rows == 0 {

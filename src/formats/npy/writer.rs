@@ -1,5 +1,5 @@
-//! Writes a `.npy` batch by batch. The header has a fixed length and is written again with the true number of rows
-//! when the file is finished, so that number need not be known before.
+//! Writes a `.npy` batch by batch. The header has a fixed length and is written again with the true
+//! number of rows when the file is finished, so that number need not be known before.
 
 use std::path::Path;
 
@@ -22,7 +22,8 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Begins a file of f64 or f32 with `width` entries a row; see [`OutputFile::create`] for `force` and the errors.
+    /// Begins a file of f64 or f32 with `width` entries a row; see [`OutputFile::create`] for
+    /// `force` and the errors.
     pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
         check_type(element_type)?;
         let mut output = OutputFile::create(path, force)?;
@@ -30,7 +31,8 @@ impl NpyWriter {
         Ok(NpyWriter { output, element_type, width, rows: 0, bytes: Vec::new() })
     }
 
-    /// Takes up the partial file of an earlier run after its first `rows` rows; see [`OutputFile::resume`].
+    /// Takes up the partial file of an earlier run after its first `rows` rows; see
+    /// [`OutputFile::resume`].
     pub fn resume(path: &Path, width: usize, element_type: ElementType, rows: u64, force: bool) -> Result<Self> {
         check_type(element_type)?;
         let length = WRITTEN_LENGTH as u64 + rows * (width * element_type.size()) as u64;
@@ -75,10 +77,12 @@ impl NpyWriter {
         Ok(())
     }
 
-    /// Appends one row for each column of `columns` (width × rows). To f32 the numbers are rounded to nearest.
+    /// Appends one row for each column of `columns` (width × rows). To f32 the numbers are rounded
+    /// to nearest.
     ///
     /// # Errors
-    /// [`Error::Input`] if `columns` has another number of rows than the file has entries; [`Error::Io`].
+    /// [`Error::Input`] if `columns` has another number of rows than the file has entries;
+    /// [`Error::Io`].
     pub fn write(&mut self, columns: &DMatrix<f64>) -> Result<()> {
         if columns.nrows() != self.width {
             return Err(Error::input(

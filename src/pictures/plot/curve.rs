@@ -8,8 +8,8 @@ use crate::error::Result;
 /// A curve through its points, from the first to the last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it; curves of several panels that are called the same look the same and stand there once. One without a
-    /// name is not in the legend.
+    /// What the legend calls it; curves of several panels that are called the same look the same
+    /// and stand there once. One without a name is not in the legend.
     pub label: String,
     /// Horizontal and vertical.
     pub points: Vec<(f64, f64)>,

@@ -5,7 +5,8 @@ override WORKGROUP: u32 = 64u;
 
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 
-// The sum of `value` over the workgroup, in an order that does not depend on anything but WORKGROUP.
+// The sum of `value` over the workgroup, in an order that does not depend on anything but
+// WORKGROUP.
 fn workgroup_sum(value: f32, local: u32) -> f32 {
     partial_sums[local] = value;
     workgroupBarrier();

@@ -1,12 +1,13 @@
 // A matrix product by tiles: the part that forward.wgsl and `backward` of descend.wgsl share.
 //
-// out[r][c] = Σ_k left[r][k] · right[k][c], r an observation. A workgroup makes a tile of TILE_Y · ROWS observations ×
-// TILE_X quads from tiles of both factors in shared memory, sixteen k deep; each invocation keeps ROWS × 4 sums in
-// registers. The kernel says what the factors are and what becomes of a sum, in `left`, `right` and `finish`.
+// out[r][c] = Σ_k left[r][k] · right[k][c], r an observation. A workgroup makes a tile of TILE_Y ·
+// ROWS observations × TILE_X quads from tiles of both factors in shared memory, sixteen k deep;
+// each invocation keeps ROWS × 4 sums in registers. The kernel says what the factors are and what
+// becomes of a sum, in `left`, `right` and `finish`.
 //
-// Every sum runs over k from first to last in one register, by fma. So an entry depends neither on the shape of the
-// tiles nor on its place in one, and a batch may be cut, compacted or sent through another variant without a
-// difference in any bit.
+// Every sum runs over k from first to last in one register, by fma. So an entry depends neither on
+// the shape of the tiles nor on its place in one, and a batch may be cut, compacted or sent through
+// another variant without a difference in any bit.
 
 override TILE_X: u32 = 16u;
 override TILE_Y: u32 = 16u;
@@ -14,7 +15,8 @@ override TILE_Y: u32 = 16u;
 override ROWS: u32 = 8u;
 
 const DEPTH_QUADS: u32 = 4u;
-// A quad longer than the tile is deep, so that invocations above each other do not meet in one memory bank.
+// A quad longer than the tile is deep, so that invocations above each other do not meet in one
+// memory bank.
 const LEFT_STRIDE: u32 = 5u;
 
 // [observation][k quad] and [k][quad].

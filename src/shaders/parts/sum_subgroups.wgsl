@@ -1,5 +1,6 @@
-// The entry points of descend.wgsl that add up over a workgroup, for a device with subgroup operations: two barriers
-// instead of one a halving. A module that so much as names these operations is refused by a device without them.
+// The entry points of descend.wgsl that add up over a workgroup, for a device with subgroup
+// operations: two barriers instead of one a halving. A module that so much as names these
+// operations is refused by a device without them.
 
 override WORKGROUP: u32 = 64u;
 

@@ -1,5 +1,5 @@
-// The entry points of descend.wgsl that add up over a workgroup, for a device without subgroup operations; the sum is that
-// of halving_sum.wgsl.
+// The entry points of descend.wgsl that add up over a workgroup, for a device without subgroup
+// operations; the sum is that of halving_sum.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn residual(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

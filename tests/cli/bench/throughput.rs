@@ -1,4 +1,5 @@
-//! `bench throughput`: rows that agree with each other, rows that were not measured and say so, the table, the picture, refusals.
+//! `bench throughput`: rows that agree with each other, rows that were not measured and say so, the
+//! table, the picture, refusals.
 
 use std::collections::BTreeSet;
 

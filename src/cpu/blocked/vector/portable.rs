@@ -2,8 +2,8 @@
 
 use super::Vector;
 
-/// Whether a fused multiply–add is an instruction of every processor that this is compiled for; elsewhere it would be a
-/// call into the mathematical library.
+/// Whether a fused multiply–add is an instruction of every processor that this is compiled for;
+/// elsewhere it would be a call into the mathematical library.
 const FUSED: bool = cfg!(target_arch = "aarch64") || cfg!(target_feature = "fma");
 
 macro_rules! portable {

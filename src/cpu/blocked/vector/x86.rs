@@ -1,5 +1,5 @@
-//! Vectors of 256 and 512 bits for x86-64, each method one or two instructions. Nothing outside `for_instructions!` uses
-//! them, which compiles the code around for what they need.
+//! Vectors of 256 and 512 bits for x86-64, each method one or two instructions. Nothing outside
+//! `for_instructions!` uses them, which compiles the code around for what they need.
 
 use std::arch::x86_64::*;
 
@@ -15,8 +15,9 @@ macro_rules! x86 {
         #[derive(Clone, Copy)]
         pub struct $name($register);
 
-        // SAFETY of all that follows: such a value is used only in functions compiled for its instructions, which run
-        // only where the processor has them; what is read and written lies within the slices.
+        // SAFETY of all that follows: such a value is used only in functions compiled for its
+        // instructions, which run only where the processor has them; what is read and written lies
+        // within the slices.
         #[allow(unsafe_code, reason = "instructions that the functions around are compiled for")]
         impl Vector for $name {
             type Number = $number;
