@@ -24,6 +24,7 @@ use super::solver::interior_point::state::State;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Activation;
+use crate::outcome::LayerFailure;
 use guess::Guess;
 use member::{Member, Search};
 
@@ -69,15 +70,15 @@ pub struct LayerContext<'a> {
     pub precision: Precision,
 }
 
-/// What came of one observation at one layer.
+/// What became of one observation at one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerAnswer {
-    /// The layer's input, within its sign. Meaningless where `outcome` is not [`LayerOutcome::Found`].
+    /// The layer's input, within its sign. Only meaningful where `failure` is `None`.
     pub z: Vec<f64>,
     /// Which entries the layer's LP determines.
     pub determined: Vec<bool>,
-    /// Found, or why not.
-    pub outcome: LayerOutcome,
+    /// Why there is no input, if there is none.
+    pub failure: Option<LayerFailure>,
     /// `ε` of the answer (`τ` for `exact`).
     pub epsilon: f64,
     /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
@@ -96,19 +97,6 @@ pub struct LayerAnswer {
     pub warm_started: usize,
     /// LPs that needed a second try.
     pub retries: usize,
-}
-
-/// Whether a layer gave an input for the layer before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerOutcome {
-    /// Yes.
-    Found,
-    /// No exact pre-image exists, to the tolerance (`exact`).
-    Impossible,
-    /// No ε of the ladder was feasible (`relaxed`).
-    NoFeasibleStep,
-    /// The solver came back without a usable point.
-    SolverFailed,
 }
 
 /// Wall-clock time by stage, and how often each ran.

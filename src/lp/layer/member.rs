@@ -6,7 +6,8 @@ use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::problem::Attempt;
-use super::{LayerAnswer, LayerContext, LayerOutcome};
+use super::{LayerAnswer, LayerContext};
+use crate::outcome::LayerFailure;
 
 /// The search over ε of one observation.
 pub(super) enum Search {
@@ -28,6 +29,8 @@ pub(super) struct Member {
     pub(super) search: Search,
     /// Solved steps that may become the answer: all of a monotone search's few, the best of a ladder's.
     kept: Vec<(usize, CertifiedSolution, usize)>,
+    /// The largest step solved.
+    largest_step: usize,
     solves: usize,
     iterations: u64,
     retries: usize,
@@ -47,6 +50,7 @@ impl Member {
         Member {
             search,
             kept: Vec::new(),
+            largest_step: 0,
             solves: 0,
             iterations: 0,
             retries: 0,
@@ -84,6 +88,7 @@ impl Member {
         active_rows: usize,
     ) {
         self.solves += 1;
+        self.largest_step = self.largest_step.max(step);
         self.pivots += u64::from(solution.pivots);
         self.warm_started += usize::from(solution.attempt == Attempt::WarmStart);
         self.iterations += u64::from(solution.iterations);
@@ -127,19 +132,22 @@ impl Member {
             Search::Ladder(_) => self.kept.into_iter().next(),
         };
         let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
-        let (outcome, step, solution, active_rows) = match found {
-            Some((step, solution, active_rows)) => (LayerOutcome::Found, step, solution, active_rows),
+        let tolerances = context.options.tolerances;
+        let (failure, step, solution, active_rows) = match found {
+            Some((step, solution, active_rows)) => (None, step, solution, active_rows),
             None => {
-                let outcome = match self.search {
-                    Search::Ladder(_) if self.certified => LayerOutcome::NoFeasibleStep,
-                    _ => LayerOutcome::SolverFailed,
+                let why = match self.search {
+                    Search::Ladder(_) if self.certified => {
+                        LayerFailure::NoFeasibleTolerance { largest: tolerances.at(self.largest_step) }
+                    }
+                    _ => LayerFailure::SolverFailed,
                 };
-                (outcome, 0, CertifiedSolution::missing(context.system), 0)
+                (Some(why), 0, CertifiedSolution::missing(context.system), 0)
             }
         };
         LayerAnswer {
-            outcome,
-            epsilon: context.options.tolerances.at(step),
+            failure,
+            epsilon: tolerances.at(step),
             objective: solution.objective(),
             active_rows,
             solves: self.solves,
