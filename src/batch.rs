@@ -15,7 +15,6 @@ mod rows;
 pub(crate) mod search;
 pub mod stream;
 pub mod summary;
-pub(crate) mod totals;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -29,7 +28,7 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
-use crate::formats::report::{Columns, ObservationRow, Status};
+use crate::formats::report::Columns;
 use crate::lp::layer::{LayerOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
@@ -40,6 +39,7 @@ use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
+use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
 pub use explained::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
@@ -327,7 +327,7 @@ impl Inverter {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());
             let status = match unusable(observations.column(place).as_slice()) {
                 Some(why) => Status::Failed(why),
-                None if diverged => Status::Failed("descent left the numbers; try a smaller --step".to_owned()),
+                None if diverged => Status::Failed(Failure::Diverged),
                 None if answer.converged[place] => Status::Converged,
                 None => Status::NotConverged,
             };

@@ -280,7 +280,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     let inverter = Inverter::new(network, options)?;
     let totals = file_run::carry_out(run, &inverter, "inverting", &args.output, |_| {})?;
-    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, inverter.options()) };
+    let text = if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, inverter.options()) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

@@ -45,6 +45,10 @@ pub fn run(args: Args) -> Result<Outcome> {
         print::note("the parts have reports: --report REPORT joins them too");
     }
     let totals = &merged.summary;
-    print::print(&if args.json { print::in_json(totals)? } else { summary::merged(totals, count, &args.output) })?;
+    print::print(&if args.json {
+        print::in_json(&totals.json())?
+    } else {
+        summary::merged(totals, count, &args.output)
+    })?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

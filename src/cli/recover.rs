@@ -436,7 +436,8 @@ pub fn run(args: Args) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
+    let text =
+        if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, &args.told_as(&recoverer)) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

@@ -22,7 +22,7 @@ use super::formulation::{Method, relaxed};
 use super::problem::{Objective, Problem};
 use super::solver::interior_point::fit::ProblemFit;
 use crate::error::Result;
-pub use answer::{LayerAnswer, LayerOutcome};
+pub use answer::LayerAnswer;
 use context::timed;
 pub use context::{LayerContext, LayerOptions, StageTimes};
 use guess::Guess;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::identity::beside;
 use super::journal::{self, Found, Identity, Progress};
-use super::outputs::{holds, totals_of};
+use super::outputs::{holds, totals, totals_of};
 use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::Extent;
@@ -101,7 +101,7 @@ impl Merge {
             finished: true,
             codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
             report: report.as_ref().and_then(OutputFile::extent),
-            totals: crate::batch::totals::save(&summary),
+            totals: totals(&summary),
         };
         if let Some(report) = report {
             report.finish()?;

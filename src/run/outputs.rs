@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::identity::identity;
 use super::journal::{self, Found, Identity, Journal, Progress};
 use super::request::{Begun, FileRun, Journaling};
+use crate::batch::InvertedBatch;
 use crate::batch::engine::Engine;
 use crate::batch::summary::Summary;
-use crate::batch::{InvertedBatch, totals};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
@@ -188,7 +190,7 @@ impl Outputs {
             finished,
             codes: self.codes.extent().unwrap_or_else(nothing),
             report: self.report.as_ref().and_then(ReportWriter::extent),
-            totals: totals::save(summary),
+            totals: totals(summary),
         }
     }
 }
@@ -268,9 +270,17 @@ pub(super) fn holds(path: &Path, from: u64, extent: &Extent) -> Result<bool> {
     Ok(length.is_ok_and(|length| length == extent.bytes) && matching(path, from, [extent])?.0 == 1)
 }
 
+/// The summary as a journal keeps it.
+pub(super) fn totals(summary: &Summary) -> Value {
+    // Writing numbers, strings and maps with string keys as JSON cannot fail.
+    serde_json::to_value(summary).unwrap_or_default()
+}
+
+/// The summary that [`totals`] wrote into a journal's entry.
 pub(super) fn totals_of(last: Progress, found: &Found) -> Result<Summary> {
     let done = last.done;
-    totals::load(last.totals).filter(|summary| summary.observations == done).ok_or_else(|| {
+    let summary = serde_json::from_value(last.totals).ok();
+    summary.filter(|summary: &Summary| summary.observations == done).ok_or_else(|| {
         Error::input(
             found.path.display(),
             "an entry without the totals of its run",

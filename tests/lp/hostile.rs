@@ -6,10 +6,11 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use unrelu::lp::formulation::target::Precision;
 use unrelu::lp::formulation::{Method, RowRule, Tolerances, exact};
-use unrelu::lp::layer::{LayerOptions, LayerOutcome};
+use unrelu::lp::layer::LayerOptions;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{Inversion, LayerSystems, invert_batch};
 use unrelu::network::{Activation, Network};
+use unrelu::outcome::LayerFailure;
 
 use crate::oracle;
 use crate::support::{
@@ -145,9 +146,10 @@ fn the_feasibility_problem_against_its_dual() {
                 ));
                 let tolerance = exact::tolerance(&system, targets.column(0), 1e-9);
                 assert!(answer.certified, "{}", instance.name);
-                match answer.outcome {
-                    LayerOutcome::Found => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),
-                    LayerOutcome::Impossible => {
+                match answer.failure {
+                    None => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),
+                    Some(LayerFailure::NoExactPreImage { violation, tolerance: stated }) => {
+                        assert_eq!((violation, stated), (answer.objective, tolerance), "{}", instance.name);
                         let difference = (answer.objective - expected).abs();
                         assert!(difference <= 1e-8 * (expected + instance.scale()), "{}", instance.name);
                     }

@@ -5,9 +5,9 @@ use unrelu::batch::engine::Engine;
 use unrelu::batch::{self, InvertedBatch, Method};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::device::DeviceChoice;
-use unrelu::formats::report::Status;
 use unrelu::multistart::{BestOptions, PackedNetwork, best_batch};
 use unrelu::network::{Activation, Network};
+use unrelu::outcome::{Failure, Status};
 use unrelu::random::random_network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 use unrelu::recover::{Options, ProjectedOptions, Recoverer, Strategy};
@@ -185,8 +185,9 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
     y[(4, 2)] = f64::NAN;
     for options in [search(), projected(linf(true)), Options { strategy: Strategy::Direct, inversion: descent(50) }] {
         let recovered = recover(&network, &operator, options, &y);
-        assert!(matches!(&recovered.rows[0].status, Status::Failed(why) if why.contains("entry 2")));
-        assert!(matches!(&recovered.rows[1].status, Status::Failed(why) if why.contains("observed")));
+        let infinite = Failure::InfiniteEntry { entry: 2, value: f64::NEG_INFINITY };
+        assert_eq!(recovered.rows[0].status, Status::Failed(infinite));
+        assert_eq!(recovered.rows[1].status, Status::Failed(Failure::NothingObserved));
         assert!(recovered.codes.columns(0, 2).iter().all(|z| z.is_nan()));
         assert!(recovered.codes.column(2).iter().all(|z| z.is_finite()));
     }

@@ -14,9 +14,9 @@ use crate::cpu::CpuDevice;
 use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
-use crate::formats::report::Status;
 use crate::lp::formulation::Tolerances;
 use crate::lp::layer::LayerOptions;
+use crate::outcome::Status;
 
 /// A device with a network, ready for every quantity.
 pub(super) struct Contender {

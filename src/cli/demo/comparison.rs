@@ -11,10 +11,10 @@ use unrelu::batch::summary::Distribution;
 use unrelu::batch::{Inverter, Method, Options};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::error::{Error, Result};
-use unrelu::formats::report::ObservationRow;
 use unrelu::lp::layer::LayerOptions;
 use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::network::Network;
+use unrelu::outcome::ObservationRow;
 
 use super::interrupt;
 

@@ -18,7 +18,7 @@ use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::lp::formulation::target::{Precision, Targets};
 use crate::lp::formulation::{Method, Tolerances};
-use crate::lp::layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
+use crate::lp::layer::{LayerAnswer, LayerContext, LayerOptions, StageTimes};
 use crate::lp::problem::LayerSystem;
 use crate::lp::solver::engine::LpEngine;
 use crate::network::Network;
@@ -96,7 +96,7 @@ impl<'a> Chain<'a> {
         let (mut truth_fits, mut at_first) = (true, true);
         for index in (0..self.network.depth()).rev() {
             let answer = self.invert(index, &target, tolerances)?;
-            if answer.outcome != LayerOutcome::Found {
+            if answer.failure.is_some() {
                 return Ok(None);
             }
             truth_fits &= self.truth_fits(index, &target, answer.epsilon);
@@ -125,7 +125,7 @@ impl<'a> Chain<'a> {
             }
             let growth = if self.method == Contender::L1 { ONE_STEP } else { Tolerances::default().growth };
             let answer = self.invert(index, &target, Tolerances { epsilon: error[0], growth })?;
-            if answer.outcome != LayerOutcome::Found {
+            if answer.failure.is_some() {
                 return Ok(None);
             }
             truth_fits &= self.truth_fits(index, &target, answer.epsilon);

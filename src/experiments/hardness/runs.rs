@@ -227,7 +227,7 @@ impl Job {
             solutions: *solutions,
             method: *way,
             run: *run,
-            status: answer.status.text(),
+            status: answer.status.to_string(),
             reproduces: answer.reproduces,
             residual: answer.residual.linf,
             determined: search.map(|search| search.determined).or(layers),
