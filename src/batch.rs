@@ -361,7 +361,7 @@ impl Inverter {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());
             let status = match unusable(observations.column(place).as_slice()) {
                 Some(why) => Status::Failed(why),
-                None if diverged => Status::Failed("descent left the numbers; try a smaller --step".to_owned()),
+                None if diverged => Status::Failed("descent left the numbers; try a smaller step".to_owned()),
                 None if answer.converged[place] => Status::Converged,
                 None => Status::NotConverged,
             };

@@ -190,29 +190,29 @@ impl Engine for Recoverer {
     }
 
     fn options_that_matter(&self) -> Vec<(String, String)> {
-        let mut options = vec![self.operator.option()];
+        let mut options = vec![self.operator.identity()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.working {
             Working::Search { options: BestOptions { starts, seed, objective }, .. } => {
-                add("--objective", objective.to_string());
-                add("--direct", "best".to_owned());
-                add("--starts", starts.to_string());
-                add("--seed", seed.to_string());
+                add("objective", objective.to_string());
+                add("Way::Search", "given".to_owned());
+                add("starts", starts.to_string());
+                add("seed", seed.to_string());
             }
-            Working::Direct(_) => add("--direct", "given".to_owned()),
+            Working::Direct(_) => add("Way::Direct", "given".to_owned()),
             Working::Projected { options, .. } => {
                 let ProjectedOptions { step, momentum, iterations, tolerance, restarts, seed } = options;
-                add("--inner", "given".to_owned());
-                add("--step", step.to_string());
-                add("--momentum", momentum.to_string());
-                add("--iterations", iterations.to_string());
+                add("Way::Projected", "given".to_owned());
+                add("step", step.to_string());
+                add("momentum", momentum.to_string());
+                add("iterations", iterations.to_string());
                 add("tolerance", tolerance.to_string());
-                add("--restarts", restarts.to_string());
-                add("--seed", seed.to_string());
+                add("restarts", restarts.to_string());
+                add("seed", seed.to_string());
             }
         }
         let of_method = self.inverter().options_that_matter();
-        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion {name}"), value)));
+        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion.{name}"), value)));
         options
     }
 
@@ -263,9 +263,9 @@ impl Engine for Recoverer {
 fn measured(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<Network> {
     if !matches!(method, Method::Descent(_)) {
         return Err(Error::option(
-            "--direct",
+            "Way::Direct",
             "a method that begins layer by layer, for measurements that are not pixels: they do not determine a hidden layer",
-            "best or descent, or the method as --inner",
+            "best or descent, or the method with option `Way::Projected`",
         ));
     }
     let mut layers = network.layers().to_vec();
@@ -279,9 +279,9 @@ fn measured(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<
         layers.push(Layer { weight: matrix, bias, activation: Activation::Identity });
     } else {
         return Err(Error::option(
-            "--direct",
+            "Way::Direct",
             format!("descent through a linear map of {activation} outputs"),
-            "best, or descent as --inner",
+            "best, or descent with option `Way::Projected`",
         ));
     }
     Network::new(layers, "the network and the operator")

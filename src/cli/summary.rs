@@ -5,8 +5,8 @@ mod quality;
 use std::fmt::Write;
 use std::path::Path;
 
-use unrelu::batch::summary::{Distribution, Summary};
-use unrelu::batch::{Method, Options};
+use crate::batch::summary::{Distribution, Summary};
+use crate::batch::{Method, Options};
 
 use super::progress::duration;
 

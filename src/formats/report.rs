@@ -131,7 +131,7 @@ pub struct ObservationRow {
     /// Saturated entries that became one-sided rows. The column is called `clamped`.
     #[serde(rename = "clamped")]
     pub saturated: usize,
-    /// Whether `--refine` improved the code.
+    /// Whether refinement improved the code.
     pub refined: bool,
     /// Iterations of `descent`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ fn format_of(path: &Path) -> Result<Format> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => Ok(Format::Jsonl),
         Some("csv") => Ok(Format::Csv),
-        _ => Err(Error::option("--report", path.display().to_string(), "a file that ends in .jsonl or .csv")),
+        _ => Err(Error::option("report", path.display().to_string(), "a file that ends in .jsonl or .csv")),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::interior_point::InteriorPoint;
 
-/// One row of `bench lp --json`.
+/// One row of the table of linear programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
     /// Units of the layer.

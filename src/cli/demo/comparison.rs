@@ -6,15 +6,15 @@
 use std::fmt::Write;
 use std::time::Instant;
 
+use crate::batch::summary::Distribution;
+use crate::batch::{Inverter, Method, Options};
+use crate::descent::{DescentOptions, Optimizer};
+use crate::error::{Error, Result};
+use crate::formats::report::ObservationRow;
+use crate::lp::layer::LayerOptions;
+use crate::multistart::{PackedNetwork, RefineOptions, refine_one};
+use crate::network::Network;
 use nalgebra::DMatrix;
-use unrelu::batch::summary::Distribution;
-use unrelu::batch::{Inverter, Method, Options};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::error::{Error, Result};
-use unrelu::formats::report::ObservationRow;
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
-use unrelu::network::Network;
 
 use super::interrupt;
 

@@ -1,13 +1,19 @@
-//! This program as the user called it, for commands that work as they are printed.
+//! The command line as the user gave it, for commands that work as they are printed.
 
-use std::env;
+use std::ffi::OsString;
 
-/// A command line of this program that works in the shell and folder it was called from, whether it is
-/// on the path or was run by `cargo run`.
-pub fn command_line(arguments: &[&str]) -> String {
-    let program = env::args_os().next().map_or_else(|| "unrelu".to_owned(), |program| program.to_string_lossy().into());
-    let words: Vec<String> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).map(quoted).collect();
-    words.join(" ")
+/// The program's name and the arguments of one run.
+#[derive(Debug)]
+pub struct CommandLine(pub Vec<OsString>);
+
+impl CommandLine {
+    /// Another command of the same program. It works in the shell and folder that the program was
+    /// called from, whether it is on the path or was run by `cargo run`.
+    pub fn with_arguments(&self, arguments: &[&str]) -> String {
+        let program = self.0.first().map_or_else(|| "unrelu".into(), |program| program.to_string_lossy());
+        let words = std::iter::once(&*program).chain(arguments.iter().copied()).map(quoted);
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// A word as a shell reads it, in quotes where it has to be.
