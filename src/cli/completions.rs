@@ -1,8 +1,9 @@
 //! `unrelu completions`: a completion script for a shell.
 
-use crate::error::Result;
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
+
+use crate::error::Result;
 
 use super::{Cli, CommandLine, Outcome, print};
 

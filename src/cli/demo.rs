@@ -5,6 +5,8 @@ mod comparison;
 use std::fs;
 use std::path::PathBuf;
 
+use nalgebra::DMatrix;
+
 use crate::batch::{BestMethod, Inverter, Method, Options};
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
@@ -18,7 +20,6 @@ use crate::pictures::{Grid, Row, write_grid};
 use crate::random::Noise;
 use crate::run::journal::Shard;
 use crate::run::request::{FileRun, Journaling};
-use nalgebra::DMatrix;
 
 use super::device_args::DeviceArgs;
 use super::progress::Progress;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader};
 use crate::generate::{Codes, Generation};
 use crate::random::Noise;
-use clap::ValueEnum;
 
 use super::network_args::NetworkArgs;
 use super::progress::Progress;

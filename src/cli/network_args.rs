@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::error::Result;
 use crate::formats::network_file::{NetworkOptions, load_network};
 use crate::network::{Activation, Network};
-use clap::Args;
 
 /// A network and what its file cannot say.
 #[derive(Debug, Args)]

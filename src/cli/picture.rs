@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use nalgebra::DMatrix;
+
 use crate::error::{Error, Result};
 use crate::formats::npy::NpyReader;
 use crate::formats::output::{check_free, refuse_overlap};
 use crate::pictures::{Grid, Row, write_grid};
-use nalgebra::DMatrix;
 
 use super::image_size::ImageSize;
 use super::{CommandLine, Outcome};

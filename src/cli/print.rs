@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::error::{Error, Result};
 use serde::Serialize;
+
+use crate::error::{Error, Result};
 
 /// Writes `text` to standard output as it is.
 pub fn print(text: &str) -> Result<()> {

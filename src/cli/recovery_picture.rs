@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nalgebra::DMatrix;
+
 use crate::cpu::forward::forward;
 use crate::error::Result;
 use crate::formats::npy::NpyReader;
@@ -9,7 +11,6 @@ use crate::network::Network;
 use crate::pictures::{Grid, Row, write_grid};
 use crate::recover::operators::{Operator, shown};
 use crate::run::mask::Mask;
-use nalgebra::DMatrix;
 
 use super::image_size::ImageSize;
 use super::picture::{range_of, some_rows};

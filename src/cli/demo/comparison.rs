@@ -6,6 +6,8 @@
 use std::fmt::Write;
 use std::time::Instant;
 
+use nalgebra::DMatrix;
+
 use crate::batch::summary::Distribution;
 use crate::batch::{Inverter, Method, Options};
 use crate::descent::{DescentOptions, Optimizer};
@@ -14,7 +16,6 @@ use crate::formats::report::ObservationRow;
 use crate::lp::layer::LayerOptions;
 use crate::multistart::{PackedNetwork, RefineOptions, refine_one};
 use crate::network::Network;
-use nalgebra::DMatrix;
 
 use super::interrupt;
 
