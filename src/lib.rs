@@ -42,7 +42,7 @@
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`],
+//! Modules import downwards only, in this order: `cli`, `experiments`, `pictures`, [`mod@bench`],
 //! [`generate`], [`run`], [`recover`], [`projector`], [`batch`], `runtime`, [`inspection`],
 //! [`multistart`], [`lp`], `linalg`, [`device`], `gpu`, [`cpu`], `kernel_params`, [`descent`],
 //! [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`], [`outcome`],
@@ -51,7 +51,7 @@
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are on by default; a library that needs none of them builds
+//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the command line and the program) are on by default; a library that needs none of them builds
 //! with `default-features = false`.
 
 #![deny(unsafe_code)]
@@ -59,6 +59,9 @@
 pub mod adapter;
 pub mod batch;
 pub mod bench;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod configuration;
 pub mod cpu;
 pub mod descent;

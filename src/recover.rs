@@ -202,30 +202,30 @@ impl Engine for Recoverer {
     }
 
     fn options_that_matter(&self) -> Vec<(String, String)> {
-        let mut options = vec![self.operator.option()];
+        let mut options = vec![self.operator.identity()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.prepared {
             Prepared::Search { search: BestOptions { starts, seed, objective }, runtime, .. } => {
-                add("--objective", objective.to_string());
-                add("--direct", "best".to_owned());
-                add("--starts", starts.to_string());
-                add("--seed", seed.to_string());
-                add("--device", runs_on(runtime));
+                add("objective", objective.to_string());
+                add("Strategy::Search", "given".to_owned());
+                add("starts", starts.to_string());
+                add("seed", seed.to_string());
+                add("device", runs_on(runtime));
             }
-            Prepared::Direct(_) => add("--direct", "given".to_owned()),
+            Prepared::Direct(_) => add("Strategy::Direct", "given".to_owned()),
             Prepared::Projected { options, .. } => {
                 let ProjectedOptions { step, momentum, iterations, tolerance, restarts, seed } = options;
-                add("--inner", "given".to_owned());
-                add("--step", step.to_string());
-                add("--momentum", momentum.to_string());
-                add("--iterations", iterations.to_string());
+                add("Strategy::Projected", "given".to_owned());
+                add("step", step.to_string());
+                add("momentum", momentum.to_string());
+                add("iterations", iterations.to_string());
                 add("tolerance", tolerance.to_string());
-                add("--restarts", restarts.to_string());
-                add("--seed", seed.to_string());
+                add("restarts", restarts.to_string());
+                add("seed", seed.to_string());
             }
         }
         let of_method = options_that_matter(self.options(), self.runtime());
-        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion {name}"), value)));
+        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion.{name}"), value)));
         options
     }
 

@@ -114,11 +114,11 @@ impl Options {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)
         {
-            return Err(Error::option("--threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
+            return Err(Error::option("threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
         }
         if self.refine && matches!(self.method, Method::Best(_)) {
             let expected = "another method with it: best ends where there is nothing to refine";
-            return Err(Error::option("--refine", "given with --method best", expected));
+            return Err(Error::option("refine", "given with option `method: best`", expected));
         }
         match &self.method {
             Method::Layerwise(options) => options.tolerances.validate(),

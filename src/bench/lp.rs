@@ -85,12 +85,12 @@ impl Options {
 
     fn validate(&self) -> Result<()> {
         if self.batch == 0 {
-            return Err(Error::option("--batch", "0", "at least 1"));
+            return Err(Error::option("batch", "0", "at least 1"));
         }
         if self.groups().next().is_none() {
             let asked = self.methods.iter().map(Method::to_string).collect::<Vec<_>>().join(",");
             return Err(Error::option(
-                "--methods",
+                "methods",
                 asked,
                 "linf, l1 or relaxed (exact has layers of 500x100 and 784x60)",
             ));

@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::{ElementType, NpyReader};
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{self, RowRule, Stop, Tolerances};
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::{BestOptions, Objective};
-use unrelu::run::journal::Shard;
-use unrelu::run::request::{FileRun, Journaling};
+use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
+use crate::descent::{DescentOptions, Optimizer};
+use crate::error::{Error, Result};
+use crate::formats::npy::{ElementType, NpyReader};
+use crate::lp::formulation::target::Precision;
+use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
+use crate::lp::layer::LayerOptions;
+use crate::multistart::{BestOptions, Objective};
+use crate::run::journal::Shard;
+use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::network_args::NetworkArgs;
-use super::{Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many starts, or by gradient descent
 #[derive(Debug, clap::Args)]
@@ -259,7 +259,7 @@ impl Args {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = args.network.load()?;
     let observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
@@ -279,14 +279,14 @@ pub fn run(args: Args) -> Result<Outcome> {
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
     let inverter = Inverter::new(network, options)?;
-    let totals = file_run::carry_out(run, &inverter, "inverting", &args.output, |_| {})?;
+    let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
     let text = if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, inverter.options()) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
 
 /// What makes answers doubtful is said, and does not stop the run.
-fn warn_of_doubts(network: &unrelu::network::Network) {
+fn warn_of_doubts(network: &crate::network::Network) {
     for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.units() < layer.inputs()) {
         print::note(&format!(
             "warning: layer {} has {} units for {} inputs: it does not expand, so its input is not determined",

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use unrelu::batch::engine::Engine;
-use unrelu::batch::{self, BestMethod, Method};
-use unrelu::descent::DescentOptions;
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::NpyReader;
-use unrelu::formats::output::refuse_overlap;
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{self, Tolerances};
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::BestOptions;
-use unrelu::network::Network;
-use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Strategy};
-use unrelu::run::journal::Shard;
-use unrelu::run::mask::Mask;
-use unrelu::run::request::{FileRun, Journaling};
+use crate::batch::engine::Engine;
+use crate::batch::{self, BestMethod, Method};
+use crate::descent::DescentOptions;
+use crate::error::{Error, Result};
+use crate::formats::npy::NpyReader;
+use crate::formats::output::refuse_overlap;
+use crate::lp::formulation::target::Precision;
+use crate::lp::formulation::{self, Tolerances};
+use crate::lp::layer::LayerOptions;
+use crate::multistart::BestOptions;
+use crate::network::Network;
+use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
+use crate::recover::{Iteration, Options, ProjectedOptions, Recoverer, Strategy};
+use crate::run::journal::Shard;
+use crate::run::mask::Mask;
+use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
@@ -26,7 +26,7 @@ use super::image_size::ImageSize;
 use super::network_args::NetworkArgs;
 use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
-use super::{Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some of the pixels, random projections, averages, any matrix
 #[derive(Debug, clap::Args)]
@@ -333,7 +333,7 @@ impl WayArgs {
 }
 
 impl Args {
-    fn options(&self, stored_as: unrelu::formats::npy::ElementType) -> Result<Options> {
+    fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<Options> {
         self.way.refuse_idle_options()?;
         let growth = self.way.growth.unwrap_or(Tolerances::default().growth);
         let tolerances = Tolerances { epsilon: self.epsilon, growth };
@@ -385,7 +385,7 @@ impl Args {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = Arc::new(args.network.load()?);
     let measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
@@ -420,7 +420,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let begun = |line| {
         let _ = status_line.set(line);
     };
-    let totals = file_run::carry_out(run, &recoverer, "recovering", &args.output, begun)?;
+    let totals = file_run::carry_out(run, &recoverer, "recovering", command, begun)?;
     if let Some(picture) = &args.picture {
         recovery_picture::draw(&Pictured {
             network: &network,

@@ -5,9 +5,9 @@ mod quality;
 use std::fmt::Write;
 use std::path::Path;
 
-use unrelu::batch::summary::{Distribution, Summary};
-use unrelu::batch::{Method, Options};
-use unrelu::outcome::FailureKind;
+use crate::batch::summary::{Distribution, Summary};
+use crate::batch::{Method, Options};
+use crate::outcome::FailureKind;
 
 use super::progress::duration;
 

@@ -25,7 +25,7 @@ fn format_of(path: &Path) -> Result<Format> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => Ok(Format::Jsonl),
         Some("csv") => Ok(Format::Csv),
-        _ => Err(Error::option("--report", path.display().to_string(), "a file that ends in .jsonl or .csv")),
+        _ => Err(Error::option("report", path.display().to_string(), "a file that ends in .jsonl or .csv")),
     }
 }
 

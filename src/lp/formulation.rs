@@ -30,7 +30,7 @@ pub enum Method {
     Relaxed,
 }
 
-/// What becomes of a LeakyReLU layer's rows near and below zero (DESIGN: `--rows`).
+/// What becomes of a LeakyReLU layer's rows near and below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum RowRule {
@@ -75,10 +75,10 @@ impl Tolerances {
     /// [`Error::BadOption`] where `ε₀` is not positive and finite or `α < 1.001`.
     pub fn validate(&self) -> Result<()> {
         if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(Error::option("--epsilon", self.epsilon.to_string(), "a positive number"));
+            return Err(Error::option("epsilon", self.epsilon.to_string(), "a positive number"));
         }
         if !(self.growth >= 1.001 && self.growth.is_finite()) {
-            return Err(Error::option("--growth", self.growth.to_string(), "at least 1.001"));
+            return Err(Error::option("growth", self.growth.to_string(), "at least 1.001"));
         }
         Ok(())
     }

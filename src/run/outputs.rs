@@ -203,7 +203,7 @@ fn check_outputs(run: &FileRun) -> Result<()> {
     check_free(&run.codes, run.force)
 }
 
-/// Whoever forgets `--resume` does not lose what a run has done so far.
+/// Whoever forgets to resume does not lose what a run has done so far.
 fn refuse_to_discard(run: &FileRun) -> Result<()> {
     match journal::find_unfinished(&run.codes)? {
         Some(found) if found.done() > 0 => Err(Error::Output {
@@ -213,7 +213,7 @@ fn refuse_to_discard(run: &FileRun) -> Result<()> {
                 found.done(),
                 found.identity.length()
             ),
-            fix: "go on with --resume, or discard it with --force".into(),
+            fix: "go on with option `journaling: Resume`, or discard it with option `force`".into(),
         }),
         _ => Ok(()),
     }
@@ -227,7 +227,8 @@ fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
     Err(Error::Output {
         path: found.path.clone(),
         found: format!("the run was begun with {}", differences.join("; with ")),
-        fix: "give what it was begun with, or start afresh with --force and without --resume".into(),
+        fix: "give what it was begun with, or start afresh with option `force` and without option `journaling: Resume`"
+            .into(),
     })
 }
 
@@ -251,7 +252,7 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
                 return Err(Error::Output {
                     path: (*path).clone(),
                     found: format!("is not what {} says that was written", found.path.display()),
-                    fix: "start afresh with --force and without --resume".into(),
+                    fix: "start afresh with option `force` and without option `journaling: Resume`".into(),
                 });
             }
             check_free(path, run.force)?;
@@ -285,7 +286,7 @@ pub(super) fn totals_of(last: Progress, found: &Found) -> Result<Summary> {
             found.path.display(),
             "an entry without the totals of its run",
             "a journal of this version",
-            "start afresh with --force and without --resume",
+            "start afresh with option `force` and without option `journaling: Resume`",
         )
     })
 }

@@ -5,7 +5,7 @@ mod bad_networks;
 mod bench;
 mod cluster;
 mod demo;
-mod failures;
+mod embedded;
 mod folder;
 mod generate;
 mod inspect;

@@ -24,7 +24,7 @@ use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
 
-/// One row of `bench lp --json`.
+/// One row of the table of linear programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
     /// Units of the layer.

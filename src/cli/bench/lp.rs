@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use unrelu::bench::lp::instances::{CASES, Case};
-use unrelu::bench::lp::{self, Options, table};
-use unrelu::error::{Error, Result};
-use unrelu::lp::formulation::Method;
+use crate::bench::lp::instances::{CASES, Case};
+use crate::bench::lp::{self, Options, table};
+use crate::error::{Error, Result};
+use crate::lp::formulation::Method;
 
 use crate::cli::{Outcome, interrupt, print};
 

@@ -7,14 +7,15 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
-use unrelu::batch::summary::Distribution;
-use unrelu::batch::{Inverter, Method, Options};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::error::{Error, Result};
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
-use unrelu::network::Network;
-use unrelu::outcome::ObservationRow;
+
+use crate::batch::summary::Distribution;
+use crate::batch::{Inverter, Method, Options};
+use crate::descent::{DescentOptions, Optimizer};
+use crate::error::{Error, Result};
+use crate::lp::layer::LayerOptions;
+use crate::multistart::{PackedNetwork, RefineOptions, refine_one};
+use crate::network::Network;
+use crate::outcome::ObservationRow;
 
 use super::interrupt;
 

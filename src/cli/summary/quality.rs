@@ -6,9 +6,9 @@
 
 use std::fmt::Write;
 
-use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
-use unrelu::batch::{Method, NoiseTest, Options};
-use unrelu::lp::formulation::{self, Tolerances};
+use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
+use crate::batch::{Method, NoiseTest, Options};
+use crate::lp::formulation::{self, Tolerances};
 
 use super::{share, spread};
 

@@ -79,7 +79,7 @@ impl<'a> Chain<'a> {
         };
         let systems = network.layers().iter().enumerate().map(system).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        let pool = pool.map_err(|error| Error::option("--threads", error.to_string(), "fewer of them"))?;
+        let pool = pool.map_err(|error| Error::option("threads", error.to_string(), "fewer of them"))?;
         let outputs = (1..=network.depth()).map(|end| forward(network, 0..end, &instance.code).as_slice().to_vec());
         let truth = std::iter::once(instance.code.as_slice().to_vec()).chain(outputs).collect();
         let device = CpuDevice::new(instance.network.clone());
