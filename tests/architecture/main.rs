@@ -39,7 +39,6 @@ fn planted(files: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-#[ignore = "src/batch and src/lp still hold circles"]
 fn no_import_circles() {
     let tree = Tree::new(&sources());
     assert!(tree.files().count() > 100, "the files were not found");
