@@ -29,7 +29,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::formats::report::Columns;
-use crate::lp::layer::{LayerOptions, StageTimes};
+use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
@@ -252,7 +252,7 @@ impl Inverter {
 
     fn layerwise(
         &self,
-        options: &LayerOptions,
+        options: &LayerwiseOptions,
         device: &dyn Device,
         observations: &DMatrix<f64>,
         first_index: u64,
@@ -294,7 +294,7 @@ impl Inverter {
                 (Start::LeastSquares, codes, None)
             }
             None => {
-                let programs = LayerOptions { tolerances: options.tolerances, ..LayerOptions::default() };
+                let programs = LayerwiseOptions { tolerances: options.tolerances, ..LayerwiseOptions::default() };
                 let (codes, rows) = self.layerwise(&programs, device, observations, first_index, times)?;
                 (Start::Linf, codes, Some(rows))
             }

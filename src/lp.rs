@@ -24,7 +24,7 @@ use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, LayerFailure, LayerRow};
 use formulation::target::{Precision, Targets};
-use layer::{LayerAnswer, LayerContext, LayerOptions, StageTimes};
+use layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use problem::LayerSystem;
 use solver::Solver;
 
@@ -81,7 +81,7 @@ pub fn invert_batch(
     systems: &LayerSystems,
     device: &dyn Device,
     solver: &dyn Solver,
-    options: &LayerOptions,
+    options: &LayerwiseOptions,
     observations: &DMatrix<f64>,
     precision: Precision,
 ) -> Result<(Vec<Inversion>, StageTimes)> {

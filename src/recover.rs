@@ -36,7 +36,7 @@ use crate::projector::Projector;
 use crate::runtime::Runtime;
 use measured::measured_for;
 use operators::Operator;
-pub use options::{Options, ProjectedOptions, Strategy};
+pub use options::{ProjectedOptions, RecoverOptions, Strategy};
 pub use projected::Iteration;
 
 /// A network and an operator made ready for batches of measurements.
@@ -81,7 +81,7 @@ impl Recoverer {
     /// [`Error::Input`] for an operator of images of another size; [`Error::BadOption`] for options out of range, a layer-wise
     /// method straight on an operator that does not measure pixels, or `descent` through one from a sigmoid or tanh;
     /// those of [`Inverter::new`].
-    pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: Options) -> Result<Self> {
+    pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: RecoverOptions) -> Result<Self> {
         let network = network.into();
         if operator.pixels() != network.observation_length() {
             return Err(Error::input(
@@ -91,7 +91,7 @@ impl Recoverer {
                 "check that operator and network belong together",
             ));
         }
-        let Options { strategy, inversion } = options;
+        let RecoverOptions { strategy, inversion } = options;
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;

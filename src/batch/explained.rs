@@ -10,7 +10,7 @@
 //! large as those of 99.9 % of Gaussian noise, and sums as large as `a (n + 4 √n)`.
 
 use super::{Method, Options};
-use crate::lp::formulation::Method as Layerwise;
+use crate::lp::formulation::LayerwiseMethod as Layerwise;
 use crate::multistart::Objective;
 use crate::outcome::Residual;
 

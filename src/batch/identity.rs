@@ -3,7 +3,7 @@
 use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::formats::npy::ElementType;
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::runtime::Runtime;
 
@@ -24,7 +24,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         codes_as,
     } = options;
     let mut named = match method {
-        Method::Layerwise(LayerOptions { method, tolerances, rows, stop }) => vec![
+        Method::Layerwise(LayerwiseOptions { method, tolerances, rows, stop }) => vec![
             ("method", method.to_string()),
             ("epsilon", tolerances.epsilon.to_string()),
             ("growth", tolerances.growth.to_string()),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
 use crate::lp::formulation::target::Precision;
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
 
@@ -20,7 +20,7 @@ const MOST_THREADS: usize = 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
     /// Layer by layer, by linear programs.
-    Layerwise(LayerOptions),
+    Layerwise(LayerwiseOptions),
     /// All layers at once, by gradient descent.
     Descent(DescentOptions),
     /// The lowest loss that many starts lead to.
@@ -96,7 +96,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            method: Method::Layerwise(LayerOptions::default()),
+            method: Method::Layerwise(LayerwiseOptions::default()),
             refine: false,
             reproduces_within: Tolerances::default().epsilon,
             solver: SolverChoice::default(),

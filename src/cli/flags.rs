@@ -117,7 +117,7 @@ mod tests {
     use crate::batch::engine::Engine;
     use crate::batch::{BestMethod, Inverter, Method, Options};
     use crate::descent::DescentOptions;
-    use crate::lp::layer::LayerOptions;
+    use crate::lp::layer::LayerwiseOptions;
     use crate::network::Activation;
     use crate::random::random_network;
 
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn every_option_of_a_run_has_a_flag() {
         let methods = [
-            Method::Layerwise(LayerOptions::default()),
+            Method::Layerwise(LayerwiseOptions::default()),
             Method::Best(BestMethod::default()),
             Method::Descent(DescentOptions::default()),
         ];

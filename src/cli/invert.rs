@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader};
 use crate::lp::formulation::target::Precision;
 use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::{BestOptions, Objective};
 use crate::run::journal::Shard;
 use crate::run::request::{FileRun, Journaling};
@@ -150,7 +150,7 @@ struct DescentArgs {
 /// `--method`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum MethodName {
-    Layerwise(formulation::Method),
+    Layerwise(formulation::LayerwiseMethod),
     Best,
     Descent,
 }
@@ -179,7 +179,7 @@ fn parse_method(text: &str) -> Result<MethodName, String> {
 impl Args {
     /// Refuses options that the method has no use for: whoever gave them expects something of them.
     fn refuse_idle_options(&self) -> Result<()> {
-        use formulation::Method::{L1, Relaxed};
+        use formulation::LayerwiseMethod::{L1, Relaxed};
         let method = self.method;
         let descent = method == MethodName::Descent;
         let best = method == MethodName::Best;
@@ -212,7 +212,7 @@ impl Args {
 
     fn method(&self, tolerances: Tolerances) -> Method {
         match self.method {
-            MethodName::Layerwise(method) => Method::Layerwise(LayerOptions {
+            MethodName::Layerwise(method) => Method::Layerwise(LayerwiseOptions {
                 method,
                 tolerances,
                 rows: self.rows.unwrap_or_default(),

@@ -11,11 +11,11 @@ use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;
 use crate::lp::formulation::target::Precision;
 use crate::lp::formulation::{self, Tolerances};
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
 use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use crate::recover::{Iteration, Options, ProjectedOptions, Recoverer, Strategy};
+use crate::recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};
 use crate::run::journal::Shard;
 use crate::run::mask::Mask;
 use crate::run::request::{FileRun, Journaling};
@@ -200,7 +200,7 @@ enum Direct {
 /// A method of inversion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Inner {
-    Layerwise(formulation::Method),
+    Layerwise(formulation::LayerwiseMethod),
     Descent,
     Best,
 }
@@ -310,7 +310,7 @@ impl WayArgs {
         let default = DescentOptions::default();
         match (self.direct(), self.inner) {
             (Some(Direct::By(Inner::Layerwise(method))), _) | (None, Some(Inner::Layerwise(method))) => {
-                Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() })
+                Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() })
             }
             (Some(Direct::By(Inner::Descent)), _) => Method::Descent(DescentOptions {
                 step: self.step,
@@ -327,13 +327,13 @@ impl WayArgs {
                 Method::Best(BestMethod { search: self.search(seed), tolerances })
             }
             // The search has no use for one.
-            (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerOptions::default()),
+            (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerwiseOptions::default()),
         }
     }
 }
 
 impl Args {
-    fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<Options> {
+    fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<RecoverOptions> {
         self.way.refuse_idle_options()?;
         let growth = self.way.growth.unwrap_or(Tolerances::default().growth);
         let tolerances = Tolerances { epsilon: self.epsilon, growth };
@@ -350,7 +350,7 @@ impl Args {
             codes_as: self.dtype.into(),
             ..batch::Options::default()
         };
-        Ok(Options { strategy: self.way.strategy(self.seed), inversion })
+        Ok(RecoverOptions { strategy: self.way.strategy(self.seed), inversion })
     }
 
     /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.

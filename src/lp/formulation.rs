@@ -18,7 +18,7 @@ use crate::named::unknown;
 /// The layer-wise methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
-pub enum Method {
+pub enum LayerwiseMethod {
     /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4)
     /// behind it.
     Exact,
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for method in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
-            assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
+        for method in [LayerwiseMethod::Exact, LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
+            assert_eq!(method.to_string().parse::<LayerwiseMethod>().unwrap(), method);
         }
-        assert!("simplex".parse::<Method>().is_err());
+        assert!("simplex".parse::<LayerwiseMethod>().is_err());
     }
 }

@@ -6,7 +6,7 @@ use crate::{batch, descent::DescentOptions};
 
 /// How codes are found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct RecoverOptions {
     /// How the measurements lead to codes.
     pub strategy: Strategy,
     /// Device, threads, tolerances and what codes are stored as; the method, where the strategy has use for one.

@@ -8,7 +8,7 @@ use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
 use unrelu::lp::formulation::{self, Tolerances};
-use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::multistart::starts::Start;
 use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_one};
 use unrelu::network::{Activation, Network};
@@ -161,11 +161,12 @@ fn no_other_method_is_lower() {
         };
         let tolerances = Tolerances { epsilon: amplitude, ..Tolerances::default() };
         let found: Vec<f64> = best(&network, &observations).iter().map(|answer| answer.loss).collect();
-        let layerwise = |method| Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() });
+        let layerwise =
+            |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let others = [
-            layerwise(formulation::Method::Linf),
-            layerwise(formulation::Method::L1),
-            layerwise(formulation::Method::Relaxed),
+            layerwise(formulation::LayerwiseMethod::Linf),
+            layerwise(formulation::LayerwiseMethod::L1),
+            layerwise(formulation::LayerwiseMethod::Relaxed),
             Method::Descent(DescentOptions { restarts: 10, ..DescentOptions::default() }),
         ];
         for method in others {

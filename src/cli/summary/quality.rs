@@ -76,5 +76,5 @@ fn is_noise_named(options: &Options) -> bool {
 
 /// Whether the method is for observations without noise.
 fn is_exact(options: &Options) -> bool {
-    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::Method::Exact)
+    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::LayerwiseMethod::Exact)
 }

@@ -17,8 +17,8 @@ use crate::cpu::CpuDevice;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::lp::formulation::target::{Precision, Targets};
-use crate::lp::formulation::{Method, Tolerances};
-use crate::lp::layer::{LayerAnswer, LayerContext, LayerOptions, StageTimes};
+use crate::lp::formulation::{LayerwiseMethod, Tolerances};
+use crate::lp::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use crate::lp::problem::LayerSystem;
 use crate::lp::solver::engine::LpEngine;
 use crate::network::Network;
@@ -217,8 +217,8 @@ impl<'a> Chain<'a> {
     }
 
     fn invert(&self, index: usize, target: &[f64], tolerances: Tolerances) -> Result<LayerAnswer> {
-        let method = if self.method == Contender::L1 { Method::L1 } else { Method::Linf };
-        let options = LayerOptions { method, tolerances, ..LayerOptions::default() };
+        let method = if self.method == Contender::L1 { LayerwiseMethod::L1 } else { LayerwiseMethod::Linf };
+        let options = LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() };
         let context = LayerContext {
             index,
             system: &self.systems[index],
