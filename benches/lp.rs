@@ -8,14 +8,14 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
-use unrelu::bench::lp::instances::{CASES, Case, Instances};
-use unrelu::lp::certificate::{certify_optimal, clip_to_signs};
-use unrelu::lp::certified::solve_certified;
-use unrelu::lp::face::OptimalFace;
-use unrelu::lp::formulation::LayerwiseMethod;
-use unrelu::lp::solver::Solver;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::lp::solver::interior_point::stage_benches::StageBench;
+use unrelu::LayerwiseMethod;
+use unrelu::internals::bench::lp::instances::{CASES, Case, Instances};
+use unrelu::internals::lp::certificate::{certify_optimal, clip_to_signs};
+use unrelu::internals::lp::certified::solve_certified;
+use unrelu::internals::lp::face::OptimalFace;
+use unrelu::internals::lp::solver::Solver;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::internals::lp::solver::interior_point::stage_benches::StageBench;
 
 /// LPs that a benchmark goes round, so that none is measured on one lucky instance.
 const INSTANCES: usize = 8;
@@ -26,7 +26,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 fn noisy_relu_cases() -> impl Iterator<Item = Case> {
-    cases().filter(|case| case.noise > 0.0 && case.activation == unrelu::network::Activation::Relu)
+    cases().filter(|case| case.noise > 0.0 && case.activation == unrelu::Activation::Relu)
 }
 
 fn normal_matrix(criterion: &mut Criterion) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Runs the same forward passes and gradient descents in PyTorch and in unrelu, in turn, and prints how many times as fast unrelu is.
 
-    cargo build --release --bin unrelu --example device_clock
+    cargo build --release --bin unrelu && cargo bench --no-run --bench device_clock
     pip install numpy torch
     python scripts/bench_torch.py                       # --quick for a first look, --help for the rest
 
-Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`; unrelu's side is the example
+Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`; unrelu's side is the benchmark
 `device_clock`, a process that stays and answers with seconds. Both get the same threads. Each round asks every contender once, one
 after the other; a figure is the median of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that
 each is warmed up, and its answers are held against unrelu's: the script ends where they differ.
@@ -73,6 +73,13 @@ SOFTWARE = ("llvmpipe", "lavapipe", "swiftshader", "software")
 
 def precisions(device):
     return ("f32", "f64") if device == "cpu" else ("f32",)
+
+
+def newest_clock():
+    """The program that `cargo bench --no-run --bench device_clock` built last."""
+    built = (ROOT / "target/release/deps").glob("device_clock-*")
+    programs = [path for path in built if os.access(path, os.X_OK) and path.suffix in ("", ".exe")]
+    return max(programs, key=lambda path: path.stat().st_mtime, default=ROOT / "target/release/deps/device_clock")
 
 
 class Clock:
@@ -248,7 +255,7 @@ def bench(arguments, label, path, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unrelu", type=Path, default=ROOT / "target/release/unrelu")
-    parser.add_argument("--clock", type=Path, default=ROOT / "target/release/examples/device_clock")
+    parser.add_argument("--clock", type=Path, default=newest_clock())
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
     parser.add_argument("--batches", type=lambda text: [int(b) for b in text.split(",")], default=[1, 64, 1024, 8192])
     parser.add_argument("--rounds", type=int, default=9)

@@ -2,6 +2,7 @@
 
 /// A graphics adapter as its driver describes it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct AdapterDescription {
     /// The adapter's name; the option `adapter` takes any part of it, in upper or lower case.
     pub name: String,

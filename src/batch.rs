@@ -50,6 +50,7 @@ use stream::Stream;
 
 /// What came of a batch: one column, or row, an observation.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InvertedBatch {
     /// Index of the first observation in the whole run.
     pub first_index: u64,
@@ -63,6 +64,7 @@ pub struct InvertedBatch {
 
 /// Wall-clock time of a batch by stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
 pub struct BatchTimes {
     /// Classification on the device, LPs and their forward passes.
     pub layers: StageTimes,

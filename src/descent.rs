@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::random::{Domain, normal_vector};
+use crate::setters::setters;
 
 /// How gradient descent runs.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct DescentOptions {
     /// What turns gradients into steps. Default [`Optimizer::Plain`].
     pub optimizer: Optimizer,
@@ -27,6 +29,14 @@ pub struct DescentOptions {
     /// Seeds the starting codes, together with the observation's index and the number of the restart. Default 0.
     pub seed: u64,
 }
+
+setters!(DescentOptions {
+    optimizer: Optimizer,
+    step: Option<f64>,
+    iterations: usize,
+    restarts: usize,
+    seed: u64,
+});
 
 impl Default for DescentOptions {
     fn default() -> Self {

@@ -67,6 +67,7 @@ pub enum Error {
 
 /// What is wrong with an input, in the four parts that every such message has.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BadInput {
     /// The file's path, or a phrase such as `the observations given`.
     pub source: String,

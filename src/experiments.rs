@@ -123,9 +123,11 @@ pub trait Watch: Sync {
 }
 
 /// Looks on and says nothing.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub struct Nobody;
 
+#[cfg(test)]
 impl Watch for Nobody {
     fn begin(&self, _: &str, _: usize, _: usize) {}
     fn done(&self, _: usize) {}

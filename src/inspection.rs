@@ -12,7 +12,7 @@ use crate::formats::network_file::{NetworkOptions, build_network, open_tensor_fi
 use crate::formats::tensor_file::TensorInfo;
 use crate::network::{Activation, Network};
 
-pub use notes::{Note, Severity, notes};
+pub use notes::{Note, notes};
 
 /// What [`inspect`] found.
 #[derive(Debug, Serialize)]

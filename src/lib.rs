@@ -2,15 +2,12 @@
 //! entries, it returns the latent codes `z`, one layer at a time, by linear programs whose answers are certified.
 //!
 //! ```
-//! use unrelu::batch::{Inverter, Options};
-//! use unrelu::cpu::forward::forward;
-//! use unrelu::network::Activation;
-//! use unrelu::random::random_network;
+//! use unrelu::{Activation, Inverter, Network, Options};
 //!
 //! # fn main() -> unrelu::Result<()> {
-//! let network = random_network(&[5, 20, 60], Activation::Relu, 1)?;
-//! let codes = nalgebra::DMatrix::from_fn(5, 8, |row, column| ((row * 8 + column) as f64).sin());
-//! let observations = forward(&network, 0..2, &codes);
+//! let network = Network::random(&[5, 20, 60], Activation::Relu, 1)?;
+//! let codes = network.random_codes(8, 1);
+//! let observations = network.forward(&codes)?;
 //! let inverter = Inverter::new(network, Options::default())?;
 //! let inverted = inverter.invert(&observations)?;
 //! assert!((inverted.codes - codes).amax() < 1e-9);
@@ -18,79 +15,118 @@
 //! # }
 //! ```
 //!
+//! # What to call
+//!
+//! | to | use |
+//! |---|---|
+//! | read a network | [`Network::load`], or [`load_network`] where the file leaves something open |
+//! | invert observations | [`Inverter`], with [`Options`] that name a [`Method`] |
+//! | invert a stream of batches | [`Inverter::stream`], or [`Inverter::pipeline`] for several at a time |
+//! | project in a loop | [`Projector`] |
+//! | recover codes from linear measurements | [`Recoverer`], with an [`Operator`] |
+//! | see what became of an observation | [`ObservationRow`], [`Status`], [`Failure`] |
+//! | stop a call from another thread | [`CancelToken`] |
+//!
+//! Matrices hold one observation or code per column, so a row-major array of shape `(count, n)` maps
+//! onto them without a copy. Entries that were not observed are `NaN`. Calls may come from any
+//! thread, also from one of a rayon pool or an async runtime: they block until they are done.
+//!
 //! # How data flows
 //!
-//! Matrices hold one observation or code a column, so a row-major `.npy` of shape `(count, n)` maps onto them as it is.
+//! 1. A network is read and validated once. Observations come in batches.
+//! 2. For each layer, the last first, the searches over the tolerance ε of all observations run in
+//!    rounds. The device classifies which entries exceed ε; the linear programs of the round are
+//!    solved on one shared `W`; a certificate checks each answer from its own primal and dual. The
+//!    recovered inputs are the targets of the layer before. What a program leaves undetermined is
+//!    handed on as unobserved.
+//! 3. Refinement and `best` work on the linear regions of `G`: refinement takes any method's code to
+//!    the local minimum of the squared error, `best` looks for the lowest from many starts.
+//! 4. Residuals are computed in f64 from the codes as they are returned. An observation that cannot
+//!    be inverted has a [`Status`] with a typed reason and a `NaN` code; the others are unaffected.
 //!
-//! 1. [`formats`] reads a [`network::Network`], validated once, and streams observations in batches.
-//! 2. [`batch::Inverter`] takes a batch. For each layer, the last first, [`lp::layer`] runs the searches over the tolerance ε of
-//!    all observations in rounds: the [`device`] classifies which entries exceed ε, [`lp::formulation`] makes the rows,
-//!    [`lp::solver`] solves all problems of the round on one shared `W`, and [`lp::certificate`] checks each answer from its own
-//!    primal and dual. The recovered inputs are the targets of the layer before; what an LP leaves undetermined is handed on
-//!    as unobserved.
-//! 3. [`multistart`] works on the linear regions of `G`: [`multistart::refine`] takes any method's
-//!    code to the local minimum of the squared error, [`multistart::search`] looks for the lowest
-//!    from many starts.
-//! 4. Residuals are computed in f64 from the codes as written. [`outcome`] says what became of each
-//!    observation; [`formats::report`] writes it and [`batch::summary`] counts it. An observation that
-//!    cannot be inverted has a status with a typed reason and a `NaN` code; the others are unaffected.
-//! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
-//!    [`recover`], codes from linear measurements `y = A G(z) + e`.
-//! 6. [`batch::pipeline`] keeps several batches on this way at a time. [`run`] writes the results to files,
-//!    with a [`run::journal`] from which a killed run resumes, and by which [`run::merge`] joins shards.
+//! # For who changes the crate
 //!
-//! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
-//! words of an experiment are one file.
-//!
-//! Modules import downwards only, in this order: `cli`, `experiments`, `pictures`, [`mod@bench`],
-//! [`generate`], [`run`], [`recover`], [`projector`], [`batch`], `runtime`, [`inspection`],
-//! [`multistart`], [`lp`], `linalg`, [`device`], `gpu`, [`cpu`], `kernel_params`, [`descent`],
-//! [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`], [`outcome`],
-//! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order
+//! Modules import downwards only, in this order: `internals`, `facade`, `cli`, `experiments`,
+//! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`, `inspection`,
+//! `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`, `marquardt`,
+//! `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`, `network`,
+//! `statistics`, `named`, `setters`, `cancel`, `error`. A test (`tests/architecture`) reads the order
 //! here and checks it.
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the command line and the program) are on by default; a library that needs none of them builds
-//! with `default-features = false`.
+//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are on by
+//! default; a library that needs none of them builds with `default-features = false`.
 
 #![deny(unsafe_code)]
+#![deny(missing_docs)]
 
-pub mod adapter;
-pub mod batch;
-pub mod bench;
+mod adapter;
+mod batch;
+mod bench;
+mod cancel;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-pub mod configuration;
-pub mod cpu;
-pub mod descent;
-pub mod device;
-pub mod error;
+mod configuration;
+mod cpu;
+mod descent;
+mod device;
+mod error;
 #[cfg(feature = "pictures")]
-pub mod experiments;
-pub mod formats;
-pub mod generate;
+mod experiments;
+mod facade;
+mod formats;
+mod generate;
 #[cfg(feature = "gpu")]
-pub mod gpu;
-pub mod inspection;
+mod gpu;
+mod inspection;
+#[doc(hidden)]
+pub mod internals;
 #[cfg(feature = "gpu")]
-pub mod kernel_params;
+mod kernel_params;
 mod linalg;
-pub mod lp;
-pub mod marquardt;
-pub mod multistart;
-pub mod named;
-pub mod network;
-pub mod observation;
-pub mod outcome;
+mod lp;
+mod marquardt;
+mod multistart;
+mod named;
+mod network;
+mod observation;
+mod outcome;
 #[cfg(feature = "pictures")]
-pub mod pictures;
-pub mod projector;
-pub mod random;
-pub mod recover;
-pub mod run;
+mod pictures;
+mod projector;
+mod random;
+mod recover;
+mod run;
 mod runtime;
-pub mod statistics;
+mod setters;
+mod statistics;
 
-pub use error::{Error, Result};
+pub use adapter::AdapterDescription;
+pub use batch::stream::Stream;
+pub use batch::{BatchTimes, BestMethod, InvertedBatch, Inverter, Method, Options, SolverChoice};
+pub use cancel::CancelToken;
+pub use descent::{DescentOptions, Optimizer};
+pub use device::{DeviceChoice, list_adapters};
+pub use error::{BadInput, Error, Result};
+pub use facade::{read_npy, write_npy};
+pub use formats::network_file::{NetworkOptions, load_network};
+pub use formats::npy::ElementType;
+pub use lp::formulation::target::Precision;
+pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
+pub use lp::layer::{LayerwiseOptions, StageTimes};
+pub use multistart::{BestOptions, Objective};
+pub use network::{Activation, Layer, Network};
+pub use outcome::{
+    Failure, FailureKind, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
+};
+pub use projector::{Projection, Projector};
+pub use recover::operators::{BlockAverage, Dense, Operator, Pixels};
+pub use recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};
+pub use runtime::Runtime;
+
+/// The README's Rust code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

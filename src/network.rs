@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 /// What a layer applies to `W a + b`, entry by entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Activation {
     /// `max(0, a)`.
     Relu,

@@ -42,6 +42,7 @@ pub struct Projector {
 
 /// What came of a batch, one column or entry an observation.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Projection {
     /// `z`, `k` × count; `NaN` where there is none.
     pub codes: DMatrix<f64>,

@@ -2,17 +2,12 @@
 //! memory counts.
 
 use nalgebra::DMatrix;
-use unrelu::batch::Options;
-use unrelu::cpu::forward::forward;
-use unrelu::device::DeviceChoice;
-use unrelu::network::Activation;
-use unrelu::projector::Projector;
-use unrelu::random::{Domain, normal_vector, random_network};
-use unrelu::recover::operators::{Dense, Operator};
-use unrelu::recover::{ProjectedOptions, Recoverer, Strategy};
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::random::{Domain, normal_vector, random_network};
+use unrelu::{Activation, Dense, DeviceChoice, Operator, Options, ProjectedOptions, Projector, Recoverer, Strategy};
 
 fn options() -> Options {
-    Options { refine: true, device: DeviceChoice::Cpu, ..Options::default() }
+    Options::default().refine(true).device(DeviceChoice::Cpu)
 }
 
 fn random(rows: usize, columns: usize) -> DMatrix<f64> {
@@ -54,8 +49,8 @@ fn a_thousand_projections_leave_nothing_behind() {
     let operator = Dense::gaussian(40, 60, 1).unwrap();
     let y = operator.apply(&observations).map(|y| y + 0.1 * (1e3 * y).sin());
     let recovered = |iterations: usize, restarts: usize| {
-        let way = ProjectedOptions { iterations, restarts, tolerance: 0.0, ..ProjectedOptions::default() };
-        let options = unrelu::recover::RecoverOptions { strategy: Strategy::Projected(way), inversion: options() };
+        let way = ProjectedOptions::default().iterations(iterations).restarts(restarts).tolerance(0.0);
+        let options = unrelu::RecoverOptions::default().strategy(Strategy::Projected(way)).inversion(options());
         Recoverer::new(network.clone(), Box::new(operator.clone()), options).unwrap().recover(&y).unwrap()
     };
     recovered(20, 5);

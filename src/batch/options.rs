@@ -12,12 +12,14 @@ use crate::lp::formulation::target::Precision;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
+use crate::setters::setters;
 
 /// More threads than any machine has processors; the system would take minutes to start them.
 const MOST_THREADS: usize = 1024;
 
 /// How observations are inverted.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Method {
     /// Layer by layer, by linear programs.
     Layerwise(LayerwiseOptions),
@@ -29,6 +31,7 @@ pub enum Method {
 
 /// How `best` works.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct BestMethod {
     /// The search.
     pub search: BestOptions,
@@ -36,8 +39,11 @@ pub struct BestMethod {
     pub tolerances: Tolerances,
 }
 
+setters!(BestMethod { search: BestOptions, tolerances: Tolerances });
+
 /// What solves the linear programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum SolverChoice {
     /// The engine made for these problems.
     #[default]
@@ -69,6 +75,7 @@ impl FromStr for SolverChoice {
 
 /// How an [`Inverter`](super::Inverter) works. The default is `linf` on whatever device there is.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Options {
     /// The method. Default `linf`.
     pub method: Method,
@@ -92,6 +99,18 @@ pub struct Options {
     /// What the codes will be stored as: residuals are those of the codes as written. Default f64.
     pub codes_as: ElementType,
 }
+
+setters!(Options {
+    method: Method,
+    refine: bool,
+    reproduces_within: f64,
+    solver: SolverChoice,
+    device: DeviceChoice,
+    adapter: Option<String>,
+    threads: Option<usize>,
+    precision: Precision,
+    codes_as: ElementType,
+});
 
 impl Default for Options {
     fn default() -> Self {

@@ -22,6 +22,7 @@ use super::clocks::Clocks;
 use super::engine::Engine;
 use super::overlap::Overlapped;
 use super::{InvertedBatch, Inverter};
+use crate::cancel::CancelToken;
 use crate::error::Result;
 
 /// Batches that are solved at the same time.
@@ -48,17 +49,16 @@ struct ReadBatch<T> {
 impl Inverter {
     /// Inverts batch after batch of `source`, several at a time, and hands the results to `sink` in order, on the calling
     /// thread. Each batch comes with a tag of the caller's, such as its true codes. `first_index` is that of the first observation.
-    /// When `stop` says so, nothing further is read or begun; what was begun is finished and handed over.
+    /// When `cancel` is cancelled, nothing further is read or begun; what was begun is finished and handed over.
     ///
     /// ```
-    /// # use unrelu::batch::{Inverter, Options};
-    /// # use unrelu::network::Activation;
+    /// # use unrelu::{Activation, Inverter, Network, Options};
     /// # fn main() -> unrelu::Result<()> {
-    /// let network = unrelu::random::random_network(&[2, 6, 20], Activation::Relu, 1)?;
+    /// let network = Network::random(&[2, 6, 20], Activation::Relu, 1)?;
     /// let inverter = Inverter::new(network, Options::default())?;
     /// let source = (0..4).map(|batch| Ok((nalgebra::DMatrix::zeros(20, 8), batch)));
     /// let mut seen = Vec::new();
-    /// inverter.pipeline(source, 0, || false, |inverted, batch| {
+    /// inverter.pipeline(source, 0, &unrelu::CancelToken::new(), |inverted, batch| {
     ///     seen.push((inverted.first_index, batch));
     ///     Ok(())
     /// })?;
@@ -73,14 +73,14 @@ impl Inverter {
         &self,
         source: S,
         first_index: u64,
-        stop: impl Fn() -> bool + Sync,
+        cancel: &CancelToken,
         sink: impl FnMut(InvertedBatch, T) -> Result<()>,
     ) -> Result<()>
     where
         T: Send,
         S: Iterator<Item = Result<(DMatrix<f64>, T)>> + Send,
     {
-        run(self, &Clocks::default(), source, first_index, stop, sink)
+        run(self, &Clocks::default(), source, first_index, cancel, sink)
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn run<T, S>(
     clocks: &Clocks,
     source: S,
     first_index: u64,
-    stop: impl Fn() -> bool + Sync,
+    cancel: &CancelToken,
     mut sink: impl FnMut(InvertedBatch, T) -> Result<()>,
 ) -> Result<()>
 where
@@ -99,7 +99,7 @@ where
 {
     // Set where the sink fails: what comes after it has no use.
     let failed = AtomicBool::new(false);
-    let stop = || failed.load(Ordering::Relaxed) || stop();
+    let stop = || failed.load(Ordering::Relaxed) || cancel.is_cancelled();
     let stop = &stop;
     thread::scope(|scope| {
         let mut to_lanes = Vec::with_capacity(LANES);

@@ -1,12 +1,10 @@
 //! Batches from an iterator, one after the other: what has not been asked for has not been read, so memory holds one batch
 //! whatever the length of the source.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use nalgebra::DMatrix;
 
 use super::{InvertedBatch, Inverter};
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
 /// An iterator of inverted batches; ends after the first error.
@@ -14,15 +12,14 @@ pub struct Stream<'a, S> {
     inverter: &'a Inverter,
     source: S,
     next_index: u64,
-    cancelled: Arc<AtomicBool>,
+    cancel: CancelToken,
     progress: Option<Box<dyn FnMut(u64) + 'a>>,
     ended: bool,
 }
 
 impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
     pub(super) fn new(inverter: &'a Inverter, source: S) -> Self {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        Stream { inverter, source, next_index: 0, cancelled, progress: None, ended: false }
+        Stream { inverter, source, next_index: 0, cancel: CancelToken::new(), progress: None, ended: false }
     }
 
     /// Calls `progress` after each batch with the number of observations that are done.
@@ -31,14 +28,16 @@ impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
         self
     }
 
-    /// A handle that ends the stream before its next batch, from any thread; the stream then yields
+    /// Ends the stream before its next batch once `token` is cancelled; the stream then yields
     /// [`Error::Cancelled`].
-    pub fn canceller(&self) -> Canceller {
-        Canceller(Arc::clone(&self.cancelled))
+    #[must_use]
+    pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
+        self.cancel = token.clone();
+        self
     }
 
     fn next_batch(&mut self) -> Option<Result<InvertedBatch>> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.cancel.is_cancelled() {
             return Some(Err(Error::Cancelled));
         }
         let observations = match self.source.next()? {
@@ -64,16 +63,5 @@ impl<S: Iterator<Item = Result<DMatrix<f64>>>> Iterator for Stream<'_, S> {
         let next = self.next_batch();
         self.ended = !matches!(next, Some(Ok(_)));
         next
-    }
-}
-
-/// Cancels a [`Stream`].
-#[derive(Debug, Clone)]
-pub struct Canceller(Arc<AtomicBool>);
-
-impl Canceller {
-    /// Ends the stream before its next batch.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

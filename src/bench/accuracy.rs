@@ -10,6 +10,7 @@ pub mod contest;
 pub mod row;
 pub mod table;
 
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::random::Noise;
 
@@ -79,14 +80,14 @@ impl Options {
 pub fn run(
     options: &Options,
     subjects: &[Subject],
-    cancelled: &dyn Fn() -> bool,
+    cancel: &CancelToken,
     mut each: impl FnMut(&Subject, Noise, &[Row]) -> Result<()>,
 ) -> Result<Vec<Row>> {
     options.validate()?;
     let mut all = Vec::new();
     for subject in subjects {
         for &noise in &options.noises {
-            let rows = Contest::new(subject, noise, options).run(cancelled)?;
+            let rows = Contest::new(subject, noise, options).run(cancel)?;
             each(subject, noise, &rows)?;
             all.extend(rows);
         }

@@ -11,6 +11,7 @@ pub mod table;
 pub mod warm;
 
 use super::subject::Subject;
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 use case::Case;
 use contest::{Contest, Contestant, Row};
@@ -76,7 +77,7 @@ impl Options {
 pub fn run(
     options: &Options,
     subjects: &[Subject],
-    cancelled: &dyn Fn() -> bool,
+    cancel: &CancelToken,
     mut each: impl FnMut(&[Row]) -> Result<()>,
 ) -> Result<Vec<Row>> {
     options.validate()?;
@@ -84,7 +85,7 @@ pub fn run(
     for subject in subjects {
         for case in options.cases.iter().filter(|case| case.fits(subject)) {
             for &noise in &options.noises {
-                let rows = Contest::new(subject, *case, noise, options)?.run(cancelled)?;
+                let rows = Contest::new(subject, *case, noise, options)?.run(cancel)?;
                 each(&rows)?;
                 all.extend(rows);
             }

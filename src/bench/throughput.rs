@@ -25,6 +25,7 @@ use rayon::ThreadPoolBuilder;
 pub use machine::Kind;
 
 use crate::bench::subject::Subject;
+use crate::cancel::CancelToken;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use contender::Contender;
@@ -133,7 +134,7 @@ pub enum Event<'a> {
 pub fn run(
     options: &Options,
     subjects: &[Subject],
-    cancelled: &(dyn Fn() -> bool + Sync),
+    cancel: &CancelToken,
     mut each: impl FnMut(Event<'_>) -> Result<()> + Send,
 ) -> Result<Vec<Row>> {
     let mut options = options.clone();
@@ -164,7 +165,7 @@ pub fn run(
             each(Event::Series(subject, quantity))?;
             let tell = |rows: &[Row]| each(Event::Rows(rows));
             let rows =
-                pool.install(|| series::run(subject, quantity, &contenders, &machine, &options, cancelled, tell))?;
+                pool.install(|| series::run(subject, quantity, &contenders, &machine, &options, cancel, tell))?;
             each(Event::Ended(crossover(&rows)))?;
             all.extend(rows);
         }

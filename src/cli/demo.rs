@@ -103,7 +103,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         journaling: Journaling::Off,
     };
     let mut progress = Progress::new("inverting", args.count.into());
-    let result = run.run(&inverter, |done| progress.set(done), interrupt::requested);
+    let result = run.run(&inverter, |done| progress.set(done), &interrupt::token());
     progress.finish();
     let totals = result?;
     let comparison = compare(&inverter, &args)?;

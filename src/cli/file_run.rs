@@ -42,7 +42,7 @@ pub fn carry_out(
                 print::note(&flags::words(&warning));
             }
         },
-        interrupt::requested,
+        &interrupt::token(),
     );
     progress.finish();
     result.map_err(|Stopped { error, safe }| {

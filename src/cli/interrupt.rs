@@ -5,10 +5,10 @@
 //! installed once, by the first command that needs it. A signal concerns all commands that run.
 
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use super::print;
+use crate::cancel::CancelToken;
 
 /// What the handler needs to know.
 #[derive(Debug)]
@@ -17,11 +17,11 @@ struct State {
     running: usize,
     /// Whether one of them listens.
     listening: bool,
+    /// Cancelled by a signal that came while a command listened.
+    token: Option<CancelToken>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false });
-/// Whether a signal came while a command listened. Apart from the rest: it is read often.
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, token: None });
 
 /// A command that runs. When the last one ends, a request to stop is forgotten.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Drop for Running {
             state.running -= 1;
             if state.running == 0 {
                 state.listening = false;
-                REQUESTED.store(false, Ordering::SeqCst);
+                state.token = None;
             }
         });
     }
@@ -63,14 +63,26 @@ pub fn listen() {
     });
 }
 
+/// The token that a signal cancels.
+pub fn token() -> CancelToken {
+    with(|state| state.token.get_or_insert_default().clone())
+}
+
 /// Whether a signal came.
 pub fn requested() -> bool {
-    REQUESTED.load(Ordering::SeqCst)
+    token().is_cancelled()
 }
 
 /// Notes a signal; whether a command listens and this is the first signal for it.
 fn is_first_signal() -> bool {
-    with(|state| state.listening && !REQUESTED.swap(true, Ordering::SeqCst))
+    with(|state| {
+        let token = state.token.get_or_insert_default();
+        let is_first = state.listening && !token.is_cancelled();
+        if is_first {
+            token.cancel();
+        }
+        is_first
+    })
 }
 
 /// The handler runs on a thread of its own, so it may take the lock.

@@ -40,7 +40,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     interrupt::listen();
     let count = args.parts.len();
     let merge = Merge { parts: args.parts, codes: args.output.clone(), report: args.report, force: args.force };
-    let merged = merge.run(|_| (), interrupt::requested)?;
+    let merged = merge.run(|_| (), &interrupt::token())?;
     if merged.reports_left {
         print::note("the parts have reports: --report REPORT joins them too");
     }

@@ -9,6 +9,7 @@ pub type Moments = [f64; 2];
 /// The rule of a step; `s` is the step size, `g` the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum Optimizer {
     /// `z ← z − s g`.
     #[default]

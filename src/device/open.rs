@@ -12,6 +12,7 @@ use crate::network::Network;
 /// What a person asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum DeviceChoice {
     /// A hardware GPU if there is one, else the CPU.
     #[default]

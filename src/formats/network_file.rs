@@ -15,9 +15,11 @@ use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_l
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, Layer, Network};
+use crate::setters::setters;
 
 /// What a file may not say, or says otherwise.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct NetworkOptions {
     /// The layers from the code outwards, by name; by default all that the file holds, if their
     /// order is plain.
@@ -28,6 +30,12 @@ pub struct NetworkOptions {
     /// layers.
     pub output_activation: Option<Activation>,
 }
+
+setters!(NetworkOptions {
+    layers: Option<Vec<String>>,
+    activation: Option<Activation>,
+    output_activation: Option<Activation>,
+});
 
 /// Reads a network from safetensors or a PyTorch checkpoint.
 ///

@@ -14,10 +14,12 @@ pub mod target;
 
 use crate::error::{Error, Result};
 use crate::named::unknown;
+use crate::setters::setters;
 
 /// The layer-wise methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum LayerwiseMethod {
     /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4)
     /// behind it.
@@ -33,6 +35,7 @@ pub enum LayerwiseMethod {
 /// What becomes of a LeakyReLU layer's rows near and below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum RowRule {
     /// The rows that never cut off the truth.
     #[default]
@@ -46,6 +49,7 @@ pub enum RowRule {
 /// Which step of the ladder `l1` and `relaxed` return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum Stop {
     /// The lowest loss `‖φ(z) − t‖₁` of all steps.
     #[default]
@@ -56,6 +60,7 @@ pub enum Stop {
 
 /// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Tolerances {
     /// `ε₀ > 0`, in units of the layers' targets: those of the observations, unless a sigmoid or
     /// tanh output is undone.
@@ -63,6 +68,8 @@ pub struct Tolerances {
     /// `α`, from 1.001 upwards: closer to 1 the ladder has more steps than anyone can want.
     pub growth: f64,
 }
+
+setters!(Tolerances { epsilon: f64, growth: f64 });
 
 impl Default for Tolerances {
     fn default() -> Self {

@@ -9,6 +9,7 @@ use crate::network::{Activation, Network};
 /// The measure of misfit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
 pub enum Objective {
     /// `½‖G(z) − x‖²`: for Gaussian noise, and the fastest.
     #[default]

@@ -4,9 +4,11 @@ use super::objective::Objective;
 use super::starts::RUNS_PER_OBSERVATION;
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::setters::setters;
 
 /// How a search runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BestOptions {
     /// Most runs an observation. Default 1,000.
     pub starts: usize,
@@ -16,6 +18,8 @@ pub struct BestOptions {
     /// What is made small. Default [`Objective::L2`].
     pub objective: Objective,
 }
+
+setters!(BestOptions { starts: usize, seed: u64, objective: Objective });
 
 impl BestOptions {
     /// Most runs that an observation may have: their random codes share its range.

@@ -6,6 +6,7 @@ use serde::Serialize;
 ///
 /// All of them are `NaN` where there is no code.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Residual {
     /// Largest entry.
     pub linf: f64,

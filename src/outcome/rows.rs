@@ -7,6 +7,7 @@ use super::status::Status;
 
 /// What a layer-wise method did at one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LayerRow {
     /// The layer, counted from 1 at the code.
     pub layer: usize,
@@ -36,6 +37,7 @@ pub struct LayerRow {
 
 /// How a search from many starts found its code.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SearchRow {
     /// The kind of start of the run that found the code first.
     pub start: &'static str,
@@ -53,6 +55,7 @@ pub struct SearchRow {
 
 /// What became of one observation: one row of the report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ObservationRow {
     /// The observation, counted from 0 over the whole run.
     pub index: u64,

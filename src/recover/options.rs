@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::multistart::BestOptions;
+use crate::setters::setters;
 use crate::{batch, descent::DescentOptions};
 
-/// How codes are found.
-#[derive(Debug, Clone, PartialEq)]
+/// How codes are found. The default is the search on whatever device there is.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct RecoverOptions {
     /// How the measurements lead to codes.
     pub strategy: Strategy,
@@ -13,8 +15,11 @@ pub struct RecoverOptions {
     pub inversion: batch::Options,
 }
 
+setters!(RecoverOptions { strategy: Strategy, inversion: batch::Options });
+
 /// The ways to `y = A G(z) + e`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Strategy {
     /// `min ½‖A G(z) − y‖²` itself, by Levenberg–Marquardt and an active-set method from many starts.
     Search(BestOptions),
@@ -27,6 +32,7 @@ pub enum Strategy {
 
 /// How projected gradient descent runs: `x ← P(v − η Aᵀ(A v − y))`, `v = x + momentum · (x − x_before)`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ProjectedOptions {
     /// The first `η`, in units in which `A` keeps the length of a difference of two images on average: for columns of unit
     /// norm just `η`. Halved where `½‖A x − y‖²` does not fall. Default 0.5.
@@ -41,6 +47,14 @@ pub struct ProjectedOptions {
     pub restarts: usize,
     /// Seeds these codes. Default 0.
     pub seed: u64,
+}
+
+setters!(ProjectedOptions { step: f64, momentum: f64, iterations: usize, tolerance: f64, restarts: usize, seed: u64 });
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Strategy::Search(BestOptions::default())
+    }
 }
 
 impl Default for ProjectedOptions {

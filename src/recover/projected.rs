@@ -28,6 +28,7 @@ const PAIRS: usize = 32;
 
 /// How far a batch has come, for whoever watches.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Iteration {
     /// Index of the first observation in the whole run.
     pub first_index: u64,

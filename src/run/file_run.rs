@@ -12,6 +12,7 @@ use crate::batch::clocks::Clocks;
 use crate::batch::engine::Engine;
 use crate::batch::summary::Summary;
 use crate::batch::{InvertedBatch, pipeline};
+use crate::cancel::CancelToken;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 
@@ -38,13 +39,8 @@ impl FileRun {
 
     /// [`Self::start`] and [`StartedRun::run`]. After each batch `progress` is told how many observations are done; `stop` is asked
     /// before each.
-    pub fn run(
-        self,
-        engine: &dyn Engine,
-        progress: impl FnMut(u64),
-        stop: impl Fn() -> bool + Sync,
-    ) -> Result<Summary> {
-        Ok(self.start(engine)?.run(progress, stop)?)
+    pub fn run(self, engine: &dyn Engine, progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary> {
+        Ok(self.start(engine)?.run(progress, cancel)?)
     }
 }
 
@@ -82,7 +78,7 @@ impl StartedRun<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`] when `stop` said so; reading, writing and device failures.
-    pub fn run(self, mut progress: impl FnMut(u64), stop: impl Fn() -> bool + Sync) -> Result<Summary, Stopped> {
+    pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary, Stopped> {
         let start = Instant::now();
         let total = self.total();
         let StartedRun { files, engine, range, outputs, before, .. } = self;
@@ -105,7 +101,7 @@ impl StartedRun<'_> {
             summary.dispatches = before.dispatches + engine.runtime().device().dispatches();
             summary.threads = engine.runtime().threads();
         };
-        let outcome = pipeline::run(engine, &clocks, source, first, stop, |mut batch, truth| {
+        let outcome = pipeline::run(engine, &clocks, source, first, cancel, |mut batch, truth| {
             clocks.write.time(|| -> Result<()> {
                 if let Some(truth) = truth {
                     add_errors(&mut batch, &truth, engine);

@@ -24,7 +24,7 @@ use crate::formats::extent::{Extent, digest_of};
 use crate::formats::output::{OutputFile, give_name, partial_path};
 
 pub use identity::{Identity, Source, network_digest};
-pub use reading::{Found, Verified, find, find_finished, find_unfinished};
+pub use reading::{Found, find, find_finished, find_unfinished};
 pub use shard::Shard;
 
 /// The version of the format; another one is refused. Format 1 named options by their flags.

@@ -9,6 +9,7 @@ use super::identity::beside;
 use super::journal::{self, Found, Identity, Progress};
 use super::outputs::{holds, totals, totals_of};
 use crate::batch::summary::Summary;
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::formats::extent::Extent;
 use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
@@ -52,7 +53,7 @@ impl Merge {
     /// # Errors
     /// [`Error::Input`] for a part that is not finished, has no journal, is not what its journal says, or does not belong to the
     /// others; for gaps and overlaps; [`Error::Output`] for outputs that exist without `force`; reading and writing failures.
-    pub fn run(self, mut progress: impl FnMut(u64), stop: impl Fn() -> bool) -> Result<Merged> {
+    pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Merged> {
         let mut parts = self.parts.iter().map(|path| Part::open(path)).collect::<Result<Vec<_>>>()?;
         parts.sort_by_key(|part| (part.identity.first, part.identity.end));
         let Some(first) = parts.first() else {
@@ -82,7 +83,7 @@ impl Merge {
         };
         let mut summary = Summary::default();
         for (index, part) in parts.iter().enumerate() {
-            if stop() {
+            if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             part.append_codes(&mut codes)?;

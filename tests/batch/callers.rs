@@ -6,16 +6,12 @@ use std::thread;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
-use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::cpu::forward::forward;
-use unrelu::device::DeviceChoice;
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::multistart::BestOptions;
-use unrelu::network::{Activation, Network};
-use unrelu::projector::Projector;
-use unrelu::random::random_network;
-use unrelu::recover::operators::Dense;
-use unrelu::recover::{self, Recoverer, Strategy};
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::random::random_network;
+use unrelu::{
+    Activation, BestMethod, BestOptions, Dense, DeviceChoice, Inverter, LayerwiseOptions, Method, Network, Options,
+    Projector, RecoverOptions, Recoverer, Strategy,
+};
 
 const CALLS: usize = 10_000;
 const THREADS: usize = 64;
@@ -33,7 +29,7 @@ fn observation(network: &Network) -> DMatrix<f64> {
 
 /// The default options, as in `Inverter::new(network, Options::default())`, on two threads.
 fn options(method: Method) -> Options {
-    Options { method, device: DeviceChoice::Cpu, threads: Some(2), ..Options::default() }
+    Options::default().method(method).device(DeviceChoice::Cpu).threads(Some(2))
 }
 
 fn linf() -> Method {
@@ -89,9 +85,9 @@ fn projections() {
 fn recoveries() {
     let network = network();
     let operator = Dense::gaussian(12, 20, 3).unwrap();
-    let y = unrelu::recover::operators::Operator::apply(&operator, &observation(&network));
+    let y = unrelu::Operator::apply(&operator, &observation(&network));
     let options =
-        recover::RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion: options(linf()) };
+        RecoverOptions::default().strategy(Strategy::Search(BestOptions::default())).inversion(options(linf()));
     let recoverer = Recoverer::new(network, Box::new(operator), options).unwrap();
     from_anywhere(&|| recoverer.recover(&y).unwrap().codes);
 }

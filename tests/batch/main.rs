@@ -7,16 +7,12 @@ mod pipeline;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::batch::{InvertedBatch, Inverter, Method, Options};
-use unrelu::cpu::forward::forward;
-use unrelu::descent::DescentOptions;
-use unrelu::device::DeviceChoice;
-use unrelu::error::Error;
-use unrelu::lp::formulation;
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::network::{Activation, Network};
-use unrelu::outcome::{Failure, Status};
-use unrelu::random::{Domain, Noise, normal_vector, random_network};
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::random::{Domain, Noise, normal_vector, random_network};
+use unrelu::{
+    Activation, CancelToken, DescentOptions, DeviceChoice, Error, Failure, InvertedBatch, Inverter, LayerwiseMethod,
+    LayerwiseOptions, Method, Network, Options, Status,
+};
 
 fn network() -> Arc<Network> {
     Arc::new(random_network(&[2, 5, 9], Activation::Relu, 5).unwrap())
@@ -34,11 +30,11 @@ fn noisy_observations(network: &Network, count: usize) -> DMatrix<f64> {
 }
 
 fn on_cpu(method: Method) -> Options {
-    Options { method, device: DeviceChoice::Cpu, ..Options::default() }
+    Options::default().method(method).device(DeviceChoice::Cpu)
 }
 
-fn layerwise(method: formulation::LayerwiseMethod) -> Options {
-    on_cpu(Method::Layerwise(LayerwiseOptions { method, ..LayerwiseOptions::default() }))
+fn layerwise(method: LayerwiseMethod) -> Options {
+    on_cpu(Method::Layerwise(LayerwiseOptions::default().method(method)))
 }
 
 fn in_batches(inverter: &Inverter, observations: &DMatrix<f64>, batch: usize) -> Vec<InvertedBatch> {
@@ -59,14 +55,14 @@ fn joined(batches: &[InvertedBatch]) -> (Vec<u64>, Vec<String>) {
 fn the_same_codes_for_every_batch_size() {
     let network = network();
     let methods = [
-        layerwise(formulation::LayerwiseMethod::Linf),
-        layerwise(formulation::LayerwiseMethod::L1),
-        layerwise(formulation::LayerwiseMethod::Relaxed),
-        layerwise(formulation::LayerwiseMethod::Exact),
-        on_cpu(Method::Descent(DescentOptions { iterations: 50, restarts: 1, ..DescentOptions::default() })),
+        layerwise(LayerwiseMethod::Linf),
+        layerwise(LayerwiseMethod::L1),
+        layerwise(LayerwiseMethod::Relaxed),
+        layerwise(LayerwiseMethod::Exact),
+        on_cpu(Method::Descent(DescentOptions::default().iterations(50).restarts(1))),
     ];
     for options in methods {
-        let inverter = Inverter::new(Arc::clone(&network), Options { refine: true, ..options }).unwrap();
+        let inverter = Inverter::new(Arc::clone(&network), options.refine(true)).unwrap();
         for count in [1, 7, 1000, 1001] {
             let observations = noisy_observations(&network, count);
             let expected = joined(&in_batches(&inverter, &observations, 1000));
@@ -88,7 +84,7 @@ fn the_same_codes_for_every_number_of_threads() {
     let network = network();
     let observations = noisy_observations(&network, 50);
     let with = |threads| {
-        let options = Options { threads: Some(threads), ..layerwise(formulation::LayerwiseMethod::L1) };
+        let options = layerwise(LayerwiseMethod::L1).threads(Some(threads));
         let batch = Inverter::new(Arc::clone(&network), options).unwrap().invert(&observations).unwrap();
         joined(&[batch])
     };
@@ -98,8 +94,8 @@ fn the_same_codes_for_every_number_of_threads() {
 #[test]
 fn a_bad_observation_in_the_middle_changes_no_other() {
     let network = network();
-    for options in [layerwise(formulation::LayerwiseMethod::Linf), on_cpu(Method::Descent(DescentOptions::default()))] {
-        let inverter = Inverter::new(Arc::clone(&network), Options { refine: true, ..options }).unwrap();
+    for options in [layerwise(LayerwiseMethod::Linf), on_cpu(Method::Descent(DescentOptions::default()))] {
+        let inverter = Inverter::new(Arc::clone(&network), options.refine(true)).unwrap();
         let clean = noisy_observations(&network, 9);
         let expected = inverter.invert(&clean).unwrap();
         let mut spoilt = clean.clone();
@@ -125,12 +121,12 @@ fn a_bad_observation_in_the_middle_changes_no_other() {
 #[test]
 fn a_stream_reports_progress_and_can_be_cancelled() {
     let network = network();
-    let inverter = Inverter::new(Arc::clone(&network), layerwise(formulation::LayerwiseMethod::Exact)).unwrap();
+    let inverter = Inverter::new(Arc::clone(&network), layerwise(LayerwiseMethod::Exact)).unwrap();
     let observations = noisy_observations(&network, 4);
     let mut told = Vec::new();
-    let stream =
-        inverter.stream(std::iter::repeat_with(|| Ok(observations.clone()))).on_progress(|done| told.push(done));
-    let canceller = stream.canceller();
+    let token = CancelToken::new();
+    let source = std::iter::repeat_with(|| Ok(observations.clone()));
+    let stream = inverter.stream(source).on_progress(|done| told.push(done)).cancelled_by(&token);
     let mut seen = 0;
     let mut ended = None;
     for batch in stream {
@@ -139,7 +135,7 @@ fn a_stream_reports_progress_and_can_be_cancelled() {
                 assert_eq!(batch.first_index, 4 * seen);
                 seen += 1;
                 if seen == 3 {
-                    canceller.cancel();
+                    token.cancel();
                 }
             }
             Err(error) => ended = Some(error),
@@ -152,7 +148,7 @@ fn a_stream_reports_progress_and_can_be_cancelled() {
 #[test]
 fn a_wrong_width_is_refused_and_ends_a_stream() {
     let network = network();
-    let inverter = Inverter::new(Arc::clone(&network), layerwise(formulation::LayerwiseMethod::Linf)).unwrap();
+    let inverter = Inverter::new(Arc::clone(&network), layerwise(LayerwiseMethod::Linf)).unwrap();
     let wrong = DMatrix::zeros(8, 1);
     assert!(matches!(inverter.invert(&wrong), Err(Error::Input(_))));
     let mut stream = inverter.stream([Ok(wrong.clone()), Ok(wrong)]);
@@ -163,7 +159,7 @@ fn a_wrong_width_is_refused_and_ends_a_stream() {
 #[test]
 fn no_observation_gives_no_code() {
     let network = network();
-    let inverter = Inverter::new(Arc::clone(&network), layerwise(formulation::LayerwiseMethod::L1)).unwrap();
+    let inverter = Inverter::new(Arc::clone(&network), layerwise(LayerwiseMethod::L1)).unwrap();
     let answer = inverter.invert(&DMatrix::zeros(9, 0)).unwrap();
     assert_eq!((answer.codes.shape(), answer.rows.len()), ((2, 0), 0));
 }
@@ -172,13 +168,13 @@ fn no_observation_gives_no_code() {
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_lost_in_the_middle_gives_the_same_codes() {
-    use unrelu::device::fallback::FallbackDevice;
-    use unrelu::gpu::GpuDevice;
-    use unrelu::gpu::context::{Context, Selection};
+    use unrelu::internals::device::fallback::FallbackDevice;
+    use unrelu::internals::gpu::GpuDevice;
+    use unrelu::internals::gpu::context::{Context, Selection};
 
     let network = network();
     let observations = noisy_observations(&network, 20);
-    let options = layerwise(formulation::LayerwiseMethod::L1);
+    let options = layerwise(LayerwiseMethod::L1);
     let expected = Inverter::new(Arc::clone(&network), options.clone()).unwrap().invert(&observations).unwrap();
     let context = Context::open(Selection::Any, None).unwrap();
     context.lose_after(3);

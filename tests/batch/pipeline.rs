@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nalgebra::DMatrix;
-use unrelu::batch::pipeline::MOST_BATCHES;
-use unrelu::batch::{InvertedBatch, Inverter};
-use unrelu::error::{Error, Result};
-use unrelu::lp::formulation;
+use unrelu::internals::batch::pipeline::MOST_BATCHES;
+use unrelu::{CancelToken, Error, InvertedBatch, Inverter, LayerwiseMethod, Result};
 
 use super::{in_batches, joined, layerwise, network, noisy_observations};
 
@@ -27,23 +25,18 @@ fn uneven(observations: &DMatrix<f64>) -> Vec<Result<(DMatrix<f64>, usize)>> {
 
 fn run(inverter: &Inverter, source: Vec<Result<(DMatrix<f64>, usize)>>) -> (Vec<InvertedBatch>, Result<()>) {
     let mut batches = Vec::new();
-    let outcome = inverter.pipeline(
-        source.into_iter(),
-        0,
-        || false,
-        |batch, number| {
-            assert_eq!(number, batches.len());
-            batches.push(batch);
-            Ok(())
-        },
-    );
+    let outcome = inverter.pipeline(source.into_iter(), 0, &CancelToken::new(), |batch, number| {
+        assert_eq!(number, batches.len());
+        batches.push(batch);
+        Ok(())
+    });
     (batches, outcome)
 }
 
 #[test]
 fn the_same_bytes_in_the_same_order() {
     let observations = noisy_observations(&network(), 500);
-    for method in [formulation::LayerwiseMethod::Linf, formulation::LayerwiseMethod::L1] {
+    for method in [LayerwiseMethod::Linf, LayerwiseMethod::L1] {
         let inverter = Inverter::new(network(), layerwise(method)).unwrap();
         let (batches, outcome) = run(&inverter, uneven(&observations));
         outcome.unwrap();
@@ -53,7 +46,7 @@ fn the_same_bytes_in_the_same_order() {
 
 #[test]
 fn an_error_comes_after_the_batches_before_it() {
-    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Linf)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(LayerwiseMethod::Linf)).unwrap();
     let observations = noisy_observations(&network(), 300);
     for place in [0, 1, 4] {
         let mut source = uneven(&observations);
@@ -72,39 +65,33 @@ fn an_error_comes_after_the_batches_before_it() {
 
 #[test]
 fn whoever_takes_the_results_may_fail_or_stop() {
-    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Exact)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(LayerwiseMethod::Exact)).unwrap();
     let observations = noisy_observations(&network(), 4);
     let endless = || std::iter::repeat_with(|| Ok((observations.clone(), ())));
     let mut taken = 0;
-    let outcome = inverter.pipeline(
-        endless(),
-        0,
-        || false,
-        |_, ()| {
-            taken += 1;
-            if taken == 3 { Err(Error::Cancelled) } else { Ok(()) }
-        },
-    );
+    let outcome = inverter.pipeline(endless(), 0, &CancelToken::new(), |_, ()| {
+        taken += 1;
+        if taken == 3 { Err(Error::Cancelled) } else { Ok(()) }
+    });
     assert!(matches!(outcome, Err(Error::Cancelled)) && taken == 3);
     // Stopped, what was begun is handed over, without a gap.
-    let taken = AtomicUsize::new(0);
-    let outcome = inverter.pipeline(
-        endless(),
-        100,
-        || taken.load(Ordering::SeqCst) >= 5,
-        |batch, ()| {
-            assert_eq!(batch.first_index as usize, 100 + 4 * taken.fetch_add(1, Ordering::SeqCst));
-            Ok(())
-        },
-    );
+    let (token, mut taken) = (CancelToken::new(), 0);
+    let outcome = inverter.pipeline(endless(), 100, &token, |batch, ()| {
+        assert_eq!(batch.first_index as usize, 100 + 4 * taken);
+        taken += 1;
+        if taken == 5 {
+            token.cancel();
+        }
+        Ok(())
+    });
     outcome.unwrap();
-    assert!((5..5 + MOST_BATCHES).contains(&taken.into_inner()));
+    assert!((5..5 + MOST_BATCHES).contains(&taken));
 }
 
 /// A slow writer holds up the reader, whatever there is to read.
 #[test]
 fn no_more_than_a_few_batches_are_in_memory() {
-    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Exact)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(LayerwiseMethod::Exact)).unwrap();
     let observations = noisy_observations(&network(), 2);
     let (in_memory, most) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     struct Token(Arc<AtomicUsize>);
@@ -122,7 +109,7 @@ fn no_more_than_a_few_batches_are_in_memory() {
         drop(token);
         Ok(())
     };
-    inverter.pipeline(source, 0, || false, slow).unwrap();
+    inverter.pipeline(source, 0, &CancelToken::new(), slow).unwrap();
     let most = most.into_inner();
     assert!((3..=MOST_BATCHES).contains(&most), "{most} batches at a time");
     assert_eq!(in_memory.load(Ordering::SeqCst), 0);

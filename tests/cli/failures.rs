@@ -1,7 +1,7 @@
 //! The words of failures: in both formats of the report, in the summary, and in its JSON.
 
 use serde_json::{Value, json};
-use unrelu::formats::npy::{ElementType, read_all, write_all};
+use unrelu::{ElementType, read_npy as read_all, write_npy as write_all};
 
 use crate::folder::Folder;
 

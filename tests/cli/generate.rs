@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use nalgebra::DMatrix;
-use unrelu::formats::npy::{ElementType, NpyReader, read_all};
+use unrelu::internals::formats::npy::NpyReader;
+use unrelu::{ElementType, read_npy as read_all};
 
 use crate::folder::Folder;
 

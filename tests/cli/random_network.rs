@@ -1,8 +1,7 @@
 //! `random-network`: seeded, and read back as it was written.
 
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::network::Activation;
-use unrelu::random::random_network;
+use unrelu::internals::random::random_network;
+use unrelu::{Activation, NetworkOptions, load_network};
 
 use crate::folder::Folder;
 

@@ -1,6 +1,6 @@
 //! The README's commands work as they stand there.
 
-use unrelu::formats::npy::read_all;
+use unrelu::read_npy as read_all;
 
 use crate::folder::Folder;
 

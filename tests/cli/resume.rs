@@ -6,7 +6,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use unrelu::formats::npy::{ElementType, read_all, write_all};
+use unrelu::{ElementType, read_npy as read_all, write_npy as write_all};
 
 use crate::folder::Folder;
 use crate::runs::{

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use unrelu::formats::npy::{ElementType, read_all, write_all};
+use unrelu::{ElementType, read_npy as read_all, write_npy as write_all};
 
 use crate::folder::Folder;
 use crate::runs::with_observations;

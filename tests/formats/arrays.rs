@@ -1,7 +1,8 @@
 //! `.npy` files of NumPy. `array` is what the script saved: `arange(12).reshape(4, 3) / 8 − 0.5`.
 
 use nalgebra::DMatrix;
-use unrelu::formats::npy::{ElementType, NpyReader, read_all};
+use unrelu::internals::formats::npy::NpyReader;
+use unrelu::{ElementType, read_npy as read_all};
 
 use crate::fixture;
 

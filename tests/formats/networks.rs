@@ -1,15 +1,14 @@
 //! Networks that PyTorch and the safetensors package wrote; what they compute is tested in
 //! `tests/cli/generate.rs`.
 
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::formats::safetensors::write_network;
-use unrelu::network::{Activation, Network};
+use unrelu::internals::formats::safetensors::write_network;
+use unrelu::{Activation, Network, NetworkOptions, load_network};
 
 use crate::fixture;
 
 fn options(layers: &[&str], activation: Activation, output_activation: Option<Activation>) -> NetworkOptions {
     let layers = (!layers.is_empty()).then(|| layers.iter().map(|layer| layer.to_string()).collect());
-    NetworkOptions { layers, activation: Some(activation), output_activation }
+    NetworkOptions::default().layers(layers).activation(Some(activation)).output_activation(output_activation)
 }
 
 #[test]
@@ -51,7 +50,8 @@ fn a_whole_model_is_read_as_its_state_dict() {
 #[test]
 fn activations_come_from_the_options_then_the_file() {
     let load = |activation, output_activation| {
-        let options = NetworkOptions { layers: None, activation, output_activation };
+        let options =
+            NetworkOptions::default().layers(None).activation(activation).output_activation(output_activation);
         let network = load_network(&fixture("own.safetensors"), &options).unwrap();
         network.layers().iter().map(|layer| layer.activation).collect::<Vec<_>>()
     };

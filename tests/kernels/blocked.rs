@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::blocked::descend::{prepared, runs};
-use unrelu::cpu::blocked::packed::PackedNetwork;
-use unrelu::cpu::{CpuDevice, blocked, descend, forward};
-use unrelu::descent::{DescentOptions, Optimizer, Start, Steps, default_step, start_code};
-use unrelu::device::Device;
-use unrelu::network::Activation;
+use unrelu::internals::cpu::blocked::descend::{prepared, runs};
+use unrelu::internals::cpu::blocked::packed::PackedNetwork;
+use unrelu::internals::cpu::{CpuDevice, blocked, descend, forward};
+use unrelu::internals::descent::{Start, Steps, default_step, start_code};
+use unrelu::internals::device::Device;
+use unrelu::{Activation, DescentOptions, Optimizer};
 
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, matrix, network, random_widths};
@@ -184,7 +184,7 @@ fn the_device_ends_where_f64_alone_does() {
     let observations = forward::forward(&network, 0..2, &matrix(371, 5, 20)) + matrix(372, 80, 20) * 0.01;
     for optimizer in OPTIMIZERS {
         for iterations in [300, 20_000] {
-            let options = DescentOptions { optimizer, iterations, ..DescentOptions::default() };
+            let options = DescentOptions::default().optimizer(optimizer).iterations(iterations);
             let steps = options.steps(|| device.default_step());
             let found = device.descend(&observations, 0, &options).unwrap();
             let start = |column| Start::fresh(column, start_code(0, column as u64, 0, 5), optimizer);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use nalgebra::DMatrix;
-use unrelu::configuration::Configurations;
+use unrelu::internals::configuration::Configurations;
 
 /// What a comparison found: nothing, or where it failed and the file with both sides.
 pub type Outcome = Result<(), String>;

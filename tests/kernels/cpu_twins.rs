@@ -1,11 +1,11 @@
 //! The CPU twins against formulas that share no code with them.
 
 use nalgebra::DMatrix;
-use unrelu::cpu::descend::loss_and_gradient;
-use unrelu::cpu::forward::forward;
-use unrelu::cpu::levenberg_marquardt::levenberg_marquardt;
-use unrelu::marquardt::MarquardtRules;
-use unrelu::network::Activation;
+use unrelu::Activation;
+use unrelu::internals::cpu::descend::loss_and_gradient;
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::cpu::levenberg_marquardt::levenberg_marquardt;
+use unrelu::internals::marquardt::MarquardtRules;
 
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, matrix, network, random_widths};

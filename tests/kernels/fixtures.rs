@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::network::{Activation, Layer, Network};
-use unrelu::random::{Domain, normal_vector};
+use unrelu::internals::random::{Domain, normal_vector};
+use unrelu::{Activation, Layer, Network};
 
 /// Output activations, each of which every device has to do.
 pub const OUTPUTS: [Activation; 5] =
@@ -42,9 +42,9 @@ pub mod gpu {
     use std::io::Write as _;
     use std::sync::Arc;
 
-    use unrelu::gpu::GpuDevice;
-    use unrelu::gpu::context::{Context, Selection};
-    use unrelu::network::Network;
+    use unrelu::Network;
+    use unrelu::internals::gpu::GpuDevice;
+    use unrelu::internals::gpu::context::{Context, Selection};
 
     /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without
     /// an adapter the test fails; tests that call this are therefore ignored by a plain

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::{CpuDevice, descend};
-use unrelu::descent::{DescentOptions, Optimizer, Start, Steps};
-use unrelu::device::Device;
-use unrelu::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED};
-use unrelu::network::{Activation, Network};
+use unrelu::internals::cpu::{CpuDevice, descend};
+use unrelu::internals::descent::{Start, Steps};
+use unrelu::internals::device::Device;
+use unrelu::internals::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED};
+use unrelu::{Activation, DescentOptions, Network, Optimizer};
 
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, gpu, matrix, network, random_widths};
@@ -101,7 +101,7 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
             let hidden = if case % 2 == 0 { Activation::LeakyRelu(0.1) } else { Activation::Relu };
             let network = network(seed, &random_widths(seed, depth), hidden, output);
             let (gpu, cpu) = (gpu::device(&network), CpuDevice::new(Arc::clone(&network)));
-            let options = DescentOptions { iterations: 15, seed, ..DescentOptions::default() };
+            let options = DescentOptions::default().iterations(15).seed(seed);
             for count in COUNTS {
                 let codes = matrix(seed + 1000, network.code_length(), count);
                 let mut observations = cpu.forward(0..depth, &codes).unwrap();
@@ -132,7 +132,7 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
             let starts = matrix(seed + 1, k, 7);
             let observations = CpuDevice::new(Arc::clone(&network)).forward(0..depth, &matrix(seed + 2, k, 7)).unwrap();
             for optimizer in [Optimizer::Momentum, Optimizer::Adam] {
-                let options = DescentOptions { optimizer, iterations: 15, ..DescentOptions::default() };
+                let options = DescentOptions::default().optimizer(optimizer).iterations(15);
                 let steps = options.steps(|| gpu.default_step());
                 let reached = gpu.descend_f32(&observations, &starts, &steps).unwrap();
                 assert_eq!(reached.moments.len(), 7 * k);
@@ -161,7 +161,7 @@ fn a_run_goes_on_in_f64_where_the_device_left_it() {
     let starts = matrix(88, 4, 5);
     let observations = CpuDevice::new(Arc::clone(&network)).forward(0..2, &matrix(89, 4, 5)).unwrap();
     for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
-        let options = DescentOptions { optimizer, iterations: 40, ..DescentOptions::default() };
+        let options = DescentOptions::default().optimizer(optimizer).iterations(40);
         let steps = options.steps(|| gpu.default_step());
         let reached = gpu.descend_f32(&observations, &starts, &Steps { cap: 20, ..steps }).unwrap();
         for column in 0..5 {
@@ -191,7 +191,7 @@ fn descent_agrees_where_both_converge() {
     let cpu = CpuDevice::new(Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(81, 4, 20)).unwrap();
     for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
-        let options = DescentOptions { optimizer, iterations: 20_000, ..DescentOptions::default() };
+        let options = DescentOptions::default().optimizer(optimizer).iterations(20_000);
         let left = gpu.descend(&observations, 0, &options).unwrap();
         let right = cpu.descend(&observations, 0, &options).unwrap();
         let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
@@ -208,7 +208,7 @@ fn the_stop_rule_holds_on_the_device() {
     let network = network(84, &[4, 45], Activation::Relu, Activation::Identity);
     let gpu = gpu::device(&network);
     let (observations, starts) = (matrix(85, 45, 9), matrix(86, 4, 9));
-    let options = DescentOptions { iterations: 5000, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(5000);
     let steps = options.steps(|| gpu.default_step());
     let lanes = gpu.descend_f32(&observations, &starts, &steps).unwrap().lanes;
     for lane in &lanes {
@@ -230,7 +230,7 @@ fn the_loop_runs_on_the_device() {
     let gpu = gpu::device(&network);
     let observations = gpu.forward(0..2, &matrix(83, 4, 3)).unwrap();
     let before = gpu.dispatches();
-    let options = DescentOptions { iterations: 100, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(100);
     let answer = gpu.descend(&observations, 0, &options).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
     // Each iteration: up and down two layers, residual and update; one more looks at the last step.

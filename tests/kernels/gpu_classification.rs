@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::CpuDevice;
-use unrelu::device::Device;
-use unrelu::gpu::GpuDevice;
-use unrelu::network::Activation;
+use unrelu::Activation;
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::device::Device;
+use unrelu::internals::gpu::GpuDevice;
 
 use crate::compare::{configurations, expect};
 use crate::fixtures::{gpu, matrix, network};

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use unrelu::cpu::compact;
-use unrelu::descent::{Optimizer, Steps, default_step};
-use unrelu::gpu::GpuDevice;
-use unrelu::gpu::pipeline::{Rows, dispatch};
-use unrelu::gpu::staging::Staging;
-use unrelu::gpu::workspace::{Operand, Role, Workspace};
-use unrelu::kernel_params::entry_points::{RANK, SCATTER};
-use unrelu::kernel_params::{CompactParams, LANE_CAPPED, LANE_RESTED, LANE_RUNNING, Lane};
-use unrelu::network::Activation;
+use unrelu::internals::cpu::compact;
+use unrelu::internals::descent::{Steps, default_step};
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::internals::gpu::pipeline::{Rows, dispatch};
+use unrelu::internals::gpu::staging::Staging;
+use unrelu::internals::gpu::workspace::{Operand, Role, Workspace};
+use unrelu::internals::kernel_params::entry_points::{RANK, SCATTER};
+use unrelu::internals::kernel_params::{CompactParams, LANE_CAPPED, LANE_RESTED, LANE_RUNNING, Lane};
+use unrelu::{Activation, Optimizer};
 
 use crate::fixtures::{gpu, matrix, network};
 

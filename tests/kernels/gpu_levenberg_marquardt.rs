@@ -5,17 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::cpu::{CpuDevice, descend, forward, levenberg_marquardt};
-use unrelu::device::Device;
-use unrelu::device::fallback::FallbackDevice;
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::gpu::GpuDevice;
-use unrelu::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, MOST_CODE_LENGTH};
-use unrelu::marquardt::MarquardtRules;
-use unrelu::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch, best_batch_on};
-use unrelu::network::{Activation, Network};
-use unrelu::random::Noise;
+use unrelu::internals::cpu::{CpuDevice, descend, forward, levenberg_marquardt};
+use unrelu::internals::device::Device;
+use unrelu::internals::device::fallback::FallbackDevice;
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::internals::kernel_params::{LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, MOST_CODE_LENGTH};
+use unrelu::internals::marquardt::MarquardtRules;
+use unrelu::internals::multistart::{BestAnswer, PackedNetwork, best_batch, best_batch_on};
+use unrelu::internals::random::Noise;
+use unrelu::{Activation, BestMethod, BestOptions, Inverter, Method, Network, NetworkOptions, Options, load_network};
 
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, gpu, matrix, network};
@@ -211,7 +209,7 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let device = gpu::device(&long);
     let (_, observations) = observed(&long, 861, 2, 0.1);
     assert!(device.levenberg_marquardt(&observations, &[0, 1], &matrix(862, k, 2)).unwrap().is_none());
-    let options = Options { method: Method::Best(BestMethod::default()), ..Options::default() };
+    let options = Options::default().method(Method::Best(BestMethod::default()));
     let notice = |device: GpuDevice, network: &Arc<Network>| {
         let inverter = Inverter::with_device(Arc::clone(network), options.clone(), Box::new(device), None).unwrap();
         inverter.runtime().notice().map(str::to_owned)
@@ -273,7 +271,7 @@ fn the_search_ends_at_the_cpus_minima() {
     assert_eq!(alone[0], found[4]);
 
     // Through the inverter, from the answers of the linear programs.
-    let options = Options { method: Method::Best(BestMethod::default()), ..Options::default() };
+    let options = Options::default().method(Method::Best(BestMethod::default()));
     let inverter = Inverter::with_device(Arc::clone(&network), options, Box::new(device), None).unwrap();
     let inverted = inverter.invert(&observations.columns(0, 4).into_owned()).unwrap();
     for (column, expected) in expected.iter().take(4).enumerate() {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use unrelu::descent::{DescentOptions, Optimizer, Steps};
-use unrelu::device::Device;
-use unrelu::gpu::GpuDevice;
-use unrelu::network::Activation;
+use unrelu::internals::descent::Steps;
+use unrelu::internals::device::Device;
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::{Activation, DescentOptions, Optimizer};
 
 use crate::fixtures::{gpu, matrix, network};
 
@@ -57,7 +57,7 @@ fn descent_reads_a_few_counts_back_and_the_answer() {
 fn calls_of_all_kinds_from_many_threads_do_not_meet() {
     let network = network(804, &[3, 10, 20], Activation::Relu, Activation::Relu);
     let device = gpu::device(&network);
-    let options = DescentOptions { iterations: 60, optimizer: Optimizer::Momentum, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(60).optimizer(Optimizer::Momentum);
     let work = |seed: u64, count: usize| {
         let observations = device.forward(0..2, &matrix(seed, 3, count)).unwrap();
         let bits = device.classify(&observations, &vec![0.2; count]).unwrap();

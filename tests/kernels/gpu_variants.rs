@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::{CpuDevice, classify, descend, forward};
-use unrelu::descent::{Optimizer, Start, Steps, default_step};
-use unrelu::device::Device;
-use unrelu::gpu::GpuDevice;
-use unrelu::gpu::pipeline::Rows;
-use unrelu::kernel_params::entry_points::{RESIDUAL, RESIDUAL_SUBGROUPS};
-use unrelu::network::{Activation, Network};
+use unrelu::internals::cpu::{CpuDevice, classify, descend, forward};
+use unrelu::internals::descent::{Start, Steps, default_step};
+use unrelu::internals::device::Device;
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::internals::gpu::pipeline::Rows;
+use unrelu::internals::kernel_params::entry_points::{RESIDUAL, RESIDUAL_SUBGROUPS};
+use unrelu::{Activation, Network, Optimizer};
 
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};

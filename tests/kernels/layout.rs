@@ -3,12 +3,14 @@
 use std::mem::offset_of;
 
 use naga::{AddressSpace, Handle, Module, StorageAccess, Type, TypeInner};
-use unrelu::cpu::peak::{CHAINS, STEPS};
-use unrelu::gpu::tiles::Tiles;
-use unrelu::kernel_params::entry_points::{self, Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
-use unrelu::kernel_params::{
-    self as params, ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams,
-    PeakParams, TangentParams,
+use unrelu::internals::cpu::peak::{CHAINS, STEPS};
+use unrelu::internals::gpu::tiles::Tiles;
+use unrelu::internals::kernel_params as params;
+use unrelu::internals::kernel_params::entry_points;
+use unrelu::internals::kernel_params::entry_points::{Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
+use unrelu::internals::kernel_params::{
+    ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams, PeakParams,
+    TangentParams,
 };
 
 fn module(entry: &EntryPoint) -> Module {

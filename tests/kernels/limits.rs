@@ -5,12 +5,10 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::Error;
-use unrelu::cpu::CpuDevice;
-use unrelu::descent::DescentOptions;
-use unrelu::device::Device;
-use unrelu::gpu::GpuDevice;
-use unrelu::network::Activation;
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::device::Device;
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::{Activation, DescentOptions, Error};
 
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};
@@ -38,7 +36,7 @@ fn a_small_device_gives_the_answers_of_a_large_one() {
     let codes = matrix(2, 3, 131);
     let observations = large.forward(0..2, &codes).unwrap();
     let thresholds = vec![0.3; 131];
-    let options = DescentOptions { iterations: 40, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(40);
     let descent = large.descend(&observations, 5, &options).unwrap();
 
     let small = GpuDevice::new(gpu::context(Some(&small())), Arc::clone(&network)).unwrap();
@@ -75,9 +73,9 @@ fn what_is_missing_is_named() {
     let error = GpuDevice::new(gpu::context(Some(&small())), wide).err().unwrap().to_string();
     assert!(error.contains("4 workgroups") && error.contains("offers 3"), "{error}");
 
-    let selection = unrelu::gpu::context::Selection::Any;
+    let selection = unrelu::internals::gpu::context::Selection::Any;
     let none = wgpu::Limits { max_compute_invocations_per_workgroup: 32, ..wgpu::Limits::default() };
-    let error = unrelu::gpu::context::Context::open(selection, Some(&none)).err().unwrap();
+    let error = unrelu::internals::gpu::context::Context::open(selection, Some(&none)).err().unwrap();
     assert!(matches!(error, Error::NoDevice(_)));
     assert!(error.to_string().contains("32 invocations in a workgroup where 64 are required"), "{error}");
 }
@@ -88,7 +86,7 @@ fn weights_beyond_f32_are_refused_by_name() {
     let network = network(6, &[2, 3], Activation::Relu, Activation::Relu);
     let mut layers = network.layers().to_vec();
     layers[0].weight[(1, 1)] = 1e300;
-    let network = unrelu::network::Network::new(layers, "a test's network").unwrap();
+    let network = unrelu::Network::new(layers, "a test's network").unwrap();
     let context = gpu::context(None);
     let error = GpuDevice::new(context, Arc::new(network)).err().unwrap().to_string();
     assert!(error.contains("layer 1") && error.contains("1e300"), "{error}");

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use unrelu::Error;
-use unrelu::cpu::CpuDevice;
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::device::Device;
-use unrelu::device::fallback::FallbackDevice;
-use unrelu::gpu::GpuDevice;
-use unrelu::network::Activation;
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::device::Device;
+use unrelu::internals::device::fallback::FallbackDevice;
+use unrelu::internals::gpu::GpuDevice;
+use unrelu::{Activation, DescentOptions, Error, Optimizer};
 
 use crate::fixtures::{gpu, matrix, network};
 
@@ -38,7 +36,7 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     let cpu = CpuDevice::new(Arc::clone(&network));
     let device = FallbackDevice::new(gpu, Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(5, 3, 9)).unwrap();
-    let options = DescentOptions { iterations: 500, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(500);
 
     device.forward(0..2, &matrix(5, 3, 9)).unwrap();
     assert_eq!(device.warning(), None);
@@ -63,8 +61,7 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let network = network(20, &[3, 10, 20], Activation::LeakyRelu(0.1), Activation::Relu);
     let cpu = CpuDevice::new(Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(21, 3, 40)).unwrap();
-    let options =
-        DescentOptions { iterations: 600, optimizer: Optimizer::Momentum, restarts: 1, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(600).optimizer(Optimizer::Momentum).restarts(1);
     let expected = cpu.descend(&observations, 3, &options).unwrap();
     // Some runs go on to the cap: 600 iterations of six kernels.
     for kernels in [1, 26, 150, 2000, 3400] {
@@ -124,7 +121,7 @@ fn a_call_that_wgpu_refuses_is_an_error_and_leaves_the_device_usable() {
     let device = gpu::device(&network);
     let context = device.context();
     let too_large = context.limits().max_buffer_size / 4 + 1;
-    let refused = context.guarded(|| Ok(unrelu::gpu::buffers::storage(context, too_large as usize)));
+    let refused = context.guarded(|| Ok(unrelu::internals::gpu::buffers::storage(context, too_large as usize)));
     assert!(matches!(refused, Err(Error::DeviceLost(_))));
     assert!(device.forward(0..1, &matrix(10, 3, 1)).is_ok());
 }

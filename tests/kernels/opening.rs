@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use unrelu::Error;
-use unrelu::device::{DeviceChoice, list_adapters, open};
-use unrelu::network::Activation;
+use unrelu::internals::device::open;
+use unrelu::{Activation, DeviceChoice, Error, list_adapters};
 
 use crate::fixtures::network;
 

@@ -2,7 +2,7 @@
 //! what is timed is what is counted.
 
 use nalgebra::DMatrix;
-use unrelu::cpu::peak::{REGISTERS, Recurrence, peak, start, vectorised, vectorised_single};
+use unrelu::internals::cpu::peak::{REGISTERS, Recurrence, peak, start, vectorised, vectorised_single};
 
 use crate::compare::{Outcome, expect, matrices};
 
@@ -66,11 +66,11 @@ const IN_SINGLE: f64 = 320.0 / 8_388_608.0;
 fn the_kernel_follows_the_closed_form_and_its_twin() {
     let context = crate::fixtures::gpu::context(None);
     for workgroups in [1, 19] {
-        let kernel = unrelu::gpu::peak::PeakKernel::new(&context, Some(workgroups)).unwrap();
+        let kernel = unrelu::internals::gpu::peak::PeakKernel::new(&context, Some(workgroups)).unwrap();
         for recurrence in recurrences() {
             kernel.run(&context, &recurrence).unwrap();
             let ends: Vec<f64> = kernel.ends(&context).unwrap().into_iter().map(f64::from).collect();
-            assert_eq!(ends.len(), kernel.invocations() * unrelu::cpu::peak::CHAINS);
+            assert_eq!(ends.len(), kernel.invocations() * unrelu::internals::cpu::peak::CHAINS);
             expect(compared("peak, kernel", &ends, &recurrence, IN_SINGLE));
             let twin = peak(kernel.invocations(), &recurrence);
             let column = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);

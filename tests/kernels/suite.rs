@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::Error;
-use unrelu::cpu::CpuDevice;
-use unrelu::descent::DescentOptions;
-use unrelu::device::Device;
-use unrelu::network::{Activation, Layer, Network};
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::device::Device;
+use unrelu::{Activation, DescentOptions, Error, Layer, Network};
 
 use crate::fixtures::{OUTPUTS, matrix, network};
 
@@ -143,7 +141,7 @@ fn descent_finds_the_least_squares_solution(open: impl Fn(&Arc<Network>) -> Boxe
     let network = network(4, &[4, 30], Activation::Relu, Activation::Identity);
     let device = open(&network);
     let observations = matrix(5, 30, 3);
-    let options = DescentOptions { iterations: 20_000, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(20_000);
     let found = device.descend(&observations, 0, &options).unwrap();
     let layer = &network.layers()[0];
     let pseudo_inverse = layer.weight.clone().pseudo_inverse(1e-12).unwrap();
@@ -161,7 +159,7 @@ fn descent_does_not_depend_on_the_batch(open: impl Fn(&Arc<Network>) -> Boxed) {
     let network = network(6, &[3, 17, 29], Activation::Relu, Activation::Relu);
     let device = open(&network);
     let observations = matrix(7, 29, 23).abs();
-    let options = DescentOptions { iterations: 120, restarts: 1, seed: 9, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(120).restarts(1).seed(9);
     let whole = device.descend(&observations, 100, &options).unwrap();
     for part in [0..1, 1..8, 8..23] {
         let columns: Vec<usize> = part.clone().collect();
@@ -181,7 +179,7 @@ fn descent_leaves_out_what_is_unobserved(open: impl Fn(&Arc<Network>) -> Boxed) 
     for row in (0..25).step_by(3) {
         observations[(row, 0)] = f64::NAN;
     }
-    let options = DescentOptions { iterations: 20_000, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(20_000);
     let found = device.descend(&observations, 0, &options).unwrap();
     let layer = &full.layers()[0];
     let weight = layer.weight.select_rows(&observed);
@@ -194,7 +192,7 @@ fn descent_survives_unusable_observations(open: impl Fn(&Arc<Network>) -> Boxed)
     let network = network(10, &[2, 9, 20], Activation::LeakyRelu(0.3), Activation::Sigmoid);
     let device = open(&network);
     let good = matrix(11, 20, 5).map(|x| 1.0 / (1.0 + (-x).exp()));
-    let options = DescentOptions { iterations: 200, seed: 3, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(200).seed(3);
     let expected = device.descend(&good, 0, &options).unwrap();
     let mut bad = good.clone();
     bad[(7, 1)] = f64::INFINITY;
@@ -213,13 +211,13 @@ fn descent_that_diverges_says_so(open: impl Fn(&Arc<Network>) -> Boxed) {
     let network = network(12, &[3, 40], Activation::Relu, Activation::Identity);
     let device = open(&network);
     let observations = matrix(13, 40, 2);
-    let options = DescentOptions { step: Some(10.0), iterations: 2000, restarts: 1, ..DescentOptions::default() };
+    let options = DescentOptions::default().step(Some(10.0)).iterations(2000).restarts(1);
     let found = device.descend(&observations, 0, &options).unwrap();
     assert!(found.codes.iter().all(|z| z.is_nan()));
     assert_eq!(found.converged, [false, false]);
 
     // Out of f32's range and yet finite: an observation of 1e30 has a loss of 1e60.
-    let options = DescentOptions { iterations: 20_000, ..DescentOptions::default() };
+    let options = DescentOptions::default().iterations(20_000);
     let large = device.descend(&(observations * 1e30), 0, &options).unwrap();
     assert!(large.codes.iter().all(|z| z.is_finite()) && large.converged == [true, true]);
 }
@@ -229,7 +227,7 @@ fn restarts_never_make_it_worse(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&network);
     let observations = device.forward(0..2, &matrix(15, 4, 12)).unwrap();
     let with = |restarts| {
-        let options = DescentOptions { restarts, iterations: 300, ..DescentOptions::default() };
+        let options = DescentOptions::default().restarts(restarts).iterations(300);
         device.descend(&observations, 0, &options).unwrap()
     };
     let (one, five) = (with(0), with(4));
@@ -242,7 +240,7 @@ fn the_iteration_cap_holds(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&network);
     let observations = device.forward(0..2, &matrix(17, 4, 3)).unwrap();
     for iterations in [1, 31, 32, 33, 70] {
-        let options = DescentOptions { iterations, ..DescentOptions::default() };
+        let options = DescentOptions::default().iterations(iterations);
         let found = device.descend(&observations, 0, &options).unwrap();
         assert_eq!(found.iterations, [iterations as u32; 3]);
         assert_eq!(found.converged, [false; 3]);
@@ -253,7 +251,7 @@ fn wrong_shapes_are_refused(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&example(Activation::Relu));
     let three = DMatrix::zeros(3, 4);
     let descent = DescentOptions::default();
-    let unending = DescentOptions { iterations: 0, ..descent.clone() };
+    let unending = descent.clone().iterations(0);
     let refused = |error: Option<Error>| matches!(error, Some(Error::Input(_) | Error::BadOption { .. }));
     assert!(refused(device.forward(0..2, &three).err()));
     assert!(refused(device.forward(0..3, &DMatrix::zeros(2, 4)).err()));

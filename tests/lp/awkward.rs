@@ -3,8 +3,8 @@
 //! 1e6. Each follows from its seed alone.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::network::Activation;
-use unrelu::random::{Domain, normal_vector, uniform_vector};
+use unrelu::Activation;
+use unrelu::internals::random::{Domain, normal_vector, uniform_vector};
 
 use crate::support::Instance;
 

@@ -2,13 +2,13 @@
 //! too good to be true.
 
 use rayon::prelude::*;
-use unrelu::lp::certificate::Verdict;
-use unrelu::lp::certified::{CertifiedSolution, solve_certified};
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
-use unrelu::lp::problem::Attempt;
-use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::engine::LpEngine;
+use unrelu::internals::lp::certificate::Verdict;
+use unrelu::internals::lp::certified::{CertifiedSolution, solve_certified};
+use unrelu::internals::lp::problem::Attempt;
+use unrelu::internals::lp::problem::{LayerSystem, Problem};
+use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::{LayerwiseMethod, RowRule};
 
 use crate::ranges::is_determined;
 use crate::support::Instance;

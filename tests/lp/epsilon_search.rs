@@ -2,11 +2,9 @@
 //! every step of ε.
 
 use nalgebra::DMatrix;
-use unrelu::lp::certified::solve_certified;
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule, Tolerances};
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::network::Activation;
+use unrelu::internals::lp::certified::solve_certified;
+use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::{Activation, LayerwiseMethod, LayerwiseOptions, RowRule, Tolerances};
 
 use crate::support::{Instance, SOLVERS, degenerate_instances, layer_answer, random_instance};
 
@@ -34,8 +32,7 @@ fn largest_violation(instance: &Instance, rule: RowRule, z: &[f64]) -> f64 {
 }
 
 fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
-    let options =
-        LayerwiseOptions { method: LayerwiseMethod::Linf, tolerances, rows: rule, ..LayerwiseOptions::default() };
+    let options = LayerwiseOptions::default().method(LayerwiseMethod::Linf).tolerances(tolerances).rows(rule);
     let (epsilon, delta) = plain_loop(instance, tolerances, rule);
     let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
     for solver in SOLVERS {
@@ -56,7 +53,7 @@ fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
 
 #[test]
 fn random_targets() {
-    let tolerances = Tolerances { epsilon: 1e-4, growth: 1.2 };
+    let tolerances = Tolerances::default().epsilon(1e-4).growth(1.2);
     for (activation, rules) in [
         (Activation::Relu, &[RowRule::Corrected][..]),
         (Activation::LeakyRelu(0.1), &[RowRule::Corrected, RowRule::Printed, RowRule::Inactive]),
@@ -78,7 +75,7 @@ fn random_targets() {
 #[test]
 fn larger_layers_with_noise_on_units_that_are_off() {
     // The search begins above the answer here, hands optima down and asks for bounds.
-    let tolerances = Tolerances { epsilon: 1e-4, growth: 1.2 };
+    let tolerances = Tolerances::default().epsilon(1e-4).growth(1.2);
     for activation in [Activation::Relu, Activation::LeakyRelu(0.2)] {
         for seed in 0..6 {
             let mut instance = random_instance(60, 8, activation, seed % 2 == 0, 0.03, 700 + seed);
@@ -91,7 +88,7 @@ fn larger_layers_with_noise_on_units_that_are_off() {
 #[test]
 fn degenerate_targets() {
     for instance in degenerate_instances() {
-        let tolerances = Tolerances { epsilon: instance.epsilon * 0.1, growth: 1.5 };
+        let tolerances = Tolerances::default().epsilon(instance.epsilon * 0.1).growth(1.5);
         for rule in [RowRule::Corrected, RowRule::Printed] {
             compare(&instance, tolerances, rule);
         }

@@ -4,13 +4,10 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule, Tolerances, exact};
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::lp::{Inversion, LayerSystems, invert_batch};
-use unrelu::network::{Activation, Network};
-use unrelu::outcome::LayerFailure;
+use unrelu::internals::lp::formulation::exact;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::internals::lp::{Inversion, LayerSystems, invert_batch};
+use unrelu::{Activation, LayerFailure, LayerwiseMethod, LayerwiseOptions, Network, Precision, RowRule, Tolerances};
 
 use crate::oracle;
 use crate::support::{
@@ -60,7 +57,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
         for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Exact] {
             let mut options = method(chosen);
             // ε is in the layers' own units; below both it says the same in each.
-            options.tolerances = Tolerances { epsilon: 1e-12, growth: 1.2 };
+            options.tolerances = Tolerances::default().epsilon(1e-12).growth(1.2);
             for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified() && answer.is_determined(), "{chosen} {scale:e} {index}: {answer:?}");
                 assert!(
@@ -137,13 +134,11 @@ fn the_feasibility_problem_against_its_dual() {
                 let instance = random_instance(units, 6, activation, nonnegative, 0.05, 300 + seed);
                 let expected = oracle::infeasibility_by_dual(&instance);
                 let system = instance.system();
-                let options = LayerwiseOptions { rows: RowRule::Corrected, ..method(LayerwiseMethod::Exact) };
+                let options = method(LayerwiseMethod::Exact).rows(RowRule::Corrected);
                 let answer = layer_answer(&instance, &LpEngine, &options);
-                let targets = unrelu::lp::formulation::target::Targets::from_hidden(DMatrix::from_column_slice(
-                    units,
-                    1,
-                    &instance.target,
-                ));
+                let targets = unrelu::internals::lp::formulation::target::Targets::from_hidden(
+                    DMatrix::from_column_slice(units, 1, &instance.target),
+                );
                 let tolerance = exact::tolerance(&system, targets.column(0), 1e-9);
                 assert!(answer.certified, "{}", instance.name);
                 match answer.failure {

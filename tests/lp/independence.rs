@@ -3,10 +3,10 @@
 //! leaves rows out and works in single precision.
 
 use rayon::ThreadPoolBuilder;
-use unrelu::bench::lp::instances::{CASES, Case, Instances};
-use unrelu::lp::certified::{CertifiedSolution, solve_certified};
-use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::engine::LpEngine;
+use unrelu::internals::bench::lp::instances::{CASES, Case, Instances};
+use unrelu::internals::lp::certified::{CertifiedSolution, solve_certified};
+use unrelu::internals::lp::problem::{LayerSystem, Problem};
+use unrelu::internals::lp::solver::engine::LpEngine;
 
 const COUNT: usize = 40;
 

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{LayerwiseMethod, Stop};
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::lp::{LayerSystems, invert_batch};
-use unrelu::network::{Activation, Layer, Network};
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::internals::lp::{LayerSystems, invert_batch};
+use unrelu::{Activation, Layer, LayerwiseMethod, Network, Precision, Stop};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
 
@@ -66,7 +63,7 @@ fn relaxed_recovers_to_its_tolerance() {
         let codes = codes(8, 12, 22);
         let observations = forward(&network, 0..2, &codes);
         for stop in [Stop::Lowest, Stop::First] {
-            let options = LayerwiseOptions { stop, ..method(LayerwiseMethod::Relaxed) };
+            let options = method(LayerwiseMethod::Relaxed).stop(stop);
             for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified(), "{activation} {stop} {index}: {answer:?}");
                 let error = relative_error(&answer.code, codes.column(index).as_slice());

@@ -5,7 +5,7 @@
 //! `UNRELU_MEDIUM_LPS=10000 cargo test --release --test lp medium` runs more of them than the
 //! usual 400.
 
-use unrelu::network::Activation;
+use unrelu::Activation;
 
 use crate::awkward;
 use crate::comparison::{Findings, wanted};

@@ -3,15 +3,14 @@
 //! optimum is above it.
 
 use rayon::prelude::*;
-use unrelu::lp::basis::WarmStart;
-use unrelu::lp::certificate::{Verdict, certify_above};
-use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_warm};
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
-use unrelu::lp::problem::Attempt;
-use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::network::Activation;
+use unrelu::internals::lp::basis::WarmStart;
+use unrelu::internals::lp::certificate::{Verdict, certify_above};
+use unrelu::internals::lp::certified::{CertifiedSolution, solve_certified, solve_certified_warm};
+use unrelu::internals::lp::problem::Attempt;
+use unrelu::internals::lp::problem::{LayerSystem, Problem};
+use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::{Activation, LayerwiseMethod, RowRule};
 
 use crate::awkward;
 use crate::comparison::wrong;
@@ -95,7 +94,7 @@ fn walk(instance: &Instance) -> Seen {
 fn check_cutoffs(
     system: &LayerSystem,
     problem: &Problem,
-    vertex: Option<&unrelu::lp::basis::Basis>,
+    vertex: Option<&unrelu::internals::lp::basis::Basis>,
     optimum: f64,
     what: &str,
     seen: &mut Seen,
@@ -129,7 +128,7 @@ fn a_bound_is_believed_only_if_its_multipliers_hold() {
     let system = instance.system();
     let problem = instance.problem(&system, LayerwiseMethod::Linf, RowRule::Corrected);
     let multipliers = |upper_of_first: f64, lower_of_second: f64| -> Vec<f64> {
-        let of = |row: &unrelu::lp::problem::Row| match (row.unit, row.side > 0.0) {
+        let of = |row: &unrelu::internals::lp::problem::Row| match (row.unit, row.side > 0.0) {
             (0, true) => upper_of_first,
             (1, false) => lower_of_second,
             _ => 0.0,

@@ -1,10 +1,9 @@
 //! Every layer LP against an oracle that shares nothing with it but the definitions.
 
-use unrelu::lp::certificate::Verdict;
-use unrelu::lp::certified::solve_certified;
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
-use unrelu::lp::solver::Solver;
-use unrelu::network::Activation;
+use unrelu::internals::lp::certificate::Verdict;
+use unrelu::internals::lp::certified::solve_certified;
+use unrelu::internals::lp::solver::Solver;
+use unrelu::{Activation, LayerwiseMethod, RowRule};
 
 use crate::oracle;
 use crate::support::{Instance, SOLVERS, degenerate_instances, random_instance};

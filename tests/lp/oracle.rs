@@ -6,8 +6,7 @@ use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, Nonnegat
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, Solution, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
-use unrelu::lp::formulation::RowRule;
-use unrelu::network::Activation;
+use unrelu::{Activation, RowRule};
 
 use crate::support::Instance;
 

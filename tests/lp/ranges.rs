@@ -5,7 +5,7 @@
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus};
-use unrelu::lp::problem::{LayerSystem, Objective, Problem};
+use unrelu::internals::lp::problem::{LayerSystem, Objective, Problem};
 
 /// The tolerances by which the face is thickened, where the largest bound and the largest weight
 /// are 1.
@@ -115,7 +115,7 @@ fn extreme(
 #[cfg(test)]
 mod tests {
     use nalgebra::{DMatrix, DVector};
-    use unrelu::lp::problem::Row;
+    use unrelu::internals::lp::problem::Row;
 
     use super::*;
 

@@ -2,12 +2,10 @@
 //! it.
 
 use nalgebra::DMatrix;
-use unrelu::lp::formulation::LayerwiseMethod;
-use unrelu::lp::solver::Solver;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::multistart::{PackedNetwork, RefineOptions, refine_batch};
-use unrelu::network::Activation;
-use unrelu::outcome::Failure;
+use unrelu::internals::lp::solver::Solver;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::internals::multistart::{PackedNetwork, RefineOptions, refine_batch};
+use unrelu::{Activation, Failure, LayerwiseMethod};
 
 use crate::support::{SOLVERS, codes, forward, invert, method, network, relative_error};
 

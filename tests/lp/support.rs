@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::configuration::Configurations;
-use unrelu::descent::{DescentAnswer, DescentOptions};
-use unrelu::device::Device;
-use unrelu::error::{Error, Result};
-use unrelu::lp::formulation::target::{Precision, Targets};
-use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
-use unrelu::lp::layer::{LayerContext, LayerwiseOptions, StageTimes};
-use unrelu::lp::problem::{LayerSystem, Problem};
-use unrelu::lp::solver::Solver;
-use unrelu::lp::solver::clarabel_reference::ClarabelReference;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::lp::{Inversion, LayerSystems, invert_batch};
-use unrelu::network::{Activation, Network};
-use unrelu::random::{Domain, normal_vector, random_network};
+use unrelu::internals::configuration::Configurations;
+use unrelu::internals::descent::DescentAnswer;
+use unrelu::internals::device::Device;
+use unrelu::internals::lp::formulation::target::Targets;
+use unrelu::internals::lp::layer::{LayerContext, StageTimes};
+use unrelu::internals::lp::problem::{LayerSystem, Problem};
+use unrelu::internals::lp::solver::Solver;
+use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::internals::lp::{Inversion, LayerSystems, invert_batch};
+use unrelu::internals::random::{Domain, normal_vector, random_network};
+use unrelu::{
+    Activation, DescentOptions, Error, LayerwiseMethod, LayerwiseOptions, Network, Precision, Result, RowRule,
+};
 
 /// A device that does in plain f64 what the trait says, and can flip one bit of what it classifies.
 pub struct HostDevice {
@@ -118,7 +118,7 @@ pub fn invert(
 }
 
 pub fn method(method: LayerwiseMethod) -> LayerwiseOptions {
-    LayerwiseOptions { method, ..LayerwiseOptions::default() }
+    LayerwiseOptions::default().method(method)
 }
 
 /// `‖a − b‖ / ‖b‖`.
@@ -150,13 +150,9 @@ impl Instance {
 
     /// The library's LP for this instance, its rows taken from a device's masks.
     pub fn problem(&self, system: &LayerSystem, method: LayerwiseMethod, rows: RowRule) -> Problem {
-        let mut options = LayerwiseOptions { method, rows, ..LayerwiseOptions::default() };
+        let mut options = LayerwiseOptions::default().method(method).rows(rows);
         options.tolerances.epsilon = self.epsilon;
-        let layer = unrelu::network::Layer {
-            weight: self.weight.clone(),
-            bias: self.bias.clone(),
-            activation: self.activation,
-        };
+        let layer = unrelu::Layer { weight: self.weight.clone(), bias: self.bias.clone(), activation: self.activation };
         let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
         let context = LayerContext {
             index: 0,
@@ -189,7 +185,10 @@ impl Instance {
 
 /// Uniform in `(−1, 1)`, seeded.
 pub fn uniform(seed: u64, length: usize) -> Vec<f64> {
-    unrelu::random::uniform_vector(seed, Domain::Noise, 0, length).into_iter().map(|u| 2.0 * u - 1.0).collect()
+    unrelu::internals::random::uniform_vector(seed, Domain::Noise, 0, length)
+        .into_iter()
+        .map(|u| 2.0 * u - 1.0)
+        .collect()
 }
 
 /// A random layer with a noisy target that comes from a code.
@@ -294,12 +293,9 @@ pub fn layer_answer(
     instance: &Instance,
     solver: &dyn Solver,
     options: &LayerwiseOptions,
-) -> unrelu::lp::layer::LayerAnswer {
-    let layer = unrelu::network::Layer {
-        weight: instance.weight.clone(),
-        bias: instance.bias.clone(),
-        activation: instance.activation,
-    };
+) -> unrelu::internals::lp::layer::LayerAnswer {
+    let layer =
+        unrelu::Layer { weight: instance.weight.clone(), bias: instance.bias.clone(), activation: instance.activation };
     let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
     let system = instance.system();
     let context = LayerContext {

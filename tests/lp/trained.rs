@@ -8,10 +8,8 @@ use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT};
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::lp::formulation::LayerwiseMethod;
-use unrelu::lp::solver::engine::LpEngine;
-use unrelu::network::Network;
+use unrelu::internals::lp::solver::engine::LpEngine;
+use unrelu::{LayerwiseMethod, Network, NetworkOptions, load_network};
 
 use crate::support::{codes, forward, invert, method, relative_error, uniform};
 

@@ -4,13 +4,11 @@
 use std::path::Path;
 
 use nalgebra::DMatrix;
-use unrelu::batch::{Inverter, Options};
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::multistart::absolute::AbsoluteSearch;
-use unrelu::multistart::starts::Start;
-use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_batch};
-use unrelu::network::{Activation, Network};
-use unrelu::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+use unrelu::internals::multistart::absolute::AbsoluteSearch;
+use unrelu::internals::multistart::starts::Start;
+use unrelu::internals::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_batch};
+use unrelu::internals::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+use unrelu::{Activation, BestOptions, Inverter, Network, NetworkOptions, Objective, Options, load_network};
 
 use crate::oracle::least_misfit;
 use crate::support::{code, generate, layer, network, perturbed, relative_error};
@@ -32,7 +30,7 @@ fn search(
     given: &[&DMatrix<f64>],
     objective: Objective,
 ) -> Vec<BestAnswer> {
-    let options = BestOptions { objective, ..BestOptions::default() };
+    let options = BestOptions::default().objective(objective);
     let given: Vec<_> = given.iter().map(|codes| (Start::Given, *codes)).collect();
     best_batch(&PackedNetwork::new(network.clone()), observations, 0, &given, &options)
 }
@@ -293,7 +291,7 @@ fn neighbours_do_not_matter() {
     observations.column_mut(2).fill(f64::INFINITY);
     let packed = PackedNetwork::new(network.clone());
     for objective in ABSOLUTE {
-        let options = BestOptions { objective, ..BestOptions::default() };
+        let options = BestOptions::default().objective(objective);
         let together = best_batch(&packed, &observations, 5, &[], &options);
         for (index, answer) in together.iter().enumerate() {
             let alone = observations.columns(index, 1).into_owned();
@@ -309,7 +307,7 @@ fn bent_outputs_are_refused() {
     for output in [Activation::Sigmoid, Activation::Tanh] {
         let network = network(&[3, 8, 12], RELU, output, 5);
         for objective in ABSOLUTE {
-            let refused = BestOptions { objective, ..BestOptions::default() }.validate(&network).unwrap_err();
+            let refused = BestOptions::default().objective(objective).validate(&network).unwrap_err();
             assert!(refused.is_usage() && refused.to_string().contains("piecewise linear"), "{refused}");
         }
         assert!(BestOptions::default().validate(&network).is_ok());

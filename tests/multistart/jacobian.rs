@@ -2,11 +2,11 @@
 //! other products.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::multistart::PackedNetwork;
-use unrelu::multistart::linearisation::Linearisation;
-use unrelu::multistart::point::Point;
-use unrelu::multistart::region::Region;
-use unrelu::network::{Activation, Network};
+use unrelu::internals::multistart::PackedNetwork;
+use unrelu::internals::multistart::linearisation::Linearisation;
+use unrelu::internals::multistart::point::Point;
+use unrelu::internals::multistart::region::Region;
+use unrelu::{Activation, Network};
 
 use crate::support::{code, generate, loss, network};
 

@@ -3,8 +3,7 @@
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
-use unrelu::multistart::Objective;
-use unrelu::network::{Activation, Network};
+use unrelu::{Activation, Network, Objective};
 
 /// Goes through all `2^units` patterns; for networks of a dozen units.
 pub fn least_misfit(network: &Network, observation: &[f64], objective: Objective) -> f64 {

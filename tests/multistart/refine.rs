@@ -2,9 +2,10 @@
 //! else's code touched.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::multistart::{self, PackedNetwork, RefineOptions, Refinement, refine_batch};
-use unrelu::network::{Activation, Network};
-use unrelu::random::{Domain, Noise, normal_vector, random_network};
+use unrelu::internals::multistart;
+use unrelu::internals::multistart::{PackedNetwork, RefineOptions, Refinement, refine_batch};
+use unrelu::internals::random::{Domain, Noise, normal_vector, random_network};
+use unrelu::{Activation, Network};
 
 use crate::support::{code, generate, layer, loss, network, perturbed, relative_error};
 
@@ -96,7 +97,7 @@ fn a_stationary_code_is_a_local_minimum() {
             continue;
         }
         stationary += 1;
-        let (_, gradient) = unrelu::cpu::descend::loss_and_gradient(&network, &x, &z);
+        let (_, gradient) = unrelu::internals::cpu::descend::loss_and_gradient(&network, &x, &z);
         let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if length <= 1e-6 * refinement.loss_after.sqrt() {
             smooth += 1;
@@ -252,7 +253,7 @@ fn kinks_that_coincide_are_no_minimum_by_themselves() {
         let wide = DMatrix::from_fn(9, 6, |i, j| w2[(i, j % 3)] * if j < 3 { 1.0 } else { -0.4 });
         let [first, second] = [doubled, wide].map(|weight| {
             let bias = DVector::zeros(weight.nrows());
-            unrelu::network::Layer { weight, bias, activation: RELU }
+            unrelu::Layer { weight, bias, activation: RELU }
         });
         let network = Network::new(vec![first, second], "doubled neurons").unwrap();
         let x: Vec<f64> = normal_vector(seed, Domain::Noise, 3, 9).iter().map(|x| x * 0.7).collect();

@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nalgebra::DMatrix;
-use unrelu::configuration::Configurations;
-use unrelu::cpu::CpuDevice;
-use unrelu::descent::{DescentAnswer, DescentOptions};
-use unrelu::device::Device;
-use unrelu::error::{Error, Result};
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::multistart::starts::Start;
-use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, best_batch, best_batch_on};
-use unrelu::network::{Activation, Network};
-use unrelu::random::{Domain, Noise, normal_vector};
+use unrelu::internals::configuration::Configurations;
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::descent::DescentAnswer;
+use unrelu::internals::device::Device;
+use unrelu::internals::multistart::starts::Start;
+use unrelu::internals::multistart::{BestAnswer, PackedNetwork, best_batch, best_batch_on};
+use unrelu::internals::random::{Domain, Noise, normal_vector};
+use unrelu::{
+    Activation, BestOptions, DescentOptions, Error, Network, NetworkOptions, Objective, Result, load_network,
+};
 
 use crate::support::{generate, network};
 
@@ -120,7 +120,7 @@ fn rounds_give_the_answers_of_one_observation_at_a_time() {
         (small, small_observations, Objective::Linf),
     ] {
         let packed = PackedNetwork::new(network.clone());
-        let options = BestOptions { starts: 90, seed: 3, objective };
+        let options = BestOptions::default().starts(90).seed(3).objective(objective);
         let mut codes = DMatrix::from_element(network.code_length(), observations.ncols(), 0.3);
         codes[(0, 1)] = f64::NAN;
         let given = [(Start::Given, &codes), (Start::Linf, &codes)];
@@ -165,7 +165,7 @@ fn whatever_a_device_returns_minima_are_exact() {
     assert_ne!(bits(&found), bits(&expected), "the device was not asked");
     // Numbers that lead nowhere: each run is lost, and none is taken for an answer.
     let device = Staged::new(&network, usize::MAX, |start| vec![f64::NAN; start.len()]);
-    let options = BestOptions { starts: 3, ..options };
+    let options = options.starts(3);
     let found = best_batch_on(&device, &packed, &observations, 0, &[], &options).unwrap();
     assert!(found.iter().all(|answer| answer.found == 0 && answer.runs == 3 && !answer.converged));
 }
@@ -209,7 +209,7 @@ fn the_devices_error_is_the_searchs() {
     let found = best_batch_on(&lost, &packed, &observations, 0, &[], &BestOptions::default());
     assert!(matches!(found, Err(Error::DeviceLost(_))));
     // With the CPU behind it nobody notices.
-    let backed = unrelu::device::fallback::FallbackDevice::new(lost, network.into());
+    let backed = unrelu::internals::device::fallback::FallbackDevice::new(lost, network.into());
     let found = best_batch_on(&backed, &packed, &observations, 0, &[], &BestOptions::default()).unwrap();
     assert_eq!(bits(&found), bits(&best_batch(&packed, &observations, 0, &[], &BestOptions::default())));
     assert!(backed.warning().is_some());

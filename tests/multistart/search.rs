@@ -3,17 +3,13 @@
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
-use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::descent::DescentOptions;
-use unrelu::device::DeviceChoice;
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::lp::formulation::{self, Tolerances};
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::multistart::starts::Start;
-use unrelu::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, RefineOptions, best_batch, refine_one};
-use unrelu::network::{Activation, Network};
-use unrelu::outcome::{Failure, Status};
-use unrelu::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+use unrelu::internals::multistart::starts::Start;
+use unrelu::internals::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_one};
+use unrelu::internals::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+use unrelu::{
+    Activation, BestMethod, BestOptions, DescentOptions, DeviceChoice, Failure, Inverter, LayerwiseMethod,
+    LayerwiseOptions, Method, Network, NetworkOptions, Objective, Options, Status, Tolerances, load_network,
+};
 
 use crate::support::{code, generate, loss, network, relative_error};
 
@@ -47,7 +43,7 @@ fn best(network: &Network, observations: &DMatrix<f64>) -> Vec<BestAnswer> {
 }
 
 fn inverted(network: &Network, observations: &DMatrix<f64>, method: Method) -> Vec<f64> {
-    let options = Options { method, device: DeviceChoice::Cpu, ..Options::default() };
+    let options = Options::default().method(method).device(DeviceChoice::Cpu);
     let codes = Inverter::new(network.clone(), options).unwrap().invert(observations).unwrap().codes;
     losses(network, observations, &codes)
 }
@@ -159,15 +155,14 @@ fn no_other_method_is_lower() {
         let amplitude = match noise {
             Noise::Uniform(size) | Noise::Gaussian(size) => size,
         };
-        let tolerances = Tolerances { epsilon: amplitude, ..Tolerances::default() };
+        let tolerances = Tolerances::default().epsilon(amplitude);
         let found: Vec<f64> = best(&network, &observations).iter().map(|answer| answer.loss).collect();
-        let layerwise =
-            |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
+        let layerwise = |method| Method::Layerwise(LayerwiseOptions::default().method(method).tolerances(tolerances));
         let others = [
-            layerwise(formulation::LayerwiseMethod::Linf),
-            layerwise(formulation::LayerwiseMethod::L1),
-            layerwise(formulation::LayerwiseMethod::Relaxed),
-            Method::Descent(DescentOptions { restarts: 10, ..DescentOptions::default() }),
+            layerwise(LayerwiseMethod::Linf),
+            layerwise(LayerwiseMethod::L1),
+            layerwise(LayerwiseMethod::Relaxed),
+            Method::Descent(DescentOptions::default().restarts(10)),
         ];
         for method in others {
             let theirs = inverted(&network, &observations, method.clone());
@@ -262,7 +257,7 @@ fn batch_threads_and_neighbours_do_not_matter() {
     observations.column_mut(7).fill(f64::NAN);
     observations.column_mut(8).fill(0.0);
     let packed = PackedNetwork::new(network);
-    let options = BestOptions { starts: 60, seed: 5, ..BestOptions::default() };
+    let options = BestOptions::default().starts(60).seed(5);
     let together = best_batch(&packed, &observations, 100, &[], &options);
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for (index, answer) in together.iter().enumerate() {
@@ -274,10 +269,8 @@ fn batch_threads_and_neighbours_do_not_matter() {
         assert_eq!(answer.code.iter().any(|z| z.is_nan()), index == 4 || index == 7, "{index}: {answer:?}");
     }
     // Another seed begins elsewhere, and at this noise ends at the same minimum.
-    let other =
-        best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 1000, seed: 6, ..BestOptions::default() });
-    let longer =
-        best_batch(&packed, &observations, 100, &[], &BestOptions { starts: 1000, seed: 5, ..BestOptions::default() });
+    let other = best_batch(&packed, &observations, 100, &[], &BestOptions::default().starts(1000).seed(6));
+    let longer = best_batch(&packed, &observations, 100, &[], &BestOptions::default().starts(1000).seed(5));
     for (a, b) in longer.iter().zip(&other).filter(|(a, _)| a.found > 0) {
         assert!((a.loss - b.loss).abs() <= 1e-9 * a.loss, "{a:?} and {b:?}");
     }
@@ -288,22 +281,15 @@ fn the_bound_on_starts_is_kept_and_said() {
     let network = trained();
     let (codes, observations) = observed(&network, 5, Noise::Gaussian(0.1));
     let packed = PackedNetwork::new(network);
-    let answers =
-        best_batch(&packed, &observations, 0, &[], &BestOptions { starts: 2, seed: 0, ..BestOptions::default() });
+    let answers = best_batch(&packed, &observations, 0, &[], &BestOptions::default().starts(2).seed(0));
     assert!(answers.iter().all(|answer| answer.runs == 2 && !answer.converged && answer.loss.is_finite()));
     // A code that is given is tried first; one that is no code is passed over.
     let given = [(Start::Given, &codes)];
-    let answers =
-        best_batch(&packed, &observations, 0, &given, &BestOptions { starts: 1, seed: 0, ..BestOptions::default() });
+    let answers = best_batch(&packed, &observations, 0, &given, &BestOptions::default().starts(1).seed(0));
     assert!(answers.iter().all(|answer| answer.start == Start::Given && answer.first_found == 1));
     let missing = DMatrix::from_element(20, 5, f64::NAN);
-    let answers = best_batch(
-        &packed,
-        &observations,
-        0,
-        &[(Start::Given, &missing)],
-        &BestOptions { starts: 1, seed: 0, ..BestOptions::default() },
-    );
+    let answers =
+        best_batch(&packed, &observations, 0, &[(Start::Given, &missing)], &BestOptions::default().starts(1).seed(0));
     assert!(answers.iter().all(|answer| answer.start == Start::Random));
 }
 
@@ -313,8 +299,7 @@ fn through_the_inverter_with_its_report() {
     let (codes, mut observations) = observed(&network, 4, Noise::Uniform(0.0));
     observations[(0, 2)] = f64::NEG_INFINITY;
     observations[(100, 3)] = f64::NAN;
-    let options =
-        Options { method: Method::Best(BestMethod::default()), device: DeviceChoice::Cpu, ..Options::default() };
+    let options = Options::default().method(Method::Best(BestMethod::default())).device(DeviceChoice::Cpu);
     let inverted = Inverter::new(network, options.clone()).unwrap().invert(&observations).unwrap();
     for (index, row) in inverted.rows.iter().enumerate() {
         if index == 2 {
@@ -349,7 +334,7 @@ fn l1_does_not_judge_by_squares() {
     x.push(10.0);
     let observations = DMatrix::from_column_slice(21, 1, &x);
     for seed in 0..5 {
-        let options = BestOptions { seed, objective: Objective::L1, ..BestOptions::default() };
+        let options = BestOptions::default().seed(seed).objective(Objective::L1);
         let answer = &best_batch(&PackedNetwork::new(network.clone()), &observations, 0, &[], &options)[0];
         assert!((answer.loss - 10.0).abs() <= 1e-9 && (answer.code[0] - 1.0).abs() <= 1e-9, "{answer:?}");
         assert!(answer.converged && answer.stationary, "{answer:?}");

@@ -1,8 +1,8 @@
 //! Networks with biases and every kind of output, and the loss written out once more.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::network::{Activation, Layer, Network};
-use unrelu::random::{Domain, normal_vector, random_network};
+use unrelu::internals::random::{Domain, normal_vector, random_network};
+use unrelu::{Activation, Layer, Network};
 
 /// Random layers of `sizes`, biases N(0, 0.1²), `hidden` everywhere but at the output.
 pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u64) -> Network {

@@ -1,19 +1,17 @@
 //! The search for codes of measurements on a GPU: the device has a part in it, or it is said why
 //! not.
 
-use unrelu::batch::Options as Inversion;
-use unrelu::batch::engine::Engine;
-use unrelu::device::DeviceChoice;
-use unrelu::multistart::BestOptions;
-use unrelu::network::{Activation, Network};
-use unrelu::recover::operators::{Dense, Operator, Pixels};
-use unrelu::recover::{RecoverOptions, Recoverer, Strategy};
+use unrelu::internals::batch::engine::Engine;
+use unrelu::{
+    Activation, BestOptions, Dense, DeviceChoice, Network, Operator, Options, Pixels, RecoverOptions, Recoverer,
+    Strategy,
+};
 
 use crate::support::{codes, errors, images, network};
 
 fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
-    let inversion = Inversion { device: DeviceChoice::Gpu, ..Inversion::default() };
-    let options = RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion };
+    let inversion = Options::default().device(DeviceChoice::Gpu);
+    let options = RecoverOptions::default().strategy(Strategy::Search(BestOptions::default())).inversion(inversion);
     Recoverer::new(network, Box::new(operator), options).unwrap()
 }
 

@@ -1,8 +1,8 @@
 //! The operators against their matrices written out, and adjoints against inner products.
 
 use nalgebra::DMatrix;
-use unrelu::random::{Domain, normal_vector};
-use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
+use unrelu::internals::random::{Domain, normal_vector};
+use unrelu::{BlockAverage, Dense, Operator, Pixels};
 
 fn random(rows: usize, columns: usize, seed: u64) -> DMatrix<f64> {
     DMatrix::from_vec(rows, columns, normal_vector(seed, Domain::Noise, 0, rows * columns))

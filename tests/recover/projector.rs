@@ -1,13 +1,10 @@
 //! The call for loops.
 
 use nalgebra::{DMatrix, DVector};
-use unrelu::batch::{Inverter, Method, Options};
-use unrelu::descent::DescentOptions;
-use unrelu::device::DeviceChoice;
-use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
-use unrelu::network::{Activation, Layer, Network};
-use unrelu::outcome::{Failure, Status};
-use unrelu::projector::Projector;
+use unrelu::internals::multistart::{PackedNetwork, RefineOptions, refine_one};
+use unrelu::{
+    Activation, DescentOptions, DeviceChoice, Failure, Inverter, Layer, Method, Network, Options, Projector, Status,
+};
 
 use crate::support::{codes, errors, images, linf, moved, network};
 
@@ -105,8 +102,8 @@ fn descent_goes_on_from_the_warm_code() {
     let network = network();
     let truth = codes(&network, 8, 9);
     let observations = images(&network, &truth);
-    let method = Method::Descent(DescentOptions { iterations: 20_000, ..DescentOptions::default() });
-    let options = Options { method, device: DeviceChoice::Cpu, ..Options::default() };
+    let method = Method::Descent(DescentOptions::default().iterations(20_000));
+    let options = Options::default().method(method).device(DeviceChoice::Cpu);
     let projector = Projector::new(network.clone(), options).unwrap();
     let projected = projector.project(&observations, Some(&moved(&truth, 1e-4, 2))).unwrap();
     assert!(errors(&projected.codes, &truth).iter().all(|error| *error < 1e-5), "{:?}", projected.status);
@@ -147,8 +144,8 @@ fn a_warm_descent_is_refined() {
     let network = network();
     let truth = codes(&network, 6, 9);
     let observations = moved(&images(&network, &truth), 0.05, 3);
-    let method = Method::Descent(DescentOptions { iterations: 3, ..DescentOptions::default() });
-    let options = Options { method, refine: true, device: DeviceChoice::Cpu, ..Options::default() };
+    let method = Method::Descent(DescentOptions::default().iterations(3));
+    let options = Options::default().method(method).refine(true).device(DeviceChoice::Cpu);
     let projected = Projector::new(network.clone(), options).unwrap().project(&observations, Some(&truth)).unwrap();
     let mut codes = projected.codes.clone();
     let packed = PackedNetwork::new(network);
@@ -164,7 +161,7 @@ fn a_warm_descent_is_refined() {
 /// The figure itself is in docs/RECOVERY.md; here only that there is something to it.
 #[test]
 fn a_warm_start_spares_the_programs() {
-    let network = unrelu::random::random_network(&[20, 100, 400], unrelu::network::Activation::Relu, 1).unwrap();
+    let network = unrelu::internals::random::random_network(&[20, 100, 400], unrelu::Activation::Relu, 1).unwrap();
     let projector = Projector::new(network.clone(), linf(true)).unwrap();
     let observations = moved(&images(&network, &codes(&network, 20, 3)), 0.02, 4);
     // Each round of linear programs begins with a classification on the device.

@@ -1,21 +1,13 @@
 //! Problems whose answers are known.
 
 use nalgebra::DMatrix;
-use unrelu::batch::{Method, Options};
-use unrelu::cpu::forward::forward;
-use unrelu::device::DeviceChoice;
-use unrelu::lp::layer::LayerwiseOptions;
-use unrelu::network::{Activation, Network};
-use unrelu::random::{Domain, normal_vector, random_network};
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::random::{Domain, normal_vector, random_network};
+use unrelu::{Activation, DeviceChoice, LayerwiseOptions, Method, Network, Options};
 
 /// `linf` on the CPU.
 pub fn linf(refine: bool) -> Options {
-    Options {
-        method: Method::Layerwise(LayerwiseOptions::default()),
-        refine,
-        device: DeviceChoice::Cpu,
-        ..Options::default()
-    }
+    Options::default().method(Method::Layerwise(LayerwiseOptions::default())).refine(refine).device(DeviceChoice::Cpu)
 }
 
 pub fn network() -> Network {

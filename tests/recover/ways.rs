@@ -1,35 +1,31 @@
 //! Known codes come back, whichever the way.
 
 use nalgebra::DMatrix;
-use unrelu::batch::engine::Engine;
-use unrelu::batch::{self, InvertedBatch, Method};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::device::DeviceChoice;
-use unrelu::multistart::{BestOptions, PackedNetwork, best_batch};
-use unrelu::network::{Activation, Network};
-use unrelu::outcome::{Failure, Status};
-use unrelu::random::random_network;
-use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{ProjectedOptions, RecoverOptions, Recoverer, Strategy};
+use unrelu::internals::batch::engine::Engine;
+use unrelu::internals::multistart::{PackedNetwork, best_batch};
+use unrelu::internals::random::random_network;
+use unrelu::{
+    Activation, BestOptions, BlockAverage, Dense, DescentOptions, DeviceChoice, Failure, InvertedBatch, Method,
+    Network, Operator, Optimizer, Options, Pixels, ProjectedOptions, RecoverOptions, Recoverer, Status, Strategy,
+};
 
 use crate::support::{codes, errors, images, linf, network};
 
 fn search() -> RecoverOptions {
-    let inversion = batch::Options { device: DeviceChoice::Cpu, ..batch::Options::default() };
-    RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion }
+    let inversion = Options::default().device(DeviceChoice::Cpu);
+    RecoverOptions::default().strategy(Strategy::Search(BestOptions::default())).inversion(inversion)
 }
 
-fn projected(inversion: batch::Options) -> RecoverOptions {
-    RecoverOptions {
-        strategy: Strategy::Projected(ProjectedOptions { restarts: 5, ..ProjectedOptions::default() }),
-        inversion,
-    }
+fn projected(inversion: Options) -> RecoverOptions {
+    RecoverOptions::default()
+        .strategy(Strategy::Projected(ProjectedOptions::default().restarts(5)))
+        .inversion(inversion)
 }
 
-fn descent(iterations: usize) -> batch::Options {
+fn descent(iterations: usize) -> Options {
     let optimizer = Optimizer::Adam;
-    let method = Method::Descent(DescentOptions { iterations, restarts: 3, optimizer, ..DescentOptions::default() });
-    batch::Options { method, device: DeviceChoice::Cpu, ..batch::Options::default() }
+    let method = Method::Descent(DescentOptions::default().iterations(iterations).restarts(3).optimizer(optimizer));
+    Options::default().method(method).device(DeviceChoice::Cpu)
 }
 
 fn recover(
@@ -47,7 +43,7 @@ fn every_way_finds_known_codes_from_random_projections() {
     let truth = codes(&network, 20, 3);
     let operator = || -> Box<dyn Operator> { Box::new(Dense::gaussian(40, 60, 1).unwrap()) };
     let y = operator().apply(&images(&network, &truth));
-    let direct = RecoverOptions { strategy: Strategy::Direct, inversion: descent(3000) };
+    let direct = RecoverOptions::default().strategy(Strategy::Direct).inversion(descent(3000));
     for (options, least) in [(search(), 20), (projected(linf(true)), 18), (direct, 15)] {
         let recovered = recover(&network, &operator, options.clone(), &y);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -88,7 +84,7 @@ fn averages_and_masks() {
     // Every image with a mask of its own.
     let masked = DMatrix::from_fn(64, 10, |i, j| if (i * 7 + j * 3) % 2 == 0 { all[(i, j)] } else { f64::NAN });
     let pixels = || -> Box<dyn Operator> { Box::new(Pixels(64)) };
-    let layerwise = RecoverOptions { strategy: Strategy::Direct, inversion: linf(false) };
+    let layerwise = RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false));
     for (options, least) in [(search(), 10), (projected(linf(true)), 8), (layerwise, 4)] {
         let recovered = recover(&network, &pixels, options.clone(), &masked);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -136,7 +132,7 @@ fn the_search_sees_the_operator_as_a_layer() {
     let recovered = recover(&network, &|| Box::new(operator.clone()), search(), &y);
     let mut layers = network.layers().to_vec();
     let (weight, bias) = (operator.matrix().unwrap(), nalgebra::DVector::zeros(30));
-    layers.push(unrelu::network::Layer { weight, bias, activation: Activation::Identity });
+    layers.push(unrelu::Layer { weight, bias, activation: Activation::Identity });
     let packed = PackedNetwork::new(Network::new(layers, "the test network").unwrap());
     for (column, answer) in best_batch(&packed, &y, 0, &[], &BestOptions::default()).into_iter().enumerate() {
         assert_eq!(recovered.codes.column(column).as_slice(), answer.code);
@@ -161,9 +157,11 @@ fn projected_descent_never_rises_and_does_not_depend_on_the_batch() {
     }
     // The best iterate is kept: more iterations are never worse.
     let residual = |iterations: usize, restarts: usize, momentum: f64| {
-        let strategy =
-            Strategy::Projected(ProjectedOptions { iterations, restarts, momentum, ..ProjectedOptions::default() });
-        let recovered = recover(&network, &operator, RecoverOptions { strategy, inversion: linf(true) }, &y);
+        let strategy = Strategy::Projected(
+            ProjectedOptions::default().iterations(iterations).restarts(restarts).momentum(momentum),
+        );
+        let recovered =
+            recover(&network, &operator, RecoverOptions::default().strategy(strategy).inversion(linf(true)), &y);
         assert!(recovered.rows.iter().all(|row| row.iterations <= Some((iterations * (restarts + 1)) as u32)));
         recovered.rows.iter().map(|row| row.residual.l2_relative).collect::<Vec<f64>>()
     };
@@ -184,7 +182,7 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
     y.column_mut(1).fill(f64::NAN);
     y[(4, 2)] = f64::NAN;
     for options in
-        [search(), projected(linf(true)), RecoverOptions { strategy: Strategy::Direct, inversion: descent(50) }]
+        [search(), projected(linf(true)), RecoverOptions::default().strategy(Strategy::Direct).inversion(descent(50))]
     {
         let recovered = recover(&network, &operator, options, &y);
         let infinite = Failure::InfiniteEntry { entry: 2, value: f64::NEG_INFINITY };
@@ -198,13 +196,13 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     };
     refused(Box::new(Pixels(59)), search(), "59 pixels");
-    refused(operator(), RecoverOptions { strategy: Strategy::Direct, inversion: linf(false) }, "layer by layer");
+    refused(operator(), RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false)), "layer by layer");
     for wrong in [
-        ProjectedOptions { step: 0.0, ..ProjectedOptions::default() },
-        ProjectedOptions { momentum: 1.0, ..ProjectedOptions::default() },
-        ProjectedOptions { iterations: 0, ..ProjectedOptions::default() },
+        ProjectedOptions::default().step(0.0),
+        ProjectedOptions::default().momentum(1.0),
+        ProjectedOptions::default().iterations(0),
     ] {
-        refused(operator(), RecoverOptions { strategy: Strategy::Projected(wrong), inversion: linf(true) }, "--");
+        refused(operator(), RecoverOptions::default().strategy(Strategy::Projected(wrong)).inversion(linf(true)), "--");
     }
     let recoverer = Recoverer::new(network.clone(), operator(), search()).unwrap();
     assert!(recoverer.recover(&DMatrix::zeros(60, 1)).unwrap_err().is_usage());

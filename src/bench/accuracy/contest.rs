@@ -9,6 +9,7 @@ use super::Options;
 use super::row::{Row, Spread};
 use crate::batch::{self, BestMethod, Inverter, Method};
 use crate::bench::subject::Subject;
+use crate::cancel::CancelToken;
 use crate::cpu::forward::forward;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
@@ -123,7 +124,7 @@ impl<'a> Contest<'a> {
     ///
     /// # Errors
     /// Those of the inverters, and [`Error::Cancelled`].
-    pub fn run(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Row>> {
+    pub fn run(&self, cancel: &CancelToken) -> Result<Vec<Row>> {
         let limit = self.limit();
         let mut entries = vec![("limit".to_owned(), limit)];
         for method in &self.options.methods {
@@ -132,7 +133,7 @@ impl<'a> Contest<'a> {
             let mut codes: Vec<f64> = Vec::new();
             let (mut seconds, mut done) = (0.0, 0);
             while done < self.options.count && (done == 0 || seconds < self.options.seconds) {
-                if cancelled() {
+                if cancel.is_cancelled() {
                     return Err(Error::Cancelled);
                 }
                 let count = CHUNK.min(self.options.count - done);

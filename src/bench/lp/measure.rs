@@ -121,11 +121,6 @@ impl Pools {
         };
         Ok(Pools { one: pool(1)?, all: pool(0)? })
     }
-
-    /// Threads of the larger pool.
-    pub fn threads(&self) -> usize {
-        self.all.current_num_threads()
-    }
 }
 
 /// What a pass over some LPs came to.

@@ -12,6 +12,7 @@ use super::case::Case;
 pub use crate::batch::summary::SUCCESS_ERROR as SUCCESS;
 use crate::batch::{self, Method};
 use crate::bench::subject::Subject;
+use crate::cancel::CancelToken;
 use crate::cpu::forward::forward;
 use crate::descent::{DescentOptions, Optimizer};
 use crate::device::DeviceChoice;
@@ -180,7 +181,7 @@ impl<'a> Contest<'a> {
     ///
     /// # Errors
     /// Those of the ways, and [`Error::Cancelled`].
-    pub fn run(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Row>> {
+    pub fn run(&self, cancel: &CancelToken) -> Result<Vec<Row>> {
         let mut limit = self.codes.clone();
         refine_batch(&self.packed(), &self.measurements, &mut limit, &RefineOptions::default());
         let mut rows = vec![self.row("limit", &limit, None, None)];
@@ -191,7 +192,7 @@ impl<'a> Contest<'a> {
             let (mut codes, mut iterations): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
             let (mut seconds, mut done) = (0.0, 0);
             while done < self.options.count && (done == 0 || seconds < self.options.seconds) {
-                if cancelled() {
+                if cancel.is_cancelled() {
                     return Err(Error::Cancelled);
                 }
                 let count = CHUNK.min(self.options.count - done);

@@ -5,6 +5,7 @@ use super::contender::{Contender, Done};
 use super::quantity::Quantity;
 use super::spread::Spread;
 use crate::bench::clock::wall_seconds;
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
 /// Passes of a measurement at least, so that there is a spread, and at most.
@@ -42,11 +43,11 @@ pub(super) fn measure(
     quantity: Quantity,
     batch: &Batch,
     seconds: f64,
-    cancelled: &(dyn Fn() -> bool + Sync),
+    cancel: &CancelToken,
 ) -> Result<Measured> {
     let (mut passes, mut in_kernels, mut spent) = (Vec::new(), Vec::new(), 0.0);
     loop {
-        if cancelled() {
+        if cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
         let before = contender.kernel_seconds();

@@ -9,6 +9,7 @@ use super::repeat::{measure, timed};
 use super::row::Row;
 use super::{Options, machine};
 use crate::bench::subject::Subject;
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
 /// A batch beyond the second of these, of which nothing is known, is preceded by passes over so
@@ -35,7 +36,7 @@ pub(super) fn run(
     contenders: &[Contender],
     machine: &Machine,
     options: &Options,
-    cancelled: &(dyn Fn() -> bool + Sync),
+    cancel: &CancelToken,
     mut each: impl FnMut(&[Row]) -> Result<()>,
 ) -> Result<Vec<Row>> {
     let mut going: Vec<Going> =
@@ -47,7 +48,7 @@ pub(super) fn run(
         let mut batch = None;
         let first = rows.len();
         for device in &mut going {
-            if cancelled() {
+            if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             let kind = device.contender.kind;
@@ -58,7 +59,7 @@ pub(super) fn run(
                     Some(format!("would take about {} of the {limit} there are (option `memory`)", gibibytes(bytes)));
             }
             let outcome = match &device.stopped {
-                None => device.take(subject, quantity, count, &mut batch, options, cancelled, &empty),
+                None => device.take(subject, quantity, count, &mut batch, options, cancel, &empty),
                 Some(_) => Ok(None),
             };
             match outcome {
@@ -91,7 +92,7 @@ impl Going<'_> {
         count: usize,
         batch: &mut Option<Batch>,
         options: &Options,
-        cancelled: &(dyn Fn() -> bool + Sync),
+        cancel: &CancelToken,
         empty: &dyn Fn(&str) -> Row,
     ) -> Result<Option<Row>> {
         let most = options.pass_seconds;
@@ -123,7 +124,7 @@ impl Going<'_> {
                 return Ok(None);
             }
         }
-        let measured = measure(self.contender, quantity, batch, options.repeat_seconds, cancelled)?;
+        let measured = measure(self.contender, quantity, batch, options.repeat_seconds, cancel)?;
         self.known.push((count, measured.spread.median));
         Ok(Some(empty("").measured(subject, &measured)))
     }

@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         print::print(&table::heading(&options, threads))?;
     }
-    let rows = accuracy::run(&options, &subjects, &interrupt::requested, |subject, noise, rows| {
+    let rows = accuracy::run(&options, &subjects, &interrupt::token(), |subject, noise, rows| {
         if json {
             print::note(&format!("{}, noise {noise}", subject.name));
             return Ok(());

@@ -69,7 +69,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         print::print(&table::heading(&options, threads))?;
     }
-    let rows = recovery::run(&options, &subjects, &interrupt::requested, |rows| {
+    let rows = recovery::run(&options, &subjects, &interrupt::token(), |rows| {
         if !json {
             return print::print(&table::lines(rows));
         }

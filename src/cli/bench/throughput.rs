@@ -84,7 +84,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let options = resolve(&args);
     interrupt::listen();
     let mut title = String::new();
-    let rows = throughput::run(&options, &subjects, &interrupt::requested, |event| {
+    let rows = throughput::run(&options, &subjects, &interrupt::token(), |event| {
         if let Event::Begun(machine, _) = &event {
             title = table::machine_line(machine);
         }

@@ -19,6 +19,7 @@ pub const WRITTEN_LENGTH: usize = 128;
 /// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to
 /// about 1e-7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ElementType {
     /// IEEE double precision.
     F64,

@@ -142,9 +142,4 @@ impl LadderSearch {
             (Steps::Bounded { .. }, _) => step + 1,
         }
     }
-
-    /// The step with the lowest loss; `None` where no step was feasible.
-    pub fn answer(&self) -> Option<usize> {
-        self.best.map(|(step, _)| step)
-    }
 }

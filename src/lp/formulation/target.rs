@@ -12,6 +12,7 @@ use crate::network::Activation;
 
 /// How the observations were stored: decides how exact they can be and where they saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Precision {
     /// 8-bit, scaled by 1/255.
     U8,

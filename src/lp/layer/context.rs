@@ -8,9 +8,11 @@ use super::super::problem::LayerSystem;
 use super::super::solver::Solver;
 use crate::device::Device;
 use crate::network::Activation;
+use crate::setters::setters;
 
 /// How layers are inverted.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct LayerwiseOptions {
     /// The method.
     pub method: LayerwiseMethod,
@@ -21,6 +23,8 @@ pub struct LayerwiseOptions {
     /// Which step of a ladder is returned.
     pub stop: Stop,
 }
+
+setters!(LayerwiseOptions { method: LayerwiseMethod, tolerances: Tolerances, rows: RowRule, stop: Stop });
 
 impl Default for LayerwiseOptions {
     fn default() -> Self {
@@ -53,6 +57,7 @@ pub struct LayerContext<'a> {
 
 /// Wall-clock time by stage, and how often each ran.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
 pub struct StageTimes {
     /// Classification on the device.
     pub classify: Duration,

@@ -3,8 +3,8 @@
 //! `RAYON_NUM_THREADS` sets the threads.
 //!
 //! ```text
-//! cargo run --release --example device_clock        a few calls on the bundled generator, on the CPU
-//! cargo run --release --example device_clock -- cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy
+//! cargo bench --bench device_clock                    a few calls on the bundled generator, on the CPU
+//! cargo bench --bench device_clock -- cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy
 //! forward BATCH REPEATS [OUT.npy]                   seconds of a forward pass, the mean of REPEATS
 //! descend BATCH ITERATIONS REPEATS [OUT.npy]        of a descent as the device runs it, f32 and then f64
 //! descend-f64 BATCH ITERATIONS REPEATS [OUT.npy]    of one on the CPU in f64 from the beginning
@@ -21,19 +21,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
-use unrelu::cpu::CpuDevice;
-use unrelu::cpu::blocked::descend::runs;
-use unrelu::descent::{DescentOptions, Start, start_code};
-use unrelu::device::{Device, DeviceChoice, open};
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::formats::npy::{ElementType, NpyReader, NpyWriter};
-use unrelu::network::Network;
-use unrelu::random::{Domain, normal_vector};
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::cpu::blocked::descend::runs;
+use unrelu::internals::descent::{Start, start_code};
+use unrelu::internals::device::{Device, open};
+use unrelu::internals::formats::npy::{NpyReader, NpyWriter};
+use unrelu::internals::random::{Domain, normal_vector};
+use unrelu::{DescentOptions, DeviceChoice, ElementType, Network, NetworkOptions, load_network};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match arguments.as_slice() {
         [] => show(),
         [choice, network, codes, observations, starts] => {
@@ -117,13 +116,13 @@ impl Clock {
             }
             ["descend", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;
-                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
+                let options = DescentOptions::default().iterations(iterations.parse()?);
                 let (seconds, answer) = timed(repeats, || self.device.descend(&targets, 0, &options))?;
                 (seconds, answer.codes, out)
             }
             ["descend-f64", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;
-                let options = DescentOptions { iterations: iterations.parse()?, ..DescentOptions::default() };
+                let options = DescentOptions::default().iterations(iterations.parse()?);
                 let steps = options.steps(|| self.cpu.default_step());
                 let (seconds, codes) = timed(repeats, || {
                     let begun = |index| Start::fresh(index, self.start(index), options.optimizer);

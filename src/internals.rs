@@ -1,0 +1,256 @@
+//! What this project's own tests and benchmarks reach into. It carries no promise: anything here may
+//! change or go in any release. Programs use what the crate's root exports.
+//!
+//! The paths are those inside the crate. Above each group stands who uses it.
+
+/// Tests: batch, recover.
+pub mod batch {
+    /// The pipeline's parts.
+    pub mod engine {
+        pub use crate::batch::engine::Engine;
+    }
+    /// How much the pipeline holds.
+    pub mod pipeline {
+        pub use crate::batch::pipeline::MOST_BATCHES;
+    }
+}
+
+/// Tests: lp. Benchmarks: lp.
+pub mod bench {
+    /// Linear programs of `bench lp`.
+    pub mod lp {
+        /// The programs.
+        pub mod instances {
+            pub use crate::bench::lp::instances::{CASES, Case, Instances};
+        }
+    }
+}
+
+/// Tests: kernels, lp, multistart.
+pub mod configuration {
+    pub use crate::configuration::Configurations;
+}
+
+/// Tests: all, for outputs of known codes; kernels, for the twins. Benchmarks: device_clock.
+pub mod cpu {
+    pub use crate::cpu::CpuDevice;
+
+    /// The fast path.
+    pub mod blocked {
+        /// Descent.
+        pub mod descend {
+            pub use crate::cpu::blocked::descend::{prepared, runs};
+        }
+        /// Forward passes.
+        pub mod forward {
+            pub use crate::cpu::blocked::forward::forward;
+        }
+        /// Weights as products read them.
+        pub mod packed {
+            pub use crate::cpu::blocked::packed::PackedNetwork;
+        }
+    }
+    /// A twin.
+    pub mod classify {
+        pub use crate::cpu::classify::classify;
+    }
+    /// A twin.
+    pub mod compact {
+        pub use crate::cpu::compact::{rank, scatter};
+    }
+    /// A twin.
+    pub mod descend {
+        pub use crate::cpu::descend::{loss_and_gradient, run};
+    }
+    /// A twin.
+    pub mod forward {
+        pub use crate::cpu::forward::forward;
+    }
+    /// A twin.
+    pub mod levenberg_marquardt {
+        pub use crate::cpu::levenberg_marquardt::levenberg_marquardt;
+    }
+    /// A twin.
+    pub mod peak {
+        pub use crate::cpu::peak::{CHAINS, REGISTERS, Recurrence, STEPS, peak, start, vectorised, vectorised_single};
+    }
+}
+
+/// Tests: kernels, lp, multistart. Benchmarks: device_clock.
+pub mod descent {
+    pub use crate::descent::{DescentAnswer, Start, Steps, default_step, start_code};
+}
+
+/// Tests: batch, kernels, lp, multistart. Benchmarks: device_clock.
+pub mod device {
+    pub use crate::device::{Device, open};
+
+    /// The CPU in place of a lost GPU.
+    pub mod fallback {
+        pub use crate::device::fallback::FallbackDevice;
+    }
+}
+
+/// Tests: cli, formats. Benchmarks: device_clock.
+pub mod formats {
+    /// Arrays as a stream.
+    pub mod npy {
+        pub use crate::formats::npy::{NpyReader, NpyWriter};
+    }
+    /// Networks.
+    pub mod safetensors {
+        pub use crate::formats::safetensors::write_network;
+    }
+}
+
+/// Tests: batch, kernels.
+#[cfg(feature = "gpu")]
+pub mod gpu {
+    pub use crate::gpu::GpuDevice;
+
+    /// Buffers.
+    pub mod buffers {
+        pub use crate::gpu::buffers::storage;
+    }
+    /// The adapter.
+    pub mod context {
+        pub use crate::gpu::context::{Context, Selection};
+    }
+    /// The peak kernel.
+    pub mod peak {
+        pub use crate::gpu::peak::PeakKernel;
+    }
+    /// Dispatches.
+    pub mod pipeline {
+        pub use crate::gpu::pipeline::{Rows, dispatch};
+    }
+    /// Transfers.
+    pub mod staging {
+        pub use crate::gpu::staging::Staging;
+    }
+    /// Tiles of products.
+    pub mod tiles {
+        pub use crate::gpu::tiles::Tiles;
+    }
+    /// Buffers of a batch.
+    pub mod workspace {
+        pub use crate::gpu::workspace::{Operand, Role, Workspace};
+    }
+}
+
+/// Tests: kernels.
+#[cfg(feature = "gpu")]
+pub mod kernel_params {
+    pub use crate::kernel_params::{
+        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, LANE_CAPPED,
+        LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
+        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, TangentParams,
+    };
+
+    /// What the shaders declare.
+    pub mod entry_points {
+        pub use crate::kernel_params::entry_points::{
+            ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
+            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, Workgroup,
+        };
+    }
+}
+
+/// Tests: lp; batch and multistart for targets. Benchmarks: lp.
+pub mod lp {
+    pub use crate::lp::{Inversion, LayerSystems, invert_batch};
+
+    /// Warm starts.
+    pub mod basis {
+        pub use crate::lp::basis::{Basis, WarmStart};
+    }
+    /// Certificates.
+    pub mod certificate {
+        pub use crate::lp::certificate::{Verdict, certify_above, certify_optimal, clip_to_signs};
+    }
+    /// Certified solutions.
+    pub mod certified {
+        pub use crate::lp::certified::{CertifiedSolution, solve_certified, solve_certified_warm};
+    }
+    /// Optimal faces.
+    pub mod face {
+        pub use crate::lp::face::OptimalFace;
+    }
+    /// Rows and tolerances.
+    pub mod formulation {
+        /// The tolerance of `exact`.
+        pub mod exact {
+            pub use crate::lp::formulation::exact::tolerance;
+        }
+        /// Targets.
+        pub mod target {
+            pub use crate::lp::formulation::target::Targets;
+        }
+    }
+    /// One layer.
+    pub mod layer {
+        pub use crate::lp::layer::{LayerAnswer, LayerContext, StageTimes};
+    }
+    /// Linear programs.
+    pub mod problem {
+        pub use crate::lp::problem::{Attempt, LayerSystem, Objective, Problem, Row};
+    }
+    /// Solvers.
+    pub mod solver {
+        pub use crate::lp::solver::Solver;
+
+        /// The reference.
+        pub mod clarabel_reference {
+            pub use crate::lp::solver::clarabel_reference::ClarabelReference;
+        }
+        /// The engine.
+        pub mod engine {
+            pub use crate::lp::solver::engine::LpEngine;
+        }
+        /// The engine's stages.
+        pub mod interior_point {
+            /// For the benchmark of the stages.
+            pub mod stage_benches {
+                pub use crate::lp::solver::interior_point::stage_benches::StageBench;
+            }
+        }
+    }
+}
+
+/// Tests: kernels.
+pub mod marquardt {
+    pub use crate::marquardt::MarquardtRules;
+}
+
+/// Tests: multistart; kernels, lp and recover for references.
+pub mod multistart {
+    pub use crate::multistart::{
+        BestAnswer, PackedNetwork, RefineOptions, Refinement, best_batch, best_batch_on, refine_batch, refine_one,
+    };
+
+    /// The norms `l1` and `linf`.
+    pub mod absolute {
+        pub use crate::multistart::absolute::AbsoluteSearch;
+    }
+    /// Jacobians.
+    pub mod linearisation {
+        pub use crate::multistart::linearisation::Linearisation;
+    }
+    /// Forward passes.
+    pub mod point {
+        pub use crate::multistart::point::Point;
+    }
+    /// Linear regions.
+    pub mod region {
+        pub use crate::multistart::region::Region;
+    }
+    /// Starts.
+    pub mod starts {
+        pub use crate::multistart::starts::Start;
+    }
+}
+
+/// Tests: all, for seeded data. Benchmarks: device_clock.
+pub mod random {
+    pub use crate::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+}
