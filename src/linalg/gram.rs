@@ -110,9 +110,7 @@ fn add_tile<R: Register, const FUSED: bool, const TALL: usize, const N: usize>(
 ) {
     let sums = accumulate::<R, FUSED, TALL, N>(gathered, width, block * LANE, at);
     for (row, sums) in target.chunks_exact_mut(stride).zip(sums) {
-        for (lanes, sum) in row[R::LANES * at..].chunks_exact_mut(R::LANES).zip(sums) {
-            sum.add_to(lanes);
-        }
+        R::add_to(sums, &mut row[R::LANES * at..]);
     }
 }
 

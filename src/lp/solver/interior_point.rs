@@ -2,17 +2,17 @@
 //! shared `W`.
 //!
 //! Rows, violations and bounds are eliminated by hand, so that an iteration factors one symmetric
-//! `columns × columns` matrix ([`newton`]; derived in `docs/THE_LP_ENGINE.md`). Each stage owns its
-//! workspace and borrows rows and point (an [`iterate::Iterate`]). [`super::engine`] decides what
+//! `columns × columns` matrix (`newton`; derived in `docs/THE_LP_ENGINE.md`). Each stage owns its
+//! workspace and borrows rows and point (an `Iterate`). [`super::engine`] decides what
 //! is tried before and after.
 
 mod complementarity;
 mod constraint_reduction;
 mod crossover;
-pub mod fit;
+pub(crate) mod fit;
 mod indicators;
-pub mod iterate;
-pub mod iteration;
+pub(crate) mod iterate;
+pub(crate) mod iteration;
 mod merged;
 mod newton;
 mod quality;
