@@ -2,7 +2,7 @@
 //! and how to mend it, because the person who reads it usually has the repair in hand and not the source.
 //!
 //! Errors are misuse and failure. What an observation's data lead to — infeasible, not certified,
-//! not converged — is a status in the answer, not an error (see [`crate::lp`]).
+//! not converged — is a status in the answer, not an error (see [`crate::outcome`]).
 
 use std::fmt;
 use std::io;

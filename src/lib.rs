@@ -31,8 +31,9 @@
 //! 3. [`multistart`] works on the linear regions of `G`: [`multistart::refine`] takes any method's code to the local minimum of the squared error,
 //!    [`multistart::search`] looks for the lowest from many starts.
 //! 4. Residuals are computed in f64 from the codes as written. [`outcome`] says what became of each
-//!    observation; [`formats::report`] writes it and [`batch::summary`] counts it. An observation that
-//!    cannot be inverted has a status with a typed reason and a `NaN` code; the others are unaffected.
+//!    observation; [`formats::report`] writes it and [`batch::summary`] counts it. An observation
+//!    that cannot be inverted has a status with a typed reason and a `NaN` code. It does not affect
+//!    the others.
 //! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
 //!    [`recover`], codes from linear measurements `y = A G(z) + e`.
 //! 6. [`batch::pipeline`] keeps several batches on this way at a time. [`run`] writes the results to files,
@@ -44,8 +45,8 @@
 //! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`], [`generate`], [`run`], [`recover`], [`projector`],
 //! [`batch`], `runtime`, [`inspection`], [`multistart`], [`lp`], `linalg`,
 //! [`device`], `gpu`, [`cpu`],
-//! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`], [`outcome`],
-//! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
+//! `kernel_params`, [`descent`], [`marquardt`], [`formats`], [`random`], [`adapter`],
+//! [`configuration`], [`observation`], [`outcome`], [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order here and checks it.
 //!
 //! # Features
 //!
