@@ -5,7 +5,7 @@
 //! them into flags.
 //!
 //! Errors are misuse and failure. What an observation's data lead to — infeasible, not certified,
-//! not converged — is a status in the answer, not an error (see [`crate::lp`]).
+//! not converged — is a status in the answer, not an error (see [`crate::outcome`]).
 
 use std::fmt;
 use std::io;

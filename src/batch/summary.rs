@@ -136,7 +136,8 @@ impl Summary {
         }
     }
 
-    /// Adds the summary of other observations of the same run. Device and threads become those of `other`.
+    /// Adds the summary of other observations of the same run. Device and threads become those of
+    /// `other`.
     pub fn merge(&mut self, other: &Summary) {
         // Each field is named here, so that a new one is not forgotten.
         let Summary {
@@ -220,8 +221,8 @@ impl Summary {
         self.observations as f64 / self.seconds.total.max(f64::MIN_POSITIVE)
     }
 
-    /// The summary for people and programs: quantiles in place of the bins, and a map from the words
-    /// of each kind of failure to its count.
+    /// The summary for people and programs: quantiles in place of the bins, and a map from the
+    /// words of each kind of failure to its count.
     pub fn json(&self) -> Value {
         // Writing numbers, strings and maps with string keys as JSON cannot fail.
         let mut value = serde_json::to_value(self).unwrap_or_default();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// `to_string()` says what was found; [`FailureKind::remedy`] says what to do. A network of `d`
 /// layers has a fixed number of kinds, so a count by kind takes bounded memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -33,6 +34,7 @@ pub enum FailureKind {
 
 /// A [`LayerFailure`](super::LayerFailure) without its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LayerFailureKind {

@@ -61,7 +61,7 @@ pub struct ObservationRow {
     pub index: u64,
     /// How it ended.
     pub status: Status,
-    /// Whether the final residual is at most ε₀ in the maximum norm, so that the code is a pre-image.
+    /// Whether the final residual is at most ε₀ in the maximum norm: the code is a pre-image.
     pub reproduces: bool,
     /// Whether noise of size ε₀ explains the residual, by [`NoiseTest`](crate::batch::NoiseTest).
     /// Not in the report.

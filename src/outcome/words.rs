@@ -110,11 +110,16 @@ impl FailureKind {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+    use std::mem::discriminant;
+
+    use strum::EnumCount;
+
     use super::*;
 
     const NO_PRE_IMAGE: LayerFailure = LayerFailure::NoExactPreImage { violation: 0.0125, tolerance: 1e-9 };
 
-    /// Every variant, with its words. Adding a variant to one of the enums means adding it here.
+    /// Every variant, with its words.
     fn all() -> Vec<(Failure, &'static str)> {
         let layer = |why| Failure::Layer { layer: 2, why };
         let undetermined = LayerFailure::UndeterminedTarget { violation: 0.5, tolerance: 1e-9, undetermined: 3 };
@@ -172,9 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn no_variant_is_left_out_above() {
+        let kinds: Vec<FailureKind> = all().iter().map(|(failure, _)| failure.kind()).collect();
+        let variants: HashSet<_> = kinds.iter().map(discriminant).collect();
+        assert_eq!(variants.len(), FailureKind::COUNT);
+        let layer = |kind: &FailureKind| match kind {
+            FailureKind::Layer { why, .. } => Some(*why),
+            _ => None,
+        };
+        let variants: HashSet<_> = kinds.iter().filter_map(layer).collect();
+        assert_eq!(variants.len(), LayerFailureKind::COUNT);
+    }
+
+    #[test]
     fn no_two_kinds_share_their_words() {
-        let kinds: std::collections::BTreeSet<_> = all().iter().map(|(failure, _)| failure.kind()).collect();
-        let words: std::collections::BTreeSet<_> = kinds.iter().map(ToString::to_string).collect();
+        let kinds: BTreeSet<_> = all().iter().map(|(failure, _)| failure.kind()).collect();
+        let words: BTreeSet<_> = kinds.iter().map(ToString::to_string).collect();
         assert_eq!((kinds.len(), words.len()), (all().len(), all().len()));
     }
 }

@@ -29,11 +29,14 @@ fn told_into(folder: &Folder, codes: &str, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+fn rows(folder: &Folder, report: &str) -> Vec<Value> {
+    let text = String::from_utf8(folder.bytes(report)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The column `status` of a `.jsonl` report.
 fn statuses(folder: &Folder, report: &str) -> Vec<String> {
-    let text = String::from_utf8(folder.bytes(report)).unwrap();
-    let status = |line: &str| serde_json::from_str::<Value>(line).unwrap()["status"].as_str().unwrap().to_owned();
-    text.lines().map(status).collect()
+    rows(folder, report).iter().map(|row| row["status"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -44,12 +47,15 @@ fn reports_say_what_was_found_and_what_to_do() {
     let found = statuses(&folder, "r.jsonl");
     assert_eq!(found[1], "failed: entry 7 is infinite (-inf); set entries that were not observed to NaN");
     assert_eq!(found[4], "failed: no entry is observed; give at least one finite entry");
-    for status in [&found[0], &found[2], &found[3], &found[5]] {
-        let words = status.strip_prefix("failed: layer 2 has no exact pre-image: its rows are violated by at least ");
-        let numbers = words.and_then(|words| words.strip_suffix("; for noisy data use linf or l1"));
-        let (violation, tolerance) = numbers.and_then(|text| text.split_once(", more than the tolerance ")).unwrap();
-        let [violation, tolerance] = [violation, tolerance].map(|number| number.parse::<f64>().unwrap());
-        assert!(tolerance < violation && violation < 0.01, "{status}");
+    for index in [0, 2, 3, 5] {
+        let layer = &rows(&folder, "r.jsonl")[index]["layers"][0];
+        let [violation, tolerance] = ["objective", "epsilon"].map(|name| layer[name].as_f64().unwrap());
+        assert!(0.0 < tolerance && tolerance < 1e-6 && 1e-6 < violation, "{layer}");
+        let words = format!(
+            "failed: layer 2 has no exact pre-image: its rows are violated by at least {violation:.3e}, \
+             more than the tolerance {tolerance:.3e}; for noisy data use linf or l1"
+        );
+        assert_eq!(found[index], words);
     }
     // The `.csv` has the same words.
     told(&folder, &[&method[..], &["r.csv"]].concat());
@@ -77,7 +83,8 @@ fn summaries_count_by_kind_and_advise_in_flags() {
     assert_eq!(statuses(&folder, "r.jsonl").iter().filter(|status| *status == diverged).count(), 4);
 }
 
-/// Failures go through the journal: a finished run that is resumed, and merged shards, count the same.
+/// Failures go through the journal: a finished run that is resumed counts the same, and so do
+/// merged shards.
 #[test]
 fn json_maps_words_to_counts_also_from_journals() {
     let folder = with_bad_observations();
@@ -95,7 +102,7 @@ fn json_maps_words_to_counts_also_from_journals() {
     assert_eq!(failures(&String::from_utf8(resumed.stdout).unwrap()), expected);
     let parts = ["1", "2"].map(|part| format!("p{part}.npy"));
     for (part, codes) in ["1/2", "2/2"].into_iter().zip(&parts) {
-        told_into(&folder, codes, &[&method[..], &["--shard", part]].concat());
+        told_into(&folder, codes, &[&method[..], &["--batch", "2", "--shard", part]].concat());
     }
     let merged = folder.run(&["merge", "-o", "m.npy", &parts[0], &parts[1], "--json"]);
     assert_eq!(failures(&String::from_utf8(merged.stdout).unwrap()), expected);

@@ -51,7 +51,8 @@ impl Distribution {
         self.range = Some((smallest.min(low), largest.max(high)));
     }
 
-    /// The number below which a share `q` in `[0, 1]` of the numbers lies; `NaN` where nothing was added.
+    /// The number below which a share `q` in `[0, 1]` of the numbers lies.
+    /// `NaN` where nothing was added.
     pub fn quantile(&self, q: f64) -> f64 {
         let Some((smallest, largest)) = self.range else { return f64::NAN };
         let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));

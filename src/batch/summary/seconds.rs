@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock seconds by stage. Where batches overlap, the time of a stage is that during which at least one batch was in it, and the
-/// stages add up to more than the total.
+/// Wall-clock seconds by stage.
+///
+/// Where batches overlap, the time of a stage is that during which at least one batch was in it.
+/// The stages then add up to more than the total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
     /// Reading observations.
