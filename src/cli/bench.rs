@@ -9,7 +9,7 @@ use crate::error::Result;
 
 use super::{CommandLine, Outcome};
 
-/// Measure this machine: side-by-side tables, each in one run
+/// Measure methods, solvers and devices on this machine
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu bench lp --quick\n  unrelu bench throughput --quick\n  unrelu bench accuracy --quick\n  \

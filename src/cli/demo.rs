@@ -37,24 +37,24 @@ const COMPARED: usize = 100;
 /// Observations in the picture.
 const PICTURED: usize = 12;
 
-/// Invert 1,000 noisy observations of the bundled generator, compare methods on some, and draw a few
+/// Invert 1,000 noisy observations of the bundled generator, compare methods, and draw some results
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu demo --out unrelu-demo\n\n\
                         Writes the network, the true codes, the observations, the recovered codes, a report and a picture \
-                        into the folder, so that every other command can be tried on them.")]
+                        into the folder. Try every other command on them.")]
 pub struct Args {
-    /// Folder for what it writes
+    /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "unrelu-demo")]
     out: PathBuf,
 
-    /// Observations to invert
+    /// Number of observations
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
 
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Replace what an earlier run wrote
+    /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
 }

@@ -13,7 +13,7 @@ use super::network_args::NetworkArgs;
 use super::progress::Progress;
 use super::{CommandLine, Outcome, interrupt};
 
-/// Run a generator forward: observations from codes, or from random codes N(0, I)
+/// Run a generator forward: make observations from given codes, or from random codes N(0, I)
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "unrelu generate [OPTIONS] NETWORK CODES -o OBSERVATIONS.npy\n       \
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(short, long, value_name = "OBSERVATIONS.npy")]
     output: PathBuf,
 
-    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for a standard deviation
+    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²)
     #[arg(long)]
     noise: Option<Noise>,
 
@@ -49,15 +49,15 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// What the outputs are stored as
+    /// Number type of the outputs
     #[arg(long, default_value = "f64")]
     dtype: StoredAs,
 
-    /// How many are in memory at a time; it changes no result
+    /// Observations per batch, which is what is in memory; it does not change the results
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// Replace outputs that exist
+    /// Replace existing outputs
     #[arg(long)]
     force: bool,
 }

@@ -8,9 +8,10 @@ use crate::inspection::{Inspection, LayerSummary, inspect};
 use super::network_args::NetworkArgs;
 use super::{CommandLine, Outcome, flags, print};
 
-/// Show a network's layers and what would stop or endanger an inversion
+/// Show a network's layers, and problems that an inversion would have
 ///
-/// Where the network cannot be used as it is, what the file holds is listed all the same, and the exit code is 2.
+/// If the network cannot be used, the command still lists the file's contents and exits with code
+/// 2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu inspect vae.pth --layers fc3,fc4 --activation relu")]
 pub struct Args {

@@ -26,11 +26,11 @@ use super::{CommandLine, Outcome, file_run, print, summary};
                         --output-activation sigmoid --report report.jsonl\n  \
                         unrelu invert net.safetensors observations.npy -o part-2.npy --shard 2/4\n  \
                         unrelu invert net.safetensors observations.npy -o codes.npy --resume\n\n\
-                        CODES.npy.journal says what made the codes. A run that was interrupted or killed leaves it, and what is \
-                        done, as .partial files: the same command with --resume goes on from there and ends with the same bytes. \
-                        Shards are joined by `unrelu merge`.\n\n\
-                        Entries that were not observed are NaN. Exit code 3: finished, but some observations have no \
-                        certified (or converged) answer; the report says which and why."
+                        CODES.npy.journal records the inputs and options. An interrupted run leaves its journal and its results \
+                        as .partial files. The same command with --resume continues it and writes the same bytes as a run without \
+                        an interruption. `unrelu merge` joins shards.\n\n\
+                        Unobserved entries are NaN. Exit code 3: finished, but some observations have no certified (or \
+                        converged) answer; the report says which and why."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -43,14 +43,15 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// How: linf, l1 or relaxed for noisy observations and exact for realizable ones, layer by layer; best, the lowest squared
-    /// error that many starts lead to; descent as the baseline
+    /// Layer by layer: linf, l1 or relaxed for noisy observations, exact for noiseless ones. All
+    /// layers
+    /// together: best, the lowest squared error found from many starts, or descent, the baseline
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
-    /// Tolerance that the search starts from (ε₀), about the size of the noise: its bound or standard
-    /// deviation; the summary says whether such noise explains the residuals, or at the default how many
-    /// observations are reproduced
+    /// Initial tolerance (ε₀): the bound or standard deviation of the noise. The summary says how
+    /// many
+    /// residuals such noise explains; at the default, how many observations are reproduced
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
@@ -58,30 +59,36 @@ pub struct Args {
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     growth: Option<f64>,
 
-    /// Then re-solve the least squares on the code's linear region; kept only where the squared loss falls
+    /// Then refine each code by least squares on its linear region; the result is kept only if the
+    /// squared loss falls
     #[arg(long)]
     refine: bool,
 
-    /// LeakyReLU rows near and below zero: as derived, as the paper prints them, or its first option [default: corrected]
+    /// LeakyReLU constraints near and below zero: corrected, as the paper prints them, or the
+    /// paper's first option [default: corrected]
     #[arg(long, value_name = "corrected|printed|inactive")]
     rows: Option<RowRule>,
 
-    /// Which step of the ladder l1 and relaxed return: the lowest loss, or the paper's first stop [default: lowest]
+    /// Which tolerance l1 and relaxed choose: that of the lowest loss, or the first that the paper
+    /// stops at [default: lowest]
     #[arg(long, value_name = "lowest|first")]
     stop: Option<Stop>,
 
-    /// What solves the linear programs; clarabel is a slow reference [default: interior-point]
+    /// Solver of the linear programs; clarabel is a slow reference [default: interior-point]
     #[arg(long, value_name = "interior-point|clarabel")]
     solver: Option<SolverChoice>,
 
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Observations a batch, of which at most seven are in memory; runs are resumed and shards are cut between batches
+    /// Observations per batch. At most seven batches are in memory. Runs resume, and shards are
+    /// cut,
+    /// between batches
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// One row an observation: status, residuals, and for each layer ε, objective and whether it is determined
+    /// Report with one row per observation: status, residuals, and for each layer ε, objective and
+    /// whether it is determined
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -89,19 +96,20 @@ pub struct Args {
     #[arg(long, value_name = "CODES.npy")]
     truth: Option<PathBuf>,
 
-    /// What the codes are stored as
+    /// Number type of the stored codes
     #[arg(long, default_value = "f64")]
     dtype: StoredAs,
 
-    /// Go on where an earlier run of this command ended; without one, begin at the beginning
+    /// Continue an interrupted run of this command; if there is none, start at the beginning
     #[arg(long)]
     resume: bool,
 
-    /// Invert the I-th of N parts of the observations only, counted from 1; `unrelu merge` joins what the parts wrote
+    /// Invert only part I of N of the observations, counted from 1; `unrelu merge` joins the
+    /// results
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// Replace outputs that exist, and discard what a run that has not ended has done (unless --resume goes on with it)
+    /// Replace existing outputs, and discard an unfinished run unless --resume is given
     #[arg(long)]
     force: bool,
 
@@ -113,12 +121,15 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// What --method best makes least: the squared error, the sum of absolute errors (for gross errors), or the largest error
-    /// [default: l2]
+    /// What --method best minimises: the squared error, the sum of absolute errors (if a few
+    /// entries are
+    /// badly wrong), or the largest error [default: l2]
     #[arg(long, value_name = "l2|l1|linf")]
     objective: Option<Objective>,
 
-    /// Most runs an observation of --method best; it ends earlier where the lowest loss was found often enough [default: 1000]
+    /// Maximum number of runs per observation of --method best. It stops earlier once the lowest
+    /// loss
+    /// was found often enough [default: 1000]
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
 
@@ -130,15 +141,18 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of --method descent")]
 struct DescentArgs {
-    /// How gradients become steps: plainly, with momentum 0.9 (heavy ball), or by Adam (0.9, 0.999) [default: plain]
+    /// Plain gradient descent, momentum 0.9 (heavy ball), or Adam with 0.9 and 0.999 [default:
+    /// plain]
     #[arg(long, value_name = "plain|momentum|adam")]
     optimizer: Option<Optimizer>,
 
-    /// Step size, the learning rate [default: from the layers' norms; 0.1 for adam, where it is a length in the code]
+    /// Step size, or learning rate [default: from the norms of the layers; for adam 0.1, a length
+    /// in the
+    /// code]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     step: Option<f64>,
 
-    /// Most iterations of a run [default: 1000]
+    /// Maximum number of iterations per run [default: 1000]
     #[arg(long, value_name = "N")]
     iterations: Option<usize>,
 

@@ -7,13 +7,13 @@ use crate::run::merge::Merge;
 
 use super::{CommandLine, Outcome, interrupt, print, summary};
 
-/// Join the codes and reports of shards: what comes out is what one run would have written, byte for byte
+/// Join the codes and reports of shards; the result has the same bytes as that of one whole run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     for i in 1 2 3 4; do\n    unrelu invert net.safetensors observations.npy -o part-$i.npy --report part-$i.jsonl --shard $i/4\n  done\n  \
     unrelu merge -o codes.npy --report report.jsonl part-1.npy part-2.npy part-3.npy part-4.npy\n\n\
     Each part needs its journal (PART.journal) beside it. Parts of different networks, observations or options are refused, and \
-    so are gaps and overlaps. Exit codes as of `unrelu invert`; see docs/CLUSTER.md for SLURM and Kubernetes.")]
+    so are gaps and overlaps. The exit codes are those of `unrelu invert`. See docs/CLUSTER.md for SLURM and Kubernetes.")]
 pub struct Args {
     /// The codes of all shards, in any order
     #[arg(required = true, value_name = "PART")]
@@ -23,11 +23,11 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Where the report goes, in the format of the parts'
+    /// Where the report goes, in the format of the parts' reports
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
-    /// Replace outputs that exist
+    /// Replace existing outputs
     #[arg(long)]
     force: bool,
 

@@ -14,15 +14,16 @@ pub struct NetworkArgs {
     /// The generator: .safetensors, or a PyTorch state_dict (.pth, .pt)
     pub network: PathBuf,
 
-    /// Which layers, from the code outwards, where the file holds others too
+    /// Names of the layers, from the code outwards; needed if the file holds other layers too
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub layers: Option<Vec<String>>,
 
-    /// Activation of the layers: relu or leaky_relu:SLOPE; needed where the file does not say
+    /// Activation of the layers: relu or leaky_relu:SLOPE; needed if the file does not say
     #[arg(long, value_name = "ACTIVATION")]
     pub activation: Option<Activation>,
 
-    /// Activation of the last layer: also identity, sigmoid or tanh [default: the file's, else that of the others]
+    /// Activation of the last layer: also identity, sigmoid or tanh [default: as the file
+    /// says, else as --activation]
     #[arg(long, value_name = "ACTIVATION")]
     pub output_activation: Option<Activation>,
 }

@@ -12,16 +12,16 @@ use crate::pictures::{Grid, Row, write_grid};
 use super::image_size::ImageSize;
 use super::{CommandLine, Outcome};
 
-/// Draw observations side by side: one row of images a file, as a PNG or SVG
+/// Draw images in a grid, one row per file, as a PNG or SVG
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  unrelu picture truth.npy observations.npy recovered.npy -o grid.png --image 28x28 \
                   --labels truth,observed,recovered\n\n\
-                  Pixels that are NaN are red. Black is 0 and below; white, which all rows share, is said below the images. \
-                  `unrelu generate` makes images of codes."
+                  NaN pixels are red. Black means 0 and below. All rows share one white level, which is printed below the images. \
+                  `unrelu generate` makes images from codes."
 )]
 pub struct Args {
-    /// Files of images, a .npy of shape (count, height · width) each
+    /// Files of images, each a .npy of shape (count, height · width)
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
@@ -33,23 +33,23 @@ pub struct Args {
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
 
-    /// What stands beside the rows [default: the names of the files]
+    /// Labels of the rows [default: the names of the files]
     #[arg(long, value_delimiter = ',', value_name = "TEXT,…")]
     labels: Option<Vec<String>>,
 
-    /// Images a row
+    /// Number of images per row
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
 
-    /// The first image, counted from 0
+    /// Index of the first image, counted from 0
     #[arg(long, value_name = "I", default_value_t = 0)]
     first: usize,
 
-    /// Stands above the images [default: which images of the files they are]
+    /// Title above the images [default: which images are shown]
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
 
-    /// Replace a picture that exists
+    /// Replace an existing picture
     #[arg(long)]
     force: bool,
 }

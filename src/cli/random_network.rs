@@ -9,7 +9,7 @@ use crate::random::random_network;
 
 use super::{CommandLine, Outcome};
 
-/// Write a random network, entries of layer i N(0, 1/n_i), no biases
+/// Write a random network: weights of layer i drawn from N(0, 1/n_i), no biases
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  unrelu random-network 20,100,500 -o net.safetensors --activation leaky_relu:0.1 --seed 1"
@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(value_delimiter = ',', required = true, value_name = "UNITS,…")]
     sizes: Vec<usize>,
 
-    /// The network, as safetensors
+    /// Where the network goes, as safetensors
     #[arg(short, long, value_name = "NET.safetensors")]
     output: PathBuf,
 

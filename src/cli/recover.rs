@@ -28,16 +28,17 @@ use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
 use super::{CommandLine, Outcome, file_run, print, summary};
 
-/// Recover codes from linear measurements y = A G(z) + e: some of the pixels, random projections, averages, any matrix
+/// Recover codes from linear measurements y = A G(z) + e: some pixels, random projections, averages
+/// or any matrix
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu recover net.safetensors images.npy -o codes.npy --mask mask.npy --picture recovered.png\n  \
                   unrelu recover net.safetensors y.npy -o codes.npy --gaussian 100 --seed 1 --truth truth.npy\n  \
                   unrelu recover net.safetensors small.npy -o codes.npy --average 4 --image 28x28\n  \
                   unrelu recover net.safetensors y.npy -o codes.npy --operator A.npy --inner linf --refine\n\n\
-                  By default the squared error of the measurements is minimised directly from many starts (--direct). \
-                  --inner METHOD takes projected gradient descent instead, with an inversion of the generator as the \
-                  projection. `unrelu generate` makes images of the codes. --resume, reports and exit codes are those \
+                  By default, the squared error of the measurements is minimised directly from many starts (--direct). \
+                  --inner METHOD uses projected gradient descent instead, with METHOD as the projection onto the \
+                  generator's range. `unrelu generate` makes images of the codes. --resume, reports and exit codes are those \
                   of `unrelu invert`."
 )]
 pub struct Args {
@@ -57,8 +58,8 @@ pub struct Args {
     #[command(flatten)]
     way: WayArgs,
 
-    /// Size of the noise of the measurements, by which the summary says whether it explains the
-    /// residuals; and the tolerance that the search of a layer-wise method starts from
+    /// Size of the noise of the measurements. The summary says how many residuals it explains.
+    /// Layer-wise methods use it as the initial tolerance
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
@@ -69,11 +70,14 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Observations a batch, of which at most seven are in memory; runs are resumed and shards are cut between batches
+    /// Observations per batch. At most seven batches are in memory. Runs resume, and shards are
+    /// cut,
+    /// between batches
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// One row an observation: status, residuals of the measurements, iterations, errors
+    /// Report with one row per observation: status, residuals of the measurements, iterations,
+    /// errors
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -85,7 +89,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
 
-    /// Further codes to draw, such as those of another method; may be given again
+    /// Further codes to draw, such as those of another method; can be repeated
     #[arg(long, value_name = "CODES.npy", requires = "picture")]
     beside: Vec<PathBuf>,
 
@@ -93,19 +97,19 @@ pub struct Args {
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
 
-    /// What the codes are stored as
+    /// Number type of the stored codes
     #[arg(long, default_value = "f64")]
     dtype: StoredAs,
 
-    /// Go on where an earlier run of this command ended; without one, begin at the beginning
+    /// Continue an interrupted run of this command; if there is none, start at the beginning
     #[arg(long)]
     resume: bool,
 
-    /// Do the I-th of N parts of the measurements only, counted from 1; `unrelu merge` joins what the parts wrote
+    /// Use only part I of N of the measurements, counted from 1; `unrelu merge` joins the results
     #[arg(long, value_name = "I/N", conflicts_with = "picture")]
     shard: Option<Shard>,
 
-    /// Replace outputs that exist, and discard what a run that has not ended has done (unless --resume goes on with it)
+    /// Replace existing outputs, and discard an unfinished run unless --resume is given
     #[arg(long)]
     force: bool,
 
@@ -119,7 +123,8 @@ pub struct Args {
 #[command(next_help_heading = "What was measured (one of these; none: the pixels that are not NaN)")]
 #[group(multiple = false)]
 struct OperatorArgs {
-    /// Some pixels: a .npy of shape (1, n) or (count, n), bool or u8 or 0 and 1, of what was observed
+    /// Some pixels: a .npy of shape (1, n) or (count, n) that is true or 1 where a pixel was
+    /// observed
     #[arg(long, value_name = "MASK.npy")]
     mask: Option<PathBuf>,
 
@@ -140,8 +145,10 @@ struct OperatorArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How")]
 struct WayArgs {
-    /// Minimise ½‖A G(z) − y‖² itself: by Levenberg–Marquardt from many starts (best), or by gradient descent; or, with some of the
-    /// pixels, layer by layer without the others [default: best]
+    /// Minimise ½‖A G(z) − y‖² directly: by Levenberg–Marquardt from many starts (best) or by
+    /// gradient
+    /// descent. If some of the pixels were measured, the layer-wise methods work too [default:
+    /// best]
     #[arg(
         long,
         value_name = "best|descent|linf|l1|relaxed|exact",
@@ -153,27 +160,31 @@ struct WayArgs {
     )]
     direct: Option<Direct>,
 
-    /// Projected gradient descent, with this method as the projection onto the generator's range
+    /// Use projected gradient descent, with this method as the projection onto the generator's
+    /// range
     #[arg(long, value_name = "linf|l1|relaxed|exact|descent|best", value_parser = parse_inner)]
     inner: Option<Inner>,
 
-    /// Refine what the method finds on its linear region (with --inner, every projection)
+    /// Refine each code by least squares on its linear region (with --inner, after every
+    /// projection)
     #[arg(long)]
     refine: bool,
 
-    /// Most starts an observation, with --direct or --inner best [default: 1000]
+    /// Maximum number of starts per observation, with --direct or --inner best [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     starts: Option<u32>,
 
-    /// Step of the gradient: with --inner in units in which A keeps lengths [default: 0.5], with --direct=descent that of the descent
+    /// Step size. With --inner, 1 is the step for an A that preserves lengths [default: 0.5]. With
+    /// --direct=descent, the step size of the descent
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     step: Option<f64>,
 
-    /// Most iterations of a run, the outer ones with --inner [default: 300; 1000 with --direct=descent]
+    /// Maximum number of iterations per run; with --inner, of outer iterations [default: 300; with
+    /// --direct=descent 1000]
     #[arg(long, value_name = "N")]
     iterations: Option<usize>,
 
-    /// Share of the last change that is added before a step, with --inner [default: 0]
+    /// Momentum: the share of the last change that is added to each step, with --inner [default: 0]
     #[arg(long, value_name = "B", allow_negative_numbers = true)]
     momentum: Option<f64>,
 
@@ -181,7 +192,7 @@ struct WayArgs {
     #[arg(long, value_name = "N")]
     restarts: Option<usize>,
 
-    /// Most iterations of a projection, with --inner descent [default: 1000]
+    /// Maximum number of iterations per projection, with --inner descent [default: 1000]
     #[arg(long, value_name = "N")]
     inner_iterations: Option<usize>,
 

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::subject_args::SubjectArgs;
 use super::{CommandLine, Outcome, flags, interrupt, print};
 
-/// Regenerate the paper's figures and table, with what goes beyond them
+/// Reproduce the paper's figures and table, and further experiments
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  unrelu reproduce figure2 --out reproduction\n  unrelu reproduce all --out look --quick\n\n\
@@ -22,30 +22,30 @@ use super::{CommandLine, Outcome, flags, interrupt, print};
                         bounds              Theorems 4 and 5 and Corollary 1, measured\n\
                         expansion           success rate against the expansion, with Theorem 3's 2.1\n\
                         hardness            the 3SAT gadgets of Theorems 1 and 2, and Example 1\n\n\
-                        Each writes NAME.csv, a row a run, NAME.svg and NAME.png, and NAME.txt: what to see. The same command \
-                        goes on where an interrupted one was. docs/REPRODUCTION.md discusses them one by one."
+                        Each writes NAME.csv with one row per run, NAME.svg and NAME.png, and the summary NAME.txt. After an \
+                        interruption, the same command continues. docs/REPRODUCTION.md discusses each result."
 )]
 pub struct Args {
     /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, or all
     #[arg(value_name = "NAME")]
     what: What,
 
-    /// Folder for what it writes
+    /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "unrelu-reproduction")]
     out: PathBuf,
 
-    /// Small sizes and few runs, for a look: all in about a minute instead of an hour
+    /// Small sizes and few runs: everything takes about a minute instead of an hour
     #[arg(long)]
     quick: bool,
 
-    /// Seed of networks, codes, noise and starts
+    /// Seed of the random networks, codes, noise and starts
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
     #[command(flatten)]
     trained: SubjectArgs,
 
-    /// Threads [default: as many as the machine lends]
+    /// Threads [default: the processors this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }

@@ -9,19 +9,20 @@ use crate::network::{Activation, Network};
 
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {
-    /// This network, .safetensors, .pth or .pt, instead of the usual ones
+    /// This network, .safetensors, .pth or .pt, instead of the standard ones
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
 
-    /// Which of its layers, from the code outwards, where the file holds others too
+    /// Names of its layers, from the code outwards; needed if the file holds other layers too
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     layers: Option<Vec<String>>,
 
-    /// Activation of its layers: relu or leaky_relu:SLOPE; needed where the file does not say
+    /// Activation of its layers: relu or leaky_relu:SLOPE; needed if the file does not say
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     activation: Option<Activation>,
 
-    /// Activation of its last layer: also identity, sigmoid or tanh [default: the file's, else that of the others]
+    /// Activation of its last layer: also identity, sigmoid or tanh [default: as the file
+    /// says, else as --activation]
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     output_activation: Option<Activation>,
 }

@@ -8,15 +8,15 @@ use crate::random::Noise;
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
-/// How near each method comes to what the data tell, by noise, and in what time
+/// Accuracy and speed of each method by noise, against the best fit to the data
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  unrelu bench accuracy --quick\n  \
                         unrelu bench accuracy --noise gaussian:0.1 --methods linf-refined,best\n  \
                         unrelu bench accuracy --network net.safetensors --observed 0.5 --json > rows.json\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I). The \
-                        limit is the local minimum of the squared error that descent from the true code ends at.")]
+                        limit is the local minimum of the squared error that descent reaches from the true code.")]
 pub struct Args {
-    /// Two noises, 20 observations: seconds instead of minutes
+    /// Two kinds of noise and 20 observations: seconds instead of minutes
     #[arg(long)]
     quick: bool,
 
@@ -32,11 +32,11 @@ pub struct Args {
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Contestant>,
 
-    /// Observations a noise [default: 200, with --quick 20]
+    /// Observations per kind and size of noise [default: 200, with --quick 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
 
-    /// The share of the entries that is observed [default: 1]
+    /// Share of the entries that are observed [default: 1]
     #[arg(long, value_name = "SHARE")]
     observed: Option<f64>,
 
@@ -47,7 +47,8 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Seconds after which a method gets no further observations of a noise [default: 60, with --quick 1]
+    /// Time limit in seconds per method and noise; remaining observations are skipped [default: 60,
+    /// with --quick 1]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
 }

@@ -9,7 +9,7 @@ use crate::lp::formulation::LayerwiseMethod;
 
 use crate::cli::{Outcome, interrupt, print};
 
-/// The linear programs of one layer: the interior point against Clarabel on the same LPs
+/// Linear programs of one layer: unrelu's solver against Clarabel on the same problems
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  unrelu bench lp --quick\n  \
                         unrelu bench lp --sizes 500x100 --methods linf,l1\n  \
@@ -34,19 +34,19 @@ pub struct Args {
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<LayerwiseMethod>,
 
-    /// LPs in a batch [default: 1000, with --quick 25]
+    /// Linear programs per batch [default: 1000, with --quick 25]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
 
-    /// Print what share of the engine's time each of its stages takes
+    /// Print the share of the solver's time that each stage takes
     #[arg(long, conflicts_with = "json")]
     profile: bool,
 
-    /// Write the first LPs of each group into this folder, as .npy with an index
+    /// Write the first linear programs of each group into this folder, as .npy files with an index
     #[arg(long, value_name = "FOLDER")]
     export: Option<PathBuf>,
 
-    /// Replace an export that exists
+    /// Replace an existing export
     #[arg(long, requires = "export")]
     force: bool,
 }

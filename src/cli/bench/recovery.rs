@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};
 
-/// Codes from linear measurements: every way on the same ones, beside what they determine
+/// Recovery from linear measurements: each method on the same data, against the best fit
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  unrelu bench recovery --quick\n  \
                         unrelu bench recovery --cases hidden:0.5,gaussian:100 --noise 0,0.1 --count 40\n  \
@@ -16,11 +16,11 @@ use crate::cli::{Outcome, interrupt, print};
                         unrelu bench recovery --projections\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I).")]
 pub struct Args {
-    /// Two cases, no noise, 10 observations: seconds instead of minutes
+    /// Two cases without noise and 10 observations: seconds instead of minutes
     #[arg(long)]
     quick: bool,
 
-    /// Measure what warm starts save a projector instead
+    /// Measure how much time warm starts save in projections instead
     #[arg(long)]
     projections: bool,
 
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "WAY,…", value_delimiter = ',')]
     ways: Vec<Contestant>,
 
-    /// Observations a case [default: 200, with --quick 10]
+    /// Observations per case [default: 200, with --quick 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
 
@@ -51,7 +51,8 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Seconds after which a way gets no further observations of a case [default: 20, with --quick 0.5]
+    /// Time limit in seconds per method and case; remaining observations are skipped [default: 20,
+    /// with --quick 0.5]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
 }

@@ -16,17 +16,18 @@ use crate::cli::picture::check_place;
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, flags, interrupt, print};
 
-/// The CPU against the GPU, transfers included: forward passes, classification, descent, whole inversions by size of the batch
+/// CPU against GPU by batch size: forward passes, classification, descent and whole inversions,
+/// with transfers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  unrelu bench throughput --quick\n  \
                         unrelu bench throughput --picture throughput.png\n  \
                         unrelu bench throughput --device gpu --quantities forward,descend --batches 256,4096\n  \
                         unrelu bench throughput --network decoder.pth --activation relu --json > rows.json\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. A row that would take \
-                        too long or too much memory is in the table, with the reason in the place of figures. With \
-                        --device gpu a run without a single figure of the GPU fails.")]
+                        too long or too much memory gives the reason instead of figures. With --device gpu, the command \
+                        fails if it has no GPU results.")]
 pub struct Args {
-    /// A few batches and short repetitions: seconds instead of minutes
+    /// Few batch sizes and short repetitions: seconds instead of minutes
     #[arg(long)]
     quick: bool,
 
@@ -34,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Sizes of batches [default: 1 to 65536 in powers of 4; with --quick 1, 16, 256, 4096]
+    /// Batch sizes [default: 1 to 65536 in powers of 4; with --quick 1, 16, 256, 4096]
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     batches: Vec<usize>,
 
@@ -45,31 +46,37 @@ pub struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    /// What runs beside the CPU: auto takes a hardware GPU if there is one, gpu any adapter and insists on it, cpu none
+    /// What to compare with the CPU: auto uses a hardware GPU if there is one, gpu requires an
+    /// adapter of
+    /// any kind, cpu compares with nothing
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
     device: DeviceChoice,
 
-    /// A part of the name of the adapter to use (see `unrelu devices`); software rasterizers only by name or --device gpu
+    /// Part of the name of the adapter to use (see `unrelu devices`). A software rasterizer is used
+    /// only by name or with --device gpu
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
 
-    /// Threads of the CPU, and of the GPU's host side [default: the processors this process may use]
+    /// Threads, for the CPU and for the host side of the GPU [default: the processors this process
+    /// may use]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Seconds that one pass over a batch may take; larger batches are left out and listed [default: 60, with --quick 0.3]
+    /// Time limit in seconds per pass over a batch; larger batches are listed but not run [default:
+    /// 60, with --quick 0.3]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
 
-    /// Mebibytes that a batch may take; larger ones are left out and listed [default: half of what is free]
+    /// Memory limit in MiB per batch; larger batches are listed but not run [default: half of what
+    /// is free]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     memory: Option<u32>,
 
-    /// Draw throughput against batch into this file
+    /// Draw throughput against batch size into this file
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
 
-    /// Replace a picture that exists
+    /// Replace an existing picture
     #[arg(long, requires = "picture")]
     force: bool,
 }
@@ -107,7 +114,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     if args.device == DeviceChoice::Gpu && !rows.iter().any(|row| row.device == Kind::Gpu && row.per_second.is_some()) {
         let why = rows.iter().filter(|row| row.device == Kind::Gpu).find_map(|row| row.note.as_deref());
         let why = why.unwrap_or("not run").to_owned();
-        return Err(Error::NothingMeasured(format!("none of the GPU, for which --device gpu asks: {why}")));
+        return Err(Error::NothingMeasured(format!("no GPU results, although --device gpu was given: {why}")));
     }
     Ok(Outcome::Complete)
 }
