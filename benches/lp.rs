@@ -12,7 +12,7 @@ use unrelu::bench::lp::instances::{CASES, Case, Instances};
 use unrelu::lp::certificate::{certify_optimal, clip_to_signs};
 use unrelu::lp::certified::solve_certified;
 use unrelu::lp::face::OptimalFace;
-use unrelu::lp::formulation::Method;
+use unrelu::lp::formulation::LayerwiseMethod;
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::solver::interior_point::stage_benches::StageBench;
@@ -89,7 +89,7 @@ fn finish_and_certificate(criterion: &mut Criterion) {
         for case in cases() {
             let instances = Instances::new(case, INSTANCES).unwrap();
             let system = &instances.system;
-            for &method in case.methods().iter().filter(|method| **method != Method::Exact) {
+            for &method in case.methods().iter().filter(|method| **method != LayerwiseMethod::Exact) {
                 let problems = instances.problems(method);
                 let mut answers = LpEngine.solve(system, &problems);
                 for answer in &mut answers {

@@ -16,7 +16,7 @@ fn main() -> unrelu::Result<()> {
     let inverted = inverter.invert(&observations)?;
     for (row, (found, truth)) in inverted.rows.iter().zip(inverted.codes.column_iter().zip(codes.column_iter())) {
         let error = (found - truth).norm() / truth.norm();
-        println!("observation {}: {}, relative code error {error:.1e}", row.index, row.status.text());
+        println!("observation {}: {}, relative code error {error:.1e}", row.index, row.status);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 /// A graphics adapter as its driver describes it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct AdapterDescription {
-    /// The adapter's name; `--adapter` takes any part of it, in upper or lower case.
+    /// The adapter's name; the option `adapter` takes any part of it, in upper or lower case.
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
@@ -11,7 +11,7 @@ pub struct AdapterDescription {
     pub kind: String,
     /// The driver's name and version.
     pub driver: String,
-    /// Whether it is real hardware, which is what `--device auto` takes.
+    /// Whether it is real hardware, which is what `DeviceChoice::Auto` takes.
     pub hardware: bool,
     /// Bytes that one storage binding can hold at most.
     pub max_binding_bytes: u64,

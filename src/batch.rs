@@ -15,7 +15,6 @@ mod rows;
 pub(crate) mod search;
 pub mod stream;
 pub mod summary;
-pub(crate) mod totals;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -29,8 +28,8 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
-use crate::formats::report::{Columns, ObservationRow, Status};
-use crate::lp::layer::{LayerOptions, StageTimes};
+use crate::formats::report::Columns;
+use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
@@ -40,6 +39,7 @@ use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
+use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
 pub use explained::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
@@ -252,7 +252,7 @@ impl Inverter {
 
     fn layerwise(
         &self,
-        options: &LayerOptions,
+        options: &LayerwiseOptions,
         device: &dyn Device,
         observations: &DMatrix<f64>,
         first_index: u64,
@@ -294,7 +294,7 @@ impl Inverter {
                 (Start::LeastSquares, codes, None)
             }
             None => {
-                let programs = LayerOptions { tolerances: options.tolerances, ..LayerOptions::default() };
+                let programs = LayerwiseOptions { tolerances: options.tolerances, ..LayerwiseOptions::default() };
                 let (codes, rows) = self.layerwise(&programs, device, observations, first_index, times)?;
                 (Start::Linf, codes, Some(rows))
             }
@@ -327,7 +327,7 @@ impl Inverter {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());
             let status = match unusable(observations.column(place).as_slice()) {
                 Some(why) => Status::Failed(why),
-                None if diverged => Status::Failed("descent left the numbers; try a smaller --step".to_owned()),
+                None if diverged => Status::Failed(Failure::Diverged),
                 None if answer.converged[place] => Status::Converged,
                 None => Status::NotConverged,
             };

@@ -1,12 +1,18 @@
-//! The command line: one file a subcommand, each from raw arguments to resolved options to one library call.
-//! No mathematics here. Progress goes to standard error, data to files or standard output.
+//! The command line. It carries no promise: names and behaviour may change in any version. It is
+//! part of the library so that other programs can start it by [`run`].
+//!
+//! Each subcommand is one file. It turns raw arguments into resolved options and makes one library
+//! call; there is no mathematics here. Progress goes to standard error, data goes to files or to
+//! standard output. The library's errors name fields of options; [`flags`] turns them into flags.
 
 mod bench;
+mod command_line;
 mod completions;
 mod demo;
 mod device_args;
 mod devices;
 mod file_run;
+mod flags;
 mod generate;
 mod image_size;
 mod inspect;
@@ -16,7 +22,6 @@ mod merge;
 mod network_args;
 mod picture;
 mod print;
-mod program;
 mod progress;
 mod random_network;
 mod recover;
@@ -26,11 +31,13 @@ mod resume_command;
 mod subject_args;
 mod summary;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use unrelu::error::{Error, Result};
+
+use crate::error::{Error, Result};
+use command_line::CommandLine;
 
 /// Inverts ReLU and LeakyReLU generators in bulk: latent codes from observations, one layer at a time, by certified
 /// linear programs.
@@ -44,8 +51,8 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 all solved; 1 failed; 2 bad usage or bad input; 3 finished, but some \
 observations have no certified (or converged) answer; 130 interrupted.";
 
-/// A subcommand is a module with `Args` and `run(Args) -> Result<Outcome>`, and one line here. Its help text is the
-/// documentation of its `Args`.
+/// A subcommand is a module with `Args` and `run(Args, &CommandLine) -> Result<Outcome>`, and one
+/// line here. Its help text is the documentation of its `Args`.
 macro_rules! subcommands {
     ($($name:ident => $module:ident),+ $(,)?) => {
         #[derive(Debug, Subcommand)]
@@ -54,9 +61,9 @@ macro_rules! subcommands {
         }
 
         impl Command {
-            fn run(self) -> Result<Outcome> {
+            fn run(self, command: &CommandLine) -> Result<Outcome> {
                 match self {
-                    $(Command::$name(args) => $module::run(args),)+
+                    $(Command::$name(args) => $module::run(args, command),)+
                 }
             }
         }
@@ -87,26 +94,40 @@ pub enum Outcome {
     Incomplete,
 }
 
-/// Reads the arguments and runs the command. Usage errors, `--help` and `--version` end the process inside clap, with 2 or 0.
-pub fn run() -> Result<Outcome> {
-    Cli::parse().command.run()
+/// Runs one command. `arguments` begin with the program's name. Returns the exit code, which the
+/// help lists. Messages, help and the version are printed; the process goes on afterwards.
+///
+/// A command that takes long installs a signal handler ([`interrupt`]). The handler stays for the
+/// life of the process. The first signal stops the command, which then returns 130. A second
+/// signal, or one that comes while no such command runs, ends the process.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let _running = interrupt::Running::begin();
+    let command_line = CommandLine(arguments.into_iter().collect());
+    match Cli::try_parse_from(&command_line.0) {
+        Ok(cli) => exit_code(cli.command.run(&command_line)),
+        Err(usage) => {
+            // A closed standard output or error is no failure of the command.
+            let _ = usage.print();
+            usage.exit_code().try_into().unwrap_or(2)
+        }
+    }
 }
 
-/// The process's exit code; prints the error, if there is one.
-pub fn exit_code(result: Result<Outcome>) -> ExitCode {
+/// The exit code of a command; prints the error, if there is one.
+fn exit_code(result: Result<Outcome>) -> u8 {
     let error = match result {
-        Ok(Outcome::Complete) => return ExitCode::SUCCESS,
-        Ok(Outcome::Incomplete) => return ExitCode::from(3),
+        Ok(Outcome::Complete) => return 0,
+        Ok(Outcome::Incomplete) => return 3,
         // Whoever read the output has seen enough.
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(error) => error,
     };
     // Not eprintln!, which panics where standard error is closed.
-    let _ = writeln!(io::stderr(), "error: {error}");
+    let _ = writeln!(io::stderr(), "error: {}", flags::message(&error));
     match error {
-        Error::Cancelled => ExitCode::from(130),
-        error if error.is_usage() => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
+        Error::Cancelled => 130,
+        error if error.is_usage() => 2,
+        _ => 1,
     }
 }
 

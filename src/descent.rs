@@ -50,17 +50,17 @@ impl DescentOptions {
         if let Some(step) = self.step
             && !(step > 0.0 && step.is_finite())
         {
-            return Err(Error::option("--step", step.to_string(), "a positive number"));
+            return Err(Error::option("step", step.to_string(), "a positive number"));
         }
         if self.iterations == 0 {
-            return Err(Error::option("--iterations", "0", "at least 1"));
+            return Err(Error::option("iterations", "0", "at least 1"));
         }
         if self.iterations > u32::MAX as usize {
-            return Err(Error::option("--iterations", self.iterations.to_string(), format!("at most {}", u32::MAX)));
+            return Err(Error::option("iterations", self.iterations.to_string(), format!("at most {}", u32::MAX)));
         }
         if self.restarts > Self::MOST_RESTARTS {
             let expected = format!("at most {}", Self::MOST_RESTARTS);
-            return Err(Error::option("--restarts", self.restarts.to_string(), expected));
+            return Err(Error::option("restarts", self.restarts.to_string(), expected));
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
-//! The one error type. A message names the file (or the argument), what was found, what was expected
-//! and how to mend it, because the person who reads it usually has the repair in hand and not the source.
+//! The one error type. A message names the file (or the option), what was found, what was expected and
+//! how to mend it.
+//!
+//! Options are named by their fields, ``option `threads` `` within a sentence. The command line turns
+//! them into flags.
 //!
 //! Errors are misuse and failure. What an observation's data lead to — infeasible, not certified,
 //! not converged — is a status in the answer, not an error (see [`crate::lp`]).
@@ -31,7 +34,7 @@ pub enum Error {
     /// An option with a value that makes no sense, or options that exclude each other.
     #[error("{option}: {found}; expected {expected}")]
     BadOption {
-        /// The option as the user writes it.
+        /// The field that holds the option: `threads`.
         option: String,
         /// The value found.
         found: String,
@@ -104,7 +107,7 @@ impl Error {
         Error::Io { path: path.to_owned(), action, source }
     }
 
-    /// A value that an option cannot take.
+    /// A value that an option cannot take. `option` is the name of its field.
     pub fn option(option: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Error::BadOption { option: option.into(), found: found.into(), expected: expected.into() }
     }

@@ -79,14 +79,14 @@ impl Generation<'_> {
         let network_file = self.network_file.as_deref().map(|path| ("the network", path));
         let inputs: Vec<(&str, &Path)> =
             codes_file.as_deref().map(|path| ("the codes", path)).into_iter().chain(network_file).collect();
-        refuse_overlap("-o", &self.output, &inputs)?;
+        refuse_overlap("output", &self.output, &inputs)?;
         if let Codes::File(reader) = &self.codes {
             reader.check_width(code_length, "as the network's codes have")?;
         }
         let mut codes_out = match &self.codes {
             Codes::Random { out: Some(path), .. } => {
-                refuse_overlap("--codes-out", path, &[("the output of -o", &self.output)])?;
-                refuse_overlap("--codes-out", path, &inputs)?;
+                refuse_overlap("codes.out", path, &[("the output of option `output`", &self.output)])?;
+                refuse_overlap("codes.out", path, &inputs)?;
                 Some(NpyWriter::create(path, code_length, self.element_type, self.force)?)
             }
             _ => None,

@@ -205,21 +205,21 @@ fn check_fit(network: &Network, context: &Context, room: Room, tiles: Tiles) -> 
         let number = index + 1;
         if let Some(weight) = layer.weight.iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
             return Err(Error::NoDevice(format!(
-                "layer {number} has a weight of {weight:e}, beyond the range of f32 that {name} computes in; use --device cpu"
+                "layer {number} has a weight of {weight:e}, beyond the range of f32 that {name} computes in; use option `device: cpu`"
             )));
         }
         let (units, inputs) = (layer.units(), layer.inputs());
         let bytes = 4 * (padded_length(units) * inputs).max(padded_length(inputs) * units) as u64;
         if bytes > room.binding_bytes {
             return Err(Error::NoDevice(format!(
-                "the weight of layer {number} needs {bytes} bytes in one binding and {name} offers {}; use --device cpu",
+                "the weight of layer {number} needs {bytes} bytes in one binding and {name} offers {}; use option `device: cpu`",
                 room.binding_bytes
             )));
         }
         let tiles = tiles.most_workgroups(units.max(inputs));
         if tiles > room.workgroups {
             return Err(Error::NoDevice(format!(
-                "layer {number} needs {tiles} workgroups in a dispatch and {name} offers {}; use --device cpu",
+                "layer {number} needs {tiles} workgroups in a dispatch and {name} offers {}; use option `device: cpu`",
                 room.workgroups
             )));
         }

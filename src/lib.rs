@@ -31,8 +31,9 @@
 //! 3. [`multistart`] works on the linear regions of `G`: [`multistart::refine`] takes any method's
 //!    code to the local minimum of the squared error, [`multistart::search`] looks for the lowest
 //!    from many starts.
-//! 4. Residuals are computed in f64 from the codes as written; [`formats::report`] and [`batch::summary`] say what came of each
-//!    observation. One that cannot be inverted has its status and a `NaN` code; the others do not notice.
+//! 4. Residuals are computed in f64 from the codes as written. [`outcome`] says what became of each
+//!    observation; [`formats::report`] writes it and [`batch::summary`] counts it. An observation that
+//!    cannot be inverted has a status with a typed reason and a `NaN` code; the others are unaffected.
 //! 5. [`projector::Projector`] is the call for loops: a batch of images onto the range of the generator, again and again; on it stands
 //!    [`recover`], codes from linear measurements `y = A G(z) + e`.
 //! 6. [`batch::pipeline`] keeps several batches on this way at a time. [`run`] writes the results to files,
@@ -41,16 +42,16 @@
 //! `experiments` regenerates the paper's figures from these calls alone. It stands above `pictures`, so that the data, the picture and the
 //! words of an experiment are one file.
 //!
-//! Modules import downwards only, in this order: `experiments`, `pictures`, [`mod@bench`],
+//! Modules import downwards only, in this order: `cli`, `experiments`, `pictures`, [`mod@bench`],
 //! [`generate`], [`run`], [`recover`], [`projector`], [`batch`], `runtime`, [`inspection`],
 //! [`multistart`], [`lp`], `linalg`, [`device`], `gpu`, [`cpu`], `kernel_params`, [`descent`],
-//! [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`],
+//! [`marquardt`], [`formats`], [`random`], [`adapter`], [`configuration`], [`observation`], [`outcome`],
 //! [`network`], [`statistics`], [`named`], [`error`]. A test (`tests/architecture`) reads the order
 //! here and checks it.
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are on by default; a library that needs none of them builds
+//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the command line and the program) are on by default; a library that needs none of them builds
 //! with `default-features = false`.
 
 #![deny(unsafe_code)]
@@ -58,6 +59,9 @@
 pub mod adapter;
 pub mod batch;
 pub mod bench;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod configuration;
 pub mod cpu;
 pub mod descent;
@@ -79,6 +83,7 @@ pub mod multistart;
 pub mod named;
 pub mod network;
 pub mod observation;
+pub mod outcome;
 #[cfg(feature = "pictures")]
 pub mod pictures;
 pub mod projector;

@@ -20,11 +20,11 @@ use nalgebra::DMatrix;
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::formats::report::LayerRow;
 use crate::network::Network;
 use crate::observation::unusable;
+use crate::outcome::{Failure, LayerFailure, LayerRow};
 use formulation::target::{Precision, Targets};
-use layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
+use layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use problem::LayerSystem;
 use solver::Solver;
 
@@ -50,7 +50,7 @@ pub struct Inversion {
     /// The latent code, `k` entries. Only meaningful where `failure` is `None`.
     pub code: Vec<f64>,
     /// Why there is no code.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// One entry per layer, in the order they were solved: the last layer first.
     pub layers: Vec<LayerRow>,
     /// Saturated entries of the observation.
@@ -81,7 +81,7 @@ pub fn invert_batch(
     systems: &LayerSystems,
     device: &dyn Device,
     solver: &dyn Solver,
-    options: &LayerOptions,
+    options: &LayerwiseOptions,
     observations: &DMatrix<f64>,
     precision: Precision,
 ) -> Result<(Vec<Inversion>, StageTimes)> {
@@ -110,16 +110,16 @@ pub fn invert_batch(
         let mut inputs = Vec::with_capacity(members.len() * system.columns());
         for (&member, answer) in members.iter().zip(&answers) {
             let inversion = &mut inversions[member];
-            let undetermined_above = inversion.layers.iter().any(|layer| !layer.determined);
+            let open_above = inversion.layers.iter().rev().find(|layer| !layer.determined).map(|layer| layer.layer);
             inversion.layers.push(summary(index, answer));
-            if answer.outcome == LayerOutcome::Found {
-                found.push(member);
-                inputs.extend(next_target(answer, index));
-                if index == 0 {
-                    inversion.code.copy_from_slice(&answer.z);
-                }
-            } else {
-                inversion.failure = Some(failure(index, answer, undetermined_above));
+            if let Some(why) = answer.failure {
+                inversion.failure = Some(failure(index, why, open_above));
+                continue;
+            }
+            found.push(member);
+            inputs.extend(next_target(answer, index));
+            if index == 0 {
+                inversion.code.copy_from_slice(&answer.z);
             }
         }
         members = found;
@@ -157,21 +157,14 @@ fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
     }
 }
 
-fn failure(index: usize, answer: &LayerAnswer, undetermined_above: bool) -> String {
-    let layer = index + 1;
-    match answer.outcome {
-        LayerOutcome::Impossible if undetermined_above => format!(
-            "undecided: layer {layer} has no pre-image of the hidden vector found, but a layer after it did not determine that vector"
-        ),
-        LayerOutcome::Impossible => format!(
-            "layer {layer} has no exact pre-image: its rows miss by {:.3e}, more than the tolerance {:.3e}; for noisy data use linf or l1",
-            answer.objective, answer.epsilon
-        ),
-        LayerOutcome::NoFeasibleStep => {
-            format!("layer {layer} has no feasible tolerance: none up to its largest target makes the rows feasible")
+/// The failure of an observation at the layer `index`. `open_above` is the closest later layer that
+/// did not determine its input, so that another target of this layer may have a pre-image.
+fn failure(index: usize, why: LayerFailure, open_above: Option<usize>) -> Failure {
+    let why = match (why, open_above) {
+        (LayerFailure::NoExactPreImage { violation, tolerance }, Some(undetermined)) => {
+            LayerFailure::UndeterminedTarget { violation, tolerance, undetermined }
         }
-        LayerOutcome::SolverFailed | LayerOutcome::Found => format!(
-            "layer {layer} came back unsolved: the solver found no usable point, or no proof that there is none"
-        ),
-    }
+        (why, _) => why,
+    };
+    Failure::Layer { layer: index + 1, why }
 }

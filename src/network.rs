@@ -178,7 +178,7 @@ impl Network {
                 source,
                 "no layer",
                 "at least one weight matrix",
-                "check that the file holds `layers.0.weight`, or name the layers with --layers",
+                "check that the file holds `layers.0.weight`, or name the layers with option `layers`",
             ));
         }
         for (index, layer) in layers.iter().enumerate() {

@@ -2,12 +2,15 @@
 
 use nalgebra::{DMatrix, DVectorView};
 
-/// Why an observation cannot be inverted: an entry is infinite, or none is observed (all `NaN`). `None` where it can.
-pub fn unusable(observation: &[f64]) -> Option<String> {
-    if let Some(entry) = observation.iter().position(|x| x.is_infinite()) {
-        return Some(format!("entry {entry} is {}", observation[entry]));
+use crate::outcome::Failure;
+
+/// Why an observation cannot be inverted: an entry is infinite, or all are `NaN`. `None` if it can.
+pub fn unusable(observation: &[f64]) -> Option<Failure> {
+    let infinite = observation.iter().enumerate().find(|(_, x)| x.is_infinite());
+    if let Some((entry, &value)) = infinite {
+        return Some(Failure::InfiniteEntry { entry, value });
     }
-    observation.iter().all(|x| x.is_nan()).then(|| "no entry is observed".to_owned())
+    observation.iter().all(|x| x.is_nan()).then_some(Failure::NothingObserved)
 }
 
 /// `‖a − x‖²` over the observed entries of `x`, of each column `a` of `images` and `x` of `observations`; `NaN` where `a` is. Columns beyond those of

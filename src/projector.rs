@@ -31,10 +31,10 @@ use crate::cpu::blocked::forward::forward;
 use crate::descent::{DescentOptions, Start, Steps};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::formats::report::{Residual, Status};
 use crate::multistart::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
 use crate::network::Network;
 use crate::observation::{squared_distances, unusable};
+use crate::outcome::{Residual, Status};
 
 /// A network made ready for projecting batches.
 #[derive(Debug)]

@@ -28,14 +28,15 @@ use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
-use crate::formats::report::{Columns, ObservationRow};
+use crate::formats::report::Columns;
 use crate::multistart::{BestOptions, PackedNetwork};
 use crate::network::Network;
+use crate::outcome::ObservationRow;
 use crate::projector::Projector;
 use crate::runtime::Runtime;
 use measured::measured_for;
 use operators::Operator;
-pub use options::{Options, ProjectedOptions, Strategy};
+pub use options::{ProjectedOptions, RecoverOptions, Strategy};
 pub use projected::Iteration;
 
 /// A network and an operator made ready for batches of measurements.
@@ -80,7 +81,7 @@ impl Recoverer {
     /// [`Error::Input`] for an operator of images of another size; [`Error::BadOption`] for options out of range, a layer-wise
     /// method straight on an operator that does not measure pixels, or `descent` through one from a sigmoid or tanh;
     /// those of [`Inverter::new`].
-    pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: Options) -> Result<Self> {
+    pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: RecoverOptions) -> Result<Self> {
         let network = network.into();
         if operator.pixels() != network.observation_length() {
             return Err(Error::input(
@@ -90,7 +91,7 @@ impl Recoverer {
                 "check that operator and network belong together",
             ));
         }
-        let Options { strategy, inversion } = options;
+        let RecoverOptions { strategy, inversion } = options;
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;
@@ -201,30 +202,30 @@ impl Engine for Recoverer {
     }
 
     fn options_that_matter(&self) -> Vec<(String, String)> {
-        let mut options = vec![self.operator.option()];
+        let mut options = vec![self.operator.identity()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.prepared {
             Prepared::Search { search: BestOptions { starts, seed, objective }, runtime, .. } => {
-                add("--objective", objective.to_string());
-                add("--direct", "best".to_owned());
-                add("--starts", starts.to_string());
-                add("--seed", seed.to_string());
-                add("--device", runs_on(runtime));
+                add("objective", objective.to_string());
+                add("Strategy::Search", "given".to_owned());
+                add("starts", starts.to_string());
+                add("seed", seed.to_string());
+                add("device", runs_on(runtime));
             }
-            Prepared::Direct(_) => add("--direct", "given".to_owned()),
+            Prepared::Direct(_) => add("Strategy::Direct", "given".to_owned()),
             Prepared::Projected { options, .. } => {
                 let ProjectedOptions { step, momentum, iterations, tolerance, restarts, seed } = options;
-                add("--inner", "given".to_owned());
-                add("--step", step.to_string());
-                add("--momentum", momentum.to_string());
-                add("--iterations", iterations.to_string());
+                add("Strategy::Projected", "given".to_owned());
+                add("step", step.to_string());
+                add("momentum", momentum.to_string());
+                add("iterations", iterations.to_string());
                 add("tolerance", tolerance.to_string());
-                add("--restarts", restarts.to_string());
-                add("--seed", seed.to_string());
+                add("restarts", restarts.to_string());
+                add("seed", seed.to_string());
             }
         }
         let of_method = options_that_matter(self.options(), self.runtime());
-        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion {name}"), value)));
+        options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion.{name}"), value)));
         options
     }
 

@@ -55,7 +55,7 @@ fn a_thousand_projections_leave_nothing_behind() {
     let y = operator.apply(&observations).map(|y| y + 0.1 * (1e3 * y).sin());
     let recovered = |iterations: usize, restarts: usize| {
         let way = ProjectedOptions { iterations, restarts, tolerance: 0.0, ..ProjectedOptions::default() };
-        let options = unrelu::recover::Options { strategy: Strategy::Projected(way), inversion: options() };
+        let options = unrelu::recover::RecoverOptions { strategy: Strategy::Projected(way), inversion: options() };
         Recoverer::new(network.clone(), Box::new(operator.clone()), options).unwrap().recover(&y).unwrap()
     };
     recovered(20, 5);

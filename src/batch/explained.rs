@@ -10,9 +10,9 @@
 //! large as those of 99.9 % of Gaussian noise, and sums as large as `a (n + 4 √n)`.
 
 use super::{Method, Options};
-use crate::formats::report::Residual;
-use crate::lp::formulation::Method as Layerwise;
+use crate::lp::formulation::LayerwiseMethod as Layerwise;
 use crate::multistart::Objective;
+use crate::outcome::Residual;
 
 /// What of a residual is compared with the size of the noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
 use crate::lp::formulation::target::Precision;
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
 
@@ -20,7 +20,7 @@ const MOST_THREADS: usize = 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
     /// Layer by layer, by linear programs.
-    Layerwise(LayerOptions),
+    Layerwise(LayerwiseOptions),
     /// All layers at once, by gradient descent.
     Descent(DescentOptions),
     /// The lowest loss that many starts lead to.
@@ -96,7 +96,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            method: Method::Layerwise(LayerOptions::default()),
+            method: Method::Layerwise(LayerwiseOptions::default()),
             refine: false,
             reproduces_within: Tolerances::default().epsilon,
             solver: SolverChoice::default(),
@@ -114,11 +114,11 @@ impl Options {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)
         {
-            return Err(Error::option("--threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
+            return Err(Error::option("threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
         }
         if self.refine && matches!(self.method, Method::Best(_)) {
             let expected = "another method with it: best ends where there is nothing to refine";
-            return Err(Error::option("--refine", "given with --method best", expected));
+            return Err(Error::option("refine", "given with option `method: best`", expected));
         }
         match &self.method {
             Method::Layerwise(options) => options.tolerances.validate(),

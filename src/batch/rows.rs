@@ -1,9 +1,9 @@
 //! The report's row of one observation.
 
-use crate::formats::report::{ObservationRow, Residual, SearchRow, Status};
 use crate::lp::Inversion;
 use crate::multistart::BestAnswer;
 use crate::observation::unusable;
+use crate::outcome::{Failure, ObservationRow, Residual, SearchRow, Status};
 
 const NO_RESIDUAL: Residual =
     Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN, rms: f64::NAN, observed: 0 };
@@ -38,7 +38,7 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
 pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer: &BestAnswer) -> ObservationRow {
     let status = match unusable(observation) {
         Some(why) => Status::Failed(why),
-        None if answer.found == 0 => Status::Failed("no run ended at a finite loss".to_owned()),
+        None if answer.found == 0 => Status::Failed(Failure::NoFiniteRun),
         None if answer.converged => Status::Converged,
         None => Status::NotConverged,
     };

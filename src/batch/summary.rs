@@ -1,53 +1,63 @@
 //! What a run came to, added up batch by batch in constant memory.
+//!
+//! As serde writes a [`Summary`], it is whole: a journal keeps it, so that a resumed run and merged
+//! shards end with the summary of one run. [`Summary::json`] is the form for people and programs.
 
-use std::collections::BTreeMap;
+mod distribution;
+mod failures;
+mod seconds;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::InvertedBatch;
-use crate::formats::report::Status;
+use crate::outcome::{ObservationRow, Status};
+pub use distribution::Distribution;
+pub use failures::FailureCounts;
+pub use seconds::Seconds;
 
 /// A relative code error up to this counts as a success, as in the paper's experiments.
 pub const SUCCESS_ERROR: f64 = 1e-3;
 
 /// The sums over a run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Observations.
     pub observations: u64,
-    /// Status `solved` or `converged`.
+    /// Observations whose status is `solved` or `converged`.
     pub solved: u64,
-    /// Status `not-certified` or `not-converged`.
+    /// Observations whose status is `not-certified` or `not-converged`.
     pub not_certified: u64,
-    /// Status `failed`.
+    /// Observations whose status is `failed`.
     pub failed: u64,
     /// Residual at most ε₀ in the maximum norm.
     pub reproduced: u64,
-    /// Residual no larger than noise of size ε₀ explains, by [`NoiseTest`](super::NoiseTest).
+    /// Residual that noise of size ε₀ explains, by [`NoiseTest`](super::NoiseTest).
     pub explained: u64,
-    /// Determined in every layer; by `best`, locally.
+    /// Determined in every layer; with `best`, locally.
     pub determined: u64,
-    /// Solved, but not determined in some layer, and not reproduced: an optimum of every LP, and yet no pre-image.
+    /// Solved, but not determined in some layer and not reproduced: every linear program has an
+    /// optimum, and the code is no pre-image.
     pub undetermined_missed: u64,
     /// Improved by refinement.
     pub refined: u64,
-    /// Reasons of failure, with how often each occurred.
-    pub failures: BTreeMap<String, u64>,
+    /// How often each kind of failure occurred.
+    pub failures: FailureCounts,
     /// Runs of searches from many starts.
     pub runs: u64,
-    /// LPs solved and the iterations they took.
+    /// Linear programs solved.
     pub solves: u64,
-    /// LPs that the optimum of a neighbouring ε led to.
+    /// Of these, the ones warm-started at the optimum of a neighbouring ε.
     pub from_neighbour: u64,
-    /// Interior-point iterations.
+    /// Interior-point iterations, or those of `descent`.
     pub iterations: u64,
     /// Simplex pivots.
     pub pivots: u64,
-    /// LPs that took a slower path, their first answer not passing the certificate.
+    /// Linear programs whose first answer did not pass the certificate: they took a slower path.
     pub retries: u64,
     /// Largest entries of the residuals.
     pub residual_linf: Distribution,
-    /// Root mean squares of the residuals, per observed entry.
+    /// Root mean squares of the residuals, over the observed entries.
     pub residual_rms: Distribution,
     /// Relative Euclidean residuals.
     pub residual_l2_relative: Distribution,
@@ -67,111 +77,17 @@ pub struct Summary {
     pub device: String,
     /// Kernels run on it.
     pub dispatches: u64,
-    /// Threads of the LP pool.
+    /// Threads of the pool.
     pub threads: usize,
     /// Seconds by stage.
     pub seconds: Seconds,
 }
 
-/// Wall-clock seconds by stage. Where batches overlap, the time of a stage is that during which at least one batch was in it, and the
-/// stages add up to more than the total.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub struct Seconds {
-    /// Reading observations.
-    pub read: f64,
-    /// ReLU configurations, on the device.
-    pub classify: f64,
-    /// Linear programs, and the searches of `best`.
-    pub solve: f64,
-    /// Forward passes for the stop rules, on the device.
-    pub forward: f64,
-    /// Gradient descent, and Levenberg–Marquardt of `best`, on the device.
-    pub descent: f64,
-    /// Refinement.
-    pub refine: f64,
-    /// Residuals in f64.
-    pub residuals: f64,
-    /// Writing codes and report.
-    pub write: f64,
-    /// The device: any of classify, forward and descent.
-    pub device: f64,
-    /// The pool: any of solve, refine and residuals.
-    pub pool: f64,
-    /// From start to end.
-    pub total: f64,
-}
-
-impl Seconds {
-    /// The stage that bounds the run: its name and seconds.
-    pub fn slowest(&self) -> (&'static str, f64) {
-        let stages = [("pool", self.pool), ("device", self.device), ("read", self.read), ("write", self.write)];
-        stages.into_iter().fold(("pool", self.pool), |most, stage| if stage.1 > most.1 { stage } else { most })
-    }
-
-    /// Adds those of another part of the work.
-    pub fn add(&mut self, other: &Seconds) {
-        let Seconds { read, classify, solve, forward, descent, refine, residuals, write, device, pool, total } = other;
-        let pairs = [
-            (&mut self.read, read),
-            (&mut self.classify, classify),
-            (&mut self.solve, solve),
-            (&mut self.forward, forward),
-            (&mut self.descent, descent),
-            (&mut self.refine, refine),
-            (&mut self.residuals, residuals),
-            (&mut self.write, write),
-            (&mut self.device, device),
-            (&mut self.pool, pool),
-            (&mut self.total, total),
-        ];
-        for (sum, seconds) in pairs {
-            *sum += seconds;
-        }
-    }
-}
-
-/// Kinds of failure kept apart; more are counted together, so that memory stays bounded.
-const MOST_REASONS: usize = 20;
-
 impl Summary {
     /// Adds a batch.
     pub fn add(&mut self, batch: &InvertedBatch) {
         for row in &batch.rows {
-            self.observations += 1;
-            match &row.status {
-                Status::Solved | Status::Converged => self.solved += 1,
-                Status::NotCertified | Status::NotConverged => self.not_certified += 1,
-                Status::Failed(why) => {
-                    self.failed += 1;
-                    self.count_failure(why);
-                }
-            }
-            self.reproduced += u64::from(row.reproduces);
-            self.explained += u64::from(row.explained);
-            self.refined += u64::from(row.refined);
-            let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
-            let by_search = row.search.as_ref().is_some_and(|search| search.determined);
-            self.determined += u64::from((all_determined || by_search) && !matches!(row.status, Status::Failed(_)));
-            self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
-            let open = row.layers.iter().any(|layer| !layer.determined);
-            self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
-            self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
-            self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
-            self.from_neighbour += row.layers.iter().map(|layer| layer.from_neighbour as u64).sum::<u64>();
-            self.pivots += row.layers.iter().map(|layer| layer.pivots).sum::<u64>();
-            self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
-            self.iterations += u64::from(row.iterations.unwrap_or(0));
-            self.residual_linf.add(row.residual.linf);
-            self.residual_rms.add(row.residual.rms);
-            self.residual_l2_relative.add(row.residual.l2_relative);
-            if let Some(error) = row.code_error {
-                self.code_error.get_or_insert_default().add(error);
-                *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
-            }
-            if let Some(error) = row.image_error {
-                self.image_error.get_or_insert_default().add(error);
-                *self.image_successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
-            }
+            self.add_row(row);
         }
         let (seconds, times) = (&mut self.seconds, &batch.times);
         seconds.classify += times.layers.classify.as_secs_f64();
@@ -182,23 +98,45 @@ impl Summary {
         seconds.residuals += times.residuals.as_secs_f64();
     }
 
-    /// Counts a kind of failure; the report has each observation's own numbers.
-    fn count_failure(&mut self, why: &str) {
-        let kind = match why.split_once(": ") {
-            Some((layer, _)) if layer.starts_with("layer") => layer,
-            _ if why.starts_with("entry ") => "an entry is infinite",
-            _ => why,
-        };
-        self.count_failures(kind, 1);
+    fn add_row(&mut self, row: &ObservationRow) {
+        self.observations += 1;
+        match &row.status {
+            Status::Solved | Status::Converged => self.solved += 1,
+            Status::NotCertified | Status::NotConverged => self.not_certified += 1,
+            Status::Failed(why) => {
+                self.failed += 1;
+                self.failures.add(why.kind(), 1);
+            }
+        }
+        self.reproduced += u64::from(row.reproduces);
+        self.explained += u64::from(row.explained);
+        self.refined += u64::from(row.refined);
+        let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
+        let by_search = row.search.as_ref().is_some_and(|search| search.determined);
+        self.determined += u64::from((all_determined || by_search) && !matches!(row.status, Status::Failed(_)));
+        self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
+        let open = row.layers.iter().any(|layer| !layer.determined);
+        self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
+        self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
+        self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
+        self.from_neighbour += row.layers.iter().map(|layer| layer.from_neighbour as u64).sum::<u64>();
+        self.pivots += row.layers.iter().map(|layer| layer.pivots).sum::<u64>();
+        self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
+        self.iterations += u64::from(row.iterations.unwrap_or(0));
+        self.residual_linf.add(row.residual.linf);
+        self.residual_rms.add(row.residual.rms);
+        self.residual_l2_relative.add(row.residual.l2_relative);
+        if let Some(error) = row.code_error {
+            self.code_error.get_or_insert_default().add(error);
+            *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
+        }
+        if let Some(error) = row.image_error {
+            self.image_error.get_or_insert_default().add(error);
+            *self.image_successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
+        }
     }
 
-    fn count_failures(&mut self, kind: &str, count: u64) {
-        let kind =
-            if self.failures.contains_key(kind) || self.failures.len() < MOST_REASONS { kind } else { "other reasons" };
-        *self.failures.entry(kind.to_owned()).or_default() += count;
-    }
-
-    /// Adds what came of other observations of the same run. Device and threads become those of `other`.
+    /// Adds the summary of other observations of the same run. Device and threads become those of `other`.
     pub fn merge(&mut self, other: &Summary) {
         // Each field is named here, so that a new one is not forgotten.
         let Summary {
@@ -251,9 +189,7 @@ impl Summary {
         for (sum, count) in counts {
             *sum += count;
         }
-        for (kind, &count) in failures {
-            self.count_failures(kind, count);
-        }
+        self.failures.merge(failures);
         self.residual_linf.merge(residual_linf);
         self.residual_rms.merge(residual_rms);
         self.residual_l2_relative.merge(residual_l2_relative);
@@ -279,111 +215,32 @@ impl Summary {
         self.solved == self.observations
     }
 
-    /// Observations a second, from start to end.
+    /// Observations per second, from start to end.
     pub fn rate(&self) -> f64 {
         self.observations as f64 / self.seconds.total.max(f64::MIN_POSITIVE)
     }
-}
 
-/// A distribution of nonnegative numbers: extremes exactly, quantiles to 3 %, in constant memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Distribution {
-    /// Numbers added; those that are not numbers are left out.
-    pub(super) count: u64,
-    pub(super) largest: f64,
-    pub(super) smallest: f64,
-    /// Counts by `⌊BINS_PER_DECADE · log₁₀ x⌋`, from `10^LOWEST_DECADE`.
-    pub(super) bins: BTreeMap<i32, u64>,
-}
-
-impl Default for Distribution {
-    fn default() -> Self {
-        Distribution { count: 0, largest: f64::NEG_INFINITY, smallest: f64::INFINITY, bins: BTreeMap::new() }
-    }
-}
-
-const BINS_PER_DECADE: f64 = 80.0;
-/// Everything below counts as 0.
-const LOWEST: f64 = 1e-300;
-
-impl Distribution {
-    /// Adds a number.
-    pub fn add(&mut self, value: f64) {
-        if value.is_nan() {
-            return;
-        }
-        self.count += 1;
-        self.largest = self.largest.max(value);
-        self.smallest = self.smallest.min(value);
-        let bin = if value < LOWEST { i32::MIN } else { (BINS_PER_DECADE * value.log10()).floor() as i32 };
-        *self.bins.entry(bin).or_default() += 1;
-    }
-
-    /// Adds the numbers of another.
-    pub fn merge(&mut self, other: &Distribution) {
-        self.count += other.count;
-        self.largest = self.largest.max(other.largest);
-        self.smallest = self.smallest.min(other.smallest);
-        for (&bin, &count) in &other.bins {
-            *self.bins.entry(bin).or_default() += count;
-        }
-    }
-
-    /// The number below which a share `q` in `[0, 1]` lies; `NaN` where nothing was added.
-    pub fn quantile(&self, q: f64) -> f64 {
-        if self.count == 0 {
-            return f64::NAN;
-        }
-        let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count);
-        let mut passed = 0;
-        for (&bin, &count) in &self.bins {
-            passed += count;
-            if passed >= rank {
-                let middle = if bin == i32::MIN { 0.0 } else { 10f64.powf((f64::from(bin) + 0.5) / BINS_PER_DECADE) };
-                return middle.clamp(self.smallest, self.largest);
+    /// The summary for people and programs: quantiles in place of the bins, and a map from the words
+    /// of each kind of failure to its count.
+    pub fn json(&self) -> Value {
+        // Writing numbers, strings and maps with string keys as JSON cannot fail.
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let distributions = [
+            ("residual_linf", Some(&self.residual_linf)),
+            ("residual_rms", Some(&self.residual_rms)),
+            ("residual_l2_relative", Some(&self.residual_l2_relative)),
+            ("code_error", self.code_error.as_ref()),
+            ("image_error", self.image_error.as_ref()),
+        ];
+        for (name, distribution) in distributions {
+            if let Some(distribution) = distribution {
+                value[name] = distribution.json();
             }
         }
-        self.largest
-    }
-
-    /// The largest number; `NaN` where nothing was added.
-    pub fn largest(&self) -> f64 {
-        if self.count == 0 { f64::NAN } else { self.largest }
-    }
-}
-
-impl Serialize for Distribution {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = serializer.serialize_struct("Distribution", 3)?;
-        fields.serialize_field("median", &self.quantile(0.5))?;
-        fields.serialize_field("percentile_90", &self.quantile(0.9))?;
-        fields.serialize_field("largest", &self.largest())?;
-        fields.end()
+        value["failures"] = self.failures.json();
+        value
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_good_to_three_percent() {
-        let mut distribution = Distribution::default();
-        for i in 1..=1000 {
-            distribution.add(f64::from(i) * 1e-6);
-        }
-        assert!((distribution.quantile(0.5) / 5e-4 - 1.0).abs() < 0.03);
-        assert!((distribution.quantile(0.9) / 9e-4 - 1.0).abs() < 0.03);
-        assert_eq!(distribution.largest(), 1e-3);
-    }
-
-    #[test]
-    fn zeros_and_missing_numbers() {
-        let mut distribution = Distribution::default();
-        assert!(distribution.quantile(0.5).is_nan());
-        distribution.add(f64::NAN);
-        distribution.add(0.0);
-        assert_eq!(distribution.quantile(0.5), 0.0);
-    }
-}
+mod tests;

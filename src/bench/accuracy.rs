@@ -58,13 +58,13 @@ impl Options {
 
     fn validate(&self) -> Result<()> {
         if self.count == 0 {
-            return Err(Error::option("--count", "0", "at least 1"));
+            return Err(Error::option("count", "0", "at least 1"));
         }
         if !(self.observed > 0.0 && self.observed <= 1.0) {
-            return Err(Error::option("--observed", self.observed.to_string(), "more than 0 and at most 1"));
+            return Err(Error::option("observed", self.observed.to_string(), "more than 0 and at most 1"));
         }
         if !(self.seconds >= 0.0 && self.seconds.is_finite()) {
-            return Err(Error::option("--seconds", self.seconds.to_string(), "a number that is not negative"));
+            return Err(Error::option("seconds", self.seconds.to_string(), "a number that is not negative"));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::lp::formulation::Method;
+use crate::lp::formulation::LayerwiseMethod;
 use export::Export;
 use instances::{Case, Instances};
 use measure::{Measured, Measurement, Pools};
@@ -25,7 +25,7 @@ pub struct Options {
     /// The layers.
     pub cases: Vec<Case>,
     /// Of the methods that a case has, these.
-    pub methods: Vec<Method>,
+    pub methods: Vec<LayerwiseMethod>,
     /// LPs in a batch.
     pub batch: usize,
     /// LPs that are solved one at a time.
@@ -49,7 +49,7 @@ impl Options {
     pub fn full() -> Self {
         Options {
             cases: instances::CASES.to_vec(),
-            methods: vec![Method::Linf, Method::L1, Method::Relaxed, Method::Exact],
+            methods: vec![LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed, LayerwiseMethod::Exact],
             batch: 1000,
             singles: 100,
             repeat_seconds: 1.0,
@@ -85,12 +85,12 @@ impl Options {
 
     fn validate(&self) -> Result<()> {
         if self.batch == 0 {
-            return Err(Error::option("--batch", "0", "at least 1"));
+            return Err(Error::option("batch", "0", "at least 1"));
         }
         if self.groups().next().is_none() {
-            let asked = self.methods.iter().map(Method::to_string).collect::<Vec<_>>().join(",");
+            let asked = self.methods.iter().map(LayerwiseMethod::to_string).collect::<Vec<_>>().join(",");
             return Err(Error::option(
-                "--methods",
+                "methods",
                 asked,
                 "linf, l1 or relaxed (exact has layers of 500x100 and 784x60)",
             ));
@@ -105,7 +105,7 @@ pub struct Group {
     /// The layer.
     pub case: Case,
     /// The method.
-    pub method: Method,
+    pub method: LayerwiseMethod,
 }
 
 impl fmt::Display for Group {

@@ -55,13 +55,13 @@ impl Options {
 
     fn validate(&self) -> Result<()> {
         if self.count == 0 {
-            return Err(Error::option("--count", "0", "at least 1"));
+            return Err(Error::option("count", "0", "at least 1"));
         }
         if let Some(noise) = self.noises.iter().find(|noise| !(**noise >= 0.0 && noise.is_finite())) {
-            return Err(Error::option("--noise", noise.to_string(), "a share that is not negative"));
+            return Err(Error::option("noises", noise.to_string(), "a share that is not negative"));
         }
         if !(self.seconds >= 0.0 && self.seconds.is_finite()) {
-            return Err(Error::option("--seconds", self.seconds.to_string(), "a number that is not negative"));
+            return Err(Error::option("seconds", self.seconds.to_string(), "a number that is not negative"));
         }
         Ok(())
     }

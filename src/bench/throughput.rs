@@ -90,16 +90,16 @@ impl Options {
 
     fn validate(&self) -> Result<()> {
         if self.batches.is_empty() || self.batches.contains(&0) {
-            return Err(Error::option("--batches", "a batch of 0", "sizes of at least 1, for example 1,64,4096"));
+            return Err(Error::option("batches", "a batch of 0", "sizes of at least 1, for example 1,64,4096"));
         }
         if self.quantities.is_empty() {
-            return Err(Error::option("--quantities", "none", "some of forward, classify, descend, invert"));
+            return Err(Error::option("quantities", "none", "some of forward, classify, descend, invert"));
         }
         if !(self.pass_seconds > 0.0 && self.pass_seconds.is_finite()) {
-            return Err(Error::option("--seconds", self.pass_seconds.to_string(), "a positive number"));
+            return Err(Error::option("pass_seconds", self.pass_seconds.to_string(), "a positive number"));
         }
         if self.threads == Some(0) {
-            return Err(Error::option("--threads", "0", "at least 1"));
+            return Err(Error::option("threads", "0", "at least 1"));
         }
         if self.descent_iterations == 0 {
             return Err(Error::option("the iterations of a descent", "0", "at least 1"));
@@ -146,7 +146,7 @@ pub fn run(
     let pool = ThreadPoolBuilder::new()
         .num_threads(options.threads.unwrap_or(0))
         .build()
-        .map_err(|error| Error::option("--threads", error.to_string(), "a number of threads that the system allows"))?;
+        .map_err(|error| Error::option("threads", error.to_string(), "a number of threads that the system allows"))?;
     let machine = Machine::look(&options, &pool)?;
     each(Event::Begun(&machine, &options))?;
     let mut all = Vec::new();

@@ -5,9 +5,9 @@ mod lp;
 mod recovery;
 mod throughput;
 
-use unrelu::error::Result;
+use crate::error::Result;
 
-use super::Outcome;
+use super::{CommandLine, Outcome};
 
 /// Measure this machine: side-by-side tables, each in one run
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ enum What {
     Throughput(throughput::Args),
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     match args.what {
         What::Accuracy(args) => accuracy::run(args),
         What::Lp(args) => lp::run(args),

@@ -2,9 +2,10 @@
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
-use unrelu::error::Result;
 
-use super::{Cli, Outcome, print};
+use crate::error::Result;
+
+use super::{Cli, CommandLine, Outcome, print};
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let mut script = Vec::new();
     generate(args.shell, &mut Cli::command(), "unrelu", &mut script);
     print::print(&String::from_utf8_lossy(&script))?;

@@ -6,23 +6,24 @@ use std::fs;
 use std::path::PathBuf;
 
 use nalgebra::DMatrix;
-use unrelu::batch::{BestMethod, Inverter, Method, Options};
-use unrelu::cpu::forward::forward;
-use unrelu::error::{Error, Result};
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::formats::npy::{ElementType, NpyReader};
-use unrelu::formats::output::{OutputFile, check_free, partial_path};
-use unrelu::generate::{Codes, Generation};
-use unrelu::lp::formulation::Tolerances;
-use unrelu::network::Network;
-use unrelu::pictures::{Grid, Row, write_grid};
-use unrelu::random::Noise;
-use unrelu::run::journal::Shard;
-use unrelu::run::request::{FileRun, Journaling};
+
+use crate::batch::{BestMethod, Inverter, Method, Options};
+use crate::cpu::forward::forward;
+use crate::error::{Error, Result};
+use crate::formats::network_file::{NetworkOptions, load_network};
+use crate::formats::npy::{ElementType, NpyReader};
+use crate::formats::output::{OutputFile, check_free, partial_path};
+use crate::generate::{Codes, Generation};
+use crate::lp::formulation::Tolerances;
+use crate::network::Network;
+use crate::pictures::{Grid, Row, write_grid};
+use crate::random::Noise;
+use crate::run::journal::Shard;
+use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::progress::Progress;
-use super::{Outcome, interrupt, print, program, summary};
+use super::{CommandLine, Outcome, flags, interrupt, print, summary};
 use comparison::Comparison;
 
 /// The generator that comes with the program; examples/README.md says how it was made.
@@ -58,7 +59,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     fs::create_dir_all(&args.out).map_err(|error| Error::io(&args.out, "create the folder", error))?;
     let file = |name: &str| args.out.join(name);
     for name in ["network.safetensors", "truth.npy", "observations.npy", "codes.npy", "report.jsonl", "picture.png"] {
@@ -84,7 +85,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     let inverter = Inverter::new(network.clone(), options)?;
     if let Some(notice) = inverter.runtime().notice() {
-        print::note(notice);
+        print::note(&flags::words(notice));
     }
     network_file.finish()?;
     generate(&network, &args)?;
@@ -107,7 +108,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let totals = result?;
     let comparison = compare(&inverter, &args)?;
     draw(&network, &args, &comparison)?;
-    let command = [
+    let next = [
         "invert",
         &file("network.safetensors").display().to_string(),
         &file("observations.npy").display().to_string(),
@@ -131,7 +132,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         summary = summary::text(&totals, inverter.options()),
         compared = comparison.text(),
         picture = file("picture.png").display(),
-        command = program::command_line(&command),
+        command = command.with_arguments(&next),
     ))?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

@@ -1,7 +1,8 @@
 //! The arguments that say where work runs, shared by all commands that invert.
 
 use clap::Args;
-use unrelu::device::DeviceChoice;
+
+use crate::device::DeviceChoice;
 
 /// Device and threads.
 #[derive(Debug, Args)]

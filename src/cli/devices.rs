@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use unrelu::adapter::AdapterDescription;
-use unrelu::device::list_adapters;
-use unrelu::error::Result;
+use crate::adapter::AdapterDescription;
+use crate::device::list_adapters;
+use crate::error::Result;
 
-use super::{Outcome, print};
+use super::{CommandLine, Outcome, print};
 
 /// List the devices that batched work can run on
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let adapters = list_adapters();
     let text = if args.json { print::in_json(&adapters)? } else { text(&adapters) };
     print::print(&text)?;

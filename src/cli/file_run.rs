@@ -3,33 +3,34 @@
 
 use std::path::Path;
 
-use unrelu::batch::engine::Engine;
-use unrelu::batch::summary::Summary;
-use unrelu::error::Result;
-use unrelu::run::request::{Begun, FileRun, Stopped};
+use crate::batch::engine::Engine;
+use crate::batch::summary::Summary;
+use crate::error::Result;
+use crate::run::request::{Begun, FileRun, Stopped};
 
 use super::progress::{Progress, StatusLine};
-use super::{interrupt, print, resume_command};
+use super::{CommandLine, flags, interrupt, print, resume_command};
 
-/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line
-/// beside the count.
+/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line beside the count;
+/// `command` is what the user typed.
 pub fn carry_out(
     run: FileRun,
     engine: &dyn Engine,
     label: &str,
-    codes: &Path,
+    command: &CommandLine,
     begun: impl FnOnce(StatusLine),
 ) -> Result<Summary> {
     let runtime = engine.runtime();
     run.check(engine)?;
     // What auto chose is said before the work, not after it.
     if let Some(notice) = runtime.notice() {
-        print::note(notice);
+        print::note(&flags::words(notice));
     }
     interrupt::listen();
+    let codes = run.codes.clone();
     let run = run.start(engine)?;
     let (done, total) = (run.done(), run.total());
-    say_where_it_begins(run.begun(), done, total, codes);
+    say_where_it_begins(run.begun(), done, total, &codes);
     let mut progress = Progress::going_on(label, done, total);
     begun(progress.status_line());
     let mut device_warned = false;
@@ -38,7 +39,7 @@ pub fn carry_out(
             progress.set(done);
             if let (false, Some(warning)) = (device_warned, runtime.device().warning()) {
                 device_warned = true;
-                print::note(&warning);
+                print::note(&flags::words(&warning));
             }
         },
         interrupt::requested,
@@ -47,7 +48,7 @@ pub fn carry_out(
     result.map_err(|Stopped { error, safe }| {
         if safe > 0 {
             print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
-            print::note(&format!("  {}", resume_command::resume_command()));
+            print::note(&format!("  {}", resume_command::resume_command(command)));
         }
         error
     })

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::{ElementType, NpyReader};
-use unrelu::generate::{Codes, Generation};
-use unrelu::random::Noise;
+
+use crate::error::{Error, Result};
+use crate::formats::npy::{ElementType, NpyReader};
+use crate::generate::{Codes, Generation};
+use crate::random::Noise;
 
 use super::network_args::NetworkArgs;
 use super::progress::Progress;
-use super::{Outcome, interrupt};
+use super::{CommandLine, Outcome, interrupt};
 
 /// Run a generator forward: observations from codes, or from random codes N(0, I)
 #[derive(Debug, clap::Args)]
@@ -77,7 +78,7 @@ impl From<StoredAs> for ElementType {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let network = args.network.load()?;
     let codes = match (&args.codes, args.count) {
         (Some(path), _) => Codes::File(NpyReader::open(path)?),

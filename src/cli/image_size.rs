@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use unrelu::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

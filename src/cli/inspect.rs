@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use unrelu::error::Result;
-use unrelu::inspection::{Inspection, LayerSummary, inspect};
+use crate::error::Result;
+use crate::inspection::{Inspection, LayerSummary, inspect};
 
 use super::network_args::NetworkArgs;
-use super::{Outcome, print};
+use super::{CommandLine, Outcome, flags, print};
 
 /// Show a network's layers and what would stop or endanger an inversion
 ///
@@ -22,9 +22,9 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let mut inspection = inspect(&args.network.network, &args.network.options())?;
-    let text = if args.json { print::in_json(&inspection)? } else { describe(&inspection) };
+    let text = if args.json { flags::words(&print::in_json(&inspection)?) } else { describe(&inspection) };
     print::print(&text)?;
     match inspection.problem.take() {
         Some(problem) => Err(problem),

@@ -1,25 +1,98 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop at its next batch, so that it can tidy up; the second ends the
-//! process. Schedulers send SIGTERM some time before they kill.
+//! Ctrl-C, SIGTERM and SIGHUP. The first signal asks the run to stop at its next batch, so that it
+//! can tidy up; the second ends the process. Schedulers send SIGTERM some time before they kill.
+//!
+//! A process may run several commands, one after the other or side by side. The handler is
+//! installed once, by the first command that needs it. A signal concerns all commands that run.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use super::print;
 
+/// What the handler needs to know.
+#[derive(Debug)]
+struct State {
+    /// Commands that run.
+    running: usize,
+    /// Whether one of them listens.
+    listening: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false });
+/// Whether a signal came while a command listened. Apart from the rest: it is read often.
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Begins to listen. Without this, a signal ends the process at once, as it does by default.
+/// A command that runs. When the last one ends, a request to stop is forgotten.
+#[derive(Debug)]
+pub struct Running(());
+
+impl Running {
+    /// A command begins.
+    pub fn begin() -> Self {
+        with(|state| state.running += 1);
+        Running(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        with(|state| {
+            state.running -= 1;
+            if state.running == 0 {
+                state.listening = false;
+                REQUESTED.store(false, Ordering::SeqCst);
+            }
+        });
+    }
+}
+
+/// The running command begins to listen. Without this, a signal ends the process at once, as it
+/// does by default.
 pub fn listen() {
-    // An error means that this process listens already or that the system has no signals; either is fine.
-    let _ = ctrlc::set_handler(|| {
-        if REQUESTED.swap(true, Ordering::SeqCst) {
-            process::exit(130);
-        }
-        print::note("stopping after what is in hand; interrupt once more to stop at once");
+    static INSTALLED: Once = Once::new();
+    with(|state| state.listening = true);
+    INSTALLED.call_once(|| {
+        // An error means that the system has no signals, or that the host handles them itself.
+        let _ = ctrlc::set_handler(|| {
+            if !is_first_signal() {
+                process::exit(130);
+            }
+            print::note("finishing the current batch; press Ctrl-C again to stop now");
+        });
     });
 }
 
 /// Whether a signal came.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+/// Notes a signal; whether a command listens and this is the first signal for it.
+fn is_first_signal() -> bool {
+    with(|state| state.listening && !REQUESTED.swap(true, Ordering::SeqCst))
+}
+
+/// The handler runs on a thread of its own, so it may take the lock.
+fn with<T>(change: impl FnOnce(&mut State) -> T) -> T {
+    change(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_run_does_not_see_the_signal_of_an_earlier_one() {
+        let first = Running::begin();
+        assert!(!is_first_signal(), "nobody listens: the process ends");
+        listen();
+        assert!(is_first_signal() && requested());
+        assert!(!is_first_signal(), "the second signal ends the process");
+        drop(first);
+        let _second = Running::begin();
+        assert!(!requested());
+        listen();
+        assert!(is_first_signal() && requested());
+    }
 }

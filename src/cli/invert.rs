@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use unrelu::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::{ElementType, NpyReader};
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{self, RowRule, Stop, Tolerances};
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::{BestOptions, Objective};
-use unrelu::run::journal::Shard;
-use unrelu::run::request::{FileRun, Journaling};
+use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
+use crate::descent::{DescentOptions, Optimizer};
+use crate::error::{Error, Result};
+use crate::formats::npy::{ElementType, NpyReader};
+use crate::lp::formulation::target::Precision;
+use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
+use crate::lp::layer::LayerwiseOptions;
+use crate::multistart::{BestOptions, Objective};
+use crate::run::journal::Shard;
+use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::network_args::NetworkArgs;
-use super::{Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many starts, or by gradient descent
 #[derive(Debug, clap::Args)]
@@ -150,7 +150,7 @@ struct DescentArgs {
 /// `--method`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum MethodName {
-    Layerwise(formulation::Method),
+    Layerwise(formulation::LayerwiseMethod),
     Best,
     Descent,
 }
@@ -179,7 +179,7 @@ fn parse_method(text: &str) -> Result<MethodName, String> {
 impl Args {
     /// Refuses options that the method has no use for: whoever gave them expects something of them.
     fn refuse_idle_options(&self) -> Result<()> {
-        use formulation::Method::{L1, Relaxed};
+        use formulation::LayerwiseMethod::{L1, Relaxed};
         let method = self.method;
         let descent = method == MethodName::Descent;
         let best = method == MethodName::Best;
@@ -212,7 +212,7 @@ impl Args {
 
     fn method(&self, tolerances: Tolerances) -> Method {
         match self.method {
-            MethodName::Layerwise(method) => Method::Layerwise(LayerOptions {
+            MethodName::Layerwise(method) => Method::Layerwise(LayerwiseOptions {
                 method,
                 tolerances,
                 rows: self.rows.unwrap_or_default(),
@@ -259,7 +259,7 @@ impl Args {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = args.network.load()?;
     let observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
@@ -279,14 +279,14 @@ pub fn run(args: Args) -> Result<Outcome> {
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
     let inverter = Inverter::new(network, options)?;
-    let totals = file_run::carry_out(run, &inverter, "inverting", &args.output, |_| {})?;
-    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, inverter.options()) };
+    let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
+    let text = if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, inverter.options()) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
 
 /// What makes answers doubtful is said, and does not stop the run.
-fn warn_of_doubts(network: &unrelu::network::Network) {
+fn warn_of_doubts(network: &crate::network::Network) {
     for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.units() < layer.inputs()) {
         print::note(&format!(
             "warning: layer {} has {} units for {} inputs: it does not expand, so its input is not determined",

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use unrelu::error::Result;
-use unrelu::run::merge::Merge;
+use crate::error::Result;
+use crate::run::merge::Merge;
 
-use super::{Outcome, interrupt, print, summary};
+use super::{CommandLine, Outcome, interrupt, print, summary};
 
 /// Join the codes and reports of shards: what comes out is what one run would have written, byte for byte
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     interrupt::listen();
     let count = args.parts.len();
     let merge = Merge { parts: args.parts, codes: args.output.clone(), report: args.report, force: args.force };
@@ -45,6 +45,10 @@ pub fn run(args: Args) -> Result<Outcome> {
         print::note("the parts have reports: --report REPORT joins them too");
     }
     let totals = &merged.summary;
-    print::print(&if args.json { print::in_json(totals)? } else { summary::merged(totals, count, &args.output) })?;
+    print::print(&if args.json {
+        print::in_json(&totals.json())?
+    } else {
+        summary::merged(totals, count, &args.output)
+    })?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

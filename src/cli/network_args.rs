@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use unrelu::error::Result;
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::network::{Activation, Network};
+
+use crate::error::Result;
+use crate::formats::network_file::{NetworkOptions, load_network};
+use crate::network::{Activation, Network};
 
 /// A network and what its file cannot say.
 #[derive(Debug, Args)]

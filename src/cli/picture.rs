@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::NpyReader;
-use unrelu::formats::output::{check_free, refuse_overlap};
-use unrelu::pictures::{Grid, Row, write_grid};
 
-use super::Outcome;
+use crate::error::{Error, Result};
+use crate::formats::npy::NpyReader;
+use crate::formats::output::{check_free, refuse_overlap};
+use crate::pictures::{Grid, Row, write_grid};
+
 use super::image_size::ImageSize;
+use super::{CommandLine, Outcome};
 
 /// Draw observations side by side: one row of images a file, as a PNG or SVG
 #[derive(Debug, clap::Args)]
@@ -53,7 +54,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     if let Some(labels) = args.labels.as_ref().filter(|labels| labels.len() != args.rows.len()) {
         let expected = format!("{}, one for each file", args.rows.len());
         return Err(Error::option("--labels", format!("{} labels", labels.len()), expected));

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use unrelu::error::{Error, Result};
+
+use crate::error::{Error, Result};
 
 /// Writes `text` to standard output as it is.
 pub fn print(text: &str) -> Result<()> {

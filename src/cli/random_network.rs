@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use unrelu::error::Result;
-use unrelu::formats::safetensors::write_network;
-use unrelu::network::Activation;
-use unrelu::random::random_network;
+use crate::error::Result;
+use crate::formats::safetensors::write_network;
+use crate::network::Activation;
+use crate::random::random_network;
 
-use super::Outcome;
+use super::{CommandLine, Outcome};
 
 /// Write a random network, entries of layer i N(0, 1/n_i), no biases
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let network = random_network(&args.sizes, args.activation, args.seed)?;
     write_network(&args.output, &network, args.force)?;
     Ok(Outcome::Complete)

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use unrelu::batch::engine::Engine;
-use unrelu::batch::{self, BestMethod, Method};
-use unrelu::descent::DescentOptions;
-use unrelu::error::{Error, Result};
-use unrelu::formats::npy::NpyReader;
-use unrelu::formats::output::refuse_overlap;
-use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{self, Tolerances};
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::BestOptions;
-use unrelu::network::Network;
-use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{Iteration, Options, ProjectedOptions, Recoverer, Strategy};
-use unrelu::run::journal::Shard;
-use unrelu::run::mask::Mask;
-use unrelu::run::request::{FileRun, Journaling};
+use crate::batch::engine::Engine;
+use crate::batch::{self, BestMethod, Method};
+use crate::descent::DescentOptions;
+use crate::error::{Error, Result};
+use crate::formats::npy::NpyReader;
+use crate::formats::output::refuse_overlap;
+use crate::lp::formulation::target::Precision;
+use crate::lp::formulation::{self, Tolerances};
+use crate::lp::layer::LayerwiseOptions;
+use crate::multistart::BestOptions;
+use crate::network::Network;
+use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
+use crate::recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};
+use crate::run::journal::Shard;
+use crate::run::mask::Mask;
+use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
@@ -26,7 +26,7 @@ use super::image_size::ImageSize;
 use super::network_args::NetworkArgs;
 use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
-use super::{Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some of the pixels, random projections, averages, any matrix
 #[derive(Debug, clap::Args)]
@@ -200,7 +200,7 @@ enum Direct {
 /// A method of inversion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Inner {
-    Layerwise(formulation::Method),
+    Layerwise(formulation::LayerwiseMethod),
     Descent,
     Best,
 }
@@ -310,7 +310,7 @@ impl WayArgs {
         let default = DescentOptions::default();
         match (self.direct(), self.inner) {
             (Some(Direct::By(Inner::Layerwise(method))), _) | (None, Some(Inner::Layerwise(method))) => {
-                Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() })
+                Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() })
             }
             (Some(Direct::By(Inner::Descent)), _) => Method::Descent(DescentOptions {
                 step: self.step,
@@ -327,13 +327,13 @@ impl WayArgs {
                 Method::Best(BestMethod { search: self.search(seed), tolerances })
             }
             // The search has no use for one.
-            (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerOptions::default()),
+            (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerwiseOptions::default()),
         }
     }
 }
 
 impl Args {
-    fn options(&self, stored_as: unrelu::formats::npy::ElementType) -> Result<Options> {
+    fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<RecoverOptions> {
         self.way.refuse_idle_options()?;
         let growth = self.way.growth.unwrap_or(Tolerances::default().growth);
         let tolerances = Tolerances { epsilon: self.epsilon, growth };
@@ -350,7 +350,7 @@ impl Args {
             codes_as: self.dtype.into(),
             ..batch::Options::default()
         };
-        Ok(Options { strategy: self.way.strategy(self.seed), inversion })
+        Ok(RecoverOptions { strategy: self.way.strategy(self.seed), inversion })
     }
 
     /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.
@@ -385,7 +385,7 @@ impl Args {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = Arc::new(args.network.load()?);
     let measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
@@ -420,7 +420,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let begun = |line| {
         let _ = status_line.set(line);
     };
-    let totals = file_run::carry_out(run, &recoverer, "recovering", &args.output, begun)?;
+    let totals = file_run::carry_out(run, &recoverer, "recovering", command, begun)?;
     if let Some(picture) = &args.picture {
         recovery_picture::draw(&Pictured {
             network: &network,
@@ -436,7 +436,8 @@ pub fn run(args: Args) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text = if args.json { print::in_json(&totals)? } else { summary::text(&totals, &args.told_as(&recoverer)) };
+    let text =
+        if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, &args.told_as(&recoverer)) };
     print::print(&text)?;
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }

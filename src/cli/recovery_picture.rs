@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
-use unrelu::cpu::forward::forward;
-use unrelu::error::Result;
-use unrelu::formats::npy::NpyReader;
-use unrelu::network::Network;
-use unrelu::pictures::{Grid, Row, write_grid};
-use unrelu::recover::operators::{Operator, shown};
-use unrelu::run::mask::Mask;
+
+use crate::cpu::forward::forward;
+use crate::error::Result;
+use crate::formats::npy::NpyReader;
+use crate::network::Network;
+use crate::pictures::{Grid, Row, write_grid};
+use crate::recover::operators::{Operator, shown};
+use crate::run::mask::Mask;
 
 use super::image_size::ImageSize;
 use super::picture::{range_of, some_rows};

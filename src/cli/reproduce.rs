@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use unrelu::error::{Error, Result};
-use unrelu::experiments::{Experiment, Options, Study, Watch};
+use crate::error::{Error, Result};
+use crate::experiments::{Experiment, Options, Study, Watch};
 
 use super::progress::Progress;
 use super::subject_args::SubjectArgs;
-use super::{Outcome, interrupt, print};
+use super::{CommandLine, Outcome, flags, interrupt, print};
 
 /// Regenerate the paper's figures and table, with what goes beyond them
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ impl std::str::FromStr for What {
     }
 }
 
-pub fn run(args: Args) -> Result<Outcome> {
+pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let network = args.trained.given()?.map(|(name, network)| (name, Arc::new(network)));
     let options = Options {
         out: args.out.clone(),
@@ -91,7 +91,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             }
             // What one experiment cannot do with this network is no reason not to do the others.
             Err(error) if error.is_usage() && args.what.0.len() > 1 => {
-                print::note(&format!("{experiment}: {error}"));
+                print::note(&format!("{experiment}: {}", flags::message(&error)));
                 refused.get_or_insert(error);
             }
             Err(error) => return Err(error),

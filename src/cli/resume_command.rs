@@ -1,13 +1,13 @@
 //! The command that resumes a run: the one that was given, with `--resume`, as a shell takes it.
 
-use std::env;
 use std::ffi::OsString;
 
-use super::program::joined;
+use super::CommandLine;
+use super::command_line::joined;
 
-/// This process's command with `--resume`.
-pub fn resume_command() -> String {
-    resuming(env::args_os().collect())
+/// The command that was given, with `--resume`.
+pub fn resume_command(command: &CommandLine) -> String {
+    resuming(command.0.clone())
 }
 
 fn resuming(mut arguments: Vec<OsString>) -> String {

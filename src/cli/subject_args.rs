@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use unrelu::bench::subject::Subject;
-use unrelu::error::Result;
-use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::network::{Activation, Network};
+use crate::bench::subject::Subject;
+use crate::error::Result;
+use crate::formats::network_file::{NetworkOptions, load_network};
+use crate::network::{Activation, Network};
 
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {

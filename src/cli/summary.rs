@@ -5,8 +5,9 @@ mod quality;
 use std::fmt::Write;
 use std::path::Path;
 
-use unrelu::batch::summary::{Distribution, Summary};
-use unrelu::batch::{Method, Options};
+use crate::batch::summary::{Distribution, Summary};
+use crate::batch::{Method, Options};
+use crate::outcome::FailureKind;
 
 use super::progress::duration;
 
@@ -106,9 +107,22 @@ pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
     )
 }
 
-/// Why observations failed, a line each.
+/// Why observations failed, and what to do: one line per kind of failure.
 fn failures(summary: &Summary) -> String {
-    summary.failures.iter().map(|(why, count)| format!("    {count} × {why}\n")).collect()
+    summary.failures.iter().map(|(why, count)| format!("    {count} × {why}; {}\n", advice(why))).collect()
+}
+
+/// What to do about a failure: in terms of a flag where one helps, else as the library says it.
+fn advice(why: &FailureKind) -> &'static str {
+    let is_step_too_large = match why {
+        FailureKind::Diverged => true,
+        // A gradient step made the target of the projection.
+        FailureKind::NoProjection(why) => {
+            matches!(**why, FailureKind::InfiniteEntry | FailureKind::NothingObserved | FailureKind::Diverged)
+        }
+        _ => false,
+    };
+    if is_step_too_large { "give a smaller --step" } else { why.remedy() }
 }
 
 /// `1 thread`, `2 threads`, `3 dispatches`.

@@ -42,7 +42,7 @@ pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>)
     match (choice, adapter) {
         (DeviceChoice::Cpu, None) => Ok(Opened { device: cpu(), notice: None }),
         (DeviceChoice::Cpu, Some(name)) => {
-            Err(Error::option("--adapter", name, "no adapter with --device cpu, or --device gpu with it"))
+            Err(Error::option("adapter", name, "no adapter with option `device: cpu`, or option `device: gpu` with it"))
         }
         (DeviceChoice::Gpu, None) => Ok(Opened { device: backend::any(network)?, notice: None }),
         (DeviceChoice::Gpu | DeviceChoice::Auto, Some(name)) => {
@@ -52,7 +52,7 @@ pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>)
             Ok(device) => Opened { device, notice: None },
             Err(_) => Opened {
                 device: cpu(),
-                notice: Some("running on the CPU: no usable hardware GPU (see `unrelu devices`)".into()),
+                notice: Some("running on the CPU: no usable hardware GPU (see `list_adapters`)".into()),
             },
         }),
     }
@@ -97,7 +97,9 @@ mod backend {
     use super::*;
 
     pub fn any(_: &Arc<Network>) -> Result<Box<dyn Device>> {
-        Err(Error::NoDevice("this build has no GPU support; build with the feature `gpu`, or use --device cpu".into()))
+        Err(Error::NoDevice(
+            "this build has no GPU support; build with the feature `gpu`, or use option `device: cpu`".into(),
+        ))
     }
 
     pub fn named(network: &Arc<Network>, _: &str) -> Result<Box<dyn Device>> {

@@ -18,8 +18,8 @@ use nalgebra::{DMatrix, DVector};
 use super::contender::{Contender, descent_on_random};
 use crate::batch::Inverter;
 use crate::error::Result;
-use crate::formats::report::Status;
 use crate::network::{Activation, Layer, Network};
+use crate::outcome::Status;
 
 /// Of the active rows of a layer, in one of the two norms.
 #[derive(Debug, Clone, PartialEq)]

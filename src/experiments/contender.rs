@@ -6,7 +6,7 @@ use crate::batch::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::lp::formulation::{self, Tolerances};
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 
 /// A method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
@@ -43,12 +43,13 @@ impl Contender {
     /// most that counts as reproduced.
     pub fn options(self, epsilon: f64, descent: DescentOptions, threads: usize) -> Options {
         let tolerances = Tolerances { epsilon, ..Tolerances::default() };
-        let layerwise = |method| Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() });
+        let layerwise =
+            |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let method = match self {
-            Contender::Linf => layerwise(formulation::Method::Linf),
-            Contender::L1 => layerwise(formulation::Method::L1),
-            Contender::Relaxed => layerwise(formulation::Method::Relaxed),
-            Contender::Exact => layerwise(formulation::Method::Exact),
+            Contender::Linf => layerwise(formulation::LayerwiseMethod::Linf),
+            Contender::L1 => layerwise(formulation::LayerwiseMethod::L1),
+            Contender::Relaxed => layerwise(formulation::LayerwiseMethod::Relaxed),
+            Contender::Exact => layerwise(formulation::LayerwiseMethod::Exact),
             Contender::Descent => Method::Descent(descent),
             Contender::Best => Method::Best(BestMethod { tolerances, ..BestMethod::default() }),
         };

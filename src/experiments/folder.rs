@@ -57,14 +57,14 @@ impl Folder {
         let refused =
             |found: &str, fix: &str| Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() };
         if path.exists() && !path.is_dir() {
-            return Err(refused("is a file", "give the folder to write into with --out"));
+            return Err(refused("is a file", "give the folder to write into with option `out`"));
         }
         fs::create_dir_all(path).map_err(|error| Error::io(path, "create the folder", error))?;
         let file = path.join(SETTINGS);
         if !file.exists() {
             if let Some(name) = stranger(path) {
                 let found = format!("holds {name}, but no {SETTINGS}");
-                return Err(refused(&found, "give another --out: that file would be replaced"));
+                return Err(refused(&found, "give another folder with option `out`: that file would be replaced"));
             }
             // Whole or not at all.
             let mut output = OutputFile::create(&file, false)?;
@@ -75,7 +75,7 @@ impl Folder {
         lock(path, &opened)?;
         let text = fs::read_to_string(&file).map_err(|error| Error::io(&file, "read", error))?;
         if serde_json::from_str::<Settings>(&text).ok().as_ref() != Some(settings) {
-            let fix = "give another --out, or the --quick, --seed, --network and version of before";
+            let fix = "give another folder with option `out`, or the same option `quick`, option `seed`, option `network` and version as before";
             let found = if text.trim().is_empty() { "nothing" } else { text.trim() };
             return Err(Error::input(file.display(), found, settings.text(), fix));
         }

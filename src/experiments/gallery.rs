@@ -154,7 +154,7 @@ impl Gallery {
             let row = |(place, method): (usize, &&str)| {
                 let (codes, status, seconds) = match invert(block, &observation, image, place)? {
                     Outcome::Found(found, seconds) => {
-                        let status = found.rows.first().map_or_else(String::new, |row| row.status.text());
+                        let status = found.rows.first().map_or_else(String::new, |row| row.status.to_string());
                         (found.codes, status, seconds)
                     }
                     Outcome::NotTried(reason) => {

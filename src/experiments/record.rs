@@ -63,7 +63,7 @@ pub fn read<R: DeserializeOwned>(path: &Path, group: usize) -> Result<(Vec<R>, u
         return Ok((Vec::new(), 0));
     }
     let foreign = |found: String| {
-        let fix = "move the file away, or give another --out";
+        let fix = "move the file away, or give another folder with option `out`";
         Error::input(path.display(), found, format!("rows of {}", header.trim_end()), fix)
     };
     if !text.starts_with(&header) {
@@ -131,7 +131,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             let error = Record::<Row>::open(&path, 1).err().unwrap().to_string();
             assert!(
-                error.contains("runs.csv") && error.contains("--out") && error.contains("name,number,perhaps"),
+                error.contains("runs.csv") && error.contains("option `out`") && error.contains("name,number,perhaps"),
                 "{error}"
             );
             assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -10,8 +10,8 @@ use crate::batch::{self, Method};
 use crate::bench::recovery::case::Case;
 use crate::device::DeviceChoice;
 use crate::error::Result;
-use crate::lp::formulation::Method as Formulation;
-use crate::lp::layer::LayerOptions;
+use crate::lp::formulation::LayerwiseMethod as Formulation;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::{Activation, Network};
 use crate::recover::operators::{Operator, shown};
@@ -60,8 +60,8 @@ impl Recovery {
     }
 
     /// `first`: what the seeds begin with.
-    fn options(self, study: &Study, case: Case, first: u64, image: usize) -> recover::Options {
-        let layerwise = |method| Method::Layerwise(LayerOptions { method, ..LayerOptions::default() });
+    fn options(self, study: &Study, case: Case, first: u64, image: usize) -> recover::RecoverOptions {
+        let layerwise = |method| Method::Layerwise(LayerwiseOptions { method, ..LayerwiseOptions::default() });
         let (method, refine) = match self {
             Recovery::Layerwise | Recovery::ProjectedLinf | Recovery::Search => (layerwise(Formulation::Linf), false),
             Recovery::ProjectedL1 => (layerwise(Formulation::L1), false),
@@ -79,7 +79,7 @@ impl Recovery {
         };
         let threads = Some(1);
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
-        recover::Options { strategy, inversion }
+        recover::RecoverOptions { strategy, inversion }
     }
 
     /// Why it cannot recover from such measurements; nothing where it can.

@@ -55,8 +55,7 @@ pub fn parent(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
-/// Chains that could be the generator, as options to be pasted: those that widen, or if there are
-/// none, all.
+/// Chains that could be the generator, as values of the option `layers`: those that widen, or if there are none, all.
 pub fn suggestions(linears: &[&Module]) -> Option<String> {
     const MOST: usize = 4;
     let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
@@ -92,7 +91,7 @@ pub fn suggestions(linears: &[&Module]) -> Option<String> {
         .take(MOST)
         .map(|run| {
             let names = run.iter().map(|module| module.name).collect::<Vec<_>>().join(",");
-            format!("--layers {names} ({})", sizes(run))
+            format!("option `layers: {names}` ({})", sizes(run))
         })
         .collect();
     if shown.is_empty() { None } else { Some(shown.join(" or ")) }

@@ -2,10 +2,9 @@
 //! an encoder or a discriminator beside it; a wrong guess would invert another network, so whatever
 //! is not plain is refused, with the candidates ready to be pasted.
 //!
-//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`,
-//! `blocks.1.linear`), chain in that order and do not narrow before they widen, as an autoencoder
-//! does; and layers of one parent that can only be put in one order because each widens. Anything
-//! else is picked with `--layers`.
+//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`, `blocks.1.linear`), chain in
+//! that order and do not narrow before they widen, as an autoencoder does; and layers of one parent that can only be
+//! put in one order because each widens. Anything else is picked by name.
 
 use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
 use super::modules::{Kind, Module, modules};
@@ -72,15 +71,15 @@ fn picked(modules: &[Module], picks: &[String], source: &str) -> Result<Vec<Laye
                     source,
                     format!("{} after `{}` with {} units", module.describe(), layer.name, layer.units),
                     "a BatchNorm of as many features as the layer before it has units",
-                    "list it directly behind its layer in --layers",
+                    "list it directly behind its layer in option `layers`",
                 ));
             }
             (Kind::BatchNorm { .. }, None) => {
                 return Err(Error::input(
                     source,
-                    format!("{} first in --layers", module.describe()),
+                    format!("{} before every layer", module.describe()),
                     "a BatchNorm behind the layer that it belongs to",
-                    "list it directly behind its layer in --layers",
+                    "list it directly behind its layer in option `layers`",
                 ));
             }
             (Kind::Unsupported(_) | Kind::Unknown, _) => return Err(unsupported(source, &[module], &[])),
@@ -110,13 +109,13 @@ fn find<'m, 'a>(modules: &'m [Module<'a>], pick: &str, source: &str) -> Result<&
                 "one of its layers: {}",
                 list(&modules.iter().filter(|m| m.kind != Kind::Unknown).collect::<Vec<_>>())
             ),
-            "correct the name in --layers",
+            "correct the name in option `layers`",
         )),
         _ => Err(Error::input(
             source,
             format!("several layers whose names end in `{pick}`: {}", list(&matches)),
             "a name that only one of them has",
-            "write the whole name in --layers",
+            "write the whole name in option `layers`",
         )),
     }
 }
@@ -149,7 +148,7 @@ fn refuse_left_over(modules: &[Module], chosen: &[&Module], source: &str) -> Res
         source,
         format!("{}, not directly behind a linear layer of that size", list(&left_over)),
         "BatchNorm between a linear layer and its activation, where it is folded into the layer",
-        "if that is where it stands, list it behind its layer: --layers LAYER,BATCHNORM,LAYER; \
+        "if that is where it stands, list it behind its layer: option `layers: LAYER,BATCHNORM,LAYER`; \
          a BatchNorm behind an activation has to be folded into the next layer when the weights are exported",
     ))
 }
@@ -216,7 +215,7 @@ fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error 
 fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
     let fix = match suggestions(linears) {
         Some(suggestions) => format!("pick them from the code outwards: {suggestions}"),
-        None => "pick them from the code outwards with --layers".to_owned(),
+        None => "pick them from the code outwards with option `layers`".to_owned(),
     };
     Error::input(source, found, "the layers of one generator, in an order that is plain", fix)
 }
@@ -287,16 +286,18 @@ mod tests {
 
     #[test]
     fn mixtures_are_refused_with_what_to_type() {
-        assert!(refusal(VAE, None).contains("--layers fc3,fc4 (20 → 400 → 784)"), "{}", refusal(VAE, None));
-        // These chain in their natural order, decoder first, and would make a network that nobody
-        // trained.
-        assert!(refusal(AUTOENCODER, None).contains("--layers decoder.0,decoder.2 (20 → 400 → 784)"));
+        assert!(refusal(VAE, None).contains("`layers: fc3,fc4` (20 → 400 → 784)"), "{}", refusal(VAE, None));
+        // These chain in their natural order, decoder first, and would make a network that nobody trained.
+        assert!(refusal(AUTOENCODER, None).contains("`layers: decoder.0,decoder.2` (20 → 400 → 784)"));
         let one_family: &[(&str, &[usize])] =
             &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];
         let message = refusal(one_family, None);
-        assert!(message.contains("9 → 4 → 2 → 4 → 9") && message.contains("--layers fc3,fc4 (2 → 4 → 9)"), "{message}");
+        assert!(
+            message.contains("9 → 4 → 2 → 4 → 9") && message.contains("`layers: fc3,fc4` (2 → 4 → 9)"),
+            "{message}"
+        );
         let gan: &[(&str, &[usize])] = &[("G.0.weight", &[9, 2]), ("D.0.weight", &[1, 9])];
-        assert!(refusal(gan, None).contains("--layers G.0 (2 → 9)"));
+        assert!(refusal(gan, None).contains("`layers: G.0` (2 → 9)"));
     }
 
     #[test]
@@ -319,7 +320,7 @@ mod tests {
     fn convolutions_are_refused_by_name() {
         let list: &[(&str, &[usize])] = &[("conv1.weight", &[8, 4, 3, 3]), ("fc.weight", &[4, 2])];
         let message = refusal(list, None);
-        assert!(message.contains("`conv1` (a convolution") && message.contains("--layers fc (2 → 4)"), "{message}");
+        assert!(message.contains("`conv1` (a convolution") && message.contains("`layers: fc` (2 → 4)"), "{message}");
         assert!(refusal(list, Some(&["conv1", "fc"])).contains("convolution"));
         assert_eq!(names(list, Some(&["fc"])).unwrap(), ["fc"]);
     }
@@ -350,7 +351,7 @@ mod tests {
         assert!(refusal(behind_activation, None).contains("`net.2` (BatchNorm of 5)"));
         assert!(refusal(behind_activation, Some(&["net.0", "net.3"])).contains("`net.2`"));
         assert_eq!(names(behind_activation, Some(&["net.0", "net.2", "net.3"])).unwrap(), ["net.0+net.2", "net.3"]);
-        assert!(refusal(behind_activation, Some(&["net.2", "net.3"])).contains("first in --layers"));
+        assert!(refusal(behind_activation, Some(&["net.2", "net.3"])).contains("before every layer"));
         assert!(refusal(behind_activation, Some(&["net.0", "net.3", "net.2"])).contains("9 units"));
     }
 }

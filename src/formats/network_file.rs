@@ -96,13 +96,15 @@ fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) ->
             file.source(),
             "no activation in the file",
             "one, as a state_dict holds weights only",
-            format!("say which the network has, for example {option} relu or {option} leaky_relu:0.1"),
+            format!(
+                "say which the network has, for example option `{option}: relu` or option `{option}: leaky_relu:0.1`"
+            ),
         )
     };
-    let output = output.or(activation).ok_or_else(|| missing("--activation"))?;
+    let output = output.or(activation).ok_or_else(|| missing("activation"))?;
     let hidden = match activation {
         Some(activation) => activation,
-        None if depth > 1 => return Err(missing("--activation")),
+        None if depth > 1 => return Err(missing("activation")),
         None => output,
     };
     let mut all = vec![hidden; depth];
@@ -119,7 +121,7 @@ fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
             file.source(),
             format!("metadata {key} = `{word}`"),
             "an activation that unrelu knows",
-            format!("give --{} ({reason})", key.replace('_', "-")),
+            format!("give option `{key}` ({reason})"),
         )
     })
 }

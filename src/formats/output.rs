@@ -78,7 +78,7 @@ impl OutputFile {
             return Err(Error::Output {
                 path: partial,
                 found: format!("holds {found} bytes and not the {length} that were written before"),
-                fix: "start afresh without --resume".into(),
+                fix: "start afresh without option `journaling: Resume`".into(),
             });
         }
         file.set_len(length)
@@ -212,14 +212,14 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
         Ok(metadata) if metadata.is_dir() => refuse("is a directory", "name a file inside it"),
         // A rename would put a plain file in the place of a device such as /dev/null.
         Ok(metadata) if !metadata.is_file() => refuse("is not a plain file", "name a plain file"),
-        Ok(_) if !force => refuse("already exists", "name another output, or replace it with --force"),
+        Ok(_) if !force => refuse("already exists", "name another output, or replace it with option `force`"),
         _ => Ok(()),
     }
 }
 
-/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead
-/// to them: with `--force` it would be destroyed before, or by, being used. `option` is how the
-/// user gave the output.
+/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead to
+/// them: when outputs are replaced, it would be destroyed before, or by, being used. `option` is the
+/// field that names the output.
 pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
     let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     let clash = others
@@ -311,7 +311,7 @@ mod tests {
         let path = folder.path().join("a.bin");
         fs::write(&path, b"old").unwrap();
         let message = OutputFile::create(&path, false).unwrap_err().to_string();
-        assert!(message.contains("already exists") && message.contains("--force"), "{message}");
+        assert!(message.contains("already exists") && message.contains("option `force`"), "{message}");
         let mut output = OutputFile::create(&path, true).unwrap();
         output.append(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");

@@ -127,7 +127,7 @@ impl Room {
         let bytes = 4 * entries.max(1) as u64;
         if bytes > self.binding_bytes || self.workgroups == 0 {
             return Err(Error::NoDevice(format!(
-                "an observation needs {bytes} bytes in one binding and the adapter offers {}; use --device cpu",
+                "an observation needs {bytes} bytes in one binding and the adapter offers {}; use option `device: cpu`",
                 self.binding_bytes
             )));
         }

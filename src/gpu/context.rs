@@ -24,8 +24,7 @@ pub enum Selection<'a> {
 }
 
 /// What a person without an adapter can do about it.
-const INSTALL: &str =
-    "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use --device cpu";
+const INSTALL: &str = "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use option `device: cpu`";
 
 /// What is used where an adapter has it: sums by subgroup operations, and the device's own clock.
 const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
@@ -95,7 +94,7 @@ impl Context {
         let missing = missing_limits(&offered);
         if !missing.is_empty() {
             return Err(Error::NoDevice(format!(
-                "{} offers {}; use --device cpu",
+                "{} offers {}; use option `device: cpu`",
                 description.name,
                 missing.join(", ")
             )));
@@ -302,7 +301,10 @@ fn select(selection: Selection<'_>) -> Result<wgpu::Adapter> {
                 format!("no adapter's name contains `{part}`; found {}", found.join(", "))
             }
             Selection::Hardware if !found.is_empty() => {
-                format!("no hardware adapter, only {}; ask for it by --device gpu, or {INSTALL}", found.join(", "))
+                format!(
+                    "no hardware adapter, only {}; ask for it by option `device: gpu`, or {INSTALL}",
+                    found.join(", ")
+                )
             }
             _ => format!("no graphics adapter found; {INSTALL}"),
         })

@@ -18,7 +18,7 @@ use crate::named::unknown;
 /// The layer-wise methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
-pub enum Method {
+pub enum LayerwiseMethod {
     /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4)
     /// behind it.
     Exact,
@@ -30,7 +30,7 @@ pub enum Method {
     Relaxed,
 }
 
-/// What becomes of a LeakyReLU layer's rows near and below zero (DESIGN: `--rows`).
+/// What becomes of a LeakyReLU layer's rows near and below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum RowRule {
@@ -75,10 +75,10 @@ impl Tolerances {
     /// [`Error::BadOption`] where `ε₀` is not positive and finite or `α < 1.001`.
     pub fn validate(&self) -> Result<()> {
         if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(Error::option("--epsilon", self.epsilon.to_string(), "a positive number"));
+            return Err(Error::option("epsilon", self.epsilon.to_string(), "a positive number"));
         }
         if !(self.growth >= 1.001 && self.growth.is_finite()) {
-            return Err(Error::option("--growth", self.growth.to_string(), "at least 1.001"));
+            return Err(Error::option("growth", self.growth.to_string(), "at least 1.001"));
         }
         Ok(())
     }
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for method in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
-            assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
+        for method in [LayerwiseMethod::Exact, LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
+            assert_eq!(method.to_string().parse::<LayerwiseMethod>().unwrap(), method);
         }
-        assert!("simplex".parse::<Method>().is_err());
+        assert!("simplex".parse::<LayerwiseMethod>().is_err());
     }
 }

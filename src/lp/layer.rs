@@ -18,13 +18,13 @@ use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
 use super::formulation::target::{Target, Targets};
-use super::formulation::{Method, relaxed};
+use super::formulation::{LayerwiseMethod, relaxed};
 use super::problem::{Objective, Problem};
 use super::solver::interior_point::fit::ProblemFit;
 use crate::error::Result;
-pub use answer::{LayerAnswer, LayerOutcome};
+pub use answer::LayerAnswer;
 use context::timed;
-pub use context::{LayerContext, LayerOptions, StageTimes};
+pub use context::{LayerContext, LayerwiseOptions, StageTimes};
 use guess::Guess;
 use member::{Member, Search};
 
@@ -35,7 +35,7 @@ impl LayerContext<'_> {
     /// Only what the device reports; a target that cannot be inverted is an answer.
     pub fn invert(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
         match self.options.method {
-            Method::Exact => self.invert_exactly(targets, times),
+            LayerwiseMethod::Exact => self.invert_exactly(targets, times),
             _ => self.search(targets, times),
         }
     }
@@ -85,8 +85,8 @@ impl LayerContext<'_> {
         solutions: &[CertifiedSolution],
     ) -> Vec<Option<f64>> {
         let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
-            let LayerOptions { method, tolerances, rows, .. } = *self.options;
-            let is_unique = method == Method::Linf && solution.vertex.is_some();
+            let LayerwiseOptions { method, tolerances, rows, .. } = *self.options;
+            let is_unique = method == LayerwiseMethod::Linf && solution.vertex.is_some();
             let (target, delta, epsilon) = (targets.column(index), solution.objective(), tolerances.at(step));
             is_unique.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
         };
@@ -94,16 +94,16 @@ impl LayerContext<'_> {
     }
 
     fn new_member(&self, target: Target<'_>, fit: &mut ProblemFit) -> Member {
-        let LayerOptions { method, tolerances, rows, stop } = *self.options;
+        let LayerwiseOptions { method, tolerances, rows, stop } = *self.options;
         let search = match method {
-            Method::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
-            Method::Relaxed => {
+            LayerwiseMethod::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
+            LayerwiseMethod::Relaxed => {
                 let gain = relaxed::Gain::of(self.system, self.shape(), target);
                 let sizes = target.values.iter().zip(&self.system.bias).filter(|(t, _)| !t.is_nan());
                 let at_zero = sizes.fold(0.0, |most: f64, (&t, bias)| most.max(target.bounded(t).abs() + bias.abs()));
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
             }
-            Method::Linf | Method::Exact => {
+            LayerwiseMethod::Linf | LayerwiseMethod::Exact => {
                 let guess = Guess::of(self.system, self.shape(), target, fit);
                 let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
                 let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
@@ -118,14 +118,14 @@ impl LayerContext<'_> {
         let values = select_columns(&targets.values, pending);
         let epsilon = |step| match self.options.method {
             // The relaxed rows have no cases; its weights are the positive entries.
-            Method::Relaxed => 0.0,
+            LayerwiseMethod::Relaxed => 0.0,
             _ => self.options.tolerances.at(step),
         };
         let thresholds: Vec<f64> = pending.iter().map(|&(_, step)| epsilon(step)).collect();
         let above = self.device.classify(&values, &thresholds)?;
         let second = |epsilon: &f64| second_threshold(self.shape(), self.options.rows, *epsilon);
         let second: Option<Vec<f64>> = match self.options.method {
-            Method::Relaxed => None,
+            LayerwiseMethod::Relaxed => None,
             _ => thresholds.iter().map(second).collect(),
         };
         let above_second = second.map(|thresholds| self.device.classify(&values, &thresholds)).transpose()?;
@@ -135,12 +135,12 @@ impl LayerContext<'_> {
     /// The LP of one target; `place` is its place in the masks.
     pub fn problem(&self, target: Target<'_>, masks: &Masks, place: usize, step: usize) -> Problem {
         let objective = match self.options.method {
-            Method::Relaxed => {
+            LayerwiseMethod::Relaxed => {
                 let epsilon = self.options.tolerances.at(step);
                 return relaxed::problem(self.system, self.shape(), target, &masks.above, place, epsilon);
             }
-            Method::L1 => Objective::SumOfViolations,
-            Method::Linf | Method::Exact => Objective::LargestViolation,
+            LayerwiseMethod::L1 => Objective::SumOfViolations,
+            LayerwiseMethod::Linf | LayerwiseMethod::Exact => Objective::LargestViolation,
         };
         let rows = violation_rows(self.system, self.shape(), self.options.rows, target, masks, place);
         Problem { rows, objective }
@@ -155,7 +155,7 @@ impl LayerContext<'_> {
         members: &[Member],
         solutions: &[CertifiedSolution],
     ) -> Result<Vec<Option<LadderPoint>>> {
-        if matches!(self.options.method, Method::Linf) {
+        if matches!(self.options.method, LayerwiseMethod::Linf) {
             return Ok(vec![None; pending.len()]);
         }
         let screened = self.activation.allowed_in_hidden_layers();

@@ -29,7 +29,7 @@ impl Objective {
             return Ok(());
         }
         let expected = "l2 for a network with this output: l1 and linf need a piecewise linear one";
-        Err(Error::option("--objective", format!("{self} with a {output} output"), expected))
+        Err(Error::option("objective", format!("{self} with a {output} output"), expected))
     }
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where

@@ -28,7 +28,7 @@ impl BestOptions {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);
         }
-        Err(Error::option("--starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
+        Err(Error::option("starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
     }
 }
 

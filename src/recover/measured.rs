@@ -30,17 +30,17 @@ pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Networ
 pub(super) fn measured_for(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<Network> {
     if !matches!(method, Method::Descent(_)) {
         return Err(Error::option(
-            "--direct",
+            "Strategy::Direct",
             "a method that begins layer by layer, for measurements that are not pixels: they do not determine a hidden layer",
-            "best or descent, or the method as --inner",
+            "best or descent, or the method with option `Strategy::Projected`",
         ));
     }
     let activation = network.layers()[network.depth() - 1].activation;
     measured(network, matrix).ok_or_else(|| {
         Error::option(
-            "--direct",
+            "Strategy::Direct",
             format!("descent through a linear map of {activation} outputs"),
-            "best, or descent as --inner",
+            "best, or descent with option `Strategy::Projected`",
         )
     })
 }

@@ -36,8 +36,9 @@ pub trait Operator: Send + Sync + fmt::Debug {
     /// `A` written out, `m` × `n`; `None` for the identity.
     fn matrix(&self) -> Option<DMatrix<f64>>;
 
-    /// The option that asks for it on the command line, and what identifies it among those.
-    fn option(&self) -> (String, String);
+    /// What identifies it: its kind, such as `gaussian`, and what tells it from others of that kind.
+    /// Runs with different identities are different runs.
+    fn identity(&self) -> (String, String);
 }
 
 /// Measurements as images to look at: the measured pixels; else `Aᵀ y`, what was not measured taken as 0, scaled so that `A` of it is as

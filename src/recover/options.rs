@@ -6,7 +6,7 @@ use crate::{batch, descent::DescentOptions};
 
 /// How codes are found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct RecoverOptions {
     /// How the measurements lead to codes.
     pub strategy: Strategy,
     /// Device, threads, tolerances and what codes are stored as; the method, where the strategy has use for one.
@@ -54,21 +54,21 @@ impl ProjectedOptions {
     /// [`Error::BadOption`] for numbers out of range.
     pub fn validate(&self) -> Result<()> {
         if !(self.step > 0.0 && self.step.is_finite()) {
-            return Err(Error::option("--step", self.step.to_string(), "a positive number"));
+            return Err(Error::option("step", self.step.to_string(), "a positive number"));
         }
         if !(0.0..1.0).contains(&self.momentum) {
-            return Err(Error::option("--momentum", self.momentum.to_string(), "a number from 0 to below 1"));
+            return Err(Error::option("momentum", self.momentum.to_string(), "a number from 0 to below 1"));
         }
         if self.iterations == 0 || self.iterations > u32::MAX as usize {
             let expected = format!("1 to {}", u32::MAX);
-            return Err(Error::option("--iterations", self.iterations.to_string(), expected));
+            return Err(Error::option("iterations", self.iterations.to_string(), expected));
         }
         if !(0.0..1.0).contains(&self.tolerance) {
             return Err(Error::option("the tolerance", self.tolerance.to_string(), "a number from 0 to below 1"));
         }
         if self.restarts > DescentOptions::MOST_RESTARTS {
             let expected = format!("at most {}", DescentOptions::MOST_RESTARTS);
-            return Err(Error::option("--restarts", self.restarts.to_string(), expected));
+            return Err(Error::option("restarts", self.restarts.to_string(), expected));
         }
         Ok(())
     }

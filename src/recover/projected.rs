@@ -12,8 +12,8 @@ use super::options::ProjectedOptions;
 use crate::descent::start_index;
 use crate::device::Device;
 use crate::error::Result;
-use crate::formats::report::Status;
 use crate::observation::{squared_distances, unusable};
+use crate::outcome::{Failure, Status};
 use crate::projector::{Projection, Projector};
 use crate::random::{Domain, normal_vector};
 
@@ -103,7 +103,7 @@ struct Lane {
     best_loss: f64,
     best_converged: bool,
     /// Why there is no code, as long as there is none.
-    failure: Option<String>,
+    failure: Option<Failure>,
     ended: bool,
 }
 
@@ -198,7 +198,7 @@ impl<'a> Batch<'a> {
             && lane.best_loss.is_infinite()
             && lane.loss.is_infinite()
         {
-            lane.failure = Some(format!("no projection: {why}"));
+            lane.failure = Some(Failure::NoProjection(Box::new(why.clone())));
         }
         if !lane.begun && (loss.is_nan() || loss > 0.0 && loss >= lane.energy) {
             // No better than an image of zeros, from which no step leads on: the run begins at a random code instead. This one is kept
@@ -274,7 +274,7 @@ impl Lane {
     fn recovered(self) -> Recovered {
         let status = match self.failure {
             Some(why) => Status::Failed(why),
-            None if self.best_loss.is_infinite() => Status::Failed("no projection with a finite residual".to_owned()),
+            None if self.best_loss.is_infinite() => Status::Failed(Failure::NoFiniteResidual),
             None if self.best_converged => Status::Converged,
             None => Status::NotConverged,
         };

@@ -27,8 +27,8 @@ pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, Verified, find, find_finished, find_unfinished};
 pub use shard::Shard;
 
-/// The version of the format; another one is not understood.
-const FORMAT: u32 = 1;
+/// The version of the format; another one is refused. Format 1 named options by their flags.
+const FORMAT: u32 = 2;
 /// How every journal begins, so that no other file is taken for one, or replaced as one.
 const MAGIC: &str = r#"{"unrelu_journal":"#;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::identity::beside;
 use super::journal::{self, Found, Identity, Progress};
-use super::outputs::{holds, totals_of};
+use super::outputs::{holds, totals, totals_of};
 use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::Extent;
@@ -56,7 +56,7 @@ impl Merge {
         let mut parts = self.parts.iter().map(|path| Part::open(path)).collect::<Result<Vec<_>>>()?;
         parts.sort_by_key(|part| (part.identity.first, part.identity.end));
         let Some(first) = parts.first() else {
-            return Err(Error::option("PART", "nothing", "the codes of every shard"));
+            return Err(Error::option("parts", "nothing", "the codes of every shard"));
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
@@ -101,7 +101,7 @@ impl Merge {
             finished: true,
             codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
             report: report.as_ref().and_then(OutputFile::extent),
-            totals: crate::batch::totals::save(&summary),
+            totals: totals(&summary),
         };
         if let Some(report) = report {
             report.finish()?;
@@ -114,22 +114,22 @@ impl Merge {
     fn check_outputs(&self, parts: &[Part]) -> Result<()> {
         let mut inputs: Vec<(&str, &Path)> = parts.iter().map(|part| ("a part", part.codes.as_path())).collect();
         inputs.extend(parts.iter().filter_map(|part| Some(("a part's report", part.report.as_deref()?))));
-        refuse_overlap("-o", &self.codes, &inputs)?;
+        refuse_overlap("codes", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
             ReportWriter::check_format(report)?;
             inputs.push(("the output of codes", &self.codes));
-            refuse_overlap("--report", report, &inputs)?;
+            refuse_overlap("report", report, &inputs)?;
             for part in parts {
                 let Some(of_part) = &part.report else {
                     return Err(Error::option(
-                        "--report",
+                        "report",
                         format!("given, but {} was made without a report", part.codes.display()),
-                        "parts that all have one, or no --report",
+                        "parts that all have one, or no option `report`",
                     ));
                 };
                 if of_part.extension() != report.extension() {
                     return Err(Error::option(
-                        "--report",
+                        "report",
                         report.display().to_string(),
                         format!("the format of the parts' reports, such as {}", of_part.display()),
                     ));
@@ -152,7 +152,7 @@ impl Part {
             && !codes.exists()
         {
             let found = format!("{} of its {} observations done", found.done(), found.identity.length());
-            return Err(refuse(found, "finish it: run its command again with --resume"));
+            return Err(refuse(found, "finish it: run its command again with option `journaling: Resume`"));
         }
         if !codes.exists() {
             return Err(refuse("no such file".to_owned(), "run that shard, or check the name"));
@@ -163,7 +163,7 @@ impl Part {
         };
         let Some(last) = found.last()?.filter(|last| last.finished) else {
             let found = format!("a journal {} that does not end", journal.display());
-            return Err(refuse(found, "run that shard's command again with --resume"));
+            return Err(refuse(found, "run that shard's command again with option `journaling: Resume`"));
         };
         let differs = |path: &Path| {
             Error::input(
@@ -208,7 +208,7 @@ impl Part {
                 path.display(),
                 "no such report, or not the one that was written",
                 format!("the report of {}", self.codes.display()),
-                "copy it to where it was beside the codes, run that shard again, or merge without --report",
+                "copy it to where it was beside the codes, run that shard again, or merge without option `report`",
             ));
         }
         let cannot_read = |error| Error::io(path, "read", error);

@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::identity::identity;
 use super::journal::{self, Found, Identity, Journal, Progress};
 use super::request::{Begun, FileRun, Journaling};
+use crate::batch::InvertedBatch;
 use crate::batch::engine::Engine;
 use crate::batch::summary::Summary;
-use crate::batch::{InvertedBatch, totals};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
@@ -188,7 +190,7 @@ impl Outputs {
             finished,
             codes: self.codes.extent().unwrap_or_else(nothing),
             report: self.report.as_ref().and_then(ReportWriter::extent),
-            totals: totals::save(summary),
+            totals: totals(summary),
         }
     }
 }
@@ -201,7 +203,7 @@ fn check_outputs(run: &FileRun) -> Result<()> {
     check_free(&run.codes, run.force)
 }
 
-/// Whoever forgets `--resume` does not lose what a run has done so far.
+/// Whoever forgets to resume does not lose what a run has done so far.
 fn refuse_to_discard(run: &FileRun) -> Result<()> {
     match journal::find_unfinished(&run.codes)? {
         Some(found) if found.done() > 0 => Err(Error::Output {
@@ -211,7 +213,7 @@ fn refuse_to_discard(run: &FileRun) -> Result<()> {
                 found.done(),
                 found.identity.length()
             ),
-            fix: "go on with --resume, or discard it with --force".into(),
+            fix: "go on with option `journaling: Resume`, or discard it with option `force`".into(),
         }),
         _ => Ok(()),
     }
@@ -225,7 +227,8 @@ fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
     Err(Error::Output {
         path: found.path.clone(),
         found: format!("the run was begun with {}", differences.join("; with ")),
-        fix: "give what it was begun with, or start afresh with --force and without --resume".into(),
+        fix: "give what it was begun with, or start afresh with option `force` and without option `journaling: Resume`"
+            .into(),
     })
 }
 
@@ -249,7 +252,7 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
                 return Err(Error::Output {
                     path: (*path).clone(),
                     found: format!("is not what {} says that was written", found.path.display()),
-                    fix: "start afresh with --force and without --resume".into(),
+                    fix: "start afresh with option `force` and without option `journaling: Resume`".into(),
                 });
             }
             check_free(path, run.force)?;
@@ -268,14 +271,22 @@ pub(super) fn holds(path: &Path, from: u64, extent: &Extent) -> Result<bool> {
     Ok(length.is_ok_and(|length| length == extent.bytes) && matching(path, from, [extent])?.0 == 1)
 }
 
+/// The summary as a journal keeps it.
+pub(super) fn totals(summary: &Summary) -> Value {
+    // Writing numbers, strings and maps with string keys as JSON cannot fail.
+    serde_json::to_value(summary).unwrap_or_default()
+}
+
+/// The summary that [`totals`] wrote into a journal's entry.
 pub(super) fn totals_of(last: Progress, found: &Found) -> Result<Summary> {
     let done = last.done;
-    totals::load(last.totals).filter(|summary| summary.observations == done).ok_or_else(|| {
+    let summary = serde_json::from_value(last.totals).ok();
+    summary.filter(|summary: &Summary| summary.observations == done).ok_or_else(|| {
         Error::input(
             found.path.display(),
             "an entry without the totals of its run",
             "a journal of this version",
-            "start afresh with --force and without --resume",
+            "start afresh with option `force` and without option `journaling: Resume`",
         )
     })
 }

@@ -86,7 +86,7 @@ impl From<Stopped> for Error {
 impl FileRun {
     /// The mask among the options that identify a run.
     pub(super) fn mask_option(&self) -> Result<Option<(String, String)>> {
-        self.mask.as_ref().map(|mask| Ok(("--mask".to_owned(), mask.digest()?))).transpose()
+        self.mask.as_ref().map(|mask| Ok(("mask".to_owned(), mask.digest()?))).transpose()
     }
 
     /// The observations that this run is about.
@@ -128,11 +128,11 @@ impl FileRun {
         inputs.extend(self.truth.as_ref().map(|truth| ("the true codes", truth.path())));
         inputs.extend(self.mask.as_ref().map(|mask| ("the mask", mask.path())));
         inputs.extend(self.other_inputs.iter().map(|(what, path)| (*what, path.as_path())));
-        refuse_overlap("-o", &self.codes, &inputs)?;
+        refuse_overlap("codes", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
             ReportWriter::check_format(report)?;
             inputs.push(("the output of codes", &self.codes));
-            refuse_overlap("--report", report, &inputs)?;
+            refuse_overlap("report", report, &inputs)?;
         }
         Ok(())
     }

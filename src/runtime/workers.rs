@@ -50,7 +50,7 @@ impl Workers {
             .stack_size(STACK + calls * STACK_PER_CALL)
             .build()
             .map_err(|error| {
-                Error::option("--threads", error.to_string(), "a number of threads that the system allows")
+                Error::option("threads", error.to_string(), "a number of threads that the system allows")
             })?;
         Ok(Workers { pool, gate: Gate::new(calls), inner: OnceLock::new() })
     }

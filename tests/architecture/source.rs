@@ -1,7 +1,7 @@
 //! What one file says: the modules it declares, the items it defines, what it imports and the paths
 //! it names.
 
-use crate::tokens::tokens;
+use crate::tokens::{tokens, tokens_and_texts};
 
 /// A path as it is written, from the inline module that it stands in.
 #[derive(Debug, Clone)]
@@ -115,6 +115,25 @@ impl Source {
             at += 1;
         }
     }
+}
+
+/// The string literals and documentation comments of a file outside tests, with their quotes.
+pub fn texts(text: &str) -> Vec<String> {
+    let tokens = tokens_and_texts(text);
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let mut texts = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at..] {
+            ["#", "[", "cfg", "(", condition @ ..] if is_test(condition) => at += item_length(&tokens[at..]),
+            [token, ..] => {
+                texts.extend(token.strip_prefix('"').map(str::to_owned));
+                at += 1;
+            }
+            [] => {}
+        }
+    }
+    texts
 }
 
 fn is_name(token: &str) -> bool {

@@ -1,13 +1,20 @@
-//! Rust source as tokens: names, numbers and punctuation, without comments and literals.
+//! Rust source as tokens: names, numbers and punctuation; and what strings and documentation say.
 
-/// The tokens of `source`. `::` is one token, a lifetime none.
+/// The tokens of `source`, without comments and literals. `::` is one token, a lifetime none.
 pub fn tokens(source: &str) -> Vec<String> {
+    let mut tokens = tokens_and_texts(source);
+    tokens.retain(|token| !token.starts_with('"'));
+    tokens
+}
+
+/// The tokens, and between them the strings and documentation comments, each behind a `"`.
+pub fn tokens_and_texts(source: &str) -> Vec<String> {
     let text: Vec<char> = source.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
-        at += match rest {
+        let length = match rest {
             ['/', '/', ..] => rest.iter().position(|c| *c == '\n').unwrap_or(rest.len()),
             ['/', '*', ..] => block_comment(rest),
             ['"', ..] => quoted(rest),
@@ -34,8 +41,23 @@ pub fn tokens(source: &str) -> Vec<String> {
             }
             [] => 1,
         };
+        if is_text(rest) {
+            tokens.push(std::iter::once('"').chain(rest.iter().take(length).copied()).collect());
+        }
+        at += length;
     }
     tokens
+}
+
+/// Whether a string or documentation begins here.
+fn is_text(rest: &[char]) -> bool {
+    match rest {
+        ['/', '/', '/', '/', ..] => false,
+        ['/', '/', '/' | '!', ..] | ['/', '*', '*' | '!', ..] | ['"', ..] | ['b' | 'c', '"', ..] => true,
+        ['r', '"' | '#', ..] => raw(rest).is_some(),
+        ['b' | 'c', 'r', '"' | '#', ..] => raw(&rest[1..]).is_some(),
+        _ => false,
+    }
 }
 
 fn is_of_name(character: char) -> bool {

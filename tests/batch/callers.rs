@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use unrelu::batch::{BestMethod, Inverter, Method, Options};
 use unrelu::cpu::forward::forward;
 use unrelu::device::DeviceChoice;
-use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::multistart::BestOptions;
 use unrelu::network::{Activation, Network};
 use unrelu::projector::Projector;
@@ -37,7 +37,7 @@ fn options(method: Method) -> Options {
 }
 
 fn linf() -> Method {
-    Method::Layerwise(LayerOptions::default())
+    Method::Layerwise(LayerwiseOptions::default())
 }
 
 fn bits(codes: &DMatrix<f64>) -> Vec<u64> {
@@ -90,7 +90,8 @@ fn recoveries() {
     let network = network();
     let operator = Dense::gaussian(12, 20, 3).unwrap();
     let y = unrelu::recover::operators::Operator::apply(&operator, &observation(&network));
-    let options = recover::Options { strategy: Strategy::Search(BestOptions::default()), inversion: options(linf()) };
+    let options =
+        recover::RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion: options(linf()) };
     let recoverer = Recoverer::new(network, Box::new(operator), options).unwrap();
     from_anywhere(&|| recoverer.recover(&y).unwrap().codes);
 }

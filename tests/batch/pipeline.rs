@@ -43,7 +43,7 @@ fn run(inverter: &Inverter, source: Vec<Result<(DMatrix<f64>, usize)>>) -> (Vec<
 #[test]
 fn the_same_bytes_in_the_same_order() {
     let observations = noisy_observations(&network(), 500);
-    for method in [formulation::Method::Linf, formulation::Method::L1] {
+    for method in [formulation::LayerwiseMethod::Linf, formulation::LayerwiseMethod::L1] {
         let inverter = Inverter::new(network(), layerwise(method)).unwrap();
         let (batches, outcome) = run(&inverter, uneven(&observations));
         outcome.unwrap();
@@ -53,7 +53,7 @@ fn the_same_bytes_in_the_same_order() {
 
 #[test]
 fn an_error_comes_after_the_batches_before_it() {
-    let inverter = Inverter::new(network(), layerwise(formulation::Method::Linf)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Linf)).unwrap();
     let observations = noisy_observations(&network(), 300);
     for place in [0, 1, 4] {
         let mut source = uneven(&observations);
@@ -72,7 +72,7 @@ fn an_error_comes_after_the_batches_before_it() {
 
 #[test]
 fn whoever_takes_the_results_may_fail_or_stop() {
-    let inverter = Inverter::new(network(), layerwise(formulation::Method::Exact)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Exact)).unwrap();
     let observations = noisy_observations(&network(), 4);
     let endless = || std::iter::repeat_with(|| Ok((observations.clone(), ())));
     let mut taken = 0;
@@ -104,7 +104,7 @@ fn whoever_takes_the_results_may_fail_or_stop() {
 /// A slow writer holds up the reader, whatever there is to read.
 #[test]
 fn no_more_than_a_few_batches_are_in_memory() {
-    let inverter = Inverter::new(network(), layerwise(formulation::Method::Exact)).unwrap();
+    let inverter = Inverter::new(network(), layerwise(formulation::LayerwiseMethod::Exact)).unwrap();
     let observations = noisy_observations(&network(), 2);
     let (in_memory, most) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     struct Token(Arc<AtomicUsize>);

@@ -94,7 +94,7 @@ fn a_bad_observation_is_said_and_the_others_go_on() {
         }
     }
     let rows = rows(&folder, "r.jsonl");
-    assert_eq!(rows[1]["status"], "failed: entry 3 is inf");
+    assert_eq!(rows[1]["status"], "failed: entry 3 is infinite (inf); set entries that were not observed to NaN");
     assert_eq!(rows[3]["residual"]["linf"], Value::Null);
 }
 

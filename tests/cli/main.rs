@@ -5,6 +5,7 @@ mod bad_networks;
 mod bench;
 mod cluster;
 mod demo;
+mod embedded;
 mod folder;
 mod generate;
 mod inspect;

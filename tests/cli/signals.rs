@@ -13,3 +13,9 @@ pub fn send(signal: Signal, run: &Child) {
     let process = Pid::from_raw(run.id().try_into().unwrap());
     kill(process, signal).unwrap_or_else(|error| panic!("{signal} to process {process}: {error}"));
 }
+
+/// Sends `signal` to this process.
+#[track_caller]
+pub fn send_to_self(signal: Signal) {
+    kill(Pid::this(), signal).unwrap_or_else(|error| panic!("{signal} to this process: {error}"));
+}

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use unrelu::lp::certificate::Verdict;
 use unrelu::lp::certified::{CertifiedSolution, solve_certified};
-use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
 use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
@@ -75,10 +75,10 @@ pub fn examine(instance: &Instance) -> Findings {
     let system = instance.system();
     let mut findings = Findings::default();
     for (method, rule) in [
-        (Method::Linf, RowRule::Corrected),
-        (Method::Linf, RowRule::Printed),
-        (Method::L1, RowRule::Corrected),
-        (Method::Relaxed, RowRule::Corrected),
+        (LayerwiseMethod::Linf, RowRule::Corrected),
+        (LayerwiseMethod::Linf, RowRule::Printed),
+        (LayerwiseMethod::L1, RowRule::Corrected),
+        (LayerwiseMethod::Relaxed, RowRule::Corrected),
     ] {
         let problem = [instance.problem(&system, method, rule)];
         let found = solve_certified(&system, &LpEngine, &problem).remove(0);

@@ -3,8 +3,8 @@
 
 use nalgebra::DMatrix;
 use unrelu::lp::certified::solve_certified;
-use unrelu::lp::formulation::{Method, RowRule, Tolerances};
-use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule, Tolerances};
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::network::Activation;
 
@@ -15,7 +15,7 @@ fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f6
     let system = instance.system();
     for step in 0.. {
         let at_step = Instance { epsilon: tolerances.at(step), ..instance.clone() };
-        let problem = at_step.problem(&system, Method::Linf, rule);
+        let problem = at_step.problem(&system, LayerwiseMethod::Linf, rule);
         let delta = solve_certified(&system, &ClarabelReference, &[problem]).remove(0).objective();
         // Capped at δ ≤ ε the LP is feasible exactly when its uncapped optimum is that small.
         if delta <= tolerances.at(step) {
@@ -28,13 +28,14 @@ fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f6
 /// `δ` of a point, from the rows.
 fn largest_violation(instance: &Instance, rule: RowRule, z: &[f64]) -> f64 {
     let system = instance.system();
-    let rows = instance.problem(&system, Method::Linf, rule).rows;
+    let rows = instance.problem(&system, LayerwiseMethod::Linf, rule).rows;
     let excess = rows.iter().map(|row| (row.side * system.product(row.unit, z) - row.bound) / row.slack);
     excess.fold(0.0, f64::max)
 }
 
 fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
-    let options = LayerOptions { method: Method::Linf, tolerances, rows: rule, ..LayerOptions::default() };
+    let options =
+        LayerwiseOptions { method: LayerwiseMethod::Linf, tolerances, rows: rule, ..LayerwiseOptions::default() };
     let (epsilon, delta) = plain_loop(instance, tolerances, rule);
     let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
     for solver in SOLVERS {
@@ -112,7 +113,7 @@ fn the_printed_row_cuts_off_the_truth() {
             epsilon,
         };
         let system = instance.system();
-        let problem = instance.problem(&system, Method::Linf, rule);
+        let problem = instance.problem(&system, LayerwiseMethod::Linf, rule);
         solve_certified(&system, &ClarabelReference, &[problem]).remove(0)
     };
     assert!(at(0.4, RowRule::Printed).objective() < 1e-12);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{Method, RowRule, Tolerances, exact};
-use unrelu::lp::layer::{LayerOptions, LayerOutcome};
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule, Tolerances, exact};
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{Inversion, LayerSystems, invert_batch};
 use unrelu::network::{Activation, Network};
+use unrelu::outcome::LayerFailure;
 
 use crate::oracle;
 use crate::support::{
@@ -18,7 +19,7 @@ use crate::support::{
 
 fn with_precision(
     network: &Arc<Network>,
-    options: &LayerOptions,
+    options: &LayerwiseOptions,
     x: &DMatrix<f64>,
     precision: Precision,
 ) -> Vec<Inversion> {
@@ -31,7 +32,7 @@ fn a_huge_observation_stops_no_other() {
     for activation in [Activation::Relu, Activation::LeakyRelu(0.1)] {
         let network = network(&[3, 10, 30], activation, 1);
         let clean = forward(&network, 0..2, &codes(3, 3, 2));
-        for chosen in [Method::Linf, Method::L1, Method::Exact] {
+        for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Exact] {
             let expected = invert(&network, &LpEngine, &method(chosen), &clean);
             for huge in [1e308, -1e308, f64::MAX] {
                 let mut spoilt = clean.clone();
@@ -56,7 +57,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
         layers[0].weight *= scale;
         layers[1].weight /= scale;
         let network = Arc::new(Network::new(layers, "scaled").unwrap());
-        for chosen in [Method::Linf, Method::L1, Method::Exact] {
+        for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Exact] {
             let mut options = method(chosen);
             // ε is in the layers' own units; below both it says the same in each.
             options.tolerances = Tolerances { epsilon: 1e-12, growth: 1.2 };
@@ -87,7 +88,7 @@ fn exact_takes_noise_free_bijective_outputs() {
                 observations.clone()
             };
             for (index, answer) in
-                with_precision(&network, &method(Method::Exact), &stored, precision).iter().enumerate()
+                with_precision(&network, &method(LayerwiseMethod::Exact), &stored, precision).iter().enumerate()
             {
                 assert!(answer.is_certified(), "{output} {precision:?} {index}: {answer:?}");
                 if answer.is_determined() {
@@ -106,7 +107,7 @@ fn exact_takes_targets_that_cancel_to_zero() {
     let truth = codes(5, 1, 10);
     layers[0].bias = -(&layers[0].weight * truth.column(0));
     let network = Arc::new(Network::new(layers, "test").unwrap());
-    let answer = invert(&network, &LpEngine, &method(Method::Exact), &DMatrix::zeros(20, 1)).remove(0);
+    let answer = invert(&network, &LpEngine, &method(LayerwiseMethod::Exact), &DMatrix::zeros(20, 1)).remove(0);
     assert!(answer.is_certified());
     assert!(relative_error(&answer.code, truth.as_slice()) < 1e-9);
 }
@@ -117,7 +118,7 @@ fn saturated_images_have_an_answer_by_every_method() {
     layers[1].activation = Activation::Sigmoid;
     let network = Arc::new(Network::new(layers, "test").unwrap());
     let images = DMatrix::from_fn(60, 4, |row, column| if (row * 7 + column * 3) % 5 < 2 { 1.0 } else { 0.0 });
-    for chosen in [Method::Linf, Method::L1, Method::Relaxed] {
+    for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
         for answer in with_precision(&network, &method(chosen), &images, Precision::U8) {
             assert_eq!(answer.clamped, 60);
             assert!(answer.failure.is_none(), "{chosen}: {:?}", answer.failure);
@@ -136,7 +137,7 @@ fn the_feasibility_problem_against_its_dual() {
                 let instance = random_instance(units, 6, activation, nonnegative, 0.05, 300 + seed);
                 let expected = oracle::infeasibility_by_dual(&instance);
                 let system = instance.system();
-                let options = LayerOptions { rows: RowRule::Corrected, ..method(Method::Exact) };
+                let options = LayerwiseOptions { rows: RowRule::Corrected, ..method(LayerwiseMethod::Exact) };
                 let answer = layer_answer(&instance, &LpEngine, &options);
                 let targets = unrelu::lp::formulation::target::Targets::from_hidden(DMatrix::from_column_slice(
                     units,
@@ -145,9 +146,10 @@ fn the_feasibility_problem_against_its_dual() {
                 ));
                 let tolerance = exact::tolerance(&system, targets.column(0), 1e-9);
                 assert!(answer.certified, "{}", instance.name);
-                match answer.outcome {
-                    LayerOutcome::Found => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),
-                    LayerOutcome::Impossible => {
+                match answer.failure {
+                    None => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),
+                    Some(LayerFailure::NoExactPreImage { violation, tolerance: stated }) => {
+                        assert_eq!((violation, stated), (answer.objective, tolerance), "{}", instance.name);
                         let difference = (answer.objective - expected).abs();
                         assert!(difference <= 1e-8 * (expected + instance.scale()), "{}", instance.name);
                     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::lp::formulation::target::Precision;
-use unrelu::lp::formulation::{Method, Stop};
-use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::formulation::{LayerwiseMethod, Stop};
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::lp::{LayerSystems, invert_batch};
 use unrelu::network::{Activation, Layer, Network};
@@ -26,7 +26,7 @@ fn example_1_of_the_paper() {
     ];
     let network = Arc::new(Network::new(layers, "example 1").unwrap());
     let observation = DMatrix::from_row_slice(1, 1, &[1.0]);
-    for chosen in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
+    for chosen in [LayerwiseMethod::Exact, LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
         let answer = invert(&network, &LpEngine, &method(chosen), &observation).remove(0);
         if answer.failure.is_some() {
             continue;
@@ -45,7 +45,7 @@ fn a_flipped_bit_changes_the_answer() {
     let observations = forward(&network, 0..1, &codes(5, 3, 9));
     let systems = LayerSystems::new(&network);
     let run = |device: &HostDevice| {
-        let options = method(Method::Linf);
+        let options = method(LayerwiseMethod::Linf);
         invert_batch(&network, &systems, device, &LpEngine, &options, &observations, Precision::F64).unwrap().0
     };
     let expected = run(&HostDevice::new(&network));
@@ -66,7 +66,7 @@ fn relaxed_recovers_to_its_tolerance() {
         let codes = codes(8, 12, 22);
         let observations = forward(&network, 0..2, &codes);
         for stop in [Stop::Lowest, Stop::First] {
-            let options = LayerOptions { stop, ..method(Method::Relaxed) };
+            let options = LayerwiseOptions { stop, ..method(LayerwiseMethod::Relaxed) };
             for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified(), "{activation} {stop} {index}: {answer:?}");
                 let error = relative_error(&answer.code, codes.column(index).as_slice());
@@ -92,7 +92,7 @@ fn undetermined_entries_are_said_and_handed_on() {
         activation: Activation::Relu,
     };
     let network = Arc::new(Network::new(vec![first, second], "test").unwrap());
-    for chosen in [Method::Linf, Method::L1, Method::Relaxed, Method::Exact] {
+    for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed, LayerwiseMethod::Exact] {
         let answer =
             invert(&network, &LpEngine, &method(chosen), &DMatrix::from_row_slice(2, 1, &[3.0, 6.0])).remove(0);
         assert_eq!(answer.layers[0].undetermined_entries, 1, "{chosen}");
@@ -122,7 +122,7 @@ fn saturated_outputs_become_one_sided_rows() {
         }
     });
     let (systems, device) = (LayerSystems::new(&network), HostDevice::new(&network));
-    let options = method(Method::Linf);
+    let options = method(LayerwiseMethod::Linf);
     let (answers, _) = invert_batch(&network, &systems, &device, &LpEngine, &options, &clean, Precision::F64).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         assert!(answer.is_certified());

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use unrelu::lp::basis::WarmStart;
 use unrelu::lp::certificate::{Verdict, certify_above};
 use unrelu::lp::certified::{CertifiedSolution, solve_certified, solve_certified_warm};
-use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
 use unrelu::lp::problem::Attempt;
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
@@ -46,12 +46,12 @@ fn walk(instance: &Instance) -> Seen {
     let system = instance.system();
     let mut seen = Seen::default();
     for (method, rule) in [
-        (Method::Linf, RowRule::Corrected),
-        (Method::Linf, RowRule::Printed),
-        (Method::Linf, RowRule::Inactive),
-        (Method::L1, RowRule::Corrected),
-        (Method::L1, RowRule::Printed),
-        (Method::Relaxed, RowRule::Corrected),
+        (LayerwiseMethod::Linf, RowRule::Corrected),
+        (LayerwiseMethod::Linf, RowRule::Printed),
+        (LayerwiseMethod::Linf, RowRule::Inactive),
+        (LayerwiseMethod::L1, RowRule::Corrected),
+        (LayerwiseMethod::L1, RowRule::Printed),
+        (LayerwiseMethod::Relaxed, RowRule::Corrected),
     ] {
         let mut vertex = None;
         for step in LADDER {
@@ -80,7 +80,7 @@ fn walk(instance: &Instance) -> Seen {
                         seen.wrong.push(format!("{what}: another point, off by {off:e}"));
                     }
                 }
-                if method == Method::Linf && optimal(&reference) {
+                if method == LayerwiseMethod::Linf && optimal(&reference) {
                     check_cutoffs(&system, &problem, vertex.as_ref(), reference.objective(), &what, &mut seen);
                 }
             }
@@ -127,7 +127,7 @@ fn a_bound_is_believed_only_if_its_multipliers_hold() {
         epsilon: 1e-3,
     };
     let system = instance.system();
-    let problem = instance.problem(&system, Method::Linf, RowRule::Corrected);
+    let problem = instance.problem(&system, LayerwiseMethod::Linf, RowRule::Corrected);
     let multipliers = |upper_of_first: f64, lower_of_second: f64| -> Vec<f64> {
         let of = |row: &unrelu::lp::problem::Row| match (row.unit, row.side > 0.0) {
             (0, true) => upper_of_first,

@@ -2,7 +2,7 @@
 
 use unrelu::lp::certificate::Verdict;
 use unrelu::lp::certified::solve_certified;
-use unrelu::lp::formulation::{Method, RowRule};
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
 use unrelu::lp::solver::Solver;
 use unrelu::network::Activation;
 
@@ -10,7 +10,12 @@ use crate::oracle;
 use crate::support::{Instance, SOLVERS, degenerate_instances, random_instance};
 
 /// The certified objective; `None` where the LP is certified infeasible. Anything else fails.
-fn certified_objective(instance: &Instance, solver: &dyn Solver, method: Method, rule: RowRule) -> Option<f64> {
+fn certified_objective(
+    instance: &Instance,
+    solver: &dyn Solver,
+    method: LayerwiseMethod,
+    rule: RowRule,
+) -> Option<f64> {
     let system = instance.system();
     let problem = instance.problem(&system, method, rule);
     match solve_certified(&system, solver, &[problem]).remove(0).verdict {
@@ -44,7 +49,7 @@ fn check_all_methods(instance: &Instance) {
         _ => &[RowRule::Corrected, RowRule::Printed, RowRule::Inactive],
     };
     for &rule in rules {
-        for (method, sum) in [(Method::Linf, false), (Method::L1, true)] {
+        for (method, sum) in [(LayerwiseMethod::Linf, false), (LayerwiseMethod::L1, true)] {
             let expected = oracle::violation_by_dual(instance, rule, sum);
             for solver in SOLVERS {
                 let found = certified_objective(instance, solver, method, rule);
@@ -56,7 +61,7 @@ fn check_all_methods(instance: &Instance) {
         }
     }
     for solver in SOLVERS {
-        let found = certified_objective(instance, solver, Method::Relaxed, RowRule::Corrected);
+        let found = certified_objective(instance, solver, LayerwiseMethod::Relaxed, RowRule::Corrected);
         assert_close(found, oracle::relaxed(instance), instance, "relaxed");
     }
 }
@@ -95,7 +100,8 @@ fn few_columns_against_every_vertex() {
                         random_instance(5, columns, activation, nonnegative, 0.2, 77 * seed + columns as u64);
                     if let Some(expected) = oracle::violation_by_vertices(&instance, RowRule::Corrected) {
                         for solver in SOLVERS {
-                            let found = certified_objective(&instance, solver, Method::Linf, RowRule::Corrected);
+                            let found =
+                                certified_objective(&instance, solver, LayerwiseMethod::Linf, RowRule::Corrected);
                             assert_close(found, Some(expected), &instance, "linf by vertices");
                         }
                         compared += 1;

@@ -2,16 +2,17 @@
 //! it.
 
 use nalgebra::DMatrix;
-use unrelu::lp::formulation::Method;
+use unrelu::lp::formulation::LayerwiseMethod;
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::multistart::{PackedNetwork, RefineOptions, refine_batch};
 use unrelu::network::Activation;
+use unrelu::outcome::Failure;
 
 use crate::support::{SOLVERS, codes, forward, invert, method, network, relative_error};
 
 /// Random 20→100→500, noise-free: every one of `count` codes to `tolerance`.
-fn recovers(chosen: Method, activation: Activation, count: usize, tolerance: f64) {
+fn recovers(chosen: LayerwiseMethod, activation: Activation, count: usize, tolerance: f64) {
     let network = network(&[20, 100, 500], activation, 11);
     let codes = codes(20, count, 12);
     let observations = forward(&network, 0..2, &codes);
@@ -30,28 +31,28 @@ fn recovers(chosen: Method, activation: Activation, count: usize, tolerance: f64
 
 #[test]
 fn exact_recovers_random_networks() {
-    recovers(Method::Exact, Activation::Relu, 200, 1e-6);
-    recovers(Method::Exact, Activation::LeakyRelu(0.1), 200, 1e-6);
+    recovers(LayerwiseMethod::Exact, Activation::Relu, 200, 1e-6);
+    recovers(LayerwiseMethod::Exact, Activation::LeakyRelu(0.1), 200, 1e-6);
 }
 
 #[test]
 fn linf_recovers_random_relu_networks() {
-    recovers(Method::Linf, Activation::Relu, 200, 1e-6);
+    recovers(LayerwiseMethod::Linf, Activation::Relu, 200, 1e-6);
 }
 
 #[test]
 fn linf_recovers_random_leaky_networks() {
-    recovers(Method::Linf, Activation::LeakyRelu(0.1), 200, 1e-6);
+    recovers(LayerwiseMethod::Linf, Activation::LeakyRelu(0.1), 200, 1e-6);
 }
 
 #[test]
 fn l1_recovers_random_relu_networks() {
-    recovers(Method::L1, Activation::Relu, 200, 1e-6);
+    recovers(LayerwiseMethod::L1, Activation::Relu, 200, 1e-6);
 }
 
 #[test]
 fn l1_recovers_random_leaky_networks() {
-    recovers(Method::L1, Activation::LeakyRelu(0.1), 200, 1e-6);
+    recovers(LayerwiseMethod::L1, Activation::LeakyRelu(0.1), 200, 1e-6);
 }
 
 /// The relaxation is off by about its tolerance; refinement, on the right region, removes that.
@@ -61,7 +62,7 @@ fn relaxed_and_refined_recovers_random_networks() {
         let network = network(&[20, 100, 500], activation, 11);
         let truth = codes(20, 200, 12);
         let observations = forward(&network, 0..2, &truth);
-        let answers = invert(&network, &LpEngine, &method(Method::Relaxed), &observations);
+        let answers = invert(&network, &LpEngine, &method(LayerwiseMethod::Relaxed), &observations);
         let found: Vec<f64> = answers.iter().flat_map(|answer| answer.code.iter().copied()).collect();
         let mut refined = DMatrix::from_vec(20, 200, found);
         refine_batch(&PackedNetwork::new(network.clone()), &observations, &mut refined, &RefineOptions::default());
@@ -87,13 +88,13 @@ fn one_bad_observation(solver: &dyn Solver) {
     let network = network(&[4, 12, 30], Activation::Relu, 3);
     let codes = codes(4, 5, 4);
     let clean = forward(&network, 0..2, &codes);
-    for chosen in [Method::Exact, Method::Linf, Method::L1, Method::Relaxed] {
+    for chosen in [LayerwiseMethod::Exact, LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
         let expected = invert(&network, solver, &method(chosen), &clean);
         for bad in [f64::INFINITY, f64::NEG_INFINITY] {
             let mut spoilt = clean.clone();
             spoilt[(7, 2)] = bad;
             let answers = invert(&network, solver, &method(chosen), &spoilt);
-            assert!(answers[2].failure.as_deref().is_some_and(|failure| failure.contains("entry 7")));
+            assert_eq!(answers[2].failure, Some(Failure::InfiniteEntry { entry: 7, value: bad }));
             assert!(answers[2].code.iter().all(|z| z.is_nan()));
             for index in [0, 1, 3, 4] {
                 assert_eq!(answers[index], expected[index], "{chosen}");
@@ -102,7 +103,7 @@ fn one_bad_observation(solver: &dyn Solver) {
         let mut spoilt = clean.clone();
         spoilt.column_mut(2).fill(f64::NAN);
         let answers = invert(&network, solver, &method(chosen), &spoilt);
-        assert_eq!(answers[2].failure.as_deref(), Some("no entry is observed"));
+        assert_eq!(answers[2].failure, Some(Failure::NothingObserved));
         assert_eq!(answers[3], expected[3], "{chosen}");
     }
 }

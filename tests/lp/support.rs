@@ -11,8 +11,8 @@ use unrelu::descent::{DescentAnswer, DescentOptions};
 use unrelu::device::Device;
 use unrelu::error::{Error, Result};
 use unrelu::lp::formulation::target::{Precision, Targets};
-use unrelu::lp::formulation::{Method, RowRule};
-use unrelu::lp::layer::{LayerContext, LayerOptions, StageTimes};
+use unrelu::lp::formulation::{LayerwiseMethod, RowRule};
+use unrelu::lp::layer::{LayerContext, LayerwiseOptions, StageTimes};
 use unrelu::lp::problem::{LayerSystem, Problem};
 use unrelu::lp::solver::Solver;
 use unrelu::lp::solver::clarabel_reference::ClarabelReference;
@@ -110,15 +110,15 @@ pub const SOLVERS: [&dyn Solver; 2] = [&LpEngine, &ClarabelReference];
 pub fn invert(
     network: &Arc<Network>,
     solver: &dyn Solver,
-    options: &LayerOptions,
+    options: &LayerwiseOptions,
     observations: &DMatrix<f64>,
 ) -> Vec<Inversion> {
     let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
     invert_batch(network, &systems, &device, solver, options, observations, Precision::F64).unwrap().0
 }
 
-pub fn method(method: Method) -> LayerOptions {
-    LayerOptions { method, ..LayerOptions::default() }
+pub fn method(method: LayerwiseMethod) -> LayerwiseOptions {
+    LayerwiseOptions { method, ..LayerwiseOptions::default() }
 }
 
 /// `‖a − b‖ / ‖b‖`.
@@ -149,8 +149,8 @@ impl Instance {
     }
 
     /// The library's LP for this instance, its rows taken from a device's masks.
-    pub fn problem(&self, system: &LayerSystem, method: Method, rows: RowRule) -> Problem {
-        let mut options = LayerOptions { method, rows, ..LayerOptions::default() };
+    pub fn problem(&self, system: &LayerSystem, method: LayerwiseMethod, rows: RowRule) -> Problem {
+        let mut options = LayerwiseOptions { method, rows, ..LayerwiseOptions::default() };
         options.tolerances.epsilon = self.epsilon;
         let layer = unrelu::network::Layer {
             weight: self.weight.clone(),
@@ -293,7 +293,7 @@ pub fn degenerate_instances() -> Vec<Instance> {
 pub fn layer_answer(
     instance: &Instance,
     solver: &dyn Solver,
-    options: &LayerOptions,
+    options: &LayerwiseOptions,
 ) -> unrelu::lp::layer::LayerAnswer {
     let layer = unrelu::network::Layer {
         weight: instance.weight.clone(),

@@ -9,7 +9,7 @@ use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, Nonnegat
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use unrelu::formats::network_file::{NetworkOptions, load_network};
-use unrelu::lp::formulation::Method;
+use unrelu::lp::formulation::LayerwiseMethod;
 use unrelu::lp::solver::engine::LpEngine;
 use unrelu::network::Network;
 
@@ -26,7 +26,8 @@ fn linf_recovers_what_it_reports_as_determined() {
     let codes = codes(20, 200, 1);
     let observations = forward(&network, 0..2, &codes);
     let mut determined = 0;
-    for (index, answer) in invert(&network, &LpEngine, &method(Method::Linf), &observations).iter().enumerate() {
+    for (index, answer) in invert(&network, &LpEngine, &method(LayerwiseMethod::Linf), &observations).iter().enumerate()
+    {
         assert!(answer.is_certified(), "observation {index}: {answer:?}");
         if answer.is_determined() {
             determined += 1;
@@ -43,7 +44,8 @@ fn linf_recovers_the_leaky_generator() {
     let network = example("mnist_leaky_20_200_500_784.safetensors");
     let codes = codes(20, 20, 2);
     let observations = forward(&network, 0..3, &codes);
-    for (index, answer) in invert(&network, &LpEngine, &method(Method::Linf), &observations).iter().enumerate() {
+    for (index, answer) in invert(&network, &LpEngine, &method(LayerwiseMethod::Linf), &observations).iter().enumerate()
+    {
         assert!(answer.is_certified() && answer.is_determined(), "observation {index}: {:?}", answer.layers);
         let error = relative_error(&answer.code, codes.column(index).as_slice());
         assert!(error <= 1e-6, "observation {index}: relative error {error:e}");
@@ -119,7 +121,7 @@ fn determined_agrees_with_the_ranges_of_the_feasible_set() {
                 *x = f64::NAN;
             }
         }
-        let answers = invert(&network, &LpEngine, &method(Method::Linf), &observations);
+        let answers = invert(&network, &LpEngine, &method(LayerwiseMethod::Linf), &observations);
         let expected: Vec<usize> = (0..20)
             .into_par_iter()
             .map(|index| {

@@ -7,13 +7,13 @@ use unrelu::device::DeviceChoice;
 use unrelu::multistart::BestOptions;
 use unrelu::network::{Activation, Network};
 use unrelu::recover::operators::{Dense, Operator, Pixels};
-use unrelu::recover::{Options, Recoverer, Strategy};
+use unrelu::recover::{RecoverOptions, Recoverer, Strategy};
 
 use crate::support::{codes, errors, images, network};
 
 fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
     let inversion = Inversion { device: DeviceChoice::Gpu, ..Inversion::default() };
-    let options = Options { strategy: Strategy::Search(BestOptions::default()), inversion };
+    let options = RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion };
     Recoverer::new(network, Box::new(operator), options).unwrap()
 }
 

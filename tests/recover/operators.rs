@@ -13,7 +13,7 @@ fn operators() -> Vec<Box<dyn Operator>> {
     vec![
         Box::new(Pixels(24)),
         Box::new(Dense::gaussian(11, 24, 3).unwrap()),
-        Box::new(Dense::new(matrix, "the test matrix", ("--operator".to_owned(), "test".to_owned())).unwrap()),
+        Box::new(Dense::new(matrix, "the test matrix", ("operator".to_owned(), "test".to_owned())).unwrap()),
         Box::new(BlockAverage::new(4, 6, 2).unwrap()),
     ]
 }
@@ -69,7 +69,7 @@ fn gaussian_columns_have_unit_norm_on_average_and_come_from_the_seed() {
 
 #[test]
 fn matrices_that_measure_nothing_are_refused() {
-    let option = ("--operator".to_owned(), "test".to_owned());
+    let option = ("operator".to_owned(), "test".to_owned());
     for matrix in [DMatrix::zeros(2, 3), DMatrix::zeros(0, 3), DMatrix::from_element(2, 3, f64::NAN)] {
         let error = Dense::new(matrix, "the test matrix", option.clone()).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("the test matrix"), "{error}");

@@ -4,9 +4,9 @@ use nalgebra::{DMatrix, DVector};
 use unrelu::batch::{Inverter, Method, Options};
 use unrelu::descent::DescentOptions;
 use unrelu::device::DeviceChoice;
-use unrelu::formats::report::Status;
 use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::network::{Activation, Layer, Network};
+use unrelu::outcome::{Failure, Status};
 use unrelu::projector::Projector;
 
 use crate::support::{codes, errors, images, linf, moved, network};
@@ -84,8 +84,9 @@ fn bad_columns_have_their_status_and_the_others_do_not_notice() {
     for warm_start in [None, Some(&truth)] {
         let projected =
             Projector::new(network.clone(), linf(true)).unwrap().project(&observations, warm_start).unwrap();
-        assert!(matches!(&projected.status[0], Status::Failed(why) if why.contains("entry 3")));
-        assert!(matches!(&projected.status[1], Status::Failed(why) if why.contains("observed")));
+        let infinite = Failure::InfiniteEntry { entry: 3, value: f64::INFINITY };
+        assert_eq!(projected.status[0], Status::Failed(infinite));
+        assert_eq!(projected.status[1], Status::Failed(Failure::NothingObserved));
         assert!(projected.codes.columns(0, 2).iter().all(|z| z.is_nan()) && projected.status[2].is_good());
     }
     // A warm start that is none: as without.

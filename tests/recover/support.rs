@@ -4,14 +4,14 @@ use nalgebra::DMatrix;
 use unrelu::batch::{Method, Options};
 use unrelu::cpu::forward::forward;
 use unrelu::device::DeviceChoice;
-use unrelu::lp::layer::LayerOptions;
+use unrelu::lp::layer::LayerwiseOptions;
 use unrelu::network::{Activation, Network};
 use unrelu::random::{Domain, normal_vector, random_network};
 
 /// `linf` on the CPU.
 pub fn linf(refine: bool) -> Options {
     Options {
-        method: Method::Layerwise(LayerOptions::default()),
+        method: Method::Layerwise(LayerwiseOptions::default()),
         refine,
         device: DeviceChoice::Cpu,
         ..Options::default()

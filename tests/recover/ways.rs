@@ -5,22 +5,22 @@ use unrelu::batch::engine::Engine;
 use unrelu::batch::{self, InvertedBatch, Method};
 use unrelu::descent::{DescentOptions, Optimizer};
 use unrelu::device::DeviceChoice;
-use unrelu::formats::report::Status;
 use unrelu::multistart::{BestOptions, PackedNetwork, best_batch};
 use unrelu::network::{Activation, Network};
+use unrelu::outcome::{Failure, Status};
 use unrelu::random::random_network;
 use unrelu::recover::operators::{BlockAverage, Dense, Operator, Pixels};
-use unrelu::recover::{Options, ProjectedOptions, Recoverer, Strategy};
+use unrelu::recover::{ProjectedOptions, RecoverOptions, Recoverer, Strategy};
 
 use crate::support::{codes, errors, images, linf, network};
 
-fn search() -> Options {
+fn search() -> RecoverOptions {
     let inversion = batch::Options { device: DeviceChoice::Cpu, ..batch::Options::default() };
-    Options { strategy: Strategy::Search(BestOptions::default()), inversion }
+    RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion }
 }
 
-fn projected(inversion: batch::Options) -> Options {
-    Options {
+fn projected(inversion: batch::Options) -> RecoverOptions {
+    RecoverOptions {
         strategy: Strategy::Projected(ProjectedOptions { restarts: 5, ..ProjectedOptions::default() }),
         inversion,
     }
@@ -35,7 +35,7 @@ fn descent(iterations: usize) -> batch::Options {
 fn recover(
     network: &Network,
     operator: &dyn Fn() -> Box<dyn Operator>,
-    options: Options,
+    options: RecoverOptions,
     y: &DMatrix<f64>,
 ) -> InvertedBatch {
     Recoverer::new(network.clone(), operator(), options).unwrap().recover(y).unwrap()
@@ -47,7 +47,7 @@ fn every_way_finds_known_codes_from_random_projections() {
     let truth = codes(&network, 20, 3);
     let operator = || -> Box<dyn Operator> { Box::new(Dense::gaussian(40, 60, 1).unwrap()) };
     let y = operator().apply(&images(&network, &truth));
-    let direct = Options { strategy: Strategy::Direct, inversion: descent(3000) };
+    let direct = RecoverOptions { strategy: Strategy::Direct, inversion: descent(3000) };
     for (options, least) in [(search(), 20), (projected(linf(true)), 18), (direct, 15)] {
         let recovered = recover(&network, &operator, options.clone(), &y);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -88,7 +88,7 @@ fn averages_and_masks() {
     // Every image with a mask of its own.
     let masked = DMatrix::from_fn(64, 10, |i, j| if (i * 7 + j * 3) % 2 == 0 { all[(i, j)] } else { f64::NAN });
     let pixels = || -> Box<dyn Operator> { Box::new(Pixels(64)) };
-    let layerwise = Options { strategy: Strategy::Direct, inversion: linf(false) };
+    let layerwise = RecoverOptions { strategy: Strategy::Direct, inversion: linf(false) };
     for (options, least) in [(search(), 10), (projected(linf(true)), 8), (layerwise, 4)] {
         let recovered = recover(&network, &pixels, options.clone(), &masked);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
@@ -163,7 +163,7 @@ fn projected_descent_never_rises_and_does_not_depend_on_the_batch() {
     let residual = |iterations: usize, restarts: usize, momentum: f64| {
         let strategy =
             Strategy::Projected(ProjectedOptions { iterations, restarts, momentum, ..ProjectedOptions::default() });
-        let recovered = recover(&network, &operator, Options { strategy, inversion: linf(true) }, &y);
+        let recovered = recover(&network, &operator, RecoverOptions { strategy, inversion: linf(true) }, &y);
         assert!(recovered.rows.iter().all(|row| row.iterations <= Some((iterations * (restarts + 1)) as u32)));
         recovered.rows.iter().map(|row| row.residual.l2_relative).collect::<Vec<f64>>()
     };
@@ -183,25 +183,28 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
     y[(2, 0)] = f64::NEG_INFINITY;
     y.column_mut(1).fill(f64::NAN);
     y[(4, 2)] = f64::NAN;
-    for options in [search(), projected(linf(true)), Options { strategy: Strategy::Direct, inversion: descent(50) }] {
+    for options in
+        [search(), projected(linf(true)), RecoverOptions { strategy: Strategy::Direct, inversion: descent(50) }]
+    {
         let recovered = recover(&network, &operator, options, &y);
-        assert!(matches!(&recovered.rows[0].status, Status::Failed(why) if why.contains("entry 2")));
-        assert!(matches!(&recovered.rows[1].status, Status::Failed(why) if why.contains("observed")));
+        let infinite = Failure::InfiniteEntry { entry: 2, value: f64::NEG_INFINITY };
+        assert_eq!(recovered.rows[0].status, Status::Failed(infinite));
+        assert_eq!(recovered.rows[1].status, Status::Failed(Failure::NothingObserved));
         assert!(recovered.codes.columns(0, 2).iter().all(|z| z.is_nan()));
         assert!(recovered.codes.column(2).iter().all(|z| z.is_finite()));
     }
-    let refused = |operator: Box<dyn Operator>, options: Options, word: &str| {
+    let refused = |operator: Box<dyn Operator>, options: RecoverOptions, word: &str| {
         let error = Recoverer::new(network.clone(), operator, options).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     };
     refused(Box::new(Pixels(59)), search(), "59 pixels");
-    refused(operator(), Options { strategy: Strategy::Direct, inversion: linf(false) }, "layer by layer");
+    refused(operator(), RecoverOptions { strategy: Strategy::Direct, inversion: linf(false) }, "layer by layer");
     for wrong in [
         ProjectedOptions { step: 0.0, ..ProjectedOptions::default() },
         ProjectedOptions { momentum: 1.0, ..ProjectedOptions::default() },
         ProjectedOptions { iterations: 0, ..ProjectedOptions::default() },
     ] {
-        refused(operator(), Options { strategy: Strategy::Projected(wrong), inversion: linf(true) }, "--");
+        refused(operator(), RecoverOptions { strategy: Strategy::Projected(wrong), inversion: linf(true) }, "--");
     }
     let recoverer = Recoverer::new(network.clone(), operator(), search()).unwrap();
     assert!(recoverer.recover(&DMatrix::zeros(60, 1)).unwrap_err().is_usage());

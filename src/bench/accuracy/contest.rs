@@ -14,7 +14,7 @@ use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::formulation::{self, Tolerances};
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::{PackedNetwork, RefineOptions, refine_batch};
 use crate::named::unknown;
 use crate::observation::squared_distances;
@@ -65,13 +65,14 @@ impl Contestant {
             Noise::Uniform(size) | Noise::Gaussian(size) => size.max(1e-9),
         };
         let tolerances = Tolerances { epsilon, ..Tolerances::default() };
-        let layerwise = |method| Method::Layerwise(LayerOptions { method, tolerances, ..LayerOptions::default() });
+        let layerwise =
+            |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let (method, refine) = match self {
-            Contestant::Linf => (layerwise(formulation::Method::Linf), false),
-            Contestant::LinfRefined => (layerwise(formulation::Method::Linf), true),
-            Contestant::L1 => (layerwise(formulation::Method::L1), false),
-            Contestant::L1Refined => (layerwise(formulation::Method::L1), true),
-            Contestant::Relaxed => (layerwise(formulation::Method::Relaxed), false),
+            Contestant::Linf => (layerwise(formulation::LayerwiseMethod::Linf), false),
+            Contestant::LinfRefined => (layerwise(formulation::LayerwiseMethod::Linf), true),
+            Contestant::L1 => (layerwise(formulation::LayerwiseMethod::L1), false),
+            Contestant::L1Refined => (layerwise(formulation::LayerwiseMethod::L1), true),
+            Contestant::Relaxed => (layerwise(formulation::LayerwiseMethod::Relaxed), false),
             Contestant::Descent => {
                 (Method::Descent(DescentOptions { restarts: 10, ..DescentOptions::default() }), false)
             }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::formats::network_file::bundled_generator;
 use crate::lp::formulation::rows::{Masks, second_threshold, violation_rows};
 use crate::lp::formulation::target::{Precision, Shape, Targets};
-use crate::lp::formulation::{Method, RowRule, exact, relaxed};
+use crate::lp::formulation::{LayerwiseMethod, RowRule, exact, relaxed};
 use crate::lp::problem::{LayerSystem, Objective, Problem};
 use crate::network::Activation;
 use crate::random::{Domain, Noise, normal_vector};
@@ -72,8 +72,12 @@ impl Case {
     /// The methods whose programs are measured. Without noise `exact` is there too, by its
     /// feasibility problem; the others' objectives are then all 0 or near it, and `linf` stands for
     /// them.
-    pub fn methods(&self) -> &'static [Method] {
-        if self.noise == 0.0 { &[Method::Linf, Method::Exact] } else { &[Method::Linf, Method::L1, Method::Relaxed] }
+    pub fn methods(&self) -> &'static [LayerwiseMethod] {
+        if self.noise == 0.0 {
+            &[LayerwiseMethod::Linf, LayerwiseMethod::Exact]
+        } else {
+            &[LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed]
+        }
     }
 }
 
@@ -132,7 +136,7 @@ impl Instances {
     }
 
     /// The linear program of each target at [`EPSILON`]; for `exact` the feasibility problem.
-    pub fn problems(&self, method: Method) -> Vec<Problem> {
+    pub fn problems(&self, method: LayerwiseMethod) -> Vec<Problem> {
         let masks = self.masks(method);
         let problem = |index: usize| {
             let target = self.targets.column(index);
@@ -141,10 +145,12 @@ impl Instances {
                 objective,
             };
             match method {
-                Method::Linf => violations(Objective::LargestViolation),
-                Method::L1 => violations(Objective::SumOfViolations),
-                Method::Relaxed => relaxed::problem(&self.system, self.shape, target, &masks.above, index, EPSILON),
-                Method::Exact => {
+                LayerwiseMethod::Linf => violations(Objective::LargestViolation),
+                LayerwiseMethod::L1 => violations(Objective::SumOfViolations),
+                LayerwiseMethod::Relaxed => {
+                    relaxed::problem(&self.system, self.shape, target, &masks.above, index, EPSILON)
+                }
+                LayerwiseMethod::Exact => {
                     exact::feasibility(&self.system, self.shape, target, |unit| masks.above.is_active(index, unit))
                 }
             }
@@ -153,12 +159,12 @@ impl Instances {
     }
 
     /// The entries above the method's thresholds.
-    fn masks(&self, method: Method) -> Masks {
+    fn masks(&self, method: LayerwiseMethod) -> Masks {
         let count = self.targets.values.ncols();
         let thresholds: Vec<f64> = match method {
-            Method::Linf | Method::L1 => vec![EPSILON; count],
-            Method::Relaxed => vec![0.0; count],
-            Method::Exact => {
+            LayerwiseMethod::Linf | LayerwiseMethod::L1 => vec![EPSILON; count],
+            LayerwiseMethod::Relaxed => vec![0.0; count],
+            LayerwiseMethod::Exact => {
                 let relative = Precision::F64.relative_tolerance();
                 (0..count).map(|i| exact::tolerance(&self.system, self.targets.column(i), relative)).collect()
             }

@@ -24,7 +24,7 @@ use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
 
-/// One row of `bench lp --json`.
+/// One row of the table of linear programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
     /// Units of the layer.
@@ -312,12 +312,12 @@ fn largest_difference(lps: &[Problem], answers: &[CertifiedSolution], reference:
 mod tests {
     use super::*;
     use crate::bench::lp::instances::{CASES, Instances};
-    use crate::lp::formulation::Method;
+    use crate::lp::formulation::LayerwiseMethod;
 
     #[test]
     fn a_difference_is_seen_and_a_missing_answer_is_infinitely_far() {
         let instances = Instances::new(CASES[3], 3).unwrap();
-        let problems = instances.problems(Method::Linf);
+        let problems = instances.problems(LayerwiseMethod::Linf);
         let mut answers = solve_certified(&instances.system, &EngineAlone, &problems);
         let objectives: Vec<f64> = answers.iter().map(CertifiedSolution::objective).collect();
         assert_eq!(largest_difference(&problems, &answers, &objectives), Some(0.0));
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn an_objective_of_zero_is_compared_in_the_size_of_the_bounds() {
-        let problems = Instances::new(CASES[3], 1).unwrap().problems(Method::Linf);
+        let problems = Instances::new(CASES[3], 1).unwrap().problems(LayerwiseMethod::Linf);
         let largest = problems[0].rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs()));
         assert_eq!(comparison_scale(&problems[0], 0.0), 1e-4 * largest);
         assert_eq!(comparison_scale(&problems[0], 2.0 * largest), 2.0 * largest);

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::bench::lp::instances::CASES;
     use crate::lp::certificate::FailedTest;
-    use crate::lp::formulation::Method;
+    use crate::lp::formulation::LayerwiseMethod;
 
     fn row(solver: &'static str, threads: usize, batch: usize, ms_per_lp: f64) -> Measurement {
         Measurement {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn lines_fit_into_a_hundred_columns() {
-        let group = Group { case: CASES[8], method: Method::Relaxed };
+        let group = Group { case: CASES[8], method: LayerwiseMethod::Relaxed };
         let engine = "interior-point";
         let measurements = vec![
             row(engine, 1, 1, 0.5),

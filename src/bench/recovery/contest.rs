@@ -16,7 +16,7 @@ use crate::cpu::forward::forward;
 use crate::descent::{DescentOptions, Optimizer};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::local_search::LocalSearch;
 use crate::multistart::{BestOptions, PackedNetwork, RefineOptions, refine_batch};
 use crate::named::unknown;
@@ -62,8 +62,8 @@ impl Contestant {
         Contestant::Layerwise,
     ];
 
-    fn options(self, threads: Option<usize>) -> recover::Options {
-        let layerwise = Method::Layerwise(LayerOptions::default());
+    fn options(self, threads: Option<usize>) -> recover::RecoverOptions {
+        let layerwise = Method::Layerwise(LayerwiseOptions::default());
         let descent = DescentOptions::default();
         let (strategy, method, refine) = match self {
             Contestant::Search => (Strategy::Search(BestOptions::default()), layerwise, false),
@@ -79,7 +79,7 @@ impl Contestant {
             Contestant::Layerwise => (Strategy::Direct, layerwise, true),
         };
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
-        recover::Options { strategy, inversion }
+        recover::RecoverOptions { strategy, inversion }
     }
 
     fn takes_part(self, case: Case) -> bool {

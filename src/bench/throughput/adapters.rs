@@ -47,7 +47,11 @@ mod backend {
     fn context(options: &Options) -> Result<Context> {
         let selection = match (options.device, options.adapter.as_deref()) {
             (DeviceChoice::Cpu, Some(name)) => {
-                return Err(Error::option("--adapter", name, "no adapter with --device cpu, or --device gpu with it"));
+                return Err(Error::option(
+                    "adapter",
+                    name,
+                    "no adapter with option `device: cpu`, or option `device: gpu` with it",
+                ));
             }
             (_, Some(name)) => Selection::Named(name),
             (DeviceChoice::Gpu, None) => Selection::Any,
@@ -85,6 +89,8 @@ mod backend {
     }
 
     fn none() -> Error {
-        Error::NoDevice("this build has no GPU support; build with the feature `gpu`, or use --device cpu".into())
+        Error::NoDevice(
+            "this build has no GPU support; build with the feature `gpu`, or use option `device: cpu`".into(),
+        )
     }
 }

@@ -14,9 +14,9 @@ use crate::cpu::CpuDevice;
 use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
-use crate::formats::report::Status;
 use crate::lp::formulation::Tolerances;
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
+use crate::outcome::Status;
 
 /// A device with a network, ready for every quantity.
 pub(super) struct Contender {
@@ -48,7 +48,7 @@ impl Contender {
     fn on(kind: Kind, device: Box<dyn Device>, subject: &Subject, options: &Options) -> Result<Self> {
         let tolerances = Tolerances { epsilon: NOISE, ..Tolerances::default() };
         let inversion = crate::batch::Options {
-            method: Method::Layerwise(LayerOptions { tolerances, ..LayerOptions::default() }),
+            method: Method::Layerwise(LayerwiseOptions { tolerances, ..LayerwiseOptions::default() }),
             threads: options.threads,
             ..crate::batch::Options::default()
         };

@@ -49,7 +49,9 @@ impl Machine {
     /// notice.
     pub(super) fn look(options: &Options, pool: &ThreadPool) -> Result<Self> {
         let (gpu, notice) = match (options.device, &options.adapter) {
-            (DeviceChoice::Cpu, None) => (None, Some("the GPU is left out, as --device cpu asks for".to_owned())),
+            (DeviceChoice::Cpu, None) => {
+                (None, Some("the GPU is left out, as option `device: cpu` asks for".to_owned()))
+            }
             _ => match adapters::look(options) {
                 Ok(gpu) => (Some(gpu), None),
                 Err(error) if !options.insists_on_gpu() => (None, Some(format!("no rows of a GPU: {error}"))),

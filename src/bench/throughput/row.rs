@@ -1,4 +1,4 @@
-//! A row of `bench throughput --json`, and where the GPU overtakes the CPU.
+//! A row of the throughput table, and where the GPU overtakes the CPU.
 
 use serde::Serialize;
 

@@ -55,7 +55,7 @@ pub(super) fn run(
             if device.stopped.is_none() && bytes > memory {
                 let limit = gibibytes(memory);
                 device.stopped =
-                    Some(format!("would take about {} of the {limit} there are (--memory)", gibibytes(bytes)));
+                    Some(format!("would take about {} of the {limit} there are (option `memory`)", gibibytes(bytes)));
             }
             let outcome = match &device.stopped {
                 None => device.take(subject, quantity, count, &mut batch, options, cancelled, &empty),
@@ -105,8 +105,9 @@ impl Going<'_> {
         }
         let expected = expected(&self.known, count);
         if expected > most {
-            self.stopped =
-                Some(format!("a batch of {count} would take about {expected:.1} s, more than --seconds {most}"));
+            self.stopped = Some(format!(
+                "a batch of {count} would take about {expected:.1} s, more than option `pass_seconds: {most}`"
+            ));
             return Ok(None);
         }
         let batch = match batch {
@@ -117,7 +118,8 @@ impl Going<'_> {
         if timed(self.contender, quantity, batch)?.0 > most {
             let (seconds, _) = timed(self.contender, quantity, batch)?;
             if seconds > most {
-                self.stopped = Some(format!("a batch of {count} takes {seconds:.1} s, more than --seconds {most}"));
+                self.stopped =
+                    Some(format!("a batch of {count} takes {seconds:.1} s, more than option `pass_seconds: {most}`"));
                 return Ok(None);
             }
         }

@@ -1,9 +1,9 @@
 //! `unrelu bench accuracy`.
 
-use unrelu::bench::accuracy::contest::Contestant;
-use unrelu::bench::accuracy::{self, Options, table};
-use unrelu::error::Result;
-use unrelu::random::Noise;
+use crate::bench::accuracy::contest::Contestant;
+use crate::bench::accuracy::{self, Options, table};
+use crate::error::Result;
+use crate::random::Noise;
 
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};

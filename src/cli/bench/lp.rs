@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use unrelu::bench::lp::instances::{CASES, Case};
-use unrelu::bench::lp::{self, Options, table};
-use unrelu::error::{Error, Result};
-use unrelu::lp::formulation::Method;
+use crate::bench::lp::instances::{CASES, Case};
+use crate::bench::lp::{self, Options, table};
+use crate::error::{Error, Result};
+use crate::lp::formulation::LayerwiseMethod;
 
 use crate::cli::{Outcome, interrupt, print};
 
@@ -32,7 +32,7 @@ pub struct Args {
 
     /// Only these of linf, l1, relaxed and exact (the feasibility problem; layers without noise)
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
-    methods: Vec<Method>,
+    methods: Vec<LayerwiseMethod>,
 
     /// LPs in a batch [default: 1000, with --quick 25]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

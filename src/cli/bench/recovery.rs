@@ -1,9 +1,9 @@
 //! `unrelu bench recovery`.
 
-use unrelu::bench::recovery::case::Case;
-use unrelu::bench::recovery::contest::Contestant;
-use unrelu::bench::recovery::{self, Options, table, warm};
-use unrelu::error::Result;
+use crate::bench::recovery::case::Case;
+use crate::bench::recovery::contest::Contestant;
+use crate::bench::recovery::{self, Options, table, warm};
+use crate::error::Result;
 
 use crate::cli::subject_args::SubjectArgs;
 use crate::cli::{Outcome, interrupt, print};

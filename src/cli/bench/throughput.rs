@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use unrelu::bench::throughput::quantity::Quantity;
-use unrelu::bench::throughput::row::Crossover;
-use unrelu::bench::throughput::{self, Event, Kind, Options, table};
-use unrelu::device::DeviceChoice;
-use unrelu::error::{Error, Result};
-use unrelu::formats::output::refuse_overlap;
-use unrelu::pictures::plot::write_plot;
-use unrelu::pictures::throughput::plot;
+use crate::bench::throughput::machine::Machine;
+use crate::bench::throughput::quantity::Quantity;
+use crate::bench::throughput::row::Crossover;
+use crate::bench::throughput::{self, Event, Kind, Options, table};
+use crate::device::DeviceChoice;
+use crate::error::{Error, Result};
+use crate::formats::output::refuse_overlap;
+use crate::pictures::plot::write_plot;
+use crate::pictures::throughput::plot;
 
 use crate::cli::picture::check_place;
 use crate::cli::subject_args::SubjectArgs;
-use crate::cli::{Outcome, interrupt, print};
+use crate::cli::{Outcome, flags, interrupt, print};
 
 /// The CPU against the GPU, transfers included: forward passes, classification, descent, whole inversions by size of the batch
 #[derive(Debug, clap::Args)]
@@ -87,15 +88,16 @@ pub fn run(args: Args) -> Result<Outcome> {
         if let Event::Begun(machine, _) = &event {
             title = table::machine_line(machine);
         }
-        if args.json {
-            note(&event)
-        } else {
-            print::print(&table::text(&event))?
-        }
-        Ok(())
+        in_flags(&event, |event| {
+            if args.json {
+                note(event);
+                return Ok(());
+            }
+            print::print(&table::text(event))
+        })
     })?;
     if args.json {
-        print::print(&print::in_json(&rows)?)?;
+        print::print(&flags::words(&print::in_json(&rows)?))?;
     } else {
         print::print(table::FOOTING)?;
     }
@@ -108,6 +110,25 @@ pub fn run(args: Args) -> Result<Outcome> {
         return Err(Error::NothingMeasured(format!("none of the GPU, for which --device gpu asks: {why}")));
     }
     Ok(Outcome::Complete)
+}
+
+/// Hands on the event with its texts in the user's words, before the table breaks them into lines.
+fn in_flags(event: &Event<'_>, show: impl FnOnce(&Event<'_>) -> Result<()>) -> Result<()> {
+    match event {
+        Event::Begun(machine, options) => {
+            let notice = machine.notice.as_deref().map(flags::words);
+            show(&Event::Begun(&Machine { notice, ..(*machine).clone() }, options))
+        }
+        Event::Notice(text) => show(&Event::Notice(&flags::words(text))),
+        Event::Rows(rows) => {
+            let mut rows = rows.to_vec();
+            for row in &mut rows {
+                row.note = row.note.as_deref().map(flags::words);
+            }
+            show(&Event::Rows(&rows))
+        }
+        Event::Series(..) | Event::Ended(_) => show(event),
+    }
 }
 
 /// What a person sees meanwhile whose standard output is read by a program.

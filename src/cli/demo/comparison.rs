@@ -7,14 +7,15 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
-use unrelu::batch::summary::Distribution;
-use unrelu::batch::{Inverter, Method, Options};
-use unrelu::descent::{DescentOptions, Optimizer};
-use unrelu::error::{Error, Result};
-use unrelu::formats::report::ObservationRow;
-use unrelu::lp::layer::LayerOptions;
-use unrelu::multistart::{PackedNetwork, RefineOptions, refine_one};
-use unrelu::network::Network;
+
+use crate::batch::summary::Distribution;
+use crate::batch::{Inverter, Method, Options};
+use crate::descent::{DescentOptions, Optimizer};
+use crate::error::{Error, Result};
+use crate::lp::layer::LayerwiseOptions;
+use crate::multistart::{PackedNetwork, RefineOptions, refine_one};
+use crate::network::Network;
+use crate::outcome::ObservationRow;
 
 use super::interrupt;
 
@@ -56,8 +57,8 @@ impl Comparison {
         let descent =
             |optimizer| Method::Descent(DescentOptions { optimizer, restarts: RESTARTS, ..DescentOptions::default() });
         let layers = match &best.options().method {
-            Method::Best(best) => LayerOptions { tolerances: best.tolerances, ..LayerOptions::default() },
-            _ => LayerOptions::default(),
+            Method::Best(best) => LayerwiseOptions { tolerances: best.tolerances, ..LayerwiseOptions::default() },
+            _ => LayerwiseOptions::default(),
         };
         let others = [
             ("linf --refine", None, Method::Layerwise(layers), true),

@@ -6,9 +6,9 @@
 
 use std::fmt::Write;
 
-use unrelu::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
-use unrelu::batch::{Method, NoiseTest, Options};
-use unrelu::lp::formulation::{self, Tolerances};
+use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
+use crate::batch::{Method, NoiseTest, Options};
+use crate::lp::formulation::{self, Tolerances};
 
 use super::{share, spread};
 
@@ -76,5 +76,5 @@ fn is_noise_named(options: &Options) -> bool {
 
 /// Whether the method is for observations without noise.
 fn is_exact(options: &Options) -> bool {
-    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::Method::Exact)
+    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::LayerwiseMethod::Exact)
 }

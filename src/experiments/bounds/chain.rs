@@ -17,8 +17,8 @@ use crate::cpu::CpuDevice;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::lp::formulation::target::{Precision, Targets};
-use crate::lp::formulation::{Method, Tolerances};
-use crate::lp::layer::{LayerAnswer, LayerContext, LayerOptions, LayerOutcome, StageTimes};
+use crate::lp::formulation::{LayerwiseMethod, Tolerances};
+use crate::lp::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use crate::lp::problem::LayerSystem;
 use crate::lp::solver::engine::LpEngine;
 use crate::network::Network;
@@ -79,7 +79,7 @@ impl<'a> Chain<'a> {
         };
         let systems = network.layers().iter().enumerate().map(system).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-        let pool = pool.map_err(|error| Error::option("--threads", error.to_string(), "fewer of them"))?;
+        let pool = pool.map_err(|error| Error::option("threads", error.to_string(), "fewer of them"))?;
         let outputs = (1..=network.depth()).map(|end| forward(network, 0..end, &instance.code).as_slice().to_vec());
         let truth = std::iter::once(instance.code.as_slice().to_vec()).chain(outputs).collect();
         let device = CpuDevice::new(instance.network.clone());
@@ -96,7 +96,7 @@ impl<'a> Chain<'a> {
         let (mut truth_fits, mut at_first) = (true, true);
         for index in (0..self.network.depth()).rev() {
             let answer = self.invert(index, &target, tolerances)?;
-            if answer.outcome != LayerOutcome::Found {
+            if answer.failure.is_some() {
                 return Ok(None);
             }
             truth_fits &= self.truth_fits(index, &target, answer.epsilon);
@@ -125,7 +125,7 @@ impl<'a> Chain<'a> {
             }
             let growth = if self.method == Contender::L1 { ONE_STEP } else { Tolerances::default().growth };
             let answer = self.invert(index, &target, Tolerances { epsilon: error[0], growth })?;
-            if answer.outcome != LayerOutcome::Found {
+            if answer.failure.is_some() {
                 return Ok(None);
             }
             truth_fits &= self.truth_fits(index, &target, answer.epsilon);
@@ -217,8 +217,8 @@ impl<'a> Chain<'a> {
     }
 
     fn invert(&self, index: usize, target: &[f64], tolerances: Tolerances) -> Result<LayerAnswer> {
-        let method = if self.method == Contender::L1 { Method::L1 } else { Method::Linf };
-        let options = LayerOptions { method, tolerances, ..LayerOptions::default() };
+        let method = if self.method == Contender::L1 { LayerwiseMethod::L1 } else { LayerwiseMethod::Linf };
+        let options = LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() };
         let context = LayerContext {
             index,
             system: &self.systems[index],

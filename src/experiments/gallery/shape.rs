@@ -24,7 +24,7 @@ impl Shape {
         let width = pixels / height;
         if width > MOST_PIXELS {
             return Err(Error::input(
-                "--network",
+                "the network given",
                 format!("images of {pixels} pixels, which make no lines of up to {MOST_PIXELS}"),
                 "images that can be drawn",
                 "choose a network of images, or another figure",

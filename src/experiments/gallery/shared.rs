@@ -31,7 +31,7 @@ impl Operator for Shared {
         self.0.matrix()
     }
 
-    fn option(&self) -> (String, String) {
-        self.0.option()
+    fn identity(&self) -> (String, String) {
+        self.0.identity()
     }
 }

@@ -12,8 +12,8 @@ const COLUMNS: [(&str, &[Way], usize); 5] = [
     ("linf, l1, relaxed, exact", &[Way::Linf, Way::L1, Way::Relaxed, Way::Exact], 4),
     ("descent", &[Way::Descent], 1),
     ("best", &[Way::Best], 2),
-    ("best --objective l1", &[Way::BestL1], 3),
-    ("best --objective linf", &[Way::BestLinf], 0),
+    ("best with l1", &[Way::BestL1], 3),
+    ("best with linf", &[Way::BestLinf], 0),
 ];
 /// From one column to the next; the formulas are 1 apart.
 const APART: f64 = 0.15;

@@ -79,9 +79,9 @@ pub enum Way {
     Descent,
     #[serde(rename = "best")]
     Best,
-    #[serde(rename = "best --objective l1")]
+    #[serde(rename = "best with l1")]
     BestL1,
-    #[serde(rename = "best --objective linf")]
+    #[serde(rename = "best with linf")]
     BestLinf,
 }
 
@@ -93,8 +93,8 @@ impl Way {
     /// As the command line has it.
     pub fn name(self) -> String {
         match self {
-            Way::BestL1 => "best --objective l1".to_owned(),
-            Way::BestLinf => "best --objective linf".to_owned(),
+            Way::BestL1 => "best with l1".to_owned(),
+            Way::BestLinf => "best with linf".to_owned(),
             other => other.contender().to_string(),
         }
     }
@@ -227,7 +227,7 @@ impl Job {
             solutions: *solutions,
             method: *way,
             run: *run,
-            status: answer.status.text(),
+            status: answer.status.to_string(),
             reproduces: answer.reproduces,
             residual: answer.residual.linf,
             determined: search.map(|search| search.determined).or(layers),

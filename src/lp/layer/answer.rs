@@ -1,15 +1,16 @@
 //! What a layer's inversion returns for each observation.
 
+use crate::outcome::LayerFailure;
+
 /// The result of one observation at one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerAnswer {
-    /// The layer's input, within its sign. Meaningless where `outcome` is not
-    /// [`LayerOutcome::Found`].
+    /// The layer's input, within its sign. Meaningful only where `failure` is `None`.
     pub z: Vec<f64>,
     /// Which entries the layer's LP determines.
     pub determined: Vec<bool>,
-    /// Found, or why not.
-    pub outcome: LayerOutcome,
+    /// Why there is no input, if there is none.
+    pub failure: Option<LayerFailure>,
     /// `ε` of the answer (`τ` for `exact`).
     pub epsilon: f64,
     /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
@@ -28,17 +29,4 @@ pub struct LayerAnswer {
     pub warm_started: usize,
     /// LPs that needed a second try.
     pub retries: usize,
-}
-
-/// Whether a layer gave an input for the layer before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerOutcome {
-    /// Yes.
-    Found,
-    /// No exact pre-image exists, to the tolerance (`exact`).
-    Impossible,
-    /// No ε of the ladder was feasible (`relaxed`).
-    NoFeasibleStep,
-    /// The solver came back without a usable point.
-    SolverFailed,
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::formulation::target::{Precision, Shape};
-use super::super::formulation::{Method, RowRule, Stop, Tolerances};
+use super::super::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 use super::super::problem::LayerSystem;
 use super::super::solver::Solver;
 use crate::device::Device;
@@ -11,9 +11,9 @@ use crate::network::Activation;
 
 /// How layers are inverted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LayerOptions {
+pub struct LayerwiseOptions {
     /// The method.
-    pub method: Method,
+    pub method: LayerwiseMethod,
     /// `ε₀` and `α`.
     pub tolerances: Tolerances,
     /// LeakyReLU rows.
@@ -22,10 +22,10 @@ pub struct LayerOptions {
     pub stop: Stop,
 }
 
-impl Default for LayerOptions {
+impl Default for LayerwiseOptions {
     fn default() -> Self {
-        LayerOptions {
-            method: Method::Linf,
+        LayerwiseOptions {
+            method: LayerwiseMethod::Linf,
             tolerances: Tolerances::default(),
             rows: RowRule::default(),
             stop: Stop::default(),
@@ -46,7 +46,7 @@ pub struct LayerContext<'a> {
     /// What solves the LPs.
     pub solver: &'a dyn Solver,
     /// The method and its parameters.
-    pub options: &'a LayerOptions,
+    pub options: &'a LayerwiseOptions,
     /// How exact the observations are.
     pub precision: Precision,
 }

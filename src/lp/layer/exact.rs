@@ -8,10 +8,11 @@ use super::super::certified::{CertifiedSolution, solve_certified};
 use super::super::formulation::exact;
 use super::super::formulation::target::Targets;
 use super::super::problem::Problem;
-use super::answer::{LayerAnswer, LayerOutcome};
+use super::answer::LayerAnswer;
 use super::context::{LayerContext, StageTimes, timed};
 use crate::error::Result;
 use crate::linalg::least_squares::LeastSquares;
+use crate::outcome::LayerFailure;
 
 impl LayerContext<'_> {
     pub(super) fn invert_exactly(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
@@ -40,7 +41,7 @@ impl LayerContext<'_> {
                     Some(z) => LayerAnswer {
                         determined: vec![true; z.len()],
                         z,
-                        outcome: LayerOutcome::Found,
+                        failure: None,
                         epsilon: tolerances[index],
                         objective: 0.0,
                         active_rows,
@@ -67,13 +68,13 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
     // A point that satisfies the rows needs no dual; that there is none is believed only of a
     // certified optimum.
     let found = objective <= tolerance;
-    let outcome = match solution.verdict {
-        _ if found => LayerOutcome::Found,
-        Verdict::Optimal { .. } => LayerOutcome::Impossible,
-        _ => LayerOutcome::SolverFailed,
+    let failure = match solution.verdict {
+        _ if found => None,
+        Verdict::Optimal { .. } => Some(LayerFailure::NoExactPreImage { violation: objective, tolerance }),
+        _ => Some(LayerFailure::SolverFailed),
     };
     LayerAnswer {
-        outcome,
+        failure,
         epsilon: tolerance,
         objective,
         active_rows,

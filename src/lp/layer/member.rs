@@ -7,8 +7,9 @@ use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::problem::Attempt;
-use super::answer::{LayerAnswer, LayerOutcome};
+use super::answer::LayerAnswer;
 use super::context::LayerContext;
+use crate::outcome::LayerFailure;
 
 /// The search over ε of one observation.
 pub(super) enum Search {
@@ -31,6 +32,8 @@ pub(super) struct Member {
     /// Solved steps that may become the answer: all of a monotone search's few, the best of a
     /// ladder's.
     kept: Vec<(usize, CertifiedSolution, usize)>,
+    /// The largest step solved.
+    largest_step: usize,
     solves: usize,
     iterations: u64,
     retries: usize,
@@ -50,6 +53,7 @@ impl Member {
         Member {
             search,
             kept: Vec::new(),
+            largest_step: 0,
             solves: 0,
             iterations: 0,
             retries: 0,
@@ -87,6 +91,7 @@ impl Member {
         active_rows: usize,
     ) {
         self.solves += 1;
+        self.largest_step = self.largest_step.max(step);
         self.pivots += u64::from(solution.pivots);
         self.warm_started += usize::from(solution.attempt == Attempt::WarmStart);
         self.iterations += u64::from(solution.iterations);
@@ -130,19 +135,22 @@ impl Member {
             Search::Ladder(_) => self.kept.into_iter().next(),
         };
         let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
-        let (outcome, step, solution, active_rows) = match found {
-            Some((step, solution, active_rows)) => (LayerOutcome::Found, step, solution, active_rows),
+        let tolerances = context.options.tolerances;
+        let (failure, step, solution, active_rows) = match found {
+            Some((step, solution, active_rows)) => (None, step, solution, active_rows),
             None => {
-                let outcome = match self.search {
-                    Search::Ladder(_) if self.certified => LayerOutcome::NoFeasibleStep,
-                    _ => LayerOutcome::SolverFailed,
+                let why = match self.search {
+                    Search::Ladder(_) if self.certified => {
+                        LayerFailure::NoFeasibleTolerance { largest: tolerances.at(self.largest_step) }
+                    }
+                    _ => LayerFailure::SolverFailed,
                 };
-                (outcome, 0, CertifiedSolution::missing(context.system), 0)
+                (Some(why), 0, CertifiedSolution::missing(context.system), 0)
             }
         };
         LayerAnswer {
-            outcome,
-            epsilon: context.options.tolerances.at(step),
+            failure,
+            epsilon: tolerances.at(step),
             objective: solution.objective(),
             active_rows,
             solves: self.solves,

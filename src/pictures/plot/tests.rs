@@ -105,7 +105,7 @@ fn a_plot_without_points_is_refused_and_so_is_a_file_that_exists() {
     assert!(!path.exists());
     write_plot(&path, &plot(vec![(1.0, 1.0)]), false).unwrap();
     let error = write_plot(&path, &plot(vec![(1.0, 1.0)]), false).unwrap_err().to_string();
-    assert!(error.contains("already exists") && error.contains("--force"), "{error}");
+    assert!(error.contains("already exists") && error.contains("option `force`"), "{error}");
     write_plot(&path, &plot(vec![(1.0, 2.0)]), true).unwrap();
 }
 

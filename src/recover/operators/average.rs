@@ -22,7 +22,7 @@ impl BlockAverage {
         let fits = |side: usize| block > 0 && side > 0 && side.is_multiple_of(block);
         if !fits(height) || !fits(width) {
             return Err(Error::option(
-                "--average",
+                "block",
                 format!("{block} with images of {height} × {width} pixels"),
                 "a number of pixels that divides height and width",
             ));
@@ -77,7 +77,7 @@ impl Operator for BlockAverage {
         Some(DMatrix::from_fn(self.measurements(), self.pixels(), entry))
     }
 
-    fn option(&self) -> (String, String) {
-        ("--average".to_owned(), format!("{} --image {}x{}", self.block, self.height, self.width))
+    fn identity(&self) -> (String, String) {
+        ("average".to_owned(), format!("{} of images {}x{}", self.block, self.height, self.width))
     }
 }

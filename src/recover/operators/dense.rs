@@ -22,15 +22,16 @@ pub struct Dense {
     /// `A` and `Aᵀ` as layers, as products read them.
     forward: Arc<PackedNetwork<f64>>,
     adjoint: Arc<PackedNetwork<f64>>,
-    option: (String, String),
+    identity: (String, String),
 }
 
 impl Dense {
-    /// A matrix of the caller's, `m` × `n`. `option` identifies it in a run's journal.
+    /// A matrix of the caller's, `m` × `n`. `identity` is its kind, and what tells
+    /// it from others of that kind.
     ///
     /// # Errors
     /// [`Error::Input`] for an entry that is not finite, no entry at all, or zeros only.
-    pub fn new(matrix: DMatrix<f64>, source: &str, option: (String, String)) -> Result<Self> {
+    pub fn new(matrix: DMatrix<f64>, source: &str, identity: (String, String)) -> Result<Self> {
         if !matrix.is_empty() && matrix.iter().all(|entry| *entry == 0.0) {
             return Err(Error::input(
                 source,
@@ -44,7 +45,7 @@ impl Dense {
             let layers = vec![Layer { weight, bias, activation: Activation::Identity }];
             Ok(Arc::new(PackedNetwork::new(&Network::new(layers, source)?)))
         };
-        Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, option })
+        Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, identity })
     }
 
     /// The matrix of a `.npy`, a row a measurement, for images of so many pixels.
@@ -61,8 +62,8 @@ impl Dense {
             // Bytes are read as pixels; here they are the numbers that they say.
             columns.apply(|entry| *entry = (*entry * 255.0).round());
         }
-        let option = ("--operator".to_owned(), digest_of_file(path)?);
-        Self::new(columns.transpose(), &path.display().to_string(), option)
+        let identity = ("operator".to_owned(), digest_of_file(path)?);
+        Self::new(columns.transpose(), &path.display().to_string(), identity)
     }
 
     /// `measurements` × `pixels` independent entries N(0, 1/m), so that a column has unit norm on average; row `j` is the vector of
@@ -72,7 +73,7 @@ impl Dense {
     /// [`Error::BadOption`] for no measurements.
     pub fn gaussian(measurements: usize, pixels: usize, seed: u64) -> Result<Self> {
         if measurements == 0 {
-            return Err(Error::option("--gaussian", "0", "at least one measurement"));
+            return Err(Error::option("measurements", "0", "at least one measurement"));
         }
         let scale = 1.0 / (measurements as f64).sqrt();
         let rows: Vec<f64> = (0..measurements)
@@ -81,7 +82,7 @@ impl Dense {
             .map(|entry| scale * entry)
             .collect();
         let matrix = DMatrix::from_row_slice(measurements, pixels, &rows);
-        Self::new(matrix, "the random operator", ("--gaussian".to_owned(), format!("{measurements} --seed {seed}")))
+        Self::new(matrix, "the random operator", ("gaussian".to_owned(), format!("{measurements} with seed {seed}")))
     }
 }
 
@@ -108,7 +109,7 @@ impl Operator for Dense {
         Some(self.matrix.clone())
     }
 
-    fn option(&self) -> (String, String) {
-        self.option.clone()
+    fn identity(&self) -> (String, String) {
+        self.identity.clone()
     }
 }

@@ -31,7 +31,7 @@ impl Operator for Pixels {
         None
     }
 
-    fn option(&self) -> (String, String) {
+    fn identity(&self) -> (String, String) {
         // The mask itself is identified along with the observations.
         ("measured".to_owned(), "pixels".to_owned())
     }

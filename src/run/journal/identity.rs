@@ -35,7 +35,7 @@ pub struct Identity {
     pub observations: Source,
     /// The true codes, if they are known.
     pub truth: Option<Source>,
-    /// Options that change answers, as the user writes them, with their values.
+    /// Options that change answers: the names of their fields, with their values.
     pub options: Vec<(String, String)>,
     /// Observations in the whole file.
     pub count: u64,
@@ -55,17 +55,17 @@ impl Identity {
         self.end.saturating_sub(self.first)
     }
 
-    /// In what a run differs from this one, in words: `--epsilon 0.01 and not 0.02`. `self` is what was found. Empty where the runs
-    /// are the same.
+    /// In what a run differs from this one, in words: ``option `epsilon` 0.01 and not 0.02``.
+    /// `self` is what was found. Empty where the runs are the same.
     pub fn differences(&self, other: &Identity) -> Vec<String> {
         let mut differences = self.mixture(other);
         if (self.first, self.end) != (other.first, other.end) {
             let words = |run: &Identity| format!("{} to {}", run.first, run.end);
-            differences.push(format!("--shard: observations {} and not {}", words(self), words(other)));
+            differences.push(format!("option `shard`: observations {} and not {}", words(self), words(other)));
         }
         if self.report != other.report {
             let words = |report: &Option<String>| report.clone().unwrap_or("none".to_owned());
-            differences.push(format!("--report {} and not {}", words(&self.report), words(&other.report)));
+            differences.push(format!("option `report` {} and not {}", words(&self.report), words(&other.report)));
         }
         differences
     }
@@ -79,7 +79,7 @@ impl Identity {
         let sources = [
             ("network", Some(&self.network), Some(&other.network)),
             ("observations", Some(&self.observations), Some(&other.observations)),
-            ("--truth", self.truth.as_ref(), other.truth.as_ref()),
+            ("option `truth`", self.truth.as_ref(), other.truth.as_ref()),
         ];
         for (what, own, other) in sources {
             match (own, other) {
@@ -103,11 +103,11 @@ impl Identity {
         for name in names.clone().chain(further) {
             let (own, other) = (value(self, name), value(other, name));
             if own != other {
-                differences.push(format!("{name} {own} and not {other}"));
+                differences.push(format!("option `{name}` {own} and not {other}"));
             }
         }
         if self.batch != other.batch {
-            differences.push(format!("--batch {} and not {}", self.batch, other.batch));
+            differences.push(format!("option `batch` {} and not {}", self.batch, other.batch));
         }
         differences
     }
@@ -138,7 +138,7 @@ mod tests {
             network: source("net"),
             observations: source("x.npy"),
             truth: None,
-            options: vec![("--method".to_owned(), "linf".to_owned()), ("--epsilon".to_owned(), "0.1".to_owned())],
+            options: vec![("method".to_owned(), "linf".to_owned()), ("epsilon".to_owned(), "0.1".to_owned())],
             count: 100,
             batch: 10,
             first: 0,
@@ -157,12 +157,12 @@ mod tests {
         };
         assert_eq!(change(&|other| other.version = "2".to_owned()), ["unrelu 1 and not 2"]);
         assert_eq!(change(&|other| other.network.digest.clear()), ["network: net with other contents"]);
-        assert_eq!(change(&|other| other.truth = Some(identity().network)), ["--truth none and not net"]);
-        assert_eq!(change(&|other| other.options[1].1 = "0.2".to_owned()), ["--epsilon 0.1 and not 0.2"]);
-        assert_eq!(change(&|other| other.options.truncate(1)), ["--epsilon 0.1 and not not given"]);
-        assert_eq!(change(&|other| other.batch = 5), ["--batch 10 and not 5"]);
-        assert_eq!(change(&|other| other.report = Some("r.csv".to_owned())), ["--report none and not r.csv"]);
-        assert_eq!(change(&|other| other.end = 60), ["--shard: observations 0 to 50 and not 0 to 60"]);
+        assert_eq!(change(&|other| other.truth = Some(identity().network)), ["option `truth` none and not net"]);
+        assert_eq!(change(&|other| other.options[1].1 = "0.2".to_owned()), ["option `epsilon` 0.1 and not 0.2"]);
+        assert_eq!(change(&|other| other.options.truncate(1)), ["option `epsilon` 0.1 and not not given"]);
+        assert_eq!(change(&|other| other.batch = 5), ["option `batch` 10 and not 5"]);
+        assert_eq!(change(&|other| other.report = Some("r.csv".to_owned())), ["option `report` none and not r.csv"]);
+        assert_eq!(change(&|other| other.end = 60), ["option `shard`: observations 0 to 50 and not 0 to 60"]);
         // A file that has another name is the same.
         assert!(change(&|other| other.network.file.clear()).is_empty());
     }

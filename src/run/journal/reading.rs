@@ -117,7 +117,12 @@ fn read(path: &Path) -> Result<Option<Found>> {
     };
     let version = serde_json::from_str::<Value>(json).ok().and_then(|head| head["unrelu_journal"].as_u64());
     if version != Some(u64::from(FORMAT)) {
-        return Err(not_a_journal(path, "a journal of another version of unrelu"));
+        return Err(Error::input(
+            path.display(),
+            version.map_or("a journal of no version".to_owned(), |version| format!("a journal of format {version}")),
+            format!("format {FORMAT}, which this version of unrelu writes and reads"),
+            "use the version of unrelu that wrote it, or move it away and start afresh",
+        ));
     }
     let Ok(head) = serde_json::from_str::<Head>(json) else {
         return Err(not_a_journal(path, "a first line that says not what it should"));
@@ -235,4 +240,23 @@ fn not_a_journal(path: &Path, found: &str) -> Error {
         "the journal of a run with this output",
         "move it away and start afresh, or name another output",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_of_an_earlier_format_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let codes = folder.path().join("z.npy");
+        // Format 1 named the options of the command line.
+        let json = r#"{"unrelu_journal":1,"options":[]}"#;
+        let text = format!("{json} {}\n", digest_of([&b""[..], json.as_bytes()]));
+        std::fs::write(journal_path(&codes), text).unwrap();
+        let error = find(&codes).unwrap_err().to_string();
+        for words in ["z.npy.journal", "format 1", "format 2", "start afresh"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::batch::{BestMethod, Inverter, Method, Options};
 use crate::cpu::forward::forward;
 use crate::device::DeviceChoice;
-use crate::lp::layer::LayerOptions;
+use crate::lp::layer::LayerwiseOptions;
 use crate::network::Activation;
 use crate::random::random_network;
 
@@ -91,7 +91,7 @@ fn a_panic_reaches_the_caller_and_leaves_the_threads_usable() {
 /// of `best` was the first to overflow.
 #[test]
 fn inversions_from_the_inverters_own_threads() {
-    for method in [Method::Layerwise(LayerOptions::default()), Method::Best(BestMethod::default())] {
+    for method in [Method::Layerwise(LayerwiseOptions::default()), Method::Best(BestMethod::default())] {
         let network = Arc::new(random_network(&[3, 8, 20], Activation::Relu, 1).unwrap());
         let x = forward(&network, 0..2, &DMatrix::from_element(3, 1, 0.5));
         let options = Options { method, device: DeviceChoice::Cpu, threads: Some(2), ..Options::default() };

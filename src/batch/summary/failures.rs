@@ -1,0 +1,51 @@
+//! How often each kind of failure occurred.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::outcome::FailureKind;
+
+/// How often each kind of failure occurred. Written by serde as a list of pairs `[kind, count]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailureCounts(BTreeMap<FailureKind, u64>);
+
+impl FailureCounts {
+    /// Counts a kind of failure `count` times.
+    pub fn add(&mut self, kind: FailureKind, count: u64) {
+        *self.0.entry(kind).or_default() += count;
+    }
+
+    /// Adds the counts of others.
+    pub fn merge(&mut self, other: &FailureCounts) {
+        for (kind, count) in other.iter() {
+            self.add(kind.clone(), count);
+        }
+    }
+
+    /// The kinds that occurred, with how often each did.
+    pub fn iter(&self) -> impl Iterator<Item = (&FailureKind, u64)> {
+        self.0.iter().map(|(kind, &count)| (kind, count))
+    }
+
+    /// A map from the words of each kind to its count.
+    pub fn json(&self) -> Value {
+        self.iter().map(|(kind, count)| (kind.to_string(), count)).collect()
+    }
+}
+
+impl Serialize for FailureCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FailureCounts {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<(FailureKind, u64)>::deserialize(source)?;
+        let mut counts = FailureCounts::default();
+        pairs.into_iter().for_each(|(kind, count)| counts.add(kind, count));
+        Ok(counts)
+    }
+}

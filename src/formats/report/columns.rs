@@ -1,0 +1,120 @@
+//! The columns of a `.csv` report: their names, and one row's fields.
+
+use crate::outcome::ObservationRow;
+
+/// Which optional columns a `.csv` has. Fixed for a run.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// The layers of a layer-wise method, in the order they are solved.
+    pub layers: Vec<usize>,
+    /// Whether true codes are known.
+    pub code_error: bool,
+    /// Whether true images are.
+    pub image_error: bool,
+    /// Whether the method counts iterations for the observation as a whole.
+    pub iterations: bool,
+    /// Whether the method searches from many starts.
+    pub search: bool,
+}
+
+impl Columns {
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = [
+            "index",
+            "status",
+            "reproduces",
+            "residual_linf",
+            "residual_l1",
+            "residual_l2_relative",
+            "clamped",
+            "refined",
+        ]
+        .map(str::to_owned)
+        .into();
+        names.extend(self.iterations.then(|| "iterations".to_owned()));
+        if self.search {
+            names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
+        }
+        names.extend(self.code_error.then(|| "code_error".to_owned()));
+        names.extend(self.image_error.then(|| "image_error".to_owned()));
+        for layer in &self.layers {
+            names.extend(LAYER_NAMES.map(|name| format!("layer{layer}_{name}")));
+        }
+        names
+    }
+
+    pub(super) fn fields(&self, row: &ObservationRow) -> Vec<String> {
+        let mut fields = vec![
+            row.index.to_string(),
+            row.status.to_string(),
+            row.reproduces.to_string(),
+            number(row.residual.linf),
+            number(row.residual.l1),
+            number(row.residual.l2_relative),
+            row.saturated.to_string(),
+            row.refined.to_string(),
+        ];
+        if self.iterations {
+            fields.push(row.iterations.map_or_else(String::new, |iterations| iterations.to_string()));
+        }
+        if self.search {
+            match &row.search {
+                Some(search) => fields.extend([
+                    search.start.to_owned(),
+                    search.first_found.to_string(),
+                    search.found.to_string(),
+                    search.runs.to_string(),
+                    search.determined.to_string(),
+                    search.stationary.to_string(),
+                ]),
+                None => fields.extend(SEARCH_NAMES.map(|_| String::new())),
+            }
+        }
+        if self.code_error {
+            fields.push(row.code_error.map_or_else(String::new, number));
+        }
+        if self.image_error {
+            fields.push(row.image_error.map_or_else(String::new, number));
+        }
+        for layer in &self.layers {
+            match row.layers.iter().find(|row| row.layer == *layer) {
+                Some(row) => fields.extend([
+                    number(row.epsilon),
+                    number(row.objective),
+                    row.active_rows.to_string(),
+                    row.determined.to_string(),
+                    row.undetermined_entries.to_string(),
+                    row.solves.to_string(),
+                    row.from_neighbour.to_string(),
+                    row.iterations.to_string(),
+                    row.pivots.to_string(),
+                    row.retries.to_string(),
+                    row.certified.to_string(),
+                ]),
+                None => fields.extend(LAYER_NAMES.map(|_| String::new())),
+            }
+        }
+        fields
+    }
+}
+
+const SEARCH_NAMES: [&str; 6] = ["start", "first_found", "found", "runs", "determined", "stationary"];
+
+const LAYER_NAMES: [&str; 11] = [
+    "epsilon",
+    "objective",
+    "active_rows",
+    "determined",
+    "undetermined_entries",
+    "solves",
+    "from_neighbour",
+    "iterations",
+    "pivots",
+    "retries",
+    "certified",
+];
+
+/// The shortest text that reads back as the same f64, and no text for a number that is not finite.
+fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value:?}") } else { String::new() }
+}
