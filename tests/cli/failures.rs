@@ -77,7 +77,8 @@ fn summaries_count_by_kind_and_advise_in_flags() {
     assert_eq!(statuses(&folder, "r.jsonl").iter().filter(|status| *status == diverged).count(), 4);
 }
 
-/// Failures go through the journal: a finished run that is resumed, and merged shards, count the same.
+/// Failures go through the journal: a finished run that is resumed, and merged shards, count the
+/// same.
 #[test]
 fn json_maps_words_to_counts_also_from_journals() {
     let folder = with_bad_observations();
