@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""Runs exported LPs through other solvers and prints one table: milliseconds an LP, and how that compares with unrelu's.
+"""Runs exported LPs through other solvers and prints one table: milliseconds an LP, and how that
+compares with unrelu's.
 
     unrelu bench lp --export lps --json > ours.json
     pip install numpy piqp daqp highspy cvxopt clarabel ortools
     python scripts/bench_peers.py lps --ours ours.json
 
-Each peer gets the LP as `min c·x` s.t. `A x <= b`, `x >= 0` on some entries, in its own layout, made off the clock; its setup
-and solve are timed, on one thread, in processor time. Solvers with more than one sensible setting stand in the table once for
-each. A peer runs in a process of its own, so that it can be stopped when an LP takes too long.
+Each peer gets the LP as `min c·x` s.t. `A x <= b`, `x >= 0` on some entries, in its own layout,
+made off the clock; its setup and solve are timed, on one thread, in processor time. Solvers with
+more than one sensible setting stand in the table once for each. A peer runs in a process of its
+own, so that it can be stopped when an LP takes too long.
 
-Objectives are computed here from each solver's `z`. Its answers count only if they agree with unrelu's certified objective to a
-relative 1e-4 (and, for `relaxed`, if the rows hold to 1e-4 of the largest bound). *Digits* are those of the worst answer: for
-`linf`, `l1` and `exact`, where every `z` gives an upper bound, against the lowest objective that any solver found; for `relaxed`
-against unrelu's, unrelu's own against the nearest peer's. What differences are relative to stands in the export
-(`src/bench/lp/export.rs` describes the files).
+Objectives are computed here from each solver's `z`. Its answers count only if they agree with
+unrelu's certified objective to a relative 1e-4 (and, for `relaxed`, if the rows hold to 1e-4 of the
+largest bound). *Digits* are those of the worst answer: for `linf`, `l1` and `exact`, where every
+`z` gives an upper bound, against the lowest objective that any solver found; for `relaxed` against
+unrelu's, unrelu's own against the nearest peer's. What differences are relative to stands in the
+export (`src/bench/lp/export.rs` describes the files).
 """
 
 import os
@@ -45,8 +48,10 @@ def load(folder, group):
 
 
 def work(connection, prepare, folder, group, seconds, count):
-    """In a process of its own: sends (place, seconds, objective, excess) for each LP, until `seconds` are spent, then None."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a solver has to say does not belong into the table
+    """In a process of its own: sends (place, seconds, objective, excess) for each LP, until
+    `seconds` are spent, then None."""
+    # Whatever a solver has to say does not belong into the table.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     spent, begun = 0.0, time.monotonic()
     for done, (index, lp) in enumerate(load(folder, group)):
         # Some interfaces take longer to fill than to solve.
@@ -99,7 +104,8 @@ def errors_of(answers, entries, best):
 
 
 def best_objectives(group, answers_of_all):
-    """What errors are measured against, by place: unrelu's objective, or a lower one where `z` alone gives an upper bound."""
+    """What errors are measured against, by place: unrelu's objective, or a lower one where `z`
+    alone gives an upper bound."""
     best = {index: entry["objective"] for index, entry in enumerate(group["lps"]) if entry["objective"] is not None}
     if group["method"] != "relaxed":
         for index, _, objective, _ in answers_of_all:

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""Runs the same forward passes and gradient descents in PyTorch and in unrelu, in turn, and prints how many times as fast unrelu is.
+"""Runs the same forward passes and gradient descents in PyTorch and in unrelu, in turn, and prints
+how many times as fast unrelu is.
 
     cargo build --release --bin unrelu && cargo bench --no-run --bench device_clock
     pip install numpy torch
-    python scripts/bench_torch.py                       # --quick for a first look, --help for the rest
+    python scripts/bench_torch.py       # --quick for a first look, --help for the rest
 
-Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`; unrelu's side is the benchmark
-`device_clock`, a process that stays and answers with seconds. Both get the same threads. Each round asks every contender once, one
-after the other; a figure is the median of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that
-each is warmed up, and its answers are held against unrelu's: the script ends where they differ.
+Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`;
+unrelu's side is the benchmark `device_clock`, a process that stays and answers with seconds. Both get
+the same threads. Each round asks every contender once, one after the other; a figure is the median
+of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that each is
+warmed up, and its answers are held against unrelu's: the script ends where they differ.
 
-Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) − x‖². PyTorch neither watches for
-convergence nor looks at the last loss, unrelu does both. On the CPU unrelu's forward pass is f64 in every row; its descent is f32
-finished in f64 in the rows of f32, and f64 throughout in those of f64. On CUDA there are rows of f32 only, the precision of unrelu's
-GPU (descent again finished in f64 by the CPU), both sides are timed from and to the host's memory, and a software adapter is refused.
+Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) −
+x‖². PyTorch neither watches for convergence nor looks at the last loss, unrelu does both. On the
+CPU unrelu's forward pass is f64 in every row; its descent is f32 finished in f64 in the rows of
+f32, and f64 throughout in those of f64. On CUDA there are rows of f32 only, the precision of
+unrelu's GPU (descent again finished in f64 by the CPU), both sides are timed from and to the host's
+memory, and a software adapter is refused.
 """
 
 import argparse
@@ -36,7 +40,8 @@ TYPES = {"F32": np.float32, "F64": np.float64}
 
 
 def read_network(path):
-    """Weights and biases (None where the file has none) from the code outwards, and the two activations."""
+    """Weights and biases (None where the file has none) from the code outwards, and the two
+    activations."""
     data = Path(path).read_bytes()
     length = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8 : 8 + length])
@@ -142,7 +147,8 @@ def torch_calls(arguments, network, step, iterations, codes, observations, start
         for precision in precisions(device):
             dtype = torch.float32 if precision == "f32" else torch.float64
             forward, eager_step, whole_step = network_functions(network, dtype, device, step)
-            # On the CPU tensors lie ready; to CUDA they travel within the call, as unrelu's matrices do to its GPU.
+            # On the CPU tensors lie ready; to CUDA they travel within the call, as unrelu's
+            # matrices do to its GPU.
             host = [torch.tensor(array, dtype=dtype) for array in (codes, observations, starts)]
             for name, prepare in peers(device, arguments.compiled):
                 run_forward = prepare(forward)
@@ -171,7 +177,8 @@ def mean_seconds(call, repeats):
 
 
 def check(what, found, expected, tolerance):
-    """Ends the script where PyTorch and unrelu do not do the same; f32's differences are measured, not rounding errors of one."""
+    """Ends the script where PyTorch and unrelu do not do the same; f32's differences are measured,
+    not rounding errors of one."""
     found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected)
     apart = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-300)
     if not apart <= tolerance:
@@ -179,7 +186,8 @@ def check(what, found, expected, tolerance):
 
 
 def rounds(arguments, contenders):
-    """Seconds of each contender in each round; `contenders`: name -> function of a number of repeats."""
+    """Seconds of each contender in each round; `contenders`: name -> function of a number of
+    repeats."""
     repeats, seconds = {}, {name: [] for name in contenders}
     for name, ask in contenders.items():
         ask(3)  # warm-up
@@ -232,7 +240,8 @@ def bench(arguments, label, path, folder):
                 clock.ask(*words, 1, answer)
                 expected = np.load(answer)
                 contenders = {"unrelu": lambda repeats, words=words, clock=clock: clock.ask(*words, repeats)}
-                # f32 codes of many runs: a gradient's rounding can put one unit of one run on the other side of its kink.
+                # f32 codes of many runs: a gradient's rounding can put one unit of one run on the
+                # other side of its kink.
                 exact = precision == "f64"
                 tolerance = 1e-9 if exact else (1e-4 if operation == "forward" else 1e-2)
                 for (name, of, what), call in calls.items():
@@ -240,7 +249,8 @@ def bench(arguments, label, path, folder):
                         continue
                     try:
                         found = call()
-                    except Exception as error:  # no C++ compiler, or no Triton: a row of the table, not the end of it
+                    # No C++ compiler, or no Triton: a row of the table, not the end of it.
+                    except Exception as error:
                         if not name.startswith("compiled"):
                             raise
                         why = f"unavailable: {type(error).__name__}"

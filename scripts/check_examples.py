@@ -6,11 +6,12 @@
 For codes drawn from N(0, I) and no noise it prints
 * the number of pixels that are not zero (ReLU) and of active units in each hidden layer,
 * the condition number of each layer, for ReLU of the active rows of each sample,
-* for ReLU the share of samples that are determined layer by layer: the target t of a layer leaves only
-  one v with `W[on] v = t[on]`, `W[off] v <= 0` (and `v >= 0` but for the code). Where the active rows
-  have full column rank that is so; elsewhere two linear programs per entry (HiGHS) measure its range,
-  and it counts as determined where no range exceeds 1e-6 of the largest entry. `--all-by-lp N` runs the
-  linear programs on the first N samples whatever their rank, as a check of this shortcut.
+* for ReLU the share of samples that are determined layer by layer: the target t of a layer leaves
+  only one v with `W[on] v = t[on]`, `W[off] v <= 0` (and `v >= 0` but for the code). Where the
+  active rows have full column rank that is so; elsewhere two linear programs per entry (HiGHS)
+  measure its range, and it counts as determined where no range exceeds 1e-6 of the largest entry.
+  `--all-by-lp N` runs the linear programs on the first N samples whatever their rank, as a check of
+  this shortcut.
 * the error of the codes when each layer is solved by least squares on its active rows, in f64.
 """
 

@@ -1,4 +1,5 @@
-"""Generators as `.safetensors` files, their forward pass, and grey pictures: what training and checking share."""
+"""Generators as `.safetensors` files, their forward pass, and grey pictures: what training and
+checking share."""
 
 import json
 import struct

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Clippy on all targets, with every warning an error, for each set of features that differs.
+# The width of Markdown and comments, then Clippy on all targets, with every warning an error, for
+# each set of features that differs.
 #
 #     scripts/lint.sh                    all sets
 #     scripts/lint.sh default none       the default features, and none
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 # `cli` brings `pictures` along, so there is no set of `cli` alone.
 all=(default none pictures cli gpu gpu,pictures)
 [ $# -gt 0 ] || set -- "${all[@]}"
+scripts/width.py
 for features in "$@"; do
     printf '\n-- features: %s\n' "$features"
     cargo clippy --release --locked --all-targets \

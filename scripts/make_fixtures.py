@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures with PyTorch, NumPy and the safetensors package, so that what the tests expect of reading a
-file comes from the libraries that write such files, not from unrelu.
+"""Makes tests/fixtures with PyTorch, NumPy and the safetensors package, so that what the tests
+expect of reading a file comes from the libraries that write such files, not from unrelu.
 
     pip install torch numpy safetensors
     python scripts/make_fixtures.py tests/fixtures
 
-Each network NAME.* comes with NAME.codes.npy and NAME.outputs.npy: what PyTorch itself makes of some codes.
+Each network NAME.* comes with NAME.codes.npy and NAME.outputs.npy: what PyTorch itself makes of
+some codes.
 """
 import sys
 from collections import OrderedDict
@@ -57,7 +58,8 @@ torch.save(vae.state_dict(), out / "vae_legacy.pt", _use_new_zipfile_serializati
 save_file(vae.state_dict(), out / "vae.safetensors")
 with_outputs("vae", nn.Sequential(vae.fc3, nn.ReLU(), vae.fc4, nn.Sigmoid()), 2)
 
-# A checkpoint as training scripts write it: nested, an encoder beside the decoder, the optimizer's state.
+# A checkpoint as training scripts write it: nested, an encoder beside the decoder, the optimizer's
+# state.
 encoder = nn.Sequential(nn.Linear(10, 5), nn.ReLU(), nn.Linear(5, 2))
 decoder = nn.Sequential(nn.Linear(2, 5), nn.LeakyReLU(0.2), nn.Linear(5, 10))
 model = nn.Module()
@@ -71,7 +73,8 @@ torch.save(
 )
 with_outputs("checkpoint", decoder, 2)
 
-# BatchNorm between linear and activation, numbered past nine: the order of layers is not the order of their names.
+# BatchNorm between linear and activation, numbered past nine: the order of layers is not the order
+# of their names.
 norms = nn.Sequential(
     OrderedDict(
         [

@@ -1,15 +1,17 @@
 """The solvers that `bench_peers.py` compares with, each behind the same few lines.
 
-A *peer* is made once (which imports its package), then takes an [`Lp`], prepares it in its own layout, and returns a function
-that solves it and returns `x`, or None. Only that function is timed: it holds the solver's setup (scaling, symbolic and first
-numerical work), but not the filling of a model through a slow interface (HiGHS, GLOP).
+A *peer* is made once (which imports its package), then takes an [`Lp`], prepares it in its own
+layout, and returns a function that solves it and returns `x`, or None. Only that function is timed:
+it holds the solver's setup (scaling, symbolic and first numerical work), but not the filling of a
+model through a slow interface (HiGHS, GLOP).
 """
 
 import numpy as np
 
 
 class Lp:
-    """One LP: `min c·x` s.t. `A x <= b`, `x_i >= 0` where `lower[i] == 0`; the first `columns` entries of `x` are `z`."""
+    """One LP: `min c·x` s.t. `A x <= b`, `x_i >= 0` where `lower[i] == 0`; the first `columns`
+    entries of `x` are `z`."""
 
     def __init__(self, group, weight, inequalities, q, objective, scale):
         self.method, self.objective, self.scale, self.columns = group["method"], objective, scale, weight.shape[1]
@@ -31,7 +33,8 @@ class Lp:
         self.lower = np.concatenate([np.full(self.columns, 0.0 if self.nonnegative else -np.inf), np.zeros(extra)])
 
     def reached(self, x):
-        """The objective at `x`'s `z`, and how much hard rows miss by, relative to the largest bound."""
+        """The objective at `x`'s `z`, and how much hard rows miss by, relative to the largest
+        bound."""
         z = np.array(x[: self.columns], dtype=float)
         if not np.all(np.isfinite(z)):
             return np.nan, np.inf
@@ -48,7 +51,8 @@ class Lp:
         return float(of_unit.sum()), 0.0
 
 
-# A peer takes an LP, prepares it, and returns a function that solves it and returns x (or None); only that one is timed.
+# A peer takes an LP, prepares it, and returns a function that solves it and returns x (or None);
+# only that one is timed.
 
 
 def piqp(backend, **settings):
@@ -78,7 +82,8 @@ def piqp(backend, **settings):
     return make
 
 
-# Targets and weights are of size 1, its scaling is not missed; without its test of the gap it would stop at 1e-3 to 1e-5.
+# Targets and weights are of size 1, its scaling is not missed; without its test of the gap it would
+# stop at 1e-3 to 1e-5.
 PIQP_TIGHT = dict(
     preconditioner_iter=0, eps_abs=1e-9, eps_rel=1e-9, eps_duality_gap_abs=1e-9, eps_duality_gap_rel=1e-9
 )

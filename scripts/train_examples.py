@@ -5,26 +5,28 @@
     python scripts/train_examples.py --mnist DIR [--only relu|leaky] [--out examples]
 
 DIR holds an IDX image file (`train-images-idx3-ubyte.gz`, `t10k-images-idx3-ubyte.gz`, or the same
-unpacked); the committed files come from the 10,000 images of `t10k`. Each network takes a few minutes
-on two cores. The run is deterministic by seed on one machine and one NumPy; another BLAS rounds
-differently and ends in slightly different weights of the same quality.
+unpacked); the committed files come from the 10,000 images of `t10k`. Each network takes a few
+minutes on two cores. The run is deterministic by seed on one machine and one NumPy; another BLAS
+rounds differently and ends in slightly different weights of the same quality.
 
 Afterwards the quality figures are computed as `scripts/check_examples.py` does (that needs SciPy;
 `--no-check` leaves them out).
 
 Both generators are decoders of a variational autoencoder without biases, so that codes drawn from
-N(0, I) give digits. A critic that has to tell random samples from images sharpens those of the small
-ReLU generator; the LeakyReLU one does without, where the critic only brought speckles. The rest is there
-because the networks are meant to be inverted layer by layer:
+N(0, I) give digits. A critic that has to tell random samples from images sharpens those of the
+small ReLU generator; the LeakyReLU one does without, where the critic only brought speckles. The
+rest is there because the networks are meant to be inverted layer by layer:
 
-* The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit, a
-  blank one only has to lie below a margin. So units cannot die and blank pixels are exactly zero.
+* The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit,
+  a blank one only has to lie below a margin. So units cannot die and blank pixels are exactly zero.
 * Its images are digits with strokes of nearly even width, so that the number of active pixels stays
   above the 60 hidden units, which have to be recovered from them, and below 150.
-* The directions of its first layer's units add up to nothing. Then every code has about half of the 60
-  units active, never fewer than the 20 that are needed; without this one code in six has too few.
-* The first layer's columns are kept close to orthogonal. A variational autoencoder otherwise lets some
-  code entries fade, and an entry that the image hardly depends on cannot be recovered under noise.
+* The directions of its first layer's units add up to nothing. Then every code has about half of the
+  60 units active, never fewer than the 20 that are needed; without this one code in six has too
+  few.
+* The first layer's columns are kept close to orthogonal. A variational autoencoder otherwise lets
+  some code entries fade, and an entry that the image hardly depends on cannot be recovered under
+  noise.
 """
 
 import argparse
@@ -47,17 +49,20 @@ class Recipe:
     sizes: list  # from the code outwards
     slope: float  # 0 is ReLU
     epochs: int
-    one_sided: bool = False  # train on the values before the output activation, blank pixels only bounded above
+    # Trains on the values before the output activation, blank pixels only bounded above.
+    one_sided: bool = False
     margin: float = 0.2  # one_sided: how far below zero a blank pixel should lie
     blank_weight: float = 2.0  # one_sided: a blank pixel's weight against an inked one's
     faint: float = 0.0  # one_sided: push on faint pixels of random samples, towards blank
-    pixels: int = 0  # strokes are evened to about so many pixels an image; 0: the images as they are
+    # Strokes are evened to about so many pixels an image; 0: the images as they are.
+    pixels: int = 0
     output_scale: float = 0.5  # the last layer starts at this share of He's scale
     seed: int = 1
     batch: int = 100
     rate: float = 1.5e-3
     encoder: int = 400  # units of the encoder's first layer
-    sigma2: float = 0.5  # variance of a pixel given the code: the weight of KL against reconstruction
+    # Variance of a pixel given the code: the weight of KL against reconstruction.
+    sigma2: float = 0.5
     spread: float = 50.0  # weight of the pull of the codes' covariance over a batch towards I
     balance: float = 0.0  # weight of the pull of the first layer's directions towards mean zero
     frame: float = 1.5  # weight of the pull of the first layer's columns towards orthogonality
@@ -109,11 +114,12 @@ def read_images(folder):
 
 
 def even_strokes(images, pixels, side=28):
-    """The same digits with strokes of nearly even width, so that each has about `pixels` inked ones.
+    """The same digits with strokes of nearly even width, so that each has about `pixels` inked
+    ones.
 
-    Blurring makes the middle of a stroke its highest ridge; a threshold for each image then keeps as many
-    pixels as wanted, more of the fat digits than of the thin ones, but less so than before. What is kept
-    rises from a light grey at the edge to full ink.
+    Blurring makes the middle of a stroke its highest ridge; a threshold for each image then keeps
+    as many pixels as wanted, more of the fat digits than of the thin ones, but less so than before.
+    What is kept rises from a light grey at the edge to full ink.
     """
     blurred = images.reshape(-1, side, side)
     for axis in (1, 2, 1, 2):
@@ -173,7 +179,8 @@ class Autoencoder:
         return inputs, value
 
     def decode(self, code):
-        """The layers' inputs, the activations' derivatives, and the last layer before its activation."""
+        """The layers' inputs, the activations' derivatives, and the last layer before its
+        activation."""
         inputs, slopes, value = [], [], code
         for w in self.decoder:
             inputs.append(value)
@@ -183,7 +190,8 @@ class Autoencoder:
         return inputs, slopes, before
 
     def decoder_back(self, back, inputs, slopes):
-        """From the loss's derivative by the last layer before its activation: by weights, and by code."""
+        """From the loss's derivative by the last layer before its activation: by weights, and by
+        code."""
         gradients = []
         for i in reversed(range(len(self.decoder))):
             gradients.insert(0, back.T @ inputs[i])
@@ -200,8 +208,9 @@ class Autoencoder:
         mean, log_variance = out[:, :k], np.clip(out[:, k:], -10, 4)
         deviation = np.exp(0.5 * log_variance)
         code = mean + deviation * noise
-        # Without biases G(cz) = cG(z): the length of a code is the brightness of its image and nothing
-        # else. So the decoder is trained on directions only, at the typical length of N(0, I).
+        # Without biases G(cz) = cG(z): the length of a code is the brightness of its image and
+        # nothing else. So the decoder is trained on directions only, at the typical length of N(0,
+        # I).
         length = np.linalg.norm(code, axis=1, keepdims=True) / np.sqrt(np.float32(k))
         direction = code / length
 
@@ -218,8 +227,9 @@ class Autoencoder:
         decoder_gradients, back = self.decoder_back(back, hidden, slopes)
         back = (back - direction * (back * direction).sum(axis=1, keepdims=True) / k) / length
 
-        # The first layer: where the directions of its units add up to nothing, about half of them are
-        # active for every code; where they do not, some codes leave fewer than the code has entries.
+        # The first layer: where the directions of its units add up to nothing, about half of them
+        # are active for every code; where they do not, some codes leave fewer than the code has
+        # entries.
         norms = np.linalg.norm(self.decoder[0], axis=1, keepdims=True)
         directions = self.decoder[0] / norms
         average = directions.mean(axis=0)
@@ -253,7 +263,8 @@ class Autoencoder:
 
 
 class Critic:
-    """Tells images from samples: 784 -> C -> C/4 -> 1, LeakyReLU, logistic loss, penalty on its slope."""
+    """Tells images from samples: 784 -> C -> C/4 -> 1, LeakyReLU, logistic loss, penalty on its
+    slope."""
 
     def __init__(self, pixels, width, penalty, rng):
         widths = [pixels, width, width // 4, 1]
@@ -290,8 +301,8 @@ class Critic:
                 total[i] += deltas[i].T @ inputs[i]
                 total[layers + i] += deltas[i].sum(axis=0)
             if sign < 0:
-                # Half the squared slope at the images; the network is piecewise linear, so its derivative
-                # is that of the change of the score along the slope, held fixed.
+                # Half the squared slope at the images; the network is piecewise linear, so its
+                # derivative is that of the change of the score along the slope, held fixed.
                 deltas, along = self.back(np.full(count, 1, np.float32), inputs, slopes)
                 for i in range(layers):
                     total[i] += (self.penalty / count) * (deltas[i].T @ along)
@@ -299,7 +310,8 @@ class Critic:
         return total
 
     def pull(self, samples):
-        """The derivative by the samples of the loss that asks the critic to take them for images."""
+        """The derivative by the samples of the loss that asks the critic to take them for
+        images."""
         inputs, slopes, score = self.run(samples)
         return self.back(-1 / (1 + np.exp(score)) / len(samples), inputs, slopes)[1]
 

@@ -1,7 +1,9 @@
-//! ReLU configurations of a batch, packed: which entries of each target exceed their observation's threshold.
+//! ReLU configurations of a batch, packed: which entries of each target exceed their observation's
+//! threshold.
 //!
-//! One bit an entry, 32 to a word, bit `j % 32` of word `j / 32` for entry `j`; an observation's words are
-//! contiguous, so that a kernel's workgroup writes what one observation needs. Unused bits are 0.
+//! One bit an entry, 32 to a word, bit `j % 32` of word `j / 32` for entry `j`; an observation's
+//! words are contiguous, so that a kernel's workgroup writes what one observation needs. Unused
+//! bits are 0.
 
 use nalgebra::DMatrix;
 
@@ -45,7 +47,8 @@ impl Configurations {
         rows.div_ceil(32)
     }
 
-    /// Takes the packed words (`count` times [`Self::words_per_observation`]) and each observation's number of set bits.
+    /// Takes the packed words (`count` times [`Self::words_per_observation`]) and each
+    /// observation's number of set bits.
     ///
     /// # Panics
     /// If the lengths do not fit each other: the devices make them, not a user.
@@ -80,8 +83,8 @@ impl Configurations {
         &self.words
     }
 
-    /// Flips one bit and keeps the count true: where f64 overrules a device, and in tests that show that what
-    /// follows depends on the bits.
+    /// Flips one bit and keeps the count true: where f64 overrules a device, and in tests that show
+    /// that what follows depends on the bits.
     pub fn flip(&mut self, observation: usize, row: usize) {
         let was_active = self.is_active(observation, row);
         self.words[observation * Self::words_per_observation(self.rows) + row / 32] ^= 1 << (row % 32);

@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖²` over the observed entries: the options, the stop rule and the answer
-//! that both devices share. The loops themselves are `cpu/descend.rs` and `gpu/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖²` over the observed entries: the options, the stop rule and the
+//! answer that both devices share. The loops themselves are `cpu/descend.rs` and `gpu/descend.rs`.
 
 mod optimizer;
 
@@ -19,14 +19,15 @@ use crate::setters::setters;
 pub struct DescentOptions {
     /// What turns gradients into steps. Default [`Optimizer::Plain`].
     pub optimizer: Optimizer,
-    /// Step size; `None` takes [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, each norm found by power
-    /// iteration, a bound on the curvature.
+    /// Step size; `None` takes [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, each norm
+    /// found by power iteration, a bound on the curvature.
     pub step: Option<f64>,
     /// Most iterations of one run. Default 1,000.
     pub iterations: usize,
     /// Runs from further random codes beside the first; the lowest loss is kept. Default 0.
     pub restarts: usize,
-    /// Seeds the starting codes, together with the observation's index and the number of the restart. Default 0.
+    /// Seeds the starting codes, together with the observation's index and the number of the
+    /// restart. Default 0.
     pub seed: u64,
 }
 
@@ -53,8 +54,8 @@ impl DescentOptions {
     pub const MOST_RESTARTS: usize = RUNS_PER_OBSERVATION as usize - 1;
 
     /// # Errors
-    /// [`Error::BadOption`] for a step that is not positive and finite, no iterations or more than 32 bits of them,
-    /// or more than [`Self::MOST_RESTARTS`] restarts.
+    /// [`Error::BadOption`] for a step that is not positive and finite, no iterations or more than
+    /// 32 bits of them, or more than [`Self::MOST_RESTARTS`] restarts.
     pub fn validate(&self) -> Result<()> {
         if let Some(step) = self.step
             && !(step > 0.0 && step.is_finite())
@@ -118,7 +119,8 @@ impl Start {
 /// What gradient descent found, one column or entry an observation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DescentAnswer {
-    /// The code of the lowest loss: `k` × count. `NaN` where the run diverged or the observation was not finite.
+    /// The code of the lowest loss: `k` × count. `NaN` where the run diverged or the observation
+    /// was not finite.
     pub codes: DMatrix<f64>,
     /// `½‖G(z) − x‖²` over observed entries, of that code, computed in f64.
     pub losses: Vec<f64>,
@@ -139,8 +141,8 @@ impl DescentAnswer {
         }
     }
 
-    /// Keeps `run` for `observation` if its loss is below what stands there; a diverged run never is, and of two
-    /// equal ones the first stays.
+    /// Keeps `run` for `observation` if its loss is below what stands there; a diverged run never
+    /// is, and of two equal ones the first stays.
     pub fn offer(&mut self, observation: usize, run: &Run) {
         let best = self.losses[observation];
         if run.loss < best || (best.is_nan() && run.loss.is_finite()) {
@@ -165,10 +167,11 @@ pub struct Run {
     pub iterations: u32,
 }
 
-/// Watches for a loss that no longer changes. A change below four units in the last place is rounding and not
-/// descent: sums of squares jitter by that much where the code has long come to rest. It is measured from the loss
-/// at the last change, not from step to step, so that slow descent is not mistaken for rest.
-/// The device's twin stands in `shaders/descend.wgsl`, with f32's last place.
+/// Watches for a loss that no longer changes. A change below four units in the last place is
+/// rounding and not descent: sums of squares jitter by that much where the code has long come to
+/// rest. It is measured from the loss at the last change, not from step to step, so that slow
+/// descent is not mistaken for rest. The device's twin stands in `shaders/descend.wgsl`, with f32's
+/// last place.
 #[derive(Debug, Clone, Copy)]
 pub struct LossWatch {
     anchor: f64,
@@ -185,7 +188,8 @@ impl LossWatch {
         LossWatch { anchor: -1.0, unchanged: 0 }
     }
 
-    /// Takes the next step's loss; true when it has not changed for [`DescentOptions::UNCHANGED_STEPS`] steps.
+    /// Takes the next step's loss; true when it has not changed for
+    /// [`DescentOptions::UNCHANGED_STEPS`] steps.
     pub fn rests(&mut self, loss: f64) -> bool {
         if (loss - self.anchor).abs() <= Self::ULPS * f64::EPSILON * loss {
             self.unchanged += 1;
@@ -202,8 +206,9 @@ impl Default for LossWatch {
     }
 }
 
-/// Watches for a loss computed in f32 that falls no longer, from where f64 goes on. With codes in f64 such a loss never
-/// rests: near its floor it is the rounding of one code after another. So what counts is a new lowest one.
+/// Watches for a loss computed in f32 that falls no longer, from where f64 goes on. With codes in
+/// f64 such a loss never rests: near its floor it is the rounding of one code after another. So
+/// what counts is a new lowest one.
 #[derive(Debug, Clone, Copy)]
 pub struct LowestLoss {
     lowest: f64,
@@ -211,7 +216,8 @@ pub struct LowestLoss {
 }
 
 impl LowestLoss {
-    /// Steps without a new lowest loss after which f32 has done what it can; momentum and Adam may climb for some.
+    /// Steps without a new lowest loss after which f32 has done what it can; momentum and Adam may
+    /// climb for some.
     const PATIENCE: u32 = 50;
 }
 
@@ -247,14 +253,14 @@ impl Watch for LowestLoss {
 /// Starting codes come in ranges of this length, one range an observation.
 const RUNS_PER_OBSERVATION: u64 = 4096;
 
-/// The index of run `restart` (0 for the first run) of an observation in the stream of starting codes:
-/// `observation · 4096 + restart`.
+/// The index of run `restart` (0 for the first run) of an observation in the stream of starting
+/// codes: `observation · 4096 + restart`.
 pub fn start_index(observation: u64, restart: usize) -> u64 {
     observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(restart as u64)
 }
 
-/// The code that run `restart` of observation `observation` (its index in the whole run) starts from: entries
-/// N(0, 1), the same on every device, batch size and platform.
+/// The code that run `restart` of observation `observation` (its index in the whole run) starts
+/// from: entries N(0, 1), the same on every device, batch size and platform.
 pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usize) -> Vec<f64> {
     normal_vector(seed, Domain::DescentStart, start_index(observation, restart), code_length)
 }
@@ -264,15 +270,17 @@ pub fn is_usable(observation: &[f64]) -> bool {
     unusable(observation).is_none()
 }
 
-/// `1/∏‖W_i‖²`: with it a plain step cannot overshoot the quadratic part of the loss. The same for every device; 1 where the product is 0 or its inverse leaves the range of f64.
+/// `1/∏‖W_i‖²`: with it a plain step cannot overshoot the quadratic part of the loss. The same for
+/// every device; 1 where the product is 0 or its inverse leaves the range of f64.
 pub fn default_step(network: &Network) -> f64 {
     let curvature: f64 = network.layers().iter().map(|layer| squared_norm(&layer.weight)).product();
     let step = 1.0 / curvature;
     if step.is_normal() { step } else { 1.0 }
 }
 
-/// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector until it grows by less than
-/// 1e-4 of itself. Never above the truth; a few per cent below it do no harm, descent tolerates a factor of 2.
+/// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector until it grows
+/// by less than 1e-4 of itself. Never above the truth; a few per cent below it do no harm, descent
+/// tolerates a factor of 2.
 fn squared_norm(weight: &DMatrix<f64>) -> f64 {
     // Scaled first: squares of weights beyond 1e154 would overflow.
     let scale = weight.amax();

@@ -1,7 +1,8 @@
-//! The generator forward, from codes to observations, a batch at a time: files of any length in bounded memory.
+//! The generator forward, from codes to observations, a batch at a time: files of any length in
+//! bounded memory.
 //!
-//! Every observation is computed by itself, in f64, and its code and noise are drawn by its index, so the outputs
-//! are the same bytes for every batch size.
+//! Every observation is computed by itself, in f64, and its code and noise are drawn by its index,
+//! so the outputs are the same bytes for every batch size.
 
 use std::path::{Path, PathBuf};
 
@@ -63,12 +64,12 @@ pub struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    /// Writes the observations, and the codes where that is asked for. After each batch `progress` is told how many
-    /// are done and says whether to go on.
+    /// Writes the observations, and the codes where that is asked for. After each batch `progress`
+    /// is told how many are done and says whether to go on.
     ///
     /// # Errors
-    /// Bad codes or outputs that cannot be written, before any work; [`Error::Cancelled`] when `progress` says stop.
-    /// Nothing is left behind in either case.
+    /// Bad codes or outputs that cannot be written, before any work; [`Error::Cancelled`] when
+    /// `progress` says stop. Nothing is left behind in either case.
     pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<()> {
         let code_length = self.network.code_length();
         let codes_file = match &self.codes {
@@ -118,7 +119,8 @@ impl Generation<'_> {
         output.finish()
     }
 
-    /// The codes of the next batch, `k × batch`, of which the first has index `done`; `None` after the last.
+    /// The codes of the next batch, `k × batch`, of which the first has index `done`; `None` after
+    /// the last.
     fn next_codes(&mut self, done: u64) -> Result<Option<DMatrix<f64>>> {
         let count = match &mut self.codes {
             Codes::File(reader) => return reader.read_batch(self.batch),

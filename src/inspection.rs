@@ -1,5 +1,6 @@
-//! What a network file holds and what would stop or endanger an inversion. Meant for files that are not yet in
-//! order, too: where the network cannot be made, the tensors are listed all the same, with what is missing.
+//! What a network file holds and what would stop or endanger an inversion. Meant for files that are
+//! not yet in order, too: where the network cannot be made, the tensors are listed all the same,
+//! with what is missing.
 
 mod notes;
 
@@ -58,8 +59,9 @@ pub struct LayerSummary {
 /// Looks at a network file.
 ///
 /// # Errors
-/// If the file cannot be read or is of no known format, or if the options name layers that it does not have. A
-/// network that cannot be made for another reason is no error but the [`problem`](Inspection::problem) found.
+/// If the file cannot be read or is of no known format, or if the options name layers that it does
+/// not have. A network that cannot be made for another reason is no error but the
+/// [`problem`](Inspection::problem) found.
 pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
     let file = open_tensor_file(path)?;
     let mut inspection = Inspection {

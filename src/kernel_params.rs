@@ -9,7 +9,8 @@ use bytemuck::{Pod, Zeroable};
 use crate::descent::Optimizer;
 use crate::network::Activation;
 
-/// One layer, for `forward` (its own activation) and `backward` (the activation of the layer below).
+/// One layer, for `forward` (its own activation) and `backward` (the activation of the layer
+/// below).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct LayerParams {
@@ -117,7 +118,8 @@ impl Lane {
     };
 }
 
-/// The batch and the rules of Levenberg–Marquardt. Dampings are shares of the mean diagonal of `JᵀJ`.
+/// The batch and the rules of Levenberg–Marquardt. Dampings are shares of the mean diagonal of
+/// `JᵀJ`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct MarquardtParams {

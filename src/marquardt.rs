@@ -9,7 +9,8 @@ pub const FIRST_DAMPING: f64 = 1e-3;
 /// Damping beyond which steps are smaller than rounding.
 pub const MOST_DAMPING: f64 = 1e12;
 
-/// What decides how a run goes and where it ends. Dampings are shares of the mean diagonal of `JᵀJ`.
+/// What decides how a run goes and where it ends. Dampings are shares of the mean diagonal of
+/// `JᵀJ`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarquardtRules {
     /// Most steps, those that were not taken included.
@@ -27,8 +28,9 @@ pub struct MarquardtRules {
 }
 
 impl MarquardtRules {
-    /// As far as f32 goes. `JᵀJ` is known there to some 1e-6 of its diagonal, and less damping would be noise. Runs have
-    /// some 15 steps, and the few that have more than 50 would keep all others of a batch waiting: f64 goes on with them.
+    /// As far as f32 goes. `JᵀJ` is known there to some 1e-6 of its diagonal, and less damping
+    /// would be noise. Runs have some 15 steps, and the few that have more than 50 would keep all
+    /// others of a batch waiting: f64 goes on with them.
     pub const IN_F32: MarquardtRules = MarquardtRules {
         steps: 50,
         slow: 1e-3,
@@ -44,8 +46,8 @@ impl MarquardtRules {
     }
 }
 
-/// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, *Methods for non-linear least squares problems*, 3.2): what the damping is
-/// multiplied by after a step that kept this share of its promise.
+/// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, *Methods for non-linear least squares problems*,
+/// 3.2): what the damping is multiplied by after a step that kept this share of its promise.
 pub fn relaxation(quality: f64) -> f64 {
     f64::max(0.1, 1.0 - (2.0 * quality - 1.0).powi(3))
 }

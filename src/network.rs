@@ -1,7 +1,9 @@
-//! A generator `G(z) = φ_d(… φ_1(z))`, `φ_i(a) = σ_i(W_i a + b_i)`: validated once when it is made, then trusted.
+//! A generator `G(z) = φ_d(… φ_1(z))`, `φ_i(a) = σ_i(W_i a + b_i)`: validated once when it is made,
+//! then trusted.
 //!
-//! Layers are numbered from the code outwards; `weight` is `n_i × n_{i-1}`. Everything is f64: what a file
-//! stored more coarsely is widened when it is read and never narrowed on the way to a linear program.
+//! Layers are numbered from the code outwards; `weight` is `n_i × n_{i-1}`. Everything is f64: what
+//! a file stored more coarsely is widened when it is read and never narrowed on the way to a linear
+//! program.
 
 use std::fmt;
 use std::ops::Range;
@@ -81,8 +83,9 @@ impl Activation {
         }
     }
 
-    /// The derivative, told from the output `σ(a)` alone: every activation here is either increasing or flat at 0,
-    /// so a backward pass need not keep the pre-activations. The same branch at a kink as [`Self::derivative`].
+    /// The derivative, told from the output `σ(a)` alone: every activation here is either
+    /// increasing or flat at 0, so a backward pass need not keep the pre-activations. The same
+    /// branch at a kink as [`Self::derivative`].
     pub fn derivative_from_output(self, output: f64) -> f64 {
         match self {
             Activation::Relu | Activation::LeakyRelu(_) => self.derivative(output),
@@ -113,7 +116,8 @@ impl fmt::Display for Activation {
 impl FromStr for Activation {
     type Err = String;
 
-    /// Reads what [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`, `sigmoid`, `tanh`.
+    /// Reads what [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
+    /// `sigmoid`, `tanh`.
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, sigmoid or tanh";
         match text.trim() {
@@ -155,15 +159,17 @@ impl Layer {
     }
 }
 
-/// A validated generator. Its layers cannot be changed, so code that holds one need not check again.
+/// A validated generator. Its layers cannot be changed, so code that holds one need not check
+/// again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     layers: Vec<Layer>,
 }
 
 impl Network {
-    /// Checks that the layers chain, that every number is finite and that only the output layer has an activation
-    /// other than ReLU or LeakyReLU. `source` names the file (or says `the network given`) in messages.
+    /// Checks that the layers chain, that every number is finite and that only the output layer has
+    /// an activation other than ReLU or LeakyReLU. `source` names the file (or says
+    /// `the network given`) in messages.
     ///
     /// # Errors
     /// [`Error::Input`] with the layer, numbered from 1 at the code, and what is wrong with it.
@@ -266,7 +272,8 @@ impl Network {
         self.layers[self.layers.len() - 1].units()
     }
 
-    /// Whether the input of layer `index` (from 0) is a ReLU output, so that `z ≥ 0` holds there (the hidden-layer sign).
+    /// Whether the input of layer `index` (from 0) is a ReLU output, so that `z ≥ 0` holds there
+    /// (the hidden-layer sign).
     pub fn input_is_nonnegative(&self, index: usize) -> bool {
         index > 0 && self.layers[index - 1].activation == Activation::Relu
     }
@@ -276,7 +283,8 @@ impl Network {
         check_rows("the codes given", "entries a code", codes.nrows(), self.code_length())
     }
 
-    /// Checks that `layers` (from 0) are layers of this network, at least one, and that `inputs` fits the first.
+    /// Checks that `layers` (from 0) are layers of this network, at least one, and that `inputs`
+    /// fits the first.
     pub fn check_layer_inputs(&self, layers: &Range<usize>, inputs: &DMatrix<f64>) -> Result<()> {
         if layers.is_empty() || layers.end > self.depth() {
             return Err(Error::input(

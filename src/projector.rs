@@ -1,18 +1,24 @@
-//! Projection onto the range of a generator, for loops: made once, called often, from any number of threads.
+//! Projection onto the range of a generator, for loops: made once, called often, from any number of
+//! threads.
 //!
-//! **In what sense.** `project` returns images `G(z)` close to the observations, close as the method understands it. `linf`, `l1` and
-//! `relaxed` ask for the least deviation of each layer's targets by itself, the last layer first: for one layer a projection in the
-//! maximum (or sum) norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent` and `best`, the answer is a
-//! local minimum of the Euclidean distance `‖G(z) − x‖`, or near one; with `best` the lowest that many starts lead to. None is certain to be the nearest image there is.
+//! **In what sense.** `project` returns images `G(z)` close to the observations, close as the
+//! method understands it. `linf`, `l1` and `relaxed` ask for the least deviation of each layer's
+//! targets by itself, the last layer first: for one layer a projection in the maximum (or sum)
+//! norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent`
+//! and `best`, the answer is a local minimum of the Euclidean distance `‖G(z) − x‖`, or near one;
+//! with `best` the lowest that many starts lead to. None is certain to be the nearest image there
+//! is.
 //!
-//! **Warm starts.** Hand in the codes of the last call, and each is first followed to a local minimum for its new observation
-//! ([`follow_batch`]), which takes a few Gauss–Newton steps. That is the answer, and the method is not run, where
+//! **Warm starts.** Hand in the codes of the last call, and each is first followed to a local
+//! minimum for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. That
+//! is the answer, and the method is not run, where
 //! - the observation is reproduced within `reproduces_within`: no method has a better one; or
-//! - the answers are Euclidean ones (`refine`, `best`), and the code stays within its linear region: it is then the least-squares
-//!   answer of the region that the last answer came from.
+//! - the answers are Euclidean ones (`refine`, `best`), and the code stays within its linear
+//!   region: it is then the least-squares answer of the region that the last answer came from.
 //!
-//! Elsewhere the method runs, and of its answer and a Euclidean warm one the nearer is kept. `descent` starts from the warm
-//! code instead of a random one, on the CPU. docs/RECOVERY.md has measured what that saves.
+//! Elsewhere the method runs, and of its answer and a Euclidean warm one the nearer is kept.
+//! `descent` starts from the warm code instead of a random one, on the CPU. docs/RECOVERY.md has
+//! measured what that saves.
 
 use std::ops::Range;
 
@@ -50,7 +56,8 @@ pub struct Projection {
     pub images: DMatrix<f64>,
     /// `G(z) − x` over the observed entries.
     pub residuals: Vec<Residual>,
-    /// As [`Inverter::invert`] has them. An answer from the warm start alone is `converged` where it is a local minimum.
+    /// As [`Inverter::invert`] has them. An answer from the warm start alone is `converged` where
+    /// it is a local minimum.
     pub status: Vec<Status>,
     /// Whether the answer is that of the warm start.
     pub from_warm_start: Vec<bool>,
@@ -103,12 +110,13 @@ impl Projector {
         self.inverter.runtime().run(|| forward(self.cpu.double(), 0..depth, codes))
     }
 
-    /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`: codes to begin with, `k` × count,
-    /// as a rule those of the last call; a column that is not finite is none. An answer depends on its own columns and,
-    /// with `descent`, its place only.
+    /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`:
+    /// codes to begin with, `k` × count, as a rule those of the last call; a column that is not
+    /// finite is none. An answer depends on its own columns and, with `descent`, its place only.
     ///
     /// # Errors
-    /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single observations is in the status.
+    /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single
+    /// observations is in the status.
     pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
         let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
         self.inverter
@@ -186,7 +194,8 @@ impl Projector {
         left
     }
 
-    /// One run of descent from each warm code; returns the columns that have none, or whose run diverged.
+    /// One run of descent from each warm code; returns the columns that have none, or whose run
+    /// diverged.
     fn descend_from(
         &self,
         warm: &DMatrix<f64>,
@@ -264,8 +273,8 @@ impl Projector {
         Ok(())
     }
 
-    /// Ranges of `columns` that can go through the method together. A method that draws random codes by the observation's
-    /// index takes them by runs of successive indices.
+    /// Ranges of `columns` that can go through the method together. A method that draws random
+    /// codes by the observation's index takes them by runs of successive indices.
     fn groups(&self, indices: &[u64], columns: &[usize]) -> Vec<Range<usize>> {
         let draws = !matches!(self.inverter.options().method, Method::Layerwise(_));
         let mut groups: Vec<Range<usize>> = Vec::new();

@@ -1,9 +1,10 @@
-//! Random networks, codes and noise: seeded, and the same numbers on every platform, for every batch size and
-//! in whatever order they are asked for.
+//! Random networks, codes and noise: seeded, and the same numbers on every platform, for every
+//! batch size and in whatever order they are asked for.
 //!
-//! Each vector is drawn from a ChaCha8 stream of its own, chosen by the seed, the [`Domain`] (what the vector is
-//! for) and its index, so nothing depends on what was drawn before it. Normal numbers are Box and Muller's (1958),
-//! with `libm`'s logarithm, sine and cosine: those of the standard library differ between platforms.
+//! Each vector is drawn from a ChaCha8 stream of its own, chosen by the seed, the [`Domain`] (what
+//! the vector is for) and its index, so nothing depends on what was drawn before it. Normal numbers
+//! are Box and Muller's (1958), with `libm`'s logarithm, sine and cosine: those of the standard
+//! library differ between platforms.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +16,8 @@ use rand::{Rng, SeedableRng};
 use crate::error::{Error, Result};
 use crate::network::{Activation, Layer, Network};
 
-/// What a random vector is for. Vectors of different domains share no numbers, whatever their seeds and indices.
+/// What a random vector is for. Vectors of different domains share no numbers, whatever their seeds
+/// and indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Domain {
     /// The weights of a random network; the index is the layer's.
@@ -61,7 +63,8 @@ pub fn normal_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Ve
     numbers
 }
 
-/// `length` independent numbers, uniform on `[0, 1)`. A shorter vector is the beginning of a longer one.
+/// `length` independent numbers, uniform on `[0, 1)`. A shorter vector is the beginning of a longer
+/// one.
 pub fn uniform_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Vec<f64> {
     let mut stream = stream(seed, domain, index);
     (0..length).map(|_| unit(&mut stream)).collect()
@@ -76,16 +79,19 @@ fn stream(seed: u64, domain: Domain, index: u64) -> ChaCha8Rng {
     stream
 }
 
-/// Uniform on `[0, 1)` in steps of 2⁻⁵³; written out so that no release of `rand` can change the numbers.
+/// Uniform on `[0, 1)` in steps of 2⁻⁵³; written out so that no release of `rand` can change the
+/// numbers.
 fn unit(stream: &mut ChaCha8Rng) -> f64 {
     (stream.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// A random network with layers of `sizes[0]` (the code) to `sizes[d]` (the observation) units, no biases, and the
-/// same activation everywhere. Entries of `W_i` are N(0, 1/n_i), variance one over the layer's units, as in the paper.
+/// A random network with layers of `sizes[0]` (the code) to `sizes[d]` (the observation) units, no
+/// biases, and the same activation everywhere. Entries of `W_i` are N(0, 1/n_i), variance one over
+/// the layer's units, as in the paper.
 ///
 /// # Errors
-/// [`Error::BadOption`] with fewer than two sizes or one of 0; [`Error::Input`] if the activation cannot be used.
+/// [`Error::BadOption`] with fewer than two sizes or one of 0; [`Error::Input`] if the activation
+/// cannot be used.
 pub fn random_network(sizes: &[usize], activation: Activation, seed: u64) -> Result<Network> {
     if sizes.len() < 2 || sizes.contains(&0) {
         return Err(Error::option(
@@ -165,9 +171,9 @@ impl FromStr for Noise {
 mod tests {
     use super::*;
 
-    /// They must hold on every platform and in every later release, or published runs can no longer be repeated.
-    /// `scripts/random_golden_numbers.py` computes them independently (to the last digit but one, where Python's
-    /// logarithm, sine and cosine are others).
+    /// They must hold on every platform and in every later release, or published runs can no longer
+    /// be repeated. `scripts/random_golden_numbers.py` computes them independently (to the last
+    /// digit but one, where Python's logarithm, sine and cosine are others).
     #[test]
     fn golden_numbers() {
         let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();

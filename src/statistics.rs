@@ -1,6 +1,7 @@
 //! Quantiles and shares of runs, of which some may have failed, and the slope of a law.
 
-/// The least number that a share `share` of them does not exceed; `NaN`, a failure, counts as infinite, and so does a quantile of none.
+/// The least number that a share `share` of them does not exceed; `NaN`, a failure, counts as
+/// infinite, and so does a quantile of none.
 pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
     numbers.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f64::INFINITY);
     numbers.sort_by(f64::total_cmp);
@@ -19,8 +20,8 @@ pub fn share<T>(items: impl Iterator<Item = T>, says: impl Fn(T) -> bool) -> Opt
     (count > 0).then(|| yes as f64 / count as f64)
 }
 
-/// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms; `NaN` for fewer than two different `x`, or where a
-/// number is not positive and finite.
+/// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms; `NaN` for fewer than two
+/// different `x`, or where a number is not positive and finite.
 pub fn exponent(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
     let count = logs.len() as f64;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# One shard a task: sbatch --array=1-$SHARDS scripts/cluster/slurm-array.sh, with NETWORK, OBSERVATIONS, OUT and SHARDS
-# exported. Submitted again, finished tasks have nothing to do and the others go on. docs/CLUSTER.md explains it.
+# One shard a task: sbatch --array=1-$SHARDS scripts/cluster/slurm-array.sh, with NETWORK,
+# OBSERVATIONS, OUT and SHARDS exported. Submitted again, finished tasks have nothing to do and the
+# others go on. docs/CLUSTER.md explains it.
 #SBATCH --job-name=unrelu
 #SBATCH --cpus-per-task=16
 #SBATCH --mem=4G
@@ -20,7 +21,8 @@ mkdir -p "$OUT"
     --shard "$shard/$SHARDS" --threads "${SLURM_CPUS_PER_TASK:-1}" --resume ${OPTIONS:-} &
 run=$!
 
-# The scheduler warns this shell, which would die at once and take the run with it: pass it on, and wait on.
+# The scheduler warns this shell, which would die at once and take the run with it: pass it on, and
+# wait on.
 warned=
 trap 'warned=1; kill -TERM "$run"' TERM
 wait "$run"

@@ -1,5 +1,5 @@
-//! How a run of gradient descent turns gradients into steps: plainly, with momentum, or by Adam. The device's twin
-//! stands in `shaders/descend.wgsl`, `update`.
+//! How a run of gradient descent turns gradients into steps: plainly, with momentum, or by Adam.
+//! The device's twin stands in `shaders/descend.wgsl`, `update`.
 
 use crate::named::unknown;
 
@@ -14,13 +14,15 @@ pub enum Optimizer {
     /// `z ← z − s g`.
     #[default]
     Plain,
-    /// The heavy ball (Polyak 1964, "Some methods of speeding up the convergence of iteration methods"), not Nesterov's
-    /// look-ahead: `v ← μ v + g`, `z ← z − s v` with `μ` = [`Self::MOMENTUM`], as `torch.optim.SGD` writes it. Far
-    /// along one direction it moves `1/(1 − μ)` times as fast as plain descent with the same step.
+    /// The heavy ball (Polyak 1964, "Some methods of speeding up the convergence of iteration
+    /// methods"), not Nesterov's look-ahead: `v ← μ v + g`, `z ← z − s v` with `μ` =
+    /// [`Self::MOMENTUM`], as `torch.optim.SGD` writes it. Far along one direction it moves
+    /// `1/(1 − μ)` times as fast as plain descent with the same step.
     Momentum,
-    /// Adam (Kingma and Ba 2015, Algorithm 1) with bias correction: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
-    /// `z ← z − s (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)` at step `t` from 1. The step is a length in the code
-    /// itself, about the most that an entry moves, whatever the scale of the loss.
+    /// Adam (Kingma and Ba 2015, Algorithm 1) with bias correction: `m ← β₁ m + (1 − β₁) g`,
+    /// `v ← β₂ v + (1 − β₂) g²`, `z ← z − s (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)` at step `t`
+    /// from 1. The step is a length in the code itself, about the most that an entry moves,
+    /// whatever the scale of the loss.
     Adam,
 }
 
@@ -33,15 +35,16 @@ impl Optimizer {
     pub const SECOND_DECAY: f64 = 0.999;
     /// `ε` of Adam.
     pub const EPSILON: f64 = 1e-8;
-    /// Adam's step size by default. Kingma and Ba's 0.001 cannot cross a code of N(0, 1) in the 1,000 iterations that are
-    /// the default, nor can 0.01 on a trained generator: of 128 observations of random 20→60→784 networks 0, 54, 128 end
-    /// within 1 % of their code by 0.001, 0.01 and 0.1; of a trained 20→200→500→784 at noise 0.01, 10 are reproduced by
-    /// 0.01 and 71 by 0.1.
+    /// Adam's step size by default. Kingma and Ba's 0.001 cannot cross a code of N(0, 1) in the
+    /// 1,000 iterations that are the default, nor can 0.01 on a trained generator: of 128
+    /// observations of random 20→60→784 networks 0, 54, 128 end within 1 % of their code by 0.001,
+    /// 0.01 and 0.1; of a trained 20→200→500→784 at noise 0.01, 10 are reproduced by 0.01 and 71 by
+    /// 0.1.
     pub const ADAM_STEP: f64 = 0.1;
 
-    /// The step size where none is given. Plain descent takes `inverse_curvature`, with which it cannot overshoot;
-    /// momentum takes the same, being stable on a quadratic up to `2(1 + μ)` of it (Polyak 1964). Adam takes
-    /// [`Self::ADAM_STEP`].
+    /// The step size where none is given. Plain descent takes `inverse_curvature`, with which it
+    /// cannot overshoot; momentum takes the same, being stable on a quadratic up to `2(1 + μ)` of
+    /// it (Polyak 1964). Adam takes [`Self::ADAM_STEP`].
     pub fn default_step(self, inverse_curvature: impl FnOnce() -> f64) -> f64 {
         match self {
             Optimizer::Plain | Optimizer::Momentum => inverse_curvature(),
@@ -54,7 +57,8 @@ impl Optimizer {
         if self == Optimizer::Plain { 0 } else { code_length }
     }
 
-    /// Takes one step of size `step` after `taken` others, all of which `moments` has seen (zero before the first).
+    /// Takes one step of size `step` after `taken` others, all of which `moments` has seen (zero
+    /// before the first).
     pub fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
         match self {
             Optimizer::Plain => {
@@ -85,8 +89,8 @@ impl Optimizer {
 mod tests {
     use super::*;
 
-    /// By `torch.optim.SGD(lr=0.1, momentum=0.9)` and `torch.optim.Adam(lr=0.1)`'s formulas, done by hand for the
-    /// gradients 2, then −1.
+    /// By `torch.optim.SGD(lr=0.1, momentum=0.9)` and `torch.optim.Adam(lr=0.1)`'s formulas, done
+    /// by hand for the gradients 2, then −1.
     #[test]
     fn two_steps_by_hand() {
         let walk = |optimizer: Optimizer| {
@@ -99,8 +103,8 @@ mod tests {
         assert!((walk(Optimizer::Plain) - (1.0 - 0.2 + 0.1)).abs() < 1e-15);
         // v: 2, then 0.9·2 − 1 = 0.8.
         assert!((walk(Optimizer::Momentum) - (1.0 - 0.2 - 0.08)).abs() < 1e-15);
-        // The first step is the sign's: 0.1. Then m = 0.9·0.2 − 0.1 = 0.08 over 0.19, v = 0.999·0.004 + 0.001 = 0.004996
-        // over 0.001999.
+        // The first step is the sign's: 0.1. Then m = 0.9·0.2 − 0.1 = 0.08 over 0.19, v =
+        // 0.999·0.004 + 0.001 = 0.004996 over 0.001999.
         let second = 0.1 * (0.08 / 0.19) / ((0.004996_f64 / 0.001999).sqrt() + 1e-8);
         assert!((walk(Optimizer::Adam) - (1.0 - 0.1 / (1.0 + 0.5e-8) - second)).abs() < 1e-12);
     }

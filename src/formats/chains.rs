@@ -55,7 +55,8 @@ pub fn parent(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
-/// Chains that could be the generator, as values of the option `layers`: those that widen, or if there are none, all.
+/// Chains that could be the generator, as values of the option `layers`: those that widen, or if
+/// there are none, all.
 pub fn suggestions(linears: &[&Module]) -> Option<String> {
     const MOST: usize = 4;
     let mut families: Vec<(String, Vec<&Module>)> = Vec::new();

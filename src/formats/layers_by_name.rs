@@ -2,9 +2,10 @@
 //! an encoder or a discriminator beside it; a wrong guess would invert another network, so whatever
 //! is not plain is refused, with the candidates ready to be pasted.
 //!
-//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`, `blocks.1.linear`), chain in
-//! that order and do not narrow before they widen, as an autoencoder does; and layers of one parent that can only be
-//! put in one order because each widens. Anything else is picked by name.
+//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`,
+//! `blocks.1.linear`), chain in that order and do not narrow before they widen, as an autoencoder
+//! does; and layers of one parent that can only be put in one order because each widens. Anything
+//! else is picked by name.
 
 use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
 use super::modules::{Kind, Module, modules};
@@ -287,7 +288,8 @@ mod tests {
     #[test]
     fn mixtures_are_refused_with_what_to_type() {
         assert!(refusal(VAE, None).contains("`layers: fc3,fc4` (20 → 400 → 784)"), "{}", refusal(VAE, None));
-        // These chain in their natural order, decoder first, and would make a network that nobody trained.
+        // These chain in their natural order, decoder first, and would make a network that nobody
+        // trained.
         assert!(refusal(AUTOENCODER, None).contains("`layers: decoder.0,decoder.2` (20 → 400 → 784)"));
         let one_family: &[(&str, &[usize])] =
             &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];

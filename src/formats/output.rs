@@ -217,9 +217,9 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead to
-/// them: when outputs are replaced, it would be destroyed before, or by, being used. `option` is the
-/// field that names the output.
+/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead
+/// to them: when outputs are replaced, it would be destroyed before, or by, being used. `option` is
+/// the field that names the output.
 pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
     let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     let clash = others

@@ -1,5 +1,6 @@
-//! What a network's weights tell about inverting it: the conditions of the paper's theorems where they can be read
-//! off (expansion, rank), and what random codes N(0, I) do to it where they cannot (active units).
+//! What a network's weights tell about inverting it: the conditions of the paper's theorems where
+//! they can be read off (expansion, rank), and what random codes N(0, I) do to it where they cannot
+//! (active units).
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use crate::random::{Domain, normal_vector};
 /// Random codes that the network is tried with.
 const CODES: usize = 256;
 
-/// Largest `rows · columns²` of a weight whose rank is computed; above it the factorisation takes minutes.
+/// Largest `rows · columns²` of a weight whose rank is computed; above it the factorisation takes
+/// minutes.
 const RANK_LIMIT: f64 = 2e10;
 
 /// How much a note matters.

@@ -1,5 +1,5 @@
-//! The library speaks of fields, never of flags: those belong to `src/cli`, which turns the fields of
-//! messages into flags (`src/cli/flags.rs`).
+//! The library speaks of fields, never of flags: those belong to `src/cli`, which turns the fields
+//! of messages into flags (`src/cli/flags.rs`).
 
 use std::collections::BTreeMap;
 
