@@ -28,7 +28,7 @@ impl BestOptions {
     /// # Errors
     /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of
     /// [`Objective::validate`].
-    pub fn validate(&self, network: &Network) -> Result<()> {
+    pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);
         }
