@@ -79,6 +79,24 @@ pub struct BatchTimes {
 }
 
 /// A network made ready for inverting batches. Made once, used from any number of threads.
+///
+/// ```
+/// use unrelu::{Activation, DeviceChoice, Inverter, Network, Options};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let network = Network::random(&[5, 20, 60], Activation::Relu, 1)?;
+/// let codes = network.random_codes(3, 1);
+/// let mut observations = network.forward(&codes)?;
+/// observations[(0, 0)] = f64::NAN; // not observed
+/// observations[(0, 1)] = f64::INFINITY; // broken: this observation alone fails
+/// let inverter = Inverter::new(network, Options::default().device(DeviceChoice::Cpu))?;
+/// let inverted = inverter.invert(&observations)?;
+/// assert!(inverted.rows[0].status.is_good() && inverted.rows[2].status.is_good());
+/// assert!(inverted.rows[1].status.failure().is_some());
+/// assert!((inverted.codes.column(2) - codes.column(2)).amax() < 1e-9);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Inverter {
     network: Arc<Network>,
     /// Made when it is first needed: the layer-wise methods have no use for it.
@@ -104,7 +122,8 @@ impl Inverter {
     /// Opens the device, prepares the layers and starts the thread pool.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for options out of range; [`Error::NoDevice`] where the device asked for is not there.
+    /// [`Error::BadOption`](crate::Error::BadOption) for options out of range;
+    /// [`Error::NoDevice`](crate::Error::NoDevice) where the device asked for is not there.
     pub fn new(network: impl Into<Arc<Network>>, options: Options) -> Result<Self> {
         let network = network.into();
         options.validate(&network)?;
@@ -112,6 +131,7 @@ impl Inverter {
         Ok(Self::on(network, options, runtime))
     }
 
+    #[doc(hidden)]
     /// An inverter on a device of the caller's; `notice` is what there is to say about its choice.
     ///
     /// # Errors
@@ -161,7 +181,7 @@ impl Inverter {
     }
 
     /// Which columns a `.csv` report of this inverter's rows has.
-    pub fn report_columns(&self, code_error: bool) -> Columns {
+    pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
         match &self.options.method {
             Method::Layerwise(_) => {
                 let layers = (1..=self.network.depth()).rev().collect();
@@ -179,7 +199,7 @@ impl Inverter {
     /// Inverts one batch. `observations`: `n` × count, one a column, `NaN` where an entry was not observed.
     ///
     /// # Errors
-    /// [`Error::Input`] for another number of rows than `n`; what the device reports. What happens to single observations
+    /// [`Error::Input`](crate::Error::Input) for another number of rows than `n`; what the device reports. What happens to single observations
     /// is in the rows: a bad one never stops the others.
     pub fn invert(&self, observations: &DMatrix<f64>) -> Result<InvertedBatch> {
         self.invert_from(observations, 0)

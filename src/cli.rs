@@ -3,7 +3,7 @@
 //!
 //! Each subcommand is one file. It turns raw arguments into resolved options and makes one library
 //! call; there is no mathematics here. Progress goes to standard error, data goes to files or to
-//! standard output. The library's errors name fields of options; [`flags`] turns them into flags.
+//! standard output. The library's errors name fields of options; `flags` turns them into flags.
 
 mod bench;
 mod command_line;
@@ -97,7 +97,7 @@ pub enum Outcome {
 /// Runs one command. `arguments` begin with the program's name. Returns the exit code, which the
 /// help lists. Messages, help and the version are printed; the process goes on afterwards.
 ///
-/// A command that takes long installs a signal handler ([`interrupt`]). The handler stays for the
+/// A command that takes long installs a signal handler . The handler stays for the
 /// life of the process. The first signal stops the command, which then returns 130. A second
 /// signal, or one that comes while no such command runs, ends the process.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {

@@ -56,7 +56,7 @@ impl DescentOptions {
     /// # Errors
     /// [`Error::BadOption`] for a step that is not positive and finite, no iterations or more than
     /// 32 bits of them, or more than [`Self::MOST_RESTARTS`] restarts.
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         if let Some(step) = self.step
             && !(step > 0.0 && step.is_finite())
         {
@@ -88,6 +88,7 @@ pub struct Steps {
 }
 
 impl DescentOptions {
+    #[doc(hidden)]
     /// What the options come to on a network whose [`default_step`] is `inverse_curvature`.
     pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64) -> Steps {
         let size = self.step.unwrap_or_else(|| self.optimizer.default_step(inverse_curvature));

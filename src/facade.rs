@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::formats::network_file::{NetworkOptions, load_network};
 use crate::formats::safetensors::write_network;
-use crate::network::{Activation, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector, random_network};
 use crate::{cpu, formats};
 
@@ -22,6 +22,15 @@ impl Network {
     /// [`Error::Input`] and [`Error::Io`], with the file and what to do.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         load_network(path.as_ref(), &NetworkOptions::default())
+    }
+
+    /// A network of dense layers, from the code outwards.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for layers that do not chain, numbers that are not finite, or an activation
+    /// other than ReLU and LeakyReLU in a hidden layer.
+    pub fn dense(layers: Vec<DenseLayer>) -> Result<Self> {
+        Network::new(layers, "the network given")
     }
 
     /// Writes the network as `.safetensors`, which [`Self::load`] reads back. An existing file is

@@ -117,7 +117,7 @@ pub use lp::formulation::target::Precision;
 pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
-pub use network::{Activation, Layer, Network};
+pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
     Failure, FailureKind, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
 };

@@ -37,7 +37,7 @@ pub struct LayerSystems {
 impl LayerSystems {
     /// Copies the weights into the layout that the LPs use.
     pub fn new(network: &Network) -> Self {
-        let system = |(index, layer): (usize, &crate::network::Layer)| {
+        let system = |(index, layer): (usize, &crate::network::DenseLayer)| {
             LayerSystem::new(layer.weight.clone(), layer.bias.clone(), network.input_is_nonnegative(index))
         };
         LayerSystems { systems: network.layers().iter().enumerate().map(system).collect() }

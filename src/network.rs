@@ -138,7 +138,7 @@ impl FromStr for Activation {
 
 /// One layer `φ(a) = σ(W a + b)`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
+pub struct DenseLayer {
     /// `W`: units × inputs.
     pub weight: DMatrix<f64>,
     /// `b`: one entry a unit, zero where the file has none.
@@ -147,7 +147,7 @@ pub struct Layer {
     pub activation: Activation,
 }
 
-impl Layer {
+impl DenseLayer {
     /// Number of outputs, the rows of `W`.
     pub fn units(&self) -> usize {
         self.weight.nrows()
@@ -159,21 +159,38 @@ impl Layer {
     }
 }
 
-/// A validated generator. Its layers cannot be changed, so code that holds one need not check
-/// again.
+/// A generator `G(z) = φ_d(… φ_1(z))`, validated once.
+///
+/// ```
+/// use nalgebra::{DVector, dmatrix};
+/// use unrelu::{Activation, DenseLayer, Network};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let layer = DenseLayer {
+///     weight: dmatrix![1.0; -1.0; 2.0],
+///     bias: DVector::zeros(3),
+///     activation: Activation::Relu,
+/// };
+/// let network = Network::dense(vec![layer])?;
+/// assert_eq!((network.code_length(), network.observation_length()), (1, 3));
+/// assert_eq!(network.forward(&dmatrix![2.0])?, dmatrix![2.0; 0.0; 4.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    layers: Vec<Layer>,
+    layers: Vec<DenseLayer>,
 }
 
 impl Network {
+    #[doc(hidden)]
     /// Checks that the layers chain, that every number is finite and that only the output layer has
     /// an activation other than ReLU or LeakyReLU. `source` names the file (or says
     /// `the network given`) in messages.
     ///
     /// # Errors
     /// [`Error::Input`] with the layer, numbered from 1 at the code, and what is wrong with it.
-    pub fn new(layers: Vec<Layer>, source: &str) -> Result<Self> {
+    pub fn new(layers: Vec<DenseLayer>, source: &str) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::input(
                 source,
@@ -252,8 +269,9 @@ impl Network {
         Ok(Network { layers })
     }
 
+    #[doc(hidden)]
     /// The layers, from the code outwards.
-    pub fn layers(&self) -> &[Layer] {
+    pub fn layers(&self) -> &[DenseLayer] {
         &self.layers
     }
 
@@ -274,7 +292,7 @@ impl Network {
 
     /// Whether the input of layer `index` (from 0) is a ReLU output, so that `z ≥ 0` holds there
     /// (the hidden-layer sign).
-    pub fn input_is_nonnegative(&self, index: usize) -> bool {
+    pub(crate) fn input_is_nonnegative(&self, index: usize) -> bool {
         index > 0 && self.layers[index - 1].activation == Activation::Relu
     }
 
@@ -283,6 +301,7 @@ impl Network {
         check_rows("the codes given", "entries a code", codes.nrows(), self.code_length())
     }
 
+    #[doc(hidden)]
     /// Checks that `layers` (from 0) are layers of this network, at least one, and that `inputs`
     /// fits the first.
     pub fn check_layer_inputs(&self, layers: &Range<usize>, inputs: &DMatrix<f64>) -> Result<()> {

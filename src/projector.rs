@@ -36,7 +36,22 @@ use crate::network::Network;
 use crate::observation::{squared_distances, unusable};
 use crate::outcome::{Residual, Status};
 
-/// A network made ready for projecting batches.
+/// A network made ready for projecting batches onto its range, in loops.
+///
+/// ```
+/// use unrelu::{Activation, Network, Options, Projector};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let network = Network::random(&[5, 20, 60], Activation::Relu, 1)?;
+/// let images = network.forward(&network.random_codes(4, 1))?;
+/// let projector = Projector::new(network, Options::default().refine(true))?;
+/// let first = projector.project(&(&images * 0.9), None)?;
+/// // The next call starts from the codes of the last one.
+/// let second = projector.project(&images, Some(&first.codes))?;
+/// assert!((second.images - images).amax() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Projector {
     inverter: Inverter,

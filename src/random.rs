@@ -14,7 +14,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::error::{Error, Result};
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 
 /// What a random vector is for. Vectors of different domains share no numbers, whatever their seeds
 /// and indices.
@@ -105,7 +105,7 @@ pub fn random_network(sizes: &[usize], activation: Activation, seed: u64) -> Res
         let scale = 1.0 / (units as f64).sqrt();
         let mut entries = normal_vector(seed, Domain::Network, index as u64, units * inputs);
         entries.iter_mut().for_each(|entry| *entry *= scale);
-        Layer { weight: DMatrix::from_row_slice(units, inputs, &entries), bias: DVector::zeros(units), activation }
+        DenseLayer { weight: DMatrix::from_row_slice(units, inputs, &entries), bias: DVector::zeros(units), activation }
     });
     Network::new(layers.collect(), "the random network")
 }

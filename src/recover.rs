@@ -40,6 +40,21 @@ pub use options::{ProjectedOptions, RecoverOptions, Strategy};
 pub use projected::Iteration;
 
 /// A network and an operator made ready for batches of measurements.
+///
+/// ```
+/// use unrelu::{Activation, Dense, Network, Operator, RecoverOptions, Recoverer};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let network = Network::random(&[4, 20, 60], Activation::Relu, 1)?;
+/// let codes = network.random_codes(3, 1);
+/// let operator = Dense::gaussian(30, 60, 1)?; // 30 measurements of 60 pixels
+/// let measurements = operator.apply(&network.forward(&codes)?);
+/// let recoverer = Recoverer::new(network, Box::new(operator), RecoverOptions::default())?;
+/// let recovered = recoverer.recover(&measurements)?;
+/// assert!((recovered.codes - codes).amax() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Recoverer {
     network: Arc<Network>,
     /// The network as products read it.
@@ -124,6 +139,11 @@ impl Recoverer {
     pub fn on_iteration(mut self, watch: impl Fn(Iteration) + Send + Sync + 'static) -> Self {
         self.watch = Box::new(watch);
         self
+    }
+
+    /// The device and the threads that it works on.
+    pub fn runtime(&self) -> &Runtime {
+        Engine::runtime(self)
     }
 
     /// The operator.

@@ -19,6 +19,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    #[doc(hidden)]
     /// Opens the device and starts the threads. `adapter` is a part of an adapter's name;
     /// `threads`: by default as many as the machine allows this process.
     ///
@@ -35,6 +36,7 @@ impl Runtime {
         Self::with_device(opened.device, opened.notice, threads)
     }
 
+    #[doc(hidden)]
     /// On a device of the caller's; `notice` is what there is to say about its choice.
     ///
     /// # Errors
@@ -43,6 +45,7 @@ impl Runtime {
         Ok(Runtime { device, notice, workers: Workers::new(threads)? })
     }
 
+    #[doc(hidden)]
     /// The device.
     pub fn device(&self) -> &dyn Device {
         &*self.device
@@ -61,6 +64,12 @@ impl Runtime {
     /// Gives a notice where there is none yet.
     pub(crate) fn notify(&mut self, notice: String) {
         self.notice.get_or_insert(notice);
+    }
+
+    /// What went wrong on the device, if something did: a GPU that was lost, say, in whose place the
+    /// CPU works since.
+    pub fn warning(&self) -> Option<String> {
+        self.device.warning()
     }
 
     /// Number of threads.

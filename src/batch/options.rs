@@ -84,7 +84,7 @@ pub struct Options {
     pub refine: bool,
     /// An observation counts as reproduced when its residual is at most this in the maximum norm, and as
     /// explained when noise of this size may leave its residual
-    /// ([`NoiseTest`](super::NoiseTest)). Default 1e-6.
+    /// (docs/INVERSION.md). Default 1e-6.
     pub reproduces_within: f64,
     /// What solves the LPs.
     pub solver: SolverChoice,

@@ -8,6 +8,23 @@ use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
 /// An iterator of inverted batches; ends after the first error.
+///
+/// ```
+/// use unrelu::{Activation, CancelToken, Inverter, Network, Options};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let network = Network::random(&[2, 6, 20], Activation::Relu, 1)?;
+/// let batches = (0..3).map(|seed| network.forward(&network.random_codes(8, seed)));
+/// let inverter = Inverter::new(network.clone(), Options::default())?;
+/// let token = CancelToken::new();
+/// let mut done = 0;
+/// for batch in inverter.stream(batches).cancelled_by(&token) {
+///     done += batch?.rows.len();
+/// }
+/// assert_eq!(done, 24);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Stream<'a, S> {
     inverter: &'a Inverter,
     source: S,

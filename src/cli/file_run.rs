@@ -37,7 +37,7 @@ pub fn carry_out(
     let result = run.run(
         |done| {
             progress.set(done);
-            if let (false, Some(warning)) = (device_warned, runtime.device().warning()) {
+            if let (false, Some(warning)) = (device_warned, runtime.warning()) {
                 device_warned = true;
                 print::note(&flags::words(&warning));
             }

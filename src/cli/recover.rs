@@ -52,12 +52,6 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    #[command(flatten)]
-    operator: OperatorArgs,
-
-    #[command(flatten)]
-    way: WayArgs,
-
     /// Size of the noise of the measurements. The summary says how many residuals it explains.
     /// Layer-wise methods use it as the initial tolerance
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
@@ -116,6 +110,12 @@ pub struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    operator: OperatorArgs,
+
+    #[command(flatten)]
+    way: WayArgs,
 }
 
 /// What was measured. Without any of these: the pixels, NaN where not.

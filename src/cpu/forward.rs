@@ -4,7 +4,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::network::{Layer, Network};
+use crate::network::{DenseLayer, Network};
 
 /// Runs `layers` of the network on every column of `inputs`; returns units of the last of them ×
 /// count.
@@ -24,12 +24,12 @@ pub fn forward(network: &Network, layers: std::ops::Range<usize>, inputs: &DMatr
 }
 
 /// Runs `layers` on one input.
-pub fn forward_one(layers: &[Layer], input: &[f64]) -> Vec<f64> {
+pub fn forward_one(layers: &[DenseLayer], input: &[f64]) -> Vec<f64> {
     layers.iter().fold(input.to_vec(), |activations, layer| layer_output(layer, &activations))
 }
 
 /// `σ(W a + b)`: the columns of `W`, which lie contiguous, weighted by `a` and added up.
-pub fn layer_output(layer: &Layer, input: &[f64]) -> Vec<f64> {
+pub fn layer_output(layer: &DenseLayer, input: &[f64]) -> Vec<f64> {
     let mut output = layer.bias.as_slice().to_vec();
     for (a, column) in input.iter().zip(layer.weight.as_slice().chunks(layer.units())) {
         for (sum, w) in output.iter_mut().zip(column) {

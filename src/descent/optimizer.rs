@@ -42,6 +42,7 @@ impl Optimizer {
     /// 0.1.
     pub const ADAM_STEP: f64 = 0.1;
 
+    #[doc(hidden)]
     /// The step size where none is given. Plain descent takes `inverse_curvature`, with which it
     /// cannot overshoot; momentum takes the same, being stable on a quadratic up to `2(1 + μ)` of
     /// it (Polyak 1964). Adam takes [`Self::ADAM_STEP`].
@@ -52,14 +53,15 @@ impl Optimizer {
         }
     }
 
-    /// How many [`Moments`] a code of `code_length` entries needs.
+    #[doc(hidden)]
+    /// How many running means a code of `code_length` entries needs.
     pub fn moments(self, code_length: usize) -> usize {
         if self == Optimizer::Plain { 0 } else { code_length }
     }
 
     /// Takes one step of size `step` after `taken` others, all of which `moments` has seen (zero
     /// before the first).
-    pub fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
+    pub(crate) fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
         match self {
             Optimizer::Plain => {
                 for (z, g) in code.iter_mut().zip(gradient) {

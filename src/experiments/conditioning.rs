@@ -18,7 +18,7 @@ use nalgebra::{DMatrix, DVector};
 use super::contender::{Contender, descent_on_random};
 use crate::batch::Inverter;
 use crate::error::Result;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::outcome::Status;
 
 /// Of the active rows of a layer, in one of the two norms.
@@ -53,7 +53,7 @@ impl Conditioning {
             Some(pinned) if pinned == column => pin,
             Some(_) => f64::NAN,
         });
-        let layer = Layer { bias: DVector::zeros(rows + columns), weight, activation: Activation::Identity };
+        let layer = DenseLayer { bias: DVector::zeros(rows + columns), weight, activation: Activation::Identity };
         let network = Network::new(vec![layer], "the pinned rows")?;
         // No violation exceeds the first tolerance: v = 0 has this one.
         let options = method.options(pin, descent_on_random(0), threads);

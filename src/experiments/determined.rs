@@ -68,7 +68,7 @@ mod tests {
     use nalgebra::DVector;
 
     use super::*;
-    use crate::network::Layer;
+    use crate::network::DenseLayer;
     use crate::random::{Domain, normal_vector, random_network};
 
     #[test]
@@ -99,7 +99,8 @@ mod tests {
     fn rank_counts_and_not_rows_alone() {
         let layer = |rows: &[f64], activation| {
             let weight = DMatrix::from_row_slice(rows.len() / 2, 2, rows);
-            Network::new(vec![Layer { bias: DVector::zeros(weight.nrows()), weight, activation }], "a test").unwrap()
+            Network::new(vec![DenseLayer { bias: DVector::zeros(weight.nrows()), weight, activation }], "a test")
+                .unwrap()
         };
         let code = DMatrix::from_vec(2, 1, vec![1.0, 1.0]);
         let parallel = [1.0, 2.0, 2.0, 4.0, -1.0, 0.0];

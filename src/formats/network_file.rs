@@ -14,7 +14,7 @@ use super::pytorch::{PytorchFile, looks_like_pytorch};
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::setters::setters;
 
 /// What a file may not say, or says otherwise.
@@ -134,7 +134,7 @@ fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
     })
 }
 
-fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<Layer> {
+fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<DenseLayer> {
     let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &file.read(&names.weight)?);
     let mut bias = match &names.bias {
         Some(name) => DVector::from_vec(file.read(name)?),
@@ -146,7 +146,7 @@ fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation)
         }
     }
     // A bias of another length is refused with all the rest, where the network is made.
-    Ok(Layer { weight, bias, activation })
+    Ok(DenseLayer { weight, bias, activation })
 }
 
 fn read_norm(file: &dyn TensorFile, names: &NormNames, layer: &LayerNames) -> Result<BatchNorm> {

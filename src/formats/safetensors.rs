@@ -266,7 +266,7 @@ pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
 ///
 /// # Errors
 /// [`Error::Input`] if hidden layers have different activations, which the metadata cannot say;
-/// else as [`OutputFile::create`].
+/// [`Error::Output`] for a file that exists, without `force`; [`Error::Io`].
 pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> {
     let (activation, output_activation) = activations(path, network)?;
     let mut header = Map::new();

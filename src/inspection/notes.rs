@@ -8,7 +8,7 @@ use nalgebra::DMatrix;
 use serde::Serialize;
 
 use crate::cpu::forward::forward;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
 /// Random codes that the network is tried with.
@@ -62,7 +62,7 @@ pub fn notes(network: &Network) -> Vec<Note> {
 }
 
 /// `rows_tell`: whether every unit of the layer tells about its input, not only those that are on.
-fn expansion(layer: &Layer, rows_tell: bool, add: &mut impl FnMut(Severity, String)) {
+fn expansion(layer: &DenseLayer, rows_tell: bool, add: &mut impl FnMut(Severity, String)) {
     let (units, inputs) = (layer.units(), layer.inputs());
     if units < inputs || (units == inputs && !rows_tell) {
         add(
@@ -80,7 +80,7 @@ fn expansion(layer: &Layer, rows_tell: bool, add: &mut impl FnMut(Severity, Stri
     }
 }
 
-fn zero_columns_and_rank(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
+fn zero_columns_and_rank(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
     let weight = &layer.weight;
     let zero: Vec<usize> =
         (0..layer.inputs()).filter(|column| weight.column(*column).iter().all(|entry| *entry == 0.0)).collect();
@@ -111,7 +111,7 @@ fn zero_columns_and_rank(layer: &Layer, add: &mut impl FnMut(Severity, String)) 
     }
 }
 
-fn duplicate_rows(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
+fn duplicate_rows(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
     let mut first: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut duplicates = Vec::new();
     for (unit, row) in layer.weight.row_iter().enumerate() {
@@ -136,7 +136,7 @@ fn duplicate_rows(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
 
 /// `outputs`: units × codes, of the random codes.
 fn dead_units(
-    layer: &Layer,
+    layer: &DenseLayer,
     input_is_nonnegative: bool,
     outputs: &DMatrix<f64>,
     add: &mut impl FnMut(Severity, String),
@@ -157,7 +157,7 @@ fn dead_units(
     }
 }
 
-fn active_units(layer: &Layer, outputs: &DMatrix<f64>, add: &mut impl FnMut(Severity, String)) {
+fn active_units(layer: &DenseLayer, outputs: &DMatrix<f64>, add: &mut impl FnMut(Severity, String)) {
     let mut active: Vec<usize> =
         outputs.column_iter().map(|column| column.iter().filter(|output| **output > 0.0).count()).collect();
     active.sort_unstable();
@@ -176,7 +176,7 @@ fn active_units(layer: &Layer, outputs: &DMatrix<f64>, add: &mut impl FnMut(Seve
     }
 }
 
-fn saturation(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
+fn saturation(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
     let ends = match layer.activation {
         Activation::Sigmoid => "0 and 1 (bytes 0 and 255)",
         Activation::Tanh => "−1 and 1",
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn network(weights: Vec<DMatrix<f64>>, activation: Activation) -> Network {
-        let layer = |weight: DMatrix<f64>| Layer { bias: DVector::zeros(weight.nrows()), weight, activation };
+        let layer = |weight: DMatrix<f64>| DenseLayer { bias: DVector::zeros(weight.nrows()), weight, activation };
         Network::new(weights.into_iter().map(layer).collect(), "a test").unwrap()
     }
 

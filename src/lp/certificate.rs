@@ -29,7 +29,7 @@ pub enum Verdict {
         /// The primal objective.
         objective: f64,
     },
-    /// No `z` satisfies the rows (see [`super::certified`]).
+    /// No `z` satisfies the rows (see `lp::certified`).
     Infeasible,
     /// The optimum, `δ*` or `Σ e`, is at least `bound`, and that is above the cutoff.
     AboveCutoff {

@@ -19,7 +19,7 @@ pub trait Solver: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never
-    /// panics: what cannot be solved comes back as [`crate::lp::problem::Outcome::Stalled`].
+    /// panics: what cannot be solved comes back as `Outcome::Stalled`.
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
         self.solve_warm(system, problems, &vec![WarmStart::default(); problems.len()])
     }

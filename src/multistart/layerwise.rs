@@ -10,7 +10,7 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
 use crate::lp::formulation::target::{Precision, Shape, Targets};
-use crate::network::{Layer, Network};
+use crate::network::{DenseLayer, Network};
 
 /// The layers, with the factors of `WᵀW`.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ impl LayerwiseLeastSquares {
     /// `None` for a network that cannot be undone so: with a ReLU layer, or one whose `WᵀW` has no
     /// inverse.
     pub fn new(network: &Network) -> Option<Self> {
-        let of_layer = |layer: &Layer| match Shape::of(layer.activation) {
+        let of_layer = |layer: &DenseLayer| match Shape::of(layer.activation) {
             Shape::Relu => None,
             Shape::Leaky(_) => Cholesky::new(layer.weight.tr_mul(&layer.weight)),
         };

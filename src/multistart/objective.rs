@@ -24,7 +24,7 @@ impl Objective {
     /// # Errors
     /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output: between its kinks `G`
     /// is not affine there, and no finite number of linear programs ends at a minimum.
-    pub fn validate(self, network: &Network) -> Result<()> {
+    pub(crate) fn validate(self, network: &Network) -> Result<()> {
         let output = network.layers().last().map_or(Activation::Identity, |layer| layer.activation);
         if self == Objective::L2 || is_piecewise_linear(output) {
             return Ok(());
@@ -35,14 +35,14 @@ impl Objective {
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where
     /// unobserved.
-    pub fn misfit(self, activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
+    pub(crate) fn misfit(self, activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
         let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
         let errors = observed.map(|(a, x)| (activation.apply(*a) - x).abs());
         self.gathered(errors)
     }
 
     /// The misfit of errors.
-    pub fn gathered(self, errors: impl Iterator<Item = f64>) -> f64 {
+    pub(crate) fn gathered(self, errors: impl Iterator<Item = f64>) -> f64 {
         match self {
             Objective::L2 => 0.5 * errors.map(|e| e * e).sum::<f64>(),
             Objective::L1 => errors.sum(),

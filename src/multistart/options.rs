@@ -25,9 +25,12 @@ impl BestOptions {
     /// Most runs that an observation may have: their random codes share its range.
     pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
 
+    #[doc(hidden)]
+    /// Checks the number of runs, and whether the network suits the objective.
+    ///
     /// # Errors
-    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], and those of
-    /// [`Objective::validate`].
+    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], or an objective that the
+    /// network does not suit.
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);

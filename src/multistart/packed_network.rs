@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers_mut};
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 
 /// A layer, packed.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct PackedLayer {
 }
 
 impl PackedLayer {
-    fn new(layer: &Layer) -> Self {
+    fn new(layer: &DenseLayer) -> Self {
         let (units, inputs) = (layer.units(), layer.inputs());
         let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
         let mut packed = PackedLayer {
@@ -83,7 +83,11 @@ impl PackedNetwork {
         let mut packed = Self::new(network);
         assert_eq!(matrix.ncols(), packed.observation_length(), "columns of the linear map");
         let bias = DVector::zeros(matrix.nrows());
-        packed.layers.push(PackedLayer::new(&Layer { weight: matrix.clone(), bias, activation: Activation::Identity }));
+        packed.layers.push(PackedLayer::new(&DenseLayer {
+            weight: matrix.clone(),
+            bias,
+            activation: Activation::Identity,
+        }));
         packed
     }
 

@@ -63,7 +63,8 @@ pub struct ObservationRow {
     pub status: Status,
     /// Whether the final residual is at most ε₀ in the maximum norm: the code is a pre-image.
     pub reproduces: bool,
-    /// Whether noise of size ε₀ explains the residual, by [`NoiseTest`](crate::batch::NoiseTest).
+    /// Whether noise of size ε₀ explains the residual, in the norm that the method makes
+    /// small (docs/INVERSION.md).
     /// Not in the report.
     #[serde(skip)]
     pub explained: bool,

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::batch::Method;
 use crate::error::{Error, Result};
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 
 /// `A G` as a network; none after a sigmoid or tanh, which no network has in a hidden layer.
 pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Network> {
@@ -15,7 +15,7 @@ pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Networ
         last.weight = matrix * &last.weight;
     } else if last.activation.allowed_in_hidden_layers() {
         let bias = DVector::zeros(matrix.nrows());
-        layers.push(Layer { weight: matrix, bias, activation: Activation::Identity });
+        layers.push(DenseLayer { weight: matrix, bias, activation: Activation::Identity });
     } else {
         return None;
     }

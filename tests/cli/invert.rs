@@ -180,14 +180,14 @@ fn options_that_make_no_sense() {
     refused(&["--epsilon", "nan"], &["--epsilon", "positive"]);
     refused(&["--growth", "1"], &["--growth", "1.001"]);
     refused(&["--method", "simplex"], &["linf, l1, relaxed, exact, best or descent"]);
-    refused(&["--rows", "some"], &["corrected, printed, inactive"]);
+    refused(&["--rows", "some"], &["corrected, printed or inactive"]);
     refused(&["--restarts", "3"], &["--restarts", "--method descent"]);
     refused(&["--optimizer", "adam"], &["--optimizer", "--method descent"]);
     refused(&["--method", "descent", "--optimizer", "sgd"], &["--optimizer", "sgd", "plain, momentum or adam"]);
     refused(&["--starts", "3"], &["--starts", "--method best"]);
     refused(&["--objective", "l1"], &["--objective", "--method best"]);
     refused(&["--method", "best", "--starts", "0"], &["--starts", "1 to 65536"]);
-    refused(&["--method", "best", "--objective", "l3"], &["--objective", "l2, l1, linf"]);
+    refused(&["--method", "best", "--objective", "l3"], &["--objective", "l2, l1 or linf"]);
     refused(&["--method", "best", "--refine"], &["--refine", "nothing to refine"]);
     refused(&["--seed", "3"], &["--seed", "--method best or descent"]);
     refused(&["--threads", "0"], &["--threads", "1 to 1024"]);

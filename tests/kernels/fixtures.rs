@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::random::{Domain, normal_vector};
-use unrelu::{Activation, Layer, Network};
+use unrelu::{Activation, DenseLayer, Network};
 
 /// Output activations, each of which every device has to do.
 pub const OUTPUTS: [Activation; 5] =
@@ -22,7 +22,7 @@ pub fn network(seed: u64, widths: &[usize], hidden: Activation, output: Activati
         let (inputs, units) = (widths[index], widths[index + 1]);
         let weights = normal_vector(seed, Domain::Network, 2 * index as u64, units * inputs);
         let bias = normal_vector(seed, Domain::Network, 2 * index as u64 + 1, units);
-        Layer {
+        DenseLayer {
             weight: DMatrix::from_vec(units, inputs, weights) / (inputs as f64).sqrt(),
             bias: DVector::from_vec(bias) * 0.1,
             activation: if index + 1 == depth { output } else { hidden },

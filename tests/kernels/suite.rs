@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::cpu::CpuDevice;
 use unrelu::internals::device::Device;
-use unrelu::{Activation, DescentOptions, Error, Layer, Network};
+use unrelu::{Activation, DenseLayer, DescentOptions, Error, Network};
 
 use crate::fixtures::{OUTPUTS, matrix, network};
 
@@ -54,9 +54,9 @@ fn gpu_device(network: &Arc<Network>) -> Boxed {
     Box::new(crate::fixtures::gpu::device(network))
 }
 
-fn layer(weight: DMatrix<f64>, activation: Activation) -> Layer {
+fn layer(weight: DMatrix<f64>, activation: Activation) -> DenseLayer {
     let bias = DVector::zeros(weight.nrows());
-    Layer { weight, bias, activation }
+    DenseLayer { weight, bias, activation }
 }
 
 /// The paper's Example 1, and a bias.

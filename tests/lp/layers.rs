@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::internals::lp::{LayerSystems, invert_batch};
-use unrelu::{Activation, Layer, LayerwiseMethod, Network, Precision, Stop};
+use unrelu::{Activation, DenseLayer, LayerwiseMethod, Network, Precision, Stop};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
 
@@ -15,7 +15,7 @@ use crate::support::{HostDevice, codes, forward, invert, method, network, relati
 fn example_1_of_the_paper() {
     let layer = |weight: DMatrix<f64>| {
         let bias = DVector::zeros(weight.nrows());
-        Layer { weight, bias, activation: Activation::Relu }
+        DenseLayer { weight, bias, activation: Activation::Relu }
     };
     let layers = vec![
         layer(DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 3.0, 1.0])),
@@ -78,12 +78,12 @@ fn relaxed_recovers_to_its_tolerance() {
 #[test]
 fn undetermined_entries_are_said_and_handed_on() {
     // The second hidden unit feeds nothing.
-    let first = Layer {
+    let first = DenseLayer {
         weight: DMatrix::from_row_slice(2, 1, &[1.0, 2.0]),
         bias: DVector::zeros(2),
         activation: Activation::Relu,
     };
-    let second = Layer {
+    let second = DenseLayer {
         weight: DMatrix::from_row_slice(2, 2, &[1.0, 0.0, 2.0, 0.0]),
         bias: DVector::zeros(2),
         activation: Activation::Relu,

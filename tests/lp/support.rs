@@ -152,7 +152,8 @@ impl Instance {
     pub fn problem(&self, system: &LayerSystem, method: LayerwiseMethod, rows: RowRule) -> Problem {
         let mut options = LayerwiseOptions::default().method(method).rows(rows);
         options.tolerances.epsilon = self.epsilon;
-        let layer = unrelu::Layer { weight: self.weight.clone(), bias: self.bias.clone(), activation: self.activation };
+        let layer =
+            unrelu::DenseLayer { weight: self.weight.clone(), bias: self.bias.clone(), activation: self.activation };
         let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
         let context = LayerContext {
             index: 0,
@@ -294,8 +295,11 @@ pub fn layer_answer(
     solver: &dyn Solver,
     options: &LayerwiseOptions,
 ) -> unrelu::internals::lp::layer::LayerAnswer {
-    let layer =
-        unrelu::Layer { weight: instance.weight.clone(), bias: instance.bias.clone(), activation: instance.activation };
+    let layer = unrelu::DenseLayer {
+        weight: instance.weight.clone(),
+        bias: instance.bias.clone(),
+        activation: instance.activation,
+    };
     let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
     let system = instance.system();
     let context = LayerContext {

@@ -253,7 +253,7 @@ fn kinks_that_coincide_are_no_minimum_by_themselves() {
         let wide = DMatrix::from_fn(9, 6, |i, j| w2[(i, j % 3)] * if j < 3 { 1.0 } else { -0.4 });
         let [first, second] = [doubled, wide].map(|weight| {
             let bias = DVector::zeros(weight.nrows());
-            unrelu::Layer { weight, bias, activation: RELU }
+            unrelu::DenseLayer { weight, bias, activation: RELU }
         });
         let network = Network::new(vec![first, second], "doubled neurons").unwrap();
         let x: Vec<f64> = normal_vector(seed, Domain::Noise, 3, 9).iter().map(|x| x * 0.7).collect();

@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::random::{Domain, normal_vector, random_network};
-use unrelu::{Activation, Layer, Network};
+use unrelu::{Activation, DenseLayer, Network};
 
 /// Random layers of `sizes`, biases N(0, 0.1²), `hidden` everywhere but at the output.
 pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u64) -> Network {
@@ -16,8 +16,12 @@ pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u6
 }
 
 /// One layer, given by its rows.
-pub fn layer(units: usize, inputs: usize, weight: &[f64], bias: &[f64], activation: Activation) -> Layer {
-    Layer { weight: DMatrix::from_row_slice(units, inputs, weight), bias: DVector::from_column_slice(bias), activation }
+pub fn layer(units: usize, inputs: usize, weight: &[f64], bias: &[f64], activation: Activation) -> DenseLayer {
+    DenseLayer {
+        weight: DMatrix::from_row_slice(units, inputs, weight),
+        bias: DVector::from_column_slice(bias),
+        activation,
+    }
 }
 
 pub fn code(network: &Network, seed: u64) -> Vec<f64> {

@@ -1,7 +1,6 @@
 //! The search for codes of measurements on a GPU: the device has a part in it, or it is said why
 //! not.
 
-use unrelu::internals::batch::engine::Engine;
 use unrelu::{
     Activation, BestOptions, Dense, DeviceChoice, Network, Operator, Options, Pixels, RecoverOptions, Recoverer,
     Strategy,

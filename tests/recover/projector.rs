@@ -3,7 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::{
-    Activation, DescentOptions, DeviceChoice, Failure, Inverter, Layer, Method, Network, Options, Projector, Status,
+    Activation, DenseLayer, DescentOptions, DeviceChoice, Failure, Inverter, Method, Network, Options, Projector,
+    Status,
 };
 
 use crate::support::{codes, errors, images, linf, moved, network};
@@ -115,7 +116,7 @@ fn descent_goes_on_from_the_warm_code() {
 #[test]
 fn a_dead_warm_code_is_left() {
     let weight = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
-    let layer = Layer { weight, bias: DVector::zeros(2), activation: Activation::Relu };
+    let layer = DenseLayer { weight, bias: DVector::zeros(2), activation: Activation::Relu };
     let network = Network::new(vec![layer], "the test network").unwrap();
     let observations = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
     let projector = Projector::new(network, linf(true)).unwrap();
@@ -128,7 +129,7 @@ fn a_dead_warm_code_is_left() {
 #[test]
 fn the_nearer_answer_to_an_empty_observation_is_kept() {
     let weight = DMatrix::from_row_slice(2, 1, &[1.0, -1.0]);
-    let layer = Layer { weight, bias: DVector::from_element(2, 1.0), activation: Activation::Relu };
+    let layer = DenseLayer { weight, bias: DVector::from_element(2, 1.0), activation: Activation::Relu };
     let network = Network::new(vec![layer], "the test network").unwrap();
     let projector = Projector::new(network, linf(true)).unwrap();
     // At 5 the image is (6, 0), and (2, 0) where the second unit comes on again; no code is nearer

@@ -132,7 +132,7 @@ fn the_search_sees_the_operator_as_a_layer() {
     let recovered = recover(&network, &|| Box::new(operator.clone()), search(), &y);
     let mut layers = network.layers().to_vec();
     let (weight, bias) = (operator.matrix().unwrap(), nalgebra::DVector::zeros(30));
-    layers.push(unrelu::Layer { weight, bias, activation: Activation::Identity });
+    layers.push(unrelu::DenseLayer { weight, bias, activation: Activation::Identity });
     let packed = PackedNetwork::new(Network::new(layers, "the test network").unwrap());
     for (column, answer) in best_batch(&packed, &y, 0, &[], &BestOptions::default()).into_iter().enumerate() {
         assert_eq!(recovered.codes.column(column).as_slice(), answer.code);

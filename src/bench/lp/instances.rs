@@ -53,7 +53,7 @@ pub struct Case {
     pub weights: Weights,
     /// ReLU or LeakyReLU.
     pub activation: Activation,
-    /// Amplitude of the noise, 0 or [`NOISE`].
+    /// Amplitude of the noise, 0 or `NOISE`.
     pub noise: f64,
 }
 

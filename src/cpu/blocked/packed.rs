@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::panels::Panels;
 use super::vector::Number;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 
 /// A network in the precision `T`.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<T: Number> PackedNetwork<T> {
 }
 
 impl<T: Number> PackedLayer<T> {
-    fn new(layer: &Layer) -> Self {
+    fn new(layer: &DenseLayer) -> Self {
         PackedLayer {
             weight: Panels::of(&layer.weight),
             bias: layer.bias.iter().map(|b| T::narrowed(*b)).collect(),

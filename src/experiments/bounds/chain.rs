@@ -74,7 +74,7 @@ impl<'a> Chain<'a> {
     /// [`Error::BadOption`] where the system gives no thread.
     pub fn new(instance: &'a Instance, method: Contender) -> Result<Self> {
         let network = &*instance.network;
-        let system = |(index, layer): (usize, &crate::network::Layer)| {
+        let system = |(index, layer): (usize, &crate::network::DenseLayer)| {
             LayerSystem::new(layer.weight.clone(), layer.bias.clone(), network.input_is_nonnegative(index))
         };
         let systems = network.layers().iter().enumerate().map(system).collect();

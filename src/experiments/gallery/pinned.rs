@@ -7,7 +7,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::experiments::determined;
-use crate::network::{Layer, Network};
+use crate::network::{DenseLayer, Network};
 
 /// Singular values below this share of the largest count as zero.
 const RANK_SHARE: f64 = 1e-10;
@@ -71,7 +71,7 @@ fn layers_are_determined(network: &Network, code: &DVector<f64>, observation: &[
     let mut layers = network.layers().to_vec();
     if let Some(last) = layers.last_mut() {
         let (weight, bias) = (last.weight.select_rows(&seen), last.bias.select_rows(&seen));
-        *last = Layer { weight, bias, activation: last.activation };
+        *last = DenseLayer { weight, bias, activation: last.activation };
     }
     // No network has a layer without rows: then nothing was seen.
     let network = Network::new(layers, "the pixels that were seen");
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
     use crate::network::Activation;
 
-    fn relu(shape: (usize, usize), weight: &[f64]) -> Layer {
+    fn relu(shape: (usize, usize), weight: &[f64]) -> DenseLayer {
         let weight = DMatrix::from_row_slice(shape.0, shape.1, weight);
-        Layer { weight, bias: DVector::zeros(shape.0), activation: Activation::Relu }
+        DenseLayer { weight, bias: DVector::zeros(shape.0), activation: Activation::Relu }
     }
 
     fn of(network: &Network, code: &[f64], observation: &[f64], matrix: Option<&DMatrix<f64>>) -> [bool; 3] {

@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, DVector};
 use super::super::study::Study;
 use super::pieces::{Place, outlines, pieces};
 use crate::error::Result;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
@@ -24,7 +24,7 @@ const HALFWAY: Place = (-0.5, 1.0);
 pub fn network() -> Result<Network> {
     let layer = |weight: DMatrix<f64>| {
         let bias = DVector::zeros(weight.nrows());
-        Layer { weight, bias, activation: Activation::Relu }
+        DenseLayer { weight, bias, activation: Activation::Relu }
     };
     let first = layer(DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 3.0, 1.0]));
     Network::new(vec![first, layer(DMatrix::from_row_slice(1, 2, &[1.0, -1.0]))], "Example 1")

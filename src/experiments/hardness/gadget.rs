@@ -25,7 +25,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::formula::Formula;
 use crate::error::Result;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 
 /// The least `‖G(z)‖_∞` of Theorem 2's network where the formula is not satisfiable.
 pub const GAP: f64 = 1.0;
@@ -102,6 +102,6 @@ fn clauses(formula: &Formula) -> DMatrix<f64> {
 }
 
 /// A ReLU layer without biases.
-fn plain(weight: DMatrix<f64>) -> Layer {
-    Layer { bias: DVector::zeros(weight.nrows()), weight, activation: Activation::Relu }
+fn plain(weight: DMatrix<f64>) -> DenseLayer {
+    DenseLayer { bias: DVector::zeros(weight.nrows()), weight, activation: Activation::Relu }
 }

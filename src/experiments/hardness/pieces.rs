@@ -121,13 +121,13 @@ mod tests {
 
     use super::*;
     use crate::cpu::forward::forward;
-    use crate::network::{Activation, Layer};
+    use crate::network::{Activation, DenseLayer};
     use crate::random::{Domain, normal_vector};
 
     const WINDOW: [Place; 4] = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
 
     fn network(seed: u64) -> Network {
-        let layer = |units: usize, inputs: usize, index: u64| Layer {
+        let layer = |units: usize, inputs: usize, index: u64| DenseLayer {
             weight: DMatrix::from_vec(units, inputs, normal_vector(seed, Domain::Code, index, units * inputs)),
             bias: DVector::from_vec(normal_vector(seed, Domain::Code, index + 1, units)),
             activation: Activation::Relu,

@@ -33,7 +33,7 @@ pub enum ElementType {
 
 impl ElementType {
     /// Bytes an element.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             ElementType::F64 => 8,
             ElementType::F32 => 4,

@@ -12,7 +12,7 @@ use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
 use crate::formats::extent::digest_of_file;
 use crate::formats::npy::{ElementType, NpyReader};
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
 /// `A`, `m` × `n`.
@@ -42,7 +42,7 @@ impl Dense {
         }
         let packed = |weight: DMatrix<f64>| -> Result<Arc<PackedNetwork<f64>>> {
             let bias = DVector::zeros(weight.nrows());
-            let layers = vec![Layer { weight, bias, activation: Activation::Identity }];
+            let layers = vec![DenseLayer { weight, bias, activation: Activation::Identity }];
             Ok(Arc::new(PackedNetwork::new(&Network::new(layers, source)?)))
         };
         Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, identity })
