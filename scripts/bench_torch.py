@@ -7,10 +7,10 @@ how many times as fast unrelu is.
     python scripts/bench_torch.py       # --quick for a first look, --help for the rest
 
 Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`;
-unrelu's side is the benchmark `device_clock`, a process that stays and answers with seconds. Both get
-the same threads. Each round asks every contender once, one after the other; a figure is the median
-of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that each is
-warmed up, and its answers are held against unrelu's: the script ends where they differ.
+unrelu's side is the benchmark `device_clock`, a process that stays and answers with seconds. Both
+get the same threads. Each round asks every contender once, one after the other; a figure is the
+median of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that
+each is warmed up, and its answers are held against unrelu's: the script ends where they differ.
 
 Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) −
 x‖². PyTorch neither watches for convergence nor looks at the last loss, unrelu does both. On the

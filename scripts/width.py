@@ -28,10 +28,7 @@ LATER = (
     "src/error.rs",
     "src/lib.rs",
     "src/linalg",
-    "src/lp",
-    "src/main.rs",
     "src/observation.rs",
-    "src/outcome",
     "src/recover",
     "src/run",
 )

@@ -1,5 +1,5 @@
-//! What this project's own tests and benchmarks reach into. It carries no promise: anything here may
-//! change or go in any release. Programs use what the crate's root exports.
+//! What this project's own tests and benchmarks reach into. It carries no promise: anything here
+//! may change or go in any release. Programs use what the crate's root exports.
 //!
 //! The paths are those inside the crate. Above each group stands who uses it.
 

@@ -29,8 +29,8 @@ impl BestOptions {
     /// Checks the number of runs, and whether the network suits the objective.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], or an objective that the
-    /// network does not suit.
+    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], or an objective that
+    /// the network does not suit.
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);
