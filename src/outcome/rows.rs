@@ -73,7 +73,7 @@ pub struct ObservationRow {
     /// Saturated entries, which became one-sided rows. The column is called `clamped`.
     #[serde(rename = "clamped")]
     pub saturated: usize,
-    /// Whether `--refine` improved the code.
+    /// Whether refinement improved the code.
     pub refined: bool,
     /// Iterations of `descent`.
     #[serde(skip_serializing_if = "Option::is_none")]
