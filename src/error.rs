@@ -58,7 +58,7 @@ pub enum Error {
     #[error("the device was lost: {0}")]
     DeviceLost(String),
     /// A benchmark ended without a measurement.
-    #[error("no figures: {0}")]
+    #[error("no measurement: {0}")]
     NothingMeasured(String),
     /// The caller cancelled the run.
     #[error("interrupted")]

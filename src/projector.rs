@@ -77,7 +77,7 @@ pub struct Projection {
     /// The status, as in [`Inverter::invert`]. An answer from the warm start alone is `converged`
     /// if it is a local minimum.
     pub status: Vec<Status>,
-    /// Whether the answer comes from the warm start, without running the method.
+    /// Whether the answer comes from the warm start, not from the method.
     pub from_warm_start: Vec<bool>,
 }
 

@@ -139,7 +139,7 @@ impl Options {
             return Err(Error::option("threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
         }
         if self.refine && matches!(self.method, Method::Best(_)) {
-            let expected = "another method with it: best ends where there is nothing to refine";
+            let expected = "another method, or no refinement: the codes of `best` are already refined";
             return Err(Error::option("refine", "given with option `method: best`", expected));
         }
         match &self.method {

@@ -7,7 +7,6 @@
 //! ends if it reproduces its measurements, if a full step no longer changes it, if no step lowers
 //! its loss, or after the maximum number of iterations. Every projection starts at the code of the
 //! last one.
-//! its loss, or its iterations are spent. Every projection begins at the code of the last one.
 
 use nalgebra::DMatrix;
 

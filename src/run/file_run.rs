@@ -78,7 +78,7 @@ impl StartedRun<'_> {
     /// started are finished.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if `cancel` was cancelled; errors of reading, writing and the device.
+    /// [`Error::Cancelled`] if the run was cancelled; errors of reading, writing and the device.
     pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary, Stopped> {
         let start = Instant::now();
         let total = self.total();

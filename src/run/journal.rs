@@ -33,7 +33,7 @@ pub use shard::Shard;
 
 /// The version of the format. Other versions are refused. Format 1 named options by their flags.
 const FORMAT: u32 = 2;
-/// The start of every journal. It prevents that another file is read, or replaced, as a journal.
+/// The start of every journal. Another file is neither read nor replaced as a journal.
 const MAGIC: &str = r#"{"unrelu_journal":"#;
 
 /// The first line.

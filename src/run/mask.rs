@@ -49,7 +49,7 @@ impl Mask {
 
     /// Refuses a mask that does not fit the observations, or that hides all entries.
     pub fn check(&self, observations: &NpyReader) -> Result<()> {
-        let what = format!("as {} has", observations.path().display());
+        let what = format!("the width of {}", observations.path().display());
         self.reader.check_width(observations.width(), &what)?;
         if self.shared.is_some() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Mask {
                 self.path().display(),
                 format!("{} masks", self.reader.count()),
                 format!("one for all observations, or {}, one for each", observations.count()),
-                "check that masks and observations belong together",
+                "use the masks that were made for these observations",
             ));
         }
         let mut all = NpyReader::open(self.path())?;

@@ -172,7 +172,7 @@ impl Part {
         let differs = |path: &Path| {
             Error::input(
                 path.display(),
-                "contents that differ from its journal",
+                "contents or a length that differ from its journal",
                 "the file that the shard's run wrote",
                 "copy it again, or run that shard again",
             )

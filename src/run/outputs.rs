@@ -30,8 +30,8 @@ pub(super) struct Outputs {
 
 /// Minimum time between two synchronisations with the disk.
 const BETWEEN_SYNCS: Duration = Duration::from_secs(1);
-/// The same as a multiple of the last synchronisation's duration, so that a slow disk does not
-/// delay the run.
+/// The same minimum, in multiples of the duration of the last synchronisation. A slow disk then
+/// does not delay the run.
 const SYNCS_APART: u32 = 20;
 
 impl Outputs {
@@ -226,7 +226,7 @@ fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
     Err(Error::Output {
         path: found.path.clone(),
         found: format!("the run was started with {}", differences.join("; with ")),
-        fix: "use the same, or start again with option `force` and without option `journaling: Resume`".into(),
+        fix: "use the same inputs and options, or start again with option `force` and without option `journaling: Resume`".into(),
     })
 }
 

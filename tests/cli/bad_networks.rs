@@ -59,7 +59,7 @@ fn safetensors_that_claim_more_or_less_than_they_have() {
     let wrong_shape = header.replace("[4,2]", "[4,3]");
     refused("net.safetensors", &safetensors(&wrong_shape, length), &["shape [4, 3] in 64 bytes"]);
     let overflowing = header.replace("[4,2]", "[18446744073709551615,18446744073709551615]");
-    refused("net.safetensors", &safetensors(&overflowing, length), &["as many bytes as type and shape need"]);
+    refused("net.safetensors", &safetensors(&overflowing, length), &["the number of bytes that type and shape need"]);
     refused("net.safetensors", &safetensors("{\"torn", 0), &["not JSON"]);
     refused("net.safetensors", &safetensors("{}", 0), &["no weight matrix"]);
 }
@@ -115,7 +115,7 @@ fn pytorch_files_that_cannot_be_inverted() {
     let cases = [
         ("convolution.pth", "`3` (a convolution", "fully connected generators only"),
         ("batch_norm_behind_relu.pth", "`2` (BatchNorm of 4)", "LAYER,BATCHNORM,LAYER"),
-        ("integers.pth", "of type I8", "dequantized"),
+        ("integers.pth", "of type I8", "dequantize"),
     ];
     for (file, found, fix) in cases {
         let folder = Folder::empty();

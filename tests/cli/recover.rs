@@ -183,9 +183,9 @@ fn what_does_not_fit_is_refused() {
     refused("x.npy", &["--mask", "nothings.npy"], &["nothings.npy", "zeros only"]);
     refused("x.npy", &["--mask", "few.npy"], &["few.npy", "3 masks", "20, one for each"]);
     refused("x.npy", &["--mask", "half.npy"], &["half.npy", "the number 0.5", "astype(bool)"]);
-    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "as x.npy has"]);
+    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "the width of x.npy"]);
     // Ways and options that do not go together.
-    refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer by layer", "--inner"]);
+    refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer-wise method", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--step", "1"], &["--step", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--refine"], &["--refine"]);
     refused("y.npy", &["--operator", "A.npy", "--inner", "linf", "--starts", "3"], &["--starts"]);

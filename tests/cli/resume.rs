@@ -114,7 +114,7 @@ fn other_inputs_or_options_are_refused_by_name() {
     let expected = undisturbed(&folder);
     killed_after(&folder, 3);
     let refused = |arguments: &[&str], words: &[&str]| {
-        let words = [&["was started with", "use the same", "--force"], words].concat();
+        let words = [&["was started with", "use the same inputs and options", "--force"], words].concat();
         folder.refuses(arguments, &words);
     };
     let with = |more: &[&'static str]| invert(&[&["--resume"], more].concat());
@@ -187,7 +187,7 @@ fn after_the_end_there_is_nothing_to_do() {
     has_ended_as(&folder, &written);
     // Changed since.
     folder.write("z.npy", b"something else");
-    folder.refuses(&invert(&["--resume"]), &["z.npy: is not what z.npy.journal says", "--force"]);
+    folder.refuses(&invert(&["--resume"]), &["z.npy: differs from what z.npy.journal records", "--force"]);
     // Moved away: this is a new run.
     fs::remove_file(folder.path("z.npy")).unwrap();
     fs::remove_file(folder.path("r.jsonl")).unwrap();

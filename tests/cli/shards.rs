@@ -104,7 +104,7 @@ fn gaps_and_overlaps_are_refused() {
 fn mixtures_are_refused() {
     let folder = in_parts("jsonl");
     let refused = |words: &[&str]| {
-        let words = [&["p2.npy: found a part that was made with", "parts of one run, as p1.npy is"], words].concat();
+        let words = [&["p2.npy: found a part made with", "parts of one run, as p1.npy is"], words].concat();
         folder.refuses(&["merge", "-o", "m.npy", "p1.npy", "p2.npy", "p3.npy", "p4.npy"], &words);
     };
     assert_eq!(shard(&folder, 2, 4, "jsonl", &["--force", "--growth", "1.5"]), Some(0));
@@ -139,7 +139,7 @@ fn parts_that_are_not_what_was_written_are_refused() {
     };
     let flip = |bytes: &mut Vec<u8>| bytes[300] ^= 1;
     spoilt("p3.npy", &flip, &["p3.npy", "differ from its journal", "run that shard again"]);
-    spoilt("p3.npy", &|bytes| bytes.truncate(bytes.len() - 24), &["p3.npy", "another length"]);
+    spoilt("p3.npy", &|bytes| bytes.truncate(bytes.len() - 24), &["p3.npy", "a length that differ from its journal"]);
     spoilt("p3.jsonl", &flip, &["p3.jsonl", "differ from the journal"]);
     spoilt("p3.npy.journal", &flip, &["p3.npy.journal", "first line"]);
     spoilt("p3.npy.journal", &|bytes| bytes.truncate(bytes.len() - 9), &["p3.npy", "unfinished journal"]);
