@@ -38,8 +38,9 @@ use crate::outcome::{Residual, Status};
 
 /// A network prepared for repeated projections of batches onto its range.
 ///
-/// With `refine`, `descent` or `best`, the projection is a local minimum of the Euclidean distance.
-/// With the other methods, it is a heuristic in the maximum norm or the norm of sums.
+/// With `refine`, `descent` or `best`, the projection is a local minimum of the Euclidean distance,
+/// or close to one. With the other methods, it is a heuristic in the maximum norm or the norm of
+/// sums.
 ///
 /// ```
 /// use unrelu::{Activation, Network, Options, Projector};
