@@ -1,8 +1,8 @@
-//! A batch through device and thread pool: observations in, codes and rows out, in order.
+//! The inversion of batches: observations in, codes and report rows out, in the same order.
 //!
-//! [`Inverter`] holds what all batches share: the network, the device, the prepared layers, the
-//! thread pool. [`Inverter::invert`] takes one batch, [`stream`] batch after batch, [`pipeline`]
-//! several at a time. [`summary`] adds the results up.
+//! [`Inverter`] holds what all batches share: the network, the device, the prepared layers and the
+//! thread pool. [`Inverter::invert`] inverts one batch, [`stream`] one batch after another,
+//! [`pipeline`] several at the same time. [`summary`] adds up the results.
 
 pub(crate) mod clocks;
 pub mod engine;
@@ -48,25 +48,25 @@ pub(crate) use rows::{best_row, empty_row, residual};
 use search::{note_search_on_cpu, search_on};
 use stream::Stream;
 
-/// What came of a batch: one column, or row, an observation.
+/// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InvertedBatch {
-    /// Index of the first observation in the whole run.
+    /// The index of the first observation in the whole run.
     pub first_index: u64,
-    /// Latent codes, `k` × count; `NaN` where an observation failed.
+    /// The latent codes, `k` × count; `NaN` where an observation failed.
     pub codes: DMatrix<f64>,
-    /// The report's rows.
+    /// The report rows, one per observation.
     pub rows: Vec<ObservationRow>,
-    /// Where the time went.
+    /// The time per stage.
     pub times: BatchTimes,
 }
 
-/// Wall-clock time of a batch by stage.
+/// The wall-clock time of a batch per stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchTimes {
-    /// Classification on the device, LPs and their forward passes.
+    /// The layer-wise inversion: classification, linear programs and forward passes.
     pub layers: StageTimes,
     /// Gradient descent on the device.
     pub descent: Duration,
@@ -74,11 +74,13 @@ pub struct BatchTimes {
     pub search: Duration,
     /// Refinement.
     pub refine: Duration,
-    /// The residuals, in f64.
+    /// The computation of the residuals, in f64.
     pub residuals: Duration,
 }
 
-/// A network made ready for inverting batches. Made once, used from any number of threads.
+/// A network prepared for the inversion of batches.
+///
+/// An inverter is made once and can be used from any number of threads.
 ///
 /// ```
 /// use unrelu::{Activation, DeviceChoice, Inverter, Network, Options};
@@ -99,9 +101,9 @@ pub struct BatchTimes {
 /// ```
 pub struct Inverter {
     network: Arc<Network>,
-    /// Made when it is first needed: the layer-wise methods have no use for it.
+    /// Made on first use: the layer-wise methods do not need it.
     packed: OnceLock<PackedNetwork>,
-    /// Where `best` starts on a network of bijections.
+    /// The starting point of `best` on a network whose layers are all bijections.
     least_squares: Option<LayerwiseLeastSquares>,
     systems: LayerSystems,
     solver: Box<dyn Solver>,
@@ -123,7 +125,7 @@ impl Inverter {
     ///
     /// # Errors
     /// [`Error::BadOption`](crate::Error::BadOption) for options out of range;
-    /// [`Error::NoDevice`](crate::Error::NoDevice) where the device asked for is not there.
+    /// [`Error::NoDevice`](crate::Error::NoDevice) if the requested device is not available.
     pub fn new(network: impl Into<Arc<Network>>, options: Options) -> Result<Self> {
         let network = network.into();
         options.validate(&network)?;
@@ -132,7 +134,8 @@ impl Inverter {
     }
 
     #[doc(hidden)]
-    /// An inverter on a device of the caller's; `notice` is what there is to say about its choice.
+    /// Makes an inverter on the given device. `notice` explains the choice of the device, if
+    /// needed; [`Runtime::notice`] returns it.
     ///
     /// # Errors
     /// [`Error::BadOption`](crate::Error::BadOption) for options out of range.
@@ -147,7 +150,7 @@ impl Inverter {
         Ok(Self::on(network, options, runtime))
     }
 
-    /// An inverter on this runtime, with options that were found valid.
+    /// Makes an inverter on this runtime. The options must be valid.
     fn on(network: Arc<Network>, options: Options, mut runtime: Runtime) -> Self {
         let solver: Box<dyn Solver> = match options.solver {
             SolverChoice::InteriorPoint => Box::new(LpEngine),
@@ -170,17 +173,17 @@ impl Inverter {
         &self.network
     }
 
-    /// The options it was made with.
+    /// The options that the inverter was made with.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The device and the threads that it works on.
+    /// The device and the threads of the inverter.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    /// Which columns a `.csv` report of this inverter's rows has.
+    /// The columns of a `.csv` report of this inverter's rows.
     pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
         match &self.options.method {
             Method::Layerwise(_) => {
@@ -196,16 +199,18 @@ impl Inverter {
         }
     }
 
-    /// Inverts one batch. `observations`: `n` × count, one a column, `NaN` where an entry was not observed.
+    /// Inverts one batch. `observations`: `n` × count, one per column, `NaN` where not observed.
+    ///
+    /// A failed observation is reported in its row and does not stop the others.
     ///
     /// # Errors
-    /// [`Error::Input`](crate::Error::Input) for another number of rows than `n`; what the device reports. What happens to single observations
-    /// is in the rows: a bad one never stops the others.
+    /// [`Error::Input`](crate::Error::Input) if `observations` does not have `n` rows; errors of
+    /// the device.
     pub fn invert(&self, observations: &DMatrix<f64>) -> Result<InvertedBatch> {
         self.invert_from(observations, 0)
     }
 
-    /// Inverts observation after observation of a source of batches; see [`Stream`].
+    /// Inverts the batches of `source` one after another; see [`Stream`].
     pub fn stream<S>(&self, source: S) -> Stream<'_, S::IntoIter>
     where
         S: IntoIterator<Item = Result<DMatrix<f64>>>,
@@ -213,7 +218,7 @@ impl Inverter {
         Stream::new(self, source.into_iter())
     }
 
-    /// [`Self::invert`] for a batch whose first observation has this index in the whole run.
+    /// [`Self::invert`] for a batch whose first observation has index `first_index` in the run.
     pub fn invert_from(&self, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
         self.runtime.enter(|| {
             let mut batch = self.solve(self.runtime.device(), observations, first_index)?;
@@ -222,17 +227,17 @@ impl Inverter {
         })
     }
 
-    /// The network as the searches on its linear regions read it.
+    /// The network in the layout of the searches on its linear regions.
     pub(crate) fn packed(&self) -> &PackedNetwork {
         self.packed.get_or_init(|| PackedNetwork::new(Arc::clone(&self.network)))
     }
 
-    /// The network, to be held beside this.
+    /// The network, shared.
     pub(crate) fn shared_network(&self) -> Arc<Network> {
         Arc::clone(&self.network)
     }
 
-    /// The first half of a batch: codes from the method, on `device` and the pool.
+    /// The first half of a batch: runs the method, on `device` and the pool.
     pub(crate) fn solve(
         &self,
         device: &dyn Device,
@@ -251,7 +256,7 @@ impl Inverter {
         })
     }
 
-    /// The second half: refinement, and the residuals of the codes as they will be written.
+    /// The second half: refinement, and the residuals of the codes in their stored precision.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
         self.runtime.run(|| {

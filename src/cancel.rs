@@ -1,12 +1,12 @@
-//! The token by which a caller ends work from another thread.
+//! The token that cancels work from another thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Ends work from any thread. Copies of a token are one: cancelling any of them cancels all.
+/// Cancels work from any thread. Clones share one state: cancelling one cancels all.
 ///
-/// Work that holds the token begins nothing further once it is cancelled; the batches that have
-/// begun are finished and handed over.
+/// After cancellation, no further batch starts. Batches that have started are finished and
+/// returned.
 ///
 /// ```
 /// let token = unrelu::CancelToken::new();
@@ -18,17 +18,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// A token that is not cancelled.
+    /// Makes a token that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancels it, for good.
+    /// Cancels the token. This cannot be undone.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was cancelled.
+    /// Whether the token was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

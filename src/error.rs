@@ -1,81 +1,81 @@
-//! The one error type. A message names the file (or the option), what was found, what was expected and
-//! how to mend it.
+//! The error type of the crate. A message names the file or option, what was found, what was
+//! expected and the fix.
 //!
-//! Options are named by their fields, ``option `threads` `` within a sentence. The command line turns
-//! them into flags.
+//! Messages name options by their fields, ``option `threads` `` within a sentence. The command line
+//! turns the fields into flags.
 //!
-//! Errors are misuse and failure. What an observation's data lead to — infeasible, not certified,
-//! not converged — is a status in the answer, not an error (see [`crate::outcome`]).
+//! An error is a misuse or a failure. A result that depends on the data of one observation
+//! (infeasible, not certified, not converged) is a status, not an error (see [`crate::outcome`]).
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Shorthand for results of this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can stop a run as a whole.
+/// An error that stops a whole call or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Data that cannot be used: a file, or a matrix handed in by a library call.
+    /// Invalid data in a file, or in a matrix passed to the library.
     #[error(transparent)]
     Input(Box<BadInput>),
-    /// An output that cannot be written where it was asked for.
+    /// An output that cannot be written to the requested path.
     #[error("{}: {found}; {fix}", path.display())]
     Output {
         /// The output's path.
         path: PathBuf,
-        /// What stands in the way.
+        /// Why it cannot be written.
         found: String,
-        /// What to do about it.
+        /// How to fix it.
         fix: String,
     },
-    /// An option with a value that makes no sense, or options that exclude each other.
+    /// An invalid value of an option, or options that exclude each other.
     #[error("{option}: {found}; expected {expected}")]
     BadOption {
-        /// The field that holds the option: `threads`.
+        /// The name of the option's field, such as `threads`.
         option: String,
         /// The value found.
         found: String,
-        /// What would have been accepted.
+        /// The values that are accepted.
         expected: String,
     },
-    /// The operating system refused.
+    /// An operation that the operating system refused.
     #[error("{}: could not {action}: {source}", path.display())]
     Io {
-        /// The file concerned.
+        /// The file.
         path: PathBuf,
-        /// What was tried, as an infinitive: `read`, `create the file`.
+        /// The operation, as an infinitive: `read`, `create the file`.
         action: &'static str,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// No adapter, or not the one asked for.
+    /// No adapter was found, or not the requested one.
     #[error("no usable device: {0}")]
     NoDevice(String),
-    /// The device stopped working in the middle; the caller may go on with another.
+    /// The device stopped working during a call. The caller can continue with another device.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
-    /// A benchmark that ended without the figures it was run for.
-    #[error("no figures: {0}")]
+    /// A benchmark ended without a measurement.
+    #[error("no measurement: {0}")]
     NothingMeasured(String),
-    /// The run was cancelled by the caller.
+    /// The caller cancelled the run.
     #[error("interrupted")]
     Cancelled,
 }
 
-/// What is wrong with an input, in the four parts that every such message has.
+/// An invalid input, described by the four parts of its message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BadInput {
-    /// The file's path, or a phrase such as `the observations given`.
+    /// The file's path, or a name such as `the observations given`.
     pub source: String,
-    /// What was found, with the place inside the file where that helps.
+    /// What was found, and where in the file.
     pub found: String,
-    /// What was expected instead.
+    /// What was expected.
     pub expected: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: String,
 }
 
@@ -88,7 +88,8 @@ impl fmt::Display for BadInput {
 impl std::error::Error for BadInput {}
 
 impl Error {
-    /// Bad data in a file or a library argument. `source` names it.
+    /// Makes an error for invalid data in a file or an argument. `source` names the file or
+    /// argument.
     pub fn input(
         source: impl fmt::Display,
         found: impl Into<String>,
@@ -103,21 +104,21 @@ impl Error {
         }))
     }
 
-    /// A refusal of the operating system, about `path`, while trying to `action`.
+    /// Makes an error for an operation on `path` that the operating system refused.
     pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         Error::Io { path: path.to_owned(), action, source }
     }
 
-    /// A value that an option cannot take. `option` is the name of its field.
+    /// Makes an error for an invalid value of an option. `option` is the name of its field.
     pub fn option(option: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Error::BadOption { option: option.into(), found: found.into(), expected: expected.into() }
     }
 
-    /// Whether the user's command or data is at fault (exit code 2) rather than the run (exit code 1).
+    /// Whether the command or the data caused the error (exit code 2), not the run (exit code 1).
     pub fn is_usage(&self) -> bool {
         match self {
             Error::Input(_) | Error::Output { .. } | Error::BadOption { .. } | Error::NoDevice(_) => true,
-            // A file that is not there, or may not be read, is the command's fault; a disk that fills up is not.
+            // A missing or unreadable file is an error of the command. A full disk is not.
             Error::Io { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::NotFound

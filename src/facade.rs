@@ -1,4 +1,4 @@
-//! What a user calls on a [`Network`], made of the rooms above it.
+//! The public methods of [`Network`] that rely on other modules, and the `.npy` functions.
 
 use std::path::Path;
 
@@ -15,53 +15,59 @@ use crate::random::{Domain, normal_vector, random_network};
 use crate::{cpu, formats};
 
 impl Network {
-    /// Reads a network from a `.safetensors` file that names its activations, or a `.pth` file; see
-    /// [`load_network`](crate::load_network) for files that leave something open.
+    /// Reads a network from a `.safetensors` file with activations, or from a `.pth` file.
+    ///
+    /// [`load_network`](crate::load_network) also takes options, for files that do not state the
+    /// layers or the activation.
     ///
     /// # Errors
-    /// [`Error::Input`] and [`Error::Io`], with the file and what to do.
+    /// [`Error::Input`] and [`Error::Io`]; the message names the file and the fix.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         load_network(path.as_ref(), &NetworkOptions::default())
     }
 
-    /// A network of dense layers, from the code outwards.
+    /// Makes a network from dense layers, from the code to the output.
     ///
     /// # Errors
-    /// [`Error::Input`] for layers that do not chain, numbers that are not finite, or an activation
-    /// other than ReLU and LeakyReLU in a hidden layer.
+    /// [`Error::Input`] if neighbouring layers do not fit, if a number is not finite, or if a
+    /// hidden layer has an activation other than ReLU and LeakyReLU.
     pub fn dense(layers: Vec<DenseLayer>) -> Result<Self> {
         Network::new(layers, "the network given")
     }
 
-    /// Writes the network as `.safetensors`, which [`Self::load`] reads back. An existing file is
-    /// replaced only with `force`.
+    /// Writes the network as `.safetensors`, which [`Self::load`] reads.
+    ///
+    /// An existing file is replaced only if `force` is set.
     ///
     /// # Errors
-    /// [`Error::Output`] for a file that exists, and [`Error::Io`].
+    /// [`Error::Output`] if the file exists and `force` is not set; [`Error::Io`].
     pub fn save(&self, path: impl AsRef<Path>, force: bool) -> Result<()> {
         write_network(path.as_ref(), self, force)
     }
 
-    /// A network with random weights, as in the paper's experiments: `sizes` from the code's length
-    /// to the output's, each weight of a layer drawn from `N(0, 1/units)`, no biases, `activation`
-    /// in every layer. The same seed gives the same network on every machine.
+    /// Makes a network with random weights and no biases, as in the paper's experiments.
+    ///
+    /// `sizes` lists the lengths of the layers, from the code to the output. The weights of a layer
+    /// are drawn from `N(0, 1/units)`. Every layer has the same `activation`. The same seed gives
+    /// the same network on every machine.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for fewer than two sizes, or a size of 0; [`Error::Input`] for an
-    /// activation that hidden layers cannot have.
+    /// [`Error::BadOption`] for fewer than two sizes, or a size of 0. [`Error::Input`] for an
+    /// activation that a hidden layer cannot have.
     pub fn random(sizes: &[usize], activation: Activation, seed: u64) -> Result<Self> {
         random_network(sizes, activation, seed)
     }
 
-    /// `count` codes with entries from `N(0, 1)`, `k` × `count`. The same seed gives the same codes
-    /// on every machine.
+    /// Draws `count` codes with entries from `N(0, 1)`: a matrix of `k` × `count`.
+    ///
+    /// The same seed gives the same codes on every machine.
     pub fn random_codes(&self, count: usize, seed: u64) -> DMatrix<f64> {
         let k = self.code_length();
         let entries = (0..count as u64).flat_map(|index| normal_vector(seed, Domain::Code, index, k));
         DMatrix::from_iterator(k, count, entries)
     }
 
-    /// `G(Z)` in f64. `codes`: `k` × count; returns `n` × count.
+    /// Computes `G(Z)` in f64. `codes`: `k` × count; returns `n` × count.
     ///
     /// ```
     /// # fn main() -> unrelu::Result<()> {
@@ -73,27 +79,29 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Input`] for codes of another length.
+    /// [`Error::Input`] if the codes do not have `k` rows.
     pub fn forward(&self, codes: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         self.check_codes(codes)?;
         Ok(cpu::blocked::forward::forward(&PackedNetwork::new(self), 0..self.depth(), codes))
     }
 }
 
-/// Reads a two-dimensional `.npy` file: an array of shape `(count, n)` becomes a matrix of `n` ×
-/// count, one observation or code per column.
+/// Reads a two-dimensional `.npy` file, one observation or code per column of the result.
+///
+/// An array of shape `(count, n)` becomes a matrix of `n` × count.
 ///
 /// # Errors
-/// [`Error::Input`] and [`Error::Io`], with the file, what was found and what to do.
+/// [`Error::Input`] and [`Error::Io`]; the message names the file, what was found and the fix.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<DMatrix<f64>> {
     formats::npy::read_all(path.as_ref())
 }
 
-/// Writes the columns of a matrix as the rows of a `.npy` file of `element_type`. An existing file
-/// is replaced only with `force`.
+/// Writes the columns of a matrix as the rows of a `.npy` file of `element_type`.
+///
+/// An existing file is replaced only if `force` is set.
 ///
 /// # Errors
-/// [`Error::Output`] for a file that exists, and [`Error::Io`].
+/// [`Error::Output`] if the file exists and `force` is not set; [`Error::Io`].
 pub fn write_npy(
     path: impl AsRef<Path>,
     columns: &DMatrix<f64>,

@@ -1,9 +1,9 @@
-//! Files in and out. Networks are read from `.safetensors` and PyTorch `.pth`/`.pt` and written as
-//! safetensors; observations and codes are read and written as `.npy`, a batch at a time, never
-//! whole.
+//! Reading and writing files. Networks are read from `.safetensors` and PyTorch `.pth`/`.pt` files,
+//! and written as safetensors. Observations and codes are read and written as `.npy`, batch by
+//! batch.
 //!
-//! What is read is checked before any work begins; what is written appears under its name only when
-//! it is complete ([`output::OutputFile`]).
+//! Inputs are checked before any work begins. An output gets its final name only when it is
+//! complete ([`output::OutputFile`]).
 
 pub mod batch_norm;
 mod chains;

@@ -1,8 +1,7 @@
-//! The generator forward, from codes to observations, a batch at a time: files of any length in
-//! bounded memory.
+//! Generates observations from codes, a batch at a time: files of any length in bounded memory.
 //!
-//! Every observation is computed by itself, in f64, and its code and noise are drawn by its index,
-//! so the outputs are the same bytes for every batch size.
+//! Every observation is computed separately, in f64. Its code and noise are drawn by its index. So
+//! the outputs have the same bytes for every batch size.
 
 use std::path::{Path, PathBuf};
 
@@ -16,22 +15,22 @@ use crate::formats::output::refuse_overlap;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
 
-/// Where the codes come from.
+/// The source of the codes.
 #[derive(Debug)]
 pub enum Codes {
     /// A file of shape `(count, k)`.
     File(NpyReader),
-    /// N(0, I), drawn from the seed by their index.
+    /// N(0, I), drawn from the seed by index.
     Random {
-        /// How many.
+        /// Number of codes.
         count: u64,
-        /// Where they are written, if anywhere.
+        /// The file for the codes, if they are to be written.
         out: Option<PathBuf>,
     },
 }
 
 impl Codes {
-    /// How many there are.
+    /// Number of codes.
     pub fn count(&self) -> u64 {
         match self {
             Codes::File(reader) => (reader.count() - reader.position()) as u64,
@@ -40,36 +39,36 @@ impl Codes {
     }
 }
 
-/// What [`Generation::run`] is to do.
+/// The files and options of a generation.
 #[derive(Debug)]
 pub struct Generation<'a> {
     /// The generator.
     pub network: &'a Network,
     /// The network's file, which no output may replace.
     pub network_file: Option<PathBuf>,
-    /// The codes it starts from.
+    /// The source of the codes.
     pub codes: Codes,
     /// The file for the observations, `(count, n)`.
     pub output: PathBuf,
-    /// Noise to add to them, after the last activation.
+    /// Noise that is added to the outputs, after the last activation.
     pub noise: Option<Noise>,
-    /// Seeds random codes and noise.
+    /// The seed of random codes and noise.
     pub seed: u64,
-    /// What both outputs are stored as. With f32 the observations are those of the codes as stored.
+    /// The type of both outputs. With f32, the observations are computed from the rounded codes.
     pub element_type: ElementType,
-    /// How many are in memory at a time, at least 1.
+    /// Number of observations per batch, at least 1.
     pub batch: usize,
     /// Whether existing outputs are replaced.
     pub force: bool,
 }
 
 impl Generation<'_> {
-    /// Writes the observations, and the codes where that is asked for. After each batch `progress`
-    /// is told how many are done and says whether to go on.
+    /// Writes the observations, and the codes if requested. After each batch, `progress` receives
+    /// the number of observations done, and returns whether to continue.
     ///
     /// # Errors
-    /// Bad codes or outputs that cannot be written, before any work; [`Error::Cancelled`] when
-    /// `progress` says stop. Nothing is left behind in either case.
+    /// Invalid codes, or outputs that cannot be written, before any work. [`Error::Cancelled`] if
+    /// `progress` returns false. In both cases, no file is left behind.
     pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<()> {
         let code_length = self.network.code_length();
         let codes_file = match &self.codes {
@@ -81,7 +80,7 @@ impl Generation<'_> {
             codes_file.as_deref().map(|path| ("the codes", path)).into_iter().chain(network_file).collect();
         refuse_overlap("output", &self.output, &inputs)?;
         if let Codes::File(reader) = &self.codes {
-            reader.check_width(code_length, "as the network's codes have")?;
+            reader.check_width(code_length, "the length of the network's codes")?;
         }
         let mut codes_out = match &self.codes {
             Codes::Random { out: Some(path), .. } => {
@@ -119,8 +118,7 @@ impl Generation<'_> {
         output.finish()
     }
 
-    /// The codes of the next batch, `k × batch`, of which the first has index `done`; `None` after
-    /// the last.
+    /// The codes of the next batch, `k × batch`, starting at index `done`; `None` after the last.
     fn next_codes(&mut self, done: u64) -> Result<Option<DMatrix<f64>>> {
         let count = match &mut self.codes {
             Codes::File(reader) => return reader.read_batch(self.batch),
@@ -136,7 +134,7 @@ impl Generation<'_> {
             .collect();
         let mut codes = DMatrix::from_vec(self.network.code_length(), columns as usize, numbers.concat());
         if self.element_type == ElementType::F32 {
-            // Else the codes written would not be those of the observations written.
+            // Rounded, so that the observations belong to the codes as written.
             codes.apply(|entry| *entry = f64::from(*entry as f32));
         }
         Ok(Some(codes))

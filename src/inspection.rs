@@ -1,6 +1,7 @@
-//! What a network file holds and what would stop or endanger an inversion. Meant for files that are
-//! not yet in order, too: where the network cannot be made, the tensors are listed all the same,
-//! with what is missing.
+//! The contents of a network file, and what would prevent or impair an inversion.
+//!
+//! Also for files that cannot be used yet: if no network can be made, the tensors are listed with
+//! what is missing.
 
 mod notes;
 
@@ -15,30 +16,30 @@ use crate::network::{Activation, Network};
 
 pub use notes::{Note, notes};
 
-/// What [`inspect`] found.
+/// The result of [`inspect`].
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     /// The file.
     pub file: String,
-    /// Its format, told from its content.
+    /// Its format, detected from its contents.
     pub format: String,
-    /// The layers from the code outwards; empty if it is not plain which they are.
+    /// The layers from the code to the output; empty if they cannot be identified.
     pub layers: Vec<LayerSummary>,
-    /// What would stop or endanger an inversion; empty if the network could not be made.
+    /// What would prevent or impair an inversion; empty if no network could be made.
     pub notes: Vec<Note>,
-    /// Why the network could not be made from the file with the options given.
+    /// Why no network could be made from the file with the given options; `None` if it could.
     #[serde(serialize_with = "as_text")]
     pub problem: Option<Error>,
     /// All tensors of the file.
     pub tensors: Vec<TensorInfo>,
-    /// Names of the tensors that are no part of the layers, BatchNorm's counters aside.
+    /// Names of the tensors that belong to no layer, except BatchNorm's counters.
     pub unused: Vec<String>,
 }
 
-/// A layer at a glance.
+/// A summary of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerSummary {
-    /// From 1 at the code.
+    /// The number of the layer, counted from 1 at the code.
     pub number: usize,
     /// Its name in the file.
     pub name: String,
@@ -46,22 +47,22 @@ pub struct LayerSummary {
     pub units: usize,
     /// `n_i / n_{i-1}`.
     pub expansion: f64,
-    /// Entries of weight and bias.
+    /// Number of entries of weight and bias.
     pub parameters: usize,
     pub bias: bool,
     /// Names of the BatchNorm layers that are folded into it.
     pub batch_norms: Vec<String>,
-    /// `None` where neither the file nor the options say it.
+    /// The activation; `None` if neither the file nor the options state it.
     #[serde(serialize_with = "as_text")]
     pub activation: Option<Activation>,
 }
 
-/// Looks at a network file.
+/// Inspects a network file.
 ///
 /// # Errors
-/// If the file cannot be read or is of no known format, or if the options name layers that it does
-/// not have. A network that cannot be made for another reason is no error but the
-/// [`problem`](Inspection::problem) found.
+/// If the file cannot be read or has an unknown format, or if the options name layers that it does
+/// not have. If no network can be made for another reason, this is not an error but the
+/// [`problem`](Inspection::problem) in the result.
 pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
     let file = open_tensor_file(path)?;
     let mut inspection = Inspection {
@@ -75,7 +76,7 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
     };
     let names = match resolve_layers(&*file, options) {
         Ok(names) => names,
-        // The caller's own list is wrong, not the file.
+        // The caller's list of layers is wrong, not the file.
         Err(error) if options.layers.is_some() => return Err(error),
         Err(error) => {
             inspection.problem = Some(error);
@@ -105,12 +106,12 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
     Ok(inspection)
 }
 
-/// What BatchNorm keeps for its training; nothing is lost with it.
+/// Whether it is a counter that BatchNorm needs for training only.
 fn is_counter(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
 }
 
-/// A value as a person reads it, or `null`.
+/// Serialises a value as its text, or `null`.
 fn as_text<T: ToString, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     value.as_ref().map(T::to_string).serialize(serializer)
 }

@@ -1,15 +1,15 @@
-//! What this project's own tests and benchmarks reach into. It carries no promise: anything here
-//! may change or go in any release. Programs use what the crate's root exports.
+//! Internal items for this project's own tests and benchmarks. There is no stability promise:
+//! anything here may change or disappear in any release. Programs use what the crate's root exports.
 //!
-//! The paths are those inside the crate. Above each group stands who uses it.
+//! The paths are the same as inside the crate. A comment above each group names its users.
 
 /// Tests: batch, recover.
 pub mod batch {
-    /// The pipeline's parts.
+    /// The interface of the pipeline.
     pub mod engine {
         pub use crate::batch::engine::Engine;
     }
-    /// How much the pipeline holds.
+    /// The number of batches in the pipeline.
     pub mod pipeline {
         pub use crate::batch::pipeline::MOST_BATCHES;
     }
@@ -35,7 +35,7 @@ pub mod configuration {
 pub mod cpu {
     pub use crate::cpu::CpuDevice;
 
-    /// The fast path.
+    /// The fast CPU implementation.
     pub mod blocked {
         /// Descent.
         pub mod descend {
@@ -45,32 +45,32 @@ pub mod cpu {
         pub mod forward {
             pub use crate::cpu::blocked::forward::forward;
         }
-        /// Weights as products read them.
+        /// Weights in the layout for products.
         pub mod packed {
             pub use crate::cpu::blocked::packed::PackedNetwork;
         }
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod classify {
         pub use crate::cpu::classify::classify;
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod compact {
         pub use crate::cpu::compact::{rank, scatter};
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod descend {
         pub use crate::cpu::descend::{loss_and_gradient, run};
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod forward {
         pub use crate::cpu::forward::forward;
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod levenberg_marquardt {
         pub use crate::cpu::levenberg_marquardt::levenberg_marquardt;
     }
-    /// A twin.
+    /// The reference implementation of a kernel.
     pub mod peak {
         pub use crate::cpu::peak::{CHAINS, REGISTERS, Recurrence, STEPS, peak, start, vectorised, vectorised_single};
     }
@@ -93,11 +93,11 @@ pub mod device {
 
 /// Tests: cli, formats. Benchmarks: device_clock.
 pub mod formats {
-    /// Arrays as a stream.
+    /// `.npy` files as streams.
     pub mod npy {
         pub use crate::formats::npy::{NpyReader, NpyWriter};
     }
-    /// Networks.
+    /// Network files.
     pub mod safetensors {
         pub use crate::formats::safetensors::write_network;
     }
@@ -112,11 +112,11 @@ pub mod gpu {
     pub mod buffers {
         pub use crate::gpu::buffers::storage;
     }
-    /// The adapter.
+    /// The connection to the adapter.
     pub mod context {
         pub use crate::gpu::context::{Context, Selection};
     }
-    /// The peak kernel.
+    /// The kernel that measures peak speed.
     pub mod peak {
         pub use crate::gpu::peak::PeakKernel;
     }
@@ -147,7 +147,7 @@ pub mod kernel_params {
         OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, TangentParams,
     };
 
-    /// What the shaders declare.
+    /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
             ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
@@ -187,7 +187,7 @@ pub mod lp {
             pub use crate::lp::formulation::target::Targets;
         }
     }
-    /// One layer.
+    /// The inversion of one layer.
     pub mod layer {
         pub use crate::lp::layer::{LayerAnswer, LayerContext, StageTimes};
     }
@@ -199,15 +199,15 @@ pub mod lp {
     pub mod solver {
         pub use crate::lp::solver::Solver;
 
-        /// The reference.
+        /// The reference solver.
         pub mod clarabel_reference {
             pub use crate::lp::solver::clarabel_reference::ClarabelReference;
         }
-        /// The engine.
+        /// The default solver.
         pub mod engine {
             pub use crate::lp::solver::engine::LpEngine;
         }
-        /// The engine's stages.
+        /// The stages of the default solver.
         pub mod interior_point {
             /// For the benchmark of the stages.
             pub mod stage_benches {
@@ -222,7 +222,7 @@ pub mod marquardt {
     pub use crate::marquardt::MarquardtRules;
 }
 
-/// Tests: multistart; kernels, lp and recover for references.
+/// Tests: multistart; kernels, lp and recover for reference results.
 pub mod multistart {
     pub use crate::multistart::{
         BestAnswer, PackedNetwork, RefineOptions, Refinement, best_batch, best_batch_on, refine_batch, refine_one,

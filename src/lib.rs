@@ -1,5 +1,6 @@
-//! unrelu inverts ReLU and LeakyReLU generators in bulk: given observations `x ≈ G(z)`, noisy and perhaps with missing
-//! entries, it returns the latent codes `z`, one layer at a time, by linear programs whose answers are certified.
+//! unrelu inverts ReLU and LeakyReLU generators in bulk. Given observations `x ≈ G(z)`, it returns
+//! the latent codes `z`. Observations may be noisy and may have missing entries. By default, the
+//! inversion goes layer by layer, by linear programs with certified solutions.
 //!
 //! ```
 //! use unrelu::{Activation, Inverter, Network, Options};
@@ -15,48 +16,51 @@
 //! # }
 //! ```
 //!
-//! # What to call
+//! # What to use
 //!
-//! | to | use |
+//! | task | items |
 //! |---|---|
-//! | read a network | [`Network::load`], or [`load_network`] where the file leaves something open |
+//! | read a network | [`Network::load`], or [`load_network`] with options |
 //! | invert observations | [`Inverter`], with [`Options`] that name a [`Method`] |
-//! | invert a stream of batches | [`Inverter::stream`], or [`Inverter::pipeline`] for several at a time |
-//! | project in a loop | [`Projector`] |
+//! | invert many batches | [`Inverter::stream`], or [`Inverter::pipeline`] for several at a time |
+//! | project repeatedly | [`Projector`] |
 //! | recover codes from linear measurements | [`Recoverer`], with an [`Operator`] |
-//! | see what became of an observation | [`ObservationRow`], [`Status`], [`Failure`] |
-//! | stop a call from another thread | [`CancelToken`] |
+//! | read the result of an observation | [`ObservationRow`], [`Status`], [`Failure`] |
+//! | cancel a call from another thread | [`CancelToken`] |
 //!
-//! Matrices hold one observation or code per column, so a row-major array of shape `(count, n)` maps
-//! onto them without a copy. Entries that were not observed are `NaN`. Calls may come from any
-//! thread, also from one of a rayon pool or an async runtime: they block until they are done.
+//! Matrices hold one observation or code per column, so a row-major array of shape `(count, n)`
+//! maps onto them without a copy. Entries that were not observed are `NaN`. Any thread may call,
+//! including a thread of a rayon pool or of an async runtime. Each call blocks until it is
+//! finished.
 //!
 //! # How data flows
 //!
-//! 1. A network is read and validated once. Observations come in batches.
-//! 2. For each layer, the last first, the searches over the tolerance ε of all observations run in
-//!    rounds. The device classifies which entries exceed ε; the linear programs of the round are
-//!    solved on one shared `W`; a certificate checks each answer from its own primal and dual. The
-//!    recovered inputs are the targets of the layer before. What a program leaves undetermined is
-//!    handed on as unobserved.
-//! 3. Refinement and `best` work on the linear regions of `G`: refinement takes any method's code to
-//!    the local minimum of the squared error, `best` looks for the lowest from many starts.
+//! 1. A network is read and validated once. Observations are processed in batches.
+//! 2. The layers are inverted from the last to the first. For each layer, the searches over the
+//!    tolerance ε of all observations run in rounds. The device classifies which entries exceed ε.
+//!    The linear programs of a round share one weight matrix `W`. A certificate checks each
+//!    solution from its own primal and dual. The recovered inputs are the targets of the layer
+//!    before. Entries that a program does not determine are passed on as unobserved.
+//! 3. Refinement and `best` work on the linear regions of `G`. Refinement moves the code of any
+//!    method to a local minimum of the squared error. `best` searches for the lowest minimum from
+//!    many starts.
 //! 4. Residuals are computed in f64 from the codes as they are returned. An observation that cannot
-//!    be inverted has a [`Status`] with a typed reason and a `NaN` code; the others are unaffected.
+//!    be inverted has a [`Status`] with a typed reason and a `NaN` code. The other observations are
+//!    unaffected.
 //!
-//! # For who changes the crate
+//! # For contributors
 //!
 //! Modules import downwards only, in this order: `internals`, `facade`, `cli`, `experiments`,
-//! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`, `inspection`,
-//! `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`, `marquardt`,
-//! `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`, `network`,
-//! `statistics`, `named`, `setters`, `cancel`, `error`. A test (`tests/architecture`) reads the order
-//! here and checks it.
+//! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`,
+//! `inspection`, `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`,
+//! `marquardt`, `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`,
+//! `network`, `statistics`, `named`, `setters`, `cancel`, `error`. A test (`tests/architecture`)
+//! reads the order here and checks it.
 //!
 //! # Features
 //!
-//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are on by
-//! default; a library that needs none of them builds with `default-features = false`.
+//! `gpu` (wgpu), `pictures` (grids and plots as PNG and SVG) and `cli` (the program) are enabled by
+//! default. Use `default-features = false` for a library without them.
 
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
@@ -126,7 +130,7 @@ pub use recover::operators::{BlockAverage, Dense, Operator, Pixels};
 pub use recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};
 pub use runtime::Runtime;
 
-/// The README's Rust code, compiled and run.
+/// Compiles and runs the Rust code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

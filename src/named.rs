@@ -1,10 +1,10 @@
-//! Enums that are chosen by the name they are printed with. `strum` derives both directions; the
-//! words of the error are made here.
+//! Enums that are chosen by name. `strum` derives parsing and printing; this file makes the error
+//! message.
 
 use strum::VariantNames;
 
-/// The error for a text that is the name of no variant of `T`: what was found, and the names there
-/// are.
+/// The error for a text that is not the name of a variant of `T`: what was found, and the valid
+/// names.
 pub fn unknown<T: VariantNames>(text: &str) -> String {
     let names = match T::VARIANTS {
         [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),

@@ -1,9 +1,9 @@
-//! A generator `G(z) = φ_d(… φ_1(z))`, `φ_i(a) = σ_i(W_i a + b_i)`: validated once when it is made,
-//! then trusted.
+//! A generator `G(z) = φ_d(… φ_1(z))`, `φ_i(a) = σ_i(W_i a + b_i)`. It is validated when it is
+//! made, so later code need not check it.
 //!
-//! Layers are numbered from the code outwards; `weight` is `n_i × n_{i-1}`. Everything is f64: what
-//! a file stored more coarsely is widened when it is read and never narrowed on the way to a linear
-//! program.
+//! Layers are numbered from the code to the output; `weight` is `n_i × n_{i-1}`. All numbers are
+//! f64. Data of lower precision are converted when they are read, and no later step rounds them
+//! before they reach a linear program.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::error::{Error, Result};
 
-/// What a layer applies to `W a + b`, entry by entry.
+/// The activation of a layer, applied to each entry of `W a + b`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Activation {
     /// `max(0, a)`.
     Relu,
-    /// `a` for `a > 0`, else `c·a`, with the slope `c` in `(0, 1)`.
+    /// `a` for `a > 0`, otherwise `c·a`, with the slope `c` in `(0, 1)`.
     LeakyRelu(f64),
     /// `a`; only at the output.
     Identity,
@@ -30,10 +30,10 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The activation of one pre-activation `a`.
+    /// Applies the activation to one pre-activation `a`.
     pub fn apply(self, a: f64) -> f64 {
         match self {
-            // Not f64::max, which would turn a NaN into 0.
+            // `f64::max` would turn a NaN into 0.
             Activation::Relu => {
                 if a <= 0.0 {
                     0.0
@@ -54,7 +54,7 @@ impl Activation {
         }
     }
 
-    /// The derivative at pre-activation `a`; at a kink the one from the left, as `apply` branches.
+    /// The derivative at the pre-activation `a`. At a kink, it is the derivative from the left.
     pub fn derivative(self, a: f64) -> f64 {
         match self {
             Activation::Relu => {
@@ -83,9 +83,9 @@ impl Activation {
         }
     }
 
-    /// The derivative, told from the output `σ(a)` alone: every activation here is either
-    /// increasing or flat at 0, so a backward pass need not keep the pre-activations. The same
-    /// branch at a kink as [`Self::derivative`].
+    /// The derivative, computed from the output `σ(a)` alone. This is possible because every
+    /// activation is increasing, or flat at 0. So a backward pass need not store the
+    /// pre-activations. At a kink, the value is that of [`Self::derivative`].
     pub fn derivative_from_output(self, output: f64) -> f64 {
         match self {
             Activation::Relu | Activation::LeakyRelu(_) => self.derivative(output),
@@ -95,7 +95,7 @@ impl Activation {
         }
     }
 
-    /// Whether a hidden layer may use it: the layer-wise inversion needs a piecewise linear one.
+    /// Whether a hidden layer may use it. Layer-wise inversion needs a piecewise linear activation.
     pub fn allowed_in_hidden_layers(self) -> bool {
         matches!(self, Activation::Relu | Activation::LeakyRelu(_))
     }
@@ -116,7 +116,7 @@ impl fmt::Display for Activation {
 impl FromStr for Activation {
     type Err = String;
 
-    /// Reads what [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
+    /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
     /// `sigmoid`, `tanh`.
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, sigmoid or tanh";
@@ -136,14 +136,14 @@ impl FromStr for Activation {
     }
 }
 
-/// One layer `φ(a) = σ(W a + b)`.
+/// One dense layer `φ(a) = σ(W a + b)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseLayer {
-    /// `W`: units × inputs.
+    /// `W`, units × inputs.
     pub weight: DMatrix<f64>,
-    /// `b`: one entry a unit, zero where the file has none.
+    /// `b`, one entry per unit; zeros if the file has no bias.
     pub bias: DVector<f64>,
-    /// `σ`.
+    /// The activation `σ`.
     pub activation: Activation,
 }
 
@@ -159,7 +159,9 @@ impl DenseLayer {
     }
 }
 
-/// A generator `G(z) = φ_d(… φ_1(z))`, validated once.
+/// A generator `G(z) = φ_d(… φ_1(z))`.
+///
+/// It is validated when it is made: the layers fit together, and every number is finite.
 ///
 /// ```
 /// use nalgebra::{DVector, dmatrix};
@@ -184,12 +186,15 @@ pub struct Network {
 
 impl Network {
     #[doc(hidden)]
-    /// Checks that the layers chain, that every number is finite and that only the output layer has
-    /// an activation other than ReLU or LeakyReLU. `source` names the file (or says
-    /// `the network given`) in messages.
+    /// Makes a network and validates it.
+    ///
+    /// The layers must fit together, every number must be finite, and only the output layer may
+    /// have an activation other than ReLU or LeakyReLU. `source` names the file (or `the network
+    /// given`) in messages.
     ///
     /// # Errors
-    /// [`Error::Input`] with the layer, numbered from 1 at the code, and what is wrong with it.
+    /// [`Error::Input`]; the message names the layer, numbered from 1 at the code, and what is
+    /// wrong with it.
     pub fn new(layers: Vec<DenseLayer>, source: &str) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::input(
@@ -214,7 +219,7 @@ impl Network {
                 return Err(Error::input(
                     source,
                     format!("layer {number} with {units} units and a bias of {} entries", layer.bias.len()),
-                    "one bias entry a unit",
+                    "one bias entry per unit",
                     "check which bias belongs to this layer",
                 ));
             }
@@ -225,12 +230,12 @@ impl Network {
                         "layer {number} with {inputs} inputs after a layer with {} units",
                         layers[index - 1].units()
                     ),
-                    "layers that chain, from the code outwards",
+                    "layers in order from the code to the output, each with as many inputs as the layer before has units",
                     "check the order of the layers and that weights are stored as [units, inputs]",
                 ));
             }
             if let Some(position) = layer.weight.iter().position(|w| !w.is_finite()) {
-                // Column-major storage.
+                // The storage is column-major.
                 let (row, column) = (position % units, position / units);
                 return Err(Error::input(
                     source,
@@ -270,7 +275,7 @@ impl Network {
     }
 
     #[doc(hidden)]
-    /// The layers, from the code outwards.
+    /// The layers, from the code to the output.
     pub fn layers(&self) -> &[DenseLayer] {
         &self.layers
     }
@@ -290,35 +295,35 @@ impl Network {
         self.layers[self.layers.len() - 1].units()
     }
 
-    /// Whether the input of layer `index` (from 0) is a ReLU output, so that `z ≥ 0` holds there
-    /// (the hidden-layer sign).
+    /// Whether the input of layer `index` (from 0) is the output of a ReLU, so that `z ≥ 0` is a
+    /// constraint of that layer.
     pub(crate) fn input_is_nonnegative(&self, index: usize) -> bool {
         index > 0 && self.layers[index - 1].activation == Activation::Relu
     }
 
     /// Checks that `codes` has `k` rows.
     pub fn check_codes(&self, codes: &DMatrix<f64>) -> Result<()> {
-        check_rows("the codes given", "entries a code", codes.nrows(), self.code_length())
+        check_rows("the codes given", "entries per code", codes.nrows(), self.code_length())
     }
 
     #[doc(hidden)]
-    /// Checks that `layers` (from 0) are layers of this network, at least one, and that `inputs`
-    /// fits the first.
+    /// Checks that `layers` (from 0) is a nonempty range of layers of this network, and that
+    /// `inputs` fits the first of them.
     pub fn check_layer_inputs(&self, layers: &Range<usize>, inputs: &DMatrix<f64>) -> Result<()> {
         if layers.is_empty() || layers.end > self.depth() {
             return Err(Error::input(
                 "the layers given",
                 format!("{} .. {}", layers.start, layers.end),
-                format!("a range that is not empty, within 0 .. {}", self.depth()),
+                format!("a nonempty range within 0 .. {}", self.depth()),
                 "count layers from 0 at the code",
             ));
         }
-        check_rows("the inputs given", "entries an input", inputs.nrows(), self.layers[layers.start].inputs())
+        check_rows("the inputs given", "entries per input", inputs.nrows(), self.layers[layers.start].inputs())
     }
 
     /// Checks that `observations` has `n` rows.
     pub fn check_observations(&self, observations: &DMatrix<f64>) -> Result<()> {
-        check_rows("the observations given", "entries an observation", observations.nrows(), self.observation_length())
+        check_rows("the observations given", "entries per observation", observations.nrows(), self.observation_length())
     }
 }
 
@@ -329,7 +334,7 @@ fn check_rows(source: &str, what: &str, found: usize, expected: usize) -> Result
     Err(Error::input(
         source,
         format!("{found} {what}"),
-        format!("{expected}, as the network has"),
-        "hand in one column an observation or code",
+        format!("{expected} for this network"),
+        "pass one column per observation or code",
     ))
 }

@@ -1,9 +1,9 @@
-//! What became of an observation, as data: its status, a typed reason where there is no code, its
-//! residual, and the row of the report.
+//! The result of an observation, as data: its status, a typed reason if there is no code, its
+//! residual, and its row of the report.
 //!
-//! These types stand low in the module order, so that the solvers, the searches and the
-//! recoveries all produce them. Counting and the report's two formats read the enums. The words
-//! that people read are made in one file, `outcome/words.rs`.
+//! These types stand low in the module order, so that solvers, searches and recoveries can all use
+//! them. Counting and both report formats read the enums. The words for people are all in one file,
+//! `outcome/words.rs`.
 
 mod failure;
 mod kind;

@@ -1,24 +1,24 @@
-//! Projection onto the range of a generator, for loops: made once, called often, from any number of
-//! threads.
+//! Projection onto the range of a generator, for iterative algorithms. A projector is made once and
+//! can be called from any number of threads.
 //!
-//! **In what sense.** `project` returns images `G(z)` close to the observations, close as the
-//! method understands it. `linf`, `l1` and `relaxed` ask for the least deviation of each layer's
-//! targets by itself, the last layer first: for one layer a projection in the maximum (or sum)
-//! norm, for several a heuristic, and no Euclidean projection. With `refine`, and with `descent`
-//! and `best`, the answer is a local minimum of the Euclidean distance `‖G(z) − x‖`, or near one;
-//! with `best` the lowest that many starts lead to. None is certain to be the nearest image there
-//! is.
+//! **Meaning of the projection.** `project` returns images `G(z)` close to the observations. The
+//! method defines what close means. `linf`, `l1` and `relaxed` minimise the deviation from the
+//! targets of each layer separately, from the last layer to the first. For one layer, that is a
+//! projection in the maximum norm (or in the norm of sums). For several layers, it is a heuristic.
+//! It is not a Euclidean projection. With `refine`, `descent` or `best`, the answer is a local
+//! minimum of the Euclidean distance `‖G(z) − x‖`, or close to one. `best` returns the lowest
+//! minimum found from many starts. No method guarantees the nearest image.
 //!
-//! **Warm starts.** Hand in the codes of the last call, and each is first followed to a local
-//! minimum for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. That
-//! is the answer, and the method is not run, where
-//! - the observation is reproduced within `reproduces_within`: no method has a better one; or
-//! - the answers are Euclidean ones (`refine`, `best`), and the code stays within its linear
-//!   region: it is then the least-squares answer of the region that the last answer came from.
+//! **Warm starts.** Pass the codes of the last call. Each code is first moved to a local minimum
+//! for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. The method is
+//! not run, and this code is the answer, in two cases:
+//! - The observation is reproduced within `reproduces_within`: no method can do better.
+//! - The answers are Euclidean (`refine`, `best`) and the code stays within its linear region. It
+//!   is then the least-squares answer of the same region as before.
 //!
-//! Elsewhere the method runs, and of its answer and a Euclidean warm one the nearer is kept.
-//! `descent` starts from the warm code instead of a random one, on the CPU. docs/RECOVERY.md has
-//! measured what that saves.
+//! Otherwise the method runs. If the answers are Euclidean, the nearer one of its answer and the
+//! warm answer is kept. `descent` starts from the warm code instead of a random one, on the CPU.
+//! docs/RECOVERY.md has measurements of the time saved.
 
 use std::ops::Range;
 
@@ -36,7 +36,11 @@ use crate::network::Network;
 use crate::observation::{squared_distances, unusable};
 use crate::outcome::{Residual, Status};
 
-/// A network made ready for projecting batches onto its range, in loops.
+/// A network prepared for repeated projections of batches onto its range.
+///
+/// With `refine`, `descent` or `best`, the projection is a local minimum of the Euclidean distance,
+/// or close to one. With the other methods, it is a heuristic in the maximum norm or the norm of
+/// sums.
 ///
 /// ```
 /// use unrelu::{Activation, Network, Options, Projector};
@@ -55,30 +59,30 @@ use crate::outcome::{Residual, Status};
 #[derive(Debug)]
 pub struct Projector {
     inverter: Inverter,
-    /// The network as products read it.
+    /// The network in the layout for products.
     cpu: CpuDevice,
-    /// Of `descent`: its steps, and its options.
+    /// The steps and the options of `descent`.
     descent: Option<(Steps, DescentOptions)>,
 }
 
-/// What came of a batch, one column or entry an observation.
+/// The results of one batch: one column or entry per observation.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Projection {
-    /// `z`, `k` × count; `NaN` where there is none.
+    /// The codes `z`, `k` × count; `NaN` where there is none.
     pub codes: DMatrix<f64>,
-    /// `G(z)`, `n` × count, in f64.
+    /// The images `G(z)`, `n` × count, in f64.
     pub images: DMatrix<f64>,
-    /// `G(z) − x` over the observed entries.
+    /// The residuals `G(z) − x` over the observed entries.
     pub residuals: Vec<Residual>,
-    /// As [`Inverter::invert`] has them. An answer from the warm start alone is `converged` where
-    /// it is a local minimum.
+    /// The status, as in [`Inverter::invert`]. An answer from the warm start alone is `converged`
+    /// if it is a local minimum.
     pub status: Vec<Status>,
-    /// Whether the answer is that of the warm start.
+    /// Whether the answer comes from the warm start, not from the method.
     pub from_warm_start: Vec<bool>,
 }
 
-/// How far a batch has come.
+/// The answers of a batch so far.
 struct Answers {
     codes: DMatrix<f64>,
     status: Vec<Status>,
@@ -94,7 +98,7 @@ impl Projector {
         Ok(Self::from_inverter(Inverter::new(network, options)?))
     }
 
-    /// Projects by an inverter that is there already.
+    /// Makes a projector from an inverter.
     pub fn from_inverter(inverter: Inverter) -> Self {
         let cpu = CpuDevice::new(inverter.shared_network());
         let descent = match &inverter.options().method {
@@ -106,15 +110,15 @@ impl Projector {
         Projector { inverter, cpu, descent }
     }
 
-    /// What it projects by.
+    /// The inverter that the projector uses.
     pub fn inverter(&self) -> &Inverter {
         &self.inverter
     }
 
-    /// `G(Z)` of codes, `k` × count, in f64.
+    /// Computes `G(Z)` in f64. `codes`: `k` × count; returns `n` × count.
     ///
     /// # Panics
-    /// If a code has another length than `k`.
+    /// If `codes` does not have `k` rows.
     pub fn images(&self, codes: &DMatrix<f64>) -> DMatrix<f64> {
         self.inverter.runtime().enter(|| self.images_inside(codes))
     }
@@ -125,13 +129,14 @@ impl Projector {
         self.inverter.runtime().run(|| forward(self.cpu.double(), 0..depth, codes))
     }
 
-    /// Projects each column of `observations` (`n` × count, `NaN` where unobserved). `warm_start`:
-    /// codes to begin with, `k` × count, as a rule those of the last call; a column that is not
-    /// finite is none. An answer depends on its own columns and, with `descent`, its place only.
+    /// Projects each column of `observations` (`n` × count, `NaN` where unobserved).
+    ///
+    /// `warm_start` holds codes to start from, `k` × count, usually those of the last call. A
+    /// column that is not finite counts as no warm start. An answer depends only on its own columns
+    /// and, with `descent`, on its index. A failed observation is reported in its status.
     ///
     /// # Errors
-    /// [`Error::Input`] for shapes that do not fit; what the device reports. What becomes of single
-    /// observations is in the status.
+    /// [`Error::Input`] for matrices of the wrong shape; errors of the device.
     pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
         let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
         self.inverter
@@ -139,7 +144,7 @@ impl Projector {
             .enter(|| self.project_on(self.inverter.runtime().device(), observations, &indices, warm_start))
     }
 
-    /// [`Self::project`] on this device, for observations that have these indices in the whole run.
+    /// [`Self::project`] on this device, for observations with these indices in the whole run.
     pub(crate) fn project_on(
         &self,
         device: &dyn Device,
@@ -156,7 +161,7 @@ impl Projector {
                     "the warm start given",
                     format!("{} codes", codes.ncols()),
                     format!("{}, one for each observation", observations.ncols()),
-                    "hand in the codes of the last call, or none",
+                    "pass the codes of the last call, or no warm start",
                 ));
             }
         }
@@ -179,7 +184,7 @@ impl Projector {
         Ok(Projection { codes, images, residuals, status, from_warm_start })
     }
 
-    /// Takes the warm answers, and returns the columns that the method has to see.
+    /// Stores the answers from warm starts, and returns the columns for which the method must run.
     fn follow(&self, warm: &DMatrix<f64>, observations: &DMatrix<f64>, answers: &mut Answers) -> Vec<usize> {
         let options = self.inverter.options();
         let mut codes = warm.clone();
@@ -209,7 +214,7 @@ impl Projector {
         left
     }
 
-    /// One run of descent from each warm code; returns the columns that have none, or whose run
+    /// Runs descent once from each warm code. Returns the columns without a warm code, or whose run
     /// diverged.
     fn descend_from(
         &self,
@@ -244,7 +249,7 @@ impl Projector {
         left
     }
 
-    /// Refines the answers from warm starts, as the method's are.
+    /// Refines the answers from warm starts, like those of the method.
     fn refine_taken(&self, observations: &DMatrix<f64>, answers: &mut Answers) {
         let taken: Vec<usize> = (0..observations.ncols()).filter(|column| answers.from_warm_start[*column]).collect();
         let mut codes = answers.codes.select_columns(&taken);
@@ -257,7 +262,7 @@ impl Projector {
         }
     }
 
-    /// Runs the method on these columns; an answer that is there already stays where it is nearer.
+    /// Runs the method on these columns. An existing answer is kept if it is nearer.
     fn run_method(
         &self,
         device: &dyn Device,
@@ -276,7 +281,7 @@ impl Projector {
                 [&warm, &batch.codes].map(|codes| squared_distances(&self.images_inside(codes), &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let method_is_nearer = found[place] < warm[place];
-                // False, too, where the method failed.
+                // Also false if the method failed.
                 let is_nearer = answers.from_warm_start[column] && !method_is_nearer;
                 if !is_nearer {
                     answers.codes.set_column(column, &batch.codes.column(place));
@@ -288,8 +293,8 @@ impl Projector {
         Ok(())
     }
 
-    /// Ranges of `columns` that can go through the method together. A method that draws random
-    /// codes by the observation's index takes them by runs of successive indices.
+    /// Groups `columns` for the method. A method that draws random codes by the index of the
+    /// observation needs consecutive indices in a group.
     fn groups(&self, indices: &[u64], columns: &[usize]) -> Vec<Range<usize>> {
         let draws = !matches!(self.inverter.options().method, Method::Layerwise(_));
         let mut groups: Vec<Range<usize>> = Vec::new();

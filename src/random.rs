@@ -1,9 +1,9 @@
-//! Random networks, codes and noise: seeded, and the same numbers on every platform, for every
-//! batch size and in whatever order they are asked for.
+//! Random networks, codes and noise from seeds. The numbers are the same on every platform, for
+//! every batch size and in any order of calls.
 //!
-//! Each vector is drawn from a ChaCha8 stream of its own, chosen by the seed, the [`Domain`] (what
-//! the vector is for) and its index, so nothing depends on what was drawn before it. Normal numbers
-//! are Box and Muller's (1958), with `libm`'s logarithm, sine and cosine: those of the standard
+//! Each vector has its own ChaCha8 stream, chosen by the seed, the [`Domain`] (the purpose of the
+//! vector) and the index. So nothing depends on earlier draws. Normal numbers come from the method
+//! of Box and Muller (1958), with the logarithm, sine and cosine of `libm`: those of the standard
 //! library differ between platforms.
 
 use std::fmt;
@@ -16,26 +16,26 @@ use rand::{Rng, SeedableRng};
 use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer, Network};
 
-/// What a random vector is for. Vectors of different domains share no numbers, whatever their seeds
-/// and indices.
+/// The purpose of a random vector. Vectors of different domains are independent, whatever their
+/// seeds and indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Domain {
-    /// The weights of a random network; the index is the layer's.
+    /// The weights of a random network; the index is that of the layer.
     Network,
-    /// Latent codes; the index is the code's.
+    /// Latent codes; the index is that of the code.
     Code,
-    /// Noise added to observations; the index is the observation's.
+    /// Noise added to observations; the index is that of the observation.
     Noise,
     /// Starting codes of gradient descent.
     DescentStart,
     /// Starting codes of the search from many starts.
     Start,
-    /// The rows of a random linear map; the index is the row's.
+    /// The rows of a random linear map; the index is that of the row.
     Operator,
 }
 
 impl Domain {
-    /// Part of the key: changing one changes every number drawn under it.
+    /// Part of the key. A change of a tag changes every number of its domain.
     fn tag(self) -> u64 {
         match self {
             Domain::Network => 1,
@@ -53,7 +53,7 @@ pub fn normal_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Ve
     let mut stream = stream(seed, domain, index);
     let mut numbers = Vec::with_capacity(length + 1);
     while numbers.len() < length {
-        // 1 − u is in (0, 1], where the logarithm is finite.
+        // `1 − u` is in (0, 1], where the logarithm is finite.
         let radius = (-2.0 * libm::log(1.0 - unit(&mut stream))).sqrt();
         let angle = std::f64::consts::TAU * unit(&mut stream);
         numbers.push(radius * libm::cos(angle));
@@ -79,19 +79,20 @@ fn stream(seed: u64, domain: Domain, index: u64) -> ChaCha8Rng {
     stream
 }
 
-/// Uniform on `[0, 1)` in steps of 2⁻⁵³; written out so that no release of `rand` can change the
-/// numbers.
+/// Uniform on `[0, 1)` in steps of 2⁻⁵³. Implemented here, so that no release of `rand` can change
+/// the numbers.
 fn unit(stream: &mut ChaCha8Rng) -> f64 {
     (stream.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// A random network with layers of `sizes[0]` (the code) to `sizes[d]` (the observation) units, no
-/// biases, and the same activation everywhere. Entries of `W_i` are N(0, 1/n_i), variance one over
-/// the layer's units, as in the paper.
+/// Makes a random network without biases, with the same activation in every layer.
+///
+/// The layers have `sizes[0]` (the code) to `sizes[d]` (the observation) units. Entries of `W_i`
+/// are N(0, 1/n_i), where `n_i` is the number of units, as in the paper.
 ///
 /// # Errors
-/// [`Error::BadOption`] with fewer than two sizes or one of 0; [`Error::Input`] if the activation
-/// cannot be used.
+/// [`Error::BadOption`] for fewer than two sizes, or a size of 0. [`Error::Input`] for an
+/// activation that hidden layers cannot have.
 pub fn random_network(sizes: &[usize], activation: Activation, seed: u64) -> Result<Network> {
     if sizes.len() < 2 || sizes.contains(&0) {
         return Err(Error::option(
@@ -110,7 +111,7 @@ pub fn random_network(sizes: &[usize], activation: Activation, seed: u64) -> Res
     Network::new(layers.collect(), "the random network")
 }
 
-/// Noise added to observations, entry by entry.
+/// Noise that is added to each entry of an observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Noise {
     /// U(−A, A).
@@ -120,7 +121,7 @@ pub enum Noise {
 }
 
 impl Noise {
-    /// Adds the noise of observation `index` to it.
+    /// Adds the noise of observation `index` to `observation`.
     pub fn apply(self, seed: u64, index: u64, observation: &mut [f64]) {
         let length = observation.len();
         match self {
@@ -148,7 +149,7 @@ impl fmt::Display for Noise {
 impl FromStr for Noise {
     type Err = String;
 
-    /// Reads `uniform:A` and `gaussian:SIGMA`, A and SIGMA finite and not negative.
+    /// Parses `uniform:A` and `gaussian:SIGMA`; A and SIGMA must be finite and not negative.
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = text.trim().split_once(':').and_then(|(kind, size)| {
             let size = size.parse::<f64>().ok().filter(|size| size.is_finite() && *size >= 0.0)?;
@@ -171,9 +172,10 @@ impl FromStr for Noise {
 mod tests {
     use super::*;
 
-    /// They must hold on every platform and in every later release, or published runs can no longer
-    /// be repeated. `scripts/random_golden_numbers.py` computes them independently (to the last
-    /// digit but one, where Python's logarithm, sine and cosine are others).
+    /// These numbers must be the same on every platform and in every later release. Otherwise,
+    /// published runs can no longer be repeated. `scripts/random_golden_numbers.py` computes them
+    /// independently. Its last digits can differ, because Python's logarithm, sine and cosine are
+    /// different implementations.
     #[test]
     fn golden_numbers() {
         let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();

@@ -1,10 +1,12 @@
-//! Codes from linear measurements: `y = A G(z) + e`, a batch at a time.
+//! The recovery of codes from linear measurements `y = A G(z) + e`, a batch at a time.
 //!
-//! Three ways lead there ([`Strategy`]). The *search* minimises `½‖A G(z) − y‖²` itself, `A` as one more layer of the network, by
-//! [`crate::multistart`] from many starts. The *direct* way hands `A G` to a method of inversion: `descent` (Bora, Jalal, Price and
-//! Dimakis, *Compressed sensing using generative models*, ICML 2017), or, for measured pixels, linear programs layer by layer with
-//! the rows of the other pixels left out. *Projected gradient descent* goes back and forth between measurements and images, with
-//! a [`Projector`]. docs/RECOVERY.md says when to use which.
+//! There are three ways ([`Strategy`]). The *search* minimises `½‖A G(z) − y‖²` from many starts
+//! ([`crate::multistart`]), with `A` as one more layer of the network. The *direct* way applies a
+//! method of inversion to `A G`. With `descent`, this is the method of Bora, Jalal, Price and
+//! Dimakis (*Compressed sensing using generative models*, ICML 2017). If the measurements are
+//! pixels, it can also be a layer-wise method, without the rows of the unmeasured pixels.
+//! *Projected gradient descent* alternates between a gradient step on the measurements and a
+//! projection by a [`Projector`]. docs/RECOVERY.md says when to use which.
 
 mod measured;
 pub mod operators;
@@ -39,7 +41,7 @@ use operators::Operator;
 pub use options::{ProjectedOptions, RecoverOptions, Strategy};
 pub use projected::Iteration;
 
-/// A network and an operator made ready for batches of measurements.
+/// A network and an operator, prepared for the recovery of codes from batches of measurements.
 ///
 /// ```
 /// use unrelu::{Activation, Dense, Network, Operator, RecoverOptions, Recoverer};
@@ -57,7 +59,7 @@ pub use projected::Iteration;
 /// ```
 pub struct Recoverer {
     network: Arc<Network>,
-    /// The network as products read it.
+    /// The network in the layout for products.
     cpu: CpuDevice,
     operator: Box<dyn Operator>,
     prepared: Prepared,
@@ -65,14 +67,14 @@ pub struct Recoverer {
 }
 
 enum Prepared {
-    /// The search on network and operator as one.
+    /// The search on network and operator as one network.
     Search {
         runtime: Runtime,
         packed: PackedNetwork,
         search: BestOptions,
         options: batch::Options,
     },
-    /// An inverter of the network, or of network and operator as one.
+    /// An inverter of the network, or of network and operator as one network.
     Direct(Inverter),
     Projected {
         projector: Projector,
@@ -90,20 +92,23 @@ impl fmt::Debug for Recoverer {
 }
 
 impl Recoverer {
-    /// Prepares what all batches share.
+    /// Prepares everything that all batches share.
     ///
     /// # Errors
-    /// [`Error::Input`] for an operator of images of another size; [`Error::BadOption`] for options out of range, a layer-wise
-    /// method straight on an operator that does not measure pixels, or `descent` through one from a sigmoid or tanh;
-    /// those of [`Inverter::new`].
+    /// - [`Error::Input`] if the operator is for images of another size.
+    /// - [`Error::BadOption`] for options out of range.
+    /// - [`Error::BadOption`] for [`Strategy::Direct`] with a layer-wise method if the operator
+    ///   does not measure pixels, or with `descent` if it does not and the output is sigmoid or
+    ///   tanh.
+    /// - The errors of [`Inverter::new`].
     pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: RecoverOptions) -> Result<Self> {
         let network = network.into();
         if operator.pixels() != network.observation_length() {
             return Err(Error::input(
                 "the operator",
-                format!("{} pixels an image", operator.pixels()),
-                format!("{}, as the network has outputs", network.observation_length()),
-                "check that operator and network belong together",
+                format!("{} pixels per image", operator.pixels()),
+                format!("{}, one per output of the network", network.observation_length()),
+                "use an operator that was made for the outputs of this network",
             ));
         }
         let RecoverOptions { strategy, inversion } = options;
@@ -135,13 +140,13 @@ impl Recoverer {
         })
     }
 
-    /// Tells `watch` of every outer iteration of projected gradient descent.
+    /// Calls `watch` after every outer iteration of projected gradient descent.
     pub fn on_iteration(mut self, watch: impl Fn(Iteration) + Send + Sync + 'static) -> Self {
         self.watch = Box::new(watch);
         self
     }
 
-    /// The device and the threads that it works on.
+    /// The device and the threads of the recoverer.
     pub fn runtime(&self) -> &Runtime {
         Engine::runtime(self)
     }
@@ -151,11 +156,13 @@ impl Recoverer {
         &*self.operator
     }
 
-    /// Recovers one batch. `measurements`: `m` × count, one a column, `NaN` where not measured.
+    /// Recovers one batch. `measurements`: `m` × count, one observation per column, `NaN` where not
+    /// measured.
+    ///
+    /// A failed observation is reported in its row and does not stop the others.
     ///
     /// # Errors
-    /// [`Error::Input`] for another number of rows than `m`; what the device reports. What becomes of single observations is in
-    /// the rows.
+    /// [`Error::Input`] if `measurements` does not have `m` rows; errors of the device.
     pub fn recover(&self, measurements: &DMatrix<f64>) -> Result<InvertedBatch> {
         self.runtime().enter(|| {
             let mut batch = self.solve(self.runtime().device(), measurements, 0)?;
@@ -171,7 +178,7 @@ impl Recoverer {
         batch.rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             row.residual = residual(measurements.column(place).as_slice(), applied.column(place).as_slice());
             row.reproduces = row.residual.linf <= within;
-            // Both the search and projected gradient descent make the squared error of the measurements small.
+            // Both the search and projected gradient descent minimise the squared error.
             row.explained = NoiseTest::Squares.is_passed(&row.residual, within);
         });
     }
@@ -205,7 +212,7 @@ impl Engine for Recoverer {
     }
 
     fn length_comes_from(&self) -> &'static str {
-        "as the operator makes measurements"
+        "one per measurement of the operator"
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
@@ -253,9 +260,9 @@ impl Engine for Recoverer {
         if measurements.nrows() != self.operator.measurements() {
             return Err(Error::input(
                 "the measurements given",
-                format!("{} entries a column", measurements.nrows()),
-                format!("{}, as the operator makes measurements", self.operator.measurements()),
-                "hand in one column an observation",
+                format!("{} entries per column", measurements.nrows()),
+                format!("{}, one per measurement of the operator", self.operator.measurements()),
+                "pass one column per observation",
             ));
         }
         let times = BatchTimes::default();

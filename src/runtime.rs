@@ -1,4 +1,4 @@
-//! What a call works on: a device and a pool of threads, opened once.
+//! The resources of a call: a device and a pool of threads, opened once.
 
 mod gate;
 mod workers;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::network::Network;
 use workers::Workers;
 
-/// A device for one network, and the threads beside it.
+/// A device for one network, and a pool of threads.
 pub struct Runtime {
     device: Box<dyn Device>,
     notice: Option<String>,
@@ -20,8 +20,10 @@ pub struct Runtime {
 
 impl Runtime {
     #[doc(hidden)]
-    /// Opens the device and starts the threads. `adapter` is a part of an adapter's name;
-    /// `threads`: by default as many as the machine allows this process.
+    /// Opens the device and starts the threads.
+    ///
+    /// `adapter` is a part of an adapter's name. `threads` is the number of threads; by default, as
+    /// many as the system allows this process.
     ///
     /// # Errors
     /// Those of [`device::open`]; [`Error::BadOption`](crate::Error::BadOption) for more threads
@@ -37,7 +39,7 @@ impl Runtime {
     }
 
     #[doc(hidden)]
-    /// On a device of the caller's; `notice` is what there is to say about its choice.
+    /// Makes a runtime on the given device. `notice` explains the choice of the device, if needed.
     ///
     /// # Errors
     /// [`Error::BadOption`](crate::Error::BadOption) for more threads than the system allows.
@@ -51,23 +53,23 @@ impl Runtime {
         &*self.device
     }
 
-    /// The device in words, with the number of threads that it has here.
+    /// The description of the device, with the number of threads that it uses.
     pub fn description(&self) -> String {
         self.workers.enter(|| self.device.description())
     }
 
-    /// What there is to say about the choice of the device, if anything.
+    /// The notice about the choice of the device, if any.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
     }
 
-    /// Gives a notice where there is none yet.
+    /// Sets the notice, unless there is one already.
     pub(crate) fn notify(&mut self, notice: String) {
         self.notice.get_or_insert(notice);
     }
 
-    /// What went wrong on the device, if something did: a GPU that was lost, say, in whose place the
-    /// CPU works since.
+    /// The warning about a failure of the device, if any. For example, a GPU was lost and the CPU
+    /// does its work since then.
     pub fn warning(&self) -> Option<String> {
         self.device.warning()
     }
@@ -77,12 +79,12 @@ impl Runtime {
         self.workers.threads()
     }
 
-    /// Runs `work` on the threads, for a caller from outside the library; see [`Workers::enter`].
+    /// Runs `work` on the threads, for callers outside the library; see [`Workers::enter`].
     pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.workers.enter(work)
     }
 
-    /// Runs `work` on the threads; one of these threads does it itself.
+    /// Runs `work` on the threads. A thread of the pool runs it directly.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.workers.run(work)
     }

@@ -1,7 +1,7 @@
-//! Setters for option structs, which grow: they are built from their defaults, field by field.
+//! Setters for option structs. A caller starts from the defaults and sets single fields.
 
-/// Writes for each named field a method of the field's name, which takes the options and the value
-/// and returns the options.
+/// Makes one setter per named field. A setter takes the options and a value, and returns the
+/// options.
 macro_rules! setters {
     ($options:ident { $($field:ident: $kind:ty),+ $(,)? }) => {
         impl $options {

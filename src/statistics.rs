@@ -1,7 +1,7 @@
-//! Quantiles and shares of runs, of which some may have failed, and the slope of a law.
+//! Quantiles and shares of runs, some of which may have failed, and the exponent of a power law.
 
-/// The least number that a share `share` of them does not exceed; `NaN`, a failure, counts as
-/// infinite, and so does a quantile of none.
+/// The smallest number that is at least as large as a share `share` of all numbers. `NaN` marks a
+/// failure and counts as infinite. Returns infinity for an empty list.
 pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
     numbers.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f64::INFINITY);
     numbers.sort_by(f64::total_cmp);
@@ -9,19 +9,19 @@ pub fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
     numbers.get(place.max(1) - 1).copied().unwrap_or(f64::INFINITY)
 }
 
-/// [`quantile`] at one half.
+/// The [`quantile`] of order one half.
 pub fn median(numbers: Vec<f64>) -> f64 {
     quantile(numbers, 0.5)
 }
 
-/// The share of `items` of which `says` is true; `None` of none.
+/// The share of `items` for which `says` is true; `None` if there are no items.
 pub fn share<T>(items: impl Iterator<Item = T>, says: impl Fn(T) -> bool) -> Option<f64> {
     let (count, yes) = items.fold((0_usize, 0_usize), |(count, yes), item| (count + 1, yes + usize::from(says(item))));
     (count > 0).then(|| yes as f64 / count as f64)
 }
 
-/// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms; `NaN` for fewer than two
-/// different `x`, or where a number is not positive and finite.
+/// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms. `NaN` for fewer than two
+/// different `x`, or if a number is not positive and finite.
 pub fn exponent(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
     let count = logs.len() as f64;

@@ -1,12 +1,13 @@
-//! How long each stage of a pipeline was at work. Batches overlap, so the time of a stage is that during which at least one
-//! batch was in it: no stage can come to more than the run took, and the slowest one bounds the run.
+//! Measures the time of each stage of a pipeline. Batches overlap, so the time of a stage is the
+//! time during which at least one batch was in it. No stage takes longer than the run, and the
+//! slowest stage bounds the run.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::summary::Seconds;
 
-/// The time during which somebody was at work.
+/// Measures the time during which at least one thread works.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(Mutex<State>);
 
@@ -18,7 +19,7 @@ struct State {
 }
 
 impl Clock {
-    /// Runs `work` on this clock.
+    /// Runs `work` and measures it.
     pub fn time<T>(&self, work: impl FnOnce() -> T) -> T {
         self.enter();
         let result = work();
@@ -26,7 +27,7 @@ impl Clock {
         result
     }
 
-    /// Somebody begins.
+    /// One more thread starts work.
     pub fn enter(&self) {
         self.change(|state| {
             if state.at_work == 0 {
@@ -36,7 +37,7 @@ impl Clock {
         });
     }
 
-    /// Somebody ends, who has begun.
+    /// One thread ends its work. It must have called [`Self::enter`].
     pub fn leave(&self) {
         self.change(|state| {
             state.at_work = state.at_work.saturating_sub(1);
@@ -49,7 +50,7 @@ impl Clock {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        // Whoever panicked while holding it left two numbers behind, which are whole.
+        // A panic cannot leave the state half changed, so a poisoned lock is safe to use.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -58,7 +59,7 @@ impl Clock {
     }
 }
 
-/// The stages of a run.
+/// The clocks of the stages of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Clocks {
     pub read: Clock,
@@ -68,14 +69,15 @@ pub(crate) struct Clocks {
     pub descent: Clock,
     pub finish: Clock,
     pub write: Clock,
-    /// Any of classify, forward, descent.
+    /// Runs during classify, forward and descent.
     pub device: Clock,
-    /// Either of solve and finish.
+    /// Runs during solve and finish.
     pub pool: Clock,
 }
 
 impl Clocks {
-    /// What they show after `total` seconds; `refine` and `residuals` are measured apart, batch by batch.
+    /// The seconds per stage. The caller measures `refine` and `residuals` batch by batch, and
+    /// `total`.
     pub fn seconds(&self, refine: f64, residuals: f64, total: f64) -> Seconds {
         Seconds {
             read: self.read.seconds(),

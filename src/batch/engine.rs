@@ -1,5 +1,5 @@
-//! What the pipeline, and a run from file to file, ask of whatever turns observations into codes: an [`Inverter`], or a recovery
-//! from linear measurements on top of one.
+//! The interface between the pipeline or a file run and the computation of codes. An [`Inverter`]
+//! implements it, and so does a recovery from linear measurements.
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ use crate::formats::report::Columns;
 use crate::network::Network;
 use crate::runtime::Runtime;
 
-/// Codes from observations, a batch at a time, in two halves that different batches can be in at the same time.
+/// Computes codes from observations, one batch at a time. The work has two halves; while one batch
+/// is in the first half, another can be in the second.
 pub trait Engine: Sync + fmt::Debug {
     /// The device and the threads.
     fn runtime(&self) -> &Runtime;
@@ -24,27 +25,27 @@ pub trait Engine: Sync + fmt::Debug {
     /// The generator of the codes.
     fn generator(&self) -> &Network;
 
-    /// Entries an observation.
+    /// The number of entries per observation.
     fn observation_length(&self) -> usize {
         self.generator().observation_length()
     }
 
-    /// Where that number comes from, for messages.
+    /// The origin of that number, for messages.
     fn length_comes_from(&self) -> &'static str {
-        "as the network has outputs"
+        "one per output of the network"
     }
 
-    /// Which columns a `.csv` report has, `truth` if the true codes are known.
+    /// The columns of a `.csv` report. `truth`: whether the true codes are known.
     fn report_columns(&self, truth: bool) -> Columns;
 
-    /// Options that change an answer, as the command line names them: part of what identifies a run.
+    /// The options that change an answer, by the names of their fields: part of a run's identity.
     fn options_that_matter(&self) -> Vec<(String, String)>;
 
-    /// The first half of a batch: codes from the method, on `device` and the pool. `first_index`: of the first observation in
-    /// the whole run.
+    /// The first half of a batch: runs the method, on `device` and the pool. `first_index`: the
+    /// index of the first observation in the whole run.
     fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch>;
 
-    /// The second half: refinement, and the residuals of the codes as they will be written.
+    /// The second half: refinement, and the residuals of the codes in their stored precision.
     fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch);
 }
 

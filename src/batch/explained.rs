@@ -1,20 +1,21 @@
-//! Whether noise of a known size explains a residual.
+//! Checks whether noise of a known size explains a residual.
 //!
-//! Each method is asked in the norm that it makes small. Noise `e` with `|e_i| ≤ a` in each of `n`
-//! observed entries has a root mean square, a mean and a largest entry of at most `a`. The code that
-//! made the observation has `e` as its residual, and the lowest residual is no larger in its norm. So a
-//! method that finds the lowest passes. The largest residual of a least-squares code is often a little
-//! above `a`, which says nothing against it.
+//! Each method is tested in the norm that it minimises. Noise `e` with `|e_i| ≤ a` in each of `n`
+//! observed entries has a root mean square, a mean and a largest entry of at most `a`. The residual
+//! at the true code is `e`, and the minimal residual is no larger in its norm. So a method that
+//! finds the minimum passes its test. The largest residual of a least-squares code is often a
+//! little above `a`, even with such noise.
 //!
-//! `a` may also be the deviation of Gaussian noise, or the scale of Laplace noise. So squares may be as
-//! large as those of 99.9 % of Gaussian noise, and sums as large as `a (n + 4 √n)`.
+//! `a` may also be the standard deviation of Gaussian noise, or the scale of Laplace noise. The
+//! limits allow for that. Sums of squares may be as large as those of 99.9 % of Gaussian noise.
+//! Sums of absolute values may be as large as `a (n + 4 √n)`.
 
 use super::{Method, Options};
 use crate::lp::formulation::LayerwiseMethod as Layerwise;
 use crate::multistart::Objective;
 use crate::outcome::Residual;
 
-/// What of a residual is compared with the size of the noise.
+/// The norm of the residual that is compared with the size of the noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoiseTest {
     /// `Σr² ≤ a² χ²₀.₉₉₉(n)`: a root mean square of about `a`.
@@ -26,7 +27,7 @@ pub enum NoiseTest {
 }
 
 impl NoiseTest {
-    /// The test that fits what a method makes small.
+    /// The test for the norm that the method of `options` minimises.
     pub fn of(options: &Options) -> Self {
         match &options.method {
             Method::Layerwise(layers) if layers.method == Layerwise::L1 && !options.refine => NoiseTest::Absolute,
@@ -39,7 +40,7 @@ impl NoiseTest {
         }
     }
 
-    /// Whether noise of size `noise` explains `residual`; not where there is no residual.
+    /// Whether noise of size `noise` explains `residual`; false if there is no residual.
     pub fn is_passed(self, residual: &Residual, noise: f64) -> bool {
         let entries = residual.observed as f64;
         match self {
@@ -50,8 +51,8 @@ impl NoiseTest {
     }
 }
 
-/// `χ²₀.₉₉₉(n) / n` by Wilson and Hilferty: the mean square of `n` standard normal numbers that one in
-/// a thousand exceeds.
+/// `χ²₀.₉₉₉(n) / n`, the 99.9 % quantile of the mean square of `n` standard normal numbers
+/// (approximation of Wilson and Hilferty).
 fn largest_mean_square(n: f64) -> f64 {
     /// The 99.9 % quantile of the standard normal distribution.
     const QUANTILE: f64 = 3.0902;
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
     use crate::batch::rows::residual;
 
-    /// The tests that pass for a residual of these entries and noise of size 1.
+    /// The results of the three tests for a residual of these entries and noise of size 1.
     fn passed(entries: &[f64]) -> [bool; 3] {
         let residual = residual(&vec![0.0; entries.len()], entries);
         [NoiseTest::Squares, NoiseTest::Absolute, NoiseTest::Largest].map(|test| test.is_passed(&residual, 1.0))
@@ -80,11 +81,11 @@ mod tests {
 
     #[test]
     fn what_noise_can_be_passes_and_more_does_not() {
-        // No entry above 1 is the most that bounded noise can be.
+        // Bounded noise of size 1 has entries of at most 1.
         assert_eq!(passed(&[1.0; 100]), [true; 3]);
         assert_eq!(passed(&[-1.0; 3]), [true; 3]);
         assert_eq!(passed(&[1.5; 100]), [false; 3]);
-        // One entry a little above is a least-squares code's; one far above is no noise of this size.
+        // A least-squares code can have one entry a little above the bound, but not far above it.
         let with_one = |entry: f64| [vec![0.6; 99], vec![entry]].concat();
         assert_eq!(passed(&with_one(1.2)), [true, true, false]);
         assert_eq!(passed(&with_one(20.0)), [false, true, false]);

@@ -1,4 +1,4 @@
-//! The options of an inverter that change an answer: part of what identifies a run.
+//! The options of an inverter that change an answer: part of a run's identity.
 
 use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
@@ -7,19 +7,19 @@ use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::runtime::Runtime;
 
-/// Options that change an answer, by the names of their fields. Each field is named here, so that a
-/// new one is not forgotten.
+/// The options that change an answer, by the names of their fields. The pattern names every field,
+/// so the compiler reports a new field that is missing here.
 pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(String, String)> {
     let Options {
         method,
         refine,
         reproduces_within,
         solver,
-        // What runs where, and on how many threads, changes no certified answer.
+        // The device and the number of threads do not change a certified answer.
         device: _,
         adapter: _,
         threads: _,
-        // The observations' digest covers their type.
+        // The digest of the observations includes their type.
         precision: _,
         codes_as,
     } = options;
@@ -60,8 +60,9 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What descent and the search depend on: they run in f32 on a GPU and in f64 on the CPU. The CPU's
-/// description has its number of threads, which changes nothing.
+/// The device that the results of descent and of the search depend on: they run in f32 on a GPU and
+/// in f64 on the CPU. The CPU's description contains its number of threads, which changes no
+/// result.
 pub(crate) fn runs_on(runtime: &Runtime) -> String {
     let device = runtime.device();
     if device.is_asynchronous() { device.description() } else { "cpu".to_owned() }

@@ -1,4 +1,4 @@
-//! What a caller decides before the first batch.
+//! The options of an inversion.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::multistart::BestOptions;
 use crate::network::Network;
 use crate::setters::setters;
 
-/// More threads than any machine has processors; the system would take minutes to start them.
+/// The largest accepted number of threads. The system would need minutes to start more.
 const MOST_THREADS: usize = 1024;
 
 /// How observations are inverted.
@@ -25,30 +25,31 @@ pub enum Method {
     Layerwise(LayerwiseOptions),
     /// All layers at once, by gradient descent.
     Descent(DescentOptions),
-    /// The lowest loss that many starts lead to.
+    /// The lowest local minimum found from many starts.
     Best(BestMethod),
 }
 
-/// How `best` works.
+/// The options of the method `best`.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct BestMethod {
-    /// The search.
+    /// The options of the search.
     pub search: BestOptions,
-    /// The layer-wise programs whose answer it starts from, on networks with a ReLU layer; always `linf`.
+    /// The tolerances of the layer-wise inversion that gives the first start, on networks with a
+    /// ReLU layer. Its method is always `linf`.
     pub tolerances: Tolerances,
 }
 
 setters!(BestMethod { search: BestOptions, tolerances: Tolerances });
 
-/// What solves the linear programs.
+/// The solver of the linear programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SolverChoice {
-    /// The engine made for these problems.
+    /// The solver made for these problems.
     #[default]
     InteriorPoint,
-    /// Clarabel, a general interior point: the reference, some hundred times slower.
+    /// Clarabel, a general interior-point solver: the reference, about a hundred times slower.
     Clarabel,
 }
 
@@ -73,30 +74,32 @@ impl FromStr for SolverChoice {
     }
 }
 
-/// How an [`Inverter`](super::Inverter) works. The default is `linf` on whatever device there is.
+/// The options of an [`Inverter`](super::Inverter). The default is `linf` on an available device.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// The method. Default `linf`.
     pub method: Method,
-    /// Whether descent to a local minimum of the squared loss follows; kept only where that falls. Not with [`Method::Best`], which
-    /// ends at one. Default no.
+    /// Whether refinement follows: descent to a local minimum of the squared loss. The refined code
+    /// is kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at
+    /// a local minimum. Default `false`.
     pub refine: bool,
-    /// An observation counts as reproduced when its residual is at most this in the maximum norm, and as
-    /// explained when noise of this size may leave its residual
-    /// (docs/INVERSION.md). Default 1e-6.
+    /// The tolerance `ε₀` of the two checks of a residual. An observation is reproduced if its
+    /// residual is at most `ε₀` in the maximum norm. It is explained if noise of size `ε₀` can
+    /// cause its residual (docs/INVERSION.md). Default 1e-6.
     pub reproduces_within: f64,
-    /// What solves the LPs.
+    /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
     pub solver: SolverChoice,
-    /// Where batched work runs.
+    /// The device for batched work.
     pub device: DeviceChoice,
-    /// A part of the name of the adapter to use.
+    /// A part of the name of the GPU adapter to use. Default `None`: no preference.
     pub adapter: Option<String>,
-    /// Threads of the LP pool; `None` takes the processors that the process may use.
+    /// The number of threads of the pool. `None`: all processors that the process may use.
     pub threads: Option<usize>,
-    /// How exact the observations are.
+    /// The precision of the observations.
     pub precision: Precision,
-    /// What the codes will be stored as: residuals are those of the codes as written. Default f64.
+    /// The type in which the codes will be stored. Residuals are computed from codes of this type.
+    /// Default f64.
     pub codes_as: ElementType,
 }
 
@@ -136,7 +139,7 @@ impl Options {
             return Err(Error::option("threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
         }
         if self.refine && matches!(self.method, Method::Best(_)) {
-            let expected = "another method with it: best ends where there is nothing to refine";
+            let expected = "another method, or no refinement: the codes of `best` are already refined";
             return Err(Error::option("refine", "given with option `method: best`", expected));
         }
         match &self.method {

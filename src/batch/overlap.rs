@@ -1,5 +1,5 @@
-//! The device as one batch of a pipeline sees it: its calls are timed, and while a GPU works on one batch, the thread of
-//! the pool that asked it solves the linear programs of another.
+//! The device as one batch of a pipeline uses it. Its calls are timed. While a GPU works on one
+//! batch, the calling thread of the pool solves linear programs of another batch.
 
 use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError, sync_channel};
@@ -15,10 +15,10 @@ use crate::descent::{DescentAnswer, DescentOptions};
 use crate::device::Device;
 use crate::error::Result;
 
-/// How long a thread with nothing else to do waits before it looks for work of the pool again.
+/// How long an idle thread waits before it checks the pool for work again.
 const PAUSE: Duration = Duration::from_micros(50);
 
-/// A device of one batch.
+/// The device of one batch.
 pub(super) struct Overlapped<'a> {
     pub device: &'a dyn Device,
     pub clocks: &'a Clocks,
@@ -37,13 +37,14 @@ impl Overlapped<'_> {
     }
 }
 
-/// Runs `work` on a thread of its own; this one, of the pool, does what else the pool has to do until it is done.
+/// Runs `work` on a new thread. Until it is done, the calling thread of the pool does other work of
+/// the pool.
 fn while_pool_works<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let (done, is_done) = sync_channel(1);
         let worker = scope.spawn(move || {
             let result = work();
-            // Whoever waits for it is there until it comes.
+            // Cannot fail: the receiver lives until the message arrives.
             let _ = done.send(());
             result
         });
@@ -116,7 +117,7 @@ impl Device for Overlapped<'_> {
 mod tests {
     use super::*;
 
-    /// A device all of whose answers differ from what a device without anything to say gives.
+    /// A device whose answers all differ from the default answers of the trait.
     struct Telling;
 
     impl Device for Telling {

@@ -1,5 +1,5 @@
-//! Several batches at a time: while the pool solves one, the next is read and classified, the one before is run forward, and the one
-//! before that is written.
+//! Several batches at the same time. While the pool solves one batch, the next is read and
+//! classified, the one before gets its residuals, and an earlier one is written.
 //!
 //! ```text
 //!          ┌→ lane 0 (classify, solve) ┐
@@ -7,10 +7,11 @@
 //!          └→ lane 1 (classify, solve) ┘
 //! ```
 //!
-//! Batch `b` takes lane `b mod 2`, and the finisher asks the lanes in turn, so results keep their order. Every channel is
-//! bounded: whoever is ahead waits, and at most [`MOST_BATCHES`] are in memory, whatever the length of the source. Two
-//! lanes share one pool: what a batch leaves idle, waiting for a device or for the last of its linear programs, the other uses.
-//! Nothing that one batch computes depends on another.
+//! Batch `b` uses lane `b mod 2`, and the finisher takes batches from the lanes in turn, so the
+//! results keep their order. Every channel is bounded. A faster stage waits, and at most
+//! [`MOST_BATCHES`] batches are in memory, however long the source is. Both lanes share one pool.
+//! When one batch waits for the device or for its last linear programs, the other batch uses the
+//! free threads. No result depends on another batch.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -25,15 +26,15 @@ use super::{InvertedBatch, Inverter};
 use crate::cancel::CancelToken;
 use crate::error::Result;
 
-/// Batches that are solved at the same time.
+/// Number of batches that are solved at the same time.
 const LANES: usize = 2;
-/// Batches that may wait behind each lane for the finisher, which takes them in turn.
+/// Number of batches per lane that may wait for the finisher.
 const WAITING: usize = 1;
-/// Batches in memory at a time: one read ahead; in each lane one that is solved and one that waits; one that is finished and
-/// one that is written.
+/// Maximum number of batches in memory: one that is read ahead, one solved and one waiting per
+/// lane, one that is finished and one that is written.
 pub const MOST_BATCHES: usize = 1 + LANES * (1 + WAITING) + 2;
 
-/// A batch on its way: what it was read with, and what became of it.
+/// A solved batch on its way to the finisher, with its observations and its tag.
 struct Solved<T> {
     observations: DMatrix<f64>,
     tag: T,
@@ -47,9 +48,12 @@ struct ReadBatch<T> {
 }
 
 impl Inverter {
-    /// Inverts batch after batch of `source`, several at a time, and hands the results to `sink` in order, on the calling
-    /// thread. Each batch comes with a tag of the caller's, such as its true codes. `first_index` is that of the first observation.
-    /// When `cancel` is cancelled, nothing further is read or begun; what was begun is finished and handed over.
+    /// Inverts the batches of `source`, several at the same time, and passes the results to `sink`.
+    ///
+    /// `sink` is called in order, on the calling thread. Each batch carries a tag of any type, for
+    /// example its true codes. `first_index` is the index of the first observation in the whole
+    /// run. After `cancel` is cancelled, no further batch is read or started; batches that have
+    /// started are finished and passed on.
     ///
     /// ```
     /// # use unrelu::{Activation, Inverter, Network, Options};
@@ -68,7 +72,8 @@ impl Inverter {
     /// ```
     ///
     /// # Errors
-    /// The first of the source, of the inversion ([`Self::invert`]) and of the sink; the batches before it were handed over.
+    /// The first error of the source, of the inversion ([`Self::invert`]) or of the sink. The
+    /// batches before it have been passed to `sink`.
     pub fn pipeline<T, S>(
         &self,
         source: S,
@@ -84,7 +89,7 @@ impl Inverter {
     }
 }
 
-/// [`Inverter::pipeline`] on these clocks.
+/// [`Inverter::pipeline`] with the given clocks.
 pub(crate) fn run<T, S>(
     engine: &dyn Engine,
     clocks: &Clocks,
@@ -97,7 +102,7 @@ where
     T: Send,
     S: Iterator<Item = Result<(DMatrix<f64>, T)>> + Send,
 {
-    // Set where the sink fails: what comes after it has no use.
+    // Set if the sink fails: later results are not needed.
     let failed = AtomicBool::new(false);
     let stop = || failed.load(Ordering::Relaxed) || cancel.is_cancelled();
     let stop = &stop;
@@ -119,13 +124,13 @@ where
             sink(batch, tag)
         });
         failed.store(outcome.is_err(), Ordering::Relaxed);
-        // Whoever wants to hand over a further batch learns that nobody takes it.
+        // Closing the channel tells the other threads to stop.
         drop(results);
         outcome
     })
 }
 
-/// Hands batches to the lanes in turn, until the source or the run ends.
+/// Sends batches to the lanes in turn, until the source or the run ends.
 fn read<T, S>(
     clocks: &Clocks,
     mut source: S,
@@ -152,7 +157,7 @@ fn read<T, S>(
     }
 }
 
-/// A lane: solves what it is given, one batch after the other.
+/// One lane: solves its batches one after another.
 fn solve<T>(
     engine: &dyn Engine,
     clocks: &Clocks,
@@ -175,7 +180,8 @@ fn solve<T>(
     }
 }
 
-/// Takes the lanes' batches in order and completes them. The first lane that has ended ends the run.
+/// Takes the batches of the lanes in order and completes them. The run ends when the next lane in
+/// turn has no further batch.
 fn finish<T>(
     engine: &dyn Engine,
     clocks: &Clocks,

@@ -1,4 +1,4 @@
-//! The report's row of one observation.
+//! Builds the report row of one observation.
 
 use crate::lp::Inversion;
 use crate::multistart::BestAnswer;
@@ -53,7 +53,7 @@ pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer
     ObservationRow { saturated, search: (answer.found > 0).then(search), ..empty_row(index, status) }
 }
 
-/// `G(z) − x` over the observed entries; `NaN` where `G(z)` is, or nothing was observed.
+/// `G(z) − x` over the observed entries; `NaN` if `G(z)` is `NaN` or no entry was observed.
 pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
     let (mut linf, mut l1, mut squares, mut norm, mut observed) = (0.0f64, 0.0, 0.0, 0.0, 0usize);
     for (x, g) in observation.iter().zip(output).filter(|(x, _)| !x.is_nan()) {
@@ -64,7 +64,7 @@ pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
         norm += x * x;
         observed += 1;
     }
-    // One NaN makes the sum NaN; the maximum passes over it.
+    // A `NaN` makes the sum `NaN`; the maximum ignores it.
     if observed == 0 || f64::is_nan(l1) {
         return NO_RESIDUAL;
     }

@@ -1,4 +1,4 @@
-//! The search of `best` where the device has a part in it, and on the CPU alone elsewhere.
+//! The search of `best`: with the device where the device supports it, otherwise on the CPU alone.
 
 use nalgebra::DMatrix;
 
@@ -9,10 +9,10 @@ use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch, best
 use crate::network::Network;
 use crate::runtime::Runtime;
 
-/// Searches for the lowest loss of each column, with the device's help where it works beside the CPU.
+/// Searches for the lowest loss of each column, on the CPU and on an asynchronous device.
 ///
 /// # Errors
-/// What the device reports.
+/// Errors of the device.
 pub(crate) fn search_on(
     device: &dyn Device,
     network: &PackedNetwork,
@@ -28,20 +28,20 @@ pub(crate) fn search_on(
     }
 }
 
-/// Says in the runtime's notice that its GPU has no part in searches on `network`, where that is so.
+/// Adds a notice to the runtime if its GPU cannot search on `network`.
 pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network) {
     let device = runtime.device();
     if device.is_asynchronous() && !takes_part(device, network) {
         let device = device.description();
-        runtime.notify(format!("the search runs on the CPU: {device} does not take this network's Jacobians"));
+        runtime.notify(format!("the search runs on the CPU: {device} does not support this network's Jacobians"));
     }
 }
 
-/// Whether the device has a part in the search: it says so for an empty batch too.
+/// Whether the device supports the search. An empty batch is enough to find out.
 fn takes_part(device: &dyn Device, network: &Network) -> bool {
     let nothing = |rows: usize| DMatrix::zeros(rows, 0);
     let answer =
         device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
-    // A device that fails at once says so where it is used.
+    // An error here is ignored: the device will report it again when it is used.
     answer.is_ok_and(|codes| codes.is_some())
 }

@@ -1,5 +1,5 @@
-//! Batches from an iterator, one after the other: what has not been asked for has not been read, so memory holds one batch
-//! whatever the length of the source.
+//! Batches from an iterator, one after another. A batch is read only when it is requested, so
+//! memory holds one batch, however long the source is.
 
 use nalgebra::DMatrix;
 
@@ -7,7 +7,7 @@ use super::{InvertedBatch, Inverter};
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
-/// An iterator of inverted batches; ends after the first error.
+/// An iterator over inverted batches. It ends after the first error.
 ///
 /// ```
 /// use unrelu::{Activation, CancelToken, Inverter, Network, Options};
@@ -39,13 +39,13 @@ impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
         Stream { inverter, source, next_index: 0, cancel: CancelToken::new(), progress: None, ended: false }
     }
 
-    /// Calls `progress` after each batch with the number of observations that are done.
+    /// Calls `progress` after each batch with the number of observations done so far.
     pub fn on_progress(mut self, progress: impl FnMut(u64) + 'a) -> Self {
         self.progress = Some(Box::new(progress));
         self
     }
 
-    /// Ends the stream before its next batch once `token` is cancelled; the stream then yields
+    /// Ends the stream before its next batch if `token` is cancelled. The last item is then
     /// [`Error::Cancelled`].
     #[must_use]
     pub fn cancelled_by(mut self, token: &CancelToken) -> Self {

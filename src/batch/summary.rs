@@ -1,7 +1,8 @@
-//! What a run came to, added up batch by batch in constant memory.
+//! The totals of a run, added up batch by batch in constant memory.
 //!
-//! As serde writes a [`Summary`], it is whole: a journal keeps it, so that a resumed run and merged
-//! shards end with the summary of one run. [`Summary::json`] is the form for people and programs.
+//! serde writes a [`Summary`] completely. A journal stores it, so that a resumed run and merged
+//! shards end with the same summary as one run. [`Summary::json`] is the form for people and
+//! programs.
 
 mod distribution;
 mod failures;
@@ -19,10 +20,10 @@ pub use seconds::Seconds;
 /// A relative code error up to this counts as a success, as in the paper's experiments.
 pub const SUCCESS_ERROR: f64 = 1e-3;
 
-/// The sums over a run.
+/// The totals of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Observations.
+    /// Number of observations.
     pub observations: u64,
     /// Observations whose status is `solved` or `converged`.
     pub solved: u64,
@@ -30,56 +31,57 @@ pub struct Summary {
     pub not_certified: u64,
     /// Observations whose status is `failed`.
     pub failed: u64,
-    /// Residual at most ε₀ in the maximum norm.
+    /// Observations with a residual of at most ε₀ in the maximum norm.
     pub reproduced: u64,
-    /// Residual that noise of size ε₀ explains, by [`NoiseTest`](super::NoiseTest).
+    /// Observations whose residual noise of size ε₀ can explain; see
+    /// [`NoiseTest`](super::NoiseTest).
     pub explained: u64,
-    /// Determined in every layer; with `best`, locally.
+    /// Observations whose code is determined in every layer; with `best`, locally determined.
     pub determined: u64,
-    /// Solved, but not determined in some layer and not reproduced: every linear program has an
-    /// optimum, and the code is no pre-image.
+    /// Solved observations that are neither determined in every layer nor reproduced. Every linear
+    /// program has an optimum, but the code is not a pre-image.
     pub undetermined_missed: u64,
-    /// Improved by refinement.
+    /// Observations that refinement improved.
     pub refined: u64,
-    /// How often each kind of failure occurred.
+    /// The number of failures per kind.
     pub failures: FailureCounts,
     /// Runs of searches from many starts.
     pub runs: u64,
     /// Linear programs solved.
     pub solves: u64,
-    /// Of these, the ones warm-started at the optimum of a neighbouring ε.
+    /// Linear programs that were warm-started from the optimum of a neighbouring ε.
     pub from_neighbour: u64,
-    /// Interior-point iterations, or those of `descent`.
+    /// Interior-point iterations, or iterations of `descent`.
     pub iterations: u64,
     /// Simplex pivots.
     pub pivots: u64,
-    /// Linear programs whose first answer did not pass the certificate: they took a slower path.
+    /// Linear programs whose first solution failed the certificate and that took a slower path.
     pub retries: u64,
-    /// Largest entries of the residuals.
+    /// The largest absolute entries of the residuals.
     pub residual_linf: Distribution,
-    /// Root mean squares of the residuals, over the observed entries.
+    /// The root mean squares of the residuals, over the observed entries.
     pub residual_rms: Distribution,
     /// Relative Euclidean residuals.
     pub residual_l2_relative: Distribution,
-    /// Relative code errors, where the true codes are known.
+    /// Relative code errors, if the true codes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<Distribution>,
-    /// Code errors up to [`SUCCESS_ERROR`].
+    /// Observations with a code error of at most [`SUCCESS_ERROR`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successes: Option<u64>,
-    /// Relative errors of the images, where a recovery knows the true ones.
+    /// Relative image errors, if a recovery knows the true images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_error: Option<Distribution>,
-    /// Image errors up to [`SUCCESS_ERROR`].
+    /// Observations with an image error of at most [`SUCCESS_ERROR`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_successes: Option<u64>,
-    /// The device, as it was at the end.
+    /// The device at the end of the run.
     pub device: String,
-    /// Kernels run on it.
+    /// Number of kernels run on the device.
     pub dispatches: u64,
-    /// Threads of the pool.
+    /// Number of threads of the pool.
     pub threads: usize,
-    /// Seconds by stage.
+    /// Seconds per stage.
     pub seconds: Seconds,
 }
 
@@ -136,10 +138,10 @@ impl Summary {
         }
     }
 
-    /// Adds the summary of other observations of the same run. Device and threads become those of
+    /// Adds the summary of other observations of the same run. Device and threads are taken from
     /// `other`.
     pub fn merge(&mut self, other: &Summary) {
-        // Each field is named here, so that a new one is not forgotten.
+        // The pattern names every field, so the compiler reports a new field that is missing here.
         let Summary {
             observations,
             solved,
@@ -211,7 +213,7 @@ impl Summary {
         self.seconds.add(seconds);
     }
 
-    /// Whether every observation has a certified, or converged, answer.
+    /// Whether every observation has a certified or converged answer.
     pub fn all_solved(&self) -> bool {
         self.solved == self.observations
     }
@@ -221,10 +223,10 @@ impl Summary {
         self.observations as f64 / self.seconds.total.max(f64::MIN_POSITIVE)
     }
 
-    /// The summary for people and programs: quantiles in place of the bins, and a map from the
-    /// words of each kind of failure to its count.
+    /// The summary for people and programs: quantiles instead of bins, and the number of failures
+    /// per kind, by the words of the kind.
     pub fn json(&self) -> Value {
-        // Writing numbers, strings and maps with string keys as JSON cannot fail.
+        // Cannot fail: the value has only numbers, strings and maps with string keys.
         let mut value = serde_json::to_value(self).unwrap_or_default();
         let distributions = [
             ("residual_linf", Some(&self.residual_linf)),

@@ -1,37 +1,37 @@
-//! BatchNorm in evaluation is affine, `γ (a − μ) / √(v + ε) + β` entry by entry, so between a
-//! linear layer and its activation it is folded into the layer: `W ← diag(s) W`,
-//! `b ← s (b − μ) + β` with `s = γ / √(v + ε)` (Ioffe and Szegedy 2015, section 3.1).
+//! BatchNorm in evaluation mode is affine: `γ (a − μ) / √(v + ε) + β` for each entry. Between a
+//! linear layer and its activation, it is folded into the layer: `W ← diag(s) W`, `b ← s (b − μ) +
+//! β` with `s = γ / √(v + ε)` (Ioffe and Szegedy 2015, section 3.1).
 
 use nalgebra::{DMatrix, DVector};
 
-/// `ε`, PyTorch's default. A state_dict does not hold it.
+/// `ε`, PyTorch's default. A state_dict does not contain it.
 pub const EPSILON: f64 = 1e-5;
 
-/// The statistics and parameters of a BatchNorm, one entry a feature.
+/// The statistics and parameters of a BatchNorm, one entry per feature.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNorm {
     /// `μ`, the running mean.
     pub mean: Vec<f64>,
     /// `v`, the running variance.
     pub variance: Vec<f64>,
-    /// `γ`; `None` where the layer is not affine.
+    /// `γ`; `None` if the BatchNorm has no affine parameters.
     pub scale: Option<Vec<f64>>,
-    /// `β`; `None` where the layer is not affine.
+    /// `β`; `None` if the BatchNorm has no affine parameters.
     pub shift: Option<Vec<f64>>,
 }
 
 impl BatchNorm {
-    /// Number of features, if all of its vectors agree on it.
+    /// Number of features; `None` if its vectors have different lengths.
     pub fn features(&self) -> Option<usize> {
         let lengths = [Some(&self.variance), self.scale.as_ref(), self.shift.as_ref()];
         let features = self.mean.len();
         lengths.into_iter().flatten().all(|vector| vector.len() == features).then_some(features)
     }
 
-    /// Folds this into a layer, `weight`: units × inputs, `bias`: units.
+    /// Folds the BatchNorm into a layer. `weight`: units × inputs; `bias`: units.
     ///
     /// # Panics
-    /// If the layer has another number of units than this has [`features`](Self::features).
+    /// If the number of units differs from [`features`](Self::features).
     pub fn fold_into(&self, weight: &mut DMatrix<f64>, bias: &mut DVector<f64>) {
         assert!(self.features() == Some(weight.nrows()) && bias.len() == weight.nrows(), "features and units");
         for (unit, mut row) in weight.row_iter_mut().enumerate() {

@@ -1,10 +1,10 @@
-//! What can be said of a row of linear modules from names and sizes alone: whether they chain,
-//! whether they look like an autoencoder, which runs of them could be a generator. Words for
-//! messages, and the tests of what is plain in `layers_by_name.rs`.
+//! Properties of a list of linear modules, from names and sizes alone. Do the sizes fit, does it
+//! look like an autoencoder, and which parts could be a generator? `layers_by_name.rs` uses them to
+//! choose layers and to write messages.
 
 use super::modules::{Kind, Module};
 
-/// Units and inputs of a linear module.
+/// The units and inputs of a linear module.
 pub fn width(module: &Module) -> (usize, usize) {
     match module.kind {
         Kind::Linear { units, inputs } => (units, inputs),
@@ -12,32 +12,32 @@ pub fn width(module: &Module) -> (usize, usize) {
     }
 }
 
-/// The first two neighbours that do not chain.
+/// The first two neighbours whose sizes do not fit.
 pub fn break_in<'m, 'a>(chain: &[&'m Module<'a>]) -> Option<(&'m Module<'a>, &'m Module<'a>)> {
     chain.windows(2).find(|pair| width(pair[0]).0 != width(pair[1]).1).map(|pair| (pair[0], pair[1]))
 }
 
-/// Whether a layer narrows and a later one widens, as in an autoencoder.
+/// Whether a layer narrows and a later layer widens, as in an autoencoder.
 pub fn narrows_then_widens(chain: &[&Module]) -> bool {
     let narrows = chain.iter().position(|module| width(module).0 < width(module).1);
     narrows.is_some_and(|at| chain[at..].iter().any(|module| width(module).0 > width(module).1))
 }
 
-/// The modules as a message lists them, the first dozen.
+/// Lists the first modules for a message.
 pub fn list(modules: &[&Module]) -> String {
     const MOST: usize = 12;
     let shown = modules.iter().take(MOST).map(|module| module.describe()).collect::<Vec<_>>().join(", ");
     if modules.len() > MOST { format!("{shown} and {} more", modules.len() - MOST) } else { shown }
 }
 
-/// `20 → 400 → 784`.
+/// The sizes in the form `20 → 400 → 784`.
 pub fn sizes(chain: &[&Module]) -> String {
     let mut sizes = vec![width(chain[0]).1.to_string()];
     sizes.extend(chain.iter().map(|module| width(module).0.to_string()));
     sizes.join(" → ")
 }
 
-/// The name with every number replaced, so that names that only count alike are equal.
+/// The name with every number replaced by `*`, so that names that differ only in numbers are equal.
 pub fn pattern(name: &str) -> String {
     let mut pattern = String::new();
     for character in name.chars() {
@@ -50,13 +50,13 @@ pub fn pattern(name: &str) -> String {
     pattern
 }
 
-/// Everything before the last dot.
+/// The part of a name before the last dot.
 pub fn parent(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
-/// Chains that could be the generator, as values of the option `layers`: those that widen, or if
-/// there are none, all.
+/// Suggested values for the option `layers`: sequences of layers that widen and could be the
+/// generator. If there are none, all sequences.
 pub fn suggestions(linears: &[&Module]) -> Option<String> {
     const MOST: usize = 4;
     let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
@@ -84,7 +84,7 @@ pub fn suggestions(linears: &[&Module]) -> Option<String> {
     if runs.iter().any(|run| widens(run)) {
         runs.retain(|run| widens(run));
     }
-    // Stable: among equals the file's order stays.
+    // The sort is stable: equal sequences keep the order of the file.
     runs.sort_by_key(|run| usize::MAX - run.len());
     let shown: Vec<_> = runs
         .iter()

@@ -1,6 +1,5 @@
-//! How far a growing file reaches and what it holds: a length and a BLAKE3 digest, taken again and
-//! again as the file grows, so that a reader finds the last place up to which the bytes are those
-//! that were written.
+//! The extent of a growing file: its length and a BLAKE3 digest. They are recorded repeatedly as
+//! the file grows. A reader then finds the last point up to which the bytes are unchanged.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,21 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Bytes read at a time.
+/// Number of bytes per read.
 const CHUNK: usize = 1 << 18;
-/// Hexadecimal digits of a digest that are kept: 128 bits.
+/// Number of hexadecimal digits of a digest that are kept: 128 bits.
 const DIGITS: usize = 32;
 
-/// A length, and the digest of the bytes up to there.
+/// A length, and the digest of the bytes up to that length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
-    /// Bytes from the beginning of the file.
+    /// Number of bytes from the beginning of the file.
     pub bytes: u64,
-    /// Of the bytes from the tracker's first to `bytes`; 32 hexadecimal digits.
+    /// The digest of the bytes from the tracker's first byte to `bytes`; 32 hexadecimal digits.
     pub digest: String,
 }
 
-/// Follows a file as it grows.
+/// Tracks length and digest of a file as it grows.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     length: u64,
@@ -32,29 +31,29 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Of a file that is `length` bytes long, of which the digest tells nothing: a header that will
-    /// be written again.
+    /// Makes a tracker for a file of `length` bytes that are not part of the digest: a header that
+    /// will be rewritten.
     pub fn from_offset(length: u64) -> Self {
         Tracker { length, hasher: blake3::Hasher::new() }
     }
 
-    /// `bytes` were appended.
+    /// Adds `bytes` that were appended to the file.
     pub fn add(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.hasher.update(bytes);
     }
 
-    /// Length and digest now.
+    /// The current length and digest.
     pub fn extent(&self) -> Extent {
         Extent { bytes: self.length, digest: hex(&self.hasher) }
     }
 }
 
-/// How many of the `extents`, in rising order, the file at `path` holds, and the tracker after the
-/// last of them. Digests begin at `from`. A file that is not there holds none.
+/// Counts how many of the `extents`, in rising order, match the file at `path`. Also returns the
+/// tracker after the last match. Digests begin at offset `from`. A missing file matches none.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be read.
+/// [`Error::Io`] if the file cannot be read.
 pub fn matching<'a>(path: &Path, from: u64, extents: impl IntoIterator<Item = &'a Extent>) -> Result<(usize, Tracker)> {
     let cannot_read = |error| Error::io(path, "read", error);
     let mut last = Tracker::from_offset(from);
@@ -86,7 +85,7 @@ pub fn matching<'a>(path: &Path, from: u64, extents: impl IntoIterator<Item = &'
     Ok((count, last))
 }
 
-/// The digest of a whole file, in constant memory.
+/// The digest of a whole file, computed in constant memory.
 pub fn digest_of_file(path: &Path) -> Result<String> {
     let cannot_read = |error| Error::io(path, "read", error);
     let mut file = File::open(path).map_err(cannot_read)?;
@@ -104,7 +103,7 @@ pub fn digest_of_file(path: &Path) -> Result<String> {
     }
 }
 
-/// The digest of bytes in memory, piece after piece.
+/// The digest of a sequence of byte slices in memory.
 pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = blake3::Hasher::new();
     for piece in pieces {
@@ -139,7 +138,7 @@ mod tests {
             matching(&path, 4, &extents).unwrap().0
         };
         assert_eq!(count(&bytes), 10);
-        // What lies before the first byte is not part of it.
+        // Bytes before the first byte of the tracker do not count.
         bytes[0] ^= 1;
         assert_eq!(count(&bytes), 10);
         assert_eq!(count(&bytes[..bytes.len() - 1]), 9);

@@ -1,11 +1,12 @@
-//! Which tensors make up the generator, and in what order. The files keep no order, and often hold
-//! an encoder or a discriminator beside it; a wrong guess would invert another network, so whatever
-//! is not plain is refused, with the candidates ready to be pasted.
+//! Finds the tensors of the generator, and their order. The files have no order of layers, and
+//! often also contain an encoder or a discriminator. A wrong guess would invert another network. So
+//! an ambiguous file is refused, and the message lists the candidates as values of the option.
 //!
-//! Plain are: layers whose names differ only in their numbers (`layers.0`, `net.2`, `fc3`,
-//! `blocks.1.linear`), chain in that order and do not narrow before they widen, as an autoencoder
-//! does; and layers of one parent that can only be put in one order because each widens. Anything
-//! else is picked by name.
+//! Two cases are unambiguous. In the first, the names of the layers differ only in their numbers
+//! (`layers.0`, `net.2`, `fc3`, `blocks.1.linear`), the sizes fit in that order, and no layer
+//! narrows before a later one widens, as in an autoencoder. In the second, the layers have one
+//! parent, and only one order fits because each layer widens. In all other cases, the user picks
+//! layers by name.
 
 use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
 use super::modules::{Kind, Module, modules};
@@ -18,18 +19,18 @@ use crate::error::{Error, Result};
 pub struct LayerNames {
     /// The module's name: `decoder.0`.
     pub name: String,
-    /// Name of the weight, units × inputs.
+    /// The name of the weight, units × inputs.
     pub weight: String,
     pub units: usize,
     pub inputs: usize,
-    /// Name of the bias, if there is one.
+    /// The name of the bias, if there is one.
     pub bias: Option<String>,
     /// BatchNorm layers between this layer and its activation.
     pub norms: Vec<NormNames>,
 }
 
 impl LayerNames {
-    /// Whether it has a bias, its own or that of a BatchNorm folded into it.
+    /// Whether the layer has a bias, its own or that of a folded BatchNorm.
     pub fn has_bias(&self) -> bool {
         self.bias.is_some() || !self.norms.is_empty()
     }
@@ -43,12 +44,12 @@ impl LayerNames {
     }
 }
 
-/// The generator's layers from the code outwards: those picked by name, or all of the file's if
-/// they are plain. A pick is a module's name or the end of it after a dot.
+/// The layers of the generator from the code to the output: those picked by name, or all of the
+/// file's if they are unambiguous. A pick is a module's name, or the end of it after a dot.
 ///
 /// # Errors
-/// [`Error::Input`] if a pick is unknown, ambiguous or no linear layer, or if it is not plain which
-/// layers to take.
+/// [`Error::Input`] if a pick is unknown, ambiguous or not a linear layer, or if the choice of
+/// layers is ambiguous.
 pub fn resolve(tensors: &[TensorInfo], picks: Option<&[String]>, source: &str) -> Result<Vec<LayerNames>> {
     let modules = modules(tensors);
     match picks {
@@ -71,16 +72,16 @@ fn picked(modules: &[Module], picks: &[String], source: &str) -> Result<Vec<Laye
                 return Err(Error::input(
                     source,
                     format!("{} after `{}` with {} units", module.describe(), layer.name, layer.units),
-                    "a BatchNorm of as many features as the layer before it has units",
-                    "list it directly behind its layer in option `layers`",
+                    "a BatchNorm with one feature per unit of the layer before it",
+                    "list it directly after its layer in option `layers`",
                 ));
             }
             (Kind::BatchNorm { .. }, None) => {
                 return Err(Error::input(
                     source,
                     format!("{} before every layer", module.describe()),
-                    "a BatchNorm behind the layer that it belongs to",
-                    "list it directly behind its layer in option `layers`",
+                    "a BatchNorm after the layer that it belongs to",
+                    "list it directly after its layer in option `layers`",
                 ));
             }
             (Kind::Unsupported(_) | Kind::Unknown, _) => return Err(unsupported(source, &[module], &[])),
@@ -92,7 +93,7 @@ fn picked(modules: &[Module], picks: &[String], source: &str) -> Result<Vec<Laye
     Ok(layers)
 }
 
-/// The module that `pick` names.
+/// Finds the module that `pick` names.
 fn find<'m, 'a>(modules: &'m [Module<'a>], pick: &str, source: &str) -> Result<&'m Module<'a>> {
     let pick = pick.trim();
     let pick = pick.strip_suffix(".weight").unwrap_or(pick);
@@ -116,7 +117,7 @@ fn find<'m, 'a>(modules: &'m [Module<'a>], pick: &str, source: &str) -> Result<&
             source,
             format!("several layers whose names end in `{pick}`: {}", list(&matches)),
             "a name that only one of them has",
-            "write the whole name in option `layers`",
+            "write the full name in option `layers`",
         )),
     }
 }
@@ -147,14 +148,14 @@ fn refuse_left_over(modules: &[Module], chosen: &[&Module], source: &str) -> Res
     }
     Err(Error::input(
         source,
-        format!("{}, not directly behind a linear layer of that size", list(&left_over)),
+        format!("{}, not directly after a linear layer of that size", list(&left_over)),
         "BatchNorm between a linear layer and its activation, where it is folded into the layer",
-        "if that is where it stands, list it behind its layer: option `layers: LAYER,BATCHNORM,LAYER`; \
-         a BatchNorm behind an activation has to be folded into the next layer when the weights are exported",
+        "if that is its place, list it after its layer: option `layers: LAYER,BATCHNORM,LAYER`; \
+         fold a BatchNorm after an activation into the next layer when you export the weights",
     ))
 }
 
-/// The tensors of a linear module; `None` for any other.
+/// The tensors of a linear module; `None` for other modules.
 fn layer(modules: &[Module], module: &Module, with_norm: bool) -> Option<LayerNames> {
     let Kind::Linear { units, inputs } = module.kind else { return None };
     let norms = if with_norm { norm_of(modules, module).and_then(NormNames::of).into_iter().collect() } else { vec![] };
@@ -168,16 +169,15 @@ fn layer(modules: &[Module], module: &Module, with_norm: bool) -> Option<LayerNa
     })
 }
 
-/// The linear layers in the one order that is plain; `linears` are in natural order.
+/// The linear layers in their only possible order; `linears` are in natural order.
 fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&'m Module<'a>>> {
     let first = pattern(linears[0].name);
     if linears.iter().all(|module| pattern(module.name) == first) {
-        // `layers.0`, `layers.1` … is our own format, which says that it is the generator from the
-        // code outwards.
+        // `layers.0`, `layers.1` … is unrelu's own format: it always holds the generator, in order.
         let is_own_format = linears.iter().enumerate().all(|(index, m)| m.name == format!("layers.{index}"));
         let found = match break_in(linears) {
             Some((before, after)) => {
-                format!("{} followed by {}, which do not chain", before.describe(), after.describe())
+                format!("{} followed by {}, whose sizes do not fit", before.describe(), after.describe())
             }
             None if is_own_format || !narrows_then_widens(linears) => return Ok(linears.to_vec()),
             None => format!("layers that narrow and then widen, {}, as an autoencoder does", sizes(linears)),
@@ -191,23 +191,23 @@ fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&
     if widens && one_parent && break_in(&by_width).is_none() {
         return Ok(by_width);
     }
-    Err(ambiguous(source, format!("layers whose order their names do not tell: {}", list(linears)), linears))
+    Err(ambiguous(source, format!("layers whose names do not determine their order: {}", list(linears)), linears))
 }
 
 fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error {
     Error::input(
         source,
         list(modules),
-        "linear layers, with BatchNorm1d at most",
+        "linear layers, optionally with BatchNorm1d",
         match suggestions(linears) {
             Some(suggestions) => format!(
-                "unrelu inverts fully connected generators only; if this is no part of the generator, pick its layers: {suggestions}"
+                "unrelu inverts fully connected generators only; if this is not part of the generator, pick the generator's layers: {suggestions}"
             ),
             None if modules.iter().any(|module| module.name.contains("parametrizations")) => {
                 "call torch.nn.utils.parametrize.remove_parametrizations before saving".to_owned()
             }
-            None => "unrelu inverts fully connected generators only; merge what is linear into weight matrices \
-                     (remove_weight_norm for weight normalisation) before saving"
+            None => "unrelu inverts fully connected generators only; merge linear operations into the weight matrices \
+                     before saving (remove_weight_norm for weight normalisation)"
                 .to_owned(),
         },
     )
@@ -215,10 +215,10 @@ fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error 
 
 fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
     let fix = match suggestions(linears) {
-        Some(suggestions) => format!("pick them from the code outwards: {suggestions}"),
-        None => "pick them from the code outwards with option `layers`".to_owned(),
+        Some(suggestions) => format!("pick them in order from the code to the output: {suggestions}"),
+        None => "pick them in order from the code to the output with option `layers`".to_owned(),
     };
-    Error::input(source, found, "the layers of one generator, in an order that is plain", fix)
+    Error::input(source, found, "the layers of one generator, in an unambiguous order", fix)
 }
 
 #[cfg(test)]
@@ -288,8 +288,7 @@ mod tests {
     #[test]
     fn mixtures_are_refused_with_what_to_type() {
         assert!(refusal(VAE, None).contains("`layers: fc3,fc4` (20 → 400 → 784)"), "{}", refusal(VAE, None));
-        // These chain in their natural order, decoder first, and would make a network that nobody
-        // trained.
+        // The sizes fit in natural order, with the decoder first, but nobody trained that network.
         assert!(refusal(AUTOENCODER, None).contains("`layers: decoder.0,decoder.2` (20 → 400 → 784)"));
         let one_family: &[(&str, &[usize])] =
             &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];
@@ -315,7 +314,7 @@ mod tests {
             &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[2, 5]), ("layers.2.weight", &[9, 2])];
         assert_eq!(names(list, None).unwrap().len(), 3);
         let broken: &[(&str, &[usize])] = &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[9, 4])];
-        assert!(refusal(broken, None).contains("do not chain"));
+        assert!(refusal(broken, None).contains("do not fit"));
     }
 
     #[test]

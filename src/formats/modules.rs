@@ -1,29 +1,29 @@
-//! Which tensors of a file belong together, and what kind of layer they are: a state_dict knows
-//! only names such as `decoder.0.weight`, so the kind is told from the parameters' names and
-//! shapes.
+//! Groups the tensors of a file into modules, and detects the kind of each. A state_dict has only
+//! names such as `decoder.0.weight`. So the kind is detected from the names and shapes of the
+//! parameters.
 
 use super::tensor_file::{TensorInfo, natural_order};
 
-/// The tensors that share everything up to the last dot of their names: one layer of the model.
+/// The tensors whose names agree up to the last dot: one layer of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Module<'a> {
-    /// The name they share: `decoder.0`; empty for a model that is a single layer.
+    /// The common part of the names: `decoder.0`; empty for a model with a single layer.
     pub name: &'a str,
     pub kind: Kind,
-    /// What follows the last dot, and the tensor.
+    /// The part after the last dot, and the tensor.
     parameters: Vec<(&'a str, &'a TensorInfo)>,
 }
 
-/// What a module computes, as far as its tensors tell.
+/// The kind of a module, detected from its tensors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// `W a + b`.
     Linear { units: usize, inputs: usize },
     /// BatchNorm with its running statistics.
     BatchNorm { features: usize },
-    /// Something that an inversion cannot pass; the text names it.
+    /// A layer that cannot be inverted; the text names its kind.
     Unsupported(String),
-    /// No layer's: counters, the state of an optimizer.
+    /// Not a layer: counters, the state of an optimizer.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Module<'a> {
         self.parameters.iter().find(|(name, _)| *name == parameter).map(|(_, info)| *info)
     }
 
-    /// For messages: `` `fc3` (400 × 20) ``.
+    /// The module for messages: `` `fc3` (400 × 20) ``.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Linear { units, inputs } => format!("`{}` ({units} × {inputs})", self.name),
@@ -83,7 +83,7 @@ pub fn modules(tensors: &[TensorInfo]) -> Vec<Module<'_>> {
             (module, parameter, info)
         })
         .collect();
-    // Stable, so that the parameters of a module keep their order.
+    // The sort is stable, so that the parameters of a module keep their order.
     named.sort_by(|left, right| natural_order(left.0, right.0));
     for (name, parameter, info) in named {
         match modules.last_mut().filter(|module| module.name == name) {

@@ -1,5 +1,5 @@
-//! A network from a file: the container is told from its content, the layers from their names, the
-//! activation from the options or the file's metadata.
+//! Reads a network from a file. The format is detected from the contents, the layers from their
+//! names. The activation comes from the options or from the file's metadata.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,17 +17,16 @@ use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer, Network};
 use crate::setters::setters;
 
-/// What a file may not say, or says otherwise.
+/// Options for network files: information that the file lacks, or that replaces the file's.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct NetworkOptions {
-    /// The layers from the code outwards, by name; by default all that the file holds, if their
-    /// order is plain.
+    /// The names of the layers from the code to the output. Default: all layers of the file, if
+    /// their order is unambiguous.
     pub layers: Option<Vec<String>>,
-    /// The activation of all layers, unless the output's is set apart; by default the file's.
+    /// The activation of all layers, except the output if it has its own. Default: the file's.
     pub activation: Option<Activation>,
-    /// The output's activation; by default the file's, and where it names none that of the other
-    /// layers.
+    /// The activation of the output layer. Default: the file's, or else that of the other layers.
     pub output_activation: Option<Activation>,
 }
 
@@ -37,12 +36,11 @@ setters!(NetworkOptions {
     output_activation: Option<Activation>,
 });
 
-/// Reads a network from safetensors or a PyTorch checkpoint.
+/// Reads a network from a safetensors file or a PyTorch checkpoint.
 ///
 /// # Errors
-/// [`Error::Input`] if the file is neither, is damaged, holds layers that are not plainly one
-/// generator, or if its activation is neither in the file nor in the options; [`Error::Io`] if it
-/// cannot be read.
+/// [`Error::Input`] if the file has another format, is damaged, or has ambiguous layers, or if
+/// neither the file nor the options state the activation. [`Error::Io`] if it cannot be read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
     let file = open_tensor_file(path)?;
     build_network(&*file, &resolve_layers(&*file, options)?, options)
@@ -60,12 +58,12 @@ pub fn bundled_generator() -> Result<Network> {
     build_network(&file, &resolve_layers(&file, &options)?, &options)
 }
 
-/// Which tensors of the file are the generator's layers; the first half of [`load_network`].
+/// Finds the generator's layers in the file; the first half of [`load_network`].
 pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Vec<LayerNames>> {
     resolve(file.tensors(), options.layers.as_deref(), file.source())
 }
 
-/// Opens a file of named tensors, whichever format its content shows.
+/// Opens a file of named tensors, in the format that its contents show.
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     let mut start = Vec::new();
     File::open(path)
@@ -82,20 +80,20 @@ pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     } else if start.starts_with(b"\x93NUMPY") {
         ("a .npy array", "give the network first, then the observations or codes")
     } else {
-        ("a file that is neither", "convert the network to safetensors, or save its state_dict with torch.save")
+        ("a file with neither format", "convert the network to safetensors, or save its state_dict with torch.save")
     };
-    Err(Error::input(path.display(), found, "a network, .safetensors or PyTorch .pth/.pt", fix))
+    Err(Error::input(path.display(), found, "a network as .safetensors or PyTorch .pth/.pt", fix))
 }
 
-/// The network made of the named tensors; the second half of [`load_network`].
+/// Makes the network from the named tensors; the second half of [`load_network`].
 pub(crate) fn build_network(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
     let activations = activations(file, options, names.len())?;
     let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation));
     Network::new(layers.collect::<Result<_>>()?, file.source())
 }
 
-/// The activation of each of `depth` layers: the options', else the file's; the output's else that
-/// of the others.
+/// The activation of each of `depth` layers: from the options, else from the file. The output layer
+/// defaults to the activation of the others.
 fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) -> Result<Vec<Activation>> {
     let activation = options.activation.map_or_else(|| stored(file, ACTIVATION), |given| Ok(Some(given)))?;
     let output = options.output_activation.map_or_else(|| stored(file, OUTPUT_ACTIVATION), |given| Ok(Some(given)))?;
@@ -103,9 +101,9 @@ fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) ->
         Error::input(
             file.source(),
             "no activation in the file",
-            "one, as a state_dict holds weights only",
+            "an activation (a state_dict contains weights only)",
             format!(
-                "say which the network has, for example option `{option}: relu` or option `{option}: leaky_relu:0.1`"
+                "name the network's activation, for example option `{option}: relu` or option `{option}: leaky_relu:0.1`"
             ),
         )
     };
@@ -128,8 +126,8 @@ fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
         Error::input(
             file.source(),
             format!("metadata {key} = `{word}`"),
-            "an activation that unrelu knows",
-            format!("give option `{key}` ({reason})"),
+            "an activation that unrelu supports",
+            format!("set option `{key}` ({reason})"),
         )
     })
 }
@@ -145,7 +143,7 @@ fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation)
             read_norm(file, norm, names)?.fold_into(&mut weight, &mut bias);
         }
     }
-    // A bias of another length is refused with all the rest, where the network is made.
+    // A bias of the wrong length is refused later, when the network is made.
     Ok(DenseLayer { weight, bias, activation })
 }
 
@@ -163,7 +161,7 @@ fn read_norm(file: &dyn TensorFile, names: &NormNames, layer: &LayerNames) -> Re
     if norm.features() != Some(layer.units) {
         return refuse(
             format!("vectors of different lengths in BatchNorm `{}`", names.name),
-            format!("{} entries in each, as `{}` has units", layer.units, layer.name),
+            format!("{} entries in each, one per unit of `{}`", layer.units, layer.name),
         );
     }
     match norm.variance.iter().find(|variance| variance.is_nan() || **variance < 0.0) {

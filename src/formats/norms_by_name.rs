@@ -1,26 +1,26 @@
-//! Which BatchNorm belongs to which linear layer, as far as names tell. In a `Sequential` the one
-//! directly behind the layer (`net.1` to `net.0`): a gap means that something, most likely the
-//! activation, stands between them. Elsewhere the one that bears the layer's number under the same
-//! parent (`bn1` to `fc1`, `blocks.0.bn` to `blocks.0.linear`), which by custom stands before the
-//! activation.
+//! Finds the BatchNorm of a linear layer, from names alone. In a `Sequential`, it is the module
+//! directly after the layer (`net.1` for `net.0`). If there is a gap, another module stands between
+//! them, most likely the activation. Elsewhere, it is the module with the layer's number under the
+//! same parent (`bn1` for `fc1`, `blocks.0.bn` for `blocks.0.linear`), which usually stands before
+//! the activation.
 
 use super::chains::{parent, pattern};
 use super::modules::{Kind, Module};
 
-/// The tensors of a BatchNorm, by name.
+/// The names of the tensors of a BatchNorm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NormNames {
     pub name: String,
     pub mean: String,
     pub variance: String,
-    /// `weight`, absent where the layer is not affine.
+    /// `weight`; `None` if the BatchNorm has no affine parameters.
     pub scale: Option<String>,
-    /// `bias`, absent where the layer is not affine.
+    /// `bias`; `None` if the BatchNorm has no affine parameters.
     pub shift: Option<String>,
 }
 
 impl NormNames {
-    /// The tensors of a BatchNorm module; `None` for any other.
+    /// The tensors of a BatchNorm module; `None` for other modules.
     pub fn of(module: &Module) -> Option<Self> {
         Some(NormNames {
             name: module.name.to_owned(),
@@ -32,13 +32,13 @@ impl NormNames {
     }
 }
 
-/// The BatchNorm between `linear` and its activation.
+/// Finds the BatchNorm between `linear` and its activation.
 pub fn norm_of<'m, 'a>(modules: &'m [Module<'a>], linear: &Module) -> Option<&'m Module<'a>> {
     let Kind::Linear { units, .. } = linear.kind else { return None };
     let fits =
         |module: &&Module| module.kind == Kind::BatchNorm { features: units } && belongs(module.name, linear.name);
     let mut candidates = modules.iter().filter(fits);
-    // Two that fit are as good as none.
+    // Two candidates are ambiguous, so neither is used.
     candidates.next().filter(|_| candidates.next().is_none())
 }
 
@@ -48,7 +48,7 @@ fn belongs(norm: &str, linear: &str) -> bool {
     }
     let (norm_number, linear_number) = (last_number(norm), last_number(linear));
     if pattern(norm) == pattern(linear) {
-        // Positions in a Sequential.
+        // The names are positions in a `Sequential`.
         return matches!((norm_number, linear_number), (Some(norm), Some(linear)) if linear.checked_add(1) == Some(norm));
     }
     norm_number == linear_number
@@ -61,9 +61,9 @@ fn last_number(name: &str) -> Option<u64> {
     digits.and_then(|digits| digits.parse().ok())
 }
 
-/// BatchNorm layers that would be passed over although they stand among the `chosen` linear layers:
-/// of the same family, between the first and the last of them or directly behind it, and folded
-/// into none.
+/// BatchNorm layers among the `chosen` linear layers that are folded into none of them and would be
+/// ignored. They have the same family, and stand between the first and the last layer or directly
+/// after it.
 pub fn norms_left_over<'m, 'a>(modules: &'m [Module<'a>], chosen: &[&Module]) -> Vec<&'m Module<'a>> {
     let folded: Vec<&str> = chosen.iter().filter_map(|linear| norm_of(modules, linear)).map(|norm| norm.name).collect();
     let is_among = |norm: &Module| {
@@ -71,8 +71,8 @@ pub fn norms_left_over<'m, 'a>(modules: &'m [Module<'a>], chosen: &[&Module]) ->
             chosen.iter().filter(|linear| pattern(parent(linear.name)) == pattern(parent(norm.name))).collect();
         let same_sequence = family.iter().any(|linear| pattern(linear.name) == pattern(norm.name));
         if !same_sequence {
-            // Names tell nothing about where it stands; it matters if it could stand behind one of
-            // them.
+            // The names do not show its position. It counts if it could stand after one of the
+            // layers.
             return family.len() == chosen.len() && chosen.len() == linears_in_family(modules, norm);
         }
         let numbers = || family.iter().filter_map(|linear| last_number(linear.name));

@@ -1,10 +1,10 @@
-//! Outputs that exist whole or not at all: bytes go to `PATH.partial`, which takes its name when it
-//! is finished and vanishes when it is dropped before. An output that exists is left alone unless
-//! the caller forces it.
+//! Output files that are complete or do not exist. Bytes go to `PATH.partial`. The file is renamed
+//! when it is finished, and removed if it is dropped before. An existing output is kept, unless the
+//! caller sets `force`.
 //!
-//! A run that means to be resumed keeps its partial file ([`OutputFile::keep_partial`]) and takes
-//! it up again ([`OutputFile::resume`]); the file is locked meanwhile, so two runs cannot write to
-//! one output.
+//! A run that can be resumed keeps its partial file ([`OutputFile::keep_partial`]) and continues it
+//! later ([`OutputFile::resume`]). The file is locked while it is open, so two runs cannot write to
+//! the same output.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use super::extent::{Extent, Tracker};
 use crate::error::{Error, Result};
 
-/// An output on its way.
+/// An unfinished output file.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
     partial: PathBuf,
     writer: BufWriter<File>,
     length: u64,
-    /// The digest of what was appended, where somebody wants it.
+    /// The digest of the appended bytes, if requested.
     tracker: Option<Tracker>,
     force: bool,
     /// Whether dropping removes the partial file.
@@ -28,11 +28,11 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    /// Begins `path`. A partial file that a killed run left behind is discarded.
+    /// Creates the partial file for `path`. A partial file of a killed run is discarded.
     ///
     /// # Errors
-    /// [`Error::Output`] if `path` exists and `force` is not set, cannot be created, or is being
-    /// written by another run.
+    /// [`Error::Output`] if `path` exists and `force` is not set, if it cannot be created, or if
+    /// another run is writing it.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
@@ -58,12 +58,12 @@ impl OutputFile {
         })
     }
 
-    /// Takes up the partial file of an earlier run at `length` bytes; what lies behind is cut off.
-    /// It is kept on drop.
+    /// Continues the partial file of an earlier run at `length` bytes; later bytes are removed. The
+    /// file is kept on drop.
     ///
     /// # Errors
-    /// [`Error::Output`] as for [`create`](Self::create), or if there is no partial file with that
-    /// many bytes.
+    /// [`Error::Output`] as for [`create`](Self::create), or if there is no partial file with at
+    /// least that many bytes.
     pub fn resume(path: &Path, length: u64, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
@@ -71,19 +71,19 @@ impl OutputFile {
             .read(true)
             .write(true)
             .open(&partial)
-            .map_err(|error| Error::io(&partial, "take up the file again", error))?;
+            .map_err(|error| Error::io(&partial, "reopen the file", error))?;
         lock(path, &file)?;
         let found = file.metadata().map_err(|error| Error::io(&partial, "read", error))?.len();
         if found < length {
             return Err(Error::Output {
                 path: partial,
-                found: format!("holds {found} bytes and not the {length} that were written before"),
-                fix: "start afresh without option `journaling: Resume`".into(),
+                found: format!("holds {found} bytes instead of the {length} that were written before"),
+                fix: "start again without option `journaling: Resume`".into(),
             });
         }
         file.set_len(length)
             .and_then(|()| file.seek(SeekFrom::Start(length)))
-            .map_err(|error| Error::io(&partial, "take up the file again", error))?;
+            .map_err(|error| Error::io(&partial, "reopen the file", error))?;
         Ok(OutputFile {
             path: path.to_owned(),
             partial,
@@ -95,24 +95,24 @@ impl OutputFile {
         })
     }
 
-    /// Where the output will be.
+    /// The final path of the output.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Leaves the partial file in place if this is dropped before it is finished, for a later
+    /// Keeps the partial file if this is dropped before it is finished, for a later
     /// [`resume`](Self::resume).
     pub fn keep_partial(&mut self) {
         self.remove_on_drop = false;
     }
 
-    /// From here on keeps the digest of what is appended; `tracker` is that of the bytes before, in
-    /// a file taken up again.
+    /// From now on, tracks the digest of the appended bytes. `tracker` covers the bytes before, if
+    /// the file was resumed.
     pub fn track(&mut self, tracker: Option<Tracker>) {
         self.tracker = Some(tracker.unwrap_or_else(|| Tracker::from_offset(self.length)));
     }
 
-    /// Length and digest so far; `None` where no digest was kept.
+    /// The length and digest so far; `None` if no digest is tracked.
     pub fn extent(&self) -> Option<Extent> {
         self.tracker.as_ref().map(Tracker::extent)
     }
@@ -122,7 +122,7 @@ impl OutputFile {
         self.write_all(bytes).map_err(|error| Error::io(&self.partial, "write", error))
     }
 
-    /// Writes `bytes` over those at `offset` and returns to the end.
+    /// Overwrites the bytes at `offset` and returns to the end.
     pub fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.writer
             .seek(SeekFrom::Start(offset))
@@ -132,12 +132,12 @@ impl OutputFile {
             .map_err(|error| Error::io(&self.partial, "write", error))
     }
 
-    /// Hands everything written so far to the system, where it outlives this process.
+    /// Hands everything written so far to the system, which keeps it if this process is killed.
     pub fn hand_over(&mut self) -> Result<()> {
         self.writer.flush().map_err(|error| Error::io(&self.partial, "write", error))
     }
 
-    /// Makes everything written so far safe on the disk.
+    /// Synchronises everything written so far with the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.writer
             .flush()
@@ -145,10 +145,10 @@ impl OutputFile {
             .map_err(|error| Error::io(&self.partial, "write", error))
     }
 
-    /// Makes the bytes safe on the disk and gives the output its name.
+    /// Synchronises the bytes with the disk and renames the file to its final name.
     pub fn finish(mut self) -> Result<()> {
         self.sync()?;
-        // It may have appeared since the start, and a rename would replace it without a word.
+        // Checked again: a file may have appeared since the start, and the rename would replace it.
         check_free(&self.path, self.force)?;
         give_name(&self.partial, &self.path)?;
         self.remove_on_drop = false;
@@ -174,52 +174,52 @@ impl Write for OutputFile {
 impl Drop for OutputFile {
     fn drop(&mut self) {
         if self.remove_on_drop {
-            // Nothing can be done about a failure here, and the next run discards what is left.
+            // A failure here is ignored; the next run discards the file.
             let _ = fs::remove_file(&self.partial);
         }
     }
 }
 
-/// Renames `partial` to `path`, and makes the new name safe on the disk.
+/// Renames `partial` to `path`, and synchronises the new name with the disk.
 pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
     fs::rename(partial, path).map_err(|error| Error::io(path, "give the output its name", error))?;
     sync_folder(path);
     Ok(())
 }
 
-/// Makes the names in the folder of `path` safe on the disk, where the system can.
+/// Synchronises the names in the folder of `path` with the disk, where the system supports it.
 pub fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Not every file system lets a folder be synchronised; the files' contents are safe in any
-    // case.
+    // Some file systems cannot synchronise a folder. The contents of the files are synchronised
+    // anyway.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// `PATH.partial`, beside `path`, so that the rename stays on one file system.
+/// `PATH.partial`, in the folder of `path`, so that the rename stays on one file system.
 pub fn partial_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     PathBuf::from(name)
 }
 
-/// Refuses an output that exists, unless forced, and one that is no plain file in any case.
+/// Refuses an existing output unless `force` is set, and an output that is not a plain file.
 ///
-/// Commands with several outputs ask this of all of them before any work.
+/// Commands with several outputs check all of them before any work.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let refuse =
         |found: &str, fix: &str| Err(Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() });
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => refuse("is a directory", "name a file inside it"),
-        // A rename would put a plain file in the place of a device such as /dev/null.
+        // A rename would replace a device such as /dev/null by a plain file.
         Ok(metadata) if !metadata.is_file() => refuse("is not a plain file", "name a plain file"),
         Ok(_) if !force => refuse("already exists", "name another output, or replace it with option `force`"),
         _ => Ok(()),
     }
 }
 
-/// Refuses an output that is one of `others`, each with what it is, whatever names and links lead
-/// to them: when outputs are replaced, it would be destroyed before, or by, being used. `option` is
-/// the field that names the output.
+/// Refuses an output that is the same file as one of `others`, even through links: it would be
+/// overwritten before or while it is read. Each of `others` comes with a name for messages.
+/// `option` is the field that names the output.
 pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
     let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     let clash = others
@@ -235,8 +235,8 @@ pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> 
     }
 }
 
-/// Removes a partial file that no run holds. It is never truncated in place: by the time it is open
-/// it may have become a finished output.
+/// Removes a partial file that no run has locked. It is never truncated in place: when it is open,
+/// another run may already have renamed it to a finished output.
 fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
     if let Ok(file) = File::open(partial) {
         lock(path, &file)?;
@@ -247,10 +247,10 @@ fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
     }
 }
 
-/// Takes the lock on `file`, which stands for `path`, until it is closed.
+/// Locks `file` for `path` until it is closed.
 ///
 /// # Errors
-/// [`Error::Output`] if another run has it.
+/// [`Error::Output`] if another run holds the lock.
 pub fn lock(path: &Path, file: &File) -> Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(Error::Output {
@@ -258,7 +258,7 @@ pub fn lock(path: &Path, file: &File) -> Result<()> {
             found: "is being written by another run".into(),
             fix: "wait for that run, or name another output".into(),
         }),
-        // File systems without locks work as before, only unprotected.
+        // File systems without locks still work, but without this protection.
         _ => Ok(()),
     }
 }
@@ -267,7 +267,7 @@ fn cannot_create(path: &Path, error: io::Error) -> Error {
     let fix = match error.kind() {
         io::ErrorKind::NotFound => "create its directory first",
         io::ErrorKind::PermissionDenied => "choose a directory that you may write to",
-        io::ErrorKind::NotADirectory => "one of the names before the last is a file, not a directory",
+        io::ErrorKind::NotADirectory => "choose another path: one of its parent names is a file, not a directory",
         _ => "choose another place for the output",
     };
     Error::Output { path: path.to_owned(), found: format!("cannot be created ({error})"), fix: fix.into() }

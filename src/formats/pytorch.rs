@@ -1,7 +1,7 @@
-//! PyTorch checkpoints, `.pth` and `.pt`, of every layout that `torch.save` has written. The crate
-//! `pytorch-reader` interprets the pickle as data: nothing in the file is ever executed. Nested
-//! dictionaries (`state_dict`, `model`) become parts of the names, and `layers_by_name.rs` copes
-//! with them.
+//! PyTorch checkpoints, `.pth` and `.pt`, in every layout that `torch.save` has written. The crate
+//! `pytorch-reader` interprets the pickle as data; no code of the file is executed. Nested
+//! dictionaries (`state_dict`, `model`) become parts of the names, which `layers_by_name.rs`
+//! supports.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::safetensors::widen;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
 
-/// An opened checkpoint.
+/// An open checkpoint.
 #[derive(Debug)]
 pub struct PytorchFile {
     source: String,
@@ -19,17 +19,17 @@ pub struct PytorchFile {
     tensors: Vec<TensorInfo>,
 }
 
-/// Whether a file that begins with `start` (262 bytes, if it has as many) may be a checkpoint.
+/// Whether a file can be a checkpoint. `start`: its first 262 bytes, or fewer if it is shorter.
 pub fn looks_like_pytorch(start: &[u8]) -> bool {
-    // Zip; tar; pickles of protocol 2 and later, which is how the legacy format begins too.
+    // Zip; tar; pickles of protocol 2 and later, which the legacy format also starts with.
     start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") || start.first() == Some(&0x80)
 }
 
 impl PytorchFile {
-    /// Opens the checkpoint and reads what it says about its tensors, not their numbers.
+    /// Opens the checkpoint and reads the descriptions of its tensors, but not their numbers.
     ///
     /// # Errors
-    /// [`Error::Input`] if it is damaged or holds something that is not read (a scripted model,
+    /// [`Error::Input`] if it is damaged or contains something unsupported (a scripted model,
     /// sparse tensors).
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
@@ -85,7 +85,7 @@ impl TensorFile for PytorchFile {
             return Err(Error::input(
                 &self.source,
                 format!("no tensor {name}"),
-                "one",
+                "a tensor of the file",
                 "name one that `unrelu inspect` lists",
             ));
         };
@@ -102,13 +102,13 @@ impl TensorFile for PytorchFile {
                 &self.source,
                 format!("tensor {name} of type {}", type_name(tensor.dtype())),
                 "float16, bfloat16, float32 or float64",
-                "save model.float().state_dict(); quantized weights have to be dequantized first",
+                "save model.float().state_dict(); dequantize quantized weights first",
             )
         })
     }
 }
 
-/// The reader hands out numbers as this machine stores them.
+/// The reader returns numbers in this machine's byte order.
 fn native_to_little_endian(mut bytes: Vec<u8>, element_type: DType) -> Vec<u8> {
     if cfg!(target_endian = "big") {
         bytes.chunks_exact_mut(element_type.size()).for_each(<[u8]>::reverse);
@@ -116,7 +116,7 @@ fn native_to_little_endian(mut bytes: Vec<u8>, element_type: DType) -> Vec<u8> {
     bytes
 }
 
-/// The names that safetensors uses for the same types.
+/// The names of the types in safetensors.
 fn type_name(element_type: DType) -> &'static str {
     match element_type {
         DType::F64 => "F64",

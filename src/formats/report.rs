@@ -1,8 +1,8 @@
 //! The report: one row per observation, as `.jsonl` or `.csv` with the same names.
 //!
-//! The rows are written batch by batch. A number that is not finite is `null`, or empty in `.csv`.
-//! There, nested names are joined by `_`, and a layer's carry its number: `residual_linf`,
-//! `layer2_epsilon`.
+//! Rows are written batch by batch. A number that is not finite is `null` in `.jsonl` and empty in
+//! `.csv`. In `.csv`, nested names are joined by `_`, and the names of a layer contain its number:
+//! `residual_linf`, `layer2_epsilon`.
 
 mod columns;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::outcome::ObservationRow;
 pub use columns::Columns;
 
-/// The two formats, chosen by the file's extension.
+/// The formats of a report, chosen by the file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Jsonl,
@@ -29,7 +29,7 @@ fn format_of(path: &Path) -> Result<Format> {
     }
 }
 
-/// A report on its way.
+/// An unfinished report.
 #[derive(Debug)]
 pub struct ReportWriter {
     output: OutputFile,
@@ -39,54 +39,55 @@ pub struct ReportWriter {
 }
 
 impl ReportWriter {
-    /// Refuses a name that says no format of a report.
+    /// Refuses a file name without the extension of a report format.
     pub fn check_format(path: &Path) -> Result<()> {
         format_of(path).map(|_| ())
     }
 
-    /// Begins the report.
+    /// Creates the report.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for another extension than `.jsonl` or `.csv`, and those of
+    /// [`Error::BadOption`] for an extension other than `.jsonl` or `.csv`; the errors of
     /// [`OutputFile::create`].
     pub fn create(path: &Path, columns: Columns, force: bool) -> Result<Self> {
         let format = format_of(path)?;
         Ok(ReportWriter { output: OutputFile::create(path, force)?, format, columns, header_written: false })
     }
 
-    /// Takes up the partial report of an earlier run at `length` bytes; see [`OutputFile::resume`].
+    /// Continues the partial report of an earlier run at `length` bytes; see
+    /// [`OutputFile::resume`].
     pub fn resume(path: &Path, columns: Columns, length: u64, force: bool) -> Result<Self> {
         let format = format_of(path)?;
         let output = OutputFile::resume(path, length, force)?;
         Ok(ReportWriter { output, format, columns, header_written: length > 0 })
     }
 
-    /// Leaves the partial file in place if this is dropped before it is finished.
+    /// Keeps the partial file if this is dropped before it is finished.
     pub fn keep_partial(&mut self) {
         self.output.keep_partial();
     }
 
-    /// From here on keeps a digest of the rows; see [`OutputFile::track`].
+    /// From now on, tracks a digest of the rows; see [`OutputFile::track`].
     pub fn track(&mut self, tracker: Option<Tracker>) {
         self.output.track(tracker);
     }
 
-    /// Length and digest so far; `None` where no digest was kept.
+    /// The length and digest so far; `None` if no digest is tracked.
     pub fn extent(&self) -> Option<Extent> {
         self.output.extent()
     }
 
-    /// Hands what was written so far to the system, where it outlives this process.
+    /// Hands everything written so far to the system, which keeps it if this process is killed.
     pub fn flush(&mut self) -> Result<()> {
         self.output.hand_over()
     }
 
-    /// Makes what was written so far safe on the disk.
+    /// Synchronises everything written so far with the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.output.sync()
     }
 
-    /// Writes the header if no row has brought it, and makes all of it safe on the disk.
+    /// Writes the header if no row was written, and synchronises everything with the disk.
     pub fn complete(&mut self) -> Result<()> {
         if self.format == Format::Csv && !self.header_written {
             self.write_csv(&[])?;
@@ -127,7 +128,7 @@ impl ReportWriter {
         Error::io(self.output.path(), "write the report", error)
     }
 
-    /// Gives the report its name.
+    /// Renames the report to its final name.
     pub fn finish(mut self) -> Result<()> {
         self.complete()?;
         self.output.finish()

@@ -1,10 +1,10 @@
-//! Safetensors: a length, a JSON header that names each tensor with its type, shape and place, then
+//! Safetensors: a length, a JSON header with the name, type, shape and place of each tensor, then
 //! the bytes.
 //!
-//! Read and written by hand: the header is checked against the file before anything of the size it
-//! claims is allocated, tensors are read one at a time, and the written header has its entries in a
-//! fixed order, so that the same network gives the same bytes (the `safetensors` crate writes
-//! metadata in the order of a hash map).
+//! Reading and writing are implemented here. The header is checked against the file before memory
+//! of the claimed size is allocated. Tensors are read one at a time. The written header has its
+//! entries in a fixed order, so that the same network gives the same bytes (the `safetensors` crate
+//! writes metadata in the order of a hash map).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 
-/// The format's own limit on its header.
+/// The maximum header length that the format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
 /// The metadata key of the activation of every layer but the last.
@@ -27,22 +27,22 @@ pub const ACTIVATION: &str = "activation";
 /// The metadata key of the last layer's activation.
 pub const OUTPUT_ACTIVATION: &str = "output_activation";
 
-/// An opened `.safetensors` file.
+/// An open `.safetensors` file.
 #[derive(Debug)]
 pub struct SafetensorsFile {
     contents: Contents,
     source: String,
     tensors: Vec<TensorInfo>,
-    /// Where each tensor's bytes lie in the file, by name.
+    /// The range of each tensor's bytes in the file, by name.
     places: BTreeMap<String, (u64, u64)>,
     metadata: BTreeMap<String, String>,
 }
 
-/// Where the bytes are.
+/// Where the bytes are stored.
 #[derive(Debug)]
 enum Contents {
     File(PathBuf),
-    /// Part of the program.
+    /// Compiled into the program.
     Bytes(&'static [u8]),
 }
 
@@ -54,8 +54,8 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// Whether a file that begins with `start` (at least 9 bytes) is safetensors: a header's length and
-/// its `{`.
+/// Whether a file can be safetensors: it starts with the length of a header and `{`. `start`: at
+/// least its first 9 bytes.
 pub fn looks_like_safetensors(start: &[u8]) -> bool {
     start.get(8) == Some(&b'{')
 }
@@ -64,7 +64,7 @@ impl SafetensorsFile {
     /// Opens the file and checks its header against its length.
     ///
     /// # Errors
-    /// [`Error::Input`] if the header is not understood or claims more, or less, than the file has.
+    /// [`Error::Input`] if the header is invalid, or claims more or fewer bytes than the file has.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
         let mut file = File::open(path).map_err(cannot_read)?;
@@ -72,7 +72,7 @@ impl SafetensorsFile {
         Self::parse(&mut file, file_length, Contents::File(path.to_owned()), path.display().to_string())
     }
 
-    /// The same for a file that was compiled into the program; `source` names it in messages.
+    /// Opens a file that was compiled into the program; `source` names it in messages.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -80,7 +80,7 @@ impl SafetensorsFile {
         Self::parse(&mut &*bytes, bytes.len() as u64, Contents::Bytes(bytes), source.to_owned())
     }
 
-    /// Reads the header of `file_length` bytes.
+    /// Reads the header of a file of `file_length` bytes.
     fn parse(file: &mut impl Read, file_length: u64, contents: Contents, source: String) -> Result<Self> {
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(|_| refuse(&source, format!("{file_length} bytes"), "a header"))?;
@@ -92,7 +92,7 @@ impl SafetensorsFile {
                 "a header that fits into the file",
             ));
         }
-        // At most LONGEST_HEADER, and no more than the file holds.
+        // At most LONGEST_HEADER, and at most the length of the file.
         let mut text = vec![0; header_length as usize];
         file.read_exact(&mut text).map_err(|error| Error::io(Path::new(&source), "read", error))?;
         let header: Map<String, Value> = serde_json::from_slice(&text)
@@ -111,14 +111,14 @@ impl SafetensorsFile {
         for (name, value) in header {
             if name == "__metadata__" {
                 opened.metadata = serde_json::from_value(value).map_err(|error| {
-                    refuse(&opened.source, format!("metadata that are no words ({error})"), "a word for each key")
+                    refuse(&opened.source, format!("metadata that are not strings ({error})"), "one string per key")
                 })?;
                 continue;
             }
             let entry: Entry = serde_json::from_value(value).map_err(|error| {
                 refuse(
                     &opened.source,
-                    format!("tensor {name} described in another way ({error})"),
+                    format!("tensor {name} with an invalid description ({error})"),
                     "dtype, shape and data_offsets",
                 )
             })?;
@@ -128,8 +128,8 @@ impl SafetensorsFile {
         if claimed != data_length {
             return Err(refuse(
                 &opened.source,
-                format!("{data_length} bytes of data behind the header"),
-                &format!("{claimed} bytes, as the header says"),
+                format!("{data_length} bytes of data after the header"),
+                &format!("{claimed} bytes, according to the header"),
             ));
         }
         opened.tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
@@ -146,14 +146,14 @@ impl SafetensorsFile {
             ));
         }
         let elements = entry.shape.iter().try_fold(1u64, |product, extent| product.checked_mul(*extent));
-        // Other types than these are listed but not read, so their size does not matter.
+        // Other types are listed but not read, so their size does not matter.
         if let Some(size) = element_size(&entry.dtype)
             && elements.and_then(|elements| elements.checked_mul(size)) != Some(end - begin)
         {
             return Err(refuse(
                 &self.source,
                 format!("tensor {name} of type {} and shape {:?} in {} bytes", entry.dtype, entry.shape, end - begin),
-                "as many bytes as type and shape need",
+                "the number of bytes that type and shape need",
             ));
         }
         let shape =
@@ -194,7 +194,7 @@ impl TensorFile for SafetensorsFile {
             return Err(Error::input(
                 &self.source,
                 format!("no tensor {name}"),
-                "one",
+                "a tensor of the file",
                 "name one that `unrelu inspect` lists",
             ));
         };
@@ -218,7 +218,7 @@ impl TensorFile for SafetensorsFile {
 }
 
 impl Contents {
-    /// Up to `length` bytes from `start` on; fewer where there are no more.
+    /// Reads up to `length` bytes from `start` on; fewer at the end of the file.
     fn read(&self, start: u64, length: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self {
@@ -236,7 +236,7 @@ impl Contents {
 }
 
 fn refuse(source: &str, found: String, expected: &str) -> Error {
-    Error::input(source, found, expected, "the file is damaged or no safetensors: copy or save it again")
+    Error::input(source, found, expected, "the file is damaged or not a safetensors file: copy or save it again")
 }
 
 fn element_size(element_type: &str) -> Option<u64> {
@@ -248,8 +248,8 @@ fn element_size(element_type: &str) -> Option<u64> {
     }
 }
 
-/// Little-endian floating point numbers of the type that safetensors calls `F16`, `BF16`, `F32` or
-/// `F64`, as f64.
+/// Converts little-endian floating-point numbers to f64. `element_type`: `F16`, `BF16`, `F32` or
+/// `F64`; `None` for other types.
 pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
     let numbers = match element_type {
         "F16" => bytes.as_chunks().0.iter().map(|chunk| half::f16::from_le_bytes(*chunk).to_f64()).collect(),
@@ -261,12 +261,12 @@ pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
     Some(numbers)
 }
 
-/// Writes `network` in f64: `layers.0.weight` … from the code outwards, biases where one is not
-/// zero, and the activations as metadata.
+/// Writes `network` in f64: `layers.0.weight` and so on from the code to the output, the biases
+/// that are not zero, and the activations as metadata.
 ///
 /// # Errors
-/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot say;
-/// [`Error::Output`] for a file that exists, without `force`; [`Error::Io`].
+/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot express.
+/// [`Error::Output`] if the file exists and `force` is not set. [`Error::Io`].
 pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> {
     let (activation, output_activation) = activations(path, network)?;
     let mut header = Map::new();
@@ -282,15 +282,14 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     };
     for (index, layer) in network.layers().iter().enumerate() {
         let shape = [layer.units(), layer.inputs()];
-        // The transpose's columns are the rows, and those are what the format wants one after the
-        // other.
+        // The format stores row after row; these are the columns of the transpose.
         add(format!("layers.{index}.weight"), &shape, &mut layer.weight.transpose().iter().copied());
         if layer.bias.iter().any(|entry| *entry != 0.0) {
             add(format!("layers.{index}.bias"), &shape[..1], &mut layer.bias.iter().copied());
         }
     }
     let mut text = Value::Object(header).to_string();
-    // The data begin at a multiple of 8, so that they can be mapped into memory.
+    // The data begin at a multiple of 8, so that the file can be mapped into memory.
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
     let mut output = OutputFile::create(path, force)?;
     output.append(&(text.len() as u64).to_le_bytes())?;
@@ -299,7 +298,7 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     output.finish()
 }
 
-/// The one activation of the hidden layers (the output's, if there are none) and the output's.
+/// The common activation of the hidden layers (the output's, if there are none), and the output's.
 fn activations(path: &Path, network: &Network) -> Result<(Activation, Activation)> {
     let layers = network.layers();
     let output = layers[layers.len() - 1].activation;
@@ -311,7 +310,7 @@ fn activations(path: &Path, network: &Network) -> Result<(Activation, Activation
             path.display(),
             format!("a network with hidden activations {activation} and {}", other.activation),
             "one activation in all hidden layers",
-            "use one slope everywhere; a safetensors file has room for one",
+            "use one slope in all layers; a safetensors file stores only one",
         )),
     }
 }

@@ -1,6 +1,5 @@
-//! What the containers of trained weights have in common: named tensors, and perhaps words about
-//! them. `safetensors.rs` and `pytorch.rs` open one each; what the names mean is told in
-//! `layers_by_name.rs`.
+//! The common interface of files with trained weights: named tensors and optional metadata.
+//! `safetensors.rs` and `pytorch.rs` implement it. `layers_by_name.rs` interprets the names.
 
 use std::cmp::Ordering;
 
@@ -8,41 +7,41 @@ use serde::Serialize;
 
 use crate::error::Result;
 
-/// A tensor as its file announces it.
+/// The description of a tensor in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TensorInfo {
-    /// Its full name, nested dictionaries joined by dots: `state_dict.decoder.0.weight`.
+    /// The full name, with nested dictionaries joined by dots: `state_dict.decoder.0.weight`.
     pub name: String,
-    /// Extents, outermost first.
+    /// The extents, outermost first.
     pub shape: Vec<usize>,
-    /// The stored type, as the format names it: `F32`, `BF16`, `I64`.
+    /// The stored type, by the format's own name: `F32`, `BF16`, `I64`.
     pub element_type: String,
 }
 
-/// An opened file of named tensors. Only their descriptions have been read.
+/// An open file of named tensors. Only their descriptions have been read.
 pub trait TensorFile {
-    /// The file, for messages.
+    /// The file's path, for messages.
     fn source(&self) -> &str;
 
-    /// What kind of file it is, for a person.
+    /// The name of the file's format, for people.
     fn format(&self) -> &str;
 
-    /// The tensors, sorted by [`natural_order`] of their names: neither format keeps the order of
-    /// the layers.
+    /// The tensors, sorted by [`natural_order`] of their names, because neither format stores the
+    /// order of the layers.
     fn tensors(&self) -> &[TensorInfo];
 
-    /// A word of the file about itself: `activation`, `output_activation`.
+    /// The metadata of a key, such as `activation` or `output_activation`.
     fn metadata(&self, key: &str) -> Option<&str>;
 
-    /// The numbers of one tensor, widened to f64, in row-major order.
+    /// The numbers of one tensor, converted to f64, in row-major order.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] if there is none of that name, it is not of a floating point
-    /// type, or its bytes cannot be had.
+    /// [`crate::error::Error::Input`] if there is no tensor of that name, if its type is not
+    /// floating point, or if its bytes cannot be read.
     fn read(&self, name: &str) -> Result<Vec<f64>>;
 }
 
-/// Orders names as a person counts: runs of digits by value, so that `net.10` comes after `net.2`.
+/// Orders names with their numbers by value, so that `net.10` comes after `net.2`.
 pub fn natural_order(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left, right);
     loop {
@@ -53,8 +52,8 @@ pub fn natural_order(left: &str, right: &str) -> Ordering {
         }
         let both_numbers = starts_with_digit(left_run) && starts_with_digit(right_run);
         let order = if both_numbers {
-            // Without leading zeros the longer number is the larger one, however many digits there
-            // are.
+            // Without leading zeros, the number with more digits is larger. This works for any
+            // number of digits.
             let (left_digits, right_digits) = (left_run.trim_start_matches('0'), right_run.trim_start_matches('0'));
             left_digits.len().cmp(&right_digits.len()).then_with(|| left_digits.cmp(right_digits))
         } else {
@@ -72,7 +71,7 @@ fn starts_with_digit(text: &str) -> bool {
     text.starts_with(|character: char| character.is_ascii_digit())
 }
 
-/// The leading run of digits, or of anything else, and the rest.
+/// Splits off the leading run of digits or of other characters.
 fn first_run(text: &str) -> (&str, &str) {
     let digits = starts_with_digit(text);
     let end = text.find(|character: char| character.is_ascii_digit() != digits).unwrap_or(text.len());

@@ -1,6 +1,6 @@
-//! What a network's weights tell about inverting it: the conditions of the paper's theorems where
-//! they can be read off (expansion, rank), and what random codes N(0, I) do to it where they cannot
-//! (active units).
+//! Notes on how well a network can be inverted. Some conditions of the paper's theorems are checked
+//! on the weights (expansion, rank). The others are tested with random codes N(0, I) (active
+//! units).
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use crate::cpu::forward::forward;
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
-/// Random codes that the network is tried with.
+/// Number of random codes for the test.
 const CODES: usize = 256;
 
-/// Largest `rows · columns²` of a weight whose rank is computed; above it the factorisation takes
+/// Maximum `rows · columns²` of a weight whose rank is computed. Larger factorisations take
 /// minutes.
 const RANK_LIMIT: f64 = 2e10;
 
-/// How much a note matters.
+/// The importance of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Note,
     /// Some answers may be wrong or not determined.
     Warning,
@@ -31,16 +31,16 @@ pub enum Severity {
     Obstacle,
 }
 
-/// Something that a person who is going to invert the network should know.
+/// A note for a user who wants to invert the network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
     pub severity: Severity,
-    /// The layer, from 1 at the code.
+    /// The number of the layer, counted from 1 at the code.
     pub layer: usize,
     pub text: String,
 }
 
-/// What would stop or endanger an inversion of `network`, layer by layer from the code outwards.
+/// What would prevent or impair an inversion of `network`, per layer from the code to the output.
 pub fn notes(network: &Network) -> Vec<Note> {
     let mut notes = Vec::new();
     let codes = (0..CODES as u64).flat_map(|index| normal_vector(0, Domain::Code, index, network.code_length()));
@@ -61,19 +61,19 @@ pub fn notes(network: &Network) -> Vec<Note> {
     notes
 }
 
-/// `rows_tell`: whether every unit of the layer tells about its input, not only those that are on.
+/// `rows_tell`: whether every unit constrains the layer's input, not only the active ones.
 fn expansion(layer: &DenseLayer, rows_tell: bool, add: &mut impl FnMut(Severity, String)) {
     let (units, inputs) = (layer.units(), layer.inputs());
     if units < inputs || (units == inputs && !rows_tell) {
         add(
             Severity::Warning,
-            format!("does not expand ({inputs} → {units}): too few units to tell {inputs} inputs apart"),
+            format!("does not expand ({inputs} → {units}): too few units to determine {inputs} inputs"),
         );
     } else if units < 2 * inputs && !rows_tell {
         add(
             Severity::Warning,
             format!(
-                "expands only {:.2} times: about half of the units are on, and {inputs} have to be",
+                "expands only {:.2} times: about half of the units are active, but {inputs} must be",
                 units as f64 / inputs as f64
             ),
         );
@@ -85,16 +85,16 @@ fn zero_columns_and_rank(layer: &DenseLayer, add: &mut impl FnMut(Severity, Stri
     let zero: Vec<usize> =
         (0..layer.inputs()).filter(|column| weight.column(*column).iter().all(|entry| *entry == 0.0)).collect();
     if !zero.is_empty() {
-        let text = format!("inputs that no unit uses: {}; nothing can recover them", list(&zero));
+        let text = format!("inputs that no unit uses: {}; they cannot be recovered", list(&zero));
         return add(Severity::Obstacle, text);
     }
     let (units, inputs) = (layer.units(), layer.inputs());
     if units < inputs {
-        // Said already: it does not expand.
+        // The note on expansion already covers this.
         return;
     }
     if units as f64 * (inputs as f64).powi(2) > RANK_LIMIT {
-        return add(Severity::Note, "too large to compute its rank here".into());
+        return add(Severity::Note, "the weight is too large to compute its rank".into());
     }
     let factor = weight.clone().col_piv_qr().r();
     let pivots: Vec<f64> = factor.diagonal().iter().map(|pivot| pivot.abs()).collect();
@@ -102,7 +102,7 @@ fn zero_columns_and_rank(layer: &DenseLayer, add: &mut impl FnMut(Severity, Stri
     let rank = pivots.iter().filter(|pivot| **pivot > largest * f64::EPSILON * units as f64).count();
     let smallest = pivots[inputs - 1];
     if rank < inputs {
-        add(Severity::Obstacle, format!("the weight has rank {rank} and {inputs} inputs: they cannot be told apart"));
+        add(Severity::Obstacle, format!("the weight has rank {rank} and {inputs} inputs: it does not determine them"));
     } else if smallest < 1e-8 * largest {
         add(
             Severity::Warning,
@@ -115,26 +115,26 @@ fn duplicate_rows(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
     let mut first: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut duplicates = Vec::new();
     for (unit, row) in layer.weight.row_iter().enumerate() {
-        // Adding 0 makes −0 into 0.
+        // Adding 0 turns −0 into 0.
         let mut key: Vec<u64> = row.iter().map(|entry| (entry + 0.0).to_bits()).collect();
         key.push((layer.bias[unit] + 0.0).to_bits());
-        // Units without weights are told of elsewhere.
+        // Units without weights have their own note.
         let is_zero = row.iter().all(|entry| *entry == 0.0);
         if !is_zero && first.insert(key, unit).is_some() {
             duplicates.push(unit);
         }
     }
     if !duplicates.is_empty() {
-        add(Severity::Note, format!("units that repeat another and tell nothing new: {}", list(&duplicates)));
+        add(Severity::Note, format!("units that repeat another unit and add no information: {}", list(&duplicates)));
     }
     let zero: Vec<usize> =
         (0..layer.units()).filter(|unit| layer.weight.row(*unit).iter().all(|entry| *entry == 0.0)).collect();
     if !zero.is_empty() {
-        add(Severity::Note, format!("units without weights, which tell nothing: {}", list(&zero)));
+        add(Severity::Note, format!("units without weights, which carry no information: {}", list(&zero)));
     }
 }
 
-/// `outputs`: units × codes, of the random codes.
+/// `outputs`: units × codes, computed from the random codes.
 fn dead_units(
     layer: &DenseLayer,
     input_is_nonnegative: bool,
@@ -147,13 +147,13 @@ fn dead_units(
         |unit: usize| layer.bias[unit] <= 0.0 && if input_is_nonnegative { never_rises(unit) } else { is_zero(unit) };
     let dead: Vec<usize> = (0..layer.units()).filter(|unit| is_dead(*unit) && !is_zero(*unit)).collect();
     if !dead.is_empty() {
-        add(Severity::Note, format!("units that are off for every input: {}", list(&dead)));
+        add(Severity::Note, format!("units that are inactive for every input: {}", list(&dead)));
     }
     let silent: Vec<usize> = (0..layer.units())
         .filter(|unit| !is_dead(*unit) && outputs.row(*unit).iter().all(|output| *output <= 0.0))
         .collect();
     if !silent.is_empty() {
-        add(Severity::Note, format!("units that are off for all of {CODES} random codes: {}", list(&silent)));
+        add(Severity::Note, format!("units that are inactive for all {CODES} random codes: {}", list(&silent)));
     }
 }
 
@@ -167,8 +167,8 @@ fn active_units(layer: &DenseLayer, outputs: &DMatrix<f64>, add: &mut impl FnMut
         add(
             Severity::Warning,
             format!(
-                "{too_few} of {CODES} random codes turn on fewer than the {inputs} units that determine the input \
-                 (median {}, fewest {}): such inputs may not be determined",
+                "{too_few} of {CODES} random codes activate fewer than {inputs} units, which are needed for {inputs} inputs \
+                 (median {}, minimum {}): such inputs may not be determined",
                 active[CODES / 2],
                 active[0]
             ),
@@ -184,14 +184,11 @@ fn saturation(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
     };
     add(
         Severity::Note,
-        format!(
-            "{} output: it is undone before the inversion; values of {ends} only bound it from one side",
-            layer.activation
-        ),
+        format!("{} output: it is inverted first; values of {ends} give only a one-sided bound", layer.activation),
     );
 }
 
-/// Indices from 0, the first few.
+/// Lists the first few indices, counted from 0.
 fn list(indices: &[usize]) -> String {
     const MOST: usize = 8;
     let shown = indices.iter().take(MOST).map(usize::to_string).collect::<Vec<_>>().join(", ");
@@ -226,7 +223,7 @@ mod tests {
         assert!(found.iter().any(|note| note.starts_with("warning 2: does not expand (60 → 40)")), "{found:?}");
         assert!(found.iter().any(|note| note.starts_with("warning 3: expands only 1.50 times")), "{found:?}");
         assert!(
-            found.iter().any(|note| note.starts_with("warning 3: 2") && note.contains("fewer than the 40")),
+            found.iter().any(|note| note.starts_with("warning 3: 2") && note.contains("fewer than 40")),
             "{found:?}"
         );
     }
@@ -255,6 +252,6 @@ mod tests {
         let mut second = random_network(&[9, 60], Activation::Relu, 4).unwrap().layers()[0].weight.clone();
         second.row_mut(11).apply(|entry| *entry = -entry.abs());
         let found = texts(&network(vec![first, second], Activation::Relu));
-        assert!(found.iter().any(|note| note.contains("off for every input: 11")), "{found:?}");
+        assert!(found.iter().any(|note| note.contains("inactive for every input: 11")), "{found:?}");
     }
 }

@@ -1,33 +1,33 @@
-//! Why an observation has no code, with the numbers that belong to each reason.
+//! The reasons why an observation has no code, with their numbers.
 
 use super::kind::{FailureKind, LayerFailureKind};
 
-/// Why there is no code for an observation.
+/// The reason why an observation has no code.
 ///
-/// `to_string()` gives one sentence for people: what was found, and what to do.
-/// [`Failure::kind`] leaves the numbers out, for counting.
+/// `to_string()` gives one sentence for people: what was found, and what to do. [`Failure::kind`]
+/// gives the reason without numbers, for counting.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Failure {
     /// An entry of the observation is infinite.
     InfiniteEntry {
-        /// The first such entry, counted from 0.
+        /// The index of the first such entry, counted from 0.
         entry: usize,
         /// Its value, `∞` or `−∞`.
         value: f64,
     },
     /// Every entry of the observation is `NaN`.
     NothingObserved,
-    /// A layer-wise method found no input of a layer.
+    /// A layer-wise method found no input for a layer.
     Layer {
-        /// The layer, counted from 1 at the code.
+        /// The number of the layer, counted from 1 at the code.
         layer: usize,
-        /// Why it has none.
+        /// Why no input was found.
         why: LayerFailure,
     },
-    /// Gradient descent left the finite numbers.
+    /// Gradient descent diverged (non-finite values).
     Diverged,
-    /// No run of a search from many starts ended at a finite loss.
+    /// No run of a search from many starts ended with a finite loss.
     NoFiniteRun,
     /// A recovery could not project onto the range of the generator.
     NoProjection(Box<Failure>),
@@ -35,27 +35,27 @@ pub enum Failure {
     NoFiniteResidual,
 }
 
-/// Why a layer-wise method found no input of a layer.
+/// The reason why a layer-wise method found no input for a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum LayerFailure {
-    /// Proven: no input reproduces the target (`exact`).
+    /// It is proven that no input reproduces the target (`exact`).
     NoExactPreImage {
-        /// The least possible value of the largest violation of a row.
+        /// The minimum, over all inputs, of the largest violation of a row.
         violation: f64,
-        /// The violation that `exact` accepts.
+        /// The largest violation that `exact` accepts.
         tolerance: f64,
     },
     /// As [`LayerFailure::NoExactPreImage`], but a later layer did not determine the target.
     UndeterminedTarget {
-        /// The least possible value of the largest violation of a row.
+        /// The minimum, over all inputs, of the largest violation of a row.
         violation: f64,
-        /// The violation that `exact` accepts.
+        /// The largest violation that `exact` accepts.
         tolerance: f64,
-        /// The later layer, counted from 1 at the code.
+        /// The number of the later layer, counted from 1 at the code.
         undetermined: usize,
     },
-    /// Proven: the rows are infeasible at every tolerance that was tried (`relaxed`).
+    /// It is proven that the rows are infeasible at every tolerance that was tried (`relaxed`).
     NoFeasibleTolerance {
         /// The largest tolerance that was tried.
         largest: f64,
@@ -65,7 +65,7 @@ pub enum LayerFailure {
 }
 
 impl Failure {
-    /// The kind of failure: the same for all observations that fail for the same reason.
+    /// The kind of the failure, without its numbers.
     pub fn kind(&self) -> FailureKind {
         match self {
             Failure::InfiniteEntry { .. } => FailureKind::InfiniteEntry,
@@ -80,7 +80,7 @@ impl Failure {
 }
 
 impl LayerFailure {
-    /// The kind of failure, without its numbers.
+    /// The kind of the failure, without its numbers.
     pub fn kind(&self) -> LayerFailureKind {
         match self {
             LayerFailure::NoExactPreImage { .. } => LayerFailureKind::NoExactPreImage,

@@ -1,11 +1,11 @@
-//! The kinds of failure: what summaries count and journals keep.
+//! The kinds of failures, which summaries count and journals store.
 
 use serde::{Deserialize, Serialize};
 
-/// A [`Failure`](super::Failure) without the numbers of a single observation.
+/// A [`Failure`](super::Failure) without its numbers.
 ///
 /// `to_string()` says what was found; [`FailureKind::remedy`] says what to do. A network of `d`
-/// layers has a fixed number of kinds, so a count by kind takes bounded memory.
+/// layers has a limited number of kinds, so counting by kind needs bounded memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(rename_all = "kebab-case")]
@@ -15,16 +15,16 @@ pub enum FailureKind {
     InfiniteEntry,
     /// Every entry of the observation is `NaN`.
     NothingObserved,
-    /// A layer-wise method found no input of a layer.
+    /// A layer-wise method found no input for a layer.
     Layer {
-        /// The layer, counted from 1 at the code.
+        /// The number of the layer, counted from 1 at the code.
         layer: usize,
-        /// Why it has none.
+        /// Why no input was found.
         why: LayerFailureKind,
     },
-    /// Gradient descent left the finite numbers.
+    /// Gradient descent diverged (non-finite values).
     Diverged,
-    /// No run of a search from many starts ended at a finite loss.
+    /// No run of a search from many starts ended with a finite loss.
     NoFiniteRun,
     /// A recovery could not project onto the range of the generator.
     NoProjection(Box<FailureKind>),
@@ -40,7 +40,7 @@ pub enum FailureKind {
 pub enum LayerFailureKind {
     /// No input reproduces the target.
     NoExactPreImage,
-    /// No input reproduces the target, which a later layer did not determine.
+    /// No input reproduces the target, and a later layer did not determine the target.
     UndeterminedTarget,
     /// The rows are infeasible at every tolerance that was tried.
     NoFeasibleTolerance,

@@ -1,23 +1,23 @@
-//! How far a code's image is from its observation.
+//! The distance between a code's image and its observation.
 
 use serde::Serialize;
 
-/// Norms of `G(z) − x` over the observed entries, in f64, from the code as written.
+/// Norms of the residual `G(z) − x` over the observed entries, in f64.
 ///
-/// All of them are `NaN` where there is no code.
+/// The code is taken in its stored precision. All norms are `NaN` if there is no code.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Residual {
-    /// Largest entry.
+    /// The largest absolute entry.
     pub linf: f64,
-    /// Sum of absolute entries.
+    /// The sum of the absolute entries.
     pub l1: f64,
-    /// Euclidean norm, divided by that of the observation.
+    /// The Euclidean norm, divided by that of the observation.
     pub l2_relative: f64,
-    /// Root mean square over the observed entries. Not in the report.
+    /// The root mean square over the observed entries. Not in the report.
     #[serde(skip)]
     pub rms: f64,
-    /// Number of observed entries. Not in the report.
+    /// The number of observed entries. Not in the report.
     #[serde(skip)]
     pub observed: usize,
 }

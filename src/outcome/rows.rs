@@ -1,35 +1,36 @@
-//! The report's row of one observation, and the parts of it that only some methods have.
+//! The row of the report for one observation, and its method-specific parts.
 
 use serde::Serialize;
 
 use super::residual::Residual;
 use super::status::Status;
 
-/// What a layer-wise method did at one layer.
+/// The result of a layer-wise method at one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LayerRow {
-    /// The layer, counted from 1 at the code.
+    /// The number of the layer, counted from 1 at the code.
     pub layer: usize,
-    /// `ε` of the answer.
+    /// The tolerance `ε` of the answer.
     pub epsilon: f64,
-    /// `δ`, `Σe` or the relaxed maximum, before any refinement.
+    /// The objective of the linear program before refinement: `δ`, `Σe` or the relaxed maximum.
     pub objective: f64,
-    /// Entries of the target above ε.
+    /// Number of target entries above ε.
     pub active_rows: usize,
     /// Whether the linear program has a unique optimum.
     pub determined: bool,
-    /// Entries of the layer's input that the linear program does not determine.
+    /// Number of entries of the layer's input that the linear program does not determine.
     pub undetermined_entries: usize,
-    /// Linear programs solved.
+    /// Number of linear programs solved.
     pub solves: usize,
-    /// Of these, the ones warm-started at the optimum of a neighbouring ε.
+    /// Number of linear programs that were warm-started from the optimum of a neighbouring ε.
     pub from_neighbour: usize,
-    /// Interior-point iterations in all of them.
+    /// Number of interior-point iterations in all of them.
     pub iterations: u64,
-    /// Simplex pivots in all of them.
+    /// Number of simplex pivots in all of them.
     pub pivots: u64,
-    /// Linear programs whose first answer did not pass the certificate: they took a slower path.
+    /// Number of linear programs whose first solution failed the certificate and that took a slower
+    /// path.
     pub retries: usize,
     /// Whether all of them passed the certificate.
     pub certified: bool,
@@ -39,54 +40,54 @@ pub struct LayerRow {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SearchRow {
-    /// The kind of start of the run that found the code first.
+    /// The kind of start of the run that first found the code.
     pub start: &'static str,
     /// The number of that run, counted from 1.
     pub first_found: usize,
-    /// Runs that ended at this code, each from another start.
+    /// Number of runs that ended at this code, each from another start.
     pub found: usize,
-    /// Runs made.
+    /// Total number of runs.
     pub runs: usize,
-    /// Whether the data determine the code locally: every direction away from it raises the loss.
+    /// Whether the data determine the code locally: the loss increases in every direction.
     pub determined: bool,
-    /// Whether the code is certainly a local minimum to first order, on both sides of every kink.
+    /// Whether the code is proven to be a local minimum to first order, on both sides of every
+    /// kink.
     pub stationary: bool,
 }
 
-/// What became of one observation: one row of the report.
+/// The result of one observation: one row of the report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ObservationRow {
-    /// The observation, counted from 0 over the whole run.
+    /// The index of the observation, counted from 0 over the whole run.
     pub index: u64,
-    /// How it ended.
+    /// The status of the observation.
     pub status: Status,
-    /// Whether the final residual is at most ε₀ in the maximum norm: the code is a pre-image.
+    /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm.
     pub reproduces: bool,
-    /// Whether noise of size ε₀ explains the residual, in the norm that the method makes
-    /// small (docs/INVERSION.md).
-    /// Not in the report.
+    /// Whether noise of size ε₀ explains the residual, in the norm that the method minimises
+    /// (docs/INVERSION.md). Not in the report.
     #[serde(skip)]
     pub explained: bool,
     /// The final residual.
     pub residual: Residual,
-    /// Saturated entries, which became one-sided rows. The column is called `clamped`.
+    /// Number of saturated entries, which became one-sided rows. The column's name is `clamped`.
     #[serde(rename = "clamped")]
     pub saturated: usize,
     /// Whether refinement improved the code.
     pub refined: bool,
-    /// Iterations of `descent`.
+    /// Number of iterations of `descent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
     /// How `best` found the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRow>,
-    /// `‖z − z*‖₂ / ‖z*‖₂` to the true code, where it is known.
+    /// The relative code error `‖z − z*‖₂ / ‖z*‖₂`, if the true code is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,
-    /// `‖G(z) − G(z*)‖₂ / ‖G(z*)‖₂` to the true image, where a recovery knows it.
+    /// The relative image error `‖G(z) − G(z*)‖₂ / ‖G(z*)‖₂`, if a recovery knows the true image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_error: Option<f64>,
-    /// The layer-wise methods' layers, the last first.
+    /// The layers of a layer-wise method, from the last to the first.
     pub layers: Vec<LayerRow>,
 }

@@ -1,32 +1,32 @@
-//! How an observation ended.
+//! The status of an observation.
 
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
 
-/// How an observation ended.
+/// The status of an observation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
     /// Every linear program passed the certificate.
     Solved,
-    /// There is a code, but some linear program did not pass the certificate.
+    /// There is a code, but at least one linear program failed the certificate.
     NotCertified,
-    /// The iteration ended by its stop rule.
+    /// The iteration met its stopping criterion.
     Converged,
-    /// The iteration ended at its maximum number of steps.
+    /// The iteration reached its maximum number of steps.
     NotConverged,
     /// There is no code, for this reason.
     Failed(Failure),
 }
 
 impl Status {
-    /// Whether the answer has the guarantee of its method.
+    /// Whether the answer has the guarantee of its method: solved or converged.
     pub fn is_good(&self) -> bool {
         matches!(self, Status::Solved | Status::Converged)
     }
 
-    /// Why there is no code, if there is none.
+    /// The reason why there is no code; `None` if there is a code.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Status::Failed(why) => Some(why),
@@ -35,7 +35,7 @@ impl Status {
     }
 }
 
-/// As its words.
+/// Serialised as its words.
 impl Serialize for Status {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

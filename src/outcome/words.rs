@@ -1,6 +1,7 @@
-//! The words for people: what was found, and what to do. The library has them here only.
+//! The words for people: what was found, and what to do. They stand only in this file of the
+//! library.
 //!
-//! They name no flag of the command line; that adds its own advice where a flag helps.
+//! They name no flag of the command line. The command line adds its own advice where a flag helps.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use super::failure::{Failure, LayerFailure};
 use super::kind::{FailureKind, LayerFailureKind};
 use super::status::Status;
 
-/// As reports write it: `solved`, or `failed: ` and the words of the failure.
+/// The words in reports: `solved`, or `failed: ` and the words of the failure.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -43,14 +44,14 @@ impl Failure {
 }
 
 impl LayerFailure {
-    /// What follows the words of the kind.
+    /// The numbers that follow the words of the kind.
     fn details(&self) -> String {
         match self {
             LayerFailure::NoExactPreImage { violation, tolerance } => {
                 format!(": its rows are violated by at least {violation:.3e}, more than the tolerance {tolerance:.3e}")
             }
             LayerFailure::UndeterminedTarget { violation, tolerance, undetermined } => format!(
-                " (layer {undetermined} leaves it open): its rows are violated by at least {violation:.3e}, \
+                " (layer {undetermined} does not determine it): its rows are violated by at least {violation:.3e}, \
                  more than the tolerance {tolerance:.3e}"
             ),
             LayerFailure::NoFeasibleTolerance { largest } => format!(" up to {largest:.3e}"),
@@ -77,7 +78,7 @@ impl fmt::Display for FailureKind {
                 }
             },
             FailureKind::Diverged => f.write_str("gradient descent diverged (non-finite values)"),
-            FailureKind::NoFiniteRun => f.write_str("no run of the search ended at a finite loss"),
+            FailureKind::NoFiniteRun => f.write_str("no run of the search ended with a finite loss"),
             FailureKind::NoProjection(why) => write!(f, "no projection: {why}"),
             FailureKind::NoFiniteResidual => f.write_str("no projection had a finite residual"),
         }
@@ -99,7 +100,7 @@ impl FailureKind {
             FailureKind::Diverged => "use a smaller step size",
             FailureKind::NoFiniteRun => "scale the data to entries near 1",
             FailureKind::NoProjection(why) => match &**why {
-                // The target is not the user's: a gradient step made it.
+                // The projected image is not user data: a gradient step computed it.
                 FailureKind::InfiniteEntry | FailureKind::NothingObserved => "use a smaller step size",
                 why => why.remedy(),
             },
@@ -134,7 +135,7 @@ mod tests {
             ),
             (
                 layer(undetermined),
-                "layer 2 has no exact pre-image of a target that is not unique (layer 3 leaves it open): \
+                "layer 2 has no exact pre-image of a target that is not unique (layer 3 does not determine it): \
                  its rows are violated by at least 5.000e-1, more than the tolerance 1.000e-9; \
                  use linf or l1, which need no exact pre-image",
             ),
@@ -148,7 +149,7 @@ mod tests {
                  use another method, or scale the data to entries near 1",
             ),
             (Failure::Diverged, "gradient descent diverged (non-finite values); use a smaller step size"),
-            (Failure::NoFiniteRun, "no run of the search ended at a finite loss; scale the data to entries near 1"),
+            (Failure::NoFiniteRun, "no run of the search ended with a finite loss; scale the data to entries near 1"),
             (
                 Failure::NoProjection(Box::new(infinite())),
                 "no projection: entry 3 is infinite (-inf); use a smaller step size",

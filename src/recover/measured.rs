@@ -1,4 +1,4 @@
-//! Network and operator as one network, `A G`.
+//! Combines network and operator into one network, `A G`.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -6,7 +6,7 @@ use crate::batch::Method;
 use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer, Network};
 
-/// `A G` as a network; none after a sigmoid or tanh, which no network has in a hidden layer.
+/// `A G` as a network; `None` if `G` ends in sigmoid or tanh, which a hidden layer cannot have.
 pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Network> {
     let mut layers = network.layers().to_vec();
     let last = layers.last_mut()?;
@@ -19,19 +19,19 @@ pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Networ
     } else {
         return None;
     }
-    // A product may overflow.
+    // A product can overflow.
     Network::new(layers, "the network and the operator").ok()
 }
 
 /// [`measured`] for a method that inverts `A G` directly.
 ///
 /// # Errors
-/// [`Error::BadOption`] for other methods than `descent`, and where there is no such network.
+/// [`Error::BadOption`] for methods other than `descent`, and if there is no such network.
 pub(super) fn measured_for(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<Network> {
     if !matches!(method, Method::Descent(_)) {
         return Err(Error::option(
             "Strategy::Direct",
-            "a method that begins layer by layer, for measurements that are not pixels: they do not determine a hidden layer",
+            "a layer-wise method, but the measurements are not pixels and do not determine a hidden layer",
             "best or descent, or the method with option `Strategy::Projected`",
         ));
     }

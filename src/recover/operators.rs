@@ -1,5 +1,5 @@
-//! Linear maps `A` from images to measurements, for a batch at a time. What was not measured is `NaN` in the measurements; to the
-//! adjoint it is 0.
+//! Linear maps `A` from images to measurements, applied to batches. Entries that were not measured
+//! are `NaN` in the measurements and count as 0 in the adjoint.
 
 mod average;
 mod dense;
@@ -13,36 +13,37 @@ pub use average::BlockAverage;
 pub use dense::Dense;
 pub use pixels::Pixels;
 
-/// A linear map of images.
+/// A linear map `A` from images to measurements.
 pub trait Operator: Send + Sync + fmt::Debug {
-    /// `n`, pixels of an image.
+    /// `n`, the number of pixels per image.
     fn pixels(&self) -> usize;
 
-    /// `m`, measurements of an image.
+    /// `m`, the number of measurements per image.
     fn measurements(&self) -> usize;
 
-    /// `A X`. `images`: `n` × count.
+    /// Computes `A X`. `images`: `n` × count; returns `m` × count.
     ///
     /// # Panics
     /// If `images` does not have `n` rows.
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64>;
 
-    /// `Aᵀ Y`. `measurements`: `m` × count, each a number.
+    /// Computes `Aᵀ Y`. `measurements`: `m` × count, without `NaN`; returns `n` × count.
     ///
     /// # Panics
     /// If `measurements` does not have `m` rows.
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64>;
 
-    /// `A` written out, `m` × `n`; `None` for the identity.
+    /// The matrix `A`, `m` × `n`; `None` for the identity.
     fn matrix(&self) -> Option<DMatrix<f64>>;
 
-    /// What identifies it: its kind, such as `gaussian`, and what tells it from others of that kind.
-    /// Runs with different identities are different runs.
+    /// The kind of the operator, such as `gaussian`, and what distinguishes it from others of its
+    /// kind. Runs with different identities count as different runs.
     fn identity(&self) -> (String, String);
 }
 
-/// Measurements as images to look at: the measured pixels; else `Aᵀ y`, what was not measured taken as 0, scaled so that `A` of it is as
-/// long as `y`. `measurements`: `m` × count.
+/// Shows measurements as images. For pixels, these are the measured pixels. Otherwise, it is `Aᵀ y`
+/// with 0 for unmeasured entries, scaled so that its image under `A` is as long as `y`.
+/// `measurements`: `m` × count.
 ///
 /// # Panics
 /// If `measurements` does not have `m` rows.

@@ -1,51 +1,61 @@
-//! What a caller decides before the first batch.
+//! The options of a recovery.
 
 use crate::error::{Error, Result};
 use crate::multistart::BestOptions;
 use crate::setters::setters;
 use crate::{batch, descent::DescentOptions};
 
-/// How codes are found. The default is the search on whatever device there is.
+/// The options of a [`Recoverer`](super::Recoverer). The default is the search on an available
+/// device.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct RecoverOptions {
-    /// How the measurements lead to codes.
+    /// How codes are computed from measurements.
     pub strategy: Strategy,
-    /// Device, threads, tolerances and what codes are stored as; the method, where the strategy has use for one.
+    /// Device, threads, tolerances and the type of the stored codes. Also the method, for
+    /// strategies that use one.
     pub inversion: batch::Options,
 }
 
 setters!(RecoverOptions { strategy: Strategy, inversion: batch::Options });
 
-/// The ways to `y = A G(z) + e`.
+/// The ways to solve `y = A G(z) + e` for the code.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// `min ½‖A G(z) − y‖²` itself, by Levenberg–Marquardt and an active-set method from many starts.
+    /// Minimises `½‖A G(z) − y‖²` from many starts, by Levenberg–Marquardt and an active-set
+    /// method.
     Search(BestOptions),
-    /// `inversion.method` on `A G` as one network: `descent` for every operator; the layer-wise methods where pixels were measured,
-    /// with the rows of the others left out.
+    /// Applies `inversion.method` to `A G` as one network. `descent` works for every operator. The
+    /// layer-wise methods work if the measurements are pixels; they leave out the rows of
+    /// unmeasured pixels.
     Direct,
     /// Projected gradient descent, with `inversion.method` as the projection.
     Projected(ProjectedOptions),
 }
 
-/// How projected gradient descent runs: `x ← P(v − η Aᵀ(A v − y))`, `v = x + momentum · (x − x_before)`.
+/// The options of projected gradient descent.
+///
+/// The iteration is `x ← P(v − η Aᵀ(A v − y))` with `v = x + momentum · (x − x_before)`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProjectedOptions {
-    /// The first `η`, in units in which `A` keeps the length of a difference of two images on average: for columns of unit
-    /// norm just `η`. Halved where `½‖A x − y‖²` does not fall. Default 0.5.
+    /// The relative step size. The initial step size is `η = step / gain`, where `gain` is the
+    /// average of `‖A d‖² / ‖d‖²` over differences `d` of images. For columns of `A` of unit norm,
+    /// `gain` is about 1. `η` is halved if `½‖A x − y‖²` does not decrease. Default 0.5.
     pub step: f64,
-    /// Share of the last change that is added before the step, in `[0, 1)`. Default 0.
+    /// The momentum: the share of the last change that is added before the step, in `[0, 1)`.
+    /// Default 0.
     pub momentum: f64,
-    /// Most outer iterations of a run, those that were not taken included. Default 300.
+    /// Maximum number of outer iterations per run, including rejected ones. Default 300.
     pub iterations: usize,
-    /// A run has converged when a full step changes the image by no more than this share. Default 1e-7.
+    /// A run has converged if a full step changes the image by at most this share of its norm.
+    /// Default 1e-7.
     pub tolerance: f64,
-    /// Runs from random codes beside the first from 0, where that did not reproduce the measurements. Default 0.
+    /// Number of additional runs from random codes, if the run from 0 does not reproduce the
+    /// measurements. Default 0.
     pub restarts: usize,
-    /// Seeds these codes. Default 0.
+    /// The seed of these random codes. Default 0.
     pub seed: u64,
 }
 

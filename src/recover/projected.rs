@@ -1,9 +1,12 @@
-//! Projected gradient descent for a batch: `x ← P(v − η Aᵀ(A v − y))` (Shah and Hegde, *Solving linear inverse problems using GAN
-//! priors*, ICASSP 2018), with the inversion of the generator as `P`.
+//! Projected gradient descent for a batch: `x ← P(v − η Aᵀ(A v − y))`, with the inversion of the
+//! generator as `P` (Shah and Hegde, *Solving linear inverse problems using GAN priors*, ICASSP
+//! 2018).
 //!
-//! A step is taken where `½‖A x − y‖²` falls, else halved; so no iterate is worse than the one before. Each observation has its own
-//! step and leaves the batch when it has ended: it reproduces its measurements, a full step no longer moves it, no step lowers
-//! its loss, or its iterations are spent. Every projection begins at the code of the last one.
+//! A step is accepted if `½‖A x − y‖²` decreases; otherwise the step size is halved. So the loss
+//! never increases. Each observation has its own step size, and leaves the batch when it ends. It
+//! ends if it reproduces its measurements, if a full step no longer changes it, if no step lowers
+//! its loss, or after the maximum number of iterations. Every projection starts at the code of the
+//! last one.
 
 use nalgebra::DMatrix;
 
@@ -17,38 +20,39 @@ use crate::outcome::{Failure, Status};
 use crate::projector::{Projection, Projector};
 use crate::random::{Domain, normal_vector};
 
-/// A relative residual `‖A x − y‖/‖y‖` up to this ends a run,
+/// A run ends if the relative residual `‖A x − y‖/‖y‖` is at most this.
 const REPRODUCED: f64 = 1e-9;
-/// and up to this, where a run has ended, makes a further one needless.
+/// No further run starts if the relative residual is at most this.
 const GOOD: f64 = 1e-6;
-/// Halvings of one step, after which none is taken to lower the loss.
+/// Maximum number of halvings of one step. Then the run ends.
 const MOST_HALVINGS: u32 = 12;
-/// Pairs of images that tell how long `A` leaves their difference.
+/// Number of pairs of images that estimate `‖A d‖² / ‖d‖²` for their difference `d`.
 const PAIRS: usize = 32;
 
-/// How far a batch has come, for whoever watches.
+/// The progress of a batch in projected gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Iteration {
-    /// Index of the first observation in the whole run.
+    /// The index of the first observation in the whole run.
     pub first_index: u64,
-    /// Observations in the batch.
+    /// Number of observations in the batch.
     pub count: usize,
-    /// Outer iterations done, counted from 1.
+    /// Number of outer iterations done so far.
     pub number: usize,
-    /// Observations that go on.
+    /// Number of observations that need further iterations.
     pub going_on: usize,
 }
 
-/// What became of one observation.
+/// The result of one observation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recovered {
     pub status: Status,
-    /// Outer iterations, over all runs.
+    /// Number of outer iterations, over all runs.
     pub iterations: u32,
 }
 
-/// Recovers every column of `measurements` (`m` × count, `NaN` where not measured). Returns codes, `k` × count, and what became of each.
+/// Recovers every column of `measurements` (`m` × count, `NaN` where not measured). Returns the
+/// codes, `k` × count, and the result of each column.
 pub(super) fn recover(
     projector: &Projector,
     operator: &dyn Operator,
@@ -81,29 +85,29 @@ pub(super) fn recover(
     Ok((batch.best, batch.lanes.into_iter().map(Lane::recovered).collect()))
 }
 
-/// One observation on its way.
+/// The state of one observation.
 #[derive(Debug, Clone)]
 struct Lane {
-    /// `η`, and what it was at first.
+    /// The current step size `η`, and the initial one.
     step: f64,
     first_step: f64,
     halvings: u32,
-    /// `½‖y‖²` over what was measured.
+    /// `½‖y‖²` over the measured entries.
     energy: f64,
-    /// Of the image it is at; infinite before the first.
+    /// The loss of the current image; infinite before the first.
     loss: f64,
-    /// Whether it is at an image of some code, and not at zeros.
+    /// Whether the current image belongs to a code; before that, it is zero.
     begun: bool,
     converged: bool,
-    /// Of this run, and of all.
+    /// Number of iterations in this run, and in all runs.
     iterations: usize,
     all_iterations: u32,
-    /// Runs from random codes so far.
+    /// Number of runs from random codes so far.
     restarts: usize,
-    /// Of the best run.
+    /// The loss of the best run.
     best_loss: f64,
     best_converged: bool,
-    /// Why there is no code, as long as there is none.
+    /// Why there is no code; `None` if there is one.
     failure: Option<Failure>,
     ended: bool,
 }
@@ -114,14 +118,14 @@ struct Batch<'a> {
     measurements: &'a DMatrix<f64>,
     options: &'a ProjectedOptions,
     lanes: Vec<Lane>,
-    /// Columns that go on.
+    /// Columns that need further iterations.
     active: Vec<usize>,
-    /// `x` and the one before, `n` × count.
+    /// `x` and the previous image, `n` × count.
     images: DMatrix<f64>,
     before: DMatrix<f64>,
-    /// `z` of `x`, `k` × count.
+    /// The codes of `x`, `k` × count.
     codes: DMatrix<f64>,
-    /// Codes of the best runs.
+    /// The codes of the best runs.
     best: DMatrix<f64>,
 }
 
@@ -174,14 +178,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// `v − η Aᵀ(A v − y)` of these columns.
+    /// `v − η Aᵀ(A v − y)` for the columns `active`.
     fn gradient_step(&self, active: &[usize]) -> DMatrix<f64> {
         let mut v = self.images.select_columns(active);
         if self.options.momentum > 0.0 {
             v += (&v - self.before.select_columns(active)) * self.options.momentum;
         }
         let mut residuals = self.operator.apply(&v) - self.measurements.select_columns(active);
-        // What was not measured pulls nowhere.
+        // Entries that were not measured contribute nothing to the gradient.
         residuals.apply(|r| *r = if r.is_nan() { 0.0 } else { *r });
         let gradients = self.operator.adjoint(&residuals);
         for (place, &column) in active.iter().enumerate() {
@@ -190,7 +194,7 @@ impl<'a> Batch<'a> {
         v
     }
 
-    /// Takes the projection where the loss falls; whether the run has ended.
+    /// Accepts the projection if the loss decreases. Returns whether the run has ended.
     fn take(&mut self, column: usize, place: usize, projection: &Projection, loss: f64, index: u64) -> bool {
         let lane = &mut self.lanes[column];
         lane.iterations += 1;
@@ -202,8 +206,8 @@ impl<'a> Batch<'a> {
             lane.failure = Some(Failure::NoProjection(Box::new(why.clone())));
         }
         if !lane.begun && (loss.is_nan() || loss > 0.0 && loss >= lane.energy) {
-            // No better than an image of zeros, from which no step leads on: the run begins at a random code instead. This one is kept
-            // for want of a better.
+            // The image is no better than zeros, where no step lowers the loss. So the run
+            // continues at a random code. This code is kept as a fallback.
             if loss < lane.best_loss {
                 lane.best_loss = loss;
                 self.best.set_column(column, &projection.codes.column(place));
@@ -214,7 +218,7 @@ impl<'a> Batch<'a> {
         lane.begun = true;
         let image = projection.images.column(place);
         let change = (image - self.images.column(column)).norm();
-        // Staying at an image of zeros is no convergence.
+        // An image that stays at zeros has not converged.
         let is_small =
             image.norm() > 0.0 && change <= self.options.tolerance * lane.step / lane.first_step * image.norm();
         if loss < lane.loss {
@@ -229,7 +233,7 @@ impl<'a> Batch<'a> {
         } else {
             lane.step *= 0.5;
             lane.halvings += 1;
-            // The momentum may have been too much.
+            // The momentum may have been too large, so it is reset.
             self.before.set_column(column, &self.images.column(column));
         }
         let reproduced = lane.loss.is_finite() && lane.loss <= REPRODUCED * REPRODUCED * lane.energy;
@@ -237,7 +241,7 @@ impl<'a> Batch<'a> {
         lane.converged || lane.halvings > MOST_HALVINGS || lane.iterations >= self.options.iterations
     }
 
-    /// Keeps the run if it is the best, and begins the next one, if there is to be one.
+    /// Keeps the run if it is the best, and starts the next run, if one is due.
     fn end(&mut self, column: usize, index: u64) {
         let lane = &mut self.lanes[column];
         if lane.loss < lane.best_loss {
@@ -256,7 +260,7 @@ impl<'a> Batch<'a> {
         self.begin(column, index, run);
     }
 
-    /// Begins a run at a random code.
+    /// Starts a run at a random code.
     fn begin(&mut self, column: usize, index: u64, run: usize) {
         let lane = &mut self.lanes[column];
         lane.begun = true;
@@ -283,12 +287,13 @@ impl Lane {
     }
 }
 
-/// `½‖a − y‖²` over what was measured, of each column; `NaN` where `a` is.
+/// `½‖a − y‖²` of each column over the measured entries; `NaN` if `a` has a `NaN`.
 fn losses(applied: &DMatrix<f64>, measurements: &DMatrix<f64>) -> Vec<f64> {
     squared_distances(applied, measurements).into_iter().map(|distance| 0.5 * distance).collect()
 }
 
-/// What each measurement adds to `‖A d‖²/‖d‖²`, `d` the difference of two images, on average over seeded random ones.
+/// The average contribution of each measurement to `‖A d‖²/‖d‖²`, where `d` is the difference of
+/// two random images.
 fn gains(projector: &Projector, operator: &dyn Operator) -> Vec<f64> {
     let k = projector.inverter().network().code_length();
     let codes = |from: usize| {
@@ -332,12 +337,12 @@ mod tests {
         assert!((sum(&Pixels(64)) - 1.0).abs() < 1e-12);
         let gaussian = Dense::gaussian(400, 64, 3).unwrap();
         assert!((sum(&gaussian) - 1.0).abs() < 0.1, "{}", sum(&gaussian));
-        // An average of four by four keeps at most a sixteenth.
+        // An average of four by four pixels keeps at most a sixteenth.
         let average = sum(&BlockAverage::new(8, 8, 4).unwrap());
         assert!(average > 0.0 && average <= 1.0 / 16.0, "{average}");
     }
 
-    /// Against the formula, entry by entry.
+    /// Compares with the formula, entry by entry.
     #[test]
     fn a_gradient_step_is_the_one_of_the_formula() {
         let projector = projector(&[2, 6, 8]);

@@ -1,4 +1,4 @@
-//! The search for codes of measurements: what it works on, and what the report says of it.
+//! The search for the codes of measurements: its preparation and its report rows.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::multistart::{BestAnswer, PackedNetwork};
 use crate::network::Network;
 use crate::runtime::Runtime;
 
-/// What the search works on. The device searches on network and operator as one network; where
-/// there is no such network, the search runs on the CPU, and the runtime's notice says so.
+/// Prepares the search. The device searches on network and operator as one network. If there is no
+/// such network, the search runs on the CPU, and the runtime's notice says so.
 pub(super) fn prepare(
     network: &Arc<Network>,
     matrix: Option<DMatrix<f64>>,
@@ -35,19 +35,19 @@ pub(super) fn prepare(
         note_search_on_cpu(&mut runtime, &measured);
         return Ok((packed, runtime));
     }
-    // What was asked for has to be there, though the search has no use for it.
+    // The requested device must exist, even if the search does not use it.
     let asked = open(network, options.device, adapter)?;
     if !asked.device().is_asynchronous() {
         return Ok((packed, asked));
     }
     let mut runtime = open(network, DeviceChoice::Cpu, None)?;
     let output = network.layers()[network.depth() - 1].activation;
-    runtime
-        .notify(format!("the search runs on the CPU: a GPU does not search through a linear map of {output} outputs"));
+    runtime.notify(format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs"));
     Ok((packed, runtime))
 }
 
-/// Codes and rows of the answers, whose first observation has this index in the whole run.
+/// The codes and rows of the answers. `first_index`: the index of the first observation in the
+/// whole run.
 pub(super) fn rows(
     answers: Vec<BestAnswer>,
     measurements: &DMatrix<f64>,

@@ -1,5 +1,5 @@
-//! From a file of observations to files of codes and reports: what is done is on the disk as each
-//! batch ends, and a journal beside it says so.
+//! Runs from a file of observations to files of codes and reports. After each batch, the results
+//! are written and a journal beside them records the progress.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -17,11 +17,11 @@ use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 
 impl FileRun {
-    /// Checks everything, and begins the outputs or takes them up again.
+    /// Checks everything, then creates the outputs or resumes those of an earlier run.
     ///
     /// # Errors
-    /// Those of [`Self::check`]; [`Error::Output`] for outputs that exist without `force`, or belong to a run that has not ended, or
-    /// to one with other inputs or options; reading failures.
+    /// Those of [`Self::check`]. [`Error::Output`] for outputs that exist without `force`, or that
+    /// belong to an unfinished run or to a run with other inputs or options. Errors while reading.
     pub fn start(mut self, engine: &dyn Engine) -> Result<StartedRun<'_>> {
         self.check(engine)?;
         let range = self.range();
@@ -37,8 +37,8 @@ impl FileRun {
         Ok(StartedRun { files: self, engine, range, outputs, begun, before })
     }
 
-    /// [`Self::start`] and [`StartedRun::run`]. After each batch `progress` is told how many observations are done; `stop` is asked
-    /// before each.
+    /// [`Self::start`] followed by [`StartedRun::run`]. After each batch, `progress` receives the
+    /// number of observations done. `cancel` is checked before each batch.
     pub fn run(self, engine: &dyn Engine, progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary> {
         Ok(self.start(engine)?.run(progress, cancel)?)
     }
@@ -50,34 +50,35 @@ pub struct StartedRun<'a> {
     files: FileRun,
     engine: &'a dyn Engine,
     range: Range<u64>,
-    /// `None` where all is done.
+    /// `None` if all observations are already done.
     outputs: Option<Outputs>,
     begun: Begun,
-    /// What an earlier run did.
+    /// The totals of the earlier run.
     before: Summary,
 }
 
 impl StartedRun<'_> {
-    /// Where it began.
+    /// Where the run starts.
     pub fn begun(&self) -> Begun {
         self.begun
     }
 
-    /// Observations of this run, those of an earlier one that it goes on from included.
+    /// Number of observations of this run, including those of an earlier run that it resumes.
     pub fn total(&self) -> u64 {
         self.range.end - self.range.start
     }
 
-    /// Observations that were done before.
+    /// Number of observations that an earlier run has done.
     pub fn done(&self) -> u64 {
         self.before.observations
     }
 
-    /// Inverts what is left. After each batch that is safe on the disk `progress` is told how many observations are done; `stop` is
-    /// asked before each, and what was begun is ended then.
+    /// Inverts the remaining observations. After each batch is written, `progress` receives the
+    /// number of observations done. `cancel` is checked before each batch; batches that have
+    /// started are finished.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when `stop` said so; reading, writing and device failures.
+    /// [`Error::Cancelled`] if the run was cancelled; errors of reading, writing and the device.
     pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary, Stopped> {
         let start = Instant::now();
         let total = self.total();
@@ -86,7 +87,7 @@ impl StartedRun<'_> {
         let mut safe = if outputs.is_journaled() { before.observations } else { 0 };
         let clocks = Clocks::default();
         let mut summary = before.clone();
-        // Asked before and after, not meanwhile: it takes a turn of the pool, which is busy.
+        // Read before and after the run only: the description waits for a thread of the busy pool.
         summary.device = engine.runtime().description();
         let (mut refine, mut residuals) = (0.0, 0.0);
         let first = range.start + before.observations;
@@ -118,7 +119,7 @@ impl StartedRun<'_> {
             Ok(())
         });
         if outcome.is_err() || summary.observations < total {
-            // What cannot be made safe now is either there when the run goes on, or not believed.
+            // A failure here is harmless: on resume, the journal is checked against the files.
             let _ = outputs.sync();
         }
         let outcome = outcome.and_then(|()| {
@@ -135,7 +136,7 @@ impl StartedRun<'_> {
     }
 }
 
-/// The observations of a run, batch by batch, each with its true codes.
+/// The observations of a run, batch by batch, each batch with its true codes.
 struct BatchesOf {
     files: FileRun,
     end: usize,
@@ -161,7 +162,8 @@ impl Iterator for BatchesOf {
     }
 }
 
-/// `‖z − z*‖₂ / ‖z*‖₂` for each observation, and the same of the images where the report has a column for it; `NaN` where it failed.
+/// Adds `‖z − z*‖₂ / ‖z*‖₂` to each row, and the same for the images if the report has that column;
+/// `NaN` for a failed observation.
 fn add_errors(batch: &mut InvertedBatch, truth: &DMatrix<f64>, engine: &dyn Engine) {
     for (row, error) in batch.rows.iter_mut().zip(relative_errors(&batch.codes, truth)) {
         row.code_error = Some(error);

@@ -1,4 +1,4 @@
-//! What decides the bytes of a run from file to file, for its journal.
+//! Everything that determines the bytes of a file run, for its journal.
 
 use std::fs;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::error::Result;
 /// The identity of a run over the observations of `range`.
 ///
 /// # Errors
-/// Where an input cannot be read: all are read once, for their digests.
+/// If an input cannot be read. Each input is read once, to compute its digest.
 pub(super) fn identity(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
     let network = run.network.as_ref().map_or("the network given".to_owned(), |path| path.display().to_string());
     Ok(Identity {
@@ -29,7 +29,8 @@ pub(super) fn identity(run: &FileRun, engine: &dyn Engine, range: Range<u64>) ->
     })
 }
 
-/// How a journal names a report: by its name if it lies in the folder of the codes, so that both can move, else by its whole path.
+/// The name of a report in a journal. It is the file name if the report lies in the folder of the
+/// codes, so that both can be moved. Otherwise it is the whole path.
 pub(super) fn beside(codes: &Path, report: &Path) -> String {
     let folder = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,12 +1,16 @@
-//! What a run is, and what of it is done and safe on the disk: resume, shards and merge rest on this file.
+//! The journal: what a run computes, and how much of it is written. Resume, shards and merge rely
+//! on it.
 //!
-//! A run that writes `CODES.npy` keeps `CODES.npy.journal` beside it (`….partial` until the end, as every output). Its first
-//! line is the run's [`Identity`]: digests of network and observations, and the options that decide the bytes. A line
-//! follows for each batch, after the batch's codes and report: how many observations are done, and length and digest of each output
-//! up to there. Each line ends with a checksum that
-//! covers the line and the checksum before it, so a line that is torn, changed or from elsewhere ends what is believed
-//! ([`find`]), and a batch counts only where the outputs hold the very bytes ([`Found::verified`]). At the end the journal is condensed to
-//! two lines, and stays: it says what made the codes, and is what `merge` joins shards by.
+//! A run that writes `CODES.npy` keeps `CODES.npy.journal` beside it (with the suffix `.partial`
+//! until the end, like every output). The first line is the run's [`Identity`]: digests of network
+//! and observations, and the options that determine the bytes. One line per batch follows after the
+//! batch's codes and report are written. It holds the number of observations done, and the length
+//! and digest of each output up to that point.
+//!
+//! Each line ends with a checksum that covers the line and the checksum before it. Reading stops at
+//! a line that is incomplete, changed or from another journal ([`find`]). A batch counts only if
+//! the outputs hold exactly these bytes ([`Found::verified`]). At the end, the journal is reduced
+//! to two lines and stays. It records how the codes were made, and `merge` needs it to join shards.
 
 mod identity;
 mod reading;
@@ -27,9 +31,9 @@ pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, find, find_finished, find_unfinished};
 pub use shard::Shard;
 
-/// The version of the format; another one is refused. Format 1 named options by their flags.
+/// The version of the format. Other versions are refused. Format 1 named options by their flags.
 const FORMAT: u32 = 2;
-/// How every journal begins, so that no other file is taken for one, or replaced as one.
+/// The start of every journal. Another file is neither read nor replaced as a journal.
 const MAGIC: &str = r#"{"unrelu_journal":"#;
 
 /// The first line.
@@ -40,38 +44,38 @@ struct Head {
     identity: Identity,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Observations of this run that are done.
+    /// Number of observations done.
     pub done: u64,
-    /// Whether these are all, and the outputs complete but for their names.
+    /// Whether these are all observations, and only the renaming of the outputs is missing.
     pub finished: bool,
-    /// The codes, of which the digest leaves out the header, which is written again at the end.
+    /// The extent of the codes. The digest leaves out the header, which is rewritten at the end.
     pub codes: Extent,
-    /// The report, if there is one.
+    /// The extent of the report, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Extent>,
-    /// What the observations done came to, in the caller's words.
+    /// The totals of the observations done, in a form chosen by the caller.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub totals: Value,
 }
 
-/// `CODES.npy.journal`.
+/// The path of the journal, `CODES.npy.journal`.
 pub fn journal_path(codes: &Path) -> PathBuf {
     let mut name = codes.as_os_str().to_owned();
     name.push(".journal");
     PathBuf::from(name)
 }
 
-/// Refuses where a file that is no journal has the journal's name.
+/// Refuses a file that has the journal's name but is not a journal.
 pub fn check_place(codes: &Path) -> Result<()> {
     let path = journal_path(codes);
     for path in [partial_path(&path), path] {
         if reading::is_journal(&path)? == Some(false) {
             return Err(Error::Output {
                 path,
-                found: "already exists and is no journal of unrelu".into(),
+                found: "already exists and is not a journal of unrelu".into(),
                 fix: "move it away, or name another output".into(),
             });
         }
@@ -79,23 +83,25 @@ pub fn check_place(codes: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The journal of a run on its way.
+/// The journal of an unfinished run.
 #[derive(Debug)]
 pub struct Journal {
     file: OutputFile,
     head: String,
-    /// Of the last line.
+    /// The checksum of the last line.
     checksum: String,
 }
 
 impl Journal {
-    /// Begins the journal of a run that writes `codes`. It is removed when it is dropped, until [`Self::keep`].
+    /// Creates the journal of a run that writes `codes`. Dropping it removes the file, until
+    /// [`Self::keep`] is called.
     ///
     /// # Errors
-    /// As [`OutputFile::create`]; [`Error::Io`].
+    /// Those of [`OutputFile::create`]; [`Error::Io`].
     pub fn create(codes: &Path, identity: &Identity) -> Result<Self> {
         check_place(codes)?;
-        // Without `force` a finished journal whose codes are gone would stop every later run.
+        // Replace without `force`: else a finished journal without codes would stop every later
+        // run.
         let mut file = OutputFile::create(&journal_path(codes), true)?;
         let head = head_line(identity, file.path())?;
         file.append(head.as_bytes())?;
@@ -104,7 +110,7 @@ impl Journal {
         Ok(Journal { file, head, checksum })
     }
 
-    /// Goes on with the journal found, after its first `entries` entries; what follows is cut off.
+    /// Continues the journal after its first `entries` entries. Later lines are removed.
     pub fn resume(codes: &Path, found: &Found, entries: usize) -> Result<Self> {
         let (length, checksum) = found.end_of(entries);
         let file = OutputFile::resume(&journal_path(codes), length, true)?;
@@ -112,17 +118,17 @@ impl Journal {
         Ok(Journal { file, head, checksum })
     }
 
-    /// From now on it stays when it is dropped: something is done that a later run can go on from.
+    /// Keeps the file when the journal is dropped, so that a later run can resume.
     pub fn keep(&mut self) {
         self.file.keep_partial();
     }
 
-    /// Makes the lines safe on the disk.
+    /// Synchronises the lines with the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.file.sync()
     }
 
-    /// Adds a line. What it speaks of has to be with the system already.
+    /// Adds a line. The outputs that it describes must already be handed to the system.
     pub fn record(&mut self, progress: &Progress) -> Result<()> {
         let line = line(progress, &self.checksum, self.file.path())?;
         self.file.append(line.as_bytes())?;
@@ -131,7 +137,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts the journal of a finished run under its name: head and last entry, which is all that is asked of it from now on.
+    /// Gives the journal of a finished run its final name. It keeps the head and the last entry
+    /// only; nothing else is needed later.
     pub fn condense(mut self, last: &Progress) -> Result<()> {
         self.keep();
         write_finished(self.file.path(), &self.head, last)?;
@@ -141,13 +148,13 @@ impl Journal {
     }
 }
 
-/// Writes the journal of a run that is finished already, as merged shards are.
+/// Writes the journal of a run that is already finished, such as a merge of shards.
 pub fn write_whole(codes: &Path, identity: &Identity, last: &Progress) -> Result<()> {
     let path = journal_path(codes);
     write_finished(&path, &head_line(identity, &path)?, last)
 }
 
-/// Under another name first: there is no moment without a journal that says that the run is finished.
+/// Writes to another name first, so that a journal of the finished run exists at any moment.
 fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     let text = format!("{head}{}", line(last, checksum_of(head), path)?);
     let mut new = path.as_os_str().to_owned();
@@ -158,7 +165,7 @@ fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     give_name(&new, path)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(path, "remove", error)),
@@ -170,14 +177,14 @@ fn head_line(identity: &Identity, path: &Path) -> Result<String> {
     line(&Head { unrelu_journal: FORMAT, identity: identity.clone() }, "", path)
 }
 
-/// `entry` as JSON, a space, and the checksum of this line and all before it.
+/// `entry` as JSON, a space, and the checksum of this line and all lines before it.
 fn line(entry: &impl Serialize, before: &str, path: &Path) -> Result<String> {
     let json = serde_json::to_string(entry).map_err(|error| Error::io(path, "write", error.into()))?;
     let checksum = digest_of([before.as_bytes(), json.as_bytes()]);
     Ok(format!("{json} {checksum}\n"))
 }
 
-/// The checksum at the end of a whole line.
+/// The checksum at the end of a complete line.
 fn checksum_of(line: &str) -> &str {
     line.trim_end().rsplit(' ').next().unwrap_or_default()
 }

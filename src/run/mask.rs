@@ -1,7 +1,8 @@
-//! Which entries of each observation were observed, from a `.npy` beside the observations: one row for all of them, or one each.
+//! Masks of observed entries, from a `.npy` file beside the observations: one row for all
+//! observations, or one row per observation.
 //!
-//! Read along with the observations, batch by batch; an entry that is masked becomes `NaN`, and from there on unobserved
-//! entries are the same thing however they were said.
+//! Masks are read with the observations, batch by batch. A masked entry becomes `NaN`, so later
+//! code sees only one form of unobserved entries.
 
 use std::path::Path;
 
@@ -15,15 +16,17 @@ use crate::formats::npy::{ElementType, NpyReader};
 #[derive(Debug)]
 pub struct Mask {
     reader: NpyReader,
-    /// Whether the file has one mask, for all observations.
+    /// The mask for all observations, if the file has only one.
     shared: Option<Vec<bool>>,
 }
 
 impl Mask {
-    /// Opens `path`, of shape `(1, n)` or `(count, n)`: bool, u8 (anything but 0 is observed), f32 or f64 (0 and 1 only).
+    /// Opens `path`, of shape `(1, n)` or `(count, n)`: bool, u8 (nonzero means observed), f32 or
+    /// f64 (0 and 1 only).
     ///
     /// # Errors
-    /// [`Error::Input`] for another kind of file, or a mask for all observations that hides everything.
+    /// [`Error::Input`] for a file of another kind, or a mask for all observations that hides
+    /// everything.
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
         let mut shared = None;
@@ -32,21 +35,21 @@ impl Mask {
         {
             let observed = row.iter().map(|&x| is_observed(&reader, x)).collect::<Result<Vec<bool>>>()?;
             if !observed.contains(&true) {
-                return Err(hides_everything(path, "a mask of zeros only"));
+                return Err(hides_everything(path, "a mask with zeros only"));
             }
             shared = Some(observed);
         }
         Ok(Mask { reader, shared })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.reader.path()
     }
 
-    /// Refuses a mask that does not belong to these observations, or leaves none of them anything.
+    /// Refuses a mask that does not fit the observations, or that hides all entries.
     pub fn check(&self, observations: &NpyReader) -> Result<()> {
-        let what = format!("as {} has", observations.path().display());
+        let what = format!("the width of {}", observations.path().display());
         self.reader.check_width(observations.width(), &what)?;
         if self.shared.is_some() {
             return Ok(());
@@ -56,11 +59,12 @@ impl Mask {
                 self.path().display(),
                 format!("{} masks", self.reader.count()),
                 format!("one for all observations, or {}, one for each", observations.count()),
-                "check that masks and observations belong together",
+                "use the masks that were made for these observations",
             ));
         }
         let mut all = NpyReader::open(self.path())?;
-        // Numbers other than 0 and 1 may stand in any row; where there can be none, the first row tells as a rule.
+        // Floating-point masks are read to the end, to find numbers other than 0 and 1. For other
+        // types, reading stops at the first observed entry.
         let to_the_end = !matches!(all.element_type(), ElementType::U8 | ElementType::Bool);
         let mut any = false;
         while let Some(rows) = all.read_batch(64)? {
@@ -74,23 +78,23 @@ impl Mask {
         if any {
             return Ok(());
         }
-        Err(hides_everything(self.path(), "masks of zeros only"))
+        Err(hides_everything(self.path(), "masks with zeros only"))
     }
 
-    /// Of what the file holds.
+    /// The digest of the file.
     pub fn digest(&self) -> Result<String> {
         digest_of_file(self.path())
     }
 
-    /// The mask that the next batch begins with.
+    /// Makes the mask of observation `index` the first of the next batch.
     pub fn skip_to(&mut self, index: usize) -> Result<()> {
         if self.shared.is_some() { Ok(()) } else { self.reader.skip_to(index) }
     }
 
-    /// Sets what the next masks hide to `NaN`. `observations`: `n` × count.
+    /// Sets the entries that the next masks hide to `NaN`. `observations`: `n` × count.
     ///
     /// # Errors
-    /// [`Error::Input`] for a number that is neither 0 nor 1; reading failures.
+    /// [`Error::Input`] for a number that is neither 0 nor 1; errors while reading.
     pub fn hide(&mut self, observations: &mut DMatrix<f64>) -> Result<()> {
         if let Some(shared) = &self.shared {
             for mut observation in observations.column_iter_mut() {
@@ -131,6 +135,6 @@ fn hides_everything(path: &Path, found: &str) -> Error {
         path.display(),
         found,
         "at least one observed entry",
-        "write 1 (or True) where an entry was observed; perhaps the mask is the wrong way round",
+        "write 1 (or True) where an entry was observed; check whether the mask is inverted",
     )
 }

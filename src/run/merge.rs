@@ -1,5 +1,6 @@
-//! Joins what shards wrote to what one run would have written, byte for byte. Each part carries its finished journal, which
-//! says what it is of; parts that do not belong together, gaps and overlaps are refused before anything is written.
+//! Joins the outputs of shards to the outputs of one run, byte for byte. Each part has a finished
+//! journal that describes it. Parts of different runs, gaps and overlaps are refused before
+//! anything is written.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,20 +17,20 @@ use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
 use crate::formats::output::{OutputFile, check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
 
-/// Which files a merge reads and writes.
+/// The files that a merge reads and writes.
 #[derive(Debug)]
 pub struct Merge {
     /// The codes of the shards, in any order.
     pub parts: Vec<PathBuf>,
-    /// Where the codes of all go.
+    /// The path for all codes.
     pub codes: PathBuf,
-    /// Where the report of all goes, if anywhere; in the format of the parts'.
+    /// The path for the whole report, if any; in the format of the parts' reports.
     pub report: Option<PathBuf>,
     /// Whether existing outputs are replaced.
     pub force: bool,
 }
 
-/// A shard that is finished.
+/// A finished shard.
 struct Part {
     codes: PathBuf,
     report: Option<PathBuf>,
@@ -38,12 +39,12 @@ struct Part {
     summary: Summary,
 }
 
-/// What a merge came to.
+/// The result of a merge.
 #[derive(Debug)]
 pub struct Merged {
-    /// Of all parts; the times are their sums.
+    /// The totals of all parts; the times are sums.
     pub summary: Summary,
-    /// Whether the parts have reports that were not asked for.
+    /// Whether the parts have reports but no merged report was requested.
     pub reports_left: bool,
 }
 
@@ -51,8 +52,9 @@ impl Merge {
     /// Joins the parts.
     ///
     /// # Errors
-    /// [`Error::Input`] for a part that is not finished, has no journal, is not what its journal says, or does not belong to the
-    /// others; for gaps and overlaps; [`Error::Output`] for outputs that exist without `force`; reading and writing failures.
+    /// [`Error::Input`] for a part that is unfinished, has no journal, differs from its journal, or
+    /// belongs to another run, and for gaps and overlaps. [`Error::Output`] for outputs that exist
+    /// without `force`. Errors of reading and writing.
     pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Merged> {
         let mut parts = self.parts.iter().map(|path| Part::open(path)).collect::<Result<Vec<_>>>()?;
         parts.sort_by_key(|part| (part.identity.first, part.identity.end));
@@ -69,7 +71,8 @@ impl Merge {
             report: self.report.as_deref().map(|report| beside(&self.codes, report)),
             ..first.identity.clone()
         };
-        // An empty shard has no shape; the observations of all are covered, so there is one that has.
+        // An empty shard has no shape. Together the parts cover all observations, so one has a
+        // shape.
         let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
         let mut codes = NpyWriter::create(&self.codes, shape.width(), shape.element_type(), self.force)?;
         codes.track(None);
@@ -163,14 +166,14 @@ impl Part {
             return Err(refuse(found, "copy it along with the codes, or run that shard again"));
         };
         let Some(last) = found.last()?.filter(|last| last.finished) else {
-            let found = format!("a journal {} that does not end", journal.display());
+            let found = format!("an unfinished journal {}", journal.display());
             return Err(refuse(found, "run that shard's command again with option `journaling: Resume`"));
         };
         let differs = |path: &Path| {
             Error::input(
                 path.display(),
-                "other bytes or another length than its journal says",
-                "the file as the shard's run wrote it",
+                "contents or a length that differ from its journal",
+                "the file that the shard's run wrote",
                 "copy it again, or run that shard again",
             )
         };
@@ -184,7 +187,7 @@ impl Part {
         Ok(Part { codes: codes.to_owned(), report, identity, last, summary })
     }
 
-    /// Its rows, as they are.
+    /// Appends the rows of the part, byte for byte.
     fn append_codes(&self, codes: &mut NpyWriter) -> Result<()> {
         let cannot_read = |error| Error::io(&self.codes, "read", error);
         let mut file = File::open(&self.codes).map_err(cannot_read)?;
@@ -201,13 +204,13 @@ impl Part {
         Ok(())
     }
 
-    /// Its rows, as they are; `headed` where a `.csv` has its header already.
+    /// Appends the report of the part, byte for byte; without its header if `headed` and `.csv`.
     fn append_report(&self, output: &mut OutputFile, headed: bool) -> Result<()> {
         let (Some(path), Some(extent)) = (&self.report, &self.last.report) else { return Ok(()) };
         if !holds(path, 0, extent)? {
             return Err(Error::input(
                 path.display(),
-                "no such report, or not the one that was written",
+                "no report, or contents that differ from the journal",
                 format!("the report of {}", self.codes.display()),
                 "copy it to where it was beside the codes, run that shard again, or merge without option `report`",
             ));
@@ -229,18 +232,18 @@ impl Part {
     }
 }
 
-/// Parts of different runs make no whole.
+/// Refuses parts of different runs.
 fn refuse_mixtures(parts: &[Part]) -> Result<()> {
     let Some((first, others)) = parts.split_first() else { return Ok(()) };
     for part in others {
         let mut differences = part.identity.mixture(&first.identity);
         if part.identity.count != first.identity.count {
-            differences.push(format!("{} observations and not {}", part.identity.count, first.identity.count));
+            differences.push(format!("{} observations instead of {}", part.identity.count, first.identity.count));
         }
         if !differences.is_empty() {
             return Err(Error::input(
                 part.codes.display(),
-                format!("a part that was made with {}", differences.join("; with ")),
+                format!("a part made with {}", differences.join("; with ")),
                 format!("parts of one run, as {} is", first.codes.display()),
                 "run that shard again with the inputs and options of the others",
             ));
@@ -255,8 +258,8 @@ fn refuse_gaps_and_overlaps(parts: &[Part]) -> Result<()> {
     let missing = |from: u64, end: u64| {
         Error::input(
             "the parts",
-            format!("observations {from} to {} in none of them", end - 1),
-            "every observation in just one part",
+            format!("observations {from} to {} in no part", end - 1),
+            "every observation in exactly one part",
             "name the part that holds them, or run its shard",
         )
     };
@@ -269,9 +272,9 @@ fn refuse_gaps_and_overlaps(parts: &[Part]) -> Result<()> {
             let other = before.map_or(String::new(), |part| part.codes.display().to_string());
             return Err(Error::input(
                 part.codes.display(),
-                format!("observations {first} to {}, of which {other} holds some too", end - 1),
-                "every observation in just one part",
-                "leave out one of them",
+                format!("observations {first} to {}, which overlap those of {other}", end - 1),
+                "every observation in exactly one part",
+                "leave out one of the two parts",
             ));
         }
         next = next.max(end);

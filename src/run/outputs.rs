@@ -1,4 +1,4 @@
-//! What a run writes: codes, report and journal, begun afresh or taken up where an earlier run left them.
+//! The outputs of a run: codes, report and journal, newly created or resumed.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,23 +18,25 @@ use crate::formats::npy::{DATA_START, NpyWriter};
 use crate::formats::output::{check_free, give_name, partial_path};
 use crate::formats::report::ReportWriter;
 
-/// The outputs of a run on its way.
+/// The outputs of an unfinished run.
 #[derive(Debug)]
 pub(super) struct Outputs {
     codes: NpyWriter,
     report: Option<ReportWriter>,
     journal: Option<Journal>,
-    /// When the next synchronisation with the disk is due; at once, before the first.
+    /// When the next synchronisation with the disk is due; `None`: immediately.
     sync_due: Option<Instant>,
 }
 
-/// Time between two synchronisations with the disk, at least,
+/// Minimum time between two synchronisations with the disk.
 const BETWEEN_SYNCS: Duration = Duration::from_secs(1);
-/// and in units of what the last one took: a slow or busy disk does not hold up the run.
+/// The same minimum, in multiples of the duration of the last synchronisation. A slow disk then
+/// does not delay the run.
 const SYNCS_APART: u32 = 20;
 
 impl Outputs {
-    /// Begins the outputs, or takes them up: with where that is, and what was done before. No outputs where all is done.
+    /// Creates or resumes the outputs. Returns them with the starting place and the totals so far.
+    /// The outputs are `None` if all observations are done.
     pub fn open(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
         let nothing = Summary::default();
         match run.journaling {
@@ -108,7 +110,7 @@ impl Outputs {
         Ok((Some(Outputs { codes, report, journal, sync_due: None }), begun, before))
     }
 
-    /// Whether a later run can go on from here.
+    /// Whether a later run can resume these outputs.
     pub fn is_journaled(&self) -> bool {
         self.journal.is_some()
     }
@@ -122,9 +124,10 @@ impl Outputs {
         }
     }
 
-    /// Hands what was written to the system, and then says so in the journal: never the other way round. Now and then all of it
-    /// is made safe on the disk, in the same order. Until then a kill loses nothing, and a loss of power no more than these last
-    /// moments: a line of the journal that outlives its bytes is not believed.
+    /// Hands the written bytes to the system and then records them in the journal, in this order.
+    /// From time to time, all files are synchronised with the disk in the same order. If the
+    /// process is killed, nothing is lost. After a power failure, at most the batches since the
+    /// last synchronisation are lost: a journal line without its bytes is ignored.
     pub fn commit(&mut self, summary: &Summary) -> Result<()> {
         if self.journal.is_none() {
             return Ok(());
@@ -145,7 +148,7 @@ impl Outputs {
         if self.sync_due.is_none_or(|due| Instant::now() >= due) { self.sync() } else { Ok(()) }
     }
 
-    /// Makes everything up to the last commit safe on the disk.
+    /// Synchronises everything up to the last commit with the disk.
     pub fn sync(&mut self) -> Result<()> {
         let start = Instant::now();
         self.codes.sync()?;
@@ -159,7 +162,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Gives the outputs their names: the codes last, so that codes under their name mean that the run is whole.
+    /// Renames the outputs, the codes last. So codes under their final name mean a complete run.
     pub fn finish(mut self, summary: &Summary) -> Result<()> {
         self.codes.complete()?;
         if let Some(report) = &mut self.report {
@@ -195,7 +198,7 @@ impl Outputs {
     }
 }
 
-/// Refuses outputs that exist, unless forced.
+/// Refuses outputs that exist, unless `force` is set.
 fn check_outputs(run: &FileRun) -> Result<()> {
     if let Some(report) = &run.report {
         check_free(report, run.force)?;
@@ -203,17 +206,13 @@ fn check_outputs(run: &FileRun) -> Result<()> {
     check_free(&run.codes, run.force)
 }
 
-/// Whoever forgets to resume does not lose what a run has done so far.
+/// Protects an unfinished run from being overwritten by a new one.
 fn refuse_to_discard(run: &FileRun) -> Result<()> {
     match journal::find_unfinished(&run.codes)? {
         Some(found) if found.done() > 0 => Err(Error::Output {
             path: partial_path(&run.codes),
-            found: format!(
-                "holds {} of {} observations of a run that has not ended",
-                found.done(),
-                found.identity.length()
-            ),
-            fix: "go on with option `journaling: Resume`, or discard it with option `force`".into(),
+            found: format!("holds {} of {} observations of an unfinished run", found.done(), found.identity.length()),
+            fix: "continue it with option `journaling: Resume`, or discard it with option `force`".into(),
         }),
         _ => Ok(()),
     }
@@ -226,18 +225,17 @@ fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
     }
     Err(Error::Output {
         path: found.path.clone(),
-        found: format!("the run was begun with {}", differences.join("; with ")),
-        fix: "give what it was begun with, or start afresh with option `force` and without option `journaling: Resume`"
-            .into(),
+        found: format!("the run was started with {}", differences.join("; with ")),
+        fix: "use the same inputs and options, or start again with option `force` and without option `journaling: Resume`".into(),
     })
 }
 
-/// A finished journal whose codes were moved away says nothing about a new run.
+/// Whether the journal is finished but its codes are gone: it must not stop a new run.
 fn is_stale(found: &Found, run: &FileRun) -> bool {
     found.is_finished() && !run.codes.exists() && !partial_path(&run.codes).exists()
 }
 
-/// The outputs of a run that was finished, but perhaps killed before each had its name.
+/// Renames the remaining outputs of a finished run that was killed during the renaming.
 fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
     let Some(last) = found.last()? else { return Ok(Summary::default()) };
     let mut outputs: Vec<(&PathBuf, u64, &Extent)> = Vec::new();
@@ -251,8 +249,8 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
             if !holds(&partial, *from, extent)? {
                 return Err(Error::Output {
                     path: (*path).clone(),
-                    found: format!("is not what {} says that was written", found.path.display()),
-                    fix: "start afresh with option `force` and without option `journaling: Resume`".into(),
+                    found: format!("differs from what {} records", found.path.display()),
+                    fix: "start again with option `force` and without option `journaling: Resume`".into(),
                 });
             }
             check_free(path, run.force)?;
@@ -265,28 +263,28 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
     totals_of(last, found)
 }
 
-/// Whether a file is just this long and has this digest.
+/// Whether a file has exactly this length and digest.
 pub(super) fn holds(path: &Path, from: u64, extent: &Extent) -> Result<bool> {
     let length = std::fs::metadata(path).map(|metadata| metadata.len());
     Ok(length.is_ok_and(|length| length == extent.bytes) && matching(path, from, [extent])?.0 == 1)
 }
 
-/// The summary as a journal keeps it.
+/// The summary in the form that a journal stores.
 pub(super) fn totals(summary: &Summary) -> Value {
-    // Writing numbers, strings and maps with string keys as JSON cannot fail.
+    // Cannot fail: the value has only numbers, strings and maps with string keys.
     serde_json::to_value(summary).unwrap_or_default()
 }
 
-/// The summary that [`totals`] wrote into a journal's entry.
+/// Reads the summary that [`totals`] wrote into a journal's entry.
 pub(super) fn totals_of(last: Progress, found: &Found) -> Result<Summary> {
     let done = last.done;
     let summary = serde_json::from_value(last.totals).ok();
     summary.filter(|summary: &Summary| summary.observations == done).ok_or_else(|| {
         Error::input(
             found.path.display(),
-            "an entry without the totals of its run",
+            "an entry without the totals of the run",
             "a journal of this version",
-            "start afresh with option `force` and without option `journaling: Resume`",
+            "start again with option `force` and without option `journaling: Resume`",
         )
     })
 }

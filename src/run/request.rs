@@ -1,5 +1,5 @@
-//! A run from file to file as it is asked for: which files, which part of the observations, and
-//! what becomes of a run that does not end. All that can be refused is refused before any work.
+//! The request for a file run: the files, the part of the observations, and the journaling.
+//! Everything that can be refused is refused before any work.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -12,68 +12,69 @@ use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;
 use crate::formats::report::ReportWriter;
 
-/// Which files a run reads and writes.
+/// The files and options of a run.
 #[derive(Debug)]
 pub struct FileRun {
-    /// The observations, `(count, n)`.
+    /// The file of observations, `(count, n)`.
     pub observations: NpyReader,
-    /// Which entries were observed, where the file of observations does not say so by `NaN`.
+    /// Which entries were observed, if the observations do not mark the others by `NaN`.
     pub mask: Option<Mask>,
-    /// The network's file, which no output may replace.
+    /// The network's file; no output may replace it.
     pub network: Option<PathBuf>,
-    /// Further inputs that no output may replace, each with what it is.
+    /// Further inputs that no output may replace, each with a name for messages.
     pub other_inputs: Vec<(&'static str, PathBuf)>,
-    /// Where the codes go, `(count, k)`.
+    /// The path for the codes, `(count, k)`.
     pub codes: PathBuf,
-    /// Where the report goes, if anywhere.
+    /// The path for the report, if any.
     pub report: Option<PathBuf>,
-    /// The true codes, `(count, k)`, if known: adds errors.
+    /// The true codes, `(count, k)`, if known. With them, the report has code errors.
     pub truth: Option<NpyReader>,
-    /// Observations a batch, at least 1; [`MOST_BATCHES`](crate::batch::pipeline::MOST_BATCHES) are in memory at a time.
+    /// Number of observations per batch, at least 1. At most
+    /// [`MOST_BATCHES`](crate::batch::pipeline::MOST_BATCHES) batches are in memory.
     pub batch: usize,
-    /// Which part of the observations.
+    /// The part of the observations to invert.
     pub shard: Shard,
     /// Whether existing outputs are replaced.
     pub force: bool,
-    /// What becomes of a run that does not end.
+    /// Whether the run keeps a journal, and whether it resumes an earlier run.
     pub journaling: Journaling,
 }
 
-/// Whether a run can be taken up again.
+/// Whether a run keeps a journal, and whether it resumes an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journaling {
-    /// No: what does not end leaves nothing behind.
+    /// No journal: an unfinished run leaves nothing behind.
     Off,
-    /// It keeps a journal, and begins at the beginning.
+    /// Keep a journal, and start at the first observation.
     Begin,
-    /// It goes on where the journal of an earlier run ends, if there is one.
+    /// Continue where the journal of an earlier run ends, if there is one.
     Resume,
 }
 
-/// Where a run began.
+/// Where a run starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// At the beginning, as asked.
+    /// At the first observation, as requested.
     Afresh,
-    /// At the beginning, since no journal has anything to go on from.
+    /// At the first observation, because no journal has anything to resume.
     NothingToResume,
-    /// After the observations that an earlier run had done.
+    /// After the observations that an earlier run has done.
     Resumed {
-        /// Observations that are kept.
+        /// Number of observations that are kept.
         done: u64,
-        /// Observations that were written, but not as the journal says: they are done again.
+        /// Number of observations that differ from the journal; they are computed again.
         lost: u64,
     },
-    /// At the end: nothing was left to do.
+    /// At the end: all observations are already done.
     AlreadyFinished,
 }
 
-/// Why a run ended before its end.
+/// Why a run stopped early.
 #[derive(Debug)]
 pub struct Stopped {
-    /// The reason; [`Error::Cancelled`] where the caller said so.
+    /// The reason; [`Error::Cancelled`] if the caller cancelled the run.
     pub error: Error,
-    /// Observations that are safe on the disk with a journal to go on from; 0 if nothing is kept.
+    /// Number of observations that a later run can resume from; 0 if nothing is kept.
     pub safe: u64,
 }
 
@@ -84,21 +85,22 @@ impl From<Stopped> for Error {
 }
 
 impl FileRun {
-    /// The mask among the options that identify a run.
+    /// The mask, as an option of the run's identity.
     pub(super) fn mask_option(&self) -> Result<Option<(String, String)>> {
         self.mask.as_ref().map(|mask| Ok(("mask".to_owned(), mask.digest()?))).transpose()
     }
 
-    /// The observations that this run is about.
+    /// The range of observations of this run.
     pub fn range(&self) -> Range<u64> {
         self.shard.range(self.observations.count() as u64, self.batch.max(1) as u64)
     }
 
-    /// Refuses inputs that could not be inverted, and outputs that are inputs, before any work.
+    /// Refuses inputs that cannot be inverted, and outputs that are also inputs, before any work.
     ///
     /// # Errors
-    /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape; [`Error::BadOption`] for an output that is also
-    /// an input or the other output, or a report of another format.
+    /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape.
+    /// [`Error::BadOption`] for an output that is also an input or the other output, or for an
+    /// unknown report format.
     pub fn check(&self, engine: &dyn Engine) -> Result<()> {
         self.observations.check_width(engine.observation_length(), engine.length_comes_from())?;
         if self.observations.count() == 0 {
@@ -113,7 +115,7 @@ impl FileRun {
             mask.check(&self.observations)?;
         }
         if let Some(truth) = &self.truth {
-            truth.check_width(engine.generator().code_length(), "as the network's codes have")?;
+            truth.check_width(engine.generator().code_length(), "the length of the network's codes")?;
             if truth.count() != self.observations.count() {
                 return Err(Error::input(
                     truth.path().display(),

@@ -1,15 +1,15 @@
-//! A bound on how many callers are inside a pool at a time.
+//! Limits the number of callers inside a pool.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Lets a bounded number of callers through at a time; the others park.
+/// Lets a limited number of callers pass at the same time; the others wait.
 #[derive(Debug)]
 pub(super) struct Gate {
     free: Mutex<usize>,
     left: Condvar,
 }
 
-/// A place inside; given back when dropped.
+/// A permission to be inside; dropping it returns it.
 #[derive(Debug)]
 pub(super) struct Pass<'a>(&'a Gate);
 

@@ -1,10 +1,10 @@
-//! The pool of threads, which any thread may hand work to.
+//! The thread pool, which accepts work from any thread.
 //!
-//! Callers come from anywhere: a program's own rayon pool, tokio, Python. rayon lets a worker that
-//! waits for another pool steal further jobs of its own pool meanwhile. If these jobs call an
-//! inverter too, each waits on top of the one before, and the stack overflows. So a caller never
-//! steals while it waits here: it parks. Inside the pool, the number of calls that can lie on one
-//! worker's stack is bounded by a [`Gate`], and the stack is sized for that many.
+//! Callers can be threads of a program's own rayon pool, of tokio or of Python. A rayon worker that
+//! waits for another pool steals further jobs of its own pool. If these jobs also call an inverter,
+//! each call waits on top of the one before, and the stack overflows. So a caller never steals
+//! while it waits here; it sleeps. Inside the pool, a [`Gate`] limits the number of calls that can
+//! lie on one worker's stack. The stack is large enough for that number.
 
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
@@ -15,32 +15,33 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::gate::Gate;
 use crate::error::{Error, Result};
 
-/// Calls in the pool at a time, however few its threads: the pipeline has three batches there, and
-/// one of them may wait for a device.
+/// Minimum number of calls that are allowed in the pool, even with few threads. The pipeline has
+/// three batches there, and one of them may wait for a device.
 const FEWEST_CALLS: usize = 4;
-/// Stack of a worker for each call that may lie on it. Without optimisation, four calls together
-/// needed less than this. Memory is taken only for what is used.
+/// Stack size of a worker per call that may lie on it. Without optimisation, four calls together
+/// needed less than this. The system allocates only the memory that is used.
 const STACK_PER_CALL: usize = 256 << 10;
-/// Stack of a worker beside that.
+/// Additional stack size of a worker.
 const STACK: usize = 2 << 20;
-/// Stack of a thread that only waits.
+/// Stack size of a thread that only waits.
 const WAITING_STACK: usize = 128 << 10;
 
-/// A pool of threads that any thread may hand work to.
+/// A pool of threads that accepts work from any thread.
 #[derive(Debug)]
 pub(crate) struct Workers {
     pool: ThreadPool,
     gate: Gate,
-    /// For calls that come from the pool's own threads, such as those of a caller's operator.
+    /// The pool for calls from this pool's own threads, for example from an operator that calls an
+    /// inverter.
     inner: OnceLock<Option<Box<Workers>>>,
 }
 
 impl Workers {
-    /// Starts this many threads; by default as many as [`thread::available_parallelism`] counts,
-    /// which heeds affinity and the cgroup's quota.
+    /// Starts the threads. The default number is that of [`thread::available_parallelism`], which
+    /// respects CPU affinity and cgroup limits.
     ///
     /// # Errors
-    /// [`Error::BadOption`] where the system does not allow that many.
+    /// [`Error::BadOption`] if the system does not allow that many threads.
     pub fn new(threads: Option<usize>) -> Result<Self> {
         let wanted = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let calls = wanted.max(FEWEST_CALLS);
@@ -60,8 +61,8 @@ impl Workers {
         self.pool.current_num_threads()
     }
 
-    /// Runs `work` on these threads, for a caller from outside the library. The caller parks until
-    /// it is done. A caller that is one of these threads itself is served by further ones.
+    /// Runs `work` on these threads, for callers outside the library. The caller sleeps until it is
+    /// done. Calls from these threads themselves run on an inner pool.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self.innermost() {
             None => self.wait_for(work),
@@ -72,20 +73,19 @@ impl Workers {
         }
     }
 
-    /// [`Self::enter`] for the library's own code: a thread that is inside already does the work
-    /// itself.
+    /// [`Self::enter`] for the library's own code. A thread of the pool runs the work directly.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         if self.innermost().is_some() { work() } else { self.wait_for(work) }
     }
 
-    /// Parks the calling thread, which is none of these, until `work` is done.
+    /// Blocks the calling thread, which is not of this pool, until `work` is done.
     fn wait_for<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let _pass = self.gate.pass();
-        // A thread of no pool parks in `install`.
+        // A thread outside all pools sleeps in `install`.
         if rayon::current_thread_index().is_none() {
             return self.pool.install(work);
         }
-        // A worker of another pool would steal there. So a thread of its own waits in its stead.
+        // A worker of another pool would steal jobs there. So a new thread waits instead.
         let mut waiting = Some(work);
         let mut result = None;
         thread::scope(|scope| {
@@ -103,7 +103,7 @@ impl Workers {
         }
     }
 
-    /// The pool that the calling thread belongs to, of this one and those for calls from inside.
+    /// The pool of the calling thread: this one or one of its inner pools.
     fn innermost(&self) -> Option<&Workers> {
         let inner = self.inner.get().and_then(Option::as_deref);
         match inner.and_then(Workers::innermost) {
@@ -112,7 +112,7 @@ impl Workers {
         }
     }
 
-    /// The pool for calls from this pool's threads; none where the system allows no more threads.
+    /// The pool for calls from this pool's threads; `None` if the system allows no more threads.
     fn inner(&self) -> Option<&Workers> {
         self.inner.get_or_init(|| Workers::new(Some(self.threads())).ok().map(Box::new)).as_deref()
     }

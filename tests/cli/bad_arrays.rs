@@ -15,7 +15,7 @@ fn refused(folder: &Folder, file: &str, words: &[&str]) {
 fn wrong_width() {
     let folder = Folder::with_network();
     folder.write("codes.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 5), }", &[0; 40]));
-    refused(&folder, "codes.npy", &["5 entries a row", "expected 3 entries a row", "check that file and network"]);
+    refused(&folder, "codes.npy", &["5 entries per row", "expected 3 entries per row", "check that file and network"]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn headers_that_claim_the_impossible() {
     folder.write("huge.npy", npy(huge, &[0; 24]));
     refused(&folder, "huge.npy", &["found", "truncated"]);
     folder.write("deep.npy", npy(&"(".repeat(60_000), b""));
-    refused(&folder, "deep.npy", &["not understood"]);
+    refused(&folder, "deep.npy", &["invalid header"]);
     folder.write("long.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{");
     refused(&folder, "long.npy", &["claims 4294967295 bytes"]);
 }

@@ -38,7 +38,7 @@ fn refused(file: &str, bytes: &[u8], words: &[&str]) {
 fn no_network_at_all() {
     refused("net.safetensors", b"", &["an empty file", "copy or save the network again"]);
     refused("net.pth", b"", &["an empty file"]);
-    refused("net.safetensors", b"these are words, not weights\n", &["neither", "convert the network"]);
+    refused("net.safetensors", b"these are words, not weights\n", &["neither format", "convert the network"]);
     refused("net.pth", b"\x93NUMPY\x01\x00", &["a .npy array", "give the network first"]);
     refused("net.pth", b"PK\x03\x04 torn", &["cannot be read as a PyTorch checkpoint", "torch.save"]);
     refused("net.pth", b"\x80\x02torn", &["cannot be read as a PyTorch checkpoint"]);
@@ -59,7 +59,7 @@ fn safetensors_that_claim_more_or_less_than_they_have() {
     let wrong_shape = header.replace("[4,2]", "[4,3]");
     refused("net.safetensors", &safetensors(&wrong_shape, length), &["shape [4, 3] in 64 bytes"]);
     let overflowing = header.replace("[4,2]", "[18446744073709551615,18446744073709551615]");
-    refused("net.safetensors", &safetensors(&overflowing, length), &["as many bytes as type and shape need"]);
+    refused("net.safetensors", &safetensors(&overflowing, length), &["the number of bytes that type and shape need"]);
     refused("net.safetensors", &safetensors("{\"torn", 0), &["not JSON"]);
     refused("net.safetensors", &safetensors("{}", 0), &["no weight matrix"]);
 }
@@ -67,7 +67,7 @@ fn safetensors_that_claim_more_or_less_than_they_have() {
 #[test]
 fn layers_that_do_not_chain() {
     let (header, length) = layers(&[[4, 2], [9, 5]]);
-    let words = ["`layers.0` (4 × 2) followed by `layers.1` (9 × 5)", "do not chain"];
+    let words = ["`layers.0` (4 × 2) followed by `layers.1` (9 × 5)", "do not fit"];
     refused("net.safetensors", &safetensors(&header, length), &words);
 }
 
@@ -115,7 +115,7 @@ fn pytorch_files_that_cannot_be_inverted() {
     let cases = [
         ("convolution.pth", "`3` (a convolution", "fully connected generators only"),
         ("batch_norm_behind_relu.pth", "`2` (BatchNorm of 4)", "LAYER,BATCHNORM,LAYER"),
-        ("integers.pth", "of type I8", "dequantized"),
+        ("integers.pth", "of type I8", "dequantize"),
     ];
     for (file, found, fix) in cases {
         let folder = Folder::empty();

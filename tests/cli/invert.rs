@@ -206,7 +206,7 @@ fn inputs_that_do_not_fit() {
     write_all(&folder.path("narrow.npy"), &DMatrix::zeros(59, 2), ElementType::F64, false).unwrap();
     write_all(&folder.path("three.npy"), &DMatrix::zeros(3, 3), ElementType::F64, false).unwrap();
     let narrow = ["invert", "net.safetensors", "narrow.npy", "-o", "z.npy"];
-    folder.refuses(&narrow, &["narrow.npy", "59 entries a row", "expected 60"]);
+    folder.refuses(&narrow, &["narrow.npy", "59 entries per row", "expected 60"]);
     folder.refuses(&invert(&["--truth", "narrow.npy"]), &["narrow.npy", "expected 3 entries"]);
     folder.refuses(&invert(&["--truth", "three.npy"]), &["three.npy", "found 3 codes", "expected 2"]);
     folder.refuses(&["invert", "net.safetensors", "nowhere.npy", "-o", "z.npy"], &["nowhere.npy"]);

@@ -155,33 +155,37 @@ fn what_does_not_fit_is_refused() {
         folder.refuses(&recover(measurements, more), words);
     };
     // Operators of other shapes, and measurements for another one.
-    refused("y.npy", &["--operator", "narrow.npy"], &["narrow.npy", "63 entries a row", "64", "a row of the operator"]);
+    refused(
+        "y.npy",
+        &["--operator", "narrow.npy"],
+        &["narrow.npy", "63 entries per row", "64", "a row of the operator"],
+    );
     refused("y.npy", &["--operator", "zeros.npy"], &["zeros.npy", "a matrix of zeros"]);
     refused(
         "x.npy",
         &["--operator", "A.npy"],
-        &["x.npy", "64 entries a row", "24", "as the operator makes measurements"],
+        &["x.npy", "64 entries per row", "24", "one per measurement of the operator"],
     );
-    refused("y.npy", &["--gaussian", "10"], &["y.npy", "24 entries a row", "expected 10"]);
+    refused("y.npy", &["--gaussian", "10"], &["y.npy", "24 entries per row", "expected 10"]);
     refused("y.npy", &["--gaussian", "0"], &["--gaussian", "at least one measurement"]);
-    refused("y.npy", &["--gaussian", "1000000000000"], &["y.npy", "24 entries a row"]);
+    refused("y.npy", &["--gaussian", "1000000000000"], &["y.npy", "24 entries per row"]);
     let nowhere = ["--gaussian", "24", "--image", "8x8", "--picture", "no/such/p.png"];
     refused("y.npy", &nowhere, &["no/such/p.png", "make the folder first"]);
     refused("y.npy", &["--average", "3"], &["--average", "8 × 8", "divides"]);
     refused("y.npy", &["--average", "2", "--image", "8x9"], &["--image", "8x9", "64"]);
-    refused("y.npy", &[], &["y.npy", "24 entries a row"]);
+    refused("y.npy", &[], &["y.npy", "24 entries per row"]);
     // Masks.
     refused(
         "x.npy",
         &["--mask", "nothing.npy"],
-        &["nothing.npy", "zeros only", "at least one observed", "wrong way round"],
+        &["nothing.npy", "zeros only", "at least one observed", "the mask is inverted"],
     );
     refused("x.npy", &["--mask", "nothings.npy"], &["nothings.npy", "zeros only"]);
     refused("x.npy", &["--mask", "few.npy"], &["few.npy", "3 masks", "20, one for each"]);
     refused("x.npy", &["--mask", "half.npy"], &["half.npy", "the number 0.5", "astype(bool)"]);
-    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "as x.npy has"]);
+    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "the width of x.npy"]);
     // Ways and options that do not go together.
-    refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer by layer", "--inner"]);
+    refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer-wise method", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--step", "1"], &["--step", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--refine"], &["--refine"]);
     refused("y.npy", &["--operator", "A.npy", "--inner", "linf", "--starts", "3"], &["--starts"]);
@@ -234,7 +238,7 @@ fn pictures_of_files() {
     folder.refuses(&["picture", "x.npy", "-o", "p.png"], &["p.png", "already exists"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--image", "8x9"], &["--image", "8x9"]);
     folder.refuses(&["picture", "truth.npy", "-o", "q.png"], &["--image", "3 pixels are no square"]);
-    folder.refuses(&["picture", "x.npy", "truth.npy", "-o", "q.png"], &["truth.npy", "3 entries a row"]);
+    folder.refuses(&["picture", "x.npy", "truth.npy", "-o", "q.png"], &["truth.npy", "3 entries per row"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--labels", "a,b"], &["--labels", "2 labels"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--first", "20"], &["--first", "less than 20"]);
     folder.refuses(&["picture", "x.npy", "-o", "x.npy", "--force"], &["-o", "which is also"]);

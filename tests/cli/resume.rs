@@ -100,11 +100,11 @@ fn a_journal_that_is_not_ours_is_left_alone() {
     folder.refuses(&invert(&["--resume"]), &words);
     folder.refuses(&invert(&[]), &words);
     folder.write("z.npy.journal.partial", b"dear diary");
-    folder.refuses(&invert(&["--resume"]), &["z.npy.journal.partial", "no journal of unrelu"]);
-    folder.refuses(&invert(&["--force"]), &["z.npy.journal.partial", "no journal of unrelu"]);
+    folder.refuses(&invert(&["--resume"]), &["z.npy.journal.partial", "not a journal of unrelu"]);
+    folder.refuses(&invert(&["--force"]), &["z.npy.journal.partial", "not a journal of unrelu"]);
     fs::remove_file(folder.path("z.npy.journal.partial")).unwrap();
     folder.write("z.npy.journal", b"dear diary");
-    folder.refuses(&invert(&["--force"]), &["z.npy.journal", "no journal of unrelu"]);
+    folder.refuses(&invert(&["--force"]), &["z.npy.journal", "not a journal of unrelu"]);
     assert_eq!(folder.bytes("z.npy.journal"), b"dear diary");
 }
 
@@ -114,23 +114,23 @@ fn other_inputs_or_options_are_refused_by_name() {
     let expected = undisturbed(&folder);
     killed_after(&folder, 3);
     let refused = |arguments: &[&str], words: &[&str]| {
-        let words = [&["was begun with", "give what it was begun with", "--force"], words].concat();
+        let words = [&["was started with", "use the same inputs and options", "--force"], words].concat();
         folder.refuses(arguments, &words);
     };
     let with = |more: &[&'static str]| invert(&[&["--resume"], more].concat());
-    refused(&with(&["--growth", "1.5"]), &["--growth 1.2 and not 1.5"]);
-    refused(&with(&["--method", "l1"]), &["--method linf and not l1"]);
-    refused(&with(&["--refine"]), &["--refine not given and not given"]);
-    refused(&with(&["--dtype", "f32"]), &["--dtype f64 and not f32"]);
-    refused(&with(&["--shard", "1/2"]), &["--shard", "0 to 1600 and not 0 to 800"]);
+    refused(&with(&["--growth", "1.5"]), &["--growth 1.2 instead of 1.5"]);
+    refused(&with(&["--method", "l1"]), &["--method linf instead of l1"]);
+    refused(&with(&["--refine"]), &["--refine not given instead of given"]);
+    refused(&with(&["--dtype", "f32"]), &["--dtype f64 instead of f32"]);
+    refused(&with(&["--shard", "1/2"]), &["--shard", "0 to 1600 instead of 0 to 800"]);
     let swap = |from: &str, to: &'static str| -> Vec<&str> {
         with(&[]).into_iter().map(|word| if word == from { to } else { word }).collect()
     };
-    refused(&swap("0.001", "0.002"), &["--epsilon 0.001 and not 0.002"]);
-    refused(&swap("8", "16"), &["--batch 8 and not 16"]);
-    refused(&swap("r.jsonl", "r.csv"), &["--report r.jsonl and not r.csv"]);
+    refused(&swap("0.001", "0.002"), &["--epsilon 0.001 instead of 0.002"]);
+    refused(&swap("8", "16"), &["--batch 8 instead of 16"]);
+    refused(&swap("r.jsonl", "r.csv"), &["--report r.jsonl instead of r.csv"]);
     folder.succeeds(&["random-network", "3,16,60", "-o", "other.safetensors", "--seed", "2"]);
-    refused(&swap("net.safetensors", "other.safetensors"), &["network net.safetensors and not other.safetensors"]);
+    refused(&swap("net.safetensors", "other.safetensors"), &["network net.safetensors instead of other.safetensors"]);
     // One entry of one observation that has not been read yet.
     let observations = folder.bytes("x.npy");
     let mut changed = observations.clone();
@@ -141,7 +141,7 @@ fn other_inputs_or_options_are_refused_by_name() {
     let mut truth = read_all(&folder.path("truth.npy")).unwrap();
     truth[(0, 0)] += 1.0;
     write_all(&folder.path("other.npy"), &truth, ElementType::F64, false).unwrap();
-    refused(&swap("truth.npy", "other.npy"), &["--truth truth.npy and not other.npy"]);
+    refused(&swap("truth.npy", "other.npy"), &["--truth truth.npy instead of other.npy"]);
     // Where it runs, and what the files are called, is no difference.
     fs::rename(folder.path("net.safetensors"), folder.path("moved.safetensors")).unwrap();
     let moved = swap("net.safetensors", "moved.safetensors");
@@ -174,7 +174,7 @@ fn after_the_end_there_is_nothing_to_do() {
     let output = folder.run(&invert(&["--resume"]));
     assert!(String::from_utf8(output.stderr).unwrap().contains("z.npy is finished already: nothing to do"));
     has_ended_as(&folder, &written);
-    folder.refuses(&invert(&["--resume", "--refine"]), &["--refine", "was begun with"]);
+    folder.refuses(&invert(&["--resume", "--refine"]), &["--refine", "was started with"]);
     // Killed when the outputs were whole and had no names yet.
     let rename = |from: &str, to: &str| fs::rename(folder.path(from), folder.path(to)).unwrap();
     rename("z.npy", "z.npy.partial");
@@ -187,7 +187,7 @@ fn after_the_end_there_is_nothing_to_do() {
     has_ended_as(&folder, &written);
     // Changed since.
     folder.write("z.npy", b"something else");
-    folder.refuses(&invert(&["--resume"]), &["z.npy: is not what z.npy.journal says", "--force"]);
+    folder.refuses(&invert(&["--resume"]), &["z.npy: differs from what z.npy.journal records", "--force"]);
     // Moved away: this is a new run.
     fs::remove_file(folder.path("z.npy")).unwrap();
     fs::remove_file(folder.path("r.jsonl")).unwrap();

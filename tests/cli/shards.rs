@@ -90,11 +90,11 @@ fn gaps_and_overlaps_are_refused() {
     let refused = |parts: &[&str], words: &[&str]| {
         folder.refuses(&[&["merge", "-o", "m.npy"][..], parts].concat(), words);
     };
-    refused(&["p1.npy", "p3.npy", "p4.npy"], &["observations 48 to 103 in none of them", "run its shard"]);
-    refused(&["p2.npy", "p3.npy", "p4.npy"], &["observations 0 to 47 in none of them"]);
-    refused(&["p1.npy", "p2.npy", "p3.npy"], &["observations 152 to 202 in none of them"]);
+    refused(&["p1.npy", "p3.npy", "p4.npy"], &["observations 48 to 103 in no part", "run its shard"]);
+    refused(&["p2.npy", "p3.npy", "p4.npy"], &["observations 0 to 47 in no part"]);
+    refused(&["p1.npy", "p2.npy", "p3.npy"], &["observations 152 to 202 in no part"]);
     let twice = ["p1.npy", "p2.npy", "p2.npy", "p3.npy", "p4.npy"];
-    refused(&twice, &["p2.npy: found observations 48 to 103", "leave out one"]);
+    refused(&twice, &["p2.npy: found observations 48 to 103", "leave out one of the two"]);
     refused(&["p1.npy", "p2.npy", "p3.npy", "p9.npy"], &["p9.npy", "no such file"]);
     refused(&[], &["PART"]);
     folder.refuses(&["merge", "-o", "p1.npy", "p1.npy", "p2.npy", "p3.npy", "p4.npy", "--force"], &["also a part"]);
@@ -104,11 +104,11 @@ fn gaps_and_overlaps_are_refused() {
 fn mixtures_are_refused() {
     let folder = in_parts("jsonl");
     let refused = |words: &[&str]| {
-        let words = [&["p2.npy: found a part that was made with", "parts of one run, as p1.npy is"], words].concat();
+        let words = [&["p2.npy: found a part made with", "parts of one run, as p1.npy is"], words].concat();
         folder.refuses(&["merge", "-o", "m.npy", "p1.npy", "p2.npy", "p3.npy", "p4.npy"], &words);
     };
     assert_eq!(shard(&folder, 2, 4, "jsonl", &["--force", "--growth", "1.5"]), Some(0));
-    refused(&["--growth 1.5 and not 1.2"]);
+    refused(&["--growth 1.5 instead of 1.2"]);
     let observations = folder.bytes("x.npy");
     let mut changed = read_all(&folder.path("x.npy")).unwrap();
     changed[(0, 202)] += 1e-6;
@@ -138,11 +138,11 @@ fn parts_that_are_not_what_was_written_are_refused() {
         folder.write(name, &whole);
     };
     let flip = |bytes: &mut Vec<u8>| bytes[300] ^= 1;
-    spoilt("p3.npy", &flip, &["p3.npy", "other bytes or another length", "run that shard again"]);
-    spoilt("p3.npy", &|bytes| bytes.truncate(bytes.len() - 24), &["p3.npy", "another length"]);
-    spoilt("p3.jsonl", &flip, &["p3.jsonl", "not the one that was written"]);
+    spoilt("p3.npy", &flip, &["p3.npy", "differ from its journal", "run that shard again"]);
+    spoilt("p3.npy", &|bytes| bytes.truncate(bytes.len() - 24), &["p3.npy", "a length that differ from its journal"]);
+    spoilt("p3.jsonl", &flip, &["p3.jsonl", "differ from the journal"]);
     spoilt("p3.npy.journal", &flip, &["p3.npy.journal", "first line"]);
-    spoilt("p3.npy.journal", &|bytes| bytes.truncate(bytes.len() - 9), &["p3.npy", "does not end"]);
+    spoilt("p3.npy.journal", &|bytes| bytes.truncate(bytes.len() - 9), &["p3.npy", "unfinished journal"]);
     fs::rename(folder.path("p3.npy.journal"), folder.path("kept")).unwrap();
     folder.refuses(&merge, &["p3.npy: found no p3.npy.journal beside it", "copy it along"]);
     fs::rename(folder.path("kept"), folder.path("p3.npy.journal")).unwrap();

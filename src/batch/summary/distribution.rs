@@ -5,26 +5,27 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-/// A distribution of nonnegative numbers: exact extremes, and quantiles to 3 %, in constant memory.
+/// A distribution of nonnegative numbers in constant memory: exact extremes, quantiles to 3 %.
 ///
-/// As serde writes it, it is whole, with its bins. [`Distribution::json`] gives the quantiles.
+/// serde writes it completely, with its bins. [`Distribution::json`] gives the quantiles.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// How many numbers were added. `NaN` does not count.
+    /// How many numbers were added, without `NaN`.
     count: u64,
-    /// The smallest and the largest number; `None` where nothing was added.
+    /// The smallest and the largest number; `None` if there is none.
     #[serde(deserialize_with = "range_with_infinities")]
     range: Option<(f64, f64)>,
-    /// Counts by `⌊BINS_PER_DECADE · log₁₀ x⌋`, and by `i32::MIN` below `LOWEST`.
+    /// Number of values per bin `⌊BINS_PER_DECADE · log₁₀ x⌋`; `i32::MIN` is the bin below
+    /// `LOWEST`.
     bins: BTreeMap<i32, u64>,
 }
 
 const BINS_PER_DECADE: f64 = 80.0;
-/// Everything below counts as 0.
+/// Smaller numbers count as 0.
 const LOWEST: f64 = 1e-300;
 
 impl Distribution {
-    /// Adds a number, unless it is `NaN`.
+    /// Adds a number. `NaN` is ignored.
     pub fn add(&mut self, value: f64) {
         if value.is_nan() {
             return;
@@ -51,8 +52,7 @@ impl Distribution {
         self.range = Some((smallest.min(low), largest.max(high)));
     }
 
-    /// The number below which a share `q` in `[0, 1]` of the numbers lies.
-    /// `NaN` where nothing was added.
+    /// The quantile of order `q` in `[0, 1]`; `NaN` if there is no number.
     pub fn quantile(&self, q: f64) -> f64 {
         let Some((smallest, largest)) = self.range else { return f64::NAN };
         let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
@@ -61,19 +61,19 @@ impl Distribution {
             passed += count;
             if passed >= rank {
                 let middle = if bin == i32::MIN { 0.0 } else { 10f64.powf((f64::from(bin) + 0.5) / BINS_PER_DECADE) };
-                // Not `clamp`, which panics on a range that a damaged file turned around.
+                // `clamp` would panic if a damaged file has the extremes in the wrong order.
                 return middle.max(smallest).min(largest);
             }
         }
         largest
     }
 
-    /// The largest number; `NaN` where nothing was added.
+    /// The largest number; `NaN` if there is none.
     pub fn largest(&self) -> f64 {
         self.range.map_or(f64::NAN, |(_, largest)| largest)
     }
 
-    /// Median, 90th percentile and largest number; `null` for those that are not finite.
+    /// Median, 90th percentile and largest number; `null` for a value that is not finite.
     pub fn json(&self) -> Value {
         json!({
             "median": self.quantile(0.5),
@@ -83,7 +83,7 @@ impl Distribution {
     }
 }
 
-/// JSON has no infinity: it is written as `null`.
+/// Reads a range. JSON has no infinity, so `null` stands for it.
 fn range_with_infinities<'de, D: Deserializer<'de>>(source: D) -> Result<Option<(f64, f64)>, D::Error> {
     let range = Option::<(Option<f64>, Option<f64>)>::deserialize(source)?;
     Ok(range.map(|(smallest, largest)| (smallest.unwrap_or(f64::INFINITY), largest.unwrap_or(f64::INFINITY))))

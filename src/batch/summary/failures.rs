@@ -1,4 +1,4 @@
-//! How often each kind of failure occurred.
+//! The number of failures per kind.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 
 use crate::outcome::FailureKind;
 
-/// How often each kind of failure occurred. Written by serde as a list of pairs `[kind, count]`.
+/// The number of failures per kind. serde writes it as a list of pairs `[kind, count]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FailureCounts(BTreeMap<FailureKind, u64>);
 
 impl FailureCounts {
-    /// Counts a kind of failure `count` times.
+    /// Adds `count` failures of one kind.
     pub fn add(&mut self, kind: FailureKind, count: u64) {
         *self.0.entry(kind).or_default() += count;
     }
 
-    /// Adds the counts of others.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &FailureCounts) {
         for (kind, count) in other.iter() {
             self.add(kind.clone(), count);
         }
     }
 
-    /// The kinds that occurred, with how often each did.
+    /// The kinds that occurred, each with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&FailureKind, u64)> {
         self.0.iter().map(|(kind, &count)| (kind, count))
     }

@@ -1,45 +1,45 @@
-//! Where the time of a run went.
+//! The time of a run per stage.
 
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock seconds by stage.
+/// Wall-clock seconds per stage.
 ///
-/// Where batches overlap, the time of a stage is that during which at least one batch was in it.
-/// The stages then add up to more than the total.
+/// Batches can overlap. The time of a stage is the time during which at least one batch was in it,
+/// so the sum over the stages can exceed the total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
     /// Reading observations.
     pub read: f64,
-    /// ReLU configurations, on the device.
+    /// Classification of the ReLU configurations, on the device.
     pub classify: f64,
     /// Linear programs, and the searches of `best`.
     pub solve: f64,
     /// Forward passes for the stop rules, on the device.
     pub forward: f64,
-    /// Gradient descent, and Levenberg–Marquardt of `best`, on the device.
+    /// Gradient descent, and the Levenberg–Marquardt steps of `best`, on the device.
     pub descent: f64,
     /// Refinement.
     pub refine: f64,
-    /// Residuals in f64.
+    /// Computing residuals in f64.
     pub residuals: f64,
     /// Writing codes and report.
     pub write: f64,
-    /// The device: any of classify, forward and descent.
+    /// Time during which the device was in use: classify, forward or descent.
     pub device: f64,
-    /// The pool: any of solve, refine and residuals.
+    /// Time during which the pool was in use: solve, refine or residuals.
     pub pool: f64,
-    /// From start to end.
+    /// Total time of the run.
     pub total: f64,
 }
 
 impl Seconds {
-    /// The stage that bounds the run: its name and seconds.
+    /// The stage with the most time: its name and its seconds.
     pub fn slowest(&self) -> (&'static str, f64) {
         let stages = [("pool", self.pool), ("device", self.device), ("read", self.read), ("write", self.write)];
         stages.into_iter().fold(("pool", self.pool), |most, stage| if stage.1 > most.1 { stage } else { most })
     }
 
-    /// Adds those of another part of the work.
+    /// Adds the seconds of another part of the run.
     pub fn add(&mut self, other: &Seconds) {
         let Seconds { read, classify, solve, forward, descent, refine, residuals, write, device, pool, total } = other;
         let pairs = [

@@ -23,7 +23,7 @@ fn projected(why: Failure) -> Failure {
     Failure::NoProjection(Box::new(why))
 }
 
-/// A failure of each kind, some of them twice with other numbers.
+/// One failure of each kind; some kinds occur twice with other numbers.
 fn failures() -> Vec<Status> {
     let solver = Failure::Layer { layer: 1, why: LayerFailure::SolverFailed };
     let failures = [
@@ -77,7 +77,7 @@ fn a_summary_survives_the_journal() {
         let text = serde_json::to_string(&summary).unwrap();
         let back: Summary = serde_json::from_str(&text).unwrap();
         assert_eq!(back, summary, "{text}");
-        // The journal reads a line first as a value.
+        // A journal parses a line as a JSON value first.
         let value = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::from_value::<Summary>(value).unwrap(), summary);
     }

@@ -1,7 +1,7 @@
 //! The header of a `.npy` file: a magic string, a version, and a Python dictionary literal with the
-//! element type, the order and the shape. Parsed by hand and strictly, with the length bounded
-//! before anything is allocated: a general parser of Python literals recurses as deep as a hostile
-//! file tells it to.
+//! element type, the order and the shape. The parser is written here and is strict, and the length
+//! is checked before memory is allocated. A general parser of Python literals would recurse as
+//! deeply as a malicious file demands.
 
 use std::io::{self, Read};
 
@@ -9,30 +9,29 @@ use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// Longest header text that is read. NumPy itself refuses more than 10,000 characters.
+/// Maximum length of a header that is read. NumPy itself refuses more than 10,000 characters.
 const LONGEST: usize = 65_536;
 
-/// Bytes of every header that is written; enough for any shape, and a multiple of 64, as NumPy
-/// aligns it.
+/// Length of every header that is written. It is enough for any shape, and a multiple of 64, which
+/// is NumPy's alignment.
 pub const WRITTEN_LENGTH: usize = 128;
 
-/// What the numbers of a file are stored as. Tolerances depend on it: f32 data are only good to
-/// about 1e-7.
+/// The element type of a file. Tolerances depend on it: f32 data are accurate only to about 1e-7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElementType {
-    /// IEEE double precision.
+    /// 64-bit floating-point numbers.
     F64,
-    /// IEEE single precision.
+    /// 32-bit floating-point numbers.
     F32,
-    /// Bytes, scaled by 1/255 when they are read.
+    /// Bytes, which are divided by 255 when they are read.
     U8,
-    /// Truth values, read as 0 and 1.
+    /// Booleans, read as 0 and 1.
     Bool,
 }
 
 impl ElementType {
-    /// Bytes an element.
+    /// Number of bytes per element.
     pub(crate) fn size(self) -> usize {
         match self {
             ElementType::F64 => 8,
@@ -51,14 +50,14 @@ impl ElementType {
     }
 }
 
-/// What a header says, once it is known to be a matrix that can be streamed.
+/// A valid header of a matrix that can be streamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub element_type: ElementType,
     pub big_endian: bool,
     pub count: usize,
     pub width: usize,
-    /// Where the numbers begin.
+    /// The offset of the numbers.
     pub data_start: u64,
 }
 
@@ -66,9 +65,8 @@ impl Header {
     /// Reads the header from the beginning of a file; `source` names the file in messages.
     pub fn read(file: &mut impl Read, source: &str) -> Result<Header> {
         let (text, data_start) = read_text(file, source)?;
-        let fields = Fields::parse(&text).ok_or_else(|| {
-            not_npy(source, format!("a header that is not understood, `{}`", shorten(text.trim_end())))
-        })?;
+        let fields = Fields::parse(&text)
+            .ok_or_else(|| not_npy(source, format!("an invalid header, `{}`", shorten(text.trim_end()))))?;
         let (element_type, big_endian) = element_type(&fields.description, source)?;
         let (count, width) = matrix_shape(&fields.shape, source)?;
         if fields.fortran_order && count > 1 && width > 1 {
@@ -82,7 +80,7 @@ impl Header {
         Ok(Header { element_type, big_endian, count, width, data_start })
     }
 
-    /// The header of a file that is being written, always [`WRITTEN_LENGTH`] bytes.
+    /// The header for a file that is being written; always [`WRITTEN_LENGTH`] bytes.
     pub fn written(element_type: ElementType, count: u64, width: usize) -> Vec<u8> {
         let text = format!(
             "{{'descr': '{}', 'fortran_order': False, 'shape': ({count}, {width}), }}",
@@ -93,14 +91,14 @@ impl Header {
         bytes.extend_from_slice(&[1, 0]);
         bytes.extend_from_slice(&((WRITTEN_LENGTH - 10) as u16).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
-        // Two numbers of 20 digits leave room to spare.
+        // Two numbers of 20 digits still leave space.
         bytes.resize(WRITTEN_LENGTH - 1, b' ');
         bytes.push(b'\n');
         bytes
     }
 }
 
-/// The dictionary's text, and the offset of what follows it.
+/// The text of the dictionary, and the offset after it.
 fn read_text(file: &mut impl Read, source: &str) -> Result<(String, u64)> {
     let mut start = Vec::new();
     read_up_to(file, 8, &mut start, source)?;
@@ -129,8 +127,7 @@ fn read_text(file: &mut impl Read, source: &str) -> Result<(String, u64)> {
     if text.len() < length {
         return Err(truncated(source));
     }
-    // Latin-1 before version 3, UTF-8 from then on; what is understood below is ASCII in either
-    // case.
+    // Latin-1 before version 3, UTF-8 since then. Valid headers are ASCII in both cases.
     let text = if version < 3 {
         text.iter().map(|byte| char::from(*byte)).collect()
     } else {
@@ -144,7 +141,7 @@ fn read_up_to(file: &mut impl Read, most: usize, into: &mut Vec<u8>, source: &st
     read.map(|_| ()).map_err(|error| Error::io(source.as_ref(), "read", error))
 }
 
-/// Says what a file is that is no `.npy`, as far as its first bytes tell.
+/// Describes a file that is not a `.npy`, from its first bytes.
 fn describe_start(start: &[u8]) -> &'static str {
     if start.starts_with(b"PK") {
         "a zip archive (an .npz?)"
@@ -153,7 +150,7 @@ fn describe_start(start: &[u8]) -> &'static str {
     } else if start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
         "a text file"
     } else {
-        "a file that does not begin like a .npy"
+        "a file without the start of a .npy file"
     }
 }
 
@@ -161,13 +158,13 @@ fn not_npy(source: &str, found: String) -> Error {
     Error::input(
         source,
         found,
-        "a NumPy .npy file with one observation or code a row",
+        "a NumPy .npy file with one observation or code per row",
         "save the array with numpy.save(path, array)",
     )
 }
 
 fn truncated(source: &str) -> Error {
-    Error::input(source, "a file that ends inside its header", "a whole .npy file", "copy or save the file again")
+    Error::input(source, "a file that ends inside its header", "a complete .npy file", "copy or save the file again")
 }
 
 /// The three entries of the dictionary.
@@ -200,7 +197,7 @@ impl Fields {
                         description = Some(Description::Plain(name.to_owned()));
                         after
                     } else {
-                        // A list of fields; where it ends does not matter, it is refused as it is.
+                        // A list of fields. It is refused anyway, so its end does not matter.
                         description = Some(Description::Structured(shorten(value)));
                         fortran_order.get_or_insert(false);
                         shape.get_or_insert(Vec::new());
@@ -213,7 +210,7 @@ impl Fields {
                 }
                 "shape" => {
                     let (inside, after) = value.strip_prefix('(')?.split_once(')')?;
-                    // Python 2 wrote its long integers with an L.
+                    // Python 2 wrote an `L` after long integers.
                     let numbers = inside.split(',').map(|number| number.trim().trim_end_matches('L'));
                     shape = Some(
                         numbers
@@ -232,7 +229,7 @@ impl Fields {
     }
 }
 
-/// A quoted string at the start of `text`, and what follows it.
+/// A quoted string at the start of `text`, and the text after it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
     text[1..].split_once(quote)
@@ -246,7 +243,7 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
         Description::Structured(text) => {
             return refuse(
                 format!("a structured type, {text}"),
-                "save one plain field or numpy.lib.recfunctions.structured_to_unstructured(array)",
+                "save one numeric field, or numpy.lib.recfunctions.structured_to_unstructured(array)",
             );
         }
     };
@@ -264,14 +261,14 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
             "make a rectangular array of numbers: numpy.stack(array).astype(numpy.float64)",
         ),
         _ if kind.starts_with('c') => {
-            refuse(format!("complex numbers ({name})"), "save the real part, array.real, if that is what is meant")
+            refuse(format!("complex numbers ({name})"), "save the real part, array.real, if you mean that")
         }
         _ => refuse(format!("elements of type {name}"), "save array.astype(numpy.float64)"),
     }
 }
 
 fn matrix_shape(shape: &[u64], source: &str) -> Result<(usize, usize)> {
-    const EXPECTED: &str = "two dimensions, (count, entries), with one observation or code a row";
+    const EXPECTED: &str = "two dimensions, (count, entries), with one observation or code per row";
     let refuse =
         |fix: &str| Err(Error::input(source, format!("an array of shape {}", show_shape(shape)), EXPECTED, fix));
     match *shape {
@@ -340,10 +337,10 @@ mod tests {
             ("{'descr': '<c16', 'fortran_order': False, 'shape': (3, 4), }", "array.real"),
             ("{'descr': '<i8', 'fortran_order': False, 'shape': (3, 4), }", "astype"),
             ("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (3,), }", "structured"),
-            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, -4), }", "not understood"),
-            ("{'descr': '<f8', 'shape': (3, 4), }", "not understood"),
-            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4)", "not understood"),
-            ("((((((((((((", "not understood"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, -4), }", "invalid header"),
+            ("{'descr': '<f8', 'shape': (3, 4), }", "invalid header"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4)", "invalid header"),
+            ("((((((((((((", "invalid header"),
         ];
         for (text, repair) in cases {
             let message = header(text).unwrap_err().to_string();

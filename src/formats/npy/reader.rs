@@ -1,4 +1,4 @@
-//! Reads a `.npy` batch by batch; the file's length is held against its header before the first.
+//! Reads a `.npy` batch by batch. The file's length is checked against its header first.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,18 +15,18 @@ pub struct NpyReader {
     path: PathBuf,
     file: File,
     header: Header,
-    /// The row that the next batch begins with.
+    /// The index of the first row of the next batch.
     next: usize,
-    /// The bytes of a batch, kept between batches.
+    /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
 }
 
 impl NpyReader {
-    /// Opens the file and checks its header, and its length against the header.
+    /// Opens the file, checks its header, and checks its length against the header.
     ///
     /// # Errors
-    /// [`Error::Input`] for anything but a two-dimensional C-ordered array of f64, f32 or u8 of
-    /// just the right length; [`Error::Io`] if it cannot be read.
+    /// [`Error::Input`] unless it is a two-dimensional C-ordered array of f64, f32, u8 or bool with
+    /// exactly the right length. [`Error::Io`] if it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
         let mut file = File::open(path).map_err(cannot_read)?;
@@ -47,7 +47,7 @@ impl NpyReader {
         Ok(NpyReader { path: path.to_owned(), file, header, next: 0, bytes: Vec::new() })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -57,55 +57,55 @@ impl NpyReader {
         self.header.count
     }
 
-    /// Entries a row.
+    /// Number of entries per row.
     pub fn width(&self) -> usize {
         self.header.width
     }
 
-    /// What the numbers are stored as.
+    /// The type of the numbers.
     pub fn element_type(&self) -> ElementType {
         self.header.element_type
     }
 
-    /// The row that the next batch begins with.
+    /// The index of the first row of the next batch.
     pub fn position(&self) -> usize {
         self.next
     }
 
-    /// Refuses a file whose rows do not have `expected` entries; `why` says where that number comes
-    /// from.
+    /// Refuses a file whose rows do not have `expected` entries. `why` explains that number.
     pub fn check_width(&self, expected: usize, why: &str) -> Result<()> {
         if self.width() == expected {
             return Ok(());
         }
         Err(Error::input(
             self.path.display(),
-            format!("shape ({}, {}), {} entries a row", self.count(), self.width(), self.width()),
-            format!("{expected} entries a row, {why}"),
-            "check that file and network belong together, and that each row holds one observation or code",
+            format!("shape ({}, {}), {} entries per row", self.count(), self.width(), self.width()),
+            format!("{expected} entries per row, {why}"),
+            "check that file and network match, and that each row holds one observation or code",
         ))
     }
 
-    /// Makes row `index` the next to be read; `index` may be [`count`](Self::count), after which
-    /// nothing is left.
+    /// Makes row `index` the next to be read. `index` may be [`count`](Self::count), the end of the
+    /// file.
     pub fn skip_to(&mut self, index: usize) -> Result<()> {
         if index > self.count() {
             return Err(Error::input(
                 self.path.display(),
                 format!("{} rows", self.count()),
                 format!("a row with index {index}"),
-                "check that it is the file that the run began with",
+                "use the file that the run was started with",
             ));
         }
-        // No overflow: the product is less than the file's length.
+        // Cannot overflow: the product is less than the file's length.
         let offset = self.header.data_start + (index * self.width() * self.element_type().size()) as u64;
         self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(&self.path, "read", error))?;
         self.next = index;
         Ok(())
     }
 
-    /// The next `most` rows or as many as are left, as `width × rows`, one row of the file a
-    /// column, bytes scaled by 1/255; `None` at the end. A `most` of 0 counts as 1.
+    /// Reads the next `most` rows, or fewer at the end, as `width × rows` with one row of the file
+    /// per column. Bytes are divided by 255. `None` at the end of the file. A `most` of 0 counts as
+    /// 1.
     pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
         let rows = most.max(1).min(self.count() - self.next);
         if rows == 0 {
@@ -116,8 +116,8 @@ impl NpyReader {
             io::ErrorKind::UnexpectedEof => Error::input(
                 self.path.display(),
                 "a file that became shorter while it was read",
-                "a file that stays as it is",
-                "wait until it is written, then start again",
+                "a file that does not change",
+                "wait until the file is complete, then start again",
             ),
             _ => Error::io(&self.path, "read", error),
         })?;
@@ -136,12 +136,12 @@ fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {
     let fix = if u128::from(found) < expected {
         "the file is truncated: copy or save it again"
     } else {
-        "something was appended to the file: save it again"
+        "bytes were appended to the file: save it again"
     };
     Err(Error::input(
         path.display(),
         format!("{found} bytes"),
-        format!("{expected} bytes, as its header says (shape ({}, {}))", header.count, header.width),
+        format!("{expected} bytes, according to its header (shape ({}, {}))", header.count, header.width),
         fix,
     ))
 }

@@ -1,5 +1,5 @@
-//! Writes a `.npy` batch by batch. The header has a fixed length and is written again with the true
-//! number of rows when the file is finished, so that number need not be known before.
+//! Writes a `.npy` batch by batch. The header has a fixed length. It is rewritten with the final
+//! number of rows when the file is finished, so the number need not be known before.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker};
 use crate::formats::output::OutputFile;
 
-/// A `.npy` file on its way, `(rows written, width)`, C order, little-endian.
+/// An unfinished `.npy` file, `(rows written, width)`, C order, little-endian.
 #[derive(Debug)]
 pub struct NpyWriter {
     output: OutputFile,
     element_type: ElementType,
     width: usize,
     rows: u64,
-    /// The bytes of a batch, kept between batches.
+    /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
 }
 
 impl NpyWriter {
-    /// Begins a file of f64 or f32 with `width` entries a row; see [`OutputFile::create`] for
+    /// Creates a file of f64 or f32 with `width` entries per row; see [`OutputFile::create`] for
     /// `force` and the errors.
     pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
         check_type(element_type)?;
@@ -31,7 +31,7 @@ impl NpyWriter {
         Ok(NpyWriter { output, element_type, width, rows: 0, bytes: Vec::new() })
     }
 
-    /// Takes up the partial file of an earlier run after its first `rows` rows; see
+    /// Continues the partial file of an earlier run after its first `rows` rows; see
     /// [`OutputFile::resume`].
     pub fn resume(path: &Path, width: usize, element_type: ElementType, rows: u64, force: bool) -> Result<Self> {
         check_type(element_type)?;
@@ -40,56 +40,55 @@ impl NpyWriter {
         Ok(NpyWriter { output, element_type, width, rows, bytes: Vec::new() })
     }
 
-    /// Entries a row.
+    /// Number of entries per row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Bytes a row, at least 1.
+    /// Number of bytes per row, at least 1.
     pub fn row_bytes(&self) -> usize {
         (self.width * self.element_type.size()).max(1)
     }
 
-    /// Rows written so far.
+    /// Number of rows written so far.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Leaves the partial file in place if this is dropped before it is finished.
+    /// Keeps the partial file if this is dropped before it is finished.
     pub fn keep_partial(&mut self) {
         self.output.keep_partial();
     }
 
-    /// From here on keeps a digest of the rows; see [`OutputFile::track`].
+    /// From now on, tracks a digest of the rows; see [`OutputFile::track`].
     pub fn track(&mut self, tracker: Option<Tracker>) {
         self.output.track(tracker);
     }
 
-    /// Length and digest so far; `None` where no digest was kept.
+    /// The length and digest so far; `None` if no digest is tracked.
     pub fn extent(&self) -> Option<Extent> {
         self.output.extent()
     }
 
-    /// Appends rows that are encoded as this file's are. `bytes`: whole rows.
+    /// Appends complete rows that already have this file's encoding.
     pub fn append_encoded(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.append(bytes)?;
         self.rows += (bytes.len() / self.row_bytes()) as u64;
         Ok(())
     }
 
-    /// Appends one row for each column of `columns` (width × rows). To f32 the numbers are rounded
-    /// to nearest.
+    /// Appends one row per column of `columns` (width × rows). For f32, the numbers are rounded to
+    /// nearest.
     ///
     /// # Errors
-    /// [`Error::Input`] if `columns` has another number of rows than the file has entries;
-    /// [`Error::Io`].
+    /// [`Error::Input`] if `columns` does not have `width` rows; [`Error::Io`].
     pub fn write(&mut self, columns: &DMatrix<f64>) -> Result<()> {
         if columns.nrows() != self.width {
             return Err(Error::input(
                 "the matrix given",
-                format!("{} entries a column", columns.nrows()),
-                format!("{}, as {} has", self.width, self.output.path().display()),
-                "hand in one column an observation or code",
+                format!("{} entries per column", columns.nrows()),
+                format!("{}, the width of {}", self.width, self.output.path().display()),
+                "pass one column per observation or code",
             ));
         }
         self.bytes.clear();
@@ -102,23 +101,23 @@ impl NpyWriter {
         Ok(())
     }
 
-    /// Hands what was written so far to the system, where it outlives this process.
+    /// Hands everything written so far to the system, which keeps it if this process is killed.
     pub fn flush(&mut self) -> Result<()> {
         self.output.hand_over()
     }
 
-    /// Makes what was written so far safe on the disk.
+    /// Synchronises everything written so far with the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.output.sync()
     }
 
-    /// Writes the header with the true number of rows and makes all of it safe on the disk.
+    /// Writes the header with the final number of rows, and synchronises everything with the disk.
     pub fn complete(&mut self) -> Result<()> {
         self.output.rewrite(0, &Header::written(self.element_type, self.rows, self.width))?;
         self.output.sync()
     }
 
-    /// Writes the header with the true number of rows and gives the file its name.
+    /// Writes the header with the final number of rows and renames the file to its final name.
     pub fn finish(mut self) -> Result<()> {
         self.complete()?;
         self.output.finish()

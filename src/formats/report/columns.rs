@@ -1,17 +1,17 @@
-//! The columns of a `.csv` report: their names, and one row's fields.
+//! The columns of a `.csv` report: their names, and the fields of one row.
 
 use crate::outcome::ObservationRow;
 
-/// Which optional columns a `.csv` has. Fixed for a run.
+/// The optional columns of a `.csv` report. They are the same for a whole run.
 #[derive(Debug, Clone)]
 pub struct Columns {
     /// The layers of a layer-wise method, in the order they are solved.
     pub layers: Vec<usize>,
     /// Whether true codes are known.
     pub code_error: bool,
-    /// Whether true images are.
+    /// Whether true images are known.
     pub image_error: bool,
-    /// Whether the method counts iterations for the observation as a whole.
+    /// Whether the method counts iterations per observation.
     pub iterations: bool,
     /// Whether the method searches from many starts.
     pub search: bool,
@@ -114,7 +114,7 @@ const LAYER_NAMES: [&str; 11] = [
     "certified",
 ];
 
-/// The shortest text that reads back as the same f64, and no text for a number that is not finite.
+/// The shortest text that is parsed as the same f64; empty for a number that is not finite.
 fn number(value: f64) -> String {
     if value.is_finite() { format!("{value:?}") } else { String::new() }
 }

@@ -1,11 +1,12 @@
-//! Averages of square blocks of pixels: what a coarser camera sees. Undoing it is super-resolution.
+//! Averages of square blocks of pixels, as a camera of lower resolution sees. The inverse problem
+//! is super-resolution.
 
 use nalgebra::DMatrix;
 
 use super::Operator;
 use crate::error::{Error, Result};
 
-/// Averages of `block` × `block` pixels, block by block in rows from the left upper corner.
+/// Averages of blocks of `block` × `block` pixels. The blocks are in row-major order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockAverage {
     height: usize,
@@ -14,10 +15,10 @@ pub struct BlockAverage {
 }
 
 impl BlockAverage {
-    /// For images of `height` × `width` pixels in rows.
+    /// Makes the operator for images of `height` × `width` pixels in row-major order.
     ///
     /// # Errors
-    /// [`Error::BadOption`] where blocks do not fill an image.
+    /// [`Error::BadOption`] if `block` does not divide height and width.
     pub fn new(height: usize, width: usize, block: usize) -> Result<Self> {
         let fits = |side: usize| block > 0 && side > 0 && side.is_multiple_of(block);
         if !fits(height) || !fits(width) {
@@ -30,12 +31,12 @@ impl BlockAverage {
         Ok(BlockAverage { height, width, block })
     }
 
-    /// Height and width of what is measured, in blocks.
+    /// The height and width of the averaged image, in blocks.
     pub fn blocks(&self) -> (usize, usize) {
         (self.height / self.block, self.width / self.block)
     }
 
-    /// Which measurement a pixel goes into.
+    /// The index of the measurement that contains a pixel.
     fn measurement_of(&self, pixel: usize) -> usize {
         let (row, column) = (pixel / self.width, pixel % self.width);
         row / self.block * (self.width / self.block) + column / self.block
@@ -56,7 +57,7 @@ impl Operator for BlockAverage {
     }
 
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(images.nrows(), self.pixels(), "pixels of an image");
+        assert_eq!(images.nrows(), self.pixels(), "pixels per image");
         let mut measurements = DMatrix::zeros(self.measurements(), images.ncols());
         for (image, mut sums) in images.column_iter().zip(measurements.column_iter_mut()) {
             image.iter().enumerate().for_each(|(pixel, x)| sums[self.measurement_of(pixel)] += x);
@@ -66,7 +67,7 @@ impl Operator for BlockAverage {
     }
 
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(measurements.nrows(), self.measurements(), "measurements of an image");
+        assert_eq!(measurements.nrows(), self.measurements(), "measurements per image");
         DMatrix::from_fn(self.pixels(), measurements.ncols(), |pixel, column| {
             self.share() * measurements[(self.measurement_of(pixel), column)]
         })

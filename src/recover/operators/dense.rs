@@ -1,4 +1,5 @@
-//! A matrix: from a file, or random from a seed. Products go in blocks, and no column of one depends on those beside it.
+//! A dense matrix, from a file or random with a seed. Products are computed in blocks; no column of
+//! the result depends on other columns.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,22 +16,25 @@ use crate::formats::npy::{ElementType, NpyReader};
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
-/// `A`, `m` × `n`.
+/// A dense matrix `A`, `m` × `n`.
 #[derive(Debug, Clone)]
 pub struct Dense {
     matrix: DMatrix<f64>,
-    /// `A` and `Aᵀ` as layers, as products read them.
+    /// `A` and `Aᵀ` as layers, in the layout for products.
     forward: Arc<PackedNetwork<f64>>,
     adjoint: Arc<PackedNetwork<f64>>,
     identity: (String, String),
 }
 
 impl Dense {
-    /// A matrix of the caller's, `m` × `n`. `identity` is its kind, and what tells
-    /// it from others of that kind.
+    /// Makes an operator from a matrix, `m` × `n`.
+    ///
+    /// `source` names the matrix in messages. `identity` is its kind, and what distinguishes it
+    /// from others of its kind.
     ///
     /// # Errors
-    /// [`Error::Input`] for an entry that is not finite, no entry at all, or zeros only.
+    /// [`Error::Input`] for a matrix that is empty, has only zeros, or has an entry that is not
+    /// finite.
     pub fn new(matrix: DMatrix<f64>, source: &str, identity: (String, String)) -> Result<Self> {
         if !matrix.is_empty() && matrix.iter().all(|entry| *entry == 0.0) {
             return Err(Error::input(
@@ -48,29 +52,34 @@ impl Dense {
         Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, identity })
     }
 
-    /// The matrix of a `.npy`, a row a measurement, for images of so many pixels.
+    /// Reads the matrix from a `.npy` file with one measurement per row, for images of `pixels`
+    /// pixels.
     ///
     /// # Errors
-    /// [`Error::Input`] for a file that is no such matrix.
+    /// [`Error::Input`] for a file without such a matrix; [`Error::Io`].
     pub fn from_file(path: &Path, pixels: usize) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
-        reader
-            .check_width(pixels, "as the network has outputs: a row of the operator is one measurement of an image")?;
+        reader.check_width(
+            pixels,
+            "one per output of the network: a row of the operator is one measurement of an image",
+        )?;
         let rows = reader.count();
         let mut columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
         if reader.element_type() == ElementType::U8 {
-            // Bytes are read as pixels; here they are the numbers that they say.
+            // The reader scales bytes to pixels in `[0, 1]`. Here they are plain numbers.
             columns.apply(|entry| *entry = (*entry * 255.0).round());
         }
         let identity = ("operator".to_owned(), digest_of_file(path)?);
         Self::new(columns.transpose(), &path.display().to_string(), identity)
     }
 
-    /// `measurements` × `pixels` independent entries N(0, 1/m), so that a column has unit norm on average; row `j` is the vector of
-    /// index `j`.
+    /// Makes a random matrix of `measurements` × `pixels` independent entries N(0, 1/m).
+    ///
+    /// A column has unit norm on average. Row `j` is the random vector with index `j`, so a matrix
+    /// with fewer rows is the beginning of a larger one, up to scale.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for no measurements.
+    /// [`Error::BadOption`] for 0 measurements.
     pub fn gaussian(measurements: usize, pixels: usize, seed: u64) -> Result<Self> {
         if measurements == 0 {
             return Err(Error::option("measurements", "0", "at least one measurement"));
@@ -96,12 +105,12 @@ impl Operator for Dense {
     }
 
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(images.nrows(), self.pixels(), "pixels of an image");
+        assert_eq!(images.nrows(), self.pixels(), "pixels per image");
         forward(&self.forward, 0..1, images)
     }
 
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(measurements.nrows(), self.measurements(), "measurements of an image");
+        assert_eq!(measurements.nrows(), self.measurements(), "measurements per image");
         forward(&self.adjoint, 0..1, measurements)
     }
 

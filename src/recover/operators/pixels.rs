@@ -1,10 +1,10 @@
-//! The pixels themselves, some of them: `A` is the identity, and a mask makes measurements `NaN`.
+//! The identity: measurements are pixels. A mask makes unmeasured pixels `NaN`.
 
 use nalgebra::DMatrix;
 
 use super::Operator;
 
-/// The identity on images of so many pixels.
+/// The identity, for images with the given number of pixels. Unmeasured pixels are `NaN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pixels(pub usize);
 
@@ -18,12 +18,12 @@ impl Operator for Pixels {
     }
 
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(images.nrows(), self.0, "pixels of an image");
+        assert_eq!(images.nrows(), self.0, "pixels per image");
         images.clone()
     }
 
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
-        assert_eq!(measurements.nrows(), self.0, "measurements of an image");
+        assert_eq!(measurements.nrows(), self.0, "measurements per image");
         measurements.clone()
     }
 
@@ -32,7 +32,7 @@ impl Operator for Pixels {
     }
 
     fn identity(&self) -> (String, String) {
-        // The mask itself is identified along with the observations.
+        // The mask is part of the identity of the observations.
         ("measured".to_owned(), "pixels".to_owned())
     }
 }

@@ -1,4 +1,5 @@
-//! What a run is: whatever decides its bytes. Two runs with the same identity and build write the same bytes.
+//! The identity of a run: everything that determines its bytes. Two runs with the same identity and
+//! build write the same bytes.
 
 use std::path::Path;
 
@@ -8,73 +9,73 @@ use crate::error::Result;
 use crate::formats::extent::{digest_of, digest_of_file};
 use crate::network::Network;
 
-/// An input.
+/// An input file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The file as it was given, for messages; a file that has moved is the same.
+    /// The path as it was given, for messages. It does not count in comparisons.
     pub file: String,
-    /// Of what it holds.
+    /// The digest of the contents.
     pub digest: String,
 }
 
 impl Source {
-    /// A file, by the digest of its bytes.
+    /// Reads a file and computes its digest.
     pub fn of_file(path: &Path) -> Result<Self> {
         Ok(Source { file: path.display().to_string(), digest: digest_of_file(path)? })
     }
 }
 
-/// Whatever decides the bytes of a run.
+/// Everything that determines the bytes of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The version of this crate.
     pub version: String,
-    /// The network, by the digest of its layers as they were read, and so with what options say of them.
+    /// The network, with the digest of its layers as read, so that the options of reading count.
     pub network: Source,
     /// The observations.
     pub observations: Source,
     /// The true codes, if they are known.
     pub truth: Option<Source>,
-    /// Options that change answers: the names of their fields, with their values.
+    /// The options that change answers: the names of their fields, with their values.
     pub options: Vec<(String, String)>,
-    /// Observations in the whole file.
+    /// Number of observations in the whole file.
     pub count: u64,
-    /// Observations a batch: runs are resumed and shards are cut between batches.
+    /// Number of observations per batch. Runs are resumed and shards are cut between batches.
     pub batch: u64,
     /// The first observation of this run.
     pub first: u64,
-    /// The first that is not of this run any more.
+    /// The end of the run: its last observation plus one.
     pub end: u64,
-    /// The report's file: its name where it lies beside the codes, else its whole path.
+    /// The report's file: the file name if it lies beside the codes, otherwise the whole path.
     pub report: Option<String>,
 }
 
 impl Identity {
-    /// Observations of this run.
+    /// Number of observations of this run.
     pub fn length(&self) -> u64 {
         self.end.saturating_sub(self.first)
     }
 
-    /// In what a run differs from this one, in words: ``option `epsilon` 0.01 and not 0.02``.
-    /// `self` is what was found. Empty where the runs are the same.
+    /// The differences of two runs in words, such as ``option `epsilon` 0.01 instead of 0.02``.
+    /// `self` is the run found, `other` the run expected. Empty if the runs are the same.
     pub fn differences(&self, other: &Identity) -> Vec<String> {
         let mut differences = self.mixture(other);
         if (self.first, self.end) != (other.first, other.end) {
             let words = |run: &Identity| format!("{} to {}", run.first, run.end);
-            differences.push(format!("option `shard`: observations {} and not {}", words(self), words(other)));
+            differences.push(format!("option `shard`: observations {} instead of {}", words(self), words(other)));
         }
         if self.report != other.report {
             let words = |report: &Option<String>| report.clone().unwrap_or("none".to_owned());
-            differences.push(format!("option `report` {} and not {}", words(&self.report), words(&other.report)));
+            differences.push(format!("option `report` {} instead of {}", words(&self.report), words(&other.report)));
         }
         differences
     }
 
-    /// [`Self::differences`] but for the shard and the report: what two shards of one run must not differ in.
+    /// [`Self::differences`] without shard and report: two shards of one run must agree in these.
     pub fn mixture(&self, other: &Identity) -> Vec<String> {
         let mut differences = Vec::new();
         if self.version != other.version {
-            differences.push(format!("unrelu {} and not {}", self.version, other.version));
+            differences.push(format!("unrelu {} instead of {}", self.version, other.version));
         }
         let sources = [
             ("network", Some(&self.network), Some(&other.network)),
@@ -90,7 +91,7 @@ impl Identity {
                 }
                 (own, other) => {
                     let words = |source: Option<&Source>| source.map_or("none", |source| &source.file).to_owned();
-                    differences.push(format!("{what} {} and not {}", words(own), words(other)));
+                    differences.push(format!("{what} {} instead of {}", words(own), words(other)));
                 }
             }
         }
@@ -103,11 +104,11 @@ impl Identity {
         for name in names.clone().chain(further) {
             let (own, other) = (value(self, name), value(other, name));
             if own != other {
-                differences.push(format!("option `{name}` {own} and not {other}"));
+                differences.push(format!("option `{name}` {own} instead of {other}"));
             }
         }
         if self.batch != other.batch {
-            differences.push(format!("option `batch` {} and not {}", self.batch, other.batch));
+            differences.push(format!("option `batch` {} instead of {}", self.batch, other.batch));
         }
         differences
     }
@@ -155,15 +156,15 @@ mod tests {
             change(&mut other);
             identity().differences(&other)
         };
-        assert_eq!(change(&|other| other.version = "2".to_owned()), ["unrelu 1 and not 2"]);
+        assert_eq!(change(&|other| other.version = "2".to_owned()), ["unrelu 1 instead of 2"]);
         assert_eq!(change(&|other| other.network.digest.clear()), ["network: net with other contents"]);
-        assert_eq!(change(&|other| other.truth = Some(identity().network)), ["option `truth` none and not net"]);
-        assert_eq!(change(&|other| other.options[1].1 = "0.2".to_owned()), ["option `epsilon` 0.1 and not 0.2"]);
-        assert_eq!(change(&|other| other.options.truncate(1)), ["option `epsilon` 0.1 and not not given"]);
-        assert_eq!(change(&|other| other.batch = 5), ["option `batch` 10 and not 5"]);
-        assert_eq!(change(&|other| other.report = Some("r.csv".to_owned())), ["option `report` none and not r.csv"]);
-        assert_eq!(change(&|other| other.end = 60), ["option `shard`: observations 0 to 50 and not 0 to 60"]);
-        // A file that has another name is the same.
+        assert_eq!(change(&|other| other.truth = Some(identity().network)), ["option `truth` none instead of net"]);
+        assert_eq!(change(&|other| other.options[1].1 = "0.2".to_owned()), ["option `epsilon` 0.1 instead of 0.2"]);
+        assert_eq!(change(&|other| other.options.truncate(1)), ["option `epsilon` 0.1 instead of not given"]);
+        assert_eq!(change(&|other| other.batch = 5), ["option `batch` 10 instead of 5"]);
+        assert_eq!(change(&|other| other.report = Some("r.csv".to_owned())), ["option `report` none instead of r.csv"]);
+        assert_eq!(change(&|other| other.end = 60), ["option `shard`: observations 0 to 50 instead of 0 to 60"]);
+        // The file name does not count.
         assert!(change(&|other| other.network.file.clear()).is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! Reads a journal back: as far as its checksums hold, and as far as the outputs are what it says.
+//! Reads a journal, as far as its checksums are valid and the outputs match it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -13,30 +13,30 @@ use crate::formats::extent::{Extent, Tracker, digest_of, matching};
 use crate::formats::npy::DATA_START;
 use crate::formats::output::partial_path;
 
-/// Longest line that is read: none that is written comes near it.
+/// Maximum length of a line that is read. Written lines are far shorter.
 const LONGEST: u64 = 1 << 24;
 
-/// A journal, as far as it can be believed.
+/// The valid part of a journal.
 #[derive(Debug)]
 pub struct Found {
-    /// What the run is.
+    /// The identity of the run.
     pub identity: Identity,
     /// The journal's file.
     pub path: PathBuf,
-    /// Whether lines followed that are torn or do not fit.
+    /// Whether incomplete or invalid lines follow the valid part.
     pub damaged: bool,
     head: Mark,
     entries: Vec<Entry>,
 }
 
-/// Where a line ends, and its checksum.
+/// The end of a line, and its checksum.
 #[derive(Debug, Clone)]
 struct Mark {
     end: u64,
     checksum: String,
 }
 
-/// A line, less its totals, of which only those of one line are ever wanted.
+/// A line without its totals: totals are needed of one line only, which is then read again.
 #[derive(Debug, Clone)]
 struct Entry {
     start: u64,
@@ -52,26 +52,27 @@ struct Brief {
     report: Option<Extent>,
 }
 
-/// What of a journal the outputs bear out.
+/// The part of a journal that the outputs confirm.
 #[derive(Debug)]
 pub struct Verified {
-    /// Entries that hold.
+    /// Number of confirmed entries.
     pub entries: usize,
-    /// Observations done in them.
+    /// Number of observations done in them.
     pub done: u64,
-    /// Of the codes at that place.
+    /// The tracker of the codes at that place.
     pub codes: Tracker,
-    /// Of the report, if there is one.
+    /// The tracker of the report, if there is one.
     pub report: Option<Tracker>,
 }
 
-/// Whether the file begins as a journal does, or as much of it as there is; `None` where there is no file.
+/// Whether the file starts like a journal; an empty or shorter file counts if it matches. `None` if
+/// there is no file.
 pub(super) fn is_journal(path: &Path) -> Result<Option<bool>> {
     let mut start = Vec::new();
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // Its folder is a file, or not to be read: the outputs' own checks say that better.
+        // The folder is a file or unreadable: the checks of the outputs give a better message.
         Err(_) => return Ok(None),
     };
     if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -81,11 +82,11 @@ pub(super) fn is_journal(path: &Path) -> Result<Option<bool>> {
     Ok(Some(MAGIC.as_bytes().starts_with(&start)))
 }
 
-/// The journal of the run that writes, or has written, `codes`: the unfinished one, if there is one. `None` where there is none, or one that
-/// was torn before its first line was whole.
+/// Finds the journal of the run that writes, or has written, `codes`; an unfinished one first.
+/// `None` if there is none, or if its first line is incomplete.
 ///
 /// # Errors
-/// [`Error::Input`] for a file that is no journal, or whose first line is not what was written.
+/// [`Error::Input`] for a file that is not a journal, or whose first line is damaged.
 pub fn find(codes: &Path) -> Result<Option<Found>> {
     match find_unfinished(codes)? {
         Some(found) => Ok(Some(found)),
@@ -93,12 +94,12 @@ pub fn find(codes: &Path) -> Result<Option<Found>> {
     }
 }
 
-/// The journal of a run that has not ended, if there is one; see [`find`].
+/// Finds the journal of an unfinished run; see [`find`].
 pub fn find_unfinished(codes: &Path) -> Result<Option<Found>> {
     read(&partial_path(&journal_path(codes)))
 }
 
-/// The journal under its final name, if there is one.
+/// Finds the journal of a finished run; see [`find`].
 pub fn find_finished(codes: &Path) -> Result<Option<Found>> {
     read(&journal_path(codes))
 }
@@ -107,25 +108,27 @@ fn read(path: &Path) -> Result<Option<Found>> {
     match is_journal(path)? {
         None => return Ok(None),
         Some(true) => {}
-        Some(false) => return Err(not_a_journal(path, "a file that is no journal of unrelu")),
+        Some(false) => return Err(not_a_journal(path, "a file that is not a journal of unrelu")),
     }
     let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
     let mut lines = Lines { reader: BufReader::new(file), position: 0, path };
     let Some(first) = lines.next()? else { return Ok(None) };
     let Some(json) = checked(&first, "") else {
-        return Err(not_a_journal(path, "a first line that is not as it was written"));
+        return Err(not_a_journal(path, "a first line with a wrong checksum"));
     };
     let version = serde_json::from_str::<Value>(json).ok().and_then(|head| head["unrelu_journal"].as_u64());
     if version != Some(u64::from(FORMAT)) {
         return Err(Error::input(
             path.display(),
-            version.map_or("a journal of no version".to_owned(), |version| format!("a journal of format {version}")),
+            version.map_or("a journal without a format number".to_owned(), |version| {
+                format!("a journal of format {version}")
+            }),
             format!("format {FORMAT}, which this version of unrelu writes and reads"),
-            "use the version of unrelu that wrote it, or move it away and start afresh",
+            "use the version of unrelu that wrote it, or move it away and start again",
         ));
     }
     let Ok(head) = serde_json::from_str::<Head>(json) else {
-        return Err(not_a_journal(path, "a first line that says not what it should"));
+        return Err(not_a_journal(path, "an invalid first line"));
     };
     let mark = Mark { end: lines.position, checksum: checksum_of(&first).to_owned() };
     let mut found =
@@ -146,12 +149,12 @@ fn read(path: &Path) -> Result<Option<Found>> {
 }
 
 impl Found {
-    /// How many entries there are.
+    /// Number of entries.
     pub fn entries(&self) -> usize {
         self.entries.len()
     }
 
-    /// Observations done, if the outputs are as the journal says.
+    /// Number of observations done, according to the journal.
     pub fn done(&self) -> u64 {
         self.entries.last().map_or(0, |entry| entry.progress.done)
     }
@@ -161,12 +164,12 @@ impl Found {
         self.entries.last().is_some_and(|entry| entry.progress.finished)
     }
 
-    /// The last entry whole, with its totals.
+    /// The complete last entry, with its totals.
     pub fn last(&self) -> Result<Option<Progress>> {
         self.entry(self.entries.len())
     }
 
-    /// The `number`-th entry whole, counted from 1.
+    /// The complete entry `number`, counted from 1.
     pub fn entry(&self, number: usize) -> Result<Option<Progress>> {
         let Some(entry) = number.checked_sub(1).and_then(|index| self.entries.get(index)) else { return Ok(None) };
         let cannot_read = |error| Error::io(&self.path, "read", error);
@@ -178,7 +181,7 @@ impl Found {
         serde_json::from_str(json).map(Some).map_err(|error| cannot_read(error.into()))
     }
 
-    /// How many entries the partial outputs bear out: those whose every byte is there.
+    /// Checks the partial outputs, and returns the entries whose bytes all match.
     pub fn verified(&self, codes: &Path, report: Option<&Path>) -> Result<Verified> {
         let mut count = self.entries.len();
         loop {
@@ -201,7 +204,7 @@ impl Found {
         }
     }
 
-    /// Where the first `entries` entries end, and the checksum there.
+    /// The end of the first `entries` entries, and the checksum there.
     pub(super) fn end_of(&self, entries: usize) -> (u64, String) {
         let entry = entries.checked_sub(1).and_then(|index| self.entries.get(index));
         let mark = entry.map_or(&self.head, |entry| &entry.mark);
@@ -209,7 +212,7 @@ impl Found {
     }
 }
 
-/// The JSON of a line whose checksum holds.
+/// The JSON of a line, if its checksum is valid.
 fn checked<'a>(line: &'a str, before: &str) -> Option<&'a str> {
     let (json, checksum) = line.strip_suffix('\n')?.rsplit_once(' ')?;
     (digest_of([before.as_bytes(), json.as_bytes()]) == checksum).then_some(json)
@@ -222,7 +225,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The next whole line, with its end; `None` at the end, and where a line is torn or is no text.
+    /// The next complete line, with its line break; `None` at the end, and at an incomplete line or
+    /// a line that is not text.
     fn next(&mut self) -> Result<Option<String>> {
         let mut bytes = Vec::new();
         let length = (&mut self.reader).take(LONGEST).read_until(b'\n', &mut bytes);
@@ -238,7 +242,7 @@ fn not_a_journal(path: &Path, found: &str) -> Error {
         path.display(),
         found,
         "the journal of a run with this output",
-        "move it away and start afresh, or name another output",
+        "move it away and start again, or name another output",
     )
 }
 
@@ -250,12 +254,12 @@ mod tests {
     fn a_journal_of_an_earlier_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let codes = folder.path().join("z.npy");
-        // Format 1 named the options of the command line.
+        // Format 1 named the options by their flags.
         let json = r#"{"unrelu_journal":1,"options":[]}"#;
         let text = format!("{json} {}\n", digest_of([&b""[..], json.as_bytes()]));
         std::fs::write(journal_path(&codes), text).unwrap();
         let error = find(&codes).unwrap_err().to_string();
-        for words in ["z.npy.journal", "format 1", "format 2", "start afresh"] {
+        for words in ["z.npy.journal", "format 1", "format 2", "start again"] {
             assert!(error.contains(words), "{words}: {error}");
         }
     }

@@ -1,10 +1,11 @@
-//! A part of the observations: whole batches, so that shards merged have the bytes of one run.
+//! A shard: a part of the observations, in whole batches, so that merged shards have the bytes of
+//! one run.
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Shard `index` of `of`, counted from 1.
+/// Shard `index` of `of` shards, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u64,
@@ -12,15 +13,16 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Everything, as one shard.
+    /// All observations, as one shard.
     pub const WHOLE: Shard = Shard { index: 1, of: 1 };
 
-    /// The observations of this shard, of `count` in batches of `batch`: whole batches, in shares that differ by one batch at most.
-    /// Empty where there are more shards than batches.
+    /// The observations of this shard, of `count` observations in batches of `batch`. Shards
+    /// consist of whole batches and differ by at most one batch. The range is empty if there are
+    /// more shards than batches.
     pub fn range(self, count: u64, batch: u64) -> Range<u64> {
         let batch = batch.max(1);
         let batches = u128::from(count.div_ceil(batch));
-        // The quotient is at most `batches`.
+        // The quotient is at most `batches`, so the cast is exact.
         let begin = |index: u64| (batches * u128::from(index) / u128::from(self.of)) as u64;
         begin(self.index - 1).saturating_mul(batch).min(count)..begin(self.index).saturating_mul(batch).min(count)
     }
@@ -41,7 +43,7 @@ impl FromStr for Shard {
         match numbers {
             Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
             Some((_, of)) if of > 0 => Err(format!("shards are counted from 1: expected 1/{of} to {of}/{of}")),
-            _ => Err("expected I/N, the shard and how many there are, such as 2/4".to_owned()),
+            _ => Err("expected I/N, the shard's number and the number of shards, such as 2/4".to_owned()),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::random::random_network;
 
 const CALLS: usize = 10_000;
 
-/// Work that steals while it waits, as the products and searches do.
+/// Work that steals jobs while it waits, like the products and searches.
 fn spread(width: usize) -> usize {
     (0..width).into_par_iter().map(|index| std::hint::black_box(index) & 1).sum()
 }
@@ -68,7 +68,7 @@ fn a_call_from_inside_goes_to_further_threads_and_the_librarys_own_stays() {
     let (outer, own, further) = workers.enter(|| (name(), workers.run(name), workers.enter(name)));
     assert_eq!(outer, own);
     assert_ne!(outer, further);
-    // As deep as one likes.
+    // Any depth is possible.
     assert_eq!(workers.enter(|| workers.enter(|| workers.enter(|| workers.run(|| spread(8))))), 4);
     let sum: usize = workers.run(|| (0..CALLS).into_par_iter().map(|_| workers.enter(|| spread(2))).sum());
     assert_eq!(sum, CALLS);
@@ -87,8 +87,8 @@ fn a_panic_reaches_the_caller_and_leaves_the_threads_usable() {
     assert_eq!(workers.enter(|| spread(10)), 5);
 }
 
-/// Calls of `invert` from the inverter's own threads, as an operator makes that inverts. The search
-/// of `best` was the first to overflow.
+/// Calls `invert` from the inverter's own threads, as an operator that inverts would do. The search
+/// of `best` was the first to overflow the stack.
 #[test]
 fn inversions_from_the_inverters_own_threads() {
     for method in [Method::Layerwise(LayerwiseOptions::default()), Method::Best(BestMethod::default())] {

@@ -117,7 +117,7 @@ fn a_gpu_that_is_asked_for_and_has_no_figures_is_a_failure() {
     let output = folder.run(&with(&["--device", "gpu", "--quantities", "classify", "--seconds", "1e-9", "--json"]));
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("no figures") && message.contains("more than --seconds"), "{message}");
+    assert!(message.contains("no measurement") && message.contains("more than --seconds"), "{message}");
     assert_eq!(serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap().len(), 4);
 }
 
