@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, default_value = "relu")]
     activation: Activation,
 
-    /// The same seed gives the same network, on every machine
+    /// Seed of the weights; the same seed gives the same network on every machine
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
