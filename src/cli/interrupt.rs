@@ -86,7 +86,7 @@ fn is_first_signal() -> bool {
     })
 }
 
-/// The handler runs on a thread of its own, so it may take the lock.
+/// The handler runs on a separate thread, so it may take the lock.
 fn with<T>(change: impl FnOnce(&mut State) -> T) -> T {
     change(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
 }
