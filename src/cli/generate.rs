@@ -33,11 +33,11 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Where to write the random codes
+    /// Output file for the random codes
     #[arg(long, value_name = "CODES.npy", requires = "count", conflicts_with = "codes")]
     codes_out: Option<PathBuf>,
 
-    /// The observations, a .npy of shape (count, n)
+    /// Output file for the observations, a .npy of shape (count, n)
     #[arg(short, long, value_name = "OBSERVATIONS.npy")]
     output: PathBuf,
 

@@ -18,7 +18,7 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// Print JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

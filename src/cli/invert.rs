@@ -41,7 +41,7 @@ pub struct Args {
     /// unobserved
     observations: PathBuf,
 
-    /// Where the codes go, a .npy of shape (count, k); NaN where an observation failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
@@ -87,12 +87,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// Report with one row per observation: status, residuals, and for each layer ε, objective and
-    /// whether it is determined
+    /// Output file for the report, with one row per observation: status, residuals, and for each
+    /// layer ε, the objective and whether the layer is determined
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
-    /// The true codes, to add errors and the success rate
+    /// The true codes. With them, the report has the code errors, and the summary also the success
+    /// rate
     #[arg(long, value_name = "CODES.npy")]
     truth: Option<PathBuf>,
 

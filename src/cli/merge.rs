@@ -19,11 +19,11 @@ pub struct Args {
     #[arg(required = true, value_name = "PART")]
     parts: Vec<PathBuf>,
 
-    /// Where the codes go, a .npy of shape (count, k)
+    /// Output file for the codes, a .npy of shape (count, k)
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Where the report goes, in the format of the parts' reports
+    /// Output file for the report, in the format of the parts' reports
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
-    /// The picture: an SVG file if its name ends in .svg, otherwise a PNG file
+    /// Output file for the picture: SVG if its name ends in .svg, otherwise PNG
     #[arg(short, long, value_name = "GRID.png")]
     output: PathBuf,
 

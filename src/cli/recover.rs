@@ -49,7 +49,7 @@ pub struct Args {
     /// not measured
     measurements: PathBuf,
 
-    /// Where the codes go, a .npy of shape (count, k); NaN where a recovery failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where a recovery failed
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
@@ -70,12 +70,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// Report with one row per observation: status, residuals of the measurements, iterations and
-    /// errors
+    /// Output file for the report, with one row per observation: status, residuals of the
+    /// measurements, iterations and errors
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
-    /// The true codes, to add errors of codes and images and the success rates
+    /// The true codes. With them, the report has the errors of codes and images, and the summary
+    /// also the success rates
     #[arg(long, value_name = "CODES.npy")]
     truth: Option<PathBuf>,
 
@@ -120,7 +121,7 @@ pub struct Args {
 
 /// What was measured. By default: the pixels that are not NaN.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What was measured (one of these; none: the pixels that are not NaN)")]
+#[command(next_help_heading = "Kind of measurements (at most one; default: the pixels that are not NaN)")]
 #[group(multiple = false)]
 struct OperatorArgs {
     /// Some pixels: a .npy of shape (1, n) or (count, n) that is true or 1 where a pixel was
@@ -143,7 +144,7 @@ struct OperatorArgs {
 
 /// How codes are found.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "How")]
+#[command(next_help_heading = "Method")]
 struct WayArgs {
     /// Minimise ½‖A G(z) − y‖² directly: by Levenberg–Marquardt from many starts (best) or by
     /// gradient descent. If pixels were measured, the layer-wise methods work too [default: best]

@@ -71,7 +71,7 @@ pub struct Args {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     memory: Option<u32>,
 
-    /// Draw throughput against batch size into this file
+    /// Output file for a plot of throughput against batch size
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
 
