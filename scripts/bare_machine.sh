@@ -7,14 +7,14 @@
 # Builds a minimal root with debootstrap, installs only the README's prerequisites there, and copies
 # the tracked files in. Rust is this machine's toolchain (RUSTUP_HOME, CARGO_HOME), mounted
 # read-only in place of an installation. The crates are copied from this machine's cache, so the
-# times are of building, not of downloading. The user's run first shows that scripts/test.sh says
+# times are for building, without downloads. The user's run first checks that scripts/test.sh says
 # what to install. Needs root, debootstrap, a package mirror and about 8 GB in TMPDIR. Each of the
-# two runs builds everything from nothing.
+# two runs builds everything from scratch.
 #
 # --mirror URL          the package mirror; default: the one in this machine's apt configuration
 # --suite NAME          the release, for example bookworm; default: this machine's
 # --only root|user      one of the two runs
-# --share-target        the user's run starts from what root built: a test of rights, not of times
+# --share-target        the user's run reuses root's build: tests permissions, not times
 # --prerequisites-only  stop once cargo answers in the bare root: checks this script in minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,10 +25,10 @@ fail() {
     exit 1
 }
 
-# The mounts are in a namespace of this script's own: they end with it, however it ends.
+# The mounts are in a separate namespace, so they end with this script, however it ends.
 if [ -z "${UNRELU_BARE_MACHINE:-}" ]; then
-    [ "$(id -u)" -eq 0 ] || fail 'run it as root: it mounts, and changes its root'
-    command -v debootstrap >/dev/null || fail 'found no debootstrap: apt-get install debootstrap'
+    [ "$(id -u)" -eq 0 ] || fail 'run it as root: it needs mount and chroot'
+    command -v debootstrap >/dev/null || fail 'found no debootstrap; run apt-get install debootstrap'
     UNRELU_BARE_MACHINE=1 exec unshare --mount -- "$0" "$@"
 fi
 
@@ -67,7 +67,7 @@ fi
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
 PATH=$PATH:$CARGO_HOME/bin
 toolchain=$(rustc --print sysroot 2>&1) \
-    || fail 'found no Rust; as root of another home, set RUSTUP_HOME and CARGO_HOME' "$toolchain"
+    || fail 'found no Rust; if it is in another home, set RUSTUP_HOME and CARGO_HOME' "$toolchain"
 [ -x "$toolchain/bin/cargo" ] || fail "$toolchain/bin: found no cargo; install Rust by rustup"
 [ "$toolchain" != /usr ] || fail 'found a system package of Rust in /usr; install it by rustup'
 [ -d "$CARGO_HOME/registry/cache" ] || fail "$CARGO_HOME/registry: found no crates; run cargo fetch"
@@ -128,7 +128,7 @@ timed() {
     times+=("$(printf '%6d s  %s' $((SECONDS - start)) "$what")")
 }
 
-# Mounts into $root what the machine lends, and gives the rest to NAME.
+# Mounts the shared folders of this machine into $root, and makes NAME the owner of the others.
 lend() {
     mount_on -t proc proc "$root/proc"
     mount_on -t sysfs -o ro sysfs "$root/sys"
@@ -143,7 +143,7 @@ lend() {
     chroot "$root" chown -R "$1:$1" /opt/cargo /opt/unrelu
 }
 
-# scripts/test.sh, run by NAME, must fail here, and say the command that mends it; runs it as root.
+# scripts/test.sh, run by NAME, must fail here and print the repairing command; runs it as root.
 install_as_told() {
     local name=$1 said command
     if said=$(as "$name" scripts/test.sh --no-run 2>&1); then
@@ -167,7 +167,7 @@ as root useradd --create-home --shell /bin/bash user
 
 for name in "${runs[@]}"; do
     root=$work/as-$name
-    # The last run takes the root itself, and a shared target moves over from the run before.
+    # The last run uses the root itself. A shared target is moved from the run before.
     if [ "$name" = "${runs[-1]}" ]; then
         mv "$work/base" "$root"
     else

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Runs exported LPs through other solvers and prints one table: milliseconds an LP, and how that
-compares with unrelu's.
+"""Runs exported LPs through other solvers and prints one table: milliseconds per LP, and the ratio
+to unrelu's.
 
     unrelu bench lp --export lps --json > ours.json
     pip install numpy piqp daqp highspy cvxopt clarabel ortools
     python scripts/bench_peers.py lps --ours ours.json
 
-Each peer gets the LP as `min c·x` s.t. `A x <= b`, `x >= 0` on some entries, in its own layout,
-made off the clock; its setup and solve are timed, on one thread, in processor time. Solvers with
-more than one sensible setting stand in the table once for each. A peer runs in a process of its
-own, so that it can be stopped when an LP takes too long.
+Each peer gets the LP as `min c·x` s.t. `A x <= b`, `x >= 0` on some entries, in its own layout.
+Making the layout is not timed. Setup and solve are timed, on one thread, in processor time. A
+solver with several sensible settings has one column for each. A peer runs in a separate process, so
+that it can be stopped when an LP takes too long.
 
 Objectives are computed here from each solver's `z`. Its answers count only if they agree with
 unrelu's certified objective to a relative 1e-4 (and, for `relaxed`, if the rows hold to 1e-4 of the
-largest bound). *Digits* are those of the worst answer: for `linf`, `l1` and `exact`, where every
-`z` gives an upper bound, against the lowest objective that any solver found; for `relaxed` against
-unrelu's, unrelu's own against the nearest peer's. What differences are relative to stands in the
-export (`src/bench/lp/export.rs` describes the files).
+largest bound). *Digits* are those of the worst answer. For `linf`, `l1` and `exact` every `z` gives
+an upper bound, so the reference is the lowest objective that any solver found. For `relaxed` the
+reference is unrelu's objective, and for unrelu itself the nearest peer's. The export has the scale
+of each difference (`src/bench/lp/export.rs` describes the files).
 """
 
 import os
@@ -48,9 +48,9 @@ def load(folder, group):
 
 
 def work(connection, prepare, folder, group, seconds, count):
-    """In a process of its own: sends (place, seconds, objective, excess) for each LP, until
+    """Runs in a separate process: sends (place, seconds, objective, excess) for each LP, until
     `seconds` are spent, then None."""
-    # Whatever a solver has to say does not belong into the table.
+    # Keep the solver's own output out of the table.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     spent, begun = 0.0, time.monotonic()
     for done, (index, lp) in enumerate(load(folder, group)):
@@ -62,7 +62,7 @@ def work(connection, prepare, folder, group, seconds, count):
             solve = prepare(lp)
             before = time.process_time()
             x = solve()
-        except Exception as error:  # a peer's failure is a figure of the table, not the end of it
+        except Exception as error:  # a peer's failure is shown in the table; the script continues
             print(f"    {type(error).__name__}: {error}", file=sys.stderr)
         taken = time.process_time() - before
         spent += taken
@@ -104,8 +104,8 @@ def errors_of(answers, entries, best):
 
 
 def best_objectives(group, answers_of_all):
-    """What errors are measured against, by place: unrelu's objective, or a lower one where `z`
-    alone gives an upper bound."""
+    """The reference objectives by place: unrelu's, or a lower one where `z` alone gives an upper
+    bound."""
     best = {index: entry["objective"] for index, entry in enumerate(group["lps"]) if entry["objective"] is not None}
     if group["method"] != "relaxed":
         for index, _, objective, _ in answers_of_all:
@@ -130,7 +130,7 @@ def our_error(group, best, answers_of_all):
 
 
 def digits(error):
-    """`7.3` for 5e-8; at most 14, rounding is not told apart below."""
+    """`7.3` for 5e-8; at most 14, since smaller errors are rounding."""
     return f"{min(14.0, -np.log10(max(error, 1e-14))):.1f}"
 
 
@@ -138,7 +138,7 @@ IDENTITY = ("rows", "columns", "method", "nonnegative", "weights", "activation",
 
 
 def our_milliseconds(rows, group):
-    """unrelu's milliseconds an LP for a group: one thread, the largest batch."""
+    """unrelu's milliseconds per LP for a group: one thread, the largest batch."""
     ours = (r for r in rows if r["solver"] == "interior-point" and r["threads"] == 1)
     same = [r for r in ours if all(r[key] == group[key] for key in IDENTITY)]
     return max(same, key=lambda r: r["batch"])["ms_per_lp"] if same else None
@@ -163,7 +163,7 @@ def cells_of(answers, ended, errors, gate_errors, mine, limit):
     solved = sum(error <= GATE for error in gate_errors)
     passed = solved == len(answers)
     if ended == "time":
-        # The LP that was stopped has taken that long at least.
+        # The LP that was stopped took at least this long.
         milliseconds = (milliseconds * len(answers) + 1e3 * limit) / (len(answers) + 1)
         return (f">{three_digits(milliseconds)}", "time", f"{solved}/{len(answers) + 1}"), False
     ratio = f"{three_digits(milliseconds / mine)}x" if mine else ""
@@ -174,14 +174,14 @@ def cells_of(answers, ended, errors, gate_errors, mine, limit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("folder", type=Path, help="what `unrelu bench lp --export` wrote")
-    parser.add_argument("--ours", type=Path, help="what `unrelu bench lp --json` printed in the same session")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each peer and group; one LP at least (1)")
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds after which one LP is given up, wall clock (20)")
-    parser.add_argument("--lps", type=int, default=20, help="at most so many LPs of a group (20)")
-    parser.add_argument("--peers", help="only these, by package: piqp,daqp")
-    parser.add_argument("--groups", help="only groups with one of these in the name: '500x100,784x60 trained'")
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("folder", type=Path, help="the folder that `unrelu bench lp --export` wrote")
+    parser.add_argument("--ours", type=Path, help="the output of `unrelu bench lp --json` from the same session")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time limit per peer and group; at least one LP is solved (1)")
+    parser.add_argument("--limit", type=float, default=20.0, help="time limit per LP in seconds of wall-clock time (20)")
+    parser.add_argument("--lps", type=int, default=20, help="maximum number of LPs per group (20)")
+    parser.add_argument("--peers", help="only these packages: piqp,daqp")
+    parser.add_argument("--groups", help="only groups whose name contains one of these: '500x100,784x60 trained'")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     if not (arguments.folder / "index.json").is_file():
         parser.error(f"{arguments.folder} has no index.json; run `unrelu bench lp --export {arguments.folder}`")
@@ -189,7 +189,7 @@ def main():
     if arguments.groups:
         groups = [g for g in groups if any(part in name_of(g) for part in arguments.groups.split(","))]
         if not groups:
-            parser.error(f"--groups {arguments.groups}: no group of {arguments.folder} has such a name")
+            parser.error(f"--groups {arguments.groups}: no group in {arguments.folder} has this in its name")
     ours = json.loads(arguments.ours.read_text()) if arguments.ours else []
 
     packages = list(dict.fromkeys(package for _, package, _ in PEERS))
@@ -206,9 +206,9 @@ def main():
     if missing:
         print(f"left out: {', '.join(sorted(set(missing)))}; pip install {' '.join(sorted(set(missing)))}\n")
 
-    print("Milliseconds an LP, one thread, processor time; below it the ratio to unrelu's (x) and the digits of the worst")
+    print("Milliseconds per LP, one thread, processor time; below it the ratio to unrelu's (x) and the digits of the worst")
     print(f"objective. FAIL: some objective is off by more than {GATE:g} (LPs that passed / LPs tried). time: one LP took more than")
-    print(f"{arguments.limit:g} s. A peer gets LPs of a group for {arguments.seconds:g} s, at most {arguments.lps}. fastest: of the peers that passed.")
+    print(f"{arguments.limit:g} s. Each peer solves LPs of a group for {arguments.seconds:g} s, at most {arguments.lps}. fastest: of the peers that passed.")
     print(KEY + "\n")
     print(f"{'':31}{'unrelu':>8}{'fastest':>9}" + "".join(f"{name:>9}" for name, _ in peers))
     figures = []

@@ -1,22 +1,23 @@
 #!/usr/bin/env python3
 """Runs the same forward passes and gradient descents in PyTorch and in unrelu, in turn, and prints
-how many times as fast unrelu is.
+PyTorch's time divided by unrelu's.
 
     cargo build --release --bin unrelu && cargo bench --no-run --bench device_clock
     pip install numpy torch
-    python scripts/bench_torch.py       # --quick for a first look, --help for the rest
+    python scripts/bench_torch.py       # --quick takes little time, --help lists the options
 
-Networks, codes and observations are exported by `unrelu random-network` and `unrelu generate`;
-unrelu's side is the benchmark `device_clock`, a process that stays and answers with seconds. Both
-get the same threads. Each round asks every contender once, one after the other; a figure is the
-median of the rounds with their quartiles, a ratio the median of the rounds' ratios. Before that
-each is warmed up, and its answers are held against unrelu's: the script ends where they differ.
+`unrelu random-network` and `unrelu generate` make the networks, codes and observations. unrelu's
+side is the benchmark `device_clock`, a process that keeps running and answers with seconds. Both
+sides get the same number of threads. Each round runs every contender once, one after the other. A
+figure is the median of the rounds with their quartiles, a ratio the median of the rounds' ratios.
+Before the first round each contender is warmed up and its answers are compared with unrelu's. If
+they differ, the script ends.
 
 Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) −
-x‖². PyTorch neither watches for convergence nor looks at the last loss, unrelu does both. On the
-CPU unrelu's forward pass is f64 in every row; its descent is f32 finished in f64 in the rows of
-f32, and f64 throughout in those of f64. On CUDA there are rows of f32 only, the precision of
-unrelu's GPU (descent again finished in f64 by the CPU), both sides are timed from and to the host's
+x‖². PyTorch neither tests for convergence nor evaluates the last loss; unrelu does both. On the CPU
+unrelu's forward pass is f64 in every row. Its descent is f32, finished in f64, in the rows of f32,
+and f64 throughout in those of f64. On CUDA there are only rows of f32, the precision of unrelu's
+GPU (descent is again finished in f64 by the CPU). There both sides are timed from and to the host's
 memory, and a software adapter is refused.
 """
 
@@ -88,7 +89,7 @@ def newest_clock():
 
 
 class Clock:
-    """unrelu's side: a process that is asked for calls and answers with the mean seconds of one."""
+    """unrelu's side: a process that runs the requested calls and answers with the mean seconds."""
 
     def __init__(self, arguments, device, files):
         environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
@@ -96,11 +97,11 @@ class Clock:
         self.process = subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=environment)
         first = self.process.stdout.readline()
         if not first:
-            raise SystemExit(f"{arguments.clock} did not start; build it with the first line of this script's help")
+            raise SystemExit(f"{arguments.clock} did not start; build it with the first command in this script's help")
         step, self.name = first.strip().split(" ", 1)
         self.step = float(step)
         if device == "gpu" and any(word in self.name.lower() for word in SOFTWARE):
-            raise SystemExit(f"unrelu found {self.name}, a software adapter, which is not to be held against CUDA")
+            raise SystemExit(f"unrelu found {self.name}, a software adapter; a comparison with CUDA needs a hardware GPU")
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
@@ -112,7 +113,7 @@ class Clock:
 
 
 def peers(device, compiled):
-    """What a call of PyTorch may be: name and how a function is prepared."""
+    """The kinds of PyTorch calls: name and how a function is prepared."""
     yield f"eager {device}", lambda function: function
     if compiled:
         yield f"compiled {device}", lambda function: torch.compile(function, dynamic=False)
@@ -147,8 +148,8 @@ def torch_calls(arguments, network, step, iterations, codes, observations, start
         for precision in precisions(device):
             dtype = torch.float32 if precision == "f32" else torch.float64
             forward, eager_step, whole_step = network_functions(network, dtype, device, step)
-            # On the CPU tensors lie ready; to CUDA they travel within the call, as unrelu's
-            # matrices do to its GPU.
+            # On the CPU tensors are ready. For CUDA the call includes their transfer, as unrelu's
+            # calls do for its GPU.
             host = [torch.tensor(array, dtype=dtype) for array in (codes, observations, starts)]
             for name, prepare in peers(device, arguments.compiled):
                 run_forward = prepare(forward)
@@ -177,8 +178,8 @@ def mean_seconds(call, repeats):
 
 
 def check(what, found, expected, tolerance):
-    """Ends the script where PyTorch and unrelu do not do the same; f32's differences are measured,
-    not rounding errors of one."""
+    """Ends the script if PyTorch and unrelu give different answers. The tolerances for f32 are
+    measured differences."""
     found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected)
     apart = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-300)
     if not apart <= tolerance:
@@ -240,8 +241,8 @@ def bench(arguments, label, path, folder):
                 clock.ask(*words, 1, answer)
                 expected = np.load(answer)
                 contenders = {"unrelu": lambda repeats, words=words, clock=clock: clock.ask(*words, repeats)}
-                # f32 codes of many runs: a gradient's rounding can put one unit of one run on the
-                # other side of its kink.
+                # In f32, with many runs, rounding of a gradient can move one unit of one run to
+                # the other side of its kink.
                 exact = precision == "f64"
                 tolerance = 1e-9 if exact else (1e-4 if operation == "forward" else 1e-2)
                 for (name, of, what), call in calls.items():
@@ -249,7 +250,7 @@ def bench(arguments, label, path, folder):
                         continue
                     try:
                         found = call()
-                    # No C++ compiler, or no Triton: a row of the table, not the end of it.
+                    # Without a C++ compiler or Triton this row says so, and the script continues.
                     except Exception as error:
                         if not name.startswith("compiled"):
                             raise
@@ -266,19 +267,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unrelu", type=Path, default=ROOT / "target/release/unrelu")
     parser.add_argument("--clock", type=Path, default=newest_clock())
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="number of threads of each side")
     parser.add_argument("--batches", type=lambda text: [int(b) for b in text.split(",")], default=[1, 64, 1024, 8192])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.2, help="that a contender is timed for in a round, about")
+    parser.add_argument("--seconds", type=float, default=0.2, help="approximate time per contender and round")
     parser.add_argument("--no-compiled", dest="compiled", action="store_false", help="PyTorch eager only")
-    parser.add_argument("--network", type=Path, action="append", help="a .safetensors file instead of the two usual ones")
+    parser.add_argument("--network", type=Path, action="append", help="a .safetensors file instead of the two standard networks")
     parser.add_argument("--quick", action="store_true", help="3 short rounds of batches 1 and 256, eager")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds, arguments.batches, arguments.compiled = 3, 0.05, [1, 256], False
     torch.set_num_threads(arguments.threads)
 
-    print(f"PyTorch {torch.__version__}, {arguments.threads} threads each, {arguments.rounds} rounds; milliseconds a call", end="")
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads each, {arguments.rounds} rounds; milliseconds per call", end="")
     print(", median (quartiles)" if not torch.cuda.is_available() else f", median (quartiles); {torch.cuda.get_device_name()}")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

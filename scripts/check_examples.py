@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""How good the generators under examples/ are for inversion layer by layer. Needs NumPy and SciPy.
+"""Checks the generators under examples/ for inversion layer by layer. Needs NumPy and SciPy.
 
     python scripts/check_examples.py [FILE.safetensors…] [--samples 200] [--picture GRID.png]
 
 For codes drawn from N(0, I) and no noise it prints
 * the number of pixels that are not zero (ReLU) and of active units in each hidden layer,
 * the condition number of each layer, for ReLU of the active rows of each sample,
-* for ReLU the share of samples that are determined layer by layer: the target t of a layer leaves
-  only one v with `W[on] v = t[on]`, `W[off] v <= 0` (and `v >= 0` but for the code). Where the
-  active rows have full column rank that is so; elsewhere two linear programs per entry (HiGHS)
-  measure its range, and it counts as determined where no range exceeds 1e-6 of the largest entry.
-  `--all-by-lp N` runs the linear programs on the first N samples whatever their rank, as a check of
-  this shortcut.
+* for ReLU the share of samples that are determined layer by layer: the target t of a layer allows
+  only one v with `W[on] v = t[on]`, `W[off] v <= 0` (and `v >= 0` except for the code). This holds
+  where the active rows have full column rank. Elsewhere two linear programs per entry (HiGHS)
+  measure its range, and the sample is determined if no range exceeds 1e-6 of the largest entry.
+  `--all-by-lp N` runs the linear programs on the first N samples whatever their rank, to check the
+  rank test.
 * the error of the codes when each layer is solved by least squares on its active rows, in f64.
 """
 
@@ -114,10 +114,10 @@ def report(path, samples=200, all_by_lp=0):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description="Print how good the generators under examples/ are for inversion.")
+    arguments = argparse.ArgumentParser(description="Check the generators under examples/ for inversion layer by layer.")
     arguments.add_argument("files", nargs="*", type=Path, metavar="FILE.safetensors")
     arguments.add_argument("--samples", type=int, default=200)
-    arguments.add_argument("--all-by-lp", type=int, default=0, metavar="N", help="linear programs on the first N samples whatever their rank")
+    arguments.add_argument("--all-by-lp", type=int, default=0, metavar="N", help="run the linear programs on the first N samples, whatever their rank")
     arguments.add_argument("--picture", metavar="GRID.png", help="write 40 random samples of each network")
     options = arguments.parse_args()
     files = options.files or sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.safetensors"))

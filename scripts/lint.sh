@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The width of Markdown and comments, then Clippy on all targets, with every warning an error, for
-# each set of features that differs.
+# Checks the width of Markdown and comments. Then runs Clippy on all targets, with every warning an
+# error, for each set of features that differs.
 #
 #     scripts/lint.sh                    all sets
 #     scripts/lint.sh default none       the default features, and none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# `cli` brings `pictures` along, so there is no set of `cli` alone.
+# `cli` includes `pictures`, so there is no set of `cli` alone.
 all=(default none pictures cli gpu gpu,pictures)
 [ $# -gt 0 ] || set -- "${all[@]}"
 scripts/width.py

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures with PyTorch, NumPy and the safetensors package, so that what the tests
-expect of reading a file comes from the libraries that write such files, not from unrelu.
+"""Makes tests/fixtures with PyTorch, NumPy and the safetensors package. So the expected contents of
+a file come from the libraries that write such files, not from unrelu.
 
     pip install torch numpy safetensors
     python scripts/make_fixtures.py tests/fixtures
 
-Each network NAME.* comes with NAME.codes.npy and NAME.outputs.npy: what PyTorch itself makes of
-some codes.
+Each network NAME.* comes with NAME.codes.npy and NAME.outputs.npy: some codes and PyTorch's outputs
+for them.
 """
 import sys
 from collections import OrderedDict
@@ -23,7 +23,7 @@ torch.manual_seed(1)
 
 
 def with_outputs(name, generator, inputs, count=5):
-    """The twin that the tests compare with: codes and PyTorch's outputs in f64."""
+    """Writes the reference for the tests: codes and PyTorch's outputs in f64."""
     generator = generator.double().eval()
     codes = torch.randn(count, inputs, dtype=torch.float64)
     np.save(out / f"{name}.codes.npy", codes.numpy())
@@ -32,7 +32,7 @@ def with_outputs(name, generator, inputs, count=5):
 
 
 def trained_norm(norm):
-    """Statistics and parameters such as training leaves them."""
+    """Sets statistics and parameters to values like those after training."""
     with torch.no_grad():
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2.0)
@@ -41,7 +41,7 @@ def trained_norm(norm):
     return norm
 
 
-# A variational autoencoder in one family of names; the generator is fc3, fc4.
+# A variational autoencoder whose layers share one naming scheme; the generator is fc3, fc4.
 class Vae(nn.Module):
     def __init__(self):
         super().__init__()
@@ -58,8 +58,8 @@ torch.save(vae.state_dict(), out / "vae_legacy.pt", _use_new_zipfile_serializati
 save_file(vae.state_dict(), out / "vae.safetensors")
 with_outputs("vae", nn.Sequential(vae.fc3, nn.ReLU(), vae.fc4, nn.Sigmoid()), 2)
 
-# A checkpoint as training scripts write it: nested, an encoder beside the decoder, the optimizer's
-# state.
+# A checkpoint as training scripts write it: nested, with an encoder, the decoder and the state of
+# the optimizer.
 encoder = nn.Sequential(nn.Linear(10, 5), nn.ReLU(), nn.Linear(5, 2))
 decoder = nn.Sequential(nn.Linear(2, 5), nn.LeakyReLU(0.2), nn.Linear(5, 10))
 model = nn.Module()
@@ -88,7 +88,7 @@ norms = nn.Sequential(
 torch.save(norms.state_dict(), out / "batch_norm.pth")
 with_outputs("batch_norm", norms, 2)
 
-# BatchNorm behind the activation, which cannot be told from its place.
+# BatchNorm after the activation; its name does not show this place.
 behind = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 6))
 torch.save(behind.state_dict(), out / "batch_norm_behind_relu.pth")
 
@@ -112,7 +112,7 @@ torch.save({"0.weight": torch.ones(4, 2, dtype=torch.int8)}, out / "integers.pth
 torch.save(nn.Sequential(nn.Linear(2, 4), nn.ReLU()), out / "whole_model.pth")
 
 
-# A pickle that would run a command in a reader that executes it.
+# A pickle that runs a command in a reader that executes pickles.
 class Command:
     def __reduce__(self):
         import os

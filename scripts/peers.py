@@ -1,9 +1,9 @@
-"""The solvers that `bench_peers.py` compares with, each behind the same few lines.
+"""The solvers that `bench_peers.py` compares with, all behind the same interface.
 
-A *peer* is made once (which imports its package), then takes an [`Lp`], prepares it in its own
-layout, and returns a function that solves it and returns `x`, or None. Only that function is timed:
-it holds the solver's setup (scaling, symbolic and first numerical work), but not the filling of a
-model through a slow interface (HiGHS, GLOP).
+A *peer* is made once, which imports its package. Then it takes an [`Lp`], prepares it in its own
+layout, and returns a function that solves it and returns `x`, or None. Only that function is timed.
+It includes the solver's setup (scaling, symbolic and first numerical work). It does not include
+filling a model through a slow interface (HiGHS, GLOP).
 """
 
 import numpy as np
@@ -33,8 +33,8 @@ class Lp:
         self.lower = np.concatenate([np.full(self.columns, 0.0 if self.nonnegative else -np.inf), np.zeros(extra)])
 
     def reached(self, x):
-        """The objective at `x`'s `z`, and how much hard rows miss by, relative to the largest
-        bound."""
+        """The objective at `x`'s `z`, and the largest violation of a hard row, relative to the
+        largest bound."""
         z = np.array(x[: self.columns], dtype=float)
         if not np.all(np.isfinite(z)):
             return np.nan, np.inf
@@ -51,8 +51,8 @@ class Lp:
         return float(of_unit.sum()), 0.0
 
 
-# A peer takes an LP, prepares it, and returns a function that solves it and returns x (or None);
-# only that one is timed.
+# A peer takes an LP, prepares it, and returns a function that solves it and returns x (or None).
+# Only this function is timed.
 
 
 def piqp(backend, **settings):
@@ -82,8 +82,8 @@ def piqp(backend, **settings):
     return make
 
 
-# Targets and weights are of size 1, its scaling is not missed; without its test of the gap it would
-# stop at 1e-3 to 1e-5.
+# Targets and weights are of size 1, so PIQP's scaling is not needed. Without its test of the gap it
+# would stop at 1e-3 to 1e-5.
 PIQP_TIGHT = dict(
     preconditioner_iter=0, eps_abs=1e-9, eps_rel=1e-9, eps_duality_gap_abs=1e-9, eps_duality_gap_rel=1e-9
 )
@@ -154,7 +154,7 @@ def cvxopt_conelp():
         bounds = np.zeros((len(bounded), len(lp.c)))
         bounds[np.arange(len(bounded)), bounded] = -1.0
         G = np.vstack([lp.A, bounds])
-        # The violations' columns are mostly zeros: sparse where there are many.
+        # The violations' columns are mostly zeros, so a sparse matrix is used where there are many.
         c, h = cvxopt.matrix(lp.c), cvxopt.matrix(np.concatenate([lp.b, np.zeros(len(bounded))]))
         if lp.method == "l1":
             row, column = np.nonzero(G)
@@ -218,7 +218,7 @@ def glop():
     return prepare
 
 
-# Name in the table, package, and what makes it.
+# Name in the table, package, and the function that makes the peer.
 PEERS = [
     ("PIQP", "piqp", piqp("dense")),
     ("PIQP-np", "piqp", piqp("dense", preconditioner_iter=0)),
@@ -235,5 +235,5 @@ PEERS = [
 
 KEY = (
     "PIQP: dense backend; -np without its scaling; -9 without scaling, all tolerances 1e-9; -sp sparse backend. DAQP: settings\n"
-    "as they come; -p with proximal steps of 0.1. HiGHS: -s dual simplex, -i interior point. CVXOPT: conelp, sparse for l1."
+    "by default; -p with proximal steps of 0.1. HiGHS: -s dual simplex, -i interior point. CVXOPT: conelp, sparse for l1."
 )

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Prints the golden numbers of src/random.rs from an implementation of its own (ChaCha8 in Python).
-
-The stream: key = seed (8 bytes, little-endian), domain tag (8 bytes), zeros; block counter from 0
-and the index as nonce, 64 bits each; two 32-bit words make a number, its upper 53 bits times 2^-53
-the uniform one. Normal numbers are Box and Muller's. Python's log, sin and cos may differ from
-libm's in the last digit.
+"""Prints the golden numbers of src/random.rs from an independent ChaCha8 in Python.
+The stream: the key is the seed (8 bytes, little-endian), the domain tag (8 bytes) and zeros. The
+block counter starts at 0, and the index is the nonce, 64 bits each. Two 32-bit words make a number;
+its upper 53 bits times 2^-53 are the uniform number. Normal numbers are made by the Box–Muller
+method. Python's log, sin and cos may differ from libm's in the last digit.
 """
 import math
 import struct

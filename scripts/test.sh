@@ -34,7 +34,7 @@ missing_packages() {
 install() {
     local as_root=() command="apt-get update && apt-get install -y --no-install-recommends $*"
     if ! command -v apt-get >/dev/null; then
-        fail "found no apt-get; install what provides these Debian packages, and run this again: $*"
+        fail "found no apt-get; install the equivalents of these Debian packages, and run this again: $*"
     fi
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null || fail "missing packages: $*. As root, run" "  $command" \

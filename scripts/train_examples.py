@@ -6,27 +6,28 @@
 
 DIR holds an IDX image file (`train-images-idx3-ubyte.gz`, `t10k-images-idx3-ubyte.gz`, or the same
 unpacked); the committed files come from the 10,000 images of `t10k`. Each network takes a few
-minutes on two cores. The run is deterministic by seed on one machine and one NumPy; another BLAS
-rounds differently and ends in slightly different weights of the same quality.
+minutes on two cores. The seed makes the run deterministic on one machine with one NumPy. Another
+BLAS rounds differently and gives slightly different weights of the same quality.
 
 Afterwards the quality figures are computed as `scripts/check_examples.py` does (that needs SciPy;
 `--no-check` leaves them out).
 
 Both generators are decoders of a variational autoencoder without biases, so that codes drawn from
-N(0, I) give digits. A critic that has to tell random samples from images sharpens those of the
-small ReLU generator; the LeakyReLU one does without, where the critic only brought speckles. The
-rest is there because the networks are meant to be inverted layer by layer:
+N(0, I) give digits. A critic learns to tell random samples from images, which makes the samples of
+the small ReLU generator sharper. The LeakyReLU generator has no critic, because it only added
+speckles there. The other measures make the networks suitable for inversion layer by layer:
 
-* The ReLU generator is trained on the values *before* its output ReLU. An inked pixel is to be hit,
-  a blank one only has to lie below a margin. So units cannot die and blank pixels are exactly zero.
+* The ReLU generator is trained on the values *before* its output ReLU. An inked pixel must be
+  matched, a blank one only has to be below a margin. So units cannot die, and blank pixels are
+  exactly zero.
 * Its images are digits with strokes of nearly even width, so that the number of active pixels stays
   above the 60 hidden units, which have to be recovered from them, and below 150.
-* The directions of its first layer's units add up to nothing. Then every code has about half of the
-  60 units active, never fewer than the 20 that are needed; without this one code in six has too
+* The directions of its first layer's units have the sum zero. Then about half of the 60 units are
+  active for every code, never fewer than the required 20. Without this, one code in six has too
   few.
-* The first layer's columns are kept close to orthogonal. A variational autoencoder otherwise lets
-  some code entries fade, and an entry that the image hardly depends on cannot be recovered under
-  noise.
+* The first layer's columns are kept close to orthogonal. Otherwise a variational autoencoder makes
+  some code entries nearly irrelevant, and an entry that the image hardly depends on cannot be
+  recovered under noise.
 """
 
 import argparse
@@ -43,7 +44,7 @@ import example_networks as nets
 
 @dataclass
 class Recipe:
-    """All that distinguishes one training run from another."""
+    """The parameters of a training run."""
 
     file: str
     sizes: list  # from the code outwards
@@ -54,7 +55,7 @@ class Recipe:
     margin: float = 0.2  # one_sided: how far below zero a blank pixel should lie
     blank_weight: float = 2.0  # one_sided: a blank pixel's weight against an inked one's
     faint: float = 0.0  # one_sided: push on faint pixels of random samples, towards blank
-    # Strokes are evened to about so many pixels an image; 0: the images as they are.
+    # Strokes are made even, with about this many pixels per image; 0: the images as they are.
     pixels: int = 0
     output_scale: float = 0.5  # the last layer starts at this share of He's scale
     seed: int = 1
@@ -67,9 +68,9 @@ class Recipe:
     balance: float = 0.0  # weight of the pull of the first layer's directions towards mean zero
     frame: float = 1.5  # weight of the pull of the first layer's columns towards orthogonality
     critic: int = 256  # units of the critic's first layer
-    adversarial: float = 200.0  # weight of the critic's opinion of random samples
+    adversarial: float = 200.0  # weight of the critic's loss on random samples
     penalty: float = 8.0  # weight of the critic's squared slope at the images
-    start: int = 10  # the epoch from which the critic takes part
+    start: int = 10  # the first epoch with the critic
 
 
 RELU = Recipe(
@@ -98,7 +99,7 @@ LEAKY = Recipe(
 
 
 def read_images(folder):
-    """The images of the first IDX file found in `folder`, a row each, in 0..1."""
+    """The images of the first IDX file found in `folder`, one per row, in 0..1."""
     for name in ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte", "train-images-idx3-ubyte", "train-images.idx3-ubyte"):
         for suffix, opener in ((".gz", gzip.open), ("", open)):
             path = Path(folder) / (name + suffix)
@@ -107,19 +108,19 @@ def read_images(folder):
                     data = stream.read()
                 magic, count, height, width = np.frombuffer(data, ">u4", 4)
                 if magic != 0x803 or len(data) != 16 + count * height * width:
-                    raise SystemExit(f"{path}: not a whole IDX file of images")
+                    raise SystemExit(f"{path}: not a complete IDX file of images")
                 pixels = np.frombuffer(data, np.uint8, offset=16)
                 return pixels.reshape(count, height * width).astype(np.float32) / 255
-    raise SystemExit(f"{folder}: no MNIST images found, expected t10k-images-idx3-ubyte.gz or the like")
+    raise SystemExit(f"{folder}: no MNIST images found; expected a file such as t10k-images-idx3-ubyte.gz")
 
 
 def even_strokes(images, pixels, side=28):
     """The same digits with strokes of nearly even width, so that each has about `pixels` inked
-    ones.
+    pixels.
 
-    Blurring makes the middle of a stroke its highest ridge; a threshold for each image then keeps
-    as many pixels as wanted, more of the fat digits than of the thin ones, but less so than before.
-    What is kept rises from a light grey at the edge to full ink.
+    After blurring, the middle of a stroke has the largest values. A threshold per image then keeps
+    the wanted number of pixels: more of the thick digits than of the thin ones, but the difference
+    is smaller than before. The kept values rise from a light grey at the edge to full ink.
     """
     blurred = images.reshape(-1, side, side)
     for axis in (1, 2, 1, 2):
@@ -208,9 +209,9 @@ class Autoencoder:
         mean, log_variance = out[:, :k], np.clip(out[:, k:], -10, 4)
         deviation = np.exp(0.5 * log_variance)
         code = mean + deviation * noise
-        # Without biases G(cz) = cG(z): the length of a code is the brightness of its image and
-        # nothing else. So the decoder is trained on directions only, at the typical length of N(0,
-        # I).
+        # Without biases G(cz) = cG(z), so the length of a code changes only the brightness of its
+        # image. Therefore the decoder is trained on directions only, at the typical length of
+        # N(0, I).
         length = np.linalg.norm(code, axis=1, keepdims=True) / np.sqrt(np.float32(k))
         direction = code / length
 
@@ -227,17 +228,16 @@ class Autoencoder:
         decoder_gradients, back = self.decoder_back(back, hidden, slopes)
         back = (back - direction * (back * direction).sum(axis=1, keepdims=True) / k) / length
 
-        # The first layer: where the directions of its units add up to nothing, about half of them
-        # are active for every code; where they do not, some codes leave fewer than the code has
-        # entries.
+        # The first layer: if the directions of its units have the sum zero, about half of them are
+        # active for every code. Otherwise some codes have fewer active units than entries.
         norms = np.linalg.norm(self.decoder[0], axis=1, keepdims=True)
         directions = self.decoder[0] / norms
         average = directions.mean(axis=0)
         pull = average - directions * (directions @ average)[:, None]
         decoder_gradients[0] += 2 * r.balance * pull / (norms * len(norms))
 
-        # And no direction of the code may count for little: k log tr M - log det M with M the Gram
-        # matrix is least where the columns of the first layer are orthogonal and equally long.
+        # Every direction of the code must matter: k log tr M - log det M, with M the Gram matrix,
+        # is least where the columns of the first layer are orthogonal and equally long.
         first = self.decoder[0]
         gram = (first.T @ first).astype(np.float64)
         pull = np.eye(k) * (k / np.trace(gram)) - np.linalg.inv(gram)
@@ -301,8 +301,8 @@ class Critic:
                 total[i] += deltas[i].T @ inputs[i]
                 total[layers + i] += deltas[i].sum(axis=0)
             if sign < 0:
-                # Half the squared slope at the images; the network is piecewise linear, so its
-                # derivative is that of the change of the score along the slope, held fixed.
+                # Half the squared slope at the images. The network is piecewise linear, so the
+                # derivative is that of the change of the score along the slope, with it held fixed.
                 deltas, along = self.back(np.full(count, 1, np.float32), inputs, slopes)
                 for i in range(layers):
                     total[i] += (self.penalty / count) * (deltas[i].T @ along)
@@ -310,7 +310,7 @@ class Critic:
         return total
 
     def pull(self, samples):
-        """The derivative by the samples of the loss that asks the critic to take them for
+        """The derivative, by the samples, of the loss that is low where the critic takes them for
         images."""
         inputs, slopes, score = self.run(samples)
         return self.back(-1 / (1 + np.exp(score)) / len(samples), inputs, slopes)[1]
@@ -326,7 +326,7 @@ def train(recipe, images):
     critic_adam = Adam(critic.parameters, 0.5)
     started = time.time()
     for epoch in range(recipe.epochs):
-        # A constant rate, then a cosine down to almost nothing over the last half.
+        # A constant rate, then over the last half a cosine down to almost zero.
         progress = max(0.0, 2 * epoch / recipe.epochs - 1)
         rate = recipe.rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
         order = rng.permutation(len(images))

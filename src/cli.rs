@@ -1,5 +1,5 @@
-//! The command line. It carries no promise: names and behaviour may change in any version. It is
-//! part of the library so that other programs can start it by [`run`].
+//! The command line. It makes no promise of stability: names and behaviour may change in any
+//! version. It is part of the library so that other programs can start it by [`run`].
 //!
 //! Each subcommand is one file. It turns raw arguments into resolved options and makes one library
 //! call; there is no mathematics here. Progress goes to standard error, data goes to files or to
@@ -39,8 +39,8 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, Result};
 use command_line::CommandLine;
 
-/// Inverts ReLU and LeakyReLU generators in bulk: latent codes from observations, one layer at a time, by certified
-/// linear programs.
+/// Inverts ReLU and LeakyReLU generators in bulk: latent codes from observations, layer by layer by
+/// certified linear programs, or by a search from many starts.
 #[derive(Debug, Parser)]
 #[command(name = "unrelu", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
@@ -85,21 +85,21 @@ subcommands! {
     Completions => completions,
 }
 
-/// How a command that did not fail ended.
+/// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All that was asked for is done.
+    /// Everything is done.
     Complete,
     /// The run is finished, but some observations have no certified (or converged) answer.
     Incomplete,
 }
 
 /// Runs one command. `arguments` begin with the program's name. Returns the exit code, which the
-/// help lists. Messages, help and the version are printed; the process goes on afterwards.
+/// help lists. Messages, help and the version are printed; the process does not end.
 ///
-/// A command that takes long installs a signal handler . The handler stays for the
-/// life of the process. The first signal stops the command, which then returns 130. A second
-/// signal, or one that comes while no such command runs, ends the process.
+/// A command that may take long installs a signal handler, which stays for the life of the process.
+/// The first signal stops the command, which then returns 130. A second signal, or one that comes
+/// while no such command runs, ends the process.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let _running = interrupt::Running::begin();
     let command_line = CommandLine(arguments.into_iter().collect());
@@ -118,7 +118,7 @@ fn exit_code(result: Result<Outcome>) -> u8 {
     let error = match result {
         Ok(Outcome::Complete) => return 0,
         Ok(Outcome::Incomplete) => return 3,
-        // Whoever read the output has seen enough.
+        // The reader of the output has closed it and wants no more.
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(error) => error,
     };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One shard a task: sbatch --array=1-$SHARDS scripts/cluster/slurm-array.sh, with NETWORK,
-# OBSERVATIONS, OUT and SHARDS exported. Submitted again, finished tasks have nothing to do and the
-# others go on. docs/CLUSTER.md explains it.
+# One shard per task: sbatch --array=1-$SHARDS scripts/cluster/slurm-array.sh, with NETWORK,
+# OBSERVATIONS, OUT and SHARDS exported. When it is submitted again, finished tasks do nothing and
+# the others continue. docs/CLUSTER.md explains it.
 #SBATCH --job-name=unrelu
 #SBATCH --cpus-per-task=16
 #SBATCH --mem=4G
@@ -21,8 +21,8 @@ mkdir -p "$OUT"
     --shard "$shard/$SHARDS" --threads "${SLURM_CPUS_PER_TASK:-1}" --resume ${OPTIONS:-} &
 run=$!
 
-# The scheduler warns this shell, which would die at once and take the run with it: pass it on, and
-# wait on.
+# The scheduler sends SIGTERM to this shell, which would end at once and stop the run. Instead the
+# shell passes the signal on and waits for the run to end.
 warned=
 trap 'warned=1; kill -TERM "$run"' TERM
 wait "$run"
@@ -32,6 +32,6 @@ if [ -n "$warned" ]; then
     status=$?
 fi
 
-# 3: finished, and the report says which observations have no certified answer.
+# 3: finished; the report says which observations have no certified answer.
 [ "$status" -eq 3 ] && exit 0
 exit "$status"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Joins what slurm-array.sh wrote, with OUT and SHARDS exported:
+# Joins the parts that slurm-array.sh wrote, with OUT and SHARDS exported:
 #     sbatch --dependency=afterok:JOB scripts/cluster/slurm-merge.sh
 #SBATCH --job-name=unrelu-merge
 #SBATCH --cpus-per-task=1

@@ -1,4 +1,4 @@
-//! `unrelu bench`: side-by-side tables in one run, one file a table.
+//! `unrelu bench`: tables that compare methods, solvers and devices in one run. One file per table.
 
 mod accuracy;
 mod lp;

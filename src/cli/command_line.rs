@@ -1,4 +1,4 @@
-//! The command line as the user gave it, for commands that work as they are printed.
+//! The command line as the user typed it, so that printed commands work as they are.
 
 use std::ffi::OsString;
 
@@ -7,8 +7,8 @@ use std::ffi::OsString;
 pub struct CommandLine(pub Vec<OsString>);
 
 impl CommandLine {
-    /// Another command of the same program. It works in the shell and folder that the program was
-    /// called from, whether it is on the path or was run by `cargo run`.
+    /// Another command of the same program. It works in the shell and folder from which the program
+    /// was called, whether the program is on the path or was run by `cargo run`.
     pub fn with_arguments(&self, arguments: &[&str]) -> String {
         let program = self.0.first().map_or_else(|| "unrelu".into(), |program| program.to_string_lossy());
         let words = std::iter::once(&*program).chain(arguments.iter().copied());
@@ -16,9 +16,9 @@ impl CommandLine {
     }
 }
 
-/// Words as a POSIX shell reads them back.
+/// Joins words and quotes them so that a POSIX shell reads them back.
 pub fn joined<'a>(words: impl Iterator<Item = &'a str> + Clone) -> String {
-    // Quoting fails for a NUL only, which no argument of a process holds.
+    // Quoting fails only for a NUL, which an argument of a process cannot contain.
     shlex::try_join(words.clone()).unwrap_or_else(|_| words.collect::<Vec<_>>().join(" "))
 }
 

@@ -1,4 +1,4 @@
-//! `unrelu demo`: the whole path on the bundled generator, for a first look.
+//! `unrelu demo`: all steps on the bundled generator, as an introduction.
 
 mod comparison;
 
@@ -32,16 +32,16 @@ const NETWORK: &[u8] = include_bytes!("../../examples/mnist_relu_20_60_784.safet
 const NOISE: f64 = 0.01;
 const SEED: u64 = 1;
 const BATCH: usize = 250;
-/// Observations that the other methods invert too.
+/// Number of observations that the other methods invert too.
 const COMPARED: usize = 100;
-/// Observations in the picture.
+/// Number of observations in the picture.
 const PICTURED: usize = 12;
 
 /// Invert 1,000 noisy observations of the bundled generator, compare methods, and draw some results
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu demo --out unrelu-demo\n\n\
                         Writes the network, the true codes, the observations, the recovered codes, a report and a picture \
-                        into the folder. Try every other command on them.")]
+                        into the folder. You can try every other command on these files.")]
 pub struct Args {
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "unrelu-demo")]
@@ -66,7 +66,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         check_free(&file(name), args.force)?;
     }
     interrupt::listen();
-    // Not under its name before the device is known to be there: a run that is refused leaves nothing behind.
+    // The file gets its name only after the device was opened, so a refused run leaves no file.
     let mut network_file = OutputFile::create(&file("network.safetensors"), args.force)?;
     network_file.append(NETWORK)?;
     network_file.sync()?;
@@ -125,7 +125,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     print::print(&format!(
         "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was\n\
          added to each pixel. `best` recovered the codes with a median relative error of {error}:\n\n{summary}\n\
-         A code is `converged` when many starts have led to it and none to a lower loss.\n\n{compared}\n\
+         A code is `converged` when many starts led to it and none led to a lower loss.\n\n{compared}\n\
          {picture} shows the first {PICTURED}. Try the fastest method on the same observations:\n\n  {command}\n",
         count = args.count,
         error = comparison::two_digits(totals.code_error.as_ref().map_or(f64::NAN, |error| error.quantile(0.5))),
@@ -152,7 +152,7 @@ fn generate(network: &Network, args: &Args) -> Result<()> {
     generation.run(|_| !interrupt::requested())
 }
 
-/// The first rows of a file that the demo wrote, one a column.
+/// The first rows of a file that the demo wrote, one per column.
 fn first(args: &Args, name: &str, count: usize) -> Result<DMatrix<f64>> {
     let path = args.out.join(name);
     NpyReader::open(&path)?
@@ -164,7 +164,7 @@ fn compare(inverter: &Inverter, args: &Args) -> Result<Comparison> {
     Comparison::run(inverter, &first(args, "observations.npy", COMPARED)?, &first(args, "truth.npy", COMPARED)?)
 }
 
-/// The first observations, a row each for truth, observation and what some of the methods found.
+/// Draws the first observations: one row each for the truth, the observation and some methods.
 fn draw(network: &Network, args: &Args, comparison: &Comparison) -> Result<()> {
     let image = |codes: &DMatrix<f64>| forward(network, 0..network.depth(), codes);
     let observations = first(args, "observations.npy", PICTURED)?;

@@ -1,4 +1,4 @@
-//! The arguments that say where work runs, shared by all commands that invert.
+//! The arguments that choose the device and the threads, shared by all commands that invert.
 
 use clap::Args;
 
@@ -7,8 +7,8 @@ use crate::device::DeviceChoice;
 /// Device and threads.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Where batched work runs. auto uses a hardware GPU if there is one, else the CPU, and says
-    /// which
+    /// Where batched work runs. auto uses a hardware GPU if there is one, otherwise the CPU, and
+    /// says which
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
     pub device: DeviceChoice,
 
@@ -17,7 +17,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 
-    /// Threads that solve linear programs [default: the processors this process may use]
+    /// Number of threads that solve linear programs [default: the processors this process may use]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 }

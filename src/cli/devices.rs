@@ -12,7 +12,7 @@ use super::{CommandLine, Outcome, print};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  unrelu devices --json")]
 pub struct Args {
-    /// Print them as JSON
+    /// Print the list as JSON
     #[arg(long)]
     json: bool,
 }
@@ -45,11 +45,14 @@ fn text(adapters: &[AdapterDescription]) -> String {
         );
     }
     let chosen = adapters.iter().find(|adapter| adapter.hardware).map_or("the CPU", |adapter| &adapter.name);
-    let _ = writeln!(text, "--device auto takes {chosen}.");
+    let _ = writeln!(text, "--device auto uses {chosen}.");
     if adapters.is_empty() {
-        text.push_str("No graphics adapter was found: a Vulkan driver (on Debian and Ubuntu: mesa-vulkan-drivers) provides one.\n");
+        text.push_str(
+            "No graphics adapter was found. To use one, install a Vulkan driver (on Debian and Ubuntu: \
+             mesa-vulkan-drivers).\n",
+        );
     } else if adapters.iter().all(|adapter| !adapter.hardware) {
-        text.push_str("Software rasterizers are used only when asked for, by --device gpu or --adapter.\n");
+        text.push_str("A software rasterizer is used only with --device gpu or --adapter.\n");
     }
     text
 }

@@ -1,5 +1,5 @@
-//! A run from file to file as a person sees it: what the device has to say, where it begins, how far it is, and how to go on with one
-//! that was stopped.
+//! A run from file to file as the user sees it: notes about the device, the starting point, the
+//! progress, and the command that continues a stopped run.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::run::request::{Begun, FileRun, Stopped};
 use super::progress::{Progress, StatusLine};
 use super::{CommandLine, flags, interrupt, print, resume_command};
 
-/// Carries it out. `label` says what is being done: `inverting`; `begun` gets the status line beside the count;
-/// `command` is what the user typed.
+/// Carries out the run. `label` names the work, for example `inverting`. `begun` receives the
+/// status line beside the count. `command` is what the user typed.
 pub fn carry_out(
     run: FileRun,
     engine: &dyn Engine,
@@ -22,7 +22,7 @@ pub fn carry_out(
 ) -> Result<Summary> {
     let runtime = engine.runtime();
     run.check(engine)?;
-    // What auto chose is said before the work, not after it.
+    // Print what `auto` chose before the work starts.
     if let Some(notice) = runtime.notice() {
         print::note(&flags::words(notice));
     }
@@ -47,7 +47,7 @@ pub fn carry_out(
     progress.finish();
     result.map_err(|Stopped { error, safe }| {
         if safe > 0 {
-            print::note(&format!("{safe} of {total} observations are done and safe on the disk; to go on from there:"));
+            print::note(&format!("{safe} of {total} observations are saved on disk; to continue:"));
             print::note(&format!("  {}", resume_command::resume_command(command)));
         }
         error
@@ -57,12 +57,13 @@ pub fn carry_out(
 fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
     match begun {
         Begun::Afresh => {}
-        Begun::NothingToResume => print::note("nothing to resume: beginning at the beginning"),
-        Begun::Resumed { lost: 0, .. } => print::note(&format!("going on after {done} of {total} observations")),
+        Begun::NothingToResume => print::note("nothing to resume: starting at the first observation"),
+        Begun::Resumed { lost: 0, .. } => print::note(&format!("continuing after {done} of {total} observations")),
         Begun::Resumed { lost, .. } => print::note(&format!(
-            "going on after {done} of {total} observations; {lost} that were written are not on the disk as they should be, and are done again"
+            "continuing after {done} of {total} observations; {lost} more were written, but are missing or damaged on \
+             disk and are computed again"
         )),
-        Begun::AlreadyFinished => print::note(&format!("{} is finished already: nothing to do", codes.display())),
+        Begun::AlreadyFinished => print::note(&format!("{} is already finished: nothing to do", codes.display())),
     }
     if total == 0 {
         print::note("this shard has no observations: there are more shards than batches");

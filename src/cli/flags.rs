@@ -1,11 +1,11 @@
 //! The library's messages name fields of options; here the fields become flags.
 //!
 //! The library writes ``option `force` `` or ``option `threads: 4` ``; the user reads `--force` or
-//! `--threads 4`. An error that is about one option as a whole names its field alone.
+//! `--threads 4`. An error about one whole option names only its field.
 
 use crate::error::Error;
 
-/// Fields, and what the user types for them.
+/// Fields, and the flags that the user types for them.
 const FLAGS: &[(&str, &str)] = &[
     ("Strategy::Direct", "--direct"),
     ("Strategy::Projected", "--inner"),
@@ -65,7 +65,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("truth", "--truth"),
 ];
 
-/// Calls that the library refers to, and the commands that make them.
+/// Library calls that messages mention, and the commands that do the same.
 const COMMANDS: &[(&str, &str)] = &[("`list_adapters`", "`unrelu devices`")];
 
 /// An error in the user's words.
@@ -102,7 +102,7 @@ pub fn words(text: &str) -> String {
     COMMANDS.iter().fold(result, |text, (call, command)| text.replace(call, command))
 }
 
-/// The flag of a field, with the value that stands behind it; `None` for what is no field.
+/// The flag of a field, with its value if there is one; `None` for text that is not a field.
 fn flag(field: &str) -> Option<String> {
     let exact = |field: &str| FLAGS.iter().find(|(name, _)| *name == field).map(|(_, flag)| (*flag).to_owned());
     if let Some(inner) = field.strip_prefix("inversion.") {

@@ -33,11 +33,11 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Where to write the random codes
+    /// Output file for the random codes
     #[arg(long, value_name = "CODES.npy", requires = "count", conflicts_with = "codes")]
     codes_out: Option<PathBuf>,
 
-    /// The observations, a .npy of shape (count, n)
+    /// Output file for the observations, a .npy of shape (count, n)
     #[arg(short, long, value_name = "OBSERVATIONS.npy")]
     output: PathBuf,
 
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long)]
     noise: Option<Noise>,
 
-    /// Seed of random codes and noise; the same seed gives the same numbers, on every machine
+    /// Seed of random codes and noise; the same seed gives the same numbers on every machine
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, default_value = "f64")]
     dtype: StoredAs,
 
-    /// Observations per batch, which is what is in memory; it does not change the results
+    /// Observations per batch. One batch is in memory; the size does not change the results
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 

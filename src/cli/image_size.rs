@@ -1,4 +1,4 @@
-//! `--image HxW`: the size of one image, and what to take where it is not given.
+//! `--image HxW`: the size of one image, and the default where it is not given.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,10 +13,11 @@ pub struct ImageSize {
 }
 
 impl ImageSize {
-    /// The size given, or that of square images of so many pixels.
+    /// The given size, or the size of a square image with this number of pixels.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for a size of another number of pixels, or none where images are not square.
+    /// [`Error::BadOption`] for a size with another number of pixels, or if no size is given and
+    /// the images are not square.
     pub fn of(pixels: usize, given: Option<ImageSize>) -> Result<ImageSize> {
         match given {
             Some(size) if size.height.checked_mul(size.width) == Some(pixels) => Ok(size),
@@ -29,7 +30,7 @@ impl ImageSize {
                 side if side * side == pixels => Ok(ImageSize { height: side, width: side }),
                 _ => Err(Error::option(
                     "--image",
-                    format!("not given, and {pixels} pixels are no square"),
+                    format!("not given, and {pixels} is not a square number of pixels"),
                     "the size of one image, for example --image 28x28",
                 )),
             },

@@ -1,4 +1,4 @@
-//! `unrelu inspect`: what a file holds, and what would stop or endanger an inversion.
+//! `unrelu inspect`: the contents of a file, and what would prevent or harm an inversion.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::inspection::{Inspection, LayerSummary, inspect};
 use super::network_args::NetworkArgs;
 use super::{CommandLine, Outcome, flags, print};
 
-/// Show a network's layers, and problems that an inversion would have
+/// Show the layers of a network, and what would prevent or harm an inversion
 ///
 /// If the network cannot be used, the command still lists the file's contents and exits with code
 /// 2.
@@ -18,7 +18,7 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// Print JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -60,7 +60,7 @@ fn describe(inspection: &Inspection) -> String {
     }
     text.push('\n');
     if inspection.notes.is_empty() {
-        text.push_str("Nothing found that would stop or endanger an inversion.\n");
+        text.push_str("Found nothing that would prevent or harm an inversion.\n");
     }
     for note in &inspection.notes {
         let _ = writeln!(text, "{}: layer {}: {}", note.severity, note.layer, note.text);

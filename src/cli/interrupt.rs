@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM and SIGHUP. The first signal asks the run to stop at its next batch, so that it
-//! can tidy up; the second ends the process. Schedulers send SIGTERM some time before they kill.
+//! can finish its files; the second ends the process. Schedulers send SIGTERM some time before they
+//! kill.
 //!
 //! A process may run several commands, one after the other or side by side. The handler is
 //! installed once, by the first command that needs it. A signal concerns all commands that run.
@@ -10,10 +11,10 @@ use std::sync::{Mutex, Once, PoisonError};
 use super::print;
 use crate::cancel::CancelToken;
 
-/// What the handler needs to know.
+/// What the signal handler reads.
 #[derive(Debug)]
 struct State {
-    /// Commands that run.
+    /// Number of commands that run.
     running: usize,
     /// Whether one of them listens.
     listening: bool,
@@ -73,7 +74,7 @@ pub fn requested() -> bool {
     token().is_cancelled()
 }
 
-/// Notes a signal; whether a command listens and this is the first signal for it.
+/// Records a signal. Returns whether a command listens and this is its first signal.
 fn is_first_signal() -> bool {
     with(|state| {
         let token = state.token.get_or_insert_default();
@@ -85,7 +86,7 @@ fn is_first_signal() -> bool {
     })
 }
 
-/// The handler runs on a thread of its own, so it may take the lock.
+/// The handler runs on a separate thread, so it may take the lock.
 fn with<T>(change: impl FnOnce(&mut State) -> T) -> T {
     change(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
 }

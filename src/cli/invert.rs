@@ -18,7 +18,8 @@ use super::generate::StoredAs;
 use super::network_args::NetworkArgs;
 use super::{CommandLine, Outcome, file_run, print, summary};
 
-/// Invert a generator: latent codes from observations, layer by layer, by a search from many starts, or by gradient descent
+/// Invert a generator: latent codes from observations, layer by layer, by a search from many
+/// starts, or by gradient descent
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu invert net.safetensors observations.npy -o codes.npy --epsilon 0.01 --refine\n  \
@@ -36,22 +37,22 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// The observations, a .npy of shape (count, n): f64, f32, or u8 (scaled by 1/255); NaN where unobserved
+    /// The observations, a .npy of shape (count, n): f64, f32, or u8 (scaled by 1/255); NaN where
+    /// unobserved
     observations: PathBuf,
 
-    /// Where the codes go, a .npy of shape (count, k); NaN where an observation failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Layer by layer: linf, l1 or relaxed for noisy observations, exact for noiseless ones. All
-    /// layers
-    /// together: best, the lowest squared error found from many starts, or descent, the baseline
+    /// Layer by layer: linf, l1 or relaxed for noisy observations, exact for noise-free ones. All
+    /// layers together: best, the lowest squared error found from many starts, or descent, the
+    /// baseline
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
     /// Initial tolerance (ε₀): the bound or standard deviation of the noise. The summary says how
-    /// many
-    /// residuals such noise explains; at the default, how many observations are reproduced
+    /// many residuals such noise explains; at the default, how many observations are reproduced
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
@@ -59,18 +60,18 @@ pub struct Args {
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     growth: Option<f64>,
 
-    /// Then refine each code by least squares on its linear region; the result is kept only if the
-    /// squared loss falls
+    /// Afterwards, refine each code by least squares on its linear region. The result is kept only
+    /// if the squared loss falls
     #[arg(long)]
     refine: bool,
 
-    /// LeakyReLU constraints near and below zero: corrected, as the paper prints them, or the
-    /// paper's first option [default: corrected]
+    /// LeakyReLU constraints near and below zero: corrected, printed (as in the paper), or inactive
+    /// (the paper's first option) [default: corrected]
     #[arg(long, value_name = "corrected|printed|inactive")]
     rows: Option<RowRule>,
 
-    /// Which tolerance l1 and relaxed choose: that of the lowest loss, or the first that the paper
-    /// stops at [default: lowest]
+    /// Which tolerance l1 and relaxed choose: the one with the lowest loss, or the first at which
+    /// the paper's rule stops [default: lowest]
     #[arg(long, value_name = "lowest|first")]
     stop: Option<Stop>,
 
@@ -82,17 +83,17 @@ pub struct Args {
     device: DeviceArgs,
 
     /// Observations per batch. At most seven batches are in memory. Runs resume, and shards are
-    /// cut,
-    /// between batches
+    /// cut, between batches
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// Report with one row per observation: status, residuals, and for each layer ε, objective and
-    /// whether it is determined
+    /// Output file for the report, with one row per observation: status, residuals, and for each
+    /// layer ε, the objective and whether the layer is determined
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
-    /// The true codes, to add errors and the success rate
+    /// The true codes. With them, the report has the code errors, and the summary also the success
+    /// rate
     #[arg(long, value_name = "CODES.npy")]
     truth: Option<PathBuf>,
 
@@ -121,15 +122,13 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// What --method best minimises: the squared error, the sum of absolute errors (if a few
-    /// entries are
-    /// badly wrong), or the largest error [default: l2]
+    /// What --method best minimises: the squared error (l2), the sum of absolute errors (l1, if a
+    /// few entries have gross errors), or the largest error (linf) [default: l2]
     #[arg(long, value_name = "l2|l1|linf")]
     objective: Option<Objective>,
 
     /// Maximum number of runs per observation of --method best. It stops earlier once the lowest
-    /// loss
-    /// was found often enough [default: 1000]
+    /// loss was found often enough [default: 1000]
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
 
@@ -147,8 +146,7 @@ struct DescentArgs {
     optimizer: Option<Optimizer>,
 
     /// Step size, or learning rate [default: from the norms of the layers; for adam 0.1, a length
-    /// in the
-    /// code]
+    /// in code space]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     step: Option<f64>,
 
@@ -191,7 +189,7 @@ fn parse_method(text: &str) -> Result<MethodName, String> {
 }
 
 impl Args {
-    /// Refuses options that the method has no use for: whoever gave them expects something of them.
+    /// Refuses options that the method does not use: the user expects an effect of them.
     fn refuse_idle_options(&self) -> Result<()> {
         use formulation::LayerwiseMethod::{L1, Relaxed};
         let method = self.method;
@@ -214,11 +212,12 @@ impl Args {
             ("--solver", self.solver.is_some(), programs),
             ("--rows", self.rows.is_some(), layerwise),
             ("--stop", self.stop.is_some(), (ladder, "--method l1 or relaxed")),
-            ("--refine", self.refine, (!best, "another method: best ends where there is nothing to refine")),
+            ("--refine", self.refine, (!best, "another method, since best is already refined")),
         ];
         match given.into_iter().find(|(_, is_given, (has_use, _))| *is_given && !has_use) {
             Some((option, _, (_, wanted))) => {
-                Err(Error::option(option, format!("given with --method {method}"), format!("{wanted} with it")))
+                let expected = format!("{wanted}; or leave out {option}");
+                Err(Error::option(option, format!("given with --method {method}"), expected))
             }
             None => Ok(()),
         }
@@ -299,7 +298,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
 
-/// What makes answers doubtful is said, and does not stop the run.
+/// Prints warnings about layers whose inputs cannot be determined. The run continues.
 fn warn_of_doubts(network: &crate::network::Network) {
     for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.units() < layer.inputs()) {
         print::note(&format!(

@@ -1,4 +1,4 @@
-//! `unrelu merge`: joins what shards wrote.
+//! `unrelu merge`: joins the outputs of shards.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::run::merge::Merge;
 
 use super::{CommandLine, Outcome, interrupt, print, summary};
 
-/// Join the codes and reports of shards; the result has the same bytes as that of one whole run
+/// Join the codes and reports of shards; the result has the same bytes as that of a single run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     for i in 1 2 3 4; do\n    unrelu invert net.safetensors observations.npy -o part-$i.npy --report part-$i.jsonl --shard $i/4\n  done\n  \
@@ -19,11 +19,11 @@ pub struct Args {
     #[arg(required = true, value_name = "PART")]
     parts: Vec<PathBuf>,
 
-    /// Where the codes go, a .npy of shape (count, k)
+    /// Output file for the codes, a .npy of shape (count, k)
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Where the report goes, in the format of the parts' reports
+    /// Output file for the report, in the format of the parts' reports
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -42,7 +42,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let merge = Merge { parts: args.parts, codes: args.output.clone(), report: args.report, force: args.force };
     let merged = merge.run(|_| (), &interrupt::token())?;
     if merged.reports_left {
-        print::note("the parts have reports: --report REPORT joins them too");
+        print::note("the parts have reports; give --report REPORT to join them too");
     }
     let totals = &merged.summary;
     print::print(&if args.json {

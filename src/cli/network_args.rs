@@ -1,4 +1,4 @@
-//! The arguments that say which network, shared by all commands that need one.
+//! The arguments that choose the network, shared by all commands that need one.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::formats::network_file::{NetworkOptions, load_network};
 use crate::network::{Activation, Network};
 
-/// A network and what its file cannot say.
+/// A network, and the details that its file may lack.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
     /// The generator: .safetensors, or a PyTorch state_dict (.pth, .pt)
@@ -22,8 +22,8 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "ACTIVATION")]
     pub activation: Option<Activation>,
 
-    /// Activation of the last layer: also identity, sigmoid or tanh [default: as the file
-    /// says, else as --activation]
+    /// Activation of the last layer: also identity, sigmoid or tanh [default: as in the file,
+    /// otherwise as --activation]
     #[arg(long, value_name = "ACTIVATION")]
     pub output_activation: Option<Activation>,
 }

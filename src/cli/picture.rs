@@ -1,4 +1,4 @@
-//! `unrelu picture`: observations side by side.
+//! `unrelu picture`: draws images side by side.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
-    /// The picture: an SVG file where its name ends in .svg, else a PNG file
+    /// Output file for the picture: SVG if its name ends in .svg, otherwise PNG
     #[arg(short, long, value_name = "GRID.png")]
     output: PathBuf,
 
@@ -84,7 +84,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-/// Which ones are drawn, in words: `observations 0 to 11`.
+/// The indices that are drawn, in words: `observations 0 to 11`.
 pub fn range_of(what: &str, first: usize, count: usize) -> String {
     match count {
         0 | 1 => format!("{what} {first}"),
@@ -92,7 +92,7 @@ pub fn range_of(what: &str, first: usize, count: usize) -> String {
     }
 }
 
-/// Up to `count` rows of a file, from `first` on, one a column.
+/// Up to `count` rows of a file, from `first` on, one per column.
 pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DMatrix<f64>> {
     if first >= reader.count() {
         return Err(Error::option(
@@ -105,7 +105,7 @@ pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DM
     Ok(reader.read_batch(count)?.unwrap_or_else(|| DMatrix::zeros(reader.width(), 0)))
 }
 
-/// Refuses at once a picture that could not be written when all else is done.
+/// Checks before the work starts that the picture can be written at its end.
 pub fn check_place(path: &Path, force: bool) -> Result<()> {
     check_free(path, force)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

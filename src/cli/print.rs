@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub fn print(text: &str) -> Result<()> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        // Whoever read the output has seen enough; what the command came to is not changed by that.
+        // The reader closed the output. This does not change the outcome of the command.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| Error::io(Path::new("standard output"), "write", error)),
     }
@@ -23,7 +23,7 @@ pub fn in_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     text.map(|text| text + "\n").map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))
 }
 
-/// Writes a line to standard error; a closed one is no reason to stop.
+/// Writes a line to standard error. If it is closed, the command continues.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

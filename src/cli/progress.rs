@@ -1,5 +1,5 @@
-//! Progress on standard error, with the rate and the time left: a bar on a terminal, else a line now and then.
-//! Under `NO_COLOR` there is no bar either: who sets it wants plain text.
+//! Progress on standard error, with the rate and the time left: a bar on a terminal, otherwise a
+//! line every few seconds. `NO_COLOR` also replaces the bar by lines, since it asks for plain text.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -34,7 +34,7 @@ impl StatusLine {
 /// Progress towards a known number of items.
 pub struct Progress {
     label: String,
-    /// What was done before, and says nothing about the rate.
+    /// Items done in an earlier run; they do not count for the rate.
     from: u64,
     total: u64,
     begun: Instant,
@@ -47,7 +47,7 @@ enum Display {
 }
 
 impl Progress {
-    /// Begins at 0 of `total`; `label` says what is being done: `generating`.
+    /// Begins at 0 of `total`. `label` names the work, for example `generating`.
     pub fn new(label: &str, total: u64) -> Self {
         Self::going_on(label, 0, total)
     }
@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(self) {
         if let Display::Bar(bar) = self.display {
             bar.finish_and_clear();
@@ -93,7 +93,7 @@ impl Progress {
 fn bar(label: &str, from: u64, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_position(from);
     bar.reset_eta();
-    // The template is a constant, and a bar in the default style is better than none.
+    // The template is a constant. If it were invalid, the bar would have the default style.
     if let Ok(style) =
         ProgressStyle::with_template("{prefix} [{bar:40}] {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}")
     {
@@ -105,19 +105,19 @@ fn bar(label: &str, from: u64, total: u64) -> ProgressBar {
 
 fn line(label: &str, from: u64, done: u64, total: u64, elapsed: Duration) -> String {
     let rate = done.saturating_sub(from) as f64 / elapsed.as_secs_f64().max(1e-9);
-    let mut line = format!("{label}: {done} of {total}, {} a second", short(rate));
+    let mut line = format!("{label}: {done} of {total}, {} per second", short(rate));
     if rate > 0.0 && done < total {
         line.push_str(&format!(", {} left", duration((total - done) as f64 / rate)));
     }
     line
 }
 
-/// Three digits are enough for a rate.
+/// A rate to about three digits.
 fn short(rate: f64) -> String {
     if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.2}") }
 }
 
-/// Seconds as a person says them: `42 s`, `3 min 5 s`, `2 h 10 min`.
+/// Seconds in readable form: `42 s`, `3 min 5 s`, `2 h 10 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn a_line_has_rate_and_time_left() {
         let fresh = line("generating", 0, 500, 2000, Duration::from_secs(2));
-        assert_eq!(fresh, "generating: 500 of 2000, 250 a second, 6 s left");
+        assert_eq!(fresh, "generating: 500 of 2000, 250 per second, 6 s left");
         let resumed = line("inverting", 1000, 1500, 2000, Duration::from_secs(2));
-        assert_eq!(resumed, "inverting: 1500 of 2000, 250 a second, 2 s left");
+        assert_eq!(resumed, "inverting: 1500 of 2000, 250 per second, 2 s left");
         assert_eq!(duration(3725.0), "1 h 2 min");
     }
 }

@@ -15,11 +15,11 @@ use super::{CommandLine, Outcome};
     after_help = "Example:\n  unrelu random-network 20,100,500 -o net.safetensors --activation leaky_relu:0.1 --seed 1"
 )]
 pub struct Args {
-    /// Units from the code outwards: 20,100,500
+    /// Sizes from the code outwards: 20,100,500
     #[arg(value_delimiter = ',', required = true, value_name = "UNITS,…")]
     sizes: Vec<usize>,
 
-    /// Where the network goes, as safetensors
+    /// Output file for the network, as safetensors
     #[arg(short, long, value_name = "NET.safetensors")]
     output: PathBuf,
 
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, default_value = "relu")]
     activation: Activation,
 
-    /// The same seed gives the same network, on every machine
+    /// Seed of the weights; the same seed gives the same network on every machine
     #[arg(long, default_value_t = 0)]
     seed: u64,
 

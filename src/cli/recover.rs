@@ -45,15 +45,16 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// The measurements, a .npy of shape (count, m): f64, f32, or u8 (scaled by 1/255); NaN where not measured
+    /// The measurements, a .npy of shape (count, m): f64, f32, or u8 (scaled by 1/255); NaN where
+    /// not measured
     measurements: PathBuf,
 
-    /// Where the codes go, a .npy of shape (count, k); NaN where a recovery failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where a recovery failed
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Size of the noise of the measurements. The summary says how many residuals it explains.
-    /// Layer-wise methods use it as the initial tolerance
+    /// Size of the noise of the measurements. The summary says how many residuals such noise
+    /// explains. Layer-wise methods use it as the initial tolerance
     #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
     epsilon: f64,
 
@@ -65,17 +66,17 @@ pub struct Args {
     device: DeviceArgs,
 
     /// Observations per batch. At most seven batches are in memory. Runs resume, and shards are
-    /// cut,
-    /// between batches
+    /// cut, between batches
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 
-    /// Report with one row per observation: status, residuals of the measurements, iterations,
-    /// errors
+    /// Output file for the report, with one row per observation: status, residuals of the
+    /// measurements, iterations and errors
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
-    /// The true codes, to add errors of codes and images and the success rates
+    /// The true codes. With them, the report has the errors of codes and images, and the summary
+    /// also the success rates
     #[arg(long, value_name = "CODES.npy")]
     truth: Option<PathBuf>,
 
@@ -118,9 +119,9 @@ pub struct Args {
     way: WayArgs,
 }
 
-/// What was measured. Without any of these: the pixels, NaN where not.
+/// What was measured. By default: the pixels that are not NaN.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What was measured (one of these; none: the pixels that are not NaN)")]
+#[command(next_help_heading = "Kind of measurements (at most one; default: the pixels that are not NaN)")]
 #[group(multiple = false)]
 struct OperatorArgs {
     /// Some pixels: a .npy of shape (1, n) or (count, n) that is true or 1 where a pixel was
@@ -143,12 +144,10 @@ struct OperatorArgs {
 
 /// How codes are found.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "How")]
+#[command(next_help_heading = "Method")]
 struct WayArgs {
     /// Minimise ½‖A G(z) − y‖² directly: by Levenberg–Marquardt from many starts (best) or by
-    /// gradient
-    /// descent. If some of the pixels were measured, the layer-wise methods work too [default:
-    /// best]
+    /// gradient descent. If pixels were measured, the layer-wise methods work too [default: best]
     #[arg(
         long,
         value_name = "best|descent|linf|l1|relaxed|exact",
@@ -234,7 +233,7 @@ fn parse_direct(text: &str) -> Result<Direct, String> {
 }
 
 impl OperatorArgs {
-    /// What was measured, in words.
+    /// A description of the measurements.
     fn words(&self) -> String {
         match (&self.operator, self.gaussian, self.average) {
             (Some(_), ..) => "linear measurements".to_owned(),
@@ -264,7 +263,7 @@ impl WayArgs {
         self.direct.or(if self.inner.is_none() { Some(Direct::Best) } else { None })
     }
 
-    /// Refuses options that the way has no use for: whoever gave them expects something of them.
+    /// Refuses options that the chosen strategy does not use: the user expects an effect of them.
     fn refuse_idle_options(&self) -> Result<()> {
         let direct = self.direct();
         let (is_best, is_inner) = (direct == Some(Direct::Best), self.inner.is_some());
@@ -288,7 +287,8 @@ impl WayArgs {
         ];
         match given.into_iter().find(|(_, is_given, has_use, _)| *is_given && !has_use) {
             Some((option, .., wanted)) => {
-                Err(Error::option(option, "given where it has no use", format!("{wanted} with it")))
+                let expected = format!("{wanted}; or leave out {option}");
+                Err(Error::option(option, "given, but the chosen method does not use it", expected))
             }
             None => Ok(()),
         }
@@ -337,7 +337,7 @@ impl WayArgs {
             (Some(Direct::By(Inner::Best)), _) | (None, Some(Inner::Best)) => {
                 Method::Best(BestMethod { search: self.search(seed), tolerances })
             }
-            // The search has no use for one.
+            // The search does not use a method.
             (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerwiseOptions::default()),
         }
     }
@@ -356,7 +356,7 @@ impl Args {
             device: self.device.device,
             adapter: self.device.adapter.clone(),
             threads: self.device.threads,
-            // What projections are asked of is computed, not read.
+            // Projections get computed images, not images from a file.
             precision: if self.way.inner.is_some() { Precision::default() } else { Precision::from(stored_as) },
             codes_as: self.dtype.into(),
             ..batch::Options::default()
@@ -364,7 +364,7 @@ impl Args {
         Ok(RecoverOptions { strategy: self.way.strategy(self.seed), inversion })
     }
 
-    /// The options by which the summary says what came of a run: those of the codes, not of the projections on the way.
+    /// The options for the summary: those of the final codes, not those of the projections.
     fn told_as(&self, recoverer: &Recoverer) -> batch::Options {
         let options = recoverer.options().clone();
         match self.way.direct() {
@@ -404,7 +404,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let options = args.options(measurements.element_type())?;
     args.check_picture(&network)?;
     if let Some(rows) = args.operator.gaussian.filter(|rows| *rows > 0) {
-        // Before so large a matrix is drawn.
+        // Check this before a matrix of that size is drawn.
         measurements.check_width(rows, "as --gaussian says")?;
     }
     let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
@@ -456,5 +456,5 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
 fn words(iteration: Iteration) -> String {
     let Iteration { first_index, count, number, going_on } = iteration;
     let last = first_index + count as u64 - 1;
-    format!("observations {first_index} to {last}: outer iteration {number}, {going_on} go on")
+    format!("observations {first_index} to {last}: outer iteration {number}, {going_on} not finished")
 }

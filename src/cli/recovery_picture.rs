@@ -1,4 +1,4 @@
-//! The picture of a recovery: truth, what was measured, recovered, one under the other.
+//! The picture of a recovery: rows for the truth, the measurements and the recovered images.
 
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,14 @@ use crate::run::mask::Mask;
 use super::image_size::ImageSize;
 use super::picture::{range_of, some_rows};
 
-/// Observations in the picture.
+/// Number of observations in the picture.
 const PICTURED: usize = 12;
 
-/// What goes into the picture.
+/// The contents of the picture.
 pub struct Pictured<'a> {
     pub network: &'a Network,
     pub operator: &'a dyn Operator,
-    /// What was measured, in words.
+    /// A description of the measurements.
     pub measured: String,
     pub measurements: &'a Path,
     pub mask: Option<&'a Path>,

@@ -1,4 +1,4 @@
-//! `unrelu reproduce`: the paper's figures and tables, and what goes beyond them.
+//! `unrelu reproduce`: the paper's figures and table, and further experiments.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +13,16 @@ use super::{CommandLine, Outcome, flags, interrupt, print};
 /// Reproduce the paper's figures and table, and further experiments
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  unrelu reproduce figure2 --out reproduction\n  unrelu reproduce all --out look --quick\n\n\
+    after_help = "Examples:\n  unrelu reproduce figure2 --out reproduction\n  unrelu reproduce all --out quick --quick\n\n\
                         figure1, figure5    error of the codes against noise, random networks and the trained generator\n\
                         figure2             success rate against the code length\n\
                         figure3             denoising\n\
                         figure4, figure6    sensing and inpainting\n\
-                        table1              time by the code length\n\
+                        table1              time against the code length\n\
                         bounds              Theorems 4 and 5 and Corollary 1, measured\n\
                         expansion           success rate against the expansion, with Theorem 3's 2.1\n\
                         hardness            the 3SAT gadgets of Theorems 1 and 2, and Example 1\n\n\
-                        Each writes NAME.csv with one row per run, NAME.svg and NAME.png, and the summary NAME.txt. After an \
+                        Each experiment writes NAME.csv with one row per run, NAME.svg and NAME.png, and the summary NAME.txt. After an \
                         interruption, the same command continues. docs/REPRODUCTION.md discusses each result."
 )]
 pub struct Args {
@@ -45,7 +45,7 @@ pub struct Args {
     #[command(flatten)]
     trained: SubjectArgs,
 
-    /// Threads [default: the processors this process may use]
+    /// Number of threads [default: the processors this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -86,10 +86,10 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         match told {
             Ok(text) => print::print(&format!("{text}\n\n"))?,
             Err(Error::Cancelled) => {
-                print::note("what was done is recorded; the same command goes on from there");
+                print::note("finished runs are recorded; the same command continues after them");
                 return Err(Error::Cancelled);
             }
-            // What one experiment cannot do with this network is no reason not to do the others.
+            // If one experiment cannot use this network, the others still run.
             Err(error) if error.is_usage() && args.what.0.len() > 1 => {
                 print::note(&format!("{experiment}: {}", flags::message(&error)));
                 refused.get_or_insert(error);
@@ -104,7 +104,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-/// Progress of the runs of one experiment after the other.
+/// Shows the progress of the current experiment.
 #[derive(Default)]
 struct Onlooker(Mutex<Option<Progress>>);
 

@@ -1,18 +1,18 @@
-//! The command that resumes a run: the one that was given, with `--resume`, as a shell takes it.
+//! The command that resumes a run: the given command with `--resume`, quoted for a shell.
 
 use std::ffi::OsString;
 
 use super::CommandLine;
 use super::command_line::joined;
 
-/// The command that was given, with `--resume`.
+/// The given command with `--resume`.
 pub fn resume_command(command: &CommandLine) -> String {
     resuming(command.0.clone())
 }
 
 fn resuming(mut arguments: Vec<OsString>) -> String {
     if !arguments.iter().any(|argument| argument == "--resume") {
-        // Behind a `--` it would be taken for a file.
+        // After a `--` it would be read as a file name.
         let place = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
         arguments.insert(place, "--resume".into());
     }

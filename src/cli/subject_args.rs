@@ -1,4 +1,4 @@
-//! The network that a table or an experiment is about, where it is not the usual one.
+//! The network of a table or an experiment, if it is not the standard one.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::network::{Activation, Network};
 
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {
-    /// This network, .safetensors, .pth or .pt, instead of the standard ones
+    /// Use this network (.safetensors, .pth or .pt) instead of the standard ones
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
 
@@ -21,14 +21,14 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     activation: Option<Activation>,
 
-    /// Activation of its last layer: also identity, sigmoid or tanh [default: as the file
-    /// says, else as --activation]
+    /// Activation of its last layer: also identity, sigmoid or tanh [default: as in the file,
+    /// otherwise as --activation]
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     output_activation: Option<Activation>,
 }
 
 impl SubjectArgs {
-    /// The network that was given, or the usual ones.
+    /// The given network, or the standard ones.
     pub fn subjects(&self) -> Result<Vec<Subject>> {
         match self.given()? {
             None => Subject::usual(),
@@ -36,7 +36,7 @@ impl SubjectArgs {
         }
     }
 
-    /// The network that was given, and the name of its file.
+    /// The given network and the name of its file.
     pub fn given(&self) -> Result<Option<(String, Network)>> {
         let Some(path) = &self.network else { return Ok(None) };
         let options = NetworkOptions {

@@ -1,4 +1,4 @@
-//! What a run came to, for a person or for a program.
+//! The result of a run as text. JSON is made from the same data.
 
 mod quality;
 
@@ -11,7 +11,7 @@ use crate::outcome::FailureKind;
 
 use super::progress::duration;
 
-/// The summary as a person reads it.
+/// The summary as text.
 pub fn text(summary: &Summary, options: &Options) -> String {
     let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
@@ -31,7 +31,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         if summary.undetermined_missed > 0 {
             let _ = writeln!(
                 text,
-                "    {} solved, but not determined and not reproduced: the data leave their codes open",
+                "    {} solved, but not determined and not reproduced: the data do not determine their codes",
                 summary.undetermined_missed
             );
         }
@@ -53,7 +53,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         let programs = counted(summary.solves, "linear program");
         let near = match summary.from_neighbour {
             0 => String::new(),
-            near => format!(", {near} of them from a neighbour's optimum by {}", counted(summary.pivots, "pivot")),
+            near => format!(", {near} of them warm-started, {}", counted(summary.pivots, "pivot")),
         };
         let _ = writeln!(text, "{programs}, {}{near}{retried}", counted(summary.iterations, "iteration"));
     }
@@ -85,17 +85,17 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     let (slowest, most) = seconds.slowest();
     let _ = writeln!(
         text,
-        "time by stage, overlapped: {}; total {:.2} × the slowest of device, pool, read and write ({slowest})",
+        "time by stage (stages overlap): {}; total {:.2} × the slowest of device, pool, read and write ({slowest})",
         stages.join(", "),
         seconds.total / most.max(f64::MIN_POSITIVE)
     );
     text
 }
 
-/// What shards joined came to.
+/// The summary of joined shards.
 pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
     format!(
-        "{} from {} in {}: {} solved or converged, {} not, {} failed\n{}{} of work, all parts together\n",
+        "{} from {} in {}: {} solved or converged, {} not, {} failed\n{}total time of all parts: {}\n",
         counted(summary.observations, "observation"),
         counted(parts as u64, "part"),
         codes.display(),
@@ -112,11 +112,11 @@ fn failures(summary: &Summary) -> String {
     summary.failures.iter().map(|(why, count)| format!("    {count} × {why}; {}\n", advice(why))).collect()
 }
 
-/// What to do about a failure: in terms of a flag where one helps, else as the library says it.
+/// What to do about a failure: a flag where one helps, otherwise the library's advice.
 fn advice(why: &FailureKind) -> &'static str {
     let is_step_too_large = match why {
         FailureKind::Diverged => true,
-        // A gradient step made the target of the projection.
+        // The target of the projection came from a gradient step.
         FailureKind::NoProjection(why) => {
             matches!(**why, FailureKind::InfiniteEntry | FailureKind::NothingObserved | FailureKind::Diverged)
         }

@@ -56,7 +56,7 @@ fn the_command_that_the_demo_proposes_works_as_printed() {
 #[test]
 fn devices_are_listed() {
     let text = Folder::empty().succeeds(&["devices"]);
-    assert!(text.starts_with("CPU: ") && text.contains("--device auto takes "), "{text}");
+    assert!(text.starts_with("CPU: ") && text.contains("--device auto uses "), "{text}");
     let json: serde_json::Value = serde_json::from_str(&Folder::empty().succeeds(&["devices", "--json"])).unwrap();
     assert!(json.is_array());
 }

@@ -10,7 +10,7 @@ fn a_network_at_a_glance() {
     folder.succeeds(&["random-network", "20,100,500", "-o", "net.safetensors"]);
     let text = folder.succeeds(&["inspect", "net.safetensors"]);
     assert!(text.contains("codes of 20 entries, observations of 500, 2 layers, 52000 parameters"), "{text}");
-    assert!(text.contains("Nothing found that would stop or endanger"), "{text}");
+    assert!(text.contains("Found nothing that would prevent or harm"), "{text}");
 }
 
 #[test]

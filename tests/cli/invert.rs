@@ -188,7 +188,7 @@ fn options_that_make_no_sense() {
     refused(&["--objective", "l1"], &["--objective", "--method best"]);
     refused(&["--method", "best", "--starts", "0"], &["--starts", "1 to 65536"]);
     refused(&["--method", "best", "--objective", "l3"], &["--objective", "l2, l1 or linf"]);
-    refused(&["--method", "best", "--refine"], &["--refine", "nothing to refine"]);
+    refused(&["--method", "best", "--refine"], &["--refine", "already refined"]);
     refused(&["--seed", "3"], &["--seed", "--method best or descent"]);
     refused(&["--threads", "0"], &["--threads", "1 to 1024"]);
     refused(&["--threads", "100000"], &["--threads", "1 to 1024"]);

@@ -237,7 +237,7 @@ fn pictures_of_files() {
     assert!(title(&["--title", "Two digits"]).contains(">Two digits</text>"));
     folder.refuses(&["picture", "x.npy", "-o", "p.png"], &["p.png", "already exists"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--image", "8x9"], &["--image", "8x9"]);
-    folder.refuses(&["picture", "truth.npy", "-o", "q.png"], &["--image", "3 pixels are no square"]);
+    folder.refuses(&["picture", "truth.npy", "-o", "q.png"], &["--image", "3 is not a square number of pixels"]);
     folder.refuses(&["picture", "x.npy", "truth.npy", "-o", "q.png"], &["truth.npy", "3 entries per row"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--labels", "a,b"], &["--labels", "2 labels"]);
     folder.refuses(&["picture", "x.npy", "-o", "q.png", "--first", "20"], &["--first", "less than 20"]);

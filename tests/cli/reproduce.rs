@@ -79,7 +79,7 @@ fn an_interrupt_leaves_what_is_done() {
     let output = run.wait_with_output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{message}");
-    assert!(message.contains("the same command goes on from there"), "{message}");
+    assert!(message.contains("the same command continues after them"), "{message}");
     let done = fs::read_to_string(&record).unwrap();
     assert!(done.lines().count() < 300 && !folder.path("r/figure5.svg").exists(), "{}", done.lines().count());
     folder.succeeds(&command);

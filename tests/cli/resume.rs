@@ -56,7 +56,7 @@ fn what_is_torn_is_done_again() {
     };
     let journal = "z.npy.journal.partial";
     let half_of_the_last_line = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 40);
-    assert!(spoil(journal, &half_of_the_last_line).contains("going on after"));
+    assert!(spoil(journal, &half_of_the_last_line).contains("continuing after"));
     spoil(journal, &|bytes| bytes.extend(b"{\"done\":1600,\"finished\":true"));
     spoil(journal, &|bytes| bytes.extend(b"\0\xff\n\n {} 0\n"));
     // A changed line ends what is believed of the lines after it, too.
@@ -65,7 +65,7 @@ fn what_is_torn_is_done_again() {
         let place = third_line(bytes);
         bytes[place] ^= 1;
     });
-    assert!(changed.contains("going on after 16 of 1600"), "{changed}");
+    assert!(changed.contains("continuing after 16 of 1600"), "{changed}");
     // A line of its own, whole and with a checksum, but out of place.
     spoil(journal, &|bytes| {
         let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
@@ -76,7 +76,7 @@ fn what_is_torn_is_done_again() {
     spoil(journal, &|bytes| bytes.clear());
     // The outputs are not what the journal says.
     let changed = spoil("z.npy.partial", &|bytes| bytes[128 + 3 * 8 * 20] ^= 1);
-    assert!(changed.contains("going on after 16 of 1600") && changed.contains("are done again"), "{changed}");
+    assert!(changed.contains("continuing after 16 of 1600") && changed.contains("are computed again"), "{changed}");
     spoil("z.npy.partial", &|bytes| bytes.truncate(128 + 3 * 8 * 20));
     spoil("z.npy.partial", &|bytes| bytes.clear());
     spoil("z.npy.partial", &|bytes| bytes.extend([7; 100_000]));
@@ -167,12 +167,12 @@ fn after_the_end_there_is_nothing_to_do() {
     let folder = with_observations(40);
     let output = folder.run(&invert(&["--resume"]));
     assert!(output.status.success());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing to resume: beginning at the beginning"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing to resume: starting at the first observation"));
     let written = (folder.bytes("z.npy"), folder.bytes("r.jsonl"));
     let summary = folder.succeeds(&invert(&["--resume"]));
     assert!(summary.contains("40 observations: 40 solved"), "{summary}");
     let output = folder.run(&invert(&["--resume"]));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("z.npy is finished already: nothing to do"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("z.npy is already finished: nothing to do"));
     has_ended_as(&folder, &written);
     folder.refuses(&invert(&["--resume", "--refine"]), &["--refine", "was started with"]);
     // Killed when the outputs were whole and had no names yet.

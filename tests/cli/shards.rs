@@ -68,7 +68,7 @@ fn merged_codes_are_a_finished_run() {
     let usual = ["invert", "net.safetensors", "x.npy", "-o", "m.npy", "--report", "m.jsonl", "--truth", "truth.npy"];
     let further = ["--epsilon", "0.001", "--device", "cpu", "--batch", "8", "--resume"];
     let output = folder.run(&[&usual[..], &further].concat());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("m.npy is finished already"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("m.npy is already finished"));
 }
 
 #[test]

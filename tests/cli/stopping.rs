@@ -30,7 +30,7 @@ fn a_signal_ends_a_run_between_batches_and_the_command_to_go_on_works() {
         let output = run.wait_with_output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(130), "{signal}: {message}");
-        assert!(message.contains("of 4800 observations are done and safe on the disk"), "{message}");
+        assert!(message.contains("of 4800 observations are saved on disk; to continue:"), "{message}");
         assert!(message.ends_with("error: interrupted\n"), "{message}");
         let names = ["net.safetensors", "r.jsonl.partial", "truth.npy", "x.npy", "z.npy.journal.partial"];
         assert_eq!(folder.names(), [&names[..], &["z.npy.partial"]].concat());
@@ -76,7 +76,7 @@ fn a_disk_that_is_full_from_the_start_leaves_nothing() {
     let output = with_file_limit(&folder, 0, &invert(&[]));
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("could not write") && !message.contains("to go on"), "{message}");
+    assert!(message.contains("could not write") && !message.contains("to continue"), "{message}");
     assert_eq!(folder.names(), before);
 }
 

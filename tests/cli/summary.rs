@@ -90,7 +90,7 @@ fn noise_that_is_too_large_is_not_explained() {
         has(&text, &[], &["errors add up"]);
     }
     let layer_by_layer = told(&folder, &["--epsilon", "0.01"]);
-    has(&layer_by_layer, &["root mean square: 0 (0.0 %)\n    layer by layer, errors add up: --refine"], &[]);
+    has(&layer_by_layer, &["root mean square: 0 (0.0 %)\n    layer by layer, errors add up; --refine"], &[]);
 }
 
 #[test]

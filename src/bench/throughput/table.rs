@@ -13,7 +13,7 @@ pub fn text(event: &Event<'_>) -> String {
         Event::Rows(rows) => lines(rows),
         Event::Ended(None) => String::new(),
         Event::Ended(Some(Crossover::From(batch))) => format!("GPU faster from a batch of {batch} on\n"),
-        Event::Ended(Some(Crossover::Nowhere)) => "GPU faster nowhere\n".to_owned(),
+        Event::Ended(Some(Crossover::Nowhere)) => "GPU not faster at any batch size\n".to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "uniform:A|gaussian:SIGMA,…", value_delimiter = ',')]
     noise: Vec<Noise>,
 
-    /// Only these of linf, linf-refined, l1, l1-refined, relaxed, descent and best
+    /// Test only these of linf, linf-refined, l1, l1-refined, relaxed, descent and best
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Contestant>,
 
@@ -43,7 +43,7 @@ pub struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    /// Threads [default: the processors this process may use]
+    /// Number of threads [default: the processors this process may use]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 

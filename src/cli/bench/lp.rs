@@ -26,11 +26,12 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Only these sizes, ROWSxCOLUMNS
+    /// Test only layers of these sizes, ROWSxCOLUMNS
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
     sizes: Vec<String>,
 
-    /// Only these of linf, l1, relaxed and exact (the feasibility problem; layers without noise)
+    /// Test only these of linf, l1, relaxed and exact (the feasibility problem of layers without
+    /// noise)
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<LayerwiseMethod>,
 

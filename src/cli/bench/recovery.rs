@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Measure how much time warm starts save in projections instead
+    /// Instead, measure how much time warm starts save in projections
     #[arg(long)]
     projections: bool,
 
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// What is measured [default: all of docs/RECOVERY.md]
+    /// The measurements to test [default: all of docs/RECOVERY.md]
     #[arg(long, value_name = "hidden:SHARE|centre|lower|gaussian:M|average:B,…", value_delimiter = ',')]
     cases: Vec<Case>,
 
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE,…", value_delimiter = ',')]
     noise: Vec<f64>,
 
-    /// Only these of direct, pgd-linf-refined, pgd-descent, direct-descent and layer-wise
+    /// Test only these of direct, pgd-linf-refined, pgd-descent, direct-descent and layer-wise
     #[arg(long, value_name = "WAY,…", value_delimiter = ',')]
     ways: Vec<Contestant>,
 
@@ -47,7 +47,7 @@ pub struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    /// Threads [default: the processors this process may use]
+    /// Number of threads [default: the processors this process may use]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     batches: Vec<usize>,
 
-    /// Only these of forward, classify, descend and invert
+    /// Measure only these of forward, classify, descend and invert
     #[arg(long, value_name = "QUANTITY,…", value_delimiter = ',')]
     quantities: Vec<Quantity>,
 
@@ -47,8 +47,7 @@ pub struct Args {
     subject: SubjectArgs,
 
     /// What to compare with the CPU: auto uses a hardware GPU if there is one, gpu requires an
-    /// adapter of
-    /// any kind, cpu compares with nothing
+    /// adapter of any kind, cpu measures the CPU alone
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
     device: DeviceChoice,
 
@@ -57,8 +56,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
 
-    /// Threads, for the CPU and for the host side of the GPU [default: the processors this process
-    /// may use]
+    /// Number of threads, for the CPU and for the host side of the GPU [default: the processors
+    /// this process may use]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
@@ -72,7 +71,7 @@ pub struct Args {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     memory: Option<u32>,
 
-    /// Draw throughput against batch size into this file
+    /// Output file for a plot of throughput against batch size
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
 
@@ -119,7 +118,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     Ok(Outcome::Complete)
 }
 
-/// Hands on the event with its texts in the user's words, before the table breaks them into lines.
+/// Passes on the event with flags in place of fields, before the table breaks its texts into lines.
 fn in_flags(event: &Event<'_>, show: impl FnOnce(&Event<'_>) -> Result<()>) -> Result<()> {
     match event {
         Event::Begun(machine, options) => {
@@ -138,7 +137,7 @@ fn in_flags(event: &Event<'_>, show: impl FnOnce(&Event<'_>) -> Result<()>) -> R
     }
 }
 
-/// What a person sees meanwhile whose standard output is read by a program.
+/// Progress on standard error while standard output carries JSON.
 fn note(event: &Event<'_>) {
     match event {
         Event::Begun(machine, _) => {
@@ -148,7 +147,7 @@ fn note(event: &Event<'_>) {
         Event::Notice(text) => print::note(text),
         Event::Series(subject, quantity) => print::note(&format!("{}: {}", subject.name, quantity.title())),
         Event::Ended(Some(Crossover::From(batch))) => print::note(&format!("  GPU faster from a batch of {batch} on")),
-        Event::Ended(Some(Crossover::Nowhere)) => print::note("  GPU faster nowhere"),
+        Event::Ended(Some(Crossover::Nowhere)) => print::note("  GPU not faster at any batch size"),
         Event::Rows(_) | Event::Ended(None) => {}
     }
 }

@@ -1,7 +1,7 @@
 //! The demo's comparison: methods on the same observations, each with its errors and its time.
 //!
-//! All that is printed is measured here, on this machine. The yardstick is least squares started at the
-//! true codes, which no method knows: what error it leaves is due to the noise alone.
+//! All printed figures are measured here, on this machine. The reference is least squares started
+//! at the true codes, which no method knows. Its error is due to the noise alone.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -19,18 +19,18 @@ use crate::outcome::ObservationRow;
 
 use super::interrupt;
 
-/// Further runs of gradient descent from other random codes.
+/// Number of further runs of gradient descent, from other random codes.
 const RESTARTS: usize = 2;
-/// A residual this much above the lowest is that of another minimum, or of none.
+/// A residual above this multiple of the lowest belongs to another minimum, or to none.
 const MISSED: f64 = 1.01;
 
-/// What came of one method.
+/// The results of one method.
 pub struct Entry {
-    /// As the table names it.
+    /// Name in the table.
     name: &'static str,
-    /// As the picture names it; not drawn without.
+    /// Name in the picture; without one the method is not drawn.
     pub pictured: Option<&'static str>,
-    /// One a column.
+    /// One per column.
     pub codes: DMatrix<f64>,
     errors: Distribution,
     /// Euclidean norms of the residuals over those of the observations.
@@ -49,10 +49,10 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Inverts `observations` by each method; `best` is the inverter that the demo has.
+    /// Inverts `observations` by each method. `best` is the inverter that the demo already has.
     ///
     /// # Errors
-    /// What the device reports; [`Error::Cancelled`] if an interrupt came between two methods.
+    /// Errors of the device; [`Error::Cancelled`] if an interrupt came between two methods.
     pub fn run(best: &Inverter, observations: &DMatrix<f64>, truth: &DMatrix<f64>) -> Result<Self> {
         let descent =
             |optimizer| Method::Descent(DescentOptions { optimizer, restarts: RESTARTS, ..DescentOptions::default() });
@@ -75,11 +75,11 @@ impl Comparison {
         Ok(Comparison { entries, limit, device: best.runtime().description() })
     }
 
-    /// The table, and in a sentence what differs.
+    /// The table, and sentences on the difference between the methods.
     pub fn text(&self) -> String {
         let count = self.entries.first().map_or(0, |entry| entry.rows.len());
         let mut text = format!(
-            "The first {count} by other methods too, timed on the same device ({}):\n\n\
+            "The first {count} observations were also inverted by other methods, on the same device ({}):\n\n\
              {:37}code error (relative)    missed the   time per\n\
              {:37}median   90 % below      minimum      observation\n",
             self.device, "", ""
@@ -94,13 +94,13 @@ impl Comparison {
         let _ = writeln!(text, "  {:35}{median:9}{most}", "least squares from the true code");
         text.push_str(
             "\nThe last row starts at the true codes, which no method knows: its error is due to the noise alone.\n\
-             A method missed the minimum where its residual is over 1 % above the lowest in the table.\n",
+             A method missed the minimum where its residual is more than 1 % above the lowest of all methods.\n",
         );
         text.push_str(&self.difference());
         text
     }
 
-    /// What differs between `best` and Adam, as measured.
+    /// The measured difference between `best` and Adam.
     fn difference(&self) -> String {
         let [best, linf, adam, ..] = self.entries.as_slice() else { return String::new() };
         let count = best.rows.len();
@@ -109,8 +109,8 @@ impl Comparison {
         let runs = searches().map(|search| search.runs).sum::<usize>() as f64 / count.max(1) as f64;
         let ended = adam.rows.iter().filter(|row| row.status.is_good()).count();
         format!(
-            "`best` made {runs:.0} runs per observation and stopped by a rule; {proven} of its {count} codes are proven local \
-             minima.\nAdam made {} runs per observation; {ended} of its {count} codes met its stop rule, and none is proven.\n\
+            "`best` made {runs:.0} runs per observation until its stop rule was met; {proven} of its {count} codes are proven \
+             local minima.\nAdam made {} runs per observation; {ended} of its {count} codes met its stop rule, and none is proven.\n\
              Adam took {} times as long as `best` and {} times as long as `linf --refine`.\n",
             RESTARTS + 1,
             two_digits(adam.time() / best.time()),
@@ -118,7 +118,7 @@ impl Comparison {
         )
     }
 
-    /// For each entry, the observations whose residual is above the lowest.
+    /// For each method, the number of observations whose residual is above the lowest.
     fn missed(&self) -> Vec<usize> {
         let lowest =
             |place: usize| self.entries.iter().map(|entry| entry.residuals[place]).fold(f64::INFINITY, f64::min);
@@ -152,14 +152,14 @@ impl Entry {
         self.seconds / self.rows.len().max(1) as f64
     }
 
-    /// What stands beside its row of the picture.
+    /// The label of its row in the picture.
     pub fn label(&self, pictured: &str) -> String {
         let error = two_digits(self.errors.quantile(0.5));
         format!("{pictured}: error {error}, {} ms", two_digits(1e3 * self.time()))
     }
 }
 
-/// The local minima that least squares leads to from the true codes.
+/// The local minima that least squares reaches from the true codes.
 fn least_squares_from(network: &Network, observations: &DMatrix<f64>, truth: &DMatrix<f64>) -> DMatrix<f64> {
     let packed = PackedNetwork::new(network.clone());
     let mut codes = truth.clone();
@@ -171,7 +171,7 @@ fn least_squares_from(network: &Network, observations: &DMatrix<f64>, truth: &DM
     codes
 }
 
-/// Relative errors of codes, one a column.
+/// Relative errors of codes, one per column.
 fn errors(codes: &DMatrix<f64>, truth: &DMatrix<f64>) -> Distribution {
     let mut errors = Distribution::default();
     for (code, truth) in codes.column_iter().zip(truth.column_iter()) {
@@ -180,7 +180,7 @@ fn errors(codes: &DMatrix<f64>, truth: &DMatrix<f64>) -> Distribution {
     errors
 }
 
-/// A number as a person would write it, to two digits.
+/// A number in decimal notation, to two digits.
 pub fn two_digits(value: f64) -> String {
     if !value.is_finite() || value <= 0.0 {
         return value.to_string();

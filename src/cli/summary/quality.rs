@@ -1,8 +1,8 @@
-//! How good the codes are: whether they reproduce or explain the observations, residuals and errors.
+//! The quality of the codes: whether they reproduce or explain the observations, residuals, errors.
 //!
-//! A line is printed only where it can be true. With noise no code reproduces an observation, and a
-//! relative code error of 1e-3 is out of reach: there the question is whether the noise explains the
-//! residual.
+//! A line is printed only where it applies. With noise no code reproduces an observation, and a
+//! relative code error of 1e-3 cannot be reached. There the summary says whether the noise explains
+//! the residual.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::lp::formulation::{self, Tolerances};
 
 use super::{share, spread};
 
-/// Whether the observations are reproduced; or, where ε is the size of a noise, explained.
+/// How many observations are reproduced or, if ε is the size of the noise, explained.
 pub fn reproduction(summary: &Summary, options: &Options) -> String {
     let within = options.reproduces_within;
     if !is_noise_named(options) {
@@ -24,7 +24,7 @@ pub fn reproduction(summary: &Summary, options: &Options) -> String {
     }
     let by = match NoiseTest::of(options) {
         NoiseTest::Squares => "root mean square",
-        // Gross errors are no noise of this size: where there are any, the line could not be true.
+        // Gross errors are larger than this noise, so the count would be 0 and mislead.
         NoiseTest::Absolute if summary.explained == 0 => return String::new(),
         NoiseTest::Absolute => "mean absolute value",
         NoiseTest::Largest => "largest entry",
@@ -33,12 +33,12 @@ pub fn reproduction(summary: &Summary, options: &Options) -> String {
     let mut text = format!("residual explained by noise of size {within}, by its {by}: {count}\n");
     let layer_by_layer = matches!(options.method, Method::Layerwise(_)) && !options.refine;
     if layer_by_layer && summary.explained + summary.failed < summary.observations {
-        text.push_str("    layer by layer, errors add up: --refine fits all layers together\n");
+        text.push_str("    layer by layer, errors add up; --refine fits all layers together\n");
     }
     text
 }
 
-/// Residuals, and errors where the truth is known.
+/// Residuals, and errors if the truth is known.
 pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -52,7 +52,7 @@ pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
     text
 }
 
-/// The errors of what was found; the rate of success only where one could be expected.
+/// The errors of codes or images. The success rate is printed only where success is possible.
 fn errors(
     what: &str,
     error: &Option<Distribution>,
@@ -69,7 +69,7 @@ fn errors(
     text
 }
 
-/// Whether ε is more than the tolerance for observations without noise.
+/// Whether the user gave a noise size: ε exceeds the tolerance for observations without noise.
 fn is_noise_named(options: &Options) -> bool {
     options.reproduces_within > Tolerances::default().epsilon && !is_exact(options)
 }

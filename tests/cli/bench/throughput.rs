@@ -105,7 +105,9 @@ fn the_gpu_stands_beside_the_cpu() {
     let adapter_name = adapter.split(' ').next().unwrap();
     let by_name = ["--adapter", adapter_name, "--quantities", "classify", "--seconds", "60"];
     let text = folder.succeeds(&with(&by_name));
-    assert!(text.contains(&format!("GPU: {adapter}; peak ")) && text.contains("GPU faster "), "{text}");
+    assert!(text.contains(&format!("GPU: {adapter}; peak ")), "{text}");
+    let crossover = ["GPU faster from a batch of ", "GPU not faster at any batch size"];
+    assert!(crossover.iter().any(|line| text.contains(line)), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 
