@@ -50,7 +50,7 @@ mod backend {
                 return Err(Error::option(
                     "adapter",
                     name,
-                    "no adapter with option `device: cpu`, or option `device: gpu` with it",
+                    "no adapter together with option `device: cpu`, or option `device: gpu`",
                 ));
             }
             (_, Some(name)) => Selection::Named(name),
