@@ -1,10 +1,9 @@
-//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be written
-//! as inverting a network ([`gadget`]). Here the networks of small formulas, half of which cannot
-//! be satisfied, are given to every method. Whatever it answers is rounded to signs and checked
-//! against the formula itself; which formulas can be satisfied is known from trying all
-//! assignments.
+//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be
+//! expressed as inverting a network ([`gadget`]). Every method gets the networks of small formulas,
+//! half of which are unsatisfiable. Its answers are rounded to signs and checked against the
+//! formula. Trying all assignments tells which formulas are satisfiable.
 //!
-//! [`example1`] draws the paper's Example 1, a set of codes of one output that is not convex.
+//! [`example1`] draws the paper's Example 1: the set of codes of one output, which is not convex.
 
 mod example1;
 mod formula;
@@ -22,7 +21,7 @@ use runs::{Row, Theorem, Way, jobs};
 
 const NAME: &str = "hardness";
 
-/// The runs, their picture, that of Example 1, and what is to be seen.
+/// Runs the experiment, draws its picture and that of Example 1, and summarises the results.
 pub fn run(study: &Study) -> Result<String> {
     let rows = study.runs(NAME, &jobs(study)?, 1, |job| Ok(vec![job.carry_out(study)?]))?;
     study.draw(NAME, &picture::plot(&rows))?;

@@ -1,22 +1,22 @@
-//! What came of a gallery, in words and figures.
+//! The summary of a gallery, in words and figures.
 
 use super::{Descent, Gallery, NOT_TRIED, Row, relative};
 use crate::experiments::instance::SUCCESS;
 use crate::statistics::{median, quantile};
 
-/// What became of one method in one block.
+/// The result of one method in one block.
 pub struct Tally {
     /// Median of the images' relative error.
     pub median: f64,
-    /// Its 90th percentile.
+    /// The 90th percentile of this error.
     pub percentile_90: f64,
-    /// Images recovered.
+    /// Number of recovered images.
     pub recovered: usize,
-    /// Of those that are pinned down.
+    /// Number of these whose image is pinned down.
     pub pinned: usize,
-    /// Of those whose layers are determined.
+    /// Number of these whose layers are determined.
     pub by_layers: usize,
-    /// Median of the seconds.
+    /// Median of the seconds per image.
     pub seconds: f64,
 }
 
@@ -36,21 +36,20 @@ impl Tally {
 }
 
 impl Gallery {
-    /// Median of the relative distance of a block's observations, as they are drawn, from the
-    /// images.
+    /// Median relative distance of a block's observations, as they are drawn, from the images.
     pub fn observed_error(&self, block: usize) -> f64 {
         let pairs = self.blocks[block].shown.column_iter().zip(self.images.column_iter());
         median(pairs.map(|(shown, truth)| relative(&shown, &truth)).collect())
     }
 
-    /// What became of a method in a block; nothing where it was not tried.
+    /// The result of a method in a block; `None` if it was not tried.
     pub fn tally(&self, rows: &[Row], case: &str, method: &str) -> Option<Tally> {
         let tried: Vec<&Row> = of(rows, case, method).filter(|row| !row.status.starts_with(NOT_TRIED)).collect();
         (!tried.is_empty()).then(|| Tally::of(&tried))
     }
 
-    /// Images of a block that `method` comes nearer to than `other` does; nothing where that one
-    /// was not tried.
+    /// Number of images in a block for which `method` has a smaller error than `other`; `None` if
+    /// `other` was not tried.
     pub fn nearer(&self, rows: &[Row], case: &str, method: &str, other: &str) -> Option<usize> {
         self.tally(rows, case, other)?;
         let of_other =
@@ -58,8 +57,8 @@ impl Gallery {
         Some(of(rows, case, method).filter(|row| row.image_error < of_other(row.image)).count())
     }
 
-    /// What the words mean; then a line a block and method: what was recovered of how many, and the
-    /// errors.
+    /// Explains the terms, then has one line per block and method: the number of recovered images
+    /// and the errors.
     pub fn summary(&self, rows: &[Row]) -> String {
         let count = self.images.ncols();
         let mut text = format!(

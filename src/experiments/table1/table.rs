@@ -1,4 +1,4 @@
-//! The rows of table 1 as they are read: medians as text and as curves.
+//! The output of table 1: medians as text and as curves.
 
 use super::super::contender::Contender;
 use super::super::study::Study;
@@ -8,10 +8,10 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::statistics::median;
 
-/// What the paper reports for `linf` on its trained generator, in milliseconds.
+/// The paper's time of `linf` on its trained generator, in milliseconds.
 const PAPER_LINF_TRAINED: f64 = 500.0;
 
-/// The rows, as they are read.
+/// The rows to print.
 pub(super) struct Table<'a> {
     pub subjects: &'a [Subject],
     pub alone: &'a [Row],
@@ -31,7 +31,7 @@ impl Table<'_> {
         })
     }
 
-    /// Median milliseconds an observation.
+    /// Median milliseconds per observation.
     fn time(&self, rows: &[Row], case: Case) -> f64 {
         median(self.of(rows, case).map(|row| row.milliseconds).collect())
     }
@@ -93,7 +93,7 @@ impl Table<'_> {
                 let told: Vec<String> = cases
                     .map(|case| {
                         let (alone, batched) = (self.time(self.alone, case), self.time(self.batched, case));
-                        // With noise no method comes within 1e-3.
+                        // With noise, no method has an error below 1e-3.
                         let found = match noise {
                             REAL_NOISE => String::new(),
                             _ => format!(" ({:.0})", 100.0 * self.found(case)),
