@@ -211,7 +211,7 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let violations = |rule: Rule| guaranteed(rule).filter(|row| row.violates()).count();
     let mut text = format!(
         "bounds: errors above what footnote 3's tolerances guarantee (by more than a relative {ALLOWANCE:.0e}, for rounding): {} of {} with \
-         these tolerances, {} of {} with the ladder from the noise, which is guaranteed nothing.",
+         these tolerances, {} of {} with the ladder from the noise, for which nothing is guaranteed.",
         violations(Rule::Footnote),
         guaranteed(Rule::Footnote).count(),
         violations(Rule::Ladder),
@@ -228,16 +228,15 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let above = answered.iter().filter(|row| row.error() > Some(row.formula * (1.0 + ALLOWANCE))).count();
     text.push_str(&format!(
         " There the rows exclude the truth {} with footnote 3's, {} with the ladder. {above} of all {} errors are above the theorem's form \
-         with the truly active rows. The bounds of l1 use the sum of the noise that was drawn, which nobody knows who has the observation \
-         alone.",
+         with the truly active rows. The bounds of l1 use the sum of the noise that was drawn, which is unknown in practice.",
         excluded(Rule::Footnote),
         excluded(Rule::Ladder),
         answered.len(),
     ));
     let observations = of(Rule::Ladder).count();
     text.push_str(&format!(
-        " In {} of {observations} observations the truly active rows of some layer have not full rank, so that there is no bound whatever \
-         the noise. The ladder leads to no code in {}.",
+        " In {} of {observations} observations the truly active rows of some layer do not have full rank, so there is no bound at any \
+         noise. The ladder gives no code for {}.",
         of(Rule::Ladder).filter(|row| row.formula.is_infinite()).count(),
         of(Rule::Ladder).filter(|row| row.error().is_none()).count(),
     ));

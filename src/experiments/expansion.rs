@@ -150,7 +150,7 @@ fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
             curves,
         }
     };
-    let title = "Success against expansion\nRandom ReLU networks without noise, a new one every run; determined: layer by layer, by the active rows";
+    let title = "Success against expansion\nRandom ReLU networks without noise, a new one per run; determined: layer by layer, by the active rows";
     Plot { title: title.to_owned(), panels: families.iter().map(panel).collect() }
 }
 

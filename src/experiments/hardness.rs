@@ -40,8 +40,8 @@ fn text(rows: &[Row]) -> String {
     let mut text = format!(
         "hardness: networks that have a code for the output 0 exactly where a formula can be satisfied. Of {} formulas {} can, by \
          trying every assignment.\n\
-         Theorem 1 (the code is to be of +1 and -1): {} of {} answers reproduce the output, for {} of the {} formulas that cannot be \
-         satisfied too; {} of them are such codes. Over the reals 0 always reproduces it.\n\
+         Theorem 1 (the code must be of +1 and -1): {} of {} answers reproduce the output, also for {} of the {} formulas that cannot be \
+         satisfied; {} of them are such codes. Over the reals, the code 0 always reproduces it.\n\
          Theorem 2 (real codes), answers that reproduce the output, where the formula can be satisfied and where it cannot:",
         formulas(&|_| true),
         formulas(&|row| row.solutions > 0),
@@ -73,15 +73,15 @@ fn text(rows: &[Row]) -> String {
     let no_proof = if converged > 0 { ": its stop rule is no proof" } else { "" };
     let told = count(&|row| !row.method.is_random() && row.determined == Some(true));
     let nothing_told = if told == 0 {
-        ": the output 0 has no active entry, so no layer tells anything of its input, and they say so"
+        ": the output 0 has no active entry, so no layer determines its input, and the answers say so"
     } else {
-        ", though the output 0 has no active entry to tell anything by"
+        ", although the output 0 has no active entry that could determine anything"
     };
     let lowest = rows.iter().filter(|row| row.theorem == Theorem::Real && row.solutions == 0).map(|row| row.residual);
     text.push_str(&format!(
-        "\nOf {} searches of `best` that ended elsewhere {converged} say converged{no_proof}.\n\
-         The signs of {} of the {} codes that are said to be solutions satisfy their formula, checked clause by clause. Where a formula \
-         cannot be satisfied no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
+        "\nOf {} searches of `best` that did not reproduce the output, {converged} report convergence{no_proof}.\n\
+         The signs of {} of the {} codes that count as solutions satisfy their formula, checked clause by clause. If a formula \
+         cannot be satisfied, no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
          The linear programs are certified in {} of {} answers, and determined in {told}{nothing_told}.\n\
          example1: the codes of one output are not a convex set.",
         count(&elsewhere),

@@ -89,9 +89,9 @@ impl Recovery {
             |activation: Activation| activation == Activation::Identity || activation.allowed_in_hidden_layers();
         match self {
             _ if case.is_mask() => None,
-            Recovery::Layerwise => Some("it works on pixels alone; what is not pixels determines no layer"),
+            Recovery::Layerwise => Some("it needs pixels; other measurements determine no layer"),
             Recovery::Descent(_) if !network.layers().last().is_some_and(|layer| is_composed(layer.activation)) => {
-                Some("descent does not go through a linear map of sigmoid or tanh outputs")
+                Some("descent does not support a linear map of sigmoid or tanh outputs")
             }
             _ => None,
         }

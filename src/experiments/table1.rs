@@ -209,7 +209,7 @@ fn same_threads(study: &Study, recorded: &[Row]) -> Result<()> {
             study.file("table1.csv").display(),
             format!("times with {} threads", row.threads),
             format!("times with {}, as now", study.threads()),
-            format!("go on with option `threads: {}`, or give another folder with option `out`", row.threads),
+            format!("resume with option `threads: {}`, or give another folder with option `out`", row.threads),
         )),
     }
 }

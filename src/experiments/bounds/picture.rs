@@ -56,12 +56,12 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             curves,
         }
     };
-    let known = if method == Contender::L1 { ", which know the sum of the noise" } else { "" };
+    let known = if method == Contender::L1 { ", which use the sum of the noise" } else { "" };
     let theorem = if method == Contender::L1 { "Theorem 5, l1" } else { "Theorem 4, linf" };
     let above = rows.iter().filter(|row| row.method == method && row.violates()).count();
     let title = format!(
-        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line a median over all runs, of which one \
-         without counts as infinite; {above} answers are above their own bounds{known}"
+        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line is a median over all runs (a missing \
+         value counts as infinite); {above} answers are above their own bounds{known}"
     );
     Plot { title, panels: (1..=depths).map(panel).collect() }
 }
@@ -104,6 +104,6 @@ pub(super) fn constants(rows: &[Row]) -> Plot {
             curves,
         }
     };
-    let title = "How much the active rows of a layer let a vector vanish\nEntries N(0, 1/n); a dot is a run, a line goes through the medians";
+    let title = "Condition constants of the active rows of a layer\nEntries N(0, 1/n); a dot is a run, a line goes through the medians";
     Plot { title: title.to_owned(), panels: METHODS.map(panel).to_vec() }
 }

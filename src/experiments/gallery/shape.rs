@@ -26,7 +26,7 @@ impl Shape {
         if width > MOST_PIXELS {
             return Err(Error::input(
                 "the network given",
-                format!("images of {pixels} pixels, which make no lines of up to {MOST_PIXELS}"),
+                format!("images of {pixels} pixels, which do not fit rows of at most {MOST_PIXELS}"),
                 "images that can be drawn",
                 "choose a network of images, or another figure",
             ));

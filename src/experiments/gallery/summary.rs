@@ -62,16 +62,16 @@ impl Gallery {
     pub fn summary(&self, rows: &[Row]) -> String {
         let count = self.images.ncols();
         let mut text = format!(
-            " Errors are those of the images, relative; recovered is an image up to {SUCCESS:.0e}. An image is pinned down where, to first \
-             order at the truth, whatever changes it changes what was observed (rank A G' = rank G'), a code where that has full rank; \
-             other images and codes further off may fit as well. Determined layer by layer is the stronger condition of the linear \
-             programs: the active rows that were seen determine the last hidden layer, and so on down to the code. Where they do not, a \
-             program can have many solutions, and an answer that is marked `solved` may be another code than the truth's."
+            " Errors are relative errors of the images; an image is recovered if its error is at most {SUCCESS:.0e}. An image is pinned down \
+             if, to first order at the truth, every change of it changes the observation (rank A G' = rank G'). A code is pinned down if \
+             this rank is full. Other images and codes farther away may fit as well. Determined layer by layer is the stronger condition \
+             of the linear programs: the observed active rows determine the last hidden layer, and so on down to the code. Otherwise a \
+             program can have many solutions, and an answer with the status `solved` may be another code than the true one."
         );
         let nothing = rows.iter().filter(|row| !row.success && is_zero(&row.code)).count();
         if nothing > 0 {
             text.push_str(&format!(
-                " The answer is the code 0, where the truth is not, {nothing} times: its image is black in a generator without biases."
+                " The answer is the code 0 although the truth is not, {nothing} times: in a generator without biases its image is black."
             ));
         }
         let black = self.images.column_iter().filter(|image| image.iter().all(|pixel| *pixel == 0.0)).count();

@@ -66,7 +66,8 @@ pub fn draw(study: &Study) -> Result<()> {
         vertical: axis("z2"),
         curves,
     };
-    let title = "Example 1: the codes of one output are not a convex set\nThe way from one code of x = 1 to another leaves them";
+    let title =
+        "Example 1: the codes of one output are not a convex set\nThe line between two codes of x = 1 leaves the set";
     study.draw("example1", &Plot { title: title.to_owned(), panels: vec![panel] })
 }
 

@@ -41,7 +41,7 @@ impl Formula {
     /// [`Error::Input`], with the line.
     pub fn parse(text: &str, source: &str) -> Result<Self> {
         let refuse = |line: usize, found: String, expected: &str| {
-            Error::input(format!("{source}, line {line}"), found, expected, "mend the formula")
+            Error::input(format!("{source}, line {line}"), found, expected, "correct the formula")
         };
         // The declared numbers of variables and clauses, and the line.
         let mut head: Option<(usize, usize, usize)> = None;

@@ -21,7 +21,7 @@ const APART: f64 = 0.15;
 /// The picture.
 pub fn plot(rows: &[Row]) -> Plot {
     let panels = [("Formulas that can be satisfied", 0), ("Formulas that cannot be satisfied", 1)];
-    let title = "Theorem 2's networks: how near methods come to the output 0, which means to satisfy the formula\n\
+    let title = "Theorem 2's networks: lowest output of each method; output 0 means that the formula is satisfied\n\
                  A dot is a run, a disc the lowest of a method's runs; on the lowest line: at most 1e-6, the output is reproduced";
     let panel = |(title, second): (&str, usize)| {
         let mut curves = Vec::new();
@@ -39,7 +39,7 @@ pub fn plot(rows: &[Row]) -> Plot {
             }
         }
         if second == 1 {
-            let (points, label) = (vec![(0.6, GAP), (6.4, GAP)], "proven: no code comes lower".to_owned());
+            let (points, label) = (vec![(0.6, GAP), (6.4, GAP)], "proven lower bound".to_owned());
             curves.push(Curve { label, points, colour: 4, style: Style::Rule });
         }
         let names = (1..)
