@@ -1,5 +1,5 @@
-//! What a thousand projections leave in memory: a process of its own, so that no other test's
-//! memory counts.
+//! The memory after a thousand projections: a separate process, so that no other test's memory
+//! counts.
 
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::forward::forward;
@@ -14,10 +14,10 @@ fn random(rows: usize, columns: usize) -> DMatrix<f64> {
     DMatrix::from_vec(rows, columns, normal_vector(1, Domain::Code, 0, rows * columns))
 }
 
-/// A kept matrix of 8 × 60 numbers a call would come to 4 MB.
+/// A kept matrix of 8 × 60 numbers per call would add up to 4 MB.
 const ALLOWED: u64 = 2_000_000;
 
-/// Both in one test: two would run side by side.
+/// Both in one test, because two tests would run at the same time.
 #[test]
 fn a_thousand_projections_leave_nothing_behind() {
     let network = random_network(&[5, 20, 60], Activation::Relu, 1).unwrap();
@@ -45,7 +45,7 @@ fn a_thousand_projections_leave_nothing_behind() {
     let after = resident();
     assert!(after < before + ALLOWED, "{before} bytes before, {after} after");
 
-    // A loop that never ends of itself: noise that no image has, and a tolerance of nothing.
+    // A loop that never ends by itself: noise that no image has, and a tolerance of zero.
     let operator = Dense::gaussian(40, 60, 1).unwrap();
     let y = operator.apply(&observations).map(|y| y + 0.1 * (1e3 * y).sin());
     let recovered = |iterations: usize, restarts: usize| {
@@ -61,7 +61,7 @@ fn a_thousand_projections_leave_nothing_behind() {
     assert!(after < before + ALLOWED, "{before} bytes before, {after} after");
 }
 
-/// Bytes of this process in memory; 0 where the system does not say.
+/// Bytes of this process in memory; 0 if the system does not report it.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).map_or(0, |pages| pages * 4096)

@@ -76,10 +76,11 @@ fn profile_line(shares: &[(&str, f64)]) -> String {
 
 /// Explanation of the columns.
 pub const FOOTING: &str = "
-times faster: Clarabel's milliseconds over the engine's on one thread, in batch. not cert: LPs of the batch
-whose answer did not pass the certificate; the slower paths are switched off, such LPs are listed.
-object. differs: at most, relative to Clarabel's, on the LPs that it solved (clean, without noise:
-relative to 1e-4 of the largest bound). exact: its feasibility problem.
+times faster: Clarabel's milliseconds over the engine's on one thread, in batch. not cert: LPs of
+the batch whose answer did not pass the certificate; the slower paths are switched off, and such LPs
+are listed. object. differs: largest difference from Clarabel's objective, relative to it, on the
+LPs that Clarabel solved (clean, without noise: relative to 1e-4 of the largest bound). exact: its
+feasibility problem.
 ";
 
 fn columns(cells: [&str; 13]) -> String {
