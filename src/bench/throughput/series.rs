@@ -131,8 +131,8 @@ impl Going<'_> {
 }
 
 /// Predicts the seconds of a pass over a batch of `count` from the last two measured batches: a
-/// constant part, plus a part per observation. Parts that are not known
-/// yet count as 0, so that no series ends before it has been measured.
+/// constant part, plus a part per observation. Parts that are not known yet count as 0, so that no
+/// series ends before it has been measured.
 fn expected(known: &[(usize, f64)], count: usize) -> f64 {
     match *known {
         [] => 0.0,

@@ -13,7 +13,7 @@ use super::vector::{Instructions, Number, Vector, for_instructions};
 /// The operation that is applied to the sums before they are written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Finish<T> {
-    /// None: the sums are written unchanged.
+    /// No operation: the sums are written unchanged.
     Plain,
     /// Replaces sums at most zero by `0`.
     Relu,
