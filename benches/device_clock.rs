@@ -1,18 +1,18 @@
 //! Times a device's forward passes and descents, without the start of a process or the reading of
-//! files, one call a line of standard input; `scripts/bench_torch.py` asks it in turn with PyTorch.
-//! `RAYON_NUM_THREADS` sets the threads.
+//! files. Standard input has one call per line; `scripts/bench_torch.py` alternates these with
+//! calls of PyTorch. `RAYON_NUM_THREADS` sets the number of threads.
 //!
 //! ```text
-//! cargo bench --bench device_clock                    a few calls on the bundled generator, on the CPU
+//! cargo bench --bench device_clock                a few calls on the bundled generator, on the CPU
 //! cargo bench --bench device_clock -- cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy
-//! forward BATCH REPEATS [OUT.npy]                   seconds of a forward pass, the mean of REPEATS
-//! descend BATCH ITERATIONS REPEATS [OUT.npy]        of a descent as the device runs it, f32 and then f64
-//! descend-f64 BATCH ITERATIONS REPEATS [OUT.npy]    of one on the CPU in f64 from the beginning
+//! forward BATCH REPEATS [OUT.npy]                 seconds per forward pass, the mean of REPEATS
+//! descend BATCH ITERATIONS REPEATS [OUT.npy]      the same for descents in f32, then f64
+//! descend-f64 BATCH ITERATIONS REPEATS [OUT.npy]  the same for descents in f64 only, on the CPU
 //! ```
 //!
-//! `CODES` and `OBSERVATIONS` are given, as `unrelu generate` writes them; into `STARTS` it writes
-//! the codes that descents start from. Answers go to `OUT`, off the clock. Calls take and give
-//! matrices in memory; on a GPU that is with the transfers.
+//! `CODES` and `OBSERVATIONS` are inputs, as `unrelu generate` writes them. The codes from which
+//! descents start are written to `STARTS`. Answers are written to `OUT`, outside the measured time.
+//! Calls read and return matrices in memory, so times on a GPU include the transfers.
 
 use std::hint::black_box;
 use std::io::{BufRead, Write};
@@ -44,7 +44,7 @@ fn main() -> Outcome<()> {
     }
 }
 
-/// A few calls on the bundled generator.
+/// Makes a few calls on the bundled generator.
 fn show() -> Outcome<()> {
     let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mnist_relu_20_60_784.safetensors");
     let network = Arc::new(load_network(Path::new(bundled), &NetworkOptions::default())?);
@@ -59,12 +59,12 @@ fn show() -> Outcome<()> {
     Ok(())
 }
 
-/// Answers standard input until it ends.
+/// Answers the calls on standard input until it ends.
 fn serve(clock: &Clock, starts: &str) -> Outcome<()> {
     let (length, count) = (clock.network.code_length(), clock.observations.ncols());
     let columns: Vec<f64> = (0..count).flat_map(|index| clock.start(index)).collect();
     write(starts, &DMatrix::from_vec(length, count, columns))?;
-    // What another needs to do the same, the step, and who this is.
+    // The data that another program needs to do the same: the step size, and the device.
     println!("{:e} {}", clock.cpu.default_step(), clock.device.description());
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -79,7 +79,7 @@ fn serve(clock: &Clock, starts: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// A device, and what it is given.
+/// A device and its inputs.
 struct Clock {
     network: Arc<Network>,
     device: Box<dyn Device>,
@@ -106,7 +106,7 @@ impl Clock {
         start_code(0, index as u64, 0, self.network.code_length())
     }
 
-    /// Seconds of a call, what it gave, and where that is to go.
+    /// Makes one call; returns its seconds, its result, and the output file.
     fn call<'a, 'b>(&self, words: &'a [&'b str]) -> Outcome<(f64, DMatrix<f64>, &'a [&'b str])> {
         let (seconds, answer, out) = match words {
             ["forward", batch, repeats, out @ ..] => {
@@ -135,7 +135,7 @@ impl Clock {
             }
             _ => return Err(format!("not understood: {}", words.join(" ")).into()),
         };
-        // A GPU that is lost is the CPU from then on, whose times are not the GPU's.
+        // After a loss, the CPU replaces the GPU, so the times would not be the GPU's.
         match self.device.warning() {
             Some(warning) => Err(warning.into()),
             None => Ok((seconds, answer, out)),
@@ -143,7 +143,7 @@ impl Clock {
     }
 }
 
-/// Mean seconds of `repeats` calls, and what the last one gave.
+/// Mean seconds of `repeats` calls, and the result of the last one.
 fn timed<T>(repeats: &str, mut work: impl FnMut() -> unrelu::Result<T>) -> Outcome<(f64, T)> {
     let repeats: u32 = repeats.parse()?;
     let before = Instant::now();

@@ -1,8 +1,8 @@
-//! The stages of a layer LP, one benchmark each: normal matrix, factorisation, one whole solve,
-//! finish, certificate.
+//! Benchmarks of the stages of a layer LP: normal matrix, factorisation, one whole solve, finish,
+//! certificate.
 //!
 //! `cargo bench --bench lp`, or `-- --quick`, or `-- 500x100`. The instances are those of
-//! `unrelu bench lp`; all on one thread.
+//! `unrelu bench lp`; everything runs on one thread.
 
 use std::hint::black_box;
 
@@ -17,10 +17,11 @@ use unrelu::internals::lp::solver::Solver;
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::internals::lp::solver::interior_point::stage_benches::StageBench;
 
-/// LPs that a benchmark goes round, so that none is measured on one lucky instance.
+/// Number of LPs that a benchmark cycles through, so that the result does not depend on one
+/// instance.
 const INSTANCES: usize = 8;
 
-/// All but the two largest layers: those take minutes and show nothing that these do not.
+/// All layers except the two largest, which take minutes and show nothing new.
 fn cases() -> impl Iterator<Item = Case> {
     CASES.into_iter().filter(|case| case.rows * case.columns <= 50_000)
 }
@@ -54,7 +55,7 @@ fn factorisation(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The interior point alone, and with finish and certificate.
+/// The interior-point method alone, and with finish and certificate.
 fn whole_solve(criterion: &mut Criterion) {
     let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for (name, certified) in [("solve", false), ("solve, finish and certificate", true)] {
@@ -82,7 +83,8 @@ fn whole_solve(criterion: &mut Criterion) {
     }
 }
 
-/// From the interior point's answer: reading the face and moving onto it, then the check.
+/// After the interior-point method: identification of the face and the move onto it, then the
+/// check.
 fn finish_and_certificate(criterion: &mut Criterion) {
     for finish in [true, false] {
         let mut group = criterion.benchmark_group(if finish { "finish" } else { "certificate" });

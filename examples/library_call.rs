@@ -1,4 +1,4 @@
-//! The library call: invert a batch, and look at what is said of each observation.
+//! The library call: inverts a batch and prints the status of each observation.
 
 use unrelu::{Activation, Inverter, Network, Options};
 

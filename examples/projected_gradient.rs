@@ -1,5 +1,5 @@
-//! A projected-gradient loop written by hand: images from 100 random measurements of 200 pixels
-//! each, all at once.
+//! A projected-gradient loop in user code: recovers images of 200 pixels from 100 random
+//! measurements each, all at once.
 
 use unrelu::{Activation, Dense, Network, Operator, Options, Projector};
 

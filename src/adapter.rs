@@ -1,10 +1,11 @@
-//! What `unrelu devices` prints about an adapter: plain data, also in a build without the GPU.
+//! Description of a graphics adapter, as `unrelu devices` prints it: plain data, also in a build
+//! without GPU support.
 
 /// A graphics adapter as its driver describes it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct AdapterDescription {
-    /// The adapter's name; the option `adapter` takes any part of it, in upper or lower case.
+    /// The adapter's name; the option `adapter` accepts any part of it and ignores case.
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
@@ -12,17 +13,17 @@ pub struct AdapterDescription {
     pub kind: String,
     /// The driver's name and version.
     pub driver: String,
-    /// Whether it is real hardware, which is what `DeviceChoice::Auto` takes.
+    /// Whether it is real hardware, which `DeviceChoice::Auto` requires.
     pub hardware: bool,
-    /// Bytes that one storage binding can hold at most.
+    /// Maximum number of bytes of one storage binding.
     pub max_binding_bytes: u64,
-    /// Bytes that one buffer can hold at most.
+    /// Maximum number of bytes of one buffer.
     pub max_buffer_bytes: u64,
-    /// Workgroups in one dimension of a dispatch at most.
+    /// Maximum number of workgroups in one dimension of a dispatch.
     pub max_workgroups: u32,
-    /// Invocations in a workgroup at most.
+    /// Maximum number of invocations in a workgroup.
     pub max_invocations: u32,
-    /// Bytes of a workgroup's shared memory.
+    /// Bytes of shared memory per workgroup.
     pub workgroup_bytes: u32,
     /// Whether shaders can use f64.
     pub f64: bool,

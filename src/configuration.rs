@@ -1,25 +1,25 @@
-//! ReLU configurations of a batch, packed: which entries of each target exceed their observation's
+//! Packed ReLU configurations of a batch: which entries of each target exceed their observation's
 //! threshold.
 //!
-//! One bit an entry, 32 to a word, bit `j % 32` of word `j / 32` for entry `j`; an observation's
-//! words are contiguous, so that a kernel's workgroup writes what one observation needs. Unused
-//! bits are 0.
+//! One bit per entry and 32 bits per word: bit `j % 32` of word `j / 32` for entry `j`. An
+//! observation's words are contiguous, so that a kernel's workgroup writes the words of one
+//! observation. Unused bits are 0.
 
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 
-/// Checks what every device's `classify` takes: one threshold a column of `targets`, each finite.
+/// Checks the inputs of every device's `classify`: one finite threshold per column of `targets`.
 ///
 /// # Errors
-/// [`Error::Input`] with the first threshold that is not.
+/// [`Error::Input`] with the first threshold that is not finite.
 pub fn check_thresholds(targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<()> {
     if thresholds.len() != targets.ncols() {
         return Err(Error::input(
             "the thresholds given",
             format!("{} thresholds for {} observations", thresholds.len(), targets.ncols()),
-            "one threshold an observation",
-            "hand in one column of targets for each threshold",
+            "one threshold per observation",
+            "pass one column of targets per threshold",
         ));
     }
     match thresholds.iter().position(|threshold| !threshold.is_finite()) {
@@ -28,7 +28,7 @@ pub fn check_thresholds(targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<()
             "the thresholds given",
             format!("{} for observation {index}", thresholds[index]),
             "finite thresholds",
-            "leave out the observations that have none",
+            "leave out the observations without a finite threshold",
         )),
     }
 }
@@ -57,7 +57,7 @@ impl Configurations {
         Configurations { rows, words, active_counts }
     }
 
-    /// Entries an observation.
+    /// Entries per observation.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -83,8 +83,8 @@ impl Configurations {
         &self.words
     }
 
-    /// Flips one bit and keeps the count true: where f64 overrules a device, and in tests that show
-    /// that what follows depends on the bits.
+    /// Flips one bit and updates the count: for rows that f64 decides, and for tests that check
+    /// that later results depend on the bits.
     pub fn flip(&mut self, observation: usize, row: usize) {
         let was_active = self.is_active(observation, row);
         self.words[observation * Self::words_per_observation(self.rows) + row / 32] ^= 1 << (row % 32);

@@ -1,11 +1,11 @@
-//! The CPU device, in f64: the fallback where there is no GPU, the truth that the GPU's f32 answers
-//! are held against and finished by.
+//! The CPU device, in f64: it replaces a missing GPU, checks the GPU's f32 answers in tests, and
+//! finishes them in f64.
 //!
 //! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`] and [`forward`] are the naive
-//! twins of the kernels, functions of one observation that a reader believes at sight. What the
-//! device itself runs for products is [`blocked`], held against them; there too no answer depends
-//! on the batch around it. Work runs on the rayon pool that the caller is in, and on no other
-//! thread.
+//! twins of the kernels: functions of one observation, simple enough to check by reading. The
+//! device itself uses [`blocked`] for products, which is tested against the twins. No answer
+//! depends on the batch around it, in either version. All work runs on the rayon pool of the
+//! caller, and on no other thread.
 
 pub mod blocked;
 pub mod classify;
@@ -33,7 +33,7 @@ pub struct CpuDevice {
 }
 
 impl CpuDevice {
-    /// A device for `network`; what its products need is prepared when the first of them runs.
+    /// Creates a device for `network`; the first product prepares what products need.
     pub fn new(network: Arc<Network>) -> Self {
         CpuDevice {
             network,
@@ -44,12 +44,12 @@ impl CpuDevice {
         }
     }
 
-    /// The network as products in f64 read it, packed once.
+    /// The network packed for products in f64; packed once.
     pub fn double(&self) -> &PackedNetwork<f64> {
         self.double.get_or_init(|| PackedNetwork::new(&self.network))
     }
 
-    /// The network as products in f32 read it, packed once.
+    /// The network packed for products in f32; packed once.
     pub fn single(&self) -> &PackedNetwork<f32> {
         self.single.get_or_init(|| PackedNetwork::new(&self.network))
     }
@@ -59,12 +59,12 @@ impl CpuDevice {
         &self.network
     }
 
-    /// [`default_step`] of the network, found once.
+    /// [`default_step`] of the network, computed once.
     pub fn default_step(&self) -> f64 {
         *self.default_step.get_or_init(|| default_step(&self.network))
     }
 
-    /// Parallel sweeps over a batch so far.
+    /// Number of parallel sweeps over a batch so far.
     pub fn sweeps(&self) -> u64 {
         self.sweeps.load(Ordering::Relaxed)
     }

@@ -13,21 +13,21 @@ use crate::observation::unusable;
 use crate::random::{Domain, normal_vector};
 use crate::setters::setters;
 
-/// How gradient descent runs.
+/// Options of gradient descent.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DescentOptions {
-    /// What turns gradients into steps. Default [`Optimizer::Plain`].
+    /// The rule that turns gradients into steps. Default [`Optimizer::Plain`].
     pub optimizer: Optimizer,
-    /// Step size; `None` takes [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, each norm
-    /// found by power iteration, a bound on the curvature.
+    /// Step size. `None` uses [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, an upper
+    /// bound of the curvature; each norm is computed by power iteration.
     pub step: Option<f64>,
-    /// Most iterations of one run. Default 1,000.
+    /// Maximum number of iterations of one run. Default 1,000.
     pub iterations: usize,
-    /// Runs from further random codes beside the first; the lowest loss is kept. Default 0.
+    /// Number of additional runs from further random codes; the lowest loss is kept. Default 0.
     pub restarts: usize,
-    /// Seeds the starting codes, together with the observation's index and the number of the
-    /// restart. Default 0.
+    /// Seed of the starting codes. Each code also depends on the observation's index and the number
+    /// of the restart. Default 0.
     pub seed: u64,
 }
 
@@ -46,16 +46,19 @@ impl Default for DescentOptions {
 }
 
 impl DescentOptions {
-    /// A run has converged when the norm of its gradient is at most this (reached in f64 only) …
+    /// A run has converged when the norm of its gradient is at most this (reachable in f64 only) …
     pub const GRADIENT_TOLERANCE: f64 = 1e-9;
-    /// … or when its loss has not changed for this many steps.
+    /// … or when its loss has not changed for this number of steps.
     pub const UNCHANGED_STEPS: u32 = 20;
-    /// Most restarts: the numbers of an observation's runs share its range of starting codes.
+    /// Largest allowed value of `restarts`: all runs of an observation share one range of starting
+    /// codes.
     pub const MOST_RESTARTS: usize = RUNS_PER_OBSERVATION as usize - 1;
 
+    /// Checks the options.
+    ///
     /// # Errors
-    /// [`Error::BadOption`] for a step that is not positive and finite, no iterations or more than
-    /// 32 bits of them, or more than [`Self::MOST_RESTARTS`] restarts.
+    /// [`Error::BadOption`] for a step size that is not positive and finite, for 0 iterations or
+    /// more than `u32::MAX`, or for more than [`Self::MOST_RESTARTS`] restarts.
     pub(crate) fn validate(&self) -> Result<()> {
         if let Some(step) = self.step
             && !(step > 0.0 && step.is_finite())
@@ -76,36 +79,36 @@ impl DescentOptions {
     }
 }
 
-/// The steps of a run, with every choice made.
+/// The options of a run's steps, with all defaults resolved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Steps {
-    /// What turns gradients into steps.
+    /// The rule that turns gradients into steps.
     pub optimizer: Optimizer,
     /// Step size.
     pub size: f64,
-    /// Most of them in all.
+    /// Maximum number of steps in total.
     pub cap: usize,
 }
 
 impl DescentOptions {
     #[doc(hidden)]
-    /// What the options come to on a network whose [`default_step`] is `inverse_curvature`.
+    /// Resolves the options for a network whose [`default_step`] is `inverse_curvature`.
     pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64) -> Steps {
         let size = self.step.unwrap_or_else(|| self.optimizer.default_step(inverse_curvature));
         Steps { optimizer: self.optimizer, size, cap: self.iterations }
     }
 }
 
-/// A run to be made, from its beginning or from where another device has brought it.
+/// A run to make: from its beginning, or from where another device has stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// The column of the observations.
+    /// The column of the run in the observations.
     pub observation: usize,
-    /// The code that it starts from.
+    /// The code from which it starts.
     pub code: Vec<f64>,
-    /// What the optimizer has kept of the steps before; empty where it keeps nothing.
+    /// The optimizer's moments after the previous steps; empty for an optimizer without moments.
     pub moments: Vec<Moments>,
-    /// Steps taken.
+    /// Number of steps made before.
     pub done: u32,
 }
 
@@ -117,22 +120,22 @@ impl Start {
     }
 }
 
-/// What gradient descent found, one column or entry an observation.
+/// The result of gradient descent, one column or entry per observation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DescentAnswer {
-    /// The code of the lowest loss: `k` × count. `NaN` where the run diverged or the observation
+    /// The codes with the lowest loss: `k` × count. `NaN` if the run diverged or the observation
     /// was not finite.
     pub codes: DMatrix<f64>,
-    /// `½‖G(z) − x‖²` over observed entries, of that code, computed in f64.
+    /// `½‖G(z) − x‖²` of that code over the observed entries, computed in f64.
     pub losses: Vec<f64>,
-    /// Whether the run that gave the code ended by the stop rule and not by the iteration cap.
+    /// Whether the run of that code ended by the stop rule, not by the iteration cap.
     pub converged: Vec<bool>,
-    /// Iterations of that run.
+    /// Number of iterations of that run.
     pub iterations: Vec<u32>,
 }
 
 impl DescentAnswer {
-    /// Room for `count` answers, each still `NaN` and not converged.
+    /// Room for `count` answers, all `NaN` and not converged.
     pub fn undetermined(code_length: usize, count: usize) -> Self {
         DescentAnswer {
             codes: DMatrix::from_element(code_length, count, f64::NAN),
@@ -142,8 +145,8 @@ impl DescentAnswer {
         }
     }
 
-    /// Keeps `run` for `observation` if its loss is below what stands there; a diverged run never
-    /// is, and of two equal ones the first stays.
+    /// Keeps `run` for `observation` if its loss is lower than the current one. A diverged run is
+    /// never lower, and of two equal runs the first is kept.
     pub fn offer(&mut self, observation: usize, run: &Run) {
         let best = self.losses[observation];
         if run.loss < best || (best.is_nan() && run.loss.is_finite()) {
@@ -160,19 +163,18 @@ impl DescentAnswer {
 pub struct Run {
     /// The last code.
     pub code: Vec<f64>,
-    /// Its loss; not finite where the run diverged.
+    /// Its loss; not finite if the run diverged.
     pub loss: f64,
     /// Whether the stop rule held.
     pub converged: bool,
-    /// Steps taken.
+    /// Number of steps made.
     pub iterations: u32,
 }
 
-/// Watches for a loss that no longer changes. A change below four units in the last place is
-/// rounding and not descent: sums of squares jitter by that much where the code has long come to
-/// rest. It is measured from the loss at the last change, not from step to step, so that slow
-/// descent is not mistaken for rest. The device's twin stands in `shaders/descend.wgsl`, with f32's
-/// last place.
+/// Detects a loss that no longer changes. A change below four units in the last place is rounding:
+/// sums of squares vary by that much even when the code has converged. The change is measured from
+/// the loss at the last change, not from step to step, so that slow descent does not count as
+/// converged. The device's twin is in `shaders/descend.wgsl`, with the last place of f32.
 #[derive(Debug, Clone, Copy)]
 pub struct LossWatch {
     anchor: f64,
@@ -180,16 +182,17 @@ pub struct LossWatch {
 }
 
 impl LossWatch {
-    /// The relative change of the loss that counts as one, in units of the arithmetic's epsilon.
+    /// The relative change up to which the loss counts as unchanged, in units of the arithmetic's
+    /// epsilon.
     pub const ULPS: f64 = 4.0;
 
-    /// Before the first loss.
+    /// The state before the first loss.
     pub fn new() -> Self {
-        // No loss is negative, so the first one differs from this.
+        // No loss is negative, so the first loss differs from this.
         LossWatch { anchor: -1.0, unchanged: 0 }
     }
 
-    /// Takes the next step's loss; true when it has not changed for
+    /// Records the next step's loss; returns true if it has not changed for
     /// [`DescentOptions::UNCHANGED_STEPS`] steps.
     pub fn rests(&mut self, loss: f64) -> bool {
         if (loss - self.anchor).abs() <= Self::ULPS * f64::EPSILON * loss {
@@ -207,9 +210,9 @@ impl Default for LossWatch {
     }
 }
 
-/// Watches for a loss computed in f32 that falls no longer, from where f64 goes on. With codes in
-/// f64 such a loss never rests: near its floor it is the rounding of one code after another. So
-/// what counts is a new lowest one.
+/// Detects an f32 loss that no longer falls; from there, f64 continues. With codes in f64, such a
+/// loss never becomes constant: near its floor, it varies with the rounding of each code. So only a
+/// new lowest loss counts as a change.
 #[derive(Debug, Clone, Copy)]
 pub struct LowestLoss {
     lowest: f64,
@@ -217,14 +220,14 @@ pub struct LowestLoss {
 }
 
 impl LowestLoss {
-    /// Steps without a new lowest loss after which f32 has done what it can; momentum and Adam may
-    /// climb for some.
+    /// Number of steps without a new lowest loss after which f32 stops. Momentum and Adam may
+    /// increase the loss for some steps.
     const PATIENCE: u32 = 50;
 }
 
-/// Says when a run's loss gives reason to stop.
+/// A rule that stops a run by its loss.
 pub trait Watch: Default + Send {
-    /// Takes the next step's loss; true when it is time to stop.
+    /// Records the next step's loss; returns true if the run should stop.
     fn rests(&mut self, loss: f64) -> bool;
 }
 
@@ -251,39 +254,40 @@ impl Watch for LowestLoss {
     }
 }
 
-/// Starting codes come in ranges of this length, one range an observation.
+/// Each observation has a range of this length for the numbers of its starting codes.
 const RUNS_PER_OBSERVATION: u64 = 4096;
 
-/// The index of run `restart` (0 for the first run) of an observation in the stream of starting
+/// The index of run `restart` (0 for the first run) of an observation in the sequence of starting
 /// codes: `observation · 4096 + restart`.
 pub fn start_index(observation: u64, restart: usize) -> u64 {
     observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(restart as u64)
 }
 
-/// The code that run `restart` of observation `observation` (its index in the whole run) starts
-/// from: entries N(0, 1), the same on every device, batch size and platform.
+/// The starting code of run `restart` of observation `observation` (its index in the whole job):
+/// entries N(0, 1), the same for every device, batch size and platform.
 pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usize) -> Vec<f64> {
     normal_vector(seed, Domain::DescentStart, start_index(observation, restart), code_length)
 }
 
-/// Whether an observation can be inverted: no entry is infinite and one at least is observed.
+/// Whether an observation can be inverted: no entry is infinite, and at least one is observed.
 pub fn is_usable(observation: &[f64]) -> bool {
     unusable(observation).is_none()
 }
 
-/// `1/∏‖W_i‖²`: with it a plain step cannot overshoot the quadratic part of the loss. The same for
-/// every device; 1 where the product is 0 or its inverse leaves the range of f64.
+/// `1/∏‖W_i‖²`: with this step size, a plain step cannot overshoot the quadratic part of the loss.
+/// It is the same for every device. It is 1 if the product is 0 or its inverse is out of the range
+/// of f64.
 pub fn default_step(network: &Network) -> f64 {
     let curvature: f64 = network.layers().iter().map(|layer| squared_norm(&layer.weight)).product();
     let step = 1.0 / curvature;
     if step.is_normal() { step } else { 1.0 }
 }
 
-/// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector until it grows
-/// by less than 1e-4 of itself. Never above the truth; a few per cent below it do no harm, descent
-/// tolerates a factor of 2.
+/// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector, until its
+/// relative growth is below 1e-4. The result is never above the true value. A few per cent too low
+/// is harmless, because descent tolerates a factor of 2.
 fn squared_norm(weight: &DMatrix<f64>) -> f64 {
-    // Scaled first: squares of weights beyond 1e154 would overflow.
+    // Scaled first, because squares of weights beyond 1e154 would overflow.
     let scale = weight.amax();
     if scale == 0.0 {
         return 0.0;

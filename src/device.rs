@@ -1,10 +1,11 @@
-//! What the engine asks of a device, always for a whole batch. Two devices answer: the CPU (`cpu/`,
-//! in f64, the oracle of the other) and the GPU (`gpu/`, WGSL through wgpu).
+//! The operations that the engine needs from a device, always for a whole batch. There are two
+//! devices: the CPU (`cpu/`, in f64, the reference for the other) and the GPU (`gpu/`, WGSL through
+//! wgpu).
 //!
-//! Matrices hold one observation or code a column. Inputs are f64 on every device; what a device
-//! computes in f32 comes back widened, and nothing that a certificate rests on is taken from it
-//! undecided (see [`Device::classify`]). [`open`] chooses one; a GPU that is lost in the middle
-//! hands over to the CPU ([`fallback`]).
+//! Matrices hold one observation or code per column. Inputs are f64 on every device, and f32
+//! results are converted to f64. No certificate relies on an f32 result that f64 has not decided
+//! (see [`Device::classify`]). [`open`] chooses a device; if a GPU is lost during a run, the CPU
+//! takes over ([`fallback`]).
 
 #[cfg(feature = "gpu")]
 mod accelerated;
@@ -23,38 +24,38 @@ use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
 
-/// A device that holds one network. No method has a default: a device that stands for another has
-/// to hand each of them on.
+/// A device that holds one network. No method has a default, so that a device that wraps another
+/// one must forward each of them.
 pub trait Device: Send + Sync {
-    /// What a person calls it: `CPU (2 threads)`, or the adapter's name and backend.
+    /// The name shown to users: `CPU (2 threads)`, or the adapter's name and backend.
     fn description(&self) -> String;
 
-    /// `φ_i(A)` for the layers `layers.start .. layers.end` (from 0) of the network, one after the
-    /// other. `inputs`: inputs of the first of them × count. Returns units of the last of them ×
-    /// count.
+    /// Applies the layers `layers.start .. layers.end` (from 0) of the network, one after the
+    /// other: `φ_i(A)`. `inputs`: inputs of the first layer × count. Returns units of the last
+    /// layer × count.
     fn forward(&self, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>>;
 
     /// The configuration of each target: entry `j` of observation `b` is active when
-    /// `targets[(j, b)] > thresholds[b]`, decided as f64 decides it on every device: where f32
-    /// cannot tell, f64 does. `NaN` and `−∞` are not active, `+∞` is.
+    /// `targets[(j, b)] > thresholds[b]`. Every device decides as f64 does: where f32 cannot
+    /// decide, f64 does. `NaN` and `−∞` are not active, `+∞` is.
     ///
     /// `targets`: rows × count; `thresholds`: count, each finite.
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations>;
 
-    /// Gradient descent for every observation (`n` × count, `NaN` where unobserved), the loop on
-    /// the device. `first_index` is the index of the first column in the whole run: starting codes
-    /// are seeded by index.
+    /// Gradient descent for every observation (`n` × count, `NaN` where unobserved), with the loop
+    /// on the device. `first_index` is the index of the first column in the whole job: starting
+    /// codes are seeded by index.
     fn descend(&self, observations: &DMatrix<f64>, first_index: u64, options: &DescentOptions)
     -> Result<DescentAnswer>;
 
-    /// Codes near minima of `½‖G(z) − x‖²` over the observed entries, by Levenberg–Marquardt from
-    /// `starts` (`k` × as many as `which`); start `i` is for column `which[i]` of `observations`
-    /// (`n` × count, `NaN` where unobserved). A code whose run left the device's range is its
-    /// start, bit by bit. `None` where the device has nothing faster to offer than what the caller
-    /// does himself: the CPU, and a GPU for whose kernels `k` is too large.
+    /// Finds codes near minima of `½‖G(z) − x‖²` over the observed entries, by Levenberg–Marquardt
+    /// from `starts` (`k` × the length of `which`). Start `i` is for column `which[i]` of
+    /// `observations` (`n` × count, `NaN` where unobserved). If a run left the device's range, its
+    /// code is its start, bit for bit. Returns `None` if the device is not faster than the caller's
+    /// own search: the CPU, and a GPU whose kernels do not support such a large `k`.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`](crate::Error::DeviceLost) when the device fails.
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) if the device fails.
     fn levenberg_marquardt(
         &self,
         observations: &DMatrix<f64>,
@@ -62,17 +63,18 @@ pub trait Device: Send + Sync {
         starts: &DMatrix<f64>,
     ) -> Result<Option<DMatrix<f64>>>;
 
-    /// How many kernels have run on this device so far (parallel sweeps, on the CPU).
+    /// Number of kernels run on this device so far (on the CPU: parallel sweeps).
     fn dispatches(&self) -> u64;
 
-    /// Seconds that kernels have run on this device so far by its own clock; `None` where it has
-    /// none: the CPU, and adapters without timestamp queries.
+    /// Kernel time on this device so far in seconds, by its own clock; `None` if it has none: the
+    /// CPU, and adapters without timestamp queries.
     fn kernel_seconds(&self) -> Option<f64>;
 
-    /// Whether it works while this process waits, so that the pool can do something else meanwhile.
+    /// Whether the device works while this process waits, so that the thread pool can do other
+    /// work.
     fn is_asynchronous(&self) -> bool;
 
-    /// One line for the person who waits, when the device has been lost and another has taken over.
+    /// One line for the user if the device was lost and another one has taken over.
     fn warning(&self) -> Option<String>;
 }
 

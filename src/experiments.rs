@@ -1,10 +1,10 @@
 //! `unrelu reproduce`: the experiments of *Inverting Deep Generative Models, One Layer at a Time*
-//! (Lei, Jalal, Dhillon, Dimakis, NeurIPS 2019), at the paper's size, with `best` beside the
-//! paper's methods; and what its theorems say, measured.
+//! (Lei, Jalal, Dhillon, Dimakis, NeurIPS 2019), at the paper's size, with `best` in addition to
+//! the paper's methods. Measurements of its theorems are included.
 //!
-//! One file an experiment, each a function of a [`Study`]: it carries out runs that are recorded
-//! one by one and can be gone on with (`Study::runs`), draws them, and says what to see. Nothing
-//! here inverts anything by itself: everything goes through the library's public calls.
+//! One file per experiment, each a function of a [`Study`]. It makes runs that are recorded one by
+//! one and can be resumed (`Study::runs`), draws them, and summarises the results. Nothing here
+//! inverts by itself: everything uses the library's public calls.
 
 mod bounds;
 mod columns;
@@ -34,34 +34,34 @@ use crate::named::unknown;
 use crate::network::Network;
 pub use study::Study;
 
-/// What can be reproduced.
+/// The experiments that can be reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Experiment {
-    /// Error against noise, random networks.
+    /// Error against noise, on random networks.
     Figure1,
-    /// Success rate against the code length.
+    /// Success rate against code length.
     Figure2,
     /// Denoising.
     Figure3,
-    /// Sensing: some pixels, or random projections.
+    /// Sensing: from some pixels, or from random projections.
     Figure4,
-    /// Error against noise, the trained generator.
+    /// Error against noise, on the trained generator.
     Figure5,
     /// Inpainting.
     Figure6,
-    /// Time by the code length.
+    /// Time against code length.
     Table1,
-    /// Theorems 4 and 5 and Corollary 1, measured.
+    /// Measurements of Theorems 4 and 5 and Corollary 1.
     Bounds,
-    /// Success against the expansion, with Theorem 3's 2.1.
+    /// Success against expansion, with Theorem 3's 2.1.
     Expansion,
     /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
     Hardness,
 }
 
 impl Experiment {
-    /// All, in the order in which `all` runs them.
+    /// All experiments, in the order in which `all` runs them.
     pub const ALL: [Experiment; 10] = [
         Experiment::Figure1,
         Experiment::Figure2,
@@ -75,12 +75,12 @@ impl Experiment {
         Experiment::Hardness,
     ];
 
-    /// Carries it out and writes its files; what was recorded by an earlier run is not run again.
-    /// Returns what is to be seen.
+    /// Runs the experiment and writes its files; runs that were recorded earlier are not repeated.
+    /// Returns the summary.
     ///
     /// # Errors
-    /// Those of the library, of writing, and [`crate::Error::Cancelled`] where the study's watch
-    /// says so: what was done until then is recorded.
+    /// Those of the library and of writing, and [`crate::Error::Cancelled`] if the study's watch
+    /// requests it: all earlier runs are recorded.
     pub fn run(self, study: &Study) -> Result<String> {
         match self {
             Experiment::Figure1 => noise::figure1(study),
@@ -97,32 +97,32 @@ impl Experiment {
     }
 }
 
-/// What a caller decides.
+/// Options of the reproduction.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Folder of everything that is written; made where it is not there.
+    /// Folder for all output; created if it does not exist.
     pub out: PathBuf,
-    /// Small sizes and few runs: for a look, and for a test of everything.
+    /// Small sizes and few runs: for a first look, or to test everything.
     pub quick: bool,
-    /// Of networks, codes, noise and starts.
+    /// Seed of networks, codes, noise and starts.
     pub seed: u64,
-    /// The trained generator, with a name for it; `None` for the bundled one.
+    /// The trained generator with its name; `None` for the bundled one.
     pub network: Option<(String, Arc<Network>)>,
-    /// Threads; `None` for as many as the system lends.
+    /// Number of threads; `None` for as many as the system provides.
     pub threads: Option<usize>,
 }
 
-/// Who looks on.
+/// An observer of the runs.
 pub trait Watch: Sync {
-    /// The runs of `what` begin, or go on at `done` of `total`.
+    /// The runs of `what` start, or resume at `done` of `total`.
     fn begin(&self, what: &str, done: usize, total: usize);
-    /// So many are done.
+    /// Reports the number of finished runs.
     fn done(&self, done: usize);
     /// Whether to stop.
     fn cancelled(&self) -> bool;
 }
 
-/// Looks on and says nothing.
+/// An observer that does nothing.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub struct Nobody;

@@ -1,8 +1,9 @@
 //! The GPU device: WGSL kernels through wgpu, in f32.
 //!
-//! Pipelines and weights go to the device once, and the buffers of a batch stay there for the next
-//! ([`workspace`]). What is returned is what f32 gives; where f32 does not reach (values beyond its
-//! range, the last digits of gradient descent) the answer says so and `device/` finishes it in f64.
+//! Pipelines and weights are uploaded to the device once, and the buffers of a batch are kept there
+//! for the next one ([`workspace`]). The results are those of f32. Where f32 is not sufficient
+//! (values beyond its range, the last digits of gradient descent), the answer says so, and
+//! `device/` finishes it in f64.
 
 pub mod buffers;
 pub mod classify;
@@ -60,7 +61,7 @@ pub struct GpuDevice {
 #[derive(Debug)]
 struct LayerBuffers {
     weight: wgpu::Buffer,
-    /// The weight a second time, for the way back.
+    /// The transposed weight, for the backward pass.
     transposed: wgpu::Buffer,
     bias: wgpu::Buffer,
 }
@@ -96,8 +97,8 @@ impl GpuDevice {
     /// Uploads `network` and compiles the kernels.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when the network does not fit the device (a weight beyond the range of
-    /// f32, a matrix larger than a binding); [`Error::DeviceLost`] when the device fails.
+    /// [`Error::NoDevice`] if the network does not fit the device (a weight beyond the range of
+    /// f32, a matrix larger than a binding); [`Error::DeviceLost`] if the device fails.
     pub fn new(context: Context, network: Arc<Network>) -> Result<Self> {
         let room = Room::of(context.limits());
         let tiles = Tiles::for_limits(context.limits());
@@ -135,12 +136,12 @@ impl GpuDevice {
         &self.network
     }
 
-    /// The device underneath.
+    /// The underlying device context.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// [`default_step`] of the network, found once.
+    /// [`default_step`] of the network, computed once.
     pub fn default_step(&self) -> f64 {
         *self.default_step.get_or_init(|| default_step(&self.network))
     }
@@ -150,13 +151,13 @@ impl GpuDevice {
         self.packed.get_or_init(|| PackedNetwork::new(&self.network))
     }
 
-    /// Rows so far that [`Self::classify_exactly`] has decided in f64, because f32 cannot tell them
-    /// from their threshold.
+    /// Number of rows that [`Self::classify_exactly`] has decided in f64 so far, because f32 cannot
+    /// separate them from their threshold.
     pub fn undecided_rows(&self) -> u64 {
         self.undecided_rows.load(Ordering::Relaxed)
     }
 
-    /// The tiles that its products are made of.
+    /// The tiles used for products on this device.
     pub fn tiles(&self) -> &Tiles {
         &self.tiles
     }
@@ -167,8 +168,8 @@ impl GpuDevice {
         self.compactions.load(Ordering::Relaxed)
     }
 
-    /// Sends `count` observations through in parts of at most `most`: `start` uploads and submits a
-    /// part, `finish` takes in what the one before has come to while the device works on this one.
+    /// Processes `count` observations in parts of at most `most`. `start` uploads and submits a
+    /// part. `finish` reads the result of the previous part while the device works on this one.
     fn in_overlapping_parts(
         &self,
         count: usize,
@@ -193,7 +194,7 @@ impl GpuDevice {
             }
             Ok(spare)
         })?;
-        // Only now: what the device finds wrong is known when `guarded` ends.
+        // Only now, because errors of the device are known when `guarded` ends.
         self.workspaces.give(spare);
         Ok(())
     }
@@ -205,7 +206,7 @@ fn check_fit(network: &Network, context: &Context, room: Room, tiles: Tiles) -> 
         let number = index + 1;
         if let Some(weight) = layer.weight.iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
             return Err(Error::NoDevice(format!(
-                "layer {number} has a weight of {weight:e}, beyond the range of f32 that {name} computes in; use option `device: cpu`"
+                "layer {number} has the weight {weight:e}, beyond the range of f32, in which {name} computes; use option `device: cpu`"
             )));
         }
         let (units, inputs) = (layer.units(), layer.inputs());

@@ -1,6 +1,6 @@
-//! What Rust and WGSL share, in one place: the structs, the numbers that stand for activations and
+//! Definitions that Rust and WGSL share: the structs, the numbers that stand for activations and
 //! statuses, and in [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs`
-//! reads the shaders with naga and holds all of it against them. Names are the same on both sides.
+//! reads the shaders with naga and compares all of these. Names are the same on both sides.
 
 pub mod entry_points;
 
@@ -9,8 +9,8 @@ use bytemuck::{Pod, Zeroable};
 use crate::descent::Optimizer;
 use crate::network::Activation;
 
-/// One layer, for `forward` (its own activation) and `backward` (the activation of the layer
-/// below).
+/// Parameters of one layer, for `forward` (with its own activation) and `backward` (with the
+/// activation of the layer below).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct LayerParams {
@@ -26,33 +26,33 @@ pub struct LayerParams {
     pub slope: f32,
 }
 
-/// The batch of `classify`.
+/// Parameters of `classify`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct ClassifyParams {
-    /// Entries a target.
+    /// Entries per target.
     pub rows: u32,
-    /// Words an observation's bits take.
+    /// Words that hold one observation's bits.
     pub words: u32,
 }
 
-/// The rows of one array that `compact` moves.
+/// Parameters of `compact`, for the rows of one array.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct CompactParams {
-    /// Lanes that take part, the first ones.
+    /// Number of lanes that take part: the first ones.
     pub count: u32,
-    /// Words of the array a lane.
+    /// Words per lane of the array.
     pub words: u32,
 }
 
-/// The batch and the rules of gradient descent.
+/// Parameters of gradient descent: the batch and the rules.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct DescendParams {
-    /// `n`, entries an observation.
+    /// `n`, entries per observation.
     pub observation_length: u32,
-    /// `k`, entries a code.
+    /// `k`, entries per code.
     pub code_length: u32,
     /// The output layer's activation, one of the `ACTIVATION_` numbers.
     pub activation: u32,
@@ -60,52 +60,53 @@ pub struct DescendParams {
     pub slope: f32,
     /// Step size.
     pub step: f32,
-    /// Gradient norm at which a run ends.
+    /// Gradient norm at or below which a run ends.
     pub gradient_tolerance: f32,
-    /// Relative change of the loss that counts as none.
+    /// Relative change of the loss up to which it counts as unchanged.
     pub loss_tolerance: f32,
-    /// Steps without change after which a run ends.
+    /// Number of steps without a change of the loss after which a run ends.
     pub unchanged_steps: u32,
-    /// Most steps.
+    /// Maximum number of steps.
     pub iteration_cap: u32,
     /// One of the `OPTIMIZER_` numbers.
     pub optimizer: u32,
-    /// What stays of an entry's first moment in a step: `μ` of momentum, `β₁` of Adam.
+    /// Decay factor of an entry's first moment per step: `μ` of momentum, `β₁` of Adam.
     pub first_decay: f32,
-    /// What of the gradient is added to it: 1 of momentum, `1 − β₁` of Adam.
+    /// Factor of the gradient in the first moment: 1 for momentum, `1 − β₁` for Adam.
     pub first_gain: f32,
     /// `β₂` of Adam.
     pub second_decay: f32,
-    /// `1 − β₂` of Adam, by itself because f32 would get it from `β₂` to four digits only.
+    /// `1 − β₂` of Adam; stored separately, because f32 would compute it from `β₂` to only four
+    /// digits.
     pub second_gain: f32,
     /// `ε` of Adam.
     pub epsilon: f32,
 }
 
-/// Where one run of gradient descent stands.
+/// The state of one run of gradient descent.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Lane {
     /// The loss at its last change; negative before the first.
     pub anchor: f32,
-    /// Steps since then.
+    /// Number of steps since then.
     pub unchanged: u32,
-    /// Steps taken.
+    /// Number of steps made.
     pub iterations: u32,
     /// One of the `LANE_` numbers.
     pub status: u32,
     /// `1 − β₁ᵗ` of Adam's bias correction after `t` steps.
     pub first_weight: f32,
-    /// `1 − β₂ᵗ`, the same of the second moment.
+    /// `1 − β₂ᵗ`, the same for the second moment.
     pub second_weight: f32,
-    /// A loss up to this is f32's rounding and counts as unchanged.
+    /// A loss up to this is rounding of f32 and counts as unchanged.
     pub rounding: f32,
-    /// Where it stood in the batch before any lane was moved.
+    /// Its place in the batch before any lane was moved.
     pub origin: u32,
 }
 
 impl Lane {
-    /// A run before its first step.
+    /// The state of a run before its first step.
     pub const START: Lane = Lane {
         anchor: -1.0,
         unchanged: 0,
@@ -118,55 +119,56 @@ impl Lane {
     };
 }
 
-/// The batch and the rules of Levenberg–Marquardt. Dampings are shares of the mean diagonal of
-/// `JᵀJ`.
+/// Parameters of Levenberg–Marquardt: the batch and the rules. Dampings are shares of the mean
+/// diagonal of `JᵀJ`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct MarquardtParams {
-    /// `n`, entries an observation.
+    /// `n`, entries per observation.
     pub observation_length: u32,
-    /// `k`, entries a code.
+    /// `k`, entries per code.
     pub code_length: u32,
-    /// Most steps.
+    /// Maximum number of steps.
     pub step_cap: u32,
-    /// The share of the predicted decrease that a step must keep.
+    /// The share of the predicted decrease that a step must achieve.
     pub sufficient: f32,
-    /// Two steps in a row that lower the loss by no more than this share of it end the run.
+    /// The run ends after two consecutive steps whose relative decrease of the loss is at most
+    /// this.
     pub slow: f32,
-    /// The first damping, and the least after a step that was no good.
+    /// The first damping, and the least damping after a rejected step.
     pub first_damping: f32,
-    /// The least of all.
+    /// The least damping of all.
     pub least_damping: f32,
     /// The damping beyond which a run ends.
     pub most_damping: f32,
-    /// The share of the loss below which a predicted decrease is none.
+    /// The share of the loss below which a predicted decrease is negligible.
     pub negligible_decrease: f32,
-    /// The share of the code's length below which a step is none.
+    /// The share of the code's length below which a step is negligible.
     pub negligible_step: f32,
 }
 
-/// What a run of Levenberg–Marquardt knows of its damping.
+/// The damping state of a run of Levenberg–Marquardt.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Damping {
-    /// `λ` of the trial that is under way; 0 before the first.
+    /// `λ` of the current trial; 0 before the first.
     pub lambda: f32,
-    /// What `λ` is multiplied by if the trial is no good.
+    /// The factor for `λ` if the trial is rejected.
     pub growth: f32,
-    /// What the loss is to fall by.
+    /// The predicted decrease of the loss.
     pub predicted: f32,
     /// The mean of the diagonal of `JᵀJ`.
     pub scale: f32,
-    /// 1 where the trial was accepted and the matrix is to be made anew.
+    /// 1 if the trial was accepted, so that the matrix must be recomputed.
     pub is_fresh: u32,
 }
 
 impl Damping {
-    /// Before the first step.
+    /// The state before the first step.
     pub const START: Damping = Damping { lambda: 0.0, growth: 2.0, predicted: 0.0, scale: 0.0, is_fresh: 0 };
 }
 
-/// One layer, for `tangent`.
+/// Parameters of `tangent`, for one layer.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct TangentParams {
@@ -174,7 +176,7 @@ pub struct TangentParams {
     pub units: u32,
     /// Columns of `W`.
     pub inputs: u32,
-    /// Tangents: lanes × `k`.
+    /// Number of tangents: lanes × `k`.
     pub rows: u32,
     /// One of the `ACTIVATION_` numbers.
     pub activation: u32,
@@ -189,18 +191,18 @@ pub struct TangentParams {
 /// The longest code for which `JᵀJ` fits the workgroup memory that every device has.
 pub const MOST_CODE_LENGTH: u32 = 64;
 
-/// ReLU, LeakyReLU and the identity: the slope below 0 says which.
+/// ReLU, LeakyReLU and the identity, distinguished by the slope below 0.
 pub const ACTIVATION_LINEAR: u32 = 0;
 /// The logistic function.
 pub const ACTIVATION_SIGMOID: u32 = 1;
 /// The hyperbolic tangent.
 pub const ACTIVATION_TANH: u32 = 2;
 
-/// The recurrence of `peak`.
+/// Parameters of `peak`: its recurrence.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct PeakParams {
-    /// Rounds of `PEAK_STEPS` steps.
+    /// Number of rounds of `PEAK_STEPS` steps.
     pub rounds: u32,
     /// `a` of `x ← a·x + b`.
     pub factor: f32,
@@ -208,23 +210,23 @@ pub struct PeakParams {
     pub addend: f32,
 }
 
-/// Still descending.
+/// The run is not finished.
 pub const LANE_RUNNING: u32 = 0;
-/// The stop rule held, in f32.
+/// The stop rule held in f32.
 pub const LANE_RESTED: u32 = 1;
-/// All steps are taken.
+/// The run has made the maximum number of steps.
 pub const LANE_CAPPED: u32 = 2;
-/// Something left the range of f32.
+/// A value exceeded the range of f32.
 pub const LANE_DIVERGED: u32 = 3;
 
 /// Plain gradient descent.
 pub const OPTIMIZER_PLAIN: u32 = 0;
-/// The heavy ball.
+/// Momentum by the heavy-ball method.
 pub const OPTIMIZER_MOMENTUM: u32 = 1;
 /// Adam.
 pub const OPTIMIZER_ADAM: u32 = 2;
 
-/// The number that an optimizer has on the device.
+/// The number of an optimizer on the device.
 pub fn optimizer_code(optimizer: Optimizer) -> u32 {
     match optimizer {
         Optimizer::Plain => OPTIMIZER_PLAIN,
@@ -233,7 +235,7 @@ pub fn optimizer_code(optimizer: Optimizer) -> u32 {
     }
 }
 
-/// The number and the slope that an activation has on the device.
+/// The number and the slope of an activation on the device.
 pub fn activation_code(activation: Activation) -> (u32, f32) {
     match activation {
         Activation::Relu => (ACTIVATION_LINEAR, 0.0),

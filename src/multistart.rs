@@ -1,14 +1,18 @@
-//! Codes of lowest squared error, or lowest in another norm, by working on the linear regions of
-//! the generator.
+//! Finds codes of lowest squared error, or lowest error in another norm, by working on the linear
+//! regions of the generator.
 //!
 //! While no unit switches on or off, `G` is an affine map ([`linearisation`]), and the best code of
-//! that region is a least-squares solution. [`local_search`] goes from a code to a local minimum
-//! across regions, [`active_set`] to one that lies between them, exactly. [`refine`] does that
-//! once, from a code that another method found, and [`follow`] from the answer to an observation
-//! that has moved since; [`search`] does it from many starts, until the lowest loss has been found
-//! often enough, and [`rounds`] does so for a whole batch with a device that comes near the minima.
-//! What is to be low is the [`Objective`]: for `l1` and `linf` [`absolute`] goes on by linear
-//! programs.
+//! that region is a least-squares solution. [`local_search`] descends from a code to the
+//! neighbourhood of a local minimum, across regions. [`active_set`] finds the local minimum
+//! exactly, also where it lies on the border between regions.
+//!
+//! [`refine`] runs both once, from a code that another method found. [`follow`] runs them from the
+//! previous answer when an observation has changed. [`search`] runs them from many starts, until it
+//! has found the lowest loss often enough. [`rounds`] searches for a whole batch, with a device
+//! that brings the codes near their minima.
+//!
+//! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
+//! linear programs.
 
 pub mod absolute;
 pub mod active_set;

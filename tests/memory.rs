@@ -46,7 +46,7 @@ fn in_use() -> i64 {
     IN_USE.load(Ordering::Relaxed)
 }
 
-/// Both in one test: two would run side by side.
+/// Both in one test, because two tests would run at the same time.
 #[test]
 fn a_thousand_projections_leave_nothing_behind() {
     let network = random_network(&[5, 20, 60], Activation::Relu, 1).unwrap();
@@ -81,7 +81,7 @@ fn a_thousand_projections_leave_nothing_behind() {
     let after = in_use();
     assert!(after < before + ALLOWED, "{before} bytes before, {after} after");
 
-    // A loop that never ends of itself: noise that no image has, and a tolerance of nothing.
+    // A loop that never ends by itself: noise that no image has, and a tolerance of zero.
     let operator = Dense::gaussian(40, 60, 1).unwrap();
     let y = operator.apply(&observations).map(|y| y + 0.1 * (1e3 * y).sin());
     let recovered = |iterations: usize, restarts: usize| {

@@ -1,10 +1,10 @@
-//! `unrelu bench accuracy`: how near each method's codes come to what the data tell, and in what
+//! `unrelu bench accuracy`: the error of each method against the best fit to the data, and its
 //! time.
 //!
-//! Codes are N(0, I), their outputs carry noise, and each method inverts the same observations.
-//! What the data tell is the *limit*: the local minimum of the squared error that descent from the
-//! true code ends at, which no method knows. [`contest`] runs the methods, [`row`] holds what came
-//! of them, [`table`] is what a person reads.
+//! Codes are N(0, I), their outputs carry noise, and each method inverts the same observations. The
+//! best fit to the data is the *limit*: the local minimum of the squared error at which descent
+//! from the true code ends. No method knows the true code. [`contest`] runs the methods, [`row`]
+//! holds their results, [`table`] prints them.
 
 pub mod contest;
 pub mod row;
@@ -18,21 +18,21 @@ use super::subject::Subject;
 use contest::{Contest, Contestant};
 use row::Row;
 
-/// What is measured.
+/// Options of the measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The noises.
+    /// The kinds and sizes of the noise.
     pub noises: Vec<Noise>,
     /// The methods.
     pub methods: Vec<Contestant>,
-    /// Observations a noise.
+    /// Observations per noise.
     pub count: usize,
-    /// The share of the entries that is observed, of each observation others.
+    /// The share of the entries that is observed; each observation has its own random entries.
     pub observed: f64,
-    /// Seconds after which a method gets no further observations of a noise; it gets
-    /// [`contest::CHUNK`] at least.
+    /// Seconds after which a method gets no further observations of a noise; it gets at least
+    /// [`contest::CHUNK`] of them.
     pub seconds: f64,
-    /// Threads of the pool; `None` takes the processors that the process may use.
+    /// Threads of the pool; `None` uses all processors that the process may use.
     pub threads: Option<usize>,
 }
 
@@ -71,12 +71,12 @@ impl Options {
     }
 }
 
-/// Measures every noise on every network, and hands each noise's rows to `each` as soon as they are
-/// there. An error of `each` ends the run.
+/// Measures every noise on every network, and passes each noise's rows to `each` when they are
+/// ready. An error of `each` ends the run.
 ///
 /// # Errors
-/// Bad options, those of the methods, [`Error::Cancelled`] where `cancelled` says so, and what
-/// `each` returns.
+/// Invalid options, the errors of the methods and of `each`, and [`Error::Cancelled`] if
+/// `cancelled` requests it.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

@@ -1,14 +1,14 @@
-//! Time on one thread: processor time, which neighbours on a shared machine do not stretch; the
-//! wall clock where the system does not tell, and for everything that more than one thread, or a
-//! device, has a share in.
+//! Clocks: processor time for work on one thread, which other programs on a shared machine do not
+//! affect. The wall clock is used if the system does not report processor time, and for work on
+//! several threads or on a device.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Seconds of processor time that `work` took in all of this process's threads. They must be asleep
-/// again when it returns, as those of a rayon pool soon are: the kernel brings its books up to date
-/// when a thread stops.
+/// Processor seconds of `work` in all threads of this process. The threads must be asleep again
+/// when it returns, as those of a rayon pool soon are: the kernel updates its counters when a
+/// thread stops.
 pub fn processor_seconds(work: impl FnOnce()) -> f64 {
     let wall = Instant::now();
     let before = spent();
@@ -19,14 +19,14 @@ pub fn processor_seconds(work: impl FnOnce()) -> f64 {
     }
 }
 
-/// Seconds of the wall clock.
+/// Wall-clock seconds of `work`.
 pub fn wall_seconds(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64()
 }
 
-/// What Linux has booked on the threads of this process so far, in seconds.
+/// The processor seconds that Linux has counted for this process's threads so far.
 fn spent() -> Option<f64> {
     let tasks = fs::read_dir("/proc/self/task").ok()?;
     let of_thread = |path: PathBuf| {
@@ -46,8 +46,8 @@ mod tests {
         let nap = || std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(wall_seconds(nap) >= 0.05);
         if spent().is_some() {
-            // Other tests run in threads of the same process, so only the work itself has a bound,
-            // from below.
+            // Other tests run in threads of the same process, so the time of the work only has a
+            // lower bound.
             let work = || {
                 let start = Instant::now();
                 while start.elapsed().as_secs_f64() < 0.02 {

@@ -1,9 +1,9 @@
 //! `unrelu bench lp`: the linear programs of one layer, the engine against Clarabel on the same
 //! instances, in one run.
 //!
-//! [`instances`] makes the layers and their programs, [`measure`] solves and times them, [`table`]
-//! writes what a person reads and [`export`] the same programs as arrays, for solvers that are not
-//! Rust's. One thread is timed by [`super::clock`].
+//! [`instances`] creates the layers and their programs, [`measure`] solves and times them, and
+//! [`table`] prints the results. [`export`] writes the same programs as arrays, for solvers not
+//! written in Rust. One thread is timed by [`super::clock`].
 
 pub mod export;
 pub mod instances;
@@ -19,28 +19,28 @@ use export::Export;
 use instances::{Case, Instances};
 use measure::{Measured, Measurement, Pools};
 
-/// What is measured, and for how long.
+/// Options of the measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The layers.
     pub cases: Vec<Case>,
-    /// Of the methods that a case has, these.
+    /// The methods; each case runs those of them that it has.
     pub methods: Vec<LayerwiseMethod>,
-    /// LPs in a batch.
+    /// LPs per batch.
     pub batch: usize,
-    /// LPs that are solved one at a time.
+    /// Number of LPs that are solved one at a time.
     pub singles: usize,
     /// Seconds for which a measurement is repeated; the fastest pass counts.
     pub repeat_seconds: f64,
-    /// Seconds after which Clarabel gets no further LP. It gets one at least.
+    /// Seconds after which Clarabel gets no further LP; it gets at least one.
     pub clarabel_seconds: f64,
-    /// LPs of each group that are exported.
+    /// Exported LPs per group.
     pub exported: usize,
-    /// Whether to find out what share of the time each stage of the engine takes.
+    /// Whether to measure the share of each stage of the engine in its time.
     pub profile: bool,
-    /// Where the LPs are exported to.
+    /// The folder for the exported LPs.
     pub export: Option<PathBuf>,
-    /// Whether an export may replace files.
+    /// Whether an export may replace existing files.
     pub force: bool,
 }
 
@@ -74,7 +74,7 @@ impl Options {
         }
     }
 
-    /// What is measured, in order.
+    /// The groups to measure, in order.
     pub fn groups(&self) -> impl Iterator<Item = Group> {
         let of_case = |&case: &Case| {
             let wanted = case.methods().iter().filter(|method| self.methods.contains(method));
@@ -115,12 +115,12 @@ impl fmt::Display for Group {
     }
 }
 
-/// Measures every group, the cases in order and the methods within each, and hands each group's
-/// figures to `each` as soon as they are there. An error of `each` ends the run.
+/// Measures every group and passes its figures to `each` when they are ready: the cases in order,
+/// and the methods within each case. An error of `each` ends the run.
 ///
 /// # Errors
-/// Bad options, an export that cannot be written, a thread pool that the system refuses, and what
-/// `each` returns.
+/// Invalid options, an export that cannot be written, a thread pool that the system refuses, and
+/// the errors of `each`.
 pub fn run(options: &Options, mut each: impl FnMut(Group, &Measured) -> Result<()>) -> Result<Vec<Measurement>> {
     options.validate()?;
     let mut export = options.export.as_deref().map(|folder| Export::begin(folder, options.force)).transpose()?;

@@ -1,8 +1,8 @@
-//! What the processor is called, for the heading of every table.
+//! The processor's name, for the heading of every table.
 
 use std::fs;
 
-/// What Linux calls the processor; elsewhere its architecture.
+/// The processor's name according to Linux; on other systems, its architecture.
 pub fn name() -> String {
     let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     model_name(&told).unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))

@@ -1,9 +1,9 @@
-//! `unrelu bench recovery`: codes from linear measurements, every way on the same ones, against
-//! what they determine.
+//! `unrelu bench recovery`: codes from linear measurements, with every method on the same
+//! measurements, against the best fit to the data.
 //!
-//! [`case`] says what is measured, [`contest`] runs the ways beside the *limit*, the local minimum
-//! of `½‖A G(z) − y‖²` that descent from the true code ends at, [`table`] is what a person reads;
-//! [`warm`] measures what a projector's warm starts save.
+//! [`case`] defines the measurements. [`contest`] runs the methods and the *limit*: the local
+//! minimum of `½‖A G(z) − y‖²` at which descent from the true code ends. [`table`] prints the
+//! results. [`warm`] measures the time that a projector's warm starts save.
 
 pub mod case;
 pub mod contest;
@@ -16,27 +16,27 @@ use crate::error::{Error, Result};
 use case::Case;
 use contest::{Contest, Contestant, Row};
 
-/// What is measured.
+/// Options of the measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The measurements; those that a network's images allow.
+    /// The measurements; each network uses those that its images allow.
     pub cases: Vec<Case>,
     /// Sizes of the Gaussian noise, as shares of the root mean square of an observation's
     /// measurements.
     pub noises: Vec<f64>,
-    /// The ways.
+    /// The recovery methods.
     pub ways: Vec<Contestant>,
-    /// Observations a case.
+    /// Observations per case.
     pub count: usize,
-    /// Seconds after which a way gets no further observations of a case; it gets [`contest::CHUNK`]
-    /// at least.
+    /// Seconds after which a method gets no further observations of a case; it gets at least
+    /// [`contest::CHUNK`] of them.
     pub seconds: f64,
-    /// Threads of the pool; `None` takes the processors that the process may use.
+    /// Threads of the pool; `None` uses all processors that the process may use.
     pub threads: Option<usize>,
 }
 
 impl Options {
-    /// Every case and way, without noise and with 10 %, 200 observations.
+    /// Every case and method, without noise and with 10 %, 200 observations.
     pub fn full() -> Self {
         Options {
             cases: Case::usual(),
@@ -68,12 +68,12 @@ impl Options {
     }
 }
 
-/// Measures every case on every network, and hands the rows of each, with its noise, to `each` as
-/// soon as they are there.
+/// Measures every case on every network, and passes the rows of each case and noise to `each` when
+/// they are ready.
 ///
 /// # Errors
-/// Bad options, those of the ways, [`Error::Cancelled`] where `cancelled` says so, and what `each`
-/// returns.
+/// Invalid options, the errors of the methods and of `each`, and [`Error::Cancelled`] if
+/// `cancelled` requests it.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

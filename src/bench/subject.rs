@@ -1,4 +1,4 @@
-//! The networks that are measured.
+//! The measured networks.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ const SEED: u64 = 1;
 /// A network to measure.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// What its rows are called.
+    /// The name in its rows.
     pub name: String,
     /// The network.
     pub network: Arc<Network>,
 }
 
 impl Subject {
-    /// `network` under `name` and its sizes: `net.safetensors 20→60→784`.
+    /// Names `network` by `name` and its sizes: `net.safetensors 20→60→784`.
     pub fn new(name: &str, network: Network) -> Self {
         let units = network.layers().iter().map(|layer| layer.units().to_string());
         let sizes: Vec<String> = std::iter::once(network.code_length().to_string()).chain(units).collect();

@@ -1,12 +1,11 @@
-//! `unrelu bench throughput`: the CPU against the GPU, transfers included, by the size of the
-//! batch.
+//! `unrelu bench throughput`: the CPU against the GPU by batch size, transfers included.
 //!
-//! Every pass begins with arrays of the host and ends with arrays of the host, so uploads,
-//! read-backs and what the host does in f64 afterwards count; what kernels alone took is told
-//! beside it where the adapter has a clock. [`batches`] makes the batches, [`quantity`] says what
-//! is counted, `contender` runs a pass, `repeat` measures it, `series` goes through the batches,
-//! [`row`] holds the figures, [`machine`] the names and the measured peaks, [`adapters`] opens the
-//! GPU, [`table`] is what a person reads.
+//! Every pass starts and ends with arrays on the host, so uploads, read-backs and the host's f64
+//! work count. If the adapter has a clock, the time of the kernels alone is reported too.
+//! [`batches`] creates the batches, [`quantity`] defines what is counted, `contender` runs a pass,
+//! `repeat` measures it, and `series` goes through the batches. [`row`] holds the figures,
+//! [`machine`] the names and the measured peaks, [`adapters`] opens the GPU, [`table`] prints the
+//! results.
 
 pub mod adapters;
 pub mod batches;
@@ -33,27 +32,27 @@ use machine::Machine;
 use quantity::Quantity;
 use row::{Crossover, Row, crossover};
 
-/// What is measured, on what, and for how long.
+/// Options of the measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Sizes of batches; taken in ascending order.
+    /// Batch sizes; measured in ascending order.
     pub batches: Vec<usize>,
-    /// What is counted.
+    /// The quantities to count.
     pub quantities: Vec<Quantity>,
-    /// The GPU beside the CPU: [`DeviceChoice::Auto`] takes hardware only, [`DeviceChoice::Gpu`]
-    /// any adapter and insists on one, [`DeviceChoice::Cpu`] none.
+    /// Whether the GPU takes part: [`DeviceChoice::Auto`] uses hardware only, [`DeviceChoice::Gpu`]
+    /// requires an adapter of any kind, [`DeviceChoice::Cpu`] uses no GPU.
     pub device: DeviceChoice,
     /// A part of the name of the adapter to use.
     pub adapter: Option<String>,
-    /// Threads of the pool; `None` takes the processors that the process may use.
+    /// Threads of the pool; `None` uses all processors that the process may use.
     pub threads: Option<usize>,
-    /// Iterations of a descent, plain, unless it converges before.
+    /// Iterations of a plain descent, unless it converges earlier.
     pub descent_iterations: usize,
-    /// Seconds for which passes over a batch are repeated; three passes at least.
+    /// Seconds for which passes over a batch are repeated; at least three passes.
     pub repeat_seconds: f64,
-    /// Seconds that one pass may take; a series ends before a batch that would take longer.
+    /// Maximum seconds of one pass; a series ends before a batch that would take longer.
     pub pass_seconds: f64,
-    /// Bytes that a batch may take; `None` takes half of what is free.
+    /// Maximum bytes of a batch; `None` uses half of the free memory.
     pub memory: Option<f64>,
 }
 
@@ -73,7 +72,7 @@ impl Options {
         }
     }
 
-    /// A few batches, for some seconds in all.
+    /// A few batches, in some seconds in total.
     pub fn quick() -> Self {
         Options {
             batches: vec![1, 16, 256, 4096],
@@ -84,7 +83,7 @@ impl Options {
         }
     }
 
-    /// Whether a GPU was asked for, so that to go on without it is not an answer.
+    /// Whether a GPU was requested, so that a run without it is an error.
     fn insists_on_gpu(&self) -> bool {
         self.device == DeviceChoice::Gpu || self.adapter.is_some()
     }
@@ -109,28 +108,29 @@ impl Options {
     }
 }
 
-/// What a run has to tell, as soon as it is there.
+/// A report of a run, as soon as it is ready.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The devices, before anything is measured on them but their peaks.
+    /// The devices, before any measurement except their peaks.
     Begun(&'a Machine, &'a Options),
-    /// One line about what is not there.
+    /// One line about something that is missing.
     Notice(&'a str),
-    /// A series begins.
+    /// A series starts.
     Series(&'a Subject, Quantity),
-    /// One batch, a row a device.
+    /// One batch, one row per device.
     Rows(&'a [Row]),
-    /// A series has ended; where the GPU is faster, if there is one.
+    /// A series has ended; says where the GPU is faster, if there is a GPU.
     Ended(Option<Crossover>),
 }
 
-/// Measures every quantity of every network on every device and tells `each` what comes of it. An
-/// error of `each` ends the run.
+/// Measures every quantity of every network on every device and reports to `each`. An error of
+/// `each` ends the run.
 ///
 /// # Errors
-/// Bad options; a GPU that is asked for and not there, or cannot hold one of the networks (a notice
-/// where it is not asked for); [`Error::Cancelled`] between two passes when `cancelled` says so;
-/// what `each` returns. A GPU that fails in the middle ends its series only, and its rows say why.
+/// Invalid options; a requested GPU that is missing or cannot hold one of the networks (only a
+/// notice if no GPU was requested); [`Error::Cancelled`] between two passes if `cancelled` requests
+/// it; the errors of `each`. A GPU that fails during the run only ends its series, and its rows say
+/// why.
 pub fn run(
     options: &Options,
     subjects: &[Subject],
@@ -141,7 +141,7 @@ pub fn run(
     options.batches.sort_unstable();
     options.batches.dedup();
     options.validate()?;
-    // An inverter checks the threads before any are started.
+    // An inverter checks the number of threads before any thread starts.
     let cpus: Vec<Contender> =
         subjects.iter().map(|subject| Contender::cpu(subject, &options)).collect::<Result<_>>()?;
     let pool = ThreadPoolBuilder::new()
@@ -155,7 +155,7 @@ pub fn run(
         let gpu = match machine.gpu.as_ref().map(|_| Contender::gpu(subject, &options)).transpose() {
             Err(error) if options.insists_on_gpu() => return Err(error),
             Err(error) => {
-                each(Event::Notice(&format!("{}: no rows of the GPU: {error}", subject.name)))?;
+                each(Event::Notice(&format!("{}: no GPU rows: {error}", subject.name)))?;
                 None
             }
             Ok(gpu) => gpu,

@@ -1,10 +1,10 @@
-//! The kernels at the CPU's speed: a third thing beside the shaders and their naive twins, and held
-//! against the twins.
+//! Fast CPU kernels, in addition to the shaders and their naive twins, and tested against the
+//! twins.
 //!
-//! Many observations go through a layer as one blocked product, and each core has a block of its
-//! own, so that nothing is shared but the weights. No answer depends on the block around it, bit by
-//! bit: an entry of a product is a sum over the inner dimension alone, in an order that only the
-//! inner dimension decides ([`product`]), and everything else is done observation by observation.
+//! Many observations pass through a layer as one blocked product. Each core has its own block, so
+//! that only the weights are shared. No answer depends on the block around it, bit for bit: an
+//! entry of a product is a sum over the inner dimension, in an order that only the inner dimension
+//! decides ([`product`]). Everything else is done per observation.
 
 pub mod descend;
 pub mod forward;

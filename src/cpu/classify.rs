@@ -1,4 +1,5 @@
-//! Which entries of a target exceed the observation's threshold. Twin of `shaders/classify.wgsl`.
+//! Classifies entries: which entries of a target exceed the observation's threshold. Twin of
+//! `shaders/classify.wgsl`.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -8,7 +9,7 @@ use crate::configuration::Configurations;
 /// Entry `j` of observation `b` is active when `targets[(j, b)] > thresholds[b]`.
 ///
 /// # Panics
-/// If there is not one threshold a column.
+/// If there is not one threshold per column.
 pub fn classify(targets: &DMatrix<f64>, thresholds: &[f64]) -> Configurations {
     let rows = targets.nrows();
     let words_each = Configurations::words_per_observation(rows);

@@ -1,11 +1,12 @@
 //! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`;
-//! `blocked/descend.rs` is what the CPU device runs.
+//! the CPU device itself runs `blocked/descend.rs`.
 
 use crate::cpu::forward::layer_output;
 use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps};
 use crate::network::Network;
 
-/// One run towards `observation` until the stop rule holds or `steps.cap` steps are taken in all.
+/// Makes one run towards `observation` until the stop rule holds or `steps.cap` steps are made in
+/// total.
 pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps) -> Run {
     let (mut code, mut moments, mut iterations) = (start.code.clone(), start.moments.clone(), start.done);
     let mut watch = LossWatch::new();
@@ -24,9 +25,8 @@ pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps)
     }
 }
 
-/// `½‖G(z) − x‖²` over the observed entries, and its gradient in `z`, by going back through the
-/// layers: `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the
-/// code.
+/// `½‖G(z) − x‖²` over the observed entries, and its gradient in `z` by backpropagation:
+/// `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the code.
 pub fn loss_and_gradient(network: &Network, observation: &[f64], code: &[f64]) -> (f64, Vec<f64>) {
     let layers = network.layers();
     let mut activations = vec![code.to_vec()];

@@ -1,6 +1,5 @@
 //! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of
-//! `shaders/levenberg_marquardt.wgsl`; what the search runs on the CPU is
-//! `multistart/local_search.rs`.
+//! `shaders/levenberg_marquardt.wgsl`; the search on the CPU runs `multistart/local_search.rs`.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -8,18 +7,18 @@ use crate::cpu::forward::{forward_one, layer_output};
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules, relaxation};
 use crate::network::Network;
 
-/// Where a run has ended.
+/// The final state of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarquardtRun {
-    /// The last code that was accepted.
+    /// The last accepted code.
     pub code: Vec<f64>,
-    /// Its loss; not finite where that of the start is not.
+    /// Its loss; not finite if the start's loss is not finite.
     pub loss: f64,
-    /// Steps tried.
+    /// Number of tried steps.
     pub steps: u32,
 }
 
-/// One run towards `observation` until a rule ends it.
+/// Makes one run towards `observation` until a rule ends it.
 pub fn levenberg_marquardt(
     network: &Network,
     observation: &[f64],
@@ -82,7 +81,7 @@ fn loss(network: &Network, observation: &[f64], code: &[f64]) -> f64 {
     0.5 * squares.sum::<f64>()
 }
 
-/// `J = D_d W_d ⋯ D_1 W_1` and `G(z) − x`, both with zeros where nothing was observed.
+/// `J = D_d W_d ⋯ D_1 W_1` and `G(z) − x`, both with zeros in unobserved rows.
 fn jacobian_and_residual(network: &Network, observation: &[f64], code: &[f64]) -> (DMatrix<f64>, DVector<f64>) {
     let mut jacobian = DMatrix::identity(code.len(), code.len());
     let mut output = code.to_vec();

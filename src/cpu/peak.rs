@@ -1,50 +1,50 @@
-//! The most arithmetic that a device does: the recurrence `x ← a·x + b`, one fused multiply–add a
-//! step, nothing but registers. [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain;
-//! [`vectorised`] keeps a core's widest registers full with it and is what this machine's peak is
-//! measured by, [`vectorised_single`] in f32.
+//! Measures the peak arithmetic of a device: the recurrence `x ← a·x + b`, one fused multiply–add
+//! per step, in registers only. [`peak`] is the twin of `shaders/peak.wgsl`, chain by chain.
+//! [`vectorised`] keeps a core's widest registers full and measures the peak of this machine,
+//! [`vectorised_single`] does so in f32.
 //!
-//! With `0 < a < 1` the chains run towards `b / (1 − a)`; after `r` steps one that began at `x₀` is
-//! at `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
+//! With `0 < a < 1` the chains converge to `b / (1 − a)`. After `r` steps, a chain that started at
+//! `x₀` is at `aʳ·x₀ + b·(1 − aʳ)/(1 − a)`.
 
-/// Chains that an invocation of the kernel advances side by side, so that none waits for its own
-/// last step.
+/// Independent chains per invocation of the kernel, so that no chain waits for its own previous
+/// step.
 pub const CHAINS: usize = 8;
 /// Steps of every chain in one round of the kernel's loop.
 pub const STEPS: u32 = 32;
-/// Registers that [`vectorised`] advances side by side: more than the steps that two units have
-/// under way, fewer than the 16 registers of AVX2.
+/// Registers that [`vectorised`] advances side by side: more than two units can process at the same
+/// time, but fewer than the 16 registers of AVX2.
 pub const REGISTERS: usize = 12;
 
-/// `x ← factor·x + addend`, `rounds` times [`STEPS`] steps.
+/// The recurrence `x ← factor·x + addend`, for `rounds` times [`STEPS`] steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recurrence {
     /// `a`.
     pub factor: f64,
     /// `b`.
     pub addend: f64,
-    /// Rounds of [`STEPS`] steps.
+    /// Number of rounds of [`STEPS`] steps.
     pub rounds: u32,
 }
 
 impl Recurrence {
-    /// `a = 1 − 2⁻¹⁰`, `b = 2⁻¹⁰`: towards 1, from [`start`] always between 1 and 2, both numbers
-    /// exact in f32.
+    /// `a = 1 − 2⁻¹⁰`, `b = 2⁻¹⁰`: the chains converge to 1 and stay between 1 and 2 from [`start`]
+    /// on. Both numbers are exact in f32.
     pub fn towards_one(rounds: u32) -> Self {
         Recurrence { factor: 1.0 - 1.0 / 1024.0, addend: 1.0 / 1024.0, rounds }
     }
 
-    /// Steps of one chain.
+    /// Number of steps of one chain.
     pub fn steps(&self) -> u64 {
         u64::from(self.rounds) * u64::from(STEPS)
     }
 }
 
-/// Where chain number `chain` of all begins: one of 1,024 numbers from 1 to below 2.
+/// The start value of chain `chain`: one of 1,024 numbers from 1 to below 2.
 pub fn start(chain: usize) -> f64 {
     1.0 + (chain % 1024) as f64 / 1024.0
 }
 
-/// The ends of the [`CHAINS`] chains of each invocation, one after the other.
+/// The final values of the [`CHAINS`] chains of each invocation, one after the other.
 pub fn peak(invocations: usize, recurrence: &Recurrence) -> Vec<f64> {
     let mut ends: Vec<f64> = (0..invocations * CHAINS).map(start).collect();
     for x in &mut ends {
@@ -55,10 +55,10 @@ pub fn peak(invocations: usize, recurrence: &Recurrence) -> Vec<f64> {
     ends
 }
 
-/// The same chains on one thread, one in every register and the same in each of its places: the
-/// ends, and how many `f64` a register holds. Compiled for AVX-512, for AVX2 with fused
-/// multiply–add and for any processor; the widest that this one has runs. Two operations an `f64`
-/// and step.
+/// Runs the same chains on one thread: one chain per register, the same in each of its lanes.
+/// Returns the final values, and the number of `f64` per register. It is compiled for AVX-512, for
+/// AVX2 with fused multiply–add, and for any processor; the widest supported variant runs. Costs
+/// two operations per `f64` and step.
 pub fn vectorised(recurrence: &Recurrence) -> ([f64; REGISTERS], usize) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -76,7 +76,7 @@ pub fn vectorised(recurrence: &Recurrence) -> ([f64; REGISTERS], usize) {
     (portable(recurrence), PORTABLE_LANES)
 }
 
-/// [`vectorised`] in `f32`, of which a register holds twice as many.
+/// [`vectorised`] in `f32`, with twice as many numbers per register.
 pub fn vectorised_single(recurrence: &Recurrence) -> ([f32; REGISTERS], usize) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -94,8 +94,7 @@ pub fn vectorised_single(recurrence: &Recurrence) -> ([f32; REGISTERS], usize) {
     (portable_single(recurrence), 2 * PORTABLE_LANES)
 }
 
-/// What [`vectorised`] runs where nothing wider is known: two numbers a register, as SSE2 and NEON
-/// have them.
+/// Register size of the portable variant of [`vectorised`]: two numbers, as in SSE2 and NEON.
 const PORTABLE_LANES: usize = 2;
 
 macro_rules! portable {
@@ -106,8 +105,8 @@ macro_rules! portable {
                 std::array::from_fn(|chain| [start(chain) as $number; $lanes]);
             for _ in 0..recurrence.steps() {
                 for x in registers.as_flattened_mut() {
-                    // Fused where every processor of the architecture has the instruction;
-                    // elsewhere it would be a call.
+                    // Fused if every processor of the architecture has the instruction; otherwise
+                    // it would be a function call.
                     *x = if cfg!(target_arch = "aarch64") { x.mul_add(factor, addend) } else { *x * factor + addend };
                 }
             }
@@ -128,7 +127,7 @@ mod x86 {
 
     use super::{REGISTERS, Recurrence, start};
 
-    /// The chains in registers of these instructions.
+    /// The chains, in registers of one instruction set.
     macro_rules! chains {
         ($name:ident, $features:literal, $number:ty, $set:ident, $fused:ident, $first:ident) => {
             #[target_feature(enable = $features)]
@@ -185,7 +184,7 @@ mod tests {
             #[allow(unsafe_code, reason = "as above")]
             variants.push(unsafe { x86::of_eight_single(&recurrence) });
         }
-        // Each of 288 steps is rounded by 2⁻²³ at most.
+        // Each of the 288 steps has a rounding error of at most 2⁻²³.
         for ends in variants {
             for (end, expected) in ends.iter().zip(&expected) {
                 let apart = (f64::from(*end) - expected).abs();

@@ -1,12 +1,12 @@
-//! How a run of gradient descent turns gradients into steps: plainly, with momentum, or by Adam.
-//! The device's twin stands in `shaders/descend.wgsl`, `update`.
+//! The rules that turn gradients into steps of gradient descent: plain, momentum, Adam. The
+//! device's twin is `update` in `shaders/descend.wgsl`.
 
 use crate::named::unknown;
 
-/// The first and second moment of an entry's gradients, as far as the optimizer keeps them.
+/// The first and second moment of an entry's gradients; each optimizer uses those that it needs.
 pub type Moments = [f64; 2];
 
-/// The rule of a step; `s` is the step size, `g` the gradient.
+/// The step rule of gradient descent; `s` is the step size, `g` the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
@@ -14,14 +14,14 @@ pub enum Optimizer {
     /// `z ← z − s g`.
     #[default]
     Plain,
-    /// The heavy ball (Polyak 1964, "Some methods of speeding up the convergence of iteration
-    /// methods"), not Nesterov's look-ahead: `v ← μ v + g`, `z ← z − s v` with `μ` =
-    /// [`Self::MOMENTUM`], as `torch.optim.SGD` writes it. Far along one direction it moves
-    /// `1/(1 − μ)` times as fast as plain descent with the same step.
+    /// The heavy-ball method (Polyak 1964, "Some methods of speeding up the convergence of
+    /// iteration methods"), not Nesterov's look-ahead: `v ← μ v + g`, `z ← z − s v` with `μ` =
+    /// [`Self::MOMENTUM`], as in `torch.optim.SGD`. Along a constant direction it moves `1/(1 − μ)`
+    /// times as fast as plain descent with the same step size.
     Momentum,
     /// Adam (Kingma and Ba 2015, Algorithm 1) with bias correction: `m ← β₁ m + (1 − β₁) g`,
-    /// `v ← β₂ v + (1 − β₂) g²`, `z ← z − s (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)` at step `t`
-    /// from 1. The step is a length in the code itself, about the most that an entry moves,
+    /// `v ← β₂ v + (1 − β₂) g²`, `z ← z − s (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)` at step `t`,
+    /// from 1. The step size is a length in code space: about the largest move of an entry,
     /// whatever the scale of the loss.
     Adam,
 }
@@ -35,17 +35,17 @@ impl Optimizer {
     pub const SECOND_DECAY: f64 = 0.999;
     /// `ε` of Adam.
     pub const EPSILON: f64 = 1e-8;
-    /// Adam's step size by default. Kingma and Ba's 0.001 cannot cross a code of N(0, 1) in the
-    /// 1,000 iterations that are the default, nor can 0.01 on a trained generator: of 128
-    /// observations of random 20→60→784 networks 0, 54, 128 end within 1 % of their code by 0.001,
-    /// 0.01 and 0.1; of a trained 20→200→500→784 at noise 0.01, 10 are reproduced by 0.01 and 71 by
-    /// 0.1.
+    /// Adam's default step size. Kingma and Ba's 0.001 is too small to cross a code of N(0, 1) in
+    /// the default 1,000 iterations, and so is 0.01 on a trained generator. Of 128 observations of
+    /// random 20→60→784 networks, 0, 54 and 128 end within 1 % of their code with 0.001, 0.01 and
+    /// 0.1. On a trained 20→200→500→784 network at noise 0.01, 10 are reproduced with 0.01 and 71
+    /// with 0.1.
     pub const ADAM_STEP: f64 = 0.1;
 
     #[doc(hidden)]
-    /// The step size where none is given. Plain descent takes `inverse_curvature`, with which it
-    /// cannot overshoot; momentum takes the same, being stable on a quadratic up to `2(1 + μ)` of
-    /// it (Polyak 1964). Adam takes [`Self::ADAM_STEP`].
+    /// The default step size. Plain descent uses `inverse_curvature`, with which it cannot
+    /// overshoot. Momentum uses the same: on a quadratic it is stable up to `2(1 + μ)` times that
+    /// (Polyak 1964). Adam uses [`Self::ADAM_STEP`].
     pub fn default_step(self, inverse_curvature: impl FnOnce() -> f64) -> f64 {
         match self {
             Optimizer::Plain | Optimizer::Momentum => inverse_curvature(),
@@ -54,12 +54,12 @@ impl Optimizer {
     }
 
     #[doc(hidden)]
-    /// How many running means a code of `code_length` entries needs.
+    /// Number of moments for a code of `code_length` entries.
     pub fn moments(self, code_length: usize) -> usize {
         if self == Optimizer::Plain { 0 } else { code_length }
     }
 
-    /// Takes one step of size `step` after `taken` others, all of which `moments` has seen (zero
+    /// Makes one step of size `step` after `taken` others; `moments` includes all of these (zero
     /// before the first).
     pub(crate) fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
         match self {
@@ -91,7 +91,7 @@ impl Optimizer {
 mod tests {
     use super::*;
 
-    /// By `torch.optim.SGD(lr=0.1, momentum=0.9)` and `torch.optim.Adam(lr=0.1)`'s formulas, done
+    /// Formulas of `torch.optim.SGD(lr=0.1, momentum=0.9)` and `torch.optim.Adam(lr=0.1)`, computed
     /// by hand for the gradients 2, then −1.
     #[test]
     fn two_steps_by_hand() {
@@ -105,7 +105,7 @@ mod tests {
         assert!((walk(Optimizer::Plain) - (1.0 - 0.2 + 0.1)).abs() < 1e-15);
         // v: 2, then 0.9·2 − 1 = 0.8.
         assert!((walk(Optimizer::Momentum) - (1.0 - 0.2 - 0.08)).abs() < 1e-15);
-        // The first step is the sign's: 0.1. Then m = 0.9·0.2 − 0.1 = 0.08 over 0.19, v =
+        // The first step is 0.1 times the sign. Then m = 0.9·0.2 − 0.1 = 0.08 over 0.19, v =
         // 0.999·0.004 + 0.001 = 0.004996 over 0.001999.
         let second = 0.1 * (0.08 / 0.19) / ((0.004996_f64 / 0.001999).sqrt() + 1e-8);
         assert!((walk(Optimizer::Adam) - (1.0 - 0.1 / (1.0 + 0.5e-8) - second)).abs() < 1e-12);

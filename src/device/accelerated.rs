@@ -1,5 +1,5 @@
-//! The GPU as a [`Device`]: the kernels' f32 answers, finished in f64 by the CPU where f32 does not
-//! reach.
+//! The GPU as a [`Device`]: the f32 results of its kernels, finished in f64 on the CPU where f32 is
+//! not sufficient.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -52,7 +52,7 @@ impl Device for GpuDevice {
         let network = self.packed();
         let waves = Waves { network, observations, first_index, options, steps: &steps };
         waves.descend(|starts| {
-            // A step that f32 can only flush to zero would leave every run where it starts.
+            // f32 would flush such a step size to zero, and every run would stay at its start.
             if !(steps.size as f32).is_normal() {
                 return Ok(vec![None; starts.len()]);
             }

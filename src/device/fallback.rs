@@ -1,5 +1,6 @@
-//! A device that may be lost, and the CPU behind it: the call in which it is lost is done over
-//! there, and so is everything after it. What differs then is the speed, and one line says so.
+//! A device that may be lost, with the CPU as its replacement. The call that lost the device is
+//! repeated on the CPU, and all later calls run there. Only the speed changes, and one line tells
+//! the user.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,7 @@ use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::{Error, Result};
 use crate::network::Network;
 
-/// `primary` until a call returns [`Error::DeviceLost`], the CPU from then on.
+/// Uses `primary` until a call returns [`Error::DeviceLost`], and the CPU after that.
 pub struct FallbackDevice<D> {
     primary: D,
     network: Arc<Network>,
@@ -25,12 +26,12 @@ struct Successor {
 }
 
 impl<D: Device> FallbackDevice<D> {
-    /// `primary` holds `network`, and so will the CPU if it comes to that.
+    /// Creates the device; `primary` holds `network`, and the CPU will hold it if needed.
     pub fn new(primary: D, network: Arc<Network>) -> Self {
         FallbackDevice { primary, network, successor: OnceLock::new() }
     }
 
-    /// The device that runs until it is lost.
+    /// The device that is used until it is lost.
     pub fn primary(&self) -> &D {
         &self.primary
     }
@@ -40,7 +41,7 @@ impl<D: Device> FallbackDevice<D> {
             return call(&successor.device);
         }
         match call(&self.primary) {
-            // Another thread may lose it at the same time: the first reason stays.
+            // Another thread may lose it at the same time: the first reason is kept.
             Err(Error::DeviceLost(reason)) => {
                 let successor = self
                     .successor
@@ -93,8 +94,8 @@ impl<D: Device> Device for FallbackDevice<D> {
     }
 
     fn kernel_seconds(&self) -> Option<f64> {
-        // The successor is the CPU, which has no clock of its own: what the lost device had run
-        // stays.
+        // The successor is the CPU, which has no clock of its own, so the time of the lost device
+        // is final.
         self.primary.kernel_seconds()
     }
 
@@ -104,9 +105,9 @@ impl<D: Device> Device for FallbackDevice<D> {
 
     fn warning(&self) -> Option<String> {
         self.successor.get().map(|successor| {
-            // One line, whatever the driver says.
+            // Joined to one line, whatever the driver's message is.
             let reason = successor.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("{} was lost ({reason}); going on with the CPU", self.primary.description())
+            format!("{} was lost ({reason}); continuing on the CPU", self.primary.description())
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Which device a run takes: what was asked for, or the best there is.
+//! Chooses the device of a run: the requested one, or the best available.
 
 use std::sync::Arc;
 
@@ -9,42 +9,44 @@ use crate::error::{Error, Result};
 use crate::named::unknown;
 use crate::network::Network;
 
-/// What a person asks for.
+/// The requested device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// A hardware GPU if there is one, else the CPU.
+    /// A hardware GPU if available, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// A GPU, a software rasterizer too; an error where there is none.
+    /// A GPU or a software rasterizer; an error if there is none.
     Gpu,
 }
 
-/// A device, and what there is to say about the choice.
+/// A device, and a remark about the choice.
 pub struct Opened {
-    /// The device; on a GPU, one that goes on with the CPU when the GPU is lost.
+    /// The device; a GPU is wrapped so that the CPU takes over if it is lost.
     pub device: Box<dyn Device>,
-    /// Why `auto` took the CPU, one line; `None` when the device is what was asked for or a GPU.
+    /// Why `auto` chose the CPU, in one line; `None` if the device is a GPU or was requested.
     pub notice: Option<String>,
 }
 
-/// Opens a device for `network`. `adapter` is a part of an adapter's name; a name is a wish of its
-/// own, so with it `Auto` means `Gpu`.
+/// Opens a device for `network`. `adapter` is a part of an adapter's name. A name requests a GPU,
+/// so `Auto` with a name means `Gpu`.
 ///
 /// # Errors
-/// [`Error::NoDevice`] for `Gpu`, or a name, where no such adapter is usable for this network, with
-/// what to install; [`Error::DeviceLost`] when it fails at once; [`Error::BadOption`] for a name
-/// with `Cpu`. `Auto` without a name never fails.
+/// [`Error::NoDevice`] for `Gpu` or a name if no such adapter can run this network; the message
+/// says what to install. [`Error::DeviceLost`] if the device fails immediately.
+/// [`Error::BadOption`] for a name with `Cpu`. `Auto` without a name never fails.
 pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
     match (choice, adapter) {
         (DeviceChoice::Cpu, None) => Ok(Opened { device: cpu(), notice: None }),
-        (DeviceChoice::Cpu, Some(name)) => {
-            Err(Error::option("adapter", name, "no adapter with option `device: cpu`, or option `device: gpu` with it"))
-        }
+        (DeviceChoice::Cpu, Some(name)) => Err(Error::option(
+            "adapter",
+            name,
+            "no adapter together with option `device: cpu`, or option `device: gpu`",
+        )),
         (DeviceChoice::Gpu, None) => Ok(Opened { device: backend::any(network)?, notice: None }),
         (DeviceChoice::Gpu | DeviceChoice::Auto, Some(name)) => {
             Ok(Opened { device: backend::named(network, name)?, notice: None })
@@ -59,7 +61,7 @@ pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>)
     }
 }
 
-/// The adapters of this machine; none in a build without the GPU.
+/// The adapters of this machine; empty in a build without GPU support.
 pub fn list_adapters() -> Vec<AdapterDescription> {
     backend::list()
 }

@@ -1,6 +1,6 @@
-//! Descent in two precisions: a device brings the runs as far as f32 goes, each goes on from there
-//! in f64 on the CPU, and what f32 cannot hold begins in f64. Losses and the stop rule are f64's on
-//! every device.
+//! Descent in two precisions. A device makes the runs as far as f32 is accurate, and the CPU
+//! continues each of them in f64. Runs that f32 cannot represent start in f64. Losses and the stop
+//! rule are those of f64 on every device.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -10,27 +10,27 @@ use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::{DescentAnswer, DescentOptions, Start, Steps, is_usable, start_code};
 use crate::error::Result;
 
-/// Runs whose codes wait in memory together; more restarts than this allows come in waves.
+/// Maximum number of runs in memory together; more restarts are made in several waves.
 const WAVE: usize = 8192;
 
-/// All runs of a batch of observations.
+/// All runs for a batch of observations.
 pub(super) struct Waves<'a> {
-    /// What finishes them.
+    /// The network of the f64 runs.
     pub network: &'a PackedNetwork<f64>,
     /// `n` × count.
     pub observations: &'a DMatrix<f64>,
-    /// The first column's index in the whole run.
+    /// The first column's index in the whole job.
     pub first_index: u64,
-    /// Validated.
+    /// The options, already validated.
     pub options: &'a DescentOptions,
-    /// Those of the options.
+    /// The steps of these options.
     pub steps: &'a Steps,
 }
 
 impl Waves<'_> {
-    /// Every observation from all its starting codes; the lowest loss is kept. `in_f32` makes the
-    /// runs that it is given as far as f32 goes, and says from where to go on; `None` for those
-    /// that left f32's range.
+    /// Descends for every observation from all its starting codes and keeps the lowest loss.
+    /// `in_f32` makes the given runs as far as f32 is accurate, and returns where to continue;
+    /// `None` for those that left f32's range.
     ///
     /// # Errors
     /// What `in_f32` returns.
@@ -44,7 +44,7 @@ impl Waves<'_> {
             let fresh: Vec<(usize, usize)> = fresh.collect();
             let fresh = fresh.into_par_iter().map(|(restart, index)| self.start(restart, index)).collect();
             let starts = self.brought_forward(fresh, &in_f32)?;
-            // In the order of the restarts, on which the choice between equal losses rests.
+            // In the order of the restarts, because the first of two equal losses is kept.
             for (start, run) in starts.iter().zip(runs(self.network, self.observations, &starts, self.steps)) {
                 answer.offer(start.observation, &run);
             }
@@ -52,7 +52,7 @@ impl Waves<'_> {
         Ok(answer)
     }
 
-    /// The runs from where f32 has brought them.
+    /// The runs, advanced as far as f32 is accurate.
     fn brought_forward(
         &self,
         fresh: Vec<Start>,
@@ -84,7 +84,7 @@ impl Waves<'_> {
     }
 }
 
-/// Whether f32 has a finite number for it.
+/// Whether a number is finite in f32.
 pub(super) fn fits_f32(number: f64) -> bool {
     (number as f32).is_finite()
 }

@@ -1,28 +1,27 @@
-//! Theorems 4 and 5 and Corollary 1, measured: how large the error is that noise leads to, and how
-//! large it can be at most.
+//! Theorems 4 and 5 and Corollary 1, measured: the error that noise causes, and its upper bounds.
 //!
-//! One ReLU layer with weight `W` and no bias, its target `t` known to within `e = t − relu(W z*)`,
-//! a tolerance `ε ≥ |e|_∞`, `I = {j : t_j > ε}`. A row of `I` is truly active, since a target whose
-//! truth is 0 is at most `ε`.
+//! One ReLU layer has weight `W` and no bias. Its target `t` is known up to `e = t − relu(W z*)`,
+//! with a tolerance `ε ≥ |e|_∞` and `I = {j : t_j > ε}`. Every row of `I` is truly active, because
+//! a target whose true value is 0 is at most `ε`.
 //!
-//! * **Theorem 4**, `linf`. `z*` satisfies the rows with `δ = ε`: on `I`, `|w·z* − t| = |e_j| ≤ ε`;
-//!   off it `w·z* ≤ relu(w·z*) ≤ t + ε`. So the first tolerance is feasible and any optimum `z` has
-//!   `δ ≤ ε`: `|W_I(z − z*)|_∞ ≤ δ + ε ≤ 2ε`, and `|z − z*|_∞ ≤ 2ε / c_∞(W_I)`.
-//! * **Theorem 5**, `l1`, with the rows that `ε` gives. `z*` costs at most `|e|₁`: on `I` it is
-//!   `|e_j|`, off it `max(0, w·z* − t) ≤ |e_j|`. So any optimum has `|W_I(z − z*)|₁ ≤ 2|e|₁`, and
-//!   `|z − z*|₁ ≤ 2|e|₁ / c_1(W_I)`.
+//! - **Theorem 4**, `linf`. `z*` satisfies the rows with `δ = ε`: on `I`, `|w·z* − t| = |e_j| ≤ ε`;
+//!   outside `I`, `w·z* ≤ relu(w·z*) ≤ t + ε`. So the first tolerance is feasible, and any optimum
+//!   `z` has `δ ≤ ε`: `|W_I(z − z*)|_∞ ≤ δ + ε ≤ 2ε`, and `|z − z*|_∞ ≤ 2ε / c_∞(W_I)`.
+//! - **Theorem 5**, `l1`, with the rows that `ε` gives. `z*` costs at most `|e|₁`: on `I` the cost
+//!   is `|e_j|`, outside it `max(0, w·z* − t) ≤ |e_j|`. So any optimum has `|W_I(z − z*)|₁ ≤
+//!   2|e|₁`, and `|z − z*|₁ ≤ 2|e|₁ / c_1(W_I)`.
 //!
-//! Layer by layer, `z` being the next target: `2^d |e| / ∏ c(W_I)`, the theorems' form. Either step
-//! needs `ε` to be at least the error of *its* target, which from the second on is the bound of the
-//! layer above: so footnote 3 sets it ([`chain`]). The library's ladder starts at the noise again
-//! at every layer (DESIGN), where the rows may exclude the truth: nothing is guaranteed then, and
-//! nothing lost in practice. The sign `z ≥ 0` of hidden layers holds of `z*` too and changes
-//! nothing.
+//! Layer by layer, with `z` as the next target, the bound becomes `2^d |e| / ∏ c(W_I)`, the form of
+//! the theorems. Each step needs an `ε` of at least the error of *its* target. From the second step
+//! on, that is the bound of the layer above; footnote 3 sets `ε` to it ([`chain`]). The library's
+//! ladder starts at the noise again at every layer (DESIGN). There, the rows may exclude the truth,
+//! so nothing is guaranteed, but in practice nothing is lost. The sign constraint `z ≥ 0` of hidden
+//! layers also holds for `z*` and changes nothing.
 //!
-//! `c_∞` is exact, `c_1` replaced by a lower bound ([`super::conditioning`]), so what is drawn as
-//! Theorem 5's bound is above its. `l1` is run at footnote 3's `ε` alone, without the rest of its
-//! ladder, whose steps have other rows. Its bounds use the `|e|₁` of the very noise that was drawn,
-//! which nobody knows who has the observation alone.
+//! `c_∞` is exact. `c_1` is replaced by a lower bound ([`super::conditioning`]), so the drawn bound
+//! of Theorem 5 is larger than the theorem's. `l1` is run at footnote 3's `ε` only, without the
+//! rest of its ladder, whose steps have other rows. Its bounds use the `|e|₁` of the drawn noise,
+//! which is unknown in practice.
 
 mod chain;
 mod picture;
@@ -39,24 +38,24 @@ use crate::statistics::{exponent, median};
 use chain::{Chain, Found};
 
 const NAME: &str = "bounds";
-/// `k` and the expansion, as Corollary 1 asks. A fourth layer is 250 → 1250: 250 programs of 625
-/// rows for a constant; the effort grows with the fourth power of `k`.
+/// `k` and the expansion, as Corollary 1 requires. A fourth layer would be 250 → 1250: 250 programs
+/// of 625 rows per constant. The cost grows with the fourth power of `k`.
 const CODE_LENGTH: usize = 2;
 const EXPANSION: usize = 5;
 const METHODS: [Contender; 2] = [Contender::Linf, Contender::L1];
 const RULES: [Rule; 2] = [Rule::Ladder, Rule::Footnote];
-/// What an error may exceed its bound by through rounding. The constants' programs are certified to
-/// 1e-8 of the terms of their dual equations, which by itself would leave more than this open in
-/// wide layers; their answers are vertices, in practice exact to rounding.
+/// Relative excess over a bound that counts as rounding. The constants' programs are certified to
+/// 1e-8 of the terms of their dual equations, which alone would allow more than this in wide
+/// layers. But their answers are vertices, which are exact to rounding in practice.
 const ALLOWANCE: f64 = 1e-6;
 
-/// What the tolerance of a layer is.
+/// The rule that sets the tolerance of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Rule {
-    /// The first of a ladder from the noise.
+    /// The first tolerance of a ladder that starts at the noise.
     Ladder,
-    /// What is guaranteed of the target.
+    /// The guaranteed error of the target.
     Footnote,
 }
 
@@ -66,33 +65,33 @@ struct Job {
     method: Contender,
 }
 
-/// One inversion; what does not exist is empty.
+/// The row of one inversion; a value that does not exist is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Row {
     depth: usize,
     run: u64,
     method: Contender,
-    /// The noise is uniform on ± this.
+    /// The noise is uniform between minus and plus this.
     level: f64,
     rule: Rule,
-    /// `|z − z*|_∞` and `|z − z*|₁`; empty where the rule leads to no code.
+    /// `|z − z*|_∞` and `|z − z*|₁`; empty if the rule gives no code.
     error_inf: Option<f64>,
     error_1: Option<f64>,
-    /// What footnote 3 guarantees of this instance, whichever the rule of this row; empty where its
+    /// The guarantee of footnote 3 for this instance, whatever the rule of this row; empty if its
     /// tolerances are too large.
     bound_inf: Option<f64>,
     bound_1: Option<f64>,
-    /// As `bound` in the method's norm, from the objective that the last program reached.
+    /// The bound in the method's norm, from the objective that the last program reached.
     afterwards: Option<f64>,
     /// `2^d |e| / ∏ c` with the truly active rows, in the method's norm.
     formula: f64,
-    /// Whether the rows do not exclude the truth (`linf`), or take no inactive unit as active
-    /// (`l1`), in any layer.
+    /// Whether, in all layers, the rows do not exclude the truth (`linf`), or no inactive unit
+    /// counts as active (`l1`).
     truth_fits: Option<bool>,
     /// Whether no layer had to raise its tolerance.
     at_first: Option<bool>,
-    /// Of the last layer: outputs, truly active ones, their constant (`c_∞`, or the lower bound of
-    /// `c_1`), and an upper bound of it.
+    /// For the last layer: number of outputs, number of truly active ones, their constant (`c_∞`,
+    /// or the lower bound of `c_1`), and an upper bound of the constant.
     width: usize,
     active: usize,
     constant: f64,
@@ -100,7 +99,7 @@ struct Row {
 }
 
 impl Row {
-    /// Error and bound in the norm of the method.
+    /// The error in the method's norm.
     fn error(&self) -> Option<f64> {
         if self.method == Contender::L1 { self.error_1 } else { self.error_inf }
     }
@@ -125,7 +124,7 @@ impl Row {
     }
 }
 
-/// Error against noise, and the bounds.
+/// Runs the experiment: error against noise, with the bounds.
 pub fn run(study: &Study) -> Result<String> {
     let depths = study.pick(4, 3);
     let least = study.pick(8, 6);
@@ -212,7 +211,7 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let violations = |rule: Rule| guaranteed(rule).filter(|row| row.violates()).count();
     let mut text = format!(
         "bounds: errors above what footnote 3's tolerances guarantee (by more than a relative {ALLOWANCE:.0e}, for rounding): {} of {} with \
-         these tolerances, {} of {} with the ladder from the noise, which is guaranteed nothing.",
+         these tolerances, {} of {} with the ladder from the noise, for which nothing is guaranteed.",
         violations(Rule::Footnote),
         guaranteed(Rule::Footnote).count(),
         violations(Rule::Ladder),
@@ -229,16 +228,15 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let above = answered.iter().filter(|row| row.error() > Some(row.formula * (1.0 + ALLOWANCE))).count();
     text.push_str(&format!(
         " There the rows exclude the truth {} with footnote 3's, {} with the ladder. {above} of all {} errors are above the theorem's form \
-         with the truly active rows. The bounds of l1 use the sum of the noise that was drawn, which nobody knows who has the observation \
-         alone.",
+         with the truly active rows. The bounds of l1 use the sum of the noise that was drawn, which is unknown in practice.",
         excluded(Rule::Footnote),
         excluded(Rule::Ladder),
         answered.len(),
     ));
     let observations = of(Rule::Ladder).count();
     text.push_str(&format!(
-        " In {} of {observations} observations the truly active rows of some layer have not full rank, so that there is no bound whatever \
-         the noise. The ladder leads to no code in {}.",
+        " In {} of {observations} observations the truly active rows of some layer do not have full rank, so there is no bound at any \
+         noise. The ladder gives no code for {}.",
         of(Rule::Ladder).filter(|row| row.formula.is_infinite()).count(),
         of(Rule::Ladder).filter(|row| row.error().is_none()).count(),
     ));
@@ -271,15 +269,15 @@ fn tell(rows: &[Row], depths: usize) -> String {
     text
 }
 
-/// One row of every network: its constants do not depend on the noise.
+/// One row per network: its constants do not depend on the noise.
 fn networks(rows: &[Row], method: Contender) -> impl Iterator<Item = &Row> {
     let first = rows.first().map(|row| row.level);
     rows.iter().filter(move |row| (row.method, row.rule, Some(row.level)) == (method, Rule::Ladder, first))
 }
 
-/// What one method came to at one depth.
+/// The results of one method at one depth.
 fn line(rows: &[Row], depth: usize, method: Contender) -> String {
-    // An observation's rows stand together, in the order of the rules.
+    // The rows of an observation are consecutive, in the order of the rules.
     let pairs: Vec<(&Row, &Row)> = rows
         .chunks_exact(RULES.len())
         .map(|pair| (&pair[0], &pair[1]))

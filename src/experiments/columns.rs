@@ -1,4 +1,4 @@
-//! The columns of a record: the names of the fields of its rows, without a row at hand.
+//! The columns of a record: the field names of its rows, without any row.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// The fields of `R` in the order they are written; empty where it is no struct with named fields.
+/// The fields of `R` in the order of writing; empty if `R` is not a struct with named fields.
 pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    // Ends as soon as the struct has said what it wants.
+    // Deserialising stops as soon as the struct has requested its fields.
     let _ = R::deserialize(Asked(&mut fields));
     fields
 }
 
-/// Listens to what a struct asks for, and gives it nothing.
+/// A deserialiser that records the fields that a struct requests, and returns no value.
 struct Asked<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Asked<'_> {

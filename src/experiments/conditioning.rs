@@ -1,17 +1,17 @@
-//! How much a matrix lets a vector vanish: `m_i(A) = min { |Av| : v_i = 1 }` in the maximum and in
-//! the sum norm, each by a linear program for every column, and from them `c(A) = min |Av| / |v|`.
+//! Condition constants of a matrix: `m_i(A) = min { |Av| : v_i = 1 }` in the maximum and in the sum
+//! norm, by one linear program per column, and from them `c(A) = min |Av| / |v|`.
 //!
-//! * Maximum norm: `c_∞ = min_i m_i`, exactly. A minimiser of `c_∞`, divided by its largest entry,
-//!   is a candidate for that entry's `m_i`; and the minimiser of the least `m_i` has no entry above
-//!   1, since dividing by a larger one would give a lesser `m_j`.
-//! * Sum norm: `|v_i| ≤ |Av|₁ / m_i` for every `i`, so `|v|₁ ≤ |Av|₁ Σ 1/m_i`: `1 / Σ 1/m_i` is a
-//!   *lower bound* of `c_1`, which itself is a minimum of a norm over the facets of a
+//! - Maximum norm: `c_∞ = min_i m_i`, exactly. A minimiser of `c_∞`, divided by its largest entry,
+//!   is a candidate for that entry's `m_i`. And the minimiser of the least `m_i` has no entry above
+//!   1, because dividing by a larger entry would give a smaller `m_j`.
+//! - Sum norm: `|v_i| ≤ |Av|₁ / m_i` for every `i`, so `|v|₁ ≤ |Av|₁ Σ 1/m_i`. So `1 / Σ 1/m_i` is
+//!   a *lower bound* of `c_1`. `c_1` itself is a minimum of a norm over the facets of a
 //!   cross-polytope, `2^(k−1)` of them.
 //!
 //! All `k` programs are one batch for the public call, on the network `v ↦ (A; M·I) v` without
 //! activation. Observation `i` is 0 on the rows of `A`, `M` at its pin `i`, and unobserved at the
-//! others. `linf` gives `δ = min_s max(s·m_i, M(1 − s))`, hence `m_i = δ / (1 − δ/M)`; `l1` gives
-//! `min_s s·m_i + M(1 − s) = m_i`, since `M` is at least `|A e_i|₁ ≥ m_i`.
+//! other pins. `linf` gives `δ = min_s max(s·m_i, M(1 − s))`, hence `m_i = δ / (1 − δ/M)`. `l1`
+//! gives `min_s s·m_i + M(1 − s) = m_i`, because `M` is at least `|A e_i|₁ ≥ m_i`.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -21,18 +21,18 @@ use crate::error::Result;
 use crate::network::{Activation, DenseLayer, Network};
 use crate::outcome::Status;
 
-/// Of the active rows of a layer, in one of the two norms.
+/// Condition constants of a layer's active rows, in one of the two norms.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Conditioning {
-    /// `m_i`, one a column; 0 where a program was not certified.
+    /// `m_i`, one per column; 0 if a program was not certified.
     least: Vec<f64>,
-    /// `|Av| / |v|` in the method's norm of the best of the minimisers.
+    /// `|Av| / |v|` in the method's norm, for the best of the minimisers.
     attained: f64,
 }
 
 impl Conditioning {
-    /// Of `matrix`, which has full column rank, in the maximum norm (`linf`) or the sum norm
-    /// (`l1`), on `threads` threads.
+    /// Computes the constants of `matrix`, which has full column rank, in the maximum norm (`linf`)
+    /// or the sum norm (`l1`), on `threads` threads.
     ///
     /// # Errors
     /// Those of [`Inverter`].
@@ -55,7 +55,7 @@ impl Conditioning {
         });
         let layer = DenseLayer { bias: DVector::zeros(rows + columns), weight, activation: Activation::Identity };
         let network = Network::new(vec![layer], "the pinned rows")?;
-        // No violation exceeds the first tolerance: v = 0 has this one.
+        // No violation exceeds the first tolerance, because `v = 0` has this violation.
         let options = method.options(pin, descent_on_random(0), threads);
         let answers = Inverter::new(network, options)?.invert(&observations)?;
         let least = answers.rows.iter().map(|row| match (&row.status, row.layers.first()) {
@@ -71,17 +71,18 @@ impl Conditioning {
         Ok(Conditioning { least: least.collect(), attained: ratios.fold(f64::INFINITY, f64::min) })
     }
 
-    /// `min_i m_i`: `|v|_∞ ≤ |Av| / ` this. In the maximum norm it is `c_∞`.
+    /// `min_i m_i`: `|v|_∞` is at most `|Av|` divided by this. In the maximum norm it is `c_∞`.
     pub fn largest_entry(&self) -> f64 {
         self.least.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// `1 / Σ 1/m_i`: `|v|₁ ≤ |Av| / ` this. In the sum norm it is the lower bound of `c_1`.
+    /// `1 / Σ 1/m_i`: `|v|₁` is at most `|Av|` divided by this. In the sum norm it is the lower
+    /// bound of `c_1`.
     pub fn sum_of_entries(&self) -> f64 {
         1.0 / self.least.iter().map(|least| 1.0 / least).sum::<f64>()
     }
 
-    /// An upper bound of `c`: what some vector attains. In the maximum norm it is `c_∞` again.
+    /// An upper bound of `c` that some vector attains. In the maximum norm it is `c_∞` again.
     pub fn attained(&self) -> f64 {
         self.attained
     }
@@ -132,7 +133,7 @@ mod tests {
         assert!((maximum.largest_entry() - 0.5).abs() < 1e-9);
         let sum = Conditioning::new(&matrix, Contender::L1, 1).unwrap();
         assert!((sum.largest_entry() - 0.5).abs() < 1e-9);
-        // c_1 is 0.5 as well; the bound is less.
+        // c_1 is 0.5 as well; the bound is smaller.
         assert!((sum.sum_of_entries() - 1.0 / (1.0 / 3.0 + 2.0 + 0.5)).abs() < 1e-9);
         assert!((sum.attained() - 0.5).abs() < 1e-9);
     }
@@ -154,7 +155,7 @@ mod tests {
                 nearest = nearest.min(image.amax() / v.amax() / maximum.largest_entry());
                 nearest_sum = nearest_sum.min(image.lp_norm(1) / v.amax() / sum.largest_entry());
             }
-            // Some come near, so that the constants are not merely small.
+            // Some vectors come near, so the constants are not just small.
             assert!(sum.sum_of_entries() <= sum.attained() && sum.sum_of_entries() <= sum_of_any);
             assert!(nearest < 1.25 && nearest_sum < 1.25, "{nearest} {nearest_sum}");
         }

@@ -1,4 +1,4 @@
-//! The methods that the experiments compare, set up as the paper sets them up.
+//! The methods that the experiments compare, with the paper's settings.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,16 +8,16 @@ use crate::device::DeviceChoice;
 use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerwiseOptions;
 
-/// A method.
+/// A method of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Contender {
     /// The paper's Algorithm 1.
     Linf,
-    /// Its Algorithm 2, over the whole ladder of tolerances.
+    /// The paper's Algorithm 2, over the whole ladder of tolerances.
     L1,
-    /// Its Algorithm 3, likewise.
+    /// The paper's Algorithm 3, over the whole ladder of tolerances.
     Relaxed,
     /// Equations on the active rows: for observations without noise.
     Exact,
@@ -33,14 +33,15 @@ pub fn descent_on_random(seed: u64) -> DescentOptions {
     DescentOptions { step: Some(1.0), iterations: 1000, restarts: 0, seed, ..DescentOptions::default() }
 }
 
-/// The paper's on its trained generators: step 1e-3, up to 10,000 iterations, one random start.
+/// The paper's gradient descent on its trained generators: step 1e-3, up to 10,000 iterations, one
+/// random start.
 pub fn descent_on_trained(seed: u64) -> DescentOptions {
     DescentOptions { step: Some(1e-3), iterations: 10_000, restarts: 0, seed, ..DescentOptions::default() }
 }
 
 impl Contender {
-    /// What an inverter on the CPU needs to know. ε₀ is `epsilon`, and what has a residual of at
-    /// most that counts as reproduced.
+    /// Options of an inverter on the CPU. ε₀ is `epsilon`, and a residual of at most `epsilon`
+    /// counts as reproduced.
     pub fn options(self, epsilon: f64, descent: DescentOptions, threads: usize) -> Options {
         let tolerances = Tolerances { epsilon, ..Tolerances::default() };
         let layerwise =
@@ -57,7 +58,7 @@ impl Contender {
         Options { method, device: DeviceChoice::Cpu, threads, reproduces_within: epsilon, ..Options::default() }
     }
 
-    /// Which colour its curves have.
+    /// The number of its curves' colour.
     pub fn colour(self) -> usize {
         match self {
             Contender::Linf => 0,

@@ -1,10 +1,10 @@
 //! Whether the active rows of a ReLU generator determine its code layer by layer, and how often
 //! they do.
 //!
-//! A layer's active rows determine its input where those that are active at the truth have full
-//! column rank: Theorem 3's argument, the last layer first. That is enough for one code only, and
-//! not needed: the inactive rows (`w·z ≤ 0`) and the sign of a hidden layer are inequalities, which
-//! may single a code out too and count for nothing here.
+//! A layer's active rows determine its input if the truly active ones have full column rank:
+//! Theorem 3's argument, from the last layer on. This is sufficient for a unique code, but not
+//! necessary. The inactive rows (`w·z ≤ 0`) and the sign of a hidden layer are inequalities, which
+//! may also make a code unique; they are ignored here.
 
 use nalgebra::DMatrix;
 
@@ -12,12 +12,12 @@ use crate::cpu::forward::forward;
 use crate::network::{Activation, Network};
 
 /// The share of random networks of these sizes (the code first) whose active rows determine a code,
-/// for entries that are independent and Gaussian and no biases: `∏ P(Bin(n_i, ½) ≥ n_{i−1})`.
+/// for independent Gaussian entries and no biases: `∏ P(Bin(n_i, ½) ≥ n_{i−1})`.
 ///
-/// Whatever the input `a ≠ 0` of a layer, `w·a` is symmetric about zero and never zero, so each of
-/// its `n_i` rows is active with probability ½, independently of the others and of `a`; only the
-/// signs of the `w·a` are told by that, and `n_{i−1}` or more rows of Gaussian entries, each kept
-/// in a half-space, have full rank with probability one.
+/// For any input `a ≠ 0` of a layer, `w·a` is symmetric about zero and never zero. So each of its
+/// `n_i` rows is active with probability ½, independently of the others and of `a`. This conditions
+/// only the signs of the `w·a`. So `n_{i−1}` or more rows of Gaussian entries, each restricted to a
+/// half-space, have full rank with probability one.
 pub(super) fn probability(sizes: &[usize]) -> f64 {
     sizes.windows(2).map(|pair| at_least(pair[1], pair[0])).product()
 }
@@ -36,7 +36,7 @@ fn at_least(n: usize, least: usize) -> f64 {
 
 /// Whether, at `code` (`k` × 1), the active rows of every ReLU layer of `network` have full column
 /// rank: `n_{i−1}` singular values above `max(rows, columns)·ε` of the largest (Golub, Van Loan,
-/// 5.4.1). Layers of other activations use all their rows.
+/// 5.4.1). Layers with other activations use all their rows.
 pub(super) fn is_determined(network: &Network, code: &DMatrix<f64>) -> bool {
     network.layers().iter().enumerate().all(|(index, layer)| {
         let input = if index == 0 { code.clone() } else { forward(network, 0..index, code) };
@@ -45,20 +45,20 @@ pub(super) fn is_determined(network: &Network, code: &DMatrix<f64>) -> bool {
     })
 }
 
-/// The rows of `weight` whose outputs are positive; all where the activation is none that is flat.
+/// The rows of `weight` whose outputs are positive; all rows if the activation is nowhere flat.
 fn active_rows(weight: &DMatrix<f64>, activation: Activation, output: &DMatrix<f64>) -> DMatrix<f64> {
     let is_active = |row: &usize| activation != Activation::Relu || output[*row] > 0.0;
     let rows: Vec<usize> = (0..weight.nrows()).filter(is_active).collect();
     weight.select_rows(&rows)
 }
 
-/// Whether `matrix` has as many singular values that are not rounding as it has columns.
+/// Whether `matrix` has as many singular values above rounding as it has columns.
 pub(super) fn has_full_rank(matrix: &DMatrix<f64>) -> bool {
     let (rows, columns) = matrix.shape();
     if rows < columns {
         return false;
     }
-    // The QR factor has the same singular values, and is the smaller matrix.
+    // The QR factor has the same singular values and is smaller.
     let values = matrix.clone().qr().r().singular_values();
     values.min() > rows as f64 * f64::EPSILON * values.max()
 }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn binomial_laws_by_hand() {
-        // Of 16 outcomes of four tosses 11 have two heads or more, 1 has four.
+        // Of the 16 outcomes of four tosses, 11 have two heads or more, and 1 has four.
         assert!((at_least(4, 2) - 11.0 / 16.0).abs() < 1e-15 && (at_least(4, 4) - 1.0 / 16.0).abs() < 1e-15);
         assert_eq!((at_least(4, 5), at_least(4, 0)), (0.0, 1.0));
         // An odd number of tosses has more heads than tails half the time.
@@ -90,7 +90,7 @@ mod tests {
         };
         let share = (0..count).filter(|seed| determined(*seed)).count() as f64 / f64::from(count as u32);
         let expected = probability(&sizes);
-        // Five standard errors, and the share is neither nearly none nor nearly all.
+        // Five standard errors; the share is neither near 0 nor near 1.
         assert!((share - expected).abs() < 5.0 * (expected * (1.0 - expected) / count as f64).sqrt());
         assert!((0.2..0.9).contains(&expected), "{expected}");
     }

@@ -1,12 +1,13 @@
-//! Success against the expansion `ρ = n_i/n_{i−1}`, without noise, on random ReLU networks, a new
-//! one every run; with the share of instances that are determined layer by layer by their active
-//! rows, counted and by the binomial law ([`super::determined`]), and Theorem 3's 2.1.
+//! Success against the expansion `ρ = n_i/n_{i−1}`, without noise, on random ReLU networks, with a
+//! new network for every run. The share of instances that are determined layer by layer by their
+//! active rows is counted, and computed by the binomial law ([`super::determined`]). Theorem 3's
+//! 2.1 is marked.
 //!
-//! Theorem 3 promises recovery from `ρ > 2.1` on with a probability that goes to one as the layers
-//! grow; what the layers at hand allow is the binomial law. Whatever is determined so has to be
-//! recovered by `linf` and `exact`. Of the others a code that reproduces the observation need not
-//! be the true one, unless inequalities, which the law does not count, single it out: inactive rows
-//! (`w·z ≤ 0`) and the sign of a hidden layer.
+//! Theorem 3 promises recovery for `ρ > 2.1` with a probability that goes to one as the layers
+//! grow. For layers of a given size, the binomial law applies. `linf` and `exact` must recover all
+//! instances that are determined in this way. For the others, a code that reproduces the
+//! observation need not be the true one. Inequalities, which the law ignores, may still make it
+//! unique: inactive rows (`w·z ≤ 0`) and the sign of a hidden layer.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +27,12 @@ const METHODS: [Contender; 4] = [Contender::Linf, Contender::Exact, Contender::D
 /// Code lengths and depths.
 const FAMILIES: [(usize, usize); 4] = [(20, 1), (20, 2), (40, 1), (40, 2)];
 const EXPANSIONS: [f64; 13] = [1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0];
-/// Theorem 3's.
+/// The expansion of Theorem 3.
 const PROMISED: f64 = 2.1;
-/// `ε₀`, and what a residual has to be to count as reproduced: next to nothing beside targets of a
+/// `ε₀`, and the maximum residual that counts as reproduced: negligible for targets of about a
 /// tenth.
 const EPSILON: f64 = 1e-6;
-/// Of the exact share and the promise.
+/// Colour of the exact share and of the promise.
 const GREY: usize = 4;
 
 struct Job {
@@ -41,7 +42,7 @@ struct Job {
     run: u64,
 }
 
-/// One inversion.
+/// The row of one inversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     k: usize,
@@ -51,9 +52,9 @@ struct Row {
     method: Contender,
     /// `‖z − z*‖ / ‖z*‖`.
     error: f64,
-    /// Whether `G(z)` is the observation to `EPSILON`.
+    /// Whether `G(z)` equals the observation to within `EPSILON`.
     reproduces: bool,
-    /// Whether the active rows determine the code, layer by layer.
+    /// Whether the active rows determine the code layer by layer.
     determined: bool,
 }
 
@@ -72,7 +73,7 @@ fn sizes(k: usize, depth: usize, expansion: f64) -> Vec<usize> {
     (0..=depth).map(|layer| (k as f64 * expansion.powi(layer as i32)).round() as usize).collect()
 }
 
-/// Success against expansion.
+/// Runs the experiment: success against expansion.
 pub fn run(study: &Study) -> Result<String> {
     let (runs, expansions) = study.pick((200, &EXPANSIONS[..]), (12, &[1.5, 2.0, 2.5, 3.0, 4.0]));
     let families = study.pick(&FAMILIES[..], &FAMILIES[..2]);
@@ -128,7 +129,7 @@ fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
             named("determined, counted", curve(Contender::Linf, |row| row.determined), GREY, Style::Thin),
         ];
         let style = |method| match method {
-            // Most of its points lie on those of linf.
+            // Most of its points coincide with those of linf.
             Contender::Exact => Style::Dashed,
             _ => Style::Solid,
         };
@@ -149,7 +150,7 @@ fn plot(rows: &[Row], families: &[(usize, usize)], expansions: &[f64]) -> Plot {
             curves,
         }
     };
-    let title = "Success against expansion\nRandom ReLU networks without noise, a new one every run; determined: layer by layer, by the active rows";
+    let title = "Success against expansion\nRandom ReLU networks without noise, a new one per run; determined: layer by layer, by the active rows";
     Plot { title: title.to_owned(), panels: families.iter().map(panel).collect() }
 }
 

@@ -1,12 +1,12 @@
-//! The paper's figure 2: how often a code is found again (relative error up to 1e-3) on random
-//! networks k → 250 → 600 without noise, by the code length k, ReLU and LeakyReLU of slope 0.1; a
-//! new network every run.
+//! The paper's figure 2: the success rate (relative error up to 1e-3) on random networks k → 250 →
+//! 600 without noise, against the code length k, for ReLU and LeakyReLU of slope 0.1. Every run has
+//! a new network.
 //!
 //! Whether a ReLU instance determines its code layer by layer is known beforehand
-//! ([`super::determined`]): every layer needs as many active rows as it has inputs, of full rank.
-//! Of `n` random rows a Bin(n, ½) number is active, so the expected share is known exactly; what is
-//! found beyond it is owed to inactive rows, which are inequalities. The paper's figure ends at k =
-//! 110; ours goes on to 250, where even the hidden layer is square.
+//! ([`super::determined`]): every layer needs as many active rows as it has inputs, with full rank.
+//! The number of active rows among `n` random ones is Bin(n, ½), so the expected share is known
+//! exactly. A success beyond it is due to inactive rows, which are inequalities. The paper's figure
+//! ends at k = 110; this one ends at 250, where even the hidden layer is square.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,11 +25,11 @@ use crate::statistics::share;
 const NAME: &str = "figure2";
 const HIDDEN: [usize; 2] = [250, 600];
 const OURS: [Contender; 3] = [Contender::Linf, Contender::Exact, Contender::Best];
-/// The paper's cap on the iterations of descent, and ten times as many.
+/// The paper's maximum number of descent iterations, and ten times as many.
 const CAPS: [usize; 2] = [1000, 10_000];
-/// The last code length of the paper's figure, and of descent's curves in ours.
+/// The last code length of the paper's figure, and of the descent curves in this one.
 const PAPER_ENDS: usize = 110;
-/// The last code length at which the paper finds every code by its linear programs.
+/// The last code length at which the paper recovers every code by its linear programs.
 const PAPER_CLAIM: f64 = 109.0;
 /// ε₀: far below the entries of an observation.
 const EPSILON: f64 = 1e-9;
@@ -65,7 +65,7 @@ struct Job {
     run: u64,
 }
 
-/// One inversion.
+/// The row of one inversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     activation: Kind,
@@ -79,7 +79,7 @@ struct Row {
     determined: bool,
 }
 
-/// One descent.
+/// The row of one descent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct DescentRow {
     activation: Kind,
@@ -134,7 +134,7 @@ impl Job {
     }
 }
 
-/// The figure.
+/// Runs the experiment and draws the figure.
 pub fn run(study: &Study) -> Result<String> {
     let every = study.pick(10, 40);
     let lengths: Vec<usize> = (0..=(HIDDEN[0] - 10) / every).map(|step| 10 + step * every).collect();
@@ -163,7 +163,7 @@ fn descent_success(rows: &[DescentRow], kind: Kind, k: usize, cap: usize) -> Opt
 fn expected(kind: Kind, k: usize) -> f64 {
     match kind {
         Kind::Relu => probability(&[k, HIDDEN[0], HIDDEN[1]]),
-        // A bijection on its range, with as many rows as there are.
+        // Injective, with as many rows as the layer has.
         Kind::Leaky => 1.0,
     }
 }

@@ -1,6 +1,6 @@
 //! The paper's figure 3: images of the trained generator under Gaussian noise, denoised by the
-//! paper's two main methods, by gradient descent and by `best`; beside its noise, of variance 0.3,
-//! milder ones.
+//! paper's two main methods, by gradient descent and by `best`. In addition to the paper's noise of
+//! variance 0.3, there are smaller ones.
 
 use std::sync::Arc;
 
@@ -13,12 +13,13 @@ use crate::error::Result;
 use crate::random::Noise;
 
 const NAME: &str = "figure3";
-/// What its seeds begin with: 1 and the number of the figure.
+/// The seeds begin with this number: 1 and the number of the figure.
 const SEED: u64 = 13;
-/// Variances of the noise: the paper's, and a tenth and a hundredth of its size.
+/// Variances of the noise: the paper's, and those of a tenth and a hundredth of its standard
+/// deviation.
 const VARIANCES: [f64; 3] = [0.3, 3e-3, 3e-5];
 
-/// A method that takes part.
+/// A method of the comparison.
 #[derive(Clone, Copy)]
 enum Denoiser {
     Of(Contender, &'static str),
@@ -34,7 +35,7 @@ const METHODS: [Denoiser; 5] = [
 ];
 
 impl Denoiser {
-    /// For noise of this deviation.
+    /// Options for noise of this standard deviation.
     fn options(self, study: &Study, deviation: f64, image: usize) -> Options {
         let (contender, descent) = match self {
             Denoiser::Of(contender, _) => (contender, DescentOptions::default()),
@@ -44,7 +45,7 @@ impl Denoiser {
     }
 }
 
-/// Denoising.
+/// Runs the experiment: denoising.
 pub fn run(study: &Study) -> Result<String> {
     let labels = METHODS.map(|method| match method {
         Denoiser::Of(_, label) => label,

@@ -1,5 +1,5 @@
-//! The paper's figure 4: sensing. Some of the pixels of an image of the trained generator are
-//! measured, without noise; beside that, random projections.
+//! The paper's figure 4: sensing. Some pixels of an image of the trained generator are measured,
+//! without noise; random projections are measured too.
 
 use super::gallery::Descent;
 use super::sensing::{Recovery, Sensing};
@@ -8,16 +8,16 @@ use crate::bench::recovery::case::Case;
 use crate::error::Result;
 use crate::network::{Activation, DenseLayer};
 
-/// What its seeds begin with: 1 and the number of the figure.
+/// The seeds begin with this number: 1 and the number of the figure.
 const SEED: u64 = 14;
 
-/// Sensing.
+/// Runs the experiment: sensing.
 pub fn run(study: &Study) -> Result<String> {
     let network = &study.trained().network;
     let is_leaky = |layer: &DenseLayer| matches!(layer.activation, Activation::LeakyRelu(_));
     // The shares of the authors' script.
     let hidden = if network.layers().iter().any(is_leaky) { 0.5 } else { 0.1 };
-    // Enough for projected gradient descent to have a chance, fewer than there are pixels.
+    // Enough for projected gradient descent to be able to succeed, but fewer than the pixels.
     let pixels = network.observation_length();
     let projections = (pixels / 4).max(2 * network.code_length()).min(pixels);
     let plural = if projections == 1 { "" } else { "s" };

@@ -7,10 +7,10 @@ use super::study::Study;
 use crate::bench::recovery::case::Case;
 use crate::error::Result;
 
-/// What its seeds begin with: 1 and the number of the figure.
+/// The seeds begin with this number: 1 and the number of the figure.
 const SEED: u64 = 16;
 
-/// Inpainting.
+/// Runs the experiment: inpainting.
 pub fn run(study: &Study) -> Result<String> {
     let measured = [
         (Case::Centre, "the centre"),

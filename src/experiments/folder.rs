@@ -1,5 +1,5 @@
-//! The folder of a study: its settings in `settings.json`, which what is recorded there was made
-//! with, locked while a study is open.
+//! The folder of a study. `settings.json` holds the settings of all its records, and is locked
+//! while a study is open.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::formats::output::{OutputFile, lock};
 use crate::network::Network;
 
 const SETTINGS: &str = "settings.json";
-/// Raised when the runs or the columns of any experiment change, so that rows of before are not
-/// taken for rows of now.
+/// Version of the records. Increase it when the runs or the columns of any experiment change, so
+/// that old rows are not mixed with new ones.
 const RECORDS: u32 = 1;
 
-/// What may not change from one run into a folder to the next.
+/// The settings that must be the same for all runs into a folder.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     unrelu: String,
@@ -27,7 +27,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Those of this program.
+    /// The settings of this program.
     pub fn new(quick: bool, seed: u64, trained: &Network) -> Self {
         let unrelu = env!("CARGO_PKG_VERSION").to_owned();
         Settings { unrelu, records: RECORDS, quick, seed, network: fingerprint(trained) }
@@ -38,21 +38,21 @@ impl Settings {
     }
 }
 
-/// An open folder; no other study has it.
+/// An open folder; no other study can open it.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Holds the lock.
+    /// Keeps the lock.
     _settings: File,
 }
 
 impl Folder {
-    /// Opens it, or makes it.
+    /// Opens or creates the folder.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`]
-    /// for a file, for a folder that holds files of an experiment's names but not of a study, and
-    /// for one that another study has open; [`Error::Io`].
+    /// [`Error::Input`] for a folder whose runs were made with other settings. [`Error::Output`]
+    /// for a file, for a folder that holds files with an experiment's names but is not a study's,
+    /// and for a folder that another study has open. [`Error::Io`] if reading or writing fails.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
         let refused =
             |found: &str, fix: &str| Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() };
@@ -66,7 +66,7 @@ impl Folder {
                 let found = format!("holds {name}, but no {SETTINGS}");
                 return Err(refused(&found, "give another folder with option `out`: that file would be replaced"));
             }
-            // Whole or not at all.
+            // Written completely or not at all.
             let mut output = OutputFile::create(&file, false)?;
             output.append((settings.text() + "\n").as_bytes())?;
             output.finish()?;
@@ -82,13 +82,13 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), _settings: opened })
     }
 
-    /// The file of this name in it.
+    /// The path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
 
-/// A file that an experiment would write.
+/// A file that an experiment would overwrite.
 fn stranger(folder: &Path) -> Option<String> {
     let names = Experiment::ALL
         .iter()
@@ -97,7 +97,7 @@ fn stranger(folder: &Path) -> Option<String> {
     names.find(|name| folder.join(name).exists())
 }
 
-/// Of the weights and everything else that makes a network.
+/// A hash of the weights and of everything else that defines a network.
 fn fingerprint(network: &Network) -> String {
     let mut hash = blake3::Hasher::new();
     for layer in network.layers() {

@@ -1,7 +1,7 @@
-//! What figures 3, 4 and 6 share: images of the trained generator, observed in several ways,
-//! recovered by several methods, measured, and the first of them drawn one under the other.
+//! Shared code of figures 3, 4 and 6: images of the trained generator, observed in several ways,
+//! recovered by several methods and measured. The first of them are drawn below one another.
 //!
-//! A record's row has the code that was found, so that pictures can be drawn from a record alone.
+//! A record's row contains the recovered code, so that pictures can be drawn from the record alone.
 
 mod descents;
 mod pinned;
@@ -28,20 +28,20 @@ use pinned::Pinned;
 use shape::Shape;
 pub use shared::Shared;
 
-/// Images beside one another, of all blocks.
+/// Images side by side, of all blocks together.
 const ACROSS: usize = 12;
-/// What the status of a method that cannot work on such observations begins with.
+/// First words of the status of a method that does not support such observations.
 const NOT_TRIED: &str = "not tried";
-/// Up to so many weights a network is small.
+/// Maximum number of weights of a small network.
 const SMALL: usize = 50_000;
 
-/// Images of the trained generator, and what is observed of them.
+/// Images of the trained generator, and their observations.
 pub struct Gallery {
     network: Arc<Network>,
     shape: Shape,
     /// `k` × count.
     codes: DMatrix<f64>,
-    /// `n` × count: `G` of them.
+    /// `n` × count: `G` of the codes.
     images: DMatrix<f64>,
     blocks: Vec<Block>,
     methods: Vec<&'static str>,
@@ -49,62 +49,62 @@ pub struct Gallery {
 
 /// One way to observe all images.
 pub struct Block {
-    /// In the record.
+    /// The name in the record.
     pub name: String,
-    /// Above its images.
+    /// The caption above its images.
     pub caption: String,
     /// `m` × count; `NaN` where not observed.
     pub observations: DMatrix<f64>,
-    /// `n` × count: how the observations are drawn.
+    /// `n` × count: the observations as they are drawn.
     pub shown: DMatrix<f64>,
-    /// `A`, where it is not the identity.
+    /// `A`; `None` if it is the identity.
     pub matrix: Option<DMatrix<f64>>,
 }
 
-/// An image, recovered by one method.
+/// The row of an image recovered by one method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The block's name.
     pub case: String,
     /// Which image, from 0.
     pub image: usize,
-    /// How it was recovered.
+    /// The method.
     pub method: String,
     /// `‖G(z) − G(z*)‖ / ‖G(z*)‖`, 0 for the truth itself; infinite for a failure.
     pub image_error: f64,
-    /// `‖z − z*‖ / ‖z*‖`, likewise.
+    /// `‖z − z*‖ / ‖z*‖`; infinite for a failure.
     pub code_error: f64,
     /// Whether the image's error is at most [`SUCCESS`].
     pub success: bool,
-    /// Whether what was observed pins the image down near the truth, to first order.
+    /// Whether the observed entries determine the image near the truth, to first order.
     pub image_pinned: bool,
-    /// Whether it pins the code down.
+    /// Whether they determine the code near the truth, to first order.
     pub code_pinned: bool,
-    /// Whether it determines the input of each layer, the last layer first: what inversion one
-    /// layer at a time needs.
+    /// Whether they determine the input of each layer, from the last layer on: the requirement of
+    /// inversion one layer at a time.
     pub layers_determined: bool,
-    /// As reports write it; of a method that was not tried, the reason too.
+    /// The status as in reports; for a method that was not tried, with the reason.
     pub status: String,
-    /// Of one thread, preparations not counted.
+    /// Seconds of one thread, without preparations.
     pub seconds: f64,
-    /// Its entries, with spaces between them.
+    /// The entries of the code, separated by spaces.
     pub code: String,
 }
 
-/// What a method makes of an observation.
+/// The result of a method on an observation.
 pub enum Outcome {
-    /// Codes, and how many seconds they took.
+    /// Codes, and the seconds that they took.
     Found(InvertedBatch, f64),
-    /// It cannot work on such observations, for this reason.
+    /// The method does not support such observations, for this reason.
     NotTried(&'static str),
 }
 
 impl Gallery {
-    /// Images of codes N(0, I), drawn by a seed that begins with `first`, that are to be recovered
-    /// by `methods`; `count` of them, or fewer of a large network.
+    /// Creates images of codes N(0, I), drawn with a seed that begins with `first`, to be recovered
+    /// by `methods`: `count` images, or fewer for a large network.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for images too wide to be drawn.
+    /// [`crate::Error::Input`] for images that are too wide to be drawn.
     pub fn new(study: &Study, first: u64, count: usize, methods: &[&'static str]) -> Result<Self> {
         let network = Arc::clone(&study.trained().network);
         let shape = Shape::of(network.observation_length())?;
@@ -126,14 +126,14 @@ impl Gallery {
         &self.images
     }
 
-    /// Adds one more way to observe the images.
+    /// Adds another way to observe the images.
     pub fn observe(&mut self, block: Block) {
         self.blocks.push(block);
     }
 
-    /// Recovers all images in all blocks by all methods, `invert` one observation at a time: of a
-    /// block by its place, an observation as a column, which image it is, and a method by its
-    /// place.
+    /// Recovers all images in all blocks by all methods. `invert` processes one observation at a
+    /// time. Its arguments are the index of the block, the observation as a column, the index of
+    /// the image, and the index of the method.
     ///
     /// # Errors
     /// Those of `invert` and of [`Study::runs`].
@@ -190,8 +190,7 @@ impl Gallery {
         [of(&found, &self.images), of(code, &self.codes)]
     }
 
-    /// The first images of each block: the truth, what was observed, and what each method made of
-    /// it.
+    /// The first images of each block: the truth, the observation, and each method's result.
     pub fn grid(&self, title: &str, rows: &[Row]) -> Grid {
         let each = self.shape.most_across().min(ACROSS).div_euclid(self.blocks.len().max(1)).max(1);
         let each = each.min(self.images.ncols());
@@ -225,7 +224,7 @@ impl Gallery {
         Grid { title: Some(title.to_owned()), captions, rows: images, height, width, white }
     }
 
-    /// The code that a record has; `NaN` where it has none.
+    /// The code in a record; `NaN` if there is none.
     fn code_of(&self, rows: &[Row], block: &Block, method: &str, image: usize) -> Vec<f64> {
         let is_it = |row: &&Row| row.case == block.name && row.method == method && row.image == image;
         let text = rows.iter().find(is_it).map_or("", |row| row.code.as_str());
@@ -235,21 +234,20 @@ impl Gallery {
     }
 }
 
-/// `number` on small networks; fewer on larger ones, in the measure of their weights.
+/// `number` on small networks; fewer on larger ones, in proportion to their weights.
 pub fn within_reach(network: &Network, number: usize) -> usize {
     let weights: usize = network.layers().iter().map(|layer| layer.weight.len()).sum();
     if weights > SMALL { (number * SMALL / weights).max(1) } else { number }
 }
 
-/// `‖found − truth‖ / ‖truth‖`: 0 where they are equal, though the truth be 0; infinite for what is
-/// not a number.
+/// `‖found − truth‖ / ‖truth‖`: 0 if both are equal, even if the truth is 0; infinite for `NaN`.
 fn relative(found: &DVectorView<f64>, truth: &DVectorView<f64>) -> f64 {
     let distance = (found - truth).norm();
     let error = if distance == 0.0 { 0.0 } else { distance / truth.norm() };
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
-/// Runs `work`, and says how long it took.
+/// Runs `work` and measures its time.
 pub fn timed(work: impl FnOnce() -> Result<InvertedBatch>) -> Result<Outcome> {
     let start = Instant::now();
     let found = work()?;

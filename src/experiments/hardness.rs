@@ -1,10 +1,9 @@
-//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be written
-//! as inverting a network ([`gadget`]). Here the networks of small formulas, half of which cannot
-//! be satisfied, are given to every method. Whatever it answers is rounded to signs and checked
-//! against the formula itself; which formulas can be satisfied is known from trying all
-//! assignments.
+//! Theorems 1 and 2 of the paper: inverting is NP-hard, because satisfying a formula can be
+//! expressed as inverting a network ([`gadget`]). Every method gets the networks of small formulas,
+//! half of which are unsatisfiable. Its answers are rounded to signs and checked against the
+//! formula. Trying all assignments tells which formulas are satisfiable.
 //!
-//! [`example1`] draws the paper's Example 1, a set of codes of one output that is not convex.
+//! [`example1`] draws the paper's Example 1: the set of codes of one output, which is not convex.
 
 mod example1;
 mod formula;
@@ -22,7 +21,7 @@ use runs::{Row, Theorem, Way, jobs};
 
 const NAME: &str = "hardness";
 
-/// The runs, their picture, that of Example 1, and what is to be seen.
+/// Runs the experiment, draws its picture and that of Example 1, and summarises the results.
 pub fn run(study: &Study) -> Result<String> {
     let rows = study.runs(NAME, &jobs(study)?, 1, |job| Ok(vec![job.carry_out(study)?]))?;
     study.draw(NAME, &picture::plot(&rows))?;
@@ -41,8 +40,8 @@ fn text(rows: &[Row]) -> String {
     let mut text = format!(
         "hardness: networks that have a code for the output 0 exactly where a formula can be satisfied. Of {} formulas {} can, by \
          trying every assignment.\n\
-         Theorem 1 (the code is to be of +1 and -1): {} of {} answers reproduce the output, for {} of the {} formulas that cannot be \
-         satisfied too; {} of them are such codes. Over the reals 0 always reproduces it.\n\
+         Theorem 1 (the code must be of +1 and -1): {} of {} answers reproduce the output, also for {} of the {} formulas that cannot be \
+         satisfied; {} of them are such codes. Over the reals, the code 0 always reproduces it.\n\
          Theorem 2 (real codes), answers that reproduce the output, where the formula can be satisfied and where it cannot:",
         formulas(&|_| true),
         formulas(&|row| row.solutions > 0),
@@ -74,15 +73,15 @@ fn text(rows: &[Row]) -> String {
     let no_proof = if converged > 0 { ": its stop rule is no proof" } else { "" };
     let told = count(&|row| !row.method.is_random() && row.determined == Some(true));
     let nothing_told = if told == 0 {
-        ": the output 0 has no active entry, so no layer tells anything of its input, and they say so"
+        ": the output 0 has no active entry, so no layer determines its input, and the answers say so"
     } else {
-        ", though the output 0 has no active entry to tell anything by"
+        ", although the output 0 has no active entry that could determine anything"
     };
     let lowest = rows.iter().filter(|row| row.theorem == Theorem::Real && row.solutions == 0).map(|row| row.residual);
     text.push_str(&format!(
-        "\nOf {} searches of `best` that ended elsewhere {converged} say converged{no_proof}.\n\
-         The signs of {} of the {} codes that are said to be solutions satisfy their formula, checked clause by clause. Where a formula \
-         cannot be satisfied no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
+        "\nOf {} searches of `best` that did not reproduce the output, {converged} report convergence{no_proof}.\n\
+         The signs of {} of the {} codes that count as solutions satisfy their formula, checked clause by clause. If a formula \
+         cannot be satisfied, no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
          The linear programs are certified in {} of {} answers, and determined in {told}{nothing_told}.\n\
          example1: the codes of one output are not a convex set.",
         count(&elsewhere),

@@ -1,10 +1,10 @@
-//! One thing to invert, with its truth.
+//! An instance to invert, with its true code.
 
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-/// A run's relative error up to which the paper calls it a success.
+/// Relative error up to which the paper counts a run as a success.
 pub use crate::batch::summary::SUCCESS_ERROR as SUCCESS;
 use crate::batch::{InvertedBatch, Inverter, Options};
 use crate::cpu::forward::forward;
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::network::{Activation, Network};
 use crate::random::{Domain, Noise, normal_vector, random_network};
 
-/// A network, a code drawn from N(0, I), and what was observed of it.
+/// A network, a code drawn from N(0, I), and its observation.
 pub struct Instance {
     /// The network.
     pub network: Arc<Network>,
@@ -23,7 +23,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// On a random network of its own, entries N(0, 1/n_i).
+    /// Creates an instance with its own random network, entries N(0, 1/n_i).
     ///
     /// # Errors
     /// Those of [`random_network`].
@@ -31,7 +31,7 @@ impl Instance {
         Ok(Self::of(Arc::new(random_network(sizes, activation, seed)?), noise, seed))
     }
 
-    /// A random code of `network`.
+    /// Draws a random code of `network`.
     pub fn of(network: Arc<Network>, noise: Noise, seed: u64) -> Self {
         let k = network.code_length();
         let code = DMatrix::from_vec(k, 1, normal_vector(seed, Domain::Code, 0, k));
@@ -40,7 +40,7 @@ impl Instance {
         Instance { network, code, observation }
     }
 
-    /// Inverts it.
+    /// Inverts the observation.
     ///
     /// # Errors
     /// Those of [`Inverter`].

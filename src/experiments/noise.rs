@@ -1,6 +1,7 @@
 //! The paper's figures 1 and 5: the relative error of the codes against the size of the noise,
-//! uniform on (−a, a) or Gaussian of standard deviation a (the authors' reading of N(0, a)). Figure
-//! 1 is on random networks 20 → 100 → 500, a new one every run; figure 5 on the trained generator.
+//! uniform on (−a, a) or Gaussian with standard deviation a (the authors' reading of N(0, a)).
+//! Figure 1 uses random networks 20 → 100 → 500, a new one for every run. Figure 5 uses the trained
+//! generator.
 
 use std::sync::Arc;
 
@@ -20,12 +21,12 @@ const METHODS: [Contender; 5] =
     [Contender::Linf, Contender::L1, Contender::Relaxed, Contender::Descent, Contender::Best];
 const LAWS: [Law; 2] = [Law::Uniform, Law::Gaussian];
 
-/// A run with an error above this has found nothing, where the noise is below …
+/// A run with an error above this is a failure if the noise is below …
 const LOST: f64 = 0.5;
-/// … this: a tenth of the pixels' size still leaves the image as it is.
+/// … this: noise of a tenth of the pixels' size leaves the image recognisable.
 const SMALL: f64 = 0.02;
 
-/// How noise of size `a` is drawn.
+/// The distribution of noise of size `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Law {
@@ -42,10 +43,10 @@ impl Law {
     }
 }
 
-/// Where the noise is added.
+/// The networks of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
-    /// A new network every run.
+    /// A new network for every run.
     Random,
     Trained,
 }
@@ -57,7 +58,7 @@ struct Job {
     run: u64,
 }
 
-/// One inversion.
+/// The row of one inversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     noise: Law,
@@ -68,12 +69,12 @@ struct Row {
     error: f64,
 }
 
-/// Random networks.
+/// Runs figure 1: random networks.
 pub fn figure1(study: &Study) -> Result<String> {
     reproduce(study, "figure1", Which::Random)
 }
 
-/// The trained generator.
+/// Runs figure 5: the trained generator.
 pub fn figure5(study: &Study) -> Result<String> {
     reproduce(study, "figure5", Which::Trained)
 }
@@ -139,13 +140,13 @@ impl Job {
     }
 }
 
-/// Levels and errors of the runs of one method.
+/// Noise levels and errors of the runs of one method.
 fn points(rows: &[Row], law: Law, method: Contender) -> Vec<(f64, f64)> {
     let of = |row: &&Row| (row.noise, row.method) == (law, method);
     rows.iter().filter(of).map(|row| (row.level, row.error)).collect()
 }
 
-/// Levels, the least first, and the median error of each.
+/// Noise levels, ascending, with the median error of each.
 fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut levels: Vec<f64> = points.iter().map(|point| point.0).collect();
     levels.sort_by(f64::total_cmp);
@@ -154,24 +155,24 @@ fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     levels.into_iter().map(|level| (level, median(errors(level)))).collect()
 }
 
-/// A little to the left or to the right, so that runs of one level do not lie on one line.
+/// A small horizontal shift, so that the dots of one level do not lie on one line.
 fn scattered(run: usize) -> f64 {
-    // Multiples of the golden ratio fill the interval evenly, however many they are.
+    // Multiples of the golden ratio fill the interval evenly, for any number of them.
     let share = (run as f64 * 0.618_033_988_749_895).fract();
     1.1_f64.powf(share - 0.5)
 }
 
-/// Of the medians, where the noise leaves most of the image as it is.
+/// The exponent of the medians, over the noise levels that leave the image recognisable.
 fn slope(runs: &[(f64, f64)]) -> f64 {
     exponent(&medians(runs).into_iter().filter(|(level, _)| *level < SMALL).collect::<Vec<_>>())
 }
 
 fn plot(rows: &[Row], subject: &str) -> Plot {
     let panel = |law: Law| {
-        // All dots below all lines.
+        // All dots are below all lines.
         let (mut dots, mut lines) = (Vec::new(), Vec::new());
         for (place, method) in METHODS.into_iter().enumerate() {
-            // The methods' runs side by side, so that none hides another.
+            // The methods' dots are side by side, so that none hides another.
             let aside = 1.14_f64.powf(place as f64 - (METHODS.len() - 1) as f64 / 2.0);
             let runs = points(rows, law, method);
             let beside = runs.iter().enumerate();

@@ -1,5 +1,5 @@
-//! Runs on disk: a `.csv` file to which a row is appended, and flushed, as soon as a run is over,
-//! so that an experiment that was stopped goes on where it was.
+//! Records of runs: a `.csv` file to which a row is appended, and flushed, as soon as a run is
+//! finished, so that an interrupted experiment can resume.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::columns::columns;
 use crate::error::{Error, Result};
 
-/// An open record of rows of one kind.
+/// An open record with rows of one type.
 pub struct Record<R> {
     path: PathBuf,
     file: File,
@@ -21,11 +21,11 @@ pub struct Record<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Record<R> {
-    /// Opens or begins the file at `path`. Returns the rows it holds: a last line without its end
-    /// is cut off, and so are the rows beyond the last whole group of `group`.
+    /// Opens or creates the file at `path`. Returns its rows. An incomplete last line is cut off,
+    /// and so are rows after the last complete group of `group`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for a file that holds anything else, which stays as it is.
+    /// [`Error::Io`]; [`Error::Input`] for a file with any other content, which stays unchanged.
     pub fn open(path: &Path, group: usize) -> Result<(Self, Vec<R>)> {
         let (rows, length) = read(path, group)?;
         let file = File::options().create(true).append(true).open(path);
@@ -48,11 +48,11 @@ impl<R: Serialize + DeserializeOwned> Record<R> {
     }
 }
 
-/// The rows of the file at `path`, up to the last whole group, and the bytes that they and the
-/// header take.
+/// Reads the rows of the file at `path`, up to the last complete group, and the number of bytes of
+/// these and the header.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] for a file that holds anything else.
+/// [`Error::Io`]; [`Error::Input`] for a file with any other content.
 pub fn read<R: DeserializeOwned>(path: &Path, group: usize) -> Result<(Vec<R>, u64)> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), 0)),

@@ -1,6 +1,6 @@
-//! What figures 4 and 6 share: images recovered from some of their pixels, or from random
-//! projections, by the paper's way — projected gradient descent with the layer-wise inversion as
-//! the projection —, by gradient descent on the codes, and by `recover`'s own search.
+//! Shared code of figures 4 and 6: images recovered from some of their pixels, or from random
+//! projections. The methods are the paper's (projected gradient descent with the layer-wise
+//! inversion as the projection), gradient descent on the codes, and `recover`'s own search.
 
 use std::sync::Arc;
 
@@ -17,16 +17,17 @@ use crate::network::{Activation, Network};
 use crate::recover::operators::{Operator, shown};
 use crate::recover::{self, ProjectedOptions, Recoverer, Strategy};
 
-/// A way to recover an image.
+/// A method to recover an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// The layer-wise inversion, the rows of the pixels that were not seen left out.
+    /// The layer-wise inversion, without the rows of unobserved pixels.
     Layerwise,
-    /// Projected gradient descent on the images, the paper's Algorithm 1 as the projection.
+    /// Projected gradient descent on the images, with the paper's Algorithm 1 as the projection.
     ProjectedLinf,
     /// The same with Algorithm 2.
     ProjectedL1,
-    /// With Algorithm 1 and refinement: the nearest image that it leads to, by Euclid's distance.
+    /// The same with Algorithm 1 and refinement, so that the projection is a local minimum of the
+    /// Euclidean distance.
     ProjectedRefined,
     /// Gradient descent on the codes.
     Descent(Descent),
@@ -46,12 +47,12 @@ impl Recovery {
         }
     }
 
-    /// Most iterations of projected gradient descent, for those that are such: fewer on large
-    /// networks, where a projection takes seconds.
+    /// Maximum number of iterations of projected gradient descent; fewer on large networks, where a
+    /// projection takes seconds. `None` for other methods.
     fn projections(self, study: &Study) -> Option<usize> {
         let small = match self {
             Recovery::ProjectedLinf | Recovery::ProjectedRefined => study.pick(300, 100),
-            // Where it arrives it does so in ten iterations, and each takes as long as many of
+            // If it converges, it does so within ten iterations, and each takes as long as many of
             // linf.
             Recovery::ProjectedL1 => study.pick(30, 10),
             Recovery::Layerwise | Recovery::Descent(_) | Recovery::Search => return None,
@@ -59,7 +60,7 @@ impl Recovery {
         Some(within_reach(&study.trained().network, small))
     }
 
-    /// `first`: what the seeds begin with.
+    /// Options of the method. `first`: the number with which the seeds begin.
     fn options(self, study: &Study, case: Case, first: u64, image: usize) -> recover::RecoverOptions {
         let layerwise = |method| Method::Layerwise(LayerwiseOptions { method, ..LayerwiseOptions::default() });
         let (method, refine) = match self {
@@ -72,7 +73,7 @@ impl Recovery {
             (Recovery::Search, _) => Strategy::Search(BestOptions::default()),
             (_, None) => Strategy::Direct,
             (_, Some(iterations)) => {
-                // A step of 1 puts the seen pixels in their places.
+                // A step of 1 sets the observed pixels to their measured values.
                 let step = if case.is_mask() { 1.0 } else { 0.5 };
                 Strategy::Projected(ProjectedOptions { step, iterations, ..Default::default() })
             }
@@ -82,15 +83,15 @@ impl Recovery {
         recover::RecoverOptions { strategy, inversion }
     }
 
-    /// Why it cannot recover from such measurements; nothing where it can.
+    /// Why the method does not support such measurements; `None` if it does.
     fn obstacle(self, case: Case, network: &Network) -> Option<&'static str> {
         let is_composed =
             |activation: Activation| activation == Activation::Identity || activation.allowed_in_hidden_layers();
         match self {
             _ if case.is_mask() => None,
-            Recovery::Layerwise => Some("it works on pixels alone; what is not pixels determines no layer"),
+            Recovery::Layerwise => Some("it needs pixels; other measurements determine no layer"),
             Recovery::Descent(_) if !network.layers().last().is_some_and(|layer| is_composed(layer.activation)) => {
-                Some("descent does not go through a linear map of sigmoid or tanh outputs")
+                Some("descent does not support a linear map of sigmoid or tanh outputs")
             }
             _ => None,
         }
@@ -99,25 +100,25 @@ impl Recovery {
 
 /// A figure of images that were measured without noise.
 pub struct Sensing<'a> {
-    /// Its name.
+    /// The name of the experiment.
     pub name: &'static str,
-    /// Stands above it.
+    /// The title of the picture.
     pub title: &'static str,
-    /// What is to be seen, before the figures.
+    /// The first sentence of the summary.
     pub saying: &'static str,
-    /// What was measured, and what stands above its images; those that the generator's images do
-    /// not allow are passed over.
+    /// The measurements and their captions; those that the generator's images do not allow are
+    /// skipped.
     pub measured: &'a [(Case, String)],
     /// How the images are recovered.
     pub ways: &'a [Recovery],
-    /// Images, for each measurement.
+    /// Number of images per measurement.
     pub count: usize,
-    /// What its seeds begin with; other experiments' begin with another.
+    /// The seeds begin with this number, which differs between experiments.
     pub seed: u64,
 }
 
 impl Sensing<'_> {
-    /// Recovers the images, draws the first of them, and says what came of all.
+    /// Recovers the images, draws the first of them, and summarises the results.
     ///
     /// # Errors
     /// Those of [`Recoverer`] and [`Study::runs`].
@@ -154,7 +155,7 @@ impl Sensing<'_> {
         study.tell(self.name, text)
     }
 
-    /// How the ways are set up.
+    /// Describes the settings of the methods.
     fn methods_in_words(&self, study: &Study) -> String {
         let projections = |way: &Recovery| Some(format!("\"{}\" up to {}", way.label(), way.projections(study)?));
         let projections: Vec<String> = self.ways.iter().filter_map(projections).collect();

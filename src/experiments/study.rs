@@ -1,5 +1,5 @@
-//! What all experiments share: the folder and its settings, runs carried out side by side and
-//! recorded in order, pictures.
+//! Shared code of all experiments: the folder and its settings, parallel runs that are recorded in
+//! order, and pictures.
 
 use std::fs;
 use std::num::NonZero;
@@ -21,10 +21,10 @@ use crate::network::Network;
 use crate::pictures::plot::{Plot, write_plot};
 use crate::pictures::{Grid, write_grid};
 
-/// What `all` calls the trained generator that comes with the program.
+/// The name of the bundled trained generator.
 const BUNDLED: &str = "trained";
 
-/// A folder with the settings that its runs were made with.
+/// A folder with the settings of its runs.
 pub struct Study<'a> {
     options: Options,
     folder: Folder,
@@ -36,9 +36,9 @@ impl<'a> Study<'a> {
     /// Opens the folder.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder whose runs were made with other settings; [`Error::Output`]
-    /// for a file, for a folder that holds files of an experiment's names but not of a study, and
-    /// for one that another study has open; [`Error::Io`].
+    /// [`Error::Input`] for a folder whose runs were made with other settings. [`Error::Output`]
+    /// for a file, for a folder that holds files with an experiment's names but is not a study's,
+    /// and for a folder that another study has open. [`Error::Io`] if reading or writing fails.
     pub fn open(options: Options, watch: &'a dyn Watch) -> Result<Self> {
         let trained = match &options.network {
             Some((name, network)) => Subject::new(name, Network::clone(network)),
@@ -59,12 +59,12 @@ impl<'a> Study<'a> {
         &self.trained
     }
 
-    /// Threads for work that has them all.
+    /// Number of threads for work that uses all of them.
     pub(super) fn threads(&self) -> usize {
         self.options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
-    /// A seed for what these numbers name; others give another.
+    /// The seed for a sequence of numbers; another sequence gives another seed.
     pub(super) fn seed(&self, names: &[u64]) -> u64 {
         // The mixing of splitmix64 (Steele, Lea, Flood 2014).
         names.iter().fold(self.options.seed, |seed, name| {
@@ -75,12 +75,12 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// The file of this name in the folder.
+    /// The path of a file in the folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.file(name)
     }
 
-    /// The rows that `NAME.csv` has, in whole groups of `rows`.
+    /// The rows of `NAME.csv`, in complete groups of `rows`.
     ///
     /// # Errors
     /// Those of [`record::read`].
@@ -88,11 +88,11 @@ impl<'a> Study<'a> {
         Ok(record::read(&self.file(&format!("{name}.csv")), rows)?.0)
     }
 
-    /// Carries out the jobs that are not yet recorded in `NAME.csv`, on all threads; each makes
-    /// `rows` rows, which are recorded in the order of the jobs. Returns the rows of all jobs.
+    /// Runs the jobs that are not yet recorded in `NAME.csv`, on all threads. Each job makes `rows`
+    /// rows, which are recorded in the order of the jobs. Returns the rows of all jobs.
     ///
     /// # Errors
-    /// The first that a job had; [`Error::Cancelled`]. What came before it is recorded.
+    /// The first error of a job; [`Error::Cancelled`]. The rows before it are recorded.
     pub(super) fn runs<J: Sync, R: Serialize + DeserializeOwned + Send>(
         &self,
         name: &str,
@@ -103,8 +103,8 @@ impl<'a> Study<'a> {
         self.runs_at_a_time(self.threads(), name, jobs, rows, work)
     }
 
-    /// [`Self::runs`], so many jobs at a time: one where time is measured, or a job has all
-    /// threads.
+    /// [`Self::runs`] with a limit on the jobs that run at the same time: one if time is measured,
+    /// or if a job uses all threads.
     ///
     /// # Errors
     /// Those of [`Self::runs`].
@@ -128,7 +128,7 @@ impl<'a> Study<'a> {
                     while !stop.load(Ordering::Relaxed) {
                         let place = next.fetch_add(1, Ordering::Relaxed);
                         let Some(job) = jobs.get(place) else { break };
-                        // Nobody listens any more after an error.
+                        // After an error, the receiver is gone.
                         if send.send((place, work(job))).is_err() {
                             break;
                         }
@@ -136,7 +136,7 @@ impl<'a> Study<'a> {
                 });
             }
             drop(send);
-            // Jobs that are under way when it is cancelled are waited for, and not in vain.
+            // After a cancellation, running jobs are finished and recorded.
             in_order(receive, first, &stop, |made: Vec<R>| {
                 for row in made {
                     record.add(&row)?;
@@ -174,7 +174,7 @@ impl<'a> Study<'a> {
         Ok(())
     }
 
-    /// Writes what is to be seen as `NAME.txt`, and returns it.
+    /// Writes the summary as `NAME.txt`, and returns it.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -185,8 +185,8 @@ impl<'a> Study<'a> {
     }
 }
 
-/// Hands what arrives to `take`, in the order of its places, until all senders are gone or there is
-/// an error: then `stop` is set.
+/// Passes received results to `take` in the order of their places, until all senders are gone or an
+/// error occurs; then `stop` is set.
 fn in_order<T>(
     receive: mpsc::Receiver<(usize, Result<T>)>,
     first: usize,

@@ -1,9 +1,10 @@
-//! The paper's table 1: what an inversion takes, by the code length on random networks k → 250 →
-//! 600 and on the trained generator; each observation alone, and 200 in one batch.
+//! The paper's table 1: the time of an inversion against the code length, on random networks k →
+//! 250 → 600 and on the trained generator; for single observations, and for 200 in one batch.
 //!
-//! Without noise, as in figure 2, every method; with uniform noise of 1e-9, which the authors'
-//! program adds, `linf`; on the trained generator also noise that one would meet. One network a
-//! code length, prepared beforehand; everything that an inversion itself needs is in the time.
+//! Without noise, as in figure 2, all methods are timed. With the uniform noise of 1e-9 that the
+//! authors' program adds, only `linf` is timed; on the trained generator also with realistic noise.
+//! There is one network per code length, prepared beforehand. The time includes everything that an
+//! inversion itself needs.
 
 mod table;
 
@@ -25,15 +26,15 @@ use table::Table;
 const NAME: &str = "table1";
 const METHODS: [Contender; 6] =
     [Contender::Linf, Contender::L1, Contender::Relaxed, Contender::Exact, Contender::Descent, Contender::Best];
-/// What the authors' program adds.
+/// The noise that the authors' program adds.
 const AUTHORS_NOISE: f64 = 1e-9;
-/// What one would meet.
+/// A realistic noise.
 const REAL_NOISE: f64 = 1e-2;
-/// ε₀ where there is no noise.
+/// ε₀ without noise.
 const EPSILON: f64 = 1e-9;
-/// Observations that are timed one by one before their rows are written.
+/// Number of observations that are timed one by one before their rows are written.
 const CHUNK: u64 = 20;
-/// Times that a batch is inverted, where that takes no minutes.
+/// Number of times that a batch is inverted, unless that takes minutes.
 const REPETITIONS: u64 = 3;
 
 /// A network to time: the trained one, or a random one of this code length.
@@ -61,7 +62,7 @@ impl Subject {
     }
 }
 
-/// A method at a noise of this size, uniform.
+/// A method at uniform noise of this size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Case {
     subject: Subject,
@@ -70,7 +71,7 @@ struct Case {
 }
 
 impl Case {
-    /// All that are timed of a subject.
+    /// All cases of a network.
     fn of(subject: Subject) -> Vec<Self> {
         let at = |noise: f64, methods: &[Contender]| -> Vec<Case> {
             methods.iter().map(|method| Case { subject, noise, method: *method }).collect()
@@ -84,7 +85,7 @@ impl Case {
         cases
     }
 
-    /// Times that its batch is inverted.
+    /// Number of times that its batch is inverted.
     fn repetitions(&self, study: &Study) -> u64 {
         let slow = self.method == Contender::Relaxed || self.noise == AUTHORS_NOISE;
         if slow { 1 } else { study.pick(REPETITIONS, 1) }
@@ -93,30 +94,30 @@ impl Case {
 
 struct Job {
     case: Case,
-    /// Of the chunk, or the repetition.
+    /// Index of the chunk or of the repetition.
     index: u64,
 }
 
-/// One observation alone, or a batch.
+/// The row of a single observation or of a batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     network: String,
     code_length: usize,
     noise: f64,
     method: Contender,
-    /// The observation, or the repetition of the batch.
+    /// Index of the observation, or of the repetition of the batch.
     run: u64,
-    /// Observations that were inverted together.
+    /// Number of observations inverted together.
     batch: usize,
     threads: usize,
-    /// Wall-clock time an observation.
+    /// Wall-clock milliseconds per observation.
     milliseconds: f64,
     /// The share of the observations with a relative error up to 1e-3.
     found: f64,
 }
 
 impl Job {
-    /// The inverter, and the observations of these indices.
+    /// Prepares the inverter, and the observations of these indices.
     fn prepared(&self, study: &Study, runs: std::ops::Range<u64>) -> Result<(Inverter, Vec<Instance>)> {
         let Case { subject, noise, method } = self.case;
         let network = subject.network(study)?;
@@ -131,7 +132,7 @@ impl Job {
             Inverter::new(Arc::clone(&network), method.options(noise.max(EPSILON), descent, study.threads()))?;
         let of = |run| Instance::of(Arc::clone(&network), Noise::Uniform(noise), study.seed(&[5, k, run]));
         let instances: Vec<Instance> = runs.map(of).collect();
-        // The first call also wakes the threads.
+        // The first call also starts the threads.
         if let Some(first) = instances.first() {
             inverter.invert(&first.observation)?;
         }
@@ -152,7 +153,7 @@ impl Job {
         }
     }
 
-    /// One after the other.
+    /// Inverts the observations one after the other.
     fn alone(&self, study: &Study) -> Result<Vec<Row>> {
         let runs = self.index * CHUNK..(self.index + 1) * CHUNK;
         let (inverter, instances) = self.prepared(study, runs.clone())?;
@@ -166,7 +167,7 @@ impl Job {
         runs.zip(&instances).map(time).collect()
     }
 
-    /// All `count` in one call.
+    /// Inverts all `count` in one call.
     fn batch(&self, study: &Study, count: u64) -> Result<Vec<Row>> {
         let (inverter, instances) = self.prepared(study, 0..count)?;
         let entries = instances.iter().flat_map(|instance| instance.observation.iter().copied());
@@ -182,7 +183,7 @@ impl Job {
     }
 }
 
-/// The table.
+/// Runs the experiment: the table.
 pub fn run(study: &Study) -> Result<String> {
     let lengths: Vec<usize> = study.pick((1..=11).map(|tens| 10 * tens).collect(), vec![20, 110]);
     let subjects: Vec<Subject> = lengths.into_iter().map(Subject::Random).chain([Subject::Trained]).collect();
@@ -200,7 +201,7 @@ pub fn run(study: &Study) -> Result<String> {
     study.tell(NAME, table.text())
 }
 
-/// Times with another number of threads are no times for the same medians.
+/// Fails if recorded times were measured with another number of threads: these must not be mixed.
 fn same_threads(study: &Study, recorded: &[Row]) -> Result<()> {
     match recorded.iter().find(|row| row.threads != study.threads()) {
         None => Ok(()),
@@ -208,7 +209,7 @@ fn same_threads(study: &Study, recorded: &[Row]) -> Result<()> {
             study.file("table1.csv").display(),
             format!("times with {} threads", row.threads),
             format!("times with {}, as now", study.threads()),
-            format!("go on with option `threads: {}`, or give another folder with option `out`", row.threads),
+            format!("resume with option `threads: {}`, or give another folder with option `out`", row.threads),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Kinds of buffers, how numbers are laid out in them, and how large a batch they leave room for.
+//! Kinds of buffers, the layout of numbers in them, and the size of the largest batch.
 
 use std::ops::Range;
 
@@ -36,15 +36,15 @@ pub(super) fn resolved_of(context: &Context, bytes: u64) -> wgpu::Buffer {
     context.buffer(bytes, wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)
 }
 
-/// Entries that an observation of `entries` takes on the device: whole quads.
+/// Number of entries of an observation of `entries` on the device: whole quads.
 pub fn padded_length(entries: usize) -> usize {
     entries.next_multiple_of(4)
 }
 
-/// Numbers from which several threads narrow or widen them.
+/// Array length from which several threads narrow or widen the numbers.
 const MANY: usize = 1 << 17;
 
-/// Columns of `length` numbers in f32, each filled up to whole quads with `padding`.
+/// Converts columns of `length` numbers to f32, each filled up to whole quads with `padding`.
 pub fn narrowed_columns(columns: &[f64], length: usize, padding: f32) -> Vec<f32> {
     let padded = padded_length(length);
     let mut narrowed = vec![padding; columns.len() / length * padded];
@@ -61,14 +61,14 @@ pub fn narrowed_columns(columns: &[f64], length: usize, padding: f32) -> Vec<f32
     narrowed
 }
 
-/// Numbers in f32, one behind the other.
+/// Converts numbers to f32, without padding.
 pub fn narrowed(numbers: &[f64]) -> Vec<f32> {
     let narrow = |number: &f64| *number as f32;
     if numbers.len() < MANY { numbers.iter().map(narrow).collect() } else { numbers.par_iter().map(narrow).collect() }
 }
 
-/// What [`narrowed_columns`] has laid out, as bytes that need not be aligned, back into columns of
-/// `length`.
+/// Converts the output of [`narrowed_columns`], as bytes that may be unaligned, back into columns
+/// of `length`.
 pub fn widen_columns(padded: &[u8], length: usize, columns: &mut [f64]) {
     let widen = |(to, from): (&mut [f64], &[u8])| {
         for (to, from) in to.iter_mut().zip(from.chunks_exact(4)) {
@@ -83,25 +83,25 @@ pub fn widen_columns(padded: &[u8], length: usize, columns: &mut [f64]) {
     }
 }
 
-/// Bytes that an array of a batch takes at most, however much a binding can hold: gradient descent
-/// keeps two arrays a layer, and batches beyond this run no faster.
+/// Maximum number of bytes of an array of a batch, even if a binding can hold more: gradient
+/// descent keeps two arrays per layer, and larger batches are not faster.
 const ENOUGH_BYTES: u64 = 256 << 20;
-/// The same where nothing is kept on the device: one part is on its way up or down while another is
-/// computed.
+/// The same maximum for work that is sent in overlapping parts: one part is transferred while
+/// another is computed.
 const OVERLAPPED_BYTES: u64 = 32 << 20;
 
-/// How many observations fit one batch of a device: each of their arrays into a binding, and one
-/// workgroup, or one tile's share of one, for each into a dispatch.
+/// The limits on the number of observations in a batch: each of their arrays must fit a binding. A
+/// dispatch must have enough workgroups for one per observation, or for one per tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes of the largest binding, which is no larger than the largest buffer.
+    /// Bytes of the largest binding, which is at most the largest buffer.
     pub binding_bytes: u64,
-    /// Workgroups in one dimension.
+    /// Maximum number of workgroups in one dimension.
     pub workgroups: u32,
 }
 
 impl Room {
-    /// What the device's limits leave.
+    /// The limits of a device.
     pub fn of(limits: &wgpu::Limits) -> Self {
         Room {
             binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
@@ -109,20 +109,20 @@ impl Room {
         }
     }
 
-    /// [`Self::observations`] of a part of a batch that is sent through in overlapping parts.
+    /// [`Self::observations`] for a part of a batch that is sent in overlapping parts.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when not even one fits.
+    /// [`Error::NoDevice`] if not even one observation fits.
     pub fn overlapped(&self, entries: usize, per_workgroup: u32) -> Result<usize> {
         let enough = (OVERLAPPED_BYTES / (4 * entries.max(1) as u64)).max(1) as usize;
         Ok(self.observations(entries, per_workgroup)?.min(enough))
     }
 
-    /// Observations a batch, at least 1, when the longest array of an observation has `entries` of
-    /// four bytes and `per_workgroup` observations share a workgroup.
+    /// Observations per batch, at least 1. `entries`: the longest array of an observation, in
+    /// numbers of four bytes. `per_workgroup`: observations that share a workgroup.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when not even one fits.
+    /// [`Error::NoDevice`] if not even one observation fits.
     pub fn observations(&self, entries: usize, per_workgroup: u32) -> Result<usize> {
         let bytes = 4 * entries.max(1) as u64;
         if bytes > self.binding_bytes || self.workgroups == 0 {
@@ -137,7 +137,7 @@ impl Room {
     }
 }
 
-/// `0 .. count` in consecutive ranges of at most `most`.
+/// Splits `0 .. count` into consecutive ranges of at most `most`.
 pub fn ranges(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).step_by(most).map(move |start| start..count.min(start + most))
 }

@@ -1,6 +1,6 @@
-//! Which entries of a target exceed the observation's threshold. Host side of
+//! Classifies entries: which entries of a target exceed the observation's threshold. Host side of
 //! `shaders/classify.wgsl`, twin of `cpu/classify.rs`, with the same answer bit for bit: what f32
-//! cannot tell is decided here in f64.
+//! cannot decide is decided here in f64.
 
 use std::sync::atomic::Ordering;
 
@@ -18,10 +18,10 @@ impl GpuDevice {
     /// Entry `j` of observation `b` is active when `targets[(j, b)] > thresholds[b]`, in f64.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     ///
     /// # Panics
-    /// If there is not one threshold a column.
+    /// If there is not one threshold per column.
     pub fn classify_exactly(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
         let rows = targets.nrows();
         let words_each = Configurations::words_per_observation(rows);
@@ -32,7 +32,7 @@ impl GpuDevice {
         let mut words: Vec<u32> = Vec::with_capacity(words_each * count);
         let mut undecided: Vec<u32> = Vec::with_capacity(words_each * count);
         let mut counts: Vec<u32> = Vec::with_capacity(count);
-        assert_eq!(thresholds.len(), count, "one threshold a column");
+        assert_eq!(thresholds.len(), count, "one threshold per column");
         self.in_overlapping_parts(
             count,
             self.room.overlapped(rows, 1)?,
@@ -54,7 +54,7 @@ impl GpuDevice {
         Ok(configurations)
     }
 
-    /// Submits one part: active words, undecided words and counts are on their way back.
+    /// Submits one part: active words, undecided words and counts will be read back.
     fn start_classify(&self, space: &mut Workspace, targets: &[f64], thresholds: &[f64], rows: usize) {
         let context = &self.context;
         let count = thresholds.len();
@@ -93,7 +93,7 @@ impl GpuDevice {
                 let row = position % words_each * 32 + bit;
                 decided += 1;
                 if targets[(row, observation)] > thresholds[observation] {
-                    // The kernel never sets a bit that it calls undecided.
+                    // The kernel never sets the active bit of an undecided row.
                     configurations.flip(observation, row);
                 }
             }

@@ -1,5 +1,5 @@
-//! The running lanes of a batch first, so that the kernels after have only those to do. Host side
-//! of `shaders/compact.wgsl`, twin of `cpu/compact.rs`.
+//! Moves the running lanes of a batch to the front, so that the following kernels process only
+//! these. Host side of `shaders/compact.wgsl`, twin of `cpu/compact.rs`.
 
 use super::GpuDevice;
 use super::pipeline::{Step, dispatch};
@@ -11,14 +11,15 @@ use crate::kernel_params::CompactParams;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moving {
     pub array: Role,
-    /// Where they go in between: a place as large, free between two iterations.
+    /// Intermediate buffer of the same size, which is free between two iterations.
     pub between: Role,
-    /// Words a lane.
+    /// Words per lane.
     pub words: usize,
 }
 
 impl GpuDevice {
-    /// The kernel that finds where each of the first `count` lanes goes, and how many run.
+    /// The kernel that computes the destination of each of the first `count` lanes, and the number
+    /// of running lanes.
     pub(super) fn rank_step(&self, space: &mut Workspace, count: usize) -> Step {
         let params = Role::Params("rank", 0);
         space.params(&self.context, params, CompactParams { count: count as u32, words: 0 });
@@ -26,8 +27,8 @@ impl GpuDevice {
         self.pipelines.rank.step(&self.context, space, &operands, 1)
     }
 
-    /// The kernels that move the first `count` lanes of `arrays` to where they have last been
-    /// ranked.
+    /// The kernels that move the first `count` lanes of `arrays` to the destinations of the last
+    /// ranking.
     pub(super) fn scatter_steps(&self, space: &mut Workspace, arrays: &[Moving], count: usize) -> Vec<Step> {
         arrays
             .iter()
@@ -42,8 +43,8 @@ impl GpuDevice {
     }
 }
 
-/// Records the move of the first `count` lanes, as the first pass of a submission; returns how many
-/// kernels it takes.
+/// Records the move of the first `count` lanes, as the first pass of a submission; returns the
+/// number of kernels.
 pub(super) fn record_move(
     encoder: &mut wgpu::CommandEncoder,
     timer: Timer<'_>,

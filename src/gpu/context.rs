@@ -1,8 +1,8 @@
-//! The adapter and what is negotiated with it: which one, which limits, and how its failures come
-//! back.
+//! The adapter and the negotiation with it: which adapter, which limits, and how its failures are
+//! reported.
 //!
-//! Whatever goes wrong on the device — lost, out of memory, a call it refuses, a buffer that cannot
-//! be mapped — becomes [`Error::DeviceLost`], so that a caller can go on with the CPU; nothing here
+//! Every failure of the device becomes [`Error::DeviceLost`], so that a caller can continue on the
+//! CPU: a lost device, no memory, a rejected call, a buffer that cannot be mapped. Nothing here
 //! panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,21 +12,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::adapter::AdapterDescription;
 use crate::error::{Error, Result};
 
-/// Which adapter to take.
+/// Which adapter to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// Real hardware only, a discrete GPU before an integrated one.
+    /// Hardware only; a discrete GPU is preferred to an integrated one.
     Hardware,
-    /// Hardware if there is some, else a software rasterizer.
+    /// Hardware if available, otherwise a software rasterizer.
     Any,
-    /// The first whose name contains this, in upper or lower case; software too.
+    /// The first adapter whose name contains this text, ignoring case; software rasterizers too.
     Named(&'a str),
 }
 
-/// What a person without an adapter can do about it.
+/// Advice for a user without an adapter.
 const INSTALL: &str = "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use option `device: cpu`";
 
-/// What is used where an adapter has it: sums by subgroup operations, and the device's own clock.
+/// Optional features: sums by subgroup operations, and the device's own clock.
 const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
 
 /// An opened device and its queue.
@@ -41,12 +41,12 @@ pub struct Context {
     dispatches: AtomicU64,
     buffers_made: AtomicU64,
     read_backs: AtomicU64,
-    /// In units of [`wgpu::Queue::get_timestamp_period`].
+    /// Total in units of [`wgpu::Queue::get_timestamp_period`].
     kernel_ticks: AtomicU64,
     lose_after: AtomicU64,
 }
 
-/// The first thing that went wrong outside any call, as the driver reports it.
+/// The first error that the driver reports outside any call.
 #[derive(Debug, Default)]
 struct Failure(Mutex<Option<String>>);
 
@@ -64,8 +64,8 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens the adapter that `selection` names with the limits it offers, but none above `ceiling`
-    /// where that is given: tests make devices small to see batches split.
+    /// Opens the adapter that `selection` names, with the limits that it offers. `ceiling`, if
+    /// given, caps the limits: tests use small devices to check that batches are split.
     ///
     /// # Errors
     /// Those of [`Self::open_with`].
@@ -73,12 +73,12 @@ impl Context {
         Self::open_with(selection, ceiling, USEFUL_FEATURES)
     }
 
-    /// [`Self::open`] with those of `features` that the adapter has; nothing here needs any of
-    /// them.
+    /// [`Self::open`] with those of `features` that the adapter has; all of them are optional.
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when there is no such adapter, naming those there are; when it offers
-    /// less than the kernels need, naming what is missing; when the driver refuses to open it.
+    /// [`Error::NoDevice`] in three cases. No adapter matches: the message lists the available
+    /// ones. The adapter offers less than the kernels require: the message names what is missing.
+    /// The driver refuses to open the adapter.
     pub fn open_with(
         selection: Selection<'_>,
         ceiling: Option<&wgpu::Limits>,
@@ -112,8 +112,8 @@ impl Context {
         let failure = Arc::new(Failure::default());
         let lost = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{message} ({reason:?})")));
-        // Without a handler wgpu panics on what no error scope caught, such as an error on another
-        // thread.
+        // Without a handler, wgpu panics on errors that no error scope caught, such as an error on
+        // another thread.
         let uncaptured = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.set(error.to_string())));
         Ok(Context {
@@ -136,27 +136,27 @@ impl Context {
         &self.adapter
     }
 
-    /// The limits that the device was opened with.
+    /// The limits with which the device was opened.
     pub fn limits(&self) -> &wgpu::Limits {
         &self.limits
     }
 
-    /// Kernels run so far.
+    /// Number of kernels run so far.
     pub fn dispatches(&self) -> u64 {
         self.dispatches.load(Ordering::Relaxed)
     }
 
-    /// Buffers made so far.
+    /// Number of buffers created so far.
     pub fn buffers_made(&self) -> u64 {
         self.buffers_made.load(Ordering::Relaxed)
     }
 
-    /// Results waited for so far.
+    /// Number of results read back so far.
     pub fn read_backs(&self) -> u64 {
         self.read_backs.load(Ordering::Relaxed)
     }
 
-    /// Seconds that kernels have run so far by the device's clock; `None` where it has none.
+    /// Kernel time so far in seconds, by the device's clock; `None` if it has none.
     pub fn kernel_seconds(&self) -> Option<f64> {
         let nanoseconds =
             || self.kernel_ticks.load(Ordering::Relaxed) as f64 * f64::from(self.queue.get_timestamp_period());
@@ -168,7 +168,7 @@ impl Context {
         self.features.contains(wgpu::Features::SUBGROUP)
     }
 
-    /// Whether the device tells the time.
+    /// Whether the device has a clock.
     pub fn has_timestamps(&self) -> bool {
         self.features.contains(wgpu::Features::TIMESTAMP_QUERY)
     }
@@ -178,7 +178,7 @@ impl Context {
         self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
     }
 
-    /// An error once the device is lost.
+    /// Returns an error if the device is lost.
     pub(super) fn check(&self) -> Result<()> {
         self.failure.check()
     }
@@ -191,8 +191,8 @@ impl Context {
         self.kernel_ticks.fetch_add(ticks, Ordering::Relaxed);
     }
 
-    /// Destroys the device once `dispatches` more kernels have run; at once for 0. A test's way to
-    /// lose it.
+    /// Destroys the device after `dispatches` more kernels; immediately for 0. Tests use it to lose
+    /// the device.
     pub fn lose_after(&self, dispatches: u64) {
         self.lose_after.store(self.dispatches().saturating_add(dispatches), Ordering::Relaxed);
         if dispatches == 0 {
@@ -200,18 +200,18 @@ impl Context {
         }
     }
 
-    /// Runs `work` with every error of the device caught.
+    /// Runs `work` and catches every error of the device.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::DeviceLost`] with the device's own words, which come first:
-    /// they are the cause.
+    /// What `work` returns, or [`Error::DeviceLost`] with the device's own message. The device's
+    /// errors take precedence, because they are the cause.
     pub fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.failure.check()?;
         let filters = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal];
         let mut scopes: Vec<_> = filters.map(|filter| self.device.push_error_scope(filter)).into();
         let answer = work();
         let mut captured = None;
-        // The last one pushed is popped first.
+        // Scopes are popped in reverse order.
         while let Some(scope) = scopes.pop() {
             captured = pollster::block_on(scope.pop()).or(captured);
         }
@@ -222,8 +222,8 @@ impl Context {
         }
     }
 
-    /// Records commands with `record` and submits them. `record` returns how many kernels it
-    /// dispatches.
+    /// Records commands with `record` and submits them. `record` returns the number of dispatched
+    /// kernels.
     pub fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> u64) -> wgpu::SubmissionIndex {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let kernels = record(&mut encoder);
@@ -235,7 +235,7 @@ impl Context {
         submission
     }
 
-    /// Copies `data` into the beginning of `buffer`, before whatever is submitted next.
+    /// Copies `data` to the beginning of `buffer`, before the next submission.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, data: &[T]) {
         self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
     }
@@ -243,12 +243,12 @@ impl Context {
     /// Waits until `submission` has run.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
         let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
-        // wgpu panics when the driver reports the loss while it waits: there is no other way to
-        // hear of it.
+        // wgpu panics if the driver reports the loss during the wait; there is no other way to
+        // detect it.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Error::DeviceLost(error.to_string())),
-            Err(_) => Err(Error::DeviceLost("the driver gave up while work was waited for".into())),
+            Err(_) => Err(Error::DeviceLost("the driver failed while waiting for submitted work".into())),
         }
     }
 }
@@ -258,16 +258,16 @@ pub fn list_adapters() -> Vec<AdapterDescription> {
     adapters().iter().map(describe).collect()
 }
 
-/// One instance for the process: making one loads every driver, which is slow, and slower from many
-/// threads at once.
+/// The one instance of the process. Creating an instance loads every driver, which is slow, and
+/// slower from many threads at once.
 fn instance() -> Option<&'static wgpu::Instance> {
     static INSTANCE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
     INSTANCE
         .get_or_init(|| {
-            // Instance::new panics on a platform that wgpu was built without a backend for.
+            // Instance::new panics if wgpu was built without a backend for this platform.
             (!wgpu::Instance::enabled_backend_features().is_empty()).then(|| {
                 let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-                // Not the validation layers that a debug build asks for: wgpu's own validation is
+                // Not the validation layers that a debug build requests: wgpu's own validation is
                 // always on.
                 descriptor.flags = wgpu::InstanceFlags::empty();
                 wgpu::Instance::new(descriptor)
@@ -276,7 +276,7 @@ fn instance() -> Option<&'static wgpu::Instance> {
         .as_ref()
 }
 
-/// Asked for once as well: some drivers print a line of their own each time.
+/// The adapters, queried only once: some drivers print a line for each query.
 fn adapters() -> &'static [wgpu::Adapter] {
     static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
     ADAPTERS.get_or_init(|| match instance() {
@@ -293,7 +293,7 @@ fn select(selection: Selection<'_>) -> Result<wgpu::Adapter> {
         Selection::Any => true,
         Selection::Named(part) => adapter.get_info().name.to_lowercase().contains(&part.to_lowercase()),
     });
-    // The sort is stable: equals stay in the driver's order.
+    // The sort is stable: equal adapters keep the driver's order.
     adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
     adapters.into_iter().next().ok_or_else(|| {
         Error::NoDevice(match selection {
@@ -302,7 +302,7 @@ fn select(selection: Selection<'_>) -> Result<wgpu::Adapter> {
             }
             Selection::Hardware if !found.is_empty() => {
                 format!(
-                    "no hardware adapter, only {}; ask for it by option `device: gpu`, or {INSTALL}",
+                    "no hardware adapter, only {}; select it with option `device: gpu`, or {INSTALL}",
                     found.join(", ")
                 )
             }
@@ -352,12 +352,12 @@ fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
     }
 }
 
-/// What the kernels cannot do without, below every desktop driver of the last ten years.
+/// The minimum that the kernels need: below every desktop driver of the last ten years.
 const REQUIRED_INVOCATIONS: u32 = 64;
 const REQUIRED_STORAGE_BUFFERS: u32 = 5;
 const REQUIRED_WORKGROUP_BYTES: u32 = 16 << 10;
 
-/// The limits that matter here, each with its offer and what the kernels require.
+/// The limits that are too low, each with the offered and the required value.
 fn missing_limits(offered: &wgpu::Limits) -> Vec<String> {
     [
         ("invocations in a workgroup", offered.max_compute_invocations_per_workgroup, REQUIRED_INVOCATIONS),
@@ -370,8 +370,8 @@ fn missing_limits(offered: &wgpu::Limits) -> Vec<String> {
     .collect()
 }
 
-/// The defaults of WebGPU, raised to the offer in what a larger batch profits from and lowered to
-/// it elsewhere.
+/// WebGPU's default limits. Limits that allow larger batches are raised to the offer; others are
+/// lowered to it where necessary.
 fn wanted_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
@@ -382,7 +382,8 @@ fn wanted_limits(offered: &wgpu::Limits) -> wgpu::Limits {
     lower(&wanted, offered)
 }
 
-/// The smaller of both in the limits that kernels touch, `limits` in the others.
+/// The limits that the kernels use: the smaller of both values. The other limits are those of
+/// `limits`.
 fn lower(limits: &wgpu::Limits, ceiling: &wgpu::Limits) -> wgpu::Limits {
     macro_rules! lowered {
         ($($name:ident),*) => { wgpu::Limits { $($name: limits.$name.min(ceiling.$name),)* ..limits.clone() } };

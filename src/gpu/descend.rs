@@ -1,6 +1,6 @@
-//! Gradient descent on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
-//! `shaders/descend.wgsl`, twin of `cpu/descend.rs`, as far as f32 goes.
-//! The loop itself is `lane_loop.rs`.
+//! Gradient descent on `½‖G(z) − x‖²` for a batch, with the whole loop on the device. Host side of
+//! `shaders/descend.wgsl`, twin of `cpu/descend.rs` within the limits of f32. The loop itself is in
+//! `lane_loop.rs`.
 
 use nalgebra::DMatrix;
 
@@ -16,27 +16,27 @@ use crate::kernel_params::{
     ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, Lane, LayerParams, activation_code, optimizer_code,
 };
 
-/// Where the runs of a batch have ended in f32.
+/// The final state in f32 of the runs of a batch.
 #[derive(Debug)]
 pub struct Reached {
-    /// The codes, `k` × count; one means nothing where its lane diverged.
+    /// The codes, `k` × count; the code of a diverged lane has no meaning.
     pub codes: DMatrix<f64>,
-    /// What the optimizer keeps of each code's entries, code after code; empty where it keeps
-    /// nothing.
+    /// The optimizer's moments of each code's entries, code after code; empty for an optimizer
+    /// without moments.
     pub moments: Vec<Moments>,
     /// How each run ended.
     pub lanes: Vec<Lane>,
 }
 
 impl Reached {
-    /// The run that goes on in f64 where lane `place` has ended in f32; `None` where the lane left
-    /// f32's range.
+    /// The start from which f64 continues the run of lane `place`; `None` if the lane left f32's
+    /// range.
     pub fn continued(&self, place: usize, observation: usize) -> Option<Start> {
         let lane = &self.lanes[place];
         let code: Vec<f64> = self.codes.column(place).iter().copied().collect();
         let kept = self.moments.len() / self.lanes.len();
-        // The moments go along: Adam's first step from none would throw the code off by a whole
-        // step.
+        // The moments are kept: without them, Adam's first step would move the code by a whole step
+        // size.
         let moments = self.moments[place * kept..][..kept].to_vec();
         let in_range = lane.status != LANE_DIVERGED
             && code.iter().all(|z| z.is_finite())
@@ -45,10 +45,11 @@ impl Reached {
     }
 }
 
-/// A run before its first step. Where the loss goes to zero its last digits are rounding, and
-/// whether a run comes to rest among them is chance: momentum may circle there, and Adam, which
-/// divides what rounding leaves of the gradient by its own size, walks on to the cap. A residual of
-/// 32 f32 epsilons of the observation is little more than rounding, and from there f64 takes over.
+/// The state of a run before its first step, with the loss at which f32 stops. Near a loss of zero,
+/// the last digits are rounding, and the end of a run among them is left to chance. Momentum may
+/// circle there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
+/// residual of 32 f32 epsilons of the observation is little more than rounding; from there f64
+/// takes over.
 fn lane_at_start(target: &[f32], place: usize) -> Lane {
     let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
     let rounding = 0.5 * target.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>();
@@ -57,11 +58,11 @@ fn lane_at_start(target: &[f32], place: usize) -> Lane {
 
 impl GpuDevice {
     /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
-    /// unobserved) until each run's stop rule holds in f32 or `steps.cap` steps are taken. No run
-    /// depends on those beside it.
+    /// unobserved), until each run's stop rule holds in f32 or `steps.cap` steps are made. Each run
+    /// is independent of the others.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     ///
     /// # Panics
     /// If the shapes do not fit the network.
@@ -73,7 +74,8 @@ impl GpuDevice {
             moments: vec![[0.0; 2]; steps.optimizer.moments(k) * count],
             lanes: vec![Lane::START; count],
         };
-        // A lane's state, the optimizer's pairs and, in some kernels, a workgroup of its own.
+        // A lane's state and the optimizer's moments; some kernels also need one workgroup per
+        // lane.
         let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(padded_length(k)));
         let entries = entries.max(self.widest(0..self.network.depth()));
         for columns in ranges(count, self.room.observations(entries, 1)?) {
@@ -87,13 +89,13 @@ impl GpuDevice {
                 self.read_reached(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
             })?;
-            // Only now: what the device finds wrong is known when `guarded` ends.
+            // Only now, because errors of the device are known when `guarded` ends.
             self.workspaces.give([space]);
         }
         Ok(reached)
     }
 
-    /// Uploads a batch and makes room for what the kernels keep.
+    /// Uploads a batch and reserves the buffers of the kernels.
     fn prepare(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], steps: &Steps) {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
@@ -111,8 +113,7 @@ impl GpuDevice {
         }
         space.reserve(context, Role::Gradients, padded_length(k) * count);
         space.reserve(context, Role::MovedLanes, size_of::<Lane>() / 4 * count);
-        // Where the optimizer keeps nothing, one pair that no kernel touches: a binding cannot be
-        // empty.
+        // An optimizer without moments gets one unused pair, because a binding cannot be empty.
         let pairs = (steps.optimizer.moments(padded_length(k)) * count).max(1);
         space.upload(context, Role::Moments, &vec![[0.0_f32; 2]; pairs]);
         space.reserve(context, Role::MovedMoments, 2 * pairs);
@@ -120,7 +121,7 @@ impl GpuDevice {
         space.reserve(context, Role::Running, 1);
     }
 
-    /// What moves with the lanes.
+    /// The arrays that move with the lanes.
     fn moving(&self, optimizer: Optimizer) -> Vec<Moving> {
         let (n, k) = (self.network.observation_length(), self.network.code_length());
         let (codes, targets) = (padded_length(k), padded_length(n));
@@ -168,8 +169,8 @@ impl GpuDevice {
         steps
     }
 
-    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each
-    /// lane's own.
+    /// Reads the final state of the `count` lanes in `space` into the places from `first` on; each
+    /// lane has its own place.
     fn read_reached(&self, space: &mut Workspace, first: usize, count: usize, reached: &mut Reached) -> Result<()> {
         let k = self.network.code_length();
         let kept = reached.moments.len() / reached.lanes.len();
@@ -229,8 +230,8 @@ impl GpuDevice {
         }
     }
 
-    /// Layer `index` with the activation of the one below it; below the first layer stands the
-    /// code, as it is.
+    /// Layer `index` with the activation of the layer below; below the first layer is the code,
+    /// with the identity.
     fn backward_params(&self, index: usize, count: usize) -> LayerParams {
         let layers = self.network.layers();
         let (activation, slope) = match index {

@@ -13,12 +13,12 @@ use crate::error::Result;
 use crate::kernel_params::{LayerParams, activation_code};
 
 impl GpuDevice {
-    /// Runs `layers` on every column of `inputs` in f32, the activations between them staying on
-    /// the device. Returns units of the last × count; entries are not finite where f32 does not
-    /// reach.
+    /// Runs `layers` on every column of `inputs` in f32; intermediate activations stay on the
+    /// device. Returns units of the last layer × count. Entries beyond the range of f32 are not
+    /// finite.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     ///
     /// # Panics
     /// If `layers` is not within the network or `inputs` does not fit the first of them.
@@ -53,14 +53,14 @@ impl GpuDevice {
         Ok(outputs)
     }
 
-    /// Entries that the widest array of `layers` has an observation.
+    /// Entries per observation of the widest array of `layers`.
     pub(super) fn widest(&self, layers: Range<usize>) -> usize {
         let layers = &self.network.layers()[layers];
         let widest = layers.iter().map(|layer| layer.units().max(layer.inputs())).max();
         padded_length(widest.unwrap_or(1))
     }
 
-    /// Room for the outputs of each of `layers`.
+    /// Reserves buffers for the outputs of each of `layers`.
     pub(super) fn reserve_activations(&self, space: &mut Workspace, layers: Range<usize>, count: usize) {
         for index in layers {
             let entries = padded_length(self.network.layers()[index].units()) * count;
@@ -68,7 +68,7 @@ impl GpuDevice {
         }
     }
 
-    /// `layers` from the inputs through the activations, for the first `count` observations.
+    /// The kernels of `layers`, from the inputs on, for the first `count` observations.
     pub(super) fn forward_steps(&self, space: &mut Workspace, layers: Range<usize>, count: usize) -> Vec<Step> {
         let first = layers.start;
         layers

@@ -1,10 +1,10 @@
-//! A shader's entry point on the device, made from the description that `kernel_params` gives.
+//! A shader's entry point on the device, built from its description in `kernel_params`.
 
 use super::context::Context;
 use crate::kernel_params::entry_points::{Access, EntryPoint};
 
-/// A compiled shader with one entry point's bindings, of which pipelines with different sizes are
-/// made.
+/// A compiled shader with the bindings of one entry point. Pipelines with different sizes are built
+/// from it.
 #[derive(Debug)]
 pub struct Kernel {
     module: wgpu::ShaderModule,
@@ -14,8 +14,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles the shader of `entry`. Errors of the device are caught by the caller's
-    /// [`Context::guarded`].
+    /// Compiles the shader of `entry`. The caller's [`Context::guarded`] catches errors of the
+    /// device.
     pub fn new(context: &Context, entry: &'static EntryPoint) -> Self {
         let device = &context.device;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -55,7 +55,7 @@ impl Kernel {
         self.entry.name
     }
 
-    /// With the shader's override constants set.
+    /// Builds a pipeline with the shader's override constants set.
     pub fn pipeline(&self, context: &Context, constants: &[(&str, f64)]) -> wgpu::ComputePipeline {
         context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.entry.name),
@@ -64,7 +64,7 @@ impl Kernel {
             entry_point: Some(self.entry.name),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants,
-                // The kernels write what they read.
+                // The kernels write workgroup memory before they read it.
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,

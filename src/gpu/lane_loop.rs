@@ -1,10 +1,10 @@
-//! Runs of a batch (lanes) to their ends, the whole loop on the device: gradient descent and
-//! Levenberg–Marquardt.
+//! Runs the lanes of a batch to their ends, with the whole loop on the device: for gradient descent
+//! and Levenberg–Marquardt.
 //!
-//! The host submits steps in chunks. Of each chunk it reads back four bytes, how many lanes still
-//! run, while the next chunk is already under way. When enough lanes have ended, the running ones
-//! are moved to the front (`compact.rs`) and the kernels go on with these alone. Lanes that have
-//! ended stay behind them unchanged.
+//! The host submits steps in chunks. After each chunk it reads back four bytes, the number of lanes
+//! that still run, while the next chunk already runs. When enough lanes have ended, the running
+//! ones are moved to the front (`compact.rs`), and the kernels process only these. Ended lanes stay
+//! unchanged behind them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -17,28 +17,28 @@ use super::pipeline::{Step, dispatch};
 use super::workspace::{Role, Workspace};
 use crate::error::Result;
 
-/// Lanes are moved when no more than this share of those that the kernels run on still runs. A move
-/// costs about as much as a step.
+/// Lanes are moved when at most this share of the processed lanes still runs. A move costs about as
+/// much as a step.
 const WORTH_MOVING: (usize, usize) = (7, 8);
 
-/// How the lanes of a batch run.
+/// Options of the loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LaneLoop<'a> {
-    /// Most steps of a lane. One more is submitted, which only looks at where the last step has
-    /// led.
+    /// Maximum number of steps per lane. One more is submitted, which only evaluates the result of
+    /// the last step.
     pub cap: usize,
-    /// Most steps of a submission.
+    /// Maximum number of steps per submission.
     pub most: usize,
-    /// What moves with the lanes.
+    /// The arrays that move with the lanes.
     pub moving: &'a [Moving],
 }
 
 impl GpuDevice {
-    /// Runs the `count` lanes in `space` to their ends. `steps`: the kernels of one step on so many
-    /// of the first lanes.
+    /// Runs the `count` lanes in `space` to their ends. `steps`: the kernels of one step on a given
+    /// number of the first lanes.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     pub(super) fn run_lanes(
         &self,
         space: &mut Workspace,
@@ -86,7 +86,8 @@ impl GpuDevice {
             free.push(slot);
             pace.observe(steps, last_end.elapsed());
             last_end = Instant::now();
-            // No lane starts again, so the chunk under way has no more than these.
+            // No ended lane restarts, so the current chunk has at most this number of running
+            // lanes.
             running = counted as usize;
             if running == 0 {
                 left = 0;

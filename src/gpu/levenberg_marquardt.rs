@@ -1,6 +1,6 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, the whole loop on the device. Host side of
-//! `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs`, as far as f32 goes.
-//! The loop itself is `lane_loop.rs`, as for gradient descent.
+//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, with the whole loop on the device. Host side
+//! of `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs` within the limits of
+//! f32. The loop itself is in `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;
 
@@ -19,21 +19,21 @@ use crate::kernel_params::{
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
 
-/// Steps of a submission at most: a run has some twenty, and what is under way when the last one
-/// ends is wasted.
+/// Maximum number of steps per submission. A run has about twenty steps, and steps submitted after
+/// the end of the last run are wasted.
 const MOST_A_SUBMISSION: usize = 4;
 
-/// Where the runs of a batch have ended in f32.
+/// The final state in f32 of the runs of a batch.
 #[derive(Debug)]
 pub struct MarquardtBatch {
-    /// The last codes that were accepted, `k` × count; one means nothing where its lane diverged.
+    /// The last accepted codes, `k` × count; the code of a diverged lane has no meaning.
     pub codes: DMatrix<f64>,
-    /// How each run ended: the loss is `anchor`, the steps tried are `iterations`.
+    /// How each run ended: `anchor` is the loss, `iterations` the number of tried steps.
     pub lanes: Vec<Lane>,
 }
 
 impl MarquardtBatch {
-    /// Where lane `place` has ended; `None` where it left f32's range.
+    /// The final code of lane `place`; `None` if it left f32's range.
     pub fn code(&self, place: usize) -> Option<&[f64]> {
         let k = self.codes.nrows();
         let code = &self.codes.as_slice()[place * k..][..k];
@@ -42,7 +42,7 @@ impl MarquardtBatch {
     }
 }
 
-/// The kernels of a step, apart from those of the way up.
+/// The kernels of a step, apart from the forward pass.
 #[derive(Debug)]
 pub(super) struct MarquardtPipelines {
     judge: Rows,
@@ -62,19 +62,19 @@ impl MarquardtPipelines {
     }
 }
 
-/// Numbers of `JᵀJ` and `Jᵀr`: a lower triangle and a row more.
+/// Number of entries of `JᵀJ` and `Jᵀr`: a lower triangle and one more row.
 fn normal_entries(k: usize) -> usize {
     k * (k + 3) / 2
 }
 
 impl GpuDevice {
     /// Runs from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
-    /// unobserved) until a rule ends each. No run depends on those beside it. `None` where the
-    /// kernels do not reach: a code longer than [`MOST_CODE_LENGTH`], or a network one of whose
-    /// Jacobians does not fit a binding.
+    /// unobserved) until a rule ends each run. Each run is independent of the others. Returns
+    /// `None` if the kernels do not support the network: its code is longer than
+    /// [`MOST_CODE_LENGTH`], or one of its Jacobians does not fit a binding.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     ///
     /// # Panics
     /// If the shapes do not fit the network.
@@ -102,13 +102,13 @@ impl GpuDevice {
                 self.read_marquardt(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
             })?;
-            // Only now: what the device finds wrong is known when `guarded` ends.
+            // Only now, because errors of the device are known when `guarded` ends.
             self.workspaces.give([space]);
         }
         Ok(Some(reached))
     }
 
-    /// Lanes that fit the device together; `None` where not one does.
+    /// Number of lanes that fit the device together; `None` if not even one fits.
     pub fn marquardt_lanes_at_a_time(&self) -> Option<usize> {
         let k = self.network.code_length();
         let entries = (k * self.widest(0..self.network.depth())).max(normal_entries(k)).max(size_of::<Lane>() / 4);
@@ -122,7 +122,7 @@ impl GpuDevice {
         self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles))
     }
 
-    /// Uploads a batch and makes room for what the kernels keep.
+    /// Uploads a batch and reserves the buffers of the kernels.
     fn prepare_marquardt(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], rules: &MarquardtRules) {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
@@ -152,7 +152,7 @@ impl GpuDevice {
         space.reserve(context, Role::Running, 1);
     }
 
-    /// What moves with the lanes.
+    /// The arrays that move with the lanes.
     fn moving_in_marquardt(&self) -> Vec<Moving> {
         let (n, k) = (self.network.observation_length(), self.network.code_length());
         let arrays = [
@@ -184,7 +184,7 @@ impl GpuDevice {
                 Operand::Own(Role::Activation(index)),
                 Operand::Own(role),
                 Operand::Fixed(&self.layers[index].weight),
-                // The first layer's are the unit vectors; something has to be bound.
+                // The first layer's tangents are the unit vectors, but something must be bound.
                 Operand::Own(if index == 0 { Role::Inputs } else { Role::Tangents(index - 1) }),
                 Operand::Own(Role::Tangents(index)),
             ];
@@ -197,8 +197,8 @@ impl GpuDevice {
         steps
     }
 
-    /// Reads where the `count` lanes in `space` have ended into the places from `first` on, each
-    /// lane's own.
+    /// Reads the final state of the `count` lanes in `space` into the places from `first` on; each
+    /// lane has its own place.
     fn read_marquardt(
         &self,
         space: &mut Workspace,

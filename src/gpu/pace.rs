@@ -1,40 +1,41 @@
-//! How many iterations of gradient descent go into one submission: few where one takes long,
-//! because drivers stop work that runs for seconds and what ends in between has to wait; many where
-//! one is short, because the host cannot see any run's end before a submission's.
+//! The number of gradient descent iterations per submission. It is small where an iteration is
+//! slow: drivers stop work that runs for seconds, and lanes that end in between have to wait. It is
+//! large where an iteration is fast, because the host notices the end of a run only after a
+//! submission.
 
 use std::time::Duration;
 
-/// What a submission should take.
+/// Target duration of a submission.
 const AIM: Duration = Duration::from_millis(25);
-/// The first submissions, before anything is known: of a large network on a slow device one
-/// iteration takes long enough.
+/// Iterations of the first submission, before any time is known: one iteration of a large network
+/// on a slow device may already take long enough.
 const FIRST: usize = 1;
-/// However short an iteration is, so many hide the host's part.
+/// Maximum number of iterations: however short an iteration is, this many hide the host's part.
 const MOST: usize = 512;
-/// How fast the length may grow: the first time measured has the compilation of the kernels in it,
-/// or nothing.
+/// Maximum growth from one submission to the next: the first measured time may include the
+/// compilation of the kernels, or almost nothing.
 const GROWTH: usize = 4;
 
-/// The length of the next submission.
+/// Computes the length of the next submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     iterations: usize,
 }
 
 impl Default for Pace {
-    /// Before the first.
+    /// The state before the first submission.
     fn default() -> Self {
         Pace { iterations: FIRST }
     }
 }
 
 impl Pace {
-    /// Iterations for the next submission, at least 1.
+    /// Number of iterations of the next submission, at least 1.
     pub fn iterations(&self) -> usize {
         self.iterations
     }
 
-    /// Takes in how long the last `iterations` took.
+    /// Records the duration of the last `iterations`.
     pub fn observe(&mut self, iterations: usize, took: Duration) {
         let each = took.as_secs_f64() / iterations.max(1) as f64;
         let fitting = if each > 0.0 { (AIM.as_secs_f64() / each) as usize } else { MOST };

@@ -1,4 +1,4 @@
-//! The most arithmetic that a device does, in f32: `x ← a·x + b` in registers. Host side of
+//! Measures the peak arithmetic of a device in f32: `x ← a·x + b` in registers. Host side of
 //! `shaders/peak.wgsl`, twin of `cpu/peak.rs`.
 
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::kernel_params::PeakParams;
 use crate::kernel_params::entry_points::PEAK;
 
-/// Workgroups that fill any device there is many times over.
+/// A number of workgroups that fills any existing device many times over.
 const MOST_WORKGROUPS: u32 = 4096;
 
-/// The kernel, ready to run on a device of the caller's.
+/// The kernel, ready to run on the caller's device.
 #[derive(Debug)]
 pub struct PeakKernel {
     kernel: Kernel,
@@ -27,11 +27,11 @@ pub struct PeakKernel {
 }
 
 impl PeakKernel {
-    /// Compiles the kernel for at most `workgroups` workgroups; `None` takes as many as fill the
+    /// Compiles the kernel for at most `workgroups` workgroups; `None` uses enough to fill the
     /// device.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     pub fn new(context: &Context, workgroups: Option<u32>) -> Result<Self> {
         let workgroups =
             workgroups.unwrap_or(MOST_WORKGROUPS).min(context.limits().max_compute_workgroups_per_dimension);
@@ -44,21 +44,21 @@ impl PeakKernel {
         })
     }
 
-    /// Invocations, each with [`CHAINS`] chains.
+    /// Number of invocations, each with [`CHAINS`] chains.
     pub fn invocations(&self) -> usize {
         self.invocations
     }
 
-    /// Floating-point operations of one run: two a step of a chain.
+    /// Floating-point operations of one run: two per step of a chain.
     pub fn operations(&self, recurrence: &Recurrence) -> f64 {
         2.0 * (self.invocations * CHAINS) as f64 * recurrence.steps() as f64
     }
 
-    /// Runs the chains from their beginnings; the wall clock from the submission until the device
-    /// is done, nothing read back.
+    /// Runs the chains from their start values. Returns the wall-clock time from the submission
+    /// until the device is done; nothing is read back.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     pub fn run(&self, context: &Context, recurrence: &Recurrence) -> Result<Duration> {
         context.guarded(|| {
             let params = PeakParams {
@@ -82,10 +82,10 @@ impl PeakKernel {
         })
     }
 
-    /// What the chains of the last run ended at, [`CHAINS`] an invocation.
+    /// The final values of the chains of the last run, [`CHAINS`] per invocation.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`] when the device fails.
+    /// [`crate::Error::DeviceLost`] if the device fails.
     pub fn ends(&self, context: &Context) -> Result<Vec<f32>> {
         context.guarded(|| {
             let mut staging = Staging::default();

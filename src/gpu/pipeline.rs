@@ -1,4 +1,4 @@
-//! Pipelines: an entry point with its sizes set, and one dispatch of it with its operands bound.
+//! Pipelines: an entry point with its sizes set, and one dispatch of it with its bindings.
 
 use std::sync::OnceLock;
 
@@ -8,17 +8,17 @@ use super::tiles::{Tile, Tiles};
 use super::workspace::{Operand, Workspace};
 use crate::kernel_params::entry_points::{EntryPoint, Workgroup};
 
-/// Invocations that work on one observation, a power of two.
+/// Invocations per observation, a power of two.
 pub(super) const WORKGROUP: u32 = 64;
 
-/// A kernel with everything bound, ready to be dispatched any number of times.
+/// A kernel with all bindings, ready for any number of dispatches.
 pub struct Step {
     pipeline: wgpu::ComputePipeline,
     bound: wgpu::BindGroup,
     workgroups: (u32, u32),
 }
 
-/// Dispatches `steps` one after the other; returns how many.
+/// Dispatches `steps` one after the other; returns their number.
 pub fn dispatch<'a>(pass: &mut wgpu::ComputePass<'_>, steps: impl IntoIterator<Item = &'a Step>) -> u64 {
     let mut dispatched = 0;
     for step in steps {
@@ -30,7 +30,7 @@ pub fn dispatch<'a>(pass: &mut wgpu::ComputePass<'_>, steps: impl IntoIterator<I
     dispatched
 }
 
-/// A kernel whose workgroups have one observation each, or all of them.
+/// A kernel with one workgroup per observation, or one for the whole batch.
 #[derive(Debug)]
 pub struct Rows {
     kernel: Kernel,
@@ -38,11 +38,11 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Compiles `entry`. Errors of the device are caught by the caller's [`Context::guarded`].
+    /// Compiles `entry`. The caller's [`Context::guarded`] catches errors of the device.
     pub fn new(context: &Context, entry: &'static EntryPoint) -> Self {
         let kernel = Kernel::new(context, entry);
         let invocations = match entry.workgroup {
-            // All of the batch has only one workgroup.
+            // The whole batch has only one workgroup.
             Workgroup::Batch => context.limits().max_compute_invocations_per_workgroup.min(256),
             _ => WORKGROUP,
         };
@@ -50,14 +50,14 @@ impl Rows {
         Rows { kernel, pipeline }
     }
 
-    /// `workgroups` of it on `operands`.
+    /// A dispatch of `workgroups` workgroups on `operands`.
     pub fn step(&self, context: &Context, space: &mut Workspace, operands: &[Operand<'_>], workgroups: usize) -> Step {
         let bound = space.bind(context, &self.kernel, operands);
         Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1) }
     }
 }
 
-/// A tiled product, each tile compiled when it is first needed.
+/// A tiled product; each tile shape is compiled when it is first needed.
 #[derive(Debug)]
 pub struct Product {
     kernel: Kernel,
@@ -66,12 +66,12 @@ pub struct Product {
 }
 
 impl Product {
-    /// Compiles `entry` as far as it does not depend on the tile.
+    /// Compiles the part of `entry` that does not depend on the tile.
     pub fn new(context: &Context, entry: &'static EntryPoint, tiles: Tiles) -> Self {
         Product { kernel: Kernel::new(context, entry), tiles, pipelines: Default::default() }
     }
 
-    /// The product with `entries` a row and `count` observations on `operands`.
+    /// A dispatch of the product with `entries` per row and `count` observations on `operands`.
     pub fn step(
         &self,
         context: &Context,

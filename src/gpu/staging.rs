@@ -1,5 +1,6 @@
-//! The way back from the device: a buffer that results are copied into behind the kernels and that
-//! is mapped while other work goes on, with the device's own time of these kernels beside them.
+//! Read-back from the device. Results are copied into a staging buffer after the kernels, and the
+//! buffer is mapped while other work continues. The device's own time of these kernels stands
+//! beside them.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::buffers;
 use super::context::Context;
 use crate::error::{Error, Result};
 
-/// One way back, for one submission at a time.
+/// A staging buffer, for one submission at a time.
 #[derive(Debug, Default)]
 pub struct Staging {
     buffer: Option<wgpu::Buffer>,
@@ -16,7 +17,7 @@ pub struct Staging {
     pending: Option<Pending>,
 }
 
-/// Where the device notes its time.
+/// Buffers for the device's timestamps.
 #[derive(Debug)]
 struct Stamps {
     queries: wgpu::QuerySet,
@@ -31,13 +32,13 @@ struct Pending {
     is_timed: bool,
 }
 
-/// Milliseconds that another thread may take to hand a mapped buffer over.
+/// Milliseconds that another thread may take to call back about a mapped buffer.
 const CALLBACK_PATIENCE: u32 = 10_000;
 
 /// Bytes of two timestamps.
 const STAMPS_BYTES: u64 = 16;
 
-/// What the passes of one submission are timed by, if anything.
+/// The timer of one submission's passes; it may be absent.
 #[derive(Clone, Copy)]
 pub struct Timer<'a>(Option<&'a wgpu::QuerySet>);
 
@@ -54,9 +55,9 @@ impl<'a> Timer<'a> {
 }
 
 impl Staging {
-    /// Submits what `record` records, with copies of the beginnings of `sources` (buffer, bytes, a
-    /// multiple of four) behind it. `record` begins its passes through the timer, one that is the
-    /// first and one that is the last, and returns how many kernels it dispatches.
+    /// Submits what `record` records, followed by copies of the beginnings of `sources` (buffer,
+    /// bytes, a multiple of four). `record` begins its passes through the timer, marks the first
+    /// and the last pass, and returns the number of dispatched kernels.
     pub fn submit(
         &mut self,
         context: &Context,
@@ -69,7 +70,7 @@ impl Staging {
         self.submit_timed(context, sources, true, record);
     }
 
-    /// Submits copies alone.
+    /// Submits only the copies.
     pub fn copy_back(&mut self, context: &Context, sources: &[(&wgpu::Buffer, u64)]) {
         self.submit_timed(context, sources, false, |_, _| 0);
     }
@@ -104,7 +105,7 @@ impl Staging {
         });
         let (sender, mapped) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, ..capacity, move |outcome| {
-            // Nobody listens any more when waiting has failed already.
+            // If waiting has failed already, the receiver is gone.
             let _ = sender.send(outcome);
         });
         let is_timed = stamps.is_some();
@@ -112,11 +113,11 @@ impl Staging {
         self.pending = Some(Pending { submission, mapped, bytes, is_timed });
     }
 
-    /// Waits for what was submitted and hands the copies, one behind the other, to `read`. They
-    /// need not be aligned.
+    /// Waits for the submission and passes the copies, one behind the other, to `read`. They may be
+    /// unaligned.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when they do not arrive.
+    /// [`Error::DeviceLost`] if they do not arrive.
     pub fn collect<T>(&mut self, context: &Context, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let (Some(Pending { submission, mapped, bytes, is_timed }), Some(buffer)) = (self.pending.take(), &self.buffer)
         else {
@@ -139,9 +140,9 @@ impl Staging {
     }
 }
 
-/// Waits for the callback of a submission that has run. It may be another thread's poll that found
-/// the submission done and that is about to call; and a device that was lost may drop the callback,
-/// or keep it and never call.
+/// Waits for the callback of a submission that has run. Another thread's poll may have found the
+/// submission done and be about to call back. A lost device may drop the callback, or keep it and
+/// never call it.
 fn wait_until_mapped(context: &Context, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
     for _ in 0..CALLBACK_PATIENCE {
         match mapped.recv_timeout(Duration::from_millis(1)) {
@@ -151,7 +152,7 @@ fn wait_until_mapped(context: &Context, mapped: &Receiver<Result<(), wgpu::Buffe
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    Err(Error::DeviceLost("a buffer was never handed over".into()))
+    Err(Error::DeviceLost("the driver never handed over a result buffer".into()))
 }
 
 impl Stamps {

@@ -1,5 +1,5 @@
-//! Which tile a product is made of: large ones where there is enough work to fill a card with them,
-//! small ones otherwise. No answer depends on the choice (`shaders/parts/product.wgsl`).
+//! Chooses the tile of a product: large tiles if there is enough work to fill a card with them,
+//! otherwise small ones. The results do not depend on the choice (`shaders/parts/product.wgsl`).
 
 /// A tile of the output: `x` × `y` invocations with `rows` × 4 entries each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Workgroups for `entries` a row and `count` observations, in x and y.
+    /// Number of workgroups in x and y, for `entries` per row and `count` observations.
     pub fn workgroups(self, entries: usize, count: usize) -> (u32, u32) {
         (entries.div_ceil(4 * self.x as usize) as u32, count.div_ceil((self.y * self.rows) as usize) as u32)
     }
@@ -24,8 +24,8 @@ impl Tile {
     }
 }
 
-/// Workgroups from which a product is taken to fill a card; how many cores there are an adapter
-/// does not say.
+/// Number of workgroups that is assumed to fill a card; an adapter does not report its number of
+/// cores.
 const ENOUGH_WORKGROUPS: u32 = 96;
 
 const WIDE: usize = 0;
@@ -40,14 +40,14 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// The largest tiles that the limits allow. At most 14 KiB of shared memory.
+    /// The largest tiles that the limits allow, with at most 14 KiB of shared memory.
     pub fn for_limits(limits: &wgpu::Limits) -> Self {
         let large = |x: u32| Tile { x, y: (limits.max_compute_invocations_per_workgroup / x).min(16), rows: 8 };
         let wide = if limits.max_compute_invocations_per_workgroup >= 128 { large(16) } else { large(8) };
         Tiles { variants: [wide, large(8), Tile { x: 16, y: 4, rows: 4 }] }
     }
 
-    /// The place in [`Self::variants`] of the tile for a product with `entries` a row and `count`
+    /// The index in [`Self::variants`] of the tile for a product with `entries` per row and `count`
     /// observations.
     pub fn choose(&self, entries: usize, count: usize) -> usize {
         let large = Self::large(entries);
@@ -59,13 +59,13 @@ impl Tiles {
         if entries <= 32 { SLIM } else { WIDE }
     }
 
-    /// Most workgroups in x that a product with `entries` a row takes.
+    /// Maximum number of workgroups in x for a product with `entries` per row.
     pub fn most_workgroups(&self, entries: usize) -> u32 {
         let x = |variant: usize| self.variants[variant].workgroups(entries, 1).0;
         x(NARROW).max(x(Self::large(entries)))
     }
 
-    /// Observations that the smallest tile takes.
+    /// Number of observations in the smallest tile.
     pub fn fewest_observations(&self) -> u32 {
         self.variants.iter().map(|tile| tile.y * tile.rows).min().unwrap_or(1)
     }

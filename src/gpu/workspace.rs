@@ -1,6 +1,6 @@
-//! Buffers that a call works in, kept for the next call: each is made once for a role and made anew
-//! only when a larger batch comes, and what binds it lives as long. A call takes a workspace for
-//! itself, so calls from several threads do not meet in one.
+//! Reusable buffers of a call. Each buffer is created once for its role, and replaced only when a
+//! larger batch arrives; its bind groups live as long. Each call takes a whole workspace, so calls
+//! from several threads do not share one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,12 +13,12 @@ use super::kernel::Kernel;
 
 use super::staging::Staging;
 
-/// What a buffer is for.
+/// The role of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The uniform of a kernel, one a layer or an array where it is dispatched for several.
+    /// The uniform of a kernel; one per layer or array if it is dispatched for several.
     Params(&'static str, usize),
-    /// What the first layer is given; the codes of gradient descent.
+    /// The inputs of the first layer; the codes of gradient descent.
     Inputs,
     /// Outputs of a layer.
     Activation(usize),
@@ -26,67 +26,66 @@ pub enum Role {
     Delta(usize),
     /// `δ` of the codes.
     Gradients,
-    /// What the optimizer keeps.
+    /// The optimizer's moments.
     Moments,
-    /// Moments on their way to another lane.
+    /// Intermediate buffer for moments that move to another lane.
     MovedMoments,
     /// The state of each run.
     Lanes,
-    /// Lanes on their way to another place.
+    /// Intermediate buffer for lanes that move to another place.
     MovedLanes,
-    /// Codes that Levenberg–Marquardt has accepted; those it tries are its inputs.
+    /// Codes that Levenberg–Marquardt has accepted; its trial codes are in `Inputs`.
     Codes,
-    /// Its dampings.
+    /// The dampings of Levenberg–Marquardt.
     Dampings,
-    /// Tangents of a layer's outputs, `k` a lane.
+    /// Tangents of a layer's outputs, `k` per lane.
     Tangents(usize),
     /// `JᵀJ` and `Jᵀr`.
     Normals,
-    /// One of several arrays on their way to another lane.
+    /// Intermediate buffer for one of several arrays that move to another lane.
     Moved(usize),
-    /// What descent aims at and what classification compares.
+    /// The targets of gradient descent and of classification.
     Targets,
     /// Thresholds of a classification.
     Thresholds,
-    /// Its active bits.
+    /// Active bits of a classification.
     ActiveWords,
-    /// Its undecided bits.
+    /// Undecided bits of a classification.
     UndecidedWords,
-    /// Its counts.
+    /// Number of active entries of each observation.
     ActiveCounts,
-    /// Where each lane goes.
+    /// The destination of each lane.
     Destinations,
-    /// How many lanes run.
+    /// The number of running lanes.
     Running,
 }
 
-/// What a kernel is bound to.
+/// An argument of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub enum Operand<'a> {
     /// A buffer of the workspace.
     Own(Role),
-    /// A buffer that lives as long as the device, told by the roles beside it.
+    /// A buffer that lives as long as the device; the roles beside it identify it in the cache.
     Fixed(&'a wgpu::Buffer),
 }
 
-/// The buffers of one call, and what they are read back through: two stagings, so that one can be
-/// on its way while the other is being read.
+/// The buffers of one call, and its two staging buffers: one can be filled while the other is read.
 #[derive(Debug, Default)]
 pub struct Workspace {
     buffers: HashMap<Role, wgpu::Buffer>,
     bound: HashMap<(&'static str, Vec<Role>), wgpu::BindGroup>,
-    /// Ways back.
+    /// The staging buffers.
     pub staging: [Staging; 2],
 }
 
 impl Workspace {
-    /// Sees to it that the buffer of `role` holds `entries` numbers of four bytes. To be called for
-    /// all roles of a kernel before any of them is bound.
+    /// Ensures that the buffer of `role` holds `entries` numbers of four bytes. Call it for all
+    /// roles of a kernel before any of them is bound.
     pub fn reserve(&mut self, context: &Context, role: Role, entries: usize) -> &wgpu::Buffer {
         self.at_least(context, role, 4 * entries.max(1) as u64, buffers::storage_of)
     }
 
-    /// Writes `data` to the buffer of `role`, before whatever is submitted next.
+    /// Writes `data` to the buffer of `role`, before the next submission.
     pub fn upload<T: NoUninit>(&mut self, context: &Context, role: Role, data: &[T]) {
         let buffer = self.reserve(context, role, size_of_val(data) / 4);
         context.write(buffer, data);
@@ -98,12 +97,12 @@ impl Workspace {
         context.write(buffer, &[params]);
     }
 
-    /// The buffer of a role that has been reserved.
+    /// The buffer of a reserved role.
     pub fn buffer(&self, role: Role) -> &wgpu::Buffer {
         &self.buffers[&role]
     }
 
-    /// Binds `kernel` to `operands`, or finds that it has been.
+    /// Binds `kernel` to `operands`, or returns the cached bind group.
     pub fn bind(&mut self, context: &Context, kernel: &Kernel, operands: &[Operand<'_>]) -> wgpu::BindGroup {
         let own = |operand: &Operand<'_>| match operand {
             Operand::Own(role) => Some(*role),
@@ -132,8 +131,8 @@ impl Workspace {
         make: impl FnOnce(&Context, u64) -> wgpu::Buffer,
     ) -> &wgpu::Buffer {
         if self.buffers.get(&role).is_none_or(|buffer| buffer.size() < bytes) {
-            // The smaller one goes first, and all that holds on to it: both together might not fit
-            // the device.
+            // The smaller buffer and its bind groups are dropped first: the device might not have
+            // room for both buffers.
             self.bound.retain(|(_, roles), _| !roles.contains(&role));
             self.buffers.remove(&role);
             self.buffers.insert(role, make(context, bytes));
@@ -147,12 +146,12 @@ impl Workspace {
 pub struct Workspaces(Mutex<Vec<Workspace>>);
 
 impl Workspaces {
-    /// One that was used last, or a new one. It is given back only by a call that succeeds.
+    /// Takes the last used workspace, or creates one. Only a successful call gives it back.
     pub fn take(&self) -> Workspace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Gives workspaces back, with nothing on its way in them.
+    /// Gives workspaces back; none of them may have a pending read-back.
     pub fn give(&self, workspaces: impl IntoIterator<Item = Workspace>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(workspaces);
     }

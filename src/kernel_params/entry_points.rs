@@ -1,13 +1,13 @@
-//! Every entry point of the shaders: its text, its bindings and the shape of its workgroup.
+//! All entry points of the shaders: source text, bindings and workgroup shape.
 
 /// How an entry point uses a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A uniform buffer.
     Uniform,
-    /// A storage buffer that is only read.
+    /// A read-only storage buffer.
     Read,
-    /// A storage buffer that is read and written.
+    /// A read-write storage buffer.
     ReadWrite,
 }
 
@@ -27,26 +27,27 @@ pub struct Binding {
 pub enum Workgroup {
     /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 output entries each.
     Tile,
-    /// `WORKGROUP` invocations for one observation; of `peak`, which has none, simply so many.
+    /// `WORKGROUP` invocations for one observation; for `peak`, which has no observations, simply
+    /// this number.
     Observation,
     /// `WORKGROUP` invocations for the whole batch.
     Batch,
 }
 
-/// An entry point: what its pipeline is made from.
+/// An entry point: the data from which its pipeline is made.
 #[derive(Debug)]
 pub struct EntryPoint {
     /// The function's name.
     pub name: &'static str,
-    /// The shader it stands in, without `.wgsl`.
+    /// The shader that contains it, without `.wgsl`.
     pub kernel: &'static str,
-    /// The shader's text and that of the parts that it needs.
+    /// The text of the shader and of the parts that it needs.
     pub source: &'static str,
     /// The bindings it uses, by number.
     pub bindings: &'static [Binding],
     /// The shape of its workgroup.
     pub workgroup: Workgroup,
-    /// Whether the device has to have subgroup operations.
+    /// Whether the device must support subgroup operations.
     pub subgroups: bool,
 }
 
@@ -54,8 +55,8 @@ const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
     Binding { name, number, access }
 }
 
-/// A shader and whole files of `shaders/parts/` behind it: WGSL has no includes, and does not mind
-/// the order.
+/// The text of a shader, followed by whole files of `shaders/parts/`: WGSL has no includes, and the
+/// order does not matter.
 macro_rules! shader {
     ($name:literal $(, $part:literal)*) => {
         concat!(
@@ -73,7 +74,7 @@ const COMPACT_SOURCE: &str = shader!("compact", "lane");
 const LEVENBERG_MARQUARDT_SOURCE: &str =
     shader!("levenberg_marquardt", "layer", "lane", "derivative", "product", "halving_sum");
 
-/// One layer of a batch.
+/// `forward`: one layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
     name: "forward",
     kernel: "forward",
@@ -89,7 +90,7 @@ pub const FORWARD: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// The configurations of a batch, and what f32 cannot decide.
+/// `classify`: the configurations of a batch, and the entries that f32 cannot decide.
 pub const CLASSIFY: EntryPoint = EntryPoint {
     name: "classify",
     kernel: "classify",
@@ -106,7 +107,7 @@ pub const CLASSIFY: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// Loss, the watch over it, and `δ_d`.
+/// `residual`: the loss, its stop watch, and `δ_d`.
 pub const RESIDUAL: EntryPoint = EntryPoint {
     name: "residual",
     kernel: "descend",
@@ -122,7 +123,7 @@ pub const RESIDUAL: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// `δ` of the layer below.
+/// `backward`: `δ` of the layer below.
 pub const BACKWARD: EntryPoint = EntryPoint {
     name: "backward",
     kernel: "descend",
@@ -138,7 +139,7 @@ pub const BACKWARD: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// The stop rule and the step.
+/// `update`: the stop rule and the step.
 pub const UPDATE: EntryPoint = EntryPoint {
     name: "update",
     kernel: "descend",
@@ -154,13 +155,13 @@ pub const UPDATE: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// [`RESIDUAL`] by subgroup operations.
+/// [`RESIDUAL`] with subgroup operations.
 pub const RESIDUAL_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..RESIDUAL };
 
-/// [`UPDATE`] by subgroup operations.
+/// [`UPDATE`] with subgroup operations.
 pub const UPDATE_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..UPDATE };
 
-/// Where each lane goes, and how many run.
+/// `rank`: the destination of each lane, and the number of running lanes.
 pub const RANK: EntryPoint = EntryPoint {
     name: "rank",
     kernel: "compact",
@@ -175,7 +176,7 @@ pub const RANK: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// Moves one array's rows there.
+/// `scatter`: moves the rows of one array to these destinations.
 pub const SCATTER: EntryPoint = EntryPoint {
     name: "scatter",
     kernel: "compact",
@@ -190,7 +191,7 @@ pub const SCATTER: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// The most arithmetic that a device does.
+/// `peak`: the peak arithmetic of a device.
 pub const PEAK: EntryPoint = EntryPoint {
     name: "peak",
     kernel: "peak",
@@ -200,7 +201,7 @@ pub const PEAK: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// Loss, acceptance and damping of a Levenberg–Marquardt step.
+/// `judge`: loss, acceptance and damping of a Levenberg–Marquardt step.
 pub const JUDGE: EntryPoint = EntryPoint {
     name: "judge",
     kernel: "levenberg_marquardt",
@@ -216,7 +217,7 @@ pub const JUDGE: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// One layer of the Jacobian's columns.
+/// `tangent`: one layer of the Jacobian's columns.
 pub const TANGENT: EntryPoint = EntryPoint {
     name: "tangent",
     kernel: "levenberg_marquardt",
@@ -232,7 +233,7 @@ pub const TANGENT: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// `JᵀJ` and `Jᵀr`.
+/// `normal`: `JᵀJ` and `Jᵀr`.
 pub const NORMAL: EntryPoint = EntryPoint {
     name: "normal",
     kernel: "levenberg_marquardt",
@@ -249,7 +250,7 @@ pub const NORMAL: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// The damped step.
+/// `advance`: the damped step.
 pub const ADVANCE: EntryPoint = EntryPoint {
     name: "advance",
     kernel: "levenberg_marquardt",
@@ -266,7 +267,7 @@ pub const ADVANCE: EntryPoint = EntryPoint {
     subgroups: false,
 };
 
-/// Every entry point there is.
+/// All entry points.
 pub const ENTRY_POINTS: [&EntryPoint; 14] = [
     &FORWARD,
     &CLASSIFY,

@@ -1,43 +1,47 @@
-//! To a local minimum of `F(z) = ‖G(z) − x‖₁` or `‖G(z) − x‖_∞` over the observed entries, by
+//! Finds a local minimum of `F(z) = ‖G(z) − x‖₁` or `‖G(z) − x‖_∞` over the observed entries, by
 //! linear programs.
 //!
-//! **Problem.** Give every unit a side, that on which it is at the code `z` (on its kink `a_u = 0`
-//! either will do). With the slopes of these sides everything received is affine in a step `p`,
-//! `a_u + ∇a_u·p`, as long as no hidden unit leaves its side. Beyond, what a hidden unit gives
-//! differs from its line by at most `v_u`, by which the step takes it across, and `F` by at most
-//! `L_u v_u` more, `L_u` the Lipschitz constant of `F` in what the unit gives: the sum (for `linf`
-//! at the output: the largest) of the absolute weights that leave it, times those of the units they
-//! lead to. An output's error `|σ(a) − x|` is convex in `a`, or, for `x > 0`, concave at `a = 0`
-//! alone and then at most the convex continuation of either side. So, for every `p`,
+//! **Problem.** Give every unit a side: the side on which it is at the code `z` (on its kink,
+//! `a_u = 0`, either side is valid). With the slopes of these sides, everything that a unit
+//! receives is affine in a step `p`: `a_u + ∇a_u·p`, as long as no hidden unit leaves its side.
+//! Beyond that, the output of a hidden unit differs from its line by at most `v_u`, the distance by
+//! which the step crosses the kink. `F` then differs by at most `L_u v_u`, where `L_u` is the
+//! Lipschitz constant of `F` in the output of the unit. `L_u` is the sum (for `linf` at the output:
+//! the largest) of the absolute outgoing weights, each times the constant of the unit it feeds. An
+//! output's error `|σ(a) − x|` is convex in `a`, or, for `x > 0`, concave at `a = 0` only. In the
+//! concave case it is at most the convex continuation of either side. So, for every `p`,
 //!
 //! ```text
 //!     F(z + p) ≤ M(p) = Σ_j ψ_j(a_j + ∇a_j·p) + Σ_u L_u v_u(p),     M(0) = F(z),
 //! ```
 //!
-//! with `M` convex and piecewise linear: the engine's *sum of violations*, `e_j = ψ_j` less its
-//! constant and `e_u = L_u v_u`. Its minimiser is the next code, and `F` falls by at least as much
-//! as `M`. For `linf` it is `max_j ψ_j` within the sides, the engine's *largest violation*. That
-//! has no hard rows; the borders are drawn in as `δ` falls, `v_u ≤ −s_u (F(z) − δ)`, so that no
-//! step leaves the sides, `F(z + p) ≤ δ`, and at the end, where `δ = F(z)`, they are the borders
-//! themselves.
+//! with `M` convex and piecewise linear. In the engine, this is the *sum of violations*:
+//! `e_j = ψ_j` less its constant, and `e_u = L_u v_u`. The minimiser of `M` is the next code, and
+//! `F` falls by at least as much as `M`.
 //!
-//! **At `p = 0`** the multipliers give `Σ_j y_j ∇a_j + Σ_u ±y_u ∇a_u = 0`. Let `j_u = (1 − c)`
-//! times what this sum changes by with what `u` gives, the `±y_v` of the units above it included
-//! (`c`: the slope below 0). `F` along any direction is at least the sum over the units on kinks of
-//! `y_u` times how far it leads across and of `j_u − y_u` times how far it leads to the other side,
-//! so that `0 ≤ y_u ≤ j_u` proves a local minimum, on both sides of every kink. Where the units on
-//! kinks are independent it is also necessary: one with `y_u > j_u` changes its side, and on that
-//! side `F` falls again. Concave kinks of the output are tried from both sides.
+//! For `linf` the problem is to minimise `max_j ψ_j` within the sides: the engine's *largest
+//! violation*. That form has no hard rows. Instead, the borders tighten as `δ` falls:
+//! `v_u ≤ −s_u (F(z) − δ)`. So no step leaves the sides, and `F(z + p) ≤ δ`. At the end `δ = F(z)`,
+//! and the tightened borders are the borders themselves.
 //!
-//! **Floors.** A ReLU output that is off leaves its `|x|` as an error that no small change of the
-//! code changes. Where that is the largest error, the code is a minimum of `‖·‖_∞`, one of many;
-//! the largest of the *other* errors is then lowered in the same way as long as `F` stays.
+//! **At `p = 0`** the multipliers satisfy `Σ_j y_j ∇a_j + Σ_u ±y_u ∇a_u = 0`. Let `j_u` be `1 − c`
+//! times the derivative of this sum with respect to the output of `u`, where `c` is the slope below
+//! 0. The sum includes the `±y_v` of the units above `u`. Consider `F` along any direction. Its
+//! slope is at least a sum over the units on kinks: `y_u` times the movement across the kink, plus
+//! `j_u − y_u` times the movement to the other side. So `0 ≤ y_u ≤ j_u` proves a local minimum, on
+//! both sides of every kink. Where the gradients of the units on kinks are independent, the
+//! condition is also necessary: a unit with `y_u > j_u` changes its side, and on that side `F`
+//! falls again. Concave kinks of the output are tried from both sides.
 //!
-//! **Degenerate cases.** Nothing observed, `F` within rounding of 0, no row that changes (all units
-//! of a layer off): `F` is flat or cannot fall, a minimum. More units on kinks than the code has
-//! entries: the conditions may fail at a minimum; the units change sides together, then one by one,
-//! and where `F` has not fallen by then the end is *not proven*. The same is said where the
-//! engine's certificate fails.
+//! **Floors.** A ReLU output that is off leaves `|x|` as its error, and no small change of the code
+//! changes it. Where that is the largest error, the code is one of many minima of `‖·‖_∞`. The
+//! largest of the *other* errors is then reduced in the same way, as long as `F` does not rise.
+//!
+//! **Degenerate cases.** `F` is flat or cannot fall, so the code is a minimum: nothing observed,
+//! `F` within rounding of 0, no row that changes (all units of a layer off). More units on kinks
+//! than the code has entries: the conditions may fail at a minimum. Then the units change sides,
+//! first all together, then one by one. If `F` has not fallen by then, the result is reported as
+//! *not proven*. The same is reported where the engine's certificate fails.
 
 use super::gradients::{Adjoints, Gradients};
 use super::kink::{self, bend};
@@ -53,23 +57,23 @@ use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_warm};
 use crate::lp::solver::engine::LpEngine;
 
-/// `F` has fallen when it has by more than this share.
+/// The smallest relative decrease that counts as a decrease of `F`.
 const FALLEN: f64 = 1e-13;
-/// A fall that the linear program promises, by more than this share, and that does not come is a
+/// A relative decrease above this that the linear program predicts but `F` does not show is a
 /// failure.
 const PROMISED: f64 = 1e-8;
-/// The longest multiple of a step that is tried.
+/// The largest multiple of a step that is tried.
 const LONGEST: f64 = 64.0;
-/// A multiplier outside its range by no more than this share of its terms is within it but for
-/// rounding …
+/// Relative tolerance of a multiplier's range, as a share of its terms: a violation up to this is
+/// rounding.
 const NEGLIGIBLE: f64 = 1e-9;
-/// … or by this share of its unit's Lipschitz constant.
+/// The same tolerance, as a share of the unit's Lipschitz constant.
 const NEGLIGIBLE_OF_CONSTANT: f64 = 1e-12;
 
-/// Units by layer and number.
+/// Units, each by its layer and its number within the layer.
 type Units = Vec<(usize, usize)>;
 
-/// Where a thread keeps the code it has and what it knows around it.
+/// One thread's workspace: the current code and what is known around it.
 #[derive(Debug, Clone)]
 pub struct AbsoluteSearch<'a> {
     network: &'a PackedNetwork,
@@ -82,7 +86,7 @@ pub struct AbsoluteSearch<'a> {
     region: Region,
     gradients: Gradients,
     adjoints: Adjoints,
-    /// `Σ y side` of each unit.
+    /// `Σ y side` for each unit.
     multipliers: Vec<Vec<f64>>,
     /// `L_u` of each hidden unit.
     constants: Vec<Vec<f64>>,
@@ -91,10 +95,11 @@ pub struct AbsoluteSearch<'a> {
 }
 
 impl<'a> AbsoluteSearch<'a> {
-    /// Room for codes of this network. `objective`: [`Objective::L1`] or [`Objective::Linf`].
+    /// Allocates room for codes of this network. `objective`: [`Objective::L1`] or
+    /// [`Objective::Linf`].
     ///
     /// # Panics
-    /// Where [`Objective::validate`] refuses, and for [`Objective::L2`].
+    /// If [`Objective::validate`] rejects the objective, and for [`Objective::L2`].
     pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         assert!(objective != Objective::L2, "squares have a search of their own");
         assert!(network.is_piecewise_linear(), "a piecewise linear output");
@@ -115,49 +120,49 @@ impl<'a> AbsoluteSearch<'a> {
         }
     }
 
-    /// What it makes small.
+    /// The objective to minimise.
     pub fn objective(&self) -> Objective {
         self.objective
     }
 
-    /// The code that it is at.
+    /// The current code.
     pub fn point(&self) -> &Point {
         &self.current
     }
 
-    /// `F` there.
+    /// `F` at the current code.
     pub fn misfit(&self) -> f64 {
         self.misfit
     }
 
-    /// Whether the last linear program has no other optimum: within its region the code is the only
-    /// minimiser.
+    /// Whether the last linear program has no other optimum: then the code is the only minimiser
+    /// within its region.
     pub fn is_determined(&self) -> bool {
         self.determined
     }
 
-    /// Linear programs solved since it was made.
+    /// Number of linear programs solved since the search was created.
     pub fn programs(&self) -> usize {
         self.programs
     }
 
-    /// Whether what is left of the misfit is rounding.
+    /// Whether the remaining misfit is only rounding.
     pub fn reproduces(&self, observation: &[f64]) -> bool {
         let size = self.objective.gathered(observation.iter().filter(|x| !x.is_nan()).map(|x| x.abs()));
         self.misfit <= REPRODUCED * size
     }
 
-    /// Goes from `code` (`k` entries) down to a local minimum, by at most `most` linear programs.
-    /// Never up. `observation`: `n` entries, `NaN` where unobserved. [`Descent::stationary`] says
-    /// that it is proven a local minimum.
+    /// Descends from `code` (`k` entries) to a local minimum, by at most `most` linear programs.
+    /// `F` never rises. `observation`: `n` entries, `NaN` where unobserved. [`Descent::stationary`]
+    /// says whether the result is proven to be a local minimum.
     pub fn descend(&mut self, observation: &[f64], code: &[f64], most: usize) -> Descent {
         self.current.code.copy_from_slice(code);
         self.current.run(self.network, observation);
         (self.misfit, self.moving) = self.misfit_at(&self.current, observation);
         self.region.take(self.network, &self.current);
         self.determined = false;
-        // Since the last step: the sides then, and the sets of units that are still to change
-        // theirs.
+        // Set since the last step: the sides at that step, and the sets of units that are still to
+        // change sides.
         let mut changes: Option<(Region, Vec<Units>)> = None;
         let mut vertex: Option<Basis> = None;
         let mut steps = 0;
@@ -173,8 +178,8 @@ impl<'a> AbsoluteSearch<'a> {
             let around = (&self.current, &self.region, &self.gradients);
             let majorant =
                 Majorant::new(self.network, around, observation, self.objective, self.moving, &self.constants);
-            // No small change of the code lowers the largest error; what else there is to lower,
-            // still may be.
+            // No small change of the code reduces the largest error, but the other errors may still
+            // be reducible.
             let floored = self.objective == Objective::Linf && majorant.floor >= self.misfit * (1.0 - FALLEN);
             self.determined = false;
             if majorant.problem.rows.is_empty() || floored && self.moving == 0.0 {
@@ -201,7 +206,7 @@ impl<'a> AbsoluteSearch<'a> {
             }
             let proven = floored && wrong.iter().all(|(layer, _)| *layer != self.constants.len());
             let (sides, waiting) = changes.get_or_insert_with(|| {
-                // Taken from the end: all at once, then one by one.
+                // The list is read from its end: all units at once, then one by one.
                 let mut changes: Vec<_> = wrong.iter().map(|unit| vec![*unit]).collect();
                 if wrong.len() > 1 {
                     changes.push(wrong);
@@ -218,9 +223,9 @@ impl<'a> AbsoluteSearch<'a> {
         ended(steps, false)
     }
 
-    /// Takes the step where `F` falls, or where it stays and the largest error that moves falls;
-    /// and on along it, ever farther, as long as `F` goes on falling: the majorant counts every
-    /// kink at its worst.
+    /// Takes the step if `F` falls, or if `F` stays and the largest error that can change falls.
+    /// Then tries ever longer steps in the same direction while `F` keeps falling: the majorant
+    /// counts every kink at its worst.
     fn step(&mut self, step: &[f64], observation: &[f64]) -> bool {
         let start = self.current.code.clone();
         let mut taken = false;
@@ -250,7 +255,7 @@ impl<'a> AbsoluteSearch<'a> {
         taken
     }
 
-    /// `F` and the largest error that moves.
+    /// `F`, and the largest error that a small change of the code can change.
     fn misfit_at(&self, point: &Point, observation: &[f64]) -> (f64, f64) {
         let last = self.network.layers().len() - 1;
         let (activation, received) = (self.network.layers()[last].activation, point.received(last));
@@ -261,7 +266,7 @@ impl<'a> AbsoluteSearch<'a> {
         (self.objective.misfit(activation, received, observation), moving)
     }
 
-    /// The certified optimum with the majorant's minimum.
+    /// The certified optimum, and the majorant's minimum.
     fn solve(&mut self, majorant: &Majorant, vertex: Option<&Basis>) -> Option<(CertifiedSolution, f64)> {
         self.programs += 1;
         let here = vec![0.0; self.network.code_length()];
@@ -275,7 +280,7 @@ impl<'a> AbsoluteSearch<'a> {
         }
     }
 
-    /// The sides of the current code; units on their kinks keep theirs.
+    /// Takes the sides of the current code; units on their kinks keep their side.
     fn take_sides(&mut self) {
         for (index, layer) in self.network.layers().iter().enumerate() {
             let received = &self.current.received(index)[..layer.units];
@@ -288,7 +293,7 @@ impl<'a> AbsoluteSearch<'a> {
         }
     }
 
-    /// The units whose multipliers show, or leave it open, that `F` falls on their other side.
+    /// The units whose multipliers show, or do not rule out, that `F` falls on their other side.
     fn wrong_sides(&mut self, observation: &[f64]) -> Units {
         self.adjoints.backpropagate(self.network, &self.region, &self.multipliers);
         let mut wrong = Vec::new();

@@ -1,32 +1,34 @@
-//! To the local minimum itself, where it lies on kinks too.
+//! Finds the exact local minimum, also where it lies on kinks.
 //!
-//! **Problem.** Between its kinks, the surfaces `a_u(z) = 0` on which a unit `u` receives 0,
-//! `f = ½‖G(z) − x‖²` is a quadratic. With noise its minima often lie on kinks, where no gradient
-//! is 0 and shortened steps creep. There an active-set method is exact.
+//! **Problem.** The kinks are the surfaces `a_u(z) = 0` on which a unit `u` receives 0. Between
+//! them, `f = ½‖G(z) − x‖²` is quadratic. With noise, its minima often lie on kinks: there no
+//! gradient is 0, and methods that shorten their steps make almost no progress. An active-set
+//! method is exact there.
 //!
 //! **Pinned units.** Let the units of a set `E` be held at `a_u = 0`, counted as off, and let `p`
 //! minimise `½‖J p + r‖²` over `∇a_u·p = −a_u`, `u ∈ E`: with `M = JᵀJ`, `B` the rows `∇a_u`,
 //! `(B M⁻¹ Bᵀ) μ = a − B M⁻¹ g`, `p = −M⁻¹(g + Bᵀμ)`.
 //!
-//! **On the way along `p`** the first unit that switches is met at a kink. If `f` still falls
-//! beyond it, it is passed and the region changes; else the unit is pinned. The slope of `f` along
-//! `p` jumps there by `j_u |∇a_u·p|`, where `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, `c` the
-//! slope below 0: the derivative of the loss by what the unit gives, and what it costs to keep the
-//! pinned units `v` above it on their kinks.
+//! **Along `p`** the first unit that switches reaches its kink. If `f` still falls beyond it, the
+//! step crosses it and the region changes; otherwise the unit is pinned. The slope of `f` along `p`
+//! jumps there by `j_u |∇a_u·p|`, where `j_u = (1 − c)(∂f/∂σ_u + Σ_v μ_v ∂a_v/∂σ_u)`, with `c` the
+//! slope below 0. The first term is the derivative of the loss with respect to the unit's output;
+//! the second is the cost of keeping the pinned units `v` above it on their kinks.
 //!
-//! **At `p = 0`** stationarity reads `g + Bᵀμ = 0`, and the point is a minimum to first order, on
-//! either side of every kink, when `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with
-//! `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u` to the other; then `f`
-//! falls again.
+//! **At `p = 0`** stationarity is `g + Bᵀμ = 0`. The point is a first-order minimum, on either side
+//! of every kink, when `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with `μ_u < 0` is
+//! released to the side where it is off, one with `μ_u > j_u` to the other side; then `f` falls
+//! again.
 //!
-//! **Degenerate cases.** A unit that would be passed again before `f` has fallen is pinned instead:
-//! both regions point to the kink between them. No row (all units of a layer off, nothing
-//! observed): `f` is flat, a minimum unless a unit is just on its kink. `M` without full rank:
-//! damped by [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves alone what `M`
-//! does not see. Pinned gradients that depend on each other: the last pinned leave. At rest on a
-//! kink that nobody is held on: if `f` falls beyond it, the region changes. Between the kinks of a
-//! sigmoid or tanh output `f` is no quadratic: `M` is Gauss and Newton's, steps that do not lower
-//! `f` are halved, and it takes more of them.
+//! **Degenerate cases.** A unit that would be crossed again before `f` has fallen is pinned
+//! instead: the steps of both regions point to the kink between them. No row (all units of a layer
+//! off, or nothing observed): `f` is flat, so the code is a minimum unless a unit is exactly on its
+//! kink. Rank-deficient `M`: it is damped by
+//! [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves the directions in its null
+//! space unchanged. Linearly dependent pinned gradients: the units pinned last are released. A zero
+//! step on a kink at which the unit is not pinned: if `f` falls beyond it, the region changes. With
+//! a sigmoid or tanh output, `f` is not quadratic between the kinks. `M` is then the Gauss–Newton
+//! matrix, steps that do not reduce `f` are halved, and more steps are needed.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -35,28 +37,29 @@ use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
 use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
 
-/// A multiplier outside its range by no more than this share of the largest is within it but for
-/// rounding.
+/// Relative tolerance of a multiplier's range, as a share of the largest multiplier: a violation up
+/// to this is rounding.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
-/// `f` has fallen when it has by more than this share.
+/// The smallest relative decrease that counts as a decrease of `f`.
 const FALLEN: f64 = 1e-13;
 
-/// The shortest share of a step that is tried.
+/// The shortest fraction of a step that is tried.
 const SHORTEST: f64 = 1e-6;
 
-/// A unit about to switch on the way along the step.
+/// A unit that switches on or off along the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Crossing {
     layer: usize,
     unit: usize,
-    /// The share of the step at which it does.
+    /// The fraction of the step at which it switches.
     at: f64,
 }
 
 impl LocalSearch<'_> {
-    /// Goes down from where it is to a local minimum, in at most `most` steps. Never up.
+    /// Descends from the current code to a local minimum, in at most `most` steps. The loss never
+    /// rises.
     ///
-    /// [`Descent::stationary`] says that every kink's multiplier is in its range.
+    /// [`Descent::stationary`] says whether every kink's multiplier is in its range.
     pub fn active_set(&mut self, observation: &[f64], most: usize) -> Descent {
         self.pins.clear();
         self.dependent.clear();
@@ -73,7 +76,8 @@ impl LocalSearch<'_> {
                 return ended(steps, true);
             }
             if !self.linear.form(self.network, &self.current, &self.region, observation) {
-                // Flat around, unless a unit on its kink leads out of the plain.
+                // `f` is flat here, unless `f` falls beyond the kink of a unit that is exactly on
+                // it.
                 return ended(steps, self.pins.is_empty() && self.on_kinks(observation).next().is_none());
             }
             self.pinned_step();
@@ -97,10 +101,11 @@ impl LocalSearch<'_> {
             let mut crossing = self.first_crossing(observation);
             let mut length = crossing.map_or(1.0, |crossing| crossing.at);
             let mut gain = self.try_step(observation, length);
-            // Rounding may cost the last digits of the loss, and no more.
+            // Rounding may cost only the last digits of the loss.
             let most_lost = FALLEN * self.current.loss;
             let rises = |gain: f64| gain.is_nan() || gain < -most_lost;
-            // Where the output bends the quadratic promises too much at times.
+            // Where the output is curved, the quadratic model sometimes predicts too large a
+            // decrease.
             while !exact && rises(gain) && length > SHORTEST {
                 (length, crossing) = (0.5 * length, None);
                 gain = self.try_step(observation, length);
@@ -131,13 +136,13 @@ impl LocalSearch<'_> {
         ended(steps, false)
     }
 
-    /// The units that it ended pinned on, by layer and number.
+    /// The units that are pinned at the end, by layer and number.
     pub fn pinned(&self) -> impl Iterator<Item = (usize, usize)> {
         self.pins.iter().map(|pin| (pin.layer, pin.unit))
     }
 
-    /// The step to the least of the quadratic with the pinned units held on their kinks, and their
-    /// multipliers.
+    /// Computes the step to the minimum of the quadratic with the pinned units held on their kinks,
+    /// and their multipliers.
     fn pinned_step(&mut self) {
         self.linear.newton_step(&mut self.step);
         for pin in &mut self.pins {
@@ -146,7 +151,7 @@ impl LocalSearch<'_> {
             pin.solved.clone_from(&pin.gradient);
             self.linear.solve(&mut pin.solved);
         }
-        // Without the last ones where their gradients depend on the others'.
+        // Releases the units pinned last where their gradients depend on the others'.
         let multipliers = loop {
             let count = self.pins.len();
             if count == 0 {
@@ -172,8 +177,8 @@ impl LocalSearch<'_> {
         }
     }
 
-    /// The first unit, not pinned and (at the output) observed, that switches on the way along the
-    /// step.
+    /// The first unit that switches along the step, among those that are not pinned and (at the
+    /// output) observed.
     fn first_crossing(&mut self, observation: &[f64]) -> Option<Crossing> {
         self.tangents.tangents(self.network, &self.linear, &self.step);
         let last = self.network.layers().len() - 1;
@@ -186,7 +191,7 @@ impl LocalSearch<'_> {
             let received = &self.current.received(layer)[..packed.units];
             let units = received.iter().zip(self.tangents.layer(layer)).zip(self.region.layer(layer)).enumerate();
             for (unit, ((a, change), on)) in units {
-                // Written so that only units near enough pass: most do not.
+                // The condition is written so that only units near enough pass it: most do not.
                 let heading = if *on { -change } else { *change };
                 let distance = if *on { *a } else { -a };
                 if heading > 0.0 && distance < reach * heading {
@@ -206,7 +211,8 @@ impl LocalSearch<'_> {
         self.pins.iter().any(|pin| (pin.layer, pin.unit) == (layer, unit)) || self.dependent.contains(&(layer, unit))
     }
 
-    /// The units that are on their kinks and not held there; of the output layer the observed ones.
+    /// The units that are on their kinks but not held there; of the output layer, only the observed
+    /// ones.
     fn on_kinks(&self, observation: &[f64]) -> impl Iterator<Item = (usize, usize)> {
         let last = self.network.layers().len() - 1;
         let layers = self.network.layers().iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some());
@@ -219,8 +225,8 @@ impl LocalSearch<'_> {
         })
     }
 
-    /// A unit on its kink, not held there, beyond which the loss falls though it does not on this
-    /// side.
+    /// A unit on its kink, not held there, beyond which the loss falls although it does not fall on
+    /// this side.
     fn way_out(&mut self, observation: &[f64]) -> Option<(usize, usize)> {
         self.on_kinks(observation).next()?;
         self.backpropagate(observation);
@@ -246,8 +252,8 @@ impl LocalSearch<'_> {
         bend(self.network.layers()[layer].activation).unwrap_or(0.0) * self.adjoints.layer(layer)[unit]
     }
 
-    /// Releases the pinned unit whose multiplier is farthest out of its range. False where all are
-    /// in theirs.
+    /// Releases the pinned unit whose multiplier is farthest out of its range. Returns false if all
+    /// are in range.
     fn release(&mut self, observation: &[f64]) -> bool {
         if self.pins.is_empty() {
             return false;

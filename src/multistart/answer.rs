@@ -2,29 +2,29 @@
 
 use super::starts::Start;
 
-/// What came of one observation.
+/// The result of the search for one observation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BestAnswer {
-    /// The code of the lowest loss, `k` entries; `NaN` where there is none.
+    /// The code with the lowest loss, `k` entries; `NaN` if no code was found.
     pub code: Vec<f64>,
-    /// That loss, of the objective, over the observed entries: `½‖G(z) − x‖²`, `‖G(z) − x‖₁` or
-    /// `‖G(z) − x‖_∞`.
+    /// The loss of `code`, by the objective, over the observed entries: `½‖G(z) − x‖²`,
+    /// `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
     pub loss: f64,
-    /// Where the run began that found it first.
+    /// The kind of start of the run that first found it.
     pub start: Start,
-    /// Its number, from 1.
+    /// The number of that run, from 1.
     pub first_found: usize,
-    /// How many runs have ended at it.
+    /// Number of runs that ended at this minimum.
     pub found: usize,
-    /// Runs made.
+    /// Number of runs made.
     pub runs: usize,
     /// Whether the stop rule was met.
     pub converged: bool,
     /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
     pub determined: bool,
-    /// Whether it is a minimum to first order for certain.
+    /// Whether the code is certainly a first-order minimum.
     pub stationary: bool,
-    /// Whether what is left of the residual is rounding.
+    /// Whether the remaining residual is only rounding.
     pub reproduced: bool,
 }
 

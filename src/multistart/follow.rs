@@ -1,11 +1,10 @@
-//! Follows the answer of an observation that has moved: the first thing that a loop of projections
-//! tries.
+//! Follows the answer of an observation that has changed: the first thing that a loop of
+//! projections tries.
 //!
-//! The code that was the answer before is refined on the new observation. As long as that stays
-//! within the linear region the code was in, the new code is the least-squares answer of the same
-//! region, and whoever trusted the old one can trust it. Where it leaves the region, it is still a
-//! local minimum, but another region may by now hold a lower one: that is for the caller to find
-//! out.
+//! The previous answer is refined on the new observation. If the new code stays within the linear
+//! region of the old one, it is the least-squares answer of that region, and it is as trustworthy
+//! as the old one. If it leaves the region, it is still a local minimum, but another region may now
+//! contain a lower one. The caller decides whether to search for it.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -16,23 +15,22 @@ use super::packed_network::PackedNetwork;
 use super::refine::descend;
 use crate::network::Activation;
 
-/// Most steps by Levenberg–Marquardt, and most from kink to kink.
+/// Maximum number of Levenberg–Marquardt steps, and of active-set steps.
 const STEPS: usize = 200;
 
-/// What became of one code.
+/// The result of following one code.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Followed {
-    /// `½‖G(z) − x‖²` over the observed entries; not finite where the code is not.
+    /// `½‖G(z) − x‖²` over the observed entries; not finite if the code is not finite.
     pub loss: f64,
-    /// Whether it ended at a local minimum to first order.
+    /// Whether the code is a first-order local minimum.
     pub stationary: bool,
-    /// Whether no unit changed sides on the way, but for those that sat on their kinks before or
-    /// after.
+    /// Whether no unit changed sides, apart from units that were on their kinks before or after.
     pub same_region: bool,
-    /// Whether what is left of the residual is rounding.
+    /// Whether the remaining residual is only rounding.
     pub reproduced: bool,
-    /// Whether some layer is off altogether there, so that no small change of the code changes
-    /// anything that was observed: a minimum that says nothing of the observation.
+    /// Whether all units of some layer are off, so that no small change of the code changes any
+    /// observed entry. Such a minimum says nothing about the observation.
     pub flat: bool,
 }
 
@@ -43,8 +41,8 @@ pub struct Followed {
 /// # Panics
 /// If a shape does not fit the network or the counts differ.
 pub fn follow_batch(network: &PackedNetwork, observations: &DMatrix<f64>, codes: &mut DMatrix<f64>) -> Vec<Followed> {
-    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
-    assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one code an observation");
+    assert_eq!(observations.nrows(), network.observation_length(), "entries per observation");
+    assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one code per observation");
     observations
         .as_slice()
         .par_chunks(network.observation_length())
@@ -81,7 +79,8 @@ fn is_flat(search: &LocalSearch, observation: &[f64]) -> bool {
     })
 }
 
-/// On which side of its kink each unit is; `0` for those on it, without one, or not observed.
+/// The side of its kink on which each unit is; `0` for units on the kink, without a kink, or not
+/// observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Sides(Vec<i8>);
 

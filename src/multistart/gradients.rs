@@ -1,5 +1,5 @@
-//! Of every unit: the gradient `∇a_u` of what it receives, within a region, and what a misfit
-//! changes by with what it gives.
+//! Gradients of the units: the gradient `∇a_u` of what each unit receives, within a region, and the
+//! derivative of a misfit with respect to each unit's output.
 
 use super::linearisation::Active;
 use super::packed_network::PackedNetwork;
@@ -12,18 +12,18 @@ use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 pub struct Gradients {
     lanes: usize,
     columns: usize,
-    /// Of each layer: units × `lanes`.
+    /// For each layer: units × `lanes`.
     layers: Vec<Vec<Lane>>,
-    /// The rows of the layer below that pass something on, times their slopes.
+    /// The active rows of the layer below, times their slopes.
     inner: Vec<Lane>,
-    /// Their units.
+    /// The units of these rows.
     below: Vec<u32>,
     units: Vec<u32>,
     ones: Vec<f64>,
 }
 
 impl Gradients {
-    /// Room for the units of this network.
+    /// Allocates room for the units of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let lanes = lanes_for(network.code_length());
         let widest = network.layers().iter().map(|layer| layer.units).max().unwrap_or(0);
@@ -38,7 +38,7 @@ impl Gradients {
         }
     }
 
-    /// Takes those of `region`. Costs `2k·units·active units below` flops a layer.
+    /// Computes the gradients within `region`. Costs `2k·units·active units below` flops per layer.
     pub fn take(&mut self, network: &PackedNetwork, region: &Region) {
         for (index, layer) in network.layers().iter().enumerate() {
             let (below, above) = self.layers.split_at_mut(index);
@@ -50,7 +50,7 @@ impl Gradients {
             self.below.clear();
             self.inner.clear();
             for (unit, (row, on)) in below.chunks_exact(self.lanes).zip(region.layer(index - 1)).enumerate() {
-                // A hidden slope does not depend on what is received.
+                // A hidden unit's slope does not depend on the value it receives.
                 let slope = slope(activation, 0.0, *on);
                 if slope != 0.0 {
                     self.below.push(unit as u32);
@@ -63,12 +63,12 @@ impl Gradients {
         }
     }
 
-    /// Numbers in all.
+    /// Total number of entries.
     pub fn entries(&self) -> usize {
         self.layers.iter().map(|layer| layer.len() / self.lanes.max(1) * self.columns).sum()
     }
 
-    /// Appends those of layer `index`, unit by unit.
+    /// Appends the gradients of layer `index`, unit by unit.
     pub fn append(&self, index: usize, to: &mut Vec<f64>) {
         self.layers[index].chunks_exact(self.lanes).for_each(|row| to.extend(&numbers(row)[..self.columns]));
     }
@@ -79,7 +79,8 @@ impl Gradients {
     }
 }
 
-/// One number for each unit of each layer: what the misfit changes by with what the unit gives.
+/// One number per unit of each layer: the derivative of the misfit with respect to the unit's
+/// output.
 #[derive(Debug, Clone)]
 pub struct Adjoints {
     layers: Vec<Vec<Lane>>,
@@ -88,7 +89,7 @@ pub struct Adjoints {
 }
 
 impl Adjoints {
-    /// Room for the units of this network.
+    /// Allocates room for the units of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let widest = network.layers().iter().map(|layer| layer.input_lanes).max().unwrap_or(0);
         Adjoints {
@@ -98,14 +99,15 @@ impl Adjoints {
         }
     }
 
-    /// Those of layer `index`, a hidden one.
+    /// The numbers of layer `index`, which must be a hidden layer.
     pub fn layer(&self, index: usize) -> &[f64] {
         numbers(&self.layers[index])
     }
 
-    /// From `at_received`, one vector a layer: what the misfit changes by with what an output unit
-    /// receives, and at the other layers what more it does than through the unit's own slope (the
-    /// price of a unit held on its kink).
+    /// Computes the numbers of all hidden layers from `at_received`, one vector per layer. For the
+    /// output layer, this vector is the derivative of the misfit with respect to what each unit
+    /// receives. For the other layers, it is added to the part that comes through the unit's own
+    /// slope: the price of a unit held on its kink.
     pub fn backpropagate(&mut self, network: &PackedNetwork, region: &Region, at_received: &[Vec<f64>]) {
         let last = network.layers().len() - 1;
         numbers_mut(&mut self.layers[last]).fill(0.0);

@@ -1,21 +1,22 @@
-//! The kink of a unit, `a_u = 0`: how much its activation bends there, and when a unit counts as
-//! being on it.
+//! The kink of a unit, `a_u = 0`: how much the slope of its activation changes there, and when a
+//! unit counts as being on it.
 //!
-//! A unit is on its kink when it receives no more than a share of the largest reception of its
-//! layer. Each user of this test takes a share of its own, for the reason that stands beside it.
+//! A unit is on its kink when the absolute value that it receives is at most a tolerance times the
+//! largest one of its layer. Each user of this test has its own tolerance; the reason stands beside
+//! it.
 
 use crate::network::Activation;
 
-/// In the active-set method, which takes the unit across or holds it there.
+/// For the active-set method, which crosses the kink or holds the unit there.
 pub const IN_ACTIVE_SET: f64 = 1e-12;
-/// In the search by linear programs: at a vertex, the unit may be on either side.
+/// For the search by linear programs: at a vertex, the unit may be on either side.
 pub const IN_LINEAR_PROGRAMS: f64 = 1e-11;
-/// When the regions of two codes are compared: a unit this close to its kink is on neither side.
+/// For comparing the regions of two codes: a unit this close to its kink is on neither side.
 pub const IN_COMPARISON: f64 = 1e-9;
-/// When a start is to lie beyond a kink: a unit this close to its kink has no other side to go to.
+/// For a start beyond a kink: a unit this close to its kink has no other side to move to.
 pub const IN_FLIPS: f64 = 1e-9;
 
-/// The reception up to which a unit of this layer is on its kink.
+/// The absolute received value up to which a unit of this layer is on its kink.
 pub fn tolerance(share: f64, received: &[f64]) -> f64 {
     share * received.iter().fold(0.0, |most: f64, a| most.max(a.abs()))
 }

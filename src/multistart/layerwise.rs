@@ -1,9 +1,10 @@
-//! A start for networks of bijections (LeakyReLU, and an output that can be undone): each layer is
-//! undone, and its input found by least squares, from the observation inwards. Without noise that
-//! is exact; with noise it is where the search begins.
+//! Layer-wise least squares: a start for networks whose layers can be inverted (LeakyReLU, and an
+//! output with an inverse). From the observation inwards, each activation is inverted, and the
+//! layer's input is found by least squares. Without noise the result is exact; with noise it is a
+//! starting point for the search.
 //!
-//! Rows that were not observed, or that are saturated, are left out. All rows count alike: noise
-//! that undoing a LeakyReLU magnifies is not weighed down, which would cost a factorisation an
+//! Rows that were not observed, or that are saturated, are left out. All rows have the same weight.
+//! Inverting a LeakyReLU amplifies noise, but weights against that would cost one factorisation per
 //! observation.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
@@ -19,8 +20,8 @@ pub struct LayerwiseLeastSquares {
 }
 
 impl LayerwiseLeastSquares {
-    /// `None` for a network that cannot be undone so: with a ReLU layer, or one whose `WᵀW` has no
-    /// inverse.
+    /// Returns `None` for a network that cannot be inverted this way: with a ReLU layer, or with a
+    /// singular `WᵀW`.
     pub fn new(network: &Network) -> Option<Self> {
         let of_layer = |layer: &DenseLayer| match Shape::of(layer.activation) {
             Shape::Relu => None,
@@ -30,11 +31,11 @@ impl LayerwiseLeastSquares {
         Some(LayerwiseLeastSquares { factors })
     }
 
-    /// One code an observation, `k` × count; `NaN` where the equations have no solution or leave
-    /// the range of f64. `observations`: `n` × count, `NaN` where unobserved.
+    /// Computes one code per observation, `k` × count; `NaN` where the equations have no solution
+    /// or exceed the range of f64. `observations`: `n` × count, `NaN` where unobserved.
     ///
     /// # Panics
-    /// If `network` is not the one this was made for, or `observations` does not fit it.
+    /// If `network` is not the one this value was made for, or `observations` does not fit it.
     pub fn codes(&self, network: &Network, observations: &DMatrix<f64>, precision: Precision) -> DMatrix<f64> {
         let output = network.layers()[network.depth() - 1].activation;
         let targets = Targets::from_observations(observations, output, precision).values;

@@ -1,9 +1,9 @@
-//! The affine map that `G` is around a code, and its normal equations.
+//! The affine map that equals `G` around a code, and its normal equations.
 //!
-//! With `D_i` the diagonal of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`. It is
-//! built from the code outwards, so that every product is one with `k` columns, and only of the
-//! rows and columns where `D_i ≠ 0`; of the last layer only the observed rows. Which side of a kink
-//! counts is the [`Region`]'s to say.
+//! With `D_i` the diagonal matrix of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`.
+//! It is built from the code outwards, so that every product has `k` columns. Only rows and columns
+//! with `D_i ≠ 0` are used, and of the last layer only the observed rows. On a kink, the [`Region`]
+//! decides which side counts.
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
@@ -13,19 +13,19 @@ use crate::linalg::cholesky::{factor, solve_backward, solve_forward};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
 use crate::network::Activation;
 
-/// Damping that keeps directions which the Jacobian does not see where they are, as a share of
+/// Damping that prevents steps in the null space of the Jacobian, as a share of
 /// [`Linearisation::scale`].
 pub const LEAST_DAMPING: f64 = 1e-11;
 
 /// `J` and `JᵀJ` at a point. Its buffers are reused.
 #[derive(Debug, Clone)]
 pub struct Linearisation {
-    /// Lanes of a row of `J`.
+    /// Lanes per row of `J`.
     lanes: usize,
     columns: usize,
-    /// Of each layer: its units that give a derivative other than 0, and that derivative.
+    /// For each layer: its units with a nonzero derivative, and that derivative.
     active: Vec<Active>,
-    /// Of each layer but the last: `D_i W_i ⋯ D_1 W_1` on these units, rows of `lanes` lanes.
+    /// For each layer but the last: `D_i W_i ⋯ D_1 W_1` on these units, in rows of `lanes` lanes.
     maps: Vec<Vec<Lane>>,
     /// `[J | r]`, rows of `lanes + 1` lanes.
     rows: Vec<Lane>,
@@ -36,7 +36,7 @@ pub struct Linearisation {
     solution: Vec<Lane>,
 }
 
-/// The units of a layer through which a change passes.
+/// The units of a layer with a nonzero derivative.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Active {
     pub units: Vec<u32>,
@@ -44,7 +44,7 @@ pub(super) struct Active {
 }
 
 impl Linearisation {
-    /// Room for codes of this network.
+    /// Allocates room for codes of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let columns = network.code_length();
         let lanes = lanes_for(columns);
@@ -63,7 +63,8 @@ impl Linearisation {
     }
 
     /// Linearises around `point`, which has been run against `observation`, with the slopes of
-    /// `region`. False where every row of `J` is 0: the loss does not change around this code.
+    /// `region`. Returns false if every row of `J` is 0: then the loss is constant around this
+    /// code.
     pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
         let last = network.layers().len() - 1;
         for (index, layer) in network.layers().iter().enumerate() {
@@ -113,18 +114,18 @@ impl Linearisation {
         true
     }
 
-    /// The rows of `J` that are not 0, each of `k` entries, and `G(z) − x` there.
+    /// The nonzero rows of `J`, each of `k` entries, each with its entry of `G(z) − x`.
     pub fn rows(&self) -> impl Iterator<Item = (&[f64], f64)> {
         let columns = self.columns;
         self.rows.chunks_exact(self.lanes + 1).map(move |row| (&numbers(row)[..columns], row[row.len() - 1].0[0]))
     }
 
-    /// The units of layer `index` through which a change passes.
+    /// The units of layer `index` with a nonzero derivative.
     pub(super) fn active(&self, index: usize) -> &Active {
         &self.active[index]
     }
 
-    /// `D_i W_i ⋯ D_1 W_1` of layer `index`, not the last, a row (padded to whole lanes) for each
+    /// `D_i W_i ⋯ D_1 W_1` of layer `index` (not the last): one row, padded to whole lanes, per
     /// active unit.
     pub(super) fn map(&self, index: usize) -> impl Iterator<Item = &[f64]> {
         self.maps[index].chunks_exact(self.lanes).map(numbers)
@@ -163,8 +164,8 @@ impl Linearisation {
         factor(&mut self.factor, self.lanes, &mut self.inverse_pivots);
     }
 
-    /// `right ← (JᵀJ + damping·I)⁻¹ right`, as last factored. Entries that the matrix does not see
-    /// become 0.
+    /// `right ← (JᵀJ + damping·I)⁻¹ right`, with the last factorisation. Entries in the null space
+    /// of the matrix become 0.
     pub fn solve(&mut self, right: &mut [f64]) {
         let solution = numbers_mut(&mut self.solution);
         solution.fill(0.0);
@@ -174,9 +175,9 @@ impl Linearisation {
         right.copy_from_slice(&numbers(&self.solution)[..right.len()]);
     }
 
-    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, by [`LEAST_DAMPING`] and one step of refinement: directions that `J`
-    /// does not see stay all but out of it. The matrix stays factored. Returns what the loss falls
-    /// by according to the affine map.
+    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, with damping [`LEAST_DAMPING`] and one step of iterative refinement,
+    /// so that the step has almost no part in the null space of `J`. The matrix stays factored.
+    /// Returns the decrease of the loss that the affine map predicts.
     pub fn newton_step(&mut self, step: &mut [f64]) -> f64 {
         self.step(LEAST_DAMPING * self.scale(), step);
         let mut left: Vec<f64> = (0..step.len()).map(|i| -self.gradient(i) - self.product(i, step)).collect();
@@ -190,8 +191,8 @@ impl Linearisation {
         p.iter().enumerate().map(|(j, p)| self.normal(i.min(j), i.max(j)) * p).sum()
     }
 
-    /// `step ← −(JᵀJ + damping·I)⁻¹ Jᵀr`. Returns what the loss falls by according to the affine
-    /// map.
+    /// `step ← −(JᵀJ + damping·I)⁻¹ Jᵀr`. Returns the decrease of the loss that the affine map
+    /// predicts.
     pub fn step(&mut self, damping: f64, step: &mut [f64]) -> f64 {
         self.factor(damping);
         step.iter_mut().enumerate().for_each(|(i, p)| *p = -self.gradient(i));

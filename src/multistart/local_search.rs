@@ -1,6 +1,7 @@
-//! From a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed entries:
-//! [`LocalSearch::levenberg_marquardt`] goes down to near one by Levenberg–Marquardt,
-//! [`LocalSearch::active_set`](super::active_set) to the minimum itself, on a kink or between them.
+//! Descends from a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed
+//! entries. [`LocalSearch::levenberg_marquardt`] gets near a minimum,
+//! [`LocalSearch::active_set`](super::active_set) reaches the minimum itself, on a kink or between
+//! kinks.
 
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::PackedNetwork;
@@ -10,35 +11,37 @@ use super::region::Region;
 use super::sensitivities::PerUnit;
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, relaxation};
 
-/// A predicted decrease below this share of the loss is lost in its rounding.
+/// A predicted decrease below this share of the loss is within the rounding of the loss.
 pub(super) const NEGLIGIBLE_DECREASE: f64 = 1e-15;
-/// So is a step this small against the code.
+/// A step whose largest entry is below this share of the code's largest entry is rounding.
 pub(super) const NEGLIGIBLE_STEP: f64 = 2.0 * f64::EPSILON;
-/// A relative residual `‖G(z) − x‖/‖x‖` up to this is none: what is left is rounding.
+/// A relative residual `‖G(z) − x‖/‖x‖` up to this counts as 0: what remains is rounding.
 pub const REPRODUCED: f64 = 1e-12;
 
-/// How [`LocalSearch::levenberg_marquardt`] runs.
+/// Options of [`LocalSearch::levenberg_marquardt`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarquardtOptions {
-    /// The damping of the first step, as a share of the mean diagonal of `JᵀJ`; 0 takes
-    /// Gauss–Newton steps as long as they are good.
+    /// The damping of the first step, as a share of the mean diagonal of `JᵀJ`. With 0, the steps
+    /// are Gauss–Newton steps as long as these reduce the loss enough.
     pub damping: f64,
-    /// Two steps in a row that lower the loss by no more than this share of it end the run.
+    /// The run ends after two consecutive steps whose relative decrease of the loss is at most
+    /// this.
     pub slow: f64,
-    /// Most steps, those that were not taken included.
+    /// Maximum number of steps, rejected ones included.
     pub steps: usize,
 }
 
 /// How a descent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descent {
-    /// Steps that were taken.
+    /// Number of accepted steps.
     pub steps: usize,
-    /// Whether it ended where no first-order descent is left.
+    /// Whether it ended at a point with no first-order descent direction.
     pub stationary: bool,
 }
 
-/// Where a thread keeps the code it has, the code it tries, and what it knows around the first.
+/// One thread's workspace: the current code, the trial code, and what is known around the current
+/// one.
 #[derive(Debug, Clone)]
 pub struct LocalSearch<'a> {
     pub(super) network: &'a PackedNetwork,
@@ -48,15 +51,15 @@ pub struct LocalSearch<'a> {
     pub(super) linear: Linearisation,
     pub(super) step: Vec<f64>,
     pub(super) pins: Vec<Pin>,
-    /// Units let go because their gradients depend on those of the pinned ones: with these they
-    /// stay on their kinks.
+    /// Units released because their gradients depend on those of the pinned ones: while these are
+    /// pinned, the released units stay on their kinks too.
     pub(super) dependent: Vec<(usize, usize)>,
     pub(super) adjoints: PerUnit,
     pub(super) tangents: PerUnit,
 }
 
 impl<'a> LocalSearch<'a> {
-    /// Room for codes of this network.
+    /// Allocates room for codes of this network.
     pub fn new(network: &'a PackedNetwork) -> Self {
         LocalSearch {
             network,
@@ -72,7 +75,7 @@ impl<'a> LocalSearch<'a> {
         }
     }
 
-    /// The code that it is at, with its loss.
+    /// The current code, with its loss.
     pub fn point(&self) -> &Point {
         &self.current
     }
@@ -82,21 +85,22 @@ impl<'a> LocalSearch<'a> {
         self.network
     }
 
-    /// Goes to a code.
+    /// Moves to a code and runs it against the observation.
     pub fn go_to(&mut self, observation: &[f64], code: &[f64]) {
         self.current.code.copy_from_slice(code);
         self.current.run(self.network, observation);
     }
 
-    /// Whether what is left of the loss is rounding.
+    /// Whether the remaining loss is only rounding.
     pub fn reproduces(&self, observation: &[f64]) -> bool {
         self.current.loss <= 0.5 * REPRODUCED * REPRODUCED * squared_norm(observation)
     }
 
-    /// Goes down from where it is by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`, taken where `f`
-    /// falls by at least a share of what the affine map promises; `λ` by Nielsen's rule (Madsen,
-    /// Nielsen, Tingleff 2004, *Methods for non-linear least squares problems*, 3.2). It ends where
-    /// nothing is left to gain, where gains become slow, or at the cap.
+    /// Descends from the current code by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`. A step is
+    /// accepted if `f` falls by at least a given share of the decrease that the affine map
+    /// predicts. `λ` follows Nielsen's rule (Madsen, Nielsen, Tingleff 2004, *Methods for
+    /// non-linear least squares problems*, 3.2). The run ends where the predicted decrease is
+    /// negligible, where progress becomes slow, or at the maximum number of steps.
     pub fn levenberg_marquardt(&mut self, observation: &[f64], how: &MarquardtOptions) -> Descent {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);
@@ -151,7 +155,7 @@ impl<'a> LocalSearch<'a> {
         ended(taken, false)
     }
 
-    /// Runs the code a share of the step further on; returns what the loss falls by.
+    /// Runs the code moved by `length` times the step; returns the decrease of the loss.
     pub(super) fn try_step(&mut self, observation: &[f64], length: f64) -> f64 {
         for ((trial, z), p) in self.trial.code.iter_mut().zip(&self.current.code).zip(&self.step) {
             *trial = z + length * p;

@@ -1,5 +1,5 @@
-//! A convex function that is nowhere below the misfit and equal to it at the current code, as a
-//! linear program: the problem, and the reading of its multipliers. Derived in [`super::absolute`].
+//! A convex upper bound of the misfit that is equal to it at the current code, as a linear program:
+//! the problem, and how to read its multipliers. Derived in [`super::absolute`].
 
 use nalgebra::DMatrix;
 
@@ -13,8 +13,9 @@ use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{self, LayerSystem, Problem, Row};
 use crate::network::Activation;
 
-/// By how much of `1/L_u` a `linf` border is drawn in for each unit that `δ` falls by. Small: it
-/// delays the end of a descent by a factor; not too small: slack factors of the others are 1.
+/// How much a `linf` border tightens per unit of decrease of `δ`, as a share of `1/L_u`. Small,
+/// because it multiplies the number of programs of a descent. Not too small, because the slack
+/// factors of the other rows are 1.
 const DRAWN_IN: f64 = 1e-4;
 
 /// The linear program around a code.
@@ -22,15 +23,15 @@ const DRAWN_IN: f64 = 1e-4;
 pub struct Majorant {
     /// The gradients of all units: those of the output, then those of the hidden layers.
     pub system: LayerSystem,
-    /// Over the step.
+    /// The problem over the step.
     pub problem: Problem,
-    /// What the misfit is at least, by the parts that do not depend on the step: added to the sum,
-    /// or a bound on the largest.
+    /// The part of the misfit that does not depend on the step: added to the sum, or a lower bound
+    /// of the largest.
     pub floor: f64,
 }
 
 /// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a
-/// concave kink, above it on the other.
+/// concave kink, an upper bound on the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Piecewise {
     constant: f64,
@@ -38,8 +39,8 @@ struct Piecewise {
     lines: [Option<(f64, f64)>; 3],
 }
 
-/// The largest error that a small change of the received numbers can change, at least 0: without
-/// what outputs that are off leave of `x`.
+/// The largest error that a small change of the received values can change, at least 0. The errors
+/// `|x|` of outputs that are off are left out.
 pub fn largest_that_moves(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
     let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
     observed.map(|(&a, &x)| Piecewise::of(activation, x, a > 0.0).of_lines(a)).fold(0.0, f64::max)
@@ -73,8 +74,9 @@ impl Piecewise {
 }
 
 impl Majorant {
-    /// Around `point` with the sides of `region`. `constants`: the Lipschitz constant of the misfit
-    /// in what each hidden unit gives. `moving`: [`largest_that_moves`] at `point`.
+    /// Builds the program around `point` with the sides of `region`. `constants`: the Lipschitz
+    /// constant of the misfit in the output of each hidden unit. `moving`: [`largest_that_moves`]
+    /// at `point`.
     pub fn new(
         network: &PackedNetwork,
         (point, region, gradients): (&Point, &Region, &Gradients),
@@ -135,7 +137,7 @@ impl Majorant {
         }
     }
 
-    /// Its minimum, from the linear program's.
+    /// The minimum of the majorant, computed from that of the linear program.
     pub fn minimum(&self, objective: Objective, of_problem: f64) -> f64 {
         match objective {
             Objective::Linf => of_problem.max(self.floor),
@@ -143,8 +145,8 @@ impl Majorant {
         }
     }
 
-    /// `Σ_r y_r side_r` of each unit, by layer: what the minimum changes by with what the unit
-    /// receives.
+    /// `Σ_r y_r side_r` of each unit, by layer: the derivative of the minimum with respect to what
+    /// the unit receives.
     pub fn spread(&self, multipliers: &[f64], by_layer: &mut [Vec<f64>]) {
         by_layer.iter_mut().for_each(|layer| layer.fill(0.0));
         let Some((output, hidden)) = by_layer.split_last_mut() else { return };
@@ -162,9 +164,9 @@ impl Majorant {
         }
     }
 
-    /// The vertex of the program before, of which this one's code is the minimiser, as this one has
-    /// it: the same units' kinks, all at `p = 0` now; of those that have changed sides, the row on
-    /// their new side.
+    /// Transfers the optimal vertex of the previous program, whose minimiser is the current code,
+    /// to this program. Kinks stay with their units and are all at `p = 0` now. Units that have
+    /// changed sides get the row of their new side.
     pub fn moved(&self, vertex: &Basis) -> Basis {
         let rows = &self.problem.rows;
         let here = |tight: &Tight| match *tight {

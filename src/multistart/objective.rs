@@ -1,5 +1,5 @@
-//! What a best code is best in: the measure of `G(z) − x` over the observed entries that is made
-//! small.
+//! The objective of the best code: the measure of `G(z) − x` over the observed entries that is
+//! minimised.
 
 use super::packed_network::is_piecewise_linear;
 use crate::error::{Error, Result};
@@ -11,19 +11,21 @@ use crate::network::{Activation, Network};
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum Objective {
-    /// `½‖G(z) − x‖²`: for Gaussian noise, and the fastest.
+    /// `½‖G(z) − x‖²`: for Gaussian noise; the fastest.
     #[default]
     L2,
-    /// `‖G(z) − x‖₁`: a few entries may be wrong by any amount.
+    /// `‖G(z) − x‖₁`: robust to a few entries that are wrong by any amount.
     L1,
-    /// `‖G(z) − x‖_∞`: for noise with a bound.
+    /// `‖G(z) − x‖_∞`: for bounded noise.
     Linf,
 }
 
 impl Objective {
+    /// Checks that the network suits this objective.
+    ///
     /// # Errors
-    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output: between its kinks `G`
-    /// is not affine there, and no finite number of linear programs ends at a minimum.
+    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output. Such a `G` is not
+    /// affine between its kinks, and no finite number of linear programs reaches a minimum.
     pub(crate) fn validate(self, network: &Network) -> Result<()> {
         let output = network.layers().last().map_or(Activation::Identity, |layer| layer.activation);
         if self == Objective::L2 || is_piecewise_linear(output) {
@@ -41,12 +43,12 @@ impl Objective {
         self.gathered(errors)
     }
 
-    /// The misfit of errors.
+    /// The misfit of the given errors.
     pub(crate) fn gathered(self, errors: impl Iterator<Item = f64>) -> f64 {
         match self {
             Objective::L2 => 0.5 * errors.map(|e| e * e).sum::<f64>(),
             Objective::L1 => errors.sum(),
-            // Not f64::max, which would pass over a NaN.
+            // Not f64::max, which would ignore a NaN.
             Objective::Linf => errors.fold(0.0, |most: f64, e| if e <= most || most.is_nan() { most } else { e }),
         }
     }

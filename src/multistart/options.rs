@@ -1,4 +1,4 @@
-//! How the search from many starts runs.
+//! Options of the search from many starts.
 
 use super::objective::Objective;
 use super::starts::RUNS_PER_OBSERVATION;
@@ -6,31 +6,32 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::setters::setters;
 
-/// How a search runs.
+/// Options of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BestOptions {
-    /// Most runs an observation. Default 1,000.
+    /// Maximum number of runs per observation. Default 1,000.
     pub starts: usize,
-    /// Seeds the random codes, together with the observation's index and the number of the run.
-    /// Default 0.
+    /// Seed of the random codes. Each code also depends on the observation's index and the number
+    /// of the run. Default 0.
     pub seed: u64,
-    /// What is made small. Default [`Objective::L2`].
+    /// The objective to minimise. Default [`Objective::L2`].
     pub objective: Objective,
 }
 
 setters!(BestOptions { starts: usize, seed: u64, objective: Objective });
 
 impl BestOptions {
-    /// Most runs that an observation may have: their random codes share its range.
+    /// Largest allowed value of `starts`: the random codes of one observation share a range of this
+    /// length.
     pub const MOST_STARTS: usize = RUNS_PER_OBSERVATION as usize;
 
     #[doc(hidden)]
     /// Checks the number of runs, and whether the network suits the objective.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for no runs or more than [`Self::MOST_STARTS`], or an objective that
-    /// the network does not suit.
+    /// [`Error::BadOption`] if `starts` is 0 or above [`Self::MOST_STARTS`], or if the network does
+    /// not suit the objective.
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return self.objective.validate(network);

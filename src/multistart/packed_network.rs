@@ -1,6 +1,6 @@
-//! A network as the search reads it: each weight twice, by columns for the way up and by rows for
-//! the Jacobian, in padded lanes. Made once and shared by all observations, so that it stays in the
-//! cache.
+//! A network in the layout of the search: each weight twice, by columns for the forward pass and by
+//! rows for the Jacobian, in padded lanes. It is made once and shared by all observations, so that
+//! it stays in the cache.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ pub struct PackedLayer {
     pub units: usize,
     /// Columns of `W`.
     pub inputs: usize,
-    /// Lanes that hold one number a unit.
+    /// Lanes that hold one number per unit.
     pub unit_lanes: usize,
-    /// Lanes that hold one number an input.
+    /// Lanes that hold one number per input.
     pub input_lanes: usize,
     /// `W` by columns: inputs × `unit_lanes`.
     pub columns: Vec<Lane>,
     /// `W` by rows: units × `input_lanes`.
     pub rows: Vec<Lane>,
-    /// One number a unit.
+    /// One number per unit.
     pub bias: Vec<Lane>,
     /// `σ`.
     pub activation: Activation,
@@ -60,7 +60,7 @@ impl PackedLayer {
 /// A network, packed.
 #[derive(Debug, Clone)]
 pub struct PackedNetwork {
-    /// As it was.
+    /// The original network.
     network: Arc<Network>,
     layers: Vec<PackedLayer>,
 }
@@ -73,12 +73,12 @@ impl PackedNetwork {
         PackedNetwork { network, layers }
     }
 
-    /// Packs `A G(z)`: `network`, and the linear map `matrix` (measurements × `n`) of its output as
-    /// one more layer. Unlike in a [`Network`], a sigmoid or tanh may then stand before the last
-    /// layer: the search does without inverting single layers.
+    /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one
+    /// more layer. Unlike in a [`Network`], a sigmoid or tanh may then stand before the last layer:
+    /// the search does not invert single layers.
     ///
     /// # Panics
-    /// If `matrix` does not have one column an output of the network.
+    /// If `matrix` does not have one column per output of the network.
     pub fn measured_by(network: impl Into<Arc<Network>>, matrix: &DMatrix<f64>) -> Self {
         let mut packed = Self::new(network);
         assert_eq!(matrix.ncols(), packed.observation_length(), "columns of the linear map");
@@ -111,13 +111,13 @@ impl PackedNetwork {
         self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// Whether the map is affine as long as no unit switches: not with a sigmoid or tanh in it.
+    /// Whether the map is affine as long as no unit switches: false with a sigmoid or tanh in it.
     pub fn is_piecewise_linear(&self) -> bool {
         self.layers.iter().all(|layer| is_piecewise_linear(layer.activation))
     }
 }
 
-/// Whether an activation bends only at 0, if anywhere.
+/// Whether an activation is linear apart from a kink at 0.
 pub fn is_piecewise_linear(activation: Activation) -> bool {
     !matches!(activation, Activation::Sigmoid | Activation::Tanh)
 }

@@ -1,4 +1,4 @@
-//! A code run forward: what each unit receives and gives, and how far the result is from the
+//! A code run forward: what each unit receives, its output, and the distance of the result from the
 //! observation.
 
 use super::packed_network::{PackedLayer, PackedNetwork};
@@ -6,31 +6,31 @@ use super::products::weighted_columns;
 use crate::linalg::lanes::{Lane, numbers};
 use crate::network::Activation;
 
-/// A code and what every layer makes of it. Its buffers are reused by the next [`Point::run`].
+/// A code and the values of every layer. The next [`Point::run`] reuses its buffers.
 #[derive(Debug, Clone)]
 pub struct Point {
     /// `z`, `k` entries.
     pub code: Vec<f64>,
-    /// `½‖G(z) − x‖²` over the observed entries of the observation last run against; not finite
-    /// where it overflows.
+    /// `½‖G(z) − x‖²` over the observed entries of the observation of the last run; not finite if
+    /// it overflows.
     pub loss: f64,
     /// What each layer's units receive, `W a + b`.
     received: Vec<Vec<Lane>>,
-    /// What they give, as far as it is not 0: of the code first, then of each layer but the last.
+    /// The nonzero outputs: of the code first, then of each layer but the last.
     given: Vec<Given>,
 }
 
-/// The numbers of a vector that are not 0.
+/// The nonzero entries of a vector.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
-    /// Where they stand, ascending.
+    /// Their positions, ascending.
     pub active: Vec<u32>,
-    /// The numbers.
+    /// Their values.
     pub values: Vec<f64>,
 }
 
 impl Point {
-    /// Room for codes of this network.
+    /// Allocates room for codes of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let received = network.layers().iter().map(|layer| vec![Lane::ZERO; layer.unit_lanes]);
         Point {
@@ -60,12 +60,12 @@ impl Point {
         self.loss = loss(network.layers()[last].activation, self.received(last), observation);
     }
 
-    /// What layer `index` (from 0) receives; entries beyond its units mean nothing.
+    /// What layer `index` (from 0) receives; entries beyond its units have no meaning.
     pub fn received(&self, index: usize) -> &[f64] {
         numbers(&self.received[index])
     }
 
-    /// What enters layer `index`, as far as it is not 0: the code for the first.
+    /// The nonzero inputs of layer `index`: the code for the first layer.
     pub fn entering(&self, index: usize) -> &Given {
         &self.given[index]
     }

@@ -1,10 +1,10 @@
-//! The three products of a step: a layer's pre-activations, the chain of weights that makes the
-//! Jacobian, and the normal matrix. Each reads only what is not zero.
+//! The three products of a step: a layer's pre-activations, the chain of weights that forms the
+//! Jacobian, and the normal matrix. Each reads only nonzero entries.
 
 use crate::linalg::lanes::{LANE, Lane, numbers, vectorised};
 use crate::linalg::tile::accumulate;
 
-/// Lanes of pre-activations that are summed in registers at a time.
+/// Lanes of pre-activations that are summed in registers at the same time.
 const AT_ONCE: usize = 8;
 
 vectorised! {
@@ -49,7 +49,7 @@ vectorised! {
         stride: usize,
     ) {
         for (place, wanted) in wanted.chunks(4).enumerate() {
-            // The last chunk repeats a row where it has fewer than four.
+            // The last chunk repeats a row if it has fewer than four.
             let row = |i: usize| {
                 let unit = wanted[i.min(wanted.len() - 1)] as usize;
                 numbers(&weights[unit * input_lanes..(unit + 1) * input_lanes])
@@ -76,8 +76,8 @@ vectorised! {
     }
 
     /// The upper triangle of `Σ x xᵀ` over rows `x` of `lanes + 1` lanes, in rows of `lanes + 1`
-    /// lanes: `JᵀJ`, and in the last lane `Jᵀ` times what stands in the last lane of the rows.
-    /// Costs `rows·columns²` flops.
+    /// lanes: `JᵀJ`, and in the last lane `Jᵀ` times the last lane of the rows. Costs
+    /// `rows·columns²` flops.
     pub fn normal_matrix(rows: &[Lane], lanes: usize, matrix: &mut [Lane]) {
         let width = lanes + 1;
         let mut block = 0;

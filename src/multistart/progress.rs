@@ -1,5 +1,5 @@
-//! One observation's search between two runs: what the next run depends on and no more, so that
-//! those of a whole batch can wait side by side.
+//! The state of one observation's search between two runs. It holds only what the next run depends
+//! on, so that the states of a whole batch fit in memory side by side.
 
 use std::iter::Cycle;
 use std::slice::Iter;
@@ -14,29 +14,29 @@ use super::packed_network::PackedNetwork;
 use super::starts::{FlipOrder, Move, SCHEDULE, Start};
 use crate::observation::unusable;
 
-/// How far a search has come.
+/// The state of a search.
 pub(super) struct Progress {
-    /// The observation's index in the whole run.
+    /// The observation's index in the whole job.
     pub index: u64,
-    /// Codes to begin at that are left.
+    /// Given codes that have not been used as starts yet.
     pub given: IntoIter<(Start, Vec<f64>)>,
     /// The moves that follow.
     pub moves: Cycle<Iter<'static, Move>>,
-    /// Those around the best code.
+    /// The order of flips around the best code.
     pub flips: FlipOrder,
-    /// The lowest sum of squares of a candidate, halved.
+    /// The lowest loss of a candidate: half its sum of squares.
     pub least_squares: f64,
-    /// The lowest minimum, the answer's.
+    /// The lowest minimum: that of the answer.
     pub lowest: Option<Minimum>,
-    /// The candidates minimised so far, by their squares, and the minimum that each led to.
+    /// The candidates minimised so far: their squares, and the minimum that each reached.
     pub seen_minima: Vec<(f64, Minimum)>,
-    /// What the runs so far have come to.
+    /// The result of the runs so far.
     pub answer: BestAnswer,
     is_hopeless: bool,
 }
 
 impl Progress {
-    /// Before the first run of column `place`; what is given as to
+    /// The state before the first run of column `place`. The other arguments are those of
     /// [`best_batch`](super::best_batch).
     pub fn new(
         network: &PackedNetwork,
@@ -61,7 +61,7 @@ impl Progress {
         }
     }
 
-    /// Whether no further run is to be made.
+    /// Whether the search is over.
     pub fn is_over(&self, options: &BestOptions) -> bool {
         self.is_hopeless || self.answer.converged || self.answer.runs >= options.starts
     }

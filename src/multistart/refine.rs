@@ -1,14 +1,15 @@
-//! Refines a code on the linear regions of `G`: the last step of any method, exact where the code's
+//! Refines a code on the linear regions of `G`: the last step of any method, exact if the code's
 //! ReLU configuration is right.
 //!
-//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, from a given `z`,
-//! downhill: Gauss–Newton, damped where a step is no good ([`LocalSearch::levenberg_marquardt`]),
-//! then to the local minimum itself, on a kink where it lies on one ([`LocalSearch::active_set`]).
+//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, downhill from a given
+//! `z`. Gauss–Newton steps come first, damped if a step does not reduce `f` enough
+//! ([`LocalSearch::levenberg_marquardt`]). Then [`LocalSearch::active_set`] finds the local minimum
+//! exactly, also on a kink.
 //!
-//! **Degenerate cases.** The code is left as it is where `f` does not fall: nothing observed,
-//! `f = 0` already, every row of `J` zero (all units of a layer off, as at `z = 0` without biases),
-//! an `f` or a `J` that overflows or is `NaN` (a failed code, an infinite entry). Where `J` lacks
-//! rank, `z` moves only in the directions that `J` sees.
+//! **Degenerate cases.** The code is not changed if `f` does not fall: nothing observed, `f = 0`
+//! already, every row of `J` zero (all units of a layer off, as at `z = 0` without biases), or an
+//! `f` or a `J` that overflows or is `NaN` (a failed code, an infinite entry). If `J` is
+//! rank-deficient, `z` does not move in the null space of `J`.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -16,15 +17,15 @@ use rayon::prelude::*;
 use super::local_search::{Descent, LocalSearch, MarquardtOptions};
 use super::packed_network::PackedNetwork;
 
-/// Two steps that lower the loss by no more than this share of it are creeping up to a kink, on
-/// which the rest is exact.
+/// Two steps whose relative decrease of the loss is at most this indicate a kink nearby; the
+/// active-set method, which is exact there, takes over.
 const SLOW: f64 = 1e-3;
 
-/// How refinement runs.
+/// Options of the refinement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefineOptions {
-    /// Most Gauss–Newton steps an observation, and most steps from kink to kink; 0 refines nothing.
-    /// Default 200; from a good code 1 to 5 are needed.
+    /// Maximum number of Gauss–Newton steps per observation, and of active-set steps; 0 refines
+    /// nothing. Default 200; from a good code, 1 to 5 are needed.
     pub steps: usize,
 }
 
@@ -34,19 +35,19 @@ impl Default for RefineOptions {
     }
 }
 
-/// What became of one code.
+/// The result of refining one code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refinement {
-    /// Whether the loss fell, and so the code was replaced.
+    /// Whether the loss fell, so that the code was replaced.
     pub refined: bool,
-    /// `½‖G(z) − x‖²` over the observed entries at the code given; `NaN` where the code is.
+    /// `½‖G(z) − x‖²` over the observed entries at the given code; `NaN` if the code is `NaN`.
     pub loss_before: f64,
-    /// The same at the code now in its place; never above `loss_before`.
+    /// The same loss at the returned code; never above `loss_before`.
     pub loss_after: f64,
-    /// Steps taken.
+    /// Number of steps.
     pub steps: usize,
-    /// Whether it ended at a local minimum to first order, and not at the cap or for numbers out of
-    /// range.
+    /// Whether the code is a first-order local minimum: not stopped by the maximum number of steps
+    /// or by non-finite values.
     pub stationary: bool,
 }
 
@@ -66,9 +67,9 @@ pub fn refine_batch(
     codes: &mut DMatrix<f64>,
     options: &RefineOptions,
 ) -> Vec<Refinement> {
-    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
-    assert_eq!(codes.nrows(), network.code_length(), "entries a code");
-    assert_eq!(observations.ncols(), codes.ncols(), "one code an observation");
+    assert_eq!(observations.nrows(), network.observation_length(), "entries per observation");
+    assert_eq!(codes.nrows(), network.code_length(), "entries per code");
+    assert_eq!(observations.ncols(), codes.ncols(), "one code per observation");
     observations
         .as_slice()
         .par_chunks(network.observation_length())
@@ -87,8 +88,8 @@ pub fn refine_one(
     code: &mut [f64],
     options: &RefineOptions,
 ) -> Refinement {
-    assert_eq!(observation.len(), network.observation_length(), "entries an observation");
-    assert_eq!(code.len(), network.code_length(), "entries a code");
+    assert_eq!(observation.len(), network.observation_length(), "entries per observation");
+    assert_eq!(code.len(), network.code_length(), "entries per code");
     refine(&mut LocalSearch::new(network), observation, code, options)
 }
 
@@ -105,8 +106,8 @@ fn refine(search: &mut LocalSearch, observation: &[f64], code: &mut [f64], optio
     Refinement { refined, loss_before, loss_after, steps, stationary: descent.stationary }
 }
 
-/// Down to a local minimum: Levenberg–Marquardt and the exact rest, each of at most `steps` steps.
-/// `damping` is that of the first step ([`MarquardtOptions::damping`]).
+/// Descends to a local minimum: Levenberg–Marquardt, then the active-set method, each with at most
+/// `steps` steps. `damping` is that of the first step ([`MarquardtOptions::damping`]).
 pub(super) fn descend(search: &mut LocalSearch, observation: &[f64], damping: f64, steps: usize) -> Descent {
     let near = search.levenberg_marquardt(observation, &MarquardtOptions { damping, slow: SLOW, steps });
     let rest = search.active_set(observation, steps);

@@ -1,20 +1,21 @@
-//! Which units are on: the linear region of a code, with a word on the units that sit on its edge.
+//! The linear region of a code: which units are on. Units on a kink belong to either side.
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use crate::network::Activation;
 
-/// For each layer, whether each unit is on. On a kink, where a unit receives 0, either is as good.
+/// For each layer, whether each unit is on. On a kink, where a unit receives 0, both values are
+/// valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region(Vec<Vec<bool>>);
 
 impl Region {
-    /// Nothing on.
+    /// The region with every unit off.
     pub fn new(network: &PackedNetwork) -> Self {
         Region(network.layers().iter().map(|layer| vec![false; layer.units]).collect())
     }
 
-    /// The region that `point` lies in; a unit that receives exactly 0 is off.
+    /// Takes the region in which `point` lies; a unit that receives exactly 0 is off.
     pub fn take(&mut self, network: &PackedNetwork, point: &Point) {
         for (index, units) in self.0.iter_mut().enumerate() {
             let received = &point.received(index)[..network.layers()[index].units];
@@ -33,8 +34,8 @@ impl Region {
     }
 }
 
-/// `σ'` of a unit that receives `a`, by the region and not by the sign of `a` where the activation
-/// has a kink.
+/// `σ'` of a unit that receives `a`. If the activation has a kink, the region decides the side, not
+/// the sign of `a`.
 #[inline(always)]
 pub fn slope(activation: Activation, a: f64, on: bool) -> f64 {
     match activation {

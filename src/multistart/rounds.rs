@@ -1,10 +1,11 @@
-//! The search of a batch with a device that brings codes near their minima: in each round every
-//! observation whose search goes on proposes its next start, the device runs Levenberg–Marquardt
-//! from all of them at once, and the pool goes on from there in f64.
+//! Searches for a batch, with a device that brings codes near their minima. In each round, every
+//! unfinished observation proposes its next start. The device runs Levenberg–Marquardt from all of
+//! them at once, and the thread pool finishes each run in f64.
 //!
 //! Starts, their order and the stop rule are those of [`best_batch`](super::best_batch), and so are
-//! the minima themselves; what f32 may do is to lead a run into another basin. A device that has
-//! nothing to offer leaves the searches to the pool, each from where it stands.
+//! the minima themselves. The f32 steps can only change the basin at which a run ends. If the
+//! device does not support these steps, the pool finishes the searches, each from its current
+//! state.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,17 +23,17 @@ use super::starts::Start;
 use crate::device::Device;
 use crate::error::Result;
 
-/// From where the device has come to: steps without damping, as many as still help.
+/// Options from the device's codes onwards: undamped steps, as long as they reduce the loss.
 const FINISH: MarquardtOptions = MarquardtOptions { damping: 0.0, ..MARQUARDT };
 
-/// A search that goes on.
+/// An unfinished search.
 struct Waiting {
     place: usize,
     progress: Progress,
 }
 
-/// [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends on its
-/// own column, its index, the seed and the device.
+/// Runs [`best_batch`](super::best_batch) with Levenberg–Marquardt on `device`. An answer depends
+/// on its own column, its index, the seed and the device.
 ///
 /// # Errors
 /// What [`Device::levenberg_marquardt`] returns.
@@ -74,7 +75,7 @@ pub fn best_batch_on(
             let x = observation(search.place);
             let (start, code) = proposed;
             searchers.with(|searcher| match reached.as_ref().map(|reached| reached.column(number)) {
-                // Where the device has not moved the code there is everything left to do.
+                // If the device has not moved the code, the run starts from the beginning.
                 Some(reached) if reached.as_slice() != code => {
                     searcher.advance(x, *start, reached.as_slice(), &FINISH, &mut search.progress);
                 }
@@ -88,7 +89,7 @@ pub fn best_batch_on(
     }
 }
 
-/// Searchers that no thread works with.
+/// Searchers that no thread is using.
 struct Searchers<'a> {
     network: &'a PackedNetwork,
     objective: Objective,
@@ -97,7 +98,7 @@ struct Searchers<'a> {
 
 impl<'a> Searchers<'a> {
     fn with<T>(&self, work: impl FnOnce(&mut Searcher<'a>) -> T) -> T {
-        // One that panicked has not been given back: what is here is whole.
+        // A searcher whose thread panicked was not given back, so the stored ones are intact.
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = spare().pop();
         let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network, self.objective));

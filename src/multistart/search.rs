@@ -1,16 +1,17 @@
-//! The lowest loss that many starts lead to, in bulk: `min ½‖G(z) − x‖²` over the observed entries,
-//! or `‖·‖₁`, or `‖·‖_∞` ([`Objective`]).
+//! Searches for the lowest loss from many starts, in bulk: `min ½‖G(z) − x‖²` over the observed
+//! entries, or `‖·‖₁`, or `‖·‖_∞` ([`Objective`]).
 //!
-//! Each run goes from its start to a local minimum. Minima are exact, on kinks too, so that two
-//! runs which end at the same one end at the same loss, and *found again* means something. For `l1`
-//! and `linf` each minimum of squares is the candidate from which [`super::absolute`] goes on to
-//! one of the objective; many runs end at the same candidate, which is taken on once. Among codes
-//! of the same largest error, the lower sum of squares is the lower loss.
+//! Each run ends at a local minimum. Minima are exact, also on kinks. So two runs that end at the
+//! same minimum have the same loss, and the number of runs that *found it again* is meaningful. For
+//! `l1` and `linf`, each minimum of the squares is a candidate, from which [`super::absolute`]
+//! descends to a minimum of the objective. Many runs end at the same candidate, which is processed
+//! once. Among codes of the same largest error, the lower sum of squares counts as the lower loss.
 //!
-//! **Stop rule.** With `m` the run that first found the lowest loss so far (counted from 1) and `f`
-//! the runs that have ended at it, each from another start, the search is over after `s` runs when
-//! `s ≥ 48 + 5m` and `f ≥ 24`: converged. So it is, at once, when the observation is reproduced
-//! ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
+//! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
+//! the number of runs that have ended at it, each from another start. The search has converged
+//! after `s` runs when `s ≥ 48 + 5m` and `f ≥ 24`. It also converges immediately when the
+//! observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it
+//! stops unconverged.
 
 use std::cmp::Ordering;
 
@@ -28,26 +29,25 @@ use super::point::Point;
 use super::progress::Progress;
 use super::starts::{Flips, Move, Start, random_code};
 
-/// Runs before the search turns to the neighbourhood of the best: codes to be near to come from
-/// somewhere.
+/// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
+/// code.
 const SCOUTS: usize = 5;
-/// The stop rule's numbers.
+/// The numbers of the stop rule.
 const LEAST_RUNS: usize = 48;
 const PATIENCE: usize = 5;
 const LEAST_FOUND: usize = 24;
-/// A run whose Levenberg–Marquardt steps end above this multiple of the lowest loss is not followed
-/// to its minimum.
+/// A run stops early if its Levenberg–Marquardt steps end above this multiple of the lowest loss.
 const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
-/// Linear programs from a candidate.
+/// Maximum number of linear programs per candidate.
 const MOST_PROGRAMS: usize = 300;
 
 /// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`:
-/// codes to start from, a matrix (`k` × count) for each method that found some; columns that are
-/// not finite are passed over. `first_index`: that of the first observation in the whole run. An
-/// answer depends on its own column, its index and the seed only.
+/// codes to start from, one matrix (`k` × count) per method that found some; columns that are not
+/// finite are skipped. `first_index`: the index of the first observation in the whole job. An
+/// answer depends only on its own column, its index and the seed.
 ///
 /// # Panics
 /// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
@@ -74,21 +74,21 @@ pub fn best_batch(
 }
 
 pub(super) fn check_shapes(network: &PackedNetwork, observations: &DMatrix<f64>, given: &[(Start, &DMatrix<f64>)]) {
-    assert_eq!(observations.nrows(), network.observation_length(), "entries an observation");
+    assert_eq!(observations.nrows(), network.observation_length(), "entries per observation");
     for (_, codes) in given {
-        assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code an observation");
+        assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one given code per observation");
     }
 }
 
-/// What a thread works with, on one search at a time.
+/// One thread's workspace, for one search at a time.
 pub(super) struct Searcher<'a> {
     network: &'a PackedNetwork,
     local: LocalSearch<'a>,
-    /// Where the objective is not squares.
+    /// Present if the objective is not squares.
     absolute: Option<AbsoluteSearch<'a>>,
     best: Point,
     flips: Flips,
-    /// Whose best code `best` is: the observation's index, and the run that found it.
+    /// The owner of the code in `best`: the observation's index, and the run that found the code.
     best_of: Option<(u64, usize)>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// From where the search stands to its end.
+    /// Continues a search from its current state to its end.
     pub fn search(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) {
         while !progress.is_over(options) {
             let (start, code) = self.propose(x, progress, options);
@@ -112,12 +112,12 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Where the next run begins.
+    /// The start of the next run: its kind and its code.
     pub fn propose(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) -> (Start, Vec<f64>) {
         progress.given.next().unwrap_or_else(|| self.next_start(x, options.seed, progress))
     }
 
-    /// Makes the run that begins at `code` and asks whether it was the last.
+    /// Makes the run that starts at `code`, and decides whether it was the last.
     pub fn advance(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
         progress.answer.runs += 1;
         self.run(x, start, code, how, progress);
@@ -148,7 +148,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Back to the best code of a search, where another was worked on since.
+    /// Restores the best code of a search if another search was processed since.
     fn return_to(&mut self, x: &[f64], progress: &Progress) {
         let wanted = Some((progress.index, progress.answer.first_found));
         if self.best_of != wanted {
@@ -159,11 +159,11 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// One run, from a start to a minimum, and what it adds to the answer.
+    /// Makes one run, from a start to a minimum, and updates the answer.
     fn run(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
         self.local.go_to(x, code);
         self.local.levenberg_marquardt(x, how);
-        // For another objective high squares say nothing: a gross error makes them.
+        // For other objectives, high squares do not mean a high loss: one gross error causes them.
         if self.absolute.is_none() && self.local.point().loss > PROMISING * progress.least_squares {
             return;
         }
@@ -200,15 +200,15 @@ impl<'a> Searcher<'a> {
             found: 1,
             runs: answer.runs,
             converged: false,
-            // Where nothing is left to lower no linear program has told.
+            // If the observation is reproduced, no linear program has decided this.
             determined: if self.absolute.is_none() || reproduced { self.local.is_determined(x) } else { determined },
             stationary: minimum.stationary,
             reproduced,
         };
     }
 
-    /// From a minimum of squares to one of the objective; what it led to before, where one like it
-    /// was taken on.
+    /// Descends from a minimum of squares to a minimum of the objective; returns the earlier result
+    /// if an equal candidate was processed before.
     fn minimise_objective(&mut self, x: &[f64], candidate: Minimum, seen_minima: &mut Vec<(f64, Minimum)>) -> Minimum {
         let Some(absolute) = &mut self.absolute else { return candidate };
         let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);

@@ -1,5 +1,5 @@
-//! How single units respond to a change of the code, and the loss to a change of single units: what
-//! tells on which side of a kink the loss falls.
+//! How each unit responds to a change of the code, and the loss to a change of each unit. These
+//! derivatives tell on which side of a kink the loss falls.
 
 use super::linearisation::{Active, Linearisation};
 use super::packed_network::PackedNetwork;
@@ -11,13 +11,13 @@ use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 #[derive(Debug, Clone)]
 pub struct PerUnit {
     layers: Vec<Vec<Lane>>,
-    /// Zeros, as many lanes as the widest layer has, its inputs too.
+    /// Zeros: as many lanes as the widest layer or input has.
     zeros: Vec<Lane>,
     active: Active,
 }
 
 impl PerUnit {
-    /// Room for the units of this network.
+    /// Allocates room for the units of this network.
     pub fn new(network: &PackedNetwork) -> Self {
         let widest = network.layers().iter().map(|layer| layer.unit_lanes.max(layer.input_lanes)).max().unwrap_or(0);
         PerUnit {
@@ -27,13 +27,13 @@ impl PerUnit {
         }
     }
 
-    /// The numbers of layer `index`; those beyond its units mean nothing.
+    /// The numbers of layer `index`; those beyond its units have no meaning.
     pub fn layer(&self, index: usize) -> &[f64] {
         numbers(&self.layers[index])
     }
 
-    /// What every unit's reception changes by along `direction` (`k` entries), within the region
-    /// that was linearised.
+    /// The derivative of what every unit receives along `direction` (`k` entries), within the
+    /// linearised region.
     pub fn tangents(&mut self, network: &PackedNetwork, at: &Linearisation, direction: &[f64]) {
         for (index, layer) in network.layers().iter().enumerate() {
             let (below, above) = self.layers.split_at_mut(index);
@@ -51,11 +51,11 @@ impl PerUnit {
         }
     }
 
-    /// `∂f/∂σ_u`, what the loss changes by with what a unit gives, for every unit:
-    /// `W_{i+1}ᵀ D_{i+1}` times that of the layer above, `G(z) − x` at the output (0 where
-    /// unobserved). Each of `multipliers`, a layer, a unit and a number, adds its number to what
-    /// the loss changes by with what that unit receives: the price of keeping a pinned unit on its
-    /// kink.
+    /// Computes `∂f/∂σ_u`, the derivative of the loss with respect to a unit's output, for every
+    /// unit: `W_{i+1}ᵀ D_{i+1}` times that of the layer above, `G(z) − x` at the output (0 where
+    /// unobserved). Each of `multipliers` (a layer, a unit and a number) adds its number to the
+    /// derivative with respect to what that unit receives: the price of keeping a pinned unit on
+    /// its kink.
     pub fn adjoints(
         &mut self,
         network: &PackedNetwork,
@@ -86,7 +86,7 @@ impl PerUnit {
 }
 
 impl Active {
-    /// Adds the units of `active` with their slopes times `numbers`.
+    /// Collects the units of `active`, with their slopes times `numbers`.
     fn scaled(&mut self, active: &Active, numbers: &[f64]) {
         self.units.extend(&active.units);
         self.slopes
@@ -94,7 +94,7 @@ impl Active {
     }
 }
 
-/// `∇a_u`, the gradient of what a unit of layer `index` receives, into `out` (`k` entries):
+/// Writes `∇a_u`, the gradient of what a unit of layer `index` receives, into `out` (`k` entries):
 /// `W_u D_{i−1} W_{i−1} ⋯ D_1 W_1`.
 pub fn gradient_of_unit(network: &PackedNetwork, at: &Linearisation, index: usize, unit: usize, out: &mut [f64]) {
     let layer = &network.layers()[index];

@@ -1,8 +1,8 @@
-//! Where the runs of a search begin: at codes that other methods found, at random codes, near the
-//! best code so far, and beyond the nearest kinks of that code.
+//! Starts of a search: codes that other methods found, random codes, codes near the best code so
+//! far, and codes beyond its nearest kinks.
 //!
-//! Each start is a function of the seed, the observation's index and the number of the run, and of
-//! what the runs before it found.
+//! Each start is a function of the seed, the observation's index, the number of the run, and the
+//! results of the runs before it.
 
 use serde::Serialize;
 
@@ -15,22 +15,22 @@ use super::sensitivities::gradient_of_unit;
 use crate::network::Activation;
 use crate::random::{Domain, normal_vector};
 
-/// Where a run began.
+/// The kind of start of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Start {
-    /// At the code of the layer-wise `linf` programs.
+    /// The code of the layer-wise `linf` programs.
     Linf,
-    /// At the code of layer-wise least squares.
+    /// The code of layer-wise least squares.
     LeastSquares,
-    /// At a code that the caller gave.
+    /// A code that the caller gave.
     Given,
-    /// At a random code, entries N(0, 1).
+    /// A random code, entries N(0, 1).
     Random,
-    /// At the best code so far, moved at random by a share of its length.
+    /// The best code so far, moved at random by a share of its length.
     Near,
-    /// At the best code so far, moved so that one hidden unit switches.
+    /// The best code so far, moved so that one hidden unit switches.
     Flip,
 }
 
@@ -39,17 +39,17 @@ pub enum Start {
 pub enum Move {
     /// [`Start::Random`].
     Random,
-    /// [`Start::Near`], by this share of the code's length in the mean.
+    /// [`Start::Near`], with this share of the code's length as the mean distance.
     Near(f64),
-    /// [`Start::Flip`] of the next unit, the one that costs least first.
+    /// [`Start::Flip`] of the next unit, in ascending order of cost.
     Flip,
 }
 
-/// The moves, in turn.
+/// The cycle of moves.
 pub const SCHEDULE: [Move; 6] =
     [Move::Random, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
 
-/// Starting codes of one observation come in ranges of this length.
+/// Each observation has a range of this length for the numbers of its random codes.
 pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
 
 /// The random vector of a run.
@@ -58,8 +58,8 @@ pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) ->
     normal_vector(seed, Domain::Start, index, code_length)
 }
 
-/// The hidden units around a code, those whose switching costs least first, and how many were
-/// switched.
+/// The hidden units around a code, in ascending order of the cost of switching them, and how many
+/// have been switched.
 #[derive(Debug, Clone, Default)]
 pub struct FlipOrder {
     /// Layer and unit.
@@ -67,7 +67,7 @@ pub struct FlipOrder {
     taken: usize,
 }
 
-/// Codes beyond the nearest kinks of hidden units, the cheapest first.
+/// Codes beyond the nearest kinks of hidden units, in ascending order of cost.
 ///
 /// Around a minimum `z` the loss grows by `½ pᵀM p`, `M = JᵀJ`. The cheapest `p` that takes unit
 /// `u` to its kink is `−a_u M⁻¹∇a_u / (∇a_uᵀ M⁻¹ ∇a_u)` and costs `½ a_u² / (∇a_uᵀ M⁻¹ ∇a_u)`;
@@ -78,12 +78,12 @@ pub struct Flips {
     region: Region,
     gradient: Vec<f64>,
     solved: Vec<f64>,
-    /// Whether `linear` is that of the point asked about.
+    /// Whether `linear` belongs to the requested point.
     is_around: bool,
 }
 
 impl Flips {
-    /// Nothing to flip yet.
+    /// An empty set of flips.
     pub fn new(network: &PackedNetwork) -> Self {
         Flips {
             linear: Linearisation::new(network),
@@ -94,7 +94,7 @@ impl Flips {
         }
     }
 
-    /// Begins anew around `point`, a new best code.
+    /// Computes the order of flips around `point`, a new best code.
     pub fn around(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> FlipOrder {
         let mut waiting = Vec::new();
         if self.linearise(network, point, observation) {
@@ -104,7 +104,7 @@ impl Flips {
             for (layer, packed) in network.layers()[..hidden].iter().enumerate().filter(|(_, layer)| has_kinks(layer)) {
                 let received = &point.received(layer)[..packed.units];
                 let kink = kink::tolerance(kink::IN_FLIPS, received);
-                // A unit on its kink has no other side to go to: its step would lead back to the
+                // A unit on its kink has no other side to move to: its step would return to the
                 // same minimum.
                 for (unit, a) in received.iter().enumerate().filter(|(_, a)| a.abs() > kink) {
                     let reach = self.reach(network, layer, unit);
@@ -118,13 +118,13 @@ impl Flips {
         FlipOrder { units: waiting.into_iter().map(|(_, layer, unit)| (layer, unit)).collect(), taken: 0 }
     }
 
-    /// Forgets which point it is around: the next one asked about is another.
+    /// Marks the linearisation as outdated: the next request is for another point.
     pub fn leave(&mut self) {
         self.is_around = false;
     }
 
-    /// The next code of `order`; `None` where all were taken. `point` is that of [`Self::around`],
-    /// when `order` was made.
+    /// The next code of `order`; `None` if all were used. `point` is the one that was given to
+    /// [`Self::around`] for this `order`.
     pub fn next(
         &mut self,
         network: &PackedNetwork,
@@ -143,7 +143,7 @@ impl Flips {
         Some(point.code.iter().zip(&self.solved).map(|(z, p)| z + length * p).collect())
     }
 
-    /// False where nothing around `point` changes the loss.
+    /// Linearises around `point`. Returns false if the loss is constant around it.
     fn linearise(&mut self, network: &PackedNetwork, point: &Point, observation: &[f64]) -> bool {
         self.is_around = true;
         self.region.take(network, point);
@@ -154,7 +154,7 @@ impl Flips {
         changes
     }
 
-    /// `∇a_uᵀ M⁻¹ ∇a_u`, with `M⁻¹ ∇a_u` left in `solved`.
+    /// `∇a_uᵀ M⁻¹ ∇a_u`; leaves `M⁻¹ ∇a_u` in `solved`.
     fn reach(&mut self, network: &PackedNetwork, layer: usize, unit: usize) -> f64 {
         gradient_of_unit(network, &self.linear, layer, unit, &mut self.gradient);
         self.solved.copy_from_slice(&self.gradient);

@@ -1,4 +1,4 @@
-//! Whether the data determine a code locally: whether every direction away from it raises the loss.
+//! Local uniqueness: whether every direction away from a code raises the loss.
 
 use nalgebra::DMatrix;
 
@@ -9,9 +9,9 @@ use super::sensitivities::gradient_of_unit;
 const RANK_TOLERANCE: f64 = 1e-9;
 
 impl LocalSearch<'_> {
-    /// Whether the Jacobian at the point where it ended, with the gradients of the units pinned on
-    /// their kinks, has rank `k`, by singular values of its triangular factor: then the code is the
-    /// only minimiser around itself.
+    /// Whether the final code is the only minimiser in its neighbourhood: the Jacobian, together
+    /// with the gradients of the units pinned on their kinks, has rank `k`. The rank is read from
+    /// the singular values of its triangular factor.
     pub fn is_determined(&mut self, observation: &[f64]) -> bool {
         let k = self.network.code_length();
         if !self.linear.form(self.network, &self.current, &self.region, observation) {

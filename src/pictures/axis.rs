@@ -1,24 +1,23 @@
-//! The axes of a plot: which stretch of numbers they show, where a number stands on it, and at
-//! which numbers there are ticks.
+//! The axes of a plot: the range of numbers that they show, the place of a number, and the ticks.
 
 /// An axis before its range is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    /// What it shows.
+    /// The text of the axis.
     pub label: String,
-    /// How numbers become places.
+    /// The scale of the axis.
     pub scale: Scale,
-    /// Numbers that it shows whether or not a curve goes there: 0 and 1 of a share, or what other
-    /// panels reach.
+    /// Numbers that the axis always shows, even if no curve reaches them: 0 and 1 for a share, or
+    /// the range of other panels.
     pub shows: Vec<f64>,
 }
 
-/// How numbers become places.
+/// The mapping from numbers to places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// Equal differences are equally far.
+    /// Equal differences have equal distances.
     Linear,
-    /// Equal ratios are equally far; nothing but positive numbers has a place.
+    /// Equal ratios have equal distances; only positive numbers have a place.
     Logarithmic,
 }
 
@@ -43,27 +42,28 @@ impl Scale {
     }
 }
 
-/// Free of curves at both ends, as a share of what they take.
+/// Free space at both ends, as a share of the curves' range.
 const PADDING: f64 = 0.05;
-/// Labels on one axis at most.
+/// Maximum number of labels per axis.
 const MOST_LABELS: f64 = 9.0;
 
-/// A stretch of an axis.
+/// The range of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
     scale: Scale,
-    /// Both as `scale` places them.
+    /// Both ends, as `scale` maps them.
     from: f64,
     to: f64,
 }
 
 impl Range {
-    /// From the least to the most of `values`, and some room; `None` without any that has a place.
+    /// From the minimum to the maximum of `values`, with some padding; `None` if no value has a
+    /// place.
     pub fn of(scale: Scale, values: impl Iterator<Item = f64>) -> Option<Self> {
         let places = values.filter(|value| scale.shows(*value)).map(|value| scale.forward(value));
         let (from, to) = places.map(|place| (place, place)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         let extent = to - from;
-        // A single number stands in the middle of something.
+        // A single number gets some range around it.
         let padding = match scale {
             _ if extent > 0.0 => PADDING * extent,
             Scale::Logarithmic => 0.5,
@@ -72,7 +72,7 @@ impl Range {
         Some(Range { scale, from: from - padding, to: to + padding })
     }
 
-    /// 0 at the lower end, 1 at the upper.
+    /// The place of a number: 0 at the lower end, 1 at the upper.
     pub fn place(&self, value: f64) -> f64 {
         (self.scale.forward(value) - self.from) / (self.to - self.from)
     }
@@ -82,7 +82,7 @@ impl Range {
         self.scale.back(self.from)
     }
 
-    /// Where there are labels, and which.
+    /// The places and texts of the labels.
     pub fn ticks(&self) -> Vec<(f64, String)> {
         match self.scale {
             Scale::Linear => {
@@ -92,7 +92,7 @@ impl Range {
             }
             Scale::Logarithmic => {
                 let decades = self.decades();
-                // Few powers of ten: some of their multiples are labelled too.
+                // If there are few powers of ten, some of their multiples are labelled too.
                 let within: &[f64] = match self.to - self.from {
                     extent if extent < 1.0 => &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0],
                     extent if extent < 2.0 => &[1.0, 2.0, 5.0],
@@ -106,7 +106,7 @@ impl Range {
         }
     }
 
-    /// Where there are lines without a label: the multiples of each power of ten.
+    /// The places of ticks without a label: the multiples of each power of ten.
     pub fn minor_ticks(&self) -> Vec<f64> {
         if self.scale == Scale::Linear || self.to - self.from > MOST_LABELS {
             return Vec::new();
@@ -125,25 +125,25 @@ impl Range {
     }
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not below `step`.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-12));
     factor.unwrap_or(10.0) * power
 }
 
-/// With the digits that steps of this size need.
+/// Formats a number with the digits that steps of this size need.
 fn decimal(value: f64, step: f64) -> String {
     let size = value.abs().max(step);
     if !(1e-4..1e6).contains(&size) {
         return format!("{value:.1e}");
     }
     let decimals = (-step.log10().floor()).clamp(0.0, 8.0) as usize;
-    // No negative zero.
+    // Avoids a negative zero.
     format!("{:.decimals$}", value + 0.0)
 }
 
-/// One digit, with a thousand, a million and so on as letters.
+/// Formats a number with one digit, and a letter for a thousand, a million and so on.
 fn short(value: f64) -> String {
     let scaled = |unit: f64, letter: &str| format!("{:.0}{letter}", value / unit);
     match value {
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(labels(Scale::Logarithmic, &[2e5, 3e9]), ["1 M", "10 M", "100 M", "1 G"]);
         assert_eq!(labels(Scale::Linear, &[0.0, 1.0]), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::Linear, &[-30.0, 40.0]), ["-30", "-20", "-10", "0", "10", "20", "30", "40"]);
-        // However wide, no more labels than there is room for.
+        // However wide the range is, there are no more labels than the maximum.
         assert!(labels(Scale::Logarithmic, &[1e-30, 1e30]).len() <= MOST_LABELS as usize + 1);
     }
 

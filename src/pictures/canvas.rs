@@ -7,11 +7,11 @@ use super::surface::Surface;
 use super::text::Text;
 use crate::error::Result;
 
-/// The picture while it is drawn. What falls outside is not drawn.
+/// The picture while it is drawn. Parts outside it are ignored.
 pub struct Canvas(Raster);
 
 impl Canvas {
-    /// All `background`.
+    /// A picture filled with `background`.
     pub fn new(width: usize, height: usize, background: Colour) -> Self {
         Canvas(Raster::filled(width, height, background))
     }
@@ -29,7 +29,7 @@ impl Canvas {
         }
     }
 
-    /// Writes the picture as a PNG file, whole or not at all.
+    /// Writes the picture as a PNG file, completely or not at all.
     ///
     /// # Errors
     /// Those of [`Raster::write_png`].

@@ -1,10 +1,9 @@
-//! Observations side by side: rows of images with a label each, so that truth, observation and
-//! recovered image stand under one another.
+//! Grids of images: labelled rows, so that truth, observation and recovered image are below one
+//! another.
 //!
-//! Grey values are shared by all rows: black is 0 and below; white is what the grid says, or
-//! [`usual_white`](super::usual_white) of all its images. A pixel that is `NaN` (unobserved) is
-//! red, an image that is `NaN` throughout (no answer) is crossed out; a line below the images says
-//! so.
+//! All rows share the grey values: black is 0 and below; white is the grid's value, or
+//! [`usual_white`](super::usual_white) of all its images. A `NaN` pixel (unobserved) is red. An
+//! image with only `NaN` (no answer) is crossed out. A line below the images explains this.
 
 use std::path::Path;
 
@@ -19,22 +18,23 @@ use super::{INK, LABEL_SIZE, MARGIN, MOST_PIXELS, NO_ANSWER, NO_ANSWER_CROSS, SE
 use super::{UNOBSERVED, WHITE, is_svg, line};
 use crate::error::{Error, Result};
 
-/// What the width is scaled up to, and the height at most, if the images are many enough.
+/// The width to which pictures are scaled, and their maximum height, if there are enough images.
 const WANTED_WIDTH: usize = 1500;
 const WANTED_HEIGHT: usize = 1500;
 const GAP: usize = 2;
-/// More, between one group of columns and the next.
+/// Additional gap between two groups of columns.
 const GROUP_GAP: usize = 12;
-/// Between one row and the next.
+/// Gap between two rows.
 const ROW_GAP: usize = 8;
 
-/// Draws `grid` and writes it to `path`, as its ending says: `.svg`, anything else PNG; about 1,000
-/// to 1,500 pixels wide, each pixel of an image an equally large square.
+/// Draws `grid` and writes it to `path`: as SVG if the name ends in `.svg`, otherwise as PNG. The
+/// picture is about 1,000 to 1,500 pixels wide, and each pixel of an image is a square of the same
+/// size.
 ///
 /// # Errors
-/// [`Error::Input`] naming the row if its images do not have `height · width` pixels, if there is
-/// nothing to draw or more than fits a picture; [`Error::Output`] if `path` exists and `force` is
-/// not set or cannot be created; [`Error::Io`] if writing fails.
+/// [`Error::Input`], naming the row, if its images do not have `height · width` pixels; also if
+/// there is nothing to draw or more than fits a picture. [`Error::Output`] if `path` cannot be
+/// created, or exists and `force` is not set. [`Error::Io`] if writing fails.
 pub fn write_grid(path: &Path, grid: &Grid, force: bool) -> Result<()> {
     crate::formats::output::check_free(path, force)?;
     check(grid)?;
@@ -103,7 +103,7 @@ fn check(grid: &Grid) -> Result<()> {
         }
     }
     if columns(grid) == 0 {
-        return Err(Error::input("the picture", "no image", "at least one", "hand in observations to draw"));
+        return Err(Error::input("the picture", "no image", "at least one", "pass observations to draw"));
     }
     Ok(())
 }
@@ -112,25 +112,26 @@ fn columns(grid: &Grid) -> usize {
     grid.rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0)
 }
 
-/// The columns with which groups begin, but for the first: those with a caption, if some have none.
+/// The first columns of all groups except the first. Groups start at columns with a caption, if
+/// some columns have none.
 fn groups(grid: &Grid, columns: usize) -> Vec<usize> {
     let captions = &grid.captions[..grid.captions.len().min(columns)];
     let first = |column: &usize| captions.iter().any(String::is_empty) && !captions[*column].is_empty();
     (1..captions.len()).filter(first).collect()
 }
 
-/// Where everything is, in pixels of the picture.
+/// The layout, in pixels of the picture.
 struct Layout {
     columns: usize,
-    /// The columns with which groups begin, but for the first.
+    /// The first columns of all groups except the first.
     groups: Vec<usize>,
-    /// Pixels of the picture a side for each pixel of an image.
+    /// Picture pixels per side of an image pixel.
     factor: usize,
     /// Width and height of an image.
     cell: (usize, usize),
-    /// The left upper corner of the first image.
+    /// The upper left corner of the first image.
     images: (usize, usize),
-    /// Width and height of it all.
+    /// Width and height of the whole picture.
     canvas: (usize, usize),
 }
 
@@ -157,21 +158,21 @@ impl Layout {
             return Err(Error::input(
                 "the picture",
                 format!("images and labels for {width} × {height} pixels"),
-                format!("at most {MOST_PIXELS} a side"),
+                format!("at most {MOST_PIXELS} per side"),
                 "draw fewer images, or shorten the labels",
             ));
         }
         Ok(Layout { columns, groups, factor, cell, images: (left, top), canvas: (width, height) })
     }
 
-    /// The left upper corner of an image.
+    /// The upper left corner of an image.
     fn corner(&self, column: usize, row: usize) -> (usize, usize) {
         let groups = self.groups.iter().filter(|first| **first <= column).count();
         let x = self.images.0 + column * (self.cell.0 + GAP) + groups * GROUP_GAP;
         (x, self.images.1 + row * (self.cell.1 + ROW_GAP))
     }
 
-    /// The room above a column, and above those after it whose captions are empty.
+    /// The space above a column and above the following columns with empty captions.
     fn caption_width(&self, grid: &Grid, column: usize) -> usize {
         let is_caption = |column: &usize| grid.captions.get(*column).is_none_or(|caption| !caption.is_empty());
         let next = (column + 1..self.columns).find(is_caption).unwrap_or(self.columns);
@@ -179,7 +180,7 @@ impl Layout {
     }
 }
 
-/// One image with a thin line around it.
+/// Draws one image with a thin line around it.
 fn draw_image(
     surface: &mut dyn Surface,
     grid: &Grid,
@@ -204,7 +205,7 @@ fn grey(value: f64, white: f64) -> Colour {
     [(value / white * 255.0).round().clamp(0.0, 255.0) as u8; 3]
 }
 
-/// A caption no wider than `width`, cut where it has to be.
+/// A caption of at most `width`, cut if necessary.
 fn fitted(caption: &str, width: usize, path: &Path) -> Result<Text> {
     let mut text = Text::new(caption, SMALL_SIZE, path)?;
     let mut kept: Vec<char> = caption.chars().collect();

@@ -1,4 +1,4 @@
-//! The line below a grid: what black and white, red and the cross mean.
+//! The line below a grid that explains black and white, red, and the cross.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use crate::error::Result;
 
 /// The line below the images.
 pub struct Legend {
-    /// The value that is drawn white.
+    /// The value that is drawn as white.
     pub white: f64,
     entries: Vec<(Swatch, Text)>,
 }
 
-/// The little square before a word of the legend.
+/// The small square before a word of the legend.
 enum Swatch {
     Plain(Colour),
     Crossed,
@@ -27,7 +27,7 @@ const SWATCH_GAP: usize = 7;
 const ENTRY_GAP: usize = 28;
 
 impl Legend {
-    /// What `grid` needs to have explained.
+    /// The entries that `grid` needs.
     pub fn new(grid: &Grid, path: &Path) -> Result<Self> {
         let white = grid.drawn_white();
         let is_failed = |image: &[f64]| image.iter().all(|value| value.is_nan());
@@ -52,12 +52,12 @@ impl Legend {
         Ok(Legend { white, entries })
     }
 
-    /// Of the whole line, in pixels.
+    /// Width of the whole line, in pixels.
     pub fn width(&self) -> usize {
         self.entries.iter().map(|(_, text)| SWATCH + SWATCH_GAP + text.width + ENTRY_GAP).sum()
     }
 
-    /// Draws it from `x` on, centred on `centre`.
+    /// Draws the line from `x` on, vertically centred on `centre`.
     pub fn draw(&self, surface: &mut dyn Surface, (mut x, centre): (usize, usize)) {
         for (swatch, text) in &self.entries {
             let corner = (x, centre - SWATCH / 2);
@@ -76,7 +76,7 @@ impl Legend {
     }
 }
 
-/// A number as a person would write it, to three digits.
+/// Formats a number for readers, with three digits.
 pub(super) fn short(value: f64) -> String {
     if (1e-3..1e5).contains(&value) {
         let decimals = (2 - value.log10().floor() as i64).clamp(0, 6) as usize;

@@ -1,9 +1,9 @@
-//! Curves in panels as a PNG or SVG file: a title, panels side by side with their axes, one legend
-//! for all below.
+//! Plots: curves in panels as a PNG or SVG file, with a title, panels side by side with their axes,
+//! and one legend below.
 //!
-//! A point without a place on its axis (not finite; not positive where the axis is logarithmic) is
-//! left out, and the curve goes from its neighbour to its neighbour. Dashed curves have hollow
-//! points, so that they are told apart without colour.
+//! Points without a place on their axis (not finite, or not positive on a logarithmic axis) are
+//! left out, and the curve connects their neighbours. Dashed curves have hollow points, so that
+//! they can be distinguished without colour.
 
 mod curve;
 mod legend;
@@ -21,27 +21,27 @@ use legend::Legend;
 /// A picture of curves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
-    /// Stands above everything; a line break begins a second, smaller line.
+    /// The title above everything; a line break starts a second, smaller line.
     pub title: String,
-    /// Line by line, two in a line where there are several.
+    /// The panels, row by row; two per row if there are several.
     pub panels: Vec<Panel>,
 }
 
 /// A pair of axes with its curves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// Stands above the axes; what the vertical one shows belongs here.
+    /// The title above the axes; it should say what the vertical axis shows.
     pub title: String,
     /// The horizontal axis.
     pub horizontal: Axis,
-    /// The vertical axis; its label stands at its upper end.
+    /// The vertical axis; its label is at its upper end.
     pub vertical: Axis,
     /// The curves; later ones are drawn above earlier ones.
     pub curves: Vec<Curve>,
 }
 
 const PANEL_TITLE_SIZE: f64 = 23.0;
-/// Of the axes of one panel, labels not counted.
+/// Size of the axes of one panel, without labels.
 const AXES: (f64, f64) = (600.0, 360.0);
 const PANEL_GAP: f64 = 44.0;
 const TICK: f64 = 6.0;
@@ -50,12 +50,12 @@ const GRID: Colour = [232, 232, 232];
 const HAIR: f64 = 1.0;
 const FRAME_MARGIN: f64 = MARGIN as f64;
 
-/// Draws `plot` and writes it to `path`, as its ending says: `.svg`, anything else PNG.
+/// Draws `plot` and writes it to `path`: as SVG if the name ends in `.svg`, otherwise as PNG.
 ///
 /// # Errors
-/// [`Error::Input`] if no curve has a point that can be drawn, or if there are more panels or
-/// longer labels than fit a picture; [`Error::Output`] if `path` exists and `force` is not set or
-/// cannot be created; [`Error::Io`] if writing fails.
+/// [`Error::Input`] if no curve has a point that can be drawn, or if the panels or labels do not
+/// fit a picture. [`Error::Output`] if `path` cannot be created, or exists and `force` is not set.
+/// [`Error::Io`] if writing fails.
 pub fn write_plot(path: &Path, plot: &Plot, force: bool) -> Result<()> {
     crate::formats::output::check_free(path, force)?;
     if plot.panels.iter().all(|panel| panel.points().next().is_none()) {
@@ -72,21 +72,21 @@ pub fn write_plot(path: &Path, plot: &Plot, force: bool) -> Result<()> {
         return Err(Error::input(
             "the plot",
             format!("panels and labels for {width} × {height} points"),
-            format!("at most {MOST_PIXELS} a side"),
+            format!("at most {MOST_PIXELS} per side"),
             "draw fewer panels, or shorten the labels",
         ));
     }
     write_sheet(path, (width, height), force, |sheet| laid.draw(sheet))
 }
 
-/// A plot with its sizes known, in units.
+/// A plot with known sizes, in units.
 struct LaidPlot<'a> {
     plot: &'a Plot,
     panels: Vec<Laid<'a>>,
     legend: Legend,
     columns: usize,
-    /// What labels take to the left of every panel's axes: one margin for all, so that panels stand
-    /// under one another.
+    /// Width of the labels to the left of the axes: the same for all panels, so that panels are
+    /// aligned.
     left: f64,
     cell: (f64, f64),
     width: f64,
@@ -130,12 +130,12 @@ impl<'a> LaidPlot<'a> {
     }
 }
 
-/// The lines of the title and the sizes of their letters.
+/// The lines of the title and their font sizes.
 fn title_lines(plot: &Plot) -> impl Iterator<Item = (&str, f64)> {
     plot.title.lines().enumerate().map(|(index, text)| (text, if index == 0 { TITLE_SIZE } else { SMALL_SIZE }))
 }
 
-/// What a line of text of this size takes.
+/// The height of a line of text of this size.
 fn height_of(size: f64) -> f64 {
     line(size) as f64
 }
@@ -152,10 +152,10 @@ impl Panel {
     }
 }
 
-/// A panel with its ranges found and its texts measured.
+/// A panel with computed ranges and measured texts.
 struct Laid<'a> {
     panel: &'a Panel,
-    /// What title and labels of the axes take.
+    /// Width of the widest title or label of the axes.
     widest_text: f64,
     horizontal: Side,
     vertical: Side,
@@ -196,12 +196,12 @@ impl<'a> Laid<'a> {
         })
     }
 
-    /// What the labels take to the left of the axes.
+    /// The space that labels need to the left of the axes.
     fn left(&self) -> f64 {
         (self.vertical.widest + 2.0 * TICK).max(self.horizontal.widest / 2.0)
     }
 
-    /// To the right: half a label, and what title or label are longer than the axes.
+    /// The space to the right: half a label, or the part of a title or label beyond the axes.
     fn right(&self) -> f64 {
         (self.horizontal.widest / 2.0).max(self.widest_text - AXES.0)
     }
@@ -214,7 +214,7 @@ impl<'a> Laid<'a> {
         TICK + 2.0 * height_of(SMALL_SIZE)
     }
 
-    /// Draws it with the left upper corner of the axes at `corner`.
+    /// Draws the panel with the upper left corner of the axes at `corner`.
     fn draw(&self, sheet: &mut dyn Sheet, corner: (f64, f64)) -> Result<()> {
         let label = height_of(SMALL_SIZE);
         let above = corner.1 - label - height_of(PANEL_TITLE_SIZE) / 2.0;

@@ -1,4 +1,4 @@
-//! Red, green and blue, pixel by pixel, as PNG.
+//! An RGB image, pixel by pixel, and its PNG file.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,26 +6,26 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::formats::output::OutputFile;
 
-/// Red, green, blue.
+/// A colour: red, green, blue.
 pub type Colour = [u8; 3];
 
-/// Pixels, line by line from the top.
+/// Pixels, row by row from the top.
 pub struct Raster {
-    /// Of a line.
+    /// Pixels per row.
     pub width: usize,
-    /// Lines.
+    /// Number of rows.
     pub height: usize,
-    /// Three bytes each.
+    /// The pixels, three bytes each.
     pub pixels: Vec<u8>,
 }
 
 impl Raster {
-    /// All `colour`.
+    /// An image filled with `colour`.
     pub fn filled(width: usize, height: usize, colour: Colour) -> Self {
         Raster { width, height, pixels: colour.repeat(width * height) }
     }
 
-    /// Encodes it for the picture `path`.
+    /// Encodes the image as PNG; `path` is for messages.
     ///
     /// # Errors
     /// [`Error::Output`] for more pixels than a PNG file can have, [`Error::Io`] if writing fails.
@@ -49,11 +49,11 @@ impl Raster {
             .map_err(|error| Error::io(path, "write the picture", error.into()))
     }
 
-    /// Writes it as a PNG file, whole or not at all.
+    /// Writes the image as a PNG file, completely or not at all.
     ///
     /// # Errors
-    /// Those of [`Self::encode`]; [`Error::Output`] if `path` exists and `force` is not set or
-    /// cannot be created.
+    /// [`Error::Output`] if `path` cannot be created, or exists and `force` is not set; also those
+    /// of [`Self::encode`].
     pub fn write_png(&self, path: &Path, force: bool) -> Result<()> {
         let mut output = OutputFile::create(path, force)?;
         self.encode(&mut output, path)?;

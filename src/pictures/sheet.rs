@@ -1,8 +1,8 @@
-//! What plots are drawn on: a drawing area of the plotting library, in units of about one printed
-//! point, so that the same calls make a PNG and an SVG file.
+//! The drawing area of a plot: one of the plotting library, in units of about one printed point.
+//! The same calls make a PNG and an SVG file.
 //!
-//! The PNG is drawn larger and scaled down, because the library smooths neither lines nor discs; it
-//! sets its text with a font that comes with the program. An SVG file names `sans-serif`, which
+//! The PNG is drawn larger and scaled down, because the library smooths neither lines nor discs.
+//! Its text uses a font that is bundled with the program. An SVG file names `sans-serif`, which
 //! every viewer has.
 
 use std::path::Path;
@@ -23,37 +23,38 @@ use crate::formats::output::OutputFile;
 const PNG_SCALE: usize = 2;
 /// A PNG file is drawn this many times larger and scaled down.
 const SMOOTHING: usize = 2;
-/// The library places things on whole pixels; an SVG file is drawn this many times larger and shown
-/// smaller.
+/// The library rounds positions to whole pixels, so an SVG file is drawn this many times larger and
+/// shown smaller.
 const SVG_SCALE: usize = 8;
 const FAMILY: FontFamily<'static> = FontFamily::SansSerif;
 
-/// Where a text stands to its point; its line is centred on it either way.
+/// Horizontal position of a text relative to its point. Vertically, its line is always centred on
+/// the point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// The point is its left end.
     Left,
-    /// Its middle.
+    /// The point is its middle.
     Centre,
-    /// Its right end.
+    /// The point is its right end.
     Right,
 }
 
-/// What a plot needs of a drawing area. Places are units from the left upper corner.
+/// The drawing operations that a plot needs. Positions are in units from the upper left corner.
 pub trait Sheet {
     /// A filled rectangle.
     fn fill(&mut self, corner: (f64, f64), size: (f64, f64), colour: Colour) -> Result<()>;
-    /// Straight from point to point.
+    /// A line from point to point.
     fn path(&mut self, points: &[(f64, f64)], thickness: f64, colour: Colour) -> Result<()>;
-    /// A filled circle; `opacity` 1 hides what is below it.
+    /// A filled circle; with `opacity` 1 it hides what is below it.
     fn disc(&mut self, centre: (f64, f64), diameter: f64, colour: Colour, opacity: f64) -> Result<()>;
-    /// The inside of a polygon.
+    /// A filled polygon.
     fn polygon(&mut self, corners: &[(f64, f64)], colour: Colour, opacity: f64) -> Result<()>;
     /// A line of text.
     fn text(&mut self, text: &str, size: f64, at: (f64, f64), align: Align, colour: Colour) -> Result<()>;
 }
 
-/// What a line of text takes, in units.
+/// The width of a line of text, in units.
 ///
 /// # Errors
 /// [`Error::Output`] for `path`, if the bundled font cannot be used.
@@ -64,12 +65,12 @@ pub fn text_width(text: &str, size: f64, path: &Path) -> Result<f64> {
     Ok(f64::from(width) / large)
 }
 
-/// Draws with `draw` on a sheet of so many units and writes it to `path`, as the ending of its name
-/// says: `.svg`, anything else PNG.
+/// Calls `draw` on a sheet of this size in units and writes it to `path`: as SVG if the name ends
+/// in `.svg`, otherwise as PNG.
 ///
 /// # Errors
-/// Those of `draw`; [`Error::Output`] if `path` exists and `force` is not set or cannot be created;
-/// [`Error::Io`] if writing fails.
+/// Those of `draw`. [`Error::Output`] if `path` cannot be created, or exists and `force` is not
+/// set. [`Error::Io`] if writing fails.
 pub fn write_sheet(
     path: &Path,
     (width, height): (usize, usize),
@@ -80,7 +81,7 @@ pub fn write_sheet(
         let size = ((width * SVG_SCALE) as u32, (height * SVG_SCALE) as u32);
         let mut text = String::new();
         on_area(SVGBackend::with_string(&mut text, size), SVG_SCALE as f64, 0.0, path, draw)?;
-        // The size that it is shown in; the coordinates inside stay those of the view box.
+        // The displayed size; the coordinates inside are those of the view box.
         let drawn = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
         let text = text.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1);
         let mut output = OutputFile::create(path, force)?;
@@ -90,7 +91,7 @@ pub fn write_sheet(
     let scale = PNG_SCALE * SMOOTHING;
     let mut pixels = vec![0; 3 * width * height * scale * scale];
     let size = ((width * scale) as u32, (height * scale) as u32);
-    // The library's line box ends above the middle of its capitals.
+    // The middle of the library's line box is above the middle of its capitals.
     on_area(BitMapBackend::with_buffer(&mut pixels, size), scale as f64, 0.17, path, draw)?;
     let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
     Raster { width, height, pixels: scaled_down(&pixels, width, height) }.write_png(path, force)
@@ -110,11 +111,11 @@ fn on_area<DB: DrawingBackend>(
     sheet.area.present().map_err(|error| undrawn(path, &error))
 }
 
-/// A drawing area, and where its file will be.
+/// A drawing area, and the path of its file.
 struct Area<'a, DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
     scale: f64,
-    /// How far text is moved down, as a share of its size.
+    /// Downward shift of text, as a share of its size.
     drop: f64,
     path: &'a Path,
 }
@@ -170,7 +171,7 @@ fn rgb([red, green, blue]: Colour) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// Each pixel of `width` × `height` the mean of its square.
+/// Scales an image down: each pixel of `width` × `height` is the mean of its square.
 fn scaled_down(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     let large = 3 * width * SMOOTHING;
     let mean = |row: usize, column: usize, channel: usize| {
@@ -193,6 +194,6 @@ fn undrawn(path: &Path, reason: &dyn std::fmt::Display) -> Error {
     Error::Output {
         path: path.to_owned(),
         found: format!("cannot be drawn ({reason})"),
-        fix: "please report it: the build is at fault".into(),
+        fix: "please report this error in the build".into(),
     }
 }

@@ -1,8 +1,8 @@
-//! A line of text, measured and as ink.
+//! A line of text: its size and its ink.
 //!
-//! Text is drawn with a font that comes with the program, so a picture looks the same on every
-//! machine and needs no system font; it is measured by its ink, drawn once into nothing, so that
-//! what is laid out by the measure is not clipped.
+//! Text is drawn with a font that is bundled with the program, so a picture looks the same on every
+//! machine and needs no system font. Its size is measured by drawing it once, so that a layout
+//! based on it is not clipped.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,32 +12,33 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use crate::error::{Error, Result};
 
 const FONT_NAME: &str = "unrelu";
-/// Text is set this many times larger and scaled down.
+/// Text is drawn this many times larger and scaled down.
 const FINENESS: i64 = 4;
 
 /// A line of text as ink, ready to be placed.
 pub struct Text {
-    /// What is written.
+    /// The text.
     pub content: String,
-    /// As it was asked for.
+    /// The requested size.
     pub size: f64,
-    /// Pixels to the right of the ink's left edge, above the baseline, and how much of each is
-    /// covered.
+    /// Pixels to the right of the ink's left edge, pixels above the baseline, and the coverage of
+    /// each pixel.
     pub ink: Vec<(i64, i64, f32)>,
-    /// Of a capital letter.
+    /// Height of a capital letter.
     pub capital_height: i64,
-    /// From the leftmost to the rightmost pixel with ink.
+    /// Width from the leftmost to the rightmost pixel with ink.
     pub width: usize,
 }
 
 impl Text {
-    /// Sets `text` in letters of about `size` pixels from the top of `b` to the bottom of `p`.
+    /// Sets `text` in a font of about `size` pixels from the top of `b` to the bottom of `p`.
     ///
     /// # Errors
     /// [`Error::Output`] for `path`, if the bundled font cannot be used.
     pub fn new(text: &str, size: f64, path: &Path) -> Result<Self> {
         let font = font(size, path)?;
-        // The measure of every line, so that lines of different letters stand alike.
+        // The vertical measure is that of every line, so that lines with different letters are
+        // aligned.
         let capital = ink(&font, "H", path)?;
         let bottom = capital.iter().map(|pixel| pixel.1).max().unwrap_or(0);
         let top = capital.iter().map(|pixel| pixel.1).min().unwrap_or(0);
@@ -54,11 +55,11 @@ impl Text {
     }
 }
 
-/// The pixels that a text covers. The font sets its letters on whole pixels, which at small sizes
-/// leaves gaps inside words, so they are set larger and scaled down.
+/// The pixels that a text covers. The font places its letters on whole pixels, which leaves gaps
+/// inside words at small sizes. So the text is drawn larger and scaled down.
 fn ink(font: &FontDesc, text: &str, path: &Path) -> Result<Vec<(i64, i64, f32)>> {
     let mut covered: BTreeMap<(i64, i64), f32> = BTreeMap::new();
-    // Adding up cannot fail; finding the font can.
+    // Adding cannot fail; finding the font can.
     let drawn = font.draw(text, (0, 0), |x, y, coverage| {
         if coverage > 0.0 {
             let pixel = (i64::from(x).div_euclid(FINENESS), i64::from(y).div_euclid(FINENESS));
@@ -82,6 +83,6 @@ fn no_font(path: &Path, reason: &str) -> Error {
     Error::Output {
         path: path.to_owned(),
         found: format!("cannot be labelled with the bundled font ({reason})"),
-        fix: "please report it: the build is at fault".into(),
+        fix: "please report this error in the build".into(),
     }
 }

@@ -1,17 +1,16 @@
-//! The picture of `unrelu bench throughput`: what a second gives, by the size of the batch, a panel
-//! a quantity.
+//! The picture of `unrelu bench throughput`: rate by batch size, one panel per quantity.
 
 use super::axis::{Axis, Scale};
 use super::plot::{Curve, Panel, Plot, Style};
 use crate::bench::throughput::Kind;
 use crate::bench::throughput::row::Row;
 
-/// Every series of `rows`; `machine` stands below the title. The CPU and the GPU have a colour
-/// each; of several networks the second and later ones are dashed.
+/// Plots every series of `rows`; `machine` is below the title. The CPU and the GPU have different
+/// colours; the second of several networks is dashed.
 pub fn plot(rows: &[Row], machine: &str) -> Plot {
     let networks = distinct(rows.iter().map(|row| row.network.as_str()));
     let quantities = distinct(rows.iter().map(|row| row.quantity));
-    // The same for all panels, also where a series ended early.
+    // The same range for all panels, even if a series ended early.
     let batches: Vec<f64> = rows.iter().filter(|row| row.per_second.is_some()).map(|row| row.batch as f64).collect();
     let curve = |network: usize, device: Kind, quantity| {
         let series = rows
@@ -31,7 +30,7 @@ pub fn plot(rows: &[Row], machine: &str) -> Plot {
     let panels = quantities.iter().map(|&quantity| Panel {
         title: quantity.title().to_owned(),
         horizontal: Axis { label: "batch".to_owned(), scale: Scale::Logarithmic, shows: batches.clone() },
-        vertical: Axis { label: "a second".to_owned(), scale: Scale::Logarithmic, shows: Vec::new() },
+        vertical: Axis { label: "per second".to_owned(), scale: Scale::Logarithmic, shows: Vec::new() },
         curves: (0..networks.len())
             .flat_map(|network| [Kind::Cpu, Kind::Gpu].map(|device| (network, device)))
             .filter_map(|(network, device)| curve(network, device, quantity))
@@ -40,7 +39,7 @@ pub fn plot(rows: &[Row], machine: &str) -> Plot {
     Plot { title: format!("Throughput, transfers included\n{machine}"), panels: panels.collect() }
 }
 
-/// Each once, in the order they come.
+/// The distinct items, in their order.
 fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for item in items {

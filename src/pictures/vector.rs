@@ -1,5 +1,5 @@
-//! A surface of shapes, for SVG files: text stays text, an image is a PNG file within the file, a
-//! pixel of it a pixel there.
+//! An SVG picture of shapes: text stays text, and an image is a PNG file within the file, with its
+//! original pixels.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::text::Text;
 use crate::error::Result;
 use crate::formats::output::OutputFile;
 
-/// Size of the letters of a font whose line is 1 high.
+/// Font size of a font with a line height of 1.
 const LETTERS: f64 = 1.0 / 1.24;
 
 /// The picture while it is drawn.
@@ -20,7 +20,7 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// Of so many pixels, all `background`.
+    /// A picture with this number of pixels, filled with `background`.
     pub fn new((width, height): (usize, usize), background: Colour) -> Self {
         let text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"{width}\" \
@@ -31,7 +31,7 @@ impl Vector {
         vector
     }
 
-    /// Writes the picture as an SVG file, whole or not at all.
+    /// Writes the picture as an SVG file, completely or not at all.
     ///
     /// # Errors
     /// Those of [`OutputFile`].
@@ -68,7 +68,7 @@ impl Surface for Vector {
         }
         let (baseline, size, width) = (centre as i64 + text.capital_height / 2, text.size * LETTERS, text.width);
         let (colour, content) = (hex(colour), escaped(&text.content));
-        // The viewer's font may be wider than the one that was measured.
+        // The viewer's font may be wider than the measured one.
         self.add(format_args!(
             "<text x=\"{x}\" y=\"{baseline}\" font-family=\"sans-serif\" font-size=\"{size:.2}\" fill=\"{colour}\" \
              textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\">{content}</text>"
@@ -79,8 +79,8 @@ impl Surface for Vector {
         let mut bytes = Vec::new();
         image.encode(&mut bytes, Path::new("the picture"))?;
         let (width, height, data) = (image.width * factor, image.height * factor, base64::encode(&bytes));
-        // Without the attribute or the property, each of which some viewer knows, pixels would run
-        // into one another.
+        // Without this attribute and this property, viewers would blur the pixels; some viewers
+        // know only one of the two.
         self.add(format_args!(
             "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \
              image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" \
@@ -94,7 +94,7 @@ fn hex([red, green, blue]: Colour) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// Without what would be markup, and what XML 1.0 does not allow.
+/// Escapes markup, and removes characters that XML 1.0 does not allow.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

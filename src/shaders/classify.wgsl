@@ -1,12 +1,13 @@
-// The configurations of a batch: which entries of a target exceed the observation's threshold. Twin
-// of cpu/classify.rs.
+// Configurations of a batch: which entries of a target exceed the observation's threshold. Twin of
+// cpu/classify.rs.
 //
-// Targets and thresholds are f64 rounded to f32, compared here by their bits as integers, so that
-// neither denormals flushed to zero nor fast arithmetic with infinities can change the verdict.
-// Rounding keeps the order, so where the f32 differ they decide as the f64 would; where they are
-// equal the entry is marked as undecided and left to the host. NaN, unobserved, is neither.
+// Targets and thresholds are f64 rounded to f32. The kernel compares their bits as integers, so
+// neither flushed denormals nor fast arithmetic with infinities can change the result. Rounding
+// keeps the order. So where the f32 values differ, the result is that of f64; where they are equal,
+// the entry is marked as undecided and left to the host. NaN (unobserved) is neither active nor
+// undecided.
 //
-// One workgroup an observation; each invocation makes whole words.
+// One workgroup per observation; each invocation computes whole words.
 
 struct ClassifyParams {
     rows: u32,
@@ -27,8 +28,8 @@ var<workgroup> active_count: atomic<u32>;
 const MAGNITUDE: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;
 
-// The bits of an f32 (sign and magnitude) as an integer in the same order; both zeros become the
-// same.
+// Maps the bits of an f32 (sign and magnitude) to an integer with the same order; both zeros map to
+// the same integer.
 fn in_order(bits: u32) -> u32 {
     let magnitude = bits & MAGNITUDE;
     return select(0x80000000u + magnitude, 0x80000000u - magnitude, bits > MAGNITUDE);

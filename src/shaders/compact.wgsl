@@ -1,9 +1,9 @@
-// Moves the lanes that still descend to the front, so that the products have only these to do. Twin
-// of cpu/compact.rs.
+// Moves the running lanes to the front, so that the products process only these. Twin of
+// cpu/compact.rs.
 //
-// `rank` finds where each lane goes, the running ones first, both kinds in the order in which they
-// stand, and how many run. `scatter` moves the rows of one array there, into another of the same
-// shape.
+// `rank` computes each lane's destination and the number of running lanes. Running lanes come
+// first; both kinds keep their order. `scatter` moves the rows of one array to these destinations
+// in another array of the same shape.
 
 struct CompactParams {
     count: u32,
@@ -22,7 +22,7 @@ override WORKGROUP: u32 = 64u;
 
 var<workgroup> running_here: array<u32, WORKGROUP>;
 
-// One workgroup for all lanes; each invocation has a consecutive share of them.
+// One workgroup for all lanes; each invocation processes a consecutive share of them.
 @compute @workgroup_size(WORKGROUP)
 fn rank(@builtin(local_invocation_index) local: u32) {
     let share = (compaction.count + WORKGROUP - 1u) / WORKGROUP;
@@ -53,7 +53,7 @@ fn rank(@builtin(local_invocation_index) local: u32) {
     }
 }
 
-// One workgroup a lane.
+// One workgroup per lane.
 @compute @workgroup_size(WORKGROUP)
 fn scatter(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;

@@ -1,11 +1,11 @@
-// Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way up.
-// Twin of cpu/descend.rs.
+// Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the forward
+// pass. Twin of cpu/descend.rs.
 //
 // One iteration is: forward through all layers, `residual` (loss, stop watch, δ of the output
-// layer), `backward` once a layer, `update` (stop rule, step). All of it stays on the device. A
-// lane that has ended keeps its code; its arithmetic goes on without effect until compact.wgsl
-// moves it out of the way. `residual` and `update` stand in parts/sum_tree.wgsl and, for devices
-// with subgroup operations, in parts/sum_subgroups.wgsl.
+// layer), `backward` once per layer, `update` (stop rule, step). All of it stays on the device. An
+// ended lane keeps its code; its arithmetic has no effect, until compact.wgsl moves the lane to the
+// back. `residual` and `update` are in parts/sum_tree.wgsl and, for devices with subgroup
+// operations, in parts/sum_subgroups.wgsl.
 
 struct DescendParams {
     observation_length: u32,
@@ -33,13 +33,13 @@ const OPTIMIZER_ADAM: u32 = 2u;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
 @group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is
-// none. What fills the last quad up is NaN.
+// Bits of f32. NaN (unobserved) is detected by integer comparison, because WGSL may assume that
+// there are no NaN. The last quad is padded with NaN.
 @group(0) @binding(3) var<storage, read> targets: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> deltas: array<vec4<f32>>;
 
 @group(0) @binding(5) var<uniform> layer: LayerParams;
-// [unit][input quad]: the weight a second time, so that both ways are the same product.
+// [unit][input quad]: the transposed weight, so that both passes are the same product.
 @group(0) @binding(6) var<storage, read> transposed: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> deltas_above: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read> inputs: array<vec4<f32>>;
@@ -47,10 +47,11 @@ const OPTIMIZER_ADAM: u32 = 2u;
 
 @group(0) @binding(10) var<storage, read> gradients: array<f32>;
 @group(0) @binding(11) var<storage, read_write> codes: array<f32>;
-// The first and second moment of each entry of the codes, as far as the optimizer keeps them.
+// The first and second moment of each entry of the codes, if the optimizer needs them.
 @group(0) @binding(12) var<storage, read_write> moments: array<vec2<f32>>;
 
-// δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether it has changed. One workgroup a lane.
+// Computes δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether the loss has changed. One workgroup per
+// lane.
 fn residual_of_lane(lane: u32, local: u32) {
     let length = quads(descent.observation_length);
     var squares = vec4<f32>();
@@ -91,16 +92,16 @@ fn finish(lane: u32, quad: u32, sum: vec4<f32>) {
     deltas_below[at] = without_padding(delta, quad, layer.inputs);
 }
 
-// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs;
-// at the code σ' is 1, told by a slope of 1.
+// deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs.
+// At the code σ' is 1, which a slope of 1 expresses.
 @compute @workgroup_size(TILE_X, TILE_Y)
 fn backward(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     product(tile.xy, local.xy, layer.count, layer.units, layer.inputs);
 }
 
-// The direction against which an entry of a code steps: the gradient, the heavy ball's velocity
-// (Polyak 1964), or Adam's quotient (Kingma and Ba 2015, Algorithm 1). `weights`: 1 − β₁ᵗ and 1 −
-// β₂ᵗ.
+// The direction that is subtracted from an entry of a code: the gradient, the velocity of the
+// heavy-ball method (Polyak 1964), or Adam's quotient (Kingma and Ba 2015, Algorithm 1). `weights`:
+// 1 − β₁ᵗ and 1 − β₂ᵗ.
 fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
     if descent.optimizer == OPTIMIZER_PLAIN {
         return g;
@@ -116,10 +117,11 @@ fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
     return (first / weights.x) / (sqrt(second / weights.y) + descent.epsilon);
 }
 
-// Ends the run or takes a step. One workgroup a lane.
+// Ends the run or makes a step. One workgroup per lane.
 fn update_of_lane(lane: u32, local: u32) {
     let first = 4u * lane * quads(descent.code_length);
-    // Read by all before the sum, whose barriers part it from the first invocation's writing below.
+    // All invocations read this before the sum. The sum's barriers separate it from the write
+    // below.
     let state = lanes[lane];
     var squares = 0.0;
     for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
@@ -139,7 +141,7 @@ fn update_of_lane(lane: u32, local: u32) {
             status = LANE_CAPPED;
         }
     }
-    // 1 − βᵗ as the moment of a gradient that is always 1: nothing cancels, as it would in 1 −
+    // 1 − βᵗ as the moment of a gradient that is always 1. This avoids the cancellation in 1 −
     // pow(β, t).
     let weights = vec2<f32>(
         descent.first_decay * state.first_weight + descent.first_gain,

@@ -1,8 +1,8 @@
 // One layer of a batch: outputs = σ(W · inputs + b). Twin of cpu/forward.rs.
 //
-// Matrices are column-major with one observation a column, as on the host, each column filled up to
-// whole quads. The product is that of parts/product.wgsl; bias and activation are applied to its
-// sums before they leave the registers.
+// Matrices are column-major with one observation per column, as on the host; each column is padded
+// to whole quads. The product is that of parts/product.wgsl. Bias and activation are applied to the
+// sums in registers.
 
 @group(0) @binding(0) var<uniform> layer: LayerParams;
 // [input][unit quad].
@@ -28,9 +28,9 @@ fn finish(observation: u32, quad: u32, sum: vec4<f32>) {
     outputs[observation * quads(layer.units) + quad] = without_padding(output, quad, layer.units);
 }
 
-// What is not finite stays as it is, whatever the activation, so that the host sees it and does the
-// observation in f64: an infinity may be the end of a sum that overflowed on its way to 0. By the
-// bits, because a compiler may take every number for one.
+// Non-finite values pass through unchanged, whatever the activation, so that the host detects them
+// and recomputes the observation in f64: an infinity may come from a sum that overflowed on its way
+// to 0. They are detected by their bits, because a compiler may assume that every value is finite.
 fn activate(a: vec4<f32>) -> vec4<f32> {
     let is_finite = (bitcast<vec4<u32>>(a) & vec4<u32>(MAGNITUDE)) < vec4<u32>(INFINITY);
     return select(a, activate_finite(a), is_finite);
@@ -38,12 +38,13 @@ fn activate(a: vec4<f32>) -> vec4<f32> {
 
 fn activate_finite(a: vec4<f32>) -> vec4<f32> {
     if layer.activation == ACTIVATION_SIGMOID {
-        // By the sign, because exp of a large number overflows and WGSL leaves open what follows.
+        // Uses -abs(a), because exp of a large number overflows and WGSL does not define the
+        // result.
         let e = exp(-abs(a));
         return select(e, vec4<f32>(1.0), a > vec4<f32>()) / (1.0 + e);
     }
     if layer.activation == ACTIVATION_TANH {
-        // Some drivers make tanh from exp(2a), which overflows; beyond 15 it is 1 in f32.
+        // Some drivers compute tanh from exp(2a), which overflows; beyond 15, tanh is 1 in f32.
         return tanh(clamp(a, vec4<f32>(-15.0), vec4<f32>(15.0)));
     }
     return select(layer.slope * a, a, a > vec4<f32>());

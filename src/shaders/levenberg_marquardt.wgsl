@@ -1,11 +1,11 @@
-// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the way
-// up. Twin of cpu/levenberg_marquardt.rs.
+// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the
+// forward pass. Twin of cpu/levenberg_marquardt.rs.
 //
 // One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping,
-// stop rules), `tangent` once a layer (the Jacobian's columns, as k tangents a lane), `normal` (JᵀJ
-// and Jᵀr), `advance` (the damped step, the next trial). A lane whose trial was no good keeps its
-// matrix and takes another damping. A lane that has ended keeps its code; its products go on
-// without effect until compact.wgsl moves it out of the way.
+// stop rules), `tangent` once per layer (the Jacobian's columns, as k tangents per lane), `normal`
+// (JᵀJ and Jᵀr), `advance` (the damped step, the next trial). A lane whose trial was rejected keeps
+// its matrix and uses another damping. An ended lane keeps its code; its products have no effect,
+// until compact.wgsl moves the lane to the back.
 
 struct MarquardtParams {
     observation_length: u32,
@@ -44,10 +44,10 @@ const LARGEST: f32 = 3.0e38;
 @group(0) @binding(0) var<uniform> levenberg_marquardt: MarquardtParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 @group(0) @binding(2) var<storage, read_write> dampings: array<Damping>;
-// Of the layer that is told of; of the last one in `judge` and `normal`.
+// Outputs of the current layer; in `judge` and `normal`, of the last layer.
 @group(0) @binding(3) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32: NaN, unobserved, is looked for with integers, because WGSL may assume that there is
-// none. What fills the last quad up is NaN.
+// Bits of f32. NaN (unobserved) is detected by integer comparison, because WGSL may assume that
+// there are no NaN. The last quad is padded with NaN.
 @group(0) @binding(4) var<storage, read> targets: array<vec4<u32>>;
 
 @group(0) @binding(5) var<uniform> layer: TangentParams;
@@ -59,10 +59,10 @@ const LARGEST: f32 = 3.0e38;
 
 // The last layer's tangents: the Jacobian by columns.
 @group(0) @binding(9) var<storage, read> jacobian: array<vec4<f32>>;
-// The lower triangle of JᵀJ by rows, and Jᵀr as one row more.
+// The lower triangle of JᵀJ by rows, followed by Jᵀr as one more row.
 @group(0) @binding(10) var<storage, read_write> normals: array<f32>;
 
-// What is tried, and what was last found good.
+// The trial codes, and the last accepted codes.
 @group(0) @binding(11) var<storage, read_write> trials: array<f32>;
 @group(0) @binding(12) var<storage, read_write> codes: array<f32>;
 
@@ -70,8 +70,8 @@ fn observed(bits: vec4<u32>) -> vec4<bool> {
     return (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
 }
 
-// Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) on the trial that the outputs are of. One
-// workgroup a lane.
+// Applies Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) to the trial that gave these
+// outputs. One workgroup per lane.
 @compute @workgroup_size(WORKGROUP)
 fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -144,18 +144,18 @@ fn finish(row: u32, quad: u32, sum: vec4<f32>) {
     tangents[row * length + quad] = without_padding(tangent, quad, layer.units);
 }
 
-// tangents = (W tangents_below) ⊙ σ', k of them a lane.
+// tangents = (W tangents_below) ⊙ σ', k tangents per lane.
 @compute @workgroup_size(TILE_X, TILE_Y)
 fn tangent(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     product(tile.xy, local.xy, layer.rows, layer.inputs, layer.units);
 }
 
-// Where entry (i, j), j ≤ i, of a lower triangle stands that is packed by rows.
+// The position of entry (i, j), j ≤ i, in a lower triangle packed by rows.
 fn packed(i: u32, j: u32) -> u32 {
     return i * (i + 1u) / 2u + j;
 }
 
-// The entry that stands `ahead` behind this one.
+// The entry that is `ahead` positions after this one.
 fn walked(start: vec2<u32>, ahead: u32) -> vec2<u32> {
     var at = vec2<u32>(start.x, start.y + ahead);
     while at.y > at.x {
@@ -165,21 +165,21 @@ fn walked(start: vec2<u32>, ahead: u32) -> vec2<u32> {
     return at;
 }
 
-// A lower triangle of k rows and a row of k more.
+// A lower triangle of k rows, and one more row of k.
 const MOST_ENTRIES: u32 = MOST_CODE_LENGTH * (MOST_CODE_LENGTH + 3u) / 2u;
 const SLICE_QUADS: u32 = 4u;
-// A quad longer than the slice, so that invocations side by side do not meet in one memory bank.
+// One quad longer than the slice, to avoid memory bank conflicts between neighbouring invocations.
 const SLICE_STRIDE: u32 = 5u;
 
 var<workgroup> is_wanted: u32;
 // Some quads of the Jacobian's columns, and of the residual.
 var<workgroup> slice: array<vec4<f32>, (MOST_CODE_LENGTH + 1u) * SLICE_STRIDE>;
-// `normal`'s sums, and the triangle that `advance` factors.
+// The sums of `normal`; the triangle that `advance` factors.
 var<workgroup> triangle: array<f32, MOST_ENTRIES>;
 var<workgroup> solution: array<f32, MOST_CODE_LENGTH>;
 
-// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup a lane;
-// each invocation has entries of its own.
+// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup per
+// lane; each invocation computes its own entries.
 @compute @workgroup_size(WORKGROUP)
 fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -229,8 +229,8 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
     }
 }
 
-// Factors the triangle in place, [LLᵀ], and takes the row below along: it becomes L⁻¹ of what it
-// was. False where it is not positive definite.
+// Factors the triangle in place, [LLᵀ], and replaces the row below it by L⁻¹ times that row.
+// Returns false if the triangle is not positive definite.
 fn factor(k: u32, local: u32) -> bool {
     var is_definite = true;
     for (var column = 0u; column < k; column++) {
@@ -247,7 +247,7 @@ fn factor(k: u32, local: u32) -> bool {
             triangle[at] = select(triangle[at] / root, root, row == column);
         }
         workgroupBarrier();
-        // What is left: the triangle from column + 1 on, without its last entry.
+        // The remaining triangle, from column + 1 on, without its last entry.
         let left_over = packed(k - column - 1u, k - column - 1u);
         var at = walked(vec2<u32>(), local);
         for (var entry = local; entry < left_over; entry += WORKGROUP) {
@@ -278,15 +278,14 @@ fn solve_backward(k: u32, local: u32) {
     workgroupBarrier();
 }
 
-// Keeps a trial that was accepted, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup a
-// lane.
+// Keeps an accepted trial, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup per lane.
 @compute @workgroup_size(WORKGROUP)
 fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
     let k = levenberg_marquardt.code_length;
     let entries = packed(k, k);
     let first = 4u * lane * quads(k);
-    // Read by all before the barriers that part it from the first invocation's writing below.
+    // All invocations read this before the barriers, which separate it from the write below.
     let damping = dampings[lane];
     if local == 0u {
         is_wanted = u32(lanes[lane].status == LANE_RUNNING);
@@ -333,7 +332,8 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
     if local != 0u {
         return;
     }
-    // What f32 does not see as positive definite wants more damping: no gain will be enough.
+    // If the matrix is not positive definite in f32, it needs more damping: a prediction this large
+    // rejects the trial.
     dampings[lane].predicted = select(LARGEST, predicted, is_definite);
     dampings[lane].lambda = lambda;
     dampings[lane].scale = scale;

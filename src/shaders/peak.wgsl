@@ -1,9 +1,9 @@
-// The most arithmetic that a device does: x ← factor · x + addend, fused multiply–adds in
+// Measures the peak arithmetic of a device: x ← factor · x + addend, fused multiply–adds in
 // registers. Twin of cpu/peak.rs.
 //
-// Every invocation advances eight chains that do not depend on each other, PEAK_STEPS steps a
-// round, written out because a loop costs a share of what is to be measured. What the chains end at
-// is written, so that no compiler leaves them out.
+// Every invocation advances eight independent chains, PEAK_STEPS steps per round. The steps are
+// unrolled, because a loop would cost part of the measured time. The final values are written, so
+// that no compiler removes the chains.
 
 struct PeakParams {
     rounds: u32,
@@ -19,7 +19,7 @@ override WORKGROUP: u32 = 64u;
 @group(0) @binding(0) var<uniform> recurrence: PeakParams;
 @group(0) @binding(1) var<storage, read_write> ends: array<f32>;
 
-// Chain number `chain` of all begins at one of 1,024 numbers from 1 to below 2.
+// The start value of chain `chain`: one of 1,024 numbers from 1 to below 2.
 fn start(chain: u32) -> f32 {
     return 1.0 + f32(chain % 1024u) / 1024.0;
 }

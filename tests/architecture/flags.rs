@@ -1,17 +1,17 @@
-//! The library speaks of fields, never of flags: those belong to `src/cli`, which turns the fields
-//! of messages into flags (`src/cli/flags.rs`).
+//! The library names fields, never flags. Flags belong to `src/cli`, which translates the fields in
+//! messages into flags (`src/cli/flags.rs`).
 
 use std::collections::BTreeMap;
 
 use crate::imports::Tree;
 use crate::source::texts;
 
-/// The files that may speak of flags.
+/// The files that may name flags.
 fn is_front(file: &str) -> bool {
     file == "src/main.rs" || file == "src/cli.rs" || file.starts_with("src/cli/")
 }
 
-/// String literals and documentation of the library's files outside tests.
+/// String literals and documentation of the library's files, outside tests.
 fn texts_of_library(sources: &BTreeMap<String, String>) -> Vec<(String, String)> {
     // The tree leaves out files that only tests declare.
     let tree = Tree::new(sources);
@@ -19,7 +19,7 @@ fn texts_of_library(sources: &BTreeMap<String, String>) -> Vec<(String, String)>
     files.into_iter().flat_map(|file| texts(&sources[file]).into_iter().map(|text| (file.clone(), text))).collect()
 }
 
-/// Flags in the library, a line for each.
+/// The flags that the library names, one line per flag.
 pub fn flags(sources: &BTreeMap<String, String>) -> Vec<String> {
     let found = texts_of_library(sources).into_iter().filter_map(|(file, text)| {
         let flag = flag(&text)?;
@@ -35,14 +35,14 @@ fn flag(text: &str) -> Option<String> {
     let mut words = words.map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()));
     let is_flag = |word: &&str| match word.trim_start_matches(['(', '[', '{', '/']).as_bytes() {
         [b'-', b'-', first, ..] => first.is_ascii_alphabetic(),
-        // Behind a bracket it is a negative number: `(-a, a)`.
+        // After a bracket it is a negative number: `(-a, a)`.
         [b'-', letter] => letter.is_ascii_alphabetic() && word.len() == 2,
         _ => false,
     };
     words.find(is_flag).map(str::to_owned)
 }
 
-/// Fields that messages name, but that `src/cli/flags.rs` has no flag for.
+/// Fields in messages for which `src/cli/flags.rs` has no flag.
 pub fn unknown_fields(sources: &BTreeMap<String, String>) -> Vec<String> {
     let table = &sources["src/cli/flags.rs"];
     let known = |field: &str| {
@@ -57,7 +57,7 @@ pub fn unknown_fields(sources: &BTreeMap<String, String>) -> Vec<String> {
         let fields = ["Error::option(", "refuse_overlap("].into_iter().flat_map(|call| arguments(source, call));
         fields.map(|field| (file.clone(), field)).collect::<Vec<_>>()
     });
-    // A name that a format string fills in is checked where it comes from; words are no field.
+    // A name that a format string inserts is checked at its origin; words are not fields.
     let is_field = |name: &str| !name.starts_with('{') && !name.starts_with("the ");
     in_texts
         .chain(in_errors)
@@ -66,7 +66,7 @@ pub fn unknown_fields(sources: &BTreeMap<String, String>) -> Vec<String> {
         .collect()
 }
 
-/// The strings that a function is called with first.
+/// The first arguments of all calls of a function, if they are strings.
 fn arguments(source: &str, call: &str) -> Vec<String> {
     let literal = |rest: &str| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
     source.split(call).skip(1).filter_map(literal).collect()
@@ -124,7 +124,7 @@ fn planted_flags_are_found() {
     ] {
         assert_eq!(of("a.rs", text), 0, "{text}");
     }
-    // A file of tests is none of the library's.
+    // A file of tests is not part of the library.
     let files = [("lib.rs", "mod a;"), ("a.rs", "#[cfg(test)] mod tests;"), ("a/tests.rs", "const A: &str = \"--b\";")];
     assert_eq!(flags(&crate::planted(&files)).len(), 0);
 }

@@ -1,5 +1,5 @@
-//! Which file imports from which: paths are followed through `super`, `self`, inline modules and
-//! re-exports to the file that defines what they name.
+//! The import graph: which file imports from which. Paths are followed through `super`, `self`,
+//! inline modules and re-exports to the file that defines the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,19 +8,19 @@ use crate::source::{Import, Path, Source};
 /// A crate's root file and the modules below it.
 type Module = Vec<String>;
 
-/// The files of both crates by their paths below the repository, `src/lib.rs` and perhaps
-/// `src/main.rs` among them.
+/// The files of both crates by their paths relative to the repository, including `src/lib.rs` and,
+/// if it exists, `src/main.rs`.
 pub struct Tree {
     files: BTreeMap<String, Source>,
-    /// The module that each file is.
+    /// The module of each file.
     module_of: BTreeMap<String, Module>,
-    /// The file of every module, inline ones too, and the inline modules within that file.
+    /// The file of every module (also of inline ones), and the inline modules within that file.
     modules: BTreeMap<Module, (String, Vec<String>)>,
 }
 
 impl Tree {
-    /// Reads the texts of files and finds their modules from the roots; a file that no root
-    /// declares is none.
+    /// Reads the texts of files and finds their modules from the roots. A file that no root
+    /// declares is left out.
     pub fn new(texts: &BTreeMap<String, String>) -> Self {
         let mut tree = Tree { files: BTreeMap::new(), module_of: BTreeMap::new(), modules: BTreeMap::new() };
         for root in ["lib", "main"] {
@@ -60,7 +60,7 @@ impl Tree {
         self.module_of.get(file).map_or(&[], Vec::as_slice)
     }
 
-    /// For each file, those that it imports from, with a path that says so.
+    /// For each file, the files that it imports from, each with a path as evidence.
     pub fn imports(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         self.files.keys().map(|file| (file.clone(), self.imports_of(file))).collect()
     }
@@ -68,7 +68,7 @@ impl Tree {
     fn imports_of(&self, file: &str) -> BTreeMap<String, String> {
         let source = &self.files[file];
         let named: BTreeSet<&String> = source.names.iter().collect();
-        // A name that is only passed on makes nobody depend on it.
+        // A re-exported name alone makes no dependency.
         let is_used = |import: &&Import| !import.is_public || import.alias == "*" || named.contains(&import.alias);
         let paths = source.imports.iter().filter(is_used).map(|import| &import.path).chain(&source.paths);
         let mut found = BTreeMap::new();
@@ -80,8 +80,8 @@ impl Tree {
         found
     }
 
-    /// The file that defines what a path of `file` names; `None` for another crate's, and for local
-    /// names.
+    /// The file that defines what a path of `file` names; `None` for names of another crate and
+    /// local names.
     fn defines(&self, file: &str, path: &Path, depth: usize) -> Option<String> {
         let here: Module = self.module_of(file).iter().chain(&path.inside).cloned().collect();
         let (first, rest) = path.segments.split_first()?;
@@ -116,7 +116,7 @@ impl Tree {
         let Some((name, after)) = rest.split_first() else { return Some(file.clone()) };
         let source = &self.files[file];
         let defined = source.items.iter().any(|item| item.split_last() == Some((name, inside)));
-        // Sixteen re-exports of re-exports are a circle of them.
+        // A chain of sixteen re-exports must be a circle.
         if defined || depth > 16 {
             return Some(file.clone());
         }

@@ -1,6 +1,6 @@
-//! How the sources hang together: no import circles between files; no module imports from one above
-//! it in the order that the head of `src/lib.rs` states; the library does not speak of flags. Tests
-//! within the sources do not count.
+//! The structure of the sources. There are no import circles between files. No module imports from
+//! one above it in the order that the head of `src/lib.rs` states. The library does not name flags.
+//! Tests within the sources are ignored.
 
 mod flags;
 mod imports;
@@ -15,7 +15,7 @@ use std::path::Path;
 use imports::Tree;
 use rules::{circles, order, upward};
 
-/// The texts of all files below `src/`, by their paths below the repository.
+/// The texts of all files below `src/`, by their paths relative to the repository.
 fn sources() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src")];

@@ -1,16 +1,14 @@
-//! The two rules: no circle of modules that import from one another, and no module that imports
-//! from one above it.
+//! The two rules: no import circle of modules, and no import from a module above.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::Tree;
 
-/// The imports between the children of one module: from, to, and a line on each import.
+/// The imports between the children of one module: from, to, and a line of evidence per import.
 type Between = BTreeMap<(String, String), Vec<String>>;
 
-/// The circles among the children of each module. A child stands for everything below it. What a
-/// module's own file and its children take from each other makes no circle: that file composes
-/// them.
+/// The circles among the children of each module. A child represents everything below it. Imports
+/// between a module's own file and its children make no circle, because that file composes them.
 pub fn circles(tree: &Tree) -> Vec<String> {
     let mut rooms: BTreeMap<Vec<String>, Between> = BTreeMap::new();
     for (from, imported) in tree.imports() {
@@ -50,7 +48,7 @@ fn circles_between(between: &Between) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// The modules that a module imports from, and those that these do, and so on.
+/// The modules that a module imports from, directly or indirectly.
 fn reach<'a>(between: &'a Between, name: &'a String) -> BTreeSet<&'a String> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![name];
@@ -61,11 +59,11 @@ fn reach<'a>(between: &'a Between, name: &'a String) -> BTreeSet<&'a String> {
     found
 }
 
-/// The modules below the library's root, the uppermost first, as the head of `src/lib.rs` states
-/// them.
+/// The modules below the library's root, from the top, in the order that the head of `src/lib.rs`
+/// states.
 ///
 /// # Panics
-/// If it does not.
+/// If it states no order.
 pub fn order(root: &str) -> Vec<String> {
     let head = root.lines().skip_while(|line| !line.contains("import downwards only")).map_while(|line| {
         let text = line.strip_prefix("//!")?.trim();
@@ -78,7 +76,7 @@ pub fn order(root: &str) -> Vec<String> {
     quoted.map(|name| name.trim_start_matches("mod@").to_owned()).collect()
 }
 
-/// Imports against the order, and modules that it leaves out.
+/// Imports against the order, and modules that the order leaves out.
 pub fn upward(tree: &Tree, order: &[String]) -> Vec<String> {
     let place = |file: &str| match tree.module_of(file) {
         [root, module, ..] if root == "lib" => Some((module.clone(), order.iter().position(|name| name == module))),

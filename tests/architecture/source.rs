@@ -1,5 +1,5 @@
-//! What one file says: the modules it declares, the items it defines, what it imports and the paths
-//! it names.
+//! Parses one file: the modules it declares, the items it defines, its imports and the paths it
+//! names.
 
 use crate::tokens::{tokens, tokens_and_texts};
 
@@ -15,7 +15,7 @@ pub struct Path {
 #[derive(Debug, Clone)]
 pub struct Import {
     pub path: Path,
-    /// What it is called here; `*` for everything.
+    /// The local name; `*` for everything.
     pub alias: String,
     pub is_public: bool,
 }
@@ -93,7 +93,7 @@ impl Source {
                     }
                 }
                 [first, ..] if is_name(first) => {
-                    // Not a method, nor what stands within a function.
+                    // Not a method, and not an item within a function.
                     let is_of_module = depth == inside.last().map_or(0, |(_, end)| end + 1);
                     if let (true, Some(name)) = (is_of_module && ITEMS.contains(first), rest.get(1)) {
                         self.items.push(within(name));
@@ -140,12 +140,12 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Whether a condition behind `cfg(` holds in tests alone.
+/// Whether a condition after `cfg(` holds only in tests.
 fn is_test(condition: &[&str]) -> bool {
     matches!(condition, ["test", ")", ..] | ["all", "(", "test", ..])
 }
 
-/// The tokens of an item with the attributes before it.
+/// The tokens of an item, including the attributes before it.
 fn item_length(tokens: &[&str]) -> usize {
     let mut at = 0;
     while tokens[at..].starts_with(&["#"]) {
@@ -162,7 +162,7 @@ fn item_length(tokens: &[&str]) -> usize {
     at
 }
 
-/// The tokens from a bracket to the one that closes it.
+/// The tokens from a bracket to the matching closing bracket.
 fn group_length(tokens: &[&str]) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -178,7 +178,7 @@ fn group_length(tokens: &[&str]) -> usize {
     tokens.len()
 }
 
-/// The tokens of a path that begins here.
+/// The tokens of a path that starts here.
 fn path_length(tokens: &[&str]) -> usize {
     let mut length = 1;
     while tokens.get(length) == Some(&"::") && tokens.get(length + 1).is_some_and(|token| is_name(token)) {
@@ -187,7 +187,7 @@ fn path_length(tokens: &[&str]) -> usize {
     length
 }
 
-/// Reads a tree behind `use`, `before` the segments that stand before it; returns its tokens.
+/// Reads a tree after `use`; `before` holds the preceding segments. Returns its tokens.
 fn use_tree(tokens: &[&str], before: &[String], found: &mut Vec<(Vec<String>, String)>) -> usize {
     let mut path = before.to_vec();
     let mut at = 0;

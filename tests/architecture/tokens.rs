@@ -1,13 +1,15 @@
-//! Rust source as tokens: names, numbers and punctuation; and what strings and documentation say.
+//! Rust source as tokens: names, numbers and punctuation; also the texts of strings and
+//! documentation.
 
-/// The tokens of `source`, without comments and literals. `::` is one token, a lifetime none.
+/// The tokens of `source`, without comments and literals. `::` is one token; lifetimes are left
+/// out.
 pub fn tokens(source: &str) -> Vec<String> {
     let mut tokens = tokens_and_texts(source);
     tokens.retain(|token| !token.starts_with('"'));
     tokens
 }
 
-/// The tokens, and between them the strings and documentation comments, each behind a `"`.
+/// The tokens, and between them the strings and documentation comments, each preceded by `"`.
 pub fn tokens_and_texts(source: &str) -> Vec<String> {
     let text: Vec<char> = source.chars().collect();
     let mut tokens = Vec::new();
@@ -49,7 +51,7 @@ pub fn tokens_and_texts(source: &str) -> Vec<String> {
     tokens
 }
 
-/// Whether a string or documentation begins here.
+/// Whether a string or documentation starts here.
 fn is_text(rest: &[char]) -> bool {
     match rest {
         ['/', '/', '/', '/', ..] => false,
@@ -64,7 +66,7 @@ fn is_of_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The length of a comment, others within it included.
+/// The length of a comment, including nested comments.
 fn block_comment(text: &[char]) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
@@ -80,7 +82,7 @@ fn block_comment(text: &[char]) -> usize {
     at
 }
 
-/// The length of a string with its quotes.
+/// The length of a string, including its quotes.
 fn quoted(text: &[char]) -> usize {
     let mut at = 1;
     while at < text.len() && text[at] != '"' {

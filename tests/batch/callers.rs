@@ -1,5 +1,6 @@
 //! Calls from a caller's own pool and from many threads, all with small stacks. A call that waits
-//! by stealing lies on top of the one before; some thousands of these overflow any stack.
+//! by work stealing lies on the stack above the previous one; some thousands of these overflow any
+//! stack.
 
 use std::sync::Arc;
 use std::thread;
@@ -40,7 +41,7 @@ fn bits(codes: &DMatrix<f64>) -> Vec<u64> {
     codes.iter().map(|z| z.to_bits()).collect()
 }
 
-/// Makes the call 10,000 times from a pool of the caller's, and 10,000 times from 64 threads.
+/// Makes the call 10,000 times from a caller's pool, and 10,000 times from 64 threads.
 fn from_anywhere(call: Call) {
     let expected = bits(&call());
     let right = |_: usize| usize::from(bits(&call()) == expected);

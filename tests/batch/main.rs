@@ -1,5 +1,4 @@
-//! The pipeline as a library call: batches of any size, streams, cancellation, a device that is
-//! lost.
+//! The pipeline as a library call: batches of any size, streams, cancellation, a lost device.
 
 mod callers;
 mod pipeline;
@@ -44,8 +43,8 @@ fn in_batches(inverter: &Inverter, observations: &DMatrix<f64>, batch: usize) ->
     inverter.stream(source).collect::<Result<_, _>>().unwrap()
 }
 
-/// The codes of all batches bit for bit, and every row of the report as text: a `NaN` is equal to
-/// itself here.
+/// The codes of all batches bit for bit, and every row of the report as text, so that a `NaN`
+/// equals itself.
 fn joined(batches: &[InvertedBatch]) -> (Vec<u64>, Vec<String>) {
     let codes = batches.iter().flat_map(|batch| batch.codes.iter().map(|z| z.to_bits())).collect();
     (codes, batches.iter().flat_map(|batch| batch.rows.iter().map(|row| format!("{row:?}"))).collect())

@@ -1,5 +1,5 @@
-//! Several batches at a time: the order, the bytes and the errors of one after the other, and no
-//! more in memory than was said.
+//! Several batches at the same time: the order, the bytes and the errors are those of one after the
+//! other, and memory stays within the stated limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,7 +54,7 @@ fn an_error_comes_after_the_batches_before_it() {
         let (batches, outcome) = run(&inverter, source);
         assert!(matches!(outcome, Err(Error::Cancelled)));
         assert_eq!(batches.len(), place);
-        // The same for one that the inversion refuses.
+        // The same for a batch that the inversion rejects.
         let mut source = uneven(&observations);
         source[place] = Ok((DMatrix::zeros(3, 1), place));
         let (batches, outcome) = run(&inverter, source);
@@ -74,7 +74,7 @@ fn whoever_takes_the_results_may_fail_or_stop() {
         if taken == 3 { Err(Error::Cancelled) } else { Ok(()) }
     });
     assert!(matches!(outcome, Err(Error::Cancelled)) && taken == 3);
-    // Stopped, what was begun is handed over, without a gap.
+    // After a stop, all started batches are delivered, without a gap.
     let (token, mut taken) = (CancelToken::new(), 0);
     let outcome = inverter.pipeline(endless(), 100, &token, |batch, ()| {
         assert_eq!(batch.first_index as usize, 100 + 4 * taken);
@@ -88,7 +88,7 @@ fn whoever_takes_the_results_may_fail_or_stop() {
     assert!((5..5 + MOST_BATCHES).contains(&taken));
 }
 
-/// A slow writer holds up the reader, whatever there is to read.
+/// A slow writer stops the reader, however much input there is.
 #[test]
 fn no_more_than_a_few_batches_are_in_memory() {
     let inverter = Inverter::new(network(), layerwise(LayerwiseMethod::Exact)).unwrap();

@@ -1,9 +1,9 @@
-//! Arrays that are no codes: each refused by name, with what was found, what was expected and the
-//! repair.
+//! Arrays that are not codes: each is rejected by name, with what was found, what was expected and
+//! the fix.
 
 use crate::folder::{Folder, fixtures, npy};
 
-/// Asks for observations of `file`, which must be refused.
+/// Requests observations of `file`, which must be rejected.
 #[track_caller]
 fn refused(folder: &Folder, file: &str, words: &[&str]) {
     let mut all = vec![file];

@@ -1,8 +1,8 @@
-//! Files that are no network, or not one that can be used: refused before any work.
+//! Files that are not a network, or not a usable one, are rejected before any work.
 
 use crate::folder::Folder;
 
-/// A safetensors file with this header and `data` bytes of zeros behind it.
+/// A safetensors file with this header, followed by `data` zero bytes.
 fn safetensors(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(header.as_bytes());

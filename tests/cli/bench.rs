@@ -1,4 +1,4 @@
-//! The tables that measure the machine.
+//! The tables of `bench`.
 
 mod accuracy;
 mod lp;

@@ -1,4 +1,4 @@
-//! The job scripts of docs/CLUSTER.md, with the variables that a scheduler would set.
+//! The job scripts of docs/CLUSTER.md, with the variables that a scheduler sets.
 #![cfg(unix)]
 
 use std::fs;
@@ -23,7 +23,7 @@ fn one_run(folder: &Folder) -> (Vec<u8>, Vec<u8>) {
     (folder.bytes("whole.npy"), folder.bytes("whole.jsonl"))
 }
 
-/// Runs a task, and warns it with SIGTERM once it has written something.
+/// Runs a task, and sends it SIGTERM once it has written something.
 fn warned(mut task: Command, partial: &Path) -> Option<i32> {
     let mut task = task.stderr(Stdio::null()).spawn().unwrap();
     while !fs::metadata(partial).is_ok_and(|metadata| metadata.len() > 4000) {
@@ -49,7 +49,7 @@ fn the_slurm_scripts_cover_a_run() {
     let partial = folder.path("run1/part-2.npy.journal.partial");
     assert_eq!(warned(script("slurm-array.sh", "2"), &partial), Some(130));
     assert!(script("slurm-array.sh", "3").status().unwrap().success());
-    // A merge that comes too early says so; the array submitted again repairs it.
+    // A merge that comes too early fails with a message; submitting the array again fixes it.
     assert_eq!(script("slurm-merge.sh", "").status().unwrap().code(), Some(2));
     for task in ["1", "2", "3"] {
         assert!(script("slurm-array.sh", task).status().unwrap().success());
@@ -65,7 +65,7 @@ fn the_kubernetes_jobs_cover_a_run() {
     fs::rename(folder.path("x.npy"), folder.path("observations.npy")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_unrelu"), folder.path("unrelu")).unwrap();
     let manifest = fs::read_to_string(cluster("kubernetes-job.yaml")).unwrap();
-    // The lines of each block `- |`, which are indented deeper than the line that opens it.
+    // The lines of each block `- |`, which are indented deeper than its first line.
     let blocks: Vec<String> = manifest
         .split("            - |\n")
         .skip(1)

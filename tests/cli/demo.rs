@@ -1,4 +1,4 @@
-//! `demo` and `devices`: what a newcomer runs first.
+//! `demo` and `devices`: the first commands of a new user.
 
 use std::fs;
 #[cfg(unix)]
@@ -22,7 +22,7 @@ fn the_demo_writes_all_that_it_names() {
     folder.succeeds(&["demo", "--out", "d", "--count", "3", "--device", "cpu", "--force"]);
 }
 
-/// The screen compares methods by what it measured, and reads as the success it is.
+/// The screen compares methods by its own measurements, and it reads as a success.
 #[test]
 fn the_demo_says_how_good_it_was() {
     let folder = Folder::empty();
@@ -30,7 +30,7 @@ fn the_demo_says_how_good_it_was() {
     let explained = "residual explained by noise of size 0.01, by its root mean square: 20 (100.0 %)";
     assert!(screen.contains(explained) && screen.contains("determined locally"), "{screen}");
     assert!(!screen.contains("reproduced to") && !screen.contains("up to 1e-3: 0 ("), "{screen}");
-    // The median error of each method: best is as near as the noise allows, plain descent is not.
+    // The median error of each method: best is as small as the noise allows, plain descent is not.
     let error = |method: &str| -> f64 {
         let row = screen.lines().find_map(|line| line.strip_prefix(&format!("  {method} "))).unwrap();
         row.split_whitespace().next().unwrap().parse().unwrap()

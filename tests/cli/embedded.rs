@@ -19,7 +19,7 @@ fn runs_follow_one_another_in_one_process() {
     assert_eq!(run(&["random-network", "3,8,20", "-o", &network]), 0);
     let generate = |output: &str, count: &str| run(&["generate", &network, "--count", count, "-o", output]);
     assert_eq!(generate(&first, "5"), 0);
-    // Usage errors, help, the version and refusals come back too.
+    // Usage errors, help, the version and rejected inputs return too.
     assert_eq!(run(&["invent"]), 2);
     assert_eq!(run(&["--version"]), 0);
     assert_eq!(run(&["invert", "--help"]), 0);
@@ -32,7 +32,7 @@ fn runs_follow_one_another_in_one_process() {
     assert_eq!(folder.names(), ["first.npy", "net.safetensors", "second.npy"]);
 }
 
-/// A run that gets a signal once its output grows: by then it listens.
+/// A run that gets a signal once its output grows: from then on it handles signals.
 #[cfg(unix)]
 fn interrupted(run: impl Fn() -> u8 + Sync, partial: &str) -> u8 {
     std::thread::scope(|scope| {

@@ -1,11 +1,12 @@
-//! The words of failures: in both formats of the report, in the summary, and in its JSON.
+//! The messages of failures: in both formats of the report, in the summary, and in its JSON.
 
 use serde_json::{Value, json};
 use unrelu::{ElementType, read_npy as read_all, write_npy as write_all};
 
 use crate::folder::Folder;
 
-/// A folder with a network and six noisy observations. One is infinite in an entry, one unobserved.
+/// A folder with a network and six noisy observations. One has an infinite entry, one is
+/// unobserved.
 fn with_bad_observations() -> Folder {
     let folder = Folder::empty();
     folder.succeeds(&["random-network", "3,16,60", "-o", "net.safetensors", "--seed", "1"]);
@@ -17,7 +18,7 @@ fn with_bad_observations() -> Folder {
     folder
 }
 
-/// What `invert` prints where some observations fail.
+/// The output of `invert` when some observations fail.
 fn told(folder: &Folder, more: &[&str]) -> String {
     told_into(folder, "z.npy", more)
 }
@@ -57,7 +58,7 @@ fn reports_say_what_was_found_and_what_to_do() {
         );
         assert_eq!(found[index], words);
     }
-    // The `.csv` has the same words.
+    // The `.csv` report has the same words.
     told(&folder, &[&method[..], &["r.csv"]].concat());
     let csv = String::from_utf8(folder.bytes("r.csv")).unwrap();
     for status in &found {
@@ -83,7 +84,7 @@ fn summaries_count_by_kind_and_advise_in_flags() {
     assert_eq!(statuses(&folder, "r.jsonl").iter().filter(|status| *status == diverged).count(), 4);
 }
 
-/// Failures go through the journal: a finished run that is resumed counts the same, and so do
+/// Failures are kept in the journal: a finished run that is resumed has the same counts, and so do
 /// merged shards.
 #[test]
 fn json_maps_words_to_counts_also_from_journals() {

@@ -1,4 +1,4 @@
-//! A fresh folder with a small network in it, and the questions that most tests ask.
+//! A fresh folder with a small network, and the checks that most tests share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,8 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs the command, which must be refused with exit code 2, all of `words` in its message, and
-    /// no file made or changed.
+    /// Runs the command, which must fail with exit code 2, with all of `words` in its message, and
+    /// without creating or changing a file.
     #[track_caller]
     pub fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let before = self.names();

@@ -1,4 +1,4 @@
-//! `generate`: the same bytes whatever the batch, and what PyTorch computes.
+//! `generate`: the same bytes for every batch size, and the same values as PyTorch.
 
 use std::path::Path;
 
@@ -59,7 +59,7 @@ fn the_same_bytes_for_every_batch() {
             assert_eq!(folder.bytes(&codes), folder.bytes("codes1.npy"));
             assert_eq!(folder.bytes(&output), folder.bytes("out1.npy"));
         }
-        // From the file of codes come the same observations, noise included.
+        // The file of codes gives the same observations, including noise.
         let arguments = ["generate", "net.safetensors", "codes64.npy", "--seed", "5", "-o", "again.npy"];
         folder.succeeds(&[&arguments[..], noise].concat());
         assert_eq!(folder.bytes("again.npy"), folder.bytes("out1.npy"));

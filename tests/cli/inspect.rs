@@ -1,4 +1,4 @@
-//! `inspect`: what a file holds, also where it cannot be used yet.
+//! `inspect`: the contents of a file, even if it is not usable as it is.
 
 use serde_json::Value;
 

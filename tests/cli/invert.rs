@@ -1,4 +1,4 @@
-//! `invert`: codes, reports, exit codes, and what is refused before any work.
+//! `invert`: codes, reports, exit codes, and inputs that are rejected before any work.
 
 use nalgebra::DMatrix;
 use serde_json::Value;
@@ -155,7 +155,8 @@ fn the_search_reports_how_it_found() {
     let best = ["--method", "best", "--objective", "l1", "--report", "r.jsonl", "--force"];
     folder.succeeds(&invert(&best));
     assert!(rows(&folder, "r.jsonl").iter().all(|row| row["search"]["runs"] == 1 && row["reproduces"] == true));
-    // One start finds it, and cannot find it again: on noisy observations that is no convergence.
+    // One start finds it but cannot find it again, so a search on noisy observations has not
+    // converged.
     folder.succeeds(&["generate", "net.safetensors", "--count", "3", "-o", "noisy.npy", "--noise", "gaussian:0.1"]);
     let few = ["invert", "net.safetensors", "noisy.npy", "-o", "n.npy", "--method", "best", "--starts", "1"];
     assert_eq!(folder.run(&few).status.code(), Some(3));
@@ -246,7 +247,7 @@ fn no_output_replaces_an_input_even_with_force() {
     folder.refuses(&onto_network, &["-o", "also the network"]);
 }
 
-/// Whoever reads the summary may stop reading; the exit code still tells.
+/// The reader of the summary may close the pipe; the exit code is still correct.
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_hides_no_failure() {

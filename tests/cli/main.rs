@@ -1,4 +1,5 @@
-//! The command line from outside: exit codes, messages, files. Each test has a fresh folder.
+//! Tests of the command line as a program: exit codes, messages, files. Each test has a fresh
+//! folder.
 
 mod bad_arrays;
 mod bad_networks;

@@ -1,4 +1,4 @@
-//! Outputs: whole or not at all, and never over something that exists.
+//! Outputs are written completely or not at all, and never replace an existing file.
 
 use crate::folder::Folder;
 

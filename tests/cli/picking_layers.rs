@@ -1,4 +1,4 @@
-//! `--layers`, and the ready suggestions where it is needed.
+//! `--layers`, and the suggestions where it is needed.
 
 use crate::folder::Folder;
 

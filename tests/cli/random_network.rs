@@ -1,4 +1,4 @@
-//! `random-network`: seeded, and read back as it was written.
+//! `random-network`: seeded, and identical when read back.
 
 use unrelu::internals::random::random_network;
 use unrelu::{Activation, NetworkOptions, load_network};

@@ -1,4 +1,4 @@
-//! The README's commands work as they stand there.
+//! The README's commands work as written.
 
 use unrelu::read_npy as read_all;
 

@@ -1,4 +1,4 @@
-//! `recover` and `picture`: files in, files out, and what is refused.
+//! `recover` and `picture`: input files, output files, and rejected inputs.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn data(folder: &Folder, name: &str) -> Vec<f64> {
     folder.bytes(name)[128..].as_chunks::<8>().0.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect()
 }
 
-/// Measurements of `x.npy` by a matrix, computed here.
+/// Measurements of `x.npy` by a matrix, computed independently here.
 fn measured(folder: &Folder, matrix: &[Vec<f64>]) -> Vec<u8> {
     let images = data(folder, "x.npy");
     let measure = |image: &[f64], row: &[f64]| row.iter().zip(image).map(|(a, x)| a * x).sum::<f64>();
@@ -69,7 +69,7 @@ fn masks_one_for_all_and_one_each() {
             "{report}"
         );
     }
-    // NaN says the same as a mask.
+    // NaN has the same effect as a mask.
     let mut images = data(&folder, "x.npy");
     images.iter_mut().enumerate().filter(|(at, _)| !seen(0, at % 64)).for_each(|(_, x)| *x = f64::NAN);
     folder.write("nan.npy", numbers(&images.chunks(64).map(<[f64]>::to_vec).collect::<Vec<_>>()));
@@ -111,7 +111,7 @@ fn matrices_projections_and_averages() {
     all_codes_found(&folder, 19);
 }
 
-/// The same bytes whatever the batch, after a resume that has nothing to do, and from shards.
+/// The same bytes for every batch size, after a resume with nothing left to do, and from shards.
 #[test]
 fn batches_shards_and_resuming() {
     let folder = with_images();
@@ -154,7 +154,7 @@ fn what_does_not_fit_is_refused() {
     let refused = |measurements: &str, more: &[&str], words: &[&str]| {
         folder.refuses(&recover(measurements, more), words);
     };
-    // Operators of other shapes, and measurements for another one.
+    // Operators of other shapes, and measurements of another operator.
     refused(
         "y.npy",
         &["--operator", "narrow.npy"],
@@ -184,7 +184,7 @@ fn what_does_not_fit_is_refused() {
     refused("x.npy", &["--mask", "few.npy"], &["few.npy", "3 masks", "20, one for each"]);
     refused("x.npy", &["--mask", "half.npy"], &["half.npy", "the number 0.5", "astype(bool)"]);
     refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "the width of x.npy"]);
-    // Ways and options that do not go together.
+    // Methods and options that exclude each other.
     refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer-wise method", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--step", "1"], &["--step", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--refine"], &["--refine"]);
@@ -193,7 +193,7 @@ fn what_does_not_fit_is_refused() {
     refused("y.npy", &["--operator", "A.npy", "--inner", "linf", "--momentum", "1"], &["--momentum"]);
     refused("y.npy", &["--operator", "A.npy", "--mask", "few.npy"], &["cannot be used with"]);
     refused("y.npy", &["--operator", "A.npy", "--inner", "simplex"], &["expected best, descent, linf"]);
-    // Outputs that are inputs.
+    // Outputs with the path of an input.
     for more in [["--operator", "A.npy", "--picture", "A.npy"], ["--operator", "A.npy", "--picture", "y.npy"]] {
         refused("y.npy", &[&more[..], &["--force"]].concat(), &["--picture", "which is also"]);
     }
@@ -227,7 +227,7 @@ fn pictures_of_files() {
     folder
         .succeeds(&["picture", "x.npy", "x.npy", "-o", "p.png", "--labels", "one,two", "--count", "5", "--first", "3"]);
     assert!(folder.bytes("p.png").starts_with(b"\x89PNG"));
-    // What is drawn stands above the images; in an SVG it can be read.
+    // The captions above the images; an SVG contains them as text.
     let title = |more: &[&str]| {
         folder.succeeds(&[&["picture", "x.npy", "-o", "p.svg", "--force"], more].concat());
         String::from_utf8(folder.bytes("p.svg")).unwrap()

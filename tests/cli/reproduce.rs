@@ -1,4 +1,4 @@
-//! `reproduce`: what it writes, what the figures must show, how it goes on, and what is refused.
+//! `reproduce`: its files, what the figures must show, resuming, and rejected options.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ fn the_same_command_goes_on_and_ends_with_the_same_bytes() {
         }
     };
     same("other");
-    // Torn in the middle of a row, as by a machine that went down.
+    // Cut in the middle of a row, as after a power failure.
     let record = folder.bytes("other/expansion.csv");
     folder.write("other/expansion.csv", &record[..record.len() / 2]);
     fs::remove_file(folder.path("other/expansion.svg")).unwrap();

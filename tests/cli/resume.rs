@@ -1,5 +1,5 @@
-//! Runs that were killed go on and end with the bytes of an undisturbed one; whatever is torn or
-//! strange is not taken for whole.
+//! Killed runs are resumed and end with the bytes of an uninterrupted run. Damaged or foreign data
+//! is never accepted as complete.
 #![cfg(unix)]
 
 use std::fs;
@@ -23,7 +23,8 @@ fn killed_at_twenty_moments_it_ends_with_the_same_bytes() {
     for kill in 0..KILLS {
         let before = batches_done(&folder);
         let mut run = start(&folder, &invert(&["--resume"]));
-        // The first moments lie before anything is written; the others a little after some batch.
+        // The first moments are before anything is written; the others are a little after some
+        // batch.
         if kill >= 5 {
             wait_for_more_than(&folder, before);
         }
@@ -59,14 +60,14 @@ fn what_is_torn_is_done_again() {
     assert!(spoil(journal, &half_of_the_last_line).contains("continuing after"));
     spoil(journal, &|bytes| bytes.extend(b"{\"done\":1600,\"finished\":true"));
     spoil(journal, &|bytes| bytes.extend(b"\0\xff\n\n {} 0\n"));
-    // A changed line ends what is believed of the lines after it, too.
+    // After a changed line, the following lines are not trusted either.
     let third_line = |bytes: &[u8]| bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0 + 10;
     let changed = spoil(journal, &|bytes| {
         let place = third_line(bytes);
         bytes[place] ^= 1;
     });
     assert!(changed.contains("continuing after 16 of 1600"), "{changed}");
-    // A line of its own, whole and with a checksum, but out of place.
+    // A complete line of the file with a valid checksum, but in the wrong place.
     spoil(journal, &|bytes| {
         let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
         let line = bytes[last + 1..].to_vec();
@@ -74,7 +75,7 @@ fn what_is_torn_is_done_again() {
     });
     spoil(journal, &|bytes| bytes.truncate(30));
     spoil(journal, &|bytes| bytes.clear());
-    // The outputs are not what the journal says.
+    // The outputs differ from the journal.
     let changed = spoil("z.npy.partial", &|bytes| bytes[128 + 3 * 8 * 20] ^= 1);
     assert!(changed.contains("continuing after 16 of 1600") && changed.contains("are computed again"), "{changed}");
     spoil("z.npy.partial", &|bytes| bytes.truncate(128 + 3 * 8 * 20));
@@ -82,7 +83,7 @@ fn what_is_torn_is_done_again() {
     spoil("z.npy.partial", &|bytes| bytes.extend([7; 100_000]));
     spoil("r.jsonl.partial", &|bytes| bytes[5000] ^= 1);
     spoil("r.jsonl.partial", &|bytes| bytes.truncate(9000));
-    // Gone altogether.
+    // The outputs are missing.
     put_back(&folder, &state);
     fs::remove_file(folder.path("r.jsonl.partial")).unwrap();
     folder.succeeds(&invert(&["--resume"]));
@@ -142,7 +143,7 @@ fn other_inputs_or_options_are_refused_by_name() {
     truth[(0, 0)] += 1.0;
     write_all(&folder.path("other.npy"), &truth, ElementType::F64, false).unwrap();
     refused(&swap("truth.npy", "other.npy"), &["--truth truth.npy instead of other.npy"]);
-    // Where it runs, and what the files are called, is no difference.
+    // The names of the files and the number of threads do not matter.
     fs::rename(folder.path("net.safetensors"), folder.path("moved.safetensors")).unwrap();
     let moved = swap("net.safetensors", "moved.safetensors");
     folder.succeeds(&[&moved[..], &["--threads", "1"]].concat());
@@ -175,7 +176,7 @@ fn after_the_end_there_is_nothing_to_do() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("z.npy is already finished: nothing to do"));
     has_ended_as(&folder, &written);
     folder.refuses(&invert(&["--resume", "--refine"]), &["--refine", "was started with"]);
-    // Killed when the outputs were whole and had no names yet.
+    // Killed when the outputs were complete but not yet renamed.
     let rename = |from: &str, to: &str| fs::rename(folder.path(from), folder.path(to)).unwrap();
     rename("z.npy", "z.npy.partial");
     folder.succeeds(&invert(&["--resume"]));
@@ -185,7 +186,7 @@ fn after_the_end_there_is_nothing_to_do() {
     rename("z.npy.journal", "z.npy.journal.partial");
     folder.succeeds(&invert(&["--resume"]));
     has_ended_as(&folder, &written);
-    // Changed since.
+    // Changed after the run.
     folder.write("z.npy", b"something else");
     folder.refuses(&invert(&["--resume"]), &["z.npy: differs from what z.npy.journal records", "--force"]);
     // Moved away: this is a new run.
@@ -198,7 +199,7 @@ fn after_the_end_there_is_nothing_to_do() {
 #[test]
 fn a_resumed_run_ends_with_the_exit_code_of_the_whole() {
     let folder = with_observations(1600);
-    // The bad one is done before the kill.
+    // The failed observation is processed before the kill.
     let mut observations = read_all(&folder.path("x.npy")).unwrap();
     observations[(0, 2)] = f64::INFINITY;
     write_all(&folder.path("x.npy"), &observations, ElementType::F64, true).unwrap();

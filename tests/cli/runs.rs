@@ -1,4 +1,4 @@
-//! Runs of `invert` that are disturbed, and the undisturbed one whose bytes they must end with.
+//! Interrupted runs of `invert`, and the uninterrupted run whose bytes they must end with.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
 
-/// Observations a batch.
+/// Observations per batch.
 pub const BATCH: &str = "8";
 
 /// A folder with a network, `count` noisy observations `x.npy` and their codes `truth.npy`.
@@ -26,7 +26,7 @@ pub fn invert<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&usual[..], &["--epsilon", "0.001", "--device", "cpu", "--batch", BATCH], more].concat()
 }
 
-/// Codes and report of the undisturbed run, made under names of their own.
+/// Codes and report of the uninterrupted run, under names of their own.
 pub fn undisturbed(folder: &Folder) -> (Vec<u8>, Vec<u8>) {
     let elsewhere: Vec<&str> = invert(&["--force"])
         .into_iter()
@@ -44,7 +44,7 @@ pub fn undisturbed(folder: &Folder) -> (Vec<u8>, Vec<u8>) {
     bytes
 }
 
-/// Starts a command in the folder, its standard error kept.
+/// Starts a command in the folder and captures its standard error.
 pub fn start(folder: &Folder, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_unrelu"))
         .args(arguments)
@@ -55,13 +55,13 @@ pub fn start(folder: &Folder, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Batches that the unfinished journal speaks of.
+/// Number of batches in the unfinished journal.
 pub fn batches_done(folder: &Folder) -> usize {
     let text = fs::read(folder.path("z.npy.journal.partial")).unwrap_or_default();
     text.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
 }
 
-/// Waits until the run has done more than `batches` batches.
+/// Waits until the run has finished more than `batches` batches.
 #[track_caller]
 pub fn wait_for_more_than(folder: &Folder, batches: usize) {
     let start = Instant::now();
@@ -71,7 +71,7 @@ pub fn wait_for_more_than(folder: &Folder, batches: usize) {
     }
 }
 
-/// Runs `invert` until it has done more than `batches` batches, and kills it there.
+/// Runs `invert` until it has finished more than `batches` batches, and kills it there.
 pub fn killed_after(folder: &Folder, batches: usize) {
     let mut run = start(folder, &invert(&[]));
     wait_for_more_than(folder, batches);
@@ -87,12 +87,12 @@ pub fn has_ended_as(folder: &Folder, expected: &(Vec<u8>, Vec<u8>)) {
     assert_eq!(folder.names(), ["net.safetensors", "r.jsonl", "truth.npy", "x.npy", "z.npy", "z.npy.journal"]);
 }
 
-/// The unfinished files, to be put back.
+/// The unfinished files, so that they can be restored.
 pub fn unfinished(folder: &Folder) -> Vec<(&'static str, Vec<u8>)> {
     ["z.npy.partial", "r.jsonl.partial", "z.npy.journal.partial"].map(|name| (name, folder.bytes(name))).into()
 }
 
-/// Puts the unfinished files back, and takes the finished ones away.
+/// Restores the unfinished files and removes the finished ones.
 pub fn put_back(folder: &Folder, files: &[(&str, Vec<u8>)]) {
     for name in ["z.npy", "r.jsonl", "z.npy.journal"] {
         let _ = fs::remove_file(folder.path(name));

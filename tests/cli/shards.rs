@@ -1,4 +1,4 @@
-//! `--shard` and `merge`: the bytes of one run, or a refusal that says what is wrong.
+//! `--shard` and `merge`: the bytes of a single run, or an error that names the problem.
 
 use std::fs;
 

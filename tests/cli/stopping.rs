@@ -1,5 +1,5 @@
-//! Runs that are told to stop, and runs whose disk or input fails: what is done stays, and how to
-//! go on is said.
+//! Runs that are stopped, and runs whose disk or input fails: finished work is kept, and the
+//! message says how to resume.
 #![cfg(unix)]
 
 use std::fs::OpenOptions;
@@ -9,7 +9,7 @@ use crate::folder::Folder;
 use crate::runs::{has_ended_as, invert, start, undisturbed, wait_for_more_than, with_observations};
 use crate::signals::{Signal, send};
 
-/// The command that the message proposes, run by a shell as it stands.
+/// The command that the message proposes, run by a shell as written.
 fn go_on(folder: &Folder, message: &str) -> Output {
     let proposed = message.lines().find(|line| line.starts_with("  ")).unwrap_or_else(|| panic!("{message}"));
     assert!(proposed.ends_with("--resume"), "{proposed}");
@@ -40,8 +40,8 @@ fn a_signal_ends_a_run_between_batches_and_the_command_to_go_on_works() {
     }
 }
 
-/// Runs the command with files limited to so many kibibytes; writing more is an error, not a
-/// signal.
+/// Runs the command with file sizes limited to a number of kibibytes; writing more is an error, not
+/// a signal.
 fn with_file_limit(folder: &Folder, kibibytes: u32, arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_unrelu");
     let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec {program} \"$@\"");
@@ -110,7 +110,7 @@ fn observations_that_become_shorter_are_noticed() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("x.npy: found a file that became shorter while it was read"), "{message}");
-    // As it is now it cannot be gone on with; as it was it can.
+    // In its current state it cannot be resumed; in its earlier state it can.
     folder.refuses(&invert(&["--resume"]), &["x.npy", "truncated"]);
     folder.write("x.npy", &whole);
     let output = go_on(&folder, &message);

@@ -1,4 +1,4 @@
-//! The words of the summary: whether observations are reproduced or explained, with noise and
+//! The wording of the summary: whether observations are reproduced or explained, with noise and
 //! without.
 
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn with_noise(noise: Option<&str>) -> Folder {
     folder
 }
 
-/// What `invert` prints, whatever its exit code.
+/// The output of `invert`, for any exit code.
 fn told(folder: &Folder, more: &[&str]) -> String {
     let usual = ["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--truth", "truth.npy", "--device", "cpu"];
     let output = folder.run(&[&usual[..], more, &["--force"]].concat());
@@ -81,7 +81,7 @@ fn noise_that_is_too_large_is_not_explained() {
     let folder = with_noise(Some("uniform:0.2"));
     for method in METHODS {
         let text = told(&folder, &[method, &["--epsilon", "0.01"]].concat());
-        // Gross errors are what l1 is for; they cannot be noise of this size.
+        // Gross errors are the purpose of l1; they cannot be noise of this size.
         if method.contains(&"l1") {
             has(&text, &["code error, relative: "], &["explained", "code error up to"]);
         } else {
@@ -109,7 +109,7 @@ fn with_noise_that_is_not_named_it_is_said_how_to_name_it() {
             "reproduced to 1e-6 in every entry: none; if the observations are noisy, give the size of the noise";
         has(&text, &[advice, "--epsilon", "code error, relative: "], &["explained", "up to 1e-3: 0 ("]);
     }
-    // Whoever says exact has no noise to name.
+    // `exact` assumes that there is no noise, so no noise is named.
     has(&told(&folder, &["--method", "exact"]), &["reproduced to 1e-6 in every entry: 0 (0.0 %)"], &["--epsilon"]);
 }
 
@@ -128,7 +128,7 @@ fn a_recovery_is_asked_the_same() {
     has(&recover(&[]), &["reproduced to 1e-6 in every entry: none; if the observations are noisy"], &["explained"]);
 }
 
-/// A program that reads the summary or the report finds all that was there before.
+/// A program that reads the summary or the report finds all earlier fields.
 #[test]
 fn json_gains_numbers_and_reports_keep_their_columns() {
     let folder = with_noise(Some("uniform:0.01"));
@@ -146,7 +146,7 @@ fn json_gains_numbers_and_reports_keep_their_columns() {
     assert_eq!(residual, ["l1", "l2_relative", "linf"]);
 }
 
-/// What a journal keeps of the summary has the new numbers.
+/// The summary's part of a journal has the new numbers.
 #[test]
 fn merged_shards_add_up_to_the_whole() {
     let folder = with_noise(Some("uniform:0.01"));

@@ -59,7 +59,7 @@ fn an_interrupted_run_tidies_up_and_says_130() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // The signal is listened to by the time the output grows.
+    // The signal is handled by the time the output grows.
     let grows = || std::fs::metadata(folder.path("out.npy.partial")).is_ok_and(|partial| partial.len() > 1000);
     while !grows() {
         std::thread::sleep(std::time::Duration::from_millis(5));

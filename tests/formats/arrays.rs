@@ -1,4 +1,5 @@
-//! `.npy` files of NumPy. `array` is what the script saved: `arange(12).reshape(4, 3) / 8 − 0.5`.
+//! `.npy` files of NumPy. `array` is the array that the script saved:
+//! `arange(12).reshape(4, 3) / 8 − 0.5`.
 
 use nalgebra::DMatrix;
 use unrelu::internals::formats::npy::NpyReader;

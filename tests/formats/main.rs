@@ -1,5 +1,5 @@
-//! Reading what other programs wrote: the fixtures of `scripts/make_fixtures.py`, their expected
-//! numbers included.
+//! Files that other programs wrote: the fixtures of `scripts/make_fixtures.py`, including their
+//! expected numbers.
 
 mod arrays;
 mod networks;

@@ -1,5 +1,5 @@
-//! Networks that PyTorch and the safetensors package wrote; what they compute is tested in
-//! `tests/cli/generate.rs`.
+//! Networks that PyTorch and the safetensors package wrote; `tests/cli/generate.rs` tests their
+//! outputs.
 
 use unrelu::internals::formats::safetensors::write_network;
 use unrelu::{Activation, Network, NetworkOptions, load_network};

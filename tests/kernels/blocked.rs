@@ -1,4 +1,4 @@
-//! The CPU's blocked kernels against the naive twins, and against themselves in other company.
+//! The CPU's blocked kernels against the naive twins, and against themselves in other batches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use unrelu::{Activation, DescentOptions, Optimizer};
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, matrix, network, random_widths};
 
-/// Both add up the same terms in f64, in other orders.
+/// Both sum the same terms in f64, in different orders.
 const ROUNDING: f64 = 1e-12;
 
 fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -52,7 +52,7 @@ fn forward_does_not_depend_on_the_batch_bit_by_bit() {
 
 const OPTIMIZERS: [Optimizer; 3] = [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam];
 
-/// Runs towards nine observations, some of which have taken steps elsewhere.
+/// Runs towards nine observations, some of which have already made steps elsewhere.
 fn starts(code_length: usize, count: usize, optimizer: Optimizer) -> Vec<Start> {
     let start = |place: usize| {
         let code = matrix(400 + place as u64, code_length, 1).as_slice().to_vec();
@@ -106,7 +106,7 @@ fn runs_that_end_leave_the_others_alone_bit_by_bit() {
     let network = network(350, &[5, 40, 90], Activation::LeakyRelu(0.5), Activation::LeakyRelu(0.5));
     let packed = PackedNetwork::new(&network);
     let mut observations = forward::forward(&network, 0..2, &matrix(351, 5, 9));
-    // This one's runs diverge.
+    // The runs of this network diverge.
     observations.column_mut(5).fill(1e200);
     for optimizer in OPTIMIZERS {
         let starts = starts(5, 300, optimizer);
@@ -126,7 +126,7 @@ fn runs_that_end_leave_the_others_alone_bit_by_bit() {
     }
 }
 
-/// Runs by products in f32, with codes and steps in f64, stay this near the twin's, absolutely.
+/// Maximum absolute difference from the twin, for products in f32 with codes and steps in f64.
 const IN_F32: f64 = 1e-5;
 
 #[test]
@@ -160,7 +160,7 @@ fn what_f32_prepares_does_not_depend_on_the_others_bit_by_bit() {
     let network = network(365, &[5, 40, 90], Activation::Relu, Activation::Sigmoid);
     let packed = PackedNetwork::new(&network);
     let mut observations = forward::forward(&network, 0..2, &matrix(366, 5, 9));
-    // f32 cannot hold the loss of this one.
+    // f32 cannot represent the loss of this one.
     observations.column_mut(5).fill(1e30);
     for optimizer in OPTIMIZERS {
         let starts = starts(5, 300, optimizer);
@@ -175,8 +175,8 @@ fn what_f32_prepares_does_not_depend_on_the_others_bit_by_bit() {
     }
 }
 
-/// The device goes on in f64 from f32: at the cap its codes are f64's but for the gradients' last
-/// digits, at rest f64's.
+/// The device continues in f64 after f32. At the cap, its codes are those of f64 except for the
+/// gradients' last digits; at convergence they are those of f64.
 #[test]
 fn the_device_ends_where_f64_alone_does() {
     let network = network(370, &[5, 30, 80], Activation::LeakyRelu(0.2), Activation::Identity);

@@ -1,5 +1,5 @@
-//! Comparisons that say where two sides differ and leave both in a file, and proof that each can
-//! fail.
+//! Comparisons that report where two sides differ and write both to a file, and proof that each
+//! comparison can fail.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use unrelu::internals::configuration::Configurations;
 
-/// What a comparison found: nothing, or where it failed and the file with both sides.
+/// The result of a comparison: success, or the place of the difference and the file with both
+/// sides.
 pub type Outcome = Result<(), String>;
 
 /// Entry by entry `|left − right| ≤ allowed`; `NaN` equals `NaN` and an infinity itself.
@@ -60,7 +61,7 @@ pub fn configurations(name: &str, left: &Configurations, right: &Configurations)
     Err(format!("{name}: unused bits; both sides in {file}"))
 }
 
-/// Fails the test with what the comparison found.
+/// Fails the test if the comparison failed.
 #[track_caller]
 pub fn expect(outcome: Outcome) {
     if let Err(difference) = outcome {

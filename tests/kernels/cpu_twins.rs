@@ -77,7 +77,8 @@ fn levenberg_marquardt_ends_at_minima() {
     let norm = |g: &[f64]| g.iter().map(|g| g * g).sum::<f64>().sqrt();
     assert!(norm(&gradient) < 1e-2 * norm(&gradient_before), "{gradient:?}");
 
-    // No step, no move; nothing observed, nothing to do; no number, no loss.
+    // A zero step makes no move; with nothing observed there is no step; with a NaN there is no
+    // loss.
     let none = MarquardtRules { steps: 0, ..MarquardtRules::IN_F32 };
     assert_eq!(levenberg_marquardt(&curved, x.as_slice(), start.as_slice(), &none).code, start.as_slice());
     let blank = vec![f64::NAN; 30];

@@ -1,4 +1,4 @@
-//! The GPU's forward pass and descent against the CPU's, on shapes that do not divide by a
+//! The GPU's forward pass and descent against the CPU's, on shapes that are not multiples of a
 //! workgroup.
 
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::fixtures::{OUTPUTS, gpu, matrix, network, random_widths};
 
 const COUNTS: [usize; 3] = [1, 7, 65];
 
-/// The sum of the absolute terms of each output, `|W| s + |b|` from `|z|` up: what rounding can act
-/// on. No activation here makes a difference larger.
+/// The sum of the absolute terms of each output, `|W| s + |b|`, starting at `|z|`: the quantity
+/// that limits rounding. No activation here increases a difference.
 fn absolute_terms(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     network.layers().iter().fold(codes.abs(), |terms, layer| {
         let mut sums = layer.weight.abs() * terms;
@@ -81,7 +81,8 @@ fn forward_agreement_fails_when_an_output_is_perturbed() {
     assert!(matrices("forward perturbed", &left, &right, &allowed).is_err());
 }
 
-/// Codes after a few steps in f32 agree to this, absolutely: entries are of the order of 1.
+/// Codes after a few steps in f32 agree up to this absolute difference: entries are of the order of
+/// 1.
 const CODES_AFTER_A_FEW_STEPS: f64 = 1e-5;
 /// Codes of runs that have both converged, finished in f64.
 const CODES_CONVERGED: f64 = 1e-6;
@@ -117,7 +118,7 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
     }
 }
 
-/// Entry by entry, codes and what the optimizer keeps, against the twin, without the finish in f64.
+/// Codes and optimizer moments, entry by entry, against the twin, without the finish in f64.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
@@ -151,8 +152,8 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
     }
 }
 
-/// What a run hands over to f64 must carry it on where it stands: 20 steps on the device and 20 in
-/// f64 are 40 in f64.
+/// A run must continue in f64 from its state in f32: 20 steps on the device and 20 in f64 equal 40
+/// in f64.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_run_goes_on_in_f64_where_the_device_left_it() {
@@ -233,8 +234,8 @@ fn the_loop_runs_on_the_device() {
     let options = DescentOptions::default().iterations(100);
     let answer = gpu.descend(&observations, 0, &options).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
-    // Each iteration: up and down two layers, residual and update; one more looks at the last step.
-    // Beside them one kernel a submission counts what runs.
+    // Each iteration: forward and backward through two layers, residual and update; one more
+    // evaluates the last step. In addition, one kernel per submission counts the running lanes.
     let counting = gpu.dispatches() - before - 101 * 6;
     assert!(counting >= 1 && counting <= gpu.context().read_backs(), "{counting}");
 }

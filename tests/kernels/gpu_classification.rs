@@ -1,4 +1,4 @@
-//! Configurations, bit for bit as the CPU's f64 decides them, where f32 cannot tell above all.
+//! Configurations, bit for bit as the CPU decides them in f64, especially where f32 cannot decide.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Lanes that end leave the batch on the device, and nobody can tell from the others.
+//! Ended lanes leave the batch on the device, without an effect on the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ fn lanes_are_ranked_and_moved_as_the_twin_does() {
     }
 }
 
-/// What stays and what goes, in an oracle of its own: a stable sort.
+/// What stays and what is removed, by an independent oracle: a stable sort.
 #[test]
 fn the_twin_sorts_running_lanes_first() {
     let running = [false, true, true, false, true, false];
@@ -80,7 +80,7 @@ fn lanes_that_end_at_different_times_leave_the_others_alone_bit_by_bit() {
     let network = network(700, &[5, 40, 90], Activation::LeakyRelu(0.5), Activation::LeakyRelu(0.5));
     let k = 5;
     for (case, optimizer) in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam].into_iter().enumerate() {
-        // Each variant with one of them: all with all would take minutes.
+        // Each variant with one of them: all combinations would take minutes.
         for (variant, context) in gpu::variants().skip(case).step_by(3) {
             let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
             let mut observations = device.forward_f32(0..2, &matrix(701, k, 151)).unwrap();

@@ -1,5 +1,5 @@
-//! Levenberg–Marquardt on the device: against the twin, in every form the kernels take, on batches
-//! cut and compacted, and as the first part of the search.
+//! Levenberg–Marquardt on the device: against the twin, in every form of the kernels, on split and
+//! compacted batches, and as the first part of the search.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::fixtures::{OUTPUTS, gpu, matrix, network};
 
 const RULES: MarquardtRules = MarquardtRules::IN_F32;
 
-/// True codes, and observations of them with noise, some entries of some unobserved.
+/// True codes, and noisy observations of them; some entries of some observations are unobserved.
 fn observed(network: &Network, seed: u64, count: usize, noise: f64) -> (DMatrix<f64>, DMatrix<f64>) {
     let codes = matrix(seed, network.code_length(), count);
     let mut observations = forward::forward(network, 0..network.depth(), &codes);
@@ -100,8 +100,8 @@ fn one_step_is_the_twins_in_every_form() {
     }
 }
 
-/// To 1e-3 of the loss, and 1e-8 of an observation where that is nearly reproduced: what two steps
-/// may leave over that end a run.
+/// Tolerance: 1e-3 of the loss, and 1e-8 of an observation if that is nearly reproduced. This much
+/// may remain after the two slow steps that end a run.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn runs_end_at_the_twins_losses() {
@@ -112,7 +112,8 @@ fn runs_end_at_the_twins_losses() {
             let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
             for (count, noise) in [(65, 0.05), (7, 0.0)] {
                 let (codes, observations) = observed(&network, 830, count, noise);
-                // In the basin of the truth: from afar a last digit may decide between two.
+                // The start is in the basin of the truth: farther away, a last digit may decide
+                // between two basins.
                 let starts = codes + matrix(832, 6, count) * 0.05;
                 let found = device.levenberg_marquardt_f32(&observations, &starts, &RULES).unwrap().unwrap();
                 assert!(found.lanes.iter().all(|lane| lane.status == LANE_RESTED));
@@ -218,7 +219,7 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let fitting = network(863, &[3, 9], Activation::Relu, Activation::Relu);
     assert_eq!(notice(gpu::device(&fitting), &fitting), None);
 
-    // Beyond f32 a lane's code is its start, and which columns are asked for is up to the caller.
+    // Beyond f32, a lane's code is its start; the caller chooses the columns.
     let device = gpu::device(&fitting);
     let (_, mut observations) = observed(&fitting, 864, 4, 0.1);
     observations[(0, 2)] = 1e200;
@@ -265,7 +266,7 @@ fn the_search_ends_at_the_cpus_minima() {
     assert!(device.dispatches() > before + 100);
     expect_same_minima(&found, &expected);
 
-    // Alone or beside others.
+    // Alone or together with others.
     let one = observations.columns(4, 1).into_owned();
     let alone = best_batch_on(&device, &packed, &one, 4, &[], &options).unwrap();
     assert_eq!(alone[0], found[4]);

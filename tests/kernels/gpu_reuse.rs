@@ -1,4 +1,4 @@
-//! Buffers are made once, and little is read back.
+//! Buffers are created once, and little is read back.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Every form a kernel takes, against the naive twins: each tile of the products, with and without
-//! subgroup operations, within the limits of small devices, on shapes that do not divide by
-//! anything.
+//! Every form of a kernel against the naive twins: each tile of the products, with and without
+//! subgroup operations, within the limits of small devices, on shapes that are not multiples of any
+//! size.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn forward_tolerance(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn forward_is_the_twins_by_every_tile() {
-    // Wide, slim and both at the edges of quads and tiles.
+    // Wide, narrow, and both at the edges of quads and tiles.
     let shapes = [(vec![3, 19, 301], &COUNTS[..]), (vec![5, 34, 31], &[12_500]), (vec![1, 1, 65, 2], &COUNTS[..])];
     for (variant, context) in gpu::variants() {
         drop(context);
@@ -48,7 +48,7 @@ fn forward_is_the_twins_by_every_tile() {
                 let allowed = forward_tolerance(&network, &codes);
                 expect(matrices(&format!("forward {variant} {widths:?} {count}"), &found, &expected, &allowed));
                 chosen.extend(network.layers().iter().map(|layer| device.tiles().choose(layer.units(), *count)));
-                // Whichever tile it takes, an observation's bits are the same.
+                // An observation's bits are the same for every tile.
                 for alone in [0, count / 2, count - 1] {
                     let part = codes.columns(alone, 1).into_owned();
                     let part = device.forward_f32(0..network.depth(), &part).unwrap();
@@ -96,8 +96,8 @@ fn descent_is_the_twins_by_every_tile_and_sum() {
     }
 }
 
-/// Gradient descent over 1001 lanes is enough for the wide tile on the way up; on the way down this
-/// many are needed.
+/// For gradient descent, 1001 lanes are enough for the wide tile in the forward pass; the backward
+/// pass needs this many.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_way_back_is_the_twins_by_the_slim_tile() {

@@ -117,7 +117,8 @@ fn validated(module: &Module, capabilities: naga::valid::Capabilities) -> Option
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities).validate(module).ok()
 }
 
-/// Why there are two of them: a module with subgroup operations does not pass on a device without.
+/// The reason for two variants: a device without subgroup operations rejects a module that uses
+/// them.
 #[test]
 fn only_what_needs_subgroups_needs_them() {
     for entry in ENTRY_POINTS {
@@ -127,7 +128,7 @@ fn only_what_needs_subgroups_needs_them() {
     assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 2);
 }
 
-/// wgpu does not hold shared memory against the limit, drivers do.
+/// wgpu does not check shared memory against the limit, but drivers do.
 #[test]
 fn tiles_take_the_shared_memory_they_are_said_to() {
     for invocations in [64, 128, 256] {
@@ -251,7 +252,7 @@ fn workgroups_have_the_shapes_they_are_said_to() {
 
 #[test]
 fn numbers_that_stand_for_something_are_the_same() {
-    // Linear is in the shaders what is neither of the others.
+    // In the shaders, an activation that is neither sigmoid nor tanh is linear.
     let expected = [
         ("ACTIVATION_SIGMOID", params::ACTIVATION_SIGMOID),
         ("ACTIVATION_TANH", params::ACTIVATION_TANH),

@@ -1,6 +1,6 @@
-//! Devices made small: batches are split, what cannot be split is refused with what is missing.
-//! wgpu itself refuses whatever exceeds the limits that a device was opened with, so a batch not
-//! split would fail here.
+//! Devices with small limits: batches are split, and what cannot be split is rejected with the
+//! missing resource. wgpu itself rejects everything beyond the limits of a device, so an unsplit
+//! batch would fail here.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use unrelu::{Activation, DescentOptions, Error};
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};
 
-/// Bindings of a few kilobytes, three workgroups a dispatch.
+/// Bindings of a few kilobytes, three workgroups per dispatch.
 fn small() -> wgpu::Limits {
     wgpu::Limits {
         max_storage_buffer_binding_size: 4096,

@@ -1,4 +1,4 @@
-//! A device lost in the middle: an error and no panic, and a run that goes on on the CPU.
+//! A device lost during a run: an error without a panic, and a run that continues on the CPU.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
 
     device.forward(0..2, &matrix(5, 3, 9)).unwrap();
     assert_eq!(device.warning(), None);
-    // Some two hundred kernels into gradient descent.
+    // After about two hundred kernels of gradient descent.
     device.primary().context().lose_after(200);
     let found = device.descend(&observations, 7, &options).unwrap();
     assert_eq!(found, cpu.descend(&observations, 7, &options).unwrap());
@@ -53,8 +53,8 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     assert_eq!(device.primary().dispatches(), dispatches, "the lost device was asked again");
 }
 
-/// In the first submission of a descent, between two of them while one is on its way back, and far
-/// in; by an optimizer that keeps something.
+/// The loss is in the first submission of a descent, between two submissions while one is being
+/// read back, or late; the optimizer has moments.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_descent_lost_anywhere_is_done_by_the_cpu() {
@@ -63,7 +63,7 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let observations = cpu.forward(0..2, &matrix(21, 3, 40)).unwrap();
     let options = DescentOptions::default().iterations(600).optimizer(Optimizer::Momentum).restarts(1);
     let expected = cpu.descend(&observations, 3, &options).unwrap();
-    // Some runs go on to the cap: 600 iterations of six kernels.
+    // Some runs reach the cap: 600 iterations of six kernels.
     for kernels in [1, 26, 150, 2000, 3400] {
         let gpu = gpu::device(&network);
         gpu.context().lose_after(kernels);
@@ -76,7 +76,7 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     }
 }
 
-/// Seven parts of a batch, of which one is on its way back while the next is computed.
+/// Seven parts of a batch; one is being read back while the next is computed.
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_batch_lost_between_its_parts_is_done_by_the_cpu() {

@@ -1,5 +1,5 @@
-//! The devices: one suite that each of them runs, the GPU held against the CPU directly, and the
-//! parts around them.
+//! The devices: one suite for all of them, direct comparisons of the GPU with the CPU, and tests of
+//! the parts around them.
 
 mod blocked;
 mod compare;

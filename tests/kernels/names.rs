@@ -1,9 +1,9 @@
-//! A kernel bears one name in its shader, its host side and its twin.
+//! A kernel has the same name in its shader, its host side and its twin.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What stands in `folder` of the sources with this extension, without it.
+/// The names of the files in `folder` of the sources with this extension, without it.
 fn names(folder: &str, extension: &str) -> BTreeSet<String> {
     std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder))
         .unwrap()
@@ -29,9 +29,9 @@ fn shaders_host_sides_and_twins_agree() {
     assert_eq!(shaders, without(names("gpu", "rs"), &machinery));
 }
 
-/// `shaders/parts/` holds what several kernels share, or what stands in two forms of which a device
-/// takes one (entry points of descend.wgsl, with and without subgroup operations): never a kernel
-/// that has no twin.
+/// `shaders/parts/` holds code that several kernels share, and code in two forms of which a device
+/// uses one (entry points of descend.wgsl, with and without subgroup operations). It never holds a
+/// kernel without a twin.
 #[test]
 fn parts_hold_no_kernel_of_their_own() {
     let parts = names("shaders/parts", "wgsl");

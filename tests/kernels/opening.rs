@@ -1,4 +1,4 @@
-//! Which device a run gets.
+//! The choice of a run's device.
 
 use std::str::FromStr;
 

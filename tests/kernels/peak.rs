@@ -1,5 +1,5 @@
 //! The recurrence that measures a device's peak: every form of it against the closed form, so that
-//! what is timed is what is counted.
+//! the timed operations are the counted ones.
 
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::peak::{REGISTERS, Recurrence, peak, start, vectorised, vectorised_single};
@@ -19,7 +19,7 @@ fn compared(name: &str, found: &[f64], recurrence: &Recurrence, allowed: f64) ->
     matrices(name, &column(found), &column(&expected), &DMatrix::from_element(found.len(), 1, allowed))
 }
 
-/// 3 to 10 rounds: after these the chains still lie far apart.
+/// 3 to 10 rounds: after these, the chains are still far apart.
 fn recurrences() -> [Recurrence; 3] {
     let other = Recurrence { factor: 0.9921875, addend: 0.03125, rounds: 3 };
     [Recurrence::towards_one(4), Recurrence::towards_one(10), other]
@@ -49,15 +49,15 @@ fn registers_follow_the_closed_form() {
 fn one_step_more_or_less_would_be_found() {
     let recurrence = Recurrence::towards_one(10);
     let mut ends = peak(128, &recurrence);
-    // A chain that is still far from where all end.
+    // A chain that is still far from the common limit.
     ends[1000] = recurrence.factor * ends[1000] + recurrence.addend;
     assert!(compared("peak, a step more", &ends, &recurrence, IN_SINGLE).is_err());
     let fewer = Recurrence { rounds: 9, ..recurrence };
     assert!(compared("peak, a round less", &peak(4, &fewer), &recurrence, IN_SINGLE).is_err());
 }
 
-/// f32 rounds each step by 2⁻²³ at most (the chains stay below 4), and what is left of it falls by
-/// the factor in every further step: 320 steps come to at most 320 · 2⁻²³.
+/// f32 rounds each step by at most 2⁻²³ (the chains stay below 4), and each further step multiplies
+/// the remaining error by the factor. So 320 steps have an error of at most 320 · 2⁻²³.
 const IN_SINGLE: f64 = 320.0 / 8_388_608.0;
 
 #[cfg(feature = "gpu")]

@@ -1,4 +1,4 @@
-//! What every device has to do, written once and run for each.
+//! The requirements for every device, written once and run for each.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use unrelu::{Activation, DenseLayer, DescentOptions, Error, Network};
 
 use crate::fixtures::{OUTPUTS, matrix, network};
 
-/// Makes one test of a check, for each device.
+/// Creates one test per device from a check.
 macro_rules! on_each_device {
     ($($check:ident),* $(,)?) => {
         mod cpu {
@@ -71,8 +71,8 @@ fn example(output: Activation) -> Arc<Network> {
 fn forward_follows_the_formula(open: impl Fn(&Arc<Network>) -> Boxed) {
     for output in OUTPUTS {
         let device = open(&example(output));
-        // Hidden: (1·1 + 2·2 + 0.5, 3·1 + 1·2 − 1) = (5.5, 4), and (−2.5, −5) that ReLU sets to 0,
-        // and (0.5, 3.5).
+        // Hidden: (1·1 + 2·2 + 0.5, 3·1 + 1·2 − 1) = (5.5, 4), then (−2.5, −5), which ReLU sets to
+        // 0, and (0.5, 3.5).
         let codes = DMatrix::from_row_slice(2, 3, &[1.0, -1.0, 2.0, 2.0, -1.0, -1.0]);
         let found = device.forward(0..2, &codes).unwrap();
         for (found, pre_activation) in found.iter().zip([1.5, 0.0, -3.5]) {
@@ -99,12 +99,12 @@ fn forward_passes_what_is_not_finite(open: impl Fn(&Arc<Network>) -> Boxed) {
     let codes = DMatrix::from_row_slice(2, 4, &[1.0, f64::NAN, 1e300, -2.0, 0.5, 1.0, 1.0, 0.25]);
     let found = device.forward(0..2, &codes).unwrap();
     assert!(found.column(1).iter().all(|x| x.is_nan()));
-    // Beyond f32, within f64.
+    // Beyond the range of f32, within that of f64.
     assert!(found.column(2).iter().all(|x| x.is_finite()) && found.column(2).amax() > 1e297);
     let alone = device.forward(0..2, &codes.select_columns(&[0, 3])).unwrap();
     assert_eq!(alone, found.select_columns(&[0, 3]));
 
-    // Sums that overflow in f32 on their way: 1e40 − 1e40, and 2e38 + 2e38 − 4e38.
+    // Sums with an intermediate overflow in f32: 1e40 − 1e40, and 2e38 + 2e38 − 4e38.
     let first = layer(DMatrix::from_element(3, 1, 1e20), Activation::Relu);
     let second = DMatrix::from_row_slice(4, 3, &[1.0, -1.0, 0.0, 1.0, 1.0, -2.0, 0.5, 0.25, 0.0, -1.0, 0.0, 0.0]);
     let codes = DMatrix::from_row_slice(1, 2, &[1e20, 2e18]);
@@ -216,7 +216,7 @@ fn descent_that_diverges_says_so(open: impl Fn(&Arc<Network>) -> Boxed) {
     assert!(found.codes.iter().all(|z| z.is_nan()));
     assert_eq!(found.converged, [false, false]);
 
-    // Out of f32's range and yet finite: an observation of 1e30 has a loss of 1e60.
+    // Finite, but out of f32's range: an observation of 1e30 has a loss of 1e60.
     let options = DescentOptions::default().iterations(20_000);
     let large = device.descend(&(observations * 1e30), 0, &options).unwrap();
     assert!(large.codes.iter().all(|z| z.is_finite()) && large.converged == [true, true]);

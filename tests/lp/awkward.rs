@@ -1,6 +1,6 @@
 //! Layers and targets that are degenerate on purpose: rank-deficient, integer, with duplicated and
 //! zero rows and columns, ties, equal and zero targets, unobserved entries, scales from 1e-6 to
-//! 1e6. Each follows from its seed alone.
+//! 1e6. Each is determined by its seed.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::Activation;
@@ -14,18 +14,19 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Below `count`.
+    /// A number below `count`.
     pub fn below(&mut self, count: usize) -> usize {
         (self.numbers.next().unwrap_or(0.0) * count as f64) as usize
     }
 
-    /// Once in `count`.
+    /// True with probability one in `count`.
     pub fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 }
 
-/// A layer of the chosen units × columns with whatever makes linear programs awkward.
+/// A layer of the chosen size (units × columns) with properties that make linear programs
+/// difficult.
 pub fn instance(seed: u64, shape: impl Fn(&mut Choices) -> (usize, usize)) -> Instance {
     let mut choose = Choices { numbers: uniform_vector(seed, Domain::Noise, 1, 200).into_iter() };
     let (units, columns) = shape(&mut choose);

@@ -1,5 +1,5 @@
-//! The engine's answers against Clarabel's on the same problems: certified, and neither worse nor
-//! too good to be true.
+//! The engine's answers against Clarabel's on the same problems: they are certified, not worse, and
+//! not better than possible.
 
 use rayon::prelude::*;
 use unrelu::internals::lp::certificate::Verdict;
@@ -13,8 +13,8 @@ use unrelu::{LayerwiseMethod, RowRule};
 use crate::ranges::is_determined;
 use crate::support::Instance;
 
-/// What came of one instance: descriptions of what is not certified, of what is wrong, and how many
-/// needed a second try.
+/// The result of one instance: descriptions of uncertified and of wrong answers, and the number of
+/// second attempts.
 #[derive(Default)]
 pub struct Findings {
     pub problems: usize,
@@ -26,17 +26,17 @@ pub struct Findings {
     /// Certified, but not by the engine's usual run.
     pub slow: Vec<String>,
     pub wrong: Vec<String>,
-    /// Both solvers certify, but do not agree on what is determined.
+    /// Both solvers are certified, but disagree on what is determined.
     pub disputed: Vec<String>,
-    /// Problems of which the engine says an entry is determined that ranges over the optimal face
-    /// show to be free.
+    /// Problems for which the engine reports an entry as determined although its range over the
+    /// optimal face shows that it is free.
     pub overclaimed: usize,
 }
 
 /// Why the answer must be wrong, given another certified one. The certificate's tolerances grow
-/// with `|z|`; where a feasible set has no bound a solver may come back with an enormous `z` that
-/// passes it, so an answer counts as better only if it satisfies its rows without that allowance.
-/// (The violations of `linf` and `l1` are computed from `z`: there lower is right.)
+/// with `|z|`. If a feasible set is unbounded, a solver may return an enormous `z` that passes. So
+/// an answer counts as better only if it satisfies its rows without that allowance. (The violations
+/// of `linf` and `l1` are computed from `z`, so there lower is always better.)
 pub fn wrong(
     system: &LayerSystem,
     problem: &Problem,
@@ -96,7 +96,7 @@ pub fn examine(instance: &Instance) -> Findings {
         }
         let reference = solve_certified(&system, &ClarabelReference, &problem).remove(0);
         let size = problem[0].rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
-        // Without targets and biases nothing but the weights sets a scale, and those are about 1.
+        // Without targets and biases, only the weights set a scale, and those are about 1.
         let size = if size > 0.0 { size } else { 1.0 };
         if let Some(difference) = wrong(&system, &problem[0], &found, &reference, size) {
             findings.wrong.push(format!("{what}: {difference}"));
@@ -111,8 +111,8 @@ pub fn examine(instance: &Instance) -> Findings {
     findings
 }
 
-/// Who is right about the disputed entries, by their ranges over the optimal face; and whether the
-/// engine says more than is true.
+/// Decides the disputed entries by their ranges over the optimal face, and checks whether the
+/// engine reports more as determined than is true.
 fn judge(
     system: &LayerSystem,
     problem: &Problem,
@@ -147,9 +147,9 @@ impl Findings {
         self
     }
 
-    /// Examines `count` problems, prints what was found, and fails if one is wrong, more than
-    /// `allowed` in a thousand are not certified, or one in a thousand claims more to be determined
-    /// than is.
+    /// Examines `count` problems and prints the findings. Fails if one is wrong, if more than
+    /// `allowed` in a thousand are not certified, or if more than one in a thousand reports too
+    /// much as determined.
     pub fn check(count: u64, allowed: usize, instance: impl Fn(u64) -> Instance + Sync) {
         let all = (0..count.div_ceil(4))
             .into_par_iter()

@@ -41,8 +41,7 @@ fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
         assert!(answer.certified, "{what}");
         assert_eq!(answer.epsilon, epsilon, "{what}: ε");
         assert!((answer.objective - delta).abs() <= 1e-8 * delta + 1e-11 * scale, "{what}: δ");
-        // The point satisfies the rows of this ε, also where the optimum of a larger one was handed
-        // down.
+        // The point satisfies the rows of this ε, even if it is the optimum of a larger ε.
         let violation = largest_violation(&Instance { epsilon, ..instance.clone() }, rule, &answer.z);
         assert!(
             violation <= delta + 1e-8 * delta + 1e-9 * scale,
@@ -74,7 +73,7 @@ fn random_targets() {
 
 #[test]
 fn larger_layers_with_noise_on_units_that_are_off() {
-    // The search begins above the answer here, hands optima down and asks for bounds.
+    // Here the search starts above the answer, reuses optima for smaller ε, and requests bounds.
     let tolerances = Tolerances::default().epsilon(1e-4).growth(1.2);
     for activation in [Activation::Relu, Activation::LeakyRelu(0.2)] {
         for seed in 0..6 {
@@ -95,7 +94,7 @@ fn degenerate_targets() {
     }
 }
 
-/// DESIGN's example of what the printed middle row cuts off: `δ* = 0` at ε = 0.4 but 0.41 at 0.6,
+/// DESIGN's example of what the printed middle row excludes: `δ* = 0` at ε = 0.4 but 0.41 at 0.6,
 /// where the corrected row keeps 0.
 #[test]
 fn the_printed_row_cuts_off_the_truth() {

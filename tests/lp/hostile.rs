@@ -1,5 +1,5 @@
-//! Data at the ends of the numbers, and problems in other units: one observation never stops the
-//! others, and scaling changes no verdict.
+//! Data at the limits of the number range, and problems in other units: a failing observation never
+//! affects the others, and scaling changes no verdict.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ fn a_huge_observation_stops_no_other() {
     }
 }
 
-/// The same network with its layers in other units: the hidden vector scaled up or down, the output
-/// the same.
+/// The same network with its layers in other units: the hidden vector is scaled up or down, the
+/// output is the same.
 #[test]
 fn units_of_the_hidden_layer_change_no_verdict() {
     let plain = network(&[5, 20, 60], Activation::Relu, 1);
@@ -56,7 +56,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
         let network = Arc::new(Network::new(layers, "scaled").unwrap());
         for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Exact] {
             let mut options = method(chosen);
-            // ε is in the layers' own units; below both it says the same in each.
+            // ε is in the layers' own units; below both, the verdict is the same in each.
             options.tolerances = Tolerances::default().epsilon(1e-12).growth(1.2);
             for (index, answer) in invert(&network, &LpEngine, &options, &observations).iter().enumerate() {
                 assert!(answer.is_certified() && answer.is_determined(), "{chosen} {scale:e} {index}: {answer:?}");
@@ -69,7 +69,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
     }
 }
 
-/// Undoing a sigmoid or tanh magnifies rounding; `exact` knows by how much.
+/// Inverting a sigmoid or tanh amplifies rounding; `exact` knows by how much.
 #[test]
 fn exact_takes_noise_free_bijective_outputs() {
     for output in [Activation::Sigmoid, Activation::Tanh, Activation::Identity] {
@@ -97,7 +97,7 @@ fn exact_takes_noise_free_bijective_outputs() {
     }
 }
 
-/// A target of 0 that a bias and a code cancel to is rounded like them.
+/// A target of 0 from the cancellation of a bias and a code has the rounding of these terms.
 #[test]
 fn exact_takes_targets_that_cancel_to_zero() {
     let mut layers = network(&[5, 20], Activation::LeakyRelu(0.2), 9).layers().to_vec();
@@ -123,7 +123,7 @@ fn saturated_images_have_an_answer_by_every_method() {
     }
 }
 
-/// (4), posed as the least tolerance at which it holds, against the dual of the definition.
+/// Problem (4), as the least tolerance at which it holds, against the dual of the definition.
 #[test]
 fn the_feasibility_problem_against_its_dual() {
     for activation in [Activation::Relu, Activation::LeakyRelu(0.3)] {

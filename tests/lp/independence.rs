@@ -1,6 +1,6 @@
-//! An answer depends on its problem only: bit for bit the same alone, in a batch, among other
-//! neighbours and on any number of threads, at the sizes where the engine reuses its workspace,
-//! leaves rows out and works in single precision.
+//! An answer depends only on its problem. It is bit for bit the same alone, in a batch, with other
+//! neighbours and on any number of threads. The sizes are those at which the engine reuses its
+//! workspace, leaves rows out and uses single precision.
 
 use rayon::ThreadPoolBuilder;
 use unrelu::internals::bench::lp::instances::{CASES, Case, Instances};
@@ -10,7 +10,7 @@ use unrelu::internals::lp::solver::engine::LpEngine;
 
 const COUNT: usize = 40;
 
-/// Where two answers differ in a single bit; `None` where they do not.
+/// A difference between two answers, in any bit; `None` if there is none.
 fn difference(a: &CertifiedSolution, b: &CertifiedSolution) -> Option<String> {
     let bits = |solution: &CertifiedSolution| -> Vec<u64> { solution.z.iter().map(|z| z.to_bits()).collect() };
     if let Some(entry) = bits(a).iter().zip(&bits(b)).position(|(a, b)| a != b) {
@@ -27,7 +27,7 @@ fn solve(system: &LayerSystem, problems: &[Problem], threads: usize) -> Vec<Cert
     pool.install(|| solve_certified(system, &LpEngine, problems))
 }
 
-/// The problems in another order: `order[i]` stands at place `i`.
+/// The problems in another order: problem `order[i]` is at place `i`.
 fn shuffled(case: usize) -> Vec<usize> {
     // 40 and the step have no common divisor.
     let step = [7, 11, 13, 17][case % 4];
@@ -37,8 +37,7 @@ fn shuffled(case: usize) -> Vec<usize> {
 fn check(case: Case) {
     let instances = Instances::new(case, COUNT).unwrap();
     let system = &instances.system;
-    // The methods one after the other, so that a workspace passes from one kind of problem to the
-    // next.
+    // The methods one after the other, so that a workspace is reused for another kind of problem.
     let of_methods: Vec<Vec<Problem>> = case.methods().iter().map(|&method| instances.problems(method)).collect();
     for (kind, problems) in of_methods.iter().enumerate() {
         let alone: Vec<CertifiedSolution> =

@@ -9,7 +9,7 @@ use unrelu::{Activation, DenseLayer, LayerwiseMethod, Network, Precision, Stop};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
 
-/// Example 1: `x = 1` has the pre-images of a set that is not convex; a code said to be exact must
+/// Example 1: the set of codes of `x = 1` is not convex. A code that is reported as exact must
 /// reproduce it.
 #[test]
 fn example_1_of_the_paper() {
@@ -35,7 +35,7 @@ fn example_1_of_the_paper() {
     }
 }
 
-/// The rows come from the device's masks: one flipped bit is another LP.
+/// The rows are built from the device's masks: one flipped bit gives another LP.
 #[test]
 fn a_flipped_bit_changes_the_answer() {
     let network = network(&[5, 30], Activation::Relu, 8);
@@ -46,12 +46,12 @@ fn a_flipped_bit_changes_the_answer() {
         invert_batch(&network, &systems, device, &LpEngine, &options, &observations, Precision::F64).unwrap().0
     };
     let expected = run(&HostDevice::new(&network));
-    // An inactive entry taken for an active one demands w·z = 0 of a unit that is off.
+    // If an inactive entry counts as active, its row requires w·z = 0 of a unit that is off.
     let off = (0..30).find(|&row| observations[(row, 1)] == 0.0).unwrap();
     let flipped = run(&HostDevice { flip: Some((1, off)), ..HostDevice::new(&network) });
     assert_eq!(flipped[0], expected[0]);
     assert_eq!(flipped[2], expected[2]);
-    // The first step's rows are met no more: the search goes on to a larger ε.
+    // The rows of the first step are not satisfied any more: the search continues with a larger ε.
     assert!(flipped[1].layers[0].epsilon > expected[1].layers[0].epsilon);
     assert!(flipped[1].layers[0].solves > expected[1].layers[0].solves);
 }
@@ -73,8 +73,7 @@ fn relaxed_recovers_to_its_tolerance() {
     }
 }
 
-/// What a layer does not determine is handed on as unobserved, and a code that stays open is said
-/// to be.
+/// Entries that a layer does not determine are passed on as unobserved, and the report says so.
 #[test]
 fn undetermined_entries_are_said_and_handed_on() {
     // The second hidden unit feeds nothing.
@@ -109,7 +108,7 @@ fn saturated_outputs_become_one_sided_rows() {
     let network = Arc::new(Network::new(layers, "test").unwrap());
     let codes = codes(4, 10, 32);
     let clean = forward(&network, 0..2, &codes);
-    // As 8-bit data has it: whatever rounds to 0 or 255 says only on which side it lies.
+    // As in 8-bit data: values that round to 0 or 255 only give a one-sided bound.
     let mut saturated = clean.clone();
     saturated.apply(|x| {
         if *x < 0.05 {

@@ -1,4 +1,4 @@
-//! The linear programs, held against oracles that share nothing with them but the definitions.
+//! The linear programs against oracles that share only the definitions with them.
 
 mod awkward;
 mod comparison;

@@ -1,6 +1,6 @@
-//! Layer LPs of 33 to 70 columns and up to 200 rows: what the engine does in single precision while
-//! the gap is wide it does here, and on problems that are degenerate on purpose. None wrong, none
-//! hung, none called solved without a certificate.
+//! Layer LPs of 33 to 70 columns and up to 200 rows, degenerate on purpose: at this size, the
+//! engine uses single precision while the gap is wide. No answer may be wrong, hang, or be called
+//! solved without a certificate.
 //!
 //! `UNRELU_MEDIUM_LPS=10000 cargo test --release --test lp medium` runs more of them than the
 //! usual 400.

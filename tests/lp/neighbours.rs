@@ -1,5 +1,5 @@
-//! Problems solved from a neighbouring ε's optimum: the answer is that of a solver that knows
-//! nothing, whatever the way along the ladder; a bound above the cutoff is given only where the
+//! Problems solved from the optimum of a neighbouring ε. The answer is that of a solver without a
+//! warm start, for every order of the ladder. A bound above the cutoff is reported only if the
 //! optimum is above it.
 
 use rayon::prelude::*;
@@ -16,9 +16,9 @@ use crate::awkward;
 use crate::comparison::wrong;
 use crate::support::{Instance, random_instance};
 
-/// ε over the instance's, in the order in which they are solved: up, down and far away.
+/// Factors of the instance's ε, in the order of solving: up, down and far away.
 const LADDER: [f64; 9] = [1.0, 1.2, 1.44, 3.0, 2.0, 1.7, 0.5, 0.1, 20.0];
-/// Cutoffs over the optimum.
+/// Cutoffs, relative to the optimum.
 const CUTOFFS: [f64; 4] = [0.5, 0.999, 1.001, 2.0];
 
 #[derive(Default)]
@@ -71,8 +71,8 @@ fn walk(instance: &Instance) -> Seen {
                 }
                 let optimal = |solution: &CertifiedSolution| matches!(solution.verdict, Verdict::Optimal { .. });
                 if found.attempt == Attempt::WarmStart && optimal(&reference) {
-                    // A vertex is believed to be the only optimum; then it is the reference's
-                    // answer too.
+                    // If the vertex is reported as the only optimum, it must also be the
+                    // reference's answer.
                     let scale = reference.z.iter().fold(1e-6 * size, |most, z| most.max(z.abs()));
                     let off = found.z.iter().zip(&reference.z).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()));
                     if reference.determined.iter().all(|d| *d) && off > 1e-4 * scale {

@@ -1,4 +1,4 @@
-//! Every layer LP against an oracle that shares nothing with it but the definitions.
+//! Every layer LP against an oracle that shares only the definitions with it.
 
 use unrelu::internals::lp::certificate::Verdict;
 use unrelu::internals::lp::certified::solve_certified;
@@ -8,7 +8,7 @@ use unrelu::{Activation, LayerwiseMethod, RowRule};
 use crate::oracle;
 use crate::support::{Instance, SOLVERS, degenerate_instances, random_instance};
 
-/// The certified objective; `None` where the LP is certified infeasible. Anything else fails.
+/// The certified objective; `None` if the LP is certified infeasible. Any other result fails.
 fn certified_objective(
     instance: &Instance,
     solver: &dyn Solver,

@@ -1,5 +1,6 @@
 //! Independent oracles, written from the definitions and not from the library's rows: a simplex
-//! (microlp), the dual as a problem of its own, and brute force over all vertices for few columns.
+//! solver (microlp), the dual as a separate problem, and brute force over all vertices for few
+//! columns.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
@@ -53,8 +54,8 @@ fn terms(instance: &Instance, unit: usize, z: &[Variable], violation: Option<(Va
     of_z.chain(violation).filter(|(_, factor)| *factor != 0.0).collect()
 }
 
-/// The simplex has absolute tolerances: the instance with its largest number scaled to 1, and the
-/// scale.
+/// The simplex solver has absolute tolerances, so the instance is scaled to a largest number of 1.
+/// Returns the scaled instance and the scale.
 fn normalised(instance: &Instance) -> (Instance, f64) {
     let scale = instance.scale();
     let mut instance = instance.clone();
@@ -64,16 +65,16 @@ fn normalised(instance: &Instance) -> (Instance, f64) {
     (instance, scale)
 }
 
-/// `δ*` or `Σ e*` as the maximum of the dual, posed as a problem of its own:
-/// `max Σ_lower y (limit − b) − Σ_upper y (limit − b)` over `y ≥ 0` with `Σ factor·y ≤ 1` (in all,
-/// or for each unit) and `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
+/// `δ*` or `Σ e*` as the maximum of the dual, posed as a separate problem:
+/// `max Σ_lower y (limit − b) − Σ_upper y (limit − b)` over `y ≥ 0` with `Σ factor·y ≤ 1` (in
+/// total, or per unit) and `Σ_upper y w − Σ_lower y w = 0`, or `≥ 0` where `z ≥ 0`.
 pub fn violation_by_dual(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let (instance, scale) = &normalised(instance);
     dual_maximum(instance, &limits(instance, rule), sum) * scale
 }
 
-/// The least tolerance to which (4) holds: `|a − t| ≤ δ` where `t > 0` (for LeakyReLU in every row,
-/// undone), `a ≤ δ` elsewhere.
+/// The least tolerance at which (4) holds: `|a − t| ≤ δ` where `t > 0` (for LeakyReLU in every row,
+/// after inversion), `a ≤ δ` elsewhere.
 pub fn infeasibility_by_dual(instance: &Instance) -> f64 {
     let (instance, scale) = &normalised(instance);
     let slope = instance.slope();
@@ -94,7 +95,7 @@ pub fn infeasibility_by_dual(instance: &Instance) -> f64 {
 fn dual_maximum(instance: &Instance, all: &[Limits], sum: bool) -> f64 {
     let k = instance.weight.ncols();
     let groups = if sum { all.len() } else { 1 };
-    // Rows: k stationarity, `groups` normalisations, then −y ≤ 0. One column a multiplier.
+    // Rows: k stationarity, `groups` normalisations, then −y ≤ 0. One column per multiplier.
     let (mut columns, mut rewards) = (Vec::new(), Vec::new());
     for (place, limits) in all.iter().enumerate() {
         let group = k + if sum { place } else { 0 };
@@ -148,8 +149,8 @@ fn dual_maximum(instance: &Instance, all: &[Limits], sum: bool) -> f64 {
     -solver.solution.obj_val
 }
 
-/// `δ*` or `Σ e*` by the simplex, good to about 1e-6: computed from the definition at the vertex
-/// that it gives, since its own value carries its feasibility tolerance.
+/// `δ*` or `Σ e*` by the simplex solver, accurate to about 1e-6. It is computed from the definition
+/// at the resulting vertex, because the solver's own value includes its feasibility tolerance.
 pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let (instance, scale) = &normalised(instance);
     let mut problem = Problem::new(OptimizationDirection::Minimize);
@@ -188,7 +189,7 @@ pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     objective * scale
 }
 
-/// The relaxed maximum of eqs. (8) and (9) by the simplex; `None` where infeasible.
+/// The relaxed maximum of eqs. (8) and (9) by the simplex solver; `None` if infeasible.
 pub fn relaxed(instance: &Instance) -> Option<f64> {
     let (instance, scale) = &normalised(instance);
     let mut problem = Problem::new(OptimizationDirection::Maximize);
@@ -209,7 +210,7 @@ pub fn relaxed(instance: &Instance) -> Option<f64> {
         let bias = instance.bias[unit];
         let upper = if relu { t + eps } else { (t + eps).max(0.0) };
         if left.is_empty() {
-            // microlp does not take empty rows.
+            // microlp does not accept empty rows.
             if upper < bias || (!relu && (t - eps).min(0.0) / c > bias) {
                 return None;
             }
@@ -224,7 +225,7 @@ pub fn relaxed(instance: &Instance) -> Option<f64> {
     solve(problem, instance).map(|solution| solution.objective() * scale * scale)
 }
 
-/// The optimum; `None` where infeasible.
+/// The optimum; `None` if infeasible.
 fn solve(problem: Problem, instance: &Instance) -> Option<Solution> {
     match problem.solve() {
         Ok(SolveOutcome::Solution(solution)) => Some(solution),

@@ -1,24 +1,24 @@
-//! What is determined, by brute force: the least and the largest value of an entry of `z` over the
-//! optimal face, by two linear programs each. The face is thickened by a tolerance, or rounding
-//! would leave nothing of it: what of a range does not shrink with the tolerance is the face's own.
-//! A range may be as small as ε and still be one, so only the shrinking decides, not the size.
+//! Determined entries by brute force: the minimum and maximum of an entry of `z` over the optimal
+//! face, by two linear programs each. The face is widened by a tolerance, because rounding could
+//! otherwise make it empty. The part of a range that does not shrink with the tolerance belongs to
+//! the face itself. A true range may be as small as ε, so only this shrinking decides, not the
+//! size.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus};
 use unrelu::internals::lp::problem::{LayerSystem, Objective, Problem};
 
-/// The tolerances by which the face is thickened, where the largest bound and the largest weight
-/// are 1.
+/// The tolerances by which the face is widened, if the largest bound and the largest weight are 1.
 const THICK: f64 = 1e-8;
 const THIN: f64 = 1e-9;
-/// The face is cut off here in the same units, so that every range is finite.
+/// The face is bounded by this value in the same units, so that every range is finite.
 const FAR: f64 = 1e3;
 
-/// For one entry of `z` whether it is determined; `None` where the ranges do not say.
+/// Whether an entry of `z` is determined; `None` if the ranges do not decide.
 pub fn is_determined(system: &LayerSystem, problem: &Problem, objective: f64, entry: usize) -> Option<bool> {
     let thick = range(system, problem, objective, entry, THICK)?;
     let thin = range(system, problem, objective, entry, THIN)?;
-    // The range is its own size plus a multiple of the tolerance.
+    // The measured range is the true range plus a multiple of the tolerance.
     let own = thin - (thick - thin) * THIN / (THICK - THIN);
     match own / thin {
         _ if thin == 0.0 => Some(true),
@@ -28,14 +28,14 @@ pub fn is_determined(system: &LayerSystem, problem: &Problem, objective: f64, en
     }
 }
 
-/// `max z_i − min z_i` over the face thickened by `tolerance`.
+/// `max z_i − min z_i` over the face widened by `tolerance`.
 fn range(system: &LayerSystem, problem: &Problem, objective: f64, entry: usize, tolerance: f64) -> Option<f64> {
     let highest = extreme(system, problem, objective, entry, -1.0, tolerance)?;
     let lowest = extreme(system, problem, objective, entry, 1.0, tolerance)?;
     Some((highest - lowest).max(0.0))
 }
 
-/// The extreme value of an entry: the least for `sign = 1`, the largest for `−1`.
+/// The extreme value of an entry: the minimum for `sign = 1`, the maximum for `−1`.
 fn extreme(
     system: &LayerSystem,
     problem: &Problem,
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// `z₁ = 1` is pinned by two rows, `z₂` moves between 0 and 1.
+    /// Two rows fix `z₁ = 1`; `z₂` can take any value between 0 and 1.
     #[test]
     fn a_free_entry_is_told_from_a_pinned_one() {
         let weight = DMatrix::from_row_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);

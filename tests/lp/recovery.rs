@@ -1,5 +1,5 @@
-//! Whole networks: what is realizable is recovered, what is wrong with one observation stays with
-//! it.
+//! Whole networks: realizable codes are recovered, and a defect of one observation does not affect
+//! the others.
 
 use nalgebra::DMatrix;
 use unrelu::internals::lp::solver::Solver;
@@ -15,7 +15,7 @@ fn recovers(chosen: LayerwiseMethod, activation: Activation, count: usize, toler
     let codes = codes(20, count, 12);
     let observations = forward(&network, 0..2, &codes);
     for solver in SOLVERS {
-        // Clarabel takes a thousand times as long: it need not do them all.
+        // Clarabel takes a thousand times as long, so it gets fewer codes.
         let count = if solver.name() == "clarabel" { count / 20 } else { count };
         let answers = invert(&network, solver, &method(chosen), &observations.columns(0, count).into_owned());
         for (index, answer) in answers.iter().enumerate() {
@@ -53,7 +53,7 @@ fn l1_recovers_random_leaky_networks() {
     recovers(LayerwiseMethod::L1, Activation::LeakyRelu(0.1), 200, 1e-6);
 }
 
-/// The relaxation is off by about its tolerance; refinement, on the right region, removes that.
+/// The error of the relaxation is about its tolerance; refinement on the right region removes it.
 #[test]
 fn relaxed_and_refined_recovers_random_networks() {
     for activation in [Activation::Relu, Activation::LeakyRelu(0.1)] {

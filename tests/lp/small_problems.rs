@@ -1,5 +1,5 @@
-//! Thousands of small layer LPs, degenerate on purpose: none wrong, none hung, none called solved
-//! without a certificate.
+//! Thousands of small layer LPs, degenerate on purpose: no answer may be wrong, hang, or be called
+//! solved without a certificate.
 //!
 //! `UNRELU_SMALL_LPS=100000 cargo test --release --test lp small` runs more of them than the usual
 //! 10,000.

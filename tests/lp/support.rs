@@ -21,7 +21,7 @@ use unrelu::{
     Activation, DescentOptions, Error, LayerwiseMethod, LayerwiseOptions, Network, Precision, Result, RowRule,
 };
 
-/// A device that does in plain f64 what the trait says, and can flip one bit of what it classifies.
+/// A device that implements the trait in plain f64, and can flip one bit of a classification.
 pub struct HostDevice {
     pub network: Arc<Network>,
     /// `(observation, row)` to flip in the first classification.
@@ -97,14 +97,14 @@ pub fn forward(network: &Network, layers: Range<usize>, inputs: &DMatrix<f64>) -
     })
 }
 
-/// `count` codes N(0, I), a column each.
+/// `count` codes N(0, I), one per column.
 pub fn codes(length: usize, count: usize, seed: u64) -> DMatrix<f64> {
     let columns: Vec<f64> =
         (0..count as u64).flat_map(|index| normal_vector(seed, Domain::Code, index, length)).collect();
     DMatrix::from_vec(length, count, columns)
 }
 
-/// Every test of the linear programs holds for each of these.
+/// Every test of the linear programs must hold for each of these.
 pub const SOLVERS: [&dyn Solver; 2] = [&LpEngine, &ClarabelReference];
 
 pub fn invert(
@@ -131,7 +131,7 @@ pub fn network(sizes: &[usize], activation: Activation, seed: u64) -> Arc<Networ
     Arc::new(random_network(sizes, activation, seed).unwrap())
 }
 
-/// One layer with one target, in the terms of the definitions.
+/// One layer with one target, as in the definitions.
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub name: String,
@@ -212,7 +212,7 @@ pub fn random_instance(
     Instance { name, weight, bias, nonnegative, activation, target, epsilon: 1e-2 }
 }
 
-/// Instances that are awkward on purpose; each for ReLU and LeakyReLU, `z` free and `z ≥ 0`.
+/// Instances that are difficult on purpose; each for ReLU and LeakyReLU, `z` free and `z ≥ 0`.
 pub fn degenerate_instances() -> Vec<Instance> {
     let mut instances = Vec::new();
     for activation in [Activation::Relu, Activation::LeakyRelu(0.3)] {

@@ -1,5 +1,5 @@
-//! The trained example generators: what is reported as determined is recovered, and an independent
-//! computation agrees with what is reported.
+//! The trained example generators: codes that are reported as determined are recovered, and an
+//! independent computation agrees with the report.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,11 +51,11 @@ fn linf_recovers_the_leaky_generator() {
 }
 
 /// For each entry of the last layer's input, whether it is the same in all of
-/// `{h ≥ 0 : W_on h = x_on, W_off h ≤ 0}` over the observed rows: the least and the largest value
-/// by two linear programs.
+/// `{h ≥ 0 : W_on h = x_on, W_off h ≤ 0}` over the observed rows, by the minimum and maximum from
+/// two linear programs.
 ///
-/// With the true `h*` known, `h = h* + N u` over the null space `N` of `W_on` leaves `u` as the
-/// only unknown.
+/// With the true `h*` known, `h = h* + N u` over the null space `N` of `W_on`; `u` is the only
+/// unknown.
 fn determined_by_ranges(weight: &DMatrix<f64>, observation: &[f64], hidden: &DVector<f64>) -> Vec<bool> {
     let observed = (0..weight.nrows()).filter(|&row| !observation[row].is_nan());
     let (on, off): (Vec<usize>, Vec<usize>) = observed.partition(|&row| observation[row] > 0.0);

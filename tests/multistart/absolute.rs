@@ -1,5 +1,5 @@
 //! Local minima of `‖G(z) − x‖₁` and `‖G(z) − x‖_∞`, and the search for the lowest: against all
-//! linear regions of tiny networks, against nearby codes, against codes that are known.
+//! linear regions of tiny networks, against nearby codes, and against known codes.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 const ABSOLUTE: [Objective; 2] = [Objective::L1, Objective::Linf];
 
-/// `F`, written out once more.
+/// `F`, computed independently.
 fn misfit(network: &Network, x: &[f64], z: &[f64], objective: Objective) -> f64 {
     let made = generate(network, z);
     let errors = made.iter().zip(x).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
@@ -86,7 +86,7 @@ fn the_lowest_of_all_regions_is_found() {
     assert!(met >= 66, "the global minimum was found for {met} of {tried}");
 }
 
-/// From a code near the truth; what is said to be a local minimum is compared with codes around it.
+/// Starts near the truth; compares a reported local minimum with nearby codes.
 #[test]
 fn the_misfit_never_rises_and_what_is_proven_is_a_minimum() {
     let (mut proven, mut tried, mut fell) = (0, 0, 0);
@@ -138,8 +138,8 @@ fn the_misfit_never_rises_and_what_is_proven_is_a_minimum() {
     assert!(proven >= 228 && fell >= 230, "{proven} of {tried} proven, {fell} fell");
 }
 
-/// A check that the one above can fail: the start of a descent is no minimum, and nearby codes show
-/// it.
+/// Proof that the check above can fail: the start of a descent is not a minimum, and nearby codes
+/// show it.
 #[test]
 fn codes_around_a_code_that_is_no_minimum_are_lower() {
     let network = network(&[5, 15, 40], RELU, LEAKY, 3);

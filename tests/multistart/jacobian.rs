@@ -1,5 +1,5 @@
-//! The Jacobian of a linear region against central differences of the network, written out with
-//! other products.
+//! The Jacobian of a linear region against central differences of the network, computed with other
+//! products.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::multistart::PackedNetwork;
@@ -25,10 +25,10 @@ fn networks() -> Vec<Network> {
     networks
 }
 
-/// `J` and `r` on the rows that are not 0.
+/// `J` and `r` on the nonzero rows.
 type Rows = (DMatrix<f64>, DVector<f64>);
 
-/// The loss at `z`, and the rows; `None` where there are none.
+/// The loss at `z`, and the rows; `None` if there are none.
 fn linearised(network: &Network, x: &[f64], z: &[f64]) -> (f64, Option<Rows>) {
     let packed = PackedNetwork::new(network.clone());
     let mut point = Point::new(&packed);

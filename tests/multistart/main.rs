@@ -1,5 +1,5 @@
-//! Refinement on the linear regions and the search for the best code: against finite differences,
-//! normal equations, all regions of tiny networks, grids, and codes that are known.
+//! Refinement on the linear regions, and the search for the best code: against finite differences,
+//! normal equations, all regions of tiny networks, grids, and known codes.
 
 mod absolute;
 mod jacobian;

@@ -1,19 +1,19 @@
-//! The least `‖G(z) − x‖₁` or `‖·‖_∞` of all codes, written from the definition: every pattern of
-//! sides, one linear program each, by a simplex that knows nothing of this library.
+//! The least `‖G(z) − x‖₁` or `‖·‖_∞` of all codes, from the definition: every pattern of sides,
+//! with one linear program each, by an independent simplex solver.
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};
 use unrelu::{Activation, Network, Objective};
 
-/// Goes through all `2^units` patterns; for networks of a dozen units.
+/// Tries all `2^units` patterns; for networks of up to a dozen units.
 pub fn least_misfit(network: &Network, observation: &[f64], objective: Objective) -> f64 {
     let units: usize = network.layers().iter().map(|layer| layer.units()).sum();
     let patterns = (0..1u64 << units).filter_map(|pattern| misfit_within(network, observation, objective, pattern));
     patterns.fold(f64::INFINITY, f64::min)
 }
 
-/// The least misfit where bit `u` of `pattern` says whether the `u`-th unit is on; `None` where no
-/// code has that pattern.
+/// The least misfit if bit `u` of `pattern` tells whether the `u`-th unit is on; `None` if no code
+/// has that pattern.
 fn misfit_within(network: &Network, observation: &[f64], objective: Objective, pattern: u64) -> Option<f64> {
     let k = network.code_length();
     let mut problem = Problem::new(OptimizationDirection::Minimize);
@@ -21,7 +21,7 @@ fn misfit_within(network: &Network, observation: &[f64], objective: Objective, p
     let terms = |row: &[f64], factor: f64| -> Vec<(Variable, f64)> {
         z.iter().zip(row).filter(|(_, w)| **w != 0.0).map(|(z, w)| (*z, factor * w)).collect()
     };
-    // What comes in, as `A z + c`.
+    // The layer's input, as `A z + c`.
     let (mut a, mut c) = (DMatrix::identity(k, k), DVector::zeros(k));
     let mut bit = 0;
     for layer in network.layers() {
@@ -30,7 +30,7 @@ fn misfit_within(network: &Network, observation: &[f64], objective: Objective, p
             let on = pattern >> bit & 1 == 1;
             bit += 1;
             let slope = match layer.activation {
-                // One pattern of the two is enough.
+                // One of the two patterns is enough.
                 Activation::Identity if on => return None,
                 Activation::Identity => continue,
                 Activation::Relu if !on => 0.0,

@@ -1,5 +1,5 @@
-//! What refinement promises: exact where the data can be met, never a higher loss, and nobody
-//! else's code touched.
+//! The guarantees of refinement: exact for realizable data, never a higher loss, and no effect on
+//! other codes.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::multistart;
@@ -20,7 +20,7 @@ fn options() -> RefineOptions {
     RefineOptions::default()
 }
 
-/// From codes that are off by 1e-4, without noise, to 1e-12.
+/// Codes with an error of 1e-4, without noise, are refined to 1e-12.
 fn recovers(network: &Network, count: u64) {
     for seed in 0..count {
         let truth = code(network, seed);
@@ -71,7 +71,7 @@ fn the_loss_never_rises_and_is_the_one_of_the_code() {
         let refinement = refine_one(&network, &x, &mut z, &options());
         let (before, after) = (loss(&network, &x, &start), loss(&network, &x, &z));
         assert!(refinement.loss_after <= refinement.loss_before, "seed {seed}: {refinement:?}");
-        // Not to the last digit: a flat output can take codes far out, where pre-activations
+        // Not to the last digit: with a flat output, codes can become large, and pre-activations
         // cancel.
         assert!((refinement.loss_before - before).abs() <= 1e-10 * before, "seed {seed}: {refinement:?} and {before}");
         assert!((refinement.loss_after - after).abs() <= 1e-10 * before, "seed {seed}: {refinement:?} and {after}");
@@ -79,8 +79,8 @@ fn the_loss_never_rises_and_is_the_one_of_the_code() {
     }
 }
 
-/// To first order: where no unit is on its kink the gradient is 0, and on kinks no direction leads
-/// down.
+/// First-order conditions: if no unit is on its kink, the gradient is 0; on kinks, no direction
+/// descends.
 #[test]
 fn a_stationary_code_is_a_local_minimum() {
     let (mut stationary, mut smooth, mut on_kinks) = (0, 0, 0);
@@ -145,7 +145,7 @@ fn unobserved_entries_do_not_count() {
     for seed in 0..10 {
         let truth = code(&network, seed);
         let mut x = generate(&network, &truth);
-        // Wrong where nobody looks: the same code must come back whatever stands there.
+        // Wrong values in unobserved entries: the result must not depend on them.
         for entry in (0..80).step_by(3) {
             x[entry] = f64::NAN;
         }
@@ -157,7 +157,7 @@ fn unobserved_entries_do_not_count() {
 
 #[test]
 fn directions_that_no_row_sees_stay_as_they_were() {
-    // The second entry of the code reaches nothing.
+    // The second entry of the code has no effect.
     let only = layer(3, 2, &[1.0, 0.0, 2.0, 0.0, -1.0, 0.0], &[0.0; 3], RELU);
     let network = Network::new(vec![only], "a tiny network").unwrap();
     let mut z = [0.5, 17.0];
@@ -241,8 +241,8 @@ fn neighbours_and_batch_size_do_not_matter() {
     );
 }
 
-/// Neurons that stand twice, and starts at 0 without biases, where every unit is on its kink:
-/// wherever it says that it ended at a local minimum, no direction leads down.
+/// Duplicated neurons, and starts at 0 without biases, where every unit is on its kink: if the
+/// result is reported as a local minimum, no direction descends.
 #[test]
 fn kinks_that_coincide_are_no_minimum_by_themselves() {
     let (mut stationary, mut ended) = (0, 0);
@@ -259,7 +259,7 @@ fn kinks_that_coincide_are_no_minimum_by_themselves() {
         let x: Vec<f64> = normal_vector(seed, Domain::Noise, 3, 9).iter().map(|x| x * 0.7).collect();
         let mut z = if seed % 4 == 0 { vec![0.0; 2] } else { code(&network, seed) };
         let refinement = refine_one(&network, &x, &mut z, &options());
-        // From 0 nothing leads on, and that must not be taken for a minimum.
+        // No step leads away from 0, but 0 must not be reported as a minimum.
         ended += usize::from(seed % 4 != 0);
         if !refinement.stationary {
             continue;

@@ -1,5 +1,5 @@
-//! The search in rounds: the answers of the search one observation at a time, bit by bit, as long
-//! as the device moves nothing.
+//! The search in rounds: bit for bit the answers of the search one observation at a time, if the
+//! device does not move any code.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +18,8 @@ use unrelu::{
 
 use crate::support::{generate, network};
 
-/// A CPU whose Levenberg–Marquardt makes `moves`, in as many calls as it is asked to, and then has
-/// nothing more to offer.
+/// A CPU whose Levenberg–Marquardt applies `moves` for a given number of calls, and after that does
+/// not support the operation.
 struct Staged<F> {
     cpu: CpuDevice,
     calls: AtomicUsize,
@@ -94,7 +94,7 @@ fn observed(network: &Network, count: usize, noise: Noise) -> DMatrix<f64> {
     observations
 }
 
-/// With `NaN` equal to itself.
+/// Equality where `NaN` equals itself.
 fn bits(answers: &[BestAnswer]) -> Vec<(Vec<u64>, u64, String)> {
     let of = |answer: &BestAnswer| {
         let rest = BestAnswer { code: Vec::new(), ..answer.clone() };
@@ -132,7 +132,7 @@ fn rounds_give_the_answers_of_one_observation_at_a_time() {
         let cpu = CpuDevice::new(network.clone().into());
         let on_cpu = best_batch_on(&cpu, &packed, &observations, 40, &given, &options).unwrap();
         assert_eq!(bits(&on_cpu), bits(&alone), "on the CPU");
-        // A device that hands the starts back, to the end, and one that is lost on the way.
+        // A device that always returns the starts, and one that is lost on the way.
         for most in [usize::MAX, 11] {
             let device = Staged::new(&network, most, <[f64]>::to_vec);
             let found = best_batch_on(&device, &packed, &observations, 40, &given, &options).unwrap();
@@ -154,7 +154,7 @@ fn whatever_a_device_returns_minima_are_exact() {
     let observations = observed(&network, 8, Noise::Uniform(0.01));
     let options = BestOptions::default();
     let expected = best_batch(&packed, &observations, 0, &[], &options);
-    // Every other entry off by a little: another start for what is done in f64, and another path.
+    // Every other entry has a small error: another start for the f64 part, and another path.
     let jolt = |start: &[f64]| start.iter().enumerate().map(|(i, z)| z * (1.0 + 0.02 * (i % 2) as f64)).collect();
     let device = Staged::new(&network, usize::MAX, jolt);
     let found = best_batch_on(&device, &packed, &observations, 0, &[], &options).unwrap();
@@ -163,7 +163,7 @@ fn whatever_a_device_returns_minima_are_exact() {
         assert!((found.loss - expected.loss).abs() <= 1e-9 * expected.loss, "{found:?} and {expected:?}");
     }
     assert_ne!(bits(&found), bits(&expected), "the device was not asked");
-    // Numbers that lead nowhere: each run is lost, and none is taken for an answer.
+    // Useless codes: each run fails, and none becomes an answer.
     let device = Staged::new(&network, usize::MAX, |start| vec![f64::NAN; start.len()]);
     let options = options.starts(3);
     let found = best_batch_on(&device, &packed, &observations, 0, &[], &options).unwrap();
@@ -208,7 +208,7 @@ fn the_devices_error_is_the_searchs() {
     let lost = Lost(CpuDevice::new(network.clone().into()));
     let found = best_batch_on(&lost, &packed, &observations, 0, &[], &BestOptions::default());
     assert!(matches!(found, Err(Error::DeviceLost(_))));
-    // With the CPU behind it nobody notices.
+    // With the CPU as the fallback, the loss has no effect on the answers.
     let backed = unrelu::internals::device::fallback::FallbackDevice::new(lost, network.into());
     let found = best_batch_on(&backed, &packed, &observations, 0, &[], &BestOptions::default()).unwrap();
     assert_eq!(bits(&found), bits(&best_batch(&packed, &observations, 0, &[], &BestOptions::default())));

@@ -1,5 +1,5 @@
-//! What `best` promises: the lowest loss there is, found again, from whatever start; never above
-//! the other methods or the limit.
+//! The guarantees of `best`: the lowest loss, found repeatedly, from any start; never above the
+//! other methods or the limit.
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ fn trained_leaky() -> Network {
     load_network("examples/mnist_leaky_20_200_500_784.safetensors".as_ref(), &NetworkOptions::default()).unwrap()
 }
 
-/// True codes and noisy observations, one a column.
+/// True codes and noisy observations, one per column.
 fn observed(network: &Network, count: usize, noise: Noise) -> (DMatrix<f64>, DMatrix<f64>) {
     let k = network.code_length();
     let codes = (0..count as u64).flat_map(|index| normal_vector(70, Domain::Code, index, k)).collect();
@@ -64,7 +64,7 @@ fn limits(network: &Network, observations: &DMatrix<f64>, codes: &DMatrix<f64>) 
     (0..codes.ncols()).into_par_iter().map(limit).collect()
 }
 
-/// Losses may differ in rounding: of noise-free observations in what is left of them.
+/// Losses may differ by rounding; for noise-free observations, in the remaining rounding error.
 fn is_above(loss: f64, other: f64, observation: &[f64]) -> bool {
     let size: f64 = observation.iter().filter(|x| !x.is_nan()).map(|x| x * x).sum();
     loss > other * (1.0 + 1e-9) + 1e-20 * size
@@ -75,8 +75,8 @@ fn column(matrix: &DMatrix<f64>, index: usize) -> &[f64] {
     &matrix.as_slice()[index * rows..(index + 1) * rows]
 }
 
-/// Tiny networks, where a grid over the whole plane and a look around its best point tell the
-/// lowest loss from above.
+/// Tiny networks, for which a grid over the whole plane and a local search around its best point
+/// give an upper bound of the lowest loss.
 #[test]
 fn nothing_on_a_grid_is_lower() {
     (0..24_u64).into_par_iter().for_each(|seed| {
@@ -114,7 +114,7 @@ fn nothing_on_a_grid_is_lower() {
     });
 }
 
-/// At every noise, of every 100 observations at most one may end above least squares started at the
+/// At every noise, at most one of 100 observations may end above least squares started at the
 /// truth; none did when this was written.
 #[test]
 fn the_limit_is_reached() {
@@ -177,8 +177,8 @@ fn no_other_method_is_lower() {
     }
 }
 
-/// The Jacobian at `z` as the product of masked weights, by nalgebra; its smallest singular value
-/// over its largest.
+/// The condition at `z`: the Jacobian is the product of masked weights, by nalgebra. Returns the
+/// ratio of its smallest to its largest singular value.
 fn conditioning(network: &Network, z: &[f64]) -> f64 {
     let mut input = DVector::from_column_slice(z);
     let mut jacobian = DMatrix::identity(z.len(), z.len());
@@ -197,8 +197,9 @@ fn conditioning(network: &Network, z: &[f64]) -> f64 {
 
 #[test]
 fn realizable_observations_are_reproduced_and_it_is_said_whether_they_are_determined() {
-    // In thousandths that must be reproduced. The third hardly expands: some 13 rows on for 12
-    // unknowns, many of its codes open.
+    // The last number of each line: how many of 1,000 observations must be reproduced. The third
+    // network hardly expands: about 13 rows are on for 12 unknowns, and many of its codes are
+    // undetermined.
     let networks = [
         (random_network(&[20, 100, 500], RELU, 1).unwrap(), 200, 995),
         (trained(), 1000, 995),
@@ -220,7 +221,7 @@ fn realizable_observations_are_reproduced_and_it_is_said_whether_they_are_determ
             let condition = conditioning(network, column(&codes, index));
             let error = relative_error(&answer.code, column(&codes, index));
             if error <= 1e-6 && answer.reproduced {
-                // The same region as the truth's, so the same rank; not judged where it is in
+                // In the same region as the truth, so with the same rank; skipped if the rank is in
                 // doubt.
                 if condition > 1e-6 {
                     determined += 1;
@@ -240,7 +241,7 @@ fn realizable_observations_are_reproduced_and_it_is_said_whether_they_are_determ
 
 #[test]
 fn what_is_not_determined_is_not_said_to_be() {
-    // Two codes of three reach the outputs only as their sum.
+    // Only the sum of two of the three code entries reaches the outputs.
     let one =
         crate::support::layer(4, 3, &[1.0, 1.0, 0.0, 2.0, 2.0, 0.0, -1.0, -1.0, 3.0, 0.5, 0.5, 1.0], &[0.1; 4], LEAKY);
     let network = Network::new(vec![one], "a tiny network").unwrap();
@@ -268,7 +269,7 @@ fn batch_threads_and_neighbours_do_not_matter() {
         assert_eq!((answer.runs, answer.found, answer.start), (single[0].runs, single[0].found, single[0].start));
         assert_eq!(answer.code.iter().any(|z| z.is_nan()), index == 4 || index == 7, "{index}: {answer:?}");
     }
-    // Another seed begins elsewhere, and at this noise ends at the same minimum.
+    // Another seed has other starts, but at this noise it ends at the same minimum.
     let other = best_batch(&packed, &observations, 100, &[], &BestOptions::default().starts(1000).seed(6));
     let longer = best_batch(&packed, &observations, 100, &[], &BestOptions::default().starts(1000).seed(5));
     for (a, b) in longer.iter().zip(&other).filter(|(a, _)| a.found > 0) {
@@ -283,7 +284,7 @@ fn the_bound_on_starts_is_kept_and_said() {
     let packed = PackedNetwork::new(network);
     let answers = best_batch(&packed, &observations, 0, &[], &BestOptions::default().starts(2).seed(0));
     assert!(answers.iter().all(|answer| answer.runs == 2 && !answer.converged && answer.loss.is_finite()));
-    // A code that is given is tried first; one that is no code is passed over.
+    // A given code is tried first; an invalid one is skipped.
     let given = [(Start::Given, &codes)];
     let answers = best_batch(&packed, &observations, 0, &given, &BestOptions::default().starts(1).seed(0));
     assert!(answers.iter().all(|answer| answer.start == Start::Given && answer.first_found == 1));
@@ -308,7 +309,7 @@ fn through_the_inverter_with_its_report() {
             continue;
         }
         let search = row.search.as_ref().unwrap();
-        // A network of bijections, without noise: the least squares are exact.
+        // A network of invertible layers, without noise: least squares is exact.
         assert_eq!((search.start, search.runs, search.determined), ("least-squares", 1, true), "{row:?}");
         assert!(row.status == Status::Converged && row.reproduces);
         assert!(relative_error(column(&inverted.codes, index), column(&codes, index)) <= 1e-9);
@@ -321,8 +322,8 @@ fn through_the_inverter_with_its_report() {
     }
 }
 
-/// Squares prefer the code that meets the one gross entry, the sum of errors the one that meets the
-/// twenty others: candidates may not be judged by squares.
+/// Squares prefer the code that fits the one gross error; the sum of errors prefers the code that
+/// fits the other twenty entries. So candidates must not be rejected by their squares.
 #[test]
 fn l1_does_not_judge_by_squares() {
     let first = crate::support::layer(2, 1, &[1.0, -1.0], &[0.0; 2], RELU);

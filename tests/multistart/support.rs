@@ -1,4 +1,4 @@
-//! Networks with biases and every kind of output, and the loss written out once more.
+//! Networks with biases and every kind of output, and an independent computation of the loss.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::random::{Domain, normal_vector, random_network};
@@ -15,7 +15,7 @@ pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u6
     Network::new(layers, "the test network").unwrap()
 }
 
-/// One layer, given by its rows.
+/// One layer, defined by its rows.
 pub fn layer(units: usize, inputs: usize, weight: &[f64], bias: &[f64], activation: Activation) -> DenseLayer {
     DenseLayer {
         weight: DMatrix::from_row_slice(units, inputs, weight),
@@ -44,7 +44,7 @@ pub fn loss(network: &Network, observation: &[f64], code: &[f64]) -> f64 {
     0.5 * made.iter().zip(observation).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).powi(2)).sum::<f64>()
 }
 
-/// `vector` with every entry off by up to about `relative` of the vector's root mean square.
+/// `vector` with errors in every entry of up to about `relative` times its root mean square.
 pub fn perturbed(vector: &[f64], relative: f64, seed: u64) -> Vec<f64> {
     let size = (vector.iter().map(|v| v * v).sum::<f64>() / vector.len() as f64).sqrt();
     let noise = normal_vector(seed, Domain::Noise, 7, vector.len());

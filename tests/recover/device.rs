@@ -1,5 +1,4 @@
-//! The search for codes of measurements on a GPU: the device has a part in it, or it is said why
-//! not.
+//! The search for codes of measurements on a GPU: the device takes part, or a message says why not.
 
 use unrelu::{
     Activation, BestOptions, Dense, DeviceChoice, Network, Operator, Options, Pixels, RecoverOptions, Recoverer,
@@ -17,7 +16,8 @@ fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_search_runs_on_the_device() {
-    // ReLU outputs take a further layer for the operator, identity outputs are folded into it.
+    // ReLU outputs need another layer for the operator; for identity outputs, it is folded into the
+    // last layer.
     let mut layers = network().layers().to_vec();
     layers[1].activation = Activation::Identity;
     for network in [network(), Network::new(layers, "a test's network").unwrap()] {

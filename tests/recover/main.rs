@@ -1,5 +1,5 @@
-//! Projection and recovery from linear measurements: against matrices written out, steps made by
-//! hand, and codes that are known.
+//! Projection and recovery from linear measurements: against explicit matrices, manual steps, and
+//! known codes.
 
 #[cfg(feature = "gpu")]
 mod device;

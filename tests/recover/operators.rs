@@ -1,4 +1,4 @@
-//! The operators against their matrices written out, and adjoints against inner products.
+//! The operators against explicit matrices, and adjoints against inner products.
 
 use nalgebra::DMatrix;
 use unrelu::internals::random::{Domain, normal_vector};
@@ -22,7 +22,7 @@ fn operators() -> Vec<Box<dyn Operator>> {
 fn adjoints_are_adjoint_and_matrices_are_what_is_applied() {
     for operator in operators() {
         let (n, m) = (operator.pixels(), operator.measurements());
-        // 300 columns go in several blocks.
+        // 300 columns are processed in several blocks.
         for count in [1, 5, 300] {
             let (x, y) = (random(n, count, 1), random(m, count, 2));
             let (applied, adjoint) = (operator.apply(&x), operator.adjoint(&y));
@@ -36,7 +36,7 @@ fn adjoints_are_adjoint_and_matrices_are_what_is_applied() {
                 (0..n).map(|pixel| matrix[(row, pixel)] * x[(pixel, column)]).sum::<f64>()
             });
             assert!((&by_hand - &applied).amax() < 1e-12, "{operator:?}");
-            // A column does not depend on those beside it, to the last bit.
+            // A column does not depend on its neighbours, bit for bit.
             let first = operator.apply(&x.columns(0, 1).into_owned());
             assert_eq!(first.column(0), applied.column(0));
             assert_eq!(operator.adjoint(&y.columns(0, 1).into_owned()).column(0), adjoint.column(0));
@@ -46,7 +46,7 @@ fn adjoints_are_adjoint_and_matrices_are_what_is_applied() {
 
 #[test]
 fn averages_are_those_of_the_blocks() {
-    // 4 × 6 pixels counted from 0 in rows, blocks of 2 × 2.
+    // 4 × 6 pixels numbered from 0 row by row, in blocks of 2 × 2.
     let image = DMatrix::from_fn(24, 1, |pixel, _| pixel as f64);
     let averages = BlockAverage::new(4, 6, 2).unwrap().apply(&image);
     assert_eq!(averages.as_slice(), [3.5, 5.5, 7.5, 15.5, 17.5, 19.5]);
@@ -76,7 +76,7 @@ fn matrices_that_measure_nothing_are_refused() {
     }
 }
 
-/// Bytes are pixels in observations and masks; in a matrix they are the numbers themselves.
+/// Bytes are pixel values in observations and masks; in a matrix they are plain numbers.
 #[test]
 fn a_matrix_of_bytes_holds_the_numbers_it_says() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The call for loops.
+//! The projector, as called in loops.
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::multistart::{PackedNetwork, RefineOptions, refine_one};
@@ -38,7 +38,7 @@ fn a_warm_start_is_no_worse_and_stays_what_it_claims_to_be() {
     let second = projector.project(&slightly, Some(&first.codes)).unwrap();
     let warm = second.from_warm_start.iter().filter(|warm| **warm).count();
     assert!(warm > 40, "{warm}");
-    // Never farther than the old image, and a minimum: refining it again gains nothing.
+    // Not farther than the old image, and a minimum: refining it again does not reduce the loss.
     let packed = PackedNetwork::new(network.clone());
     let before = distances(&first.images, &slightly);
     for (column, after) in distances(&second.images, &slightly).into_iter().enumerate() {
@@ -50,7 +50,7 @@ fn a_warm_start_is_no_worse_and_stays_what_it_claims_to_be() {
             assert!(again.loss_after >= again.loss_before * (1.0 - 1e-9), "{again:?}");
         }
     }
-    // With a nonsensical warm start the answer is as near as without one, or nearer.
+    // With a useless warm start, the answer is at least as good as without one.
     let cold = projector.project(&slightly, None).unwrap();
     let nonsense = projector.project(&slightly, Some(&codes(&network, 60, 77))).unwrap();
     for (with, without) in distances(&nonsense.images, &slightly).iter().zip(distances(&cold.images, &slightly)) {
@@ -87,7 +87,7 @@ fn bad_columns_have_their_status_and_the_others_do_not_notice() {
         assert_eq!(projected.status[1], Status::Failed(Failure::NothingObserved));
         assert!(projected.codes.columns(0, 2).iter().all(|z| z.is_nan()) && projected.status[2].is_good());
     }
-    // A warm start that is none: as without.
+    // An invalid warm start: the same answer as without one.
     warm.column_mut(2).fill(f64::NAN);
     let projector = Projector::new(network.clone(), linf(true)).unwrap();
     let without = projector.project(&observations, None).unwrap();
@@ -111,8 +111,8 @@ fn descent_goes_on_from_the_warm_code() {
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 
-/// Where every unit is off, no small change of the code changes the image, and the loss is
-/// stationary: no place to stay at.
+/// If every unit is off, no small change of the code changes the image, and the loss is stationary.
+/// The projector must not stay there.
 #[test]
 fn a_dead_warm_code_is_left() {
     let weight = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
@@ -125,21 +125,21 @@ fn a_dead_warm_code_is_left() {
     assert!(!projected.from_warm_start[0]);
 }
 
-/// An observation without ink has no length to measure errors by.
+/// A black observation has length 0, so errors cannot be relative to it.
 #[test]
 fn the_nearer_answer_to_an_empty_observation_is_kept() {
     let weight = DMatrix::from_row_slice(2, 1, &[1.0, -1.0]);
     let layer = DenseLayer { weight, bias: DVector::from_element(2, 1.0), activation: Activation::Relu };
     let network = Network::new(vec![layer], "the test network").unwrap();
     let projector = Projector::new(network, linf(true)).unwrap();
-    // At 5 the image is (6, 0), and (2, 0) where the second unit comes on again; no code is nearer
-    // to nothing than sqrt 2.
+    // At 5 the image is (6, 0), and (2, 0) where the second unit switches on again. No code has an
+    // image nearer to zero than sqrt 2.
     let projected = projector.project(&DMatrix::zeros(2, 1), Some(&DMatrix::from_element(1, 1, 5.0))).unwrap();
     let cold = projector.project(&DMatrix::zeros(2, 1), None).unwrap();
     assert!(projected.images.norm() <= cold.images.norm() + 1e-9, "{projected:?} {cold:?}");
 }
 
-/// With `refine` every projection is a local minimum, those of descent from a warm code too.
+/// With `refine`, every projection is a local minimum, also those from descent with a warm start.
 #[test]
 fn a_warm_descent_is_refined() {
     let network = network();
@@ -159,7 +159,7 @@ fn a_warm_descent_is_refined() {
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 
-/// The figure itself is in docs/RECOVERY.md; here only that there is something to it.
+/// docs/RECOVERY.md has the measured figure; this only checks that warm starts save time.
 #[test]
 fn a_warm_start_spares_the_programs() {
     let network = unrelu::internals::random::random_network(&[20, 100, 400], unrelu::Activation::Relu, 1).unwrap();

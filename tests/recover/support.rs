@@ -1,4 +1,4 @@
-//! Problems whose answers are known.
+//! Problems with known answers.
 
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::forward::forward;

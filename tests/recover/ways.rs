@@ -1,4 +1,4 @@
-//! Known codes come back, whichever the way.
+//! Known codes are recovered by every method.
 
 use nalgebra::DMatrix;
 use unrelu::internals::batch::engine::Engine;
@@ -54,7 +54,7 @@ fn every_way_finds_known_codes_from_random_projections() {
     }
 }
 
-/// A black image is one too: its measurements are all 0, and so is its code's loss.
+/// A black image is valid too: its measurements are all 0, and so is the loss of its code.
 #[test]
 fn nothing_is_recovered_as_nothing() {
     let network = network();
@@ -64,7 +64,7 @@ fn nothing_is_recovered_as_nothing() {
     assert!(images(&network, &recovered.codes).amax() < 1e-9);
 }
 
-/// Numbers whose squares are none have a status, and do not count as recovered.
+/// Numbers whose squares overflow or underflow have a status, and do not count as recovered.
 #[test]
 fn measurements_too_large_to_square_are_said_to_fail() {
     let network = network();
@@ -81,7 +81,7 @@ fn averages_and_masks() {
     let average = || -> Box<dyn Operator> { Box::new(BlockAverage::new(8, 8, 2).unwrap()) };
     let recovered = recover(&network, &average, search(), &average().apply(&all));
     assert!(errors(&recovered.codes, &truth).iter().all(|error| *error < 1e-6));
-    // Every image with a mask of its own.
+    // Every image has its own mask.
     let masked = DMatrix::from_fn(64, 10, |i, j| if (i * 7 + j * 3) % 2 == 0 { all[(i, j)] } else { f64::NAN });
     let pixels = || -> Box<dyn Operator> { Box::new(Pixels(64)) };
     let layerwise = RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false));
@@ -89,7 +89,7 @@ fn averages_and_masks() {
         let recovered = recover(&network, &pixels, options.clone(), &masked);
         let found = errors(&recovered.codes, &truth).into_iter().filter(|error| *error < 1e-3).count();
         assert!(found >= least, "{options:?}: {found}");
-        // What linear programs call determined is right.
+        // Codes that linear programs report as determined are correct.
         for (row, error) in recovered.rows.iter().zip(errors(&recovered.codes, &truth)) {
             let determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
             assert!(!determined || error < 1e-6, "{row:?}: {error}");
@@ -97,7 +97,7 @@ fn averages_and_masks() {
     }
 }
 
-/// Exhaustively, where that is possible: one code entry, so the best code lies on a line.
+/// Compared with an exhaustive search, for one code entry: the codes lie on a line.
 #[test]
 fn the_search_finds_the_lowest_loss_of_a_line() {
     for (seed, output) in [(1, Activation::Relu), (2, Activation::Sigmoid), (3, Activation::Identity)] {
@@ -116,14 +116,14 @@ fn the_search_finds_the_lowest_loss_of_a_line() {
         };
         for column in 0..3 {
             let found = loss(recovered.codes[(0, column)], column);
-            // Far out the loss of a ReLU output grows; a sigmoid's is flat.
+            // For large codes, the loss of a ReLU output grows, but that of a sigmoid is flat.
             let least = (-20_000..=20_000).map(|i| loss(f64::from(i) * 1e-3, column)).fold(f64::INFINITY, f64::min);
             assert!(found <= least * (1.0 + 1e-9) + 1e-15, "{output}: {found} found, {least} on the line");
         }
     }
 }
 
-/// `A G` as one network is the network and a layer of weight `A`.
+/// `A G` as one network: the network, followed by a layer of weight `A`.
 #[test]
 fn the_search_sees_the_operator_as_a_layer() {
     let network = network();
@@ -155,7 +155,7 @@ fn projected_descent_never_rises_and_does_not_depend_on_the_batch() {
         assert_eq!(alone.codes.column(0), together.codes.column(column));
         assert_eq!(alone.rows[0].iterations, together.rows[column].iterations);
     }
-    // The best iterate is kept: more iterations are never worse.
+    // The best iterate is kept, so more iterations are never worse.
     let residual = |iterations: usize, restarts: usize, momentum: f64| {
         let strategy = Strategy::Projected(
             ProjectedOptions::default().iterations(iterations).restarts(restarts).momentum(momentum),
@@ -196,13 +196,18 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     };
     refused(Box::new(Pixels(59)), search(), "59 pixels");
-    refused(operator(), RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false)), "layer by layer");
-    for wrong in [
-        ProjectedOptions::default().step(0.0),
-        ProjectedOptions::default().momentum(1.0),
-        ProjectedOptions::default().iterations(0),
+    refused(
+        operator(),
+        RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false)),
+        "layer-wise method",
+    );
+    for (field, wrong) in [
+        ("step: 0", ProjectedOptions::default().step(0.0)),
+        ("momentum: 1", ProjectedOptions::default().momentum(1.0)),
+        ("iterations: 0", ProjectedOptions::default().iterations(0)),
     ] {
-        refused(operator(), RecoverOptions::default().strategy(Strategy::Projected(wrong)).inversion(linf(true)), "--");
+        let options = RecoverOptions::default().strategy(Strategy::Projected(wrong)).inversion(linf(true));
+        refused(operator(), options, field);
     }
     let recoverer = Recoverer::new(network.clone(), operator(), search()).unwrap();
     assert!(recoverer.recover(&DMatrix::zeros(60, 1)).unwrap_err().is_usage());

@@ -1,4 +1,4 @@
-//! The methods on the same observations of one network at one noise.
+//! Runs the methods on the same observations of one network at one noise.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,14 +21,14 @@ use crate::named::unknown;
 use crate::observation::squared_distances;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 
-/// Observations that a method gets at a time; between two of these its time is looked at.
+/// Observations per step of a method; its time is checked between two steps.
 pub const CHUNK: usize = 10;
-/// Of the codes, the noise and the entries that are observed.
+/// Seeds of the codes, the noise and the observed entries.
 const SEEDS: [u64; 3] = [1, 2, 3];
-/// Losses that differ by no more than this share are the same.
+/// Losses whose relative difference is at most this count as equal.
 const SAME: f64 = 1e-9;
 
-/// Who takes part.
+/// The methods that take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Contestant {
@@ -49,7 +49,7 @@ pub enum Contestant {
 }
 
 impl Contestant {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Contestant; 7] = [
         Contestant::Linf,
         Contestant::LinfRefined,
@@ -60,7 +60,7 @@ impl Contestant {
         Contestant::Best,
     ];
 
-    /// What an inverter needs to know; ε begins at the size of the noise.
+    /// Options of the method's inverter; ε starts at the size of the noise.
     fn options(self, noise: Noise, threads: Option<usize>) -> batch::Options {
         let epsilon = match noise {
             Noise::Uniform(size) | Noise::Gaussian(size) => size.max(1e-9),
@@ -83,7 +83,7 @@ impl Contestant {
     }
 }
 
-/// One network's observations at one noise, with what is known of them.
+/// One network's observations at one noise, with the true codes.
 pub struct Contest<'a> {
     subject: &'a Subject,
     noise: Noise,
@@ -92,7 +92,7 @@ pub struct Contest<'a> {
     observations: DMatrix<f64>,
 }
 
-/// A method's codes and losses, as far as it got.
+/// A method's codes and losses, for the observations that it got.
 struct Entry {
     codes: DMatrix<f64>,
     losses: Vec<f64>,
@@ -100,7 +100,7 @@ struct Entry {
 }
 
 impl<'a> Contest<'a> {
-    /// Draws codes, noise and the entries that are observed, each by its index.
+    /// Draws codes, noise and observed entries, each by its index.
     pub fn new(subject: &'a Subject, noise: Noise, options: &'a Options) -> Self {
         let network = &subject.network;
         let (k, count) = (network.code_length(), options.count);
@@ -120,7 +120,7 @@ impl<'a> Contest<'a> {
         Contest { subject, noise, options, codes, observations }
     }
 
-    /// Runs the limit, the methods, and the lower of limit and `best`.
+    /// Runs the limit and the methods, and adds the lower of limit and `best`.
     ///
     /// # Errors
     /// Those of the inverters, and [`Error::Cancelled`].
@@ -213,8 +213,8 @@ impl<'a> Contest<'a> {
         squared_distances(&made, &self.observations).into_iter().map(|distance| 0.5 * distance).collect()
     }
 
-    /// Whether `entry`'s loss of an observation is above `other`'s, beyond rounding. A failed one
-    /// is above all.
+    /// Whether `entry`'s loss of an observation is above `other`'s, beyond rounding. A failed entry
+    /// is above all others.
     fn is_above(&self, index: usize, entry: &Entry, other: &Entry) -> bool {
         let (ours, theirs) = (entry.losses[index], other.losses[index]);
         let size: f64 = self.observations.column(index).iter().filter(|x| !x.is_nan()).map(|x| x * x).sum();

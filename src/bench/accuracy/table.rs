@@ -1,4 +1,4 @@
-//! The table that a person reads, printed as the rows come in.
+//! The printed table; rows are printed when they are ready.
 
 use super::Options;
 use super::row::Row;
@@ -6,7 +6,7 @@ use crate::bench::processor;
 use crate::bench::subject::Subject;
 use crate::random::Noise;
 
-/// What stands above all.
+/// The heading of all tables.
 pub fn heading(options: &Options, threads: usize) -> String {
     let observed = if options.observed < 1.0 {
         format!(", {:.0} % of the entries observed", 100.0 * options.observed)
@@ -14,7 +14,7 @@ pub fn heading(options: &Options, threads: usize) -> String {
         String::new()
     };
     format!(
-        "{}, {threads} {}; {} observations a noise{observed}, a method at most about {} s of them\n\
+        "{}, {threads} {}; {} observations per noise{observed}, at most about {} s of them per method\n\
          limit: descent from the true code. above, below: observations whose loss is above or below the limit's.\n",
         processor::name(),
         if threads == 1 { "thread" } else { "threads" },
@@ -26,7 +26,7 @@ pub fn heading(options: &Options, threads: usize) -> String {
 /// The rows of one noise.
 pub fn lines(subject: &Subject, noise: Noise, rows: &[Row]) -> String {
     let mut text = format!("\n{}, noise {noise}\n", subject.name);
-    let cells = ["method", "of", "above", "below", "error: median", "90 %", "worst", "ms each"];
+    let cells = ["method", "of", "above", "below", "error: median", "90 %", "worst", "ms/obs."];
     text += &line(cells.map(str::to_owned));
     for row in rows {
         text += &line([
@@ -42,7 +42,7 @@ pub fn lines(subject: &Subject, noise: Noise, rows: &[Row]) -> String {
     }
     if let Some(lower) = rows.iter().find(|row| row.method == "best") {
         text += &format!(
-            "best is below the limit and farther from the true code all the same: {} of {}\n",
+            "best is below the limit, but farther from the true code: {} of {}\n",
             lower.below_limit_but_farther, lower.observations
         );
     }

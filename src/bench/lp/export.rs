@@ -1,21 +1,21 @@
-//! The measured LPs as plain arrays, for solvers that are not Rust's: `scripts/bench_peers.py`
-//! reads them.
+//! Exports the measured LPs as plain arrays, for solvers not written in Rust:
+//! `scripts/bench_peers.py` reads them.
 //!
 //! ```text
 //! index.json                   a list of groups, see [`GroupEntry`]
 //! 500x100-random/W.npy         rows × columns
-//! 500x100-random/linf-0.npy    one row an inequality: unit, side, slack, bound
+//! 500x100-random/linf-0.npy    one row per inequality: unit, side, slack, bound
 //! 500x100-random/relaxed-0-q.npy   `q`, one row (relaxed only)
 //! ```
 //!
-//! The folders are called like the table's lines, `500x100-random-leaky`, `784x60-trained-clean`.
+//! The folders have the names of the table's lines: `500x100-random-leaky`, `784x60-trained-clean`.
 //!
-//! An inequality reads `side · (W[unit] · z) − slack · e ≤ bound`. With `A`'s rows `side · W[unit]`
-//! and a column `−slack` for each `e`, this is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`: `linf` (and
-//! `exact`) has one `e ≥ 0` for all rows and `c·x = e`, `l1` one `e ≥ 0` for each unit and
-//! `c·x = Σ e`, `relaxed` none and `c·x = −q·z`. `z ≥ 0` where `nonnegative` says so, else `z` is
-//! free. `objective` is the engine's answer, certified: `e`, `Σ e` or `q·z` (a maximum);
-//! differences from it are relative to `scale`.
+//! An inequality reads `side · (W[unit] · z) − slack · e ≤ bound`. With rows `side · W[unit]` of
+//! `A`, and a column `−slack` for each `e`, the problem is `min c·x` s.t. `A x ≤ b`, `x = (z, e)`.
+//! `linf` (and `exact`) has one `e ≥ 0` for all rows and `c·x = e`. `l1` has one `e ≥ 0` per unit
+//! and `c·x = Σ e`. `relaxed` has no `e`, and `c·x = −q·z`. `z ≥ 0` if `nonnegative` is true;
+//! otherwise `z` is free. `objective` is the engine's certified optimum: `e`, `Σ e` or `q·z` (a
+//! maximum). Differences from it are relative to `scale`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ struct GroupEntry {
     method: String,
     noise: f64,
     epsilon: f64,
-    /// The file with `W`, relative to the folder, as are the others.
+    /// The file with `W`, relative to the folder, like all file names.
     #[serde(rename = "W")]
     weight: String,
     lps: Vec<ProblemEntry>,
@@ -54,13 +54,13 @@ struct ProblemEntry {
     inequalities: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     q: Option<String>,
-    /// The engine's certified optimum, `null` if it has none.
+    /// The engine's certified optimum; `null` if there is none.
     objective: Option<f64>,
-    /// What a difference of objectives is relative to.
+    /// The scale of a difference of objectives.
     scale: f64,
 }
 
-/// A folder of LPs on its way; the index is written last.
+/// An unfinished export; the index is written last.
 pub struct Export {
     folder: PathBuf,
     force: bool,
@@ -68,10 +68,10 @@ pub struct Export {
 }
 
 impl Export {
-    /// Begins the folder. Without `force` it must not hold an export yet.
+    /// Starts the export. Without `force`, the folder must not contain an export.
     ///
     /// # Errors
-    /// [`Error::Output`] if it does; [`Error::Io`] if it cannot be made.
+    /// [`Error::Output`] if it contains one; [`Error::Io`] if it cannot be created.
     pub fn begin(folder: &Path, force: bool) -> Result<Self> {
         check_free(&folder.join(INDEX), force)?;
         make_folder(folder)?;
@@ -134,7 +134,7 @@ impl Export {
         output.finish()
     }
 
-    /// One column of `columns` is a row of the file.
+    /// Writes a file; each column of `columns` is a row of the file.
     fn write(&self, file: &str, columns: &DMatrix<f64>) -> Result<()> {
         write_all(&self.folder.join(file), columns, ElementType::F64, self.force)
     }

@@ -1,10 +1,10 @@
-//! The layers that are measured, and the linear programs of noisy observations of them.
+//! The measured layers, and the linear programs of noisy observations of them.
 //!
-//! A random layer has entries N(0, 1/rows) and an input from N(0, I), clipped at 0 where `z ≥ 0`
-//! holds; the trained one is the last layer of the bundled generator, its input the hidden values
-//! of random codes. Targets are its outputs with noise from U(−0.01, 0.01), or without any
-//! (*clean*: more tight rows than unknowns, degenerate as can be); the tolerance ε is 0.01. Rows
-//! and objectives are made by the library's own formulations.
+//! A random layer has entries N(0, 1/rows). Its input is from N(0, I), clipped at 0 where `z ≥ 0`
+//! holds. The trained layer is the last one of the bundled generator, with the hidden values of
+//! random codes as inputs. Targets are its outputs with noise from U(−0.01, 0.01), or without noise
+//! (*clean*: more tight rows than unknowns, so highly degenerate). The tolerance ε is 0.01. The
+//! library's own formulations create rows and objectives.
 
 use std::fmt;
 
@@ -24,17 +24,17 @@ use crate::random::{Domain, Noise, normal_vector};
 
 /// Amplitude of the noise.
 pub const NOISE: f64 = 0.01;
-/// `ε`.
+/// The tolerance `ε`.
 pub const EPSILON: f64 = 0.01;
 /// Seeds of weights, inputs and noise.
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// Where a layer's weights come from.
+/// The origin of a layer's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Weights {
-    /// N(0, 1/rows).
+    /// Random entries, N(0, 1/rows).
     Random,
     /// The last layer of the bundled generator.
     Trained,
@@ -43,15 +43,15 @@ pub enum Weights {
 /// A layer to measure, and the noise on its targets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Case {
-    /// Units.
+    /// Number of units.
     pub rows: usize,
-    /// Entries of `z`.
+    /// Number of entries of `z`.
     pub columns: usize,
     /// Whether `z ≥ 0`.
     pub nonnegative: bool,
-    /// Where the weights come from.
+    /// The origin of the weights.
     pub weights: Weights,
-    /// ReLU or LeakyReLU.
+    /// The activation: ReLU or LeakyReLU.
     pub activation: Activation,
     /// Amplitude of the noise, 0 or `NOISE`.
     pub noise: f64,
@@ -69,9 +69,9 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// The methods whose programs are measured. Without noise `exact` is there too, by its
-    /// feasibility problem; the others' objectives are then all 0 or near it, and `linf` stands for
-    /// them.
+    /// The methods whose programs are measured. Without noise, this includes `exact`, by its
+    /// feasibility problem. The objectives of the others are then all 0 or near it, and `linf`
+    /// represents them.
     pub fn methods(&self) -> &'static [LayerwiseMethod] {
         if self.noise == 0.0 {
             &[LayerwiseMethod::Linf, LayerwiseMethod::Exact]
@@ -86,7 +86,7 @@ const fn random(rows: usize, columns: usize, nonnegative: bool) -> Case {
     Case { rows, columns, nonnegative, weights, activation, noise: NOISE }
 }
 
-/// The lines of the table.
+/// The cases, in the order of the table's lines.
 pub const CASES: [Case; 9] = [
     random(500, 100, true),
     random(784, 60, true),
@@ -94,7 +94,7 @@ pub const CASES: [Case; 9] = [
     random(100, 20, false),
     random(600, 250, true),
     random(2000, 200, true),
-    // After a LeakyReLU layer `z` has no sign.
+    // After a LeakyReLU layer, `z` has no sign constraint.
     Case { activation: Activation::LeakyRelu(0.1), ..random(500, 100, false) },
     Case { noise: 0.0, ..random(500, 100, true) },
     Case { noise: 0.0, ..TRAINED },
@@ -105,13 +105,13 @@ const TRAINED: Case = Case { weights: Weights::Trained, ..random(784, 60, true) 
 pub struct Instances {
     /// The layer.
     pub system: LayerSystem,
-    /// One target a column.
+    /// One target per column.
     targets: Targets,
     shape: Shape,
 }
 
 impl Instances {
-    /// The layer of that case with `count` targets; a smaller count gives the first of them.
+    /// Creates the layer of `case` with `count` targets; a smaller count gives the first of these.
     ///
     /// # Errors
     /// [`Error::BadOption`] for a trained layer that is not the bundled one.
@@ -135,7 +135,7 @@ impl Instances {
         })
     }
 
-    /// The linear program of each target at [`EPSILON`]; for `exact` the feasibility problem.
+    /// The linear program of each target at [`EPSILON`]; for `exact`, the feasibility problem.
     pub fn problems(&self, method: LayerwiseMethod) -> Vec<Problem> {
         let masks = self.masks(method);
         let problem = |index: usize| {
@@ -208,7 +208,7 @@ fn trained_layer(case: Case, count: usize) -> Result<LayerParts> {
     }
 }
 
-/// `count` codes N(0, I), a column each.
+/// `count` codes N(0, I), one per column.
 fn codes(length: usize, count: usize) -> DMatrix<f64> {
     let entries = (0..count as u64).flat_map(|index| normal_vector(SEEDS[1], Domain::Code, index, length));
     DMatrix::from_iterator(length, count, entries)

@@ -1,11 +1,12 @@
-//! One group's figures: the engine on one thread and on all, one LP at a time and in batch, and
+//! Measures one group: the engine on one thread and on all, one LP at a time and in batch, and
 //! Clarabel on the first of the same LPs.
 //!
-//! The engine is charged for all that an answer needs: solving, finish and certificate. Its slower
-//! paths are switched off, so that nothing but the engine is measured: an LP whose answer does not
-//! pass is counted and listed, with what the slower paths make of it. Clarabel is charged for its
-//! own solve only; its answers are checked off the clock. One thread is measured in processor time,
-//! all threads by the wall clock; of several passes the fastest counts.
+//! The engine's time includes everything that an answer needs: solving, finishing and the
+//! certificate. Its slower paths are switched off, so that only the engine is measured. An LP whose
+//! answer does not pass is counted and listed, with the result of the slower paths. Clarabel's time
+//! includes only its own solve; its answers are checked outside the measured time. One thread is
+//! measured in processor time, all threads by the wall clock. Of several passes, the fastest
+//! counts.
 
 use std::hint::black_box;
 
@@ -37,23 +38,22 @@ pub struct Measurement {
     pub nonnegative: bool,
     /// The solver's name.
     pub solver: &'static str,
-    /// Threads at work.
+    /// Number of working threads.
     pub threads: usize,
-    /// LPs handed over at once; for Clarabel, which takes one at a time, how many were solved.
+    /// LPs per call; for Clarabel, which solves one at a time, the number of solved LPs.
     pub batch: usize,
-    /// Milliseconds an LP.
+    /// Milliseconds per LP.
     pub ms_per_lp: f64,
-    /// Iterations an LP, on average.
+    /// Mean iterations per LP.
     pub iterations: f64,
-    /// LPs whose first answer did not pass the certificate, so that a slower path would have to be
-    /// taken.
+    /// LPs whose first answer did not pass the certificate, so that a slower path would be needed.
     pub fallbacks: usize,
-    /// The largest difference of an objective from Clarabel's over the LPs that Clarabel solved,
-    /// relative to the objective (see [`comparison_scale`]).
+    /// The largest difference between the engine's and Clarabel's objective, over the LPs that
+    /// Clarabel solved, relative to the objective (see [`comparison_scale`]).
     pub objective_difference: Option<f64>,
-    /// How many times faster than Clarabel.
+    /// The speed relative to Clarabel.
     pub ratio_to_clarabel: f64,
-    /// Where the weights come from.
+    /// The origin of the weights.
     pub weights: Weights,
     /// `relu` or `leaky_relu:c`.
     pub activation: String,
@@ -61,15 +61,15 @@ pub struct Measurement {
     pub noise: f64,
 }
 
-/// A group's rows, and the engine's objectives LP by LP.
+/// A group's rows, and the engine's objective of each LP.
 pub struct Measured {
     /// The engine's rows, then Clarabel's.
     pub measurements: Vec<Measurement>,
-    /// One per problem, certified by whichever path; `NaN` where none was.
+    /// One objective per problem, certified by any path; `NaN` if none was certified.
     pub objectives: Vec<f64>,
     /// The LPs whose first answer did not pass.
     pub uncertified: Vec<Uncertified>,
-    /// The engine's stages and their shares of its time, if they were asked for.
+    /// The engine's stages and their shares of its time, if requested.
     pub profile: Vec<(&'static str, f64)>,
 }
 
@@ -80,7 +80,7 @@ pub struct Uncertified {
     pub index: usize,
     /// The test that failed.
     pub failed: FailedTest,
-    /// The slower attempt that has an answer; `None` where none has.
+    /// The slower attempt that found an answer; `None` if none did.
     pub attempt: Option<Attempt>,
     /// Milliseconds with the slower paths.
     pub milliseconds: f64,
@@ -103,14 +103,14 @@ impl Solver for EngineAlone {
     }
 }
 
-/// The pools that the measurements run in.
+/// The thread pools of the measurements.
 pub struct Pools {
     one: ThreadPool,
     all: ThreadPool,
 }
 
 impl Pools {
-    /// One thread, and as many as rayon uses by default.
+    /// Creates a pool with one thread, and one with rayon's default number.
     ///
     /// # Errors
     /// [`Error::Io`] if the system grants no threads.
@@ -123,7 +123,7 @@ impl Pools {
     }
 }
 
-/// What a pass over some LPs came to.
+/// The result of a pass over some LPs.
 struct Pass {
     ms_per_lp: f64,
     answers: Vec<CertifiedSolution>,
@@ -133,7 +133,7 @@ struct Pass {
 pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: &Pools, options: &Options) -> Measured {
     let reference = pools.one.install(|| solve_with_clarabel(system, problems, options.clarabel_seconds));
     let singles = &problems[..options.singles.clamp(1, problems.len())];
-    // The first call packs the weights; a layer does that once.
+    // The first call packs the weights, which happens once per layer.
     black_box(solve_certified(system, &EngineAlone, &problems[..1]));
     let mut measurements = Vec::new();
     let mut answers = Vec::new();
@@ -171,7 +171,8 @@ pub fn measure(group: Group, system: &LayerSystem, problems: &[Problem], pools: 
     Measured { measurements, objectives, uncertified, profile }
 }
 
-/// What becomes of an LP whose first answer did not pass, and its objective.
+/// Solves an LP whose first answer did not pass by the slower paths; returns its objective and the
+/// report.
 fn by_slower_paths(system: &LayerSystem, problem: &Problem, index: usize, failed: FailedTest) -> (f64, Uncertified) {
     let mut answer = CertifiedSolution::missing(system);
     let seconds = clock::processor_seconds(|| {
@@ -251,7 +252,7 @@ fn solve_with_clarabel(system: &LayerSystem, problems: &[Problem], seconds: f64)
             iterations.push(answer.iterations);
             match certify_optimal(system, problem, &answer.z, &answer.y) {
                 Verdict::Optimal { objective } => objectives.push(objective),
-                // Its objective is still something to compare with, to fewer digits.
+                // Its objective can still be compared, with fewer digits.
                 Verdict::NotCertified { objective, .. } => {
                     not_certified += 1;
                     objectives.push(objective);
@@ -273,20 +274,20 @@ fn mean(numbers: impl ExactSizeIterator<Item = u32>) -> f64 {
     numbers.map(f64::from).sum::<f64>() / count
 }
 
-/// What a difference from `objective` is relative to: the objective itself, or, where that is as
-/// good as 0 (no noise), 1e-4 of the largest bound (of `Σ|q|·bound` for a linear one).
+/// The scale of a difference from `objective`: the objective itself. If the objective is almost 0
+/// (no noise), the scale is 1e-4 of the largest bound (of `Σ|q|·bound` for a linear objective).
 pub fn comparison_scale(problem: &Problem, objective: f64) -> f64 {
     let bound = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs()));
     let size = match &problem.objective {
         Objective::LargestViolation | Objective::SumOfViolations => bound,
         Objective::Linear { weights, .. } => weights.iter().map(|q| q.abs()).sum::<f64>() * bound,
     };
-    // `max` passes over an objective that is not a number.
+    // `max` ignores an objective that is not a number.
     (1e-4 * size).max(objective.abs())
 }
 
-/// The largest relative difference over the LPs for which there is a reference; infinite where the
-/// engine has no number for one of them, `None` where there is no reference.
+/// The largest relative difference over the LPs that have a reference. Infinite if the engine has
+/// no number for one of them; `None` if there is no reference.
 fn largest_difference(lps: &[Problem], answers: &[CertifiedSolution], reference: &[f64]) -> Option<f64> {
     let difference = |((problem, answer), expected): ((&Problem, &CertifiedSolution), &f64)| {
         let difference = (answer.objective() - expected).abs();

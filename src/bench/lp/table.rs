@@ -1,12 +1,12 @@
-//! The table that a person reads: one line a group, at most 100 columns, printed as the groups come
-//! in; below a line what else has to be said of its group.
+//! The printed table: one line per group, at most 100 columns, printed when the group is ready.
+//! Remarks on a group follow its line.
 
 use super::Group;
 use super::measure::{Measured, Measurement, Uncertified};
 use crate::bench::processor;
 use crate::lp::problem::Attempt;
 
-/// The heading. `threads` is the size of the larger pool, `seconds` what Clarabel gets for a group.
+/// The heading. `threads` is the size of the larger pool, `seconds` is Clarabel's time per group.
 pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {
     let first =
         columns(["", "", "", "1 LP", "1 LP", "batch", "batch", "Clara-", "", "times", "iter-", "not", "object."]);
@@ -15,13 +15,13 @@ pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {
     ]);
     format!(
         "{}\n\
-         Milliseconds an LP: solving, finish and certificate; batches of {batch}. One thread: processor\n\
-         time; all {threads}: the wall clock. Clarabel gets LPs of the batch for {seconds} s, one at least.\n\n{first}{second}",
+         Milliseconds per LP: solving, finish and certificate; batches of {batch}. One thread: processor\n\
+         time; all {threads}: the wall clock. Clarabel gets LPs of the batch for {seconds} s, at least one.\n\n{first}{second}",
         processor::name()
     )
 }
 
-/// A group's line, and a line for each LP that did not certify.
+/// A group's line, and one line for each LP that was not certified.
 pub fn lines(group: Group, measured: &Measured) -> String {
     let rows = &measured.measurements;
     let cell =
@@ -58,15 +58,15 @@ pub fn lines(group: Group, measured: &Measured) -> String {
 fn uncertified_line(found: &Uncertified) -> String {
     let Uncertified { index, failed, attempt, milliseconds } = found;
     let outcome = match attempt {
-        Some(Attempt::Usual | Attempt::WarmStart) => "certified when tried again",
-        Some(Attempt::Patient) => "certified by more patience",
+        Some(Attempt::Usual | Attempt::WarmStart) => "certified on a second attempt",
+        Some(Attempt::Patient) => "certified with more careful settings",
         Some(Attempt::Fallback) => "certified by Clarabel",
         None => "not certified by the slower paths either",
     };
     format!("    LP {index}: the test that failed is {failed:?}; {outcome}, {} ms\n", short(*milliseconds))
 }
 
-/// The shares of the engine's stages, largest first; nothing if they were not measured.
+/// The shares of the engine's stages, largest first; empty if they were not measured.
 fn profile_line(shares: &[(&str, f64)]) -> String {
     let mut shares: Vec<_> = shares.iter().filter(|(_, share)| *share >= 0.005).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -74,12 +74,13 @@ fn profile_line(shares: &[(&str, f64)]) -> String {
     if words.is_empty() { String::new() } else { format!("    {}\n", words.join(", ")) }
 }
 
-/// What the columns mean that do not say so themselves.
+/// Explanation of the columns.
 pub const FOOTING: &str = "
-times faster: Clarabel's milliseconds over those on one thread, in batch. not cert: LPs of the batch
-whose answer did not pass the certificate; the slower paths are switched off, such LPs are listed.
-object. differs: at most, relative to Clarabel's, on the LPs that it solved (clean, without noise:
-relative to 1e-4 of the largest bound). exact: its feasibility problem.
+times faster: Clarabel's milliseconds over the engine's on one thread, in batch. not cert: LPs of
+the batch whose answer did not pass the certificate; the slower paths are switched off, and such LPs
+are listed. object. differs: largest difference from Clarabel's objective, relative to it, on the
+LPs that Clarabel solved (clean, without noise: relative to 1e-4 of the largest bound). exact: its
+feasibility problem.
 ";
 
 fn columns(cells: [&str; 13]) -> String {
@@ -92,7 +93,7 @@ fn columns(cells: [&str; 13]) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
-/// Three digits.
+/// Formats a number with three digits.
 fn short(milliseconds: f64) -> String {
     match milliseconds {
         ms if ms >= 100.0 => format!("{ms:.0}"),

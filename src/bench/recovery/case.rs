@@ -1,4 +1,4 @@
-//! What is measured of an image.
+//! The kinds of measurements of an image.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,27 +16,27 @@ const SEEDS: [u64; 2] = [5, 6];
 /// A kind of measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Case {
-    /// This share of the pixels is hidden, of each image others.
+    /// This share of the pixels is hidden; each image has its own random pixels.
     Hidden(f64),
     /// The middle quarter of a square image is hidden.
     Centre,
-    /// The lower half is.
+    /// The lower half is hidden.
     Lower,
-    /// So many random projections.
+    /// This number of random projections.
     Gaussian(usize),
-    /// Averages of blocks of so many pixels a side.
+    /// Averages of blocks with this number of pixels per side.
     Average(usize),
 }
 
 impl Case {
-    /// Those of docs/RECOVERY.md.
+    /// The cases of docs/RECOVERY.md.
     pub fn usual() -> Vec<Self> {
         let hidden = [0.5, 0.75, 0.9].map(Case::Hidden);
         let gaussian = [25, 50, 100, 200, 250].map(Case::Gaussian);
         hidden.into_iter().chain([Case::Centre, Case::Lower]).chain(gaussian).chain([Case::Average(4)]).collect()
     }
 
-    /// Whether the images of this network can be measured so.
+    /// Whether this case is possible for the images of this network.
     pub fn fits(self, subject: &Subject) -> bool {
         let side = side_of(subject.network.observation_length());
         match self {
@@ -46,10 +46,10 @@ impl Case {
         }
     }
 
-    /// The operator on images of so many pixels.
+    /// The operator for images with this number of pixels.
     ///
     /// # Errors
-    /// Where they cannot be measured so.
+    /// If this case is not possible for such images.
     pub fn operator(self, pixels: usize) -> Result<Box<dyn Operator>> {
         Ok(match self {
             Case::Hidden(_) | Case::Centre | Case::Lower => Box::new(Pixels(pixels)),
@@ -61,7 +61,7 @@ impl Case {
         })
     }
 
-    /// Hides of the measurements of images what was not seen.
+    /// Replaces hidden pixels in the measurements with `NaN`.
     pub fn hide(self, measurements: &mut DMatrix<f64>) {
         let pixels = measurements.nrows();
         for (index, mut y) in (0_u64..).zip(measurements.column_iter_mut()) {
@@ -80,7 +80,7 @@ impl Case {
         }
     }
 
-    /// Whether pixels themselves were measured.
+    /// Whether the measurements are pixels.
     pub fn is_mask(self) -> bool {
         matches!(self, Case::Hidden(_) | Case::Centre | Case::Lower)
     }

@@ -1,4 +1,4 @@
-//! The ways on the same measurements of one network's images.
+//! Runs the methods on the same measurements of one network's images.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,35 +26,35 @@ use crate::recover::operators::Operator;
 use crate::recover::{self, ProjectedOptions, Recoverer, Strategy};
 use crate::statistics::quantile;
 
-/// Observations that a way gets at a time; between two of these its time is looked at.
+/// Observations per step of a method; its time is checked between two steps.
 pub const CHUNK: usize = 20;
-/// Of the codes and the noise.
+/// Seeds of the codes and the noise.
 const SEEDS: [u64; 2] = [3, 4];
 
-/// Who takes part.
+/// The methods that take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Contestant {
     /// The search from many starts on `½‖A G(z) − y‖²`.
     #[strum(serialize = "direct")]
     Search,
-    /// Projected gradient descent, `linf` and refinement as the projection.
+    /// Projected gradient descent, with `linf` and refinement as the projection.
     #[strum(serialize = "pgd-linf-refined")]
     ProjectedLinf,
-    /// Projected gradient descent, gradient descent as the projection: 100 steps each, from the
-    /// last code.
+    /// Projected gradient descent, with gradient descent as the projection: 100 steps each, from
+    /// the last code.
     #[strum(serialize = "pgd-descent")]
     ProjectedDescent,
     /// Gradient descent on `½‖A G(z) − y‖²`: Adam, 1,000 steps from each of ten random codes.
     #[strum(serialize = "direct-descent")]
     Descent,
-    /// Linear programs layer by layer without the hidden pixels, refined.
+    /// Layer-wise linear programs without the hidden pixels, refined.
     #[strum(serialize = "layer-wise")]
     Layerwise,
 }
 
 impl Contestant {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Contestant; 5] = [
         Contestant::Search,
         Contestant::ProjectedLinf,
@@ -88,18 +88,18 @@ impl Contestant {
     }
 }
 
-/// What came of one way.
+/// The result of one method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// The network.
     pub network: String,
-    /// What was measured.
+    /// The case: what was measured.
     pub case: String,
     /// Noise, as a share of the root mean square of the measurements.
     pub noise: f64,
-    /// The way, or `limit`.
+    /// The method, or `limit`.
     pub way: String,
-    /// Observations that it got.
+    /// Observations that the method got.
     pub observations: usize,
     /// Median and 90th percentile of the relative error of the images; a failure counts as
     /// infinite.
@@ -108,20 +108,20 @@ pub struct Row {
     pub percentile_90: f64,
     /// Images with a relative error up to [`SUCCESS`].
     pub images_recovered: usize,
-    /// Codes likewise.
+    /// Codes with a relative error up to [`SUCCESS`].
     pub codes_recovered: usize,
     /// Observations that determine their code locally: the Jacobian of the measurements has full
     /// rank at the truth.
     pub determined: usize,
-    /// Of these, images recovered.
+    /// Images recovered among these.
     pub determined_recovered: usize,
-    /// Median of the outer iterations, where the way has some.
+    /// Median number of outer iterations, if the method has any.
     pub iterations: Option<f64>,
-    /// Wall-clock seconds an image; `None` for the limit.
+    /// Wall-clock seconds per image; `None` for the limit.
     pub seconds: Option<f64>,
 }
 
-/// One network's measurements, with what is known of them.
+/// One network's measurements, with the true codes and images.
 pub struct Contest<'a> {
     subject: &'a Subject,
     case: Case,
@@ -135,10 +135,10 @@ pub struct Contest<'a> {
 }
 
 impl<'a> Contest<'a> {
-    /// Draws codes and noise, each by its index, and measures.
+    /// Draws codes and noise, each by its index, and computes the measurements.
     ///
     /// # Errors
-    /// Where images cannot be measured so.
+    /// If the case is not possible for these images.
     pub fn new(subject: &'a Subject, case: Case, noise: f64, options: &'a Options) -> Result<Self> {
         let network = &subject.network;
         let (k, count) = (network.code_length(), options.count);
@@ -177,10 +177,10 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Runs the limit and the ways.
+    /// Runs the limit and the methods.
     ///
     /// # Errors
-    /// Those of the ways, and [`Error::Cancelled`].
+    /// Those of the methods, and [`Error::Cancelled`].
     pub fn run(&self, cancel: &CancelToken) -> Result<Vec<Row>> {
         let mut limit = self.codes.clone();
         refine_batch(&self.packed(), &self.measurements, &mut limit, &RefineOptions::default());
@@ -240,7 +240,8 @@ fn hidden(case: Case, mut measurements: DMatrix<f64>) -> DMatrix<f64> {
     measurements
 }
 
-/// Relative errors of columns, of as many as were found; infinite where there is none.
+/// Relative errors of the columns of `found`, which may be fewer than those of `truth`; infinite
+/// for a column with `NaN`.
 fn errors(found: &DMatrix<f64>, truth: &DMatrix<f64>) -> Vec<f64> {
     let pairs = found.column_iter().zip(truth.column_iter());
     let error = |(found, truth): (nalgebra::DVectorView<f64>, nalgebra::DVectorView<f64>)| {

@@ -1,18 +1,18 @@
-//! The table that a person reads, printed as the rows come in; it is Markdown, so that a document
-//! can take it over.
+//! The printed table, in Markdown so that it can be copied into a document; rows are printed when
+//! they are ready.
 
 use super::Options;
 use super::contest::{Row, SUCCESS};
 use super::warm;
 use crate::bench::processor;
 
-/// What stands above all.
+/// The heading of the table.
 pub fn heading(options: &Options, threads: usize) -> String {
     format!(
-        "{}, {threads} {}; {} observations a case, a way at most about {} s of them\n\
+        "{}, {threads} {}; {} observations per case, at most about {} s of them per way\n\
          error: relative, of the images; recovered: up to {SUCCESS:e}; determined: the Jacobian of the measurements has full rank at \
          the truth;\nlimit: descent on the measurements from the true code.\n\n\
-         | network | measured | noise | way | of | error: median | 90 % | recovered | codes | of the determined | iterations | s an image |\n\
+         | network | measured | noise | way | of | error: median | 90 % | recovered | codes | of the determined | iterations | s per image |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|\n",
         processor::name(),
         if threads == 1 { "thread" } else { "threads" },
@@ -46,9 +46,9 @@ fn line(row: &Row) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// What warm starts save.
+/// The table of the time that warm starts save.
 pub fn projections(rows: &[warm::Row]) -> String {
-    let mut text = "| network | moved by | ms without | ms with a warm start | ratio | from it alone |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut text = "| network | moved by | ms without | ms with a warm start | ratio | from the warm start alone |\n|---|---|---|---|---|---|\n".to_owned();
     for row in rows {
         text += &format!(
             "| {} | {:.0e} | {:.3} | {:.3} | {:.1} | {:.0} % |\n",

@@ -1,5 +1,5 @@
-//! What a warm start saves: `Projector::project` on observations that have moved since the last
-//! call, with and without the last codes, on the same ones.
+//! Measures the time that a warm start saves: `Projector::project` on observations that have
+//! changed since the last call, with and without the last codes, on the same observations.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,25 +15,25 @@ use crate::error::Result;
 use crate::projector::Projector;
 use crate::random::{Domain, normal_vector};
 
-/// Moves, relative to an observation's length.
+/// Sizes of the changes, relative to an observation's length.
 const MOVES: [f64; 4] = [1e-6, 1e-4, 1e-3, 1e-2];
-/// The noise of the first observations, likewise.
+/// The noise of the first observations, relative to their length.
 const NOISE: f64 = 0.05;
-/// Passes, of which the fastest counts.
+/// Number of passes; the fastest counts.
 const PASSES: usize = 3;
 
-/// One move of one network's observations.
+/// The result for one size of change, on one network's observations.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// The network.
     pub network: String,
-    /// How far each observation has moved, relative to its length.
+    /// The change of each observation, relative to its length.
     pub moved: f64,
-    /// Milliseconds an observation without a warm start, and with one.
+    /// Milliseconds per observation without a warm start, and with one.
     pub cold_ms: f64,
     /// See `cold_ms`.
     pub warm_ms: f64,
-    /// The share of the answers that came from the warm start alone.
+    /// The share of the answers that the warm start alone gave.
     pub from_warm_start: f64,
 }
 
@@ -54,7 +54,7 @@ pub fn run(subjects: &[Subject], count: usize, threads: Option<usize>) -> Result
         for size in MOVES {
             let observations = moved(&observations, size, 2);
             let (mut cold_ms, mut warm_ms, mut from_warm_start) = (f64::INFINITY, f64::INFINITY, 0.0);
-            // In turn, so that a busy machine slows both.
+            // Alternating, so that a busy machine slows both.
             for _ in 0..PASSES {
                 let time = |warm_start| -> Result<_> {
                     let start = Instant::now();
@@ -73,7 +73,7 @@ pub fn run(subjects: &[Subject], count: usize, threads: Option<usize>) -> Result
     Ok(rows)
 }
 
-/// Every column moved at random by this share of its length, on average.
+/// Moves every column at random, by this share of its length on average.
 fn moved(observations: &DMatrix<f64>, share: f64, seed: u64) -> DMatrix<f64> {
     let mut moved = observations.clone();
     for (index, mut x) in (0_u64..).zip(moved.column_iter_mut()) {

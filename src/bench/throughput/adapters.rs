@@ -1,5 +1,4 @@
-//! The graphics adapter that the options ask for: opened to hold a network, or looked at for its
-//! name and its peak.
+//! The requested graphics adapter: opened for a network, or inspected for its name and its peak.
 
 use super::Options;
 use crate::bench::subject::Subject;
@@ -13,22 +12,22 @@ pub struct Gpu {
     pub adapter: String,
     /// GFLOP/s in f32, measured.
     pub peak: f64,
-    /// Whether it can tell how long its kernels run.
+    /// Whether it can measure the time of its kernels.
     pub timestamps: bool,
 }
 
-/// Opens it to hold a network.
+/// Opens the adapter for a network.
 ///
 /// # Errors
-/// [`crate::Error::NoDevice`] where the adapter is not there or the network does not fit it.
+/// [`crate::Error::NoDevice`] if the adapter is missing or the network does not fit it.
 pub(super) fn open(subject: &Subject, options: &Options) -> Result<Box<dyn Device>> {
     backend::open(subject, options)
 }
 
-/// Its name, and its peak, measured.
+/// Reads the adapter's name and measures its peak.
 ///
 /// # Errors
-/// [`crate::Error::NoDevice`] where it is not there, [`crate::Error::DeviceLost`] where it fails.
+/// [`crate::Error::NoDevice`] if it is missing, [`crate::Error::DeviceLost`] if it fails.
 pub(super) fn look(options: &Options) -> Result<Gpu> {
     backend::look(options)
 }
@@ -50,7 +49,7 @@ mod backend {
                 return Err(Error::option(
                     "adapter",
                     name,
-                    "no adapter with option `device: cpu`, or option `device: gpu` with it",
+                    "no adapter together with option `device: cpu`, or option `device: gpu`",
                 ));
             }
             (_, Some(name)) => Selection::Named(name),

@@ -1,5 +1,5 @@
-//! The batches that networks are fed with: codes N(0, I), seeded by index, and their outputs with
-//! noise from U(−0.01, 0.01). A smaller batch is the beginning of a larger one.
+//! The batches for the networks: codes N(0, I), seeded by index, and their outputs with noise from
+//! U(−0.01, 0.01). A smaller batch is the beginning of a larger one.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::random::{Domain, Noise, normal_vector};
 
-/// Amplitude of the noise, and the tolerance ε that inversions and classifications go by.
+/// Amplitude of the noise, and the tolerance ε of inversions and classifications.
 pub const NOISE: f64 = 0.01;
 const SEED: u64 = 1;
 
 impl Subject {
-    /// What a pass of `quantity` over a batch of `count` takes in. Made on the pool that the caller
-    /// is in.
+    /// Creates the inputs of a pass of `quantity` over a batch of `count`, on the caller's thread
+    /// pool.
     ///
     /// # Errors
     /// None of its own.
@@ -42,14 +42,14 @@ impl Subject {
     }
 }
 
-/// One batch, a column each.
+/// One batch, with one column each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// `k` × count.
     pub codes: DMatrix<f64>,
     /// `n` × count; empty for forward passes, which need none.
     pub observations: DMatrix<f64>,
-    /// One an observation.
+    /// One threshold per observation.
     pub thresholds: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! A device that takes part, holding one network. A GPU stands here without the CPU behind it: if
-//! it is lost, its rows say so, and no figure of the CPU's passes for one of the GPU's.
+//! A device that takes part, holding one network. A GPU is used here without its CPU fallback. If
+//! it is lost, its rows say so, and no CPU time is reported as a GPU time.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ pub(super) struct Contender {
     descent: DescentOptions,
 }
 
-/// What a pass came to.
+/// The result of a pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Done {
-    /// Passes, observations, iterations or inversions.
+    /// Number of passes, observations, iterations or inversions.
     pub units: f64,
     /// Observations without a certified answer.
     pub not_certified: usize,
@@ -39,8 +39,10 @@ impl Contender {
         Self::on(Kind::Cpu, Box::new(CpuDevice::new(Arc::clone(&subject.network))), subject, options)
     }
 
+    /// Opens the GPU for the network.
+    ///
     /// # Errors
-    /// [`crate::Error::NoDevice`] where the adapter is not there or the network does not fit it.
+    /// [`crate::Error::NoDevice`] if the adapter is missing or the network does not fit it.
     pub fn gpu(subject: &Subject, options: &Options) -> Result<Self> {
         Self::on(Kind::Gpu, adapters::open(subject, options)?, subject, options)
     }
@@ -57,12 +59,12 @@ impl Contender {
         Ok(Contender { kind, inverter, descent })
     }
 
-    /// Seconds that kernels have run so far, if the device knows.
+    /// Kernel time so far in seconds, if the device has a clock.
     pub fn kernel_seconds(&self) -> Option<f64> {
         self.inverter.runtime().device().kernel_seconds()
     }
 
-    /// One pass over `batch`, from arrays of the host to arrays of the host.
+    /// Runs one pass over `batch`, from arrays on the host to arrays on the host.
     pub fn pass(&self, quantity: Quantity, batch: &Batch) -> Result<Done> {
         let device = self.inverter.runtime().device();
         let all = |count: usize| Done { units: count as f64, not_certified: 0 };

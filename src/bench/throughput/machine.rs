@@ -1,5 +1,5 @@
-//! What the measurements run on: the processor and its peak, the graphics adapter and its own, and
-//! the memory there is.
+//! The machine of the measurements: the processor and its peak, the graphics adapter and its peak,
+//! and the available memory.
 
 use std::fs;
 
@@ -13,24 +13,24 @@ use crate::bench::processor;
 use crate::device::DeviceChoice;
 use crate::error::Result;
 
-/// The machine, as every table's heading names it.
+/// The machine, as every table's heading shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
     /// Threads of the pool.
     pub threads: usize,
-    /// GFLOP/s in f64 on all of these, measured.
+    /// GFLOP/s in f64 on all threads, measured.
     pub cpu_peak: f64,
     /// The same in f32.
     pub cpu_peak_in_f32: f64,
     /// The adapter, if one takes part.
     pub gpu: Option<Gpu>,
-    /// Why none does, one line.
+    /// Why no adapter takes part, in one line.
     pub notice: Option<String>,
 }
 
-/// Which of the two devices that are compared.
+/// One of the two compared devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -41,20 +41,17 @@ pub enum Kind {
 }
 
 impl Machine {
-    /// Opens what `options` ask for and measures the peaks.
+    /// Opens the devices of `options` and measures their peaks.
     ///
     /// # Errors
-    /// [`crate::Error::NoDevice`] where a GPU is asked for that is not there,
-    /// [`crate::Error::DeviceLost`] where it fails. Under [`DeviceChoice::Auto`] either is a
-    /// notice.
+    /// [`crate::Error::NoDevice`] if a requested GPU is missing, [`crate::Error::DeviceLost`] if it
+    /// fails. Under [`DeviceChoice::Auto`], both are only notices.
     pub(super) fn look(options: &Options, pool: &ThreadPool) -> Result<Self> {
         let (gpu, notice) = match (options.device, &options.adapter) {
-            (DeviceChoice::Cpu, None) => {
-                (None, Some("the GPU is left out, as option `device: cpu` asks for".to_owned()))
-            }
+            (DeviceChoice::Cpu, None) => (None, Some("the GPU is left out because of option `device: cpu`".to_owned())),
             _ => match adapters::look(options) {
                 Ok(gpu) => (Some(gpu), None),
-                Err(error) if !options.insists_on_gpu() => (None, Some(format!("no rows of a GPU: {error}"))),
+                Err(error) if !options.insists_on_gpu() => (None, Some(format!("no GPU rows: {error}"))),
                 Err(error) => return Err(error),
             },
         };
@@ -63,7 +60,7 @@ impl Machine {
         Ok(Machine { cpu, threads, cpu_peak, cpu_peak_in_f32, gpu, notice })
     }
 
-    /// The name that a device's rows carry.
+    /// The name of a device in its rows.
     pub(super) fn adapter(&self, kind: Kind) -> &str {
         match kind {
             Kind::Cpu => &self.cpu,
@@ -71,11 +68,11 @@ impl Machine {
         }
     }
 
-    /// The measured peak of a device, in GFLOP/s, in the precision that it does `quantity` in.
+    /// The measured peak of a device in GFLOP/s, in the precision that it uses for `quantity`.
     pub(super) fn peak(&self, kind: Kind, quantity: Quantity) -> Option<f64> {
         match (kind, quantity) {
-            // Finished in f64; of f32's peak, which is the higher one, no run reaches more than
-            // all.
+            // Descent is finished in f64. The peak of f32 is the higher one, so the share never
+            // exceeds 100 %.
             (Kind::Cpu, Quantity::Descend) => Some(self.cpu_peak_in_f32),
             (Kind::Cpu, _) => Some(self.cpu_peak),
             (Kind::Gpu, _) => self.gpu.as_ref().map(|gpu| gpu.peak),
@@ -83,8 +80,8 @@ impl Machine {
     }
 }
 
-/// Bytes that a batch may take when the caller names no limit: half of what the system and the
-/// control group leave, 2 GiB where neither tells.
+/// Maximum bytes of a batch if the caller sets no limit: half of what the system and the control
+/// group have free, or 2 GiB if neither reports it.
 pub(super) fn memory_budget() -> f64 {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let number = |path: &str| read(path).trim().parse::<f64>().ok();
@@ -95,7 +92,7 @@ pub(super) fn memory_budget() -> f64 {
     if free.is_finite() { (free / 2.0).max(0.0) } else { 2.0 * f64::from(1 << 30) }
 }
 
-/// `MemAvailable` in bytes.
+/// `MemAvailable`, in bytes.
 fn available(meminfo: &str) -> Option<f64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kibibytes| 1024.0 * kibibytes)

@@ -1,5 +1,5 @@
-//! The most arithmetic that each device does, measured on the spot by the recurrence of
-//! `cpu/peak.rs`: the CPU in f64 and in f32 on all threads of the pool at once, the GPU in f32.
+//! Measures the peak arithmetic of each device by the recurrence of `cpu/peak.rs`: the CPU in f64
+//! and in f32 on all threads of the pool together, the GPU in f32.
 
 use std::hint::black_box;
 
@@ -9,20 +9,20 @@ use super::spread::Spread;
 use crate::bench::clock::wall_seconds;
 use crate::cpu::peak::{REGISTERS, Recurrence, vectorised, vectorised_single};
 
-/// Seconds of a pass of one thread: shorter than the turns that a system gives its programs, so
-/// that most passes are whole on a busy machine too.
+/// Seconds of a pass of one thread: shorter than a time slice of the scheduler, so that most passes
+/// are uninterrupted even on a busy machine.
 const CPU_PASS_SECONDS: f64 = 5e-4;
 const CPU_PASSES: usize = 400;
-/// Seconds of a pass of the GPU, long enough that starting it does not count.
+/// Seconds of a pass of the GPU: long enough to make its start-up time negligible.
 #[cfg(feature = "gpu")]
 const GPU_PASS_SECONDS: f64 = 0.01;
 #[cfg(feature = "gpu")]
 const GPU_PASSES: usize = 24;
-/// Rounds that no pass needs more of.
+/// Maximum number of rounds of a pass.
 const MOST_ROUNDS: u32 = 1 << 26;
 
-/// GFLOP/s of all threads of `pool` in f64, each at its median while the others are at work as
-/// well.
+/// GFLOP/s of all threads of `pool` in f64: the sum of each thread's median while the others work
+/// too.
 pub(super) fn of_cpu(pool: &ThreadPool) -> f64 {
     of_chains(pool, |recurrence| black_box(vectorised(recurrence)).1)
 }
@@ -32,8 +32,8 @@ pub(super) fn of_cpu_in_f32(pool: &ThreadPool) -> f64 {
     of_chains(pool, |recurrence| black_box(vectorised_single(recurrence)).1)
 }
 
-/// `chains` runs the recurrence in [`REGISTERS`] registers behind a [`black_box`] and says how many
-/// numbers each holds.
+/// Measures `chains`, which runs the recurrence in [`REGISTERS`] registers behind a [`black_box`]
+/// and returns the numbers per register.
 fn of_chains(pool: &ThreadPool, chains: impl Fn(&Recurrence) -> usize + Sync) -> f64 {
     let pass = |recurrence: &Recurrence| {
         wall_seconds(|| {
@@ -51,7 +51,7 @@ fn of_chains(pool: &ThreadPool, chains: impl Fn(&Recurrence) -> usize + Sync) ->
     pool.broadcast(of_thread).into_iter().sum()
 }
 
-/// GFLOP/s of an adapter in f32; the fastest of several passes.
+/// GFLOP/s of an adapter in f32: the fastest of several passes.
 #[cfg(feature = "gpu")]
 pub(super) fn of_gpu(context: &crate::gpu::context::Context) -> crate::error::Result<f64> {
     let kernel = crate::gpu::peak::PeakKernel::new(context, None)?;
@@ -65,7 +65,7 @@ pub(super) fn of_gpu(context: &crate::gpu::context::Context) -> crate::error::Re
     Ok(1e-9 * kernel.operations(&recurrence) / fastest)
 }
 
-/// Rounds after which a pass takes about `seconds`; `None` where a pass fails.
+/// The number of rounds after which a pass takes about `seconds`; `None` if a pass fails.
 fn long_enough(seconds: f64, pass: impl Fn(&Recurrence) -> Option<f64>) -> Option<u32> {
     let mut rounds = 1;
     loop {
@@ -73,7 +73,7 @@ fn long_enough(seconds: f64, pass: impl Fn(&Recurrence) -> Option<f64>) -> Optio
         if taken >= seconds || rounds >= MOST_ROUNDS {
             return Some(rounds);
         }
-        // Never by more than 8 at once: a first pass is slower than it need be.
+        // At most a factor of 8 per step, because a first pass is slower than necessary.
         let wanted = (seconds / taken.max(1e-9) * 1.1).clamp(1.2, 8.0);
         rounds = ((f64::from(rounds) * wanted).ceil() as u32).min(MOST_ROUNDS);
     }

@@ -1,11 +1,11 @@
-//! What is counted: passes, observations, iterations, inversions, and the operations that one of
-//! each takes.
+//! The counted quantities: passes, observations, iterations and inversions, and the operations of
+//! each.
 //!
 //! A forward pass takes `2·Σ nᵢ·nᵢ₋₁` floating-point operations (biases and activations are not
-//! counted), an iteration of gradient descent twice as many: forward, and back through the
-//! transposed layers. Classification does no arithmetic; it is counted in entries and bytes (8 an
-//! entry, as they are handed over). An inversion takes as many operations as its linear programs
-//! do, which differs from observation to observation, so none are stated.
+//! counted). An iteration of gradient descent takes twice as many: forward, and backward through
+//! the transposed layers. Classification does no arithmetic; it is counted in entries and bytes (8
+//! bytes per entry, as passed). The operations of an inversion depend on its linear programs and
+//! differ between observations, so none are reported.
 
 use serde::Serialize;
 
@@ -19,21 +19,21 @@ use crate::network::Network;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Quantity {
-    /// Forward passes through all layers; one a code.
+    /// Forward passes through all layers; one per code.
     Forward,
     /// Classifications of an observation against its threshold.
     Classify,
-    /// Iterations of plain gradient descent; one an observation and step.
+    /// Iterations of plain gradient descent; one per observation and step.
     Descend,
     /// Whole inversions by `linf`.
     Invert,
 }
 
 impl Quantity {
-    /// All of them, in the order of the table.
+    /// All quantities, in the order of the table.
     pub const ALL: [Quantity; 4] = [Quantity::Forward, Quantity::Classify, Quantity::Descend, Quantity::Invert];
 
-    /// What is counted, as a heading.
+    /// The name of the quantity, as a heading.
     pub fn title(self) -> &'static str {
         match self {
             Quantity::Forward => "forward passes",
@@ -43,7 +43,7 @@ impl Quantity {
         }
     }
 
-    /// Floating-point operations of one; `None` where they are not counted.
+    /// Floating-point operations per unit; `None` if they are not counted.
     pub fn operations(self, network: &Network) -> Option<f64> {
         let forward: f64 = network.layers().iter().map(|layer| 2.0 * layer.weight.len() as f64).sum();
         match self {
@@ -53,14 +53,14 @@ impl Quantity {
         }
     }
 
-    /// Entries that one looks at; `None` where they are not what is counted.
+    /// Entries per unit; `None` if entries are not counted.
     pub fn entries(self, network: &Network) -> Option<f64> {
         (self == Quantity::Classify).then(|| network.observation_length() as f64)
     }
 
-    /// About how many bytes a batch of one takes, inputs, answers and what is made on the way:
-    /// peaks measured on the CPU, with the f32 copies of a GPU on top. An inversion keeps the rows
-    /// of its linear programs meanwhile.
+    /// Approximate bytes per observation of a batch: inputs, answers and intermediate results. They
+    /// are peaks measured on the CPU, plus the f32 copies of a GPU. An inversion also keeps the
+    /// rows of its linear programs.
     pub(super) fn bytes(self, network: &Network) -> f64 {
         let (n, k) = (network.observation_length() as f64, network.code_length() as f64);
         let all: f64 = network.layers().iter().map(|layer| layer.units() as f64).sum();
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn operations_are_counted_by_hand() {
         let network = random_network(&[2, 3, 5], Activation::Relu, 1).unwrap();
-        // 2·3 and 3·5 products, each with an addition.
+        // 2·3 and 3·5 multiplications, each with an addition.
         assert_eq!(Quantity::Forward.operations(&network), Some(42.0));
         assert_eq!(Quantity::Descend.operations(&network), Some(84.0));
         assert_eq!(Quantity::Invert.operations(&network), None);

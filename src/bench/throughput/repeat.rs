@@ -1,4 +1,4 @@
-//! One measurement: repeated passes over a batch, of which median, least and most are kept.
+//! One measurement: repeated passes over a batch, of which median, minimum and maximum are kept.
 
 use super::batches::Batch;
 use super::contender::{Contender, Done};
@@ -8,21 +8,21 @@ use crate::bench::clock::wall_seconds;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
-/// Passes of a measurement at least, so that there is a spread, and at most.
+/// Minimum number of passes of a measurement, so that there is a spread, and maximum.
 const LEAST: usize = 3;
 const MOST: usize = 1000;
 
-/// What repeated passes over one batch came to.
+/// The result of repeated passes over one batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Measured {
     pub spread: Spread,
-    /// Of the last pass; all do the same.
+    /// The result of the last pass; all passes do the same work.
     pub done: Done,
-    /// Median of the seconds that kernels ran in a pass, if the device knows.
+    /// Median kernel time of a pass in seconds, if the device has a clock.
     pub kernel_seconds: Option<f64>,
 }
 
-/// A pass, timed, and what it came to.
+/// Runs a pass; returns its time and its result.
 ///
 /// # Errors
 /// The device's.
@@ -30,14 +30,14 @@ pub(super) fn timed(contender: &Contender, quantity: Quantity, batch: &Batch) ->
     let mut outcome = None;
     let taken = wall_seconds(|| outcome = Some(contender.pass(quantity, batch)));
     let done = outcome.unwrap_or(Err(Error::Cancelled))?;
-    // A clock that has not moved on must not make a rate infinite.
+    // A clock that has not advanced must not give an infinite rate.
     Ok((taken.max(1e-9), done))
 }
 
-/// Repeats passes for `seconds`; the caller has warmed up.
+/// Repeats passes for `seconds`; the caller has run a warm-up pass.
 ///
 /// # Errors
-/// The device's; [`Error::Cancelled`] between two passes when `cancelled` says so.
+/// Those of the device; [`Error::Cancelled`] between two passes if `cancelled` requests it.
 pub(super) fn measure(
     contender: &Contender,
     quantity: Quantity,

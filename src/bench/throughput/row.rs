@@ -1,4 +1,4 @@
-//! A row of the throughput table, and where the GPU overtakes the CPU.
+//! A row of the throughput table, and the batch size from which the GPU is faster.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::quantity::Quantity;
 use super::repeat::Measured;
 use crate::bench::subject::Subject;
 
-/// One device, quantity and batch. What was not measured is `None`, and `note` says why.
+/// One device, quantity and batch. A value that was not measured is `None`, and `note` says why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// The network's name and sizes.
@@ -18,35 +18,35 @@ pub struct Row {
     pub adapter: String,
     /// Threads of the pool; the GPU's host side uses them too.
     pub threads: usize,
-    /// What is counted.
+    /// The counted quantity.
     pub quantity: Quantity,
-    /// Observations or codes handed over at once.
+    /// Observations or codes per call.
     pub batch: usize,
-    /// Iterations an observation; descent only.
+    /// Iterations per observation; descent only.
     pub iterations: Option<f64>,
-    /// How many a second: batch (times iterations) over the median of the seconds.
+    /// Units per second: batch (times iterations) over the median of the seconds.
     pub per_second: Option<f64>,
     /// Seconds of a pass over the batch, transfers included.
     pub seconds_median: Option<f64>,
-    /// The shortest.
+    /// Seconds of the fastest pass.
     pub seconds_min: Option<f64>,
-    /// The longest.
+    /// Seconds of the slowest pass.
     pub seconds_max: Option<f64>,
-    /// Passes measured, the one that warms up not counted.
+    /// Measured passes, without the warm-up pass.
     pub repeats: usize,
-    /// Median of the seconds that kernels ran in a pass, by the device's own clock.
+    /// Median kernel time of a pass in seconds, by the device's own clock.
     pub kernel_seconds: Option<f64>,
-    /// 10⁹ floating-point operations a second; `None` for classification and inversion.
+    /// 10⁹ floating-point operations per second; `None` for classification and inversion.
     pub gflops: Option<f64>,
     /// The device's measured peak: of the CPU in f64, for descent in f32; of the GPU in f32.
     pub peak_gflops: Option<f64>,
     /// `gflops` over `peak_gflops`.
     pub share_of_peak: Option<f64>,
-    /// Entries looked at a second; classification only.
+    /// Entries per second; classification only.
     pub entries_per_second: Option<f64>,
-    /// Bytes of these, 8 an entry.
+    /// Bytes of these entries, 8 bytes per entry.
     pub bytes_per_second: Option<f64>,
-    /// What else is to be said.
+    /// A remark.
     pub note: Option<String>,
 }
 
@@ -83,13 +83,13 @@ impl Row {
         }
     }
 
-    /// With the figures.
+    /// Adds the figures.
     pub(super) fn measured(self, subject: &Subject, measured: &Measured) -> Self {
         let Measured { spread, done, kernel_seconds } = *measured;
         let per_second = done.units / spread.median;
         let gflops = self.quantity.operations(&subject.network).map(|operations| 1e-9 * operations * per_second);
         let entries_per_second = self.quantity.entries(&subject.network).map(|entries| entries * per_second);
-        let doubtful = (done.not_certified > 0).then(|| format!("{} of them not certified", done.not_certified));
+        let doubtful = (done.not_certified > 0).then(|| format!("{} not certified", done.not_certified));
         Row {
             iterations: (self.quantity == Quantity::Descend).then(|| done.units / self.batch as f64),
             per_second: Some(per_second),
@@ -108,16 +108,16 @@ impl Row {
     }
 }
 
-/// Where the GPU overtakes the CPU.
+/// The batch size from which the GPU is faster than the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crossover {
-    /// From this batch on it is faster in every batch that both have figures for.
+    /// From this batch on, the GPU is faster in every batch with figures of both devices.
     From(usize),
-    /// At no end of the series.
+    /// The GPU is not faster at the end of the series.
     Nowhere,
 }
 
-/// The crossover of one series: the rows of one network and quantity. `None` where no batch has
+/// The crossover of one series: the rows of one network and quantity. `None` if no batch has
 /// figures of both devices.
 pub fn crossover(rows: &[Row]) -> Option<Crossover> {
     let rate = |kind: Kind, batch: usize| {
@@ -193,7 +193,7 @@ pub(crate) mod tests {
         assert_eq!(crossover(&series(&[0.5, 0.5])), Some(Crossover::From(1)));
         assert_eq!(crossover(&series(&[0.5, 1.0])), Some(Crossover::Nowhere));
         let mut rows = series(&[2.0, 0.5, 0.5]);
-        // The largest batch was not run on one of the two: it decides nothing.
+        // The largest batch was not run on one of the two devices, so it decides nothing.
         rows[4].per_second = None;
         assert_eq!(crossover(&rows), Some(Crossover::From(4)));
         rows.retain(|row| row.device == Kind::Cpu);

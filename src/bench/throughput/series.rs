@@ -1,5 +1,5 @@
-//! One quantity of one network over all batches: each device goes on until a batch would take it
-//! too long or too much memory, and the rows from there on say so.
+//! One quantity of one network over all batches. Each device continues until a batch would take too
+//! long or too much memory, and the remaining rows say so.
 
 use super::batches::Batch;
 use super::contender::Contender;
@@ -12,24 +12,24 @@ use crate::bench::subject::Subject;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 
-/// A batch beyond the second of these, of which nothing is known, is preceded by passes over so
-/// many, which tell what it would take.
+/// If nothing is known about a batch larger than the second of these sizes, passes over batches of
+/// these sizes predict its time.
 const PROBES: [usize; 2] = [1, 64];
 
-/// A device's way through the series.
+/// The state of a device in the series.
 struct Going<'a> {
     contender: &'a Contender,
-    /// Batches, ascending, and the seconds of a pass over them.
+    /// The measured batches, ascending, and the seconds of a pass over each.
     known: Vec<(usize, f64)>,
     stopped: Option<String>,
 }
 
-/// Measures the batches in order; the rows of a batch, one a device, go to `each` as soon as they
-/// are there. Runs on the pool that the caller is in.
+/// Measures the batches in order, and passes the rows of each batch (one per device) to `each` when
+/// they are ready. Runs on the caller's thread pool.
 ///
 /// # Errors
-/// What `each` returns, [`Error::Cancelled`], and the CPU's failures. A GPU's are notes in its
-/// rows.
+/// The errors of `each`, [`Error::Cancelled`], and the CPU's failures. A GPU's failures are notes
+/// in its rows.
 pub(super) fn run(
     subject: &Subject,
     quantity: Quantity,
@@ -56,7 +56,7 @@ pub(super) fn run(
             if device.stopped.is_none() && bytes > memory {
                 let limit = gibibytes(memory);
                 device.stopped =
-                    Some(format!("would take about {} of the {limit} there are (option `memory`)", gibibytes(bytes)));
+                    Some(format!("would take about {} of the {limit} available (option `memory`)", gibibytes(bytes)));
             }
             let outcome = match &device.stopped {
                 None => device.take(subject, quantity, count, &mut batch, options, cancel, &empty),
@@ -82,8 +82,8 @@ pub(super) fn run(
 }
 
 impl Going<'_> {
-    /// The row of a batch; `None`, and the reason in `stopped`, where it would take, or takes, too
-    /// long.
+    /// The row of a batch; `None` if it takes, or would take, too long, with the reason in
+    /// `stopped`.
     #[allow(clippy::too_many_arguments, reason = "what a row is made of")]
     fn take(
         &mut self,
@@ -115,7 +115,7 @@ impl Going<'_> {
             Some(batch) => batch,
             None => batch.insert(subject.batch(quantity, count)?),
         };
-        // A first pass may compile kernels; where it is too slow, a second one decides.
+        // A first pass may compile kernels; if it is too slow, a second one decides.
         if timed(self.contender, quantity, batch)?.0 > most {
             let (seconds, _) = timed(self.contender, quantity, batch)?;
             if seconds > most {
@@ -130,9 +130,9 @@ impl Going<'_> {
     }
 }
 
-/// Seconds that a pass over a batch of `count` will take, from the last two that are known: so much
-/// at once, and so much for each observation. What is not known is taken for nothing, so that no
-/// series ends before it has shown what it takes.
+/// Predicts the seconds of a pass over a batch of `count` from the last two measured batches: a
+/// constant part, plus a part per observation. Parts that are not known yet count as 0, so that no
+/// series ends before it has been measured.
 fn expected(known: &[(usize, f64)], count: usize) -> f64 {
     match *known {
         [] => 0.0,

@@ -1,4 +1,4 @@
-//! Median, least and most of repeated passes.
+//! Median, minimum and maximum of repeated passes.
 
 /// Seconds of repeated passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +10,8 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of an even number the median is the mean of the middle two. `None` of none.
+    /// Computes the spread. The median of an even number is the mean of the middle two. `None` for
+    /// an empty slice.
     pub fn of(seconds: &[f64]) -> Option<Self> {
         let mut sorted = seconds.to_vec();
         sorted.sort_by(f64::total_cmp);

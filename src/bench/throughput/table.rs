@@ -1,10 +1,10 @@
-//! The table that a person reads, at most 100 columns, printed as the rows come in.
+//! The printed table, at most 100 columns wide; rows are printed when they are ready.
 
 use super::machine::{Kind, Machine};
 use super::row::{Crossover, Row};
 use super::{Event, Options};
 
-/// What a person reads of an event.
+/// The printed text of an event.
 pub fn text(event: &Event<'_>) -> String {
     match event {
         Event::Begun(machine, options) => heading(machine, options),
@@ -38,7 +38,7 @@ fn heading(machine: &Machine, options: &Options) -> String {
     }
     text + &wrapped(
         &format!(
-            "A pass takes arrays of the host to arrays of the host. One pass to warm up, then {} s of passes, three at least. \
+            "A pass starts and ends with arrays on the host. One warm-up pass, then {} s of passes, at least three. \
              Descent: plain, {} iterations.",
             options.repeat_seconds, options.descent_iterations
         ),
@@ -47,7 +47,7 @@ fn heading(machine: &Machine, options: &Options) -> String {
 }
 
 const HEADINGS: [&str; 9] =
-    ["batch", "", "a second", "a pass", "(least – most)", "runs", "reached", "of peak", "kernels"];
+    ["batch", "", "per second", "per pass", "(min – max)", "runs", "reached", "of peak", "kernels"];
 
 fn columns([batch, device, rate, median, spread, runs, reached, share, kernels]: [&str; 9]) -> String {
     let line = format!(
@@ -56,7 +56,7 @@ fn columns([batch, device, rate, median, spread, runs, reached, share, kernels]:
     line.trim_end().to_owned() + "\n"
 }
 
-/// The lines of one batch; the last says how the GPU compares.
+/// The lines of one batch; the last one compares the GPU with the CPU.
 fn lines(rows: &[Row]) -> String {
     let cpu = rows.iter().find(|row| row.device == Kind::Cpu).and_then(|row| row.per_second);
     let of_row = |row: &Row| {
@@ -99,7 +99,7 @@ fn line(row: &Row) -> String {
     ])
 }
 
-/// What else there is to say of a row that has figures.
+/// The remark below a row that has figures.
 fn note(row: &Row) -> String {
     match (&row.note, row.per_second) {
         (Some(note), Some(_)) => format!("            {note}\n"),
@@ -114,16 +114,16 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-/// What the columns mean that do not say so themselves.
+/// Explanation of the columns.
 pub const FOOTING: &str = "
-a second: batch (times iterations, for descent) over the median. reached: 2·Σ nᵢ·nᵢ₋₁ operations a
-forward pass, twice that an iteration of descent; classification in bytes, 8 an entry; inversions
-are not counted. of peak: of the measured peak in the heading, on the CPU that in f64, for descent
-(f32, finished in f64) that in f32. kernels: the share of a pass in which kernels ran, by the
-adapter's clock. The last figure of a GPU line: times the CPU.
+per second: batch (times iterations, for descent) over the median. reached: 2·Σ nᵢ·nᵢ₋₁ operations
+per forward pass, twice that per iteration of descent; classification in bytes, 8 per entry;
+inversions are not counted. of peak: share of the measured peak in the heading; on the CPU the peak
+in f64, for descent (f32, finished in f64) that in f32. kernels: the share of a pass in which
+kernels ran, by the adapter's clock. The last figure of a GPU line: speed relative to the CPU.
 ";
 
-/// The unit in which so many seconds are written, and how many of it a second has.
+/// The unit for a number of seconds, and how many of this unit a second has.
 fn unit_of_time(seconds: f64) -> (f64, &'static str) {
     match seconds {
         seconds if seconds >= 0.9995 => (1.0, "s"),
@@ -133,7 +133,7 @@ fn unit_of_time(seconds: f64) -> (f64, &'static str) {
     }
 }
 
-/// Three digits.
+/// Formats a number with three digits.
 fn short(number: f64) -> String {
     match number.abs() {
         size if size >= 99.95 => format!("{number:.0}"),
@@ -144,7 +144,7 @@ fn short(number: f64) -> String {
     }
 }
 
-/// Three digits and a thousand, a million or a milliard.
+/// Formats a number with three digits and a letter for a thousand, a million or a billion.
 fn scaled(number: f64) -> String {
     match number {
         number if number >= 999.5e6 => format!("{} G", short(1e-9 * number)),
@@ -154,7 +154,7 @@ fn scaled(number: f64) -> String {
     }
 }
 
-/// Lines of at most 100 columns, the second and later ones behind `indent`.
+/// Wraps text to 100 columns; the second and later lines start with `indent`.
 fn wrapped(text: &str, indent: &str) -> String {
     let leading: String = text.chars().take_while(|character| *character == ' ').collect();
     let mut lines = vec![leading];

@@ -1,11 +1,11 @@
-//! Gradient descent on `½‖G(z) − x‖²`, a block of runs (lanes) a core, the block's way up and down
-//! the layers as products. As `cpu/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖²` with one block of runs (lanes) per core; the block's forward
+//! and backward passes are products. Same results as `cpu/descend.rs`.
 //!
-//! The products run in f64 or in f32; codes, moments, steps and the sums of the stop rule are f64
-//! in both, so that what f32 costs is the last digits of a gradient and never the small steps near
-//! the optimum. A lane that ends leaves its block at once and the next run takes its place; when no
-//! more wait, the last lane moves into the hole, so the products stay full. Cores take runs from
-//! one queue: which block a run meets is chance, and does not matter to it.
+//! The products are in f64 or in f32. Codes, moments, steps and the sums of the stop rule are f64
+//! in both, so f32 only costs the last digits of a gradient, not the small steps near the optimum.
+//! An ended lane leaves its block immediately, and the next run takes its place. If no run is
+//! waiting, the last lane moves into the free place, so that the products have no gaps. Cores take
+//! runs from one queue. So the block of a run is random, but it does not affect the result.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,8 +20,8 @@ use super::vector::Number;
 use crate::descent::{DescentOptions, LossWatch, LowestLoss, Moments, Run, Start, Steps, Watch};
 use crate::network::Activation;
 
-/// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are taken in all; in
-/// their order.
+/// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are made in total;
+/// results are in the order of `starts`.
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
@@ -36,8 +36,9 @@ pub fn runs(network: &PackedNetwork<f64>, observations: &DMatrix<f64>, starts: &
     ended.into_iter().map(run).collect()
 }
 
-/// Brings each run of `starts` as far as products in f32 go; in their order. `None` where they
-/// leave f32's range: whether such a run diverges, f64 has to tell from its beginning.
+/// Advances each run of `starts` as far as products in f32 are accurate; results are in the order
+/// of `starts`. `None` for runs that leave f32's range: f64 has to decide from their beginning
+/// whether they diverge.
 ///
 /// # Panics
 /// As [`runs`].
@@ -56,9 +57,9 @@ pub fn prepared(
     ended.into_iter().zip(starts).map(continued).collect()
 }
 
-/// A run that has ended.
+/// An ended run.
 struct Ended {
-    /// Of its start.
+    /// The index of its start.
     place: usize,
     iterations: u32,
     end: End,
@@ -72,14 +73,14 @@ struct Ended {
 enum End {
     /// The stop rule held.
     Rests,
-    /// All steps were taken.
+    /// The maximum number of steps was made.
     Capped,
     /// The loss or its gradient was not finite.
     Diverges,
 }
 
-/// Descends by products in `T` until the watch or the gradient says to stop or `steps.cap` steps
-/// are taken in all.
+/// Descends with products in `T` until the watch or the gradient stops the run, or until
+/// `steps.cap` steps are made in total.
 fn advance<T: Number, W: Watch>(
     network: &PackedNetwork<T>,
     observations: &DMatrix<f64>,
@@ -110,15 +111,15 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Where a lane stands.
+/// The state of a lane.
 struct Lane<W> {
-    /// Of its start.
+    /// The index of its start.
     place: usize,
     iterations: u32,
     watch: W,
 }
 
-/// A matrix of a block: a lane a column, the columns in use the first ones.
+/// A matrix of a block: one lane per column; the columns in use come first.
 struct Columns<T> {
     entries: Vec<T>,
     length: usize,
@@ -144,7 +145,7 @@ impl<T: Copy> Columns<T> {
 }
 
 impl<T: Number> Columns<T> {
-    /// As the products take them.
+    /// Columns padded as the products need them.
     fn padded(length: usize, width: usize, fill: T) -> Self {
         Self::new(length, stride_of::<T>(length), width, fill)
     }
@@ -158,20 +159,20 @@ impl<T: Number> Columns<T> {
     }
 }
 
-/// A core's lanes and the arrays they share.
+/// The lanes of one core, and the arrays they share.
 struct Block<'a, T, W> {
     network: &'a PackedNetwork<T>,
     steps: &'a Steps,
     width: usize,
     lanes: Vec<Lane<W>>,
     codes: Columns<f64>,
-    /// What the optimizer keeps, of each entry of the codes; empty where it keeps nothing.
+    /// The optimizer's moments of each entry of the codes; empty for an optimizer without moments.
     moments: Columns<Moments>,
     /// `NaN` beyond the observation's length.
     targets: Columns<T>,
-    /// The codes in `T`; after the way back the gradients.
+    /// The codes in `T`; after the backward pass, the gradients.
     inputs: Columns<T>,
-    /// Outputs of each layer; on the way back `δ` of each takes their place.
+    /// Outputs of each layer; the backward pass replaces them with `δ` of each layer.
     layers: Vec<Columns<T>>,
     losses: Vec<f64>,
     gradient: Vec<f64>,
@@ -206,7 +207,8 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
             self.forward();
             self.turn();
             self.backward();
-            // From the last, so that a lane which moves into a hole has had its turn.
+            // In reverse order, so that a lane that moves into a free place has been processed
+            // already.
             for place in (0..self.lanes.len()).rev() {
                 match self.end(place) {
                     None => self.step(place),
@@ -216,7 +218,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         }
     }
 
-    /// Takes runs until all columns are in use or none wait.
+    /// Takes runs until all columns are in use or no run is waiting.
     fn fill(&mut self, observations: &DMatrix<f64>, queue: &Queue) {
         while self.lanes.len() < self.width
             && let Some((place, start)) = queue.take()
@@ -246,7 +248,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         }
     }
 
-    /// The losses, and `(G(z) − x) ⊙ σ_d'` in place of the outputs.
+    /// Computes the losses, and replaces the outputs with `(G(z) − x) ⊙ σ_d'`.
     fn turn(&mut self) {
         let (count, last) = (self.lanes.len(), self.layers.len() - 1);
         let outputs = &mut self.layers[last];
@@ -256,8 +258,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         residuals(&mut outputs.entries, &self.targets.entries, outputs.stride, activation, losses);
     }
 
-    /// `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'` in place of the outputs, and `W_1ᵀ δ_1` in place of the
-    /// codes.
+    /// Replaces the outputs with `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and the codes with `W_1ᵀ δ_1`.
     fn backward(&mut self) {
         let count = self.lanes.len();
         for (index, layer) in self.network.layers().iter().enumerate().rev() {
@@ -265,11 +266,11 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
             let finish = match index {
                 0 => Finish::Plain,
                 _ => match self.network.layers()[index - 1].activation {
-                    // The derivative does not depend on which number below zero it is.
+                    // All outputs at most zero have the same derivative.
                     activation @ (Activation::Relu | Activation::LeakyRelu(_)) => {
                         Finish::Derivative(T::narrowed(activation.derivative(-1.0)))
                     }
-                    // Only the output layer may have another one.
+                    // Only the output layer may have another activation.
                     _ => Finish::Plain,
                 },
             };
@@ -278,7 +279,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         }
     }
 
-    /// The stop rule, as in `cpu/descend.rs`; reads the lane's gradient.
+    /// Checks the stop rule, as in `cpu/descend.rs`; reads the lane's gradient.
     fn end(&mut self, place: usize) -> Option<End> {
         for (wide, g) in self.gradient.iter_mut().zip(self.inputs.column(place)) {
             *wide = g.widened();
@@ -294,7 +295,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         (lane.iterations as usize >= self.steps.cap).then_some(End::Capped)
     }
 
-    /// A step along the gradient that [`Self::end`] read.
+    /// Makes a step along the gradient that [`Self::end`] has read.
     fn step(&mut self, place: usize) {
         let (code, moments) = (self.codes.column_mut(place), self.moments.column_mut(place));
         let lane = &mut self.lanes[place];
@@ -302,7 +303,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         lane.iterations += 1;
     }
 
-    /// Takes a lane out and moves the last one into its place.
+    /// Removes a lane and moves the last one into its place.
     fn remove(&mut self, place: usize, end: End) -> Ended {
         let last = self.lanes.len() - 1;
         let (code, moments) = (self.codes.column(place).to_vec(), self.moments.column(place).to_vec());

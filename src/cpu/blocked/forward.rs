@@ -1,5 +1,5 @@
-//! `φ(A) = σ(W A + b)` for a block of observations, layer after layer. As `cpu/forward.rs`, by
-//! blocked products.
+//! Applies `φ(A) = σ(W A + b)` to a block of observations, layer after layer. Same results as
+//! `cpu/forward.rs`, by blocked products.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -9,21 +9,21 @@ use super::product::{Columns, ColumnsMut, Finish, product, stride_of};
 use super::vector::Number;
 use crate::network::Activation;
 
-/// Observations of a block at most: few enough that its widest layers lie in a core's cache.
+/// Maximum number of observations per block: few enough that its widest layers fit a core's cache.
 pub const WIDTH: usize = 128;
 
-/// Products smaller than this are done before another thread has woken up.
+/// Smaller products are finished before another thread has woken up.
 const WORTH_SHARING: usize = 1 << 19;
 
-/// Runs `layers` of the network on every column of `inputs`; returns units of the last of them ×
+/// Runs `layers` of the network on every column of `inputs`; returns units of the last layer ×
 /// count.
 ///
 /// # Panics
-/// If `layers` is not within the network or `inputs` does not fit the first of them.
+/// If `layers` is not within the network, or `inputs` does not fit the first layer.
 pub fn forward(network: &PackedNetwork<f64>, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> DMatrix<f64> {
     let layers = &network.layers()[layers];
     let units = layers[layers.len() - 1].weight.rows();
-    // From the system's zeroed pages, which the cores touch first: not filled by this one.
+    // Zeroed pages from the system, which each core touches first: this thread must not fill them.
     let mut outputs = vec![0.0; units * inputs.ncols()];
     let products: usize = layers.iter().map(|layer| layer.weight.rows() * layer.weight.inner()).sum();
     if products * inputs.ncols() < WORTH_SHARING {
@@ -42,7 +42,8 @@ pub fn forward(network: &PackedNetwork<f64>, layers: std::ops::Range<usize>, inp
     DMatrix::from_vec(units, inputs.ncols(), outputs)
 }
 
-/// How many of `count` observations a block takes, so that every core of the pool has some.
+/// Number of observations per block, for `count` observations, so that every core of the pool has
+/// some.
 pub fn block_width(count: usize) -> usize {
     count.div_ceil(rayon::current_num_threads()).clamp(1, WIDTH)
 }

@@ -1,5 +1,6 @@
-//! A network as the products read it: its weights packed, in f64 or rounded to f32. Made once, for
-//! packing is a pass over the weights, and a product with few columns is not much more.
+//! A network in the layout of the products: its weights packed, in f64 or rounded to f32. It is
+//! made once, because packing is a pass over the weights, and a product with few columns costs not
+//! much more.
 
 use std::sync::OnceLock;
 
@@ -26,7 +27,7 @@ pub struct PackedLayer<T> {
 }
 
 impl<T: Number> PackedNetwork<T> {
-    /// Packs `network`; what is beyond `T` becomes infinite.
+    /// Packs `network`; values beyond the range of `T` become infinite.
     pub fn new(network: &Network) -> Self {
         PackedNetwork { layers: network.layers().iter().map(PackedLayer::new).collect() }
     }
@@ -57,7 +58,7 @@ impl<T: Number> PackedLayer<T> {
         }
     }
 
-    /// `Wᵀ`: inputs × units; packed when it is first asked for, since only descent does.
+    /// `Wᵀ`: inputs × units; packed at the first request, because only descent needs it.
     pub fn transposed(&self) -> &Panels<T> {
         self.transposed.get_or_init(|| self.weight.transposed())
     }

@@ -1,6 +1,6 @@
-//! A weight as the tiles of a product read it, packed once: panels of as many rows as fill three
-//! registers of 512 bits, the entries of a panel column after column, so that a tile reads straight
-//! on.
+//! A weight in the layout of a product's tiles, packed once: panels of as many rows as fill three
+//! registers of 512 bits. The entries of a panel are stored column after column, so that a tile
+//! reads them contiguously.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use nalgebra::DMatrix;
 
 use super::vector::Number;
 
-/// A cache line; as an array's element it aligns the array.
+/// A cache line; as the element type of an array, it aligns the array.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
@@ -17,15 +17,15 @@ struct Line([u8; LINE]);
 /// Bytes of a cache line, and of the widest register.
 pub const LINE: usize = 64;
 
-/// Registers of [`LINE`] bytes that a panel is high.
+/// Height of a panel, in registers of [`LINE`] bytes.
 const HEIGHT: usize = 3;
 
-/// Rows of a panel.
+/// Number of rows of a panel.
 pub const fn panel_rows<T>() -> usize {
     HEIGHT * LINE / size_of::<T>()
 }
 
-/// The rows of a matrix in panels, filled up with zeros.
+/// The rows of a matrix in panels, padded with zeros.
 #[derive(Debug)]
 pub struct Panels<T> {
     rows: usize,
@@ -35,7 +35,7 @@ pub struct Panels<T> {
 }
 
 impl<T: Number> Panels<T> {
-    /// Packs the matrix with `rows` rows and `inner` columns whose entries `entry` gives by row and
+    /// Packs the matrix with `rows` rows and `inner` columns; `entry` returns an entry by row and
     /// column.
     fn pack(rows: usize, inner: usize, entry: impl Fn(usize, usize) -> T) -> Self {
         let high = panel_rows::<T>();
@@ -56,23 +56,23 @@ impl<T: Number> Panels<T> {
         Self::pack(matrix.nrows(), matrix.ncols(), |row, column| T::narrowed(matrix[(row, column)]))
     }
 
-    /// `Mᵀ` of what is packed here.
+    /// `Mᵀ` of the packed matrix.
     pub fn transposed(&self) -> Self {
         let high = panel_rows::<T>();
         Self::pack(self.inner, self.rows, |row, column| self.panel(column)[row * high + column % high])
     }
 
-    /// Rows of the matrix.
+    /// Number of rows of the matrix.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Columns of the matrix.
+    /// Number of columns of the matrix.
     pub fn inner(&self) -> usize {
         self.inner
     }
 
-    /// The panel that row `row` lies in: `inner` times the entries of all its rows.
+    /// The panel that contains row `row`: `inner` times the entries of all its rows.
     pub fn panel(&self, row: usize) -> &[T] {
         let length = self.inner * panel_rows::<T>();
         &bytemuck::cast_slice(&self.lines)[row / panel_rows::<T>() * length..][..length]

@@ -1,30 +1,30 @@
 //! Products of a packed weight with a block of observations, in f64 or f32.
 //!
-//! A tile of the output, some rows of a panel by some columns of the block, stays in registers from
-//! its first term to its last: an entry is one sum over the inner dimension in its natural order,
-//! wherever in the output it stands and however wide the output is. So a column of the output
-//! depends on its column of the input alone; a test here holds the product to this bit by bit.
-//! Libraries that take a vector by another path than a matrix do not give that. What follows a
-//! product (bias, activation, derivative) is done before the tile leaves its registers.
+//! A tile of the output (some rows of a panel by some columns of the block) stays in registers from
+//! its first term to its last. An entry is one sum over the inner dimension in its natural order,
+//! whatever its position and the width of the output. So a column of the output depends only on its
+//! column of the input; a test here checks this bit for bit. Libraries that use another algorithm
+//! for a vector than for a matrix do not guarantee it. Operations after a product (bias,
+//! activation, derivative) are applied while the tile is in registers.
 
 use super::panels::{LINE, Panels, panel_rows};
 use super::vector::{Instructions, Number, Vector, for_instructions};
 
-/// What becomes of the sums before they are written.
+/// The operation that is applied to the sums before they are written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Finish<T> {
-    /// They are written as they are.
+    /// No operation: the sums are written unchanged.
     Plain,
-    /// `0` for those at most zero.
+    /// Replaces sums at most zero by `0`.
     Relu,
-    /// The slope times those at most zero.
+    /// Multiplies sums at most zero by the slope.
     LeakyRelu(T),
-    /// Times the slope where what stands in their place is at most zero: `⊙ σ'`, told from `σ`'s
-    /// outputs, which the sums replace.
+    /// Multiplies a sum by the slope if the number that it replaces is at most zero: `⊙ σ'`,
+    /// computed from the outputs of `σ`.
     Derivative(T),
 }
 
-/// A block of columns, `stride` numbers from one to the next.
+/// A block of columns; `stride` is the distance from one column to the next.
 #[derive(Debug, Clone, Copy)]
 pub struct Columns<'a, T> {
     /// The columns, one after the other.
@@ -33,7 +33,7 @@ pub struct Columns<'a, T> {
     pub stride: usize,
 }
 
-/// As [`Columns`], to write.
+/// Writable [`Columns`].
 #[derive(Debug)]
 pub struct ColumnsMut<'a, T> {
     /// The columns, one after the other.
@@ -42,15 +42,15 @@ pub struct ColumnsMut<'a, T> {
     pub stride: usize,
 }
 
-/// The stride at which columns of `length` numbers are best kept: whole cache lines, and an odd
-/// number of them, for columns some power of two apart would all fall into the same few places of a
-/// cache.
+/// The best stride for columns of `length` numbers: an odd number of whole cache lines. Columns at
+/// a distance of a power of two would all use the same few places of a cache.
 pub fn stride_of<T>(length: usize) -> usize {
     ((length * size_of::<T>()).div_ceil(LINE) | 1) * (LINE / size_of::<T>())
 }
 
-/// `C ← finish(b + M A)`. `M` as packed: rows × inner; `start`, where given, is `b`: rows; `inputs`
-/// is `A`: inner × count; `outputs` is `C`: rows × count. Costs `2·rows·inner·count` flops.
+/// Computes `C ← finish(b + M A)`. `M` as packed: rows × inner; `start`, if given, is `b`: rows;
+/// `inputs` is `A`: inner × count; `outputs` is `C`: rows × count. Costs `2·rows·inner·count`
+/// flops.
 ///
 /// # Panics
 /// If the slices are too short for this.
@@ -77,10 +77,10 @@ for_instructions! {
     ) = all_rows
 }
 
-// From here on loops stand where closures might: a closure is compiled for any processor, and where
-// it is not inlined the vectors go through memory and calls.
+// From here on, the code uses loops where closures would be possible. A closure is compiled for any
+// processor, and if it is not inlined, the vectors go through memory and calls.
 
-/// Registers that a tile is high.
+/// Height of a tile, in registers.
 const HIGH: usize = 3;
 
 #[inline(always)]
@@ -103,7 +103,7 @@ fn all_rows<V: Vector, const MOST: usize>(
     }
 }
 
-/// Rows of a product.
+/// Some rows of a product.
 struct Place<'a, T> {
     panels: &'a Panels<T>,
     start: Option<&'a [T]>,
@@ -114,7 +114,8 @@ struct Place<'a, T> {
     finish: Finish<T>,
 }
 
-/// The rows' entries in all columns, during which their weights stay in the nearest cache.
+/// Computes the entries of these rows in all columns; meanwhile their weights stay in the nearest
+/// cache.
 #[inline(always)]
 fn all_columns<V: Vector, const N: usize, const MOST: usize>(
     place: &Place<'_, V::Number>,
@@ -159,7 +160,7 @@ fn tile<V: Vector, const N: usize, const C: usize>(
     }
 }
 
-/// `sums + M A` for the rows from `first` on of a panel and the columns of `A`.
+/// `sums + M A`, for the rows of a panel from `first` on and the columns of `A`.
 #[inline(always)]
 fn accumulate<V: Vector, const N: usize, const C: usize>(
     panel: &[V::Number],
@@ -185,7 +186,7 @@ fn accumulate<V: Vector, const N: usize, const C: usize>(
     sums
 }
 
-/// `numbers` as vectors, filled up with zeros.
+/// `numbers` as vectors, padded with zeros.
 #[inline(always)]
 fn vectors<V: Vector, const N: usize>(numbers: &[V::Number]) -> [V; N] {
     let mut vectors = [V::splat(V::Number::ZERO); N];
@@ -202,7 +203,7 @@ fn vectors<V: Vector, const N: usize>(numbers: &[V::Number]) -> [V; N] {
     vectors
 }
 
-/// Finishes a column of a tile and writes as much of it as `outputs` is long.
+/// Finishes a column of a tile and writes it up to the length of `outputs`.
 #[inline(always)]
 fn write<V: Vector, const N: usize>(sums: &[V; N], finish: Finish<V::Number>, outputs: &mut [V::Number]) {
     let judges: [V; N] = match finish {
@@ -239,11 +240,11 @@ mod tests {
         DMatrix::from_fn(rows, columns, |row, column| ((row * 31 + column * 17 + 1) as f64 * scale).sin())
     }
 
-    /// Rows × inner: below, at and above registers and panels, whose rows are 24 in f64 and 48 in
-    /// f32.
+    /// Rows × inner: below, at and above the sizes of registers and panels. Panels have 24 rows in
+    /// f64 and 48 in f32.
     const SHAPES: [(usize, usize); 8] = [(1, 1), (3, 2), (8, 8), (17, 5), (24, 30), (65, 20), (300, 257), (70, 600)];
 
-    /// What this processor has.
+    /// The instructions that this processor has.
     fn instructions() -> Vec<Instructions> {
         let mut all = vec![Instructions::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -258,10 +259,10 @@ mod tests {
         all
     }
 
-    /// `M`, `b`, `A` and what `C` held.
+    /// `M`, `b`, `A` and the previous `C`.
     type Parts<'a> = (&'a DMatrix<f64>, Option<&'a DMatrix<f64>>, &'a DMatrix<f64>, &'a DMatrix<f64>);
 
-    /// `finish(b + M A)` for columns `columns` of `A`.
+    /// `finish(b + M A)` for the columns `columns` of `A`.
     fn found<T: Number>(
         by: Instructions,
         (m, b, a, held): Parts,
@@ -349,7 +350,7 @@ mod tests {
         use std::io::Write as _;
 
         if Instructions::best() != Instructions::Avx512 {
-            // Not eprintln, which the test harness keeps to itself.
+            // Not eprintln, whose output the test harness hides.
             let _ = writeln!(std::io::stderr(), "skipped the comparison of instructions: no AVX-512");
             return;
         }

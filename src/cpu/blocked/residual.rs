@@ -1,13 +1,13 @@
-//! Where descent turns round: the residual `G(z) − x` of each run of a block, its loss, and the
-//! delta that goes back.
+//! The step between the forward and the backward pass: the residual `G(z) − x` of each run of a
+//! block, its loss, and the delta that is propagated back.
 
 use super::vector::{Instructions, Number, Vector, for_instructions};
 use crate::network::Activation;
 
 /// Replaces each column of `outputs`, `G(z)`, by `(G(z) − x) ⊙ σ'` and adds `½‖G(z) − x‖²` to
-/// `losses`, one a column; entries whose target is `NaN` count for nothing. Columns of both are
-/// `stride` numbers long, whole cache lines; what is beyond the observation's length has `NaN` for
-/// its target. Which partial sum an entry goes into depends on its row alone.
+/// `losses`, one entry per column. Entries whose target is `NaN` are ignored. Columns of both are
+/// `stride` numbers long, in whole cache lines; beyond the observation's length, the target is
+/// `NaN`. An entry's partial sum depends only on its row.
 ///
 /// # Panics
 /// If the slices are shorter than `losses` asks for.
@@ -55,8 +55,8 @@ fn all_columns<V: Vector, const MOST: usize>(
     }
 }
 
-/// `δ ⊙ σ'`, the derivative told from the output. Not a closure, which would be compiled for any
-/// processor.
+/// `δ ⊙ σ'`, with the derivative computed from the output. Not a closure, which would be compiled
+/// for any processor.
 #[inline(always)]
 fn times_derivative<V: Vector>(delta: V, output: V, activation: Activation) -> V {
     let one = V::splat(V::Number::narrowed(1.0));

@@ -1,7 +1,7 @@
-//! Numbers and vectors of them: what a tile of a product needs of f64 and f32, in the instructions
-//! of the processor that the program finds itself on. AVX-512 and AVX2 fuse a multiplication with
-//! the addition after it, and so give the same bits; the portable variant does so only where every
-//! processor of the architecture can.
+//! Numbers and vectors of them: the operations that a product's tile needs in f64 and f32, in the
+//! instructions of the current processor. AVX-512 and AVX2 fuse a multiplication with the following
+//! addition, so they give the same bits. The portable variant fuses only if every processor of the
+//! architecture can.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -73,19 +73,19 @@ macro_rules! number {
 number!(f64, Double, Double256, Double512);
 number!(f32, Single, Single256, Single512);
 
-/// A register full of numbers. Those of special instructions may be used only in functions compiled
-/// for these.
+/// A register full of numbers. Vectors of special instructions may be used only in functions
+/// compiled for these instructions.
 pub trait Vector: Copy {
-    /// What it holds.
+    /// The type of its numbers.
     type Number: Number;
-    /// How many of them.
+    /// Its number of lanes.
     const LANES: usize;
 
-    /// One number in all places.
+    /// The same number in all lanes.
     fn splat(number: Self::Number) -> Self;
-    /// The first [`Self::LANES`] numbers; panics where there are fewer.
+    /// Loads the first [`Self::LANES`] numbers; panics if there are fewer.
     fn load(numbers: &[Self::Number]) -> Self;
-    /// Writes the first [`Self::LANES`] numbers; panics where there are fewer.
+    /// Writes to the first [`Self::LANES`] numbers; panics if there are fewer.
     fn store(self, numbers: &mut [Self::Number]);
     /// `self + a·b`, entry by entry.
     fn plus_product(self, a: Self, b: Self) -> Self;
@@ -93,16 +93,16 @@ pub trait Vector: Copy {
     fn minus(self, other: Self) -> Self;
     /// `self · other`.
     fn times(self, other: Self) -> Self;
-    /// `self`, but `other` where `judge ≤ 0`.
+    /// `self`, replaced by `other` where `judge ≤ 0`.
     fn or_where_not_positive(self, judge: Self, other: Self) -> Self;
-    /// `self`, but 0 where `judge` is `NaN`.
+    /// `self`, replaced by 0 where `judge` is `NaN`.
     fn or_zero_where_nan(self, judge: Self) -> Self;
 }
 
-/// Which vectors a product takes.
+/// The vector instructions that a product uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
-    /// Those of any processor.
+    /// The instructions of any processor.
     Portable,
     /// AVX2 with fused multiply–add: 16 registers of 256 bits.
     #[cfg(target_arch = "x86_64")]
@@ -113,7 +113,7 @@ pub enum Instructions {
 }
 
 impl Instructions {
-    /// The best ones that this processor has.
+    /// The best instructions of this processor.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     pub fn best() -> Self {
@@ -126,7 +126,7 @@ impl Instructions {
         }
     }
 
-    /// The best ones that this processor has.
+    /// The best instructions of this processor.
     #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     pub fn best() -> Self {
@@ -134,8 +134,8 @@ impl Instructions {
     }
 }
 
-/// Calls a function generic over a [`Vector`] and the most columns that its registers hold,
-/// compiled for the chosen instructions.
+/// Calls a function that is generic over a [`Vector`] and over the maximum number of columns in its
+/// registers, compiled for the chosen instructions.
 macro_rules! for_instructions {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$number:ident>($($arg:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$meta])*
@@ -154,8 +154,8 @@ macro_rules! for_instructions {
                 $body::<$number::Avx512, 8>($($arg),*);
             }
             match instructions {
-                // SAFETY: the value is made only where the processor has what the function is
-                // compiled for.
+                // SAFETY: the value is created only if the processor has the instructions of the
+                // function.
                 #[cfg(target_arch = "x86_64")]
                 #[allow(unsafe_code, reason = "calling a function compiled for features found on this processor")]
                 Instructions::Avx512 => unsafe { wide::<$number>($($arg),*) },

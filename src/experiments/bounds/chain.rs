@@ -1,7 +1,7 @@
-//! Inversion one layer at a time, each layer at a tolerance of its own, with what the theorems
-//! guarantee along the way.
+//! Inverts one layer at a time, with a separate tolerance per layer, and computes the guarantees of
+//! the theorems.
 //!
-//! The calls are those that [`crate::lp::invert_batch`] makes, sign of the hidden layers included;
+//! The calls are those of [`crate::lp::invert_batch`], including the sign of the hidden layers;
 //! only the tolerances differ.
 
 use std::collections::HashMap;
@@ -23,35 +23,36 @@ use crate::lp::problem::LayerSystem;
 use crate::lp::solver::engine::LpEngine;
 use crate::network::Network;
 
-/// With this growth the ladder of `l1` has one step, `ε₀`: the next is above all targets.
+/// With this growth, the ladder of `l1` has only the step `ε₀`: the next one is above all targets.
 const ONE_STEP: f64 = 1e200;
-/// What a row may miss by through rounding when it is asked whether the truth satisfies it.
+/// Rounding tolerance of the test whether the truth satisfies a row.
 const ROUNDING: f64 = 1e-9;
 
-/// The code that one rule led to.
+/// The code that one rule gave.
 pub(super) struct Found {
     pub code: Vec<f64>,
     /// Whether in every layer the truth satisfies the rows at the answer's `ε` (`linf`), or the
-    /// rows counted as active are (`l1`).
+    /// rows counted as active are truly active (`l1`).
     pub truth_fits: bool,
-    /// Whether every layer's answer is at the tolerance that it began with.
+    /// Whether every layer's answer is at its first tolerance.
     pub at_first: bool,
 }
 
 /// The truly active rows of the last layer, with their `c`: `c_∞`, or for `l1` the lower bound of
-/// `c_1` and what some vector attains. 0 without full rank.
+/// `c_1` and the value that some vector attains. 0 if they do not have full rank.
 pub(super) struct LastLayer {
     pub active: usize,
     pub constant: f64,
     pub attained: f64,
 }
 
-/// What footnote 3 guarantees of `z − z*`.
+/// The guarantee of footnote 3 for `z − z*`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guarantee {
     pub largest: f64,
     pub sum: f64,
-    /// As the method's norm, with the objective that was reached instead of the most it can be.
+    /// The same in the method's norm, with the objective that was reached instead of its upper
+    /// bound.
     pub afterwards: f64,
 }
 
@@ -64,14 +65,16 @@ pub(super) struct Chain<'a> {
     pool: ThreadPool,
     /// `z*`, then the true output of every layer.
     truth: Vec<Vec<f64>>,
-    /// By layer and rows; `None` where they have not full column rank (or a program was not
-    /// certified).
+    /// The constants by layer and rows; `None` if the rows do not have full column rank (or a
+    /// program was not certified).
     known: HashMap<(usize, Vec<usize>), Option<Conditioning>>,
 }
 
 impl<'a> Chain<'a> {
+    /// Prepares the method for the instance.
+    ///
     /// # Errors
-    /// [`Error::BadOption`] where the system gives no thread.
+    /// [`Error::BadOption`] if the system provides no thread.
     pub fn new(instance: &'a Instance, method: Contender) -> Result<Self> {
         let network = &*instance.network;
         let system = |(index, layer): (usize, &crate::network::DenseLayer)| {
@@ -86,7 +89,7 @@ impl<'a> Chain<'a> {
         Ok(Chain { network, method, systems, device, pool, truth, known: HashMap::new() })
     }
 
-    /// From `ε₀ = epsilon` again at every layer, as the library does.
+    /// Inverts with a ladder that starts at `ε₀ = epsilon` at every layer, as the library does.
     ///
     /// # Errors
     /// Those of the device.
@@ -110,8 +113,9 @@ impl<'a> Chain<'a> {
         Ok(None)
     }
 
-    /// With the tolerances of footnote 3, from noise of at most `epsilon` an entry and `sum` in
-    /// all. `None` where they leave a layer without enough active rows: then nothing is guaranteed.
+    /// Inverts with the tolerances of footnote 3, for noise of at most `epsilon` per entry and
+    /// `sum` in total. `None` if a layer is left with too few active rows: then nothing is
+    /// guaranteed.
     ///
     /// # Errors
     /// Those of the device and of [`Conditioning::new`].
@@ -148,8 +152,8 @@ impl<'a> Chain<'a> {
         Ok(None)
     }
 
-    /// The theorem's form of the bound, `2^d · error / ∏ c`, with the constants of the rows that
-    /// are truly active; in the method's norm.
+    /// The theorem's form of the bound, `2^d · error / ∏ c`, with the constants of the truly active
+    /// rows, in the method's norm.
     ///
     /// # Errors
     /// Those of [`Conditioning::new`].
@@ -164,7 +168,7 @@ impl<'a> Chain<'a> {
         Ok(error[usize::from(self.method == Contender::L1)])
     }
 
-    /// The rows of the last layer that are truly active.
+    /// The truly active rows of the last layer.
     ///
     /// # Errors
     /// Those of [`Conditioning::new`].
@@ -182,17 +186,17 @@ impl<'a> Chain<'a> {
         Ok(LastLayer { active, constant, attained })
     }
 
-    /// One layer, from what is guaranteed of its target (largest entry and sum of the error) to
-    /// what is guaranteed of its input.
+    /// For one layer, computes the guarantee for its input from the guarantee for its target:
+    /// largest entry and sum of the error.
     fn guaranteed(&self, error: [f64; 2], conditioning: Conditioning) -> [f64; 2] {
         let image = 2.0 * error[usize::from(self.method == Contender::L1)];
         [image / conditioning.largest_entry(), image / conditioning.sum_of_entries()]
     }
 
-    /// Whether the layer below `index` can have enough rows above its tolerance, its target being
-    /// `z`. Rows that count as active are truly active, and the constants of all truly active rows,
-    /// known already, are at least as large, so the tolerance at least what they give: where even
-    /// that is above too many entries, no constants of fewer rows need be found.
+    /// Whether the layer below `index`, with target `z`, can have enough rows above its tolerance.
+    /// Rows that count as active are truly active. The constants of all truly active rows are known
+    /// already, and are at least as large, so they give a lower bound of the tolerance. If too few
+    /// entries are above even this, the constants of fewer rows are not needed.
     fn may_go_on(&mut self, index: usize, error: [f64; 2], z: &[f64]) -> Result<bool> {
         let Some(conditioning) = self.true_conditioning(index)? else { return Ok(false) };
         let least = self.guaranteed(error, conditioning)[0];
@@ -210,7 +214,7 @@ impl<'a> Chain<'a> {
         }
         let matrix = self.network.layers()[index].weight.select_rows(&rows);
         let made = has_full_rank(&matrix).then(|| Conditioning::new(&matrix, self.method, 1)).transpose()?;
-        // Without a certificate a constant is 0, and says nothing.
+        // Without a certificate a constant is 0 and gives no bound.
         let made = made.filter(|made| made.largest_entry() > 0.0);
         self.known.insert((index, rows), made.clone());
         Ok(made)

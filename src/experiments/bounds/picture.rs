@@ -1,5 +1,5 @@
-//! The pictures of the bounds: errors below their bounds depth by depth, and how the constants
-//! scale.
+//! The pictures of the bounds: errors and bounds per depth, and how the constants scale with the
+//! width.
 
 use super::super::contender::Contender;
 use super::{CODE_LENGTH, EXPANSION, METHODS, Row, Rule, networks};
@@ -7,16 +7,16 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::statistics::median;
 
-/// Of the ladder, of footnote 3's tolerances and of the theorem's form.
+/// Colours of the ladder, of footnote 3's tolerances and of the theorem's form.
 const COLOURS: [usize; 3] = [0, 1, 4];
-/// Runs of one rule stand beside those of the other.
+/// Horizontal shift between the dots of the two rules.
 const ASIDE: f64 = 1.15;
 
 fn logarithmic(label: &str) -> Axis {
     Axis { label: label.to_owned(), scale: Scale::Logarithmic, shows: Vec::new() }
 }
 
-/// Error against noise, a panel a depth.
+/// Error against noise, one panel per depth.
 pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f64]) -> Plot {
     let norm = if method == Contender::L1 { "sum of" } else { "largest entry of" };
     let panel = |depth: usize| {
@@ -24,7 +24,7 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             rows.iter().filter(move |row| row.is_of(depth, method, rule) && row.level == level)
         };
         let mut curves = Vec::new();
-        // Of a run without a bound it is infinite.
+        // A run without a bound counts as infinite.
         let bounds = |bound: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
             let at = |level: f64| of(Rule::Footnote, level).map(|row| bound(row).unwrap_or(f64::INFINITY));
             levels.iter().map(|level| (*level, median(at(*level).collect()))).collect()
@@ -39,8 +39,8 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             (Rule::Footnote, "footnote 3's ε", COLOURS[1], Style::Dashed, ASIDE),
         ];
         for (rule, label, colour, style, aside) in drawn {
-            // No code is an infinite error, so that the medians of both rules are of the same runs.
-            // Nothing is drawn there.
+            // A run without a code counts as an infinite error, so that the medians of both rules
+            // are over the same runs. Infinite values are not drawn.
             let errors = |level: f64| of(rule, level).map(|row| row.error().unwrap_or(f64::INFINITY));
             let dots = levels.iter().flat_map(|level| errors(*level).map(move |error| (level * aside, error)));
             curves.push(Curve { label: String::new(), points: dots.collect(), colour, style: Style::Dots });
@@ -56,12 +56,12 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
             curves,
         }
     };
-    let known = if method == Contender::L1 { ", which know the sum of the noise" } else { "" };
+    let known = if method == Contender::L1 { ", which use the sum of the noise" } else { "" };
     let theorem = if method == Contender::L1 { "Theorem 5, l1" } else { "Theorem 4, linf" };
     let above = rows.iter().filter(|row| row.method == method && row.violates()).count();
     let title = format!(
-        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line a median over all runs, of which one \
-         without counts as infinite; {above} answers are above their own bounds{known}"
+        "{theorem}: error and bound\nRandom ReLU networks of expansion 5; a dot is a run, a line is a median over all runs (a missing \
+         value counts as infinite); {above} answers are above their own bounds{known}"
     );
     Plot { title, panels: (1..=depths).map(panel).collect() }
 }
@@ -79,7 +79,7 @@ pub(super) fn constants(rows: &[Row]) -> Plot {
         };
         let (medians, attained) = (medians(|row| row.constant), medians(|row| row.attained));
         let dots = of.iter().map(|row| (row.width as f64, row.constant)).collect();
-        // Of slope −½ through the last median.
+        // A line of slope −½ through the last median.
         let rule: Vec<(f64, f64)> = medians.last().map_or_else(Vec::new, |(end, constant)| {
             medians.iter().map(|(width, _)| (*width, constant * (end / width).sqrt())).collect()
         });
@@ -104,6 +104,6 @@ pub(super) fn constants(rows: &[Row]) -> Plot {
             curves,
         }
     };
-    let title = "How much the active rows of a layer let a vector vanish\nEntries N(0, 1/n); a dot is a run, a line goes through the medians";
+    let title = "Condition constants of the active rows of a layer\nEntries N(0, 1/n); a dot is a run, a line goes through the medians";
     Plot { title: title.to_owned(), panels: METHODS.map(panel).to_vec() }
 }

@@ -1,4 +1,4 @@
-//! The bounds hold in a small study, and could be violated by another answer.
+//! The bounds hold in a small study, and a wrong answer would violate them.
 
 use std::path::Path;
 
@@ -32,21 +32,21 @@ fn no_guaranteed_bound_is_violated_and_each_could_be() {
             for row in here {
                 assert!(!row.violates(), "{row:?}");
                 assert_eq!((row.truth_fits, row.at_first), (Some(true), Some(true)), "{row:?}");
-                // An answer that is off by more than the bound is seen.
+                // An answer that is wrong by more than the bound is detected.
                 let far = row.bound().map(|bound| 1.01 * bound);
                 assert!(Row { error_inf: far, error_1: far, ..Row::clone(row) }.violates());
                 assert!(row.afterwards <= row.bound() && row.error() > Some(0.0));
             }
         }
     }
-    // One layer's bound is the theorem's form where the noise hides no active row.
+    // For one layer, the bound has the theorem's form if the noise hides no active row.
     let one = rows.iter().find(|row| row.is_of(1, Contender::Linf, Rule::Footnote)).unwrap();
     assert!((one.bound_inf.unwrap() / one.formula - 1.0).abs() < 1e-9, "{one:?}");
     assert!((one.formula * one.constant / (2.0 * one.level) - 1.0).abs() < 1e-9, "{one:?}");
 }
 
-/// At one layer there is a bound wherever the rows seen above the noise have full rank, be they
-/// fewer or more than the entries of the truth above it: noise may lift those up to `2ε`.
+/// At one layer, there is a bound whenever the rows above the noise have full rank. These may be
+/// fewer or more than the positive true entries, because noise may lift entries up to `2ε`.
 #[test]
 fn no_bound_is_left_out() {
     let (mut with, mut lifted) = (0, 0);

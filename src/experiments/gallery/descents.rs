@@ -1,25 +1,25 @@
-//! Gradient descent in the galleries: as the paper sets its baseline up, whose step was chosen for
-//! the paper's own generator; and, so that the baseline is not a weak one, by Adam from many
-//! starts, as `bench recovery` sets it up.
+//! Gradient descent in the galleries, in two variants. One has the paper's settings, whose step
+//! size was chosen for the paper's own generator. The other is Adam from many starts, with the
+//! settings of `bench recovery`, so that the baseline is not weak.
 
 use crate::descent::{DescentOptions, Optimizer};
 use crate::experiments::contender::descent_on_trained;
 use crate::experiments::study::Study;
 
-/// How gradient descent is set up.
+/// A variant of gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Descent {
-    /// The paper's: a fixed step, one start.
+    /// The paper's variant: a fixed step size, one start.
     Paper,
-    /// Adam, ten starts.
+    /// Adam with ten starts.
     Adam,
 }
 
 impl Descent {
-    /// Both.
+    /// Both variants.
     pub const ALL: [Descent; 2] = [Descent::Paper, Descent::Adam];
 
-    /// What pictures and records call it.
+    /// The name in pictures and records.
     pub const fn label(self) -> &'static str {
         match self {
             Descent::Paper => "descent",
@@ -27,8 +27,8 @@ impl Descent {
         }
     }
 
-    /// For one image of the experiment whose seeds begin with `first`: each image has starts of its
-    /// own.
+    /// Options for one image of the experiment whose seeds begin with `first`: each image has its
+    /// own starts.
     pub fn options(self, study: &Study, first: u64, image: usize) -> DescentOptions {
         let seed = |of: u64| study.seed(&[first, of, image as u64]);
         match self {
@@ -46,7 +46,7 @@ impl Descent {
         }
     }
 
-    /// Both set-ups, in words.
+    /// Describes both variants.
     pub fn in_words(study: &Study) -> String {
         let one = |descent: Descent| {
             let DescentOptions { step, iterations, restarts, .. } = descent.options(study, 0, 0);

@@ -1,8 +1,8 @@
-//! What observations tell of a code, near the truth and to first order: whether the Jacobian
-//! `A G'(z*)`, of what was observed, pins down the code, or at least the image; and, for inversion
-//! one layer at a time, whether each layer's rows determine its input.
+//! What observations determine about a code, near the truth and to first order. The Jacobian
+//! `A G'(z*)` of the observed entries may determine (pin down) the code, or at least the image. For
+//! inversion one layer at a time, the rows of each layer may determine its input.
 //!
-//! A code may be open where its image is not: a generator need not be injective.
+//! A code may be undetermined although its image is determined: a generator need not be injective.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -12,22 +12,22 @@ use crate::network::{DenseLayer, Network};
 /// Singular values below this share of the largest count as zero.
 const RANK_SHARE: f64 = 1e-10;
 
-/// What is pinned down.
+/// The result: what is determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pinned {
-    /// `rank A G'(z*) = rank G'(z*)`: what was observed changes with everything that changes the
-    /// image. Never so where nothing was.
+    /// `rank A G'(z*) = rank G'(z*)`: every change of the image changes the observed entries. False
+    /// if nothing was observed.
     pub image: bool,
     /// `rank A G'(z*) = k`.
     pub code: bool,
-    /// The word of [`determined`]: layer by layer, the last one's rows those that were seen. Never
-    /// so for what is not pixels.
+    /// The result of [`determined`]: layer by layer, with the observed rows of the last layer.
+    /// False if the observations are not pixels.
     pub layers: bool,
 }
 
 impl Pinned {
-    /// `code`: `z*`. `observation`: `NaN` where nothing was observed. `matrix`: `A`, where it is
-    /// not the identity.
+    /// `code`: `z*`. `observation`: `NaN` where nothing was observed. `matrix`: `A`; `None` if it
+    /// is the identity.
     pub fn at(network: &Network, code: &DVector<f64>, observation: &[f64], matrix: Option<&DMatrix<f64>>) -> Self {
         let jacobian = jacobian(network, code);
         let mut observed = match matrix {
@@ -60,7 +60,7 @@ fn jacobian(network: &Network, code: &DVector<f64>) -> DMatrix<f64> {
 }
 
 fn rank(jacobian: DMatrix<f64>) -> usize {
-    // Of the Jacobian itself: its square would halve the digits.
+    // From the Jacobian itself: its square would lose half of the digits.
     let values = jacobian.singular_values();
     let least = RANK_SHARE * values.max();
     values.iter().filter(|value| **value > least).count()
@@ -73,7 +73,7 @@ fn layers_are_determined(network: &Network, code: &DVector<f64>, observation: &[
         let (weight, bias) = (last.weight.select_rows(&seen), last.bias.select_rows(&seen));
         *last = DenseLayer { weight, bias, activation: last.activation };
     }
-    // No network has a layer without rows: then nothing was seen.
+    // A network cannot have a layer without rows; in that case nothing was observed.
     let network = Network::new(layers, "the pixels that were seen");
     network.is_ok_and(|network| {
         determined::is_determined(&network, &DMatrix::from_column_slice(code.len(), 1, code.as_slice()))
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn what_is_off_or_unseen_tells_nothing() {
-        // Two units that are on at (1, 1) and one that is off.
+        // Two units are on at (1, 1), and one is off.
         let network = Network::new(vec![relu((3, 2), &[1.0, 0.0, 0.0, 1.0, -1.0, -1.0])], "three units").unwrap();
         let (code, nan) = ([1.0, 1.0], f64::NAN);
         assert_eq!(of(&network, &code, &[1.0, 1.0, 0.0], None), [true; 3]);
         assert_eq!(of(&network, &code, &[1.0, 1.0, nan], None), [true; 3]);
         assert_eq!(of(&network, &code, &[1.0, nan, 0.0], None), [false; 3]);
         assert_eq!(of(&network, &code, &[nan, nan, nan], None), [false; 3]);
-        // The second entry changes nothing: the image is known, the code is not.
+        // The second entry changes nothing: the image is known, but the code is not.
         assert_eq!(of(&network, &[1.0, -0.5], &[1.0, 0.0, 0.0], None), [true, false, false]);
         let sum = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 1.0]);
         assert_eq!(of(&network, &code, &[2.0], Some(&sum)), [false; 3]);
@@ -116,20 +116,21 @@ mod tests {
 
     #[test]
     fn an_image_may_be_known_whose_code_is_open() {
-        // One hidden unit of two entries: their sum is all that an image tells, and any pixel of it
-        // does.
+        // One hidden unit of two entries: an image depends only on their sum, and any pixel
+        // determines it.
         let network = Network::new(vec![relu((1, 2), &[1.0, 1.0]), relu((3, 1), &[1.0, 2.0, 3.0])], "a sum").unwrap();
         let nan = f64::NAN;
         assert_eq!(of(&network, &[1.0, 2.0], &[3.0, nan, nan], None), [true, false, false]);
         assert_eq!(of(&network, &[1.0, 2.0], &[nan, nan, nan], None), [false; 3]);
-        // The unit is off: the image is black, here and nearby, whichever pixel is seen.
+        // The unit is off: the image is black, here and nearby, whichever pixel is observed.
         assert_eq!(of(&network, &[-1.0, -2.0], &[nan, nan, 0.0], None), [true, false, false]);
         assert_eq!(of(&network, &[-1.0, -2.0], &[nan, nan, nan], None), [false; 3]);
     }
 
     #[test]
     fn a_code_may_be_pinned_down_where_a_layer_is_not() {
-        // Two entries, three hidden units, two pixels: too few for the units, enough for the code.
+        // Two entries, three hidden units, two pixels: too few for the units, but enough for the
+        // code.
         let hidden = relu((3, 2), &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
         let network =
             Network::new(vec![hidden, relu((2, 3), &[1.0, 0.0, 1.0, 0.0, 1.0, 2.0])], "a bottleneck").unwrap();

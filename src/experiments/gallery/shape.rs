@@ -1,31 +1,32 @@
-//! How many pixels of an image stand in a line.
+//! The shape of an image: the number of pixels per row.
 
 use crate::error::{Error, Result};
 
-/// What fits a picture, beside one another.
+/// Maximum width of images side by side, in pixels.
 const MOST_PIXELS: usize = 12_000;
 
 /// Height and width of an image in its own pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Lines.
+    /// Number of rows.
     pub height: usize,
-    /// Pixels of a line.
+    /// Pixels per row.
     pub width: usize,
 }
 
 impl Shape {
-    /// Of images of `pixels`: a square, or as near to one as whole lines allow.
+    /// The shape of images with `pixels` pixels: a square, or as near to a square as whole rows
+    /// allow.
     ///
     /// # Errors
-    /// [`Error::Input`] where even one image would be too wide.
+    /// [`Error::Input`] if even one image would be too wide.
     pub fn of(pixels: usize) -> Result<Self> {
         let height = (1..=pixels.isqrt()).rev().find(|height| pixels.is_multiple_of(*height)).unwrap_or(1);
         let width = pixels / height;
         if width > MOST_PIXELS {
             return Err(Error::input(
                 "the network given",
-                format!("images of {pixels} pixels, which make no lines of up to {MOST_PIXELS}"),
+                format!("images of {pixels} pixels, which do not fit rows of at most {MOST_PIXELS}"),
                 "images that can be drawn",
                 "choose a network of images, or another figure",
             ));
@@ -33,7 +34,7 @@ impl Shape {
         Ok(Shape { height, width })
     }
 
-    /// How many fit a picture beside one another.
+    /// Maximum number of images side by side.
     pub fn most_across(self) -> usize {
         MOST_PIXELS / self.width.max(1)
     }

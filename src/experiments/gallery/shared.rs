@@ -1,4 +1,4 @@
-//! An operator that many recoverers share, each of which wants one of its own.
+//! An operator that several recoverers share, although each requires its own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use crate::recover::operators::Operator;
 
-/// Does what the operator does that it shares.
+/// Forwards every call to the shared operator.
 #[derive(Debug, Clone)]
 pub struct Shared(pub Arc<dyn Operator>);
 

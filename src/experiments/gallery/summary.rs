@@ -1,22 +1,22 @@
-//! What came of a gallery, in words and figures.
+//! The summary of a gallery, in words and figures.
 
 use super::{Descent, Gallery, NOT_TRIED, Row, relative};
 use crate::experiments::instance::SUCCESS;
 use crate::statistics::{median, quantile};
 
-/// What became of one method in one block.
+/// The result of one method in one block.
 pub struct Tally {
     /// Median of the images' relative error.
     pub median: f64,
-    /// Its 90th percentile.
+    /// The 90th percentile of this error.
     pub percentile_90: f64,
-    /// Images recovered.
+    /// Number of recovered images.
     pub recovered: usize,
-    /// Of those that are pinned down.
+    /// Number of these whose image is pinned down.
     pub pinned: usize,
-    /// Of those whose layers are determined.
+    /// Number of these whose layers are determined.
     pub by_layers: usize,
-    /// Median of the seconds.
+    /// Median of the seconds per image.
     pub seconds: f64,
 }
 
@@ -36,21 +36,20 @@ impl Tally {
 }
 
 impl Gallery {
-    /// Median of the relative distance of a block's observations, as they are drawn, from the
-    /// images.
+    /// Median relative distance of a block's observations, as they are drawn, from the images.
     pub fn observed_error(&self, block: usize) -> f64 {
         let pairs = self.blocks[block].shown.column_iter().zip(self.images.column_iter());
         median(pairs.map(|(shown, truth)| relative(&shown, &truth)).collect())
     }
 
-    /// What became of a method in a block; nothing where it was not tried.
+    /// The result of a method in a block; `None` if it was not tried.
     pub fn tally(&self, rows: &[Row], case: &str, method: &str) -> Option<Tally> {
         let tried: Vec<&Row> = of(rows, case, method).filter(|row| !row.status.starts_with(NOT_TRIED)).collect();
         (!tried.is_empty()).then(|| Tally::of(&tried))
     }
 
-    /// Images of a block that `method` comes nearer to than `other` does; nothing where that one
-    /// was not tried.
+    /// Number of images in a block for which `method` has a smaller error than `other`; `None` if
+    /// `other` was not tried.
     pub fn nearer(&self, rows: &[Row], case: &str, method: &str, other: &str) -> Option<usize> {
         self.tally(rows, case, other)?;
         let of_other =
@@ -58,21 +57,21 @@ impl Gallery {
         Some(of(rows, case, method).filter(|row| row.image_error < of_other(row.image)).count())
     }
 
-    /// What the words mean; then a line a block and method: what was recovered of how many, and the
-    /// errors.
+    /// Explains the terms, then has one line per block and method: the number of recovered images
+    /// and the errors.
     pub fn summary(&self, rows: &[Row]) -> String {
         let count = self.images.ncols();
         let mut text = format!(
-            " Errors are those of the images, relative; recovered is an image up to {SUCCESS:.0e}. An image is pinned down where, to first \
-             order at the truth, whatever changes it changes what was observed (rank A G' = rank G'), a code where that has full rank; \
-             other images and codes further off may fit as well. Determined layer by layer is the stronger condition of the linear \
-             programs: the active rows that were seen determine the last hidden layer, and so on down to the code. Where they do not, a \
-             program can have many solutions, and an answer that is marked `solved` may be another code than the truth's."
+            " Errors are relative errors of the images; an image is recovered if its error is at most {SUCCESS:.0e}. An image is pinned down \
+             if, to first order at the truth, every change of it changes the observation (rank A G' = rank G'). A code is pinned down if \
+             this rank is full. Other images and codes farther away may fit as well. Determined layer by layer is the stronger condition \
+             of the linear programs: the observed active rows determine the last hidden layer, and so on down to the code. Otherwise a \
+             program can have many solutions, and an answer with the status `solved` may be another code than the true one."
         );
         let nothing = rows.iter().filter(|row| !row.success && is_zero(&row.code)).count();
         if nothing > 0 {
             text.push_str(&format!(
-                " The answer is the code 0, where the truth is not, {nothing} times: its image is black in a generator without biases."
+                " The answer is the code 0 although the truth is not, {nothing} times: in a generator without biases its image is black."
             ));
         }
         let black = self.images.column_iter().filter(|image| image.iter().all(|pixel| *pixel == 0.0)).count();

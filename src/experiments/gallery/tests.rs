@@ -1,4 +1,4 @@
-//! A record is enough to draw from, and says what is true of its codes.
+//! Pictures can be drawn from a record alone, and the record is true for its codes.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::device::DeviceChoice;
 use crate::network::Activation;
 use crate::random::random_network;
 
-/// The descent that others are held against; here in name only.
+/// The name of the descent with which other methods are compared; here, it is only a name.
 const DESCENT: &str = Descent::Paper.label();
 
 /// A quick study of `network`.
@@ -22,8 +22,8 @@ fn options(out: &Path) -> Options {
     quick(out, random_network(&[3, 8, 30], Activation::Relu, 2).unwrap())
 }
 
-/// Seven images, all pixels of them, and all but three: the second method is descent in name only,
-/// and never has an answer.
+/// Seven images, with all pixels and with all but three observed. The second method is called
+/// descent, and never has an answer.
 fn gallery(study: &Study) -> Gallery {
     let mut gallery = Gallery::new(study, 1, 7, &["linf", DESCENT]).unwrap();
     let whole = gallery.images().clone();
@@ -56,7 +56,7 @@ fn rows_agree_with_errors_computed_from_their_codes() {
     let gallery = gallery(&study);
     let rows = recovered(&study, &gallery);
     assert_eq!(rows.len(), 2 * 7 * 2);
-    // Entry by entry, by loops: not as the gallery computes them.
+    // Entry by entry, in loops: not as the gallery computes them.
     let output = |code: &[f64]| {
         gallery.network().layers().iter().fold(code.to_vec(), |input, layer| {
             let unit = |row: usize| -> f64 {
@@ -101,7 +101,7 @@ fn nothing_is_nearer_than_what_was_not_tried() {
     assert_eq!(gallery.nearer(&rows, "whole", "linf", DESCENT), None);
     let summary = gallery.summary(&rows);
     assert!(summary.contains("descent  not tried: a reason") && !summary.contains("nearer"), "{summary}");
-    // Answers of its own, each of them worse, but for two.
+    // The second method gets answers, all worse except for two.
     for row in rows.iter_mut().filter(|row| row.method == DESCENT) {
         row.status = "converged".to_owned();
         row.image_error = if row.image < 2 { 0.0 } else { 1e9 };
@@ -133,7 +133,7 @@ fn a_picture_is_drawn_from_the_record_alone() {
     let nothing = |_: usize, _: &DMatrix<f64>, _: usize, _: usize| -> Result<Outcome> { panic!("it is all recorded") };
     let rows = again.recover(&study, "gallery", nothing).unwrap();
     let drawn = again.grid("title", &rows);
-    // NaN is not equal to itself; its text is.
+    // NaN is not equal to itself, but its text is.
     assert_eq!(format!("{drawn:?}"), format!("{grid:?}"));
     // Two groups of six: truth, observed, linf, and nothing of the second method.
     assert_eq!(drawn.captions, ["whole", "", "", "", "", "", "part", "", "", "", "", ""]);

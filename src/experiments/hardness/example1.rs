@@ -1,6 +1,6 @@
 //! The paper's Example 1: `relu(relu(z₁ + 2z₂) − relu(3z₁ + z₂))`. The codes of an output lie on
 //! two rays that meet at a right angle, so halfway between two codes of `x = 1` the output is
-//! another: such a set is not convex, and no single linear program describes it.
+//! different. Such a set is not convex, and no single linear program describes it.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -11,13 +11,13 @@ use crate::network::{Activation, DenseLayer, Network};
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
-/// As wide against its height as a panel, so that angles are true.
+/// The window has the aspect ratio of a panel, so that angles are true.
 const WINDOW: [Place; 4] = [(-2.5, -1.0), (2.5, -1.0), (2.5, 2.0), (-2.5, 2.0)];
-/// Two codes of `x = 1`, and what lies halfway.
+/// Two codes of `x = 1`, and the point halfway between them.
 const CODES: [Place; 2] = [(-1.0, 1.0), (0.0, 1.0)];
 const HALFWAY: Place = (-0.5, 1.0);
 
-/// Its network.
+/// The network of Example 1.
 ///
 /// # Errors
 /// Those of [`Network::new`].
@@ -36,7 +36,7 @@ pub fn network() -> Result<Network> {
 /// Those of [`Study::draw`].
 pub fn draw(study: &Study) -> Result<()> {
     let pieces = pieces(&network()?, &WINDOW);
-    // With more than so many corners.
+    // The codes with more than this number of corners.
     let codes_of = |x: f64, corners: usize| {
         let codes = pieces.iter().map(|piece| piece.codes_of(x));
         codes.filter(|codes| codes.len() > corners).collect::<Vec<_>>()
@@ -51,7 +51,7 @@ pub fn draw(study: &Study) -> Result<()> {
         colour,
         style,
     };
-    // In one, since polygons that touch show a seam where they do.
+    // As one shape, because touching polygons would show a seam.
     let mut curves = curves_of(outlines(&codes_of(0.0, 2)), "codes of x = 0", 5, Style::Filled);
     curves.extend(curves_of(codes_of(1.0, 1), "codes of x = 1", 0, Style::Thin));
     curves.extend(curves_of(codes_of(2.0, 1), "codes of x = 2", 4, Style::Thin));
@@ -66,7 +66,8 @@ pub fn draw(study: &Study) -> Result<()> {
         vertical: axis("z2"),
         curves,
     };
-    let title = "Example 1: the codes of one output are not a convex set\nThe way from one code of x = 1 to another leaves them";
+    let title =
+        "Example 1: the codes of one output are not a convex set\nThe line between two codes of x = 1 leaves the set";
     study.draw("example1", &Plot { title: title.to_owned(), panels: vec![panel] })
 }
 
@@ -120,8 +121,8 @@ mod tests {
         }
     }
 
-    /// Everything else in the window has another output: the polygons of 0 have the area left by
-    /// the quarter plane of the others.
+    /// Everything else in the window has another output: the polygons of 0 cover the window except
+    /// for the quarter-plane of the others.
     #[test]
     fn no_code_of_nothing_is_left_out() {
         let area = |corners: &[Place]| {
@@ -135,7 +136,7 @@ mod tests {
         // 1.25), (−2.5, 2) and (1, 2).
         let others = area(&[(0.0, 0.0), (1.0, 2.0), (-2.5, 2.0), (-2.5, 1.25)]);
         assert!((found - (15.0 - others)).abs() < 1e-12, "{found} and {others}");
-        // Drawn as one.
+        // The polygons are drawn as one.
         let outlines = outlines(&polygons.into_iter().filter(|corners| corners.len() > 2).collect::<Vec<_>>());
         assert_eq!(outlines.len(), 1, "{outlines:?}");
         assert!((area(&outlines[0]) - found).abs() < 1e-12, "{outlines:?}");

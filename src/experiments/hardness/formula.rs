@@ -1,23 +1,23 @@
-//! 3-CNF formulas: read from DIMACS text, judged by trying every assignment.
+//! 3-CNF formulas: read from DIMACS text, and solved by trying every assignment.
 //!
-//! Strict, because the gadgets rely on it: one clause a line, three literals of three different
-//! variables each, and no more variables than can be tried.
+//! The reader is strict, because the gadgets rely on it: one clause per line, three literals of
+//! different variables per clause, and few enough variables to try all assignments.
 
 use crate::error::{Error, Result};
 
-/// Every assignment is tried: a million of them at most.
+/// Limit of the variables, because every assignment is tried: a million at most.
 const MOST_VARIABLES: usize = 20;
 
 /// A variable or its negation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Literal {
-    /// From 0.
+    /// The variable, from 0.
     pub variable: usize,
     pub negated: bool,
 }
 
 impl Literal {
-    /// `1` or `−1`: what it is worth is this times its variable.
+    /// `1` or `−1`: the literal's value is this times its variable.
     pub fn sign(self) -> f64 {
         if self.negated { -1.0 } else { 1.0 }
     }
@@ -41,9 +41,9 @@ impl Formula {
     /// [`Error::Input`], with the line.
     pub fn parse(text: &str, source: &str) -> Result<Self> {
         let refuse = |line: usize, found: String, expected: &str| {
-            Error::input(format!("{source}, line {line}"), found, expected, "mend the formula")
+            Error::input(format!("{source}, line {line}"), found, expected, "correct the formula")
         };
-        // Variables and clauses promised, and where.
+        // The declared numbers of variables and clauses, and the line.
         let mut head: Option<(usize, usize, usize)> = None;
         let mut clauses = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
@@ -81,13 +81,13 @@ impl Formula {
         }
     }
 
-    /// How many clauses an assignment makes true.
+    /// Number of clauses that an assignment satisfies.
     pub fn clauses_true(&self, assignment: &[bool]) -> usize {
         let holds = |clause: &&[Literal; 3]| clause.iter().any(|literal| literal.is_true(assignment));
         self.clauses.iter().filter(holds).count()
     }
 
-    /// Whether it makes all of them true.
+    /// Whether an assignment satisfies all clauses.
     pub fn is_satisfied(&self, assignment: &[bool]) -> bool {
         self.clauses_true(assignment) == self.clauses.len()
     }
@@ -98,13 +98,13 @@ impl Formula {
         (0..1_u32 << variables).map(move |bits| (0..variables).map(|variable| bits >> variable & 1 == 1).collect())
     }
 
-    /// How many satisfy it, by trying all.
+    /// Number of satisfying assignments, by trying all.
     pub fn solutions(&self) -> usize {
         self.assignments().filter(|assignment| self.is_satisfied(assignment)).count()
     }
 }
 
-/// `None` for anything but three literals of different variables and a 0.
+/// Parses a clause; `None` unless it is three literals of different variables and a 0.
 fn clause(words: &[&str], variables: usize) -> Option<[Literal; 3]> {
     let &[a, b, c, "0"] = words else { return None };
     let literal = |word: &str| {
@@ -130,7 +130,7 @@ mod tests {
         // By hand: the second clause is false where 4 is true and 1 and 2 are false.
         assert_eq!(formula.clauses_true(&[false, false, false, true]), 1);
         assert!(formula.is_satisfied(&[false, false, false, false]));
-        // Each clause forbids two of 16 assignments, and none twice.
+        // Each clause excludes two of the 16 assignments, and no assignment twice.
         assert_eq!(formula.solutions(), 12);
     }
 

@@ -1,25 +1,25 @@
-//! Networks that a formula of `n` variables and `m` clauses is satisfiable through: they have a
-//! code for the output 0 exactly if it is.
+//! Networks that represent a formula of `n` variables and `m` clauses: they have a code for the
+//! output 0 if and only if the formula is satisfiable.
 //!
-//! A code entry of 1 is true, −1 false; a literal is worth `l = ±z_i`. With `p_i = relu(z_i)`,
-//! `q_i = relu(−z_i)` and, for a clause, `h = relu(−(l₁ + l₂ + l₃))`, its unit is
-//! `c = relu(1.5 h − Σ relu(−l))`: of ±1 literals it gives 1.5 where all three are false (4.5 − 3),
-//! and 0 elsewhere (two false: 1.5 − 2; one: 0 − 1; none: 0).
+//! A code entry of 1 is true, −1 is false; the value of a literal is `l = ±z_i`. With
+//! `p_i = relu(z_i)`, `q_i = relu(−z_i)` and, per clause, `h = relu(−(l₁ + l₂ + l₃))`, the unit of
+//! the clause is `c = relu(1.5 h − Σ relu(−l))`. For literals of ±1 it gives 1.5 if all three are
+//! false (4.5 − 3), and 0 otherwise (two false: 1.5 − 2; one: 0 − 1; none: 0).
 //!
 //! **Theorem 1**, codes in {−1, 1}: layers of `m + 2n` and `m` units, no biases, output 0. Over the
-//! reals `z = 0` always gives it.
+//! reals, `z = 0` always gives this output.
 //!
-//! **Theorem 2**, real codes: layers of `2n`, `m + 2n`, `m + 2n` and 2 units. The third has, beside
-//! the clauses' units, `relu(p_i + q_i − 1)` and `relu(1 − p_i − q_i)` for each `i`: `m + 2n` in
-//! all, not the `m + 2` of the paper's text. The outputs are `G₁ = Σ c` and `G₂ = Σ_i ||z_i| − 1|`,
-//! both 0 exactly at ±1 codes that satisfy the formula.
+//! **Theorem 2**, real codes: layers of `2n`, `m + 2n`, `m + 2n` and 2 units. In addition to the
+//! clauses' units, the third layer has `relu(p_i + q_i − 1)` and `relu(1 − p_i − q_i)` for each
+//! `i`: `m + 2n` in total, not the `m + 2` of the paper's text. The outputs are `G₁ = Σ c` and
+//! `G₂ = Σ_i ||z_i| − 1|`. Both are 0 exactly at codes of ±1 that satisfy the formula.
 //!
 //! **The gap.** If the formula is not satisfiable, `G₁ + ½G₂ ≥ 3/2` for every real `z`, so
-//! `max(G₁, G₂) ≥ 1`: [`GAP`]. Round `z` to its signs. They make some clause false, so its literals
-//! are all `l_j ≤ 0`, and `c = ½ Σ|l_j| ≥ ½ (3 − Σ|1 − |l_j||) ≥ ½ (3 − G₂)`, as they are of
-//! different variables. Where signs make only one clause false it is attained, with that clause's
-//! variables at ⅔ of theirs: there `c = G₂ = 1`, and every other clause has a literal of at least ⅔
-//! beside two of at least −1, so its unit is off.
+//! `max(G₁, G₂) ≥ 1`: [`GAP`]. Proof: round `z` to its signs. They make some clause false, so all
+//! its literals are `l_j ≤ 0`, and `c = ½ Σ|l_j| ≥ ½ (3 − Σ|1 − |l_j||) ≥ ½ (3 − G₂)`, because they
+//! belong to different variables. If the signs make only one clause false, the bound is attained
+//! with that clause's variables at ⅔ of their signs. There `c = G₂ = 1`. Every other clause has a
+//! literal of at least ⅔ and two of at least −1, so its unit is off.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -27,9 +27,9 @@ use super::formula::Formula;
 use crate::error::Result;
 use crate::network::{Activation, DenseLayer, Network};
 
-/// The least `‖G(z)‖_∞` of Theorem 2's network where the formula is not satisfiable.
+/// The least `‖G(z)‖_∞` of Theorem 2's network if the formula is not satisfiable.
 pub const GAP: f64 = 1.0;
-/// Of `h` in a clause's unit.
+/// Weight of `h` in a clause's unit.
 const WEIGHT: f64 = 1.5;
 
 /// Theorem 1's network: `n` → `m + 2n` → `m`.
@@ -71,8 +71,8 @@ pub fn real(formula: &Formula) -> Result<Network> {
     Network::new(layers, "Theorem 2's network")
 }
 
-/// `m + 2n` rows: `−(l₁ + l₂ + l₃)` of each clause, then what `p` and `q` are the ReLU of. `codes`:
-/// `z` from the layer's input.
+/// `m + 2n` rows: `−(l₁ + l₂ + l₃)` of each clause, then the pre-activations of `p` and `q`.
+/// `codes` maps the layer's input to `z`.
 fn sums_and_parts(formula: &Formula, codes: &DMatrix<f64>) -> DMatrix<f64> {
     let (n, m) = (formula.variables, formula.clauses.len());
     let mut of_codes = DMatrix::zeros(m + 2 * n, n);

@@ -1,13 +1,13 @@
-//! How low every method came on Theorem 2's networks: formulas that can be satisfied beside those
-//! that cannot.
+//! The lowest output that every method reached on Theorem 2's networks: satisfiable and
+//! unsatisfiable formulas in separate panels.
 
 use super::gadget::GAP;
 use super::runs::{FORMULAS, Row, TOLERANCE, Theorem, Way};
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
-/// What stands side by side above a formula, with a colour: of the linear programs all together,
-/// since they answer alike.
+/// The columns above a formula, each with a colour; the linear programs share one, because their
+/// answers are alike.
 const COLUMNS: [(&str, &[Way], usize); 5] = [
     ("linf, l1, relaxed, exact", &[Way::Linf, Way::L1, Way::Relaxed, Way::Exact], 4),
     ("descent", &[Way::Descent], 1),
@@ -15,13 +15,13 @@ const COLUMNS: [(&str, &[Way], usize); 5] = [
     ("best with l1", &[Way::BestL1], 3),
     ("best with linf", &[Way::BestLinf], 0),
 ];
-/// From one column to the next; the formulas are 1 apart.
+/// Distance between two columns; the distance between two formulas is 1.
 const APART: f64 = 0.15;
 
 /// The picture.
 pub fn plot(rows: &[Row]) -> Plot {
     let panels = [("Formulas that can be satisfied", 0), ("Formulas that cannot be satisfied", 1)];
-    let title = "Theorem 2's networks: how near methods come to the output 0, which means to satisfy the formula\n\
+    let title = "Theorem 2's networks: lowest output of each method; output 0 means that the formula is satisfied\n\
                  A dot is a run, a disc the lowest of a method's runs; on the lowest line: at most 1e-6, the output is reproduced";
     let panel = |(title, second): (&str, usize)| {
         let mut curves = Vec::new();
@@ -39,7 +39,7 @@ pub fn plot(rows: &[Row]) -> Plot {
             }
         }
         if second == 1 {
-            let (points, label) = (vec![(0.6, GAP), (6.4, GAP)], "proven: no code comes lower".to_owned());
+            let (points, label) = (vec![(0.6, GAP), (6.4, GAP)], "proven lower bound".to_owned());
             curves.push(Curve { label, points, colour: 4, style: Style::Rule });
         }
         let names = (1..)

@@ -1,6 +1,6 @@
-//! The pieces of a network from two code entries through one hidden ReLU layer to one ReLU output:
-//! a convex polygon for each ReLU configuration, on which what the output unit receives is affine.
-//! From them, exactly, all codes of one output.
+//! The pieces of a network with two code entries, one hidden ReLU layer and one ReLU output: one
+//! convex polygon per ReLU configuration. On it, the output unit's pre-activation is affine. From
+//! the pieces, all codes of one output are computed exactly.
 
 use crate::network::Network;
 
@@ -19,26 +19,26 @@ impl Affine {
         self.slope.0 * z.0 + self.slope.1 * z.1 + self.offset
     }
 
-    /// Itself and `factor` times `other`.
+    /// This function plus `factor` times `other`.
     fn plus(self, factor: f64, other: Affine) -> Affine {
         let slope = (self.slope.0 + factor * other.slope.0, self.slope.1 + factor * other.slope.1);
         Affine { slope, offset: self.offset + factor * other.offset }
     }
 }
 
-/// Where one ReLU configuration holds.
+/// The region of one ReLU configuration.
 #[derive(Debug)]
 pub struct Piece {
-    /// In order around it.
+    /// The corners, in order around it.
     corners: Vec<Place>,
-    /// What the output unit receives there.
+    /// The output unit's pre-activation there.
     received: Affine,
 }
 
-/// The pieces within the convex polygon `window`.
+/// Computes the pieces within the convex polygon `window`.
 ///
 /// # Panics
-/// If the network does not lead from two entries through one hidden layer to one output.
+/// Unless the network has two code entries, one hidden layer and one output.
 pub fn pieces(network: &Network, window: &[Place]) -> Vec<Piece> {
     let [hidden, output] = network.layers() else { panic!("one hidden layer") };
     assert_eq!((hidden.inputs(), output.units()), (2, 1), "two code entries and one output");
@@ -59,8 +59,8 @@ pub fn pieces(network: &Network, window: &[Place]) -> Vec<Piece> {
 }
 
 impl Piece {
-    /// The codes of output `x ≥ 0` in it, in order around them: for 0 a polygon, else the ends of a
-    /// segment; empty where there are none.
+    /// The codes of output `x ≥ 0` in this piece, in order around them: a polygon for 0, otherwise
+    /// the ends of a segment; empty if there are none.
     pub fn codes_of(&self, x: f64) -> Vec<Place> {
         let Affine { slope, offset } = self.received;
         let below = Affine { slope: (-slope.0, -slope.1), offset: x - offset };
@@ -72,14 +72,14 @@ impl Piece {
     }
 }
 
-/// The borders of what polygons cover together that touch along whole edges and turn the same way.
+/// The borders of the union of polygons that touch along whole edges and have the same orientation.
 pub fn outlines(polygons: &[Vec<Place>]) -> Vec<Vec<Place>> {
     let meet = |p: Place, q: Place| (p.0 - q.0).hypot(p.1 - q.1) <= ON_LINE;
     let around = |corners: &Vec<Place>| -> Vec<[Place; 2]> {
         corners.iter().zip(corners.iter().cycle().skip(1)).map(|(from, to)| [*from, *to]).collect()
     };
     let all: Vec<[Place; 2]> = polygons.iter().flat_map(around).collect();
-    // An edge between two polygons is walked both ways.
+    // An edge between two polygons occurs in both directions.
     let is_inner = |edge: &[Place; 2]| all.iter().any(|other| meet(edge[0], other[1]) && meet(edge[1], other[0]));
     let mut edges: Vec<[Place; 2]> = all.iter().copied().filter(|edge| !is_inner(edge)).collect();
     let mut outlines = Vec::new();
@@ -95,10 +95,10 @@ pub fn outlines(polygons: &[Vec<Place>]) -> Vec<Vec<Place>> {
     outlines
 }
 
-/// A corner that clipping has put on a line receives 0 of it up to rounding.
+/// Rounding tolerance for a corner that clipping has put on a line.
 const ON_LINE: f64 = 1e-12;
 
-/// What of a convex polygon lies where `side` is not negative (Sutherland and Hodgman 1974).
+/// The part of a convex polygon where `side` is not negative (Sutherland and Hodgman 1974).
 fn clip(corners: &[Place], side: Affine) -> Vec<Place> {
     let mut kept: Vec<Place> = Vec::new();
     for (index, to) in corners.iter().enumerate() {
@@ -135,7 +135,7 @@ mod tests {
         Network::new(vec![layer(6, 2, 0), layer(1, 6, 2)], "random").unwrap()
     }
 
-    /// From `z` to the segment between the two.
+    /// Distance from `z` to the segment between the two ends.
     fn distance(z: Place, ends: &[Place]) -> f64 {
         let &[p, q] = ends else { return f64::INFINITY };
         let along =
@@ -144,8 +144,8 @@ mod tests {
         (p.0 + share * (q.0 - p.0) - z.0).hypot(p.1 + share * (q.1 - p.1) - z.1)
     }
 
-    /// A code is among those of its own output, and what lies between the ends of a segment has the
-    /// output asked for.
+    /// A code is among the codes of its own output, and points between the ends of a segment have
+    /// the requested output.
     #[test]
     fn every_code_is_found_and_no_other() {
         let mut lit = 0;

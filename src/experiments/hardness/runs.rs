@@ -1,4 +1,4 @@
-//! Every method on the networks of both theorems, for every formula that comes with the repository.
+//! Runs every method on the networks of both theorems, for every formula in the repository.
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use crate::experiments::study::Study;
 use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
 
-/// Pairs, of which the first can be satisfied and the second cannot. What stands in a pair's place
-/// in the picture is its first word.
+/// Pairs of a satisfiable and an unsatisfiable formula. The first word of a pair is its label in
+/// the picture.
 pub const FORMULAS: [(&str, &str); 12] = [
     ("signs_seven", include_str!("../../../examples/formulas/signs_seven.cnf")),
     ("signs_eight", include_str!("../../../examples/formulas/signs_eight.cnf")),
@@ -29,10 +29,10 @@ pub const FORMULAS: [(&str, &str); 12] = [
     ("triangles_five", include_str!("../../../examples/formulas/triangles_five.cnf")),
     ("triangles_six", include_str!("../../../examples/formulas/triangles_six.cnf")),
 ];
-/// What a residual may be, and how far from ±1 the entries of a code.
+/// Maximum residual, and maximum distance of a code's entries from ±1.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// The formulas, read.
+/// Reads the formulas.
 ///
 /// # Errors
 /// Those of [`Formula::parse`].
@@ -40,10 +40,10 @@ pub fn formulas() -> Result<Vec<(&'static str, Formula)>> {
     FORMULAS.iter().map(|(name, text)| Ok((*name, Formula::parse(text, &format!("{name}.cnf"))?))).collect()
 }
 
-/// Which theorem's network.
+/// The theorem of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Theorem {
-    /// Theorem 1: the code is to be of ±1.
+    /// Theorem 1: the code must be ±1.
     #[serde(rename = "1")]
     Binary,
     /// Theorem 2: the code is real.
@@ -52,7 +52,7 @@ pub enum Theorem {
 }
 
 impl Theorem {
-    /// Its network of a formula.
+    /// The theorem's network of a formula.
     ///
     /// # Errors
     /// Those of [`Network::new`].
@@ -64,7 +64,7 @@ impl Theorem {
     }
 }
 
-/// A method, and what it is to make small where that is a choice.
+/// A method, with its objective if it has a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     #[serde(rename = "linf")]
@@ -86,11 +86,11 @@ pub enum Way {
 }
 
 impl Way {
-    /// All.
+    /// All methods.
     pub const ALL: [Way; 8] =
         [Way::Linf, Way::L1, Way::Relaxed, Way::Exact, Way::Descent, Way::Best, Way::BestL1, Way::BestLinf];
 
-    /// As the command line has it.
+    /// The name on the command line.
     pub fn name(self) -> String {
         match self {
             Way::BestL1 => "best with l1".to_owned(),
@@ -99,7 +99,7 @@ impl Way {
         }
     }
 
-    /// Whether it begins at random codes.
+    /// Whether it starts at random codes.
     pub fn is_random(self) -> bool {
         matches!(self.contender(), Contender::Descent | Contender::Best)
     }
@@ -129,14 +129,14 @@ impl Way {
     }
 }
 
-/// What one method answered to one network.
+/// The answer of one method for one network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub theorem: Theorem,
     pub formula: String,
     pub variables: usize,
     pub clauses: usize,
-    /// Assignments that satisfy it, of all.
+    /// Number of satisfying assignments, of all assignments.
     pub solutions: usize,
     pub method: Way,
     pub run: u64,
@@ -145,19 +145,19 @@ pub struct Row {
     pub reproduces: bool,
     /// `‖G(z)‖_∞`.
     pub residual: f64,
-    /// Whether the method says that no other code near this one is as good.
+    /// Whether the method claims that no other code nearby is as good.
     pub determined: Option<bool>,
     /// `max_i ||z_i| − 1|`: how far from a code of ±1.
     pub from_signs: f64,
-    /// Clauses that the signs of the code make true.
+    /// Number of clauses that the signs of the code satisfy.
     pub clauses_true: usize,
-    /// The run of the search that found the code, and the runs it made.
+    /// The run of the search that found the code, and the number of runs.
     pub first_found: Option<usize>,
     pub starts: Option<usize>,
 }
 
 impl Row {
-    /// Whether by the theorem the answer says that the formula can be satisfied.
+    /// Whether, by the theorem, the answer claims that the formula is satisfiable.
     pub fn claims(&self) -> bool {
         self.reproduces && (self.theorem == Theorem::Real || self.from_signs <= TOLERANCE)
     }
@@ -168,7 +168,7 @@ impl Row {
     }
 }
 
-/// One inversion to be made.
+/// One inversion to make.
 pub struct Job {
     pub theorem: Theorem,
     pub name: &'static str,
@@ -178,7 +178,7 @@ pub struct Job {
     pub run: u64,
 }
 
-/// All of a study.
+/// All jobs of a study.
 ///
 /// # Errors
 /// Those of [`formulas`].
@@ -189,7 +189,7 @@ pub fn jobs(study: &Study) -> Result<Vec<Job>> {
         for (name, formula) in formulas()? {
             let solutions = formula.solutions();
             for way in Way::ALL {
-                // Linear programs know no chance.
+                // Linear programs involve no randomness.
                 let runs = if way.is_random() { runs } else { 1 };
                 jobs.extend((0..runs).map(|run| Job { theorem, name, formula: formula.clone(), solutions, way, run }));
             }
@@ -199,7 +199,7 @@ pub fn jobs(study: &Study) -> Result<Vec<Job>> {
 }
 
 impl Job {
-    /// Makes it.
+    /// Makes the inversion.
     ///
     /// # Errors
     /// Those of [`Inverter`].
@@ -231,7 +231,7 @@ impl Job {
             reproduces: answer.reproduces,
             residual: answer.residual.linf,
             determined: search.map(|search| search.determined).or(layers),
-            // Not f64::max, which would pass over a NaN.
+            // Not f64::max, which would ignore a NaN.
             from_signs: code
                 .iter()
                 .map(|z| (z.abs() - 1.0).abs())

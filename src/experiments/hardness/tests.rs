@@ -1,5 +1,5 @@
-//! The gadgets against the formulas, tried on every assignment and on random codes, and the answers
-//! against both.
+//! The gadgets are checked against the formulas, on every assignment and on random codes, and the
+//! answers are checked against both.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn half_of_the_formulas_can_be_satisfied() {
     }
 }
 
-/// For every code of ±1 the outputs tell how many clauses are false.
+/// For every code of ±1, the outputs tell the number of false clauses.
 #[test]
 fn gadgets_have_the_truth_of_their_formulas() {
     for (name, formula) in formulas().unwrap() {
@@ -79,7 +79,7 @@ fn the_gap_holds_and_is_attained() {
         for (kind, spread) in [(0, 0.05), (1, 0.5), (2, 1.5), (3, 10.0)] {
             let count = 5000;
             let mut codes = DMatrix::from_vec(n, count, normal_vector(3, Domain::Code, kind, n * count));
-            // Around ±1, and anywhere.
+            // Near ±1, and anywhere.
             codes.apply(|z| *z = if kind < 2 { z.signum() + spread * *z } else { spread * *z });
             for output in outputs(&network, &codes).column_iter() {
                 assert!(output[0] + 0.5 * output[1] >= 1.5 - 1e-9 && output.amax() >= GAP - 1e-9, "{name}: {output}");
@@ -95,7 +95,7 @@ fn the_gap_holds_and_is_attained() {
         assert!((output[0] - GAP).abs() < 1e-12 && (output[1] - GAP).abs() < 1e-12, "{name}: {output}");
         attained += 1;
     }
-    // Two colours of the edges of six corners always leave two triangles of one colour (Goodman
+    // Two colours of the edges of six corners always give two triangles of one colour (Goodman
     // 1959).
     assert_eq!(attained, 5);
 }
@@ -116,7 +116,7 @@ fn nothing_that_cannot_be_satisfied_is_reproduced_and_best_satisfies_what_can_be
             assert!(!row.reproduces && row.residual >= GAP - 1e-9, "{row:?}");
         }
     }
-    // The search's own objective, and the one that comes nearest to what the theorem asks for.
+    // The search's default objective, and the one that is nearest to the theorem's requirement.
     for way in [Way::Best, Way::BestLinf] {
         for (name, formula) in formulas().unwrap().into_iter().filter(|(_, formula)| formula.solutions() > 0) {
             let of = |row: &&Row| row.theorem == Theorem::Real && row.formula == name && row.method == way;
@@ -126,7 +126,7 @@ fn nothing_that_cannot_be_satisfied_is_reproduced_and_best_satisfies_what_can_be
     }
 }
 
-/// The formula is what an answer is checked against, so a wrong answer would be seen.
+/// Answers are checked against the formula, so a wrong answer would be detected.
 #[test]
 fn a_wrong_answer_would_be_seen() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +135,8 @@ fn a_wrong_answer_would_be_seen() {
     let job = jobs.iter().find(|job| job.theorem == Theorem::Real && job.name == "signs_seven" && job.way == Way::Best);
     let mut row = job.unwrap().carry_out(&study).unwrap();
     assert!(row.claims() && row.is_confirmed() && row.solutions == 1, "{row:?}");
-    // The same code, had it been found for the formula with the clause that it makes false.
+    // The same code, as if it were an answer for the formula with the clause that it does not
+    // satisfy.
     let whole = formulas().unwrap().into_iter().find(|(name, _)| *name == "signs_eight").unwrap().1;
     row.clauses = whole.clauses.len();
     assert!(!row.is_confirmed());

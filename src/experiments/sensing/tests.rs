@@ -1,4 +1,4 @@
-//! Networks that not every way can work on, and networks of one pixel.
+//! Networks that some methods do not support, and networks of one pixel.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use super::super::{figure3, figure4, figure6};
 use super::*;
 use crate::random::random_network;
 
-/// Hidden layers of LeakyReLU, and outputs of `last`.
+/// A network with hidden LeakyReLU layers and `last` as the activation of the output.
 fn ending_in(last: Activation, sizes: &[usize]) -> Network {
     let mut layers = random_network(sizes, Activation::LeakyRelu(0.5), 3).unwrap().layers().to_vec();
     layers.last_mut().unwrap().activation = last;
     Network::new(layers, "a test").unwrap()
 }
 
-/// Of a record: the columns `case`, `method` and `status` of each row.
+/// The columns `case`, `method` and `status` of each row of a record.
 fn statuses(folder: &Path, name: &str) -> Vec<[String; 3]> {
     let mut reader = csv::Reader::from_path(folder.join(format!("{name}.csv"))).unwrap();
     let headers = reader.headers().unwrap().clone();
@@ -53,7 +53,7 @@ fn images_of_one_pixel_have_errors() {
     let folder = tempfile::tempdir().unwrap();
     let study = Study::open(quick(folder.path(), network), &Nobody).unwrap();
     let text = [figure3::run(&study), figure4::run(&study), figure6::run(&study)].map(|text| text.unwrap()).concat();
-    // Not more projections than pixels.
+    // At most as many projections as pixels.
     assert!(text.contains("1 random projection:"), "{text}");
     let mut search = text.lines().filter(|line| line.trim_start().starts_with("search"));
     assert!(search.any(|line| !line.contains("median inf")), "{text}");

@@ -1,4 +1,4 @@
-//! Runs are carried out once, whatever stops in between, and settings do not mix.
+//! Runs are made once, whatever interrupts them, and settings do not mix.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 
 struct Onlooker {
-    /// Cancels when so many rows are done.
+    /// Cancels when this number of rows is done.
     until: usize,
     begun: Mutex<Vec<(String, usize, usize)>>,
     done: AtomicUsize,
@@ -49,7 +49,7 @@ fn an_interrupted_experiment_goes_on_where_it_was() {
     let carried_out = AtomicUsize::new(0);
     let work = |job: &usize| {
         carried_out.fetch_add(1, Ordering::Relaxed);
-        // Later jobs overtake earlier ones.
+        // Some jobs overtake earlier ones.
         std::thread::sleep(std::time::Duration::from_millis(if job.is_multiple_of(3) { 4 } else { 1 }));
         Ok((0..2).map(|half| Row { job: *job, half }).collect())
     };
@@ -59,7 +59,7 @@ fn an_interrupted_experiment_goes_on_where_it_was() {
     drop(study);
     let done = impatient.done.load(Ordering::Relaxed);
     assert!((20..80).contains(&done), "{done}");
-    // What was under way when it stopped is the only work that is done twice.
+    // Only jobs that ran when it stopped are run twice.
     let before = carried_out.swap(0, Ordering::Relaxed);
     assert!(before < 40);
     let patient = Onlooker::patient(usize::MAX);
@@ -69,7 +69,7 @@ fn an_interrupted_experiment_goes_on_where_it_was() {
     assert_eq!(*patient.begun.lock().unwrap(), [("runs".to_owned(), done, 80)]);
     let expected: Vec<Row> = jobs.iter().flat_map(|&job| [0, 1].map(|half| Row { job, half })).collect();
     assert_eq!(rows, expected);
-    // And once more, for nothing.
+    // Once more, with nothing left to do.
     carried_out.store(0, Ordering::Relaxed);
     assert_eq!(study.runs::<_, Row>("runs", &jobs, 2, work).unwrap(), expected);
     assert_eq!(carried_out.load(Ordering::Relaxed), 0);
@@ -97,7 +97,7 @@ fn other_settings_are_refused() {
     let onlooker = Onlooker::patient(usize::MAX);
     Study::open(options(folder.path()), &onlooker).unwrap();
     Study::open(Options { threads: None, ..options(folder.path()) }, &onlooker).unwrap();
-    // While another study is there, and where there is something else.
+    // While another study has the folder open, and for a folder with other content.
     let other = Study::open(options(folder.path()), &onlooker).unwrap();
     let error = Study::open(options(folder.path()), &onlooker).err().unwrap();
     assert!(error.is_usage() && error.to_string().contains("another run"), "{error}");

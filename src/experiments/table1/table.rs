@@ -1,4 +1,4 @@
-//! The rows of table 1 as they are read: medians as text and as curves.
+//! The output of table 1: medians as text and as curves.
 
 use super::super::contender::Contender;
 use super::super::study::Study;
@@ -8,10 +8,10 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::statistics::median;
 
-/// What the paper reports for `linf` on its trained generator, in milliseconds.
+/// The paper's time of `linf` on its trained generator, in milliseconds.
 const PAPER_LINF_TRAINED: f64 = 500.0;
 
-/// The rows, as they are read.
+/// The rows to print.
 pub(super) struct Table<'a> {
     pub subjects: &'a [Subject],
     pub alone: &'a [Row],
@@ -31,7 +31,7 @@ impl Table<'_> {
         })
     }
 
-    /// Median milliseconds an observation.
+    /// Median milliseconds per observation.
     fn time(&self, rows: &[Row], case: Case) -> f64 {
         median(self.of(rows, case).map(|row| row.milliseconds).collect())
     }
@@ -58,7 +58,7 @@ impl Table<'_> {
                 title: title.to_owned(),
                 horizontal: Axis { label: "code length k".to_owned(), scale: Scale::Linear, shows: vec![0.0] },
                 vertical: Axis {
-                    label: "median milliseconds an observation".to_owned(),
+                    label: "median milliseconds per observation".to_owned(),
                     scale: Scale::Logarithmic,
                     shows: [self.alone, self.batched].into_iter().flatten().map(|row| row.milliseconds).collect(),
                 },
@@ -70,7 +70,7 @@ impl Table<'_> {
         let batch = format!("{} in one batch", self.batched.first().map_or(0, |row| row.batch));
         Plot {
             title: format!(
-                "Time of an inversion, random networks k-250-600, without noise but for the dashed curve\n{machine}, {threads} threads"
+                "Time of an inversion, random networks k-250-600, without noise except for the dashed curve\n{machine}, {threads} threads"
             ),
             panels: [("each alone", self.alone), (&batch, self.batched)].map(panel).to_vec(),
         }
@@ -79,7 +79,7 @@ impl Table<'_> {
     pub fn text(&self) -> String {
         let batch = self.batched.first().map_or(0, |row| row.batch);
         let mut text = format!(
-            "table1: median milliseconds an observation alone / in a batch of {batch} (share found again in %), {} threads of {}.",
+            "table1: median milliseconds per observation alone / in a batch of {batch} (share recovered in %), {} threads of {}.",
             self.alone.first().map_or(0, |row| row.threads),
             processor::name(),
         );
@@ -93,7 +93,7 @@ impl Table<'_> {
                 let told: Vec<String> = cases
                     .map(|case| {
                         let (alone, batched) = (self.time(self.alone, case), self.time(self.batched, case));
-                        // With noise no method comes within 1e-3.
+                        // With noise, no method has an error below 1e-3.
                         let found = match noise {
                             REAL_NOISE => String::new(),
                             _ => format!(" ({:.0})", 100.0 * self.found(case)),
@@ -108,7 +108,7 @@ impl Table<'_> {
         }
         let linf = |noise| self.time(self.batched, Case { subject: Subject::Trained, noise, method: Contender::Linf });
         text.push_str(&format!(
-            "\nThe paper gives 0.5 s an image for linf on its trained generator, on its authors' machine; here in a batch it is \
+            "\nThe paper gives 0.5 s per image for linf on its trained generator, on its authors' machine. Here, in a batch, the time is \
              1/{:.0} of that without noise, 1/{:.0} at noise {AUTHORS_NOISE:e}, 1/{:.0} at {REAL_NOISE}.",
             PAPER_LINF_TRAINED / linf(0.0),
             PAPER_LINF_TRAINED / linf(AUTHORS_NOISE),

@@ -1,4 +1,4 @@
-//! Pictures are written, decoded again and looked at pixel by pixel.
+//! Pictures are written, decoded again and checked pixel by pixel.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -30,7 +30,7 @@ impl Picture {
         [self.pixels[start], self.pixels[start + 1], self.pixels[start + 2]]
     }
 
-    /// Above the legend.
+    /// Whether a column of pixels is white above the legend.
     fn column_is_white(&self, x: usize) -> bool {
         (0..self.height - MARGIN - line(SMALL_SIZE)).all(|y| self.at(x, y) == WHITE)
     }
@@ -178,7 +178,7 @@ fn a_given_white_is_kept() {
     assert_eq!(picture.at(x, y), [128; 3]);
 }
 
-/// The bytes that base64 stands for, by another way than it was made.
+/// Decodes base64 by another algorithm than the encoder's.
 fn decoded(text: &str) -> Vec<u8> {
     let value = |letter: u8| match letter {
         b'A'..=b'Z' => letter - b'A',
@@ -204,7 +204,7 @@ fn an_svg_file_has_text_as_text_and_every_pixel() {
     write_grid(&path, &grid, false).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{text}");
-    // Every element is closed in itself, or is a text on a line of its own.
+    // Every element is closed, or is a text on a line of its own.
     for element in text.lines().skip(1).filter(|line| *line != "</svg>") {
         assert!(element.ends_with("/>") || element.starts_with("<text ") && element.ends_with("</text>"), "{element}");
         assert_eq!(element.matches('"').count() % 2, 0, "{element}");

@@ -1,4 +1,4 @@
-//! Curves: how each looks, and how it is drawn through points that have their places already.
+//! Curves: their looks, and how they are drawn through points with known places.
 
 use super::super::WHITE;
 use super::super::raster::Colour;
@@ -8,18 +8,18 @@ use crate::error::Result;
 /// A curve through its points, from the first to the last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it; curves of several panels that are called the same look the same
-    /// and stand there once. One without a name is not in the legend.
+    /// The name in the legend. Curves with the same name in several panels look the same and have
+    /// one entry there. A curve without a name has no entry.
     pub label: String,
-    /// Horizontal and vertical.
+    /// The horizontal and the vertical value of each point.
     pub points: Vec<(f64, f64)>,
-    /// Which of the colours, counted around.
+    /// The number of the colour; it wraps around.
     pub colour: usize,
-    /// How it is drawn.
+    /// The style of the curve.
     pub style: Style,
 }
 
-/// How a curve is drawn.
+/// The style of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// A line with a disc on each point.
@@ -30,25 +30,26 @@ pub enum Style {
     Thin,
     /// A thin dashed line without points: a bound, or a mark.
     Rule,
-    /// Small, translucent discs without a line: single runs.
+    /// Small, translucent discs without a line: for single runs.
     Dots,
-    /// Filled between the points, from the first to the last and back: a set.
+    /// A filled polygon through the points: for a set.
     Filled,
 }
 
-/// Told apart by people who do not see red and green, and in grey by their brightness.
+/// Colours that people with red-green blindness can distinguish, and that differ in brightness when
+/// printed in grey.
 pub(super) const COLOURS: [Colour; 7] =
     [[0, 92, 171], [222, 110, 20], [0, 140, 105], [150, 75, 150], [90, 90, 90], [86, 180, 233], [196, 160, 0]];
 const THICKNESS: f64 = 2.6;
 const THIN: f64 = 1.6;
 pub(super) const POINT: f64 = 9.0;
 const DOT: f64 = 5.0;
-/// Of a dot: where several lie on one another it gets dark.
+/// Opacity of a dot: places with several dots become dark.
 const OPACITY: f64 = 0.3;
 const DASH: f64 = 9.0;
 
 impl Curve {
-    /// Through `points`, in units.
+    /// Draws the curve through `points`, in units.
     pub(super) fn draw(&self, sheet: &mut dyn Sheet, points: &[(f64, f64)]) -> Result<()> {
         let colour = COLOURS[self.colour % COLOURS.len()];
         match self.style {
@@ -74,10 +75,10 @@ impl Curve {
     }
 }
 
-/// The path through `points` cut into dashes, the pattern going on around its corners.
+/// Cuts the path through `points` into dashes; the pattern continues around corners.
 fn dashes(points: &[(f64, f64)]) -> Vec<[(f64, f64); 2]> {
     let mut dashes = Vec::new();
-    // Where in the pattern the next stretch begins.
+    // The position in the pattern where the next segment starts.
     let mut walked = 0.0;
     for pair in points.windows(2) {
         let (from, to) = (pair[0], pair[1]);

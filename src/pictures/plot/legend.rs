@@ -12,9 +12,9 @@ const SAMPLE: f64 = 46.0;
 const SAMPLE_GAP: f64 = 10.0;
 const ENTRY_GAP: f64 = 34.0;
 
-/// One entry for each label there is, in as many lines as they need.
+/// One entry per label, in as many lines as needed.
 pub(super) struct Legend {
-    /// A curve and the width of its label.
+    /// Each entry: a curve and the width of its label.
     lines: Vec<Vec<(Curve, f64)>>,
 }
 

@@ -1,4 +1,4 @@
-//! Plots are drawn, written and looked at pixel by pixel.
+//! Plots are drawn, written and checked pixel by pixel.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -71,8 +71,8 @@ fn curves_rise_to_the_right_and_nothing_is_clipped() {
 
 #[test]
 fn a_point_stands_where_its_numbers_say() {
-    // The upper end of the axes is that of a curve along the diagonal; a single point stands on its
-    // middle.
+    // The upper end of the axes is that of a curve along the diagonal; a single point is at the
+    // middle of it.
     let mut only = panel(vec![(1.0, 10.0), (1e4, 1e5)]);
     let nowhere = [(0.0, 5.0), (-1.0, 5.0), (5.0, f64::NAN), (f64::INFINITY, 5.0)];
     only.curves[1].points = vec![(100.0, 1000.0)];
@@ -84,8 +84,8 @@ fn a_point_stands_where_its_numbers_say() {
     let point = picture.extent(COLOURS[1]).unwrap();
     let middle = ((point.0 + point.1) / 2, (point.2 + point.3) / 2);
     let axes = (2 * AXES.0 as usize, 2 * AXES.1 as usize);
-    // The vertical axis is the first column with ink from top to bottom, the horizontal one the
-    // last such row.
+    // The vertical axis is the first column with ink from top to bottom, and the horizontal axis is
+    // the last such row.
     let axes_left = (0..picture.width)
         .find(|x| (0..picture.height).filter(|y| inked(y * picture.width + x)).count() > axes.1)
         .unwrap();

@@ -1,5 +1,5 @@
-// What is read off a number: whether it is one, by its bits, and σ' where it is what a unit gives:
-// of a piecewise linear layer by the sign, of sigmoid s(1 − s), of tanh 1 − t².
+// Functions of one value: whether it is finite (by its bits), and σ' computed from a unit's output:
+// for a piecewise linear layer from the sign, for sigmoid s(1 − s), for tanh 1 − t².
 
 const MAGNITUDE: u32 = 0x7fffffffu;
 const INFINITY: u32 = 0x7f800000u;

@@ -1,13 +1,14 @@
-// A matrix product by tiles: the part that forward.wgsl and `backward` of descend.wgsl share.
+// A matrix product by tiles, shared by forward.wgsl, `backward` of descend.wgsl and `tangent` of
+// levenberg_marquardt.wgsl.
 //
-// out[r][c] = Σ_k left[r][k] · right[k][c], r an observation. A workgroup makes a tile of TILE_Y ·
-// ROWS observations × TILE_X quads from tiles of both factors in shared memory, sixteen k deep;
-// each invocation keeps ROWS × 4 sums in registers. The kernel says what the factors are and what
-// becomes of a sum, in `left`, `right` and `finish`.
+// out[r][c] = Σ_k left[r][k] · right[k][c], where r is an observation. A workgroup computes a tile
+// of TILE_Y · ROWS observations × TILE_X quads from tiles of both factors in shared memory, sixteen
+// k deep. Each invocation keeps ROWS × 4 sums in registers. The kernel defines the factors and the
+// operation on a sum, in `left`, `right` and `finish`.
 //
 // Every sum runs over k from first to last in one register, by fma. So an entry depends neither on
-// the shape of the tiles nor on its place in one, and a batch may be cut, compacted or sent through
-// another variant without a difference in any bit.
+// the shape of the tiles nor on its place in a tile. A batch may be split, compacted or computed
+// with other tiles, and every bit stays the same.
 
 override TILE_X: u32 = 16u;
 override TILE_Y: u32 = 16u;
@@ -15,15 +16,15 @@ override TILE_Y: u32 = 16u;
 override ROWS: u32 = 8u;
 
 const DEPTH_QUADS: u32 = 4u;
-// A quad longer than the tile is deep, so that invocations above each other do not meet in one
-// memory bank.
+// One quad longer than the depth of the tile, to avoid memory bank conflicts between invocations in
+// the same column.
 const LEFT_STRIDE: u32 = 5u;
 
 // [observation][k quad] and [k][quad].
 var<workgroup> left_tile: array<vec4<f32>, TILE_Y * ROWS * LEFT_STRIDE>;
 var<workgroup> right_tile: array<vec4<f32>, 4u * DEPTH_QUADS * TILE_X>;
 
-// The sum, four k further.
+// The sum, extended by four k.
 fn accumulate(sum: vec4<f32>, l: vec4<f32>, r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>) -> vec4<f32> {
     return fma(vec4<f32>(l.w), r3, fma(vec4<f32>(l.z), r2, fma(vec4<f32>(l.y), r1, fma(vec4<f32>(l.x), r0, sum))));
 }

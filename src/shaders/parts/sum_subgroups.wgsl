@@ -1,17 +1,17 @@
-// The entry points of descend.wgsl that add up over a workgroup, for a device with subgroup
-// operations: two barriers instead of one a halving. A module that so much as names these
-// operations is refused by a device without them.
+// The entry points of descend.wgsl that sum over a workgroup, for devices with subgroup operations:
+// two barriers in total instead of one per halving. A device without these operations rejects any
+// module that names them.
 
 override WORKGROUP: u32 = 64u;
 
 // The subgroup's number, how many there are, and the invocation's number within it.
 var<private> subgroup: vec3<u32>;
-// One sum a subgroup, which may be as small as one invocation.
+// One sum per subgroup; a subgroup may be as small as one invocation.
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 
-// The sum of `value` over the workgroup, in an order that the device's subgroups decide.
+// The sum of `value` over the workgroup, in an order that depends on the device's subgroups.
 fn workgroup_sum(value: f32, local: u32) -> f32 {
-    // After loops of different lengths: what adds up together has to have met again.
+    // The loops before have different lengths, so the invocations must synchronise before the sum.
     workgroupBarrier();
     let sum = subgroupAdd(value);
     if subgroup.z == 0u {

@@ -1,4 +1,4 @@
-// The entry points of descend.wgsl that add up over a workgroup, for a device without subgroup
+// The entry points of descend.wgsl that sum over a workgroup, for devices without subgroup
 // operations; the sum is that of halving_sum.wgsl.
 
 @compute @workgroup_size(WORKGROUP)

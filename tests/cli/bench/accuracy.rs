@@ -1,4 +1,4 @@
-//! `bench accuracy`: the rows against each other, and what is refused.
+//! `bench accuracy`: the rows are consistent, and invalid options are rejected.
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn rows_agree_with_each_other() {
     let of = |method: &str| rows.iter().filter(|row| row["method"] == method).collect::<Vec<_>>();
     assert!(of("lower of both").iter().all(|row| row["above_limit"] == 0));
     assert!(of("limit").iter().all(|row| row["above_limit"] == 0 && row["below_limit"] == 0));
-    // Unrefined, no program ends at a least-squares minimum of noisy data.
+    // Without refinement, no linear program ends at a least-squares minimum of noisy data.
     assert!(of("linf").iter().all(|row| row["above_limit"] == 12));
     let human = folder.succeeds(&["bench", "accuracy", "--network", "net.safetensors", "--quick", "--count", "3"]);
     assert!(human.contains("noise uniform:0.01") && human.contains("lower of both"), "{human}");

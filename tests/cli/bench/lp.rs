@@ -1,4 +1,4 @@
-//! `bench lp`: the figures that a program reads, and the exported LPs.
+//! `bench lp`: the machine-readable figures, and the exported LPs.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! `bench throughput`: rows that agree with each other, rows that were not measured and say so, the
-//! table, the picture, refusals.
+//! `bench throughput`: consistent rows, rows that were not measured and say so, the table, the
+//! picture, rejected options.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn rows(folder: &Folder, arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str(&folder.succeeds(arguments)).unwrap()
 }
 
-/// Each figure follows from the others.
+/// Each figure can be computed from the others.
 fn figures_agree(row: &Value) {
     let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name} of {row}"));
     let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-9 * b.abs(), "{a} and {b} in {row}");
@@ -28,7 +28,7 @@ fn figures_agree(row: &Value) {
     near(number("per_second") * number("seconds_median"), number("batch") * iterations);
     assert!(number("seconds_min") <= number("seconds_median") && number("seconds_median") <= number("seconds_max"));
     assert!(number("repeats") >= 3.0 && number("peak_gflops") > 0.0, "{row}");
-    // 2·(3·8 + 8·20) operations a pass.
+    // 2·(3·8 + 8·20) operations per pass.
     match quantity {
         "forward" | "descend" => {
             let operations = if quantity == "forward" { 368.0 } else { 736.0 };
@@ -83,7 +83,7 @@ fn rows_have_the_documented_fields_and_agree_with_each_other() {
         figures_agree(row);
         seen.push((row["quantity"].as_str().unwrap(), row["batch"].as_u64().unwrap()));
     }
-    // In ascending order, in whatever order they were asked for.
+    // In ascending order, whatever the requested order.
     let expected = ["forward", "classify", "descend", "invert"].map(|quantity| [(quantity, 1), (quantity, 8)]);
     assert_eq!(seen, expected.concat());
 }
@@ -197,7 +197,7 @@ fn an_interrupt_ends_it_between_two_passes() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The first row is there before the second is measured.
+    // The first row is available before the second is measured.
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().trim_start().starts_with("1 CPU")));
     crate::signals::send(crate::signals::Signal::SIGINT, &run);

@@ -1,9 +1,10 @@
-//! Vectors of 128 bits in plain Rust, which every architecture's compiler turns into its own.
+//! Vectors of 128 bits in plain Rust, which the compiler of each architecture turns into its own
+//! instructions.
 
 use super::Vector;
 
-/// Whether a fused multiply–add is an instruction of every processor that this is compiled for;
-/// elsewhere it would be a call into the mathematical library.
+/// Whether every processor of the compilation target has a fused multiply–add instruction;
+/// otherwise it would be a call into the mathematical library.
 const FUSED: bool = cfg!(target_arch = "aarch64") || cfg!(target_feature = "fma");
 
 macro_rules! portable {

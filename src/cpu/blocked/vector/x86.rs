@@ -1,5 +1,6 @@
-//! Vectors of 256 and 512 bits for x86-64, each method one or two instructions. Nothing outside
-//! `for_instructions!` uses them, which compiles the code around for what they need.
+//! Vectors of 256 and 512 bits for x86-64; each method is one or two instructions. Only
+//! `for_instructions!` uses them, and it compiles the surrounding code for the required
+//! instructions.
 
 use std::arch::x86_64::*;
 
@@ -15,8 +16,8 @@ macro_rules! x86 {
         #[derive(Clone, Copy)]
         pub struct $name($register);
 
-        // SAFETY of all that follows: such a value is used only in functions compiled for its
-        // instructions, which run only where the processor has them; what is read and written lies
+        // SAFETY of everything that follows: such a value is used only in functions compiled for
+        // its instructions, and these run only if the processor has them. All reads and writes are
         // within the slices.
         #[allow(unsafe_code, reason = "instructions that the functions around are compiled for")]
         impl Vector for $name {
