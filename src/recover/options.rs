@@ -88,7 +88,7 @@ impl ProjectedOptions {
             return Err(Error::option("iterations", self.iterations.to_string(), expected));
         }
         if !(0.0..1.0).contains(&self.tolerance) {
-            return Err(Error::option("the tolerance", self.tolerance.to_string(), "a number from 0 to below 1"));
+            return Err(Error::option("tolerance", self.tolerance.to_string(), "a number from 0 to below 1"));
         }
         if self.restarts > DescentOptions::MOST_RESTARTS {
             let expected = format!("at most {}", DescentOptions::MOST_RESTARTS);
