@@ -149,7 +149,7 @@ fn parts_that_are_not_what_was_written_are_refused() {
     let other_format = ["merge", "-o", "m.npy", "--report", "m.csv", "p1.npy", "p2.npy", "p3.npy", "p4.npy"];
     folder.refuses(&other_format, &["--report", "m.csv", "p1.jsonl"]);
     let output = folder.run(&["merge", "-o", "m.npy", "p1.npy", "p2.npy", "p3.npy", "p4.npy"]);
-    assert!(String::from_utf8(output.stderr).unwrap().contains("--report REPORT joins them too"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("give --report REPORT to join them too"));
     folder.succeeds(&[&merge[..], &["--force"]].concat());
 }
 

@@ -61,7 +61,7 @@ fn a_full_disk_is_said_and_costs_nothing_that_is_done() {
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{message}");
         assert!(message.contains("could not write") && message.contains("File too large"), "{message}");
-        assert!(message.contains("of 1600 observations are done and safe"), "{message}");
+        assert!(message.contains("of 1600 observations are saved on disk; to continue:"), "{message}");
         done.push(message.lines().find_map(|line| line.split_once(" of 1600 obs")?.0.parse::<u32>().ok()).unwrap());
     }
     assert!(done.is_sorted() && done[0] < done[2], "{done:?}");
