@@ -1,5 +1,7 @@
-//! Internal items for this project's own tests and benchmarks. There is no stability promise:
-//! anything here may change or disappear in any release. Programs use what the crate's root exports.
+//! Internal items for this project's own tests and benchmarks.
+//!
+//! There is no stability promise: anything here may change or disappear in any release. Programs
+//! use what the crate's root exports.
 //!
 //! The paths are the same as inside the crate. A comment above each group names its users.
 

@@ -61,7 +61,7 @@ impl Register for SingleLane {
 
     #[inline(always)]
     fn add_to<const N: usize>(sums: [Self; N], lanes: &mut [Lane]) {
-        // Not cut to as many lanes as there are sums, this is compiled into something a third slower.
+        // Without the cut to as many lanes as there are sums, the compiled loop is a third slower.
         for (pair, sum) in lanes[..2 * N].chunks_exact_mut(2).zip(sums) {
             let halves: [[f32; LANE]; 2] = bytemuck::cast(sum.0);
             for (lane, half) in pair.iter_mut().zip(halves) {
