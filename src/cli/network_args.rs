@@ -14,7 +14,7 @@ pub struct NetworkArgs {
     /// The generator: .safetensors, or a PyTorch state_dict (.pth, .pt)
     pub network: PathBuf,
 
-    /// Names of the layers, from the code outwards; needed if the file holds other layers too
+    /// Names of the layers, from the code to the output; needed if the file holds other layers too
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub layers: Option<Vec<String>>,
 

@@ -15,7 +15,7 @@ use super::{CommandLine, Outcome};
     after_help = "Example:\n  unrelu random-network 20,100,500 -o net.safetensors --activation leaky_relu:0.1 --seed 1"
 )]
 pub struct Args {
-    /// Sizes from the code outwards: 20,100,500
+    /// Sizes from the code to the output: 20,100,500
     #[arg(value_delimiter = ',', required = true, value_name = "UNITS,…")]
     sizes: Vec<usize>,
 

@@ -13,7 +13,7 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
 
-    /// Names of its layers, from the code outwards; needed if the file holds other layers too
+    /// Names of its layers, from the code to the output; needed if the file holds other layers too
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     layers: Option<Vec<String>>,
 

@@ -91,7 +91,7 @@ impl PackedNetwork {
         packed
     }
 
-    /// The layers, from the code outwards.
+    /// The layers, from the code to the output.
     pub fn layers(&self) -> &[PackedLayer] {
         &self.layers
     }

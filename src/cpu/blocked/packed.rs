@@ -32,7 +32,7 @@ impl<T: Number> PackedNetwork<T> {
         PackedNetwork { layers: network.layers().iter().map(PackedLayer::new).collect() }
     }
 
-    /// The layers, from the code outwards.
+    /// The layers, from the code to the output.
     pub fn layers(&self) -> &[PackedLayer<T>] {
         &self.layers
     }
