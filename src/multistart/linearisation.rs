@@ -1,9 +1,9 @@
 //! The affine map that equals `G` around a code, and its normal equations.
 //!
 //! With `D_i` the diagonal matrix of `σ_i'` at layer `i`, the Jacobian is `J = D_d W_d ⋯ D_1 W_1`.
-//! It is built from the code to the output, so that every product has `k` columns. Only rows and columns
-//! with `D_i ≠ 0` are used, and of the last layer only the observed rows. On a kink, the [`Region`]
-//! decides which side counts.
+//! It is built from the code to the output, so that every product has `k` columns. Only rows and
+//! columns with `D_i ≠ 0` are used, and of the last layer only the observed rows. On a kink, the
+//! [`Region`] decides which side counts.
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
