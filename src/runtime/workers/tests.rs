@@ -9,8 +9,13 @@ use crate::batch::{BestMethod, Inverter, Method, Options};
 use crate::cpu::forward::forward;
 use crate::device::DeviceChoice;
 use crate::lp::layer::LayerwiseOptions;
-use crate::network::Activation;
+use crate::multistart::BestOptions;
+use crate::network::{Activation, Network};
+use crate::projector::Projector;
 use crate::random::random_network;
+use crate::recover::operators::{Dense, Operator};
+use crate::recover::{RecoverOptions, Recoverer, Strategy};
+use crate::runtime::Runtime;
 
 const CALLS: usize = 10_000;
 
@@ -87,22 +92,49 @@ fn a_panic_reaches_the_caller_and_leaves_the_threads_usable() {
     assert_eq!(workers.enter(|| spread(10)), 5);
 }
 
+/// The network of the tests below, an observation of it, and options with two threads.
+fn prepared(method: Method) -> (Arc<Network>, DMatrix<f64>, Options) {
+    let network = Arc::new(random_network(&[3, 8, 20], Activation::Relu, 1).unwrap());
+    let x = forward(&network, 0..2, &DMatrix::from_element(3, 1, 0.5));
+    (network, x, Options { method, device: DeviceChoice::Cpu, threads: Some(2), ..Options::default() })
+}
+
+/// Makes the call 10,000 times from the runtime's own threads.
+fn from_inside(runtime: &Runtime, call: impl Fn() -> DMatrix<f64> + Sync) {
+    let expected = call();
+    let ready = Barrier::new(2);
+    let all: usize = runtime.run(|| {
+        rayon::join(|| ready.wait(), || ready.wait());
+        (0..CALLS).into_par_iter().map(|_| usize::from(call() == expected)).sum()
+    });
+    assert_eq!(all, CALLS);
+}
+
 /// Calls `invert` from the inverter's own threads, as an operator that inverts would do. The search
 /// of `best` was the first to overflow the stack.
 #[test]
 fn inversions_from_the_inverters_own_threads() {
     for method in [Method::Layerwise(LayerwiseOptions::default()), Method::Best(BestMethod::default())] {
-        let network = Arc::new(random_network(&[3, 8, 20], Activation::Relu, 1).unwrap());
-        let x = forward(&network, 0..2, &DMatrix::from_element(3, 1, 0.5));
-        let options = Options { method, device: DeviceChoice::Cpu, threads: Some(2), ..Options::default() };
+        let (network, x, options) = prepared(method);
         let inverter = Inverter::new(network, options).unwrap();
-        let expected = inverter.invert(&x).unwrap().codes;
-        let ready = Barrier::new(2);
-        let all: usize = inverter.runtime().run(|| {
-            rayon::join(|| ready.wait(), || ready.wait());
-            let call = |_| usize::from(inverter.invert(&x).unwrap().codes == expected);
-            (0..CALLS).into_par_iter().map(call).sum()
-        });
-        assert_eq!(all, CALLS);
+        from_inside(inverter.runtime(), || inverter.invert(&x).unwrap().codes);
     }
+}
+
+#[test]
+fn projections_from_the_projectors_own_threads() {
+    let (network, x, options) = prepared(Method::Layerwise(LayerwiseOptions::default()));
+    let projector = Projector::new(network, options).unwrap();
+    let warm = projector.project(&x, None).unwrap().codes;
+    from_inside(projector.inverter().runtime(), || projector.project(&x, Some(&warm)).unwrap().codes);
+}
+
+#[test]
+fn recoveries_from_the_recoverers_own_threads() {
+    let (network, x, inversion) = prepared(Method::Layerwise(LayerwiseOptions::default()));
+    let operator = Dense::gaussian(12, 20, 3).unwrap();
+    let y = operator.apply(&x);
+    let options = RecoverOptions { strategy: Strategy::Search(BestOptions::default()), inversion };
+    let recoverer = Recoverer::new(network, Box::new(operator), options).unwrap();
+    from_inside(recoverer.runtime(), || recoverer.recover(&y).unwrap().codes);
 }
