@@ -97,9 +97,8 @@ impl Recoverer {
     /// # Errors
     /// - [`Error::Input`] if the operator is for images of another size.
     /// - [`Error::BadOption`] for options out of range.
-    /// - [`Error::BadOption`] for [`Strategy::Direct`] with a layer-wise method if the operator
-    ///   does not measure pixels, or with `descent` if it does not and the output is sigmoid or
-    ///   tanh.
+    /// - [`Error::BadOption`] for [`Strategy::Direct`] if the operator does not measure pixels and
+    ///   the method is not `descent`, or the output is sigmoid or tanh.
     /// - The errors of [`Inverter::new`].
     pub fn new(network: impl Into<Arc<Network>>, operator: Box<dyn Operator>, options: RecoverOptions) -> Result<Self> {
         let network = network.into();

@@ -28,19 +28,23 @@ pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Networ
 /// # Errors
 /// [`Error::BadOption`] for methods other than `descent`, and if there is no such network.
 pub(super) fn measured_for(network: &Network, matrix: DMatrix<f64>, method: &Method) -> Result<Network> {
-    if !matches!(method, Method::Descent(_)) {
-        return Err(Error::option(
-            "Strategy::Direct",
-            "a layer-wise method, but the measurements are not pixels and do not determine a hidden layer",
-            "best or descent, or the method with option `Strategy::Projected`",
-        ));
+    let found = match method {
+        Method::Descent(_) => None,
+        Method::Layerwise(_) => {
+            Some("a layer-wise method, but the measurements are not pixels and do not determine a hidden layer")
+        }
+        Method::Best(_) => Some("method `best`, but the measurements are not pixels"),
+    };
+    if let Some(found) = found {
+        let expected = "descent, option `Strategy::Search`, or the method with option `Strategy::Projected`";
+        return Err(Error::option("Strategy::Direct", found, expected));
     }
     let activation = network.layers()[network.depth() - 1].activation;
     measured(network, matrix).ok_or_else(|| {
         Error::option(
             "Strategy::Direct",
             format!("descent through a linear map of {activation} outputs"),
-            "best, or descent with option `Strategy::Projected`",
+            "option `Strategy::Search`, or descent with option `Strategy::Projected`",
         )
     })
 }

@@ -27,8 +27,8 @@ pub enum Strategy {
     /// method.
     Search(BestOptions),
     /// Applies `inversion.method` to `A G` as one network. `descent` works for every operator. The
-    /// layer-wise methods work if the measurements are pixels; they leave out the rows of
-    /// unmeasured pixels.
+    /// other methods work if the measurements are pixels; they leave out the rows of unmeasured
+    /// pixels.
     Direct,
     /// Projected gradient descent, with `inversion.method` as the projection.
     Projected(ProjectedOptions),

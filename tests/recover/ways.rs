@@ -5,8 +5,9 @@ use unrelu::internals::batch::engine::Engine;
 use unrelu::internals::multistart::{PackedNetwork, best_batch};
 use unrelu::internals::random::random_network;
 use unrelu::{
-    Activation, BestOptions, BlockAverage, Dense, DescentOptions, DeviceChoice, Failure, InvertedBatch, Method,
-    Network, Operator, Optimizer, Options, Pixels, ProjectedOptions, RecoverOptions, Recoverer, Status, Strategy,
+    Activation, BestMethod, BestOptions, BlockAverage, Dense, DescentOptions, DeviceChoice, Failure, InvertedBatch,
+    Method, Network, Operator, Optimizer, Options, Pixels, ProjectedOptions, RecoverOptions, Recoverer, Status,
+    Strategy,
 };
 
 use crate::support::{codes, errors, images, linf, network};
@@ -201,6 +202,8 @@ fn bad_observations_have_their_status_and_bad_shapes_are_refused() {
         RecoverOptions::default().strategy(Strategy::Direct).inversion(linf(false)),
         "layer-wise method",
     );
+    let best = Options::default().method(Method::Best(BestMethod::default())).device(DeviceChoice::Cpu);
+    refused(operator(), RecoverOptions::default().strategy(Strategy::Direct).inversion(best), "method `best`");
     for (field, wrong) in [
         ("step: 0", ProjectedOptions::default().step(0.0)),
         ("momentum: 1", ProjectedOptions::default().momentum(1.0)),
