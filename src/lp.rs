@@ -54,7 +54,7 @@ pub struct Inversion {
     /// One entry per layer, in the order they were solved: the last layer first.
     pub layers: Vec<LayerRow>,
     /// Saturated entries of the observation.
-    pub clamped: usize,
+    pub saturated: usize,
 }
 
 impl Inversion {
@@ -92,14 +92,14 @@ pub fn invert_batch(
             code: vec![f64::NAN; network.code_length()],
             failure: unusable(observation.as_slice()),
             layers: Vec::with_capacity(network.depth()),
-            clamped: 0,
+            saturated: 0,
         })
         .collect();
     let mut members: Vec<usize> = (0..inversions.len()).filter(|&i| inversions[i].failure.is_none()).collect();
     let output = network.layers()[network.depth() - 1].activation;
     let mut targets = Targets::from_observations(&observations.select_columns(&members), output, precision);
-    for (&member, &clamped) in members.iter().zip(&targets.clamped) {
-        inversions[member].clamped = clamped;
+    for (&member, &saturated) in members.iter().zip(&targets.saturated) {
+        inversions[member].saturated = saturated;
     }
     for index in (0..network.depth()).rev() {
         let activation = network.layers()[index].activation;
@@ -151,7 +151,7 @@ fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
         solves: answer.solves,
         iterations: answer.iterations,
         pivots: answer.pivots,
-        from_neighbour: answer.warm_started,
+        warm_started: answer.warm_started,
         retries: answer.retries,
         certified: answer.certified,
     }

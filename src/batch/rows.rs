@@ -32,7 +32,7 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
         None if certified => Status::Solved,
         None => Status::NotCertified,
     };
-    ObservationRow { saturated: inversion.clamped, layers: inversion.layers, ..empty_row(index, status) }
+    ObservationRow { saturated: inversion.saturated, layers: inversion.layers, ..empty_row(index, status) }
 }
 
 pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer: &BestAnswer) -> ObservationRow {

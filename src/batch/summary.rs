@@ -50,7 +50,8 @@ pub struct Summary {
     /// Linear programs solved.
     pub solves: u64,
     /// Linear programs that were warm-started from the optimum of a neighbouring ε.
-    pub from_neighbour: u64,
+    #[serde(rename = "from_neighbour")]
+    pub warm_started: u64,
     /// Interior-point iterations, or iterations of `descent`.
     pub iterations: u64,
     /// Simplex pivots.
@@ -121,7 +122,7 @@ impl Summary {
         self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
         self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
         self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
-        self.from_neighbour += row.layers.iter().map(|layer| layer.from_neighbour as u64).sum::<u64>();
+        self.warm_started += row.layers.iter().map(|layer| layer.warm_started as u64).sum::<u64>();
         self.pivots += row.layers.iter().map(|layer| layer.pivots).sum::<u64>();
         self.iterations += row.layers.iter().map(|layer| layer.iterations).sum::<u64>();
         self.iterations += u64::from(row.iterations.unwrap_or(0));
@@ -157,7 +158,7 @@ impl Summary {
             solves,
             iterations,
             retries,
-            from_neighbour,
+            warm_started,
             pivots,
             residual_linf,
             residual_rms,
@@ -185,7 +186,7 @@ impl Summary {
             (&mut self.solves, solves),
             (&mut self.iterations, iterations),
             (&mut self.retries, retries),
-            (&mut self.from_neighbour, from_neighbour),
+            (&mut self.warm_started, warm_started),
             (&mut self.pivots, pivots),
             (&mut self.dispatches, dispatches),
         ];

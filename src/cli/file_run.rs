@@ -31,7 +31,7 @@ pub fn carry_out(
     let run = run.start(engine)?;
     let (done, total) = (run.done(), run.total());
     say_where_it_begins(run.begun(), done, total, &codes);
-    let mut progress = Progress::going_on(label, done, total);
+    let mut progress = Progress::starting_at(label, done, total);
     begun(progress.status_line());
     let mut device_warned = false;
     let result = run.run(

@@ -49,11 +49,11 @@ enum Display {
 impl Progress {
     /// Begins at 0 of `total`. `label` names the work, for example `generating`.
     pub fn new(label: &str, total: u64) -> Self {
-        Self::going_on(label, 0, total)
+        Self::starting_at(label, 0, total)
     }
 
     /// Begins at `from` of `total`.
-    pub fn going_on(label: &str, from: u64, total: u64) -> Self {
+    pub fn starting_at(label: &str, from: u64, total: u64) -> Self {
         let begun = Instant::now();
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
         let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, from, total)) };

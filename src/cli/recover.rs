@@ -233,7 +233,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
 }
 
 fn words(iteration: Iteration) -> String {
-    let Iteration { first_index, count, number, going_on } = iteration;
+    let Iteration { first_index, count, number, unfinished } = iteration;
     let last = first_index + count as u64 - 1;
-    format!("observations {first_index} to {last}: outer iteration {number}, {going_on} not finished")
+    format!("observations {first_index} to {last}: outer iteration {number}, {unfinished} not finished")
 }

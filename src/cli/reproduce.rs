@@ -123,7 +123,7 @@ impl Onlooker {
 impl Watch for Onlooker {
     fn begin(&self, what: &str, done: usize, total: usize) {
         self.finish();
-        *self.progress() = Some(Progress::going_on(what, done as u64, total as u64));
+        *self.progress() = Some(Progress::starting_at(what, done as u64, total as u64));
     }
 
     fn done(&self, done: usize) {

@@ -51,7 +51,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
             retries => format!(", {retries} by a slower path"),
         };
         let programs = counted(summary.solves, "linear program");
-        let near = match summary.from_neighbour {
+        let near = match summary.warm_started {
             0 => String::new(),
             near => format!(", {near} of them warm-started, {}", counted(summary.pivots, "pivot")),
         };

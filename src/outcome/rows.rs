@@ -23,8 +23,10 @@ pub struct LayerRow {
     pub undetermined_entries: usize,
     /// Number of linear programs solved.
     pub solves: usize,
-    /// Number of linear programs that were warm-started from the optimum of a neighbouring ε.
-    pub from_neighbour: usize,
+    /// Number of linear programs that were warm-started from the optimum of a neighbouring ε. The
+    /// column's name is `from_neighbour`.
+    #[serde(rename = "from_neighbour")]
+    pub warm_started: usize,
     /// Number of interior-point iterations in all of them.
     pub iterations: u64,
     /// Number of simplex pivots in all of them.

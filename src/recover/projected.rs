@@ -40,7 +40,7 @@ pub struct Iteration {
     /// Number of outer iterations done so far.
     pub number: usize,
     /// Number of observations that need further iterations.
-    pub going_on: usize,
+    pub unfinished: usize,
 }
 
 /// The result of one observation.
@@ -80,7 +80,7 @@ pub(super) fn recover(
         let lanes = &batch.lanes;
         batch.active.retain(|column| !lanes[*column].ended);
         number += 1;
-        watch(Iteration { first_index, count: measurements.ncols(), number, going_on: batch.active.len() });
+        watch(Iteration { first_index, count: measurements.ncols(), number, unfinished: batch.active.len() });
     }
     Ok((batch.best, batch.lanes.into_iter().map(Lane::recovered).collect()))
 }

@@ -117,7 +117,7 @@ fn saturated_images_have_an_answer_by_every_method() {
     let images = DMatrix::from_fn(60, 4, |row, column| if (row * 7 + column * 3) % 5 < 2 { 1.0 } else { 0.0 });
     for chosen in [LayerwiseMethod::Linf, LayerwiseMethod::L1, LayerwiseMethod::Relaxed] {
         for answer in with_precision(&network, &method(chosen), &images, Precision::U8) {
-            assert_eq!(answer.clamped, 60);
+            assert_eq!(answer.saturated, 60);
             assert!(answer.failure.is_none(), "{chosen}: {:?}", answer.failure);
         }
     }

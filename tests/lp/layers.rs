@@ -122,14 +122,14 @@ fn saturated_outputs_become_one_sided_rows() {
     let (answers, _) = invert_batch(&network, &systems, &device, &LpEngine, &options, &clean, Precision::F64).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         assert!(answer.is_certified());
-        assert_eq!(answer.clamped, 0);
+        assert_eq!(answer.saturated, 0);
         assert!(relative_error(&answer.code, codes.column(index).as_slice()) <= 1e-6 || !answer.is_determined());
     }
     let (answers, _) =
         invert_batch(&network, &systems, &device, &LpEngine, &options, &saturated, Precision::U8).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         let expected = saturated.column(index).iter().filter(|x| **x == 0.0 || **x == 1.0).count();
-        assert_eq!(answer.clamped, expected);
+        assert_eq!(answer.saturated, expected);
         assert!(answer.failure.is_none());
     }
 }

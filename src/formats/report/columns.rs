@@ -85,7 +85,7 @@ impl Columns {
                     row.determined.to_string(),
                     row.undetermined_entries.to_string(),
                     row.solves.to_string(),
-                    row.from_neighbour.to_string(),
+                    row.warm_started.to_string(),
                     row.iterations.to_string(),
                     row.pivots.to_string(),
                     row.retries.to_string(),

@@ -114,7 +114,7 @@ pub struct Targets {
     /// What `±∞` means.
     pub saturation: Saturation,
     /// How many entries of each column are saturated.
-    pub clamped: Vec<usize>,
+    pub saturated: Vec<usize>,
     /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that
     /// magnified rounding errors.
     pub sensitivity: Option<DMatrix<f64>>,
@@ -134,18 +134,18 @@ impl Targets {
             _ => (|x| x, Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }),
         };
         let values = observations.map(undo);
-        let clamped = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
+        let saturated = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
         let sensitivity = matches!(activation, Activation::Sigmoid | Activation::Tanh)
             .then(|| values.map(|t| 1.0 / activation.derivative(t)));
-        Targets { values, saturation, clamped, sensitivity }
+        Targets { values, saturation, saturated, sensitivity }
     }
 
     /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were
     /// not determined.
     pub fn from_hidden(values: DMatrix<f64>) -> Self {
-        let clamped = vec![0; values.ncols()];
+        let saturated = vec![0; values.ncols()];
         let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
-        Targets { values, saturation, clamped, sensitivity: None }
+        Targets { values, saturation, saturated, sensitivity: None }
     }
 
     /// One observation's target.
