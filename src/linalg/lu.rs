@@ -3,7 +3,7 @@
 
 use super::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
 
-/// A pivot under this share of the largest entry of the matrix counts as 0.
+/// A pivot below this share of the largest entry of the matrix counts as 0.
 const SINGULAR: f64 = 1e-9;
 
 /// `P A = L U`, in place.
@@ -57,7 +57,7 @@ impl Lu {
         true
     }
 
-    /// The smallest pivot over the largest: small where multipliers may be nothing but rounding.
+    /// The smallest pivot divided by the largest. If it is small, multipliers may be only rounding.
     pub fn pivot_share(&self) -> f64 {
         let pivots = || (0..self.size).map(|p| self.row(p)[p].abs());
         pivots().fold(f64::INFINITY, f64::min) / pivots().fold(f64::MIN_POSITIVE, f64::max)
