@@ -17,15 +17,15 @@ pub struct LayerAnswer {
     pub objective: f64,
     /// Entries above ε.
     pub active_rows: usize,
-    /// LPs solved, the least squares of `exact` not counted.
+    /// Number of LPs solved, without the least squares of `exact`.
     pub solves: usize,
-    /// Interior-point iterations in all of them.
+    /// Number of interior-point iterations in all of them.
     pub iterations: u64,
-    /// Whether every LP that the answer rests on passed the certificate.
+    /// Whether every LP that the answer relies on passed the certificate.
     pub certified: bool,
     /// Simplex pivots in all of them.
     pub pivots: u64,
-    /// LPs solved by a warm start from a neighbouring step's optimum.
+    /// Number of LPs that were warm-started at the optimum of a neighbouring step.
     pub warm_started: usize,
     /// LPs that needed a second try.
     pub retries: usize,

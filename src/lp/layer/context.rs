@@ -1,4 +1,4 @@
-//! What a layer's inversion works with: its options, the layer, device and solver, and the clock.
+//! The resources of a layer's inversion: its options, the layer, device and solver, and the clock.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ impl Default for LayerwiseOptions {
     }
 }
 
-/// What one layer's inversion works with.
+/// The resources of one layer's inversion.
 pub struct LayerContext<'a> {
     /// The layer, from 0.
     pub index: usize,
