@@ -1,11 +1,11 @@
 //! One problem as the engine reads it: the units that take part, ordered by falling number of rows,
-//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has as many, so that
-//! row `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous
-//! numbers, and sums over a unit's rows are sums over slots.
+//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has one, so that row
+//! `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous numbers,
+//! and sums over a unit's rows are sums over slots.
 //!
-//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's
-//! largest, the objective by its largest: tolerances then mean the same for targets of 1e-6 and of
-//! 1e6.
+//! Bounds are divided by the largest of them (the problem is homogeneous in them), weights by the
+//! layer's largest, the objective by its largest: tolerances then mean the same for targets of 1e-6
+//! and of 1e6.
 
 use std::ops::Range;
 
@@ -39,11 +39,11 @@ pub struct ScaledRows {
     pub slack: Vec<f64>,
     /// `h`, scaled.
     pub bound: Vec<f64>,
-    /// Where in the problem each row stands.
+    /// The index of each row in the problem.
     pub origin: Vec<u32>,
     /// `q`, scaled; zeros unless linear.
     pub weights: Vec<f64>,
-    /// `z` of the problem over `z` of the scaled one.
+    /// `z` of the problem divided by `z` of the scaled one.
     pub z_scale: f64,
     /// The same for multipliers.
     pub y_scale: f64,
@@ -87,7 +87,7 @@ impl ScaledRows {
             }
             first += rows.len() as u32;
         }
-        // Stable, so that the order depends on nothing but the rows.
+        // Stable, so that the order depends only on the rows.
         self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
         self.units.clear();
         self.units.extend(self.starts.iter().map(|&(first, _)| problem.rows[first as usize].unit as u32));
@@ -111,7 +111,7 @@ impl ScaledRows {
         left_out
     }
 
-    /// Positions whose unit has at least two rows: the first so many.
+    /// Number of positions whose unit has at least two rows; these positions come first.
     pub fn with_second_row(&self) -> usize {
         self.slots.get(1).map_or(0, |slot| slot.len())
     }
@@ -157,7 +157,7 @@ impl ScaledRows {
         self.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place)
     }
 
-    /// Bounds of the problem over bounds here.
+    /// Bounds of the problem divided by the bounds here.
     pub fn bound_scale(&self, weights: &PackedWeights) -> f64 {
         self.z_scale * weights.scale
     }

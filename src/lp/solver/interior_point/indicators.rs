@@ -55,7 +55,7 @@ impl Indicators<'_> {
         -self.step.e[place] > TIGHT * self.at.point.e[place]
     }
 
-    /// Whether an entry of `z` will stay off its bound.
+    /// Whether an entry of `z` will stay away from its bound.
     pub fn stays_positive(&self, column: usize) -> bool {
         -numbers(&self.step.z)[column] <= TIGHT * numbers(&self.at.point.z)[column]
     }

@@ -62,7 +62,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         let positions = rows.units.len();
         for lanes in [&mut self.z, &mut self.v] {

@@ -15,7 +15,7 @@ const GAP_OF_SIZE: f64 = 1e-14;
 pub struct Quality {
     /// The mean of the products.
     pub mu: f64,
-    /// Their total over what is tolerated.
+    /// The total of the products, divided by the accepted total.
     pub gap: f64,
     /// The largest residual of a row.
     pub rows: f64,

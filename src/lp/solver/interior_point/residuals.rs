@@ -17,7 +17,7 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         reset(&mut self.rows, rows.len());
         reset(&mut self.dual, columns);

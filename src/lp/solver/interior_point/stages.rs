@@ -1,8 +1,9 @@
-//! Where the time goes, for benchmarks: off, a lap costs one comparison.
+//! Measures the time of each stage, for benchmarks. When this is switched off, a lap costs one
+//! comparison.
 
 use std::time::{Duration, Instant};
 
-/// What the engine spends its time on.
+/// The stages of the engine's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Rows into slots, the least-squares start.

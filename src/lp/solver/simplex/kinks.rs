@@ -29,7 +29,7 @@ struct Line {
 }
 
 impl Line {
-    /// Where a line of larger slope takes over.
+    /// The point from which a line of larger slope is the maximum.
     fn meets(&self, steeper: &Line) -> f64 {
         (self.intercept - steeper.intercept) / (steeper.slope - self.slope)
     }
