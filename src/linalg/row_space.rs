@@ -75,7 +75,7 @@ impl RowSpace {
         }
     }
 
-    /// For each entry of `z`, whether `A z = r` leaves it no freedom.
+    /// For each entry of `z`, whether `A z = r` determines it.
     pub fn determined(&self) -> Vec<bool> {
         match self {
             RowSpace::Full(equations) => vec![true; equations.transposed.nrows()],
@@ -95,8 +95,8 @@ impl RowSpace {
         }
     }
 
-    /// `y` with `Aᵀ y = combination`, as far as `combination` lies in the row space: pairs of row
-    /// and entry.
+    /// `y` with `Aᵀ y = combination`, for the part of `combination` that lies in the row space:
+    /// pairs of row and entry.
     pub fn multipliers(&self, combination: &DVector<f64>) -> Vec<(usize, f64)> {
         match self {
             RowSpace::Full(equations) => equations.multipliers(combination),

@@ -1,5 +1,5 @@
-//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, a
-//! feasibility problem behind it.
+//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, then a
+//! feasibility problem if needed.
 //!
 //! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to
 //! `τ`, leave the other rows at `w·z + b ≤ τ` and `z` nonnegative (where it must be), their
@@ -55,7 +55,8 @@ pub fn least_squares(
         return None;
     }
     let undone = |unit: usize| shape.undo(target.values[unit]);
-    // An equation whose target was magnified by undoing the output counts for so much less.
+    // An equation whose target was magnified by inverting the output gets a smaller weight in
+    // proportion.
     let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
     let weights: Vec<f64> = equations.iter().map(|&unit| weight(unit as usize)).collect();
     let values: Vec<f64> = equations.iter().map(|&unit| undone(unit as usize) - system.bias[unit as usize]).collect();

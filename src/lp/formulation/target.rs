@@ -116,8 +116,8 @@ pub struct Targets {
     pub saturation: Saturation,
     /// How many entries of each column are saturated.
     pub clamped: Vec<usize>,
-    /// `1/σ′` at each target, units × count, where a sigmoid or tanh was inverted: the factor by
-    /// which this magnified rounding errors.
+    /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that
+    /// magnified rounding errors.
     pub sensitivity: Option<DMatrix<f64>>,
 }
 
