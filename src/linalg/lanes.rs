@@ -82,12 +82,12 @@ pub fn lanes_for(entries: usize) -> usize {
     entries.div_ceil(LANE)
 }
 
-/// The numbers in lanes.
+/// The numbers of some lanes.
 pub fn numbers(lanes: &[Lane]) -> &[f64] {
     bytemuck::cast_slice(lanes)
 }
 
-/// The numbers in lanes, to write.
+/// The numbers of some lanes, mutable.
 pub fn numbers_mut(lanes: &mut [Lane]) -> &mut [f64] {
     bytemuck::cast_slice_mut(lanes)
 }

@@ -27,7 +27,7 @@ impl Lu {
         self.order.extend(0..size as u32);
     }
 
-    /// One row, to be filled.
+    /// One row, mutable.
     pub fn row_mut(&mut self, row: usize) -> &mut [f64] {
         &mut numbers_mut(&mut self.entries[row * self.stride..(row + 1) * self.stride])[..self.size]
     }
@@ -42,7 +42,7 @@ impl Lu {
         for p in 0..self.size {
             let entry = |row: usize| numbers(&self.entries[row * self.stride..])[p].abs();
             let best = (p..self.size).max_by(|&a, &b| entry(a).total_cmp(&entry(b))).unwrap_or(p);
-            // A NaN is no pivot either.
+            // A NaN cannot be a pivot either.
             if entry(best).is_nan() || entry(best) <= SINGULAR * largest {
                 return false;
             }

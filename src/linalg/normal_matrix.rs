@@ -24,7 +24,7 @@ pub struct NormalMatrix {
     inverse_pivots: Vec<f64>,
     /// Workspace of the products.
     gathered: Vec<Lane>,
-    /// The same in single precision.
+    /// The same workspace in single precision.
     gathered_single: Vec<SingleLane>,
 }
 

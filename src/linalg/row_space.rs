@@ -21,7 +21,7 @@ const DETERMINED_TOLERANCE: f64 = 1e-7;
 pub enum RowSpace {
     /// `A` has full column rank.
     Full(NormalEquations),
-    /// It may not have.
+    /// The columns of `A` may be dependent.
     Ranked(RankedRows),
 }
 
@@ -141,7 +141,7 @@ impl NormalEquations {
 impl RankedRows {
     fn new(mut transposed: DMatrix<f64>, mut factors: Vec<f64>) -> Self {
         let columns = transposed.nrows();
-        // At least as many (zero) rows as columns, so that Q comes out square.
+        // At least as many (zero) rows as columns, so that Q is square.
         let count = factors.len().max(columns);
         transposed.resize_horizontally_mut(count, 0.0);
         factors.resize(count, 0.0);

@@ -9,7 +9,7 @@ use super::lanes::{LANE, Lane, SingleLane};
 pub trait Register: Pod {
     /// One of them.
     type Number: Pod;
-    /// Nothing but zeros.
+    /// All entries zero.
     const ZERO: Self;
     /// How many lanes of double precision hold as many numbers.
     const LANES: usize;

@@ -19,7 +19,7 @@ pub enum Tight {
     Kink {
         /// The unit.
         unit: usize,
-        /// Where.
+        /// The value of `w_unit · z`.
         value: f64,
     },
     /// `z_i = 0`.

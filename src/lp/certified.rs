@@ -17,12 +17,12 @@ pub struct CertifiedSolution {
     /// The multipliers, one per row, at least 0. The verdict relies on them and `z`. Empty if the
     /// solver gave no answer.
     pub multipliers: Vec<f64>,
-    /// What the certificate says of it.
+    /// The verdict of the certificate.
     pub verdict: Verdict,
     /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where
     /// there is no optimum.
     pub determined: Vec<bool>,
-    /// Iterations of all tries.
+    /// Number of iterations of all attempts.
     pub iterations: u32,
     /// Simplex pivots.
     pub pivots: u32,
@@ -70,9 +70,9 @@ pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Pr
     solve_certified_warm(system, solver, problems, &vec![WarmStart::default(); problems.len()])
 }
 
-/// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is
-/// determined do not depend on that, the work does; only of a problem with a cutoff the answer may
-/// be that its optimum is above it.
+/// As [`solve_certified`], with starting information for each problem. Verdict, objective and what
+/// is determined do not depend on that, the work does; only of a problem with a cutoff the answer
+/// may be that its optimum is above it.
 pub fn solve_certified_warm(
     system: &LayerSystem,
     solver: &dyn Solver,

@@ -117,7 +117,8 @@ impl LayerContext<'_> {
     pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
         let epsilon = |step| match self.options.method {
-            // The relaxed rows have no cases; its weights are the positive entries.
+            // The rows of `relaxed` have no cases. Its weights need the positive entries, so the
+            // threshold is 0.
             LayerwiseMethod::Relaxed => 0.0,
             _ => self.options.tolerances.at(step),
         };

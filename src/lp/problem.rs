@@ -160,7 +160,7 @@ pub struct Row {
     pub magnitude: f64,
 }
 
-/// What is minimised or maximised.
+/// The objective of a linear program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
     /// `min δ`, one violation for all rows; every row's slack is positive.
@@ -200,7 +200,7 @@ pub enum Outcome {
     Stalled,
 }
 
-/// Which try gave an answer.
+/// The attempt that gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Attempt {
     /// A warm start: pivots from the optimum of a neighbouring problem.
@@ -217,17 +217,17 @@ pub enum Attempt {
 /// A solver's answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
-    /// What the answer claims to be.
+    /// The solver's claim about the answer.
     pub outcome: Outcome,
     /// The primal point, one entry per column.
     pub z: Vec<f64>,
     /// The multipliers, one per row.
     pub y: Vec<f64>,
-    /// Interior-point iterations spent.
+    /// Number of interior-point iterations.
     pub iterations: u32,
-    /// Which attempt this is.
+    /// The attempt that gave this answer.
     pub attempt: Attempt,
-    /// Simplex pivots spent.
+    /// Number of simplex pivots.
     pub pivots: u32,
     /// Whether the solver has shown that this is the only optimum. Otherwise that is left to
     /// [`crate::lp::face`].

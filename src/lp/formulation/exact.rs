@@ -3,8 +3,8 @@
 //!
 //! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to
 //! `τ`, leave the other rows at `w·z + b ≤ τ` and `z` nonnegative (where it must be), their
-//! solution is the only pre-image. LeakyReLU is a bijection: undone entrywise, every observed row
-//! is an equation.
+//! solution is the only pre-image. LeakyReLU is a bijection: after it is inverted entry by entry,
+//! every observed row is an equation.
 //!
 //! Otherwise the feasibility LP (4) decides. It is posed with the tolerance that the data need
 //! anyway: `min δ` s.t. `|w·z + b − t| ≤ δ` on the active rows, `w·z + b ≤ δ` on the others. Then
@@ -45,7 +45,7 @@ pub fn least_squares(
     workspace: &mut LeastSquares,
 ) -> Option<Vec<f64>> {
     if target.values.iter().any(|t| t.is_infinite()) {
-        // A one-sided row is no equation.
+        // A one-sided row is not an equation.
         return None;
     }
     let columns = system.columns();

@@ -28,7 +28,7 @@ pub struct LadderSearch {
     finished: bool,
 }
 
-/// Which steps are worth a solve.
+/// The steps that need a solve.
 #[derive(Debug, Clone)]
 enum Steps {
     /// The steps at which an entry changes its case: the absolute targets at which that happens, in
@@ -38,7 +38,7 @@ enum Steps {
     Bounded { gain: Gain, objective: f64 },
 }
 
-/// What a solved step came to.
+/// The result of a solved step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LadderPoint {
     /// `‖φ(z) − t‖₁`, in f64; `None` where the device's value already showed that it is not the
@@ -51,7 +51,7 @@ pub struct LadderPoint {
 }
 
 impl LadderSearch {
-    /// `l1`: steps with equal rows once.
+    /// The ladder of `l1`: steps with equal rows are solved once.
     pub fn distinct(tolerances: Tolerances, stop: Stop, shape: Shape, rule: RowRule, target: Target<'_>) -> Self {
         let printed = matches!(shape, Shape::Leaky(_)) && rule == RowRule::Printed;
         let mut changes: Vec<f64> =

@@ -25,7 +25,7 @@ use super::{RowRule, Tolerances};
 #[derive(Debug, Clone)]
 pub struct MonotoneSearch {
     tolerances: Tolerances,
-    /// Targets of +∞, above any ε.
+    /// Number of targets of +∞, which are above every ε.
     saturated: usize,
     /// Finite targets in ascending order, to tell which steps have equal rows.
     sorted: Vec<f64>,
@@ -42,7 +42,7 @@ pub struct MonotoneSearch {
     stride: usize,
     /// Whether the step directly below those that an optimum answers has been tried.
     stepped: bool,
-    /// Where to begin.
+    /// The step at which the search begins.
     first: usize,
     abandoned: bool,
 }
@@ -117,7 +117,7 @@ impl MonotoneSearch {
         let last_change = below.last().copied().unwrap_or(0.0);
         if self.printed {
             // The cases also change at −ε, from t > −ε to t ≤ −ε as ε falls: at the largest |t|
-            // under ε.
+            // below ε.
             let inside = &below[below.partition_point(|&t| t <= -epsilon)..];
             let lowest = inside.first().map_or(0.0, |t| -t);
             if lowest > 0.0 && lowest >= last_change {
@@ -166,7 +166,7 @@ impl MonotoneSearch {
         lowest
     }
 
-    /// Entries above a step's ε.
+    /// Number of entries above a step's ε.
     pub fn active_count(&self, step: usize) -> usize {
         self.case_counts(step).0 + self.saturated
     }
@@ -198,7 +198,7 @@ impl MonotoneSearch {
         self.feasible = None;
     }
 
-    /// The least feasible step.
+    /// The answer: the least feasible step.
     pub fn answer(&self) -> Option<usize> {
         self.feasible
     }

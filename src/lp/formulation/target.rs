@@ -83,7 +83,7 @@ impl Shape {
         }
     }
 
-    /// `φ`'s last step, entry by entry.
+    /// The last step of `φ`, entry by entry.
     pub fn apply(self, a: f64) -> f64 {
         match self {
             Shape::Relu => a.max(0.0),

@@ -15,7 +15,7 @@ pub struct LayerAnswer {
     pub epsilon: f64,
     /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
     pub objective: f64,
-    /// Entries above ε.
+    /// Number of entries above ε.
     pub active_rows: usize,
     /// Number of LPs solved, without the least squares of `exact`.
     pub solves: usize,
@@ -23,10 +23,10 @@ pub struct LayerAnswer {
     pub iterations: u64,
     /// Whether every LP that the answer relies on passed the certificate.
     pub certified: bool,
-    /// Simplex pivots in all of them.
+    /// Number of simplex pivots in all of them.
     pub pivots: u64,
     /// Number of LPs that were warm-started at the optimum of a neighbouring step.
     pub warm_started: usize,
-    /// LPs that needed a second try.
+    /// Number of LPs that needed a second attempt.
     pub retries: usize,
 }

@@ -18,7 +18,7 @@ const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
 /// fit (measured on noisy layers: 0.3 to 0.6).
 const LARGEST_OVER_FIT: f64 = 0.6;
 
-/// Where to begin.
+/// Where the search for ε begins.
 pub struct Guess {
     /// The fit to the entries that are certainly on (to all, if φ is a bijection), within its sign.
     pub z: Vec<f64>,

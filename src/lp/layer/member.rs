@@ -31,7 +31,7 @@ pub(super) struct Member {
     /// Solved steps that may become the answer: all steps of a monotone search, the best step of a
     /// ladder.
     kept: Vec<(usize, CertifiedSolution, usize)>,
-    /// The largest step solved.
+    /// The largest step that was solved.
     largest_step: usize,
     solves: usize,
     iterations: u64,

@@ -12,13 +12,13 @@ use std::ops::Range;
 use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
-/// Which of the three objectives.
+/// The kind of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// One `δ`.
+    /// One `δ` for all rows.
     #[default]
     Largest,
-    /// One `e_u` a unit.
+    /// One `e_u` per unit.
     Sum,
     /// `max q·z`.
     Linear,
@@ -27,9 +27,9 @@ pub enum Kind {
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
 pub struct ScaledRows {
-    /// Which objective.
+    /// The kind of the objective.
     pub kind: Kind,
-    /// Unit at each position.
+    /// The unit at each position.
     pub units: Vec<u32>,
     /// The rows of each slot; row `i` of a slot belongs to position `i`.
     pub slots: Vec<Range<usize>>,
@@ -116,8 +116,8 @@ impl ScaledRows {
         self.slots.get(1).map_or(0, |slot| slot.len())
     }
 
-    /// The largest `max(0, s a − h)`, over the slack factor where there is one. `a`: one entry per
-    /// position.
+    /// The largest `max(0, s a − h)`, divided by the slack factor if there is one. `a`: one entry
+    /// per position.
     pub fn largest_violation(&self, a: &[f64]) -> f64 {
         let mut violation = 0.0f64;
         for slot in &self.slots {
@@ -162,7 +162,7 @@ impl ScaledRows {
         self.z_scale * weights.scale
     }
 
-    /// Rows in all.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.side.len()
     }

@@ -32,7 +32,7 @@ const WORTH: usize = 20;
 /// The units that left, and workspace.
 #[derive(Debug, Default)]
 pub struct ConstraintReduction {
-    /// How many units left.
+    /// Number of units that left.
     pub count: usize,
     /// The rows that left on their violated side, with `1/σ`.
     pub settled: Vec<(u32, f64)>,
@@ -65,7 +65,7 @@ impl ConstraintReduction {
             Kind::Sum => self.settled_units(rows, point),
             Kind::Largest | Kind::Linear => self.negligible_units(rows, point, step, columns),
         };
-        // Where all multipliers vanish, as at an optimum of 0, they do not tell units apart.
+        // Where all multipliers vanish, as at an optimum of 0, they do not distinguish the units.
         let worth_it = leaving * WORTH >= positions && positions - leaving >= columns;
         if worth_it {
             if rows.kind == Kind::Sum {

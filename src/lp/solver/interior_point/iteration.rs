@@ -17,7 +17,7 @@ use crate::lp::solver::scaled_rows::Kind;
 /// Number of columns from which a factorisation is so expensive that centrality correctors are
 /// worth their cost.
 const CORRECTORS_FROM: usize = 32;
-/// Centrality correctors at most.
+/// Maximum number of centrality correctors.
 const CORRECTORS: u32 = 2;
 /// A corrector aims at steps longer by this …
 const LONGER: f64 = 0.3;
@@ -35,7 +35,7 @@ const DERAILED: f64 = 1e4;
 /// When the iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Iterations at most.
+    /// Maximum number of iterations.
     pub iterations: u32,
     /// Residuals, relative to their terms.
     pub residual: f64,
@@ -52,7 +52,7 @@ pub struct Limits {
 /// How an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct End {
-    /// What the point claims to be.
+    /// The solver's claim about the point.
     pub outcome: Outcome,
     /// Iterations taken.
     pub iterations: u32,
@@ -62,8 +62,8 @@ pub struct End {
 
 impl InteriorPoint {
     /// Iterates from the start in `point`; afterwards, `point` holds the best point. `finish` is
-    /// called once, with a vertex that is probably a few pivots from the optimum. If it returns
-    /// `true`, the problem is solved.
+    /// called at most once, with a vertex that is probably a few pivots from the optimum. If it
+    /// returns `true`, the problem is solved.
     pub fn iterate(&mut self, shared: Shared<'_>, limits: Limits, mut finish: impl FnMut(&Basis) -> bool) -> End {
         let mut offered = !limits.give_up;
         let mut best = f64::INFINITY;
@@ -169,7 +169,7 @@ impl InteriorPoint {
         self.newton.predict(at, &self.targets, residuals, single, step, &mut self.clock);
     }
 
-    /// The direction to other targets.
+    /// Computes the direction to other targets.
     fn redirect(&mut self, shared: Shared<'_>) {
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         self.newton.redirect(at, &self.targets, &self.residuals, &mut self.step, &mut self.clock);

@@ -31,7 +31,7 @@ pub struct NewtonSystem {
     pub normal: NormalMatrix,
     /// `Wᵀ` times the merged sums `Σ s y`, `f`, `m`.
     combined: [Vec<Lane>; 3],
-    /// `ĉ`, the border solved forward.
+    /// `ĉ`, the border after forward substitution.
     border: Vec<Lane>,
     /// `κ − ĉ·ĉ`.
     border_pivot: f64,

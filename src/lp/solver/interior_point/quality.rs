@@ -24,7 +24,7 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// That of the iterate.
+    /// The quality of the iterate.
     pub fn of(at: Iterate<'_>, residuals: &Residuals) -> Self {
         let Iterate { shared, rows, point } = at;
         let (total, count) = products_total(at);
@@ -50,7 +50,7 @@ impl Quality {
         }
     }
 
-    /// The worst of gap and residuals.
+    /// The largest of the gap and the residuals.
     pub fn worst(&self) -> f64 {
         self.gap.max(self.rows).max(self.dual)
     }

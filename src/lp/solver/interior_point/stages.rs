@@ -18,7 +18,7 @@ pub enum Stage {
     Factor,
     /// Directions: back-substitution and rows.
     Direction,
-    /// Step lengths and the step.
+    /// The step lengths, and the step itself.
     Step,
     /// The attempts to end at a vertex.
     Vertex,
@@ -56,7 +56,7 @@ impl StageClock {
         self.last = Some(Instant::now());
     }
 
-    /// Books the time since the last lap.
+    /// Adds the time since the last lap to a stage.
     #[inline]
     pub fn lap(&mut self, stage: Stage) {
         if let Some(last) = self.last {

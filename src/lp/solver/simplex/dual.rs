@@ -24,7 +24,7 @@ const PIVOT: f64 = 1e-7;
 /// Multipliers this far below 0 are rounding errors.
 const ROUNDING: f64 = 1e-12;
 
-/// How the pivots ended.
+/// How the dual simplex ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DualEnd {
     /// All rows hold, all multipliers are strictly positive: the only optimum.

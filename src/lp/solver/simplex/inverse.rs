@@ -47,8 +47,8 @@ impl Inverse {
         self.vectors.rows.resize(dimension * lanes, Lane::ZERO);
         self.all.clear();
         self.all.extend(0..dimension as u32);
-        // The transpose is inverted, so that what is wanted, columns of the inverse, come out as
-        // rows.
+        // The transpose is inverted, because the result is then stored by rows, which are the
+        // columns of the inverse.
         let stride = lanes_for(size);
         self.square.clear();
         self.square.resize(stride * LANE * stride, Lane::ZERO);
@@ -171,7 +171,7 @@ vectorised! {
                 let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
                 let entry = |row: &usize| panel[*row].0[p].abs();
                 let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
-                // A NaN is no pivot either.
+                // A NaN cannot be a pivot either.
                 if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
                     return false;
                 }

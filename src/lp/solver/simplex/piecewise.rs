@@ -23,7 +23,7 @@ const STILL: f64 = 1e-10;
 /// Workspace of the descent.
 #[derive(Debug, Default)]
 pub struct Descent {
-    /// The units' shares.
+    /// The kinks of the units.
     pub kinks: Kinks,
     /// On which piece each position is; for those held at a kink, the piece below it.
     pieces: Vec<u32>,
@@ -40,11 +40,11 @@ pub struct Descent {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Breakpoint {
-    /// How far along the direction.
+    /// The distance along the direction.
     step: f64,
     /// By how much the sum's slope rises there.
     rise: f64,
-    /// The position, or the column.
+    /// The position of the unit, or the column of the bound.
     place: u32,
     /// The kink, or `u32::MAX` for a bound.
     kink: u32,
@@ -240,7 +240,7 @@ impl Tableau {
         true
     }
 
-    /// Every kink and bound ahead.
+    /// Finds every kink and bound ahead.
     fn find_breakpoints(&self, weights: &PackedWeights, nonnegative: bool, descent: &mut Descent) {
         let Descent { kinks, pieces, direction, rates, held, .. } = descent;
         let mut breakpoints = std::mem::take(&mut descent.breakpoints).into_vec();

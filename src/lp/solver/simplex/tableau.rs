@@ -1,7 +1,7 @@
 //! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks
 //! share.
 //!
-//! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many
+//! The unknowns `x` are `z` and, for the largest violation, `δ` after it. A vertex holds as many
 //! constraints as unknowns with equality. All numbers are those of [`ScaledRows`]: the largest
 //! weight, bound and objective entry are 1.
 
@@ -17,7 +17,7 @@ use crate::lp::solver::tolerances::POSITIVE;
 /// The rounding error of a multiplier, per unit of length of its edge (`‖B⁻¹e_j‖`, large where the
 /// vertex is ill-conditioned).
 const ROUNDING_OF_EDGE: f64 = 1e-13;
-/// Pivots between two inversions.
+/// Number of pivots between two inversions.
 pub const FRESH: usize = 60;
 
 /// A constraint that the vertex holds with equality.
@@ -35,7 +35,7 @@ pub enum Constraint {
 }
 
 impl Constraint {
-    /// Its right-hand side.
+    /// The constraint's right-hand side.
     pub fn value(&self) -> f64 {
         match *self {
             Constraint::Row { bound, .. } => bound,
@@ -52,15 +52,15 @@ pub struct Tableau {
     pub rows: ScaledRows,
     /// The vertex's constraints.
     pub constraints: Vec<Constraint>,
-    /// Their matrix's inverse.
+    /// The inverse of the constraints' matrix.
     pub inverse: Inverse,
     /// `x`.
     pub point: Vec<Lane>,
     /// `a = W z`, one per position.
     pub a: Vec<f64>,
-    /// One per constraint.
+    /// The multipliers, one per constraint.
     pub multipliers: Vec<f64>,
-    /// Of the entering constraint.
+    /// The coordinates of the entering constraint.
     pub coordinates: Vec<f64>,
     /// The entering constraint's row.
     pub entering: Vec<Lane>,
@@ -73,7 +73,7 @@ pub struct Tableau {
 }
 
 impl Tableau {
-    /// Unknowns.
+    /// Number of unknowns.
     pub fn dimension(&self) -> usize {
         self.constraints.len()
     }

@@ -44,7 +44,7 @@ impl Vertex {
         combine(shared.weights, &self.units, &self.signs, &mut self.gradient);
     }
 
-    /// Checks rows and signs; leaves `y`.
+    /// Checks rows and signs; writes the multipliers to `y`.
     pub(super) fn is_optimal(&mut self, seen: Indicators<'_>) -> bool {
         let Iterate { shared, rows, .. } = seen.at;
         let z = numbers(&self.z);
