@@ -19,8 +19,8 @@ use crate::setters::setters;
 pub struct DescentOptions {
     /// The rule that turns gradients into steps. Default [`Optimizer::Plain`].
     pub optimizer: Optimizer,
-    /// Step size. `None` uses [`Optimizer::default_step`] with the inverse of `∏‖W_i‖²`, an upper
-    /// bound of the curvature; each norm is computed by power iteration.
+    /// Step size. The default, `None`, is [`Optimizer::default_step`] for the inverse of `∏‖W_i‖²`.
+    /// This product is an upper bound of the curvature; each norm is computed by power iteration.
     pub step: Option<f64>,
     /// Maximum number of iterations of one run. Default 1,000.
     pub iterations: usize,

@@ -28,7 +28,7 @@ use layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use problem::LayerSystem;
 use solver::Solver;
 
-/// A network prepared for inversion: one [`LayerSystem`] a layer, made once.
+/// A network prepared for inversion: one [`LayerSystem`] per layer, made once.
 #[derive(Debug)]
 pub struct LayerSystems {
     systems: Vec<LayerSystem>,
@@ -44,7 +44,7 @@ impl LayerSystems {
     }
 }
 
-/// What became of one observation in the layer-wise methods.
+/// The result of one observation in the layer-wise methods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inversion {
     /// The latent code, `k` entries. Only meaningful where `failure` is `None`.
@@ -69,13 +69,13 @@ impl Inversion {
     }
 }
 
-/// Inverts a batch of observations layer by layer. One answer a column, in order.
+/// Inverts a batch of observations layer by layer. One answer per column, in order.
 ///
 /// `observations`: `n` × count, `NaN` where unobserved. Columns with `±∞` or nothing observed fail;
-/// the others do not notice.
+/// the others are not affected.
 ///
 /// # Errors
-/// Those of the device. What happens to single observations is in the answers.
+/// Those of the device. Failures of single observations are in the answers.
 pub fn invert_batch(
     network: &Network,
     systems: &LayerSystems,

@@ -29,7 +29,7 @@ static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, to
 pub struct Running(());
 
 impl Running {
-    /// A command begins.
+    /// Registers a command that begins.
     pub fn begin() -> Self {
         with(|state| state.running += 1);
         Running(())

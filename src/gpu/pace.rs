@@ -10,7 +10,8 @@ const AIM: Duration = Duration::from_millis(25);
 /// Iterations of the first submission, before any time is known: one iteration of a large network
 /// on a slow device may already take long enough.
 const FIRST: usize = 1;
-/// Maximum number of iterations: however short an iteration is, this many hide the host's part.
+/// Maximum number of iterations. Even if an iteration is very short, this many take longer than the
+/// host's part.
 const MOST: usize = 512;
 /// Maximum growth from one submission to the next: the first measured time may include the
 /// compilation of the kernels, or almost nothing.

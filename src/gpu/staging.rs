@@ -1,6 +1,6 @@
 //! Read-back from the device. Results are copied into a staging buffer after the kernels, and the
-//! buffer is mapped while other work continues. The device's own time of these kernels stands
-//! beside them.
+//! buffer is mapped while other work continues. The device's own time of these kernels comes with
+//! them.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! Cholesky factorisation `M = RᵀR` of one normal matrix, with up to four right-hand sides solved
-//! forward on the way.
+//! Cholesky factorisation `M = RᵀR` of one normal matrix, with forward substitution of up to four
+//! right-hand sides.
 //!
 //! `M` is stored by rows of `lanes + 1` lanes: the upper triangle, then one lane of right-hand
-//! sides. As many rows at a time as a tile has are brought up to date with all rows above and
-//! eliminated among themselves without leaving the registers.
+//! sides. Rows are processed in groups as tall as a tile: the contributions of all rows above are
+//! subtracted, and the group is eliminated within itself, all in registers.
 //!
 //! A pivot that is lost to rounding freezes its column: the solution's entry there is 0, as if the
 //! pivot were infinite (S. Wright, *Modified Cholesky factorizations in interior-point algorithms
@@ -12,7 +12,7 @@
 use super::lanes::{LANE, Lane, numbers, vectorised};
 use super::tile::accumulate;
 
-/// A pivot under this share of its diagonal entry is nothing but rounding.
+/// A pivot below this share of its diagonal entry is only rounding.
 const LOST_PIVOT: f64 = 1e-14;
 /// A pivot of `AᵀA` above this share of its diagonal entry leaves no doubt about the rank of `A`:
 /// it corresponds to `1e-5` in terms of `A`.
@@ -29,8 +29,7 @@ vectorised! {
             let diagonal: [f64; 2 * LANE] = std::array::from_fn(|i| {
                 rest.get(i * stride + block + i / LANE).map_or(0.0, |lane| lane.0[i % LANE])
             });
-            // As tall a strip as the registers hold, or one block of four where that is all that is
-            // left.
+            // The tallest strip that the registers hold, or one block of four if no more is left.
             let tall = if TALL == 8 && block + 2 <= lanes { 8 } else { 4 };
             if tall == 8 {
                 subtract_strip::<FUSED, 8>(done, &mut rest[..8 * stride], stride, block, block);
@@ -100,7 +99,7 @@ vectorised! {
     }
 }
 
-/// Column `which` of the lane of right-hand sides, solved forward.
+/// Column `which` of the lane of right-hand sides, after forward substitution.
 pub fn forward_solved(matrix: &[Lane], lanes: usize, which: usize, out: &mut [f64]) {
     let stride = lanes + 1;
     for (row, out) in matrix.chunks_exact(stride).zip(out) {
@@ -108,8 +107,8 @@ pub fn forward_solved(matrix: &[Lane], lanes: usize, which: usize, out: &mut [f6
     }
 }
 
-/// Subtracts what the rows `done` above contribute to the `TALL` rows of `strip`, from lane `block`
-/// on to the right.
+/// Subtracts the contribution of the rows `done` above from the `TALL` rows of `strip`, from lane
+/// `block` to the right.
 #[inline(always)]
 fn subtract_strip<const FUSED: bool, const TALL: usize>(
     done: &[Lane],
@@ -146,7 +145,8 @@ fn subtract_tile<const FUSED: bool, const TALL: usize, const N: usize>(
     }
 }
 
-/// Eliminates four rows, up to date with all above, among themselves. Returns how many are frozen.
+/// Eliminates four rows among themselves, after the contributions of all rows above were
+/// subtracted. Returns how many are frozen.
 #[inline(always)]
 fn eliminate<const FUSED: bool>(
     rows: &mut [Lane],

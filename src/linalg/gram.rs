@@ -1,7 +1,7 @@
 //! The normal matrix `Σ_u D_u w_u w_uᵀ` of chosen units, upper triangle.
 //!
 //! A few dozen rows `√D_u w_u` are gathered into a buffer that stays in the first-level cache, then
-//! every tile of the triangle takes them up from registers.
+//! every tile of the triangle adds their products in registers.
 //!
 //! In single precision a register holds twice as many entries; they are summed over a few rows only
 //! before they are added to the double-precision matrix. That is for early iterations: the
@@ -17,8 +17,8 @@ const GATHERED: usize = 768;
 
 vectorised! {
     /// Adds `Σ_i roots[i]² w_{units[i]} w_{units[i]}ᵀ` to the upper triangle of `matrix`, whose
-    /// rows are `stride` lanes apart. Entries below the diagonal of a block are filled too, others
-    /// not. Costs `units·columns²` flops.
+    /// rows are `stride` lanes apart. Below the diagonal, only the entries of diagonal blocks are
+    /// written. Costs `units·columns²` flops.
     pub fn add_gram(
         weights: &PackedWeights,
         units: &[u32],
@@ -78,7 +78,7 @@ fn add<R: Register, const FUSED: bool, const TALL: usize>(
     }
 }
 
-/// Adds the products of columns `4·block ..` with themselves and all to their right.
+/// Adds the products of columns `4·block ..` with themselves and with all columns to their right.
 #[inline(always)]
 fn add_strip<R: Register, const FUSED: bool, const TALL: usize>(
     gathered: &[R],
@@ -122,8 +122,8 @@ mod tests {
     use crate::linalg::lanes::numbers;
     use crate::random::{Domain, normal_vector};
 
-    /// The largest difference of the upper triangle from the definition, in units of the largest
-    /// entry; with a workspace that a larger problem left its numbers in.
+    /// The largest difference between the upper triangle and the definition, in units of the
+    /// largest entry. The workspace still has the numbers of a larger problem.
     fn largest_difference<R: Register>(
         columns: usize,
         add: impl Fn(&PackedWeights, &[u32], &[f64], &mut Vec<R>, &mut [Lane], usize),

@@ -1,6 +1,6 @@
 //! Four numbers at a time, and functions compiled three times: for any processor, for AVX2 with
-//! fused multiply–add (16 registers) and for AVX-512 (32 of them), chosen when the program runs.
-//! The numbers of one build on one machine never depend on anything else.
+//! fused multiply–add (16 registers) and for AVX-512 (32 of them), chosen when the program runs. So
+//! one build on one machine always gives the same numbers.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -22,14 +22,14 @@ impl Lane {
         Lane([value; LANE])
     }
 
-    /// `self + a·b`, entry by entry; `FUSED` where the processor does it in one rounding: only in
-    /// what `vectorised!` defines.
+    /// `self + a·b`, entry by entry. `FUSED`: with one rounding, where the processor can; for use
+    /// only in functions that `vectorised!` defines.
     #[inline(always)]
     pub fn plus_product<const FUSED: bool>(self, a: Lane, b: Lane) -> Self {
         #[cfg(target_arch = "x86_64")]
         if FUSED {
-            // Spelt out, because the compiler's own vectors of larger tiles mix widths and shuffle.
-            // SAFETY: `FUSED` is true in functions compiled for AVX2 + FMA only.
+            // Written with intrinsics: in larger tiles, the compiler mixes vector widths and adds
+            // shuffles. SAFETY: `FUSED` is true in functions compiled for AVX2 + FMA only.
             #[allow(unsafe_code, reason = "an instruction that the function around is compiled for")]
             return bytemuck::cast(unsafe {
                 std::arch::x86_64::_mm256_fmadd_pd(bytemuck::cast(a), bytemuck::cast(b), bytemuck::cast(self))
@@ -73,7 +73,7 @@ impl SingleLane {
 /// `a·b + c`.
 #[inline(always)]
 pub fn multiply_add<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
-    // Without the instruction `mul_add` is a call into the mathematical library.
+    // Without the instruction, `mul_add` is a call into the mathematical library.
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -82,12 +82,12 @@ pub fn lanes_for(entries: usize) -> usize {
     entries.div_ceil(LANE)
 }
 
-/// The numbers in lanes.
+/// The numbers of some lanes.
 pub fn numbers(lanes: &[Lane]) -> &[f64] {
     bytemuck::cast_slice(lanes)
 }
 
-/// The numbers in lanes, to write.
+/// The numbers of some lanes, mutable.
 pub fn numbers_mut(lanes: &mut [Lane]) -> &mut [f64] {
     bytemuck::cast_slice_mut(lanes)
 }
@@ -130,8 +130,8 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// How many registers of at least a [`Lane`] this processor has, with the instructions to use them:
-/// 32, 16 or 0.
+/// Number of this processor's registers that hold at least a [`Lane`] and that its instructions can
+/// use: 32, 16 or 0.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub fn registers() -> u32 {

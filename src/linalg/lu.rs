@@ -3,7 +3,7 @@
 
 use super::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
 
-/// A pivot under this share of the largest entry of the matrix counts as 0.
+/// A pivot below this share of the largest entry of the matrix counts as 0.
 const SINGULAR: f64 = 1e-9;
 
 /// `P A = L U`, in place.
@@ -27,7 +27,7 @@ impl Lu {
         self.order.extend(0..size as u32);
     }
 
-    /// One row, to be filled.
+    /// One row, mutable.
     pub fn row_mut(&mut self, row: usize) -> &mut [f64] {
         &mut numbers_mut(&mut self.entries[row * self.stride..(row + 1) * self.stride])[..self.size]
     }
@@ -42,7 +42,7 @@ impl Lu {
         for p in 0..self.size {
             let entry = |row: usize| numbers(&self.entries[row * self.stride..])[p].abs();
             let best = (p..self.size).max_by(|&a, &b| entry(a).total_cmp(&entry(b))).unwrap_or(p);
-            // A NaN is no pivot either.
+            // A NaN cannot be a pivot either.
             if entry(best).is_nan() || entry(best) <= SINGULAR * largest {
                 return false;
             }
@@ -57,7 +57,7 @@ impl Lu {
         true
     }
 
-    /// The smallest pivot over the largest: small where multipliers may be nothing but rounding.
+    /// The smallest pivot divided by the largest. If it is small, multipliers may be only rounding.
     pub fn pivot_share(&self) -> f64 {
         let pivots = || (0..self.size).map(|p| self.row(p)[p].abs());
         pivots().fold(f64::INFINITY, f64::min) / pivots().fold(f64::MIN_POSITIVE, f64::max)

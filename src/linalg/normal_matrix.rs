@@ -6,7 +6,7 @@ use super::gram::{add_gram, add_gram_single};
 use super::lanes::{LANE, Lane, SingleLane};
 use super::packed_weights::PackedWeights;
 
-/// Columns from which single precision pays.
+/// Number of columns from which single precision is faster.
 pub const SINGLE_FROM: usize = 32;
 
 /// The matrix, its right-hand sides and its factor.
@@ -24,12 +24,12 @@ pub struct NormalMatrix {
     inverse_pivots: Vec<f64>,
     /// Workspace of the products.
     gathered: Vec<Lane>,
-    /// The same in single precision.
+    /// The same workspace in single precision.
     gathered_single: Vec<SingleLane>,
 }
 
 impl NormalMatrix {
-    /// An empty matrix of `4·lanes` rows. The units stay.
+    /// Resets to a zero matrix of `4·lanes` rows. The chosen units are kept.
     pub fn reset(&mut self, lanes: usize) {
         self.lanes = lanes;
         self.matrix.clear();
@@ -83,7 +83,7 @@ impl NormalMatrix {
         &self.inverse_pivots
     }
 
-    /// Right-hand side `which`, solved forward.
+    /// Right-hand side `which`, after forward substitution.
     pub fn forward_solved(&self, which: usize, out: &mut [f64]) {
         forward_solved(&self.matrix, self.lanes, which, out);
     }

@@ -1,10 +1,10 @@
 //! A layer's weights as the engine reads them: one unit after the other, scaled to a largest entry
-//! of 1, padded to whole lanes. Made once a layer and shared by all observations, so that it stays
-//! in the cache.
+//! of 1, padded to whole lanes. Made once per layer and shared by all observations, so that it
+//! stays in the cache.
 
 use super::lanes::{LANE, Lane, lanes_for, numbers_mut};
 
-/// `W` over its largest absolute entry, a unit's weights contiguous.
+/// `W` divided by its largest absolute entry; a unit's weights are contiguous.
 #[derive(Debug, Clone)]
 pub struct PackedWeights {
     /// Units × `lanes`.
@@ -18,7 +18,7 @@ pub struct PackedWeights {
 }
 
 impl PackedWeights {
-    /// Packs `Wᵀ`, `columns` entries a unit.
+    /// Packs `Wᵀ`, `columns` entries per unit.
     pub fn new(transposed: &[f64], columns: usize) -> Self {
         let largest = transposed.iter().fold(0.0f64, |most, w| most.max(w.abs()));
         let scale = if largest > 0.0 { largest } else { 1.0 };

@@ -1,6 +1,6 @@
 //! Products of chosen units' weights with vectors: `w_u · z` and `Σ f_u w_u`. Each reads the chosen
-//! weights once, from the cache that all observations share; four units at a time, so that loads
-//! and not latencies set the pace.
+//! weights once, from the cache that all observations share; four units at a time, so that loads,
+//! not latencies, limit the speed.
 
 use super::lanes::{Lane, vectorised};
 use super::packed_weights::PackedWeights;

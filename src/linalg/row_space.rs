@@ -21,7 +21,7 @@ const DETERMINED_TOLERANCE: f64 = 1e-7;
 pub enum RowSpace {
     /// `A` has full column rank.
     Full(NormalEquations),
-    /// It may not have.
+    /// The columns of `A` may be dependent.
     Ranked(RankedRows),
 }
 
@@ -75,7 +75,7 @@ impl RowSpace {
         }
     }
 
-    /// For each entry of `z`, whether `A z = r` leaves it no freedom.
+    /// For each entry of `z`, whether `A z = r` determines it.
     pub fn determined(&self) -> Vec<bool> {
         match self {
             RowSpace::Full(equations) => vec![true; equations.transposed.nrows()],
@@ -95,8 +95,8 @@ impl RowSpace {
         }
     }
 
-    /// `y` with `Aᵀ y = combination`, as far as `combination` lies in the row space: pairs of row
-    /// and entry.
+    /// `y` with `Aᵀ y = combination`, for the part of `combination` that lies in the row space:
+    /// pairs of row and entry.
     pub fn multipliers(&self, combination: &DVector<f64>) -> Vec<(usize, f64)> {
         match self {
             RowSpace::Full(equations) => equations.multipliers(combination),
@@ -141,7 +141,7 @@ impl NormalEquations {
 impl RankedRows {
     fn new(mut transposed: DMatrix<f64>, mut factors: Vec<f64>) -> Self {
         let columns = transposed.nrows();
-        // At least as many (zero) rows as columns, so that Q comes out square.
+        // At least as many (zero) rows as columns, so that Q is square.
         let count = factors.len().max(columns);
         transposed.resize_horizontally_mut(count, 0.0);
         factors.resize(count, 0.0);

@@ -1,5 +1,5 @@
-//! The one kernel of normal matrices and factorisations: a tile of a symmetric product
-//! `Σ_k x_k x_kᵀ`, held in registers while the rows `x_k` pass by.
+//! The kernel of all normal matrices and factorisations: a tile of a symmetric product `Σ_k x_k
+//! x_kᵀ`, held in registers while the rows `x_k` are read.
 
 use bytemuck::Pod;
 
@@ -9,7 +9,7 @@ use super::lanes::{LANE, Lane, SingleLane};
 pub trait Register: Pod {
     /// One of them.
     type Number: Pod;
-    /// Nothing but zeros.
+    /// All entries zero.
     const ZERO: Self;
     /// How many lanes of double precision hold as many numbers.
     const LANES: usize;
@@ -36,7 +36,7 @@ impl Register for Lane {
 
     #[inline(always)]
     fn add_to<const N: usize>(sums: [Self; N], lanes: &mut [Lane]) {
-        // Cut to `N` lanes beforehand this is compiled into something a fifth slower.
+        // If this is cut to `N` lanes beforehand, the compiled code is a fifth slower.
         for (lane, sum) in lanes.iter_mut().zip(sums) {
             *lane = Lane(std::array::from_fn(|i| lane.0[i] + sum.0[i]));
         }

@@ -1,5 +1,5 @@
-//! A vertex in terms that neighbouring problems share: the same observation at another ε has other
-//! rows, but most of the constraints that are tight at one optimum are tight at the next.
+//! A vertex in terms that neighbouring problems share. The same observation at another ε has
+//! different rows, but most constraints that are tight at one optimum are tight at the next.
 
 /// A constraint that a vertex holds with equality.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +19,7 @@ pub enum Tight {
     Kink {
         /// The unit.
         unit: usize,
-        /// Where.
+        /// The value of `w_unit · z`.
         value: f64,
     },
     /// `z_i = 0`.
@@ -42,7 +42,7 @@ pub struct WarmStart<'a> {
     pub near: Option<&'a [f64]>,
     /// The optimal vertex of a neighbouring step.
     pub basis: Option<&'a Basis>,
-    /// An optimum above this is as good as infinite: the proof of a lower bound that exceeds it
-    /// will do.
+    /// The cutoff. If the optimum is above it, its value is not needed: a proven lower bound above
+    /// the cutoff is enough.
     pub cutoff: Option<f64>,
 }

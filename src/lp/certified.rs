@@ -1,5 +1,5 @@
-//! From a solver's answers to answers that can be believed: finish on the optimal face,
-//! certificate, and a second try for what did not pass.
+//! Turns a solver's answers into certified answers: finish on the optimal face, certificate, and a
+//! second attempt for answers that did not pass.
 
 use rayon::prelude::*;
 
@@ -14,20 +14,19 @@ use super::solver::Solver;
 pub struct CertifiedSolution {
     /// The primal point, one entry per column, within its signs.
     pub z: Vec<f64>,
-    /// The multipliers, one per row, at least 0: with `z` what the verdict rests on. Empty where no
-    /// answer was given.
+    /// The multipliers, one per row, at least 0. The verdict relies on them and `z`. Empty if the
+    /// solver gave no answer.
     pub multipliers: Vec<f64>,
-    /// What the certificate says of it.
+    /// The verdict of the certificate.
     pub verdict: Verdict,
     /// For each entry of `z`, whether it is the same on the whole optimal face. All `false` where
     /// there is no optimum.
     pub determined: Vec<bool>,
-    /// Iterations of all tries.
+    /// Number of iterations of all attempts.
     pub iterations: u32,
     /// Simplex pivots.
     pub pivots: u32,
-    /// The optimal vertex, where the solver ended at one: what a neighbouring problem may start
-    /// from.
+    /// The optimal vertex, if the solver ended at one: a neighbouring problem may start from it.
     pub vertex: Option<Basis>,
     /// Whether the first try did not pass.
     pub retried: bool,
@@ -36,7 +35,7 @@ pub struct CertifiedSolution {
 }
 
 impl CertifiedSolution {
-    /// Stands for an answer that was never given.
+    /// A placeholder for an answer that was never given.
     pub(crate) fn missing(system: &LayerSystem) -> Self {
         CertifiedSolution {
             z: vec![f64::NAN; system.columns()],
@@ -66,14 +65,14 @@ impl CertifiedSolution {
     }
 }
 
-/// Solves, finishes and certifies a batch of problems on one `W`. One answer a problem, in order.
+/// Solves, finishes and certifies a batch of problems on one `W`. One answer per problem, in order.
 pub fn solve_certified(system: &LayerSystem, solver: &dyn Solver, problems: &[Problem]) -> Vec<CertifiedSolution> {
     solve_certified_warm(system, solver, problems, &vec![WarmStart::default(); problems.len()])
 }
 
-/// As [`solve_certified`], each problem with what is known of it. Verdict, objective and what is
-/// determined do not depend on that, the work does; only of a problem with a cutoff the answer may
-/// be that its optimum is above it.
+/// As [`solve_certified`], with starting information for each problem. Verdict, objective and what
+/// is determined do not depend on that, the work does; only of a problem with a cutoff the answer
+/// may be that its optimum is above it.
 pub fn solve_certified_warm(
     system: &LayerSystem,
     solver: &dyn Solver,
@@ -103,7 +102,7 @@ pub fn solve_certified_warm(
                 && let Some((attempt, solution)) = solver.retry(system, problem, retry)
             {
                 retry += 1;
-                // Whether the rows can be satisfied at all was asked already.
+                // Whether the feasibility of the rows was tested already.
                 let again = check(system, solver, problem, solution, None, false);
                 let (iterations, pivots) = (checked.iterations + again.iterations, checked.pivots + again.pivots);
                 if again.is_certified() || again.z.iter().all(|z| z.is_finite()) {
@@ -158,13 +157,13 @@ fn check(
         let verdict = certify_above(system, problem, &y, cutoff);
         return checked(z, y, verdict, nothing_determined());
     }
-    // The other objectives are always feasible: whoever says otherwise has stalled.
+    // The other objectives are always feasible: a solver that claims otherwise has stalled.
     if outcome == Outcome::Infeasible && matches!(problem.objective, Objective::Linear { .. }) {
         let verdict = certify_infeasible(system, solver, problem);
         return checked(z, y, verdict, nothing_determined());
     }
     let infeasible = |verdict: &Verdict| {
-        // Without a point that satisfies the rows an iteration has nowhere to go.
+        // Without a point that satisfies the rows, an iteration cannot make progress.
         suspect_rows
             && outcome == Outcome::Stalled
             && matches!(problem.objective, Objective::Linear { .. })
@@ -189,8 +188,8 @@ fn check(
     if matches!(finished, Verdict::Optimal { .. }) {
         return checked(finished_z, finished_y, finished, face.determined());
     }
-    // Where the guess at the tight rows is off, the interior point may still be good enough as it
-    // stands.
+    // Where the guess of the tight rows is wrong, the unchanged interior point may still be
+    // accurate enough.
     let verdict = certify_optimal(system, problem, &z, &y);
     if infeasible(&verdict) {
         return checked(z, y, Verdict::Infeasible, nothing_determined());

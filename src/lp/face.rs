@@ -4,8 +4,8 @@
 //!
 //! An interior method converges into the relative interior of the primal and the dual face, where
 //! exactly one of each complementary pair is positive (Goldman and Tucker). So a row is tight on
-//! the whole face when its multiplier outweighs its slack, and the equations so found *are* the
-//! face's affine hull: their rank decides what is determined. A vertex would not do, its tight rows
+//! the whole face when its multiplier exceeds its slack, and these equations *are* the affine hull
+//! of the face. Their rank decides what is determined. A vertex is not enough: its tight rows
 //! always have full rank.
 //!
 //! The finish solves the tight rows exactly (the shortest correction of `z`) and drops the other
@@ -18,12 +18,11 @@ use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::row_space::RowSpace;
 
-/// By how much a multiplier must outweigh its slack for the word *determined* to rest on it. Where
-/// an iteration ends, the two of a pair are orders apart; where they are not, saying less is the
-/// safe side.
+/// The factor by which a multiplier must exceed its slack before *determined* relies on it. At the
+/// end of an iteration, the two differ by orders of magnitude. Where they do not, the entry counts
+/// as not determined, which is the safe side.
 const CLEARLY: f64 = 10.0;
-/// Multipliers under this share of their scale are never taken as positive: they are what the
-/// iteration left.
+/// Multipliers below this share of their scale never count as positive: the iteration left them.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 
 /// An equation that holds on the whole optimal face.
@@ -46,13 +45,13 @@ pub struct OptimalFace<'a> {
     problem: &'a Problem,
     equations: Vec<Equation>,
     space: RowSpace,
-    /// The row space of the equations that are beyond doubt, where some are not.
+    /// The row space of the certain equations, if some equations are uncertain.
     clear_space: Option<RowSpace>,
 }
 
 impl<'a> OptimalFace<'a> {
-    /// Reads the face off an interior answer, clipped to its signs.
-    /// Costs one column-pivoted QR of `columns × tight rows`.
+    /// Finds the face from an interior answer that is clipped to its signs. Costs one
+    /// column-pivoted QR of `columns × tight rows`.
     pub fn read(system: &'a LayerSystem, problem: &'a Problem, z: &[f64], y: &[f64]) -> Self {
         let equations = tight_constraints(system, problem, z, y, 1.0);
         let space = row_space(system, problem, &equations);
@@ -62,7 +61,7 @@ impl<'a> OptimalFace<'a> {
     }
 
     /// For each entry of `z`, whether it takes the same value on the whole face, as far as that is
-    /// beyond doubt.
+    /// certain.
     pub fn determined(&self) -> Vec<bool> {
         let mut determined = self.clear_space.as_ref().unwrap_or(&self.space).determined();
         determined.truncate(self.system.columns());
@@ -103,8 +102,8 @@ impl<'a> OptimalFace<'a> {
             }
         }
         if is_homogeneous(self.problem) {
-            // No target or bias gives rounding errors a size to be small against, so they are
-            // removed here.
+            // All targets and biases are 0, so there is no scale against which rounding errors are
+            // small. They are removed here.
             finished.iter_mut().filter(|z| z.abs() < 1e-12).for_each(|z| *z = 0.0);
         }
         finished
@@ -112,14 +111,14 @@ impl<'a> OptimalFace<'a> {
 
     fn finish_dual(&self, y: &[f64]) -> Vec<f64> {
         let (mut finished, mut wanted) = self.kept_multipliers(y);
-        // What the kept multipliers miss of the dual equations, the bounds' reduced costs included.
+        // The residual of the dual equations with the kept multipliers, including the reduced costs
+        // of the bounds.
         let (combination, _) = row_combination(self.system, self.problem, &finished);
         for (i, missing) in wanted.iter_mut().take(self.system.columns()).enumerate() {
             *missing -= combination[i];
         }
         for equation in &self.equations {
-            // The reduced cost of a tight bound is free: whatever is missing there is taken up by
-            // it.
+            // The reduced cost of a tight bound is free, so it absorbs the residual there.
             if let Equation::Bound(index) = *equation {
                 wanted[index] = 0.0;
             }
@@ -142,8 +141,8 @@ impl<'a> OptimalFace<'a> {
         let mut kept = vec![0.0; y.len()];
         match &self.problem.objective {
             Objective::SumOfViolations => {
-                // A unit on one side of its kink has all its weight on that row; a pinned one keeps
-                // its split.
+                // A unit on one side of its kink has all its weight on that row. A pinned unit
+                // keeps its weight split between its rows.
                 let mut first_row = 0;
                 for unit_rows in rows_by_unit(rows) {
                     settle(unit_rows, &y[first_row..], &mut kept[first_row..]);
@@ -172,7 +171,7 @@ impl<'a> OptimalFace<'a> {
                     }
                 }
                 let mut wanted = DVector::zeros(columns + 1);
-                // −Σ slack y = −1, unless δ = 0 takes up the rest; in the scale of the equations'
+                // −Σ slack y = −1, unless δ = 0 absorbs the rest; in the scale of the equations'
                 // last column.
                 wanted[columns] =
                     if violation_free { (normalisation - 1.0) * violation_scale(self.system) } else { 0.0 };
@@ -189,8 +188,8 @@ impl<'a> OptimalFace<'a> {
         }
     }
 
-    /// Changes the multipliers of a pinned unit so that `Σ side·y` grows by `change`, leaving
-    /// `Σ slack·y` alone where two opposite rows carry weight.
+    /// Changes the multipliers of a pinned unit so that `Σ side·y` grows by `change`, without
+    /// changing `Σ slack·y` where two opposite rows carry weight.
     fn spread_over_unit(&self, first_row: usize, change: f64, y: &mut [f64]) {
         let rows = &self.problem.rows;
         let end = unit_end(rows, first_row);
@@ -224,7 +223,7 @@ fn largest_violation(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 
         .fold(0.0, f64::max)
 }
 
-/// Whether all targets and biases are 0, so that with `z` every multiple of it is feasible and
+/// Whether all targets and biases are 0. Then every multiple of a feasible `z` is feasible, and
 /// nothing sets a scale.
 fn is_homogeneous(problem: &Problem) -> bool {
     problem.rows.iter().all(|row| row.magnitude == 0.0)
@@ -233,19 +232,19 @@ fn is_homogeneous(problem: &Problem) -> bool {
 /// The largest `s_u`, which makes slacks comparable with multipliers.
 fn largest_scale(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
     if is_homogeneous(problem) {
-        // Solvers work at scale 1 then, and so does this.
+        // In that case solvers use the scale 1, and so does this function.
         return system.weight.amax().max(f64::MIN_POSITIVE);
     }
     let terms = rows_by_unit(&problem.rows).map(|rows| system.absolute_product(rows[0].unit, z) + rows[0].magnitude);
     terms.fold(f64::MIN_POSITIVE, f64::max)
 }
 
-/// Whether a multiplier outweighs its slack by a factor, each relative to the largest of its kind.
+/// Whether a multiplier exceeds its slack by a factor, each relative to the largest of its kind.
 fn outweighs(multiplier: f64, slack: f64, factor: f64) -> bool {
     multiplier > NEGLIGIBLE_MULTIPLIER && multiplier > factor * slack
 }
 
-/// What is tight on the whole face: its multiplier outweighs its slack by `factor`.
+/// What is tight on the whole face: its multiplier exceeds its slack by `factor`.
 fn tight_constraints(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], factor: f64) -> Vec<Equation> {
     let mut equations = match problem.objective {
         Objective::SumOfViolations => pinned_units(system, problem, z, y, factor),
@@ -300,13 +299,13 @@ fn tight_bounds(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64], f
     (0..system.columns()).filter(is_tight).map(Equation::Bound).collect()
 }
 
-/// What multipliers are measured against: the normalisation `Σ slack·y ≤ 1`, or the objective's
-/// entries over the weights'. Not the multipliers themselves, which are all rounding errors where
-/// the optimum binds no row.
+/// The scale of the multipliers: the normalisation `Σ slack·y ≤ 1`, or the objective's entries
+/// divided by the weights'. The multipliers themselves are no scale: if no row binds at the
+/// optimum, all of them are rounding errors.
 fn multiplier_scale(system: &LayerSystem, problem: &Problem) -> f64 {
     match &problem.objective {
         Objective::LargestViolation | Objective::SumOfViolations => 1.0,
-        // Without an objective every multiplier is a leftover.
+        // Without an objective, every multiplier is only rounding.
         Objective::Linear { weights, .. } if weights.amax() == 0.0 => f64::INFINITY,
         Objective::Linear { weights, .. } => weights.amax() / system.weight.amax(),
     }
@@ -367,8 +366,8 @@ fn settle(rows: &[Row], y: &[f64], settled: &mut [f64]) {
     }
 }
 
-/// `δ` is measured in the size of the weights, so that neither part of `(side·w, −slack)` is lost
-/// beside the other.
+/// `δ` is scaled by the size of the weights, so that neither part of `(side·w, −slack)` is
+/// negligible beside the other.
 fn violation_scale(system: &LayerSystem) -> f64 {
     let largest = system.weight.amax();
     if largest > 0.0 { largest } else { 1.0 }

@@ -2,8 +2,8 @@
 //! searched.
 //!
 //! `linf` and `l1` share their rows ([`rows`]) and differ in the objective; `relaxed` has rows of
-//! its own; `exact` is least squares with a feasibility problem behind it. The search over ε is a
-//! monotone one for `linf` ([`monotone`]) and a ladder for `l1` and `relaxed` ([`ladder`]).
+//! its own; `exact` is least squares, followed by a feasibility problem if needed. The search over
+//! ε is a monotone one for `linf` ([`monotone`]) and a ladder for `l1` and `relaxed` ([`ladder`]).
 
 pub mod exact;
 pub mod ladder;
@@ -21,28 +21,28 @@ use crate::setters::setters;
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum LayerwiseMethod {
-    /// Realizable observations: least squares on the active rows (Theorem 3), feasibility LP (4)
-    /// behind it.
+    /// Realizable observations: least squares on the active rows (Theorem 3), then the feasibility
+    /// LP (4) if needed.
     Exact,
-    /// Algorithm 1: the smallest largest violation.
+    /// Algorithm 1: minimises the largest violation.
     Linf,
-    /// Algorithm 2: the smallest sum of violations.
+    /// Algorithm 2: minimises the sum of violations.
     L1,
     /// Algorithm 3, eqs. (8) and (9): the relaxation that is linear in the target.
     Relaxed,
 }
 
-/// What becomes of a LeakyReLU layer's rows near and below zero.
+/// How the rows of a LeakyReLU layer are formed near and below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum RowRule {
-    /// The rows that never cut off the truth.
+    /// The rows that never exclude the true code.
     #[default]
     Corrected,
     /// The rows as Remark 1 prints them.
     Printed,
-    /// Remark 1's first option: entries up to ε as inactive ReLU rows.
+    /// Remark 1's first option: entries up to ε are treated as inactive ReLU rows.
     Inactive,
 }
 
@@ -54,18 +54,18 @@ pub enum Stop {
     /// The lowest loss `‖φ(z) − t‖₁` of all steps.
     #[default]
     Lowest,
-    /// The paper's rule: go on as long as the loss falls.
+    /// The paper's rule: continue while the loss falls.
     First,
 }
 
-/// The tolerances that are tried: `ε_s = ε₀ α^s`, from `ε₀` again at every layer.
+/// The tolerances that are tried: `ε_s = ε₀ α^s`, starting at `ε₀` for every layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Tolerances {
-    /// `ε₀ > 0`, in units of the layers' targets: those of the observations, unless a sigmoid or
-    /// tanh output is undone.
+    /// `ε₀ > 0`, in units of the layers' targets. These are the units of the observations, unless a
+    /// sigmoid or tanh output is inverted.
     pub epsilon: f64,
-    /// `α`, from 1.001 upwards: closer to 1 the ladder has more steps than anyone can want.
+    /// `α`, at least 1.001: closer to 1, the ladder would have too many steps.
     pub growth: f64,
 }
 
@@ -92,8 +92,8 @@ impl Tolerances {
 
     /// `ε_s`.
     pub fn at(&self, step: usize) -> f64 {
-        // Growth ≥ 1.001 passes every f64 within two million steps; a tolerance is a number all the
-        // same.
+        // With a growth of at least 1.001, the ladder exceeds every f64 within two million steps.
+        // The tolerance must stay finite.
         (self.epsilon * self.growth.powi(i32::try_from(step).unwrap_or(i32::MAX))).min(f64::MAX)
     }
 
@@ -111,7 +111,8 @@ impl Tolerances {
         let value = value.min(f64::MAX);
         // The difference of logarithms does not overflow where the quotient may.
         let estimate = ((value.ln() - self.epsilon.ln()) / self.growth.ln()).ceil().max(1.0) as usize;
-        // The logarithm may be off by one step either way; the ladder itself decides.
+        // The logarithm may be wrong by one step in either direction, so the values of the ladder
+        // decide.
         let mut step = estimate.saturating_sub(1);
         while self.at(step) < value && step < estimate + 2 {
             step += 1;

@@ -29,10 +29,10 @@ use guess::Guess;
 use member::{Member, Search};
 
 impl LayerContext<'_> {
-    /// Inverts the layer for every target of the batch. One answer a column.
+    /// Inverts the layer for every target of the batch. One answer per column.
     ///
     /// # Errors
-    /// Only what the device reports; a target that cannot be inverted is an answer.
+    /// Only those of the device. A target that cannot be inverted is reported in its answer.
     pub fn invert(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
         match self.options.method {
             LayerwiseMethod::Exact => self.invert_exactly(targets, times),
@@ -76,7 +76,7 @@ impl LayerContext<'_> {
         Ok(members.into_iter().map(|member| member.answer(self)).collect())
     }
 
-    /// Down to which tolerance each optimum of `linf` stays the only one; `None` where it is not
+    /// The least tolerance at which each optimum of `linf` stays the only one; `None` if it is not
     /// known to be the only one.
     fn unchanged(
         &self,
@@ -117,7 +117,8 @@ impl LayerContext<'_> {
     pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
         let epsilon = |step| match self.options.method {
-            // The relaxed rows have no cases; its weights are the positive entries.
+            // The rows of `relaxed` have no cases. Its weights need the positive entries, so the
+            // threshold is 0.
             LayerwiseMethod::Relaxed => 0.0,
             _ => self.options.tolerances.at(step),
         };
@@ -189,8 +190,8 @@ impl LayerContext<'_> {
     }
 }
 
-/// What f32 forward passes may be off by, relative to the sum of absolute terms; the kernels' tests
-/// hold them to it.
+/// The maximum error of f32 forward passes, relative to the sum of absolute terms; the kernels'
+/// tests check it.
 const FORWARD_TOLERANCE: f64 = 1e-5;
 
 fn select_columns(values: &DMatrix<f64>, pending: &[(usize, usize)]) -> DMatrix<f64> {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! where `u` is the row's unit and `e` is one shared `δ` ([`Objective::LargestViolation`]), one
-//! `e_u` a unit ([`Objective::SumOfViolations`]) or absent (`slack = 0`, [`Objective::Linear`]).
+//! `e_u` per unit ([`Objective::SumOfViolations`]) or absent (`slack = 0`, [`Objective::Linear`]).
 //! The multipliers are `y ≥ 0`, one per row; with `g = Σ_r y_r side_r w_{u(r)}` the duals are
 //!
 //! | objective | primal | dual | subject to |
@@ -107,7 +107,8 @@ impl LayerSystem {
         self.column_totals.iter().zip(z).map(|(total, z)| total * z.abs()).sum::<f64>() + self.bias_total
     }
 
-    /// `Σ_i |w_{u,i}| |z_i|`, the size of the terms that rounding in `w_u · z` is measured against.
+    /// `Σ_i |w_{u,i}| |z_i|`: the size of the terms of `w_u · z`, which is the scale of its
+    /// rounding.
     pub fn absolute_product(&self, unit: usize, z: &[f64]) -> f64 {
         product_with_size(self.unit(unit), z).1
     }
@@ -159,12 +160,12 @@ pub struct Row {
     pub magnitude: f64,
 }
 
-/// What is minimised or maximised.
+/// The objective of a linear program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
     /// `min δ`, one violation for all rows; every row's slack is positive.
     LargestViolation,
-    /// `min Σ e_u`, one violation a unit; every row's slack is positive.
+    /// `min Σ e_u`, one violation per unit; every row's slack is positive.
     SumOfViolations,
     /// `max q·z`; every row's slack is 0.
     Linear {
@@ -185,11 +186,11 @@ pub struct Problem {
     pub objective: Objective,
 }
 
-/// How a solver left a problem. Nothing here is believed before [`crate::lp::certificate`] has
+/// The outcome of a solver for one problem. It counts only after [`crate::lp::certificate`] has
 /// checked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// `z` and `y` are meant as an optimal pair.
+    /// The solver claims that `z` and `y` are an optimal pair.
     Optimal,
     /// No `z` satisfies the rows.
     Infeasible,
@@ -199,7 +200,7 @@ pub enum Outcome {
     Stalled,
 }
 
-/// Which try gave an answer.
+/// The attempt that gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Attempt {
     /// A warm start: pivots from the optimum of a neighbouring problem.
@@ -207,7 +208,7 @@ pub enum Attempt {
     /// The solver's usual run.
     #[default]
     Usual,
-    /// The same solver with more patience.
+    /// The same solver with its patient settings.
     Patient,
     /// Another solver.
     Fallback,
@@ -216,17 +217,17 @@ pub enum Attempt {
 /// A solver's answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
-    /// What the answer claims to be.
+    /// The solver's claim about the answer.
     pub outcome: Outcome,
     /// The primal point, one entry per column.
     pub z: Vec<f64>,
     /// The multipliers, one per row.
     pub y: Vec<f64>,
-    /// Interior-point iterations spent.
+    /// Number of interior-point iterations.
     pub iterations: u32,
-    /// Which attempt this is.
+    /// The attempt that gave this answer.
     pub attempt: Attempt,
-    /// Simplex pivots spent.
+    /// Number of simplex pivots.
     pub pivots: u32,
     /// Whether the solver has shown that this is the only optimum. Otherwise that is left to
     /// [`crate::lp::face`].

@@ -1,6 +1,5 @@
-//! Solvers of a layer's linear programs. Batch first: a solver takes the problems of many
-//! observations on one shared `W` and returns as many answers, so that one that factors, multiplies
-//! or pivots for the whole batch fits behind it.
+//! Solvers of a layer's linear programs. A solver takes the problems of many observations on one
+//! shared `W` and returns as many answers, so a solver may also process the whole batch at once.
 
 pub mod clarabel_reference;
 pub mod engine;
@@ -18,16 +17,16 @@ pub trait Solver: Send + Sync {
     /// The name that reports and benchmarks print.
     fn name(&self) -> &'static str;
 
-    /// One answer a problem, in order. A problem's answer must not depend on its neighbours. Never
-    /// panics: what cannot be solved comes back as `Outcome::Stalled`.
+    /// One answer per problem, in order. An answer must not depend on the other problems. Never
+    /// panics: a problem that cannot be solved gives `Outcome::Stalled`.
     fn solve(&self, system: &LayerSystem, problems: &[Problem]) -> Vec<Solution> {
         self.solve_warm(system, problems, &vec![WarmStart::default(); problems.len()])
     }
 
-    /// As [`Self::solve`], each problem with what is known of it. A solver may ignore that.
+    /// As [`Self::solve`], with starting information for each problem. A solver may ignore it.
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution>;
 
     /// A slower try at a problem whose answers so far did not pass the certificate; `retry` counts
-    /// from 0. `None` where this solver has nothing left to try.
+    /// from 0. `None` if this solver has nothing else to try.
     fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)>;
 }

@@ -62,7 +62,8 @@ const FALLEN: f64 = 1e-13;
 /// A relative decrease above this that the linear program predicts but `F` does not show is a
 /// failure.
 const PROMISED: f64 = 1e-8;
-/// The largest multiple of a step that is tried.
+/// If the linear program predicts a relative decrease above this and `F` does not fall, that is a
+/// failure.
 const LONGEST: f64 = 64.0;
 /// Relative tolerance of a multiplier's range, as a share of its terms: a violation up to this is
 /// rounding.

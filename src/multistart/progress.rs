@@ -20,7 +20,7 @@ pub(super) struct Progress {
     pub index: u64,
     /// Given codes that have not been used as starts yet.
     pub given: IntoIter<(Start, Vec<f64>)>,
-    /// The moves that follow.
+    /// The moves of the next starts, in a cycle.
     pub moves: Cycle<Iter<'static, Move>>,
     /// The order of flips around the best code.
     pub flips: FlipOrder,

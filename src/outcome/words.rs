@@ -30,7 +30,7 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// What was found: the words of the kind, and the numbers of this observation.
+    /// What was found: the words for its kind, followed by the numbers of this observation.
     fn found(&self) -> String {
         match self {
             Failure::InfiniteEntry { entry, value } => format!("entry {entry} is infinite ({value})"),

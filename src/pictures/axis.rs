@@ -57,8 +57,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// From the minimum to the maximum of `values`, with some padding; `None` if no value has a
-    /// place.
+    /// From the minimum to the maximum of `values`, with some padding; `None` if no value can be
+    /// placed on the axis.
     pub fn of(scale: Scale, values: impl Iterator<Item = f64>) -> Option<Self> {
         let places = values.filter(|value| scale.shows(*value)).map(|value| scale.forward(value));
         let (from, to) = places.map(|place| (place, place)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;

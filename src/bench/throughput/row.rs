@@ -38,7 +38,8 @@ pub struct Row {
     pub kernel_seconds: Option<f64>,
     /// 10⁹ floating-point operations per second; `None` for classification and inversion.
     pub gflops: Option<f64>,
-    /// The device's measured peak: of the CPU in f64, for descent in f32; of the GPU in f32.
+    /// The device's measured peak. That of the GPU is in f32; that of the CPU is in f64, or in f32
+    /// for descent.
     pub peak_gflops: Option<f64>,
     /// `gflops` over `peak_gflops`.
     pub share_of_peak: Option<f64>,

@@ -121,8 +121,8 @@ mod tests {
         }
     }
 
-    /// Everything else in the window has another output: the polygons of 0 cover the window except
-    /// for the quarter-plane of the others.
+    /// Every other part of the window has another output. The polygons of output 0 cover the whole
+    /// window except for one quarter-plane, in which the output is positive.
     #[test]
     fn no_code_of_nothing_is_left_out() {
         let area = |corners: &[Place]| {

@@ -1,10 +1,10 @@
-//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, a
-//! feasibility problem behind it.
+//! `exact`, for realizable targets (Theorem 3): least squares on the equations that hold, then a
+//! feasibility problem if needed.
 //!
 //! For ReLU the rows with `t > τ` are equations `w·z + b = t`; where they have rank `k`, hold to
 //! `τ`, leave the other rows at `w·z + b ≤ τ` and `z` nonnegative (where it must be), their
-//! solution is the only pre-image. LeakyReLU is a bijection: undone entrywise, every observed row
-//! is an equation.
+//! solution is the only pre-image. LeakyReLU is a bijection: after it is inverted entry by entry,
+//! every observed row is an equation.
 //!
 //! Otherwise the feasibility LP (4) decides. It is posed with the tolerance that the data need
 //! anyway: `min δ` s.t. `|w·z + b − t| ≤ δ` on the active rows, `w·z + b ≤ δ` on the others. Then
@@ -45,7 +45,7 @@ pub fn least_squares(
     workspace: &mut LeastSquares,
 ) -> Option<Vec<f64>> {
     if target.values.iter().any(|t| t.is_infinite()) {
-        // A one-sided row is no equation.
+        // A one-sided row is not an equation.
         return None;
     }
     let columns = system.columns();
@@ -55,7 +55,8 @@ pub fn least_squares(
         return None;
     }
     let undone = |unit: usize| shape.undo(target.values[unit]);
-    // An equation whose target was magnified by undoing the output counts for so much less.
+    // An equation whose target was magnified by inverting the output gets a smaller weight in
+    // proportion.
     let weight = |unit: usize| target.sensitivity.map_or(1.0, |sensitivity| 1.0 / sensitivity[unit]);
     let weights: Vec<f64> = equations.iter().map(|&unit| weight(unit as usize)).collect();
     let values: Vec<f64> = equations.iter().map(|&unit| undone(unit as usize) - system.bias[unit as usize]).collect();

@@ -1,10 +1,11 @@
-//! The ladder of `l1` and `relaxed`: each distinct step of ε solved once, the lowest loss
-//! `‖φ(z) − t‖₁` returned.
+//! The ladder of `l1` and `relaxed`: each distinct step of ε is solved once, and the lowest loss
+//! `‖φ(z) − t‖₁` is returned.
 //!
-//! `l1` depends on ε only through its rows, so steps with equal rows are one; `relaxed` differs at
-//! every step but has a lower bound on the loss of those to come ([`super::relaxed::Gain`]). Both
-//! end once ε exceeds the largest target, or when the loss is zero to rounding: no later step can
-//! be lower, and ties go to the smaller ε.
+//! `l1` depends on ε only through its rows, so steps with equal rows count as one; `relaxed`
+//! differs at every step but has a lower bound on the loss of the following steps
+//! ([`super::relaxed::Gain`]). Both end once ε exceeds the largest target, or when the loss is zero
+//! to rounding: no later step can have a lower loss. Of two equal losses, the one at the smaller ε
+//! is kept.
 
 use super::relaxed::Gain;
 use super::target::{Shape, Target};
@@ -21,23 +22,23 @@ pub struct LadderSearch {
     stop: Stop,
     upcoming: usize,
     last_step: usize,
-    /// How far to go while no step was feasible.
+    /// The step up to which the search continues if no step was feasible.
     last_resort: usize,
     best: Option<(usize, f64)>,
     finished: bool,
 }
 
-/// Which steps are worth a solve.
+/// The steps that need a solve.
 #[derive(Debug, Clone)]
 enum Steps {
-    /// Those at which an entry changes its case: the absolute targets at which that happens, in
+    /// The steps at which an entry changes its case: the absolute targets at which that happens, in
     /// ascending order.
     Distinct(Vec<f64>),
-    /// Those whose lower bound is under the best loss; the highest objective so far.
+    /// The steps whose lower bound is below the best loss; the highest objective so far.
     Bounded { gain: Gain, objective: f64 },
 }
 
-/// What a solved step came to.
+/// The result of a solved step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LadderPoint {
     /// `‖φ(z) − t‖₁`, in f64; `None` where the device's value already showed that it is not the
@@ -50,7 +51,7 @@ pub struct LadderPoint {
 }
 
 impl LadderSearch {
-    /// `l1`: steps with equal rows once.
+    /// The ladder of `l1`: steps with equal rows are solved once.
     pub fn distinct(tolerances: Tolerances, stop: Stop, shape: Shape, rule: RowRule, target: Target<'_>) -> Self {
         let printed = matches!(shape, Shape::Leaky(_)) && rule == RowRule::Printed;
         let mut changes: Vec<f64> =
@@ -62,8 +63,8 @@ impl LadderSearch {
 
     /// `relaxed`: every step that the lower bound does not rule out.
     ///
-    /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder goes on to it
-    /// as long as no step was feasible.
+    /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder continues up to
+    /// it while no step was feasible.
     pub fn bounded(tolerances: Tolerances, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
         let last = target.largest();
         let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
@@ -99,13 +100,13 @@ impl LadderSearch {
         Some(self.upcoming)
     }
 
-    /// The best loss so far, which a later one has to beat.
+    /// The best loss so far; a later one must be lower.
     pub fn best_loss(&self) -> Option<f64> {
         self.best.map(|(_, loss)| loss)
     }
 
-    /// Takes what the step that [`Self::next_step`] gave came to; `None` where it was infeasible.
-    /// Returns whether it is the best so far.
+    /// Records the result of the step that [`Self::next_step`] returned; `None` if it was
+    /// infeasible. Returns whether it is the best so far.
     pub fn record(&mut self, step: usize, point: Option<LadderPoint>) -> bool {
         self.upcoming = self.after(step);
         let Some(point) = point else { return false };
@@ -136,7 +137,7 @@ impl LadderSearch {
             }
             (Steps::Distinct(changes), Stop::First) => {
                 let count = |s: usize| changes.partition_point(|t| *t <= self.tolerances.at(s));
-                // The next LP is this one again: its loss cannot fall, so the rule stops here.
+                // The next LP has the same rows, so its loss cannot fall and the rule stops here.
                 if count(step + 1) == count(step) { usize::MAX } else { step + 1 }
             }
             (Steps::Bounded { .. }, _) => step + 1,

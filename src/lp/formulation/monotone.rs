@@ -3,8 +3,9 @@
 //! The loop raises ε until the LP capped at `δ ≤ ε` is feasible, that is until `δ*(ε_s) ≤ ε_s` for
 //! the uncapped optimum `δ*`. Three facts replace the loop:
 //!
-//! * the capped feasible sets are those of the rows with `δ = ε`, and they nest as ε grows: the
-//!   feasible steps are an up-set, and its least element is the answer;
+//! * the capped feasible sets are those of the rows with `δ = ε`, and each contains those of
+//!   smaller ε. So every step above a feasible step is feasible, and the least feasible step is the
+//!   answer;
 //! * one uncapped solve at `ε_s` bounds it from above: the first `ε_{s'} ≥ δ*(ε_s)` is feasible
 //!   (`≥ δ*(ε_s)/c` for the printed LeakyReLU rows, whose middle rows are tighter above than the
 //!   outer ones by that factor);
@@ -13,9 +14,9 @@
 //!
 //! Steps whose entries fall into the same cases have equal rows and share one solve.
 //!
-//! The search begins at a step that is likely to be feasible and goes down from there: each step
-//! has a few rows more than the one above it, whose optimum is known, and of an infeasible step
-//! nothing but a lower bound above its ε is needed ([`MonotoneSearch::cutoff`]).
+//! The search begins at a step that is likely to be feasible and goes down from there. Each step
+//! has a few more rows than the step above it, whose optimum is known. For an infeasible step, a
+//! lower bound above its ε is enough ([`MonotoneSearch::cutoff`]).
 
 use super::target::{Shape, Target};
 use super::{RowRule, Tolerances};
@@ -24,7 +25,7 @@ use super::{RowRule, Tolerances};
 #[derive(Debug, Clone)]
 pub struct MonotoneSearch {
     tolerances: Tolerances,
-    /// Targets of +∞, above any ε.
+    /// Number of targets of +∞, which are above every ε.
     saturated: usize,
     /// Finite targets in ascending order, to tell which steps have equal rows.
     sorted: Vec<f64>,
@@ -37,21 +38,21 @@ pub struct MonotoneSearch {
     feasible: Option<usize>,
     /// `δ*` by case counts.
     solved: Vec<(CaseCounts, f64)>,
-    /// How far below the least feasible step the next try is.
+    /// The distance of the next try below the least feasible step, in steps.
     stride: usize,
-    /// Whether the step right under an optimum's reach has been tried.
+    /// Whether the step directly below those that an optimum answers has been tried.
     stepped: bool,
-    /// Where to begin.
+    /// The step at which the search begins.
     first: usize,
     abandoned: bool,
 }
 
-/// How many entries lie above ε and above −ε: equal counts, equal rows.
+/// How many entries lie above ε and above −ε. Steps with equal counts have equal rows.
 type CaseCounts = (usize, usize);
 
 impl MonotoneSearch {
-    /// A search that begins at step `first`. The answer does not depend on it, the number of solves
-    /// does.
+    /// A search that begins at step `first`. The answer does not depend on `first`; the number of
+    /// solves does.
     pub fn new(tolerances: Tolerances, shape: Shape, rule: RowRule, target: Target<'_>, first: usize) -> Self {
         let mut sorted: Vec<f64> = target.finite().collect();
         sorted.sort_by(f64::total_cmp);
@@ -116,7 +117,7 @@ impl MonotoneSearch {
         let last_change = below.last().copied().unwrap_or(0.0);
         if self.printed {
             // The cases also change at −ε, from t > −ε to t ≤ −ε as ε falls: at the largest |t|
-            // under ε.
+            // below ε.
             let inside = &below[below.partition_point(|&t| t <= -epsilon)..];
             let lowest = inside.first().map_or(0.0, |t| -t);
             if lowest > 0.0 && lowest >= last_change {
@@ -127,13 +128,13 @@ impl MonotoneSearch {
         self.tolerances.first_reaching(last_change).min(step)
     }
 
-    /// Where only a bound is wanted: an optimum above this makes the step infeasible, whatever it
-    /// is. `None` where `δ*` itself is needed to go on.
+    /// The cutoff, if only a bound is needed: an optimum above it makes the step infeasible,
+    /// whatever its value is. `None` if the search needs `δ*` itself.
     pub fn cutoff(&self, step: usize) -> Option<f64> {
         self.feasible.filter(|&feasible| step < feasible).map(|_| self.tolerances.at(step))
     }
 
-    /// Takes that `δ*` of a step exceeds its [`Self::cutoff`].
+    /// Records that `δ*` of a step exceeds its [`Self::cutoff`].
     pub fn record_infeasible(&mut self, step: usize) {
         self.least = self.least.max(step + 1);
         self.halve();
@@ -145,9 +146,9 @@ impl MonotoneSearch {
         self.stride = between.max(1);
     }
 
-    /// Takes `δ*` of a step that [`Self::next_step`] asked for. `unchanged`: the least tolerance to
-    /// whose rows the optimum still is one (see [`super::rows::holds_down_to`]), where that is
-    /// known. Returns the least step it answers too.
+    /// Records `δ*` of a step that [`Self::next_step`] returned. `unchanged`: the least tolerance
+    /// at whose rows the optimum is still optimal (see [`super::rows::holds_down_to`]), if known.
+    /// Returns the least step that this optimum also answers.
     pub fn record(&mut self, step: usize, delta: f64, unchanged: Option<f64>) -> usize {
         self.solved.push((self.case_counts(step), delta));
         let Some(tolerance) = unchanged.filter(|_| delta <= self.tolerances.at(step)) else {
@@ -158,14 +159,14 @@ impl MonotoneSearch {
         self.solved.push((self.case_counts(lowest), delta));
         self.learn(lowest, delta);
         if !std::mem::replace(&mut self.stepped, true) {
-            // The optimum does not reach further down: that the next step is infeasible is the best
-            // guess, once.
+            // The optimum answers no lower step. The next step is probably infeasible; this guess
+            // is made only once.
             self.stride = 1;
         }
         lowest
     }
 
-    /// Entries above a step's ε.
+    /// Number of entries above a step's ε.
     pub fn active_count(&self, step: usize) -> usize {
         self.case_counts(step).0 + self.saturated
     }
@@ -181,7 +182,8 @@ impl MonotoneSearch {
         } else {
             self.least = self.least.max(step + 1);
             let upper = self.tolerances.first_reaching(delta * self.upper_factor).max(self.least);
-            // A step thought feasible that then is not (a δ* within rounding of its ε) is replaced.
+            // A step that was taken as feasible but is not (its δ* is within rounding of its ε) is
+            // replaced.
             self.feasible = Some(match self.feasible {
                 Some(feasible) if feasible > step => feasible.min(upper),
                 _ => upper,
@@ -196,7 +198,7 @@ impl MonotoneSearch {
         self.feasible = None;
     }
 
-    /// The least feasible step.
+    /// The answer: the least feasible step.
     pub fn answer(&self) -> Option<usize> {
         self.feasible
     }
@@ -226,8 +228,8 @@ mod tests {
                 let mut solves = 0;
                 while let Some(step) = search.next_step() {
                     solves += 1;
-                    // Down to where the optimum is the same, as `holds_down_to` would say of rows
-                    // that hold.
+                    // The tolerance down to which the optimum is the same, as `holds_down_to` would
+                    // return it.
                     let same = |lower: &usize| delta(*lower) == delta(step);
                     let lowest = (0..=step).rev().take_while(same).last().unwrap_or(step);
                     let unchanged = handed_down.then(|| tolerances.at(lowest));

@@ -4,16 +4,16 @@
 //! * LeakyReLU, eq. (9): `max Σ t_u w_u·z` s.t.
 //!   `min(t_u − ε, 0)/c ≤ w_u·z + b_u ≤ max(t_u + ε, 0)`.
 //!
-//! Never unbounded: a unit with a positive weight has an upper bound, one with a negative weight a
-//! lower one. A saturated entry has its one bound and no weight.
+//! The problem is never unbounded: a unit with a positive weight has an upper bound, one with a
+//! negative weight a lower one. A saturated entry has one bound and no weight.
 //!
 //! # A lower bound on the loss
-//! Let `ℓ_u = |φ(a_u) − t_u|`. A unit with `t > 0` has `a − t ≤ ℓ` and one with `t < 0` has
-//! `t/c − a ≤ ℓ/c`, so with the gain `g(ε) = Σ t_u a_u − Σ t_u φ⁻¹(t_u)` of the optimum over the
-//! target itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; and what counts of each `ℓ_u` is at most
-//! ε. `g` never falls as ε grows (the feasible sets nest). So a step's loss is at least the
-//! cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first, ε
-//! each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
+//! Let `ℓ_u = |φ(a_u) − t_u|`. A unit with `t > 0` has `a − t ≤ ℓ` and one with `t < 0` has `t/c −
+//! a ≤ ℓ/c`, so with the gain `g(ε) = Σ t_u a_u − Σ t_u φ⁻¹(t_u)` of the optimum over the target
+//! itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; where at most ε of each `ℓ_u` counts. `g` never
+//! falls as ε grows (each feasible set contains those of smaller ε). So a step's loss is at least
+//! the cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first,
+//! ε each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
 
 use nalgebra::DVector;
 
@@ -83,7 +83,7 @@ fn limits(shape: Shape, target: Target<'_>, t: f64, epsilon: f64) -> (f64, f64) 
     }
 }
 
-/// What the lower bound needs of one observation's target.
+/// The parts of one observation's target that the lower bound needs.
 #[derive(Debug, Clone)]
 pub struct Gain {
     /// `ω` of each unit with a weight, largest first.

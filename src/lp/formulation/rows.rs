@@ -59,7 +59,7 @@ enum Case {
 /// The least tolerance down to which `z`, optimal with violation `δ` at `epsilon`, stays optimal:
 /// below it some entry counts as active whose lower row `t − a ≤ δ` does not hold. Steps in between
 /// only tighten rows that hold, and `δ*` never rises with ε. `None` for the printed LeakyReLU rows,
-/// for which that is not so.
+/// which do not have this property.
 pub fn holds_down_to(
     system: &LayerSystem,
     shape: Shape,
@@ -109,7 +109,7 @@ pub fn violation_rows(
             (Shape::Leaky(_), _, Case::Between) => upper(t, 1.0),
             (Shape::Leaky(c), RowRule::Corrected, Case::Below) => {
                 upper(t, 1.0);
-                // With slope 1 the two upper bounds are one.
+                // With slope 1, the two upper bounds are equal.
                 if c < 1.0 {
                     upper(t / c, 1.0 / c);
                 }

@@ -1,5 +1,5 @@
-//! Targets: what a layer has to reproduce, with its output activation already undone where it is a
-//! bijection.
+//! Targets: what a layer has to reproduce, with its output activation already inverted where it is
+//! a bijection.
 //!
 //! `identity`, `sigmoid` and `tanh` become LeakyReLU rows with slope 1 on the pre-activation. A
 //! saturated output (a logit of ±∞) says only on which side of a bound the pre-activation lies; it
@@ -38,14 +38,14 @@ impl Precision {
     pub fn relative_tolerance(self) -> f64 {
         match self {
             Precision::F64 => 1e-9,
-            // 8-bit data carries its quantum, not this, as error; `exact` on it is a contradiction
-            // in terms that the answer shows.
+            // The error of 8-bit data is its quantum, not this value. `exact` does not suit such
+            // data, and its answer shows this.
             Precision::F32 | Precision::U8 => 1e-5,
         }
     }
 
-    /// Half the distance from 1 (or 0) to the next value this type holds near 1: what a saturated
-    /// output may have hidden.
+    /// Half the distance from 1 (or 0) to the next value of this type near 1: the error that a
+    /// saturated output may hide.
     fn half_quantum(self) -> f64 {
         match self {
             Precision::U8 => 0.5 / 255.0,
@@ -55,12 +55,13 @@ impl Precision {
     }
 }
 
-/// What a layer applies once its bijective part is undone: `max(a, c·a)` with `c = 0` for ReLU.
+/// The activation of a layer after its bijective part is inverted: `max(a, c·a)` with `c = 0` for
+/// ReLU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
     /// ReLU.
     Relu,
-    /// LeakyReLU with this slope; 1 for a layer that is linear once undone.
+    /// LeakyReLU with this slope; 1 for a layer that is linear after the inversion.
     Leaky(f64),
 }
 
@@ -82,7 +83,7 @@ impl Shape {
         }
     }
 
-    /// `φ`'s last step, entry by entry.
+    /// The last step of `φ`, entry by entry.
     pub fn apply(self, a: f64) -> f64 {
         match self {
             Shape::Relu => a.max(0.0),
@@ -100,9 +101,9 @@ impl Shape {
 /// Where a saturated pre-activation begins: `a ≤ low` for a target of `−∞`, `a ≥ high` for `+∞`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Saturation {
-    /// Upper bound of a pre-activation that came out as the activation's lower limit.
+    /// Upper bound of a pre-activation whose output is the lower limit of the activation.
     pub low: f64,
-    /// Lower bound of one that came out as its upper limit.
+    /// Lower bound of a pre-activation whose output is the upper limit of the activation.
     pub high: f64,
 }
 
@@ -122,12 +123,13 @@ pub struct Targets {
 
 impl Targets {
     /// The last layer's targets: the observations (`n` × count, finite or `NaN`) with a bijective
-    /// output undone.
+    /// output inverted.
     pub fn from_observations(observations: &DMatrix<f64>, activation: Activation, precision: Precision) -> Self {
         let quantum = precision.half_quantum();
         let (undo, saturation): (fn(f64) -> f64, Saturation) = match activation {
             Activation::Sigmoid => (logit, Saturation { low: logit(quantum), high: -logit(quantum) }),
-            // tanh steps around ±1 by twice as much as the sigmoid around 1, being twice as high.
+            // Near ±1, the steps of tanh are twice as large as those of the sigmoid near 1, because
+            // its range is twice as large.
             Activation::Tanh => {
                 (inverse_tanh, Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() })
             }
@@ -157,7 +159,7 @@ impl Targets {
     }
 }
 
-/// `ln(x / (1 − x))`; noise that leaves the unit interval saturates.
+/// `ln(x / (1 − x))`; a value that noise has moved out of the unit interval counts as saturated.
 fn logit(x: f64) -> f64 {
     if x <= 0.0 {
         f64::NEG_INFINITY
@@ -185,13 +187,13 @@ pub struct Target<'a> {
     pub values: &'a [f64],
     /// What `±∞` means.
     pub saturation: Saturation,
-    /// `1/σ′` at each entry, where a sigmoid or tanh was undone.
+    /// `1/σ′` at each entry, where a sigmoid or tanh was inverted.
     pub sensitivity: Option<&'a [f64]>,
 }
 
 impl Target<'_> {
-    /// What a tolerance on the layer's output becomes on the pre-activation of `unit`: `1/σ′`, or
-    /// `1/c` below zero.
+    /// The factor that converts a tolerance on the layer's output to one on the pre-activation of
+    /// `unit`: `1/σ′`, or `1/c` below zero.
     pub fn slack(&self, shape: Shape, unit: usize) -> f64 {
         match (self.sensitivity, shape) {
             (Some(sensitivity), _) if sensitivity[unit].is_finite() => sensitivity[unit],
@@ -210,7 +212,7 @@ impl Target<'_> {
         self.finite().fold(0.0, |most, t| most.max(t.abs()))
     }
 
-    /// The bound that a saturated entry stands for, any other as it is.
+    /// The bound that a saturated entry stands for; other entries are returned unchanged.
     pub fn bounded(&self, t: f64) -> f64 {
         match t {
             f64::NEG_INFINITY => self.saturation.low,
@@ -219,8 +221,9 @@ impl Target<'_> {
         }
     }
 
-    /// `‖φ(z) − t‖₁` in the layer's own (undone) terms, from the pre-activations `w_u·z + b_u`;
-    /// unobserved entries left out, a saturated one counted by how far it lies on the wrong side.
+    /// `‖φ(z) − t‖₁` in the units of the (inverted) targets, from the pre-activations `w_u·z +
+    /// b_u`. Unobserved entries are left out. A saturated entry counts by its distance beyond its
+    /// bound.
     pub fn loss(&self, shape: Shape, pre_activation: impl Fn(usize) -> f64) -> f64 {
         let entry = |(unit, &t): (usize, &f64)| {
             if t.is_nan() {

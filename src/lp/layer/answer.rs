@@ -15,18 +15,18 @@ pub struct LayerAnswer {
     pub epsilon: f64,
     /// `δ`, `Σ e` or the relaxed maximum. `NaN` where nothing was found.
     pub objective: f64,
-    /// Entries above ε.
+    /// Number of entries above ε.
     pub active_rows: usize,
-    /// LPs solved, the least squares of `exact` not counted.
+    /// Number of LPs solved, without the least squares of `exact`.
     pub solves: usize,
-    /// Interior-point iterations in all of them.
+    /// Number of interior-point iterations in all of them.
     pub iterations: u64,
-    /// Whether every LP that the answer rests on passed the certificate.
+    /// Whether every LP that the answer relies on passed the certificate.
     pub certified: bool,
-    /// Simplex pivots in all of them.
+    /// Number of simplex pivots in all of them.
     pub pivots: u64,
-    /// LPs solved by a warm start from a neighbouring step's optimum.
+    /// Number of LPs that were warm-started at the optimum of a neighbouring step.
     pub warm_started: usize,
-    /// LPs that needed a second try.
+    /// Number of LPs that needed a second attempt.
     pub retries: usize,
 }

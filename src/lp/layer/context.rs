@@ -1,4 +1,4 @@
-//! What a layer's inversion works with: its options, the layer, device and solver, and the clock.
+//! The resources of a layer's inversion: its options, the layer, device and solver, and the clock.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub struct LayerwiseOptions {
     pub method: LayerwiseMethod,
     /// `ε₀` and `α`.
     pub tolerances: Tolerances,
-    /// LeakyReLU rows.
+    /// The rule for the rows of a LeakyReLU layer.
     pub rows: RowRule,
     /// Which step of a ladder is returned.
     pub stop: Stop,
@@ -37,7 +37,7 @@ impl Default for LayerwiseOptions {
     }
 }
 
-/// What one layer's inversion works with.
+/// The resources of one layer's inversion.
 pub struct LayerContext<'a> {
     /// The layer, from 0.
     pub index: usize,
@@ -47,11 +47,11 @@ pub struct LayerContext<'a> {
     pub activation: Activation,
     /// Where classification and forward passes run.
     pub device: &'a dyn Device,
-    /// What solves the LPs.
+    /// The solver of the LPs.
     pub solver: &'a dyn Solver,
     /// The method and its parameters.
     pub options: &'a LayerwiseOptions,
-    /// How exact the observations are.
+    /// The precision in which the observations were stored.
     pub precision: Precision,
 }
 

@@ -1,5 +1,5 @@
-//! A layer's inversion by `exact`: least squares for each observation, one batch of feasibility
-//! problems for those it does not settle.
+//! A layer's inversion by `exact`: least squares for each observation, then one batch of
+//! feasibility problems for the observations that this does not solve.
 
 use rayon::prelude::*;
 

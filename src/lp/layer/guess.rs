@@ -4,30 +4,30 @@
 //! A `z` with `|φ(w_u·z + b_u) − t_u| ≤ ρ` for all units satisfies the rows of every `ε ≥ ρ` with
 //! violations of at most `ρ` (entries above ε have `φ(a) > 0`, so `a = φ(a)`). The least-squares
 //! fit gives such a `ρ`, but the largest violation it leaves is larger than the smallest possible.
-//! What bounds ε from below are entries that the fit has well below 0 and noise has above: they
-//! must not count as active. A guess that proves infeasible costs a solve, no more.
+//! ε must not be too small: entries whose fit is well below 0, but whose target is above 0 because
+//! of noise, must not count as active. An infeasible guess only costs one solve.
 
 use super::super::formulation::target::{Shape, Target};
 use super::super::problem::{LayerSystem, Objective, Problem, Row};
 use super::super::solver::interior_point::fit::ProblemFit;
 
-/// Entries of a ReLU layer's target above such a share of the largest are surely on; the first
-/// share that leaves enough of them.
+/// Shares of the largest entry of a ReLU layer's target. Entries above such a share are certainly
+/// on. The first share with enough such entries is used.
 const SURELY_ON: [f64; 3] = [0.1, 0.03, 0.01];
-/// The smallest largest violation, as a share of that of the least-squares fit (measured on noisy
-/// layers: 0.3 to 0.6).
+/// The minimum of the largest violation, as a share of the largest violation of the least-squares
+/// fit (measured on noisy layers: 0.3 to 0.6).
 const LARGEST_OVER_FIT: f64 = 0.6;
 
-/// Where to begin.
+/// Where the search for ε begins.
 pub struct Guess {
-    /// The fit to the entries that are surely on (all, if φ is a bijection), within its sign.
+    /// The fit to the entries that are certainly on (to all, if φ is a bijection), within its sign.
     pub z: Vec<f64>,
     /// A tolerance that is likely to be feasible.
     pub tolerance: f64,
 }
 
 impl Guess {
-    /// `None` where fewer entries than columns are surely on. Costs one normal matrix and one
+    /// `None` if fewer entries than columns are certainly on. Costs one normal matrix and one
     /// product with `W`.
     pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>, fit: &mut ProblemFit) -> Option<Self> {
         let largest = target.finite().fold(0.0, f64::max);

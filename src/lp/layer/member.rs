@@ -1,5 +1,4 @@
-//! One observation on its way through a layer's rounds: its search, what it has solved, and the
-//! answer it ends with.
+//! One observation in the rounds of a layer: its search, its solved steps, and its answer.
 
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
@@ -26,19 +25,19 @@ impl Search {
     }
 }
 
-/// One observation on its way through the rounds.
+/// One observation in the rounds of a layer.
 pub(super) struct Member {
     pub(super) search: Search,
-    /// Solved steps that may become the answer: all of a monotone search's few, the best of a
-    /// ladder's.
+    /// Solved steps that may become the answer: all steps of a monotone search, the best step of a
+    /// ladder.
     kept: Vec<(usize, CertifiedSolution, usize)>,
-    /// The largest step solved.
+    /// The largest step that was solved.
     largest_step: usize,
     solves: usize,
     iterations: u64,
     retries: usize,
     certified: bool,
-    /// A solve gave nothing to go on with.
+    /// A solve failed, so the search cannot continue.
     broken: bool,
     /// The optimal vertex of the last step that had one.
     vertex: Option<Basis>,
@@ -73,7 +72,7 @@ impl Member {
         }
     }
 
-    /// What a step's problem may start from.
+    /// The starting information for a step's problem.
     pub(super) fn warm_start(&self, step: usize) -> WarmStart<'_> {
         let cutoff = match &self.search {
             Search::Monotone(search) => search.cutoff(step),
@@ -113,7 +112,7 @@ impl Member {
                     }
                     self.kept.push((step, solution, active_rows));
                 } else {
-                    // Without a δ the search cannot go on; nothing else stands to be learnt.
+                    // Without a δ, the search cannot continue.
                     self.broken = true;
                     search.abandon();
                 }

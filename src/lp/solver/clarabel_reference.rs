@@ -1,8 +1,8 @@
 //! Clarabel behind [`Solver`]: a general interior point, one problem at a time, spread over the
 //! rayon pool.
 //!
-//! The variables are `(z, δ)`, `(z, e)` or `z`; `z ≥ 0` and `e ≥ 0` are rows of their own. Before
-//! the call bounds, weights and objective are each divided by their largest entry (the problems are
+//! The variables are `(z, δ)`, `(z, e)` or `z`; `z ≥ 0` and `e ≥ 0` are separate rows. Before the
+//! call, bounds, weights and objective are each divided by their largest entry (the problems are
 //! homogeneous in all three), so that Clarabel's absolute tolerances mean the same for targets of
 //! 1e-6 and of 1e6; afterwards `z` and `y` are scaled back.
 
@@ -34,7 +34,7 @@ impl Solver for ClarabelReference {
     }
 }
 
-/// One problem with the usual settings, or with the patient ones.
+/// Solves one problem, with the usual or the patient settings.
 pub(super) fn solve_single(system: &LayerSystem, problem: &Problem, patient: bool) -> Solution {
     solve_one(system, problem, if patient { Effort::Patient } else { Effort::Usual })
 }
@@ -42,8 +42,8 @@ pub(super) fn solve_single(system: &LayerSystem, problem: &Problem, patient: boo
 #[derive(Clone, Copy, PartialEq)]
 enum Effort {
     Usual,
-    /// Smaller steps and less regularisation: what stalls the usual run is the loss of digits in
-    /// its last iterations.
+    /// Smaller steps and less regularisation: the usual run stalls because it loses digits in its
+    /// last iterations.
     Patient,
 }
 
@@ -96,7 +96,7 @@ fn solve_one(system: &LayerSystem, problem: &Problem, effort: Effort) -> Solutio
 struct Scale {
     bound: f64,
     weight: f64,
-    /// What turns the scaled problem's multipliers into the original's.
+    /// The factor from the multipliers of the scaled problem to those of the original.
     multiplier: f64,
 }
 
@@ -106,8 +106,8 @@ impl Scale {
         let bound = or_one(problem.rows.iter().fold(0.0, |most, row| row.bound.abs().max(most)));
         let weight = or_one(system.weight.amax());
         let multiplier = match &problem.objective {
-            // The violation is scaled like the bounds, its objective stays `1·δ`: the multipliers
-            // are the same.
+            // The violation is scaled like the bounds and its objective stays `1·δ`, so the
+            // multipliers are the same.
             Objective::LargestViolation | Objective::SumOfViolations => 1.0,
             Objective::Linear { weights, .. } => or_one(weights.amax()) / weight,
         };

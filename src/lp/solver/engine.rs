@@ -1,13 +1,15 @@
-//! The engine: what solves a layer's linear programs, and in which order things are tried.
+//! The engine solves the linear programs of a layer, and decides the order in which methods are
+//! tried.
 //!
-//! A problem with a neighbour's vertex is warm-started by the simplex. Otherwise a target that can
-//! be reproduced exactly needs least squares only; for all others the interior point iterates, and
-//! hands a vertex near the optimum over to the simplex (crossover). An answer that does not pass
-//! the certificate is tried again with more patience, then by Clarabel.
+//! A problem that has the vertex of a neighbouring problem is warm-started by the simplex.
+//! Otherwise a target that can be reproduced exactly needs least squares only; for all others the
+//! interior point iterates, and hands a vertex near the optimum over to the simplex (crossover). An
+//! answer that does not pass the certificate is solved again with the patient settings, then by
+//! Clarabel.
 //!
-//! Observations are spread over the rayon pool and solved one at a time on each thread: what they
-//! share, the packed weights, stays in that core's cache, and each forms its products with the rows
-//! it needs only.
+//! Observations are spread over the rayon pool and solved one at a time on each thread: the packed
+//! weights, which they share, stay in that core's cache, and each observation multiplies only the
+//! rows that it needs.
 
 use rayon::prelude::*;
 
@@ -23,12 +25,13 @@ use super::tolerances::ENORMOUS;
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
 
-/// How often violated units are restored before all are.
+/// How often only the violated units are restored; after that, all units are.
 const RESTORATIONS: u32 = 3;
 
 const USUAL: Limits =
     Limits { iterations: 80, residual: 1e-11, boundary: 0.999, reduce: true, give_up: true, single_above: 1e-3 };
-/// Shorter steps, all rows to the end, and no belief in signs of infeasibility.
+/// The patient settings: shorter steps, all rows until the end, and no early stop on signs of
+/// infeasibility.
 const PATIENT: Limits = Limits {
     iterations: 300,
     residual: 1e-12,
@@ -38,7 +41,7 @@ const PATIENT: Limits = Limits {
     single_above: f64::INFINITY,
 };
 
-/// The batched engine, with Clarabel behind it for what does not pass the certificate.
+/// The batched engine, followed by Clarabel for answers that do not pass the certificate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LpEngine;
 
@@ -65,7 +68,7 @@ impl Solver for LpEngine {
 }
 
 impl LpEngine {
-    /// Solves the problems on this thread and says what share of the time each stage took, for
+    /// Solves the problems on this thread and returns each stage's share of the time, for
     /// benchmarks.
     pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
         let mut workspace = Workspace::default();
@@ -137,7 +140,7 @@ impl Workspace {
         solution.is_unique = end.is_unique;
         solution.vertex = end.is_unique.then(|| interior_point.basis(shared));
         if interior_point.exceeds(ENORMOUS) {
-            // Rounding in rows of such terms hides anything, from the certificate too.
+            // With terms this large, rounding hides any violation, also from the certificate.
             solution.outcome = Outcome::Stalled;
             solution.z.fill(f64::NAN);
             return solution;

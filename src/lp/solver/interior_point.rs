@@ -105,8 +105,8 @@ impl InteriorPoint {
         self.vertex.basis(&self.rows, shared.weights)
     }
 
-    /// Whether an entry of `z` is larger than this, where the largest bound and the largest weight
-    /// are 1.
+    /// Whether an entry of `z` is larger than this, in the scale in which the largest bound and the
+    /// largest weight are 1.
     pub fn exceeds(&self, size: f64) -> bool {
         numbers(&self.point.z).iter().any(|z| z.abs() > size)
     }

@@ -17,7 +17,7 @@ use crate::linalg::products::products;
 /// A fit (in single precision, with a ridge) that violates no row by more than this, in units of
 /// the largest bound, may do so because of rounding alone.
 const NEARLY: f64 = 3e-4;
-/// What rounding in `w·z − h` leaves, in units of the largest bound and `|w|·|z|`.
+/// The rounding error of `w·z − h`, in units of the largest bound and `|w|·|z|`.
 const ROUNDING: f64 = 1e-14;
 
 /// Workspace.
@@ -27,8 +27,8 @@ pub struct Reproduction {
 }
 
 impl Reproduction {
-    /// The only `z` that violates no row, if the fit that the interior point's start began with
-    /// comes close and there is one.
+    /// The only `z` that violates no row, if there is one, and if the fit at the start of the
+    /// interior point is close to it.
     pub fn reproduce(&mut self, shared: Shared<'_>, begun: &mut InteriorPoint) -> Option<Vec<f64>> {
         let fit_violation = begun.fit_violation();
         let (rows, weights) = (&begun.rows, shared.weights);

@@ -1,24 +1,24 @@
 //! One problem as the engine reads it: the units that take part, ordered by falling number of rows,
-//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has as many, so that
-//! row `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous
-//! numbers, and sums over a unit's rows are sums over slots.
+//! and their rows in slots. Slot `s` holds the `s`-th row of every unit that has one, so that row
+//! `i` of a slot belongs to the unit at position `i`: loops over rows run over contiguous numbers,
+//! and sums over a unit's rows are sums over slots.
 //!
-//! Bounds are divided by their largest (the problem is homogeneous in them), weights by the layer's
-//! largest, the objective by its largest: tolerances then mean the same for targets of 1e-6 and of
-//! 1e6.
+//! Bounds are divided by the largest of them (the problem is homogeneous in them), weights by the
+//! layer's largest, the objective by its largest: tolerances then mean the same for targets of 1e-6
+//! and of 1e6.
 
 use std::ops::Range;
 
 use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::{LayerSystem, Objective, Problem, rows_by_unit};
 
-/// Which of the three objectives.
+/// The kind of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// One `δ`.
+    /// One `δ` for all rows.
     #[default]
     Largest,
-    /// One `e_u` a unit.
+    /// One `e_u` per unit.
     Sum,
     /// `max q·z`.
     Linear,
@@ -27,9 +27,9 @@ pub enum Kind {
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
 pub struct ScaledRows {
-    /// Which objective.
+    /// The kind of the objective.
     pub kind: Kind,
-    /// Unit at each position.
+    /// The unit at each position.
     pub units: Vec<u32>,
     /// The rows of each slot; row `i` of a slot belongs to position `i`.
     pub slots: Vec<Range<usize>>,
@@ -39,11 +39,11 @@ pub struct ScaledRows {
     pub slack: Vec<f64>,
     /// `h`, scaled.
     pub bound: Vec<f64>,
-    /// Where in the problem each row stands.
+    /// The index of each row in the problem.
     pub origin: Vec<u32>,
     /// `q`, scaled; zeros unless linear.
     pub weights: Vec<f64>,
-    /// `z` of the problem over `z` of the scaled one.
+    /// `z` of the problem divided by `z` of the scaled one.
     pub z_scale: f64,
     /// The same for multipliers.
     pub y_scale: f64,
@@ -87,7 +87,7 @@ impl ScaledRows {
             }
             first += rows.len() as u32;
         }
-        // Stable, so that the order depends on nothing but the rows.
+        // Stable, so that the order depends only on the rows.
         self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
         self.units.clear();
         self.units.extend(self.starts.iter().map(|&(first, _)| problem.rows[first as usize].unit as u32));
@@ -111,13 +111,13 @@ impl ScaledRows {
         left_out
     }
 
-    /// Positions whose unit has at least two rows: the first so many.
+    /// Number of positions whose unit has at least two rows; these positions come first.
     pub fn with_second_row(&self) -> usize {
         self.slots.get(1).map_or(0, |slot| slot.len())
     }
 
-    /// The largest `max(0, s a − h)`, over the slack factor where there is one. `a`: one entry per
-    /// position.
+    /// The largest `max(0, s a − h)`, divided by the slack factor if there is one. `a`: one entry
+    /// per position.
     pub fn largest_violation(&self, a: &[f64]) -> f64 {
         let mut violation = 0.0f64;
         for slot in &self.slots {
@@ -157,12 +157,12 @@ impl ScaledRows {
         self.slots.iter().filter(move |slot| place < slot.len()).map(move |slot| slot.start + place)
     }
 
-    /// Bounds of the problem over bounds here.
+    /// Bounds of the problem divided by the bounds here.
     pub fn bound_scale(&self, weights: &PackedWeights) -> f64 {
         self.z_scale * weights.scale
     }
 
-    /// Rows in all.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.side.len()
     }

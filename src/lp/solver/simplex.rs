@@ -1,9 +1,11 @@
-//! From a vertex near the optimum to the optimum: that of the same observation at another ε, that
-//! of the problem with fewer rows, or the one that the interior point came near to.
+//! Moves from a vertex near the optimum to the optimum. The vertex is that of the same observation
+//! at another ε, that of the problem with fewer rows, or the one that the interior point came near
+//! to.
 //!
 //! [`primal`] and [`dual`] serve the largest violation and linear objectives, [`piecewise`] the sum
-//! of violations; both work on a [`tableau`], a vertex with its explicit inverse. They are a short
-//! cut and no more: whatever is not proven to be the only optimum goes back to the interior point.
+//! of violations; both work on a [`tableau`], a vertex with its explicit inverse. They are only a
+//! shortcut: if a result is not proven to be the only optimum, the interior point solves the
+//! problem.
 
 mod dual;
 mod inverse;
@@ -34,8 +36,8 @@ pub struct Simplex {
 }
 
 impl Simplex {
-    /// Solves `problem` from its neighbour's vertex: the only optimum, or a lower bound above the
-    /// cutoff, or `None`.
+    /// Solves `problem` from the vertex of a neighbouring problem. Returns the only optimum, or a
+    /// lower bound above the cutoff, or `None`.
     pub fn solve(
         &mut self,
         system: &LayerSystem,

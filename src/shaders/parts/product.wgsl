@@ -24,7 +24,7 @@ const LEFT_STRIDE: u32 = 5u;
 var<workgroup> left_tile: array<vec4<f32>, TILE_Y * ROWS * LEFT_STRIDE>;
 var<workgroup> right_tile: array<vec4<f32>, 4u * DEPTH_QUADS * TILE_X>;
 
-// The sum, extended by four k.
+// The sum, after adding the products of four more k.
 fn accumulate(sum: vec4<f32>, l: vec4<f32>, r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>) -> vec4<f32> {
     return fma(vec4<f32>(l.w), r3, fma(vec4<f32>(l.z), r2, fma(vec4<f32>(l.y), r1, fma(vec4<f32>(l.x), r0, sum))));
 }

@@ -3,15 +3,15 @@
 //!
 //! The predictor aims at 0. The corrector aims at one `μ` for all products and takes the
 //! predictor's second-order term into account (Mehrotra). Centrality correctors look at the
-//! products that a longer step would lead to, and ask for those that are far too small or too large
-//! to come back (Gondzio, *Multiple centrality corrections*, 1996): a longer step for the price of
-//! one solve with the same factors.
+//! products that a longer step would lead to, and bring back those that are far too small or too
+//! large (Gondzio, *Multiple centrality corrections*, 1996). This allows a longer step at the cost
+//! of one solve with the same factors.
 
 use super::iterate::{Iterate, Point, reset};
 use crate::linalg::lanes::{numbers, vectorised};
 use crate::lp::solver::scaled_rows::ScaledRows;
 
-/// Products under this share of the target, or over its inverse, are off centre.
+/// Products below this share of the target, or above the target divided by it, are off centre.
 const OFF_CENTRE: f64 = 0.1;
 
 /// Wanted changes of the products.
@@ -26,7 +26,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         reset(&mut self.rows, rows.len());
         reset(&mut self.z, columns);
@@ -59,7 +59,8 @@ impl Targets {
         }
     }
 
-    /// Brings back the products that steps of these lengths along `step` would lead off centre.
+    /// Changes the targets to bring back products that steps of these lengths along `step` would
+    /// move off centre.
     pub fn centre(&mut self, at: Iterate<'_>, step: &Point, mu: f64, primal: f64, dual: f64) {
         let point = at.point;
         recentre([&point.p, &step.p], [&point.y, &step.y], [primal, dual, mu], &mut self.rows);

@@ -1,15 +1,15 @@
 //! Constraint reduction: units that will not bind leave the iteration.
 //!
-//! Of the hundreds of rows about as many as columns are tight at the optimum. A row whose
-//! multiplier `≈ μ/p` has become negligible among the others is on its way to 0; its unit leaves,
-//! and every product, the normal matrix above all, gets smaller. For the sum of violations a unit
-//! settled on its violated side leaves as well: its multiplier is `1/σ`, and `−s w/σ` joins the
-//! objective's weights.
+//! Of the hundreds of rows, only about as many as there are columns are tight at the optimum. If
+//! the multiplier `≈ μ/p` of a row has become negligible among the others, it tends to 0. The unit
+//! of the row leaves, and every product becomes smaller, above all the normal matrix. For the sum
+//! of violations, a unit that stays on its violated side leaves as well: its multiplier is `1/σ`,
+//! and `−s w/σ` joins the objective's weights.
 //!
 //! This is a guess. At the end every dropped unit is checked against the point reached. If some are
-//! violated the simplex takes them in from the vertex reached. Where there is none the problem is
-//! solved again with the units that stayed and the violated ones *restored*; if that happens too
-//! often, or for the sum of violations, with all its rows.
+//! violated, the simplex adds them, starting at the vertex that was reached. If there is no vertex,
+//! the problem is solved again with the units that stayed, and the violated ones are *restored*. If
+//! that happens too often, or for the sum of violations, it is solved with all its rows.
 
 mod check;
 
@@ -18,25 +18,25 @@ use crate::linalg::lanes::{Lane, numbers};
 use crate::linalg::products::combine;
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// Multipliers under these shares of the average tight row's (`1/columns` of all) and of the
-/// average row's, and falling, are on their way to 0. At the start, when all are about the average,
-/// only the second says anything.
+/// A falling multiplier tends to 0 if it is below these shares of the average tight row's
+/// (`1/columns` of all) and of the average row's. At the start all are about the average, so only
+/// the second share has an effect.
 const NEGLIGIBLE: [f64; 2] = [0.2, 0.8];
 /// The same for linear problems.
 const NEGLIGIBLE_LINEAR: [f64; 2] = [0.1, 0.05];
 /// For the sum of violations: how close to 0 or 1 the share of a unit must be.
 const SETTLED: f64 = 0.01;
-/// Dropping units has a price; it is paid when at least one in so many can leave.
+/// Dropping units has a cost, so it is done only if at least one unit in this many can leave.
 const WORTH: usize = 20;
 
 /// The units that left, and workspace.
 #[derive(Debug, Default)]
 pub struct ConstraintReduction {
-    /// How many units left.
+    /// Number of units that left.
     pub count: usize,
-    /// Rows that left with their violation on them, with `1/σ`.
+    /// The rows that left on their violated side, with `1/σ`.
     pub settled: Vec<(u32, f64)>,
-    /// Units whose rows the point reached violates, in ascending order.
+    /// Units with a row that is violated at the point that was reached, in ascending order.
     violated: Vec<u32>,
     stays: Vec<bool>,
     units: Vec<u32>,
@@ -47,14 +47,14 @@ pub struct ConstraintReduction {
 }
 
 impl ConstraintReduction {
-    /// A new problem, of which `left_out` units do not take part.
+    /// Starts a new problem, in which `left_out` units do not take part.
     pub fn reset(&mut self, left_out: usize) {
         self.count = left_out;
         self.settled.clear();
     }
 
-    /// Drops the units whose rows will not bind, from the rows and the point; whether there were
-    /// any. `step`: the last direction.
+    /// Drops the units whose rows will not bind, from the rows and the point. Returns whether there
+    /// were any. `step`: the last direction.
     pub fn reduce(&mut self, shared: Shared<'_>, rows: &mut ScaledRows, point: &mut Point, step: &Point) -> bool {
         let columns = shared.columns();
         let positions = rows.units.len();
@@ -65,7 +65,7 @@ impl ConstraintReduction {
             Kind::Sum => self.settled_units(rows, point),
             Kind::Largest | Kind::Linear => self.negligible_units(rows, point, step, columns),
         };
-        // Where all multipliers vanish, as at an optimum of 0, they do not tell units apart.
+        // Where all multipliers vanish, as at an optimum of 0, they do not distinguish the units.
         let worth_it = leaving * WORTH >= positions && positions - leaving >= columns;
         if worth_it {
             if rows.kind == Kind::Sum {
@@ -78,10 +78,10 @@ impl ConstraintReduction {
         worth_it
     }
 
-    /// Which units to try again with after some turned out to be violated: those that stayed, and
+    /// The units of the next attempt, after some were found to be violated: those that stayed, and
     /// the violated ones. `None`: all.
     pub fn restored(&self, rows: &ScaledRows) -> Option<Vec<u32>> {
-        // What leaves with its violation on it has changed the objective.
+        // A row that left on its violated side has changed the objective.
         if rows.kind == Kind::Sum {
             return None;
         }
@@ -91,12 +91,12 @@ impl ConstraintReduction {
         Some(units)
     }
 
-    /// Marks the units that stay; returns how many do not.
+    /// Marks the units that stay; returns the number of units that leave.
     fn negligible_units(&mut self, rows: &ScaledRows, point: &Point, step: &Point, columns: usize) -> usize {
         let stays = &mut self.stays;
         let (total, [of_tight, of_average]) = match rows.kind {
             Kind::Largest => (1.0, NEGLIGIBLE),
-            // The linear start is far from the central path; its multipliers say less.
+            // The linear start is far from the central path, so its multipliers are less reliable.
             _ => (point.y.iter().sum::<f64>(), NEGLIGIBLE_LINEAR),
         };
         let negligible = (of_tight * total / columns as f64).min(of_average * total / rows.len() as f64);
@@ -104,7 +104,8 @@ impl ConstraintReduction {
         stays.resize(rows.units.len(), false);
         for slot in &rows.slots {
             for (stays, row) in stays.iter_mut().zip(slot.clone()) {
-                // Per unit of violation, so that rows in which it counts for more are not less.
+                // Per unit of violation: otherwise a row with a large slack factor would count too
+                // little.
                 let slack = if rows.kind == Kind::Largest { rows.slack[row] } else { 1.0 };
                 let (y, p) = (slack * point.y[row], point.p[row] / slack);
                 *stays |= y >= negligible || p <= 10.0 * y || step.y[row] > 0.0;

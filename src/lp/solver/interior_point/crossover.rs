@@ -1,19 +1,19 @@
-//! Where the iteration goes over to the simplex: once the predictor tells nearly all constraints
-//! apart, the vertex of those that it lets vanish first is a few pivots from the optimum, and
-//! pivots cost less than iterations.
+//! The switch from the iteration to the simplex. Once the predictor shows for nearly all
+//! constraints whether they will be tight, the vertex of those that vanish first is a few pivots
+//! from the optimum. Pivots cost less than iterations.
 //!
 //! The constraints are ranked by Tapia's indicator (see [`super::indicators`]), and as many as
 //! there are unknowns are taken; a unit of the sum of violations is held at its kink by two of its
-//! constraints and counts by the second.
+//! constraints, so the second one decides its rank.
 
 use super::indicators::Indicators;
 use super::iterate::Iterate;
 use crate::lp::basis::{Basis, Tight};
 use crate::lp::solver::scaled_rows::Kind;
 
-/// Indicators in between tell nothing.
+/// Constraints with an indicator between these are unclear.
 const UNCLEAR: std::ops::Range<f64> = 0.15..0.85;
-/// Unclear constraints at most, as a share of the unknowns …
+/// Maximum number of unclear constraints, as a share of the unknowns …
 const UNCLEAR_SHARE: f64 = 0.3;
 /// … or this many.
 const UNCLEAR_FEW: usize = 3;
@@ -35,7 +35,8 @@ enum Candidate {
     NoViolation,
 }
 
-/// The vertex to go over to, in the problem's own numbers; `None` while too much is unclear.
+/// The vertex from which the simplex starts, in the problem's own numbers; `None` while too many
+/// constraints are unclear.
 pub fn near_vertex(seen: Indicators<'_>) -> Option<Basis> {
     let Iterate { shared, rows, point } = seen.at;
     let columns = shared.columns();

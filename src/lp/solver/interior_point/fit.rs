@@ -1,6 +1,6 @@
 //! The least-squares fit to the units whose rows say where `w_u·z` should be: units with rows on
 //! both sides, and units that a linear objective pushes against a bound. In single precision where
-//! that is faster: a first idea of the answer, no more.
+//! that is faster, because it is only a first estimate.
 
 use super::iterate::Shared;
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
@@ -21,8 +21,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Leaves the fit in `z`; where no unit says anything, `z` stays as it is. `pushed`: units that
-    /// a linear objective rewards or punishes, in ascending order.
+    /// Writes the fit to `z`; if no row fixes a value, `z` does not change. `pushed`: units that a
+    /// linear objective pushes against a bound, in ascending order.
     pub fn solve(
         &mut self,
         shared: Shared<'_>,
@@ -83,7 +83,7 @@ pub fn fitted_value(rows: &ScaledRows, place: usize, push: f64) -> Option<f64> {
     Some((bound(upper) * q + bound(lower) * p) / (p + q))
 }
 
-/// The fit of a problem by itself, with all it needs. One per thread.
+/// The fit of a single problem, with its workspace. One per thread.
 #[derive(Debug, Default)]
 pub struct ProblemFit {
     rows: ScaledRows,

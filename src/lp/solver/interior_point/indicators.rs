@@ -1,6 +1,6 @@
 //! Tapia's indicators: `−dp/p` of the predictor tends to 1 for constraints that are tight at the
-//! optimum and to 0 for the others, long before the sizes of `p` and `y` tell them apart (El-Bakry,
-//! Tapia and Zhang 1994).
+//! optimum and to 0 for the others, long before the sizes of `p` and `y` distinguish them
+//! (El-Bakry, Tapia and Zhang 1994).
 
 use super::iterate::{Iterate, Point};
 use crate::linalg::lanes::numbers;
@@ -20,17 +20,17 @@ pub struct Indicators<'a> {
 }
 
 impl Indicators<'_> {
-    /// That of a row, `−dp/p`.
+    /// The indicator of a row, `−dp/p`.
     pub fn row(&self, row: usize) -> f64 {
         -self.step.p[row] * self.inverse_p[row]
     }
 
-    /// That of a violation, `−de/e`.
+    /// The indicator of a violation, `−de/e`.
     pub fn violation(&self, place: usize) -> f64 {
         -self.step.e[place] / self.at.point.e[place]
     }
 
-    /// That of an entry of `z`, `−dz/z`.
+    /// The indicator of an entry of `z`, `−dz/z`.
     pub fn bound(&self, column: usize) -> f64 {
         -numbers(&self.step.z)[column] / numbers(&self.at.point.z)[column]
     }
@@ -55,7 +55,7 @@ impl Indicators<'_> {
         -self.step.e[place] > TIGHT * self.at.point.e[place]
     }
 
-    /// Whether an entry of `z` will stay off its bound.
+    /// Whether an entry of `z` will stay away from its bound.
     pub fn stays_positive(&self, column: usize) -> bool {
         -numbers(&self.step.z)[column] <= TIGHT * numbers(&self.at.point.z)[column]
     }

@@ -23,13 +23,13 @@ impl<'a> Shared<'a> {
         Shared { weights: system.packed(), nonnegative: system.nonnegative }
     }
 
-    /// Entries of `z`.
+    /// Number of entries of `z`.
     pub fn columns(self) -> usize {
         self.weights.columns
     }
 }
 
-/// Where an iteration stands.
+/// The current state of an iteration: its layer, its rows and its point.
 #[derive(Debug, Clone, Copy)]
 pub struct Iterate<'a> {
     /// The layer.
@@ -62,7 +62,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         let positions = rows.units.len();
         for lanes in [&mut self.z, &mut self.v] {
@@ -120,7 +120,7 @@ impl Point {
     }
 }
 
-/// Zeros of a new length.
+/// Resizes `numbers`, filled with zeros.
 pub fn reset(numbers: &mut Vec<f64>, length: usize) {
     numbers.clear();
     numbers.resize(length, 0.0);

@@ -1,6 +1,6 @@
 //! The iteration: predictor, corrector, step, until the products are negligible. One observation at
-//! a time: the work of one reads only the shared weights and its own state, so no answer can depend
-//! on its neighbours.
+//! a time: the work of one reads only the shared weights and its own state, so no answer depends on
+//! other observations.
 
 use super::InteriorPoint;
 use super::crossover::near_vertex;
@@ -14,15 +14,16 @@ use crate::lp::basis::Basis;
 use crate::lp::problem::Outcome;
 use crate::lp::solver::scaled_rows::Kind;
 
-/// Columns from which a factorisation costs enough for centrality correctors to pay.
+/// Number of columns from which a factorisation is so expensive that centrality correctors are
+/// worth their cost.
 const CORRECTORS_FROM: usize = 32;
-/// Centrality correctors at most.
+/// Maximum number of centrality correctors.
 const CORRECTORS: u32 = 2;
-/// How much longer a step one tries for …
+/// A corrector aims at steps longer by this …
 const LONGER: f64 = 0.3;
-/// … unless both lengths are this already …
+/// … unless both lengths have this value already …
 const LONG_ENOUGH: f64 = 0.95;
-/// … and what it has to gain, in the sum of both lengths, for the next to be tried.
+/// … and it must gain this much, in the sum of both lengths, before the next corrector is tried.
 const WORTH_A_CORRECTOR: f64 = 0.02;
 
 /// A predictor's step below this is short.
@@ -34,7 +35,7 @@ const DERAILED: f64 = 1e4;
 /// When the iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Iterations at most.
+    /// Maximum number of iterations.
     pub iterations: u32,
     /// Residuals, relative to their terms.
     pub residual: f64,
@@ -42,16 +43,16 @@ pub struct Limits {
     pub reduce: bool,
     /// Normal matrices are formed in single precision while the relative gap is above this.
     pub single_above: f64,
-    /// Whether signs of infeasibility and standstill end the iteration.
+    /// Whether signs of infeasibility, or no more progress, end the iteration.
     pub give_up: bool,
-    /// Share of the way to the boundary at most.
+    /// Maximum length of a step, as a share of the way to the boundary.
     pub boundary: f64,
 }
 
 /// How an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct End {
-    /// What the point claims to be.
+    /// The solver's claim about the point.
     pub outcome: Outcome,
     /// Iterations taken.
     pub iterations: u32,
@@ -60,9 +61,9 @@ pub struct End {
 }
 
 impl InteriorPoint {
-    /// Iterates from the start that stands in the point. The best point is in `point` afterwards.
-    /// `finish` is offered a vertex that is likely to be a few pivots from the optimum, once; if it
-    /// returns `true` nothing is left to do.
+    /// Iterates from the start in `point`; afterwards, `point` holds the best point. `finish` is
+    /// called at most once, with a vertex that is probably a few pivots from the optimum. If it
+    /// returns `true`, the problem is solved.
     pub fn iterate(&mut self, shared: Shared<'_>, limits: Limits, mut finish: impl FnMut(&Basis) -> bool) -> End {
         let mut offered = !limits.give_up;
         let mut best = f64::INFINITY;
@@ -73,7 +74,7 @@ impl InteriorPoint {
         let mut relative = f64::INFINITY;
         let outcome = loop {
             if limits.reduce && self.reduce(shared) {
-                // The best point so far has rows that are gone.
+                // The best point so far contains rows that have left.
                 best = f64::INFINITY;
                 kept = false;
             }
@@ -85,8 +86,8 @@ impl InteriorPoint {
                 break Outcome::Stalled;
             }
             if limits.reduce && self.reduction.count > 0 && quality.dual > 1.0 && quality.dual > DERAILED * dual {
-                // The last direction was worthless: too few rows were left for the normal matrix to
-                // be regular.
+                // The last direction was useless: there were too few rows for a regular normal
+                // matrix.
                 break Outcome::Stalled;
             }
             dual = quality.dual;
@@ -147,7 +148,7 @@ impl InteriorPoint {
         Indicators { at: self.at(shared), step: &self.step, inverse_p: &self.newton.merged.inverse_p }
     }
 
-    /// Drops units whose rows will not bind; whether there were any.
+    /// Drops units whose rows will not bind. Returns whether there were any.
     fn reduce(&mut self, shared: Shared<'_>) -> bool {
         let reduced = self.reduction.reduce(shared, &mut self.rows, &mut self.point, &self.step);
         if reduced {
@@ -168,14 +169,14 @@ impl InteriorPoint {
         self.newton.predict(at, &self.targets, residuals, single, step, &mut self.clock);
     }
 
-    /// The direction to other targets.
+    /// Computes the direction to other targets.
     fn redirect(&mut self, shared: Shared<'_>) {
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         self.newton.redirect(at, &self.targets, &self.residuals, &mut self.step, &mut self.clock);
     }
 
     /// Tries to end at the vertex that the predictor points to. `true`: `z` and `y` of the point
-    /// are it.
+    /// are that vertex.
     fn end_at_vertex(&mut self, shared: Shared<'_>) -> bool {
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         let inverse_p = &self.newton.merged.inverse_p;
@@ -197,12 +198,12 @@ impl InteriorPoint {
         let (primal, dual) = (primal.min(1.0), dual.min(1.0));
         let reached = mu_after(self.at(shared), &self.step, primal, dual);
         let correctors = if shared.columns() < CORRECTORS_FROM { 0 } else { CORRECTORS };
-        // With correctors to look after centrality the target may be lower; not for the sum of
-        // violations, where starts are poor.
+        // Correctors keep the products close to each other, so the target may be lower; not for the
+        // sum of violations, where starts are poor.
         let exponent = if correctors == 0 || self.rows.kind == Kind::Sum { 3 } else { 4 };
         let target = (reached / mu).powi(exponent).clamp(1e-8, 1.0) * mu;
-        // Where a direction leads almost nowhere, its second-order term belongs to a step that is
-        // never taken.
+        // If the step along a direction is very short, its second-order term belongs to a full step
+        // that is never made.
         let share = if primal.min(dual) < SHORT { primal * dual } else { 1.0 };
         let at = Iterate { shared, rows: &self.rows, point: &self.point };
         self.targets.correct(at, &self.step, target, share);

@@ -39,7 +39,7 @@ impl Merged {
         )
     }
 
-    /// Sets every length for `rows`, with zeros.
+    /// Resizes all vectors for `rows`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows) {
         let (by_unit, by_row) = self.vectors();
         by_unit.into_iter().for_each(|numbers| reset(numbers, rows.units.len()));

@@ -12,14 +12,14 @@ use crate::linalg::normal_matrix::NormalMatrix;
 use crate::linalg::products::{combine, combine_three, products};
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// A unit whose weight is under this share of the largest is left out of the normal matrix.
+/// A unit whose weight is below this share of the largest is left out of the normal matrix.
 const NEGLIGIBLE_WEIGHT: f64 = 1e-16;
 
-/// Added to the diagonal: keeps `z` from running away where the optimal face is unbounded and
-/// neither a row nor a bound would hold it.
+/// Added to the diagonal. It keeps `z` bounded where the optimal face is unbounded and neither a
+/// row nor a bound limits `z`.
 const PROXIMAL: f64 = 1e-10;
 
-/// A pivot of the border under this share of `κ` is lost to rounding.
+/// A pivot of the border below this share of `κ` is lost to rounding.
 const LOST_BORDER: f64 = 1e-14;
 
 /// The reduced system, with its factors.
@@ -31,14 +31,14 @@ pub struct NewtonSystem {
     pub normal: NormalMatrix,
     /// `Wᵀ` times the merged sums `Σ s y`, `f`, `m`.
     combined: [Vec<Lane>; 3],
-    /// `ĉ`, the border solved forward.
+    /// `ĉ`, the border after forward substitution.
     border: Vec<Lane>,
     /// `κ − ĉ·ĉ`.
     border_pivot: f64,
 }
 
 impl NewtonSystem {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         self.merged.reset(rows);
         for lanes in self.combined.iter_mut().chain([&mut self.border]) {
@@ -85,7 +85,7 @@ impl NewtonSystem {
         if rows.kind == Kind::Largest {
             let kappa = self.merged.slack.iter().sum::<f64>() + point.eta[0] / point.e[0];
             let square: f64 = numbers(&self.border).iter().map(|c| c * c).sum();
-            // As a pivot of the factorisation: lost to rounding, it freezes δ.
+            // As for a pivot of the factorisation: if it is lost to rounding, δ is frozen.
             let pivot = kappa - square;
             self.border_pivot = if pivot > LOST_BORDER * kappa { pivot } else { f64::INFINITY };
         }
@@ -93,7 +93,7 @@ impl NewtonSystem {
         self.finish_direction(at, targets, residuals, step, clock);
     }
 
-    /// The direction towards other targets with the factors that [`Self::predict`] left.
+    /// The direction towards other targets, with the factors of the last [`Self::predict`].
     pub fn redirect(
         &mut self,
         at: Iterate<'_>,
@@ -145,7 +145,8 @@ impl NewtonSystem {
         }
     }
 
-    /// From the right-hand side solved forward (in `step.z`) to the whole direction.
+    /// Computes the whole direction from the right-hand side after forward substitution (in
+    /// `step.z`).
     fn finish_direction(
         &mut self,
         at: Iterate<'_>,

@@ -15,7 +15,7 @@ const GAP_OF_SIZE: f64 = 1e-14;
 pub struct Quality {
     /// The mean of the products.
     pub mu: f64,
-    /// Their total over what is tolerated.
+    /// The total of the products, divided by the accepted total.
     pub gap: f64,
     /// The largest residual of a row.
     pub rows: f64,
@@ -24,7 +24,7 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// That of the iterate.
+    /// The quality of the iterate.
     pub fn of(at: Iterate<'_>, residuals: &Residuals) -> Self {
         let Iterate { shared, rows, point } = at;
         let (total, count) = products_total(at);
@@ -50,7 +50,7 @@ impl Quality {
         }
     }
 
-    /// The worst of gap and residuals.
+    /// The largest of the gap and the residuals.
     pub fn worst(&self) -> f64 {
         self.gap.max(self.rows).max(self.dual)
     }

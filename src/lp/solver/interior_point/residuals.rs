@@ -17,7 +17,7 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// Sets every length for `rows` and `columns`, with zeros.
+    /// Resizes all vectors for `rows` and `columns`, filled with zeros.
     pub fn reset(&mut self, rows: &ScaledRows, columns: usize) {
         reset(&mut self.rows, rows.len());
         reset(&mut self.dual, columns);
@@ -30,7 +30,7 @@ impl Residuals {
         self.violations.truncate(rows.violations());
     }
 
-    /// `r_p` and `r_e`.
+    /// Computes `r_p` and `r_e`.
     pub fn update(&mut self, at: Iterate<'_>) {
         let Iterate { rows, point, .. } = at;
         for slot in &rows.slots {
@@ -61,7 +61,7 @@ impl Residuals {
         }
     }
 
-    /// `r_d`, from `g = Wᵀ Σ s y`.
+    /// Computes `r_d` from `g = Wᵀ Σ s y`.
     pub fn update_dual(&mut self, at: Iterate<'_>, g: &[f64]) {
         let v = numbers(&at.point.v);
         for (i, residual) in self.dual.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use crate::linalg::normal_matrix::NormalMatrix;
 use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::problem::LayerSystem;
 
-/// The reduced system of one observation, formed again and again.
+/// The reduced system of one observation, formed repeatedly.
 pub struct StageBench<'a> {
     weights: &'a PackedWeights,
     normal: NormalMatrix,
@@ -31,18 +31,18 @@ impl<'a> StageBench<'a> {
         bench
     }
 
-    /// Forms `Σ D_u w_u w_uᵀ` from nothing.
+    /// Forms `Σ D_u w_u w_uᵀ`, starting from zero.
     pub fn form(&mut self) {
         self.normal.reset(self.weights.lanes);
         self.normal.add_products(self.weights, self.single);
-        // Padding has no weights; a little everywhere keeps a layer of fewer units than columns
-        // definite.
+        // Padding has no weights. Ones added to the diagonal keep the matrix definite if the layer
+        // has fewer units than columns.
         for index in 0..self.weights.lanes * LANE {
             self.normal.add_diagonal(index, 1.0);
         }
     }
 
-    /// Copies the formed matrix and factors the copy; how many pivots were frozen.
+    /// Copies the formed matrix and factors the copy; returns how many pivots were frozen.
     pub fn factor(&mut self) -> usize {
         self.normal.set_entries(&self.formed);
         self.normal.factor()
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::linalg::lanes::numbers;
 
-    /// What is measured is the real thing: `RᵀR` is the matrix of the definition.
+    /// The measured work is the real factorisation: `RᵀR` is the matrix of the definition.
     #[test]
     fn the_factor_is_that_of_the_matrix() {
         let weight = DMatrix::from_fn(30, 10, |u, i| ((7 * u + 3 * i) % 11) as f64 - 5.0);

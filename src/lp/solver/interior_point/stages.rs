@@ -1,8 +1,9 @@
-//! Where the time goes, for benchmarks: off, a lap costs one comparison.
+//! Measures the time of each stage, for benchmarks. When this is switched off, a lap costs one
+//! comparison.
 
 use std::time::{Duration, Instant};
 
-/// What the engine spends its time on.
+/// The stages of the engine's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Rows into slots, the least-squares start.
@@ -17,7 +18,7 @@ pub enum Stage {
     Factor,
     /// Directions: back-substitution and rows.
     Direction,
-    /// Step lengths and the step.
+    /// The step lengths, and the step itself.
     Step,
     /// The attempts to end at a vertex.
     Vertex,
@@ -55,7 +56,7 @@ impl StageClock {
         self.last = Some(Instant::now());
     }
 
-    /// Books the time since the last lap.
+    /// Adds the time since the last lap to a stage.
     #[inline]
     pub fn lap(&mut self, stage: Stage) {
         if let Some(last) = self.last {

@@ -3,8 +3,9 @@
 //!
 //! The fit is near the optimum already. From it `z` is kept off its bounds, the violations are made
 //! large enough for every row to hold, and `y = μ/p`, `η = μ/e`, `v = μ/z` with the `μ` that
-//! satisfies the violations' equations: every product is `μ`, every equation but `r_d = 0` holds.
-//! The linear problem has no violation to make room with: its rows start infeasible.
+//! satisfies the violations' equations: then every product is `μ`, and every equation except `r_d =
+//! 0` holds. The linear problem has no violations that could be made large, so its rows start
+//! infeasible.
 
 use super::fit::Fit;
 use super::iterate::{Point, Shared};
@@ -13,9 +14,9 @@ use crate::linalg::normal_matrix::NormalMatrix;
 use crate::linalg::products::products;
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// Least room between a row and its bound, in units of the largest bound.
+/// Minimum distance between a row and its bound, in units of the largest bound.
 const LEAST_ROOM: f64 = 1e-3;
-/// Least `z`, relative to the mean size of its entries.
+/// Minimum of the entries of `z`, relative to their mean size.
 const LEAST_Z: f64 = 0.02;
 /// The same, relative to the largest violation of the fit.
 const LEAST_Z_OF_VIOLATION: f64 = 0.1;
@@ -30,9 +31,9 @@ pub struct Start {
 }
 
 impl Start {
-    /// Sets the point. `pushed`: units that a linear objective rewards (1) or punishes (−1), with
-    /// the multiplier to begin with, in ascending order. `near`: a `z` to begin near, instead of
-    /// the fit.
+    /// Sets the point. `pushed`: units that a linear objective pushes up (1) or down (−1), with the
+    /// multiplier to begin with, in ascending order. `near`: a `z` to begin near, instead of the
+    /// fit.
     pub fn place(
         &mut self,
         shared: Shared<'_>,
@@ -56,8 +57,8 @@ impl Start {
         if shared.nonnegative {
             let z = &mut numbers_mut(&mut point.z)[..columns];
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
-            // Where the fit says nothing, as without rows on both sides, the violation says how far
-            // `z` will have to go.
+            // If the fit gives no value, as without rows on both sides, the violation shows how far
+            // `z` has to move.
             let least = (LEAST_Z * mean).max(LEAST_Z_OF_VIOLATION * violation).max(LEAST_ROOM);
             z.iter_mut().for_each(|z| *z = z.max(least));
             products(shared.weights, &rows.units, &point.z, &mut point.a);

@@ -1,5 +1,5 @@
-//! How far to go along a direction, and going there. Primal and dual steps have lengths of their
-//! own.
+//! The lengths of the step along a direction, and the step itself. Primal and dual steps have
+//! separate lengths.
 
 use super::iterate::{Iterate, Point, Shared};
 use super::merged::Merged;

@@ -16,7 +16,8 @@ use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::{Basis, Tight};
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
-/// Smallest pivot over largest from which multipliers of 1e-9 are more than rounding.
+/// Minimum of the smallest pivot divided by the largest: above it, multipliers of 1e-9 are more
+/// than rounding.
 const WELL_CONDITIONED: f64 = 1e-6;
 
 /// Workspace of the attempt.
@@ -49,8 +50,8 @@ struct Equation {
 }
 
 impl Vertex {
-    /// Tries to solve for the vertex that the predictor points to. `true`: `z` and `y` are it.
-    /// Costs one elimination of as many equations as there are columns off their bounds.
+    /// Tries to solve for the vertex that the predictor points to. `true`: `z` and `y` are that
+    /// vertex. Costs one elimination of as many equations as there are columns off their bounds.
     pub fn reach(&mut self, seen: Indicators<'_>) -> bool {
         let Iterate { shared, rows, .. } = seen.at;
         self.choose_equations(seen) && self.solve_equations(shared, rows) && self.is_optimal(seen)
@@ -77,7 +78,7 @@ impl Vertex {
         Basis { tight }
     }
 
-    /// Collects the equations; whether they are as many as unknowns.
+    /// Collects the equations. Returns whether there are as many as unknowns.
     fn choose_equations(&mut self, seen: Indicators<'_>) -> bool {
         let Iterate { shared, rows, .. } = seen.at;
         self.free.clear();
@@ -138,7 +139,8 @@ impl Vertex {
         for (&column, x) in self.free.iter().zip(&self.right) {
             z[column as usize] = *x;
         }
-        // Wanted of the equations: q less what units away from their kink already give.
+        // The right-hand side of the equations: q minus the contribution of units away from their
+        // kink.
         self.settle_units(shared, rows);
         let settled = numbers(&self.gradient);
         self.multipliers.clear();

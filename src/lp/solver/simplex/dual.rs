@@ -1,14 +1,14 @@
 //! The dual simplex for the largest violation and for linear objectives: from a vertex whose
-//! multipliers are nonnegative (the primal simplex sees to that first) to one that satisfies all
+//! multipliers are nonnegative (the primal simplex makes them so first) to one that satisfies all
 //! rows.
 //!
 //! A violated row enters; as its multiplier `θ` grows, those of the vertex's constraints fall by
 //! `θ` times its coordinates, and the first that would turn negative leaves. The objective rises by
-//! `θ` times the violation, so every vertex on the way is a lower bound: where that exceeds the
-//! cutoff nothing more is asked.
+//! `θ` times the violation, so every vertex on the way is a lower bound: if that exceeds the
+//! cutoff, the method stops.
 //!
 //! Rows are priced in two rounds: a product with all of `W` gives the most violated ones, and
-//! pivots go on among those until they hold.
+//! pivots continue among those until they hold.
 
 use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, FRESH, Tableau};
@@ -19,12 +19,12 @@ use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
 /// Rows priced between two products with all of `W`.
 const CANDIDATES: usize = 48;
-/// A coordinate under this share of the largest is no pivot.
+/// A coordinate below this share of the largest cannot be a pivot.
 const PIVOT: f64 = 1e-7;
-/// Multipliers this far under 0 are rounding errors.
+/// Multipliers this far below 0 are rounding errors.
 const ROUNDING: f64 = 1e-12;
 
-/// How the pivots ended.
+/// How the dual simplex ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DualEnd {
     /// All rows hold, all multipliers are strictly positive: the only optimum.
@@ -71,7 +71,7 @@ impl Tableau {
             }
             let mut worst = self.worst_candidate(weights, nonnegative, candidates);
             if worst.is_none() {
-                // Every candidate holds: look at all rows, from a point without the pivots'
+                // Every candidate holds, so all rows are checked, at a point without the pivots'
                 // rounding.
                 self.place_point(weights, true);
                 self.choose_candidates(weights, candidates);
@@ -139,7 +139,7 @@ impl Tableau {
         if self.rows.kind == Kind::Largest { numbers(&self.point)[weights.columns] } else { 0.0 }
     }
 
-    /// The most violated of the candidates and the signs.
+    /// The most violated constraint, among the candidates and the signs.
     fn worst_candidate(
         &self,
         weights: &PackedWeights,

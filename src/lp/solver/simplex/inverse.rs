@@ -1,6 +1,6 @@
-//! The inverse of a vertex's matrix, held explicitly: with it the direction of every edge, every
-//! multiplier and the place of an entering row are plain products, and one exchange of rows is one
-//! sweep over it.
+//! The inverse of a vertex's matrix, held explicitly. The direction of every edge, every multiplier
+//! and the coordinates of an entering row are then plain products, and one exchange of rows is one
+//! pass over the inverse.
 //!
 //! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are
 //! rows of `−I` and are eliminated before the dense part is inverted.
@@ -9,7 +9,7 @@ use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectoris
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};
 
-/// A pivot under this share of the largest entry of its column counts as 0.
+/// A pivot below this share of the largest entry of its column counts as 0.
 const SINGULAR: f64 = 1e-9;
 
 /// `B⁻¹`, its columns contiguous: vector `j` is `B⁻¹ e_j`, along which constraint `j` grows by 1
@@ -47,8 +47,8 @@ impl Inverse {
         self.vectors.rows.resize(dimension * lanes, Lane::ZERO);
         self.all.clear();
         self.all.extend(0..dimension as u32);
-        // The transpose is inverted, so that what is wanted, columns of the inverse, come out as
-        // rows.
+        // The transpose is inverted, because the result is then stored by rows, which are the
+        // columns of the inverse.
         let stride = lanes_for(size);
         self.square.clear();
         self.square.resize(stride * LANE * stride, Lane::ZERO);
@@ -156,9 +156,9 @@ vectorised! {
     }
 
     /// Gauss–Jordan in place, four columns at a time: within a panel of four the pivot rows are
-    /// found by elimination with row pivoting, then every row takes the four up in one pass. `size`
-    /// is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes. `order`:
-    /// entry `i` of a row of the inverse stands at `order[i]`.
+    /// found by elimination with row pivoting, then the four are applied to every row in one pass.
+    /// `size` is padded to whole lanes with ones on the diagonal. `false` where a pivot vanishes.
+    /// `order`: entry `i` of a row of the inverse stands at `order[i]`.
     fn invert(square: &mut [Lane], stride: usize, order: &mut Vec<u32>) -> bool {
         let size = stride * LANE;
         let mut swaps: Vec<u32> = Vec::with_capacity(size);
@@ -171,7 +171,7 @@ vectorised! {
                 let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
                 let entry = |row: &usize| panel[*row].0[p].abs();
                 let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
-                // A NaN is no pivot either.
+                // A NaN cannot be a pivot either.
                 if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
                     return false;
                 }
@@ -194,7 +194,7 @@ vectorised! {
             if !invert_corner(&mut corner) {
                 return false;
             }
-            // With the unit vectors that the inverse begins with in the place of the panel.
+            // The panel is replaced by the unit vectors with which the inverse begins.
             for (index, (row, lane)) in square.chunks_exact_mut(stride).zip(&mut panel).enumerate() {
                 *lane = row[block];
                 row[block] = Lane::ZERO;
@@ -321,7 +321,7 @@ mod tests {
         use crate::random::{Domain, normal_vector};
         for size in 1..40 {
             let numbers = normal_vector(size as u64, Domain::Network, 0, size * size);
-            // Zeros in the upper triangle's way, so that rows have to be exchanged.
+            // Zeros in the place of pivots, so that rows have to be exchanged.
             let entry = |i: usize, j: usize| {
                 if (i + 2 * j).is_multiple_of(3) && i != size - 1 - j { 0.0 } else { numbers[i * size + j] }
             };

@@ -8,11 +8,11 @@ use super::super::scaled_rows::ScaledRows;
 pub struct Kink {
     /// `a`.
     pub at: f64,
-    /// Below and above it.
+    /// The piece below the kink and the one above it.
     pub pieces: [Piece; 2],
 }
 
-/// A line of the maximum.
+/// One of the lines whose maximum is `φ`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece {
     /// `side/slack`, 0 for the constant 0.
@@ -29,7 +29,7 @@ struct Line {
 }
 
 impl Line {
-    /// Where a line of larger slope takes over.
+    /// The point from which a line of larger slope is the maximum.
     fn meets(&self, steeper: &Line) -> f64 {
         (self.intercept - steeper.intercept) / (steeper.slope - self.slope)
     }
@@ -45,7 +45,7 @@ pub struct Kinks {
 }
 
 impl Kinks {
-    /// Finds them.
+    /// Finds the kinks of all units.
     pub fn load(&mut self, rows: &ScaledRows) {
         self.kinks.clear();
         self.starts.clear();

@@ -17,13 +17,13 @@ use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};
 use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
-/// Rates under this share of the largest are rounding errors.
+/// Rates below this share of the largest are rounding errors.
 const STILL: f64 = 1e-10;
 
 /// Workspace of the descent.
 #[derive(Debug, Default)]
 pub struct Descent {
-    /// The units' shares.
+    /// The kinks of the units.
     pub kinks: Kinks,
     /// On which piece each position is; for those held at a kink, the piece below it.
     pieces: Vec<u32>,
@@ -40,11 +40,11 @@ pub struct Descent {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Breakpoint {
-    /// How far along the direction.
+    /// The distance along the direction.
     step: f64,
     /// By how much the sum's slope rises there.
     rise: f64,
-    /// The position, or the column.
+    /// The position of the unit, or the column of the bound.
     place: u32,
     /// The kink, or `u32::MAX` for a bound.
     kink: u32,
@@ -55,8 +55,8 @@ const BOUND: u32 = u32::MAX;
 impl Eq for Breakpoint {}
 
 impl Ord for Breakpoint {
-    /// The nearest is the largest; then the largest rise, then the order of the units, so that the
-    /// order is total.
+    /// The nearest is the largest. Ties are broken by the larger rise, then by the order of the
+    /// units, so that the order is total.
     fn cmp(&self, other: &Self) -> Ordering {
         let nearest = other.step.total_cmp(&self.step).then(self.rise.total_cmp(&other.rise));
         nearest.then(other.place.cmp(&self.place)).then(other.kink.cmp(&self.kink))
@@ -94,7 +94,7 @@ impl Tableau {
                 self.settle(weights, descent);
             }
         }
-        // Once more without the pivots' rounding.
+        // Once more, at a point without the pivots' rounding.
         self.settle(weights, descent);
         let z = &numbers(&self.point)[..weights.columns];
         if nonnegative && z.iter().any(|&z| z < -VIOLATED) {
@@ -116,7 +116,7 @@ impl Tableau {
         }
     }
 
-    /// Point, pieces and gradient from the constraints alone.
+    /// Computes point, pieces and gradient from the constraints alone.
     fn settle(&mut self, weights: &PackedWeights, descent: &mut Descent) {
         self.place_point(weights, true);
         products(weights, &self.rows.units, &self.point, &mut self.a);
@@ -191,7 +191,7 @@ impl Tableau {
             descent.pieces[place as usize] += u32::from(upwards);
         }
         self.find_breakpoints(weights, nonnegative, descent);
-        // What the gradient changes by: units that pass kinks, the leaving one, the entering one.
+        // The change of the gradient: units that pass kinks, the leaving one, the entering one.
         descent.units.clear();
         descent.factors.clear();
         if let Constraint::Kink { unit, place, .. } = self.constraints[leaving] {
@@ -240,7 +240,7 @@ impl Tableau {
         true
     }
 
-    /// Every kink and bound ahead.
+    /// Finds every kink and bound ahead.
     fn find_breakpoints(&self, weights: &PackedWeights, nonnegative: bool, descent: &mut Descent) {
         let Descent { kinks, pieces, direction, rates, held, .. } = descent;
         let mut breakpoints = std::mem::take(&mut descent.breakpoints).into_vec();
@@ -254,7 +254,7 @@ impl Tableau {
             let ahead = if rate > 0.0 { pieces[place] as usize..of_unit.len() } else { 0..pieces[place] as usize };
             for kink in ahead {
                 let Kink { at, pieces: [below, above] } = of_unit[kink];
-                // A kink passed by a rounding error is here, not behind.
+                // A kink that was passed only by a rounding error counts as being at this point.
                 let step = ((at - self.a[place]) / rate).max(0.0);
                 let rise = (above.slope - below.slope) * rate.abs();
                 breakpoints.push(Breakpoint { step, rise, place: place as u32, kink: kink as u32 });

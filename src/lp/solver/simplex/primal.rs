@@ -3,8 +3,9 @@
 //! multipliers are nonnegative. Rows that the vertex violates are left to the dual simplex
 //! ([`super::dual`]), which follows.
 //!
-//! A constraint with a negative multiplier is left, and so is a row that is gone, along the edge
-//! that the others span, until a row or bound that held is met.
+//! A constraint with a negative multiplier leaves, and so does a row that the problem does not
+//! have. The point moves along the edge that the other constraints span, until it meets a row or
+//! bound that held.
 
 use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, Tableau};
@@ -13,13 +14,13 @@ use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
 use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
 
-/// Rates under this share of the largest are rounding errors.
+/// Rates below this share of the largest are rounding errors.
 const STILL: f64 = 1e-9;
 
 impl Tableau {
-    /// Pivots until no multiplier is negative and no constraint is one of the neighbour's alone.
-    /// `gradient`: the objective to be minimised. Returns the number of pivots; `None` where that
-    /// fails.
+    /// Pivots until no multiplier is negative and no constraint belongs only to the neighbouring
+    /// problem. `gradient`: the objective to be minimised. Returns the number of pivots; `None`
+    /// where that fails.
     pub fn primal_simplex(&mut self, weights: &PackedWeights, nonnegative: bool, gradient: &[Lane]) -> Option<u32> {
         let limit = self.dimension() / 2 + 20;
         let mut pivots = 0;
@@ -40,8 +41,9 @@ impl Tableau {
         }
     }
 
-    /// A row that is gone, with the sense in which it may be violated; else the most negative
-    /// multiplier for its edge's length.
+    /// A row that the problem does not have, with the direction in which it may be violated;
+    /// otherwise the constraint with the most negative multiplier relative to the length of its
+    /// edge.
     fn leaving_constraint(&mut self) -> Option<(usize, f64)> {
         let gone = |constraint: &Constraint| matches!(constraint, Constraint::Row { row: None, .. });
         if let Some(index) = self.constraints.iter().position(gone) {
@@ -60,8 +62,8 @@ impl Tableau {
         best.map(|index| (index, -1.0))
     }
 
-    /// Leaves `leaving` along its edge as far as what holds allows; `None` where nothing stops it
-    /// or the pivot is lost.
+    /// Moves along the edge of `leaving` as far as the constraints that hold allow; `None` if
+    /// nothing stops the move or the pivot is lost.
     fn follow_edge(&mut self, weights: &PackedWeights, nonnegative: bool, leaving: usize, sign: f64) -> Option<()> {
         let direction: Vec<Lane> =
             self.inverse.vector(leaving).iter().map(|lane| Lane(lane.0.map(|x| sign * x))).collect();
@@ -73,7 +75,7 @@ impl Tableau {
         let (delta, delta_rate) = if with_violation { (x[columns], d[columns]) } else { (0.0, 0.0) };
         let fastest = rates.iter().chain(&d[..columns]).fold(delta_rate.abs(), |most, rate| most.max(rate.abs()));
         let still = STILL * fastest;
-        // (room, rate, constraint) of whatever is approached and holds.
+        // (distance, rate, constraint) of each constraint that holds and is approached.
         let mut nearest: Option<(f64, f64, Constraint)> = None;
         let mut meet = |room: f64, rate: f64, constraint: Constraint| {
             if rate <= still || room < -10.0 * VIOLATED {
@@ -81,7 +83,8 @@ impl Tableau {
             }
             let room = room.max(0.0);
             let closer = nearest.is_none_or(|(other_room, other_rate, _)| {
-                // Of those met together, up to rounding, the one approached fastest.
+                // Of the constraints that are met together, up to rounding, the one that is
+                // approached fastest.
                 let (here, there) = (room * other_rate, other_room * rate);
                 let tie = VIOLATED * rate.min(other_rate);
                 here < there - tie || here <= there + tie && rate > other_rate

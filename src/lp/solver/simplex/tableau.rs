@@ -1,7 +1,7 @@
 //! A vertex of one problem with its inverse: what the dual simplex and the descent over kinks
 //! share.
 //!
-//! The unknowns `x` are `z` and, for the largest violation, `δ` behind it. A vertex holds as many
+//! The unknowns `x` are `z` and, for the largest violation, `δ` after it. A vertex holds as many
 //! constraints as unknowns with equality. All numbers are those of [`ScaledRows`]: the largest
 //! weight, bound and objective entry are 1.
 
@@ -14,17 +14,17 @@ use crate::lp::basis::{Basis, Tight};
 use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solver::tolerances::POSITIVE;
 
-/// What rounding leaves of a multiplier, for each unit of length of its edge (`‖B⁻¹e_j‖`, large
-/// where the vertex is ill-conditioned).
+/// The rounding error of a multiplier, per unit of length of its edge (`‖B⁻¹e_j‖`, large where the
+/// vertex is ill-conditioned).
 const ROUNDING_OF_EDGE: f64 = 1e-13;
-/// Pivots between two inversions.
+/// Number of pivots between two inversions.
 pub const FRESH: usize = 60;
 
 /// A constraint that the vertex holds with equality.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Constraint {
-    /// `side · w·z − slack · δ = bound`. `row`: where it stands in the rows; `None` for a row that
-    /// only the neighbour had.
+    /// `side · w·z − slack · δ = bound`. `row`: its index in the rows; `None` for a row that only
+    /// the neighbouring problem has.
     Row { unit: u32, side: f64, slack: f64, bound: f64, row: Option<u32> },
     /// `w·z = value` at the kink of this number (see `piecewise`) of the unit at this position.
     Kink { unit: u32, place: u32, kink: u32, value: f64 },
@@ -35,7 +35,7 @@ pub enum Constraint {
 }
 
 impl Constraint {
-    /// Its right-hand side.
+    /// The constraint's right-hand side.
     pub fn value(&self) -> f64 {
         match *self {
             Constraint::Row { bound, .. } => bound,
@@ -52,19 +52,19 @@ pub struct Tableau {
     pub rows: ScaledRows,
     /// The vertex's constraints.
     pub constraints: Vec<Constraint>,
-    /// Their matrix's inverse.
+    /// The inverse of the constraints' matrix.
     pub inverse: Inverse,
     /// `x`.
     pub point: Vec<Lane>,
     /// `a = W z`, one per position.
     pub a: Vec<f64>,
-    /// One per constraint.
+    /// The multipliers, one per constraint.
     pub multipliers: Vec<f64>,
-    /// Of the entering constraint.
+    /// The coordinates of the entering constraint.
     pub coordinates: Vec<f64>,
     /// The entering constraint's row.
     pub entering: Vec<Lane>,
-    /// The position of each unit; `u32::MAX` where it does not take part.
+    /// The position of each unit; `u32::MAX` if it does not take part.
     pub place_of_unit: Vec<u32>,
     /// Workspace: squared lengths of edges.
     pub lengths: Vec<f64>,
@@ -73,7 +73,7 @@ pub struct Tableau {
 }
 
 impl Tableau {
-    /// Unknowns.
+    /// Number of unknowns.
     pub fn dimension(&self) -> usize {
         self.constraints.len()
     }
@@ -90,10 +90,10 @@ impl Tableau {
         self.a.resize(self.rows.units.len(), 0.0);
     }
 
-    /// Moves the neighbour's vertex here, rows at their new bounds. `false` where a constraint has
-    /// no counterpart, or the constraints are not of full rank.
+    /// Takes over the vertex of a neighbouring problem, with the new bounds of the rows. `false` if
+    /// a constraint has no counterpart, or the constraints are not of full rank.
     ///
-    /// A row that this problem does not have stays as it was, until the primal simplex leaves it.
+    /// A row that this problem does not have is kept, until the primal simplex removes it.
     pub fn take_basis(
         &mut self,
         weights: &PackedWeights,
@@ -254,8 +254,8 @@ impl Tableau {
         }
     }
 
-    /// Whether every multiplier lies strictly between its limits, by more than rounding at this
-    /// vertex can account for.
+    /// Whether every multiplier lies strictly between its limits, by more than the rounding error
+    /// at this vertex.
     pub fn strictly_between(&mut self, limits: impl Fn(&Self, usize) -> (f64, f64)) -> bool {
         let mut lengths = std::mem::take(&mut self.lengths);
         self.inverse.squared_lengths(&mut lengths);
@@ -282,7 +282,7 @@ impl Tableau {
         self.inverse.coordinates(&self.entering, &mut self.coordinates);
     }
 
-    /// The vertex for a neighbour to start from.
+    /// The vertex, as the start of a neighbouring problem.
     pub fn basis(&self, weights: &PackedWeights) -> Basis {
         let scale = self.rows.bound_scale(weights);
         let tight = |constraint: &Constraint| match *constraint {

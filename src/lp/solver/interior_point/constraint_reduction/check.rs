@@ -29,7 +29,7 @@ impl ConstraintReduction {
                 let mut delta = 0.0f64;
                 for slot in &working_rows.slots {
                     for (row, &unit) in slot.clone().zip(&working_rows.units) {
-                        // The working rows' own violation at this point.
+                        // The violation of the working rows at this point.
                         let place = self.all_units.partition_point(|&other| other < unit);
                         let index = working_rows.origin[row] as usize;
                         delta = delta.max(excess(index, self.a[place]) / working_rows.slack[row]);

@@ -44,7 +44,7 @@ impl Vertex {
         combine(shared.weights, &self.units, &self.signs, &mut self.gradient);
     }
 
-    /// Checks rows and signs; leaves `y`.
+    /// Checks rows and signs; writes the multipliers to `y`.
     pub(super) fn is_optimal(&mut self, seen: Indicators<'_>) -> bool {
         let Iterate { shared, rows, .. } = seen.at;
         let z = numbers(&self.z);
@@ -91,8 +91,8 @@ impl Vertex {
         true
     }
 
-    /// The equations' multipliers as multipliers of rows; whether all are strictly positive and
-    /// leave `η > 0` where `e = 0`.
+    /// The equations' multipliers as multipliers of rows. Returns whether all are strictly positive
+    /// and leave `η > 0` where `e = 0`.
     fn set_multipliers(&mut self, seen: Indicators<'_>) -> bool {
         let rows = seen.at.rows;
         let strictly_positive = |y: f64| y > POSITIVE;
@@ -112,8 +112,8 @@ impl Vertex {
             let all = || rows.at(place);
             let distance = |row: usize| rows.bound[row] - rows.side[row] * equation.value;
             if seen.violation_vanishes(place) {
-                // All rows must hold; the multiplier is on a tight row of its side, and some of `η`
-                // must be left.
+                // All rows must hold; the multiplier is on a tight row of its side, and a part of
+                // `η` must remain.
                 if all().any(|row| distance(row) < -VIOLATED) {
                     return false;
                 }
