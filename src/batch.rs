@@ -51,6 +51,7 @@ use stream::Stream;
 /// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use]
 pub struct InvertedBatch {
     /// The index of the first observation in the whole run.
     pub first_index: u64,

@@ -2,7 +2,7 @@
 //! residual, and its row of the report.
 //!
 //! These types stand low in the module order, so that solvers, searches and recoveries can all use
-//! them. Counting and both report formats read the enums. The words for people are all in one file,
+//! them. Counting reads the enums. The words for people are all in one file,
 //! `outcome/words.rs`.
 
 mod failure;

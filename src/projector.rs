@@ -68,6 +68,7 @@ pub struct Projector {
 /// The results of one batch: one column or entry per observation.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use]
 pub struct Projection {
     /// The codes `z`, `k` × count; `NaN` where there is none.
     pub codes: DMatrix<f64>,

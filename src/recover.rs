@@ -95,7 +95,8 @@ impl Recoverer {
     /// Prepares everything that all batches share.
     ///
     /// # Errors
-    /// - [`Error::Input`] if the operator is for images of another size.
+    /// - [`Error::Input`] if the operator is for images of another size, or its matrix has another
+    ///   shape than it says or an entry that is not finite.
     /// - [`Error::BadOption`] for options out of range.
     /// - [`Error::BadOption`] for [`Strategy::Direct`] if the operator does not measure pixels and
     ///   the method is not `descent`, or the output is sigmoid or tanh.
@@ -110,16 +111,20 @@ impl Recoverer {
                 "use an operator that was made for the outputs of this network",
             ));
         }
+        let matrix = operator.matrix();
+        if let Some(matrix) = &matrix {
+            check_matrix(matrix, &*operator)?;
+        }
         let RecoverOptions { strategy, inversion } = options;
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;
                 inversion.validate(&network)?;
-                let (packed, runtime) = search::prepare(&network, operator.matrix(), &inversion)?;
+                let (packed, runtime) = search::prepare(&network, matrix, &inversion)?;
                 Prepared::Search { runtime, packed, search, options: inversion }
             }
             Strategy::Direct => {
-                let measured = match operator.matrix() {
+                let measured = match matrix {
                     None => Arc::clone(&network),
                     Some(matrix) => Arc::new(measured_for(&network, matrix, &inversion.method)?),
                 };
@@ -140,6 +145,7 @@ impl Recoverer {
     }
 
     /// Calls `watch` after every outer iteration of projected gradient descent.
+    #[must_use]
     pub fn on_iteration(mut self, watch: impl Fn(Iteration) + Send + Sync + 'static) -> Self {
         self.watch = Box::new(watch);
         self
@@ -295,5 +301,21 @@ impl Engine for Recoverer {
         let start = Instant::now();
         self.runtime().run(|| self.add_residuals(measurements, batch));
         batch.times.residuals = start.elapsed();
+    }
+}
+
+/// Checks a matrix that an operator of the caller's own may have made.
+fn check_matrix(matrix: &DMatrix<f64>, operator: &dyn Operator) -> Result<()> {
+    let expected = (operator.measurements(), operator.pixels());
+    let refused = |found: String, expected: String| {
+        Err(Error::input("the operator's matrix", found, expected, "correct its method `matrix`"))
+    };
+    if matrix.shape() != expected {
+        let shape = |(rows, columns): (usize, usize)| format!("{rows} × {columns} entries");
+        return refused(shape(matrix.shape()), format!("{}, measurements × pixels", shape(expected)));
+    }
+    match matrix.iter().find(|entry| !entry.is_finite()) {
+        Some(entry) => refused(format!("the entry {entry}"), "finite entries".to_owned()),
+        None => Ok(()),
     }
 }

@@ -92,6 +92,9 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("device", &self.description()).field("threads", &self.threads()).finish()
+        f.debug_struct("Runtime")
+            .field("notice", &self.notice)
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
     }
 }

@@ -89,7 +89,7 @@ fn a_thousand_projections_leave_nothing_behind() {
         let options = unrelu::RecoverOptions::default().strategy(Strategy::Projected(way)).inversion(options());
         Recoverer::new(network.clone(), Box::new(operator.clone()), options).unwrap().recover(&y).unwrap()
     };
-    recovered(20, 5);
+    let _ = recovered(20, 5);
     let before = in_use();
     let rows = recovered(40, 50).rows;
     let after = in_use();

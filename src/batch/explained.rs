@@ -1,9 +1,10 @@
 //! Checks whether noise of a known size explains a residual.
 //!
-//! Each method is tested in the norm that it minimises. Noise `e` with `|e_i| ≤ a` in each of `n`
-//! observed entries has a root mean square, a mean and a largest entry of at most `a`. The residual
-//! at the true code is `e`, and the minimal residual is no larger in its norm. So a method that
-//! finds the minimum passes its test. The largest residual of a least-squares code is often a
+//! Each method is tested in the norm that its code minimises. Layer-wise `linf` and `relaxed`
+//! minimise layer by layer, and are tested in least squares. Noise `e` with `|e_i| ≤ a` in each of
+//! `n` observed entries has a root mean square, a mean and a largest entry of at most `a`. The
+//! residual at the true code is `e`, and the minimal residual is no larger in its norm. So a method
+//! that finds the minimum passes its test. The largest residual of a least-squares code is often a
 //! little above `a`, even with such noise.
 //!
 //! `a` may also be the standard deviation of Gaussian noise, or the scale of Laplace noise. The

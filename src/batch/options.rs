@@ -75,6 +75,18 @@ impl FromStr for SolverChoice {
 }
 
 /// The options of an [`Inverter`](super::Inverter). The default is `linf` on an available device.
+///
+/// ```
+/// use unrelu::{BestMethod, DeviceChoice, LayerwiseMethod, LayerwiseOptions, Method, Options, Tolerances};
+///
+/// let noise = 0.01;
+/// let tolerances = Tolerances::default().epsilon(noise);
+/// let programs = LayerwiseOptions::default().method(LayerwiseMethod::L1).tolerances(tolerances);
+/// let by_programs = Options::default().method(Method::Layerwise(programs)).reproduces_within(noise);
+/// let search = BestMethod::default().tolerances(tolerances);
+/// let by_search = Options::default().method(Method::Best(search)).device(DeviceChoice::Cpu);
+/// assert_eq!((by_programs.refine, by_search.threads), (false, None));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {

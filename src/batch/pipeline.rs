@@ -71,6 +71,8 @@ impl Inverter {
     /// # }
     /// ```
     ///
+    /// After a cancellation it returns `Ok` too: ask the token.
+    ///
     /// # Errors
     /// The first error of the source, of the inversion ([`Self::invert`]) or of the sink. The
     /// batches before it have been passed to `sink`.

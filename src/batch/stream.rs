@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a stream inverts only what is asked of it"]
 pub struct Stream<'a, S> {
     inverter: &'a Inverter,
     source: S,
@@ -40,6 +41,7 @@ impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
     }
 
     /// Calls `progress` after each batch with the number of observations done so far.
+    #[must_use]
     pub fn on_progress(mut self, progress: impl FnMut(u64) + 'a) -> Self {
         self.progress = Some(Box::new(progress));
         self

@@ -134,7 +134,7 @@ impl Job {
         let instances: Vec<Instance> = runs.map(of).collect();
         // The first call also starts the threads.
         if let Some(first) = instances.first() {
-            inverter.invert(&first.observation)?;
+            let _ = inverter.invert(&first.observation)?;
         }
         Ok((inverter, instances))
     }

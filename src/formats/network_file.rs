@@ -38,6 +38,20 @@ setters!(NetworkOptions {
 
 /// Reads a network from a safetensors file or a PyTorch checkpoint.
 ///
+/// ```no_run
+/// use unrelu::{Activation, NetworkOptions, load_network};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// // A checkpoint does not name its activations.
+/// let options = NetworkOptions::default()
+///     .layers(Some(vec!["fc3".to_owned(), "fc4".to_owned()]))
+///     .activation(Some(Activation::Relu))
+///     .output_activation(Some(Activation::Sigmoid));
+/// let network = load_network("decoder.pth".as_ref(), &options)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Input`] if the file has another format, is damaged, or has ambiguous layers, or if
 /// neither the file nor the options state the activation. [`Error::Io`] if it cannot be read.

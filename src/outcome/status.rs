@@ -5,6 +5,19 @@ use serde::{Serialize, Serializer};
 use super::failure::Failure;
 
 /// The status of an observation.
+///
+/// ```
+/// use unrelu::{Activation, Failure, Inverter, Network, Options, Status};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let network = Network::random(&[2, 6, 20], Activation::Relu, 1)?;
+/// let inverter = Inverter::new(network, Options::default())?;
+/// let inverted = inverter.invert(&nalgebra::DMatrix::from_element(20, 1, f64::NAN))?;
+/// assert_eq!(inverted.rows[0].status, Status::Failed(Failure::NothingObserved));
+/// assert!(inverted.codes.iter().all(|entry| entry.is_nan()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Status {

@@ -14,6 +14,23 @@ pub use dense::Dense;
 pub use pixels::Pixels;
 
 /// A linear map `A` from images to measurements.
+///
+/// Its methods run on the threads of the [`Recoverer`](crate::Recoverer). They may call an inverter
+/// themselves, on the thread that they are called on. A call that they pass to another thread and
+/// wait for may wait forever, since they occupy the threads meanwhile.
+///
+/// ```
+/// use nalgebra::dmatrix;
+/// use unrelu::{BlockAverage, Operator};
+///
+/// # fn main() -> unrelu::Result<()> {
+/// let operator = BlockAverage::new(2, 4, 2)?; // images of 2 × 4 pixels, blocks of 2 × 2
+/// assert_eq!((operator.pixels(), operator.measurements()), (8, 2));
+/// let image = dmatrix![1.0; 2.0; 5.0; 6.0; 3.0; 4.0; 7.0; 8.0];
+/// assert_eq!(operator.apply(&image), dmatrix![2.5; 6.5]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Operator: Send + Sync + fmt::Debug {
     /// `n`, the number of pixels per image.
     fn pixels(&self) -> usize;

@@ -11,7 +11,7 @@ use crate::batch::{Options, best_row};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::multistart::{BestAnswer, PackedNetwork};
-use crate::network::Network;
+use crate::network::{Activation, Network};
 use crate::runtime::Runtime;
 
 /// Prepares the search. The device searches on network and operator as one network. If there is no
@@ -42,7 +42,11 @@ pub(super) fn prepare(
     }
     let mut runtime = open(network, DeviceChoice::Cpu, None)?;
     let output = network.layers()[network.depth() - 1].activation;
-    runtime.notify(format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs"));
+    runtime.notify(if output.allowed_in_hidden_layers() || output == Activation::Identity {
+        "the search runs on the CPU: the product of operator and network overflows".to_owned()
+    } else {
+        format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs")
+    });
     Ok((packed, runtime))
 }
 

@@ -89,3 +89,40 @@ fn a_matrix_of_bytes_holds_the_numbers_it_says() {
     let matrix = Dense::from_file(&path, 3).unwrap().matrix().unwrap();
     assert_eq!(matrix, DMatrix::from_row_slice(2, 3, &[1.0, 0.0, 255.0, 7.0, 2.0, 0.0]));
 }
+
+/// An operator of the caller's own, whose matrix is wrong.
+#[derive(Debug)]
+struct Wrong(nalgebra::DMatrix<f64>);
+
+impl Operator for Wrong {
+    fn pixels(&self) -> usize {
+        60
+    }
+    fn measurements(&self) -> usize {
+        20
+    }
+    fn apply(&self, images: &nalgebra::DMatrix<f64>) -> nalgebra::DMatrix<f64> {
+        images.rows(0, 20).into_owned()
+    }
+    fn adjoint(&self, measurements: &nalgebra::DMatrix<f64>) -> nalgebra::DMatrix<f64> {
+        measurements.clone().resize_vertically(60, 0.0)
+    }
+    fn matrix(&self) -> Option<nalgebra::DMatrix<f64>> {
+        Some(self.0.clone())
+    }
+    fn identity(&self) -> (String, String) {
+        ("wrong".to_owned(), String::new())
+    }
+}
+
+#[test]
+fn a_matrix_that_does_not_fit_its_operator_is_refused() {
+    let refused = |matrix: nalgebra::DMatrix<f64>, word: &str| {
+        let options = unrelu::RecoverOptions::default();
+        let network = crate::support::network();
+        let error = unrelu::Recoverer::new(network, Box::new(Wrong(matrix)), options).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(word), "{error}");
+    };
+    refused(nalgebra::DMatrix::zeros(60, 20), "20 × 60");
+    refused(nalgebra::DMatrix::from_element(20, 60, f64::NAN), "finite");
+}
