@@ -69,15 +69,15 @@ pub struct Recoverer {
 enum Prepared {
     /// The search on network and operator as one network.
     Search {
-        runtime: Runtime,
-        packed: PackedNetwork,
+        runtime: Box<Runtime>,
+        packed: Box<PackedNetwork>,
         search: BestOptions,
         options: batch::Options,
     },
     /// An inverter of the network, or of network and operator as one network.
     Direct(Inverter),
     Projected {
-        projector: Projector,
+        projector: Box<Projector>,
         options: ProjectedOptions,
     },
 }
@@ -121,7 +121,7 @@ impl Recoverer {
                 search.validate(&network)?;
                 inversion.validate(&network)?;
                 let (packed, runtime) = search::prepare(&network, matrix, &inversion)?;
-                Prepared::Search { runtime, packed, search, options: inversion }
+                Prepared::Search { runtime: Box::new(runtime), packed: Box::new(packed), search, options: inversion }
             }
             Strategy::Direct => {
                 let measured = match matrix {
@@ -132,7 +132,7 @@ impl Recoverer {
             }
             Strategy::Projected(options) => {
                 options.validate()?;
-                Prepared::Projected { projector: Projector::new(Arc::clone(&network), inversion)?, options }
+                Prepared::Projected { projector: Box::new(Projector::new(Arc::clone(&network), inversion)?), options }
             }
         };
         Ok(Recoverer {

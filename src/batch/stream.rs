@@ -41,7 +41,6 @@ impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
     }
 
     /// Calls `progress` after each batch with the number of observations done so far.
-    #[must_use]
     pub fn on_progress(mut self, progress: impl FnMut(u64) + 'a) -> Self {
         self.progress = Some(Box::new(progress));
         self
@@ -49,7 +48,6 @@ impl<'a, S: Iterator<Item = Result<DMatrix<f64>>>> Stream<'a, S> {
 
     /// Ends the stream before its next batch if `token` is cancelled. The last item is then
     /// [`Error::Cancelled`].
-    #[must_use]
     pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
         self.cancel = token.clone();
         self

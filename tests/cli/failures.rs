@@ -11,10 +11,10 @@ fn with_bad_observations() -> Folder {
     let folder = Folder::empty();
     folder.succeeds(&["random-network", "3,16,60", "-o", "net.safetensors", "--seed", "1"]);
     folder.succeeds(&["generate", "net.safetensors", "--count", "6", "-o", "x.npy", "--noise", "uniform:0.01"]);
-    let mut observations = read_all(&folder.path("x.npy")).unwrap();
+    let mut observations = read_all(folder.path("x.npy")).unwrap();
     observations[(7, 1)] = f64::NEG_INFINITY;
     observations.column_mut(4).fill(f64::NAN);
-    write_all(&folder.path("x.npy"), &observations, ElementType::F64, true).unwrap();
+    write_all(folder.path("x.npy"), &observations, ElementType::F64, true).unwrap();
     folder
 }
 

@@ -71,7 +71,7 @@ fn noise_is_as_large_as_asked_for() {
     let folder = Folder::with_network();
     let generate = |output: &str, noise: &[&str]| {
         folder.succeeds(&[&["generate", "net.safetensors", "--count", "2000", "-o", output][..], noise].concat());
-        read_all(&folder.path(output)).unwrap()
+        read_all(folder.path(output)).unwrap()
     };
     let clean = generate("clean.npy", &[]);
     let uniform = generate("uniform.npy", &["--noise", "uniform:0.25"]) - &clean;

@@ -43,7 +43,7 @@ fn recovers_and_reports() {
         let summary = folder.succeeds(&invert(&arguments));
         assert!(summary.contains("7 observations: 7 solved, 0 not certified, 0 failed"), "{summary}");
         assert!(summary.contains("code error up to 1e-3: 7 (100.0 %)"), "{summary}");
-        let difference = read_all(&folder.path("z.npy")).unwrap() - read_all(&folder.path("truth.npy")).unwrap();
+        let difference = read_all(folder.path("z.npy")).unwrap() - read_all(folder.path("truth.npy")).unwrap();
         assert!(difference.amax() < 1e-9, "{method}: {}", difference.amax());
         let rows = rows(&folder, "r.jsonl");
         assert_eq!(rows.len(), 7);
@@ -76,17 +76,17 @@ fn a_csv_report_has_the_same_names_joined() {
 fn a_bad_observation_is_said_and_the_others_go_on() {
     let folder = with_observations("5");
     folder.succeeds(&invert(&["--report", "clean.jsonl"]));
-    let clean = read_all(&folder.path("z.npy")).unwrap();
-    let mut spoilt = read_all(&folder.path("x.npy")).unwrap();
+    let clean = read_all(folder.path("z.npy")).unwrap();
+    let mut spoilt = read_all(folder.path("x.npy")).unwrap();
     spoilt[(3, 1)] = f64::INFINITY;
     spoilt.column_mut(3).fill(f64::NAN);
-    write_all(&folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
+    write_all(folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
     let output = folder.run(&invert(&["--report", "r.jsonl", "--force"]));
     assert_eq!(output.status.code(), Some(3));
     let summary = String::from_utf8(output.stdout).unwrap();
     assert!(summary.contains("5 observations: 3 solved, 0 not certified, 2 failed"), "{summary}");
     assert!(summary.contains("1 × an entry is infinite") && summary.contains("1 × no entry is observed"), "{summary}");
-    let codes = read_all(&folder.path("z.npy")).unwrap();
+    let codes = read_all(folder.path("z.npy")).unwrap();
     for index in 0..5 {
         match index {
             1 | 3 => assert!(codes.column(index).iter().all(|z| z.is_nan())),
@@ -204,8 +204,8 @@ fn options_that_make_no_sense() {
 #[test]
 fn inputs_that_do_not_fit() {
     let folder = with_observations("2");
-    write_all(&folder.path("narrow.npy"), &DMatrix::zeros(59, 2), ElementType::F64, false).unwrap();
-    write_all(&folder.path("three.npy"), &DMatrix::zeros(3, 3), ElementType::F64, false).unwrap();
+    write_all(folder.path("narrow.npy"), &DMatrix::zeros(59, 2), ElementType::F64, false).unwrap();
+    write_all(folder.path("three.npy"), &DMatrix::zeros(3, 3), ElementType::F64, false).unwrap();
     let narrow = ["invert", "net.safetensors", "narrow.npy", "-o", "z.npy"];
     folder.refuses(&narrow, &["narrow.npy", "59 entries per row", "expected 60"]);
     folder.refuses(&invert(&["--truth", "narrow.npy"]), &["narrow.npy", "expected 3 entries"]);
@@ -252,9 +252,9 @@ fn no_output_replaces_an_input_even_with_force() {
 #[test]
 fn a_closed_pipe_hides_no_failure() {
     let folder = with_observations("2");
-    let mut spoilt = read_all(&folder.path("x.npy")).unwrap();
+    let mut spoilt = read_all(folder.path("x.npy")).unwrap();
     spoilt[(0, 0)] = f64::INFINITY;
-    write_all(&folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
+    write_all(folder.path("x.npy"), &spoilt, ElementType::F64, true).unwrap();
     let program = assert_cmd::cargo::cargo_bin("unrelu");
     let script = format!("{} {} | true; exit ${{PIPESTATUS[0]}}", program.display(), invert(&[]).join(" "));
     let status =

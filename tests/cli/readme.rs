@@ -26,7 +26,7 @@ fn an_inversion_without_data_of_ones_own_and_its_shards() {
     assert!(!summary.contains(": 0 (0.0 %)"), "it reads as failure:\n{summary}");
 
     commands("--shard 1/2").iter().for_each(|command| drop(run(command)));
-    let count = |name: &str| read_all(&folder.path(name)).unwrap().ncols();
+    let count = |name: &str| read_all(folder.path(name)).unwrap().ncols();
     let parts = [count("part-1.npy"), count("part-2.npy")];
     assert!(parts.iter().all(|part| *part > 0), "an empty shard: {parts:?}");
     assert_eq!(parts.iter().sum::<usize>(), count("merged.npy"));

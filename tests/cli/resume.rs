@@ -139,9 +139,9 @@ fn other_inputs_or_options_are_refused_by_name() {
     folder.write("x.npy", &changed);
     refused(&with(&[]), &["observations: x.npy with other contents"]);
     folder.write("x.npy", &observations);
-    let mut truth = read_all(&folder.path("truth.npy")).unwrap();
+    let mut truth = read_all(folder.path("truth.npy")).unwrap();
     truth[(0, 0)] += 1.0;
-    write_all(&folder.path("other.npy"), &truth, ElementType::F64, false).unwrap();
+    write_all(folder.path("other.npy"), &truth, ElementType::F64, false).unwrap();
     refused(&swap("truth.npy", "other.npy"), &["--truth truth.npy instead of other.npy"]);
     // The names of the files and the number of threads do not matter.
     fs::rename(folder.path("net.safetensors"), folder.path("moved.safetensors")).unwrap();
@@ -200,9 +200,9 @@ fn after_the_end_there_is_nothing_to_do() {
 fn a_resumed_run_ends_with_the_exit_code_of_the_whole() {
     let folder = with_observations(1600);
     // The failed observation is processed before the kill.
-    let mut observations = read_all(&folder.path("x.npy")).unwrap();
+    let mut observations = read_all(folder.path("x.npy")).unwrap();
     observations[(0, 2)] = f64::INFINITY;
-    write_all(&folder.path("x.npy"), &observations, ElementType::F64, true).unwrap();
+    write_all(folder.path("x.npy"), &observations, ElementType::F64, true).unwrap();
     killed_after(&folder, 3);
     let summary = |folder: &Folder| {
         let output = folder.run(&invert(&["--resume"]));

@@ -110,9 +110,9 @@ fn mixtures_are_refused() {
     assert_eq!(shard(&folder, 2, 4, "jsonl", &["--force", "--growth", "1.5"]), Some(0));
     refused(&["--growth 1.5 instead of 1.2"]);
     let observations = folder.bytes("x.npy");
-    let mut changed = read_all(&folder.path("x.npy")).unwrap();
+    let mut changed = read_all(folder.path("x.npy")).unwrap();
     changed[(0, 202)] += 1e-6;
-    write_all(&folder.path("x.npy"), &changed, ElementType::F64, true).unwrap();
+    write_all(folder.path("x.npy"), &changed, ElementType::F64, true).unwrap();
     assert_eq!(shard(&folder, 2, 4, "jsonl", &["--force"]), Some(0));
     refused(&["observations: x.npy with other contents"]);
     folder.write("x.npy", observations);

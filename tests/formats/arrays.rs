@@ -14,9 +14,9 @@ fn array() -> DMatrix<f64> {
 #[test]
 fn one_row_of_the_file_is_a_column() {
     for file in ["f64.npy", "f32.npy", "big_endian.npy", "big_endian_f32.npy", "version2.npy"] {
-        assert_eq!(read_all(&fixture(file)).unwrap(), array(), "{file}");
+        assert_eq!(read_all(fixture(file)).unwrap(), array(), "{file}");
     }
-    assert_eq!(read_all(&fixture("fortran_row.npy")).unwrap(), array().columns(0, 1));
+    assert_eq!(read_all(fixture("fortran_row.npy")).unwrap(), array().columns(0, 1));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn element_types_are_told() {
 #[test]
 fn bytes_are_scaled() {
     let expected = DMatrix::from_column_slice(3, 2, &[0.0, 0.2, 1.0, 1.0 / 255.0, 0.4, 254.0 / 255.0]);
-    assert_eq!(read_all(&fixture("u8.npy")).unwrap(), expected);
+    assert_eq!(read_all(fixture("u8.npy")).unwrap(), expected);
 }
 
 #[test]

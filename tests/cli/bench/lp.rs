@@ -64,10 +64,10 @@ fn the_table_and_the_export() {
     let index: Value = serde_json::from_slice(&folder.bytes("lps/index.json")).unwrap();
     let lps = index[0]["lps"].as_array().unwrap();
     assert!(!lps.is_empty());
-    let weight = unrelu::read_npy(&folder.path("lps").join(index[0]["W"].as_str().unwrap())).unwrap();
+    let weight = unrelu::read_npy(folder.path("lps").join(index[0]["W"].as_str().unwrap())).unwrap();
     assert_eq!(weight.shape(), (20, 100));
     for lp in lps {
-        let read = |key: &str| unrelu::read_npy(&folder.path("lps").join(lp[key].as_str().unwrap()));
+        let read = |key: &str| unrelu::read_npy(folder.path("lps").join(lp[key].as_str().unwrap()));
         let (inequalities, q) = (read("inequalities").unwrap(), read("q").unwrap());
         // Every unit has its upper bound, nothing else.
         assert_eq!(inequalities.shape(), (4, 100));
