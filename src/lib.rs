@@ -64,6 +64,12 @@
 
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
+// Whole modules serve only the command line and measurements. Lints watch them in builds that have
+// these.
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "modules for the command line are unused without it")
+)]
 
 mod adapter;
 mod batch;
