@@ -164,18 +164,19 @@ impl DenseLayer {
 /// It is validated when it is made: the layers fit together, and every number is finite.
 ///
 /// ```
-/// use nalgebra::{DVector, dmatrix};
+/// use nalgebra::{DMatrix, DVector};
 /// use unrelu::{Activation, DenseLayer, Network};
 ///
 /// # fn main() -> unrelu::Result<()> {
 /// let layer = DenseLayer {
-///     weight: dmatrix![1.0; -1.0; 2.0],
+///     weight: DMatrix::from_column_slice(3, 1, &[1.0, -1.0, 2.0]),
 ///     bias: DVector::zeros(3),
 ///     activation: Activation::Relu,
 /// };
 /// let network = Network::dense(vec![layer])?;
 /// assert_eq!((network.code_length(), network.observation_length()), (1, 3));
-/// assert_eq!(network.forward(&dmatrix![2.0])?, dmatrix![2.0; 0.0; 4.0]);
+/// let outputs = network.forward(&DMatrix::from_element(1, 1, 2.0))?;
+/// assert_eq!(outputs.as_slice(), [2.0, 0.0, 4.0]);
 /// # Ok(())
 /// # }
 /// ```

@@ -20,14 +20,14 @@ pub use pixels::Pixels;
 /// wait for may wait forever, since they occupy the threads meanwhile.
 ///
 /// ```
-/// use nalgebra::dmatrix;
+/// use nalgebra::DMatrix;
 /// use unrelu::{BlockAverage, Operator};
 ///
 /// # fn main() -> unrelu::Result<()> {
 /// let operator = BlockAverage::new(2, 4, 2)?; // images of 2 × 4 pixels, blocks of 2 × 2
 /// assert_eq!((operator.pixels(), operator.measurements()), (8, 2));
-/// let image = dmatrix![1.0; 2.0; 5.0; 6.0; 3.0; 4.0; 7.0; 8.0];
-/// assert_eq!(operator.apply(&image), dmatrix![2.5; 6.5]);
+/// let image = DMatrix::from_column_slice(8, 1, &[1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
+/// assert_eq!(operator.apply(&image).as_slice(), [2.5, 6.5]);
 /// # Ok(())
 /// # }
 /// ```
