@@ -76,7 +76,7 @@ impl Options {
 ///
 /// # Errors
 /// Invalid options, the errors of the methods and of `each`, and [`Error::Cancelled`] if
-/// `cancelled` requests it.
+/// `cancel` is cancelled.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

@@ -128,9 +128,9 @@ pub enum Event<'a> {
 ///
 /// # Errors
 /// Invalid options; a requested GPU that is missing or cannot hold one of the networks (only a
-/// notice if no GPU was requested); [`Error::Cancelled`] between two passes if `cancelled` requests
-/// it; the errors of `each`. A GPU that fails during the run only ends its series, and its rows say
-/// why.
+/// notice if no GPU was requested); [`Error::Cancelled`] between two passes if `cancel` is
+/// cancelled; the errors of `each`. A GPU that fails during the run only ends its series, and its
+/// rows say why.
 pub fn run(
     options: &Options,
     subjects: &[Subject],

@@ -37,7 +37,7 @@ pub(super) fn timed(contender: &Contender, quantity: Quantity, batch: &Batch) ->
 /// Repeats passes for `seconds`; the caller has run a warm-up pass.
 ///
 /// # Errors
-/// Those of the device; [`Error::Cancelled`] between two passes if `cancelled` requests it.
+/// Those of the device; [`Error::Cancelled`] between two passes if `cancel` is cancelled.
 pub(super) fn measure(
     contender: &Contender,
     quantity: Quantity,
