@@ -3,7 +3,7 @@
 //!
 //! The kernels ([`gram`], [`products`], [`cholesky`], [`lu`]) work on whole [`lanes::Lane`]s, each
 //! compiled for several instruction sets. [`row_space`] is built on nalgebra: it runs once per
-//! answer.
+//! answer. [`rank`] is the one test of full rank.
 
 pub mod cholesky;
 pub mod gram;
@@ -13,5 +13,6 @@ pub mod lu;
 pub mod normal_matrix;
 pub mod packed_weights;
 pub mod products;
+pub mod rank;
 pub mod row_space;
 pub mod tile;

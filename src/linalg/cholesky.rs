@@ -14,9 +14,6 @@ use super::tile::accumulate;
 
 /// A pivot below this share of its diagonal entry is only rounding.
 const LOST_PIVOT: f64 = 1e-14;
-/// A pivot of `AᵀA` above this share of its diagonal entry leaves no doubt about the rank of `A`:
-/// it corresponds to `1e-5` in terms of `A`.
-pub const CLEAR_PIVOT: f64 = 1e-10;
 
 vectorised! {
     /// Factors in place; `inverse_pivots`: one per row, 0 where frozen. Returns how many are

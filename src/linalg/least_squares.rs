@@ -1,16 +1,13 @@
-//! Least squares on units whose weights have full column rank beyond doubt, by the engine's normal
-//! matrix in double precision and two steps of refinement: the error of `(WᵀDW)⁻¹`, up to the
-//! square of the condition number, is taken off each time.
-//!
-//! Where a small pivot leaves doubt about the rank the caller has to look closer (QR). Pivots that
-//! are not small do not bound the condition of every matrix (Kahan's), but they do of those that
-//! are not made for it, and the answer is checked in any case.
+//! Least squares on units whose weights have full column rank, proven from the factor
+//! ([`super::rank`]), by the engine's normal matrix in double precision and two steps of
+//! refinement: the error of `(WᵀDW)⁻¹`, up to the square of the condition number, is taken off each
+//! time. Where full rank is not proven the caller has to look closer (QR).
 
-use super::cholesky::CLEAR_PIVOT;
 use super::lanes::{LANE, Lane, numbers, numbers_mut};
 use super::normal_matrix::NormalMatrix;
 use super::packed_weights::PackedWeights;
 use super::products::{combine, products};
+use super::rank::cholesky_proves_full_rank;
 
 /// Steps of refinement.
 const REFINEMENTS: usize = 2;
@@ -27,8 +24,8 @@ pub struct LeastSquares {
 }
 
 impl LeastSquares {
-    /// The `z` that minimises `Σ_i (roots_i (w_{units_i}·z − values_i))²`; `None` where there is
-    /// doubt about the rank. Costs `units·columns²` flops.
+    /// The `z` that minimises `Σ_i (roots_i (w_{units_i}·z − values_i))²`; `None` where full
+    /// rank is not proven. Costs `units·columns²` flops.
     pub fn solve(&mut self, weights: &PackedWeights, units: &[u32], roots: &[f64], values: &[f64]) -> Option<Vec<f64>> {
         let (lanes, columns) = (weights.lanes, weights.columns);
         if units.len() < columns || columns == 0 {
@@ -63,10 +60,7 @@ impl LeastSquares {
                     normal.set_right(i, 0, numbers(&self.right)[i]);
                 }
                 normal.factor();
-                let clear = |(inverse, diagonal): (&f64, &f64)| {
-                    inverse * inverse * CLEAR_PIVOT * diagonal < 1.0 && *inverse > 0.0
-                };
-                if !normal.inverse_pivots().iter().zip(&self.diagonal).all(clear) {
+                if !cholesky_proves_full_rank(units.len(), &self.diagonal, |i, j| normal.entry(i, j)) {
                     return None;
                 }
                 normal.forward_solved(0, numbers_mut(&mut self.step));

@@ -49,7 +49,12 @@ impl NormalMatrix {
 
     /// A diagonal entry.
     pub fn diagonal(&self, index: usize) -> f64 {
-        self.matrix[index * (self.lanes + 1) + index / LANE].0[index % LANE]
+        self.entry(index, index)
+    }
+
+    /// An entry of the upper triangle: of the matrix, or of its factor once that is formed.
+    pub fn entry(&self, row: usize, column: usize) -> f64 {
+        self.matrix[row * (self.lanes + 1) + column / LANE].0[column % LANE]
     }
 
     /// Adds to a diagonal entry.

@@ -3,19 +3,19 @@
 //!
 //! Rows are scaled to unit length first, so that the rank decision speaks of directions and not of
 //! sizes. Where there are at least as many equations as unknowns, `AᵀA` and its Cholesky factor
-//! usually show full rank beyond doubt; only where they do not is one column-pivoted QR of `Aᵀ`
-//! formed, five times as expensive.
+//! usually prove full rank ([`super::rank`]); only where they do not is one column-pivoted QR of
+//! `Aᵀ` formed, five times as expensive. What that does not prove either counts as rank-deficient.
 
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn};
 
-use super::cholesky::CLEAR_PIVOT;
+use super::rank::{cholesky_proves_full_rank, qr_error, qr_proves_full_rank};
 
-/// A pivot below this share of the largest counts as 0.
+/// Where full rank is not proven, a pivot below this share of the largest counts as 0.
 const RANK_TOLERANCE: f64 = 1e-10;
-/// An entry of `z` is determined when its row of the null space's orthonormal basis is at most this
-/// long.
-const DETERMINED_TOLERANCE: f64 = 1e-7;
+/// The null space is known up to rounding over the smallest pivot. Where that exceeds this, no
+/// entry of `z` counts as determined.
+const VAGUE: f64 = 1e-7;
 
 /// The row space of `A`, `rows × columns`.
 pub enum RowSpace {
@@ -43,6 +43,8 @@ pub struct RankedRows {
     /// The rows of `A` that the leading columns of `R` belong to, with the factors that scaled
     /// them.
     pivots: Vec<(usize, f64)>,
+    /// By how much rounding may have turned the null space.
+    uncertainty: f64,
 }
 
 impl RowSpace {
@@ -81,7 +83,8 @@ impl RowSpace {
             RowSpace::Full(equations) => vec![true; equations.transposed.nrows()],
             RowSpace::Ranked(rows) => {
                 let null_space = rows.q.columns_range(rows.pivots.len()..);
-                null_space.row_iter().map(|row| row.norm() <= DETERMINED_TOLERANCE).collect()
+                let is_known = rows.uncertainty <= VAGUE;
+                null_space.row_iter().map(|row| is_known && row.norm() <= rows.uncertainty).collect()
             }
         }
     }
@@ -105,17 +108,16 @@ impl RowSpace {
     }
 }
 
-/// The Cholesky factor of `ÂÂᵀ` where its pivots show full rank beyond doubt.
+/// The Cholesky factor of `ÂᵀÂ` where it proves full rank.
 pub(crate) fn clear_cholesky(transposed: &DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
     if transposed.nrows() == 0 || transposed.ncols() < transposed.nrows() {
         return None;
     }
     let matrix = transposed * transposed.transpose();
-    let diagonal = matrix.diagonal();
+    let diagonal: Vec<f64> = matrix.diagonal().iter().copied().collect();
     let cholesky = Cholesky::new(matrix)?;
     let factor = cholesky.l_dirty();
-    let clear = (0..diagonal.len()).all(|i| factor[(i, i)] * factor[(i, i)] > CLEAR_PIVOT * diagonal[i]);
-    clear.then_some(cholesky)
+    cholesky_proves_full_rank(transposed.ncols(), &diagonal, |i, j| factor[(j, i)]).then_some(cholesky)
 }
 
 impl NormalEquations {
@@ -151,10 +153,18 @@ impl RankedRows {
         let r = qr.r().columns_range(..columns).into_owned();
         let mut order = DMatrix::from_fn(1, factors.len(), |_, index| index);
         qr.p().permute_columns(&mut order);
-        let largest = r.diagonal().amax();
-        let rank = r.diagonal().iter().take_while(|pivot| pivot.abs() > RANK_TOLERANCE * largest).count();
+        let diagonal = r.diagonal().abs();
+        let largest = diagonal.amax();
+        let rank = if qr_proves_full_rank(columns, columns, |i, j| r[(i, j)]) {
+            columns
+        } else {
+            let kept = diagonal.iter().take_while(|pivot| **pivot > RANK_TOLERANCE * largest).count();
+            kept.min(columns.saturating_sub(1))
+        };
+        let smallest = diagonal.iter().take(rank).fold(largest, |least, pivot| least.min(*pivot));
+        let uncertainty = if rank == 0 { 0.0 } else { qr_error(count, columns) * largest / smallest };
         let pivots = order.iter().take(rank).map(|&index| (index, factors[index])).collect();
-        RankedRows { q, r: r.view((0, 0), (rank, rank)).into_owned(), pivots }
+        RankedRows { q, r: r.view((0, 0), (rank, rank)).into_owned(), pivots, uncertainty }
     }
 
     /// On the pivot rows, and so on all rows where the equations agree.

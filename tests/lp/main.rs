@@ -11,6 +11,7 @@ mod neighbours;
 mod objectives;
 mod oracle;
 mod ranges;
+mod rank_claims;
 mod recovery;
 mod small_problems;
 mod support;

@@ -15,10 +15,8 @@ use nalgebra::{DMatrix, DVector};
 
 use super::target::{Shape, Target};
 use crate::linalg::least_squares::LeastSquares;
+use crate::linalg::rank::qr_proves_full_rank;
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
-
-/// Singular values below this share of the largest count as 0.
-const RANK_TOLERANCE: f64 = 1e-10;
 
 /// `τ` in units of the layer's output: `relative` of the largest target, or of the bias where that
 /// is larger (a target of 0 that comes of a bias is rounded like the bias).
@@ -79,8 +77,8 @@ pub fn least_squares(
     (0..system.units()).all(holds).then_some(z)
 }
 
-/// Least squares by Householder QR with column pivoting; `None` where the matrix has not full
-/// column rank.
+/// Least squares by Householder QR with column pivoting; `None` where full column rank is not
+/// proven.
 fn solve_full_rank(system: &LayerSystem, units: &[u32], weights: &[f64], values: &[f64]) -> Option<Vec<f64>> {
     let columns = system.columns();
     let matrix = DMatrix::from_fn(units.len(), columns, |row, column| {
@@ -89,8 +87,7 @@ fn solve_full_rank(system: &LayerSystem, units: &[u32], weights: &[f64], values:
     let right = DVector::from_iterator(units.len(), weights.iter().zip(values).map(|(weight, value)| weight * value));
     let qr = matrix.col_piv_qr();
     let r = qr.r();
-    let largest = r.diagonal().amax();
-    if r.diagonal().iter().any(|pivot| pivot.abs() <= RANK_TOLERANCE * largest) {
+    if !qr_proves_full_rank(units.len(), columns, |i, j| r[(i, j)]) {
         return None;
     }
     let mut rotated = right;
