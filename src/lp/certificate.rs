@@ -10,6 +10,8 @@
 //! * `|primal − dual| ≤ 1e-8 · |primal| + 1e-12 · Q`, `Q` being `max s_u`, `Σ s_u` or
 //!   `Σ |weight_u| s_u`.
 //!
+//! Overflow is never a proof: where a term of a test is not finite, the test fails.
+//!
 //! No test has a unit: multiplying bounds, weights or the objective by a constant changes no
 //! verdict, and an optimum of 0 is no special case.
 
@@ -48,7 +50,7 @@ pub enum Verdict {
 /// The test that an answer did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailedTest {
-    /// An entry of `z` or `y` is not a number.
+    /// An entry of `z` or `y`, or a term made of them, is not finite.
     NotFinite,
     /// A row without a violation variable is not satisfied.
     Row,
@@ -86,8 +88,8 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     let primal = Primal::of(system, problem, z);
     let fail = |failed| Verdict::NotCertified { objective: primal.objective, failed };
     let finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
-    if !finite(z) || !finite(y) {
-        return fail(FailedTest::NotFinite);
+    if !finite(z) || !finite(y) || !primal.objective.is_finite() || !primal.scale.is_finite() {
+        return Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite };
     }
     if !primal.rows_hold {
         return fail(FailedTest::Row);
@@ -127,7 +129,7 @@ pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff:
     let size: f64 = products().map(f64::abs).sum();
     let largest = problem.rows.iter().fold(0.0f64, |most, row| most.max(row.magnitude));
     let bound = -products().sum::<f64>() - 2.0 * DUAL_TOLERANCE * size - GAP_OF_SCALE * largest;
-    if bound > cutoff { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
+    if bound > cutoff && bound.is_finite() { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
 }
 
 /// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether
@@ -152,7 +154,10 @@ impl Primal {
             let mut violation = 0.0f64;
             for row in rows {
                 let excess = row.side * product - row.bound;
-                if row.slack > 0.0 {
+                if !excess.is_finite() {
+                    // Two infinities: `max` would overlook the NaN that comes of them.
+                    violation = f64::INFINITY;
+                } else if row.slack > 0.0 {
                     violation = violation.max(excess / row.slack);
                 } else {
                     rows_hold &= excess <= ROW_TOLERANCE * scale;
@@ -162,6 +167,7 @@ impl Primal {
             sum_of_violations += violation;
         }
         let (objective, scale) = match &problem.objective {
+            _ if !largest_violation.is_finite() => (f64::NAN, largest_scale),
             Objective::LargestViolation => (largest_violation, largest_scale),
             Objective::SumOfViolations => (sum_of_violations, sum_of_scales),
             Objective::Linear { weights, units } => {
@@ -199,12 +205,13 @@ fn dual_equations_hold(system: &LayerSystem, problem: &Problem, y: &[f64]) -> bo
         };
         let excess = combination[i] - q;
         let violation = if system.nonnegative { -excess } else { excess.abs() };
-        violation <= DUAL_TOLERANCE * (size[i] + q.abs())
+        let terms = size[i] + q.abs();
+        terms.is_finite() && violation <= DUAL_TOLERANCE * terms
     })
 }
 
 fn normalisation_holds(problem: &Problem, y: &[f64]) -> bool {
-    let within = |total: f64| total <= 1.0 + DUAL_TOLERANCE * (1.0 + total);
+    let within = |total: f64| total.is_finite() && total <= 1.0 + DUAL_TOLERANCE * (1.0 + total);
     match problem.objective {
         Objective::LargestViolation => within(problem.rows.iter().zip(y).map(|(row, y)| row.slack * y).sum()),
         Objective::SumOfViolations => {

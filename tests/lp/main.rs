@@ -10,6 +10,7 @@ mod medium_problems;
 mod neighbours;
 mod objectives;
 mod oracle;
+mod overflow;
 mod ranges;
 mod rank_claims;
 mod recovery;

@@ -61,6 +61,9 @@ pub fn least_squares(
     let z = workspace
         .solve(system.packed(), &equations, &weights, &values)
         .or_else(|| solve_full_rank(system, &equations, &weights, &values))?;
+    if !tolerance.is_finite() || z.iter().any(|z| !z.is_finite()) {
+        return None;
+    }
     let z: Vec<f64> = z.iter().map(|&z| if system.nonnegative { z.max(0.0) } else { z }).collect();
     let holds = |unit: usize| {
         let t = target.values[unit];

@@ -67,7 +67,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
     let objective = solution.objective();
     // A point that satisfies the rows needs no dual; that there is none is believed only of a
     // certified optimum.
-    let found = objective <= tolerance;
+    let found = objective <= tolerance && solution.z.iter().all(|z| z.is_finite());
     let failure = match solution.verdict {
         _ if found => None,
         Verdict::Optimal { .. } => Some(LayerFailure::NoExactPreImage { violation: objective, tolerance }),
