@@ -50,3 +50,27 @@ fn columns_close_to_dependence_determine_nothing() {
     }
     assert_eq!((solved, certified), (240, 240));
 }
+
+/// A target of zeros without biases leaves rounding no tolerance; `z = 0` reproduces it exactly.
+#[test]
+fn exact_reproduces_zeros() {
+    for seed in 0..40 {
+        for nonnegative in [false, true] {
+            for activation in [Activation::Relu, Activation::LeakyRelu(0.2), Activation::Identity] {
+                let left = DMatrix::from_vec(9, 2, normal_vector(seed, Domain::Network, 0, 18));
+                let right = DMatrix::from_vec(2, 4, normal_vector(seed, Domain::Network, 1, 8));
+                let name = format!("{activation}, z ≥ 0: {nonnegative}, seed {seed}");
+                let weight = (left * right).insert_column(4, 0.0);
+                let instance = Instance { nonnegative, ..instance(name, weight, vec![0.0; 9], activation) };
+                let answer = layer_answer(&instance, &LpEngine, &method(LayerwiseMethod::Exact));
+                assert!(answer.failure.is_none() && answer.certified, "{}: {answer:?}", instance.name);
+                assert_eq!((answer.z, answer.objective), (vec![0.0; 5], 0.0), "{}", instance.name);
+                assert!(!answer.determined[4], "{}", instance.name);
+                // Rank 2 of 4: with free z and equations in all rows, nothing is determined.
+                if !nonnegative && activation != Activation::Relu {
+                    assert_eq!(answer.determined, [false; 5], "{}", instance.name);
+                }
+            }
+        }
+    }
+}

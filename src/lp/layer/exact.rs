@@ -7,7 +7,7 @@ use super::super::certificate::Verdict;
 use super::super::certified::{CertifiedSolution, solve_certified};
 use super::super::formulation::exact;
 use super::super::formulation::target::Targets;
-use super::super::problem::Problem;
+use super::super::problem::{LayerSystem, Problem};
 use super::answer::LayerAnswer;
 use super::context::{LayerContext, StageTimes, timed};
 use crate::error::Result;
@@ -34,7 +34,8 @@ impl LayerContext<'_> {
                 exact::feasibility(self.system, self.shape(), targets.column(index), active)
             };
             let problems: Vec<Problem> = unsolved.par_iter().map(problem).collect();
-            let mut fallbacks = solve_certified(self.system, self.solver, &problems).into_iter();
+            let solutions = solve_certified(self.system, self.solver, &problems);
+            let mut fallbacks = solutions.into_iter().zip(&problems);
             let answer = |(index, z): (usize, Option<Vec<f64>>)| {
                 let active_rows = masks.active_count(index);
                 match z {
@@ -53,7 +54,12 @@ impl LayerContext<'_> {
                         retries: 0,
                     },
                     None => {
-                        let solution = fallbacks.next().unwrap_or_else(|| CertifiedSolution::missing(self.system));
+                        let missing = || CertifiedSolution::missing(self.system);
+                        let (solution, at_zero) = fallbacks.next().map_or_else(
+                            || (missing(), false),
+                            |(solution, problem)| (solution, problem.rows.iter().all(|row| row.bound == 0.0)),
+                        );
+                        let solution = if at_zero { zero(self.system, solution) } else { solution };
                         exact_fallback(solution, tolerances[index], active_rows)
                     }
                 }
@@ -61,6 +67,15 @@ impl LayerContext<'_> {
             solved.into_iter().enumerate().map(answer).collect()
         }))
     }
+}
+
+/// Where every bound is 0, `z = 0` satisfies all rows exactly, while the tolerance, a share of the
+/// targets and biases, leaves no room for rounding. An entry that is determined is 0 then.
+fn zero(system: &LayerSystem, solution: CertifiedSolution) -> CertifiedSolution {
+    let proven = solution.is_certified();
+    let determined = solution.determined.iter().map(|determined| proven && *determined).collect();
+    let verdict = Verdict::Optimal { objective: 0.0 };
+    CertifiedSolution { z: vec![0.0; system.columns()], verdict, determined, ..solution }
 }
 
 fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usize) -> LayerAnswer {
