@@ -9,6 +9,10 @@ use super::face::OptimalFace;
 use super::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::Solver;
 
+/// Rows whose terms are a smaller share of the largest than this are loosened as if they were this
+/// share.
+const SMALLEST_SLACK: f64 = 1e-12;
+
 /// A checked answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CertifiedSolution {
@@ -198,19 +202,40 @@ fn check(
 }
 
 /// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be
-/// loosened is certified as an optimum of its own and exceeds what the row test forgives. Its
-/// multipliers are Farkas' proof, finished and checked like any other.
+/// loosened is certified as an optimum of its own, and even a row loosened by that is violated by
+/// more than the row test forgives. Its multipliers are Farkas' proof, finished and checked like
+/// any other.
+///
+/// At first all rows are loosened by the same `δ`. Where that decides nothing, each is loosened by
+/// `δ` times the size of its own terms, which is what the row test measures it by: rows of large
+/// terms then hide no violation of rows of small ones.
 fn certify_infeasible(system: &LayerSystem, solver: &dyn Solver, problem: &Problem) -> Verdict {
-    let loosened = |row: &Row| Row { slack: 1.0, ..*row };
-    let elastic = Problem { rows: problem.rows.iter().map(loosened).collect(), objective: Objective::LargestViolation };
     let refuted = Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::Infeasibility };
-    // Always feasible and bounded, so this does not come back here.
-    let Some(checked) = solve_certified(system, solver, std::slice::from_ref(&elastic)).pop() else { return refuted };
-    let magnitude = problem.rows.iter().fold(0.0, |most: f64, row| most.max(row.magnitude));
-    let largest_term =
-        problem.rows.iter().map(|row| system.absolute_product(row.unit, &checked.z)).fold(magnitude, f64::max);
-    match checked.verdict {
-        Verdict::Optimal { objective } if objective > ROW_TOLERANCE * largest_term => Verdict::Infeasible,
-        _ => refuted,
+    let mut slacks = vec![1.0; problem.rows.len()];
+    for own_terms in [false, true] {
+        let loosened = |(row, slack): (&Row, &f64)| Row { slack: *slack, ..*row };
+        let rows: Vec<Row> = problem.rows.iter().zip(&slacks).map(loosened).collect();
+        let elastic = Problem { rows, objective: Objective::LargestViolation };
+        // Always feasible and bounded, so this does not come back here.
+        let Some(checked) = solve_certified(system, solver, std::slice::from_ref(&elastic)).pop() else {
+            return refuted;
+        };
+        let sizes = problem.rows.iter().map(|row| row.magnitude + system.absolute_product(row.unit, &checked.z));
+        let sizes: Vec<f64> = sizes.collect();
+        // What the row test forgives in each row, as a multiple of its slack.
+        let forgiven = sizes.iter().zip(&slacks).fold(0.0f64, |most, (size, slack)| most.max(size / slack));
+        match checked.verdict {
+            Verdict::Optimal { objective } if objective > ROW_TOLERANCE * forgiven => return Verdict::Infeasible,
+            _ if own_terms => return refuted,
+            _ => {}
+        }
+        let largest = sizes.iter().fold(0.0f64, |most, size| most.max(*size));
+        if !(largest > 0.0 && largest.is_finite()) {
+            return refuted;
+        }
+        // A row without terms, 0 ≤ 0, is loosened like the largest.
+        let share = |size: &f64| if *size > 0.0 { (size / largest).max(SMALLEST_SLACK) } else { 1.0 };
+        slacks = sizes.iter().map(share).collect();
     }
+    refuted
 }

@@ -5,6 +5,7 @@ mod comparison;
 mod epsilon_search;
 mod hostile;
 mod independence;
+mod infeasible;
 mod layers;
 mod medium_problems;
 mod neighbours;
