@@ -168,7 +168,7 @@ pub mod lp {
     }
     /// Certificates.
     pub mod certificate {
-        pub use crate::lp::certificate::{Verdict, certify_above, certify_optimal, clip_to_signs};
+        pub use crate::lp::certificate::{Proof, Verdict, certify_above, certify_optimal, clip_to_signs};
     }
     /// Certified solutions.
     pub mod certified {

@@ -7,6 +7,7 @@
 
 pub mod cholesky;
 pub mod gram;
+pub mod inverse;
 pub mod lanes;
 pub mod least_squares;
 pub mod lu;

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::basis::{Basis, WarmStart};
-use super::certificate::{FailedTest, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
+use super::certificate::{FailedTest, Proof, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
 use super::face::OptimalFace;
 use super::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::Solver;
@@ -63,7 +63,7 @@ impl CertifiedSolution {
     /// for.
     pub fn objective(&self) -> f64 {
         match self.verdict {
-            Verdict::Optimal { objective } | Verdict::NotCertified { objective, .. } => objective,
+            Verdict::Optimal { objective, .. } | Verdict::NotCertified { objective, .. } => objective,
             Verdict::Infeasible | Verdict::AboveCutoff { .. } => f64::NAN,
         }
     }
@@ -125,7 +125,7 @@ fn unconstrained(system: &LayerSystem) -> CertifiedSolution {
     CertifiedSolution {
         z: vec![0.0; system.columns()],
         multipliers: Vec::new(),
-        verdict: Verdict::Optimal { objective: 0.0 },
+        verdict: Verdict::Optimal { objective: 0.0, proof: Proof::Everywhere { reach: f64::INFINITY } },
         determined: vec![false; system.columns()],
         iterations: 0,
         pivots: 0,
@@ -181,7 +181,13 @@ fn check(
     }
     if is_unique {
         let verdict = certify_optimal(system, problem, &z, &y);
-        if matches!(verdict, Verdict::Optimal { .. }) {
+        // A solver's word that there is no other optimum is believed of a target that it
+        // reproduced (least squares of proven rank); otherwise the certificate has to hold all
+        // codes as good close.
+        let reproduced = y.iter().all(|y| *y == 0.0);
+        if let Verdict::Optimal { proof: Proof::Everywhere { reach }, .. } = verdict
+            && (reproduced || reach.is_finite())
+        {
             return CertifiedSolution { vertex, ..checked(z, y, verdict, vec![true; system.columns()]) };
         }
     }
@@ -225,7 +231,7 @@ fn certify_infeasible(system: &LayerSystem, solver: &dyn Solver, problem: &Probl
         // What the row test forgives in each row, as a multiple of its slack.
         let forgiven = sizes.iter().zip(&slacks).fold(0.0f64, |most, (size, slack)| most.max(size / slack));
         match checked.verdict {
-            Verdict::Optimal { objective } if objective > ROW_TOLERANCE * forgiven => return Verdict::Infeasible,
+            Verdict::Optimal { objective, .. } if objective > ROW_TOLERANCE * forgiven => return Verdict::Infeasible,
             _ if own_terms => return refuted,
             _ => {}
         }

@@ -29,6 +29,7 @@ use nalgebra::{DMatrix, DVector};
 use super::basis::Basis;
 use crate::linalg::lanes::{multiply_add, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
+use crate::linalg::rank::{exponent, power_of_two};
 
 /// What all problems of a layer share.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct LayerSystem {
     /// scalar product.
     column_totals: DVector<f64>,
     bias_total: f64,
+    /// The largest `|w_{u,i}|` of each column `i`.
+    largest_of_column: DVector<f64>,
     /// Whether `z ≥ 0` (the hidden-layer sign).
     pub nonnegative: bool,
     /// The weights as the interior point reads them, packed when first needed.
@@ -68,7 +71,18 @@ impl LayerSystem {
             weight.column_iter().map(|column| column.iter().map(|w| w.abs()).sum()),
         );
         let bias_total = bias.iter().map(|b| b.abs()).sum();
-        LayerSystem { weight, transposed, bias, column_totals, bias_total, nonnegative, packed: OnceLock::new() }
+        let largest_of_column =
+            DVector::from_iterator(weight.ncols(), weight.column_iter().map(|column| column.amax()));
+        LayerSystem {
+            weight,
+            transposed,
+            bias,
+            column_totals,
+            bias_total,
+            largest_of_column,
+            nonnegative,
+            packed: OnceLock::new(),
+        }
     }
 
     /// The weights in the interior point's layout; the first call makes them.
@@ -84,6 +98,19 @@ impl LayerSystem {
     /// Number of entries of `z`, the columns of `W`.
     pub fn columns(&self) -> usize {
         self.weight.ncols()
+    }
+
+    /// `max_u |w_{u,i}|`.
+    pub fn largest_of_column(&self, column: usize) -> f64 {
+        self.largest_of_column[column]
+    }
+
+    /// The power of two at most `max_u |w_{u,i}|`; 1 for a column of zeros.
+    pub fn column_size(&self, column: usize) -> f64 {
+        match self.largest_of_column[column] {
+            largest if largest > 0.0 => power_of_two(exponent(largest)),
+            _ => 1.0,
+        }
     }
 
     /// The weights `w_u` of one unit, contiguous.
@@ -116,6 +143,11 @@ impl LayerSystem {
 
 /// Sums at a time: one alone would wait for each addition.
 const SUMS: usize = 16;
+
+/// How many roundings in a row a product of so many columns goes through, at most.
+pub fn product_terms(columns: usize) -> usize {
+    columns.min(columns / SUMS + 2 * SUMS + 2)
+}
 
 vectorised! {
     fn product(w: &[f64], z: &[f64]) -> f64 {

@@ -276,7 +276,7 @@ impl<'a> AbsoluteSearch<'a> {
         let problem = std::slice::from_ref(&majorant.problem);
         let solution = solve_certified_warm(&majorant.system, &LpEngine, problem, &[warm]).pop()?;
         match solution.verdict {
-            Verdict::Optimal { objective } => Some((solution, majorant.minimum(self.objective, objective))),
+            Verdict::Optimal { objective, .. } => Some((solution, majorant.minimum(self.objective, objective))),
             _ => None,
         }
     }

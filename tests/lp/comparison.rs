@@ -54,7 +54,7 @@ pub fn wrong(
     // Bilinear in target and code.
     let size = if is_linear { 100.0 * size * size } else { size };
     match (found.verdict, reference.verdict) {
-        (Verdict::Optimal { objective: a }, Verdict::Optimal { objective: b }) => {
+        (Verdict::Optimal { objective: a, .. }, Verdict::Optimal { objective: b, .. }) => {
             let tolerance = 3e-8 * b.abs() + 1e-9 * size;
             let worse = if is_linear { b - a > tolerance } else { a - b > tolerance };
             let too_good = is_linear && a - b > tolerance && !satisfies(found);

@@ -3,6 +3,7 @@
 mod awkward;
 mod comparison;
 mod epsilon_search;
+mod far_optima;
 mod hostile;
 mod independence;
 mod infeasible;

@@ -138,7 +138,8 @@ fn a_bound_is_believed_only_if_its_multipliers_hold() {
     let believed = |y: Vec<f64>, cutoff: f64| matches!(certify_above(&system, &problem, &y, cutoff), Verdict::AboveCutoff { bound } if bound > cutoff && bound <= 0.5);
     assert!(believed(multipliers(0.5, 0.5), 0.4999));
     assert!(!believed(multipliers(0.5, 0.5), 0.5), "a bound at the cutoff is not above it");
-    assert!(!believed(multipliers(1.0, 1.0), 0.4), "the multipliers sum to 2");
+    assert!(believed(multipliers(1.0, 1.0), 0.4), "multipliers that sum to 2 are divided by it");
+    assert!(!believed(multipliers(1.0, 1.0), 0.5), "and prove no more than before");
     assert!(!believed(multipliers(0.4, 0.6), 0.4), "Σ y side w is not 0");
     assert!(!believed(multipliers(f64::NAN, 0.5), 0.4));
 }

@@ -18,7 +18,7 @@ fn certified_objective(
     let system = instance.system();
     let problem = instance.problem(&system, method, rule);
     match solve_certified(&system, solver, &[problem]).remove(0).verdict {
-        Verdict::Optimal { objective } => Some(objective),
+        Verdict::Optimal { objective, .. } => Some(objective),
         Verdict::Infeasible | Verdict::AboveCutoff { .. } => None,
         Verdict::NotCertified { objective, failed } => {
             panic!(

@@ -251,7 +251,7 @@ fn solve_with_clarabel(system: &LayerSystem, problems: &[Problem], seconds: f64)
             clip_to_signs(system, &mut answer.z, &mut answer.y);
             iterations.push(answer.iterations);
             match certify_optimal(system, problem, &answer.z, &answer.y) {
-                Verdict::Optimal { objective } => objectives.push(objective),
+                Verdict::Optimal { objective, .. } => objectives.push(objective),
                 // Its objective can still be compared, with fewer digits.
                 Verdict::NotCertified { objective, .. } => {
                     not_certified += 1;

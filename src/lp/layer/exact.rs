@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::super::certificate::Verdict;
+use super::super::certificate::{Proof, Verdict};
 use super::super::certified::{CertifiedSolution, solve_certified};
 use super::super::formulation::exact;
 use super::super::formulation::target::Targets;
@@ -74,7 +74,7 @@ impl LayerContext<'_> {
 fn zero(system: &LayerSystem, solution: CertifiedSolution) -> CertifiedSolution {
     let proven = solution.is_certified();
     let determined = solution.determined.iter().map(|determined| proven && *determined).collect();
-    let verdict = Verdict::Optimal { objective: 0.0 };
+    let verdict = Verdict::Optimal { objective: 0.0, proof: Proof::Everywhere { reach: f64::INFINITY } };
     CertifiedSolution { z: vec![0.0; system.columns()], verdict, determined, ..solution }
 }
 

@@ -8,7 +8,6 @@
 //! problem.
 
 mod dual;
-mod inverse;
 mod kinks;
 mod piecewise;
 mod primal;

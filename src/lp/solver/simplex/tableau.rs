@@ -6,7 +6,7 @@
 //! weight, bound and objective entry are 1.
 
 use super::super::scaled_rows::{Kind, ScaledRows};
-use super::inverse::Inverse;
+use crate::linalg::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};

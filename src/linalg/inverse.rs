@@ -5,9 +5,9 @@
 //! A vertex has as many constraints as unknowns, `B x = β`. Most are dense rows of `W`; bounds are
 //! rows of `−I` and are eliminated before the dense part is inverted.
 
-use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
-use crate::linalg::packed_weights::PackedWeights;
-use crate::linalg::products::{combine, products};
+use super::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
+use super::packed_weights::PackedWeights;
+use super::products::{combine, products};
 
 /// A pivot below this share of the largest entry of its column counts as 0.
 const SINGULAR: f64 = 1e-9;

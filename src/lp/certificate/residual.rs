@@ -1,0 +1,181 @@
+//! What the multipliers of a pair prove by themselves. With `g = Σ y_r side_r w_{u(r)}` (less `q`
+//! for a linear objective) every `z′` satisfies
+//!
+//! ```text
+//! obj(z′) ≥ obj(z) − gap − Σ_i η_i |z′_i − z_i|
+//! ```
+//!
+//! (minimised; a linear objective counts as `−q·z`). `gap = Σ y_r p_r`, from the slacks `p_r` of
+//! the rows, with what the normalisation and the bounds `z ≥ 0` leave, and `η_i` is the part of
+//! `g_i` that a dual solution would not have: `|g_i|`, or `−g_i` where `z ≥ 0`. Both are rounded
+//! up.
+
+use super::super::problem::{LayerSystem, Objective, Problem, product_terms, rows_by_unit};
+use crate::linalg::rank::gamma;
+
+/// Splits a number of 53 bits into two of 26.
+const SPLITTER: f64 = 134_217_729.0;
+
+/// The bound's two parts, and what it was made of.
+#[derive(Debug, Clone)]
+pub struct Residual {
+    /// The multipliers, reduced to the normalisation.
+    pub y: Vec<f64>,
+    /// What the normalisation leaves: one entry, one per unit, or none.
+    pub unused: Vec<f64>,
+    /// `g_i`, less `q_i`.
+    pub combination: Vec<f64>,
+    /// `η_i`.
+    pub excess: Vec<f64>,
+}
+
+impl Residual {
+    /// The residual of multipliers that are at least 0. Costs a product with the rows that have
+    /// multipliers.
+    pub fn of(system: &LayerSystem, problem: &Problem, y: &[f64]) -> Self {
+        let (y, unused) = normalised(problem, y);
+        let mut residual = Residual { y, unused, combination: Vec::new(), excess: Vec::new() };
+        residual.combine(system, problem);
+        residual
+    }
+
+    fn combine(&mut self, system: &LayerSystem, problem: &Problem) {
+        let columns = system.columns();
+        let (mut sums, mut sizes) = (vec![0.0; columns], vec![0.0; columns]);
+        let mut terms = 0;
+        for (row, &y) in problem.rows.iter().zip(&self.y) {
+            if y != 0.0 {
+                terms += 1;
+                let factor = y * row.side;
+                for ((sum, size), w) in sums.iter_mut().zip(&mut sizes).zip(system.unit(row.unit)) {
+                    let product = factor * w;
+                    *sum += product;
+                    *size += product.abs();
+                }
+            }
+        }
+        if let Objective::Linear { weights, .. } = &problem.objective {
+            for ((sum, size), q) in sums.iter_mut().zip(&mut sizes).zip(weights.iter()) {
+                *sum -= q;
+                *size += q.abs();
+            }
+        }
+        let error = gamma(terms + 3);
+        let excess = |(sum, size): (&f64, &f64)| part_against(system, *sum) + error * size;
+        self.excess = sums.iter().zip(&sizes).map(excess).collect();
+        self.combination = sums;
+    }
+
+    /// Computes `g` again, with twice the digits: what is left of `η` is the solver's.
+    pub fn sharpen(&mut self, system: &LayerSystem, problem: &Problem) {
+        let columns = system.columns();
+        let (mut highs, mut lows, mut sizes) = (vec![0.0; columns], vec![0.0; columns], vec![0.0; columns]);
+        let mut terms = 0;
+        let mut add = |factor: f64, numbers: &[f64]| {
+            terms += 1;
+            let factor_parts = split(factor);
+            for (((high, low), size), &w) in highs.iter_mut().zip(&mut lows).zip(&mut sizes).zip(numbers) {
+                let product = factor * w;
+                let (a, b) = (factor_parts, split(w));
+                let error = a.1 * b.1 - (((product - a.0 * b.0) - a.1 * b.0) - a.0 * b.1);
+                let sum = *high + product;
+                let back = sum - *high;
+                *low += ((*high - (sum - back)) + (product - back)) + error;
+                *high = sum;
+                *size += product.abs();
+            }
+        };
+        for (row, &y) in problem.rows.iter().zip(&self.y).filter(|(_, y)| **y != 0.0) {
+            add(y * row.side, system.unit(row.unit));
+        }
+        if let Objective::Linear { weights, .. } = &problem.objective {
+            add(-1.0, weights.as_slice());
+        }
+        let error = gamma(terms + 3);
+        for i in 0..columns {
+            let sum = highs[i] + lows[i];
+            self.combination[i] = sum;
+            // One rounding of the sum; its two parts carry errors of second order (Ogita, Rump and
+            // Oishi 2005, Proposition 5.5).
+            self.excess[i] = part_against(system, sum) + f64::EPSILON * sum.abs() + 2.0 * error * error * sizes[i];
+        }
+    }
+
+    /// `Σ y_r p_r` at `z`, with the violations that `z` leaves, and the same with `|p_r|`: a row of
+    /// a linear objective may be violated. `violations`: one, one per unit, or none. `products`: `w_u·z` of each unit of the problem's rows, in their order.
+    pub fn gap(
+        &self,
+        system: &LayerSystem,
+        problem: &Problem,
+        z: &[f64],
+        violations: &[f64],
+        products: &[(f64, f64)],
+    ) -> (f64, f64) {
+        let error = gamma(product_terms(system.columns()) + 4);
+        let mut gap: f64 = self.unused.iter().zip(violations).map(|(unused, e)| unused * e).sum();
+        let mut room = gap;
+        let mut multipliers = self.y.iter();
+        for (place, (rows, &(product, scale))) in rows_by_unit(&problem.rows).zip(products).enumerate() {
+            let violation = match problem.objective {
+                Objective::LargestViolation => violations[0],
+                Objective::SumOfViolations => violations[place],
+                Objective::Linear { .. } => 0.0,
+            };
+            for (row, &y) in rows.iter().zip(&mut multipliers).filter(|(_, y)| **y != 0.0) {
+                let slack = row.bound + row.slack * violation - row.side * product;
+                let rounding = error * (scale + row.slack * violation);
+                gap += y * (slack + rounding);
+                room += y * (slack.abs() + rounding);
+            }
+        }
+        if system.nonnegative {
+            let of_bounds = self.combination.iter().zip(z).map(|(g, z)| g.max(0.0) * z).sum::<f64>();
+            gap += of_bounds;
+            room += of_bounds;
+        }
+        // A NaN stays.
+        (if gap < 0.0 { 0.0 } else { gap }, room)
+    }
+}
+
+/// The part of `g_i` that no dual solution has.
+fn part_against(system: &LayerSystem, g: f64) -> f64 {
+    if system.nonnegative { (-g).max(0.0) } else { g.abs() }
+}
+
+/// The two halves of a number.
+fn split(a: f64) -> (f64, f64) {
+    let c = SPLITTER * a;
+    let high = c - (c - a);
+    (high, a - high)
+}
+
+/// Multipliers within `Σ slack·y ≤ 1`, rounded to that side, and what is left of the 1.
+fn normalised(problem: &Problem, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let mut normalised = y.to_vec();
+    let mut unused = Vec::new();
+    let mut reduce = |range: std::ops::Range<usize>| {
+        let total = |y: &[f64]| -> f64 {
+            let products = problem.rows[range.clone()].iter().zip(&y[range.clone()]);
+            products.map(|(row, y)| row.slack * y).sum()
+        };
+        let most = 1.0 + 2.0 * gamma(range.len() + 2);
+        let used = total(&normalised) * most;
+        if used > 1.0 {
+            normalised[range.clone()].iter_mut().for_each(|y| *y /= used * most);
+        }
+        unused.push((1.0 - total(&normalised)).max(0.0));
+    };
+    match problem.objective {
+        Objective::LargestViolation => reduce(0..problem.rows.len()),
+        Objective::SumOfViolations => {
+            let mut start = 0;
+            for rows in rows_by_unit(&problem.rows) {
+                reduce(start..start + rows.len());
+                start += rows.len();
+            }
+        }
+        Objective::Linear { .. } => {}
+    }
+    (normalised, unused)
+}
