@@ -4,8 +4,9 @@
 //!
 //! From the bottom up: [`problem`] is the form of a linear program, [`solver`] solves a batch of
 //! them, [`certificate`] checks an answer from itself, [`face`] reads off what is determined and
-//! finishes, [`certified`] joins these; [`formulation`] says which rows and which ε, [`layer`] runs
-//! one layer's searches in rounds, and this file chains the layers.
+//! finishes, [`certified`] joins these, in better units where a layer's own are bad;
+//! [`formulation`] says which rows and which ε, [`layer`] runs one layer's searches in rounds, and
+//! this file chains the layers.
 
 pub mod basis;
 pub mod certificate;

@@ -32,6 +32,8 @@ pub enum Domain {
     Start,
     /// The rows of a random linear map; the index is that of the row.
     Operator,
+    /// The vectors by which an inverse is checked.
+    Check,
 }
 
 impl Domain {
@@ -44,6 +46,7 @@ impl Domain {
             Domain::DescentStart => 4,
             Domain::Start => 5,
             Domain::Operator => 6,
+            Domain::Check => 7,
         }
     }
 }

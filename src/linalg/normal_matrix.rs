@@ -83,11 +83,6 @@ impl NormalMatrix {
         factor(&mut self.matrix, self.lanes, &mut self.inverse_pivots)
     }
 
-    /// `1 / R_ii`, 0 where frozen.
-    pub fn inverse_pivots(&self) -> &[f64] {
-        &self.inverse_pivots
-    }
-
     /// Right-hand side `which`, after forward substitution.
     pub fn forward_solved(&self, which: usize, out: &mut [f64]) {
         forward_solved(&self.matrix, self.lanes, which, out);

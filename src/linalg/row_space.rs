@@ -77,15 +77,13 @@ impl RowSpace {
         }
     }
 
-    /// For each entry of `z`, whether `A z = r` determines it.
-    pub fn determined(&self) -> Vec<bool> {
+    /// For each entry of `z`, how far it can be from that of another `z` whose residuals `A z`
+    /// differ by at most `open`, one entry per row of `A`: infinite where `A z` does not determine
+    /// it.
+    pub fn reach(&self, open: &[f64]) -> Vec<f64> {
         match self {
-            RowSpace::Full(equations) => vec![true; equations.transposed.nrows()],
-            RowSpace::Ranked(rows) => {
-                let null_space = rows.q.columns_range(rows.pivots.len()..);
-                let is_known = rows.uncertainty <= VAGUE;
-                null_space.row_iter().map(|row| is_known && row.norm() <= rows.uncertainty).collect()
-            }
+            RowSpace::Full(equations) => equations.reach(open),
+            RowSpace::Ranked(rows) => rows.reach(open),
         }
     }
 
@@ -128,6 +126,13 @@ impl NormalEquations {
         let left = scaled - self.transposed.tr_mul(&solution);
         solution += self.cholesky.solve(&(&self.transposed * left));
         solution
+    }
+
+    /// By the pseudo-inverse `(ÂᵀÂ)⁻¹Âᵀ`.
+    fn reach(&self, open: &[f64]) -> Vec<f64> {
+        let inverse = self.cholesky.solve(&self.transposed);
+        let scaled: Vec<f64> = open.iter().zip(&self.factors).map(|(open, f)| open * f).collect();
+        inverse.row_iter().map(|row| row.iter().zip(&scaled).map(|(a, open)| weighted(*a, *open)).sum()).collect()
     }
 
     /// The shortest multipliers, spread over all rows.
@@ -176,12 +181,37 @@ impl RankedRows {
         self.q.columns_range(..rank) * right
     }
 
+    /// By the pseudo-inverse of the pivot rows, `Q R⁻ᵀ`.
+    fn reach(&self, open: &[f64]) -> Vec<f64> {
+        let rank = self.pivots.len();
+        let mut inverse = DMatrix::identity(rank, rank);
+        // No pivot is 0, so the triangular solve cannot fail.
+        self.r.tr_solve_upper_triangular_mut(&mut inverse);
+        let inverse = self.q.columns_range(..rank) * inverse;
+        let null_space = self.q.columns_range(rank..);
+        let is_known = self.uncertainty <= VAGUE;
+        let mut reach = Vec::with_capacity(self.q.nrows());
+        for (row, null) in inverse.row_iter().zip(null_space.row_iter()) {
+            reach.push(if is_known && null.norm() <= self.uncertainty {
+                row.iter().zip(&self.pivots).map(|(a, &(row, f))| weighted(*a, open[row] * f)).sum()
+            } else {
+                f64::INFINITY
+            });
+        }
+        reach
+    }
+
     /// Over the pivot rows.
     fn multipliers(&self, combination: &DVector<f64>) -> Vec<(usize, f64)> {
         let mut y = self.q.columns_range(..self.pivots.len()).tr_mul(combination);
         self.r.solve_upper_triangular_mut(&mut y);
         self.pivots.iter().zip(y.iter()).map(|(&(row, f), y)| (row, y * f)).collect()
     }
+}
+
+/// `|a| open`, 0 where `a` is 0 though `open` is not finite.
+fn weighted(a: f64, open: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a.abs() * open }
 }
 
 #[cfg(test)]
@@ -192,18 +222,22 @@ mod tests {
         RowSpace::new(columns, rows.iter().copied())
     }
 
+    fn determined(space: &RowSpace) -> Vec<bool> {
+        space.reach(&[0.0; 3]).iter().map(|reach| reach.is_finite()).collect()
+    }
+
     #[test]
     fn a_repeated_row_adds_no_rank_and_the_free_entries_are_named() {
         let space = space(3, &[&[1.0, 2.0, 0.0], &[2.0, 4.0, 0.0], &[0.0, 0.0, 5.0]]);
         assert_eq!(space.rank(), 2);
-        assert_eq!(space.determined(), [false, false, true]);
+        assert_eq!(determined(&space), [false, false, true]);
     }
 
     #[test]
     fn no_row_determines_nothing() {
         let space = space(2, &[]);
         assert_eq!(space.rank(), 0);
-        assert_eq!(space.determined(), [false, false]);
+        assert_eq!(determined(&space), [false, false]);
         assert_eq!(space.shortest_correction(&[]), DVector::zeros(2));
     }
 
@@ -213,6 +247,18 @@ mod tests {
         let d = space.shortest_correction(&[5.0, 4.0]);
         // 3·a + 4·b = 5 with the least norm is (0.6, 0.8).
         assert!((d - DVector::from_vec(vec![0.6, 0.8, 2.0])).norm() < 1e-14);
+    }
+
+    #[test]
+    fn the_reach_is_that_of_the_inverse() {
+        // z₁ = r₁/2, z₂ = (r₂ − z₁)/4, by Cholesky and, where a column stays free, by QR.
+        let open = [1.0, 2.0];
+        let of_two = space(2, &[&[2.0, 0.0], &[1.0, 4.0]]).reach(&open);
+        let of_three = space(3, &[&[2.0, 0.0, 0.0], &[1.0, 4.0, 0.0]]).reach(&open);
+        for reach in [&of_two, &of_three] {
+            assert!((reach[0] - 0.5).abs() < 1e-14 && (reach[1] - 0.625).abs() < 1e-14, "{reach:?}");
+        }
+        assert_eq!(of_three[2], f64::INFINITY);
     }
 
     #[test]

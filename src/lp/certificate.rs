@@ -5,29 +5,36 @@
 //! clipping `z` and `y` to their signs and recomputing the violations from `z`:
 //!
 //! * every row is violated by at most `1e-9 · s_u`;
-//! * no competitor is better by more than `1e-8 · |objective| + 1e-12 · Q`, `Q` being the largest
+//! * no competitor is better by more than `1e-8 · |objective| + 1e-12 · Q`. `Q` is the largest
 //!   `s_u / slack`, the sum of each unit's largest, or `Σ |weight_u| s_u`.
 //!
-//! A dual equation that holds to rounding only says little of a competitor that is far away. So the
-//! second is shown in one of two ways ([`Proof`]): the positive multipliers make a vertex that no
-//! code as good can be far from ([`vertex`]), or the competitors are those in a box a thousand
-//! times the size of the data. `docs/INVERSION.md` has the derivation.
+//! A dual equation that holds only up to rounding says little of a competitor that is far away. So
+//! the second test is passed in one of two ways ([`Proof`]). Either the positive multipliers make a
+//! vertex, and no code as good can be far from it ([`vertex`], [`inverse`]). Or the competitors are
+//! those in a box a thousand times the size of the data. `docs/INVERSION.md` has the derivation.
 //!
-//! Overflow is never a proof: where a term of a test is not finite, the test fails.
-//!
-//! No test has a unit: multiplying bounds, weights or the objective by a constant changes no
-//! verdict, and an optimum of 0 is no special case.
+//! Overflow is never a proof: where a term of a test is not finite, the test fails. No test has a
+//! unit: multiplying bounds, weights or the objective by a constant changes no verdict, and an
+//! optimum of 0 is no special case.
 
+pub(crate) mod freedom;
+mod inverse;
 mod residual;
 mod vertex;
 
-use super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
+use super::basis::Held;
+use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::rank::gamma;
+pub(crate) use inverse::held_by_inverse;
 use residual::Residual;
 
 pub(crate) const ROW_TOLERANCE: f64 = 1e-9;
 const GAP_RELATIVE: f64 = 1e-8;
 const GAP_OF_SCALE: f64 = 1e-12;
+/// For linear objectives: the relative change of the data whose effect on the optimum is forgiven …
+const GAP_OF_DATA: f64 = 1e-14;
+/// … up to this share of the scale.
+const MOST_OF_DATA: f64 = 1e-10;
 /// How many times the data's size the box of competitors has to be.
 const FAR: f64 = 1e3;
 
@@ -114,6 +121,18 @@ fn clip(values: &mut [f64]) {
 /// Checks that `(z, y)`, already clipped to their signs, are an optimal pair of `problem`.
 /// Costs a product with `W` and one with `Wᵀ` over the rows, and an inverse of the tight rows.
 pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Verdict {
+    certify_held(system, problem, z, y, None)
+}
+
+/// As [`certify_optimal`], without inverting where the inverse was checked for these multipliers
+/// before.
+pub(crate) fn certify_held(
+    system: &LayerSystem,
+    problem: &Problem,
+    z: &[f64],
+    y: &[f64],
+    held: Option<&Held>,
+) -> Verdict {
     let primal = Primal::of(system, problem, z);
     let fail = |failed| Verdict::NotCertified { objective: primal.objective, failed };
     let finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
@@ -124,8 +143,9 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
         return fail(FailedTest::Row);
     }
     let mut residual = Residual::of(system, problem, y);
-    let tolerance = GAP_RELATIVE * primal.objective.abs() + GAP_OF_SCALE * primal.scale;
+    let tolerance = GAP_RELATIVE * primal.objective.abs() + of_scale(problem, &residual, &primal);
     let (gap, room) = residual.gap(system, problem, z, &primal.violations, &primal.products);
+    let size = data_size(system, problem, z);
     let optimal = |proof| Verdict::Optimal { objective: primal.objective, proof };
     // No violation is below 0: an objective that small needs no multipliers.
     let is_zero = !matches!(problem.objective, Objective::Linear { .. }) && primal.objective <= tolerance;
@@ -139,7 +159,10 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     if residual.excess.iter().all(|excess| *excess == 0.0) {
         return optimal(Proof::Everywhere { reach: f64::INFINITY });
     }
-    let vertex = vertex::growth(system, problem, z, &residual);
+    let vertex = match held.filter(|held| held.multipliers == y) {
+        Some(Held { growth, bound, .. }) => Some((*growth, bound.clone())),
+        None => vertex::growth(system, problem, z, &residual),
+    };
     let held_close = |residual: &Residual| {
         let (growth, bound) = vertex.as_ref()?;
         let misses = residual.excess.iter().enumerate().filter(|(i, _)| !bound[*i]);
@@ -154,8 +177,6 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
     if is_zero {
         return otherwise(FailedTest::DualEquation);
     }
-    let size =
-        (0..z.len()).map(|i| system.largest_of_column(i) * z[i].abs()).fold(largest_magnitude(problem), f64::max);
     let factor = |residual: &Residual| (tolerance - gap) / box_miss(system, residual, size);
     let mut reached = factor(&residual);
     if reached.is_nan() || reached < FAR {
@@ -164,6 +185,11 @@ pub fn certify_optimal(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[
             return optimal(Proof::Everywhere { reach });
         }
         reached = factor(&residual);
+    }
+    if reached < FAR {
+        residual.refine(system, problem);
+        let (refined_gap, _) = residual.gap(system, problem, z, &primal.violations, &primal.products);
+        reached = (tolerance - refined_gap) / box_miss(system, &residual, size);
     }
     if reached >= FAR { optimal(Proof::Within { factor: reached }) } else { fail(FailedTest::DualEquation) }
 }
@@ -193,8 +219,61 @@ pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff:
     if bound > cutoff && bound.is_finite() { Verdict::AboveCutoff { bound } } else { fail(FailedTest::Bound) }
 }
 
+/// What a certified pair says of every code that is at least as good and within 1000 times the size
+/// of the data.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    /// `Σ y_r |p_r|`.
+    room: f64,
+    /// `η_i`.
+    excess: Vec<f64>,
+    /// How far such a code can be from `z_i`.
+    far: Vec<f64>,
+}
+
+impl Room {
+    /// Takes a pair that passed [`certify_optimal`]. Costs two products with the rows.
+    pub(crate) fn of(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f64]) -> Self {
+        let primal = Primal::of(system, problem, z);
+        let mut residual = Residual::of(system, problem, y);
+        residual.sharpen(system, problem);
+        let (_, room) = residual.gap(system, problem, z, &primal.violations, &primal.products);
+        let size = FAR * data_size(system, problem, z);
+        let far = (0..z.len()).map(|i| size / system.largest_of_column(i)).collect();
+        Room { room, excess: residual.excess, far }
+    }
+
+    /// The most that `Σ y_r p′_r` can be, `p′` being the code's slacks, if its entries are within
+    /// `reach` of those of `z`.
+    pub(crate) fn within(&self, reach: &[f64]) -> f64 {
+        let misses = self.excess.iter().zip(reach).zip(&self.far).filter(|((excess, _), _)| **excess > 0.0);
+        self.room + misses.map(|((excess, reach), far)| excess * reach.min(*far)).sum::<f64>()
+    }
+}
+
+/// The largest of `|b_u| + |t_u|` and `|w_{u,i} z_i|`.
+fn data_size(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
+    let terms = z.iter().enumerate().map(|(i, z)| system.largest_of_column(i) * z.abs());
+    terms.fold(largest_magnitude(problem), f64::max)
+}
+
+/// The absolute part of the tolerance. A linear objective's multipliers can be large. `Σ y_r s_r`
+/// is what a relative change of all data by 1 moves the optimum by.
+fn of_scale(problem: &Problem, residual: &Residual, primal: &Primal) -> f64 {
+    let of_scale = GAP_OF_SCALE * primal.scale;
+    if !matches!(problem.objective, Objective::Linear { .. }) {
+        return of_scale;
+    }
+    let mut multipliers = residual.y.iter();
+    let units = rows_by_unit(&problem.rows).zip(&primal.products);
+    let of_unit =
+        |(rows, (_, scale)): (&[Row], &(f64, f64))| multipliers.by_ref().take(rows.len()).sum::<f64>() * scale;
+    let of_data: f64 = units.map(of_unit).sum();
+    of_scale.max((GAP_OF_DATA * of_data).min(MOST_OF_DATA * primal.scale))
+}
+
 /// The largest `|b_u| + |t_u|`.
-fn largest_magnitude(problem: &Problem) -> f64 {
+pub(crate) fn largest_magnitude(problem: &Problem) -> f64 {
     problem.rows.iter().fold(0.0, |most: f64, row| most.max(row.magnitude))
 }
 

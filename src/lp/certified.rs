@@ -1,17 +1,32 @@
 //! Turns a solver's answers into certified answers: finish on the optimal face, certificate, and a
 //! second attempt for answers that did not pass.
 
+mod units;
+
 use rayon::prelude::*;
 
 use super::basis::{Basis, WarmStart};
-use super::certificate::{FailedTest, Proof, ROW_TOLERANCE, Verdict, certify_above, certify_optimal, clip_to_signs};
-use super::face::OptimalFace;
+use super::certificate::{
+    FailedTest, Proof, ROW_TOLERANCE, Verdict, certify_above, certify_held, certify_optimal, clip_to_signs,
+    largest_magnitude,
+};
+use super::face::{OptimalFace, Reading, SAME};
+use super::problem::equilibration::Equilibrated;
 use super::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Row, Solution};
 use super::solver::Solver;
 
 /// Rows whose terms are a smaller share of the largest than this are loosened as if they were this
 /// share.
 const SMALLEST_SLACK: f64 = 1e-12;
+
+/// How the tight constraints are told, in this order. The first is right except near a degenerate
+/// optimum.
+const READINGS: [Reading; 4] = [
+    Reading { factor: 1.0, square: false },
+    Reading { factor: 1.0, square: true },
+    Reading { factor: 1e3, square: false },
+    Reading { factor: 1e-3, square: true },
+];
 
 /// A checked answer to one problem.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +98,40 @@ pub fn solve_certified_warm(
     problems: &[Problem],
     warm: &[WarmStart<'_>],
 ) -> Vec<CertifiedSolution> {
+    match system.equilibrated() {
+        Some(better) => solve_in_better_units(system, better, solver, problems, warm),
+        None => solve_as_it_is(system, solver, problems, warm),
+    }
+}
+
+/// Solves each problem in the layer's better units where they are exact, otherwise in its own.
+fn solve_in_better_units(
+    system: &LayerSystem,
+    better: &Equilibrated,
+    solver: &dyn Solver,
+    problems: &[Problem],
+    warm: &[WarmStart<'_>],
+) -> Vec<CertifiedSolution> {
+    let solve = |(problem, warm): (&Problem, &WarmStart<'_>)| {
+        let mut solutions = match better.problem(problem) {
+            // Warm starts are in the layer's own units.
+            Some(scaled) => {
+                let solutions = solve_certified(&better.system, solver, std::slice::from_ref(&scaled));
+                solutions.into_iter().map(|solution| units::restored(better, problem, solution)).collect()
+            }
+            None => solve_as_it_is(system, solver, std::slice::from_ref(problem), std::slice::from_ref(warm)),
+        };
+        solutions.pop().unwrap_or_else(|| CertifiedSolution::missing(system))
+    };
+    problems.par_iter().zip(warm).map(solve).collect()
+}
+
+fn solve_as_it_is(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problems: &[Problem],
+    warm: &[WarmStart<'_>],
+) -> Vec<CertifiedSolution> {
     solver
         .solve_warm(system, problems, warm)
         .into_par_iter()
@@ -143,7 +192,7 @@ fn check(
     cutoff: Option<f64>,
     suspect_rows: bool,
 ) -> CertifiedSolution {
-    let Solution { outcome, mut z, mut y, iterations, attempt, pivots, is_unique, vertex } = solution;
+    let Solution { outcome, mut z, mut y, iterations, attempt, pivots, is_unique, vertex, held } = solution;
     clip_to_signs(system, &mut z, &mut y);
     let checked = |z, multipliers, verdict, determined| CertifiedSolution {
         z,
@@ -180,23 +229,39 @@ fn check(
         return checked(z, y, verdict, nothing_determined());
     }
     if is_unique {
-        let verdict = certify_optimal(system, problem, &z, &y);
+        let verdict = certify_held(system, problem, &z, &y, held.as_ref());
         // A solver's word that there is no other optimum is believed of a target that it
         // reproduced (least squares of proven rank); otherwise the certificate has to hold all
         // codes as good close.
         let reproduced = y.iter().all(|y| *y == 0.0);
         if let Verdict::Optimal { proof: Proof::Everywhere { reach }, .. } = verdict
-            && (reproduced || reach.is_finite())
+            && (reproduced || reach <= SAME * largest_magnitude(problem))
         {
             return CertifiedSolution { vertex, ..checked(z, y, verdict, vec![true; system.columns()]) };
         }
     }
-    let face = OptimalFace::read(system, problem, &z, &y);
-    let (mut finished_z, mut finished_y) = face.finish(&z, &y);
-    clip_to_signs(system, &mut finished_z, &mut finished_y);
-    let finished = certify_optimal(system, problem, &finished_z, &finished_y);
-    if matches!(finished, Verdict::Optimal { .. }) {
-        return checked(finished_z, finished_y, finished, face.determined());
+    let mut best: Option<CertifiedSolution> = None;
+    let mut tried: Vec<OptimalFace<'_>> = Vec::new();
+    for reading in READINGS {
+        let Some(face) = OptimalFace::read(system, problem, (&z, &y), reading, &tried) else { continue };
+        let (mut finished_z, mut finished_y) = face.finish(&z, &y);
+        clip_to_signs(system, &mut finished_z, &mut finished_y);
+        let verdict = certify_optimal(system, problem, &finished_z, &finished_y);
+        if let Verdict::Optimal { .. } = verdict {
+            let determined = face.determined(&finished_z, &finished_y);
+            let count = |determined: &[bool]| determined.iter().filter(|determined| **determined).count();
+            let found = count(&determined);
+            if best.as_ref().is_none_or(|best| found > count(&best.determined)) {
+                best = Some(checked(finished_z, finished_y, verdict, determined));
+            }
+            if found == system.columns() {
+                break;
+            }
+        }
+        tried.push(face);
+    }
+    if let Some(best) = best {
+        return best;
     }
     // Where the guess of the tight rows is wrong, the unchanged interior point may still be
     // accurate enough.
@@ -204,7 +269,11 @@ fn check(
     if infeasible(&verdict) {
         return checked(z, y, Verdict::Infeasible, nothing_determined());
     }
-    checked(z, y, verdict, face.determined())
+    let determined = match (&verdict, tried.first()) {
+        (Verdict::Optimal { .. }, Some(face)) => face.determined(&z, &y),
+        _ => nothing_determined(),
+    };
+    checked(z, y, verdict, determined)
 }
 
 /// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be

@@ -12,18 +12,28 @@
 //! multipliers, correcting the rest so that the dual equations hold exactly again. Where the face
 //! is a point the result is the vertex.
 
+mod reach;
+
 use nalgebra::DVector;
 
 use super::certificate::row_combination;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::row_space::RowSpace;
+pub(super) use reach::SAME;
+use reach::freedom;
 
-/// The factor by which a multiplier must exceed its slack before *determined* relies on it. At the
-/// end of an iteration, the two differ by orders of magnitude. Where they do not, the entry counts
-/// as not determined, which is the safe side.
-const CLEARLY: f64 = 10.0;
 /// Multipliers below this share of their scale never count as positive: the iteration left them.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
+
+/// How the tight constraints are told from the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// A multiplier exceeds its slack by this factor.
+    pub factor: f64,
+    /// At most as many as there are unknowns: those with the largest multipliers. Near a vertex
+    /// that almost has another tight row, the others spoil it.
+    pub square: bool,
+}
 
 /// An equation that holds on the whole optimal face.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,27 +55,35 @@ pub struct OptimalFace<'a> {
     problem: &'a Problem,
     equations: Vec<Equation>,
     space: RowSpace,
-    /// The row space of the certain equations, if some equations are uncertain.
-    clear_space: Option<RowSpace>,
 }
 
 impl<'a> OptimalFace<'a> {
-    /// Finds the face from an interior answer that is clipped to its signs. Costs one
+    /// Finds the face from an interior answer that is clipped to its signs: a constraint is tight
+    /// as `reading` says. Costs one
     /// column-pivoted QR of `columns × tight rows`.
-    pub fn read(system: &'a LayerSystem, problem: &'a Problem, z: &[f64], y: &[f64]) -> Self {
-        let equations = tight_constraints(system, problem, z, y, 1.0);
+    /// `None` where the constraints are those of one of the `others`.
+    pub fn read(
+        system: &'a LayerSystem,
+        problem: &'a Problem,
+        (z, y): (&[f64], &[f64]),
+        reading: Reading,
+        others: &[OptimalFace<'_>],
+    ) -> Option<Self> {
+        let mut equations = tight_constraints(system, problem, z, y, reading.factor);
+        let unknowns = unknowns(system, problem);
+        if reading.square && equations.len() > unknowns {
+            let freedom = freedom(system, problem, &equations, y);
+            let mut order: Vec<usize> = (0..equations.len()).collect();
+            order.sort_by(|&a, &b| freedom[a].total_cmp(&freedom[b]));
+            order.truncate(unknowns);
+            order.sort_unstable();
+            equations = order.into_iter().map(|index| equations[index]).collect();
+        }
+        if others.iter().any(|other| other.equations == equations) {
+            return None;
+        }
         let space = row_space(system, problem, &equations);
-        let clear = tight_constraints(system, problem, z, y, CLEARLY);
-        let clear_space = (clear.len() < equations.len()).then(|| row_space(system, problem, &clear));
-        OptimalFace { system, problem, equations, space, clear_space }
-    }
-
-    /// For each entry of `z`, whether it takes the same value on the whole face, as far as that is
-    /// certain.
-    pub fn determined(&self) -> Vec<bool> {
-        let mut determined = self.clear_space.as_ref().unwrap_or(&self.space).determined();
-        determined.truncate(self.system.columns());
-        determined
+        Some(OptimalFace { system, problem, equations, space })
     }
 
     /// The answer moved onto the face: `(z, y)`, not yet clipped or checked.
@@ -256,8 +274,13 @@ fn tight_constraints(system: &LayerSystem, problem: &Problem, z: &[f64], y: &[f6
     equations
 }
 
+/// `z`, and `δ` where there is one.
+fn unknowns(system: &LayerSystem, problem: &Problem) -> usize {
+    system.columns() + usize::from(problem.objective == Objective::LargestViolation)
+}
+
 fn row_space(system: &LayerSystem, problem: &Problem, equations: &[Equation]) -> RowSpace {
-    let unknowns = system.columns() + usize::from(problem.objective == Objective::LargestViolation);
+    let unknowns = unknowns(system, problem);
     let coefficients = coefficient_rows(system, problem, equations, unknowns);
     RowSpace::new(unknowns, coefficients.iter().map(Vec::as_slice))
 }

@@ -22,14 +22,17 @@
 //! with a weight has an upper bound) but may be infeasible, which the optimum of the first kind
 //! over the same rows with slack 1 shows.
 
+pub mod equilibration;
+
 use std::sync::OnceLock;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::basis::Basis;
+use super::basis::{Basis, Held};
 use crate::linalg::lanes::{multiply_add, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::rank::{exponent, power_of_two};
+use equilibration::Equilibrated;
 
 /// What all problems of a layer share.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub struct LayerSystem {
     pub nonnegative: bool,
     /// The weights as the interior point reads them, packed when first needed.
     packed: OnceLock<PackedWeights>,
+    /// The layer in better units, decided when first asked for.
+    equilibrated: OnceLock<Option<Box<Equilibrated>>>,
 }
 
 impl LayerSystem {
@@ -82,12 +87,24 @@ impl LayerSystem {
             largest_of_column,
             nonnegative,
             packed: OnceLock::new(),
+            equilibrated: OnceLock::new(),
         }
     }
 
     /// The weights in the interior point's layout; the first call makes them.
     pub(crate) fn packed(&self) -> &PackedWeights {
         self.packed.get_or_init(|| PackedWeights::new(self.transposed.as_slice(), self.columns()))
+    }
+
+    /// The layer in units in which rows and columns are of about equal size, where its own are far
+    /// from that. The first call decides.
+    pub(crate) fn equilibrated(&self) -> Option<&Equilibrated> {
+        self.equilibrated.get_or_init(|| Equilibrated::of(self).map(Box::new)).as_deref()
+    }
+
+    /// Decides that the layer keeps its units.
+    pub(crate) fn keep_units(&self) {
+        self.equilibrated.get_or_init(|| None);
     }
 
     /// Number of units, the rows of `W`.
@@ -266,6 +283,8 @@ pub struct Solution {
     pub is_unique: bool,
     /// Where it ended at a vertex with strictly positive multipliers, that vertex.
     pub vertex: Option<Basis>,
+    /// What the certificate found of that vertex's inverse, where the solver has it.
+    pub held: Option<Held>,
 }
 
 impl Solution {
@@ -280,6 +299,7 @@ impl Solution {
             pivots: 0,
             is_unique: false,
             vertex: None,
+            held: None,
         }
     }
 }

@@ -10,9 +10,17 @@
 //! `g_i` that a dual solution would not have: `|g_i|`, or `−g_i` where `z ≥ 0`. Both are rounded
 //! up.
 
-use super::super::problem::{LayerSystem, Objective, Problem, product_terms, rows_by_unit};
-use crate::linalg::rank::gamma;
+use nalgebra::DVector;
 
+use super::super::problem::{LayerSystem, Objective, Problem, product_terms, rows_by_unit};
+use crate::linalg::lanes::{multiply_add, vectorised};
+use crate::linalg::rank::gamma;
+use crate::linalg::row_space::RowSpace;
+
+/// A column that misses its equation by less than this share of its terms is meant to satisfy it.
+const NEARLY: f64 = 1e-8;
+/// Multipliers below this share of the largest are not corrected: they may be rounding themselves.
+const SUBSTANTIAL: f64 = 1e-6;
 /// Splits a number of 53 bits into two of 26.
 const SPLITTER: f64 = 134_217_729.0;
 
@@ -21,12 +29,16 @@ const SPLITTER: f64 = 134_217_729.0;
 pub struct Residual {
     /// The multipliers, reduced to the normalisation.
     pub y: Vec<f64>,
+    /// What [`Self::refine`] adds to them, below their last digit; empty before.
+    low: Vec<f64>,
     /// What the normalisation leaves: one entry, one per unit, or none.
     pub unused: Vec<f64>,
     /// `g_i`, less `q_i`.
     pub combination: Vec<f64>,
     /// `η_i`.
     pub excess: Vec<f64>,
+    /// The sums of the sizes of the terms of `g_i`.
+    sizes: Vec<f64>,
 }
 
 impl Residual {
@@ -34,7 +46,8 @@ impl Residual {
     /// multipliers.
     pub fn of(system: &LayerSystem, problem: &Problem, y: &[f64]) -> Self {
         let (y, unused) = normalised(problem, y);
-        let mut residual = Residual { y, unused, combination: Vec::new(), excess: Vec::new() };
+        let mut residual =
+            Residual { y, low: Vec::new(), unused, combination: Vec::new(), excess: Vec::new(), sizes: Vec::new() };
         residual.combine(system, problem);
         residual
     }
@@ -46,12 +59,7 @@ impl Residual {
         for (row, &y) in problem.rows.iter().zip(&self.y) {
             if y != 0.0 {
                 terms += 1;
-                let factor = y * row.side;
-                for ((sum, size), w) in sums.iter_mut().zip(&mut sizes).zip(system.unit(row.unit)) {
-                    let product = factor * w;
-                    *sum += product;
-                    *size += product.abs();
-                }
+                add_multiple(&mut sums, &mut sizes, system.unit(row.unit), y * row.side);
             }
         }
         if let Objective::Linear { weights, .. } = &problem.objective {
@@ -64,6 +72,7 @@ impl Residual {
         let excess = |(sum, size): (&f64, &f64)| part_against(system, *sum) + error * size;
         self.excess = sums.iter().zip(&sizes).map(excess).collect();
         self.combination = sums;
+        self.sizes = sizes;
     }
 
     /// Computes `g` again, with twice the digits: what is left of `η` is the solver's.
@@ -88,6 +97,9 @@ impl Residual {
         for (row, &y) in problem.rows.iter().zip(&self.y).filter(|(_, y)| **y != 0.0) {
             add(y * row.side, system.unit(row.unit));
         }
+        for (row, &low) in problem.rows.iter().zip(&self.low).filter(|(_, low)| **low != 0.0) {
+            add(low * row.side, system.unit(row.unit));
+        }
         if let Objective::Linear { weights, .. } = &problem.objective {
             add(-1.0, weights.as_slice());
         }
@@ -101,8 +113,33 @@ impl Residual {
         }
     }
 
+    /// Adds to the multipliers what their last digit rounds away: the correction, over the rows
+    /// that have one, after which the equations hold to twice the digits. Needs
+    /// [`Self::sharpen`] before and calls it again. Costs a factorisation of these rows.
+    pub fn refine(&mut self, system: &LayerSystem, problem: &Problem) {
+        let is_held = |i: &usize| self.combination[*i].abs() <= NEARLY * self.sizes[*i];
+        let held: Vec<usize> = (0..system.columns()).filter(is_held).collect();
+        let least = SUBSTANTIAL * self.y.iter().fold(0.0, |most: f64, y| most.max(*y));
+        let support: Vec<usize> = (0..self.y.len()).filter(|&row| self.y[row] > least).collect();
+        let equation = |&row: &usize| {
+            let weights = system.unit(problem.rows[row].unit);
+            held.iter().map(|&i| problem.rows[row].side * weights[i]).collect()
+        };
+        let equations: Vec<Vec<f64>> = support.iter().map(equation).collect();
+        let space = RowSpace::new(held.len(), equations.iter().map(Vec::as_slice));
+        let missing = DVector::from_iterator(held.len(), held.iter().map(|&i| -self.combination[i]));
+        self.low.resize(self.y.len(), 0.0);
+        for (place, correction) in space.multipliers(&missing) {
+            let Some(&row) = support.get(place) else { continue };
+            // The sum stays at least 0.
+            self.low[row] = correction.max(-self.y[row]);
+        }
+        self.sharpen(system, problem);
+    }
+
     /// `Σ y_r p_r` at `z`, with the violations that `z` leaves, and the same with `|p_r|`: a row of
-    /// a linear objective may be violated. `violations`: one, one per unit, or none. `products`: `w_u·z` of each unit of the problem's rows, in their order.
+    /// a linear objective may be violated. `violations`: one, one per unit, or none. `products`:
+    /// `w_u·z` and `s_u` of each unit of the problem's rows, in their order.
     pub fn gap(
         &self,
         system: &LayerSystem,
@@ -113,15 +150,18 @@ impl Residual {
     ) -> (f64, f64) {
         let error = gamma(product_terms(system.columns()) + 4);
         let mut gap: f64 = self.unused.iter().zip(violations).map(|(unused, e)| unused * e).sum();
+        // The correction may exceed the normalisation, which then bounds `(1 + excess) e`.
+        let beyond = problem.rows.iter().zip(&self.low).map(|(row, low)| row.slack * low.abs()).sum::<f64>();
+        gap += 2.0 * beyond * violations.iter().sum::<f64>();
         let mut room = gap;
-        let mut multipliers = self.y.iter();
+        let mut multipliers = self.y.iter().enumerate().map(|(row, y)| y + self.low.get(row).map_or(0.0, |y| y.abs()));
         for (place, (rows, &(product, scale))) in rows_by_unit(&problem.rows).zip(products).enumerate() {
             let violation = match problem.objective {
                 Objective::LargestViolation => violations[0],
                 Objective::SumOfViolations => violations[place],
                 Objective::Linear { .. } => 0.0,
             };
-            for (row, &y) in rows.iter().zip(&mut multipliers).filter(|(_, y)| **y != 0.0) {
+            for (row, y) in rows.iter().zip(&mut multipliers).filter(|(_, y)| *y != 0.0) {
                 let slack = row.bound + row.slack * violation - row.side * product;
                 let rounding = error * (scale + row.slack * violation);
                 gap += y * (slack + rounding);
@@ -135,6 +175,16 @@ impl Residual {
         }
         // A NaN stays.
         (if gap < 0.0 { 0.0 } else { gap }, room)
+    }
+}
+
+vectorised! {
+    /// Adds a multiple of the weights, and its size.
+    fn add_multiple(sums: &mut [f64], sizes: &mut [f64], weights: &[f64], factor: f64) {
+        for ((sum, size), w) in sums.iter_mut().zip(sizes).zip(weights) {
+            *sum = multiply_add::<FUSED>(factor, *w, *sum);
+            *size = multiply_add::<FUSED>(factor.abs(), w.abs(), *size);
+        }
     }
 }
 

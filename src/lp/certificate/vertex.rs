@@ -11,7 +11,8 @@
 //! `e = max_r Σ_j |E_rj| τ_j / τ_r < 1`, the matrix has an inverse and
 //! `K = max_i (|R| τ)_i / (1 − e)`.
 
-use super::super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
+use super::super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
+use super::freedom::unit_freedom;
 use super::residual::Residual;
 use crate::linalg::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
@@ -123,24 +124,4 @@ fn equations(problem: &Problem, residual: &Residual, most: usize) -> Option<Vec<
         }));
     }
     (equations.len() <= most).then_some(equations)
-}
-
-/// By how much `a = w_u·z` of a unit can move for `G = 1`. Each row says `side·a = bound + slack·e
-/// − p` with `p ≤ 1/y` and `e ≤ 1/unused`, both at least 0.
-fn unit_freedom(rows: &[Row], y: &[f64], unused: f64) -> f64 {
-    let mut least = f64::INFINITY;
-    for (index, first) in rows.iter().enumerate() {
-        // A row and the violation.
-        least = least.min(y[index].recip() + first.slack / unused);
-        for (second, other) in rows.iter().zip(y).take(index) {
-            let difference = first.side * second.slack - second.side * first.slack;
-            // Two rows of different slopes, the violation eliminated.
-            least = least.min((second.slack / y[index] + first.slack / other) / difference.abs());
-            // Two opposite rows without room between them hold the unit with the violation alone.
-            if first.side != second.side && first.bound == -second.bound {
-                least = least.min((first.slack + second.slack) / unused);
-            }
-        }
-    }
-    if least.is_nan() { f64::INFINITY } else { least }
 }

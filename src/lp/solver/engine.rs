@@ -146,6 +146,10 @@ impl Workspace {
             return solution;
         }
         interior_point.write_point(&mut solution);
+        solution.held = match &solution.vertex {
+            Some(basis) => simplex.held(system, shared.weights, problem, &solution, basis),
+            None => None,
+        };
         interior_point.clock.lap(Stage::Finish);
         solution
     }

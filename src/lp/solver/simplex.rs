@@ -17,7 +17,7 @@ use super::scaled_rows::Kind;
 use super::tolerances::ENORMOUS;
 use crate::linalg::lanes::numbers;
 use crate::linalg::packed_weights::PackedWeights;
-use crate::lp::basis::WarmStart;
+use crate::lp::basis::{Basis, Held, WarmStart};
 use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
 use dual::{Candidates, DualEnd};
 use piecewise::Descent;
@@ -91,7 +91,30 @@ impl Simplex {
             for (z, scaled) in solution.z.iter_mut().zip(scaled) {
                 *z = scaled * tableau.rows.z_scale;
             }
+            solution.held = solution
+                .vertex
+                .as_ref()
+                .and_then(|basis| tableau.held(system, problem, &solution, basis, weights.scale));
         }
         Some(solution)
+    }
+
+    /// How close the multipliers of a vertex hold codes that are as good, by its inverse.
+    pub fn held(
+        &mut self,
+        system: &LayerSystem,
+        weights: &PackedWeights,
+        problem: &Problem,
+        solution: &Solution,
+        basis: &Basis,
+    ) -> Option<Held> {
+        self.tableau.load(system, weights, problem);
+        let kind = self.tableau.rows.kind;
+        let Simplex { tableau, descent, .. } = self;
+        if kind == Kind::Sum {
+            descent.kinks.load(&tableau.rows);
+        }
+        let taken = tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value));
+        taken.then(|| tableau.held(system, problem, solution, basis, weights.scale))?
     }
 }

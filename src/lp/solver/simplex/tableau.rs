@@ -10,8 +10,9 @@ use crate::linalg::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};
-use crate::lp::basis::{Basis, Tight};
-use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::basis::{Basis, Held, Tight};
+use crate::lp::certificate::held_by_inverse;
+use crate::lp::problem::{LayerSystem, Problem, Solution};
 use crate::lp::solver::tolerances::POSITIVE;
 
 /// The rounding error of a multiplier, per unit of length of its edge (`‖B⁻¹e_j‖`, large where the
@@ -168,6 +169,19 @@ impl Tableau {
         self.point.clear();
         self.point.resize(lanes, Lane::ZERO);
         done
+    }
+
+    /// How close the multipliers hold codes that are as good as `solution`, whose vertex this is.
+    pub fn held(
+        &self,
+        system: &LayerSystem,
+        problem: &Problem,
+        solution: &Solution,
+        basis: &Basis,
+        weight_scale: f64,
+    ) -> Option<Held> {
+        let inverse = |constraint: usize| numbers(self.inverse.vector(constraint));
+        held_by_inverse(system, problem, (&solution.z, &solution.y), basis, inverse, weight_scale)
     }
 
     /// `x` from the constraints' values, with one step of refinement where `refined`.
