@@ -3,6 +3,7 @@
 mod awkward;
 mod comparison;
 mod epsilon_search;
+mod exact;
 mod far_optima;
 mod hostile;
 mod independence;
