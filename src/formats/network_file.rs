@@ -8,6 +8,7 @@ use std::path::Path;
 use nalgebra::{DMatrix, DVector};
 
 use super::batch_norm::BatchNorm;
+use super::extent::unchanged_during;
 use super::layers_by_name::{LayerNames, resolve};
 use super::norms_by_name::NormNames;
 use super::pytorch::{PytorchFile, looks_like_pytorch};
@@ -54,10 +55,13 @@ setters!(NetworkOptions {
 ///
 /// # Errors
 /// [`Error::Input`] if the file has another format, is damaged, or has ambiguous layers, or if
-/// neither the file nor the options state the activation. [`Error::Io`] if it cannot be read.
+/// neither the file nor the options state the activation, or if the file changes while it is read.
+/// [`Error::Io`] if it cannot be read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
-    let file = open_tensor_file(path)?;
-    build_network(&*file, &resolve_layers(&*file, options)?, options)
+    unchanged_during(path, || {
+        let file = open_tensor_file(path)?;
+        build_network(&*file, &resolve_layers(&*file, options)?, options)
+    })
 }
 
 /// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says

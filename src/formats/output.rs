@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::extent::{Extent, Tracker};
-use crate::error::{Error, Result};
+use crate::error::{Error, GIVE_NAME, Result};
 
 /// An unfinished output file.
 #[derive(Debug)]
@@ -182,14 +182,31 @@ impl Drop for OutputFile {
 
 /// Renames `partial` to `path`, and synchronises the new name with the disk.
 pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
-    fs::rename(partial, path).map_err(|error| Error::io(path, "give the output its name", error))?;
+    fs::rename(partial, path).map_err(|error| Error::io(path, GIVE_NAME, with_advice(partial, error)))?;
     sync_folder(path);
     Ok(())
 }
 
+/// Says what to do about an output of a run that cannot be written any more because it, or its
+/// folder, was removed.
+pub fn with_advice(output: &Path, error: io::Error) -> io::Error {
+    let what = if error.kind() != io::ErrorKind::NotFound {
+        return error;
+    } else if folder_of(output).exists() {
+        format!("{} was removed during the run; start again", output.display())
+    } else {
+        "the folder was removed during the run; create it and start again".to_owned()
+    };
+    io::Error::new(error.kind(), format!("{error}; {what}"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Synchronises the names in the folder of `path` with the disk, where the system supports it.
 pub fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     // Some file systems cannot synchronise a folder. The contents of the files are synchronised
     // anyway.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -247,6 +264,15 @@ fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
     }
 }
 
+/// Refuses an output that another run is writing.
+///
+/// # Errors
+/// [`Error::Output`] if another run holds the lock of the partial file.
+pub fn refuse_locked(path: &Path) -> Result<()> {
+    // A file that cannot be opened is found again, with a better message, when it is written.
+    File::open(partial_path(path)).map_or(Ok(()), |file| lock(path, &file))
+}
+
 /// Locks `file` for `path` until it is closed.
 ///
 /// # Errors
@@ -256,7 +282,7 @@ pub fn lock(path: &Path, file: &File) -> Result<()> {
         Err(TryLockError::WouldBlock) => Err(Error::Output {
             path: path.to_owned(),
             found: "is being written by another run".into(),
-            fix: "wait for that run, or name another output".into(),
+            fix: "wait until that run has ended, or stop it, and give the command again; or name another output".into(),
         }),
         // File systems without locks still work, but without this protection.
         _ => Ok(()),

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, digest_of};
-use crate::formats::output::{OutputFile, give_name, partial_path};
+use crate::formats::output::{OutputFile, give_name, partial_path, with_advice};
 
 pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, find, find_finished, find_unfinished};
@@ -161,7 +161,7 @@ fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     new.push(".new");
     let new = PathBuf::from(new);
     let written = fs::write(&new, text).and_then(|()| fs::File::open(&new)?.sync_all());
-    written.map_err(|error| Error::io(&new, "write", error))?;
+    written.map_err(|error| Error::io(&new, "write", with_advice(&new, error)))?;
     give_name(&new, path)
 }
 

@@ -1,9 +1,7 @@
 //! Joins the outputs of shards to the outputs of one run, byte for byte. Each part has a finished
 //! journal that describes it. Parts of different runs, gaps and overlaps are refused before
-//! anything is written.
+//! anything is written. A part that changes while it is copied is refused as well.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::identity::beside;
@@ -12,7 +10,7 @@ use super::outputs::{holds, totals, totals_of};
 use crate::batch::summary::Summary;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
-use crate::formats::extent::Extent;
+use crate::formats::extent::{CHUNK, Extent, Verified};
 use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
 use crate::formats::output::{OutputFile, check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
@@ -189,17 +187,11 @@ impl Part {
 
     /// Appends the rows of the part, byte for byte.
     fn append_codes(&self, codes: &mut NpyWriter) -> Result<()> {
-        let cannot_read = |error| Error::io(&self.codes, "read", error);
-        let mut file = File::open(&self.codes).map_err(cannot_read)?;
-        file.seek(SeekFrom::Start(DATA_START as u64)).map_err(cannot_read)?;
         let row = codes.row_bytes();
-        let mut buffer = vec![0; row * ((1 << 18) / row).max(1)];
-        let mut left = self.last.codes.bytes.saturating_sub(DATA_START as u64);
-        while left > 0 {
-            let most = buffer.len().min(left.try_into().unwrap_or(buffer.len()));
-            file.read_exact(&mut buffer[..most]).map_err(cannot_read)?;
-            codes.append_encoded(&buffer[..most])?;
-            left -= most as u64;
+        let mut reader = Verified::open(&self.codes, DATA_START as u64, &self.last.codes)?;
+        let mut buffer = vec![0; row * (CHUNK / row).max(1)];
+        while let Some(bytes) = reader.next(&mut buffer)? {
+            codes.append_encoded(bytes)?;
         }
         Ok(())
     }
@@ -215,20 +207,18 @@ impl Part {
                 "copy it to where it was beside the codes, run that shard again, or merge without option `report`",
             ));
         }
-        let cannot_read = |error| Error::io(path, "read", error);
-        let mut reader = BufReader::new(File::open(path).map_err(cannot_read)?);
-        if headed && path.extension().is_some_and(|extension| extension == "csv") {
-            reader.read_until(b'\n', &mut Vec::new()).map_err(cannot_read)?;
-        }
-        loop {
-            let bytes = reader.fill_buf().map_err(cannot_read)?;
-            if bytes.is_empty() {
-                return Ok(());
+        let mut reader = Verified::open(path, 0, extent)?;
+        let mut in_header = headed && path.extension().is_some_and(|extension| extension == "csv");
+        let mut buffer = vec![0; CHUNK];
+        while let Some(mut bytes) = reader.next(&mut buffer)? {
+            if in_header {
+                let end = bytes.iter().position(|byte| *byte == b'\n');
+                in_header = end.is_none();
+                bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
             }
             output.append(bytes)?;
-            let length = bytes.len();
-            reader.consume(length);
         }
+        Ok(())
     }
 }
 
