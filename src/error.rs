@@ -121,9 +121,9 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         match self {
             Error::Input(_) | Error::Output { .. } | Error::BadOption { .. } | Error::NoDevice(_) => true,
-            // A missing or unreadable file is an error of the command. A full disk is not, and neither
-            // is a folder that disappears during a run: an output that cannot be created at the
-            // start is an `Error::Output`.
+            // A missing or unreadable file is an error of the command. A full disk is not, and
+            // neither is a folder that disappears during a run. An output that cannot be created at
+            // the start is an `Error::Output`.
             Error::Io { action, .. } if matches!(*action, GIVE_NAME | "write") => false,
             Error::Io { source, .. } => matches!(
                 source.kind(),

@@ -1,12 +1,12 @@
 //! The extent of a growing file: its length and a BLAKE3 digest. They are recorded repeatedly as
 //! the file grows. A reader then finds the last point up to which the bytes are unchanged.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::File;
 use crate::error::{Error, Result};
 
 /// Number of bytes per read.

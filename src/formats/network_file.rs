@@ -1,7 +1,6 @@
 //! Reads a network from a file. The format is detected from the contents, the layers from their
 //! names. The activation comes from the options or from the file's metadata.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -9,9 +8,10 @@ use nalgebra::{DMatrix, DVector};
 
 use super::batch_norm::BatchNorm;
 use super::extent::unchanged_during;
+use super::files::File;
 use super::layers_by_name::{LayerNames, resolve};
 use super::norms_by_name::NormNames;
-use super::pytorch::{PytorchFile, looks_like_pytorch};
+use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) ->
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     let mut start = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(262).read_to_end(&mut start))
+        .and_then(|file| file.take(START as u64).read_to_end(&mut start))
         .map_err(|error| Error::io(path, "read", error))?;
     if looks_like_pytorch(&start) && !looks_like_safetensors(&start) {
         return Ok(Box::new(PytorchFile::open(path)?));

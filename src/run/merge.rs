@@ -61,14 +61,14 @@ impl Merge {
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
-        self.check_outputs(&parts)?;
-
         let identity = Identity {
             first: 0,
             end: first.identity.count,
             report: self.report.as_deref().map(|report| beside(&self.codes, report)),
             ..first.identity.clone()
         };
+        let replace_report = self.check_outputs(&parts, &identity)?;
+
         // An empty shard has no shape. Together the parts cover all observations, so one has a
         // shape.
         let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
@@ -76,7 +76,7 @@ impl Merge {
         codes.track(None);
         let mut report = match &self.report {
             Some(path) => {
-                let mut report = OutputFile::create(path, self.force)?;
+                let mut report = OutputFile::create(path, replace_report)?;
                 report.track(None);
                 Some(report)
             }
@@ -105,15 +105,17 @@ impl Merge {
             report: report.as_ref().and_then(OutputFile::extent),
             totals: totals(&summary),
         };
+        // The journal first: with it, the next merge recognises a report that this one has left.
+        journal::write_whole(&self.codes, &identity, &last)?;
         if let Some(report) = report {
             report.finish()?;
         }
-        journal::write_whole(&self.codes, &identity, &last)?;
         codes.finish()?;
         Ok(Merged { summary, reports_left: self.report.is_none() && parts.iter().any(|part| part.report.is_some()) })
     }
 
-    fn check_outputs(&self, parts: &[Part]) -> Result<()> {
+    /// Refuses outputs that cannot be written. Returns whether an existing report is replaced.
+    fn check_outputs(&self, parts: &[Part], identity: &Identity) -> Result<bool> {
         let mut inputs: Vec<(&str, &Path)> = parts.iter().map(|part| ("a part", part.codes.as_path())).collect();
         inputs.extend(parts.iter().filter_map(|part| Some(("a part's report", part.report.as_deref()?))));
         refuse_overlap("codes", &self.codes, &inputs)?;
@@ -137,10 +139,24 @@ impl Merge {
                     ));
                 }
             }
-            check_free(report, self.force)?;
         }
         journal::check_place(&self.codes)?;
-        check_free(&self.codes, self.force)
+        let replace_report = self.force || self.has_left_a_report(identity)?;
+        if let Some(report) = &self.report {
+            check_free(report, replace_report)?;
+        }
+        check_free(&self.codes, self.force)?;
+        Ok(replace_report)
+    }
+
+    /// Whether the report is that of this same merge, which ended before its codes had their name.
+    fn has_left_a_report(&self, identity: &Identity) -> Result<bool> {
+        let Some(report) = self.report.as_ref().filter(|_| !self.codes.exists()) else { return Ok(false) };
+        let Some(found) = journal::find_finished(&self.codes)?.filter(|found| found.identity == *identity) else {
+            return Ok(false);
+        };
+        let extent = found.last()?.and_then(|last| last.report);
+        extent.map_or(Ok(false), |extent| holds(report, 0, &extent))
     }
 }
 

@@ -3,12 +3,11 @@
 //! A journal records the digest of an input file. The rows are read later, batch by batch. A file
 //! that is overwritten in the meantime would give codes that do not belong to that digest.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
 use super::header::Header;
-use super::reader::unreadable;
 use crate::error::{Error, Result};
 use crate::formats::extent::{CHUNK, hex};
 
@@ -69,6 +68,19 @@ impl Pin {
             return Ok(());
         }
         Err(changed(path, &format!("other numbers in rows {} to {}", block.start, block.end - 1)))
+    }
+}
+
+/// The error for bytes that cannot be read although the header promises them.
+pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::input(
+            path.display(),
+            "a file that became shorter while it was read",
+            "a file that does not change",
+            "wait until the file is complete, then start again",
+        ),
+        _ => Error::io(path, "read", error),
     }
 }
 

@@ -2,15 +2,15 @@
 //! file ([`NpyReader::pin`]) is checked while it is read: a block of rows that has changed is
 //! refused.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
 use super::header::{ElementType, Header};
-use super::pin::Pin;
+use super::pin::{Pin, unreadable};
 use crate::error::{Error, Result};
+use crate::formats::files::File;
 
 /// A `.npy` file of shape `(count, width)` that is read as a stream.
 #[derive(Debug)]
@@ -169,19 +169,6 @@ impl NpyReader {
     fn read_rows(&mut self, rows: usize) -> Result<()> {
         self.bytes.resize(rows * self.row_bytes(), 0);
         self.file.read_exact(&mut self.bytes).map_err(|error| unreadable(&self.path, error))
-    }
-}
-
-/// The error for bytes that cannot be read although the header promises them.
-pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::input(
-            path.display(),
-            "a file that became shorter while it was read",
-            "a file that does not change",
-            "wait until the file is complete, then start again",
-        ),
-        _ => Error::io(path, "read", error),
     }
 }
 

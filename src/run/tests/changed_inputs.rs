@@ -1,24 +1,15 @@
 //! Inputs that are overwritten in place during a run, with the same length: the run is refused, and
 //! nothing that was read from the new contents is written.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs;
 
-use super::support::{BATCH, COUNT, Small, inverter};
+use super::support::{BATCH, COUNT, Small, inverter, overwrite};
 use crate::cancel::CancelToken;
 use crate::formats::npy::{ElementType, NpyReader, read_all, write_all};
 use crate::run::journal::{self, Shard};
 use crate::run::mask::Mask;
 use crate::run::merge::Merge;
 use crate::run::request::{Begun, FileRun, Journaling};
-
-/// Overwrites the last byte of a file in place. For a mask of f32, 1 becomes another number.
-fn overwrite(path: &Path) {
-    let mut file = OpenOptions::new().write(true).open(path).unwrap();
-    file.seek(SeekFrom::End(-1)).unwrap();
-    file.write_all(&[0x3e]).unwrap();
-}
 
 /// Carries out a run whose input `name` is overwritten after the run has started. Returns the
 /// message.

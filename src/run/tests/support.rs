@@ -1,6 +1,7 @@
 //! A small run in a folder of its own.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -61,7 +62,7 @@ impl Small {
         files
     }
 
-    /// A run that writes `z.npy` and `r.csv`.
+    /// A run in batches of [`BATCH`] that writes `z.npy` and `r.csv`.
     pub fn run(&self, journaling: Journaling) -> crate::error::Result<FileRun> {
         Ok(FileRun {
             observations: NpyReader::open(&self.path("x.npy"))?,
@@ -77,4 +78,20 @@ impl Small {
             journaling,
         })
     }
+}
+
+/// A new folder with the same files.
+pub fn copy_of(small: &Small) -> Small {
+    let copy = Small(tempfile::tempdir().unwrap());
+    for (name, bytes) in small.files() {
+        fs::write(copy.path(&name), bytes).unwrap();
+    }
+    copy
+}
+
+/// Overwrites the last byte of a file in place. For a mask of f32, 1 becomes another number.
+pub fn overwrite(path: &Path) {
+    let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::End(-1)).unwrap();
+    file.write_all(&[0x3e]).unwrap();
 }
