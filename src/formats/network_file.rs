@@ -151,6 +151,15 @@ fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
 }
 
 fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<DenseLayer> {
+    // A weight without numbers says nothing about the size of the file: its bias could be any size.
+    if names.units == 0 || names.inputs == 0 {
+        return Err(Error::input(
+            file.source(),
+            format!("an empty weight `{}` ({} × {})", names.weight, names.units, names.inputs),
+            "at least one unit and one input per layer",
+            "leave the layer out, or export the network again",
+        ));
+    }
     let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &file.read(&names.weight)?);
     let mut bias = match &names.bias {
         Some(name) => DVector::from_vec(file.read(name)?),
