@@ -11,6 +11,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The action of an [`Error::Io`] for an output that is complete but cannot be renamed.
+pub(crate) const GIVE_NAME: &str = "give the output its name";
+
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -118,7 +121,10 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         match self {
             Error::Input(_) | Error::Output { .. } | Error::BadOption { .. } | Error::NoDevice(_) => true,
-            // A missing or unreadable file is an error of the command. A full disk is not.
+            // A missing or unreadable file is an error of the command. A full disk is not, and
+            // neither is a folder that disappears during a run. An output that cannot be created at
+            // the start is an `Error::Output`.
+            Error::Io { action, .. } if matches!(*action, GIVE_NAME | "write") => false,
             Error::Io { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::NotFound

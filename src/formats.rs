@@ -8,6 +8,7 @@
 pub mod batch_norm;
 mod chains;
 pub mod extent;
+pub mod files;
 mod layers_by_name;
 mod modules;
 pub mod network_file;

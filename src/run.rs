@@ -7,3 +7,6 @@ pub mod mask;
 pub mod merge;
 mod outputs;
 pub mod request;
+
+#[cfg(test)]
+mod tests;

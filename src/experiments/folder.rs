@@ -72,7 +72,7 @@ impl Folder {
             output.finish()?;
         }
         let opened = File::open(&file).map_err(|error| Error::io(&file, "open", error))?;
-        lock(path, &opened)?;
+        lock(path, opened.try_lock())?;
         let text = fs::read_to_string(&file).map_err(|error| Error::io(&file, "read", error))?;
         if serde_json::from_str::<Settings>(&text).ok().as_ref() != Some(settings) {
             let fix = "give another folder with option `out`, or the same option `quick`, option `seed`, option `network` and version as before";

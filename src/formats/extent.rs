@@ -1,16 +1,16 @@
 //! The extent of a growing file: its length and a BLAKE3 digest. They are recorded repeatedly as
 //! the file grows. A reader then finds the last point up to which the bytes are unchanged.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::File;
 use crate::error::{Error, Result};
 
 /// Number of bytes per read.
-const CHUNK: usize = 1 << 18;
+pub(crate) const CHUNK: usize = 1 << 18;
 /// Number of hexadecimal digits of a digest that are kept: 128 bits.
 const DIGITS: usize = 32;
 
@@ -85,6 +85,49 @@ pub fn matching<'a>(path: &Path, from: u64, extents: impl IntoIterator<Item = &'
     Ok((count, last))
 }
 
+/// Reads the bytes that an extent describes, and checks at the end that they are the ones recorded.
+#[derive(Debug)]
+pub struct Verified<'a> {
+    path: &'a Path,
+    file: File,
+    tracker: Tracker,
+    extent: &'a Extent,
+}
+
+impl<'a> Verified<'a> {
+    /// Opens the file at `path`; digests begin at offset `from`.
+    pub fn open(path: &'a Path, from: u64, extent: &'a Extent) -> Result<Self> {
+        let cannot_read = |error| Error::io(path, "read", error);
+        let mut file = File::open(path).map_err(cannot_read)?;
+        file.seek(SeekFrom::Start(from)).map_err(cannot_read)?;
+        Ok(Verified { path, file, tracker: Tracker::from_offset(from), extent })
+    }
+
+    /// Fills `buffer`, or its beginning at the end of the extent. `None` after the last byte.
+    ///
+    /// # Errors
+    /// [`Error::Input`] after the last byte if the bytes read are not those of the extent.
+    pub fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+        let left = self.extent.bytes.saturating_sub(self.tracker.length);
+        let most = buffer.len().min(left.try_into().unwrap_or(buffer.len()));
+        if most > 0 {
+            let bytes = &mut buffer[..most];
+            self.file.read_exact(bytes).map_err(|error| Error::io(self.path, "read", error))?;
+            self.tracker.add(bytes);
+            return Ok(Some(bytes));
+        }
+        if self.tracker.extent() == *self.extent {
+            return Ok(None);
+        }
+        Err(Error::input(
+            self.path.display(),
+            "other contents than at the start: the file was changed in the meantime",
+            "a file that does not change while it is copied",
+            "copy it again, or run that shard again; then start again",
+        ))
+    }
+}
+
 /// The digest of a whole file, computed in constant memory.
 pub fn digest_of_file(path: &Path) -> Result<String> {
     let cannot_read = |error| Error::io(path, "read", error);
@@ -103,6 +146,30 @@ pub fn digest_of_file(path: &Path) -> Result<String> {
     }
 }
 
+/// Carries out `work`, which reads the file at `path`, and refuses a file that changed meanwhile.
+/// A plain file is hashed before and after.
+///
+/// # Errors
+/// Those of `work`; [`Error::Input`] if the contents changed.
+pub fn unchanged_during<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // A device may never end.
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return work();
+    }
+    let before = digest_of_file(path)?;
+    let outcome = work();
+    // A torn file may also have made `work` fail. Then the change is the better explanation.
+    if digest_of_file(path)? == before {
+        return outcome;
+    }
+    Err(Error::input(
+        path.display(),
+        "a file that changed while it was read",
+        "a file that does not change",
+        "wait until the file is complete, then start again",
+    ))
+}
+
 /// The digest of a sequence of byte slices in memory.
 pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -112,13 +179,34 @@ pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     hex(&hasher)
 }
 
-fn hex(hasher: &blake3::Hasher) -> String {
+/// The digest so far, as text.
+pub(crate) fn hex(hasher: &blake3::Hasher) -> String {
     hasher.finalize().to_hex()[..DIGITS].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        std::fs::write(&path, "old").unwrap();
+        assert_eq!(unchanged_during(&path, || Ok(1)).unwrap(), 1);
+        let changing = |outcome: Result<()>| {
+            unchanged_during(&path, || {
+                std::fs::write(&path, "new").map_err(|e| Error::io(&path, "write", e)).and(outcome)
+            })
+        };
+        let message = changing(Ok(())).unwrap_err().to_string();
+        assert!(message.contains("net.safetensors") && message.contains("changed while it was read"), "{message}");
+        std::fs::write(&path, "old").unwrap();
+        let message = changing(Err(Error::Cancelled)).unwrap_err().to_string();
+        assert!(message.contains("changed while it was read"), "{message}");
+        let message = changing(Err(Error::Cancelled)).unwrap_err().to_string();
+        assert_eq!(message, "interrupted");
+    }
 
     #[test]
     fn a_changed_byte_ends_what_matches() {

@@ -1,16 +1,17 @@
 //! Reads a network from a file. The format is detected from the contents, the layers from their
 //! names. The activation comes from the options or from the file's metadata.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use nalgebra::{DMatrix, DVector};
 
 use super::batch_norm::BatchNorm;
+use super::extent::unchanged_during;
+use super::files::File;
 use super::layers_by_name::{LayerNames, resolve};
 use super::norms_by_name::NormNames;
-use super::pytorch::{PytorchFile, looks_like_pytorch};
+use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
@@ -54,10 +55,13 @@ setters!(NetworkOptions {
 ///
 /// # Errors
 /// [`Error::Input`] if the file has another format, is damaged, or has ambiguous layers, or if
-/// neither the file nor the options state the activation. [`Error::Io`] if it cannot be read.
+/// neither the file nor the options state the activation, or if the file changes while it is read.
+/// [`Error::Io`] if it cannot be read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
-    let file = open_tensor_file(path)?;
-    build_network(&*file, &resolve_layers(&*file, options)?, options)
+    unchanged_during(path, || {
+        let file = open_tensor_file(path)?;
+        build_network(&*file, &resolve_layers(&*file, options)?, options)
+    })
 }
 
 /// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says
@@ -81,7 +85,7 @@ pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) ->
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     let mut start = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(262).read_to_end(&mut start))
+        .and_then(|file| file.take(START as u64).read_to_end(&mut start))
         .map_err(|error| Error::io(path, "read", error))?;
     if looks_like_pytorch(&start) && !looks_like_safetensors(&start) {
         return Ok(Box::new(PytorchFile::open(path)?));
@@ -147,6 +151,15 @@ fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
 }
 
 fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<DenseLayer> {
+    // A weight without numbers says nothing about the size of the file: its bias could be any size.
+    if names.units == 0 || names.inputs == 0 {
+        return Err(Error::input(
+            file.source(),
+            format!("an empty weight `{}` ({} × {})", names.weight, names.units, names.inputs),
+            "at least one unit and one input per layer",
+            "leave the layer out, or export the network again",
+        ));
+    }
     let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &file.read(&names.weight)?);
     let mut bias = match &names.bias {
         Some(name) => DVector::from_vec(file.read(name)?),

@@ -5,6 +5,7 @@
 //! is rearranged. The format is described in NumPy Enhancement Proposal 1 and `numpy.lib.format`.
 
 mod header;
+mod pin;
 mod reader;
 mod writer;
 

@@ -6,12 +6,13 @@
 //! later ([`OutputFile::resume`]). The file is locked while it is open, so two runs cannot write to
 //! the same output.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::extent::{Extent, Tracker};
-use crate::error::{Error, Result};
+use super::files::{self, File};
+use crate::error::{Error, GIVE_NAME, Result};
 
 /// An unfinished output file.
 #[derive(Debug)]
@@ -36,17 +37,15 @@ impl OutputFile {
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        let file = match options.open(&partial) {
+        let file = match File::create_new(&partial) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 discard_stale(path, &partial)?;
-                options.open(&partial)
+                File::create_new(&partial)
             }
             other => other,
         };
         let file = file.map_err(|error| cannot_create(path, error))?;
-        lock(path, &file)?;
+        lock(path, file.try_lock())?;
         Ok(OutputFile {
             path: path.to_owned(),
             partial,
@@ -67,12 +66,8 @@ impl OutputFile {
     pub fn resume(path: &Path, length: u64, force: bool) -> Result<Self> {
         check_free(path, force)?;
         let partial = partial_path(path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&partial)
-            .map_err(|error| Error::io(&partial, "reopen the file", error))?;
-        lock(path, &file)?;
+        let mut file = File::reopen(&partial).map_err(|error| Error::io(&partial, "reopen the file", error))?;
+        lock(path, file.try_lock())?;
         let found = file.metadata().map_err(|error| Error::io(&partial, "read", error))?.len();
         if found < length {
             return Err(Error::Output {
@@ -175,21 +170,38 @@ impl Drop for OutputFile {
     fn drop(&mut self) {
         if self.remove_on_drop {
             // A failure here is ignored; the next run discards the file.
-            let _ = fs::remove_file(&self.partial);
+            let _ = files::remove(&self.partial);
         }
     }
 }
 
 /// Renames `partial` to `path`, and synchronises the new name with the disk.
 pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
-    fs::rename(partial, path).map_err(|error| Error::io(path, "give the output its name", error))?;
+    files::rename(partial, path).map_err(|error| Error::io(path, GIVE_NAME, with_advice(partial, error)))?;
     sync_folder(path);
     Ok(())
 }
 
+/// Says what to do about an output of a run that cannot be written any more because it, or its
+/// folder, was removed.
+pub fn with_advice(output: &Path, error: io::Error) -> io::Error {
+    let what = if error.kind() != io::ErrorKind::NotFound {
+        return error;
+    } else if folder_of(output).exists() {
+        format!("{} was removed during the run; start again", output.display())
+    } else {
+        "the folder was removed during the run; create it and start again".to_owned()
+    };
+    io::Error::new(error.kind(), format!("{error}; {what}"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Synchronises the names in the folder of `path` with the disk, where the system supports it.
 pub fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     // Some file systems cannot synchronise a folder. The contents of the files are synchronised
     // anyway.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -238,25 +250,37 @@ pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> 
 /// Removes a partial file that no run has locked. It is never truncated in place: when it is open,
 /// another run may already have renamed it to a finished output.
 fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
-    if let Ok(file) = File::open(partial) {
-        lock(path, &file)?;
+    match File::open(partial) {
+        Ok(file) => lock(path, file.try_lock())?,
+        // Another user's file, which may still be removed from one's own folder.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
+        Err(error) => return Err(cannot_create(path, error)),
     }
-    match fs::remove_file(partial) {
+    match files::remove(partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_create(path, error)),
         _ => Ok(()),
     }
 }
 
-/// Locks `file` for `path` until it is closed.
+/// Refuses an output that another run is writing.
+///
+/// # Errors
+/// [`Error::Output`] if another run holds the lock of the partial file.
+pub fn refuse_locked(path: &Path) -> Result<()> {
+    // A file that cannot be opened is found again, with a better message, when it is written.
+    File::open(&partial_path(path)).map_or(Ok(()), |file| lock(path, file.try_lock()))
+}
+
+/// The outcome of an attempt to lock the file of an output.
 ///
 /// # Errors
 /// [`Error::Output`] if another run holds the lock.
-pub fn lock(path: &Path, file: &File) -> Result<()> {
-    match file.try_lock() {
+pub fn lock(path: &Path, attempt: std::result::Result<(), TryLockError>) -> Result<()> {
+    match attempt {
         Err(TryLockError::WouldBlock) => Err(Error::Output {
             path: path.to_owned(),
             found: "is being written by another run".into(),
-            fix: "wait for that run, or name another output".into(),
+            fix: "wait until that run has ended, or stop it, and give the command again; or name another output".into(),
         }),
         // File systems without locks still work, but without this protection.
         _ => Ok(()),

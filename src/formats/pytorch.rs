@@ -3,10 +3,15 @@
 //! dictionaries (`state_dict`, `model`) become parts of the names, which `layers_by_name.rs`
 //! supports.
 
+mod memory;
+mod pickle_memory;
+
+use std::io::Read;
 use std::path::Path;
 
 use pytorch_reader::{DType, FileFormat, PytorchError, PytorchReader};
 
+use super::files::File;
 use super::safetensors::widen;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
@@ -15,11 +20,17 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct PytorchFile {
     source: String,
+    /// Memory that one tensor may take, in bytes.
+    budget: u64,
     reader: PytorchReader,
     tensors: Vec<TensorInfo>,
 }
 
-/// Whether a file can be a checkpoint. `start`: its first 262 bytes, or fewer if it is shorter.
+/// Number of bytes at the start of a file that show its format.
+pub const START: usize = 262;
+
+/// Whether a file can be a checkpoint. `start`: its first [`START`] bytes, or fewer if it is
+/// shorter.
 pub fn looks_like_pytorch(start: &[u8]) -> bool {
     // Zip; tar; pickles of protocol 2 and later, which the legacy format also starts with.
     start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") || start.first() == Some(&0x80)
@@ -33,6 +44,12 @@ impl PytorchFile {
     /// sparse tensors).
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
+        let cannot_read = |error| Error::io(path, "read", error);
+        let file = File::open(path).map_err(cannot_read)?;
+        let budget = memory::budget(file.metadata().map_err(cannot_read)?.len());
+        let mut start = Vec::new();
+        file.take(START as u64).read_to_end(&mut start).map_err(cannot_read)?;
+        memory::check(path, &start)?;
         let reader = PytorchReader::new(path).map_err(|error| match error {
             PytorchError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 Error::io(path, "read", error)
@@ -54,7 +71,7 @@ impl PytorchFile {
             })
             .collect();
         tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
-        Ok(PytorchFile { source, reader, tensors })
+        Ok(PytorchFile { source, budget, reader, tensors })
     }
 }
 
@@ -89,6 +106,19 @@ impl TensorFile for PytorchFile {
                 "name one that `unrelu inspect` lists",
             ));
         };
+        // A tensor can repeat the numbers of its storage as often as its shape says.
+        let size = tensor
+            .shape()
+            .iter()
+            .try_fold(tensor.dtype().size() as u64, |size, extent| size.checked_mul(u64::try_from(*extent).ok()?));
+        if size.is_none_or(|size| size > self.budget) {
+            return Err(Error::input(
+                &self.source,
+                format!("tensor {name} of shape {:?}, which is far larger than the file", tensor.shape()),
+                format!("at most {} bytes", self.budget),
+                "save a contiguous copy of the tensor, tensor.contiguous()",
+            ));
+        }
         let bytes = tensor.read().map_err(|error| {
             Error::input(
                 &self.source,

@@ -7,13 +7,13 @@
 //! writes metadata in the order of a hash map).
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::files::File;
 use super::output::OutputFile;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
@@ -83,7 +83,10 @@ impl SafetensorsFile {
     /// Reads the header of a file of `file_length` bytes.
     fn parse(file: &mut impl Read, file_length: u64, contents: Contents, source: String) -> Result<Self> {
         let mut length = [0; 8];
-        file.read_exact(&mut length).map_err(|_| refuse(&source, format!("{file_length} bytes"), "a header"))?;
+        file.read_exact(&mut length).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => refuse(&source, format!("{file_length} bytes"), "a header"),
+            _ => Error::io(Path::new(&source), "read", error),
+        })?;
         let header_length = u64::from_le_bytes(length);
         if header_length > file_length.saturating_sub(8) || header_length > LONGEST_HEADER {
             return Err(refuse(
@@ -108,6 +111,7 @@ impl SafetensorsFile {
             metadata: BTreeMap::new(),
         };
         let mut claimed = 0;
+        let mut total = 0u64;
         for (name, value) in header {
             if name == "__metadata__" {
                 opened.metadata = serde_json::from_value(value).map_err(|error| {
@@ -123,6 +127,7 @@ impl SafetensorsFile {
                 )
             })?;
             claimed = claimed.max(entry.data_offsets.1);
+            total = total.saturating_add(entry.data_offsets.1.saturating_sub(entry.data_offsets.0));
             opened.add(name, entry, data_start, data_length)?;
         }
         if claimed != data_length {
@@ -130,6 +135,15 @@ impl SafetensorsFile {
                 &opened.source,
                 format!("{data_length} bytes of data after the header"),
                 &format!("{claimed} bytes, according to the header"),
+            ));
+        }
+        // Each tensor is read into memory of its own. Tensors on the same bytes could need any amount
+        // of it.
+        if total > data_length {
+            return Err(refuse(
+                &opened.source,
+                format!("tensors of {total} bytes together in {data_length} bytes of data"),
+                "tensors that do not overlap",
             ));
         }
         opened.tensors.sort_by(|left, right| natural_order(&left.name, &right.name));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use nalgebra::DMatrix;
 
-use super::outputs::Outputs;
+use super::outputs::{Outputs, can_be_resumed};
 use super::request::{Begun, FileRun, Stopped};
 use crate::batch::clocks::Clocks;
 use crate::batch::engine::Engine;
@@ -25,7 +25,7 @@ impl FileRun {
     pub fn start(mut self, engine: &dyn Engine) -> Result<StartedRun<'_>> {
         self.check(engine)?;
         let range = self.range();
-        let (outputs, begun, before) = Outputs::open(&self, engine, range.clone())?;
+        let (outputs, begun, before) = Outputs::open(&mut self, engine, range.clone())?;
         let next = range.start + before.observations;
         self.observations.skip_to(next as usize)?;
         if let Some(truth) = &mut self.truth {
@@ -83,8 +83,9 @@ impl StartedRun<'_> {
         let start = Instant::now();
         let total = self.total();
         let StartedRun { files, engine, range, outputs, before, .. } = self;
+        let codes = files.codes.clone();
         let Some(mut outputs) = outputs else { return Ok(before) };
-        let mut safe = if outputs.is_journaled() { before.observations } else { 0 };
+        let mut kept = if outputs.is_journaled() { before.observations } else { 0 };
         let clocks = Clocks::default();
         let mut summary = before.clone();
         // Read before and after the run only: the description waits for a thread of the busy pool.
@@ -113,7 +114,7 @@ impl StartedRun<'_> {
                 outputs.commit(&summary)
             })?;
             if outputs.is_journaled() {
-                safe = summary.observations;
+                kept = summary.observations;
             }
             progress(summary.observations);
             Ok(())
@@ -132,7 +133,9 @@ impl StartedRun<'_> {
             up_to_date(&mut summary, None);
             Ok(())
         });
-        outcome.map(|()| summary).map_err(|error| Stopped { error, safe })
+        outcome
+            .map(|()| summary)
+            .map_err(|error| Stopped { error, safe: if can_be_resumed(&codes) { kept } else { 0 } })
     }
 }
 

@@ -9,20 +9,22 @@ use super::request::FileRun;
 use crate::batch::engine::Engine;
 use crate::error::Result;
 
-/// The identity of a run over the observations of `range`.
+/// The identity of a run over the observations of `range`. The inputs are pinned: a batch that
+/// differs from what the digests cover is refused when it is read.
 ///
 /// # Errors
 /// If an input cannot be read. Each input is read once, to compute its digest.
-pub(super) fn identity(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
+pub(super) fn identity(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
+    let batch = run.batch.max(1);
     let network = run.network.as_ref().map_or("the network given".to_owned(), |path| path.display().to_string());
     Ok(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         network: Source { file: network, digest: network_digest(engine.generator()) },
-        observations: Source::of_file(run.observations.path())?,
-        truth: run.truth.as_ref().map(|truth| Source::of_file(truth.path())).transpose()?,
+        observations: Source::pinned(&mut run.observations, batch)?,
+        truth: run.truth.as_mut().map(|truth| Source::pinned(truth, batch)).transpose()?,
         options: engine.options_that_matter().into_iter().chain(run.mask_option()?).collect(),
         count: run.observations.count() as u64,
-        batch: run.batch.max(1) as u64,
+        batch: batch as u64,
         first: range.start,
         end: range.end,
         report: run.report.as_deref().map(|report| beside(&run.codes, report)),

@@ -16,8 +16,7 @@ mod identity;
 mod reading;
 mod shard;
 
-use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +24,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, digest_of};
-use crate::formats::output::{OutputFile, give_name, partial_path};
+use crate::formats::files::{self, File};
+use crate::formats::output::{OutputFile, give_name, partial_path, with_advice};
 
 pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, find, find_finished, find_unfinished};
@@ -160,14 +160,17 @@ fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let written = fs::write(&new, text).and_then(|()| fs::File::open(&new)?.sync_all());
-    written.map_err(|error| Error::io(&new, "write", error))?;
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Error::io(&new, "write", with_advice(&new, error)))?;
     give_name(&new, path)
 }
 
 /// Removes a file if it exists.
 pub fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    match files::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(path, "remove", error)),
         _ => Ok(()),
     }

@@ -9,7 +9,6 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
-use crate::formats::extent::digest_of_file;
 use crate::formats::npy::{ElementType, NpyReader};
 
 /// An open file of masks: 1 (or `True`) where an entry was observed, 0 where not.
@@ -81,9 +80,26 @@ impl Mask {
         Err(hides_everything(self.path(), "masks with zeros only"))
     }
 
-    /// The digest of the file.
-    pub fn digest(&self) -> Result<String> {
-        digest_of_file(self.path())
+    /// The digest of the file. Later, blocks of `rows` masks that have changed are refused; see
+    /// [`NpyReader::pin`].
+    pub fn pin(&mut self, rows: usize) -> Result<String> {
+        let digest = self.reader.pin(rows)?;
+        if self.shared.is_some() {
+            // The mask was read before it was pinned.
+            self.reader.skip_to(0)?;
+            let row = self.reader.read_batch(1)?;
+            let observed =
+                row.iter().flatten().map(|&x| is_observed(&self.reader, x)).collect::<Result<Vec<bool>>>()?;
+            if self.shared.as_ref() != Some(&observed) {
+                return Err(Error::input(
+                    self.path().display(),
+                    "other numbers than when it was opened: the file was changed in the meantime",
+                    "a file that does not change during a run",
+                    "wait until the file is complete, then start again",
+                ));
+            }
+        }
+        Ok(digest)
     }
 
     /// Makes the mask of observation `index` the first of the next batch.

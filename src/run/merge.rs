@@ -1,9 +1,7 @@
 //! Joins the outputs of shards to the outputs of one run, byte for byte. Each part has a finished
 //! journal that describes it. Parts of different runs, gaps and overlaps are refused before
-//! anything is written.
+//! anything is written. A part that changes while it is copied is refused as well.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::identity::beside;
@@ -12,7 +10,7 @@ use super::outputs::{holds, totals, totals_of};
 use crate::batch::summary::Summary;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
-use crate::formats::extent::Extent;
+use crate::formats::extent::{CHUNK, Extent, Verified};
 use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
 use crate::formats::output::{OutputFile, check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
@@ -63,14 +61,14 @@ impl Merge {
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
-        self.check_outputs(&parts)?;
-
         let identity = Identity {
             first: 0,
             end: first.identity.count,
             report: self.report.as_deref().map(|report| beside(&self.codes, report)),
             ..first.identity.clone()
         };
+        let replace_report = self.check_outputs(&parts, &identity)?;
+
         // An empty shard has no shape. Together the parts cover all observations, so one has a
         // shape.
         let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
@@ -78,7 +76,7 @@ impl Merge {
         codes.track(None);
         let mut report = match &self.report {
             Some(path) => {
-                let mut report = OutputFile::create(path, self.force)?;
+                let mut report = OutputFile::create(path, replace_report)?;
                 report.track(None);
                 Some(report)
             }
@@ -107,15 +105,17 @@ impl Merge {
             report: report.as_ref().and_then(OutputFile::extent),
             totals: totals(&summary),
         };
+        // The journal first: with it, the next merge recognises a report that this one has left.
+        journal::write_whole(&self.codes, &identity, &last)?;
         if let Some(report) = report {
             report.finish()?;
         }
-        journal::write_whole(&self.codes, &identity, &last)?;
         codes.finish()?;
         Ok(Merged { summary, reports_left: self.report.is_none() && parts.iter().any(|part| part.report.is_some()) })
     }
 
-    fn check_outputs(&self, parts: &[Part]) -> Result<()> {
+    /// Refuses outputs that cannot be written. Returns whether an existing report is replaced.
+    fn check_outputs(&self, parts: &[Part], identity: &Identity) -> Result<bool> {
         let mut inputs: Vec<(&str, &Path)> = parts.iter().map(|part| ("a part", part.codes.as_path())).collect();
         inputs.extend(parts.iter().filter_map(|part| Some(("a part's report", part.report.as_deref()?))));
         refuse_overlap("codes", &self.codes, &inputs)?;
@@ -139,10 +139,24 @@ impl Merge {
                     ));
                 }
             }
-            check_free(report, self.force)?;
         }
         journal::check_place(&self.codes)?;
-        check_free(&self.codes, self.force)
+        let replace_report = self.force || self.has_left_a_report(identity)?;
+        if let Some(report) = &self.report {
+            check_free(report, replace_report)?;
+        }
+        check_free(&self.codes, self.force)?;
+        Ok(replace_report)
+    }
+
+    /// Whether the report is that of this same merge, which ended before its codes had their name.
+    fn has_left_a_report(&self, identity: &Identity) -> Result<bool> {
+        let Some(report) = self.report.as_ref().filter(|_| !self.codes.exists()) else { return Ok(false) };
+        let Some(found) = journal::find_finished(&self.codes)?.filter(|found| found.identity == *identity) else {
+            return Ok(false);
+        };
+        let extent = found.last()?.and_then(|last| last.report);
+        extent.map_or(Ok(false), |extent| holds(report, 0, &extent))
     }
 }
 
@@ -189,17 +203,11 @@ impl Part {
 
     /// Appends the rows of the part, byte for byte.
     fn append_codes(&self, codes: &mut NpyWriter) -> Result<()> {
-        let cannot_read = |error| Error::io(&self.codes, "read", error);
-        let mut file = File::open(&self.codes).map_err(cannot_read)?;
-        file.seek(SeekFrom::Start(DATA_START as u64)).map_err(cannot_read)?;
         let row = codes.row_bytes();
-        let mut buffer = vec![0; row * ((1 << 18) / row).max(1)];
-        let mut left = self.last.codes.bytes.saturating_sub(DATA_START as u64);
-        while left > 0 {
-            let most = buffer.len().min(left.try_into().unwrap_or(buffer.len()));
-            file.read_exact(&mut buffer[..most]).map_err(cannot_read)?;
-            codes.append_encoded(&buffer[..most])?;
-            left -= most as u64;
+        let mut reader = Verified::open(&self.codes, DATA_START as u64, &self.last.codes)?;
+        let mut buffer = vec![0; row * (CHUNK / row).max(1)];
+        while let Some(bytes) = reader.next(&mut buffer)? {
+            codes.append_encoded(bytes)?;
         }
         Ok(())
     }
@@ -215,20 +223,18 @@ impl Part {
                 "copy it to where it was beside the codes, run that shard again, or merge without option `report`",
             ));
         }
-        let cannot_read = |error| Error::io(path, "read", error);
-        let mut reader = BufReader::new(File::open(path).map_err(cannot_read)?);
-        if headed && path.extension().is_some_and(|extension| extension == "csv") {
-            reader.read_until(b'\n', &mut Vec::new()).map_err(cannot_read)?;
-        }
-        loop {
-            let bytes = reader.fill_buf().map_err(cannot_read)?;
-            if bytes.is_empty() {
-                return Ok(());
+        let mut reader = Verified::open(path, 0, extent)?;
+        let mut in_header = headed && path.extension().is_some_and(|extension| extension == "csv");
+        let mut buffer = vec![0; CHUNK];
+        while let Some(mut bytes) = reader.next(&mut buffer)? {
+            if in_header {
+                let end = bytes.iter().position(|byte| *byte == b'\n');
+                in_header = end.is_none();
+                bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
             }
             output.append(bytes)?;
-            let length = bytes.len();
-            reader.consume(length);
         }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
-use crate::formats::output::{check_free, give_name, partial_path};
+use crate::formats::output::{check_free, give_name, partial_path, refuse_locked};
 use crate::formats::report::ReportWriter;
 
 /// The outputs of an unfinished run.
@@ -37,8 +37,9 @@ const SYNCS_APART: u32 = 20;
 impl Outputs {
     /// Creates or resumes the outputs. Returns them with the starting place and the totals so far.
     /// The outputs are `None` if all observations are done.
-    pub fn open(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+    pub fn open(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
         let nothing = Summary::default();
+        refuse_if_being_written(run)?;
         match run.journaling {
             Journaling::Off => {
                 check_outputs(run)?;
@@ -73,10 +74,11 @@ impl Outputs {
         Ok(Outputs { codes, report, journal, sync_due: None })
     }
 
-    fn resume(run: &FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
+    fn resume(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
         let identity = identity(run, engine, range)?;
         let found = journal::find(&run.codes)?.filter(|found| !is_stale(found, run));
         let Some(found) = found else {
+            refuse_missing_codes(run)?;
             check_outputs(run)?;
             journal::check_place(&run.codes)?;
             let outputs = Self::begin(run, engine, Some(&identity))?;
@@ -198,12 +200,49 @@ impl Outputs {
     }
 }
 
+/// Whether the files that a later run would resume are still in their places.
+pub(super) fn can_be_resumed(codes: &Path) -> bool {
+    let exists = |path: &Path| partial_path(path).exists() || path.exists();
+    exists(codes) && exists(&journal::journal_path(codes))
+}
+
 /// Refuses outputs that exist, unless `force` is set.
 fn check_outputs(run: &FileRun) -> Result<()> {
     if let Some(report) = &run.report {
         check_free(report, run.force)?;
     }
     check_free(&run.codes, run.force)
+}
+
+/// Refuses outputs that another run is writing, before anything else is said about them: an
+/// unfinished run can be resumed or discarded, but not while it is running.
+fn refuse_if_being_written(run: &FileRun) -> Result<()> {
+    let journal = journal::journal_path(&run.codes);
+    for output in [Some(&run.codes), Some(&journal), run.report.as_ref()].into_iter().flatten() {
+        refuse_locked(output)?;
+    }
+    Ok(())
+}
+
+/// Refuses to compute codes again beside the report of a finished run, unless `force` is set.
+fn refuse_missing_codes(run: &FileRun) -> Result<()> {
+    let report_exists = run.report.as_ref().is_some_and(|report| report.exists());
+    match journal::find_finished(&run.codes)? {
+        Some(found) if is_stale(&found, run) && report_exists && !run.force => {
+            let fix = "put it back, or compute everything again with option `force`";
+            Err(missing(&run.codes, &found, fix))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error for an output of a finished run that is gone.
+fn missing(path: &Path, found: &Found, fix: &str) -> Error {
+    Error::Output {
+        path: path.to_owned(),
+        found: format!("is missing, although {} records a finished run", found.path.display()),
+        fix: fix.into(),
+    }
 }
 
 /// Protects an unfinished run from being overwritten by a new one.
@@ -246,6 +285,11 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
     for (path, from, extent) in &outputs {
         if !holds(path, *from, extent)? {
             let partial = partial_path(path);
+            if !path.exists() && !partial.exists() {
+                let fix = "put it back, or compute everything again with option `force` and without option \
+                           `journaling: Resume`";
+                return Err(missing(path, found, fix));
+            }
             if !holds(&partial, *from, extent)? {
                 return Err(Error::Output {
                     path: (*path).clone(),

@@ -85,9 +85,10 @@ impl From<Stopped> for Error {
 }
 
 impl FileRun {
-    /// The mask, as an option of the run's identity.
-    pub(super) fn mask_option(&self) -> Result<Option<(String, String)>> {
-        self.mask.as_ref().map(|mask| Ok(("mask".to_owned(), mask.digest()?))).transpose()
+    /// The mask, as an option of the run's identity; it is pinned.
+    pub(super) fn mask_option(&mut self) -> Result<Option<(String, String)>> {
+        let batch = self.batch.max(1);
+        self.mask.as_mut().map(|mask| Ok(("mask".to_owned(), mask.pin(batch)?))).transpose()
     }
 
     /// The range of observations of this run.

@@ -55,6 +55,30 @@ fn no_module_imports_upwards() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// The file operations of a text that do not go through `formats/files.rs`, its tests left out.
+fn own_file_operations(text: &str) -> Vec<&'static str> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let calls =
+        ["OpenOptions", "fs::File", "fs::{self, File", "fs::rename", "fs::write", "fs::read(", "fs::remove_file"];
+    calls.into_iter().filter(|call| code.contains(call)).collect()
+}
+
+#[test]
+fn files_of_a_run_go_through_one_module() {
+    let sources = sources();
+    let of_runs = sources.iter().filter(|(name, _)| {
+        let below = name.starts_with("src/formats/") || name.starts_with("src/run/");
+        below && !name.starts_with("src/formats/files") && !name.contains("/tests")
+    });
+    let mut count = 0;
+    for (name, text) in of_runs {
+        count += 1;
+        assert_eq!(own_file_operations(text), [""; 0], "{name} does not use formats/files.rs");
+    }
+    assert!(count > 20, "the files were not found");
+    assert_eq!(own_file_operations("use std::fs;\nfn f() { fs::rename(a, b) }"), ["fs::rename"]);
+}
+
 /// Two modules that import from each other, one through nested braces and `super`, one through a
 /// re-export.
 const CIRCLE: [(&str, &str); 5] = [

@@ -6,6 +6,7 @@ mod bad_networks;
 mod bench;
 mod cluster;
 mod demo;
+mod disturbed;
 mod embedded;
 mod folder;
 mod generate;

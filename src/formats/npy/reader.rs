@@ -1,13 +1,16 @@
-//! Reads a `.npy` batch by batch. The file's length is checked against its header first.
+//! Reads a `.npy` batch by batch. The file's length is checked against its header first. A pinned
+//! file ([`NpyReader::pin`]) is checked while it is read: a block of rows that has changed is
+//! refused.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
 use super::header::{ElementType, Header};
+use super::pin::{Pin, unreadable};
 use crate::error::{Error, Result};
+use crate::formats::files::File;
 
 /// A `.npy` file of shape `(count, width)` that is read as a stream.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct NpyReader {
     next: usize,
     /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
+    /// The digests that the blocks of rows must have, if the file is pinned.
+    pin: Option<Pin>,
 }
 
 impl NpyReader {
@@ -44,7 +49,7 @@ impl NpyReader {
         }
         let header = Header::read(&mut file, &path.display().to_string())?;
         check_length(path, &header, metadata.len())?;
-        Ok(NpyReader { path: path.to_owned(), file, header, next: 0, bytes: Vec::new() })
+        Ok(NpyReader { path: path.to_owned(), file, header, next: 0, bytes: Vec::new(), pin: None })
     }
 
     /// The path of the file.
@@ -96,33 +101,74 @@ impl NpyReader {
                 "use the file that the run was started with",
             ));
         }
-        // Cannot overflow: the product is less than the file's length.
-        let offset = self.header.data_start + (index * self.width() * self.element_type().size()) as u64;
+        let offset = self.header.data_start + (index * self.row_bytes()) as u64;
         self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(&self.path, "read", error))?;
         self.next = index;
         Ok(())
     }
 
-    /// Reads the next `most` rows, or fewer at the end, as `width × rows` with one row of the file
-    /// per column. Bytes are divided by 255. `None` at the end of the file. A `most` of 0 counts as
-    /// 1.
+    /// Reads the whole file and returns its digest. From now on, [`read_batch`](Self::read_batch)
+    /// refuses blocks of `rows` rows that differ from what this digest covers.
+    ///
+    /// The bytes are hashed three times in all: here for the digest of the file and for that of
+    /// each block, and once more when the block is read.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the file has changed since it was opened; [`Error::Io`].
+    pub fn pin(&mut self, rows: usize) -> Result<String> {
+        let cannot_read = |error| Error::io(&self.path, "read", error);
+        self.file.seek(SeekFrom::Start(0)).map_err(cannot_read)?;
+        let (pin, digest) = Pin::of(&mut self.file, &self.header, rows, &self.path)?;
+        self.pin = Some(pin);
+        self.skip_to(self.next)?;
+        Ok(digest)
+    }
+
+    /// Reads the next `most` rows as `width × rows` with one row of the file per column. Bytes are
+    /// divided by 255. `None` at the end of the file. A `most` of 0 counts as 1. There are fewer
+    /// rows at the end of the file, and at the end of a block of a pinned file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the file became shorter, or if the block of a pinned file has changed;
+    /// [`Error::Io`].
     pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
-        let rows = most.max(1).min(self.count() - self.next);
+        let mut rows = most.max(1).min(self.count() - self.next);
         if rows == 0 {
             return Ok(None);
         }
-        self.bytes.resize(rows * self.width() * self.element_type().size(), 0);
-        self.file.read_exact(&mut self.bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::input(
-                self.path.display(),
-                "a file that became shorter while it was read",
-                "a file that does not change",
-                "wait until the file is complete, then start again",
-            ),
-            _ => Error::io(&self.path, "read", error),
-        })?;
-        self.next += rows;
+        let first = self.next;
+        match self.pin.as_ref().map(|pin| pin.block_of(first, self.count())) {
+            None => self.read_rows(rows)?,
+            Some(block) => {
+                rows = rows.min(block.end - first);
+                if block.start != first {
+                    self.skip_to(block.start)?;
+                }
+                self.read_rows(block.len())?;
+                if let Some(pin) = &self.pin {
+                    pin.check(block.clone(), &self.bytes, &self.path)?;
+                }
+                let row = self.row_bytes();
+                self.bytes.drain(..(first - block.start) * row);
+                self.bytes.truncate(rows * row);
+                if first + rows != block.end {
+                    self.skip_to(first + rows)?;
+                }
+            }
+        }
+        self.next = first + rows;
         Ok(Some(DMatrix::from_vec(self.width(), rows, decode(&self.bytes, &self.header))))
+    }
+
+    /// Number of bytes per row. Products with a number of rows cannot overflow: they are at most
+    /// the file's length.
+    fn row_bytes(&self) -> usize {
+        self.width() * self.element_type().size()
+    }
+
+    fn read_rows(&mut self, rows: usize) -> Result<()> {
+        self.bytes.resize(rows * self.row_bytes(), 0);
+        self.file.read_exact(&mut self.bytes).map_err(|error| unreadable(&self.path, error))
     }
 }
 

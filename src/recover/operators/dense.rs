@@ -11,7 +11,6 @@ use super::Operator;
 use crate::cpu::blocked::forward::forward;
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
-use crate::formats::extent::digest_of_file;
 use crate::formats::npy::{ElementType, NpyReader};
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
@@ -64,12 +63,12 @@ impl Dense {
             "one per output of the network: a row of the operator is one measurement of an image",
         )?;
         let rows = reader.count();
+        let identity = ("operator".to_owned(), reader.pin(rows)?);
         let mut columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
         if reader.element_type() == ElementType::U8 {
             // The reader scales bytes to pixels in `[0, 1]`. Here they are plain numbers.
             columns.apply(|entry| *entry = (*entry * 255.0).round());
         }
-        let identity = ("operator".to_owned(), digest_of_file(path)?);
         Self::new(columns.transpose(), &path.display().to_string(), identity)
     }
 

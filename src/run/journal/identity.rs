@@ -1,12 +1,11 @@
 //! The identity of a run: everything that determines its bytes. Two runs with the same identity and
 //! build write the same bytes.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::formats::extent::{digest_of, digest_of_file};
+use crate::formats::extent::digest_of;
+use crate::formats::npy::NpyReader;
 use crate::network::Network;
 
 /// An input file.
@@ -19,9 +18,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads a file and computes its digest.
-    pub fn of_file(path: &Path) -> Result<Self> {
-        Ok(Source { file: path.display().to_string(), digest: digest_of_file(path)? })
+    /// Reads a file and computes its digest. Later, blocks of `rows` rows that have changed are
+    /// refused; see [`NpyReader::pin`].
+    pub fn pinned(file: &mut NpyReader, rows: usize) -> Result<Self> {
+        Ok(Source { file: file.path().display().to_string(), digest: file.pin(rows)? })
     }
 }
 

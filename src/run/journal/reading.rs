@@ -1,6 +1,5 @@
 //! Reads a journal, as far as its checksums are valid and the outputs match it.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 use super::{FORMAT, Head, Identity, MAGIC, Progress, checksum_of, journal_path};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker, digest_of, matching};
+use crate::formats::files::File;
 use crate::formats::npy::DATA_START;
 use crate::formats::output::partial_path;
 
@@ -72,8 +72,10 @@ pub(super) fn is_journal(path: &Path) -> Result<Option<bool>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // The folder is a file or unreadable: the checks of the outputs give a better message.
-        Err(_) => return Ok(None),
+        // A folder of the path is a file: the checks of the outputs give a better message.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        // Not `None`: an unfinished run would be discarded because its journal cannot be read.
+        Err(error) => return Err(Error::io(path, "read", error)),
     };
     if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return Ok(Some(false));
