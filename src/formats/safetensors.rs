@@ -137,8 +137,8 @@ impl SafetensorsFile {
                 &format!("{claimed} bytes, according to the header"),
             ));
         }
-        // Each tensor is read into memory of its own. Tensors on the same bytes could need any amount
-        // of it.
+        // Each tensor is read into memory of its own. Tensors on the same bytes could need any
+        // amount of it.
         if total > data_length {
             return Err(refuse(
                 &opened.source,
