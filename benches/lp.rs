@@ -12,7 +12,7 @@ use unrelu::LayerwiseMethod;
 use unrelu::internals::bench::lp::instances::{CASES, Case, Instances};
 use unrelu::internals::lp::certificate::{certify_optimal, clip_to_signs};
 use unrelu::internals::lp::certified::solve_certified;
-use unrelu::internals::lp::face::OptimalFace;
+use unrelu::internals::lp::face::{OptimalFace, Reading};
 use unrelu::internals::lp::solver::Solver;
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::internals::lp::solver::interior_point::stage_benches::StageBench;
@@ -103,8 +103,9 @@ fn finish_and_certificate(criterion: &mut Criterion) {
                         let index = next.next().unwrap_or(0);
                         let (problem, answer) = (&problems[index], &answers[index]);
                         if finish {
-                            let face = OptimalFace::read(system, problem, &answer.z, &answer.y);
-                            black_box(face.finish(&answer.z, &answer.y));
+                            let point = (&answer.z[..], &answer.y[..]);
+                            let face = OptimalFace::read(system, problem, point, Reading::USUAL, &[]);
+                            black_box(face.map(|face| face.finish(&answer.z, &answer.y)));
                         } else {
                             black_box(certify_optimal(system, problem, &answer.z, &answer.y));
                         }

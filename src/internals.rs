@@ -176,7 +176,7 @@ pub mod lp {
     }
     /// Optimal faces.
     pub mod face {
-        pub use crate::lp::face::OptimalFace;
+        pub use crate::lp::face::{OptimalFace, Reading};
     }
     /// Rows and tolerances.
     pub mod formulation {

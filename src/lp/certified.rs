@@ -19,10 +19,9 @@ use super::solver::Solver;
 /// share.
 const SMALLEST_SLACK: f64 = 1e-12;
 
-/// How the tight constraints are told, in this order. The first is right except near a degenerate
-/// optimum.
+/// How the tight constraints are told, in this order.
 const READINGS: [Reading; 4] = [
-    Reading { factor: 1.0, square: false },
+    Reading::USUAL,
     Reading { factor: 1.0, square: true },
     Reading { factor: 1e3, square: false },
     Reading { factor: 1e-3, square: true },

@@ -35,6 +35,11 @@ pub struct Reading {
     pub square: bool,
 }
 
+impl Reading {
+    /// Right except near a degenerate optimum.
+    pub const USUAL: Reading = Reading { factor: 1.0, square: false };
+}
+
 /// An equation that holds on the whole optimal face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Equation {

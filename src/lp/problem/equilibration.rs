@@ -58,12 +58,8 @@ impl Equilibrated {
             return None;
         }
         for _ in 0..ROUNDS {
-            for i in 0..rows.len() {
-                rows[i] = row_size(i, &columns).map_or(0, |size| -size);
-            }
-            for j in 0..columns.len() {
-                columns[j] = column_size(j, &rows).map_or(0, |size| -size);
-            }
+            rows = (0..rows.len()).map(|i| row_size(i, &columns).map_or(0, |size| -size)).collect();
+            columns = (0..columns.len()).map(|j| column_size(j, &rows).map_or(0, |size| -size)).collect();
         }
         let factors = |exponents: Vec<i32>| -> Vec<f64> { exponents.into_iter().map(power_of_two).collect() };
         let (rows, columns) = (factors(rows), factors(columns));
