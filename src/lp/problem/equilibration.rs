@@ -125,7 +125,12 @@ mod tests {
         assert!(system(|i, j| (i + j) as i32 % 4).equilibrated().is_none());
         assert!(system(|_, _| 40).equilibrated().is_none());
         // Exact scaling is not possible.
-        assert!(system(|i, _| if i == 2 { -1060 } else { 0 }).equilibrated().is_none());
+        let far_apart = |i, j| match (i, j) {
+            (2, 0) => 1000,
+            (2, _) => -1000,
+            _ => 0,
+        };
+        assert!(system(far_apart).equilibrated().is_none());
     }
 
     #[test]
