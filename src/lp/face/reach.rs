@@ -7,7 +7,7 @@
 use super::super::certificate::freedom::unit_freedom;
 use super::super::certificate::{Room, row_combination};
 use super::super::problem::{LayerSystem, Objective, Problem};
-use super::{Equation, OptimalFace, largest_scale, row_space, unit_end, violation_scale};
+use super::{Equation, OptimalFace, largest_scale, row_space, unit_end};
 use crate::linalg::rank::gamma;
 
 /// The most that an equation that counts can leave open, as a share of the largest term: in the
@@ -42,8 +42,7 @@ impl OptimalFace<'_> {
         let open = |index: usize| room * freedom[index];
         let is_close = |&index: &usize| match self.equations[index] {
             Equation::Bound(column) => open(index) * self.system.largest_of_column(column) <= close,
-            Equation::NoViolation => open(index) <= close * violation_scale(self.system),
-            Equation::Row(_) | Equation::Unit { .. } => open(index) <= close,
+            Equation::NoViolation | Equation::Row(_) | Equation::Unit { .. } => open(index) <= close,
         };
         let used: Vec<usize> = (0..freedom.len()).filter(is_close).collect();
         let open: Vec<f64> = used.iter().map(|&index| open(index)).collect();
@@ -75,7 +74,7 @@ pub fn freedom(system: &LayerSystem, problem: &Problem, equations: &[Equation], 
             };
             (combination[index] - weight - rounding * (sizes[index] + weight.abs())).max(0.0).recip()
         }
-        Equation::NoViolation => (1.0 - used()).max(0.0).recip() * violation_scale(system),
+        Equation::NoViolation => (1.0 - used()).max(0.0).recip(),
     };
     // Without a violation variable `z` itself may be on the other side of a row. The optimum is
     // then lower than its objective, by up to the room.
