@@ -195,7 +195,11 @@ pub mod lp {
     }
     /// Linear programs.
     pub mod problem {
-        pub use crate::lp::problem::{Attempt, LayerSystem, Objective, Problem, Row};
+        pub use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
+    }
+    /// Solvers' answers.
+    pub mod solution {
+        pub use crate::lp::solution::Attempt;
     }
     /// Solvers.
     pub mod solver {

@@ -15,6 +15,7 @@ pub mod face;
 pub mod formulation;
 pub mod layer;
 pub mod problem;
+pub mod solution;
 pub mod solver;
 
 use nalgebra::DMatrix;

@@ -6,12 +6,10 @@
 mod memory;
 mod pickle_memory;
 
-use std::io::Read;
 use std::path::Path;
 
 use pytorch_reader::{DType, FileFormat, PytorchError, PytorchReader};
 
-use super::files::File;
 use super::safetensors::widen;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
@@ -44,12 +42,7 @@ impl PytorchFile {
     /// sparse tensors).
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
-        let cannot_read = |error| Error::io(path, "read", error);
-        let file = File::open(path).map_err(cannot_read)?;
-        let budget = memory::budget(file.metadata().map_err(cannot_read)?.len());
-        let mut start = Vec::new();
-        file.take(START as u64).read_to_end(&mut start).map_err(cannot_read)?;
-        memory::check(path, &start)?;
+        let budget = memory::check(path)?;
         let reader = PytorchReader::new(path).map_err(|error| match error {
             PytorchError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 Error::io(path, "read", error)

@@ -87,6 +87,14 @@ impl RowSpace {
         }
     }
 
+    /// For each entry of `z`, whether `A z` leaves it free, as far as rounding can tell.
+    pub fn free(&self) -> Vec<bool> {
+        match self {
+            RowSpace::Full(equations) => vec![false; equations.transposed.nrows()],
+            RowSpace::Ranked(rows) => rows.free(),
+        }
+    }
+
     /// The shortest `d` with `A d = residual`, where the equations agree. `residual`: one entry per
     /// row of `A`.
     pub fn shortest_correction(&self, residual: &[f64]) -> DVector<f64> {
@@ -188,17 +196,21 @@ impl RankedRows {
         // No pivot is 0, so the triangular solve cannot fail.
         self.r.tr_solve_upper_triangular_mut(&mut inverse);
         let inverse = self.q.columns_range(..rank) * inverse;
-        let null_space = self.q.columns_range(rank..);
-        let is_known = self.uncertainty <= VAGUE;
         let mut reach = Vec::with_capacity(self.q.nrows());
-        for (row, null) in inverse.row_iter().zip(null_space.row_iter()) {
-            reach.push(if is_known && null.norm() <= self.uncertainty {
-                row.iter().zip(&self.pivots).map(|(a, &(row, f))| weighted(*a, open[row] * f)).sum()
-            } else {
-                f64::INFINITY
+        for (row, free) in inverse.row_iter().zip(self.free()) {
+            reach.push(match free {
+                true => f64::INFINITY,
+                false => row.iter().zip(&self.pivots).map(|(a, &(row, f))| weighted(*a, open[row] * f)).sum(),
             });
         }
         reach
+    }
+
+    /// By the rows of the null space's basis.
+    fn free(&self) -> Vec<bool> {
+        let null_space = self.q.columns_range(self.pivots.len()..);
+        let is_known = self.uncertainty <= VAGUE;
+        null_space.row_iter().map(|row| !is_known || row.norm() > self.uncertainty).collect()
     }
 
     /// Over the pivot rows.

@@ -46,15 +46,3 @@ pub struct WarmStart<'a> {
     /// the cutoff is enough.
     pub cutoff: Option<f64>,
 }
-
-/// How close a vertex's multipliers hold every code that is at least as good (see
-/// [`super::certificate`]). Made only by checks of the inverse, for these multipliers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// The multipliers, one per row.
-    pub(super) multipliers: Vec<f64>,
-    /// `K`, in units of one over the size of the column.
-    pub(super) growth: f64,
-    /// Which columns are held by their bound.
-    pub(super) bound: Vec<bool>,
-}

@@ -19,14 +19,16 @@
 
 pub(crate) mod freedom;
 mod inverse;
+mod primal;
 mod residual;
 mod vertex;
 
-use super::basis::Held;
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::rank::gamma;
+pub use inverse::Held;
 pub(crate) use inverse::held_by_inverse;
-use residual::Residual;
+use primal::Primal;
+pub(crate) use residual::{Residual, row_combination};
 
 pub(crate) const ROW_TOLERANCE: f64 = 1e-9;
 const GAP_RELATIVE: f64 = 1e-8;
@@ -37,6 +39,8 @@ const GAP_OF_DATA: f64 = 1e-14;
 const MOST_OF_DATA: f64 = 1e-10;
 /// How many times the data's size the box of competitors has to be.
 const FAR: f64 = 1e3;
+/// Covers the rounding in sums of positive terms.
+const ROUNDED_UP: f64 = 1.0 + 1e-9;
 
 /// Against which competitors an optimum is proven.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,7 +135,7 @@ pub(crate) fn certify_held(
     problem: &Problem,
     z: &[f64],
     y: &[f64],
-    held: Option<&Held>,
+    held: Option<Held>,
 ) -> Verdict {
     let primal = Primal::of(system, problem, z);
     let fail = |failed| Verdict::NotCertified { objective: primal.objective, failed };
@@ -142,9 +146,12 @@ pub(crate) fn certify_held(
     if !primal.rows_hold {
         return fail(FailedTest::Row);
     }
-    let mut residual = Residual::of(system, problem, y);
+    let (mut residual, hold) = match held.filter(|held| held.multipliers == y) {
+        Some(held) => (held.residual, Some(held.hold)),
+        None => (Residual::of(system, problem, y), None),
+    };
     let tolerance = GAP_RELATIVE * primal.objective.abs() + of_scale(problem, &residual, &primal);
-    let (gap, room) = residual.gap(system, problem, z, &primal.violations, &primal.products);
+    let (gap, room) = residual.gap(system, problem, z, &primal);
     let size = data_size(system, problem, z);
     let optimal = |proof| Verdict::Optimal { objective: primal.objective, proof };
     // No violation is below 0: an objective that small needs no multipliers.
@@ -159,15 +166,12 @@ pub(crate) fn certify_held(
     if residual.excess.iter().all(|excess| *excess == 0.0) {
         return optimal(Proof::Everywhere { reach: f64::INFINITY });
     }
-    let vertex = match held.filter(|held| held.multipliers == y) {
-        Some(Held { growth, bound, .. }) => Some((*growth, bound.clone())),
-        None => vertex::growth(system, problem, z, &residual),
-    };
+    let hold = hold.or_else(|| vertex::hold(system, problem, z, &residual));
     let held_close = |residual: &Residual| {
-        let (growth, bound) = vertex.as_ref()?;
+        let Hold { growth, bound } = hold.as_ref()?;
         let misses = residual.excess.iter().enumerate().filter(|(i, _)| !bound[*i]);
         let miss: f64 = misses.map(|(i, excess)| excess / system.column_size(i)).sum();
-        let reach = growth * room / (1.0 - growth * miss) * (1.0 + 1e-9);
+        let reach = growth * room / (1.0 - growth * miss) * ROUNDED_UP;
         (growth * miss < 0.5 && gap + miss * reach <= tolerance).then_some(2.0 * reach)
     };
     // c_i is at most the column's largest weight, and more than half of it: hence twice the reach.
@@ -177,21 +181,30 @@ pub(crate) fn certify_held(
     if is_zero {
         return otherwise(FailedTest::DualEquation);
     }
-    let factor = |residual: &Residual| (tolerance - gap) / box_miss(system, residual, size);
-    let mut reached = factor(&residual);
+    let factor = |residual: &Residual, gap: f64| (tolerance - gap) / box_miss(system, residual, size);
+    let mut reached = factor(&residual, gap);
     if reached.is_nan() || reached < FAR {
         residual.sharpen(system, problem);
         if let Some(reach) = held_close(&residual) {
             return optimal(Proof::Everywhere { reach });
         }
-        reached = factor(&residual);
+        reached = factor(&residual, gap);
     }
     if reached < FAR {
         residual.refine(system, problem);
-        let (refined_gap, _) = residual.gap(system, problem, z, &primal.violations, &primal.products);
-        reached = (tolerance - refined_gap) / box_miss(system, &residual, size);
+        let (refined_gap, _) = residual.gap(system, problem, z, &primal);
+        reached = factor(&residual, refined_gap);
     }
     if reached >= FAR { optimal(Proof::Within { factor: reached }) } else { fail(FailedTest::DualEquation) }
+}
+
+/// How close the multipliers of a vertex hold every code that is at least as good.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Hold {
+    /// `K`, in units of one over the size of the column.
+    growth: f64,
+    /// Which columns are held by their bound.
+    bound: Vec<bool>,
 }
 
 /// Checks that multipliers, already clipped to their sign, prove a largest or summed violation
@@ -225,8 +238,7 @@ pub fn certify_above(system: &LayerSystem, problem: &Problem, y: &[f64], cutoff:
 pub(crate) struct Room {
     /// `Σ y_r |p_r|`.
     room: f64,
-    /// `η_i`.
-    excess: Vec<f64>,
+    pub(crate) residual: Residual,
     /// How far such a code can be from `z_i`.
     far: Vec<f64>,
 }
@@ -237,16 +249,16 @@ impl Room {
         let primal = Primal::of(system, problem, z);
         let mut residual = Residual::of(system, problem, y);
         residual.sharpen(system, problem);
-        let (_, room) = residual.gap(system, problem, z, &primal.violations, &primal.products);
+        let (_, room) = residual.gap(system, problem, z, &primal);
         let size = FAR * data_size(system, problem, z);
         let far = (0..z.len()).map(|i| size / system.largest_of_column(i)).collect();
-        Room { room, excess: residual.excess, far }
+        Room { room, residual, far }
     }
 
     /// The most that `Σ y_r p′_r` can be, `p′` being the code's slacks, if its entries are within
     /// `reach` of those of `z`.
     pub(crate) fn within(&self, reach: &[f64]) -> f64 {
-        let misses = self.excess.iter().zip(reach).zip(&self.far).filter(|((excess, _), _)| **excess > 0.0);
+        let misses = self.residual.excess.iter().zip(reach).zip(&self.far).filter(|((excess, _), _)| **excess > 0.0);
         self.room + misses.map(|((excess, reach), far)| excess * reach.min(*far)).sum::<f64>()
     }
 }
@@ -281,82 +293,4 @@ pub(crate) fn largest_magnitude(problem: &Problem) -> f64 {
 fn box_miss(system: &LayerSystem, residual: &Residual, size: f64) -> f64 {
     let misses = residual.excess.iter().enumerate().filter(|(_, excess)| **excess > 0.0);
     misses.map(|(i, excess)| excess * (size / system.largest_of_column(i))).sum()
-}
-
-/// The primal side: the violations recomputed from `z`, the objective, its scale `Q`, and whether
-/// rows without a violation hold.
-struct Primal {
-    objective: f64,
-    scale: f64,
-    rows_hold: bool,
-    /// `δ`, `e_u` in the order of the units, or nothing.
-    violations: Vec<f64>,
-    /// `w_u·z` and `s_u`, in the order of the units.
-    products: Vec<(f64, f64)>,
-}
-
-impl Primal {
-    fn of(system: &LayerSystem, problem: &Problem, z: &[f64]) -> Self {
-        let mut largest_violation = 0.0f64;
-        let mut sum_of_violations = 0.0;
-        let (mut largest_scale, mut sum_of_scales) = (0.0f64, 0.0);
-        let mut rows_hold = true;
-        let (mut violations, mut products) = (Vec::new(), Vec::new());
-        for rows in rows_by_unit(&problem.rows) {
-            let (product, size) = system.product_with_size(rows[0].unit, z);
-            let scale = size + rows[0].magnitude;
-            // In units of the violation.
-            let least_slack = rows.iter().fold(f64::INFINITY, |least, row| least.min(row.slack));
-            largest_scale = largest_scale.max(scale / least_slack);
-            sum_of_scales += scale / least_slack;
-            let mut violation = 0.0f64;
-            for row in rows {
-                let excess = row.side * product - row.bound;
-                if !excess.is_finite() {
-                    // Two infinities: `max` would overlook the NaN that comes of them.
-                    violation = f64::INFINITY;
-                } else if row.slack > 0.0 {
-                    violation = violation.max(excess / row.slack);
-                } else {
-                    rows_hold &= excess <= ROW_TOLERANCE * scale;
-                }
-            }
-            largest_violation = largest_violation.max(violation);
-            sum_of_violations += violation;
-            violations.push(violation);
-            products.push((product, scale));
-        }
-        let (objective, scale) = match &problem.objective {
-            _ if !largest_violation.is_finite() => (f64::NAN, f64::NAN),
-            Objective::LargestViolation => (largest_violation, largest_scale),
-            Objective::SumOfViolations => (sum_of_violations, sum_of_scales),
-            Objective::Linear { weights, units } => {
-                let scale = units
-                    .iter()
-                    .map(|&(unit, weight, magnitude)| weight.abs() * (system.absolute_product(unit, z) + magnitude));
-                (weights.iter().zip(z).map(|(q, z)| q * z).sum(), scale.sum())
-            }
-        };
-        match problem.objective {
-            Objective::LargestViolation => violations = vec![largest_violation],
-            Objective::SumOfViolations => {}
-            Objective::Linear { .. } => violations.clear(),
-        }
-        Primal { objective, scale, rows_hold, violations, products }
-    }
-}
-
-/// `g = Σ_r y_r side_r w_{u(r)}` and `|W|ᵀ|y|`, entry by entry.
-pub(crate) fn row_combination(system: &LayerSystem, problem: &Problem, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let mut combination = vec![0.0; system.columns()];
-    let mut size = vec![0.0; system.columns()];
-    for (row, &y) in problem.rows.iter().zip(y) {
-        if y != 0.0 {
-            for ((g, size), w) in combination.iter_mut().zip(&mut size).zip(system.unit(row.unit)) {
-                *g += y * row.side * w;
-                *size += (y * w).abs();
-            }
-        }
-    }
-    (combination, size)
 }

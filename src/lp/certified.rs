@@ -12,7 +12,8 @@ use super::certificate::{
 };
 use super::face::{OptimalFace, Reading, SAME};
 use super::problem::equilibration::Equilibrated;
-use super::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Row, Solution};
+use super::problem::{LayerSystem, Objective, Problem, Row};
+use super::solution::{Attempt, Outcome, Solution};
 use super::solver::Solver;
 
 /// Rows whose terms are a smaller share of the largest than this are loosened as if they were this
@@ -228,7 +229,7 @@ fn check(
         return checked(z, y, verdict, nothing_determined());
     }
     if is_unique {
-        let verdict = certify_held(system, problem, &z, &y, held.as_ref());
+        let verdict = certify_held(system, problem, &z, &y, held);
         // A solver's word that there is no other optimum is believed of a target that it
         // reproduced (least squares of proven rank); otherwise the certificate has to hold all
         // codes as good close.
@@ -253,7 +254,8 @@ fn check(
             if best.as_ref().is_none_or(|best| found > count(&best.determined)) {
                 best = Some(checked(finished_z, finished_y, verdict, determined));
             }
-            if found == system.columns() {
+            // Fewer equations determine no more.
+            if found + face.free() == system.columns() {
                 break;
             }
         }

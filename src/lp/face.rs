@@ -16,7 +16,7 @@ mod reach;
 
 use nalgebra::DVector;
 
-use super::certificate::row_combination;
+use super::certificate::{Residual, row_combination};
 use super::problem::{LayerSystem, Objective, Problem, Row, rows_by_unit};
 use crate::linalg::row_space::RowSpace;
 pub(super) use reach::SAME;
@@ -77,7 +77,7 @@ impl<'a> OptimalFace<'a> {
         let mut equations = tight_constraints(system, problem, z, y, reading.factor);
         let unknowns = unknowns(system, problem);
         if reading.square && equations.len() > unknowns {
-            let freedom = freedom(system, problem, &equations, y);
+            let freedom = freedom(problem, &equations, &Residual::of(system, problem, y));
             let mut order: Vec<usize> = (0..equations.len()).collect();
             order.sort_by(|&a, &b| freedom[a].total_cmp(&freedom[b]));
             order.truncate(unknowns);

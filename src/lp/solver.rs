@@ -10,7 +10,8 @@ mod simplex;
 mod tolerances;
 
 use crate::lp::basis::WarmStart;
-use crate::lp::problem::{Attempt, LayerSystem, Problem, Solution};
+use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::solution::{Attempt, Solution};
 
 /// Solves a layer's problems for a batch of observations.
 pub trait Solver: Send + Sync {

@@ -28,15 +28,9 @@ impl Mask {
     /// everything.
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
-        let mut shared = None;
-        if reader.count() == 1
-            && let Some(row) = reader.read_batch(1)?
-        {
-            let observed = row.iter().map(|&x| is_observed(&reader, x)).collect::<Result<Vec<bool>>>()?;
-            if !observed.contains(&true) {
-                return Err(hides_everything(path, "a mask with zeros only"));
-            }
-            shared = Some(observed);
+        let shared = if reader.count() == 1 { Some(next_mask(&mut reader)?) } else { None };
+        if shared.as_ref().is_some_and(|observed| !observed.contains(&true)) {
+            return Err(hides_everything(path, "a mask with zeros only"));
         }
         Ok(Mask { reader, shared })
     }
@@ -84,13 +78,10 @@ impl Mask {
     /// [`NpyReader::pin`].
     pub fn pin(&mut self, rows: usize) -> Result<String> {
         let digest = self.reader.pin(rows)?;
-        if self.shared.is_some() {
+        if let Some(shared) = &self.shared {
             // The mask was read before it was pinned.
             self.reader.skip_to(0)?;
-            let row = self.reader.read_batch(1)?;
-            let observed =
-                row.iter().flatten().map(|&x| is_observed(&self.reader, x)).collect::<Result<Vec<bool>>>()?;
-            if self.shared.as_ref() != Some(&observed) {
+            if *shared != next_mask(&mut self.reader)? {
                 return Err(Error::input(
                     self.path().display(),
                     "other numbers than when it was opened: the file was changed in the meantime",
@@ -131,6 +122,12 @@ fn hide<'a>(observation: impl IntoIterator<Item = &'a mut f64>, observed: &[bool
     for (x, _) in observation.into_iter().zip(observed).filter(|(_, observed)| !**observed) {
         *x = f64::NAN;
     }
+}
+
+/// The next mask of the file.
+fn next_mask(reader: &mut NpyReader) -> Result<Vec<bool>> {
+    let row = reader.read_batch(1)?;
+    row.iter().flatten().map(|&x| is_observed(reader, x)).collect()
 }
 
 fn is_observed(reader: &NpyReader, x: f64) -> Result<bool> {

@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 use unrelu::internals::lp::certificate::Verdict;
 use unrelu::internals::lp::certified::{CertifiedSolution, solve_certified};
-use unrelu::internals::lp::problem::Attempt;
 use unrelu::internals::lp::problem::{LayerSystem, Problem};
+use unrelu::internals::lp::solution::Attempt;
 use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::{LayerwiseMethod, RowRule};

@@ -4,7 +4,7 @@
 use super::Group;
 use super::measure::{Measured, Measurement, Uncertified};
 use crate::bench::processor;
-use crate::lp::problem::Attempt;
+use crate::lp::solution::Attempt;
 
 /// The heading. `threads` is the size of the larger pool, `seconds` is Clarabel's time per group.
 pub fn heading(batch: usize, threads: usize, seconds: f64) -> String {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
+use super::START;
 use super::pickle_memory::{End, follow};
 use crate::error::{Error, Result};
 use crate::formats::files::File;
@@ -21,18 +22,17 @@ const LEGACY_PICKLES: usize = 5;
 /// The unit of a tar archive.
 const TAR_BLOCK: u64 = 512;
 
-/// The memory that a file of `length` bytes may take for copies, a pickle or a tensor.
-pub(super) fn budget(length: u64) -> u64 {
-    LEAST.saturating_add(length.saturating_mul(PER_BYTE))
-}
-
 /// Refuses a file whose pickles or zip entries would take more than their budget. A file that is
-/// invalid otherwise is left to the reader. `start`: the first bytes of the file.
-pub(super) fn check(path: &Path, start: &[u8]) -> Result<()> {
+/// invalid otherwise is left to the reader. Returns the budget: the memory that the file may take
+/// for copies, a pickle or a tensor.
+pub(super) fn check(path: &Path) -> Result<u64> {
     let cannot_read = |error| Error::io(path, "read", error);
     let mut file = File::open(path).map_err(cannot_read)?;
     let length = file.metadata().map_err(cannot_read)?.len();
-    let budget = budget(length);
+    let budget = LEAST.saturating_add(length.saturating_mul(PER_BYTE));
+    let mut start = Vec::new();
+    (&mut file).take(START as u64).read_to_end(&mut start).map_err(cannot_read)?;
+    file.seek(SeekFrom::Start(0)).map_err(cannot_read)?;
     let refuse = |what: String| {
         Err(Error::input(
             path.display(),
@@ -43,7 +43,7 @@ pub(super) fn check(path: &Path, start: &[u8]) -> Result<()> {
     };
     let copies = || refuse("a pickle with copies".to_owned());
     if start.starts_with(b"PK") {
-        let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else { return Ok(()) };
+        let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else { return Ok(budget) };
         for index in 0..archive.len() {
             let Ok(entry) = archive.by_index(index) else { continue };
             let name = entry.name().unwrap_or_default().into_owned();
@@ -73,7 +73,7 @@ pub(super) fn check(path: &Path, start: &[u8]) -> Result<()> {
     } else if pickles(file, LEGACY_PICKLES, budget) == End::TooLarge {
         return copies();
     }
-    Ok(())
+    Ok(budget)
 }
 
 /// Follows at most `most` pickles, one after another, as long as they are valid.

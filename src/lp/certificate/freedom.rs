@@ -1,6 +1,15 @@
-//! How far multipliers let a unit of the sum of violations move.
+//! How far multipliers let the rows of a code move that is at least as good, where `G = 1`.
 
-use super::super::problem::Row;
+use super::super::problem::{Objective, Problem, Row};
+
+/// By how much a row with the multiplier `y` can move.
+pub fn row_freedom(problem: &Problem, y: f64) -> f64 {
+    match problem.objective {
+        // Without a violation variable z itself may be on the other side of a row.
+        Objective::Linear { .. } => 2.0 / y,
+        _ => 1.0 / y,
+    }
+}
 
 /// By how much `a = w_u·z` of a unit can move for `G = 1`. Each row says `side·a = bound + slack·e
 /// − p` with `p ≤ 1/y` and `e ≤ 1/unused`, both at least 0.

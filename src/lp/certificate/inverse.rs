@@ -10,10 +10,11 @@
 
 use std::sync::OnceLock;
 
-use super::super::basis::{Basis, Held, Tight};
-use super::super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
-use super::freedom::unit_freedom;
+use super::super::basis::{Basis, Tight};
+use super::super::problem::{LayerSystem, Problem, rows_by_unit};
+use super::freedom::{row_freedom, unit_freedom};
 use super::residual::Residual;
+use super::{Hold, ROUNDED_UP};
 use crate::linalg::lanes::{multiply_add, vectorised};
 use crate::linalg::rank::gamma;
 use crate::random::{Domain, normal_vector};
@@ -26,8 +27,15 @@ const SHARE: f64 = 1e-5;
 const LONGEST: usize = 4096;
 /// Sums at a time: one alone would wait for each addition.
 const SUMS: usize = 8;
-/// Covers the rounding in sums of positive terms.
-const ROUNDED_UP: f64 = 1.0 + 1e-9;
+
+/// What the inverse of a vertex was found to prove.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The multipliers, one per row.
+    pub(super) multipliers: Vec<f64>,
+    pub(super) residual: Residual,
+    pub(super) hold: Hold,
+}
 
 /// The random vectors, entry by entry, and the largest size of an entry.
 fn vectors() -> &'static (Vec<[f64; VECTORS]>, f64) {
@@ -85,7 +93,8 @@ pub(crate) fn held_by_inverse<'a>(
             bound[column] = z[column] == 0.0;
         }
     }
-    (miss < 0.5 && growth.is_finite()).then(|| Held { multipliers: y.to_vec(), growth, bound })
+    let proven = miss < 0.5 && growth.is_finite();
+    proven.then(|| Held { multipliers: y.to_vec(), residual, hold: Hold { growth, bound } })
 }
 
 /// The row of a constraint times the vectors, and the sizes of its entries times `growth`.
@@ -176,20 +185,18 @@ fn freedoms(
         let count = problem.rows[first..].iter().take_while(|row| row.unit == unit).count();
         Some((first..first + count, place))
     };
-    // Without a violation variable z itself may be on the other side of a row.
-    let sides = if matches!(problem.objective, Objective::Linear { .. }) { 2.0 } else { 1.0 };
     let freedom = |tight: &Tight| -> Option<f64> {
         let freedom = match *tight {
             Tight::Row { unit, side, slack, .. } => {
                 let (range, _) = rows_of(unit)?;
                 let is_row = |&row: &usize| problem.rows[row].side == side && problem.rows[row].slack == slack;
-                sides / residual.y[range.into_iter().find(is_row)?]
+                row_freedom(problem, residual.y[range.into_iter().find(is_row)?])
             }
             Tight::Kink { unit, .. } => {
                 let (range, place) = rows_of(unit)?;
                 unit_freedom(&problem.rows[range.clone()], &residual.y[range], *residual.unused.get(place)?)
             }
-            Tight::Bound(column) => weight_scale / (residual.combination[column] - residual.excess[column]),
+            Tight::Bound(column) => weight_scale / residual.reduced_cost(column),
             Tight::NoViolation => residual.unused.first()?.recip(),
         };
         (freedom > 0.0 && freedom.is_finite()).then_some(freedom)

@@ -13,7 +13,8 @@
 use nalgebra::DVector;
 
 use super::super::problem::{LayerSystem, Objective, Problem, product_terms, rows_by_unit};
-use crate::linalg::lanes::{multiply_add, vectorised};
+use super::primal::Primal;
+use crate::linalg::lanes::vectorised;
 use crate::linalg::rank::gamma;
 use crate::linalg::row_space::RowSpace;
 
@@ -25,7 +26,7 @@ const SUBSTANTIAL: f64 = 1e-6;
 const SPLITTER: f64 = 134_217_729.0;
 
 /// The bound's two parts, and what it was made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Residual {
     /// The multipliers, reduced to the normalisation.
     pub y: Vec<f64>,
@@ -53,21 +54,14 @@ impl Residual {
     }
 
     fn combine(&mut self, system: &LayerSystem, problem: &Problem) {
-        let columns = system.columns();
-        let (mut sums, mut sizes) = (vec![0.0; columns], vec![0.0; columns]);
-        let mut terms = 0;
-        for (row, &y) in problem.rows.iter().zip(&self.y) {
-            if y != 0.0 {
-                terms += 1;
-                add_multiple(&mut sums, &mut sizes, system.unit(row.unit), y * row.side);
-            }
-        }
+        let (mut sums, mut sizes) = row_combination(system, problem, &self.y);
         if let Objective::Linear { weights, .. } = &problem.objective {
             for ((sum, size), q) in sums.iter_mut().zip(&mut sizes).zip(weights.iter()) {
                 *sum -= q;
                 *size += q.abs();
             }
         }
+        let terms = self.y.iter().filter(|y| **y != 0.0).count();
         let error = gamma(terms + 3);
         let excess = |(sum, size): (&f64, &f64)| part_against(system, *sum) + error * size;
         self.excess = sums.iter().zip(&sizes).map(excess).collect();
@@ -137,17 +131,15 @@ impl Residual {
         self.sharpen(system, problem);
     }
 
+    /// The least that the reduced cost of a bound `z_i ≥ 0` can be.
+    pub fn reduced_cost(&self, column: usize) -> f64 {
+        self.combination[column] - self.excess[column]
+    }
+
     /// `Σ y_r p_r` at `z`, with the violations that `z` leaves, and the same with `|p_r|`: a row of
-    /// a linear objective may be violated. `violations`: one, one per unit, or none. `products`:
-    /// `w_u·z` and `s_u` of each unit of the problem's rows, in their order.
-    pub fn gap(
-        &self,
-        system: &LayerSystem,
-        problem: &Problem,
-        z: &[f64],
-        violations: &[f64],
-        products: &[(f64, f64)],
-    ) -> (f64, f64) {
+    /// a linear objective may be violated. `primal` is that of `z`.
+    pub fn gap(&self, system: &LayerSystem, problem: &Problem, z: &[f64], primal: &Primal) -> (f64, f64) {
+        let Primal { violations, products, .. } = primal;
         let error = gamma(product_terms(system.columns()) + 4);
         let mut gap: f64 = self.unused.iter().zip(violations).map(|(unused, e)| unused * e).sum();
         // The correction may exceed the normalisation, which then bounds `(1 + excess) e`.
@@ -178,12 +170,25 @@ impl Residual {
     }
 }
 
+/// `g = Σ_r y_r side_r w_{u(r)}` and `|W|ᵀ|y|`, entry by entry.
+pub fn row_combination(system: &LayerSystem, problem: &Problem, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let mut combination = vec![0.0; system.columns()];
+    let mut size = vec![0.0; system.columns()];
+    for (row, &y) in problem.rows.iter().zip(y) {
+        if y != 0.0 {
+            add_multiple(&mut combination, &mut size, system.unit(row.unit), y * row.side);
+        }
+    }
+    (combination, size)
+}
+
 vectorised! {
     /// Adds a multiple of the weights, and its size.
     fn add_multiple(sums: &mut [f64], sizes: &mut [f64], weights: &[f64], factor: f64) {
         for ((sum, size), w) in sums.iter_mut().zip(sizes).zip(weights) {
-            *sum = multiply_add::<FUSED>(factor, *w, *sum);
-            *size = multiply_add::<FUSED>(factor.abs(), w.abs(), *size);
+            let product = factor * w;
+            *sum += product;
+            *size += product.abs();
         }
     }
 }

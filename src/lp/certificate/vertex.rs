@@ -12,8 +12,9 @@
 //! `K = max_i (|R| τ)_i / (1 − e)`.
 
 use super::super::problem::{LayerSystem, Objective, Problem, rows_by_unit};
-use super::freedom::unit_freedom;
+use super::freedom::{row_freedom, unit_freedom};
 use super::residual::Residual;
+use super::{Hold, ROUNDED_UP};
 use crate::linalg::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::rank::gamma;
@@ -21,8 +22,6 @@ use crate::linalg::rank::gamma;
 /// What equations of the sum of violations may move by for `G = 1`: beyond it a unit is not held at
 /// a kink, and only rounding says so.
 const HELD: f64 = 1e6;
-/// Covers the rounding in sums of positive terms.
-const ROUNDED_UP: f64 = 1.0 + 1e-9;
 
 /// `side · w_unit · z − slack · δ`, held to within `freedom · G`.
 struct Equation {
@@ -32,10 +31,10 @@ struct Equation {
     freedom: f64,
 }
 
-/// `K` in units of `1/c_i`, and which columns are held by their bounds; `None` where the positive
-/// multipliers do not make a vertex. Costs `4 m³` flops for `m` equations.
-pub fn growth(system: &LayerSystem, problem: &Problem, z: &[f64], residual: &Residual) -> Option<(f64, Vec<bool>)> {
-    let reduced_cost = |i: usize| residual.combination[i] - residual.excess[i];
+/// `None` where the positive multipliers do not make a vertex. Costs `4 m³` flops for `m`
+/// equations.
+pub fn hold(system: &LayerSystem, problem: &Problem, z: &[f64], residual: &Residual) -> Option<Hold> {
+    let reduced_cost = |i: usize| residual.reduced_cost(i);
     let is_bound = |i: usize| system.nonnegative && z[i] == 0.0 && reduced_cost(i) > 0.0;
     let bound: Vec<bool> = (0..system.columns()).map(is_bound).collect();
     let free: Vec<usize> = (0..system.columns()).filter(|&i| !bound[i]).collect();
@@ -70,7 +69,7 @@ pub fn growth(system: &LayerSystem, problem: &Problem, z: &[f64], residual: &Res
     let of_bounds = (0..system.columns()).filter(|&i| bound[i]);
     let of_bounds = of_bounds.map(|i| system.column_size(i) / reduced_cost(i)).fold(0.0f64, f64::max);
     if dimension == 0 {
-        return Some((of_bounds * ROUNDED_UP, bound));
+        return Some(Hold { growth: of_bounds * ROUNDED_UP, bound });
     }
     let mut inverse = Inverse::default();
     let dense: Vec<u32> = (0..dimension as u32).collect();
@@ -97,7 +96,7 @@ pub fn growth(system: &LayerSystem, problem: &Problem, z: &[f64], residual: &Res
     }
     let of_free = growth.iter().take(free.len()).fold(0.0f64, |most, growth| most.max(*growth));
     let growth = of_bounds.max(of_free / (1.0 - miss)) * ROUNDED_UP;
-    (miss < 1.0 && growth.is_finite()).then_some((growth, bound))
+    (miss < 1.0 && growth.is_finite()).then_some(Hold { growth, bound })
 }
 
 /// The equations that multipliers hold; `None` where they are more than `most`.
@@ -113,14 +112,12 @@ fn equations(problem: &Problem, residual: &Residual, most: usize) -> Option<Vec<
             }
         }
     } else {
-        // Without a violation variable z itself may be on the other side of a row.
-        let sides = if problem.objective == Objective::LargestViolation { 1.0 } else { 2.0 };
         let held = problem.rows.iter().zip(&residual.y).filter(|(_, y)| **y > 0.0).take(most + 1);
         equations.extend(held.map(|(row, y)| Equation {
             unit: row.unit,
             side: row.side,
             slack: row.slack,
-            freedom: sides / y,
+            freedom: row_freedom(problem, *y),
         }));
     }
     (equations.len() <= most).then_some(equations)

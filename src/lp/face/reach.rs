@@ -5,10 +5,9 @@
 //! the equations for an entry of `z` bounds how far the entry can be from that of `z`.
 
 use super::super::certificate::freedom::unit_freedom;
-use super::super::certificate::{Room, row_combination};
-use super::super::problem::{LayerSystem, Objective, Problem};
+use super::super::certificate::{Residual, Room};
+use super::super::problem::{Objective, Problem};
 use super::{Equation, OptimalFace, largest_scale, row_space, unit_end};
-use crate::linalg::rank::gamma;
 
 /// The most that an equation that counts can leave open, as a share of the largest term: in the
 /// first bound, and in the second.
@@ -27,7 +26,7 @@ impl OptimalFace<'_> {
         let (system, columns) = (self.system, self.system.columns());
         let scale = largest_scale(system, self.problem, z);
         let room = Room::of(system, self.problem, z, y);
-        let freedom = freedom(system, self.problem, &self.equations, y);
+        let freedom = freedom(self.problem, &self.equations, &room.residual);
         let mut reach = vec![f64::INFINITY; columns];
         for close in CLOSE {
             reach = self.reach(&freedom, room.within(&reach), close * scale);
@@ -35,6 +34,11 @@ impl OptimalFace<'_> {
         let is_same =
             |i: usize| reach[i].is_finite() && reach[i] <= SAME * z[i].abs().max(scale / system.largest_of_column(i));
         (0..columns).map(is_same).collect()
+    }
+
+    /// Number of entries of `z` that the equations leave free.
+    pub fn free(&self) -> usize {
+        self.space.free().into_iter().take(self.system.columns()).filter(|free| *free).count()
     }
 
     /// How far each entry can be, by the equations that leave at most `close` open.
@@ -55,10 +59,8 @@ impl OptimalFace<'_> {
 }
 
 /// By how much a code can miss each equation where the room is 1.
-pub fn freedom(system: &LayerSystem, problem: &Problem, equations: &[Equation], y: &[f64]) -> Vec<f64> {
-    let (combination, sizes) = row_combination(system, problem, y);
-    let used = || problem.rows.iter().zip(y).map(|(row, y)| row.slack * y).sum::<f64>();
-    let rounding = gamma(problem.rows.len() + 3);
+pub fn freedom(problem: &Problem, equations: &[Equation], residual: &Residual) -> Vec<f64> {
+    let y = &residual.y;
     let freedom = |equation: &Equation| match *equation {
         Equation::Row(row) => y[row].recip(),
         Equation::Unit { first_row, .. } => {
@@ -67,14 +69,8 @@ pub fn freedom(system: &LayerSystem, problem: &Problem, equations: &[Equation], 
             let used: f64 = rows.iter().zip(y).map(|(row, y)| row.slack * y).sum();
             unit_freedom(rows, y, (1.0 - used).max(0.0))
         }
-        Equation::Bound(index) => {
-            let weight = match &problem.objective {
-                Objective::Linear { weights, .. } => weights[index],
-                _ => 0.0,
-            };
-            (combination[index] - weight - rounding * (sizes[index] + weight.abs())).max(0.0).recip()
-        }
-        Equation::NoViolation => (1.0 - used()).max(0.0).recip(),
+        Equation::Bound(index) => residual.reduced_cost(index).max(0.0).recip(),
+        Equation::NoViolation => residual.unused.first().map_or(f64::INFINITY, |unused| unused.recip()),
     };
     // Without a violation variable `z` itself may be on the other side of a row. The optimum is
     // then lower than its objective, by up to the room.

@@ -5,7 +5,7 @@ use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
-use super::super::problem::Attempt;
+use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
 use crate::outcome::LayerFailure;

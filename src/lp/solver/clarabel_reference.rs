@@ -14,7 +14,8 @@ use rayon::prelude::*;
 
 use super::Solver;
 use crate::lp::basis::WarmStart;
-use crate::lp::problem::{Attempt, LayerSystem, Objective, Outcome, Problem, Solution};
+use crate::lp::problem::{LayerSystem, Objective, Problem};
+use crate::lp::solution::{Attempt, Outcome, Solution};
 
 /// The reference solver.
 #[derive(Debug, Clone, Copy, Default)]

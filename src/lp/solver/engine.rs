@@ -23,7 +23,8 @@ use super::reproduction::Reproduction;
 use super::simplex::Simplex;
 use super::tolerances::ENORMOUS;
 use crate::lp::basis::{Basis, WarmStart};
-use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
+use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::solution::{Attempt, Outcome, Solution};
 
 /// How often only the violated units are restored; after that, all units are.
 const RESTORATIONS: u32 = 3;
@@ -146,10 +147,8 @@ impl Workspace {
             return solution;
         }
         interior_point.write_point(&mut solution);
-        solution.held = match &solution.vertex {
-            Some(basis) => simplex.held(system, shared.weights, problem, &solution, basis),
-            None => None,
-        };
+        let basis = solution.vertex.as_ref();
+        solution.held = basis.and_then(|basis| simplex.held(system, shared.weights, problem, &solution, basis));
         interior_point.clock.lap(Stage::Finish);
         solution
     }

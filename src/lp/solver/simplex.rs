@@ -17,8 +17,10 @@ use super::scaled_rows::Kind;
 use super::tolerances::ENORMOUS;
 use crate::linalg::lanes::numbers;
 use crate::linalg::packed_weights::PackedWeights;
-use crate::lp::basis::{Basis, Held, WarmStart};
-use crate::lp::problem::{Attempt, LayerSystem, Outcome, Problem, Solution};
+use crate::lp::basis::{Basis, WarmStart};
+use crate::lp::certificate::Held;
+use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::solution::{Attempt, Outcome, Solution};
 use dual::{Candidates, DualEnd};
 use piecewise::Descent;
 use tableau::{Constraint, Tableau};
@@ -48,14 +50,12 @@ impl Simplex {
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
+        if !self.take(system, weights, problem, basis) {
+            return None;
+        }
         let Simplex { tableau, candidates, descent } = self;
-        tableau.load(system, weights, problem);
         let mut solution = Solution { attempt: Attempt::WarmStart, ..Solution::empty(system, problem) };
         if tableau.rows.kind == Kind::Sum {
-            descent.kinks.load(&tableau.rows);
-            if !tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value)) {
-                return None;
-            }
             let (is_unique, pivots) = tableau.descend(weights, system.nonnegative, descent);
             if !is_unique {
                 return None;
@@ -63,9 +63,6 @@ impl Simplex {
             solution.pivots = pivots;
             tableau.spread_multipliers(descent, &mut solution.y);
         } else {
-            if !tableau.take_basis(weights, basis, |_, _| None) {
-                return None;
-            }
             let scale = tableau.rows.bound_scale(weights);
             let cutoff = warm.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
             let (end, pivots) = tableau.dual_simplex(weights, system.nonnegative, cutoff, candidates);
@@ -108,13 +105,18 @@ impl Simplex {
         solution: &Solution,
         basis: &Basis,
     ) -> Option<Held> {
-        self.tableau.load(system, weights, problem);
-        let kind = self.tableau.rows.kind;
+        let taken = self.take(system, weights, problem, basis);
+        taken.then(|| self.tableau.held(system, problem, solution, basis, weights.scale))?
+    }
+
+    /// Loads a problem and the inverse of a vertex. `false` where the constraints do not fit the
+    /// problem or are not of full rank.
+    fn take(&mut self, system: &LayerSystem, weights: &PackedWeights, problem: &Problem, basis: &Basis) -> bool {
         let Simplex { tableau, descent, .. } = self;
-        if kind == Kind::Sum {
+        tableau.load(system, weights, problem);
+        if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);
         }
-        let taken = tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value));
-        taken.then(|| tableau.held(system, problem, solution, basis, weights.scale))?
+        tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value))
     }
 }

@@ -151,6 +151,24 @@ impl<'a> Exact<'a> {
         Some((optimum, dictionary.face(&self.objective)))
     }
 
+    /// What is wrong with a certified objective whose problem has this optimum: that a code is
+    /// better, among those that the proof names.
+    fn better(&self, optimum: &Q, z: &[f64], objective: f64, proof: Proof) -> Option<String> {
+        let Exact { system, problem, .. } = self;
+        let tolerance = exact(OBJECTIVE.0 * objective.abs() + OBJECTIVE.1 * scale(system, problem, z));
+        let is_better = |optimum: &Q| match problem.objective {
+            Objective::Linear { .. } => optimum > &(exact(objective) + &tolerance),
+            _ => optimum < &(exact(objective) - &tolerance),
+        };
+        let mut found = Some(optimum.clone()).filter(is_better);
+        if let (Some(_), Proof::Within { factor }) = (&found, proof) {
+            let mut near = Exact::of(system, problem);
+            near.within(z, factor * data_size(system, problem, z));
+            found = near.solve().map(|(optimum, _)| optimum).filter(is_better);
+        }
+        found.map(|optimum| format!("{proof:?}, objective {objective:e}, optimum {optimum}"))
+    }
+
     /// The least and the greatest `z_i` on a face; `None` where it is unbounded.
     fn range(&self, face: &Dictionary, entry: usize) -> Option<(Q, Q)> {
         let extreme = |sign: f64| {
@@ -215,9 +233,9 @@ fn judge_one(system: &LayerSystem, problem: &Problem, found: &CertifiedSolution,
     };
     count.certified += 1;
     count.everywhere += usize::from(matches!(proof, Proof::Everywhere { .. }));
-    judge_objective(system, problem, &found.z, objective, proof, count);
     // Rows may be violated by 1e-9 of their terms: infeasible by less than that is no fault.
-    let Some((_, face)) = truth else { return };
+    let Some((optimum, face)) = truth else { return };
+    count.wrong.extend(whole.better(&optimum, &found.z, objective, proof));
     let size = data_size(system, problem, &found.z);
     let is_same = |problem: &Exact<'_>, face: &Dictionary, i: usize| {
         let Some((low, high)) = problem.range(face, i) else { return (false, false) };
@@ -248,30 +266,17 @@ fn judge_one(system: &LayerSystem, problem: &Problem, found: &CertifiedSolution,
     }
 }
 
-/// Counts a certified objective that is not the optimum, among the codes that the proof names.
+/// What is wrong with a certified objective, if anything: that a code is better.
 pub fn judge_objective(
     system: &LayerSystem,
     problem: &Problem,
     z: &[f64],
     objective: f64,
     proof: Proof,
-    count: &mut Count,
-) {
-    let mut exact_problem = Exact::of(system, problem);
-    let tolerance = exact(OBJECTIVE.0 * objective.abs() + OBJECTIVE.1 * scale(system, problem, z));
-    let is_better = |optimum: &Q| match problem.objective {
-        Objective::Linear { .. } => optimum > &(exact(objective) + &tolerance),
-        _ => optimum < &(exact(objective) - &tolerance),
-    };
-    let better = |problem: &Exact<'_>| problem.solve().map(|(optimum, _)| optimum).filter(is_better);
-    let mut found = better(&exact_problem);
-    if let (Some(_), Proof::Within { factor }) = (&found, proof) {
-        exact_problem.within(z, factor * data_size(system, problem, z));
-        found = better(&exact_problem);
-    }
-    if let Some(optimum) = found {
-        count.wrong.push(format!("{proof:?}, objective {objective:e}, optimum {optimum}"));
-    }
+) -> Option<String> {
+    let whole = Exact::of(system, problem);
+    let (optimum, _) = whole.solve()?;
+    whole.better(&optimum, z, objective, proof)
 }
 
 /// `Q` of the certificate.

@@ -1,13 +1,13 @@
 //! Certified pairs with one number changed: what is wrong by the exact oracle has to be refused.
 
-use unrelu::internals::lp::certificate::{Proof, Verdict, certify_optimal, clip_to_signs};
+use unrelu::internals::lp::certificate::{Verdict, certify_optimal, clip_to_signs};
 use unrelu::internals::lp::certified::solve_certified;
-use unrelu::internals::lp::problem::{LayerSystem, Objective, Problem};
+use unrelu::internals::lp::problem::{Objective, Problem};
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::{LayerwiseMethod, RowRule};
 
 use super::families::{FAMILIES, Scale};
-use super::judge::{self, Count};
+use super::judge;
 
 /// From just inside the tolerances to far outside, relative to the number or to the largest.
 const SIZES: [f64; 9] = [1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 1.0];
@@ -69,7 +69,8 @@ fn perturb_instance(instance: fn(u64) -> crate::support::Instance, seed: u64) ->
                 if let Verdict::Optimal { objective, proof } = verdict {
                     refusals.accepted += 1;
                     let what = format!("{} {method}, change {kind} by {size:e}", instance.name);
-                    refusals.wrong.extend(wrong(&system, &changed, objective, proof).map(|w| format!("{what}: {w}")));
+                    let wrong = judge::judge_objective(&system, &changed.problem, &changed.z, objective, proof);
+                    refusals.wrong.extend(wrong.map(|w| format!("{what}: {w}")));
                 }
             }
         }
@@ -120,11 +121,4 @@ impl Pair {
         }
         true
     }
-}
-
-/// Whether the sentence that an accepted pair makes is wrong.
-fn wrong(system: &LayerSystem, pair: &Pair, objective: f64, proof: Proof) -> Option<String> {
-    let mut count = Count::default();
-    judge::judge_objective(system, &pair.problem, &pair.z, objective, proof, &mut count);
-    count.wrong.pop()
 }

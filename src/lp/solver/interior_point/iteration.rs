@@ -11,7 +11,7 @@ use super::stages::Stage;
 use super::step::{longest_steps, mu_after, take};
 use crate::linalg::normal_matrix::SINGLE_FROM;
 use crate::lp::basis::Basis;
-use crate::lp::problem::Outcome;
+use crate::lp::solution::Outcome;
 use crate::lp::solver::scaled_rows::Kind;
 
 /// Number of columns from which a factorisation is so expensive that centrality correctors are

@@ -10,9 +10,10 @@ use crate::linalg::inverse::Inverse;
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::{combine, products};
-use crate::lp::basis::{Basis, Held, Tight};
-use crate::lp::certificate::held_by_inverse;
-use crate::lp::problem::{LayerSystem, Problem, Solution};
+use crate::lp::basis::{Basis, Tight};
+use crate::lp::certificate::{Held, held_by_inverse};
+use crate::lp::problem::{LayerSystem, Problem};
+use crate::lp::solution::Solution;
 use crate::lp::solver::tolerances::POSITIVE;
 
 /// The rounding error of a multiplier, per unit of length of its edge (`‖B⁻¹e_j‖`, large where the
