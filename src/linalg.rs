@@ -11,6 +11,7 @@ pub mod inverse;
 pub mod lanes;
 pub mod least_squares;
 pub mod lu;
+pub mod nnls;
 pub mod normal_matrix;
 pub mod packed_weights;
 pub mod products;

@@ -34,6 +34,12 @@ pub enum Domain {
     Operator,
     /// The vectors by which an inverse is checked.
     Check,
+    /// The rays along which a network's kinks are counted.
+    Ray,
+    /// The distances of starting codes of the search from many starts.
+    Distance,
+    /// Directions around the answer of that search; the index is that of the direction.
+    Surroundings,
 }
 
 impl Domain {
@@ -47,6 +53,9 @@ impl Domain {
             Domain::Start => 5,
             Domain::Operator => 6,
             Domain::Check => 7,
+            Domain::Ray => 8,
+            Domain::Distance => 9,
+            Domain::Surroundings => 10,
         }
     }
 }

@@ -125,7 +125,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     print::print(&format!(
         "{count} digits were drawn by a generator 20 → 60 → 784 from known codes, and noise from U(−{NOISE}, {NOISE}) was\n\
          added to each pixel. `best` recovered the codes with a median relative error of {error}:\n\n{summary}\n\
-         A code is `converged` when many starts led to it and none led to a lower loss.\n\n{compared}\n\
+         A code is `converged` when many starts led to it, none led to a lower loss, and it is proven to be a\n\
+         local minimum.\n\n{compared}\n\
          {picture} shows the first {PICTURED}. Try the fastest method on the same observations:\n\n  {command}\n",
         count = args.count,
         error = comparison::two_digits(totals.code_error.as_ref().map_or(f64::NAN, |error| error.quantile(0.5))),

@@ -15,17 +15,18 @@
 //! slope below 0. The first term is the derivative of the loss with respect to the unit's output;
 //! the second is the cost of keeping the pinned units `v` above it on their kinks.
 //!
-//! **At `p = 0`** stationarity is `g + Bᵀμ = 0`. The point is a first-order minimum, on either side
-//! of every kink, when `0 ≤ μ_u ≤ j_u` for each pinned unit by itself. A unit with `μ_u < 0` is
-//! released to the side where it is off, one with `μ_u > j_u` to the other side; then `f` falls
-//! again.
+//! **At `p = 0`** stationarity is `g + Bᵀμ = 0`. The point is a local minimum when `0 ≤ μ_u ≤ j_u`
+//! for each pinned unit, also along directions that cross several kinks ([`super::multipliers`]).
+//! A unit with `μ_u < 0` is released to the side where it is off, one with `μ_u > j_u` to the
+//! other side; then `f` falls again.
 //!
 //! **Degenerate cases.** A unit that would be crossed again before `f` has fallen is pinned
 //! instead: the steps of both regions point to the kink between them. No row (all units of a layer
 //! off, or nothing observed): `f` is flat, so the code is a minimum unless a unit is exactly on its
 //! kink. Rank-deficient `M`: it is damped by
 //! [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves the directions in its null
-//! space unchanged. Linearly dependent pinned gradients: the units pinned last are released. A zero
+//! space unchanged. Linearly dependent pinned gradients: the units pinned last are released, and
+//! the end is not proven to be a minimum. A unit without weights: it stays on its kink. A zero
 //! step on a kink at which the unit is not pinned: if `f` falls beyond it, the region changes. With
 //! a sigmoid or tanh output, `f` is not quadratic between the kinks. `M` is then the Gauss–Newton
 //! matrix, steps that do not reduce `f` are halved, and more steps are needed.
@@ -36,6 +37,8 @@ use super::kink::{self, bend};
 use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
 use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
+use crate::linalg::lanes::numbers;
+use crate::network::Activation;
 
 /// Relative tolerance of a multiplier's range, as a share of the largest multiplier: a violation up
 /// to this is rounding.
@@ -89,7 +92,10 @@ impl LocalSearch<'_> {
                 if self.release(observation) {
                     continue;
                 }
-                let Some((layer, unit)) = self.way_out(observation) else { return ended(steps, true) };
+                let Some((layer, unit)) = self.way_out(observation) else {
+                    // The multipliers of dependent units are not known.
+                    return ended(steps, self.dependent.is_empty());
+                };
                 if passed.contains(&(layer, unit)) {
                     return ended(steps, false);
                 }
@@ -213,7 +219,7 @@ impl LocalSearch<'_> {
 
     /// The units that are on their kinks but not held there; of the output layer, only the observed
     /// ones.
-    fn on_kinks(&self, observation: &[f64]) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn on_kinks(&self, observation: &[f64]) -> impl Iterator<Item = (usize, usize)> {
         let last = self.network.layers().len() - 1;
         let layers = self.network.layers().iter().enumerate().filter(|(_, layer)| bend(layer.activation).is_some());
         layers.flat_map(move |(layer, packed)| {
@@ -221,8 +227,22 @@ impl LocalSearch<'_> {
             let tolerance = kink::tolerance(kink::IN_ACTIVE_SET, received);
             let counts = move |unit: usize| layer < last || !observation[unit].is_nan();
             let on_kink = received.iter().enumerate().filter(move |(unit, a)| a.abs() <= tolerance && counts(*unit));
-            on_kink.map(move |(unit, _)| (layer, unit)).filter(|(layer, unit)| !self.is_held(*layer, *unit))
+            let movable =
+                move |(layer, unit): &(usize, usize)| !self.is_held(*layer, *unit) && self.can_move(*layer, *unit);
+            on_kink.map(move |(unit, _)| (layer, unit)).filter(movable)
         })
+    }
+
+    /// Whether a unit on its kink can leave it: one without weights, or above units that are all
+    /// off, stays there.
+    fn can_move(&self, layer: usize, unit: usize) -> bool {
+        let packed = &self.network.layers()[layer];
+        let weights = &numbers(&packed.rows[unit * packed.input_lanes..][..packed.input_lanes])[..packed.inputs];
+        let Some(below) = layer.checked_sub(1) else { return weights.iter().any(|w| *w != 0.0) };
+        let received = &self.current.received(below)[..packed.inputs];
+        let kink = kink::tolerance(kink::IN_ACTIVE_SET, received);
+        let is_off = |a: f64| a < -kink && self.network.layers()[below].activation == Activation::Relu;
+        weights.iter().zip(received).any(|(w, a)| *w != 0.0 && !is_off(*a))
     }
 
     /// A unit on its kink, not held there, beyond which the loss falls although it does not fall on

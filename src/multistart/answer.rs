@@ -18,11 +18,12 @@ pub struct BestAnswer {
     pub found: usize,
     /// Number of runs made.
     pub runs: usize,
-    /// Whether the stop rule was met.
+    /// Whether the stop rule was met, at a code that is proven to be a local minimum or reproduces
+    /// the observation.
     pub converged: bool,
     /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
     pub determined: bool,
-    /// Whether the code is certainly a first-order minimum.
+    /// Whether the code is proven to be a local minimum.
     pub stationary: bool,
     /// Whether the remaining residual is only rounding.
     pub reproduced: bool,

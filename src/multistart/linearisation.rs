@@ -74,6 +74,8 @@ impl Linearisation {
             active.take(layer.activation, &point.received(index)[..layer.units], region.layer(index), observed);
             if active.units.is_empty() {
                 self.rows.clear();
+                // Nothing reaches the layers above.
+                self.active[index + 1..].iter_mut().for_each(Active::clear);
                 return false;
             }
             let (inner, outer) = self.maps.split_at_mut(index);
@@ -202,9 +204,13 @@ impl Linearisation {
 }
 
 impl Active {
-    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
+    fn clear(&mut self) {
         self.units.clear();
         self.slopes.clear();
+    }
+
+    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
+        self.clear();
         for (unit, (a, on)) in received.iter().zip(region).enumerate() {
             let slope = slope(activation, *a, *on);
             if slope != 0.0 && observed.is_none_or(|x| !x[unit].is_nan()) {

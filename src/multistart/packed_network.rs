@@ -2,10 +2,11 @@
 //! rows for the Jacobian, in padded lanes. It is made once and shared by all observations, so that
 //! it stays in the cache.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
 
+use super::radii::Radii;
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers_mut};
 use crate::network::{Activation, DenseLayer, Network};
 
@@ -63,6 +64,7 @@ pub struct PackedNetwork {
     /// The original network.
     network: Arc<Network>,
     layers: Vec<PackedLayer>,
+    radii: OnceLock<Radii>,
 }
 
 impl PackedNetwork {
@@ -70,7 +72,7 @@ impl PackedNetwork {
     pub fn new(network: impl Into<Arc<Network>>) -> Self {
         let network = network.into();
         let layers = network.layers().iter().map(PackedLayer::new).collect();
-        PackedNetwork { network, layers }
+        PackedNetwork { network, layers, radii: OnceLock::new() }
     }
 
     /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one
@@ -109,6 +111,11 @@ impl PackedNetwork {
     /// Entries of an observation: `n`, or the measurements of a linear map.
     pub fn observation_length(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.units)
+    }
+
+    /// How far from the origin the kinks are; measured at the first call.
+    pub fn radii(&self) -> &Radii {
+        self.radii.get_or_init(|| Radii::of(self))
     }
 
     /// Whether the map is affine as long as no unit switches: false with a sigmoid or tanh in it.

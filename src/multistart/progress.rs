@@ -1,8 +1,6 @@
 //! The state of one observation's search between two runs. It holds only what the next run depends
 //! on, so that the states of a whole batch fit in memory side by side.
 
-use std::iter::Cycle;
-use std::slice::Iter;
 use std::vec::IntoIter;
 
 use nalgebra::DMatrix;
@@ -11,8 +9,16 @@ use super::answer::BestAnswer;
 use super::minimum::Minimum;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
-use super::starts::{FlipOrder, Move, SCHEDULE, Start};
+use super::starts::{FlipOrder, Start};
 use crate::observation::unusable;
+
+/// The numbers of the stop rule: the least number of runs, the same while the best code is not
+/// determined, the runs per run that it took to find the lowest loss, and the least number of runs
+/// that ended there.
+const LEAST_RUNS: usize = 48;
+const LEAST_UNDETERMINED: usize = 256;
+const PATIENCE: usize = 5;
+const LEAST_FOUND: usize = 24;
 
 /// The state of a search.
 pub(super) struct Progress {
@@ -20,8 +26,8 @@ pub(super) struct Progress {
     pub index: u64,
     /// Given codes that have not been used as starts yet.
     pub given: IntoIter<(Start, Vec<f64>)>,
-    /// The moves of the next starts, in a cycle.
-    pub moves: Cycle<Iter<'static, Move>>,
+    /// The number of moves made.
+    pub moves: usize,
     /// The order of flips around the best code.
     pub flips: FlipOrder,
     /// The lowest loss of a candidate: half its sum of squares.
@@ -32,6 +38,8 @@ pub(super) struct Progress {
     pub seen_minima: Vec<(f64, Minimum)>,
     /// The result of the runs so far.
     pub answer: BestAnswer,
+    /// Whether the stop rule has ended the search.
+    pub has_ended: bool,
     is_hopeless: bool,
 }
 
@@ -51,18 +59,28 @@ impl Progress {
         Progress {
             index: first_index.wrapping_add(place as u64),
             given: given.into_iter(),
-            moves: SCHEDULE.iter().cycle(),
+            moves: 0,
             flips: FlipOrder::default(),
             least_squares: f64::INFINITY,
             lowest: None,
             seen_minima: Vec::new(),
             answer: BestAnswer::none(network.code_length()),
+            has_ended: false,
             is_hopeless: unusable(observations.column(place).as_slice()).is_some(),
         }
     }
 
+    /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest
+    /// loss. Many codes share the loss of one that is not determined: there, that most runs end at
+    /// it says little. `squares`: whether the objective is the sum of squares.
+    pub fn has_found_enough(&self, squares: bool) -> bool {
+        let answer = &self.answer;
+        let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
+        answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND
+    }
+
     /// Whether the search is over.
     pub fn is_over(&self, options: &BestOptions) -> bool {
-        self.is_hopeless || self.answer.converged || self.answer.runs >= options.starts
+        self.is_hopeless || self.has_ended || self.answer.converged || self.answer.runs >= options.starts
     }
 }

@@ -8,10 +8,12 @@
 //! once. Among codes of the same largest error, the lower sum of squares counts as the lower loss.
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
-//! the number of runs that have ended at it, each from another start. The search has converged
-//! after `s` runs when `s ≥ 48 + 5m` and `f ≥ 24`. It also converges immediately when the
-//! observation is reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it
-//! stops unconverged.
+//! the number of runs that have ended at it, each from another start. The search ends after `s`
+//! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the data do not determine the
+//! best code of squares ([`Progress::has_found_enough`]). It has converged if its code is proven to
+//! be a local minimum. Otherwise the surroundings of the code are sampled. If the loss falls there,
+//! the search goes on. The search also ends, converged, when the observation is reproduced
+//! ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
 
 use std::cmp::Ordering;
 
@@ -27,15 +29,12 @@ use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
-use super::starts::{Flips, Move, Start, random_code};
+use super::starts::{Flips, Move, Start, far_code, random_code, schedule};
+use super::surroundings::{lower_nearby, scale_of};
 
 /// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
 /// code.
 const SCOUTS: usize = 5;
-/// The numbers of the stop rule.
-const LEAST_RUNS: usize = 48;
-const PATIENCE: usize = 5;
-const LEAST_FOUND: usize = 24;
 /// A run stops early if its Levenberg–Marquardt steps end above this multiple of the lowest loss.
 const PROMISING: f64 = 1.05;
 
@@ -108,7 +107,7 @@ impl<'a> Searcher<'a> {
     pub fn search(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) {
         while !progress.is_over(options) {
             let (start, code) = self.propose(x, progress, options);
-            self.advance(x, start, &code, &MARQUARDT, progress);
+            self.advance(x, (start, &code), &MARQUARDT, options.seed, progress);
         }
     }
 
@@ -118,34 +117,67 @@ impl<'a> Searcher<'a> {
     }
 
     /// Makes the run that starts at `code`, and decides whether it was the last.
-    pub fn advance(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
+    pub fn advance(
+        &mut self,
+        x: &[f64],
+        (start, code): (Start, &[f64]),
+        how: &MarquardtOptions,
+        seed: u64,
+        progress: &mut Progress,
+    ) {
         progress.answer.runs += 1;
         self.run(x, start, code, how, progress);
-        let answer = &mut progress.answer;
-        let enough = answer.runs >= LEAST_RUNS + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND;
-        answer.converged = enough || answer.reproduced;
+        if progress.has_found_enough(self.absolute.is_none()) {
+            self.end(x, seed, progress);
+        }
+        progress.answer.converged |= progress.answer.reproduced;
+    }
+
+    /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
+    /// and a lower loss is found around it: then the search goes on from there.
+    fn end(&mut self, x: &[f64], seed: u64, progress: &mut Progress) {
+        if !progress.answer.stationary && self.absolute.is_none() {
+            self.return_to(x, progress);
+            if let Some(lower) = lower_nearby(self.network, &self.best, x, seed, progress.index) {
+                progress.answer.runs += 1;
+                self.run(x, Start::Near, &lower, &MARQUARDT, progress);
+                return;
+            }
+            self.local.go_to(x, &progress.answer.code);
+            progress.answer.stationary = self.local.is_proven_minimum(x);
+        }
+        progress.has_ended = true;
+        progress.answer.converged = progress.answer.stationary;
     }
 
     fn next_start(&mut self, x: &[f64], seed: u64, progress: &mut Progress) -> (Start, Vec<f64>) {
         let run = progress.answer.runs;
         let mut code = random_code(seed, progress.index, run as u64, self.network.code_length());
-        let next = if run < SCOUTS || progress.answer.found == 0 { Some(&Move::Random) } else { progress.moves.next() };
+        let next = if run < SCOUTS || progress.answer.found == 0 { Move::Random } else { self.next_move(progress) };
         match next {
-            Some(Move::Near(share)) => {
+            Move::Near(share) => {
                 let best = &progress.answer.code;
-                let length = (best.iter().map(|z| z * z).sum::<f64>() / code.len() as f64).sqrt();
+                let length = scale_of(best);
                 code.iter_mut().zip(best).for_each(|(z, best)| *z = best + share * length * *z);
                 (Start::Near, code)
             }
-            Some(Move::Flip) => {
+            Move::Far => (Start::Far, far_code(self.network.radii(), seed, progress.index, run as u64, code.len())),
+            Move::Flip => {
                 self.return_to(x, progress);
                 match self.flips.next(self.network, &self.best, x, &mut progress.flips) {
                     Some(flipped) => (Start::Flip, flipped),
                     None => (Start::Random, code),
                 }
             }
-            _ => (Start::Random, code),
+            Move::Random => (Start::Random, code),
         }
+    }
+
+    fn next_move(&self, progress: &mut Progress) -> Move {
+        let is_determined = self.absolute.is_some() || progress.answer.determined;
+        let schedule = schedule(self.network.radii(), is_determined);
+        progress.moves += 1;
+        schedule[(progress.moves - 1) % schedule.len()]
     }
 
     /// Restores the best code of a search if another search was processed since.
@@ -174,16 +206,27 @@ impl<'a> Searcher<'a> {
         }
         progress.least_squares = progress.least_squares.min(squares);
         let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
-        let minimum = self.minimise_objective(x, candidate, &mut progress.seen_minima);
-        let Progress { index, lowest, flips, answer, .. } = progress;
-        match lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
-            Ordering::Less => {}
+        let (minimum, is_here) = self.minimise_objective(x, candidate, &mut progress.seen_minima);
+        match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
+            Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
-                answer.found += 1;
-                return;
+                let answer = &progress.answer;
+                let (first, found) = ((answer.start, answer.first_found), answer.found + 1);
+                // The same minimum, or another one of its loss; this one is proven.
+                if is_here && minimum.stationary && !answer.stationary {
+                    self.take(x, start, minimum, progress);
+                    (progress.answer.start, progress.answer.first_found) = first;
+                    self.best_of = Some((progress.index, first.1));
+                }
+                progress.answer.found = found;
             }
-            Ordering::Greater => return,
+            Ordering::Greater => {}
         }
+    }
+
+    /// Takes the minimum at which the run ended as the answer.
+    fn take(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
+        let Progress { index, lowest, flips, answer, .. } = progress;
         *lowest = Some(minimum);
         let (point, reproduced, determined) = match &self.absolute {
             Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
@@ -208,17 +251,22 @@ impl<'a> Searcher<'a> {
     }
 
     /// Descends from a minimum of squares to a minimum of the objective; returns the earlier result
-    /// if an equal candidate was processed before.
-    fn minimise_objective(&mut self, x: &[f64], candidate: Minimum, seen_minima: &mut Vec<(f64, Minimum)>) -> Minimum {
-        let Some(absolute) = &mut self.absolute else { return candidate };
+    /// if an equal candidate was processed before. Also says whether the searcher is at its code.
+    fn minimise_objective(
+        &mut self,
+        x: &[f64],
+        candidate: Minimum,
+        seen_minima: &mut Vec<(f64, Minimum)>,
+    ) -> (Minimum, bool) {
+        let Some(absolute) = &mut self.absolute else { return (candidate, true) };
         let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
         if let Some((_, minimum)) = before {
-            return *minimum;
+            return (*minimum, false);
         }
         let descent = absolute.descend(x, &self.local.point().code, MOST_PROGRAMS);
         let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
         let minimum = Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary };
         seen_minima.push((candidate.loss, minimum));
-        minimum
+        (minimum, true)
     }
 }

@@ -1,5 +1,5 @@
-//! Starts of a search: codes that other methods found, random codes, codes near the best code so
-//! far, and codes beyond its nearest kinks.
+//! Starts of a search: codes that other methods found, random codes at several distances, codes
+//! near the best code so far, and codes beyond its nearest kinks.
 //!
 //! Each start is a function of the seed, the observation's index, the number of the run, and the
 //! results of the runs before it.
@@ -10,10 +10,11 @@ use super::kink;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::{PackedLayer, PackedNetwork};
 use super::point::Point;
+use super::radii::Radii;
 use super::region::Region;
 use super::sensitivities::gradient_of_unit;
 use crate::network::Activation;
-use crate::random::{Domain, normal_vector};
+use crate::random::{Domain, normal_vector, uniform_vector};
 
 /// The kind of start of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
@@ -28,6 +29,8 @@ pub enum Start {
     Given,
     /// A random code, entries N(0, 1).
     Random,
+    /// A random code at a distance at which units switch.
+    Far,
     /// The best code so far, moved at random by a share of its length.
     Near,
     /// The best code so far, moved so that one hidden unit switches.
@@ -39,15 +42,43 @@ pub enum Start {
 pub enum Move {
     /// [`Start::Random`].
     Random,
+    /// [`Start::Far`].
+    Far,
     /// [`Start::Near`], with this share of the code's length as the mean distance.
     Near(f64),
     /// [`Start::Flip`] of the next unit, in ascending order of cost.
     Flip,
 }
 
-/// The cycle of moves.
-pub const SCHEDULE: [Move; 6] =
+/// The cycle of moves for a network whose kinks all lie in the origin.
+const AROUND_ORIGIN: [Move; 6] =
     [Move::Random, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
+/// The cycle of moves for other networks.
+const WITH_BIASES: [Move; 6] =
+    [Move::Far, Move::Flip, Move::Near(0.1), Move::Near(0.2), Move::Near(0.3), Move::Near(0.6)];
+/// The cycle while the best code of such a network is not determined. Then it is one of many of the
+/// same loss, and starts near it lead back to them.
+const UNDETERMINED: [Move; 10] = [
+    Move::Far,
+    Move::Flip,
+    Move::Near(0.1),
+    Move::Far,
+    Move::Near(0.2),
+    Move::Far,
+    Move::Flip,
+    Move::Near(0.3),
+    Move::Far,
+    Move::Near(0.6),
+];
+
+/// The cycle of moves after the first random codes.
+pub fn schedule(radii: &Radii, is_determined: bool) -> &'static [Move] {
+    match (radii.is_empty(), is_determined) {
+        (true, _) => &AROUND_ORIGIN,
+        (false, true) => &WITH_BIASES,
+        (false, false) => &UNDETERMINED,
+    }
+}
 
 /// Each observation has a range of this length for the numbers of its random codes.
 pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
@@ -56,6 +87,16 @@ pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
 pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
     let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
     normal_vector(seed, Domain::Start, index, code_length)
+}
+
+/// The random vector of a run, at a distance at which units switch.
+pub fn far_code(radii: &Radii, seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
+    let mut code = random_code(seed, observation, run, code_length);
+    let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
+    let numbers = uniform_vector(seed, Domain::Distance, index, 2);
+    let distance = radii.draw(numbers[0], numbers[1]);
+    code.iter_mut().for_each(|z| *z *= distance);
+    code
 }
 
 /// The hidden units around a code, in ascending order of the cost of switching them, and how many

@@ -52,8 +52,7 @@ pub struct SearchRow {
     pub runs: usize,
     /// Whether the data determine the code locally: the loss increases in every direction.
     pub determined: bool,
-    /// Whether the code is proven to be a local minimum to first order, on both sides of every
-    /// kink.
+    /// Whether the code is proven to be a local minimum, in every direction, kinks included.
     pub stationary: bool,
 }
 

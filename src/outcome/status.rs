@@ -25,9 +25,11 @@ pub enum Status {
     Solved,
     /// There is a code, but at least one linear program failed the certificate.
     NotCertified,
-    /// The iteration met its stopping criterion.
+    /// The iteration met its stopping criterion. For `best`: and the code is proven to be a local
+    /// minimum, or it reproduces the observation.
     Converged,
-    /// The iteration reached its maximum number of steps.
+    /// The iteration reached its maximum number of steps. For `best`: or the code is not proven to
+    /// be a local minimum.
     NotConverged,
     /// There is no code, for this reason.
     Failed(Failure),

@@ -5,6 +5,8 @@ mod absolute;
 mod jacobian;
 mod oracle;
 mod refine;
+mod regions;
 mod rounds;
 mod search;
+mod small_networks;
 mod support;
