@@ -31,8 +31,8 @@ pub fn invert(case: &Case, method: LayerwiseMethod) -> InvertedBatch {
     Inverter::new(Arc::new(case.network.clone()), options).unwrap().invert(&case.observations).unwrap()
 }
 
-/// Whether every program of this observation has a bound that is surely not 0: an active entry, or a
-/// bias where all entries are observed.
+/// Whether every program of this observation has a bound that is surely not 0: an active entry, or
+/// a bias where all entries are observed.
 fn has_unit(case: &Case, row: &ObservationRow, observation: usize) -> bool {
     let mut all_observed = case.observations.column(observation).iter().all(|x| !x.is_nan());
     row.layers.iter().all(|layer| {

@@ -5,6 +5,9 @@
 //! the reasoning: their rows are not tight at the point, or the rows that they can use allow a
 //! better code.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use unrelu::internals::lp::certificate::Proof;
 use unrelu::internals::lp::problem::{LayerSystem, Objective, Problem, Row};
 
@@ -35,12 +38,18 @@ impl Wrong {
     }
 }
 
+/// Optima of one problem with some of its rows.
+#[derive(Default)]
+pub struct Known(RefCell<HashMap<Vec<usize>, Optimum>>);
+
 /// A point with multipliers, clipped to their signs.
 pub struct Pair<'a> {
     pub system: &'a LayerSystem,
     pub problem: &'a Problem,
     pub z: &'a [f64],
     pub y: &'a [f64],
+    /// What is known of this problem already.
+    pub known: &'a Known,
 }
 
 impl Pair<'_> {
@@ -59,32 +68,33 @@ impl Pair<'_> {
         if !is_linear && objective <= tolerance {
             return None;
         }
-        let supported = Problem { rows: self.support(), objective: problem.objective.clone() };
         let whole = Exact::of(system, problem);
-        let allows_better = |of: &Problem| {
-            let is_better = |program: &Exact<'_>| match program.optimum() {
+        let allows_better = |rows: &[usize]| {
+            let is_better = |optimum: &Optimum| match optimum {
                 Optimum::Infeasible => false,
                 Optimum::Unbounded => true,
-                Optimum::At(optimum, _) => whole.is_better(&optimum, z, &objective),
+                Optimum::At(optimum, _) => whole.is_better(optimum, z, &objective),
             };
-            if !is_better(&Exact::of(system, of)) {
+            if !is_better(&self.optimum(rows)) {
                 return false;
             }
             let Some(Proof::Within { factor }) = proof else { return true };
-            let mut near = Exact::of(system, of);
+            let part = self.part(rows);
+            let mut near = Exact::of(system, &part);
             near.within(z, factor * data_size(system, problem, z));
-            is_better(&near)
+            is_better(&near.optimum())
         };
         // Fewer rows never allow less.
-        if allows_better(&supported) {
-            return Some(if allows_better(problem) { Wrong::Objective } else { Wrong::Support });
+        if allows_better(&self.support()) {
+            let all: Vec<usize> = (0..problem.rows.len()).collect();
+            return Some(if allows_better(&all) { Wrong::Objective } else { Wrong::Support });
         }
         (self.gap(&values, &violations) > tolerance).then_some(Wrong::Gap)
     }
 
     /// The rows that a proof can use: those with a multiplier. For a sum of violations, also all
     /// rows of a unit whose violation has a price, `Σ slack·y < 1`: they hold the unit with it.
-    fn support(&self) -> Vec<Row> {
+    fn support(&self) -> Vec<usize> {
         let of_violation = |(rows, y): (&[Row], &[f64])| {
             let used = rows.iter().zip(y).fold(zero(), |sum, (row, y)| sum + exact(row.slack) * exact(*y));
             self.problem.objective == Objective::SumOfViolations && used < exact(1.0)
@@ -93,11 +103,26 @@ impl Pair<'_> {
         let mut y = self.y;
         for rows in rows_by_unit(&self.problem.rows) {
             let (of_unit, others) = y.split_at(rows.len());
-            let all = of_violation((rows, of_unit));
-            support.extend(rows.iter().zip(of_unit).filter(|(_, y)| all || **y > 0.0).map(|(row, _)| *row));
+            let (all, first) = (of_violation((rows, of_unit)), self.y.len() - y.len());
+            support.extend((0..rows.len()).filter(|&row| all || of_unit[row] > 0.0).map(|row| first + row));
             y = others;
         }
         support
+    }
+
+    /// The problem with some of its rows.
+    fn part(&self, rows: &[usize]) -> Problem {
+        let rows = rows.iter().map(|row| self.problem.rows[*row]).collect();
+        Problem { rows, objective: self.problem.objective.clone() }
+    }
+
+    fn optimum(&self, rows: &[usize]) -> Optimum {
+        if let Some(optimum) = self.known.0.borrow().get(rows) {
+            return optimum.clone();
+        }
+        let optimum = Exact::of(self.system, &self.part(rows)).optimum();
+        self.known.0.borrow_mut().insert(rows.to_vec(), optimum.clone());
+        optimum
     }
 
     /// `w_u · z` of each row.
@@ -149,7 +174,7 @@ impl Pair<'_> {
         (sum, violations)
     }
 
-    /// `Σ y_r |p_r| + (1 − Σ slack·y) e + Σ max(0, g_i) z_i`, the last sum where `z ≥ 0`.
+    /// `Σ y_r p_r + (1 − Σ slack·y) e + Σ max(0, g_i) z_i`, the last sum where `z ≥ 0`.
     fn gap(&self, values: &[Q], violations: &[Q]) -> Q {
         let Pair { system, problem, z, .. } = *self;
         let y = self.normalised();
@@ -157,7 +182,7 @@ impl Pair<'_> {
         let mut combination = vec![zero(); z.len()];
         for (index, (row, y)) in problem.rows.iter().zip(&y).enumerate().filter(|(_, (_, y))| **y != zero()) {
             let slack = exact(row.bound) + exact(row.slack) * &violations[index] - exact(row.side) * &values[index];
-            gap += y * if slack < zero() { -slack } else { slack };
+            gap += y * slack;
             for (sum, w) in combination.iter_mut().zip(system.unit(row.unit)) {
                 *sum += y * exact(row.side * w);
             }

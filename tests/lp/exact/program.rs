@@ -10,6 +10,7 @@ use super::simplex::{Dictionary, Q, exact, zero};
 const OBJECTIVE: (f64, f64) = (2e-8, 2e-10);
 
 /// What a program has.
+#[derive(Clone)]
 pub enum Optimum {
     Infeasible,
     Unbounded,
@@ -110,7 +111,8 @@ impl<'a> Exact<'a> {
     /// The same where some rows may be missing.
     pub fn optimum(&self) -> Optimum {
         if self.rows.is_empty() {
-            let is_zero = !self.is_linear() || self.objective.iter().all(|q| *q == zero());
+            // Over x ≥ 0.
+            let is_zero = self.objective.iter().all(|q| *q <= zero());
             return if is_zero { Optimum::At(zero(), Dictionary::empty()) } else { Optimum::Unbounded };
         }
         let Some(mut dictionary) = Dictionary::feasible(&self.rows) else { return Optimum::Infeasible };

@@ -10,7 +10,7 @@ use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::{LayerwiseMethod, RowRule};
 
 use super::families::{FAMILIES, Scale};
-use super::pair::Pair;
+use super::pair::{Known, Pair};
 use crate::support::Instance;
 
 /// From just inside the tolerances to far outside, relative to the number or to the largest.
@@ -28,6 +28,12 @@ pub enum Kind {
     Objective,
     ScaleOfPoint,
     ScaleOfMultipliers,
+}
+
+impl Kind {
+    fn changes_problem(self) -> bool {
+        matches!(self, Kind::Bound | Kind::Weight | Kind::Objective)
+    }
 }
 
 pub const KINDS: [Kind; 9] = [
@@ -120,6 +126,7 @@ fn perturb_instance(instance: &Instance, seed: u64) -> Refusals {
         refusals.pairs += 1;
         let certified = Perturbed { system: system.clone(), problem, z: found.z, y: found.multipliers };
         refusals.refused_unchanged += usize::from(!matches!(certified.verdict(), Verdict::Optimal { .. }));
+        let known = Known::default();
         for (step, size) in SIZES.into_iter().enumerate() {
             for (kind, tally) in KINDS.into_iter().zip(&mut refusals.of_kind) {
                 let mut changed = certified.clone();
@@ -133,7 +140,9 @@ fn perturb_instance(instance: &Instance, seed: u64) -> Refusals {
                     _ => None,
                 };
                 let Perturbed { system, problem, z, y } = &changed;
-                let wrong = Pair { system, problem, z, y }.wrong(proof);
+                let of_changed = Known::default();
+                let known = if kind.changes_problem() { &of_changed } else { &known };
+                let wrong = Pair { system, problem, z, y, known }.wrong(proof);
                 tally.changed += 1;
                 tally.wrong += usize::from(wrong.is_some());
                 tally.wrong_sentence += usize::from(wrong.is_some_and(|wrong| wrong.is_false()));
