@@ -194,6 +194,7 @@ fn check(
 ) -> CertifiedSolution {
     let Solution { outcome, mut z, mut y, iterations, attempt, pivots, is_unique, vertex, held } = solution;
     clip_to_signs(system, &mut z, &mut y);
+    clear_weightless(system, &mut z);
     let checked = |z, multipliers, verdict, determined| CertifiedSolution {
         z,
         multipliers,
@@ -275,6 +276,12 @@ fn check(
         _ => nothing_determined(),
     };
     checked(z, y, verdict, determined)
+}
+
+/// An entry without any weight is 0: the solver leaves a rounding error there, or where it started.
+fn clear_weightless(system: &LayerSystem, z: &mut [f64]) {
+    let entries = z.iter_mut().enumerate().filter(|(column, _)| system.largest_of_column(*column) == 0.0);
+    entries.filter(|(_, z)| z.is_finite()).for_each(|(_, z)| *z = 0.0);
 }
 
 /// Proves that no `z` satisfies a linear problem's rows: the least `δ` by which they all have to be

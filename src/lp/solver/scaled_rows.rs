@@ -68,8 +68,13 @@ impl ScaledRows {
         self.kind = match &problem.objective {
             Objective::LargestViolation => Kind::Largest,
             Objective::SumOfViolations => Kind::Sum,
-            Objective::Linear { weights, .. } => {
-                let largest = or_one(weights.amax());
+            Objective::Linear { weights, units } => {
+                // Where the sum over the units is 0, their own weights still set the scale.
+                let of_units = units.iter().fold(0.0f64, |most, (_, weight, _)| most.max(weight.abs()));
+                let largest = match weights.amax() {
+                    largest if largest > 0.0 => largest,
+                    _ => or_one(of_units) * packed.scale,
+                };
                 self.y_scale = largest / packed.scale;
                 for (scaled, q) in self.weights.iter_mut().zip(weights.iter()) {
                     *scaled = q / largest;

@@ -23,6 +23,11 @@ pub struct Dictionary {
 }
 
 impl Dictionary {
+    /// Of no variables.
+    pub fn empty() -> Self {
+        Dictionary { rows: Vec::new(), basic: Vec::new(), nonbasic: Vec::new() }
+    }
+
     /// The vertex of `A x ≤ b`, `x ≥ 0` that the first phase ends at; `None` if there is none.
     /// `rows`: `b` first, then the row of `A`. Variables are numbered `x`, then slacks.
     pub fn feasible(rows: &[Vec<Q>]) -> Option<Self> {

@@ -1,0 +1,17 @@
+//! What README and docs promise of every input, tried on random ones by proptest.
+//!
+//! The inputs are the same in every run. `UNRELU_PROPERTY_CASES=2000 cargo test --release --test
+//! properties` tries as many per property instead of the usual number. A failing input is reduced
+//! before it is reported; add it as a plain test.
+
+mod generators;
+mod independence;
+mod layer_units;
+mod observation_units;
+mod symmetries;
+mod trial;
+mod weightless;
+
+#[path = "../lp/support.rs"]
+#[expect(dead_code, reason = "the tests of the linear programs use the rest")]
+mod support;
