@@ -7,6 +7,7 @@
 
 mod families;
 mod judge;
+mod preimage;
 mod refusals;
 mod simplex;
 

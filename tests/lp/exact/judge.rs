@@ -20,7 +20,7 @@ const OBJECTIVE: (f64, f64) = (2e-8, 2e-10);
 /// What entries that are determined may differ by, as a share of their size or that of the data.
 const SAME: f64 = 1e-6;
 /// The box of `determined`, in units of the data's size.
-const FAR: f64 = 1e3;
+pub const FAR: f64 = 1e3;
 
 /// The findings of some problems.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl fmt::Display for Count {
 
 /// A problem in exact numbers: `x` is `z` (two variables per entry where it is free), then the
 /// violations.
-struct Exact<'a> {
+pub struct Exact<'a> {
     system: &'a LayerSystem,
     problem: &'a Problem,
     rows: Vec<Vec<Q>>,
@@ -74,7 +74,7 @@ struct Exact<'a> {
 }
 
 impl<'a> Exact<'a> {
-    fn of(system: &'a LayerSystem, problem: &'a Problem) -> Self {
+    pub fn of(system: &'a LayerSystem, problem: &'a Problem) -> Self {
         let mut units: Vec<usize> = problem.rows.iter().map(|row| row.unit).collect();
         units.dedup();
         let of_z = system.columns() * if system.nonnegative { 1 } else { 2 };
@@ -128,7 +128,7 @@ impl<'a> Exact<'a> {
     }
 
     /// Only codes with `|z′_i − z_i| ≤ size / max_u |w_ui|`.
-    fn within(&mut self, z: &[f64], size: f64) {
+    pub fn within(&mut self, z: &[f64], size: f64) {
         for (i, z) in z.iter().enumerate() {
             let largest = self.system.largest_of_column(i);
             if largest == 0.0 {
@@ -144,7 +144,7 @@ impl<'a> Exact<'a> {
     }
 
     /// The optimum, `δ*`, `Σ e*` or `q·z*`, at a vertex of the optimal face; `None` if infeasible.
-    fn solve(&self) -> Option<(Q, Dictionary)> {
+    pub fn solve(&self) -> Option<(Q, Dictionary)> {
         let mut dictionary = Dictionary::feasible(&self.rows)?;
         let best = dictionary.maximise(&self.objective).expect("every layer problem is bounded");
         let optimum = if matches!(self.problem.objective, Objective::Linear { .. }) { best } else { -best };
@@ -153,7 +153,7 @@ impl<'a> Exact<'a> {
 
     /// What is wrong with a certified objective whose problem has this optimum: that a code is
     /// better, among those that the proof names.
-    fn better(&self, optimum: &Q, z: &[f64], objective: f64, proof: Proof) -> Option<String> {
+    pub fn better(&self, optimum: &Q, z: &[f64], objective: f64, proof: Proof) -> Option<String> {
         let Exact { system, problem, .. } = self;
         let tolerance = exact(OBJECTIVE.0 * objective.abs() + OBJECTIVE.1 * scale(system, problem, z));
         let is_better = |optimum: &Q| match problem.objective {
@@ -177,6 +177,15 @@ impl<'a> Exact<'a> {
             face.clone().maximise(&objective)
         };
         Some((-extreme(-1.0)?, extreme(1.0)?))
+    }
+
+    /// Whether every code of a face has the entry of `z`, and whether the face has only one value
+    /// of it. `size`: the size of the data.
+    pub fn is_same(&self, face: &Dictionary, z: &[f64], entry: usize, size: f64) -> (bool, bool) {
+        let Some((low, high)) = self.range(face, entry) else { return (false, false) };
+        let close = exact(SAME) * exact(z[entry].abs().max(size / self.system.largest_of_column(entry)));
+        let z = exact(z[entry]);
+        (high.clone() - &z <= close && z - &low <= close, low == high)
     }
 }
 
@@ -207,7 +216,7 @@ pub fn judge(instance: &Instance) -> Count {
 }
 
 /// The largest of `|b_u| + |t_u|` and `|w_ui z_i|`.
-fn data_size(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
+pub fn data_size(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
     let terms = z.iter().enumerate().map(|(i, z)| system.largest_of_column(i) * z.abs());
     terms.chain(problem.rows.iter().map(|row| row.magnitude)).fold(0.0, f64::max)
 }
@@ -237,12 +246,7 @@ fn judge_one(system: &LayerSystem, problem: &Problem, found: &CertifiedSolution,
     let Some((optimum, face)) = truth else { return };
     count.wrong.extend(whole.better(&optimum, &found.z, objective, proof));
     let size = data_size(system, problem, &found.z);
-    let is_same = |problem: &Exact<'_>, face: &Dictionary, i: usize| {
-        let Some((low, high)) = problem.range(face, i) else { return (false, false) };
-        let close = exact(SAME) * exact(found.z[i].abs().max(size / system.largest_of_column(i)));
-        let z = exact(found.z[i]);
-        (high.clone() - &z <= close && z - &low <= close, low == high)
-    };
+    let is_same = |problem: &Exact<'_>, face: &Dictionary, i: usize| problem.is_same(face, &found.z, i, size);
     for i in 0..system.columns() {
         if system.largest_of_column(i) == 0.0 {
             if found.determined[i] {
