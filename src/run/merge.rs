@@ -279,7 +279,8 @@ fn shape_of(codes: &Path, count: u64, extent: &Extent) -> Result<Option<(usize, 
 fn common_shape(parts: &[Part]) -> Result<Option<(usize, ElementType)>> {
     let mut shaped = parts.iter().filter_map(|part| Some((part, part.shape?)));
     let Some((first, shape)) = shaped.next() else { return Ok(None) };
-    let words = |(width, element_type): (usize, ElementType)| format!("rows of {width} numbers of type {element_type:?}");
+    let words =
+        |(width, element_type): (usize, ElementType)| format!("rows of {width} numbers of type {element_type:?}");
     match shaped.find(|(_, other)| *other != shape) {
         None => Ok(Some(shape)),
         Some((part, other)) => Err(Error::input(

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use unrelu::cli::{Parsed, parse};
 
-pub fn check(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+/// Whether the input is accepted.
+pub fn check(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let arguments: Vec<&str> = std::iter::once("unrelu").chain(text.split('\n')).collect();
     match parsed(&arguments) {
         Ok(Parsed { arguments: values, resume }) => {
@@ -15,11 +16,13 @@ pub fn check(bytes: &[u8]) {
             if let Some(resume) = resume.filter(|_| !text.contains('\0')) {
                 resumes(&resume, &values);
             }
+            true
         }
         Err((code, message)) => {
             // Help and version end with 0.
             assert!(matches!(code, 0 | 2), "exit code {code}: {message}");
             assert!(!message.trim().is_empty(), "exit code {code} without a message");
+            false
         }
     }
 }

@@ -8,7 +8,8 @@ use unrelu::internals::run::journal::{Found, Journal, Progress, find, find_finis
 use crate::memory::bounded;
 use crate::sealed::{digest, files, sealed};
 
-pub fn check(bytes: &[u8]) {
+/// Whether the journal has entries.
+pub fn check(bytes: &[u8]) -> bool {
     let mut stored = files(bytes);
     let [journal, codes, report] = std::array::from_fn(|_| stored.next().unwrap_or_default());
     let text = sealed(journal, codes, report);
@@ -22,8 +23,11 @@ pub fn check(bytes: &[u8]) {
 
     let found = match bounded(text.len(), || find(&codes_path)) {
         Ok(Some(found)) => found,
-        Ok(None) => return,
-        Err(error) => return assert!(error.to_string().contains("z.npy.journal"), "{error}"),
+        Ok(None) => return false,
+        Err(error) => {
+            assert!(error.to_string().contains("z.npy.journal"), "{error}");
+            return false;
+        }
     };
     let entries: Vec<Progress> = (1..=found.entries()).map_while(|number| found.entry(number).ok()?).collect();
     for report_path in [None, Some(report_path.as_path())] {
@@ -44,6 +48,7 @@ pub fn check(bytes: &[u8]) {
         written_again(&at("again.npy"), &found, &entries);
         resumed(&codes_path, &found, &entries);
     }
+    !entries.is_empty()
 }
 
 /// The bytes that an entry counts on are on disk.

@@ -21,7 +21,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-type Target = (&'static str, fn(&[u8]));
+/// A target's name, and its body, which returns whether the input is accepted.
+type Target = (&'static str, fn(&[u8]) -> bool);
 
 const TARGETS: [Target; 9] = [
     ("arguments", arguments::check),
@@ -54,13 +55,19 @@ fn replay(name: &str) {
     let (_, check) = TARGETS.into_iter().find(|(target, _)| *target == name).expect("a target of this name");
     let inputs = entries(&folder("corpus").join(name));
     assert!(!inputs.is_empty(), "fuzz/corpus/{name} is empty");
+    let mut accepted = 0;
+    let count = inputs.len();
     for input in inputs {
         let bytes = fs::read(&input).unwrap();
         assert!(bytes.len() as u64 <= LARGEST, "{}: {} bytes", input.display(), bytes.len());
-        if std::panic::catch_unwind(|| check(&bytes)).is_err() {
-            panic!("{} fails; the message is above", input.display());
+        match std::panic::catch_unwind(|| check(&bytes)) {
+            Ok(is_accepted) => accepted += usize::from(is_accepted),
+            Err(_) => panic!("{} fails; the message is above", input.display()),
         }
     }
+    // Else the corpus does not reach the body, or not its refusals.
+    println!("{name}: {accepted} of {count} inputs are accepted");
+    assert!(accepted > 0 && accepted < count, "{accepted} of {count} inputs of {name} are accepted");
 }
 
 macro_rules! replays {

@@ -15,7 +15,8 @@ use crate::sealed::{files, sealed};
 /// Number of parts that are read.
 const MOST_PARTS: usize = 4;
 
-pub fn check(bytes: &[u8]) {
+/// Whether the input is accepted.
+pub fn check(bytes: &[u8]) -> bool {
     let mut stored = files(bytes);
     let format = match stored.next().and_then(<[u8]>::first) {
         Some(b'c') => Some("csv"),
@@ -41,7 +42,7 @@ pub fn check(bytes: &[u8]) {
     let Ok(merged) = outcome else {
         let left = [Some(codes.clone()), joined, Some(journal_path(&codes))];
         assert!(left.iter().flatten().all(|path| !path.exists()), "a refused merge has left outputs");
-        return;
+        return false;
     };
     of_its_shape(&codes, &parts, &merged);
     // The result is the one part of a merge again.
@@ -49,6 +50,7 @@ pub fn check(bytes: &[u8]) {
     merge(std::slice::from_ref(&codes), &again, again_joined.clone()).unwrap();
     assert_eq!(fs::read(&again).unwrap(), fs::read(&codes).unwrap());
     assert_eq!(again_joined.map(|path| fs::read(path).unwrap()), joined.map(|path| fs::read(path).unwrap()));
+    true
 }
 
 fn merge(parts: &[PathBuf], codes: &Path, report: Option<PathBuf>) -> unrelu::Result<Merged> {

@@ -10,17 +10,20 @@ use unrelu::{Activation, Error, Network, NetworkOptions, Result, load_network};
 
 use crate::memory::bounded;
 
-/// Reads a file in every way. `name`: its name within `folder`.
-pub fn check(folder: &Path, name: &str, bytes: &[u8]) {
+/// Reads a file in every way, and returns whether it is accepted as a network. `name`: its name
+/// within `folder`.
+pub fn check(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let path = folder.join(name);
     fs::write(&path, bytes).unwrap();
     let length = bytes.len();
     let relu = NetworkOptions::default().activation(Some(Activation::Relu)).output_activation(Some(Activation::Relu));
     let named = relu.clone().layers(Some(vec!["fc3".to_owned(), "fc4".to_owned()]));
+    let mut accepted = false;
     for options in [NetworkOptions::default(), relu, named] {
         named_in(name, bounded(length, || inspect(&path, &options)).map(drop));
         let loaded = bounded(length, || load_network(&path, &options));
         if let Ok(network) = &loaded {
+            accepted = true;
             of_its_shape(network);
             written_again(folder, network);
         }
@@ -36,6 +39,7 @@ pub fn check(folder: &Path, name: &str, bytes: &[u8]) {
         }
     }
     named_in(name, opened.map(drop));
+    accepted
 }
 
 fn product(shape: &[usize]) -> Option<usize> {

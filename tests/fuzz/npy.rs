@@ -9,7 +9,8 @@ use unrelu::{ElementType, read_npy, write_npy};
 
 use crate::memory::bounded;
 
-pub fn check(bytes: &[u8]) {
+/// Whether the input is accepted.
+pub fn check(bytes: &[u8]) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
     fs::write(&path, bytes).unwrap();
@@ -18,7 +19,7 @@ pub fn check(bytes: &[u8]) {
         Err(error) => {
             assert!(error.to_string().contains("a.npy"), "{error}");
             assert!(read_npy(&path).is_err() && Mask::open(&path).is_err());
-            return;
+            return false;
         }
     };
     let all = bounded(bytes.len(), || read_npy(&path)).unwrap();
@@ -34,6 +35,7 @@ pub fn check(bytes: &[u8]) {
         assert!(same(&read_npy(&written).unwrap(), &expected), "{element_type:?} comes back changed");
         assert_eq!(fs::metadata(&written).unwrap().len() as usize, 128 + all.len() * size(element_type));
     }
+    true
 }
 
 fn size(element_type: ElementType) -> usize {

@@ -15,11 +15,12 @@ X\x04\x00\x00\x00longq\x07K\x04uu.";
 /// Number of storages beside the pickle in a zip archive, and the bytes of each.
 const STORAGES: (usize, usize) = (8, 512);
 
-pub fn check(bytes: &[u8]) {
-    let Some((form, pickle)) = bytes.split_first() else { return };
+/// Whether the input is accepted.
+pub fn check(bytes: &[u8]) -> bool {
+    let Some((form, pickle)) = bytes.split_first() else { return false };
     let file = if form % 2 == 0 { archive(pickle) } else { [LEGACY, pickle].concat() };
     let folder = tempfile::tempdir().unwrap();
-    crate::networks::check(folder.path(), "net.pth", &file);
+    crate::networks::check(folder.path(), "net.pth", &file)
 }
 
 fn archive(pickle: &[u8]) -> Vec<u8> {

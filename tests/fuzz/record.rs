@@ -15,8 +15,9 @@ struct Row {
     perhaps: Option<usize>,
 }
 
-pub fn check(bytes: &[u8]) {
-    let Some((group, text)) = bytes.split_first() else { return };
+/// Whether the input is accepted.
+pub fn check(bytes: &[u8]) -> bool {
+    let Some((group, text)) = bytes.split_first() else { return false };
     let group = 1 + usize::from(group % 4);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.csv");
@@ -24,7 +25,7 @@ pub fn check(bytes: &[u8]) {
     let opened = bounded(text.len(), || Record::<Row>::open(&path, group));
     let Ok((mut record, rows)) = opened else {
         assert_eq!(fs::read(&path).unwrap(), text, "a refused file was changed");
-        return;
+        return false;
     };
     let kept = fs::read(&path).unwrap();
     assert!(text.starts_with(&kept) && rows.len() % group == 0);
@@ -39,6 +40,7 @@ pub fn check(bytes: &[u8]) {
     assert!(none.is_empty());
     all.iter().for_each(|row| record.add(row).unwrap());
     assert_eq!(words(&Record::open(&again, 1).unwrap().1), words(&all));
+    true
 }
 
 /// Rows as text, in which NaN equals NaN.

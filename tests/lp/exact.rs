@@ -57,6 +57,17 @@ fn no_sentence_is_wrong() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// `exact` of the same layers: codes that solve, refusals, and what is determined.
+#[test]
+fn no_pre_image_is_wrong() {
+    let each = wanted("UNRELU_EXACT_PROBLEMS", 1200).div_ceil(4 * FAMILIES.len() as u64);
+    let judged = FAMILIES
+        .into_par_iter()
+        .flat_map_iter(|family| (0..each).flat_map(move |seed| preimage::judge(&(family.instance)(seed))));
+    let wrong: Vec<String> = judged.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// `UNRELU_PERTURBED_PAIRS=200000` perturbs as many instead of the usual 2,000.
 #[test]
 fn perturbed_pairs_are_refused_where_they_are_wrong() {
