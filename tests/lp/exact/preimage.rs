@@ -37,8 +37,8 @@ pub fn judge(instance: &Instance) -> Vec<String> {
         }
         Some(_) => {}
     }
-    // Where a code reproduces the target exactly, all such codes have the same value of an entry that
-    // is determined. The value found may differ from it, by the tolerance times the condition.
+    // Where a code reproduces the target exactly, all such codes have the same value of an entry
+    // that is determined. The value found may differ from it, by the tolerance times the condition.
     if answer.failure.is_none() && optimum == zero() {
         let size = data_size(&system, &problem, &answer.z);
         for entry in (0..system.columns()).filter(|&entry| answer.determined[entry]) {
