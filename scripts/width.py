@@ -102,7 +102,8 @@ def docstrings(text):
 
 def prose(path):
     """The prose of a file: lists of (number, line, text), each with code blocks of its own."""
-    text = path.read_text(encoding="utf-8")
+    # Inputs of fuzz targets are no text.
+    text = path.read_text(encoding="utf-8", errors="replace")
     source = text.splitlines()
     if path.suffix == ".md":
         return [markdown(source)]

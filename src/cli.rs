@@ -113,6 +113,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// A command that was parsed and not run.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The values of all arguments, given and default, in Rust's debug format.
+    pub arguments: String,
+    /// The command that resumes a run of `invert` or `recover`, quoted for a shell.
+    pub resume: Option<String>,
+}
+
+/// Parses one command and resolves the options of `invert` and `recover`, but runs nothing.
+/// `arguments` begin with the program's name.
+///
+/// # Errors
+/// The exit code and the message (or help, or version) with which [`run`] would end.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<Parsed, (u8, String)> {
+    let command_line = CommandLine(arguments.into_iter().collect());
+    let usage = |usage: clap::Error| (usage.exit_code().try_into().unwrap_or(2), usage.render().to_string());
+    let cli = Cli::try_parse_from(&command_line.0).map_err(usage)?;
+    let resolved = match &cli.command {
+        Command::Invert(args) => Some(args.check_options()),
+        Command::Recover(args) => Some(args.check_options()),
+        _ => None,
+    };
+    let resolved = resolved.transpose().map_err(|error| (code_of(&error), flags::message(&error)))?;
+    let resume = resolved.map(|()| resume_command::resume_command(&command_line));
+    Ok(Parsed { arguments: format!("{:?}", cli.command), resume })
+}
+
 /// The exit code of a command; prints the error, if there is one.
 fn exit_code(result: Result<Outcome>) -> u8 {
     let error = match result {
@@ -124,6 +152,10 @@ fn exit_code(result: Result<Outcome>) -> u8 {
     };
     // Not eprintln!, which panics where standard error is closed.
     let _ = writeln!(io::stderr(), "error: {}", flags::message(&error));
+    code_of(&error)
+}
+
+fn code_of(error: &Error) -> u8 {
     match error {
         Error::Cancelled => 130,
         error if error.is_usage() => 2,

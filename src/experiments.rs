@@ -21,7 +21,7 @@ mod gallery;
 mod hardness;
 mod instance;
 mod noise;
-mod record;
+pub mod record;
 mod sensing;
 mod study;
 mod table1;

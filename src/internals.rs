@@ -93,8 +93,21 @@ pub mod device {
     }
 }
 
-/// Tests: cli, formats. Benchmarks: device_clock.
+/// Tests: fuzz.
+#[cfg(feature = "pictures")]
+pub mod experiments {
+    /// Records of runs.
+    pub mod record {
+        pub use crate::experiments::record::Record;
+    }
+}
+
+/// Tests: cli, formats, fuzz. Benchmarks: device_clock.
 pub mod formats {
+    /// Files of named tensors.
+    pub mod network_file {
+        pub use crate::formats::network_file::open_tensor_file;
+    }
     /// `.npy` files as streams.
     pub mod npy {
         pub use crate::formats::npy::{NpyReader, NpyWriter};
@@ -138,6 +151,11 @@ pub mod gpu {
     pub mod workspace {
         pub use crate::gpu::workspace::{Operand, Role, Workspace};
     }
+}
+
+/// Tests: fuzz.
+pub mod inspection {
+    pub use crate::inspection::inspect;
 }
 
 /// Tests: kernels.
@@ -259,4 +277,22 @@ pub mod multistart {
 /// Tests: all, for seeded data. Benchmarks: device_clock.
 pub mod random {
     pub use crate::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
+}
+
+/// Tests: fuzz.
+pub mod run {
+    /// Journals.
+    pub mod journal {
+        pub use crate::run::journal::{
+            Found, Journal, Progress, find, find_finished, find_unfinished, journal_path, network_digest,
+        };
+    }
+    /// Masks of observed entries.
+    pub mod mask {
+        pub use crate::run::mask::Mask;
+    }
+    /// The join of shards.
+    pub mod merge {
+        pub use crate::run::merge::{Merge, Merged};
+    }
 }

@@ -140,7 +140,7 @@ impl Summary {
     }
 
     /// Adds the summary of other observations of the same run. Device and threads are taken from
-    /// `other`.
+    /// `other`. Sums end at the largest number, because a damaged journal can hold any.
     pub fn merge(&mut self, other: &Summary) {
         // The pattern names every field, so the compiler reports a new field that is missing here.
         let Summary {
@@ -191,7 +191,7 @@ impl Summary {
             (&mut self.dispatches, dispatches),
         ];
         for (sum, count) in counts {
-            *sum += count;
+            *sum = sum.saturating_add(*count);
         }
         self.failures.merge(failures);
         self.residual_linf.merge(residual_linf);
@@ -201,7 +201,8 @@ impl Summary {
             self.code_error.get_or_insert_default().merge(error);
         }
         if let Some(successes) = successes {
-            *self.successes.get_or_insert(0) += successes;
+            let sum = self.successes.get_or_insert(0);
+            *sum = sum.saturating_add(*successes);
         }
         if let Some(error) = image_error {
             self.image_error.get_or_insert_default().merge(error);

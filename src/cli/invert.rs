@@ -253,6 +253,11 @@ impl Args {
         }
     }
 
+    /// Refuses options that have no meaning, alone or together.
+    pub(super) fn check_options(&self) -> Result<()> {
+        self.options(ElementType::F64).map(drop)
+    }
+
     fn options(&self, stored_as: ElementType) -> Result<Options> {
         self.refuse_idle_options()?;
         let growth = self.growth.unwrap_or(Tolerances::default().growth);

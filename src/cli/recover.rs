@@ -123,6 +123,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Refuses options that have no meaning, alone or together.
+    pub(super) fn check_options(&self) -> Result<()> {
+        self.options(crate::formats::npy::ElementType::F64).map(drop)
+    }
+
     fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<RecoverOptions> {
         self.strategy.refuse_idle_options()?;
         let growth = self.strategy.growth.unwrap_or(Tolerances::default().growth);

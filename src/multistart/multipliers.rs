@@ -1,5 +1,5 @@
-//! Proof of a local minimum where more units are on their kinks than the multipliers of pinned units
-//! decide.
+//! Proof of a local minimum where more units are on their kinks than the multipliers of pinned
+//! units decide.
 //!
 //! Let `E` be the units on their kinks, all counted as off, `g` the gradient of the loss there, and
 //! `∇a_u` the gradient of what unit `u` receives. For any numbers `μ_u` let

@@ -11,7 +11,7 @@ use crate::batch::summary::Summary;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::formats::extent::{CHUNK, Extent, Verified};
-use crate::formats::npy::{DATA_START, NpyReader, NpyWriter};
+use crate::formats::npy::{DATA_START, ElementType, NpyReader, NpyWriter};
 use crate::formats::output::{OutputFile, check_free, refuse_overlap};
 use crate::formats::report::ReportWriter;
 
@@ -35,6 +35,8 @@ struct Part {
     identity: Identity,
     last: Progress,
     summary: Summary,
+    /// The entries per row and their type; `None` for a shard without observations.
+    shape: Option<(usize, ElementType)>,
 }
 
 /// The result of a merge.
@@ -61,6 +63,11 @@ impl Merge {
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
+        // A shard without observations has no shape. Together the parts cover all observations, so
+        // one has a shape.
+        let Some(shape) = common_shape(&parts)? else {
+            return Err(Error::option("parts", "no observation in any of them", "the parts of a run"));
+        };
         let identity = Identity {
             first: 0,
             end: first.identity.count,
@@ -69,10 +76,8 @@ impl Merge {
         };
         let replace_report = self.check_outputs(&parts, &identity)?;
 
-        // An empty shard has no shape. Together the parts cover all observations, so one has a
-        // shape.
-        let shape = NpyReader::open(&parts.iter().find(|part| part.identity.length() > 0).unwrap_or(first).codes)?;
-        let mut codes = NpyWriter::create(&self.codes, shape.width(), shape.element_type(), self.force)?;
+        let (width, element_type) = shape;
+        let mut codes = NpyWriter::create(&self.codes, width, element_type, self.force)?;
         codes.track(None);
         let mut report = match &self.report {
             Some(path) => {
@@ -194,11 +199,18 @@ impl Part {
         if !holds(codes, DATA_START as u64, &last.codes)? {
             return Err(differs(codes));
         }
+        let length = found.identity.length();
+        if last.done != length || found.identity.end > found.identity.count {
+            let Identity { first, end, count, .. } = found.identity;
+            let found = format!("a journal of {} observations done, from {first} to {end} of {count}", last.done);
+            return Err(refuse(found, "run that shard again"));
+        }
+        let shape = shape_of(codes, length, &last.codes)?;
         let folder = codes.parent().unwrap_or(Path::new(""));
         let report = found.identity.report.as_ref().map(|report| folder.join(report));
         let summary = totals_of(last.clone(), &found)?;
         let Found { identity, .. } = found;
-        Ok(Part { codes: codes.to_owned(), report, identity, last, summary })
+        Ok(Part { codes: codes.to_owned(), report, identity, last, summary, shape })
     }
 
     /// Appends the rows of the part, byte for byte.
@@ -235,6 +247,48 @@ impl Part {
             output.append(bytes)?;
         }
         Ok(())
+    }
+}
+
+/// The shape of a part's rows. The digest in the journal leaves out the header of the codes, so it
+/// is checked here against the number of observations and the length of the file.
+fn shape_of(codes: &Path, count: u64, extent: &Extent) -> Result<Option<(usize, ElementType)>> {
+    let refuse = |found: String| {
+        Error::input(
+            codes.display(),
+            found,
+            format!("one row for each of the {count} observations in its journal"),
+            "copy it again, or run that shard again",
+        )
+    };
+    if count == 0 {
+        // A shard without observations has a header only.
+        let is_empty = extent.bytes == DATA_START as u64;
+        return if is_empty { Ok(None) } else { Err(refuse(format!("{} bytes", extent.bytes))) };
+    }
+    let reader = NpyReader::open(codes)?;
+    let (rows, width, element_type) = (reader.count(), reader.width(), reader.element_type());
+    let numbers = extent.bytes.checked_sub(DATA_START as u64);
+    if rows as u64 != count || numbers != Some((rows * width * element_type.size()) as u64) {
+        return Err(refuse(format!("shape ({rows}, {width}) in a file of {} bytes", extent.bytes)));
+    }
+    Ok(Some((width, element_type)))
+}
+
+/// Refuses parts whose rows differ in length or type, which parts of one run do not.
+fn common_shape(parts: &[Part]) -> Result<Option<(usize, ElementType)>> {
+    let mut shaped = parts.iter().filter_map(|part| Some((part, part.shape?)));
+    let Some((first, shape)) = shaped.next() else { return Ok(None) };
+    let words =
+        |(width, element_type): (usize, ElementType)| format!("rows of {width} numbers of type {element_type:?}");
+    match shaped.find(|(_, other)| *other != shape) {
+        None => Ok(Some(shape)),
+        Some((part, other)) => Err(Error::input(
+            part.codes.display(),
+            words(other),
+            format!("{}, as {} has", words(shape), first.codes.display()),
+            "copy it again, or run that shard again",
+        )),
     }
 }
 

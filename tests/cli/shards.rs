@@ -140,6 +140,16 @@ fn parts_that_are_not_what_was_written_are_refused() {
     let flip = |bytes: &mut Vec<u8>| bytes[300] ^= 1;
     spoilt("p3.npy", &flip, &["p3.npy", "differ from its journal", "run that shard again"]);
     spoilt("p3.npy", &|bytes| bytes.truncate(bytes.len() - 24), &["p3.npy", "a length that differ from its journal"]);
+    // The digest leaves out the header: as many numbers, in rows of another length.
+    let other_rows = |bytes: &mut Vec<u8>| {
+        let header = String::from_utf8_lossy(&bytes[10..128]).into_owned();
+        let (before, after) = header.split_once("'shape': (").unwrap();
+        let (shape, after) = after.split_once(')').unwrap();
+        let (rows, width) = shape.split_once(", ").unwrap();
+        let swapped = format!("{before}'shape': ({width}, {rows}){after}");
+        bytes[10..128].copy_from_slice(swapped.as_bytes());
+    };
+    spoilt("p3.npy", &other_rows, &["p3.npy: found shape (3, ", "one row for each of the ", "copy it again"]);
     spoilt("p3.jsonl", &flip, &["p3.jsonl", "differ from the journal"]);
     spoilt("p3.npy.journal", &flip, &["p3.npy.journal", "first line"]);
     spoilt("p3.npy.journal", &|bytes| bytes.truncate(bytes.len() - 9), &["p3.npy", "unfinished journal"]);

@@ -9,6 +9,7 @@ mod bases;
 mod families;
 mod judge;
 mod pair;
+mod preimage;
 mod program;
 mod refusals;
 mod simplex;
@@ -57,6 +58,17 @@ fn no_sentence_is_wrong() {
     if plain.unsaid.len() > allowed(MOST_UNSAID, plain.determined) {
         wrong.push(format!("determined and not said to be: {}", plain.unsaid.join("\n")));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `exact` of the same layers: codes that solve, refusals, and what is determined.
+#[test]
+fn no_pre_image_is_wrong() {
+    let each = wanted("UNRELU_EXACT_PROBLEMS", 1200).div_ceil(4 * FAMILIES.len() as u64);
+    let judged = FAMILIES
+        .into_par_iter()
+        .flat_map_iter(|family| (0..each).flat_map(move |seed| preimage::judge(&(family.instance)(seed))));
+    let wrong: Vec<String> = judged.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,6 +1,6 @@
 //! Every linear region of a small network, by exhaustive enumeration: the least loss of all codes,
-//! and whether a code is a local minimum. Linear programs by microlp, quadratic ones by trying every
-//! set of borders.
+//! and whether a code is a local minimum. Linear programs by microlp, quadratic ones by trying
+//! every set of borders.
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome, Variable};
 use nalgebra::{DMatrix, DVector};

@@ -91,8 +91,8 @@ fn the_least_loss_of_all_regions_is_reached() {
     assert!(all.missed * 40 <= all.networks, "{all:?}");
 }
 
-/// Without biases the code 0 is on every kink. Many descents end there, whether or not the loss falls
-/// in some direction.
+/// Without biases the code 0 is on every kink. Many descents end there, whether or not the loss
+/// falls in some direction.
 #[test]
 fn the_origin_is_an_answer_only_where_the_loss_does_not_fall() {
     let (mut proven, mut elsewhere) = (0, 0);
@@ -119,8 +119,8 @@ fn the_origin_is_an_answer_only_where_the_loss_does_not_fall() {
     assert!(proven >= 20 && elsewhere >= 200, "{proven} proven in the origin, {elsewhere} converged elsewhere");
 }
 
-/// A unit without weights is always on its kink, and two equal units reach it together. Neither is a
-/// reason to doubt a minimum.
+/// A unit without weights is always on its kink, and two equal units reach it together. Neither is
+/// a reason to doubt a minimum.
 #[test]
 fn units_that_are_zero_or_twice_there_do_not_hide_a_minimum() {
     let (mut converged, mut on_kinks) = (0, 0);

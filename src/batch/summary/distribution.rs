@@ -36,14 +36,15 @@ impl Distribution {
         *self.bins.entry(bin).or_default() += 1;
     }
 
-    /// Adds the numbers of another distribution.
+    /// Adds the numbers of another distribution. A damaged file can hold counts of any size.
     pub fn merge(&mut self, other: &Distribution) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         if let Some(range) = other.range {
             self.widen(range);
         }
         for (&bin, &count) in &other.bins {
-            *self.bins.entry(bin).or_default() += count;
+            let sum = self.bins.entry(bin).or_default();
+            *sum = sum.saturating_add(count);
         }
     }
 
@@ -56,9 +57,9 @@ impl Distribution {
     pub fn quantile(&self, q: f64) -> f64 {
         let Some((smallest, largest)) = self.range else { return f64::NAN };
         let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
-        let mut passed = 0;
+        let mut passed = 0u64;
         for (&bin, &count) in &self.bins {
-            passed += count;
+            passed = passed.saturating_add(count);
             if passed >= rank {
                 let middle = if bin == i32::MIN { 0.0 } else { 10f64.powf((f64::from(bin) + 0.5) / BINS_PER_DECADE) };
                 // `clamp` would panic if a damaged file has the extremes in the wrong order.

@@ -14,7 +14,8 @@ pub struct FailureCounts(BTreeMap<FailureKind, u64>);
 impl FailureCounts {
     /// Adds `count` failures of one kind.
     pub fn add(&mut self, kind: FailureKind, count: u64) {
-        *self.0.entry(kind).or_default() += count;
+        let sum = self.0.entry(kind).or_default();
+        *sum = sum.saturating_add(count);
     }
 
     /// Adds the counts of `other`.

@@ -12,13 +12,11 @@ use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::{LayerwiseMethod, RowRule};
 
 use super::program::{Exact, data_size};
-use super::simplex::{Dictionary, exact};
+use super::simplex::Dictionary;
 use crate::support::Instance;
 
-/// What entries that are determined may differ by, as a share of their size or that of the data.
-const SAME: f64 = 1e-6;
 /// The box of `determined`, in units of the data's size.
-const FAR: f64 = 1e3;
+pub const FAR: f64 = 1e3;
 
 /// The findings of some problems.
 #[derive(Default)]
@@ -113,12 +111,7 @@ fn judge_one(system: &LayerSystem, problem: &Problem, found: &CertifiedSolution,
     let Some((optimum, face)) = truth else { return };
     count.wrong.extend(whole.better(&optimum, &found.z, objective, proof));
     let size = data_size(system, problem, &found.z);
-    let is_same = |problem: &Exact<'_>, face: &Dictionary, i: usize| {
-        let Some((low, high)) = problem.range(face, i) else { return (false, false) };
-        let close = exact(SAME) * exact(found.z[i].abs().max(size / system.largest_of_column(i)));
-        let z = exact(found.z[i]);
-        (high.clone() - &z <= close && z - &low <= close, low == high)
-    };
+    let is_same = |problem: &Exact<'_>, face: &Dictionary, i: usize| problem.is_same(face, &found.z, i, size);
     for i in 0..system.columns() {
         if system.largest_of_column(i) == 0.0 {
             if found.determined[i] {

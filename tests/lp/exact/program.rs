@@ -9,6 +9,9 @@ use super::simplex::{Dictionary, Q, exact, zero};
 /// certificate promises.
 const OBJECTIVE: (f64, f64) = (2e-8, 2e-10);
 
+/// What entries that are determined may differ by, as a share of their size or that of the data.
+const SAME: f64 = 1e-6;
+
 /// What a program has.
 #[derive(Clone)]
 pub enum Optimum {
@@ -157,6 +160,15 @@ impl<'a> Exact<'a> {
             face.clone().maximise(&objective)
         };
         Some((-extreme(-1.0)?, extreme(1.0)?))
+    }
+
+    /// Whether every code of a face has the entry of `z`, and whether the face has only one value
+    /// of it. `size`: the size of the data.
+    pub fn is_same(&self, face: &Dictionary, z: &[f64], entry: usize, size: f64) -> (bool, bool) {
+        let Some((low, high)) = self.range(face, entry) else { return (false, false) };
+        let close = exact(SAME) * exact(z[entry].abs().max(size / self.system.largest_of_column(entry)));
+        let z = exact(z[entry]);
+        (high.clone() - &z <= close && z - &low <= close, low == high)
     }
 }
 

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/arguments.rs"]
+mod arguments;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = arguments::check(bytes));

@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/checkpoint.rs"]
+mod checkpoint;
+#[path = "../../tests/fuzz/memory.rs"]
+mod memory;
+#[path = "../../tests/fuzz/networks.rs"]
+mod networks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = checkpoint::check(bytes));

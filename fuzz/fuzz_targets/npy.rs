@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/memory.rs"]
+mod memory;
+#[path = "../../tests/fuzz/npy.rs"]
+mod npy;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = npy::check(bytes));
