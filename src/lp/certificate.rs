@@ -38,7 +38,7 @@ const GAP_OF_DATA: f64 = 1e-14;
 /// … up to this share of the scale.
 const MOST_OF_DATA: f64 = 1e-10;
 /// How many times the data's size the box of competitors has to be.
-const FAR: f64 = 1e3;
+pub(crate) const FAR: f64 = 1e3;
 /// Covers the rounding in sums of positive terms.
 const ROUNDED_UP: f64 = 1.0 + 1e-9;
 
@@ -263,8 +263,8 @@ impl Room {
     }
 }
 
-/// The largest of `|b_u| + |t_u|` and `|w_{u,i} z_i|`.
-fn data_size(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
+/// `S`, the largest of `|b_u| + |t_u|` and `|w_{u,i} z_i|`.
+pub(crate) fn data_size(system: &LayerSystem, problem: &Problem, z: &[f64]) -> f64 {
     let terms = z.iter().enumerate().map(|(i, z)| system.largest_of_column(i) * z.abs());
     terms.fold(largest_magnitude(problem), f64::max)
 }

@@ -117,7 +117,14 @@ fn solve_in_better_units(
             // Warm starts are in the layer's own units.
             Some(scaled) => {
                 let solutions = solve_certified(&better.system, solver, std::slice::from_ref(&scaled));
-                solutions.into_iter().map(|solution| units::restored(better, problem, solution)).collect()
+                let restored = |solution: CertifiedSolution| {
+                    let mut restored = units::restored((system, problem), (better, &scaled), solution);
+                    if restored.verdict == Verdict::Infeasible {
+                        restored.verdict = certify_infeasible(system, solver, problem);
+                    }
+                    restored
+                };
+                solutions.into_iter().map(restored).collect()
             }
             None => solve_as_it_is(system, solver, std::slice::from_ref(problem), std::slice::from_ref(warm)),
         };

@@ -34,7 +34,7 @@ pub struct Residual {
     low: Vec<f64>,
     /// What the normalisation leaves: one entry, one per unit, or none.
     pub unused: Vec<f64>,
-    /// `g_i`, less `q_i`.
+    /// `g_i`, less `q_i`, the sum over the units of the objective.
     pub combination: Vec<f64>,
     /// `η_i`.
     pub excess: Vec<f64>,
@@ -55,13 +55,14 @@ impl Residual {
 
     fn combine(&mut self, system: &LayerSystem, problem: &Problem) {
         let (mut sums, mut sizes) = row_combination(system, problem, &self.y);
-        if let Objective::Linear { weights, .. } = &problem.objective {
-            for ((sum, size), q) in sums.iter_mut().zip(&mut sizes).zip(weights.iter()) {
-                *sum -= q;
-                *size += q.abs();
+        let mut terms = self.y.iter().filter(|y| **y != 0.0).count();
+        // By units: the sums `q` are rounded, which far codes would multiply.
+        if let Objective::Linear { units, .. } = &problem.objective {
+            terms += units.len();
+            for &(unit, weight, _) in units {
+                add_multiple(&mut sums, &mut sizes, system.unit(unit), -weight);
             }
         }
-        let terms = self.y.iter().filter(|y| **y != 0.0).count();
         let error = gamma(terms + 3);
         let excess = |(sum, size): (&f64, &f64)| part_against(system, *sum) + error * size;
         self.excess = sums.iter().zip(&sizes).map(excess).collect();
@@ -94,8 +95,8 @@ impl Residual {
         for (row, &low) in problem.rows.iter().zip(&self.low).filter(|(_, low)| **low != 0.0) {
             add(low * row.side, system.unit(row.unit));
         }
-        if let Objective::Linear { weights, .. } = &problem.objective {
-            add(-1.0, weights.as_slice());
+        if let Objective::Linear { units, .. } = &problem.objective {
+            units.iter().for_each(|&(unit, weight, _)| add(-weight, system.unit(unit)));
         }
         let error = gamma(terms + 3);
         for i in 0..columns {

@@ -1,13 +1,22 @@
 //! Answers in a layer's better units, as answers in its own.
 
-use super::super::certificate::{FailedTest, Proof, Verdict};
-use super::super::problem::Problem;
+use super::super::certificate::{FAR, FailedTest, Proof, Verdict, certify_optimal, data_size};
 use super::super::problem::equilibration::Equilibrated;
+use super::super::problem::{LayerSystem, Problem};
 use super::CertifiedSolution;
 
-/// A checked answer to the scaled problem as one to `problem`.
-pub fn restored(better: &Equilibrated, problem: &Problem, solution: CertifiedSolution) -> CertifiedSolution {
+/// A checked answer to `scaled` as one to `problem`, whose layer `system` is.
+///
+/// A box of competitors is another box in other units. So an optimum that was proven within one is
+/// certified if the layer's own box, a thousand times its data, lies within it, or if the
+/// certificate holds in the layer's own units.
+pub fn restored(
+    (system, problem): (&LayerSystem, &Problem),
+    (better, scaled): (&Equilibrated, &Problem),
+    solution: CertifiedSolution,
+) -> CertifiedSolution {
     let CertifiedSolution { mut z, mut multipliers, mut verdict, mut determined, .. } = solution;
+    let size_of_scaled = data_size(&better.system, scaled, &z);
     let mut is_exact = true;
     let mut scale = |value: &mut f64, factor: f64| {
         let restored = *value * factor;
@@ -18,8 +27,21 @@ pub fn restored(better: &Equilibrated, problem: &Problem, solution: CertifiedSol
     multipliers.iter_mut().zip(&problem.rows).for_each(|(y, row)| scale(y, better.rows[row.unit]));
     match &mut verdict {
         Verdict::Optimal { proof: Proof::Everywhere { reach }, .. } if reach.is_finite() => *reach *= better.reach,
-        // The box, and the size that entries are compared with, are those of the scaled units.
+        // The size that entries are compared with is that of the scaled units.
         _ => determined.fill(false),
+    }
+    if let Verdict::Optimal { objective, proof: Proof::Within { factor } } = verdict {
+        let size = data_size(system, problem, &z);
+        let within = |i: usize| {
+            let scaled = size_of_scaled / better.system.largest_of_column(i) * better.columns[i];
+            factor * (scaled / (size / system.largest_of_column(i)))
+        };
+        let weighted = (0..z.len()).filter(|&i| system.largest_of_column(i) > 0.0);
+        let factor = weighted.map(within).fold(f64::INFINITY, f64::min);
+        verdict = match factor >= FAR {
+            true => Verdict::Optimal { objective, proof: Proof::Within { factor } },
+            false => certify_optimal(system, problem, &z, &multipliers),
+        };
     }
     if !is_exact && verdict != Verdict::Infeasible {
         verdict = Verdict::NotCertified { objective: f64::NAN, failed: FailedTest::NotFinite };

@@ -4,8 +4,9 @@
 //! that the largest weight of every row and column is about 1. Scaling by powers of two is exact.
 //! Where underflow would make it inexact, the problem keeps its units. So the scaled problem *is*
 //! the original. Its solutions are scaled back without rounding, and violations and objectives are
-//! the same numbers. Rows are violated by the same share of their terms, and a certificate of one
-//! is a certificate of the other. Layers of ordinary scale are not changed.
+//! the same numbers. Rows are violated by the same share of their terms, and a certificate against
+//! all codes is one for both. A box of codes is another box in other units, and is tested again.
+//! Layers of ordinary scale are not changed.
 
 use nalgebra::{DMatrix, DVector};
 

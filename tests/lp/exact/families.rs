@@ -114,7 +114,7 @@ fn mixed_units(seed: u64) -> Instance {
     with_weight(seed, weight, format!("rows and columns of mixed scale, seed {seed}"))
 }
 
-fn mixed_entries(seed: u64) -> Instance {
+pub fn mixed_entries(seed: u64) -> Instance {
     let plain = plain(seed);
     let entries = exponents(seed, 0, plain.weight.len());
     let weight =
