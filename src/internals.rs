@@ -155,7 +155,7 @@ pub mod gpu {
 
 /// Tests: fuzz.
 pub mod inspection {
-    pub use crate::inspection::inspect;
+    pub use crate::inspection::{Inspection, inspect};
 }
 
 /// Tests: kernels.
