@@ -36,3 +36,32 @@ pub fn nonnegative_least_squares(a: &DMatrix<f64>, b: &DVector<f64>) -> DVector<
     }
     x
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Domain, normal_vector};
+
+    /// The conditions of Karush, Kuhn and Tucker, which are sufficient.
+    #[test]
+    fn nothing_nonnegative_is_nearer() {
+        for seed in 0..300_u64 {
+            let (rows, columns) = (1 + seed as usize % 7, 1 + seed as usize % 9);
+            let entries = normal_vector(seed, Domain::Network, 0, rows * columns);
+            let mut a = DMatrix::from_vec(rows, columns, entries);
+            if seed % 3 == 0 && columns > 1 {
+                let first = a.column(0) * 2.0;
+                a.set_column(columns - 1, &first);
+            }
+            let scale = [1.0, 1e-6, 1e9][seed as usize % 3];
+            let b = DVector::from_vec(normal_vector(seed, Domain::Noise, 0, rows)) * scale;
+            let x = nonnegative_least_squares(&a, &b);
+            let slope = a.tr_mul(&(&b - &a * &x));
+            let tolerance = 1e-10 * a.amax() * (b.amax() + (&a * &x).amax());
+            assert!(x.iter().all(|x| *x >= 0.0), "seed {seed}: {x}");
+            for (x, slope) in x.iter().zip(slope.iter()) {
+                assert!(*slope <= tolerance && (*x == 0.0 || slope.abs() <= tolerance), "seed {seed}: {x}, {slope}");
+            }
+        }
+    }
+}

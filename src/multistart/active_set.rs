@@ -22,14 +22,14 @@
 //!
 //! **Degenerate cases.** A unit that would be crossed again before `f` has fallen is pinned
 //! instead: the steps of both regions point to the kink between them. No row (all units of a layer
-//! off, or nothing observed): `f` is flat, so the code is a minimum unless a unit is exactly on its
-//! kink. Rank-deficient `M`: it is damped by
+//! off, or nothing observed): `f` is flat, so the code is a minimum unless a unit is exactly on
+//! its kink. Rank-deficient `M`: it is damped by
 //! [`LEAST_DAMPING`](super::linearisation::LEAST_DAMPING), which leaves the directions in its null
 //! space unchanged. Linearly dependent pinned gradients: the units pinned last are released, and
-//! the end is not proven to be a minimum. A unit without weights: it stays on its kink. A zero
-//! step on a kink at which the unit is not pinned: if `f` falls beyond it, the region changes. With
-//! a sigmoid or tanh output, `f` is not quadratic between the kinks. `M` is then the Gauss–Newton
-//! matrix, steps that do not reduce `f` are halved, and more steps are needed.
+//! this method does not prove its end to be a minimum. A unit without weights: it stays on its
+//! kink. A zero step on a kink at which the unit is not pinned: if `f` falls beyond it, the region
+//! changes. With a sigmoid or tanh output, `f` is not quadratic between the kinks. `M` is then the
+//! Gauss–Newton matrix, steps that do not reduce `f` are halved, and more steps are needed.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -81,7 +81,8 @@ impl LocalSearch<'_> {
             if !self.linear.form(self.network, &self.current, &self.region, observation) {
                 // `f` is flat here, unless `f` falls beyond the kink of a unit that is exactly on
                 // it.
-                return ended(steps, self.pins.is_empty() && self.on_kinks(observation).next().is_none());
+                let is_held = !self.pins.is_empty() || !self.dependent.is_empty();
+                return ended(steps, !is_held && self.on_kinks(observation).next().is_none());
             }
             self.pinned_step();
             let curvature = self.linear.curvature(&self.step);

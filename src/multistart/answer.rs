@@ -23,7 +23,7 @@ pub struct BestAnswer {
     pub converged: bool,
     /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
     pub determined: bool,
-    /// Whether the code is proven to be a local minimum.
+    /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,
     /// Whether the remaining residual is only rounding.
     pub reproduced: bool,

@@ -23,7 +23,7 @@ const STEPS: usize = 200;
 pub struct Followed {
     /// `½‖G(z) − x‖²` over the observed entries; not finite if the code is not finite.
     pub loss: f64,
-    /// Whether the code is a first-order local minimum.
+    /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,
     /// Whether no unit changed sides, apart from units that were on their kinks before or after.
     pub same_region: bool,

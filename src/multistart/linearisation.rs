@@ -74,8 +74,7 @@ impl Linearisation {
             active.take(layer.activation, &point.received(index)[..layer.units], region.layer(index), observed);
             if active.units.is_empty() {
                 self.rows.clear();
-                // Nothing reaches the layers above.
-                self.active[index + 1..].iter_mut().for_each(Active::clear);
+                self.leave_flat(network, point, region, observation, index);
                 return false;
             }
             let (inner, outer) = self.maps.split_at_mut(index);
@@ -114,6 +113,25 @@ impl Linearisation {
         }
         normal_matrix(&self.rows, self.lanes, &mut self.normal);
         true
+    }
+
+    /// Where no unit of layer `index` has a slope, no change reaches the layers above: their maps
+    /// are 0. Their slopes still say what an output of that layer would change.
+    fn leave_flat(
+        &mut self,
+        network: &PackedNetwork,
+        point: &Point,
+        region: &Region,
+        observation: &[f64],
+        index: usize,
+    ) {
+        self.maps[index..].iter_mut().for_each(Vec::clear);
+        let last = network.layers().len() - 1;
+        for (above, layer) in network.layers().iter().enumerate().skip(index + 1) {
+            let observed = (above == last).then_some(observation);
+            let received = &point.received(above)[..layer.units];
+            self.active[above].take(layer.activation, received, region.layer(above), observed);
+        }
     }
 
     /// The nonzero rows of `J`, each of `k` entries, each with its entry of `G(z) − x`.
@@ -204,13 +222,9 @@ impl Linearisation {
 }
 
 impl Active {
-    fn clear(&mut self) {
+    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
         self.units.clear();
         self.slopes.clear();
-    }
-
-    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
-        self.clear();
         for (unit, (a, on)) in received.iter().zip(region).enumerate() {
             let slope = slope(activation, *a, *on);
             if slope != 0.0 && observed.is_none_or(|x| !x[unit].is_nan()) {

@@ -113,9 +113,10 @@ impl PackedNetwork {
         self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// How far from the origin the kinks are; measured at the first call.
+    /// How far from the origin the kinks are; measured at the first call. A linear map after the
+    /// network has none.
     pub fn radii(&self) -> &Radii {
-        self.radii.get_or_init(|| Radii::of(self))
+        self.radii.get_or_init(|| Radii::of(&self.network))
     }
 
     /// Whether the map is affine as long as no unit switches: false with a sigmoid or tanh in it.

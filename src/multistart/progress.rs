@@ -12,12 +12,13 @@ use super::packed_network::PackedNetwork;
 use super::starts::{FlipOrder, Start};
 use crate::observation::unusable;
 
-/// The numbers of the stop rule: the least number of runs, the same while the best code is not
-/// determined, the runs per run that it took to find the lowest loss, and the least number of runs
-/// that ended there.
+/// The least number of runs.
 const LEAST_RUNS: usize = 48;
+/// The same while the best code is not determined.
 const LEAST_UNDETERMINED: usize = 256;
+/// More runs for each run that it took to find the lowest loss.
 const PATIENCE: usize = 5;
+/// The least number of runs that ended at the lowest loss.
 const LEAST_FOUND: usize = 24;
 
 /// The state of a search.

@@ -46,8 +46,7 @@ pub struct Refinement {
     pub loss_after: f64,
     /// Number of steps.
     pub steps: usize,
-    /// Whether the code is a first-order local minimum: not stopped by the maximum number of steps
-    /// or by non-finite values.
+    /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,
 }
 
@@ -111,5 +110,6 @@ fn refine(search: &mut LocalSearch, observation: &[f64], code: &mut [f64], optio
 pub(super) fn descend(search: &mut LocalSearch, observation: &[f64], damping: f64, steps: usize) -> Descent {
     let near = search.levenberg_marquardt(observation, &MarquardtOptions { damping, slow: SLOW, steps });
     let rest = search.active_set(observation, steps);
-    Descent { steps: near.steps + rest.steps, stationary: rest.stationary }
+    let stationary = rest.stationary || search.is_proven_minimum(observation);
+    Descent { steps: near.steps + rest.steps, stationary }
 }

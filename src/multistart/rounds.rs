@@ -77,11 +77,11 @@ pub fn best_batch_on(
             searchers.with(|searcher| match reached.as_ref().map(|reached| reached.column(number)) {
                 // If the device has not moved the code, the run starts from the beginning.
                 Some(reached) if reached.as_slice() != code => {
-                    searcher.advance(x, (*start, reached.as_slice()), &FINISH, options.seed, &mut search.progress);
+                    searcher.advance(x, (*start, reached.as_slice()), &FINISH, options, &mut search.progress);
                 }
-                Some(_) => searcher.advance(x, (*start, code), &MARQUARDT, options.seed, &mut search.progress),
+                Some(_) => searcher.advance(x, (*start, code), &MARQUARDT, options, &mut search.progress),
                 None => {
-                    searcher.advance(x, (*start, code), &MARQUARDT, options.seed, &mut search.progress);
+                    searcher.advance(x, (*start, code), &MARQUARDT, options, &mut search.progress);
                     searcher.search(x, &mut search.progress, options);
                 }
             });

@@ -9,11 +9,13 @@
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
 //! the number of runs that have ended at it, each from another start. The search ends after `s`
-//! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the data do not determine the
-//! best code of squares ([`Progress::has_found_enough`]). It has converged if its code is proven to
-//! be a local minimum. Otherwise the surroundings of the code are sampled. If the loss falls there,
-//! the search goes on. The search also ends, converged, when the observation is reproduced
-//! ([`REPRODUCED`](super::local_search::REPRODUCED)). At `starts` runs it ends unconverged.
+//! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the objective is squares and
+//! the data do not determine the best code ([`Progress::has_found_enough`]). It has converged if
+//! its code is proven to be a local minimum, or to first order if an output is curved. For
+//! squares, a code without that proof gets another look: its surroundings are sampled, and the
+//! search goes on from any lower loss. The search also ends, converged, when the observation is
+//! reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). Without meeting the rule it ends
+//! at `starts` runs, unconverged.
 
 use std::cmp::Ordering;
 
@@ -107,7 +109,7 @@ impl<'a> Searcher<'a> {
     pub fn search(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) {
         while !progress.is_over(options) {
             let (start, code) = self.propose(x, progress, options);
-            self.advance(x, (start, &code), &MARQUARDT, options.seed, progress);
+            self.advance(x, (start, &code), &MARQUARDT, options, progress);
         }
     }
 
@@ -122,29 +124,33 @@ impl<'a> Searcher<'a> {
         x: &[f64],
         (start, code): (Start, &[f64]),
         how: &MarquardtOptions,
-        seed: u64,
+        options: &BestOptions,
         progress: &mut Progress,
     ) {
         progress.answer.runs += 1;
         self.run(x, start, code, how, progress);
         if progress.has_found_enough(self.absolute.is_none()) {
-            self.end(x, seed, progress);
+            self.end(x, options, progress);
         }
         progress.answer.converged |= progress.answer.reproduced;
     }
 
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
     /// and a lower loss is found around it: then the search goes on from there.
-    fn end(&mut self, x: &[f64], seed: u64, progress: &mut Progress) {
+    fn end(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
         if !progress.answer.stationary && self.absolute.is_none() {
+            self.local.go_to(x, &progress.answer.code);
+            progress.answer.stationary = self.local.is_proven_minimum(x);
+        }
+        // With a curved output a first-order minimum may be none.
+        let is_open = !progress.answer.stationary || !self.network.is_piecewise_linear();
+        if is_open && self.absolute.is_none() && progress.answer.runs < options.starts {
             self.return_to(x, progress);
-            if let Some(lower) = lower_nearby(self.network, &self.best, x, seed, progress.index) {
+            if let Some(lower) = lower_nearby(self.network, &self.best, x, options.seed, progress.index) {
                 progress.answer.runs += 1;
                 self.run(x, Start::Near, &lower, &MARQUARDT, progress);
                 return;
             }
-            self.local.go_to(x, &progress.answer.code);
-            progress.answer.stationary = self.local.is_proven_minimum(x);
         }
         progress.has_ended = true;
         progress.answer.converged = progress.answer.stationary;

@@ -32,8 +32,8 @@ pub fn lower_nearby(
     let scale = scale_of(&best.code);
     let powers = if best.code.iter().all(|z| *z == 0.0) { IN_ORIGIN } else { POWERS };
     let mut trial = Point::new(network);
-    for direction in 0..DIRECTIONS {
-        let number = index.wrapping_mul(DIRECTIONS).wrapping_add(direction);
+    for number in 0..DIRECTIONS {
+        let number = index.wrapping_mul(DIRECTIONS).wrapping_add(number);
         let direction = normal_vector(seed, Domain::Surroundings, number, best.code.len());
         for power in powers.clone().rev() {
             let length = scale * 4_f64.powi(power);

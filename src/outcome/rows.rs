@@ -52,7 +52,8 @@ pub struct SearchRow {
     pub runs: usize,
     /// Whether the data determine the code locally: the loss increases in every direction.
     pub determined: bool,
-    /// Whether the code is proven to be a local minimum, in every direction, kinks included.
+    /// Whether the code is proven to be a local minimum, in every direction, kinks included (with a
+    /// sigmoid or tanh output: to first order).
     pub stationary: bool,
 }
 

@@ -63,10 +63,9 @@ impl Merge {
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
-        // A shard without observations has no shape. Together the parts cover all observations, so
-        // one has a shape.
+        // A shard without observations has no shape.
         let Some(shape) = common_shape(&parts)? else {
-            return Err(Error::option("parts", "no observation in any of them", "the parts of a run"));
+            return Err(Error::option("parts", "parts without observations", "the parts of a run"));
         };
         let identity = Identity {
             first: 0,

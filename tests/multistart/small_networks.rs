@@ -88,7 +88,8 @@ fn the_least_loss_of_all_regions_is_reached() {
     println!("all: {all:?}");
     assert_eq!(all.converged_elsewhere, 0, "{all:?}");
     // 0.9 % of 2,500 networks when this was written, 2 % of the first 300.
-    assert!(all.missed * 40 <= all.networks, "{all:?}");
+    let most = if all.networks >= 2500 { all.networks / 100 } else { all.networks / 40 };
+    assert!(all.missed <= most, "{all:?}");
 }
 
 /// Without biases the code 0 is on every kink. Many descents end there, whether or not the loss

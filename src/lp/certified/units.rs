@@ -34,13 +34,16 @@ pub fn restored(
         let size = data_size(system, problem, &z);
         let within = |i: usize| {
             let scaled = size_of_scaled / better.system.largest_of_column(i) * better.columns[i];
-            factor * (scaled / (size / system.largest_of_column(i)))
+            let share = factor * (scaled / (size / system.largest_of_column(i)));
+            // Overflow is no proof.
+            if share.is_nan() { 0.0 } else { share }
         };
         let weighted = (0..z.len()).filter(|&i| system.largest_of_column(i) > 0.0);
         let factor = weighted.map(within).fold(f64::INFINITY, f64::min);
-        verdict = match factor >= FAR {
-            true => Verdict::Optimal { objective, proof: Proof::Within { factor } },
-            false => certify_optimal(system, problem, &z, &multipliers),
+        verdict = if factor >= FAR {
+            Verdict::Optimal { objective, proof: Proof::Within { factor } }
+        } else {
+            certify_optimal(system, problem, &z, &multipliers)
         };
     }
     if !is_exact && verdict != Verdict::Infeasible {
