@@ -3,4 +3,6 @@
 #[path = "../../tests/fuzz/arguments.rs"]
 mod arguments;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = arguments::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = arguments::check(bytes);
+});

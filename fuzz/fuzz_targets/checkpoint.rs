@@ -7,4 +7,6 @@ mod memory;
 #[path = "../../tests/fuzz/networks.rs"]
 mod networks;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = checkpoint::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = checkpoint::check(bytes);
+});

@@ -7,4 +7,6 @@ mod memory;
 #[path = "../../tests/fuzz/sealed.rs"]
 mod sealed;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = journal::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = journal::check(bytes);
+});

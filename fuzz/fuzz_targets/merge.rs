@@ -7,4 +7,6 @@ mod merge;
 #[path = "../../tests/fuzz/sealed.rs"]
 mod sealed;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = merge::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = merge::check(bytes);
+});

@@ -7,4 +7,6 @@ mod networks;
 #[path = "../../tests/fuzz/pickle.rs"]
 mod pickle;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = pickle::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = pickle::check(bytes);
+});

@@ -7,4 +7,6 @@ mod networks;
 #[path = "../../tests/fuzz/safetensors.rs"]
 mod safetensors;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = safetensors::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = safetensors::check(bytes);
+});
