@@ -13,7 +13,7 @@
 //! the data do not determine the best code ([`Progress::has_found_enough`]). It has converged if
 //! its code is proven to be a local minimum, or to first order if an output is curved. For
 //! squares, a code without that proof gets another look: its surroundings are sampled, and the
-//! search goes on from any lower loss. The search also ends, converged, when the observation is
+//! search continues from any lower loss. The search also ends, converged, when the observation is
 //! reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). Without meeting the rule it ends
 //! at `starts` runs, unconverged.
 
@@ -31,7 +31,7 @@ use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
-use super::starts::{Flips, Move, Start, far_code, random_code, schedule};
+use super::starts::{Flips, Move, Start, far_distance, random_code, schedule};
 use super::surroundings::{lower_nearby, scale_of};
 
 /// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
@@ -136,7 +136,7 @@ impl<'a> Searcher<'a> {
     }
 
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
-    /// and a lower loss is found around it: then the search goes on from there.
+    /// and a lower loss is found around it: then the search continues from there.
     fn end(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
         if !progress.answer.stationary && self.absolute.is_none() {
             self.local.go_to(x, &progress.answer.code);
@@ -167,7 +167,11 @@ impl<'a> Searcher<'a> {
                 code.iter_mut().zip(best).for_each(|(z, best)| *z = best + share * length * *z);
                 (Start::Near, code)
             }
-            Move::Far => (Start::Far, far_code(self.network.radii(), seed, progress.index, run as u64, code.len())),
+            Move::Far => {
+                let distance = far_distance(self.network.radii(), seed, progress.index, run as u64);
+                code.iter_mut().for_each(|z| *z *= distance);
+                (Start::Far, code)
+            }
             Move::Flip => {
                 self.return_to(x, progress);
                 match self.flips.next(self.network, &self.best, x, &mut progress.flips) {

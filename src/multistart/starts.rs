@@ -85,18 +85,18 @@ pub const RUNS_PER_OBSERVATION: u64 = 1 << 16;
 
 /// The random vector of a run.
 pub fn random_code(seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
-    let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
-    normal_vector(seed, Domain::Start, index, code_length)
+    normal_vector(seed, Domain::Start, index_of(observation, run), code_length)
 }
 
-/// The random vector of a run, at a distance at which units switch.
-pub fn far_code(radii: &Radii, seed: u64, observation: u64, run: u64, code_length: usize) -> Vec<f64> {
-    let mut code = random_code(seed, observation, run, code_length);
-    let index = observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run);
-    let numbers = uniform_vector(seed, Domain::Distance, index, 2);
-    let distance = radii.draw(numbers[0], numbers[1]);
-    code.iter_mut().for_each(|z| *z *= distance);
-    code
+/// The distance of a run's start, at which units switch.
+pub fn far_distance(radii: &Radii, seed: u64, observation: u64, run: u64) -> f64 {
+    let numbers = uniform_vector(seed, Domain::Distance, index_of(observation, run), 2);
+    radii.draw(numbers[0], numbers[1])
+}
+
+/// The index of a run's random numbers.
+fn index_of(observation: u64, run: u64) -> u64 {
+    observation.wrapping_mul(RUNS_PER_OBSERVATION).wrapping_add(run)
 }
 
 /// The hidden units around a code, in ascending order of the cost of switching them, and how many

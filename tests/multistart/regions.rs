@@ -21,9 +21,9 @@ const RANK: f64 = 1e-10;
 /// outputs are `A z + c`.
 #[derive(Debug, Clone)]
 pub struct Region {
-    a: DMatrix<f64>,
-    c: DVector<f64>,
-    borders: Vec<(DVector<f64>, f64)>,
+    pub a: DMatrix<f64>,
+    pub c: DVector<f64>,
+    pub borders: Vec<(DVector<f64>, f64)>,
     inside: DVector<f64>,
 }
 
@@ -163,12 +163,14 @@ pub fn is_local_minimum(regions: &[Region], observation: &[f64], code: &[f64], l
     around.iter().all(|region| region.least(&x, lower) >= lower)
 }
 
-fn observed(observation: &[f64]) -> DVector<f64> {
+/// The observed entries.
+pub fn observed(observation: &[f64]) -> DVector<f64> {
     let observed: Vec<f64> = observation.iter().copied().filter(|x| !x.is_nan()).collect();
     DVector::from_vec(observed)
 }
 
-fn solved(program: &Problem) -> Option<microlp::Solution> {
+/// The optimum; `None` if there is no feasible point.
+pub fn solved(program: &Problem) -> Option<microlp::Solution> {
     match program.solve() {
         Ok(SolveOutcome::Solution(solution)) => Some(solution),
         Err(microlp::Error::Infeasible) => None,
