@@ -152,7 +152,6 @@ pub(crate) fn certify_held(
     };
     let tolerance = GAP_RELATIVE * primal.objective.abs() + of_scale(problem, &residual, &primal);
     let (gap, room) = residual.gap(system, problem, z, &primal);
-    let size = data_size(system, problem, z);
     let optimal = |proof| Verdict::Optimal { objective: primal.objective, proof };
     // No violation is below 0: an objective that small needs no multipliers.
     let is_zero = !matches!(problem.objective, Objective::Linear { .. }) && primal.objective <= tolerance;
@@ -181,6 +180,7 @@ pub(crate) fn certify_held(
     if is_zero {
         return otherwise(FailedTest::DualEquation);
     }
+    let size = data_size(system, problem, z);
     let factor = |residual: &Residual, gap: f64| (tolerance - gap) / box_miss(system, residual, size);
     let mut reached = factor(&residual, gap);
     if reached.is_nan() || reached < FAR {

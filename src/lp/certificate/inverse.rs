@@ -76,8 +76,11 @@ pub(crate) fn held_by_inverse<'a>(
     // The rows of E τ∘g = τ∘g − D (R τ∘g), and what rounding may have made of them.
     let rounding = gamma(2 * dimension + 8) * largest_entry;
     let mut miss = 0.0f64;
+    // At least Σ_i |w_ui| growth_i for every unit: one sum in place of one per row.
+    let of_column = |(i, growth): (usize, &f64)| system.largest_of_column(i) * growth;
+    let of_weights = growth.iter().take(columns).enumerate().map(of_column).sum::<f64>() / weight_scale * ROUNDED_UP;
     for ((tight, &freedom), g) in basis.tight.iter().zip(&freedom).zip(vectors) {
-        let (product, size) = product(system, tight, &moved, &growth, weight_scale);
+        let (product, size) = product(system, tight, (&moved, &growth), weight_scale, of_weights);
         let left = product.iter().zip(g).map(|(product, g)| (g * freedom - product).abs()).fold(0.0, f64::max);
         let length = (left + rounding * (size + freedom)) / SHARE;
         let relative = (dimension as f64).sqrt() * length / freedom;
@@ -97,13 +100,14 @@ pub(crate) fn held_by_inverse<'a>(
     proven.then(|| Held { multipliers: y.to_vec(), residual, hold: Hold { growth, bound } })
 }
 
-/// The row of a constraint times the vectors, and the sizes of its entries times `growth`.
+/// The row of a constraint times the vectors, and at least the sizes of its entries times `growth`;
+/// `of_weights` is that for the weights of any unit.
 fn product(
     system: &LayerSystem,
     tight: &Tight,
-    vectors: &[[f64; VECTORS]],
-    growth: &[f64],
+    (vectors, growth): (&[[f64; VECTORS]], &[f64]),
     weight_scale: f64,
+    of_weights: f64,
 ) -> ([f64; VECTORS], f64) {
     let of_violation = || vectors.last().copied().unwrap_or_default();
     let (unit, side, slack) = match *tight {
@@ -113,7 +117,7 @@ fn product(
         Tight::NoViolation => return (of_violation().map(|x| -x), growth.last().copied().unwrap_or(0.0)),
     };
     let sums = row_products(system.unit(unit), vectors);
-    let mut size = system.absolute_product(unit, growth) / weight_scale;
+    let mut size = of_weights;
     let mut sums = sums.map(|sum| side * sum / weight_scale);
     if slack > 0.0 {
         sums.iter_mut().zip(of_violation()).for_each(|(sum, x)| *sum -= slack * x);

@@ -21,7 +21,8 @@ impl Primal {
         let mut sum_of_violations = 0.0;
         let (mut largest_scale, mut sum_of_scales) = (0.0f64, 0.0);
         let mut rows_hold = true;
-        let (mut violations, mut products) = (Vec::new(), Vec::new());
+        let most = problem.rows.len().min(system.units());
+        let (mut violations, mut products) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for rows in rows_by_unit(&problem.rows) {
             let (product, size) = system.product_with_size(rows[0].unit, z);
             let scale = size + rows[0].magnitude;

@@ -147,14 +147,15 @@ impl Residual {
         let beyond = problem.rows.iter().zip(&self.low).map(|(row, low)| row.slack * low.abs()).sum::<f64>();
         gap += 2.0 * beyond * violations.iter().sum::<f64>();
         let mut room = gap;
-        let mut multipliers = self.y.iter().enumerate().map(|(row, y)| y + self.low.get(row).map_or(0.0, |y| y.abs()));
+        let corrected: Vec<f64> = self.y.iter().zip(&self.low).map(|(y, low)| y + low.abs()).collect();
+        let mut multipliers = if self.low.is_empty() { &self.y } else { &corrected }.iter();
         for (place, (rows, &(product, scale))) in rows_by_unit(&problem.rows).zip(products).enumerate() {
             let violation = match problem.objective {
                 Objective::LargestViolation => violations[0],
                 Objective::SumOfViolations => violations[place],
                 Objective::Linear { .. } => 0.0,
             };
-            for (row, y) in rows.iter().zip(&mut multipliers).filter(|(_, y)| *y != 0.0) {
+            for (row, y) in rows.iter().zip(&mut multipliers).filter(|(_, y)| **y != 0.0) {
                 let slack = row.bound + row.slack * violation - row.side * product;
                 let rounding = error * (scale + row.slack * violation);
                 gap += y * (slack + rounding);
@@ -216,11 +217,13 @@ fn normalised(problem: &Problem, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
             products.map(|(row, y)| row.slack * y).sum()
         };
         let most = 1.0 + 2.0 * gamma(range.len() + 2);
-        let used = total(&normalised) * most;
-        if used > 1.0 {
-            normalised[range.clone()].iter_mut().for_each(|y| *y /= used * most);
+        let mut used = total(&normalised);
+        if used * most > 1.0 {
+            let divisor = used * most * most;
+            normalised[range.clone()].iter_mut().for_each(|y| *y /= divisor);
+            used = total(&normalised);
         }
-        unused.push((1.0 - total(&normalised)).max(0.0));
+        unused.push((1.0 - used).max(0.0));
     };
     match problem.objective {
         Objective::LargestViolation => reduce(0..problem.rows.len()),

@@ -103,15 +103,18 @@ impl ScaledRows {
         self.slots.clear();
         let most = self.starts.first().map_or(0, |&(_, count)| count);
         for slot in 0..most {
-            let start = self.side.len();
-            for &(first, _) in self.starts.iter().take_while(|&&(_, count)| count > slot) {
-                let row = &problem.rows[(first + slot) as usize];
-                self.side.push(row.side);
-                self.slack.push(if self.kind == Kind::Linear { 0.0 } else { row.slack });
-                self.bound.push(row.bound / bound_scale);
-                self.origin.push(first + slot);
+            let start = self.origin.len();
+            let has_row = self.starts.partition_point(|&(_, count)| count > slot);
+            self.origin.extend(self.starts[..has_row].iter().map(|&(first, _)| first + slot));
+            // One loop per number: its room is known, so that no row has to check for it.
+            let rows = self.origin[start..].iter().map(|&row| &problem.rows[row as usize]);
+            self.side.extend(rows.clone().map(|row| row.side));
+            self.bound.extend(rows.clone().map(|row| row.bound / bound_scale));
+            match self.kind {
+                Kind::Linear => self.slack.resize(self.origin.len(), 0.0),
+                Kind::Largest | Kind::Sum => self.slack.extend(rows.map(|row| row.slack)),
             }
-            self.slots.push(start..self.side.len());
+            self.slots.push(start..self.origin.len());
         }
         left_out
     }
@@ -139,12 +142,14 @@ impl ScaledRows {
         let mut end = 0;
         for slot in &mut self.slots {
             let start = end;
-            for (row, _) in slot.clone().zip(stays).filter(|(_, stays)| **stays) {
+            // Without a branch, which would be guessed wrong at every other row: a row that does
+            // not stay is written where the next one will be.
+            for (row, &stays) in slot.clone().zip(stays) {
                 for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
                     numbers[end] = numbers[row];
                 }
                 self.origin[end] = self.origin[row];
-                end += 1;
+                end += usize::from(stays);
             }
             *slot = start..end;
         }
