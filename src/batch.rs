@@ -5,10 +5,13 @@
 //! [`pipeline`] several at the same time. [`summary`] adds up the results.
 
 pub(crate) mod clocks;
+mod code_law;
 pub mod engine;
-mod explained;
+mod fit;
 pub(crate) mod identity;
+mod noise_test;
 mod options;
+mod output_range;
 mod overlap;
 pub mod pipeline;
 mod rows;
@@ -41,7 +44,9 @@ use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
-pub use explained::NoiseTest;
+pub use code_law::CodeLaw;
+pub(crate) use fit::Judge;
+pub use noise_test::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
@@ -110,6 +115,9 @@ pub struct Inverter {
     solver: Box<dyn Solver>,
     runtime: Runtime,
     options: Options,
+    judge: Judge,
+    /// About the first observation outside the range of the output.
+    range_warning: OnceLock<String>,
 }
 
 impl fmt::Debug for Inverter {
@@ -166,7 +174,8 @@ impl Inverter {
         if matches!(options.method, Method::Best(_)) {
             note_search_on_cpu(&mut runtime, &network);
         }
-        Inverter { network, packed, least_squares, systems, solver, runtime, options }
+        let (judge, range_warning) = (Judge::of(&options, &network), OnceLock::new());
+        Inverter { network, packed, least_squares, systems, solver, runtime, options, judge, range_warning }
     }
 
     /// The network.
@@ -182,6 +191,21 @@ impl Inverter {
     /// The device and the threads of the inverter.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// A warning about the first observation so far that has entries outside the range of the
+    /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
+    pub fn range_warning(&self) -> Option<&str> {
+        self.range_warning.get().map(String::as_str)
+    }
+
+    /// Looks for observations outside the range, until the first is found.
+    fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
+        if self.range_warning.get().is_none()
+            && let Some(warning) = self.judge.range_warning(observations, first_index)
+        {
+            self.range_warning.get_or_init(|| warning);
+        }
     }
 
     /// The columns of a `.csv` report of this inverter's rows.
@@ -246,6 +270,7 @@ impl Inverter {
         first_index: u64,
     ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
+        self.note_range(observations, first_index);
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {
@@ -370,11 +395,9 @@ impl Inverter {
 
     fn add_residuals(&self, observations: &DMatrix<f64>, codes: &DMatrix<f64>, rows: &mut [ObservationRow]) {
         let outputs = cpu::forward::forward(&self.network, 0..self.network.depth(), codes);
-        let (noise_test, within) = (NoiseTest::of(&self.options), self.options.reproduces_within);
         rows.par_iter_mut().enumerate().for_each(|(place, row)| {
-            row.residual = residual(observations.column(place).as_slice(), outputs.column(place).as_slice());
-            row.reproduces = row.residual.linf <= within;
-            row.explained = noise_test.is_passed(&row.residual, within);
+            let (observation, output) = (observations.column(place), outputs.column(place));
+            self.judge.judge(observation.as_slice(), output.as_slice(), codes.column(place).as_slice(), row);
         });
     }
 }

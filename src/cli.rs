@@ -18,6 +18,7 @@ mod image_size;
 mod inspect;
 mod interrupt;
 mod invert;
+mod judge_args;
 mod merge;
 mod network_args;
 mod picture;

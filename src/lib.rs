@@ -115,7 +115,7 @@ mod statistics;
 
 pub use adapter::AdapterDescription;
 pub use batch::stream::Stream;
-pub use batch::{BatchTimes, BestMethod, InvertedBatch, Inverter, Method, Options, SolverChoice};
+pub use batch::{BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, Options, SolverChoice};
 pub use cancel::CancelToken;
 pub use descent::{DescentOptions, Optimizer};
 pub use device::{DeviceChoice, list_adapters};
@@ -129,7 +129,7 @@ pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
-    Failure, FailureKind, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
+    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
 };
 pub use projector::{Projection, Projector};
 pub use recover::operators::{BlockAverage, Dense, Operator, Pixels};

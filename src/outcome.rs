@@ -6,6 +6,7 @@
 //! `outcome/words.rs`.
 
 mod failure;
+mod fit;
 mod kind;
 mod residual;
 mod rows;
@@ -13,6 +14,7 @@ mod status;
 mod words;
 
 pub use failure::{Failure, LayerFailure};
+pub use fit::Fit;
 pub use kind::{FailureKind, LayerFailureKind};
 pub use residual::Residual;
 pub use rows::{LayerRow, ObservationRow, SearchRow};

@@ -15,7 +15,7 @@ mod projected;
 mod search;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use nalgebra::DMatrix;
@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use crate::batch::engine::Engine;
 use crate::batch::identity::{options_that_matter, runs_on};
 use crate::batch::search::search_on;
-use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, NoiseTest, empty_row, residual};
+use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, empty_row};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -64,6 +64,9 @@ pub struct Recoverer {
     operator: Box<dyn Operator>,
     prepared: Prepared,
     watch: Box<dyn Fn(Iteration) + Send + Sync>,
+    judge: Judge,
+    /// About the first observation outside the range of the output.
+    range_warning: OnceLock<String>,
 }
 
 enum Prepared {
@@ -135,7 +138,16 @@ impl Recoverer {
                 Prepared::Projected { projector: Box::new(Projector::new(Arc::clone(&network), inversion)?), options }
             }
         };
+        let judge = Judge::of_squares(match &prepared {
+            Prepared::Search { options, .. } => options,
+            Prepared::Direct(inverter) => inverter.options(),
+            Prepared::Projected { projector, .. } => projector.inverter().options(),
+        });
+        // Measured pixels are outputs; sums of them have another range.
+        let judge = if operator.matrix().is_none() { judge.with_range(&network) } else { judge };
         Ok(Recoverer {
+            judge,
+            range_warning: OnceLock::new(),
             cpu: CpuDevice::new(Arc::clone(&network)),
             network,
             operator,
@@ -177,14 +189,12 @@ impl Recoverer {
     }
 
     fn add_residuals(&self, measurements: &DMatrix<f64>, batch: &mut InvertedBatch) {
-        let within = self.options().reproduces_within;
         let images = forward(self.cpu.double(), 0..self.network.depth(), &batch.codes);
         let applied = self.operator.apply(&images);
-        batch.rows.par_iter_mut().enumerate().for_each(|(place, row)| {
-            row.residual = residual(measurements.column(place).as_slice(), applied.column(place).as_slice());
-            row.reproduces = row.residual.linf <= within;
-            // Both the search and projected gradient descent minimise the squared error.
-            row.explained = NoiseTest::Squares.is_passed(&row.residual, within);
+        let InvertedBatch { codes, rows, .. } = batch;
+        rows.par_iter_mut().enumerate().for_each(|(place, row)| {
+            let (measured, output) = (measurements.column(place), applied.column(place));
+            self.judge.judge(measured.as_slice(), output.as_slice(), codes.column(place).as_slice(), row);
         });
     }
 }
@@ -218,6 +228,13 @@ impl Engine for Recoverer {
 
     fn length_comes_from(&self) -> &'static str {
         "one per measurement of the operator"
+    }
+
+    fn range_warning(&self) -> Option<&str> {
+        match &self.prepared {
+            Prepared::Direct(inverter) => inverter.range_warning(),
+            _ => self.range_warning.get().map(String::as_str),
+        }
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
@@ -269,6 +286,11 @@ impl Engine for Recoverer {
                 format!("{}, one per measurement of the operator", self.operator.measurements()),
                 "pass one column per observation",
             ));
+        }
+        if self.range_warning.get().is_none()
+            && let Some(warning) = self.judge.range_warning(measurements, first_index)
+        {
+            self.range_warning.get_or_init(|| warning);
         }
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {

@@ -35,6 +35,9 @@ pub trait Engine: Sync + fmt::Debug {
         "one per output of the network"
     }
 
+    /// A warning about the first observation outside the range of the output, if there is one.
+    fn range_warning(&self) -> Option<&str>;
+
     /// The columns of a `.csv` report. `truth`: whether the true codes are known.
     fn report_columns(&self, truth: bool) -> Columns;
 
@@ -60,6 +63,10 @@ impl Engine for Inverter {
 
     fn generator(&self) -> &Network {
         self.network()
+    }
+
+    fn range_warning(&self) -> Option<&str> {
+        Inverter::range_warning(self)
     }
 
     fn report_columns(&self, truth: bool) -> Columns {

@@ -14,6 +14,8 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         method,
         refine,
         reproduces_within,
+        noise,
+        code_law,
         solver,
         // The device and the number of threads do not change a certified answer.
         device: _,
@@ -54,6 +56,8 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     };
     named.extend([
         ("reproduces_within", reproduces_within.to_string()),
+        ("noise", noise.map_or("not given".to_owned(), |noise| noise.to_string())),
+        ("code_law", code_law.to_string()),
         ("refine", if *refine { "given" } else { "not given" }.to_owned()),
         ("codes_as", if *codes_as == ElementType::F32 { "f32" } else { "f64" }.to_owned()),
     ]);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::code_law::CodeLaw;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
@@ -100,6 +101,12 @@ pub struct Options {
     /// residual is at most `ε₀` in the maximum norm. It is explained if noise of size `ε₀` can
     /// cause its residual (docs/INVERSION.md). Default 1e-6.
     pub reproduces_within: f64,
+    /// The size of the noise in each entry: its bound, its standard deviation, or its mean absolute
+    /// value. Answers are judged by it ([`Fit`](crate::Fit)); it changes no code. `None`, the
+    /// default: `reproduces_within`, if that is above the tolerance for observations without noise.
+    pub noise: Option<f64>,
+    /// The law of the codes that the generator was trained with. Default: standard normal.
+    pub code_law: CodeLaw,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
     pub solver: SolverChoice,
     /// The device for batched work.
@@ -119,6 +126,8 @@ setters!(Options {
     method: Method,
     refine: bool,
     reproduces_within: f64,
+    noise: Option<f64>,
+    code_law: CodeLaw,
     solver: SolverChoice,
     device: DeviceChoice,
     adapter: Option<String>,
@@ -133,6 +142,8 @@ impl Default for Options {
             method: Method::Layerwise(LayerwiseOptions::default()),
             refine: false,
             reproduces_within: Tolerances::default().epsilon,
+            noise: None,
+            code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
             adapter: None,
@@ -149,6 +160,15 @@ impl Options {
             && !(1..=MOST_THREADS).contains(&threads)
         {
             return Err(Error::option("threads", threads.to_string(), format!("1 to {MOST_THREADS}")));
+        }
+        if let Some(noise) = self.noise
+            && !(noise > 0.0 && noise.is_finite())
+        {
+            return Err(Error::option("noise", noise.to_string(), "a positive number"));
+        }
+        let size = self.code_law.size();
+        if !(size > 0.0 && size.is_finite()) {
+            return Err(Error::option("code_law", self.code_law.to_string(), "a law of positive size"));
         }
         if self.refine && matches!(self.method, Method::Best(_)) {
             let expected = "another method, or no refinement: the codes of `best` are already refined";

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::InvertedBatch;
-use crate::outcome::{ObservationRow, Status};
+use crate::outcome::{Fit, ObservationRow, Status};
 pub use distribution::Distribution;
 pub use failures::FailureCounts;
 pub use seconds::Seconds;
@@ -29,18 +29,27 @@ pub struct Summary {
     pub solved: u64,
     /// Observations whose status is `not-certified` or `not-converged`.
     pub not_certified: u64,
+    /// Observations whose status is `unexplained`: the code does not explain them.
+    pub unexplained: u64,
     /// Observations whose status is `failed`.
     pub failed: u64,
-    /// Observations with a residual of at most ε₀ in the maximum norm.
+    /// Observations that their codes reproduce ([`Fit::Reproduced`]).
     pub reproduced: u64,
-    /// Observations whose residual noise of size ε₀ can explain; see
-    /// [`NoiseTest`](super::NoiseTest).
-    pub explained: u64,
+    /// Observations whose codes come close ([`Fit::Approximate`]).
+    pub approximate: u64,
+    /// Their residuals, as multiples of the tolerance.
+    pub approximate_by: Distribution,
     /// Observations whose code is determined in every layer; with `best`, locally determined.
     pub determined: u64,
-    /// Solved observations that are neither determined in every layer nor reproduced. Every linear
-    /// program has an optimum, but the code is not a pre-image.
+    /// Those among them that are not reproduced.
+    pub determined_not_reproduced: u64,
+    /// Solved observations that are not reproduced, and not determined in every layer. Another
+    /// method may find their codes.
     pub undetermined_missed: u64,
+    /// Observations with entries outside the range of the output.
+    pub out_of_range: u64,
+    /// Codes far outside the law that the generator was trained with.
+    pub far_codes: u64,
     /// Observations that refinement improved.
     pub refined: u64,
     /// The number of failures per kind.
@@ -106,20 +115,29 @@ impl Summary {
         match &row.status {
             Status::Solved | Status::Converged => self.solved += 1,
             Status::NotCertified | Status::NotConverged => self.not_certified += 1,
+            Status::Unexplained => self.unexplained += 1,
             Status::Failed(why) => {
                 self.failed += 1;
                 self.failures.add(why.kind(), 1);
             }
         }
-        self.reproduced += u64::from(row.reproduces);
-        self.explained += u64::from(row.explained);
+        let reproduced = row.fit == Some(Fit::Reproduced);
+        self.reproduced += u64::from(reproduced);
+        if row.fit == Some(Fit::Approximate) {
+            self.approximate += 1;
+            self.approximate_by.add(row.tolerances_missed);
+        }
+        self.out_of_range += u64::from(row.out_of_range > 0);
+        self.far_codes += u64::from(row.far_code);
         self.refined += u64::from(row.refined);
         let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
         let by_search = row.search.as_ref().is_some_and(|search| search.determined);
-        self.determined += u64::from((all_determined || by_search) && !matches!(row.status, Status::Failed(_)));
+        let determined = (all_determined || by_search) && row.fit.is_some();
+        self.determined += u64::from(determined);
+        self.determined_not_reproduced += u64::from(determined && !reproduced);
         self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
         let open = row.layers.iter().any(|layer| !layer.determined);
-        self.undetermined_missed += u64::from(open && row.status == Status::Solved && !row.reproduces);
+        self.undetermined_missed += u64::from(open && row.status == Status::Solved && !reproduced);
         self.retries += row.layers.iter().map(|layer| layer.retries as u64).sum::<u64>();
         self.solves += row.layers.iter().map(|layer| layer.solves as u64).sum::<u64>();
         self.warm_started += row.layers.iter().map(|layer| layer.warm_started as u64).sum::<u64>();
@@ -147,11 +165,16 @@ impl Summary {
             observations,
             solved,
             not_certified,
+            unexplained,
             failed,
             reproduced,
-            explained,
+            approximate,
+            approximate_by,
             determined,
+            determined_not_reproduced,
             undetermined_missed,
+            out_of_range,
+            far_codes,
             refined,
             failures,
             runs,
@@ -176,11 +199,15 @@ impl Summary {
             (&mut self.observations, observations),
             (&mut self.solved, solved),
             (&mut self.not_certified, not_certified),
+            (&mut self.unexplained, unexplained),
             (&mut self.failed, failed),
             (&mut self.reproduced, reproduced),
-            (&mut self.explained, explained),
+            (&mut self.approximate, approximate),
             (&mut self.determined, determined),
+            (&mut self.determined_not_reproduced, determined_not_reproduced),
             (&mut self.undetermined_missed, undetermined_missed),
+            (&mut self.out_of_range, out_of_range),
+            (&mut self.far_codes, far_codes),
             (&mut self.refined, refined),
             (&mut self.runs, runs),
             (&mut self.solves, solves),
@@ -194,6 +221,7 @@ impl Summary {
             *sum = sum.saturating_add(*count);
         }
         self.failures.merge(failures);
+        self.approximate_by.merge(approximate_by);
         self.residual_linf.merge(residual_linf);
         self.residual_rms.merge(residual_rms);
         self.residual_l2_relative.merge(residual_l2_relative);
@@ -215,7 +243,7 @@ impl Summary {
         self.seconds.add(seconds);
     }
 
-    /// Whether every observation has a certified or converged answer.
+    /// Whether every observation has a certified or converged answer that explains it.
     pub fn all_solved(&self) -> bool {
         self.solved == self.observations
     }
@@ -231,6 +259,7 @@ impl Summary {
         // Cannot fail: the value has only numbers, strings and maps with string keys.
         let mut value = serde_json::to_value(self).unwrap_or_default();
         let distributions = [
+            ("approximate_by", Some(&self.approximate_by)),
             ("residual_linf", Some(&self.residual_linf)),
             ("residual_rms", Some(&self.residual_rms)),
             ("residual_l2_relative", Some(&self.residual_l2_relative)),

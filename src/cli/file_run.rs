@@ -33,13 +33,17 @@ pub fn carry_out(
     say_where_it_begins(run.begun(), done, total, &codes);
     let mut progress = Progress::starting_at(label, done, total);
     begun(progress.status_line());
-    let mut device_warned = false;
+    let (mut device_warned, mut range_warned) = (false, false);
     let result = run.run(
         |done| {
             progress.set(done);
             if let (false, Some(warning)) = (device_warned, runtime.warning()) {
                 device_warned = true;
                 print::note(&flags::words(&warning));
+            }
+            if let (false, Some(warning)) = (range_warned, engine.range_warning()) {
+                range_warned = true;
+                print::note(&format!("warning: {}", flags::words(warning)));
             }
         },
         &interrupt::token(),

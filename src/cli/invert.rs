@@ -15,6 +15,7 @@ use crate::run::request::{FileRun, Journaling};
 
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
+use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
 use super::{CommandLine, Outcome, file_run, print, summary};
 
@@ -78,6 +79,9 @@ pub struct Args {
     /// Solver of the linear programs; clarabel is a slow reference [default: interior-point]
     #[arg(long, value_name = "interior-point|clarabel")]
     solver: Option<SolverChoice>,
+
+    #[command(flatten)]
+    judge: JudgeArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -267,6 +271,8 @@ impl Args {
             method: self.method(tolerances),
             refine: self.refine,
             reproduces_within: self.epsilon,
+            noise: self.judge.noise,
+            code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),

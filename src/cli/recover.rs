@@ -26,6 +26,7 @@ use strategy_args::{Direct, StrategyArgs};
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::image_size::ImageSize;
+use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
 use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
@@ -64,6 +65,9 @@ pub struct Args {
     /// Seed of the random operator and of random starting codes
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+
+    #[command(flatten)]
+    judge: JudgeArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -137,6 +141,8 @@ impl Args {
             method: self.strategy.method(tolerances, self.seed),
             refine: self.strategy.refine,
             reproduces_within: self.epsilon,
+            noise: self.judge.noise,
+            code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),
             threads: self.device.threads,

@@ -16,28 +16,30 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
     let mut text = format!(
-        "{}: {} {good}, {} {doubtful}, {} failed\n{}",
+        "{}: {} {good}, {} {doubtful}, {} unexplained, {} failed\n{}",
         counted(summary.observations, "observation"),
         summary.solved,
         summary.not_certified,
+        summary.unexplained,
         summary.failed,
         failures(summary)
     );
     // Writing to a String cannot fail.
     let share = |count: u64| share(count, summary.observations);
-    text.push_str(&quality::reproduction(summary, options));
+    text.push_str(&quality::fit(summary, options));
     if layerwise {
-        let _ = writeln!(text, "determined in every layer: {}", share(summary.determined));
+        text.push_str(&quality::determined("in every layer", summary, options));
         if summary.undetermined_missed > 0 {
             let _ = writeln!(
                 text,
-                "    {} solved, but not determined and not reproduced: the data do not determine their codes",
+                "    {} solved, but not determined and not reproduced: a hidden layer is not determined by its \
+                 targets alone; --method best may find the code",
                 summary.undetermined_missed
             );
         }
     }
     if matches!(options.method, Method::Best(_)) {
-        let _ = writeln!(text, "determined locally by the data: {}", share(summary.determined));
+        text.push_str(&quality::determined("locally by the data", summary, options));
         let runs = summary.runs as f64 / summary.observations.max(1) as f64;
         let _ = writeln!(text, "{}, {runs:.1} per observation", counted(summary.runs, "run"));
     }
@@ -95,12 +97,13 @@ pub fn text(summary: &Summary, options: &Options) -> String {
 /// The summary of joined shards.
 pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
     format!(
-        "{} from {} in {}: {} solved or converged, {} not, {} failed\n{}total time of all parts: {}\n",
+        "{} from {} in {}: {} solved or converged, {} not, {} unexplained, {} failed\n{}total time of all parts: {}\n",
         counted(summary.observations, "observation"),
         counted(parts as u64, "part"),
         codes.display(),
         summary.solved,
         summary.not_certified,
+        summary.unexplained,
         summary.failed,
         failures(summary),
         duration_short(summary.seconds.total)

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::fit::Fit;
 use super::residual::Residual;
 use super::status::Status;
 
@@ -17,7 +18,8 @@ pub struct LayerRow {
     pub objective: f64,
     /// Number of target entries above ε.
     pub active_rows: usize,
-    /// Whether the linear program has a unique optimum.
+    /// Whether the linear program has a unique optimum. False where the observation is unexplained
+    /// or has entries out of range.
     pub determined: bool,
     /// Number of entries of the layer's input that the linear program does not determine.
     pub undetermined_entries: usize,
@@ -50,7 +52,8 @@ pub struct SearchRow {
     pub found: usize,
     /// Total number of runs.
     pub runs: usize,
-    /// Whether the data determine the code locally: the loss increases in every direction.
+    /// Whether the data determine the code locally: the loss increases in every direction. False
+    /// where the observation is unexplained or has entries out of range.
     pub determined: bool,
     /// Whether the code is proven to be a local minimum, in every direction, kinks included (with a
     /// sigmoid or tanh output: to first order).
@@ -65,14 +68,25 @@ pub struct ObservationRow {
     pub index: u64,
     /// The status of the observation.
     pub status: Status,
-    /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm.
-    pub reproduces: bool,
-    /// Whether noise of size ε₀ explains the residual, in the norm that the method minimises
-    /// (docs/INVERSION.md). Not in the report.
+    /// How well the code explains the observation; `None` if there is no code.
+    pub fit: Option<Fit>,
+    /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm. Not
+    /// in the report.
     #[serde(skip)]
-    pub explained: bool,
+    pub reproduces: bool,
     /// The final residual.
     pub residual: Residual,
+    /// The tolerance that the residual was compared with: per entry, in the norm of the method
+    /// (largest entry, mean absolute value or root mean square).
+    pub tolerance: f64,
+    /// The residual in that norm, divided by the tolerance. Not in the report.
+    #[serde(skip)]
+    pub tolerances_missed: f64,
+    /// Number of observed entries outside the range of the output activation, by more than the
+    /// noise. If there is one, nothing is called determined.
+    pub out_of_range: usize,
+    /// Whether the code is far outside the law that the generator was trained with.
+    pub far_code: bool,
     /// Number of saturated entries, which became one-sided rows. The column's name is `clamped`.
     #[serde(rename = "clamped")]
     pub saturated: usize,

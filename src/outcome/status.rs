@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
+#[cfg(doc)]
+use super::fit::Fit;
 
 /// The status of an observation.
 ///
@@ -21,22 +23,26 @@ use super::failure::Failure;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
-    /// Every linear program passed the certificate.
+    /// Every linear program passed the certificate, and the code explains the observation.
     Solved,
     /// There is a code, but at least one linear program failed the certificate.
     NotCertified,
-    /// The iteration met its stopping criterion. For `best`: and the code is proven to be a local
-    /// minimum, or it reproduces the observation.
+    /// The iteration met its stopping criterion, or the code reproduces the observation. For `best`,
+    /// the criterion includes a proof that the code is a local minimum.
     Converged,
     /// The iteration reached its maximum number of steps. For `best`: or the code is not proven to
     /// be a local minimum.
     NotConverged,
+    /// There is a code, but it does not explain the observation ([`Fit::Unexplained`]), whatever
+    /// the method found about its own programs or steps.
+    Unexplained,
     /// There is no code, for this reason.
     Failed(Failure),
 }
 
 impl Status {
-    /// Whether the answer has the guarantee of its method: solved or converged.
+    /// Whether the answer has the guarantee of its method and explains the observation: solved or
+    /// converged.
     pub fn is_good(&self) -> bool {
         matches!(self, Status::Solved | Status::Converged)
     }

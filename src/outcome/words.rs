@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::failure::{Failure, LayerFailure};
+use super::fit::Fit;
 use super::kind::{FailureKind, LayerFailureKind};
 use super::status::Status;
 
@@ -17,8 +18,20 @@ impl fmt::Display for Status {
             Status::NotCertified => f.write_str("not-certified"),
             Status::Converged => f.write_str("converged"),
             Status::NotConverged => f.write_str("not-converged"),
+            Status::Unexplained => f.write_str("unexplained"),
             Status::Failed(why) => write!(f, "failed: {why}"),
         }
+    }
+}
+
+/// The words in reports.
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fit::Reproduced => "reproduced",
+            Fit::Approximate => "approximate",
+            Fit::Unexplained => "unexplained",
+        })
     }
 }
 

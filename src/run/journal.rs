@@ -31,8 +31,9 @@ pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, find, find_finished, find_unfinished};
 pub use shard::Shard;
 
-/// The version of the format. Other versions are refused. Format 1 named options by their flags.
-const FORMAT: u32 = 2;
+/// The version of the format. Other versions are refused. Format 1 named options by their flags; 2
+/// had no unexplained observations.
+const FORMAT: u32 = 3;
 /// The start of every journal. Another file is neither read nor replaced as a journal.
 const MAGIC: &str = r#"{"unrelu_journal":"#;
 

@@ -8,34 +8,82 @@ use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
 use crate::batch::{Method, NoiseTest, Options};
-use crate::lp::formulation::{self, Tolerances};
+use crate::lp::formulation;
 
 use super::{share, spread};
 
-/// How many observations are reproduced or, if ε is the size of the noise, explained.
-pub fn reproduction(summary: &Summary, options: &Options) -> String {
-    let within = options.reproduces_within;
-    if !is_noise_named(options) {
-        let advice = "none; if the observations are noisy, give the size of the noise as --epsilon".to_owned();
-        let failed = summary.failed == summary.observations;
-        let none = summary.reproduced == 0 && !failed && !is_exact(options);
-        let count = if none { advice } else { share(summary.reproduced, summary.observations) };
-        return format!("reproduced to {within:e} in every entry: {count}\n");
-    }
-    let by = match NoiseTest::of(options) {
-        NoiseTest::Squares => "root mean square",
-        // Gross errors are larger than this noise, so the count would be 0 and mislead.
-        NoiseTest::Absolute if summary.explained == 0 => return String::new(),
-        NoiseTest::Absolute => "mean absolute value",
-        NoiseTest::Largest => "largest entry",
+/// How well the codes explain the observations, and what to do where they do not.
+pub fn fit(summary: &Summary, options: &Options) -> String {
+    let share = |count: u64| share(count, summary.observations);
+    let noise = options.named_noise();
+    let within = match noise {
+        _ if is_exact(options) => "exactly, to the tolerance of the layers".to_owned(),
+        Some(noise) => format!("up to noise of size {noise}"),
+        None => format!("to {:e} in every entry", options.reproduces_within),
     };
-    let count = share(summary.explained, summary.observations);
-    let mut text = format!("residual explained by noise of size {within}, by its {by}: {count}\n");
-    let layer_by_layer = matches!(options.method, Method::Layerwise(_)) && !options.refine;
-    if layer_by_layer && summary.explained + summary.failed < summary.observations {
-        text.push_str("    layer by layer, errors add up; --refine fits all layers together\n");
+    let mut text = format!("reproduced {within}: {}\n", share(summary.reproduced));
+    // Writing to a String cannot fail.
+    if summary.approximate > 0 {
+        let times = summary.approximate_by.quantile(0.5);
+        let why = match noise {
+            Some(_) if layer_by_layer(options) => "layer by layer, errors add up; --refine fits all layers together",
+            Some(_) => "a lower minimum may exist, or the noise is larger than named, or the network is another one",
+            None => "if the observations are noisy, give the size of the noise as --noise; otherwise try --method best",
+        };
+        let what = if noise.is_some() { "the noise" } else { "that" };
+        let _ = writeln!(
+            text,
+            "approximated: {}, with a residual of {times:.1e} times {what} in the median\n    {why}",
+            share(summary.approximate)
+        );
+    }
+    if summary.unexplained > 0 {
+        let _ = writeln!(
+            text,
+            "unexplained: {}; their codes make other images\n    \
+             usual causes: a wrong activation, scale or order of the entries; `unrelu inspect NETWORK --check CODES \
+             OUTPUTS` tests the network{}",
+            share(summary.unexplained),
+            if layer_by_layer(options) {
+                ";\n    or this method cannot find the code, and --method best may"
+            } else {
+                ""
+            }
+        );
+    }
+    if summary.out_of_range > 0 {
+        let _ = writeln!(
+            text,
+            "entries outside the range of the output: in {}; none of these is called determined",
+            share(summary.out_of_range)
+        );
+    }
+    if summary.far_codes > 0 {
+        let _ = writeln!(
+            text,
+            "codes far outside the law {}: {}; the generator was not trained there (--code-law names another law)",
+            options.code_law,
+            share(summary.far_codes)
+        );
     }
     text
+}
+
+/// How many codes are determined. A code that does not reproduce its observation is determined only
+/// if the residual is noise.
+pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
+    let share = |count: u64| share(count, summary.observations);
+    let doubtful = if options.named_noise().is_some() { 0 } else { summary.determined_not_reproduced };
+    let mut text = format!("determined {what}: {}\n", share(summary.determined.saturating_sub(doubtful)));
+    if doubtful > 0 {
+        let _ = writeln!(text, "    and {}, if their residuals are noise; give its size as --noise", share(doubtful));
+    }
+    text
+}
+
+/// Whether the layers were inverted one by one, and not fitted together afterwards.
+fn layer_by_layer(options: &Options) -> bool {
+    matches!(options.method, Method::Layerwise(_)) && !options.refine
 }
 
 /// Residuals, and errors if the truth is known.
@@ -43,7 +91,7 @@ pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "residual, largest entry:    {}", spread(&summary.residual_linf));
-    if is_noise_named(options) && NoiseTest::of(options) == NoiseTest::Squares {
+    if options.named_noise().is_some() && NoiseTest::of(options) == NoiseTest::Squares {
         let _ = writeln!(text, "residual, root mean square: {}", spread(&summary.residual_rms));
     }
     let _ = writeln!(text, "residual, relative:         {}", spread(&summary.residual_l2_relative));
@@ -62,16 +110,11 @@ fn errors(
 ) -> String {
     let (Some(error), Some(successes)) = (error, successes) else { return String::new() };
     let mut text = format!("{:<28}{}\n", format!("{what} error, relative:"), spread(error));
-    let fits = summary.reproduced + summary.explained > 0;
-    if successes > 0 || (fits && options.reproduces_within < SUCCESS_ERROR) {
+    let possible = options.named_noise().is_none_or(|noise| noise < SUCCESS_ERROR);
+    if successes > 0 || (possible && summary.reproduced > 0) {
         let _ = writeln!(text, "{what} error up to {SUCCESS_ERROR:e}: {}", share(successes, summary.observations));
     }
     text
-}
-
-/// Whether the user gave a noise size: ε exceeds the tolerance for observations without noise.
-fn is_noise_named(options: &Options) -> bool {
-    options.reproduces_within > Tolerances::default().epsilon && !is_exact(options)
 }
 
 /// Whether the method is for observations without noise.

@@ -22,10 +22,13 @@ impl Columns {
         let mut names: Vec<String> = [
             "index",
             "status",
-            "reproduces",
+            "fit",
             "residual_linf",
             "residual_l1",
             "residual_l2_relative",
+            "tolerance",
+            "out_of_range",
+            "far_code",
             "clamped",
             "refined",
         ]
@@ -47,10 +50,13 @@ impl Columns {
         let mut fields = vec![
             row.index.to_string(),
             row.status.to_string(),
-            row.reproduces.to_string(),
+            row.fit.map_or_else(String::new, |fit| fit.to_string()),
             number(row.residual.linf),
             number(row.residual.l1),
             number(row.residual.l2_relative),
+            number(row.tolerance),
+            row.out_of_range.to_string(),
+            row.far_code.to_string(),
             row.saturated.to_string(),
             row.refined.to_string(),
         ];

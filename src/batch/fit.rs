@@ -1,0 +1,217 @@
+//! Judges an answer from its residual: how well the code explains the observation, and what that
+//! makes of the status. docs/INVERSION.md ("When a code explains its observation") has the rule.
+//!
+//! A method's own guarantee is about its programs or steps. An answer is good only if its code
+//! explains the observation, too: programs of single layers can all be certified while the network
+//! makes another image.
+
+use super::code_law::CodeLaw;
+use super::noise_test::NoiseTest;
+use super::output_range::OutputRange;
+use super::rows::residual;
+use super::{Method, Options};
+use crate::lp::formulation::{LayerwiseMethod, Tolerances};
+use crate::multistart::Objective;
+use crate::network::{Activation, Network};
+use crate::outcome::{Fit, ObservationRow, Residual, Status};
+
+/// A residual up to this many times the tolerance is reproduced.
+const REPRODUCED: f64 = 2.0;
+/// The same for `exact`, whose tolerance is that of one layer's equations.
+const REPRODUCED_EXACTLY: f64 = 10.0;
+/// A residual above this share of the observation's variation is unexplained.
+const UNEXPLAINED: f64 = 0.5;
+
+/// The norm of a residual, per entry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Norm {
+    Largest,
+    Mean,
+    RootMeanSquare,
+}
+
+impl Norm {
+    fn of(self, residual: &Residual) -> f64 {
+        match self {
+            Norm::Largest => residual.linf,
+            Norm::Mean => residual.l1 / residual.observed as f64,
+            Norm::RootMeanSquare => residual.rms,
+        }
+    }
+}
+
+/// Judges the answers of one inverter or recoverer.
+#[derive(Debug, Clone)]
+pub(crate) struct Judge {
+    /// The size of the noise, if one was named.
+    noise: Option<f64>,
+    within: f64,
+    norm: Norm,
+    noise_test: NoiseTest,
+    /// For `exact`: the factor from the tolerance of the last layer to one on its output.
+    exact: Option<f64>,
+    /// Whether the status describes iterations: an answer that reproduces the observation needs no
+    /// more of them.
+    iterates: bool,
+    /// Whether the layers were inverted one by one, and not fitted together afterwards.
+    by_layers: bool,
+    range: Option<OutputRange>,
+    law: CodeLaw,
+}
+
+impl Judge {
+    /// The judge of inversions with these options.
+    pub fn of(options: &Options, network: &Network) -> Self {
+        let output = network.layers()[network.depth() - 1].activation;
+        let norm = match &options.method {
+            _ if options.refine => Norm::RootMeanSquare,
+            Method::Layerwise(layers) => match layers.method {
+                LayerwiseMethod::Linf | LayerwiseMethod::Exact => Norm::Largest,
+                LayerwiseMethod::L1 | LayerwiseMethod::Relaxed => Norm::Mean,
+            },
+            Method::Best(best) => match best.search.objective {
+                Objective::L2 => Norm::RootMeanSquare,
+                Objective::L1 => Norm::Mean,
+                Objective::Linf => Norm::Largest,
+            },
+            Method::Descent(_) => Norm::RootMeanSquare,
+        };
+        let is_exact = |method: &Method| {
+            matches!(method, Method::Layerwise(layers) if layers.method == LayerwiseMethod::Exact) && !options.refine
+        };
+        let slope = if output == Activation::Sigmoid { 0.25 } else { 1.0 };
+        Judge {
+            norm,
+            noise_test: NoiseTest::of(options),
+            exact: is_exact(&options.method).then_some(slope),
+            iterates: !matches!(options.method, Method::Layerwise(_)),
+            by_layers: matches!(options.method, Method::Layerwise(_)) && !options.refine,
+            range: OutputRange::of(output),
+            ..Judge::of_squares(options)
+        }
+    }
+
+    /// The judge of a recovery that minimises the squared error of measurements.
+    pub fn of_squares(options: &Options) -> Self {
+        Judge {
+            noise: options.named_noise(),
+            within: options.reproduces_within,
+            norm: Norm::RootMeanSquare,
+            noise_test: NoiseTest::Squares,
+            exact: None,
+            iterates: true,
+            by_layers: false,
+            range: None,
+            law: options.code_law,
+        }
+    }
+
+    /// The same, for measurements that are outputs of `network` themselves.
+    pub fn with_range(self, network: &Network) -> Self {
+        Judge { range: OutputRange::of(network.layers()[network.depth() - 1].activation), ..self }
+    }
+
+    /// The warning about the first observation with entries outside the range of the output;
+    /// `first_index`: the index of the first of `observations` in the run.
+    pub fn range_warning(&self, observations: &nalgebra::DMatrix<f64>, first_index: u64) -> Option<String> {
+        let range = self.range?;
+        let columns = (first_index..).zip(observations.column_iter());
+        columns.into_iter().find_map(|(index, observation)| {
+            let outside = range.outside(observation.as_slice(), self.noise)?;
+            Some(range.warning(index, &outside))
+        })
+    }
+
+    /// Completes the row of an answer. `output`: what `code` makes; `NaN` if there is no code.
+    pub fn judge(&self, observation: &[f64], output: &[f64], code: &[f64], row: &mut ObservationRow) {
+        row.residual = residual(observation, output);
+        row.reproduces = row.residual.linf <= self.within;
+        let outside = self.range.and_then(|range| range.outside(observation, self.noise));
+        row.out_of_range = outside.map_or(0, |outside| outside.count);
+        if row.status.failure().is_some() || row.residual.observed == 0 {
+            return;
+        }
+        row.far_code = self.law.is_far(code);
+        let fit = self.fit(observation, output, row);
+        row.fit = Some(fit);
+        if fit == Fit::Unexplained {
+            row.status = Status::Unexplained;
+        } else if self.iterates && row.reproduces && row.status == Status::NotConverged {
+            row.status = Status::Converged;
+        }
+        if fit == Fit::Unexplained || row.out_of_range > 0 {
+            row.layers.iter_mut().for_each(|layer| layer.determined = false);
+            row.search.iter_mut().for_each(|search| search.determined = false);
+        }
+    }
+
+    fn fit(&self, observation: &[f64], output: &[f64], row: &mut ObservationRow) -> Fit {
+        let last_epsilon = row.layers.first().map_or(0.0, |layer| layer.epsilon);
+        // A pre-image is measured by its largest entry, a residual that noise left by the method's
+        // norm.
+        let (found, tolerance) = match (self.exact, self.noise) {
+            (Some(slope), _) => {
+                let of_layer = REPRODUCED_EXACTLY / REPRODUCED * slope * last_epsilon;
+                (row.residual.linf, of_layer.max(self.within))
+            }
+            (None, None) => (row.residual.linf, self.within),
+            (None, Some(noise)) => (self.norm.of(&row.residual), noise),
+        };
+        let mut within = tolerance;
+        let mut fit = if self.is_reproduced(&row.residual, found, tolerance) {
+            Fit::Reproduced
+        } else if self.exact.is_some() {
+            Fit::Unexplained
+        } else {
+            self.worse(observation, output)
+        };
+        if fit == Fit::Approximate && self.by_layers && self.noise.is_some() {
+            // The program of the last layer may have needed a larger tolerance than the noise.
+            within = tolerance.max(last_epsilon);
+            if found <= REPRODUCED * within {
+                fit = Fit::Reproduced;
+            }
+        }
+        row.tolerance = within;
+        row.tolerances_missed = found / within;
+        fit
+    }
+
+    fn is_reproduced(&self, residual: &Residual, found: f64, tolerance: f64) -> bool {
+        let by_noise = self.noise.is_some_and(|noise| self.noise_test.is_passed(residual, noise));
+        // A fit of all layers leaves no more than the noise.
+        by_noise || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance)
+    }
+
+    /// Approximate or unexplained: the residual against the observation's variation around its
+    /// mean. In sums for the methods that minimise sums: a few gross errors dominate squares.
+    fn worse(&self, observation: &[f64], output: &[f64]) -> Fit {
+        let seen = || observation.iter().zip(output).filter(|(x, _)| !x.is_nan());
+        let mean = seen().map(|(x, _)| x).sum::<f64>() / seen().count() as f64;
+        let sizes = |entry: &dyn Fn((&f64, &f64)) -> f64| -> f64 {
+            // Divided by the largest, so that no square overflows.
+            let largest = seen().map(entry).fold(0.0f64, |most, entry| most.max(entry.abs()));
+            let power = |entry: f64| match self.norm {
+                _ if largest == 0.0 => 0.0,
+                Norm::Mean => entry.abs() / largest,
+                Norm::Largest | Norm::RootMeanSquare => (entry / largest) * (entry / largest),
+            };
+            let total: f64 = seen().map(|pair| power(entry(pair))).sum();
+            largest * if self.norm == Norm::Mean { total } else { total.sqrt() }
+        };
+        let (left, variation) = (sizes(&|(x, g)| g - x), sizes(&|(x, _)| x - mean));
+        if left <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
+    }
+}
+
+impl Options {
+    /// The size of the noise, if one was named: `noise`, or else a tolerance above the one for
+    /// observations without noise.
+    pub(crate) fn named_noise(&self) -> Option<f64> {
+        let named = (self.reproduces_within > Tolerances::default().epsilon).then_some(self.reproduces_within);
+        self.noise.or(named)
+    }
+}
+
+#[cfg(test)]
+mod tests;
