@@ -183,24 +183,26 @@ impl Judge {
         by_noise || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance)
     }
 
-    /// Approximate or unexplained: the residual against the observation's variation around its
-    /// mean. In sums for the methods that minimise sums: a few gross errors dominate squares.
+    /// Approximate or unexplained: the residual, less what the named noise is expected to leave,
+    /// against the observation's variation around its mean. In sums for the methods that minimise
+    /// sums: a few gross errors dominate squares.
     fn worse(&self, observation: &[f64], output: &[f64]) -> Fit {
         let seen = || observation.iter().zip(output).filter(|(x, _)| !x.is_nan());
-        let mean = seen().map(|(x, _)| x).sum::<f64>() / seen().count() as f64;
-        let sizes = |entry: &dyn Fn((&f64, &f64)) -> f64| -> f64 {
+        let count = seen().count() as f64;
+        let mean = seen().map(|(x, _)| x).sum::<f64>() / count;
+        let in_sums = self.norm == Norm::Mean;
+        // Mean absolute value or root mean square.
+        let size = |entry: &dyn Fn((&f64, &f64)) -> f64| -> f64 {
             // Divided by the largest, so that no square overflows.
             let largest = seen().map(entry).fold(0.0f64, |most, entry| most.max(entry.abs()));
-            let power = |entry: f64| match self.norm {
-                _ if largest == 0.0 => 0.0,
-                Norm::Mean => entry.abs() / largest,
-                Norm::Largest | Norm::RootMeanSquare => (entry / largest) * (entry / largest),
-            };
-            let total: f64 = seen().map(|pair| power(entry(pair))).sum();
-            largest * if self.norm == Norm::Mean { total } else { total.sqrt() }
+            let power = |share: f64| if in_sums { share.abs() } else { share * share };
+            let total: f64 = seen().map(|pair| power(entry(pair) / largest)).sum::<f64>() / count;
+            if largest == 0.0 { 0.0 } else { largest * if in_sums { total } else { total.sqrt() } }
         };
-        let (left, variation) = (sizes(&|(x, g)| g - x), sizes(&|(x, _)| x - mean));
-        if left <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
+        let (left, variation) = (size(&|(x, g)| g - x), size(&|(x, _)| x - mean));
+        let noise = self.noise.unwrap_or(0.0).min(left);
+        let excess = if in_sums { left - noise } else { ((left - noise) * (left + noise)).sqrt() };
+        if excess <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
     }
 }
 

@@ -1,8 +1,7 @@
-//! The quality of the codes: whether they reproduce or explain the observations, residuals, errors.
+//! The quality of the codes: how well they explain the observations, residuals, errors.
 //!
-//! A line is printed only where it applies. With noise no code reproduces an observation, and a
-//! relative code error of 1e-3 cannot be reached. There the summary says whether the noise explains
-//! the residual.
+//! A line is printed only where it applies. With noise, a relative code error of 1e-3 cannot be
+//! reached, so the success rate is left out.
 
 use std::fmt::Write;
 
@@ -38,18 +37,17 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
         );
     }
     if summary.unexplained > 0 {
-        let _ = writeln!(
-            text,
-            "unexplained: {}; their codes make other images\n    \
-             usual causes: a wrong activation, scale or order of the entries; `unrelu inspect NETWORK --check CODES \
-             OUTPUTS` tests the network{}",
-            share(summary.unexplained),
-            if layer_by_layer(options) {
-                ";\n    or this method cannot find the code, and --method best may"
-            } else {
-                ""
-            }
-        );
+        let mut causes = "a wrong activation, scale or order of the entries (`unrelu inspect NETWORK --check CODES \
+                          OUTPUTS` tests the network)"
+            .to_owned();
+        if noise.is_none() {
+            causes += ",\n    or large noise, whose size --noise names";
+        }
+        if layer_by_layer(options) {
+            causes += ",\n    or a code that only --method best finds";
+        }
+        let count = share(summary.unexplained);
+        let _ = writeln!(text, "unexplained: {count}; their codes make other images\n    usual causes: {causes}");
     }
     if summary.out_of_range > 0 {
         let _ = writeln!(
@@ -73,10 +71,13 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
 /// if the residual is noise.
 pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
     let share = |count: u64| share(count, summary.observations);
-    let doubtful = if options.named_noise().is_some() { 0 } else { summary.determined_not_reproduced };
+    let is_noise_named = options.named_noise().is_some();
+    // Layer by layer, errors add up: the layers of an approximate code say little about the code.
+    let doubtful = if is_noise_named && !layer_by_layer(options) { 0 } else { summary.determined_not_reproduced };
     let mut text = format!("determined {what}: {}\n", share(summary.determined.saturating_sub(doubtful)));
     if doubtful > 0 {
-        let _ = writeln!(text, "    and {}, if their residuals are noise; give its size as --noise", share(doubtful));
+        let condition = if is_noise_named { "but only approximated" } else { "if the residuals are noise (--noise)" };
+        let _ = writeln!(text, "    and {}, {condition}", share(doubtful));
     }
     text
 }
