@@ -36,7 +36,7 @@ use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, refine_batch};
+use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, Stored, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, ObservationRow, Status};
@@ -329,7 +329,8 @@ impl Inverter {
         };
         let began = Instant::now();
         let given = [(start, &given)];
-        let answers = search_on(device, self.packed(), observations, first_index, &given, &options.search)?;
+        let stored = Stored { observations, stored_as: self.options.precision };
+        let answers = search_on(device, self.packed(), stored, first_index, &given, &options.search)?;
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
@@ -370,11 +371,13 @@ impl Inverter {
 
     fn add_residuals(&self, observations: &DMatrix<f64>, codes: &DMatrix<f64>, rows: &mut [ObservationRow]) {
         let outputs = cpu::forward::forward(&self.network, 0..self.network.depth(), codes);
-        let (noise_test, within) = (NoiseTest::of(&self.options), self.options.reproduces_within);
+        let noise_test = NoiseTest::of(&self.options);
         rows.par_iter_mut().enumerate().for_each(|(place, row)| {
-            row.residual = residual(observations.column(place).as_slice(), outputs.column(place).as_slice());
-            row.reproduces = row.residual.linf <= within;
-            row.explained = noise_test.is_passed(&row.residual, within);
+            let (observations, outputs) = (observations.column(place), outputs.column(place));
+            row.epsilon = self.options.epsilon_of(&self.network, observations.as_slice());
+            row.residual = residual(observations.as_slice(), outputs.as_slice());
+            row.reproduces = row.residual.linf <= row.epsilon;
+            row.explained = noise_test.is_passed(&row.residual, row.epsilon);
         });
     }
 }

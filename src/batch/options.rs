@@ -8,10 +8,10 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
-use crate::lp::formulation::target::Precision;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
+use crate::precision::{Precision, default_epsilon_of};
 use crate::setters::setters;
 
 /// The largest accepted number of threads. The system would need minutes to start more.
@@ -96,10 +96,15 @@ pub struct Options {
     /// is kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at
     /// a local minimum. Default `false`.
     pub refine: bool,
-    /// The tolerance `ε₀` of the two checks of a residual. An observation is reproduced if its
-    /// residual is at most `ε₀` in the maximum norm. It is explained if noise of size `ε₀` can
-    /// cause its residual (docs/INVERSION.md). Default 1e-6.
-    pub reproduces_within: f64,
+    /// The tolerance `ε₀` of the two checks of a residual, in units of the observations. An
+    /// observation is reproduced if its residual is at most `ε₀` in the maximum norm. It is
+    /// explained if noise of size `ε₀` can cause its residual (docs/INVERSION.md). `None`, the
+    /// default: 1e-6 of the largest absolute entry of each observation (1e-6 with a sigmoid or tanh
+    /// output), and not less than the rounding of its numbers. [`ObservationRow::epsilon`] is the
+    /// tolerance used.
+    ///
+    /// [`ObservationRow::epsilon`]: crate::ObservationRow::epsilon
+    pub reproduces_within: Option<f64>,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
     pub solver: SolverChoice,
     /// The device for batched work.
@@ -108,7 +113,8 @@ pub struct Options {
     pub adapter: Option<String>,
     /// The number of threads of the pool. `None`: all processors that the process may use.
     pub threads: Option<usize>,
-    /// The precision of the observations.
+    /// The precision in which the observations are stored. The numbers of an observation may show
+    /// that its own is coarser ([`Precision`]). Default f64.
     pub precision: Precision,
     /// The type in which the codes will be stored. Residuals are computed from codes of this type.
     /// Default f64.
@@ -118,7 +124,6 @@ pub struct Options {
 setters!(Options {
     method: Method,
     refine: bool,
-    reproduces_within: f64,
     solver: SolverChoice,
     device: DeviceChoice,
     adapter: Option<String>,
@@ -132,7 +137,7 @@ impl Default for Options {
         Options {
             method: Method::Layerwise(LayerwiseOptions::default()),
             refine: false,
-            reproduces_within: Tolerances::default().epsilon,
+            reproduces_within: None,
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
             adapter: None,
@@ -144,6 +149,19 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Sets the field `reproduces_within`: a number, or `None` for the default.
+    #[must_use]
+    pub fn reproduces_within(mut self, epsilon: impl Into<Option<f64>>) -> Self {
+        self.reproduces_within = epsilon.into();
+        self
+    }
+
+    /// The `ε₀` of the checks of this observation's residual.
+    pub(crate) fn epsilon_of(&self, network: &Network, observation: &[f64]) -> f64 {
+        let default = || default_epsilon_of(network, observation, self.precision.of(observation));
+        self.reproduces_within.unwrap_or_else(default)
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)

@@ -12,6 +12,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
     ObservationRow {
         index,
         status,
+        epsilon: f64::NAN,
         reproduces: false,
         explained: false,
         residual: NO_RESIDUAL,

@@ -65,6 +65,10 @@ pub struct ObservationRow {
     pub index: u64,
     /// The status of the observation.
     pub status: Status,
+    /// The tolerance ε₀ of this observation, in its units: the number given in the options, or the
+    /// default. Not in the report.
+    #[serde(skip)]
+    pub epsilon: f64,
     /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm.
     pub reproduces: bool,
     /// Whether noise of size ε₀ explains the residual, in the norm that the method minimises

@@ -8,20 +8,20 @@ use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
 use crate::batch::{Method, NoiseTest, Options};
-use crate::lp::formulation::{self, Tolerances};
+use crate::lp::formulation;
+use crate::precision::RELATIVE_EPSILON;
 
 use super::{share, spread};
 
 /// How many observations are reproduced or, if ε is the size of the noise, explained.
 pub fn reproduction(summary: &Summary, options: &Options) -> String {
-    let within = options.reproduces_within;
-    if !is_noise_named(options) {
+    let Some(noise) = named_noise(options) else {
         let advice = "none; if the observations are noisy, give the size of the noise as --epsilon".to_owned();
         let failed = summary.failed == summary.observations;
         let none = summary.reproduced == 0 && !failed && !is_exact(options);
         let count = if none { advice } else { share(summary.reproduced, summary.observations) };
-        return format!("reproduced to {within:e} in every entry: {count}\n");
-    }
+        return format!("reproduced to {} in every entry: {count}\n", tolerance(options));
+    };
     let by = match NoiseTest::of(options) {
         NoiseTest::Squares => "root mean square",
         // Gross errors are larger than this noise, so the count would be 0 and mislead.
@@ -30,7 +30,7 @@ pub fn reproduction(summary: &Summary, options: &Options) -> String {
         NoiseTest::Largest => "largest entry",
     };
     let count = share(summary.explained, summary.observations);
-    let mut text = format!("residual explained by noise of size {within}, by its {by}: {count}\n");
+    let mut text = format!("residual explained by noise of size {noise}, by its {by}: {count}\n");
     let layer_by_layer = matches!(options.method, Method::Layerwise(_)) && !options.refine;
     if layer_by_layer && summary.explained + summary.failed < summary.observations {
         text.push_str("    layer by layer, errors add up; --refine fits all layers together\n");
@@ -43,7 +43,7 @@ pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "residual, largest entry:    {}", spread(&summary.residual_linf));
-    if is_noise_named(options) && NoiseTest::of(options) == NoiseTest::Squares {
+    if named_noise(options).is_some() && NoiseTest::of(options) == NoiseTest::Squares {
         let _ = writeln!(text, "residual, root mean square: {}", spread(&summary.residual_rms));
     }
     let _ = writeln!(text, "residual, relative:         {}", spread(&summary.residual_l2_relative));
@@ -63,15 +63,23 @@ fn errors(
     let (Some(error), Some(successes)) = (error, successes) else { return String::new() };
     let mut text = format!("{:<28}{}\n", format!("{what} error, relative:"), spread(error));
     let fits = summary.reproduced + summary.explained > 0;
-    if successes > 0 || (fits && options.reproduces_within < SUCCESS_ERROR) {
+    if successes > 0 || (fits && options.reproduces_within.is_none_or(|epsilon| epsilon < SUCCESS_ERROR)) {
         let _ = writeln!(text, "{what} error up to {SUCCESS_ERROR:e}: {}", share(successes, summary.observations));
     }
     text
 }
 
-/// Whether the user gave a noise size: ε exceeds the tolerance for observations without noise.
-fn is_noise_named(options: &Options) -> bool {
-    options.reproduces_within > Tolerances::default().epsilon && !is_exact(options)
+/// The size of the noise, if the user gave one: `exact` is for observations without noise.
+fn named_noise(options: &Options) -> Option<f64> {
+    options.reproduces_within.filter(|_| !is_exact(options))
+}
+
+/// The tolerance of a reproduced entry in words.
+fn tolerance(options: &Options) -> String {
+    match options.reproduces_within {
+        Some(epsilon) => format!("{epsilon:e}"),
+        None => format!("{RELATIVE_EPSILON:e} of the largest,"),
+    }
 }
 
 /// Whether the method is for observations without noise.
