@@ -39,13 +39,13 @@ use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerSystems, invert_batch};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, refine_batch};
+use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, Stored, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
-pub(crate) use fit::Judge;
+pub(crate) use fit::{Judge, is_determined_by_layers};
 pub use noise_test::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
@@ -354,7 +354,8 @@ impl Inverter {
         };
         let began = Instant::now();
         let given = [(start, &given)];
-        let answers = search_on(device, self.packed(), observations, first_index, &given, &options.search)?;
+        let stored = Stored { observations, stored_as: self.options.precision };
+        let answers = search_on(device, self.packed(), stored, first_index, &given, &options.search)?;
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
@@ -397,6 +398,7 @@ impl Inverter {
         let outputs = cpu::forward::forward(&self.network, 0..self.network.depth(), codes);
         rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             let (observation, output) = (observations.column(place), outputs.column(place));
+            row.epsilon = self.options.epsilon_of(&self.network, observation.as_slice());
             self.judge.judge(observation.as_slice(), output.as_slice(), codes.column(place).as_slice(), row);
         });
     }

@@ -206,6 +206,8 @@ pub mod lp {
         pub mod target {
             pub use crate::lp::formulation::target::Targets;
         }
+        /// The tolerances of one layer and one target.
+        pub use crate::lp::formulation::EpsilonSteps;
     }
     /// The inversion of one layer.
     pub mod layer {

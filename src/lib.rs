@@ -53,7 +53,7 @@
 //! Modules import downwards only, in this order: `internals`, `facade`, `cli`, `experiments`,
 //! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`,
 //! `inspection`, `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`,
-//! `marquardt`, `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`,
+//! `marquardt`, `precision`, `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`,
 //! `network`, `statistics`, `named`, `setters`, `cancel`, `error`. A test (`tests/architecture`)
 //! reads the order here and checks it.
 //!
@@ -105,6 +105,7 @@ mod observation;
 mod outcome;
 #[cfg(feature = "pictures")]
 mod pictures;
+mod precision;
 mod projector;
 mod random;
 mod recover;
@@ -123,7 +124,6 @@ pub use error::{BadInput, Error, Result};
 pub use facade::{read_npy, write_npy};
 pub use formats::network_file::{NetworkOptions, load_network};
 pub use formats::npy::ElementType;
-pub use lp::formulation::target::Precision;
 pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
@@ -131,6 +131,7 @@ pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
     Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
 };
+pub use precision::Precision;
 pub use projector::{Projection, Projector};
 pub use recover::operators::{BlockAverage, Dense, Operator, Pixels};
 pub use recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};

@@ -25,7 +25,8 @@ use crate::error::Result;
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, LayerFailure, LayerRow};
-use formulation::target::{Precision, Targets};
+use crate::precision::Precision;
+use formulation::target::Targets;
 use layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use problem::LayerSystem;
 use solver::Solver;
@@ -74,7 +75,8 @@ impl Inversion {
 /// Inverts a batch of observations layer by layer. One answer per column, in order.
 ///
 /// `observations`: `n` × count, `NaN` where unobserved. Columns with `±∞` or nothing observed fail;
-/// the others are not affected.
+/// the others are not affected. `stored_as`: the precision of their array; the numbers of an
+/// observation may show that its own is coarser.
 ///
 /// # Errors
 /// Those of the device. Failures of single observations are in the answers.
@@ -85,7 +87,7 @@ pub fn invert_batch(
     solver: &dyn Solver,
     options: &LayerwiseOptions,
     observations: &DMatrix<f64>,
-    precision: Precision,
+    stored_as: Precision,
 ) -> Result<(Vec<Inversion>, StageTimes)> {
     let mut times = StageTimes::default();
     let mut inversions: Vec<Inversion> = observations
@@ -99,18 +101,19 @@ pub fn invert_batch(
         .collect();
     let mut members: Vec<usize> = (0..inversions.len()).filter(|&i| inversions[i].failure.is_none()).collect();
     let output = network.layers()[network.depth() - 1].activation;
-    let mut targets = Targets::from_observations(&observations.select_columns(&members), output, precision);
+    let mut targets = Targets::from_observations(&observations.select_columns(&members), output, stored_as);
     for (&member, &saturated) in members.iter().zip(&targets.saturated) {
         inversions[member].saturated = saturated;
     }
     for index in (0..network.depth()).rev() {
         let activation = network.layers()[index].activation;
         let system = &systems.systems[index];
-        let context = LayerContext { index, system, activation, device, solver, options, precision };
+        let context = LayerContext { index, system, activation, device, solver, options };
         let answers = context.invert(&targets, &mut times)?;
         let mut found = Vec::with_capacity(members.len());
+        let mut precisions = Vec::with_capacity(members.len());
         let mut inputs = Vec::with_capacity(members.len() * system.columns());
-        for (&member, answer) in members.iter().zip(&answers) {
+        for ((&member, answer), accuracy) in members.iter().zip(&answers).zip(&targets.accuracy) {
             let inversion = &mut inversions[member];
             let open_above = inversion.layers.iter().rev().find(|layer| !layer.determined).map(|layer| layer.layer);
             inversion.layers.push(summary(index, answer));
@@ -119,13 +122,15 @@ pub fn invert_batch(
                 continue;
             }
             found.push(member);
+            precisions.push(accuracy.precision);
             inputs.extend(next_target(answer, index));
             if index == 0 {
                 inversion.code.copy_from_slice(&answer.z);
             }
         }
         members = found;
-        targets = Targets::from_hidden(DMatrix::from_vec(system.columns(), members.len(), inputs));
+        let inputs = DMatrix::from_vec(system.columns(), members.len(), inputs);
+        targets = Targets::from_hidden(inputs).of_precisions(precisions);
     }
     Ok((inversions, times))
 }

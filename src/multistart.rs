@@ -40,6 +40,7 @@ pub mod rounds;
 pub mod search;
 pub mod sensitivities;
 pub mod starts;
+pub mod stored;
 mod surroundings;
 pub mod uniqueness;
 
@@ -51,3 +52,4 @@ pub use packed_network::PackedNetwork;
 pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
 pub use rounds::best_batch_on;
 pub use search::best_batch;
+pub use stored::Stored;

@@ -201,7 +201,8 @@ impl Projector {
                 continue;
             }
             let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
-            let is_preimage = reproduced || within <= options.reproduces_within;
+            let is_preimage =
+                reproduced || within <= options.epsilon_of(self.inverter.network(), observation.as_slice());
             let is_euclidean = options.refine
                 || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
             let euclidean = is_euclidean && stationary;

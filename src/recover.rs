@@ -31,9 +31,10 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::formats::report::Columns;
-use crate::multistart::{BestOptions, PackedNetwork};
+use crate::multistart::{BestOptions, PackedNetwork, Stored};
 use crate::network::Network;
 use crate::outcome::ObservationRow;
+use crate::precision::{default_epsilon, size};
 use crate::projector::Projector;
 use crate::runtime::Runtime;
 use measured::measured_for;
@@ -62,6 +63,8 @@ pub struct Recoverer {
     /// The network in the layout for products.
     cpu: CpuDevice,
     operator: Box<dyn Operator>,
+    /// Whether the measurements are pixels of the image.
+    is_pixels: bool,
     prepared: Prepared,
     watch: Box<dyn Fn(Iteration) + Send + Sync>,
     judge: Judge,
@@ -115,6 +118,7 @@ impl Recoverer {
             ));
         }
         let matrix = operator.matrix();
+        let is_pixels = matrix.is_none();
         if let Some(matrix) = &matrix {
             check_matrix(matrix, &*operator)?;
         }
@@ -151,6 +155,7 @@ impl Recoverer {
             cpu: CpuDevice::new(Arc::clone(&network)),
             network,
             operator,
+            is_pixels,
             prepared,
             watch: Box::new(|_| {}),
         })
@@ -194,8 +199,24 @@ impl Recoverer {
         let InvertedBatch { codes, rows, .. } = batch;
         rows.par_iter_mut().enumerate().for_each(|(place, row)| {
             let (measured, output) = (measurements.column(place), applied.column(place));
+            row.epsilon = self.epsilon_of(measured.as_slice());
             self.judge.judge(measured.as_slice(), output.as_slice(), codes.column(place).as_slice(), row);
         });
+    }
+}
+
+impl Recoverer {
+    /// The `ε₀` of an observation. Sums of sigmoid or tanh outputs can have any size.
+    fn epsilon_of(&self, measurements: &[f64]) -> f64 {
+        let options = self.options();
+        if self.is_pixels {
+            return options.epsilon_of(&self.network, measurements);
+        }
+        options.reproduces_within.unwrap_or_else(|| {
+            let last = &self.network.layers()[self.network.depth() - 1];
+            let rounding = options.precision.of(measurements).largest_rounding(measurements);
+            default_epsilon(size(measurements, last.bias.as_slice(), &last.weight), rounding)
+        })
     }
 }
 
@@ -295,8 +316,9 @@ impl Engine for Recoverer {
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {
             Prepared::Direct(inverter) => return inverter.solve(device, measurements, first_index),
-            Prepared::Search { runtime, packed, search, .. } => {
-                let answers = runtime.run(|| search_on(device, packed, measurements, first_index, &[], search))?;
+            Prepared::Search { runtime, packed, search, options } => {
+                let stored = Stored { observations: measurements, stored_as: options.precision };
+                let answers = runtime.run(|| search_on(device, packed, stored, first_index, &[], search))?;
                 search::rows(answers, measurements, packed.code_length(), first_index)
             }
             Prepared::Projected { projector, options } => projector.inverter().runtime().run(|| -> Result<Codes> {

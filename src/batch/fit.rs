@@ -10,7 +10,8 @@ use super::noise_test::NoiseTest;
 use super::output_range::OutputRange;
 use super::rows::residual;
 use super::{Method, Options};
-use crate::lp::formulation::{LayerwiseMethod, Tolerances};
+use crate::lp::formulation::LayerwiseMethod;
+use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::Objective;
 use crate::network::{Activation, Network};
 use crate::outcome::{Fit, ObservationRow, Residual, Status};
@@ -45,7 +46,6 @@ impl Norm {
 pub(crate) struct Judge {
     /// The size of the noise, if one was named.
     noise: Option<f64>,
-    within: f64,
     norm: Norm,
     noise_test: NoiseTest,
     /// For `exact`: the factor from the tolerance of the last layer to one on its output.
@@ -76,14 +76,11 @@ impl Judge {
             },
             Method::Descent(_) => Norm::RootMeanSquare,
         };
-        let is_exact = |method: &Method| {
-            matches!(method, Method::Layerwise(layers) if layers.method == LayerwiseMethod::Exact) && !options.refine
-        };
         let slope = if output == Activation::Sigmoid { 0.25 } else { 1.0 };
         Judge {
             norm,
             noise_test: NoiseTest::of(options),
-            exact: is_exact(&options.method).then_some(slope),
+            exact: options.is_exact().then_some(slope),
             iterates: !matches!(options.method, Method::Layerwise(_)),
             by_layers: matches!(options.method, Method::Layerwise(_)) && !options.refine,
             range: OutputRange::of(output),
@@ -95,7 +92,6 @@ impl Judge {
     pub fn of_squares(options: &Options) -> Self {
         Judge {
             noise: options.named_noise(),
-            within: options.reproduces_within,
             norm: Norm::RootMeanSquare,
             noise_test: NoiseTest::Squares,
             exact: None,
@@ -122,10 +118,11 @@ impl Judge {
         })
     }
 
-    /// Completes the row of an answer. `output`: what `code` makes; `NaN` if there is no code.
+    /// Completes the row of an answer, whose ε₀ is set. `output`: what `code` makes; `NaN` if there
+    /// is no code.
     pub fn judge(&self, observation: &[f64], output: &[f64], code: &[f64], row: &mut ObservationRow) {
         row.residual = residual(observation, output);
-        row.reproduces = row.residual.linf <= self.within;
+        row.reproduces = row.residual.linf <= row.epsilon;
         let outside = self.range.and_then(|range| range.outside(observation, self.noise));
         row.out_of_range = outside.map_or(0, |outside| outside.count);
         if row.status.failure().is_some() || row.residual.observed == 0 {
@@ -139,10 +136,10 @@ impl Judge {
         } else if self.iterates && row.reproduces && row.status == Status::NotConverged {
             row.status = Status::Converged;
         }
-        if fit == Fit::Unexplained || row.out_of_range > 0 {
-            row.layers.iter_mut().for_each(|layer| layer.determined = false);
-            row.search.iter_mut().for_each(|search| search.determined = false);
-        }
+        // Layer by layer, errors add up: the layers of an approximate code say little about it.
+        let by_layers = is_determined_by_layers(row) && fit == Fit::Reproduced;
+        let by_search = row.search.as_ref().is_some_and(|search| search.determined) && fit != Fit::Unexplained;
+        row.determined = (by_layers || by_search) && row.out_of_range == 0;
     }
 
     fn fit(&self, observation: &[f64], output: &[f64], row: &mut ObservationRow) -> Fit {
@@ -152,9 +149,9 @@ impl Judge {
         let (found, tolerance) = match (self.exact, self.noise) {
             (Some(slope), _) => {
                 let of_layer = REPRODUCED_EXACTLY / REPRODUCED * slope * last_epsilon;
-                (row.residual.linf, of_layer.max(self.within))
+                (row.residual.linf, of_layer.max(row.epsilon))
             }
-            (None, None) => (row.residual.linf, self.within),
+            (None, None) => (row.residual.linf, row.epsilon),
             (None, Some(noise)) => (self.norm.of(&row.residual), noise),
         };
         let mut within = tolerance;
@@ -206,12 +203,21 @@ impl Judge {
     }
 }
 
+/// Whether the program of every layer has a unique optimum.
+pub(crate) fn is_determined_by_layers(row: &ObservationRow) -> bool {
+    !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined)
+}
+
 impl Options {
-    /// The size of the noise, if one was named: `noise`, or else a tolerance above the one for
-    /// observations without noise.
+    /// The size of the noise, if one was named. `exact` is for observations without noise.
     pub(crate) fn named_noise(&self) -> Option<f64> {
-        let named = (self.reproduces_within > Tolerances::default().epsilon).then_some(self.reproduces_within);
-        self.noise.or(named)
+        self.noise.or(self.reproduces_within).filter(|_| !self.is_exact())
+    }
+
+    /// Whether the answers promise pre-images.
+    pub(crate) fn is_exact(&self) -> bool {
+        let is_exact = |layers: &LayerwiseOptions| layers.method == LayerwiseMethod::Exact;
+        matches!(&self.method, Method::Layerwise(layers) if is_exact(layers)) && !self.refine
     }
 }
 

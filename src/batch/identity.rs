@@ -28,7 +28,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     let mut named = match method {
         Method::Layerwise(LayerwiseOptions { method, tolerances, rows, stop }) => vec![
             ("method", method.to_string()),
-            ("epsilon", tolerances.epsilon.to_string()),
+            ("epsilon", or_default(tolerances.epsilon)),
             ("growth", tolerances.growth.to_string()),
             ("rows", rows.to_string()),
             ("stop", stop.to_string()),
@@ -36,7 +36,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         ],
         Method::Best(BestMethod { search: BestOptions { starts, seed, objective }, tolerances }) => vec![
             ("method", "best".to_owned()),
-            ("epsilon", tolerances.epsilon.to_string()),
+            ("epsilon", or_default(tolerances.epsilon)),
             ("growth", tolerances.growth.to_string()),
             ("solver", solver.to_string()),
             ("objective", objective.to_string()),
@@ -47,7 +47,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => vec![
             ("method", "descent".to_owned()),
             ("optimizer", optimizer.to_string()),
-            ("step", step.map_or("default".to_owned(), |step| step.to_string())),
+            ("step", or_default(*step)),
             ("iterations", iterations.to_string()),
             ("restarts", restarts.to_string()),
             ("seed", seed.to_string()),
@@ -55,13 +55,17 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         ],
     };
     named.extend([
-        ("reproduces_within", reproduces_within.to_string()),
+        ("reproduces_within", or_default(*reproduces_within)),
         ("noise", noise.map_or("not given".to_owned(), |noise| noise.to_string())),
         ("code_law", code_law.to_string()),
         ("refine", if *refine { "given" } else { "not given" }.to_owned()),
         ("codes_as", if *codes_as == ElementType::F32 { "f32" } else { "f64" }.to_owned()),
     ]);
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn or_default(number: Option<f64>) -> String {
+    number.map_or("default".to_owned(), |number| number.to_string())
 }
 
 /// The device that the results of descent and of the search depend on: they run in f32 on a GPU and

@@ -9,10 +9,10 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
-use crate::lp::formulation::target::Precision;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::BestOptions;
 use crate::network::Network;
+use crate::precision::{Precision, default_epsilon_of};
 use crate::setters::setters;
 
 /// The largest accepted number of threads. The system would need minutes to start more.
@@ -97,13 +97,16 @@ pub struct Options {
     /// is kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at
     /// a local minimum. Default `false`.
     pub refine: bool,
-    /// The tolerance `ε₀` of the two checks of a residual. An observation is reproduced if its
-    /// residual is at most `ε₀` in the maximum norm. It is explained if noise of size `ε₀` can
-    /// cause its residual (docs/INVERSION.md). Default 1e-6.
-    pub reproduces_within: f64,
+    /// The tolerance `ε₀` of a reproduced observation, in units of the observations: its residual
+    /// is at most `ε₀` in the maximum norm. `None`, the default: 1e-6 of the largest absolute entry
+    /// of each observation (1e-6 with a sigmoid or tanh output), and not less than the rounding of
+    /// its numbers. [`ObservationRow::epsilon`] is the tolerance used.
+    ///
+    /// [`ObservationRow::epsilon`]: crate::ObservationRow::epsilon
+    pub reproduces_within: Option<f64>,
     /// The size of the noise in each entry: its bound, its standard deviation, or its mean absolute
     /// value. Answers are judged by it ([`Fit`](crate::Fit)); it changes no code. `None`, the
-    /// default: `reproduces_within`, if that is above the tolerance for observations without noise.
+    /// default: `reproduces_within`, if that is given, and otherwise no noise.
     pub noise: Option<f64>,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,
@@ -115,7 +118,8 @@ pub struct Options {
     pub adapter: Option<String>,
     /// The number of threads of the pool. `None`: all processors that the process may use.
     pub threads: Option<usize>,
-    /// The precision of the observations.
+    /// The precision in which the observations are stored. The numbers of an observation may show
+    /// that its own is coarser ([`Precision`]). Default f64.
     pub precision: Precision,
     /// The type in which the codes will be stored. Residuals are computed from codes of this type.
     /// Default f64.
@@ -125,7 +129,6 @@ pub struct Options {
 setters!(Options {
     method: Method,
     refine: bool,
-    reproduces_within: f64,
     noise: Option<f64>,
     code_law: CodeLaw,
     solver: SolverChoice,
@@ -141,7 +144,7 @@ impl Default for Options {
         Options {
             method: Method::Layerwise(LayerwiseOptions::default()),
             refine: false,
-            reproduces_within: Tolerances::default().epsilon,
+            reproduces_within: None,
             noise: None,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
@@ -155,6 +158,19 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Sets the field `reproduces_within`: a number, or `None` for the default.
+    #[must_use]
+    pub fn reproduces_within(mut self, epsilon: impl Into<Option<f64>>) -> Self {
+        self.reproduces_within = epsilon.into();
+        self
+    }
+
+    /// The `ε₀` of the checks of this observation's residual.
+    pub(crate) fn epsilon_of(&self, network: &Network, observation: &[f64]) -> f64 {
+        let default = || default_epsilon_of(network, observation, self.precision.of(observation));
+        self.reproduces_within.unwrap_or_else(default)
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)

@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use crate::device::Device;
 use crate::error::Result;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, best_batch, best_batch_on};
+use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, Stored, best_batch, best_batch_on};
 use crate::network::Network;
 use crate::runtime::Runtime;
 
@@ -16,15 +16,15 @@ use crate::runtime::Runtime;
 pub(crate) fn search_on(
     device: &dyn Device,
     network: &PackedNetwork,
-    observations: &DMatrix<f64>,
+    stored: Stored<'_>,
     first_index: u64,
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Result<Vec<BestAnswer>> {
     if device.is_asynchronous() {
-        best_batch_on(device, network, observations, first_index, given, options)
+        best_batch_on(device, network, stored, first_index, given, options)
     } else {
-        Ok(best_batch(network, observations, first_index, given, options))
+        Ok(best_batch(network, stored, first_index, given, options))
     }
 }
 

@@ -11,7 +11,7 @@ mod seconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::InvertedBatch;
+use super::{InvertedBatch, is_determined_by_layers};
 use crate::outcome::{Fit, ObservationRow, Status};
 pub use distribution::Distribution;
 pub use failures::FailureCounts;
@@ -39,9 +39,10 @@ pub struct Summary {
     pub approximate: u64,
     /// Their residuals, as multiples of the tolerance.
     pub approximate_by: Distribution,
-    /// Observations whose code is determined in every layer; with `best`, locally determined.
+    /// Observations whose code is determined ([`ObservationRow::determined`]).
     pub determined: u64,
-    /// Those among them that are not reproduced.
+    /// Observations that are only approximated, by codes that every layer determines or that are
+    /// locally determined.
     pub determined_not_reproduced: u64,
     /// Solved observations that are not reproduced, and not determined in every layer. Another
     /// method may find their codes.
@@ -130,11 +131,9 @@ impl Summary {
         self.out_of_range += u64::from(row.out_of_range > 0);
         self.far_codes += u64::from(row.far_code);
         self.refined += u64::from(row.refined);
-        let all_determined = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
-        let by_search = row.search.as_ref().is_some_and(|search| search.determined);
-        let determined = (all_determined || by_search) && row.fit.is_some();
-        self.determined += u64::from(determined);
-        self.determined_not_reproduced += u64::from(determined && !reproduced);
+        self.determined += u64::from(row.determined);
+        let approximate = row.fit == Some(Fit::Approximate) && row.out_of_range == 0;
+        self.determined_not_reproduced += u64::from(approximate && (row.determined || is_determined_by_layers(row)));
         self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
         let open = row.layers.iter().any(|layer| !layer.determined);
         self.undetermined_missed += u64::from(open && row.status == Status::Solved && !reproduced);

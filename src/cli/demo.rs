@@ -73,11 +73,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = load_network(&partial_path(network_file.path()), &NetworkOptions::default())?;
 
     let options = Options {
-        method: Method::Best(BestMethod {
-            tolerances: Tolerances { epsilon: NOISE, ..Tolerances::default() },
-            ..BestMethod::default()
-        }),
-        reproduces_within: NOISE,
+        method: Method::Best(BestMethod { tolerances: Tolerances::default().epsilon(NOISE), ..BestMethod::default() }),
+        reproduces_within: Some(NOISE),
         device: args.device.device,
         adapter: args.device.adapter.clone(),
         threads: args.device.threads,

@@ -6,10 +6,10 @@ use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader};
-use crate::lp::formulation::target::Precision;
 use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::{BestOptions, Objective};
+use crate::precision::Precision;
 use crate::run::journal::Shard;
 use crate::run::request::{FileRun, Journaling};
 
@@ -52,10 +52,12 @@ pub struct Args {
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
-    /// Initial tolerance (ε₀): the bound or standard deviation of the noise. The summary says how
-    /// many residuals such noise explains; at the default, how many observations are reproduced
-    #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
-    epsilon: f64,
+    /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise. The
+    /// summary says how many residuals such noise explains. By default it counts how many
+    /// observations are reproduced [default: 1e-6 of the largest absolute entry of each
+    /// observation, and not less than the rounding of its numbers]
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    epsilon: Option<f64>,
 
     /// Factor by which the tolerance grows (α) [default: 1.2]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
@@ -265,7 +267,7 @@ impl Args {
     fn options(&self, stored_as: ElementType) -> Result<Options> {
         self.refuse_idle_options()?;
         let growth = self.growth.unwrap_or(Tolerances::default().growth);
-        let tolerances = Tolerances { epsilon: self.epsilon, growth };
+        let tolerances = Tolerances::default().epsilon(self.epsilon).growth(growth);
         tolerances.validate()?;
         Ok(Options {
             method: self.method(tolerances),

@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;
 use crate::lp::formulation::Tolerances;
-use crate::lp::formulation::target::Precision;
 use crate::network::Network;
+use crate::precision::Precision;
 use crate::recover::{Iteration, RecoverOptions, Recoverer};
 use crate::run::journal::Shard;
 use crate::run::mask::Mask;
@@ -57,10 +57,12 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Size of the noise of the measurements. The summary says how many residuals such noise
-    /// explains. Layer-wise methods use it as the initial tolerance
-    #[arg(long, value_name = "E", default_value_t = 1e-6, allow_negative_numbers = true)]
-    epsilon: f64,
+    /// Size of the noise of the measurements (ε₀), an absolute number. The summary says how many
+    /// residuals such noise explains. Layer-wise methods use it as the initial tolerance [default:
+    /// 1e-6 of the largest absolute entry of each observation, and not less than the rounding of
+    /// its numbers]
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    epsilon: Option<f64>,
 
     /// Seed of the random operator and of random starting codes
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -135,7 +137,7 @@ impl Args {
     fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<RecoverOptions> {
         self.strategy.refuse_idle_options()?;
         let growth = self.strategy.growth.unwrap_or(Tolerances::default().growth);
-        let tolerances = Tolerances { epsilon: self.epsilon, growth };
+        let tolerances = Tolerances::default().epsilon(self.epsilon).growth(growth);
         tolerances.validate()?;
         let inversion = batch::Options {
             method: self.strategy.method(tolerances, self.seed),

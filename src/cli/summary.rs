@@ -16,12 +16,12 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     let layerwise = matches!(options.method, Method::Layerwise(_));
     let (good, doubtful) = if layerwise { ("solved", "not certified") } else { ("converged", "not converged") };
     let mut text = format!(
-        "{}: {} {good}, {} {doubtful}, {} unexplained, {} failed\n{}",
+        "{}: {} {good}, {} {doubtful}, {} failed{}\n{}",
         counted(summary.observations, "observation"),
         summary.solved,
         summary.not_certified,
-        summary.unexplained,
         summary.failed,
+        unexplained(summary),
         failures(summary)
     );
     // Writing to a String cannot fail.
@@ -97,17 +97,25 @@ pub fn text(summary: &Summary, options: &Options) -> String {
 /// The summary of joined shards.
 pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
     format!(
-        "{} from {} in {}: {} solved or converged, {} not, {} unexplained, {} failed\n{}total time of all parts: {}\n",
+        "{} from {} in {}: {} solved or converged, {} not, {} failed{}\n{}total time of all parts: {}\n",
         counted(summary.observations, "observation"),
         counted(parts as u64, "part"),
         codes.display(),
         summary.solved,
         summary.not_certified,
-        summary.unexplained,
         summary.failed,
+        unexplained(summary),
         failures(summary),
         duration_short(summary.seconds.total)
     )
+}
+
+/// The count of unexplained observations, where there are any.
+fn unexplained(summary: &Summary) -> String {
+    match summary.unexplained {
+        0 => String::new(),
+        count => format!(", {count} unexplained"),
+    }
 }
 
 /// Why observations failed, and what to do: one line per kind of failure.

@@ -43,7 +43,7 @@ impl Contender {
     /// Options of an inverter on the CPU. ε₀ is `epsilon`, and a residual of at most `epsilon`
     /// counts as reproduced.
     pub fn options(self, epsilon: f64, descent: DescentOptions, threads: usize) -> Options {
-        let tolerances = Tolerances { epsilon, ..Tolerances::default() };
+        let tolerances = Tolerances::default().epsilon(epsilon);
         let layerwise =
             |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let method = match self {
@@ -55,7 +55,7 @@ impl Contender {
             Contender::Best => Method::Best(BestMethod { tolerances, ..BestMethod::default() }),
         };
         let threads = Some(threads);
-        Options { method, device: DeviceChoice::Cpu, threads, reproduces_within: epsilon, ..Options::default() }
+        Options { method, device: DeviceChoice::Cpu, threads, reproduces_within: Some(epsilon), ..Options::default() }
     }
 
     /// The number of its curves' colour.

@@ -64,25 +64,41 @@ pub enum Stop {
 pub struct Tolerances {
     /// `ε₀ > 0`, in units of the layers' targets. These are the units of the observations, unless a
     /// sigmoid or tanh output is inverted.
-    pub epsilon: f64,
+    ///
+    /// `None`, the default: 1e-6 of the largest absolute entry of each layer's target, and in the
+    /// last layer not less than the rounding of the observation's own numbers ([`Precision`]). So
+    /// scaling the observations and the last layer by a constant scales ε₀ in that layer, and
+    /// changes no code. Before a sigmoid or tanh it is 1e-6.
+    ///
+    /// [`Precision`]: crate::Precision
+    pub epsilon: Option<f64>,
     /// `α`, at least 1.001: closer to 1, the ladder would have too many steps.
     pub growth: f64,
 }
 
-setters!(Tolerances { epsilon: f64, growth: f64 });
+setters!(Tolerances { growth: f64 });
 
 impl Default for Tolerances {
     fn default() -> Self {
-        Tolerances { epsilon: 1e-6, growth: 1.2 }
+        Tolerances { epsilon: None, growth: 1.2 }
     }
 }
 
 impl Tolerances {
+    /// Sets the field `epsilon`: a number, or `None` for the default.
+    #[must_use]
+    pub fn epsilon(mut self, epsilon: impl Into<Option<f64>>) -> Self {
+        self.epsilon = epsilon.into();
+        self
+    }
+
     /// # Errors
     /// [`Error::BadOption`] where `ε₀` is not positive and finite or `α < 1.001`.
     pub fn validate(&self) -> Result<()> {
-        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(Error::option("epsilon", self.epsilon.to_string(), "a positive number"));
+        if let Some(epsilon) = self.epsilon
+            && !(epsilon > 0.0 && epsilon.is_finite())
+        {
+            return Err(Error::option("epsilon", epsilon.to_string(), "a positive number"));
         }
         if !(self.growth >= 1.001 && self.growth.is_finite()) {
             return Err(Error::option("growth", self.growth.to_string(), "at least 1.001"));
@@ -90,6 +106,22 @@ impl Tolerances {
         Ok(())
     }
 
+    /// The tolerances of a layer and a target, where `default` is their default ε₀.
+    pub fn steps(&self, default: impl FnOnce() -> f64) -> EpsilonSteps {
+        EpsilonSteps { epsilon: self.epsilon.unwrap_or_else(default), growth: self.growth }
+    }
+}
+
+/// The tolerances of one layer and one target: `ε_s = ε₀ α^s`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpsilonSteps {
+    /// `ε₀`, positive and finite.
+    pub epsilon: f64,
+    /// `α`.
+    pub growth: f64,
+}
+
+impl EpsilonSteps {
     /// `ε_s`.
     pub fn at(&self, step: usize) -> f64 {
         // With a growth of at least 1.001, the ladder exceeds every f64 within two million steps.
@@ -127,13 +159,24 @@ mod tests {
 
     #[test]
     fn the_first_step_reaching_a_value_is_first() {
-        let tolerances = Tolerances::default();
-        for step in 0..300 {
-            let value = tolerances.at(step);
-            assert_eq!(tolerances.first_reaching(value), step);
-            assert_eq!(tolerances.first_reaching(value * (1.0 + 1e-12)), step + 1);
-            assert_eq!(tolerances.first_reaching(value * (1.0 - 1e-12)), step);
+        for units in [1.0, 2f64.powi(-40), 3e200] {
+            let steps = Tolerances::default().steps(|| 1e-6 * units);
+            for step in 0..300 {
+                let value = steps.at(step);
+                assert_eq!(steps.first_reaching(value), step);
+                assert_eq!(steps.first_reaching(value * (1.0 + 1e-12)), step + 1);
+                assert_eq!(steps.first_reaching(value * (1.0 - 1e-12)), step);
+            }
         }
+    }
+
+    #[test]
+    fn a_number_that_was_given_is_absolute() {
+        for given in [1e-6, 0.01] {
+            assert_eq!(Tolerances::default().epsilon(given).steps(|| 5.0).epsilon, given);
+        }
+        assert_eq!(Tolerances::default().epsilon(0.1).epsilon(None).steps(|| 5.0).epsilon, 5.0);
+        assert!(Tolerances::default().validate().is_ok() && Tolerances::default().epsilon(0.0).validate().is_err());
     }
 
     #[test]

@@ -85,16 +85,18 @@ impl LayerContext<'_> {
         solutions: &[CertifiedSolution],
     ) -> Vec<Option<f64>> {
         let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
-            let LayerwiseOptions { method, tolerances, rows, .. } = *self.options;
+            let LayerwiseOptions { method, rows, .. } = *self.options;
             let is_unique = method == LayerwiseMethod::Linf && solution.vertex.is_some();
-            let (target, delta, epsilon) = (targets.column(index), solution.objective(), tolerances.at(step));
+            let target = targets.column(index);
+            let (delta, epsilon) = (solution.objective(), self.tolerances(target).at(step));
             is_unique.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
         };
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
     fn new_member(&self, target: Target<'_>, fit: &mut ProblemFit) -> Member {
-        let LayerwiseOptions { method, tolerances, rows, stop } = *self.options;
+        let LayerwiseOptions { method, rows, stop, .. } = *self.options;
+        let tolerances = self.tolerances(target);
         let search = match method {
             LayerwiseMethod::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
             LayerwiseMethod::Relaxed => {
@@ -107,22 +109,22 @@ impl LayerContext<'_> {
                 let guess = Guess::of(self.system, self.shape(), target, fit);
                 let first = guess.as_ref().map_or(0, |guess| tolerances.first_reaching(guess.tolerance));
                 let search = MonotoneSearch::new(tolerances, self.shape(), rows, target, first);
-                return Member::new(Search::Monotone(search), guess.map(|guess| guess.z));
+                return Member::new(Search::Monotone(search), tolerances, guess.map(|guess| guess.z));
             }
         };
-        Member::new(search, None)
+        Member::new(search, tolerances, None)
     }
 
     /// The masks of the pending observations, `(column, step)`, each at its own ε.
     pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
-        let epsilon = |step| match self.options.method {
+        let epsilon = |&(index, step): &(usize, usize)| match self.options.method {
             // The rows of `relaxed` have no cases. Its weights need the positive entries, so the
             // threshold is 0.
             LayerwiseMethod::Relaxed => 0.0,
-            _ => self.options.tolerances.at(step),
+            _ => self.tolerances(targets.column(index)).at(step),
         };
-        let thresholds: Vec<f64> = pending.iter().map(|&(_, step)| epsilon(step)).collect();
+        let thresholds: Vec<f64> = pending.iter().map(epsilon).collect();
         let above = self.device.classify(&values, &thresholds)?;
         let second = |epsilon: &f64| second_threshold(self.shape(), self.options.rows, *epsilon);
         let second: Option<Vec<f64>> = match self.options.method {
@@ -137,7 +139,7 @@ impl LayerContext<'_> {
     pub fn problem(&self, target: Target<'_>, masks: &Masks, place: usize, step: usize) -> Problem {
         let objective = match self.options.method {
             LayerwiseMethod::Relaxed => {
-                let epsilon = self.options.tolerances.at(step);
+                let epsilon = self.tolerances(target).at(step);
                 return relaxed::problem(self.system, self.shape(), target, &masks.above, place, epsilon);
             }
             LayerwiseMethod::L1 => Objective::SumOfViolations,

@@ -10,8 +10,9 @@
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
-use crate::lp::formulation::target::{Precision, Shape, Targets};
+use crate::lp::formulation::target::{Shape, Targets};
 use crate::network::{DenseLayer, Network};
+use crate::precision::Precision;
 
 /// The layers, with the factors of `WᵀW`.
 #[derive(Debug, Clone)]
@@ -36,9 +37,9 @@ impl LayerwiseLeastSquares {
     ///
     /// # Panics
     /// If `network` is not the one this value was made for, or `observations` does not fit it.
-    pub fn codes(&self, network: &Network, observations: &DMatrix<f64>, precision: Precision) -> DMatrix<f64> {
+    pub fn codes(&self, network: &Network, observations: &DMatrix<f64>, stored_as: Precision) -> DMatrix<f64> {
         let output = network.layers()[network.depth() - 1].activation;
-        let targets = Targets::from_observations(observations, output, precision).values;
+        let targets = Targets::from_observations(observations, output, stored_as).values;
         let codes: Vec<f64> = (0..observations.ncols())
             .into_par_iter()
             .flat_map_iter(|place| {

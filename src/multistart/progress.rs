@@ -10,6 +10,7 @@ use super::minimum::Minimum;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::starts::{FlipOrder, Start};
+use super::stored::Stored;
 use crate::observation::unusable;
 
 /// The least number of runs.
@@ -37,6 +38,8 @@ pub(super) struct Progress {
     pub lowest: Option<Minimum>,
     /// The candidates minimised so far: their squares, and the minimum that each reached.
     pub seen_minima: Vec<(f64, Minimum)>,
+    /// The largest entry of a residual that is only the rounding of the observation's numbers.
+    pub rounding: f64,
     /// The result of the runs so far.
     pub answer: BestAnswer,
     /// Whether the stop rule has ended the search.
@@ -49,7 +52,7 @@ impl Progress {
     /// [`best_batch`](super::best_batch).
     pub fn new(
         network: &PackedNetwork,
-        observations: &DMatrix<f64>,
+        Stored { observations, stored_as }: Stored<'_>,
         first_index: u64,
         given: &[(Start, &DMatrix<f64>)],
         place: usize,
@@ -57,6 +60,7 @@ impl Progress {
         let code = |codes: &DMatrix<f64>| codes.column(place).iter().copied().collect::<Vec<_>>();
         let given = given.iter().map(|(start, codes)| (*start, code(codes)));
         let given: Vec<_> = given.filter(|(_, code)| code.iter().all(|z| z.is_finite())).collect();
+        let observation = observations.column(place).data.into_slice();
         Progress {
             index: first_index.wrapping_add(place as u64),
             given: given.into_iter(),
@@ -65,9 +69,10 @@ impl Progress {
             least_squares: f64::INFINITY,
             lowest: None,
             seen_minima: Vec::new(),
+            rounding: stored_as.of(observation).rounding_of_outputs(observation),
             answer: BestAnswer::none(network.code_length()),
             has_ended: false,
-            is_hopeless: unusable(observations.column(place).as_slice()).is_some(),
+            is_hopeless: unusable(observation).is_some(),
         }
     }
 

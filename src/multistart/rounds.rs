@@ -20,6 +20,7 @@ use super::packed_network::PackedNetwork;
 use super::progress::Progress;
 use super::search::{MARQUARDT, Searcher, check_shapes};
 use super::starts::Start;
+use super::stored::Stored;
 use crate::device::Device;
 use crate::error::Result;
 
@@ -40,18 +41,19 @@ struct Waiting {
 ///
 /// # Panics
 /// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
-pub fn best_batch_on(
+pub fn best_batch_on<'a>(
     device: &dyn Device,
     network: &PackedNetwork,
-    observations: &DMatrix<f64>,
+    stored: impl Into<Stored<'a>>,
     first_index: u64,
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Result<Vec<BestAnswer>> {
+    let stored = stored.into();
+    let observations = stored.observations;
     check_shapes(network, observations, given);
     let searchers = Searchers { network, objective: options.objective, spare: Mutex::default() };
-    let begin =
-        |place: usize| Waiting { place, progress: Progress::new(network, observations, first_index, given, place) };
+    let begin = |place: usize| Waiting { place, progress: Progress::new(network, stored, first_index, given, place) };
     let mut waiting: Vec<Waiting> = (0..observations.ncols()).map(begin).collect();
     let mut answers: Vec<Option<BestAnswer>> = vec![None; waiting.len()];
     loop {

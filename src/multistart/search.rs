@@ -14,8 +14,9 @@
 //! its code is proven to be a local minimum, or to first order if an output is curved. For
 //! squares, a code without that proof gets another look: its surroundings are sampled, and the
 //! search continues from any lower loss. The search also ends, converged, when the observation is
-//! reproduced ([`REPRODUCED`](super::local_search::REPRODUCED)). Without meeting the rule it ends
-//! at `starts` runs, unconverged.
+//! reproduced: to rounding in f64 ([`REPRODUCED`](super::local_search::REPRODUCED)), or to the
+//! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
+//! meeting the rule it ends at `starts` runs, unconverged.
 
 use std::cmp::Ordering;
 
@@ -32,6 +33,7 @@ use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
 use super::starts::{Flips, Move, Start, far_distance, random_code, schedule};
+use super::stored::Stored;
 use super::surroundings::{lower_nearby, scale_of};
 
 /// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
@@ -45,20 +47,22 @@ const MOST_STEPS: usize = 300;
 /// Maximum number of linear programs per candidate.
 const MOST_PROGRAMS: usize = 300;
 
-/// Searches for every column of `observations` (`n` × count, `NaN` where unobserved). `given`:
+/// Searches for every column of `stored` (`n` × count, `NaN` where unobserved). `given`:
 /// codes to start from, one matrix (`k` × count) per method that found some; columns that are not
 /// finite are skipped. `first_index`: the index of the first observation in the whole job. An
 /// answer depends only on its own column, its index and the seed.
 ///
 /// # Panics
 /// If a shape does not fit the network, or the objective does not ([`BestOptions::validate`]).
-pub fn best_batch(
+pub fn best_batch<'a>(
     network: &PackedNetwork,
-    observations: &DMatrix<f64>,
+    stored: impl Into<Stored<'a>>,
     first_index: u64,
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Vec<BestAnswer> {
+    let stored = stored.into();
+    let observations = stored.observations;
     check_shapes(network, observations, given);
     (0..observations.ncols())
         .into_par_iter()
@@ -66,7 +70,7 @@ pub fn best_batch(
             || Searcher::new(network, options.objective),
             |searcher, place| {
                 let observation = observations.column(place);
-                let mut progress = Progress::new(network, observations, first_index, given, place);
+                let mut progress = Progress::new(network, stored, first_index, given, place);
                 searcher.search(observation.as_slice(), &mut progress, options);
                 progress.answer
             },
@@ -236,11 +240,17 @@ impl<'a> Searcher<'a> {
 
     /// Takes the minimum at which the run ended as the answer.
     fn take(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
-        let Progress { index, lowest, flips, answer, .. } = progress;
+        let Progress { index, lowest, flips, rounding, answer, .. } = progress;
         *lowest = Some(minimum);
         let (point, reproduced, determined) = match &self.absolute {
-            Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
-            None => (self.local.point(), self.local.reproduces(x), false),
+            Some(absolute) => {
+                let reproduced = absolute.reproduces(x) || absolute.reproduces_within(x, *rounding);
+                (absolute.point(), reproduced, absolute.is_determined())
+            }
+            None => {
+                let reproduced = self.local.reproduces(x) || self.local.reproduces_within(x, *rounding);
+                (self.local.point(), reproduced, false)
+            }
         };
         self.best.clone_from(point);
         self.best_of = Some((*index, answer.runs));

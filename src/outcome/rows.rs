@@ -18,8 +18,7 @@ pub struct LayerRow {
     pub objective: f64,
     /// Number of target entries above ε.
     pub active_rows: usize,
-    /// Whether the linear program has a unique optimum. False where the observation is unexplained
-    /// or has entries out of range.
+    /// Whether the linear program has a unique optimum.
     pub determined: bool,
     /// Number of entries of the layer's input that the linear program does not determine.
     pub undetermined_entries: usize,
@@ -52,8 +51,7 @@ pub struct SearchRow {
     pub found: usize,
     /// Total number of runs.
     pub runs: usize,
-    /// Whether the data determine the code locally: the loss increases in every direction. False
-    /// where the observation is unexplained or has entries out of range.
+    /// Whether the data determine the code locally: the loss increases in every direction.
     pub determined: bool,
     /// Whether the code is proven to be a local minimum, in every direction, kinks included (with a
     /// sigmoid or tanh output: to first order).
@@ -70,10 +68,17 @@ pub struct ObservationRow {
     pub status: Status,
     /// How well the code explains the observation; `None` if there is no code.
     pub fit: Option<Fit>,
-    /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm. Not
-    /// in the report.
+    /// The tolerance ε₀ of this observation, in its units: the number given in the options, or the
+    /// default. Not in the report.
     #[serde(skip)]
+    pub epsilon: f64,
+    /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm.
     pub reproduces: bool,
+    /// Whether the data determine the code, as far as the method can tell: the program of every
+    /// layer has a unique optimum and the observation is reproduced; with `best`, the loss
+    /// increases in every direction. False where the observation is unexplained or has entries out
+    /// of range.
+    pub determined: bool,
     /// The final residual.
     pub residual: Residual,
     /// The tolerance that the residual was compared with: per entry, in the norm of the method

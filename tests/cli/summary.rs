@@ -54,7 +54,7 @@ fn without_noise_exact_reproduction_is_asked_for() {
         let text = told(&folder, method);
         has(
             &text,
-            &["reproduced to 1e-6 in every entry: 7 (100.0 %)", "code error up to 1e-3: 7 (100.0 %)"],
+            &["reproduced to 1e-6 of the largest, in every entry: 7 (100.0 %)", "code error up to 1e-3: 7 (100.0 %)"],
             &["noise"],
         );
     }
@@ -105,12 +105,15 @@ fn with_noise_that_is_not_named_it_is_said_how_to_name_it() {
     let folder = with_noise(Some("uniform:0.01"));
     for method in METHODS {
         let text = told(&folder, method);
-        let advice =
-            "reproduced to 1e-6 in every entry: none; if the observations are noisy, give the size of the noise";
+        let advice = "reproduced to 1e-6 of the largest, in every entry: none; if the observations are noisy, give the size of the noise";
         has(&text, &[advice, "--epsilon", "code error, relative: "], &["explained", "up to 1e-3: 0 ("]);
     }
     // `exact` assumes that there is no noise, so no noise is named.
-    has(&told(&folder, &["--method", "exact"]), &["reproduced to 1e-6 in every entry: 0 (0.0 %)"], &["--epsilon"]);
+    has(
+        &told(&folder, &["--method", "exact"]),
+        &["reproduced to 1e-6 of the largest, in every entry: 0 (0.0 %)"],
+        &["--epsilon"],
+    );
 }
 
 #[test]
@@ -125,7 +128,11 @@ fn a_recovery_is_asked_the_same() {
     for way in [&["--epsilon", "0.01"][..], &["--epsilon", "0.01", "--inner", "linf", "--refine"]] {
         has(&recover(way), &[explained, "image error, relative: "], &["reproduced to", "up to 1e-3: 0 ("]);
     }
-    has(&recover(&[]), &["reproduced to 1e-6 in every entry: none; if the observations are noisy"], &["explained"]);
+    has(
+        &recover(&[]),
+        &["reproduced to 1e-6 of the largest, in every entry: none; if the observations are noisy"],
+        &["explained"],
+    );
 }
 
 /// A program that reads the summary or the report finds all earlier fields.

@@ -3,13 +3,14 @@
 
 use nalgebra::DMatrix;
 use unrelu::internals::lp::certified::solve_certified;
+use unrelu::internals::lp::formulation::EpsilonSteps;
 use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::{Activation, LayerwiseMethod, LayerwiseOptions, RowRule, Tolerances};
 
 use crate::support::{Instance, SOLVERS, degenerate_instances, layer_answer, random_instance};
 
 /// The first ε of the loop, and its δ.
-fn plain_loop(instance: &Instance, tolerances: Tolerances, rule: RowRule) -> (f64, f64) {
+fn plain_loop(instance: &Instance, tolerances: EpsilonSteps, rule: RowRule) -> (f64, f64) {
     let system = instance.system();
     for step in 0.. {
         let at_step = Instance { epsilon: tolerances.at(step), ..instance.clone() };
@@ -33,7 +34,7 @@ fn largest_violation(instance: &Instance, rule: RowRule, z: &[f64]) -> f64 {
 
 fn compare(instance: &Instance, tolerances: Tolerances, rule: RowRule) {
     let options = LayerwiseOptions::default().method(LayerwiseMethod::Linf).tolerances(tolerances).rows(rule);
-    let (epsilon, delta) = plain_loop(instance, tolerances, rule);
+    let (epsilon, delta) = plain_loop(instance, tolerances.steps(|| unreachable!("a number is given")), rule);
     let scale = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
     for solver in SOLVERS {
         let answer = layer_answer(instance, solver, &options);

@@ -139,7 +139,7 @@ fn the_feasibility_problem_against_its_dual() {
                 let targets = unrelu::internals::lp::formulation::target::Targets::from_hidden(
                     DMatrix::from_column_slice(units, 1, &instance.target),
                 );
-                let tolerance = exact::tolerance(&system, targets.column(0), 1e-9);
+                let tolerance = exact::tolerance(&system, targets.column(0));
                 assert!(answer.certified, "{}", instance.name);
                 match answer.failure {
                     None => assert!(expected <= 10.0 * tolerance, "{}: {expected:e}", instance.name),

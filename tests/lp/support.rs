@@ -151,7 +151,7 @@ impl Instance {
     /// The library's LP for this instance, its rows taken from a device's masks.
     pub fn problem(&self, system: &LayerSystem, method: LayerwiseMethod, rows: RowRule) -> Problem {
         let mut options = LayerwiseOptions::default().method(method).rows(rows);
-        options.tolerances.epsilon = self.epsilon;
+        options.tolerances.epsilon = Some(self.epsilon);
         let layer =
             unrelu::DenseLayer { weight: self.weight.clone(), bias: self.bias.clone(), activation: self.activation };
         let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
@@ -162,7 +162,6 @@ impl Instance {
             device: &device,
             solver: &ClarabelReference,
             options: &options,
-            precision: Precision::F64,
         };
         let targets = Targets::from_hidden(DMatrix::from_column_slice(self.target.len(), 1, &self.target));
         let masks = context.classify(&targets, &[(0, 0)]).unwrap();
@@ -302,15 +301,8 @@ pub fn layer_answer(
     };
     let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
     let system = instance.system();
-    let context = LayerContext {
-        index: 0,
-        system: &system,
-        activation: instance.activation,
-        device: &device,
-        solver,
-        options,
-        precision: Precision::F64,
-    };
+    let context =
+        LayerContext { index: 0, system: &system, activation: instance.activation, device: &device, solver, options };
     let targets = Targets::from_hidden(DMatrix::from_column_slice(instance.target.len(), 1, &instance.target));
     context.invert(&targets, &mut StageTimes::default()).unwrap().remove(0)
 }

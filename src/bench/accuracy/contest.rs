@@ -65,7 +65,7 @@ impl Contestant {
         let epsilon = match noise {
             Noise::Uniform(size) | Noise::Gaussian(size) => size.max(1e-9),
         };
-        let tolerances = Tolerances { epsilon, ..Tolerances::default() };
+        let tolerances = Tolerances::default().epsilon(epsilon);
         let layerwise =
             |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let (method, refine) = match self {

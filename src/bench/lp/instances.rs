@@ -16,7 +16,7 @@ use crate::cpu::classify::classify;
 use crate::error::{Error, Result};
 use crate::formats::network_file::bundled_generator;
 use crate::lp::formulation::rows::{Masks, second_threshold, violation_rows};
-use crate::lp::formulation::target::{Precision, Shape, Targets};
+use crate::lp::formulation::target::{Shape, Targets};
 use crate::lp::formulation::{LayerwiseMethod, RowRule, exact, relaxed};
 use crate::lp::problem::{LayerSystem, Objective, Problem};
 use crate::network::Activation;
@@ -165,8 +165,7 @@ impl Instances {
             LayerwiseMethod::Linf | LayerwiseMethod::L1 => vec![EPSILON; count],
             LayerwiseMethod::Relaxed => vec![0.0; count],
             LayerwiseMethod::Exact => {
-                let relative = Precision::F64.relative_tolerance();
-                (0..count).map(|i| exact::tolerance(&self.system, self.targets.column(i), relative)).collect()
+                (0..count).map(|i| exact::tolerance(&self.system, self.targets.column(i))).collect()
             }
         };
         let second = second_threshold(self.shape, RowRule::Corrected, EPSILON);

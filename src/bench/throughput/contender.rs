@@ -48,7 +48,7 @@ impl Contender {
     }
 
     fn on(kind: Kind, device: Box<dyn Device>, subject: &Subject, options: &Options) -> Result<Self> {
-        let tolerances = Tolerances { epsilon: NOISE, ..Tolerances::default() };
+        let tolerances = Tolerances::default().epsilon(NOISE);
         let inversion = crate::batch::Options {
             method: Method::Layerwise(LayerwiseOptions { tolerances, ..LayerwiseOptions::default() }),
             threads: options.threads,

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
 use crate::batch::{Method, NoiseTest, Options};
-use crate::lp::formulation;
+use crate::precision::RELATIVE_EPSILON;
 
 use super::{share, spread};
 
@@ -16,9 +16,12 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     let share = |count: u64| share(count, summary.observations);
     let noise = options.named_noise();
     let within = match noise {
-        _ if is_exact(options) => "exactly, to the tolerance of the layers".to_owned(),
+        _ if options.is_exact() => "exactly, to the tolerance of the layers".to_owned(),
         Some(noise) => format!("up to noise of size {noise}"),
-        None => format!("to {:e} in every entry", options.reproduces_within),
+        None => match options.reproduces_within {
+            Some(epsilon) => format!("to {epsilon:e} in every entry"),
+            None => format!("to {RELATIVE_EPSILON:e} of the largest, in every entry"),
+        },
     };
     let mut text = format!("reproduced {within}: {}\n", share(summary.reproduced));
     // Writing to a String cannot fail.
@@ -72,9 +75,14 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
 pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
     let share = |count: u64| share(count, summary.observations);
     let is_noise_named = options.named_noise().is_some();
-    // Layer by layer, errors add up: the layers of an approximate code say little about the code.
-    let doubtful = if is_noise_named && !layer_by_layer(options) { 0 } else { summary.determined_not_reproduced };
-    let mut text = format!("determined {what}: {}\n", share(summary.determined.saturating_sub(doubtful)));
+    let approximate = summary.determined_not_reproduced;
+    // Layer by layer, only reproduced observations count as determined.
+    let (certain, doubtful) = match (layer_by_layer(options), is_noise_named) {
+        (true, _) => (summary.determined, approximate),
+        (false, true) => (summary.determined, 0),
+        (false, false) => (summary.determined.saturating_sub(approximate), approximate),
+    };
+    let mut text = format!("determined {what}: {}\n", share(certain));
     if doubtful > 0 {
         let condition = if is_noise_named { "but only approximated" } else { "if the residuals are noise (--noise)" };
         let _ = writeln!(text, "    and {}, {condition}", share(doubtful));
@@ -116,9 +124,4 @@ fn errors(
         let _ = writeln!(text, "{what} error up to {SUCCESS_ERROR:e}: {}", share(successes, summary.observations));
     }
     text
-}
-
-/// Whether the method is for observations without noise.
-fn is_exact(options: &Options) -> bool {
-    matches!(&options.method, Method::Layerwise(layers) if layers.method == formulation::LayerwiseMethod::Exact)
 }

@@ -16,7 +16,7 @@ use super::super::instance::Instance;
 use crate::cpu::CpuDevice;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
-use crate::lp::formulation::target::{Precision, Targets};
+use crate::lp::formulation::target::Targets;
 use crate::lp::formulation::{LayerwiseMethod, Tolerances};
 use crate::lp::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use crate::lp::problem::LayerSystem;
@@ -94,7 +94,7 @@ impl<'a> Chain<'a> {
     /// # Errors
     /// Those of the device.
     pub fn ladder(&self, observation: &[f64], epsilon: f64) -> Result<Option<Found>> {
-        let tolerances = Tolerances { epsilon, ..Tolerances::default() };
+        let tolerances = Tolerances::default().epsilon(epsilon);
         let mut target = observation.to_vec();
         let (mut truth_fits, mut at_first) = (true, true);
         for index in (0..self.network.depth()).rev() {
@@ -128,7 +128,7 @@ impl<'a> Chain<'a> {
                 return Ok(None);
             }
             let growth = if self.method == Contender::L1 { ONE_STEP } else { Tolerances::default().growth };
-            let answer = self.invert(index, &target, Tolerances { epsilon: error[0], growth })?;
+            let answer = self.invert(index, &target, Tolerances::default().epsilon(error[0]).growth(growth))?;
             if answer.failure.is_some() {
                 return Ok(None);
             }
@@ -230,7 +230,6 @@ impl<'a> Chain<'a> {
             device: &self.device,
             solver: &LpEngine,
             options: &options,
-            precision: Precision::F64,
         };
         let targets = Targets::from_hidden(DMatrix::from_column_slice(target.len(), 1, target));
         let mut answers = self.pool.install(|| context.invert(&targets, &mut StageTimes::default()))?;

@@ -18,15 +18,19 @@ use crate::linalg::least_squares::LeastSquares;
 use crate::linalg::rank::qr_proves_full_rank;
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 
-/// `τ` in units of the layer's output: `relative` of the largest target, or of the bias where that
-/// is larger (a target of 0 that comes of a bias is rounded like the bias).
-pub fn tolerance(system: &LayerSystem, target: Target<'_>, relative: f64) -> f64 {
+/// `τ` in units of the layer's output: a share of the largest target, or of the bias where that is
+/// larger (a target of 0 that comes of a bias is rounded like the bias). The share is that of the
+/// observation's precision ([`Precision`](crate::Precision)); `τ` is at least the largest rounding
+/// error of its numbers.
+pub fn tolerance(system: &LayerSystem, target: Target<'_>) -> f64 {
+    let relative = target.accuracy.precision.relative_tolerance();
     if target.sensitivity.is_some() {
         // Sigmoid and tanh reach up to 1.
         return relative;
     }
     let observed = target.values.iter().zip(&system.bias).filter(|(t, _)| t.is_finite());
-    relative * observed.fold(0.0, |most: f64, (t, bias)| most.max(t.abs() + bias.abs()))
+    let largest = observed.fold(0.0, |most: f64, (t, bias)| most.max(t.abs() + bias.abs()));
+    if largest > 0.0 { (relative * largest).max(target.accuracy.rounding) } else { 0.0 }
 }
 
 /// The least-squares solution where it is the only exact pre-image to within `tolerance`, clipped

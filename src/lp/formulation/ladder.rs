@@ -9,7 +9,7 @@
 
 use super::relaxed::Gain;
 use super::target::{Shape, Target};
-use super::{RowRule, Stop, Tolerances};
+use super::{EpsilonSteps, RowRule, Stop};
 
 /// A loss below this share of `Σ s_u` is zero to rounding.
 const ZERO_LOSS: f64 = 1e-12;
@@ -17,7 +17,7 @@ const ZERO_LOSS: f64 = 1e-12;
 /// The search of one observation at one layer.
 #[derive(Debug, Clone)]
 pub struct LadderSearch {
-    tolerances: Tolerances,
+    tolerances: EpsilonSteps,
     steps: Steps,
     stop: Stop,
     upcoming: usize,
@@ -52,7 +52,7 @@ pub struct LadderPoint {
 
 impl LadderSearch {
     /// The ladder of `l1`: steps with equal rows are solved once.
-    pub fn distinct(tolerances: Tolerances, stop: Stop, shape: Shape, rule: RowRule, target: Target<'_>) -> Self {
+    pub fn distinct(tolerances: EpsilonSteps, stop: Stop, shape: Shape, rule: RowRule, target: Target<'_>) -> Self {
         let printed = matches!(shape, Shape::Leaky(_)) && rule == RowRule::Printed;
         let mut changes: Vec<f64> =
             target.finite().map(|t| if printed { t.abs() } else { t }).filter(|t| *t > 0.0).collect();
@@ -65,14 +65,14 @@ impl LadderSearch {
     ///
     /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder continues up to
     /// it while no step was feasible.
-    pub fn bounded(tolerances: Tolerances, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
+    pub fn bounded(tolerances: EpsilonSteps, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
         let last = target.largest();
         let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
         search.last_resort = tolerances.first_reaching(surely_feasible);
         search
     }
 
-    fn new(tolerances: Tolerances, stop: Stop, steps: Steps, largest_target: f64) -> Self {
+    fn new(tolerances: EpsilonSteps, stop: Stop, steps: Steps, largest_target: f64) -> Self {
         let last_step = tolerances.first_reaching(largest_target).saturating_sub(1);
         LadderSearch {
             tolerances,

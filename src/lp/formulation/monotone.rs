@@ -19,12 +19,12 @@
 //! lower bound above its ε is enough ([`MonotoneSearch::cutoff`]).
 
 use super::target::{Shape, Target};
-use super::{RowRule, Tolerances};
+use super::{EpsilonSteps, RowRule};
 
 /// The search of one observation at one layer.
 #[derive(Debug, Clone)]
 pub struct MonotoneSearch {
-    tolerances: Tolerances,
+    tolerances: EpsilonSteps,
     /// Number of targets of +∞, which are above every ε.
     saturated: usize,
     /// Finite targets in ascending order, to tell which steps have equal rows.
@@ -53,7 +53,7 @@ type CaseCounts = (usize, usize);
 impl MonotoneSearch {
     /// A search that begins at step `first`. The answer does not depend on `first`; the number of
     /// solves does.
-    pub fn new(tolerances: Tolerances, shape: Shape, rule: RowRule, target: Target<'_>, first: usize) -> Self {
+    pub fn new(tolerances: EpsilonSteps, shape: Shape, rule: RowRule, target: Target<'_>, first: usize) -> Self {
         let mut sorted: Vec<f64> = target.finite().collect();
         sorted.sort_by(f64::total_cmp);
         let saturated = target.values.iter().filter(|t| **t == f64::INFINITY).count();
@@ -212,13 +212,16 @@ impl MonotoneSearch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lp::formulation::target::Saturation;
+    use crate::lp::formulation::Tolerances;
+    use crate::lp::formulation::target::{Accuracy, Saturation};
+    use crate::precision::Precision;
 
     /// Runs search and plain loop on a made-up `δ*` that falls with the number of entries above ε.
     fn compare(targets: &[f64], delta_of_count: impl Fn(usize) -> f64) -> (usize, usize) {
-        let tolerances = Tolerances::default();
+        let tolerances = Tolerances::default().steps(|| 1e-6);
         let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
-        let target = Target { values: targets, saturation, sensitivity: None };
+        let accuracy = Accuracy::of_hidden(Precision::F64);
+        let target = Target { values: targets, saturation, accuracy, sensitivity: None };
         let delta = |step: usize| delta_of_count(targets.iter().filter(|t| **t > tolerances.at(step)).count());
         let plain = (0..).find(|&step| delta(step) <= tolerances.at(step)).unwrap();
         let mut most = 0;

@@ -7,53 +7,8 @@
 
 use nalgebra::DMatrix;
 
-use crate::formats::npy::ElementType;
 use crate::network::Activation;
-
-/// How the observations were stored: decides how exact they can be and where they saturate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Precision {
-    /// 8-bit, scaled by 1/255.
-    U8,
-    /// Single precision.
-    F32,
-    /// Double precision.
-    #[default]
-    F64,
-}
-
-impl From<ElementType> for Precision {
-    fn from(stored_as: ElementType) -> Self {
-        match stored_as {
-            ElementType::U8 => Precision::U8,
-            ElementType::F32 => Precision::F32,
-            ElementType::F64 | ElementType::Bool => Precision::F64,
-        }
-    }
-}
-
-impl Precision {
-    /// `τ / max|t|`: entries below it count as zero in `exact`, and equations may miss by it.
-    pub fn relative_tolerance(self) -> f64 {
-        match self {
-            Precision::F64 => 1e-9,
-            // The error of 8-bit data is its quantum, not this value. `exact` does not suit such
-            // data, and its answer shows this.
-            Precision::F32 | Precision::U8 => 1e-5,
-        }
-    }
-
-    /// Half the distance from 1 (or 0) to the next value of this type near 1: the error that a
-    /// saturated output may hide.
-    fn half_quantum(self) -> f64 {
-        match self {
-            Precision::U8 => 0.5 / 255.0,
-            Precision::F32 => f64::from(f32::EPSILON) / 4.0,
-            Precision::F64 => f64::EPSILON / 4.0,
-        }
-    }
-}
+use crate::precision::{Precision, size};
 
 /// The activation of a layer after its bijective part is inverted: `max(a, c·a)` with `c = 0` for
 /// ReLU.
@@ -107,13 +62,54 @@ pub struct Saturation {
     pub high: f64,
 }
 
+impl Saturation {
+    /// Where the output of this activation saturates.
+    fn of(activation: Activation, precision: Precision) -> Self {
+        let quantum = precision.half_quantum();
+        match activation {
+            Activation::Sigmoid => Saturation { low: logit(quantum), high: -logit(quantum) },
+            // Near ±1, the steps of tanh are twice as large as those of the sigmoid near 1, because
+            // its range is twice as large.
+            Activation::Tanh => Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() },
+            _ => Saturation::NONE,
+        }
+    }
+
+    /// No output saturates.
+    const NONE: Saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
+}
+
+/// How exact a target is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accuracy {
+    /// The precision of the observation that the target comes from.
+    pub precision: Precision,
+    /// The largest rounding error of an entry of that observation; 0 for an inner layer's target.
+    pub rounding: f64,
+}
+
+impl Accuracy {
+    /// That of an observation, from its numbers; `stored_as` is the precision of their array.
+    pub fn of(observation: &[f64], stored_as: Precision) -> Self {
+        let precision = stored_as.of(observation);
+        Accuracy { precision, rounding: precision.largest_rounding(observation) }
+    }
+
+    /// That of an inner layer's target, for an observation of this precision.
+    pub fn of_hidden(precision: Precision) -> Self {
+        Accuracy { precision, rounding: 0.0 }
+    }
+}
+
 /// The targets of one layer for a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
     /// Units × count; `NaN` where unobserved, `±∞` where saturated.
     pub values: DMatrix<f64>,
-    /// What `±∞` means.
-    pub saturation: Saturation,
+    /// What `±∞` means in each column.
+    pub saturation: Vec<Saturation>,
+    /// How exact each column is.
+    pub accuracy: Vec<Accuracy>,
     /// How many entries of each column are saturated.
     pub saturated: Vec<usize>,
     /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that
@@ -123,31 +119,38 @@ pub struct Targets {
 
 impl Targets {
     /// The last layer's targets: the observations (`n` × count, finite or `NaN`) with a bijective
-    /// output inverted.
-    pub fn from_observations(observations: &DMatrix<f64>, activation: Activation, precision: Precision) -> Self {
-        let quantum = precision.half_quantum();
-        let (undo, saturation): (fn(f64) -> f64, Saturation) = match activation {
-            Activation::Sigmoid => (logit, Saturation { low: logit(quantum), high: -logit(quantum) }),
-            // Near ±1, the steps of tanh are twice as large as those of the sigmoid near 1, because
-            // its range is twice as large.
-            Activation::Tanh => {
-                (inverse_tanh, Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() })
-            }
-            _ => (|x| x, Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }),
+    /// output inverted. `stored_as`: the precision of their array.
+    pub fn from_observations(observations: &DMatrix<f64>, activation: Activation, stored_as: Precision) -> Self {
+        let undo: fn(f64) -> f64 = match activation {
+            Activation::Sigmoid => logit,
+            Activation::Tanh => inverse_tanh,
+            _ => |x| x,
         };
+        let columns = observations.column_iter();
+        let accuracy: Vec<Accuracy> = columns.map(|column| Accuracy::of(column.as_slice(), stored_as)).collect();
+        let saturation = accuracy.iter().map(|accuracy| Saturation::of(activation, accuracy.precision)).collect();
         let values = observations.map(undo);
         let saturated = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
         let sensitivity = matches!(activation, Activation::Sigmoid | Activation::Tanh)
             .then(|| values.map(|t| 1.0 / activation.derivative(t)));
-        Targets { values, saturation, saturated, sensitivity }
+        Targets { values, saturation, accuracy, saturated, sensitivity }
     }
 
     /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were
-    /// not determined.
+    /// not determined. The observations are f64.
     pub fn from_hidden(values: DMatrix<f64>) -> Self {
         let saturated = vec![0; values.ncols()];
-        let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
-        Targets { values, saturation, saturated, sensitivity: None }
+        let accuracy = vec![Accuracy::of_hidden(Precision::F64); values.ncols()];
+        let saturation = vec![Saturation::NONE; values.ncols()];
+        Targets { values, saturation, accuracy, saturated, sensitivity: None }
+    }
+
+    /// The same targets of an inner layer, for observations of these precisions, one per column.
+    pub fn of_precisions(mut self, precisions: impl IntoIterator<Item = Precision>) -> Self {
+        for (accuracy, precision) in self.accuracy.iter_mut().zip(precisions) {
+            *accuracy = Accuracy::of_hidden(precision);
+        }
+        self
     }
 
     /// One observation's target.
@@ -155,7 +158,8 @@ impl Targets {
         let units = self.values.nrows();
         let range = index * units..(index + 1) * units;
         let sensitivity = self.sensitivity.as_ref().map(|sensitivity| &sensitivity.as_slice()[range.clone()]);
-        Target { values: &self.values.as_slice()[range], saturation: self.saturation, sensitivity }
+        let (saturation, accuracy) = (self.saturation[index], self.accuracy[index]);
+        Target { values: &self.values.as_slice()[range], saturation, accuracy, sensitivity }
     }
 }
 
@@ -187,6 +191,8 @@ pub struct Target<'a> {
     pub values: &'a [f64],
     /// What `±∞` means.
     pub saturation: Saturation,
+    /// How exact the entries are.
+    pub accuracy: Accuracy,
     /// `1/σ′` at each entry, where a sigmoid or tanh was inverted.
     pub sensitivity: Option<&'a [f64]>,
 }
@@ -210,6 +216,12 @@ impl Target<'_> {
     /// `max |t|` over finite entries, 0 where there is none.
     pub fn largest(&self) -> f64 {
         self.finite().fold(0.0, |most, t| most.max(t.abs()))
+    }
+
+    /// The size from which the default ε₀ of this layer follows; see [`size`]. Sigmoid and tanh
+    /// have a size of their own, 1.
+    pub fn size(&self, bias: &[f64], weight: &DMatrix<f64>) -> f64 {
+        if self.sensitivity.is_some() { 1.0 } else { size(self.values, bias, weight) }
     }
 
     /// The bound that a saturated entry stands for; other entries are returned unchanged.

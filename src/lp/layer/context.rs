@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::formulation::target::{Precision, Shape};
-use super::super::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
+use super::super::formulation::target::{Shape, Target};
+use super::super::formulation::{EpsilonSteps, LayerwiseMethod, RowRule, Stop, Tolerances};
 use super::super::problem::LayerSystem;
 use super::super::solver::Solver;
 use crate::device::Device;
 use crate::network::Activation;
+use crate::precision::default_epsilon;
 use crate::setters::setters;
 
 /// How layers are inverted.
@@ -51,8 +52,6 @@ pub struct LayerContext<'a> {
     pub solver: &'a dyn Solver,
     /// The method and its parameters.
     pub options: &'a LayerwiseOptions,
-    /// The precision in which the observations were stored.
-    pub precision: Precision,
 }
 
 /// Wall-clock time by stage, and how often each ran.
@@ -68,6 +67,12 @@ pub struct StageTimes {
 }
 
 impl LayerContext<'_> {
+    /// The tolerances that are tried for this target.
+    pub fn tolerances(&self, target: Target<'_>) -> EpsilonSteps {
+        let size = || target.size(self.system.bias.as_slice(), &self.system.weight);
+        self.options.tolerances.steps(|| default_epsilon(size(), target.accuracy.rounding))
+    }
+
     pub(super) fn shape(&self) -> Shape {
         Shape::of(self.activation)
     }

@@ -17,9 +17,8 @@ use crate::outcome::LayerFailure;
 impl LayerContext<'_> {
     pub(super) fn invert_exactly(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
         let count = targets.values.ncols();
-        let relative = self.precision.relative_tolerance();
         let tolerances: Vec<f64> =
-            (0..count).map(|index| exact::tolerance(self.system, targets.column(index), relative)).collect();
+            (0..count).map(|index| exact::tolerance(self.system, targets.column(index))).collect();
         let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
         Ok(timed(&mut times.solve, || {
             let least_squares = |workspace: &mut LeastSquares, index: usize| {

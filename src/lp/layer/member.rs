@@ -3,6 +3,7 @@
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
+use super::super::formulation::EpsilonSteps;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::solution::Attempt;
@@ -28,6 +29,7 @@ impl Search {
 /// One observation in the rounds of a layer.
 pub(super) struct Member {
     pub(super) search: Search,
+    tolerances: EpsilonSteps,
     /// Solved steps that may become the answer: all steps of a monotone search, the best step of a
     /// ladder.
     kept: Vec<(usize, CertifiedSolution, usize)>,
@@ -48,9 +50,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(search: Search, near: Option<Vec<f64>>) -> Self {
+    pub(super) fn new(search: Search, tolerances: EpsilonSteps, near: Option<Vec<f64>>) -> Self {
         Member {
             search,
+            tolerances,
             kept: Vec::new(),
             largest_step: 0,
             solves: 0,
@@ -134,7 +137,7 @@ impl Member {
             Search::Ladder(_) => self.kept.into_iter().next(),
         };
         let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
-        let tolerances = context.options.tolerances;
+        let tolerances = self.tolerances;
         let (failure, step, solution, active_rows) = match found {
             Some((step, solution, active_rows)) => (None, step, solution, active_rows),
             None => {
