@@ -27,9 +27,9 @@ fn the_demo_writes_all_that_it_names() {
 fn the_demo_says_how_good_it_was() {
     let folder = Folder::empty();
     let screen = folder.succeeds(&["demo", "--out", "d", "--count", "20", "--device", "cpu"]);
-    let explained = "residual explained by noise of size 0.01, by its root mean square: 20 (100.0 %)";
+    let explained = "reproduced up to noise of size 0.01: 20 (100.0 %)";
     assert!(screen.contains(explained) && screen.contains("determined locally"), "{screen}");
-    assert!(!screen.contains("reproduced to") && !screen.contains("up to 1e-3: 0 ("), "{screen}");
+    assert!(!screen.contains("approximated") && !screen.contains("up to 1e-3: 0 ("), "{screen}");
     // The median error of each method: best is as small as the noise allows, plain descent is not.
     let error = |method: &str| -> f64 {
         let row = screen.lines().find_map(|line| line.strip_prefix(&format!("  {method} "))).unwrap();

@@ -136,7 +136,8 @@ fn both_devices_give_the_same_codes() {
 #[test]
 fn descent_says_whether_it_converged() {
     let folder = with_observations("4");
-    let output = folder.run(&invert(&["--method", "descent", "--iterations", "3", "--report", "r.jsonl"]));
+    let output =
+        folder.run(&invert(&["--method", "descent", "--iterations", "3", "--noise", "9", "--report", "r.jsonl"]));
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8(output.stdout).unwrap().contains("0 converged, 4 not converged"));
     let rows = rows(&folder, "r.jsonl");

@@ -25,3 +25,4 @@ mod signals;
 mod stopping;
 mod summary;
 mod usage;
+mod verdicts;

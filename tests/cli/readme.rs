@@ -22,7 +22,7 @@ fn an_inversion_without_data_of_ones_own_and_its_shards() {
     let run = |command: &String| folder.succeeds(&command.split_whitespace().collect::<Vec<_>>());
     let told: Vec<String> = commands("random-network").iter().map(run).collect();
     let summary = told.last().unwrap();
-    assert!(summary.contains("residual explained by noise of size 0.01"), "{summary}");
+    assert!(summary.contains("reproduced up to noise of size 0.01"), "{summary}");
     assert!(!summary.contains(": 0 (0.0 %)"), "it reads as failure:\n{summary}");
 
     commands("--shard 1/2").iter().for_each(|command| drop(run(command)));

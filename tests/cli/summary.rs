@@ -52,11 +52,12 @@ fn without_noise_exact_reproduction_is_asked_for() {
             continue;
         }
         let text = told(&folder, method);
-        has(
-            &text,
-            &["reproduced to 1e-6 of the largest, in every entry: 7 (100.0 %)", "code error up to 1e-3: 7 (100.0 %)"],
-            &["noise"],
-        );
+        let within = if method.contains(&"exact") {
+            "reproduced exactly, to the tolerance of the layers: 7 (100.0 %)"
+        } else {
+            "reproduced to 1e-6 of the largest, in every entry: 7 (100.0 %)"
+        };
+        has(&text, &[within, "code error up to 1e-3: 7 (100.0 %)"], &["noise", "approximated", "unexplained"]);
     }
 }
 
@@ -64,40 +65,42 @@ fn without_noise_exact_reproduction_is_asked_for() {
 fn with_named_noise_it_is_asked_whether_that_explains_the_residual() {
     let folder = with_noise(Some("uniform:0.01"));
     for method in METHODS {
-        let by = match method {
-            [_, "l1"] | [_, _, _, "l1"] => "mean absolute value",
-            [_, _, _, "linf"] => "largest entry",
-            _ => "root mean square",
+        let is_square = match method {
+            [_, "l1"] | [_, _, _, "l1" | "linf"] => false,
+            _ => true,
         };
-        let text = told(&folder, &[method, &["--epsilon", "0.01"]].concat());
-        let line = format!("residual explained by noise of size 0.01, by its {by}: 7 (100.0 %)");
-        has(&text, &[&line, "code error, relative: "], &["reproduced to", " 0 (0.0 %)\nresidual", "up to 1e-3: 0 ("]);
-        assert_eq!(text.contains("residual, root mean square: "), by == "root mean square", "{text}");
+        for named in ["--epsilon", "--noise"] {
+            let text = told(&folder, &[method, &[named, "0.01"]].concat());
+            let line = "reproduced up to noise of size 0.01: 7 (100.0 %)";
+            has(&text, &[line, "code error, relative: "], &["reproduced to", "approximated", "up to 1e-3: 0 ("]);
+            assert_eq!(text.contains("residual, root mean square: "), is_square, "{text}");
+        }
     }
 }
 
 #[test]
-fn noise_that_is_too_large_is_not_explained() {
+fn noise_that_is_too_large_is_not_reproduced() {
     let folder = with_noise(Some("uniform:0.2"));
     for method in METHODS {
         let text = told(&folder, &[method, &["--epsilon", "0.01"]].concat());
-        // Gross errors are the purpose of l1; they cannot be noise of this size.
-        if method.contains(&"l1") {
-            has(&text, &["code error, relative: "], &["explained", "code error up to"]);
-        } else {
-            has(&text, &["explained by noise of size 0.01", ": 0 (0.0 %)"], &["reproduced to", "code error up to"]);
-        }
+        has(&text, &["reproduced up to noise of size 0.01: 0 (0.0 %)"], &["reproduced to", "code error up to"]);
+        assert!(text.contains("approximated: ") || text.contains("unexplained: "), "{text}");
         has(&text, &[], &["errors add up"]);
     }
-    let layer_by_layer = told(&folder, &["--epsilon", "0.01"]);
-    has(&layer_by_layer, &["root mean square: 0 (0.0 %)\n    layer by layer, errors add up; --refine"], &[]);
+}
+
+#[test]
+fn errors_that_add_up_are_said_layer_by_layer() {
+    let folder = with_noise(Some("gaussian:0.01"));
+    let by_layers = told(&folder, &["--epsilon", "0.002"]);
+    has(&by_layers, &["approximated: ", "layer by layer, errors add up; --refine fits all layers together"], &[]);
 }
 
 #[test]
 fn the_size_of_gaussian_noise_may_be_its_deviation() {
     let folder = with_noise(Some("gaussian:0.01"));
     let text = told(&folder, &["--method", "best", "--epsilon", "0.01"]);
-    has(&text, &["by its root mean square: 7 (100.0 %)"], &[]);
+    has(&text, &["reproduced up to noise of size 0.01: 7 (100.0 %)"], &[]);
 }
 
 #[test]
@@ -105,15 +108,20 @@ fn with_noise_that_is_not_named_it_is_said_how_to_name_it() {
     let folder = with_noise(Some("uniform:0.01"));
     for method in METHODS {
         let text = told(&folder, method);
-        let advice = "reproduced to 1e-6 of the largest, in every entry: none; if the observations are noisy, give the size of the noise";
-        has(&text, &[advice, "--epsilon", "code error, relative: "], &["explained", "up to 1e-3: 0 ("]);
+        let none = "reproduced to 1e-6 of the largest, in every entry: 0 (0.0 %)";
+        let advice = "if the observations are noisy, give the size of the noise as --noise";
+        has(&text, &[none, advice, "code error, relative: "], &["up to 1e-3: 0 ("]);
     }
-    // `exact` assumes that there is no noise, so no noise is named.
+    // Whether the codes are determined depends on whether the rest is noise.
+    let text = told(&folder, &["--method", "best"]);
     has(
-        &told(&folder, &["--method", "exact"]),
-        &["reproduced to 1e-6 of the largest, in every entry: 0 (0.0 %)"],
-        &["--epsilon"],
+        &text,
+        &["determined locally by the data: 0 (0.0 %)\n    and ", "%), if the residuals are noise (--noise)"],
+        &[],
     );
+    // `exact` assumes that there is no noise: its answers are wrong then, and it says so.
+    let text = told(&folder, &["--method", "exact"]);
+    has(&text, &["reproduced exactly, to the tolerance of the layers: 0 (0.0 %)"], &["--epsilon"]);
 }
 
 #[test]
@@ -124,15 +132,12 @@ fn a_recovery_is_asked_the_same() {
         let output = folder.run(&[&usual[..], more].concat());
         String::from_utf8(output.stdout).unwrap()
     };
-    let explained = "residual explained by noise of size 0.01, by its root mean square: 7 (100.0 %)";
-    for way in [&["--epsilon", "0.01"][..], &["--epsilon", "0.01", "--inner", "linf", "--refine"]] {
+    let explained = "reproduced up to noise of size 0.01: 7 (100.0 %)";
+    for way in [&["--epsilon", "0.01"][..], &["--noise", "0.01"], &["--epsilon", "0.01", "--inner", "linf", "--refine"]]
+    {
         has(&recover(way), &[explained, "image error, relative: "], &["reproduced to", "up to 1e-3: 0 ("]);
     }
-    has(
-        &recover(&[]),
-        &["reproduced to 1e-6 of the largest, in every entry: none; if the observations are noisy"],
-        &["explained"],
-    );
+    has(&recover(&[]), &["in every entry: 0 (0.0 %)", "give the size of the noise as --noise"], &[]);
 }
 
 /// A program that reads the summary or the report finds all earlier fields.
@@ -141,14 +146,14 @@ fn json_gains_numbers_and_reports_keep_their_columns() {
     let folder = with_noise(Some("uniform:0.01"));
     let arguments = ["--method", "best", "--epsilon", "0.01", "--json", "--report", "r.jsonl"];
     let summary: Value = serde_json::from_str(&told(&folder, &arguments)).unwrap();
-    assert_eq!(summary["explained"], 7);
+    assert_eq!((&summary["reproduced"], &summary["unexplained"]), (&Value::from(7), &Value::from(0)));
     assert!(summary["residual_rms"]["median"].as_f64().unwrap() <= 0.01);
-    for name in ["reproduced", "residual_linf", "residual_l2_relative", "code_error", "successes"] {
+    for name in ["approximate", "residual_linf", "residual_l2_relative", "code_error", "successes"] {
         assert!(!summary[name].is_null(), "{name}");
     }
     let report = String::from_utf8(folder.bytes("r.jsonl")).unwrap();
     let row: Value = serde_json::from_str(report.lines().next().unwrap()).unwrap();
-    assert!(row.get("explained").is_none(), "{row}");
+    assert!(row["reproduces"].is_boolean() && row["fit"] == "reproduced" && row["determined"] == true, "{row}");
     let residual: Vec<&String> = row["residual"].as_object().unwrap().keys().collect();
     assert_eq!(residual, ["l1", "l2_relative", "linf"]);
 }
@@ -164,5 +169,5 @@ fn merged_shards_add_up_to_the_whole() {
     }
     let merged = folder.succeeds(&["merge", "-o", "z.npy", "part-1.npy", "part-2.npy", "--json"]);
     let summary: Value = serde_json::from_str(&merged).unwrap();
-    assert_eq!((&summary["observations"], &summary["explained"]), (&Value::from(7), &Value::from(7)));
+    assert_eq!((&summary["observations"], &summary["reproduced"]), (&Value::from(7), &Value::from(7)));
 }

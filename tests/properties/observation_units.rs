@@ -49,6 +49,10 @@ pub fn in_units(row: &ObservationRow, units: f64, method: LayerwiseMethod) -> St
     row.residual.linf *= units;
     row.residual.l1 *= units;
     row.residual.rms *= units;
+    row.tolerance *= units;
+    row.epsilon *= units;
+    // The law of the codes has a size.
+    row.far_code = false;
     for layer in &mut row.layers {
         if layer.objective.abs() <= NOTHING * layer.epsilon {
             layer.objective = 0.0;
