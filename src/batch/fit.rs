@@ -154,24 +154,15 @@ impl Judge {
             (None, None) => (row.residual.linf, row.epsilon),
             (None, Some(noise)) => (self.norm.of(&row.residual), noise),
         };
-        let mut within = tolerance;
-        let mut fit = if self.is_reproduced(&row.residual, found, tolerance) {
+        row.tolerance = tolerance;
+        row.tolerances_missed = found / tolerance;
+        if self.is_reproduced(&row.residual, found, tolerance) {
             Fit::Reproduced
         } else if self.exact.is_some() {
             Fit::Unexplained
         } else {
             self.worse(observation, output)
-        };
-        if fit == Fit::Approximate && self.by_layers && self.noise.is_some() {
-            // The program of the last layer may have needed a larger tolerance than the noise.
-            within = tolerance.max(last_epsilon);
-            if found <= REPRODUCED * within {
-                fit = Fit::Reproduced;
-            }
         }
-        row.tolerance = within;
-        row.tolerances_missed = found / within;
-        fit
     }
 
     fn is_reproduced(&self, residual: &Residual, found: f64, tolerance: f64) -> bool {

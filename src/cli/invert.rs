@@ -32,7 +32,7 @@ use super::{CommandLine, Outcome, file_run, print, summary};
                         as .partial files. The same command with --resume continues it and writes the same bytes as a run without \
                         an interruption. `unrelu merge` joins shards.\n\n\
                         Unobserved entries are NaN. Exit code 3: finished, but some observations have no certified (or \
-                        converged) answer; the report says which and why."
+                        converged) answer, or none that explains them; the report says which and why."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -52,9 +52,8 @@ pub struct Args {
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
-    /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise. The
-    /// summary says how many residuals such noise explains. By default it counts how many
-    /// observations are reproduced [default: 1e-6 of the largest absolute entry of each
+    /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise.
+    /// Answers are judged by it, unless --noise is given [default: 1e-6 of the largest absolute entry of each
     /// observation, and not less than the rounding of its numbers]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     epsilon: Option<f64>,

@@ -57,8 +57,8 @@ pub struct Args {
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Size of the noise of the measurements (ε₀), an absolute number. The summary says how many
-    /// residuals such noise explains. Layer-wise methods use it as the initial tolerance [default:
+    /// Size of the noise of the measurements (ε₀), an absolute number. Answers are judged by it,
+    /// unless --noise is given. Layer-wise methods use it as the initial tolerance [default:
     /// 1e-6 of the largest absolute entry of each observation, and not less than the rounding of
     /// its numbers]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
