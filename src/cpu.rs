@@ -18,8 +18,11 @@ pub mod peak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use nalgebra::DMatrix;
+
+use self::blocked::descend::prepared;
 use self::blocked::packed::PackedNetwork;
-use crate::descent::default_step;
+use crate::descent::{Start, Steps, default_step, moments_from};
 use crate::network::Network;
 
 /// The CPU as a device that holds one network.
@@ -49,9 +52,20 @@ impl CpuDevice {
         self.double.get_or_init(|| PackedNetwork::new(&self.network))
     }
 
-    /// The network packed for products in f32; packed once.
+    /// The network packed for products in f32; packed once. Its outputs are divided by
+    /// [`Network::single_unit`].
     pub fn single(&self) -> &PackedNetwork<f32> {
-        self.single.get_or_init(|| PackedNetwork::new(&self.network))
+        self.single.get_or_init(|| PackedNetwork::new(&self.network.with_outputs_in(self.network.single_unit())))
+    }
+
+    /// Advances runs in f32 as far as it is accurate; see [`prepared`].
+    pub(crate) fn prepared(&self, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Option<Start>> {
+        let unit = self.network.single_unit();
+        let mut reached = prepared(self.single(), &(observations / unit), starts, &steps.with_outputs_in(unit));
+        for start in reached.iter_mut().flatten() {
+            start.moments.iter_mut().for_each(|moments| *moments = moments_from(unit, *moments));
+        }
+        reached
     }
 
     /// The network.

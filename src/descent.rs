@@ -46,7 +46,8 @@ impl Default for DescentOptions {
 }
 
 impl DescentOptions {
-    /// A run has converged when the norm of its gradient is at most this (reachable in f64 only) …
+    /// A run has converged when the norm of its gradient is at most this, in units of
+    /// [`loss_unit`] (reachable in f64 only) …
     pub const GRADIENT_TOLERANCE: f64 = 1e-9;
     /// … or when its loss has not changed for this number of steps.
     pub const UNCHANGED_STEPS: u32 = 20;
@@ -97,6 +98,22 @@ impl DescentOptions {
         let size = self.step.unwrap_or_else(|| self.optimizer.default_step(inverse_curvature));
         Steps { optimizer: self.optimizer, size, cap: self.iterations }
     }
+}
+
+impl Steps {
+    /// The same steps where outputs and observations are divided by `unit`: gradients are divided
+    /// by its square. A step of Adam is a length in code space.
+    pub(crate) fn with_outputs_in(self, unit: f64) -> Steps {
+        let size = if self.optimizer == Optimizer::Adam { self.size } else { self.size * unit * unit };
+        Steps { size, ..self }
+    }
+}
+
+/// Moments of an optimizer in the units of the outputs, from those where the outputs are divided by
+/// `unit`: a gradient, and for Adam the square of one.
+pub(crate) fn moments_from(unit: f64, [first, second]: Moments) -> Moments {
+    let gradients = unit * unit;
+    [first * gradients, second * gradients * gradients]
 }
 
 /// A run to make: from its beginning, or from where another device has stopped.
@@ -281,6 +298,13 @@ pub fn default_step(network: &Network) -> f64 {
     let curvature: f64 = network.layers().iter().map(|layer| squared_norm(&layer.weight)).product();
     let step = 1.0 / curvature;
     if step.is_normal() { step } else { 1.0 }
+}
+
+/// The unit of losses and gradients: the square of the network's [`Network::output_unit`]. The
+/// absolute constants of descent are meant in it, so they do not depend on the units of the outputs.
+pub fn loss_unit(network: &Network) -> f64 {
+    let unit = network.output_unit();
+    Some(unit * unit).filter(|unit| unit.is_normal()).unwrap_or(1.0)
 }
 
 /// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector, until its

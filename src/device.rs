@@ -19,7 +19,6 @@ pub use open::{DeviceChoice, list_adapters, open};
 
 use self::two_precisions::Waves;
 use crate::configuration::{Configurations, check_thresholds};
-use crate::cpu::blocked::descend::prepared;
 use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
@@ -107,7 +106,7 @@ impl Device for CpuDevice {
         self.count_sweep();
         let steps = options.steps(|| self.default_step());
         let waves = Waves { network: self.double(), observations, first_index, options, steps: &steps };
-        waves.descend(|starts| Ok(prepared(self.single(), observations, starts, &steps)))
+        waves.descend(|starts| Ok(self.prepared(observations, starts, &steps)))
     }
 
     fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {

@@ -45,6 +45,9 @@ use crate::network::Network;
 pub struct GpuDevice {
     context: Context,
     network: Arc<Network>,
+    /// What outputs and observations are divided by on the device, a power of two: sums of squares
+    /// then stay within the range of f32.
+    unit: f64,
     layers: Vec<LayerBuffers>,
     pipelines: Pipelines,
     marquardt: OnceLock<MarquardtPipelines>,
@@ -102,9 +105,11 @@ impl GpuDevice {
     pub fn new(context: Context, network: Arc<Network>) -> Result<Self> {
         let room = Room::of(context.limits());
         let tiles = Tiles::for_limits(context.limits());
-        check_fit(&network, &context, room, tiles)?;
+        let unit = network.single_unit();
+        let on_device = network.with_outputs_in(unit);
+        check_fit(&on_device, &context, room, tiles)?;
         let (layers, pipelines) = context.guarded(|| {
-            let layers = network.layers().iter().map(|layer| {
+            let layers = on_device.layers().iter().map(|layer| {
                 let columns =
                     |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
                 LayerBuffers {
@@ -118,6 +123,7 @@ impl GpuDevice {
         Ok(GpuDevice {
             context,
             network,
+            unit,
             layers,
             pipelines,
             marquardt: OnceLock::new(),
@@ -134,6 +140,11 @@ impl GpuDevice {
     /// The network.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// What outputs and observations are divided by on the device.
+    pub(crate) fn unit(&self) -> f64 {
+        self.unit
     }
 
     /// The underlying device context.

@@ -296,6 +296,39 @@ impl Network {
         self.layers[self.layers.len() - 1].units()
     }
 
+    /// A power of two that is about the size of the outputs of codes of size 1: the product of the
+    /// powers of two in the largest weights of the layers. It is 1 with a sigmoid or tanh output.
+    /// If weights and biases of a layer are multiplied by a power of two, it is, too. So what is
+    /// measured in this unit does not depend on the units of the outputs.
+    pub(crate) fn output_unit(&self) -> f64 {
+        if matches!(self.layers[self.depth() - 1].activation, Activation::Sigmoid | Activation::Tanh) {
+            return 1.0;
+        }
+        // The largest power of two up to `w`.
+        let power = |w: f64| Some(f64::from_bits(w.to_bits() & (0x7ff << 52))).filter(|power| power.is_normal());
+        let of_layer = |layer: &DenseLayer| power(layer.weight.amax()).unwrap_or(1.0);
+        Some(self.layers.iter().map(of_layer).product()).filter(|unit: &f64| unit.is_normal()).unwrap_or(1.0)
+    }
+
+    /// The unit in which f32 computes the outputs, so that sums of squares stay within its range:
+    /// [`Self::output_unit`], or 1 if the last layer would leave the range.
+    pub(crate) fn single_unit(&self) -> f64 {
+        let (unit, last) = (self.output_unit(), &self.layers[self.depth() - 1]);
+        let fits = |w: &f64| (*w / unit) as f32;
+        let is_fitting = last.weight.iter().chain(last.bias.iter()).all(|w| fits(w).is_finite());
+        if is_fitting { unit } else { 1.0 }
+    }
+
+    /// The network whose outputs are divided by `unit`, a power of two.
+    pub(crate) fn with_outputs_in(&self, unit: f64) -> Network {
+        let mut layers = self.layers.clone();
+        if let Some(last) = layers.last_mut() {
+            last.weight /= unit;
+            last.bias /= unit;
+        }
+        Network { layers }
+    }
+
     /// Whether the input of layer `index` (from 0) is the output of a ReLU, so that `z ≥ 0` is a
     /// constraint of that layer.
     pub(crate) fn input_is_nonnegative(&self, index: usize) -> bool {

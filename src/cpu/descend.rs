@@ -2,25 +2,25 @@
 //! the CPU device itself runs `blocked/descend.rs`.
 
 use crate::cpu::forward::layer_output;
-use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps};
+use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps, loss_unit};
 use crate::network::Network;
 
 /// Makes one run towards `observation` until the stop rule holds or `steps.cap` steps are made in
 /// total.
 pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps) -> Run {
     let (mut code, mut moments, mut iterations) = (start.code.clone(), start.moments.clone(), start.done);
-    let mut watch = LossWatch::new();
+    let (mut watch, unit) = (LossWatch::new(), loss_unit(network));
     loop {
         let (loss, gradient) = loss_and_gradient(network, observation, &code);
         let gradient_norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if !loss.is_finite() || !gradient_norm.is_finite() {
             return Run { code, loss: f64::NAN, converged: false, iterations };
         }
-        let converged = watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE);
+        let converged = watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE * unit);
         if converged || iterations as usize >= steps.cap {
             return Run { code, loss, converged, iterations };
         }
-        steps.optimizer.advance(steps.size, iterations, &gradient, &mut code, &mut moments);
+        steps.optimizer.advance((steps.size, unit), iterations, &gradient, &mut code, &mut moments);
         iterations += 1;
     }
 }

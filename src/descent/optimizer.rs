@@ -33,7 +33,7 @@ impl Optimizer {
     pub const FIRST_DECAY: f64 = 0.9;
     /// `β₂` of Adam.
     pub const SECOND_DECAY: f64 = 0.999;
-    /// `ε` of Adam.
+    /// `ε` of Adam, in units of [`loss_unit`](super::loss_unit).
     pub const EPSILON: f64 = 1e-8;
     /// Adam's default step size. Kingma and Ba's 0.001 is too small to cross a code of N(0, 1) in
     /// the default 1,000 iterations, and so is 0.01 on a trained generator. Of 128 observations of
@@ -60,8 +60,15 @@ impl Optimizer {
     }
 
     /// Makes one step of size `step` after `taken` others; `moments` includes all of these (zero
-    /// before the first).
-    pub(crate) fn advance(self, step: f64, taken: u32, gradient: &[f64], code: &mut [f64], moments: &mut [Moments]) {
+    /// before the first). `unit`: the unit of gradients.
+    pub(crate) fn advance(
+        self,
+        (step, unit): (f64, f64),
+        taken: u32,
+        gradient: &[f64],
+        code: &mut [f64],
+        moments: &mut [Moments],
+    ) {
         match self {
             Optimizer::Plain => {
                 for (z, g) in code.iter_mut().zip(gradient) {
@@ -80,7 +87,7 @@ impl Optimizer {
                 for ((z, g), [m, v]) in code.iter_mut().zip(gradient).zip(moments) {
                     *m = Self::FIRST_DECAY * *m + (1.0 - Self::FIRST_DECAY) * g;
                     *v = Self::SECOND_DECAY * *v + (1.0 - Self::SECOND_DECAY) * g * g;
-                    *z -= step * (*m / first_weight) / ((*v / second_weight).sqrt() + Self::EPSILON);
+                    *z -= step * (*m / first_weight) / ((*v / second_weight).sqrt() + Self::EPSILON * unit);
                 }
             }
         }
@@ -98,7 +105,7 @@ mod tests {
         let walk = |optimizer: Optimizer| {
             let (mut code, mut moments) = ([1.0], vec![[0.0; 2]; optimizer.moments(1)]);
             for (taken, g) in [(0, 2.0), (1, -1.0)] {
-                optimizer.advance(0.1, taken, &[g], &mut code, &mut moments);
+                optimizer.advance((0.1, 1.0), taken, &[g], &mut code, &mut moments);
             }
             code[0]
         };

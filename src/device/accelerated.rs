@@ -53,7 +53,7 @@ impl Device for GpuDevice {
         let waves = Waves { network, observations, first_index, options, steps: &steps };
         waves.descend(|starts| {
             // f32 would flush such a step size to zero, and every run would stay at its start.
-            if !(steps.size as f32).is_normal() {
+            if !(steps.with_outputs_in(self.unit()).size as f32).is_normal() {
                 return Ok(vec![None; starts.len()]);
             }
             let targets: Vec<usize> = starts.iter().map(|start| start.observation).collect();

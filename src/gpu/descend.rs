@@ -10,7 +10,7 @@ use super::compact::Moving;
 use super::lane_loop::LaneLoop;
 use super::pipeline::Step;
 use super::workspace::{Operand, Role, Workspace};
-use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps};
+use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps, moments_from};
 use crate::error::Result;
 use crate::kernel_params::{
     ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, Lane, LayerParams, activation_code, optimizer_code,
@@ -100,13 +100,14 @@ impl GpuDevice {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
         let count = starts.len() / k;
-        let targets = narrowed_columns(targets, n, f32::NAN);
+        let targets: Vec<f64> = targets.iter().map(|x| x / self.unit).collect();
+        let targets = narrowed_columns(&targets, n, f32::NAN);
         let lanes = targets.chunks_exact(padded_length(n)).enumerate();
         let lanes: Vec<Lane> = lanes.map(|(place, target)| lane_at_start(target, place)).collect();
         space.upload(context, Role::Targets, &targets);
         space.upload(context, Role::Inputs, &narrowed_columns(starts, k, 0.0));
         space.upload(context, Role::Lanes, &lanes);
-        space.params(context, Role::Params("descend", 0), self.descend_params(steps));
+        space.params(context, Role::Params("descend", 0), self.descend_params(&steps.with_outputs_in(self.unit)));
         self.reserve_activations(space, 0..depth, count);
         for (index, layer) in self.network.layers().iter().enumerate() {
             space.reserve(context, Role::Delta(index), padded_length(layer.units()) * count);
@@ -196,7 +197,7 @@ impl GpuDevice {
                     *to = f64::from(*from);
                 }
                 for entry in 0..kept {
-                    reached.moments[to * kept + entry] = moments[row + entry].map(f64::from);
+                    reached.moments[to * kept + entry] = moments_from(self.unit, moments[row + entry].map(f64::from));
                 }
                 reached.lanes[to] = lane;
             }

@@ -50,6 +50,9 @@ impl GpuDevice {
                 space.staging[0].collect(context, |bytes| widen_columns(bytes, units, part))
             },
         )?;
+        if layers.end == self.network.depth() {
+            outputs *= self.unit;
+        }
         Ok(outputs)
     }
 

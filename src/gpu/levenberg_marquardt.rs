@@ -127,7 +127,8 @@ impl GpuDevice {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
         let count = starts.len() / k;
-        let targets = narrowed_columns(targets, n, f32::NAN);
+        let targets: Vec<f64> = targets.iter().map(|x| x / self.unit).collect();
+        let targets = narrowed_columns(&targets, n, f32::NAN);
         let rounding = |target: &[f32]| rules.rounding_loss(target.iter().map(|x| f64::from(*x))) as f32;
         let lanes = targets.chunks_exact(padded_length(n)).enumerate();
         let lanes: Vec<Lane> = lanes

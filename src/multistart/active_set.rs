@@ -280,11 +280,15 @@ impl LocalSearch<'_> {
             return false;
         }
         self.backpropagate(observation);
-        let largest = self.pins.iter().fold(0.0, |most: f64, pin| most.max(pin.multiplier.abs()));
+        // Multipliers of different layers are compared in units in which the layers' values are of
+        // ordinary size.
+        let units = self.network.units();
+        let size = |pin: &Pin| pin.multiplier.abs() / units[pin.layer];
+        let largest = self.pins.iter().fold(0.0, |most: f64, pin| most.max(size(pin)));
         let mut worst = (NEGLIGIBLE_MULTIPLIER * largest, None);
         for (place, pin) in self.pins.iter().enumerate() {
-            let below = -pin.multiplier;
-            let above = pin.multiplier - self.jump(pin.layer, pin.unit);
+            let below = -pin.multiplier / units[pin.layer];
+            let above = (pin.multiplier - self.jump(pin.layer, pin.unit)) / units[pin.layer];
             if below > worst.0 {
                 worst = (below, Some((place, false)));
             }

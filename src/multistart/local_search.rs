@@ -114,6 +114,7 @@ impl<'a> LocalSearch<'a> {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);
         let mut tried = 0;
+        self.take_zero(observation);
         let ended = |steps, stationary| Descent { steps, stationary };
         while tried < how.steps && self.current.loss.is_finite() {
             if self.reproduces(observation) {
@@ -162,6 +163,18 @@ impl<'a> LocalSearch<'a> {
             damping = Some(lambda);
         }
         ended(taken, false)
+    }
+
+    /// Takes the code 0 for an observation of zeros, if its outputs are zeros. Steps would only come
+    /// nearer to it until the loss underflows.
+    fn take_zero(&mut self, observation: &[f64]) {
+        if self.current.loss > 0.0 && observation.iter().all(|x| x.is_nan() || *x == 0.0) {
+            self.trial.code.fill(0.0);
+            self.trial.run(self.network, observation);
+            if self.trial.loss == 0.0 {
+                std::mem::swap(&mut self.current, &mut self.trial);
+            }
+        }
     }
 
     /// Runs the code moved by `length` times the step; returns the decrease of the loss.

@@ -28,6 +28,9 @@ pub struct Majorant {
     /// The part of the misfit that does not depend on the step: added to the sum, or a lower bound
     /// of the largest.
     pub floor: f64,
+    /// What the values of each layer are multiplied by in the program. Its violations are in units
+    /// of the last layer.
+    units: Vec<f64>,
 }
 
 /// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a
@@ -88,8 +91,14 @@ impl Majorant {
         let last = network.layers().len() - 1;
         let sum = objective == Objective::L1;
         let (mut rows, mut floor) = (Vec::new(), 0.0f64);
+        let units = network.units();
         let mut weights = Vec::with_capacity(gradients.entries());
-        gradients.append(last, &mut weights);
+        let mut append = |layer: usize| {
+            let from = weights.len();
+            gradients.append(layer, &mut weights);
+            weights[from..].iter_mut().for_each(|w| *w *= units[layer]);
+        };
+        append(last);
         let activation = network.layers()[last].activation;
         for (unit, (&a, &x)) in point.received(last).iter().zip(observation).enumerate() {
             if x.is_nan() {
@@ -105,13 +114,14 @@ impl Majorant {
             let below = if sum { error.constant } else { 0.0 };
             for &(slope, value) in error.lines.iter().flatten() {
                 let slack = 1.0 / slope.abs();
-                let bound = (below - value - slope * a) * slack;
-                rows.push(Row { unit, side: slope.signum(), slack, bound, magnitude: a.abs() + x.abs() });
+                let bound = (below - value - slope * a) * slack * units[last];
+                let magnitude = (a.abs() + x.abs()) * units[last];
+                rows.push(Row { unit, side: slope.signum(), slack, bound, magnitude });
             }
         }
         let mut first = network.observation_length();
         for (layer, constants) in constants.iter().enumerate() {
-            gradients.append(layer, &mut weights);
+            append(layer);
             let has_kinks = bend(network.layers()[layer].activation).is_some();
             for (unit, &constant) in constants.iter().enumerate() {
                 if !has_kinks || constant == 0.0 || is_still(gradients.of(layer, unit)) {
@@ -125,7 +135,8 @@ impl Majorant {
                     let slack = DRAWN_IN / constant;
                     (slack, room - slack * moving)
                 };
-                rows.push(Row { unit: first + unit, side, slack, bound, magnitude: a.abs() });
+                let (slack, bound) = (slack * (units[layer] / units[last]), bound * units[layer]);
+                rows.push(Row { unit: first + unit, side, slack, bound, magnitude: a.abs() * units[layer] });
             }
             first += constants.len();
         }
@@ -134,11 +145,13 @@ impl Majorant {
             system: LayerSystem::from_units(DMatrix::from_vec(network.code_length(), first, weights)),
             problem: Problem { rows, objective },
             floor,
+            units: units.to_vec(),
         }
     }
 
     /// The minimum of the majorant, computed from that of the linear program.
     pub fn minimum(&self, objective: Objective, of_problem: f64) -> f64 {
+        let of_problem = of_problem / self.units.last().copied().unwrap_or(1.0);
         match objective {
             Objective::Linf => of_problem.max(self.floor),
             _ => of_problem + self.floor,
@@ -161,6 +174,10 @@ impl Majorant {
             if let Some(sum) = sum {
                 *sum += row.side * y;
             }
+        }
+        let Some((misfit, units)) = self.units.split_last() else { return };
+        for (layer, unit) in hidden.iter_mut().zip(units) {
+            layer.iter_mut().for_each(|sum| *sum *= unit / misfit);
         }
     }
 

@@ -56,7 +56,8 @@ impl LocalSearch<'_> {
         units.iter().for_each(|(layer, unit)| self.region.set(*layer, *unit, false));
         let changes = self.linear.form(self.network, &self.current, &self.region, observation);
         let (k, count) = (self.network.code_length(), units.len());
-        let gradient = DVector::from_fn(k, |i, _| if changes { self.linear.gradient(i) } else { 0.0 });
+        let loss = self.loss_unit();
+        let gradient = DVector::from_fn(k, |i, _| if changes { loss * self.linear.gradient(i) } else { 0.0 });
         let gradients = self.gradients_of(&units);
         let (jumps, price) = self.jumps_of(&units, observation);
 
@@ -90,11 +91,20 @@ impl LocalSearch<'_> {
         if !self.linear.form(self.network, &self.current, &self.region, observation) {
             return true;
         }
-        let gradient = DVector::from_fn(self.network.code_length(), |i, _| self.linear.gradient(i));
+        let loss = self.loss_unit();
+        let gradient = DVector::from_fn(self.network.code_length(), |i, _| loss * self.linear.gradient(i));
         let mut borders = self.gradients_of(units);
         (0..units.len()).filter(|place| !is_on(*place)).for_each(|place| borders.column_mut(place).neg_mut());
         let shares = nonnegative_least_squares(&borders, &gradient);
         self.is_negligible(&(gradient - borders * shares), true)
+    }
+
+    /// The unit of losses: the square of the last layer's ([`PackedNetwork::units`]). Gradients of
+    /// units and multipliers are in the layers' units, so that all are of ordinary size.
+    ///
+    /// [`PackedNetwork::units`]: super::packed_network::PackedNetwork::units
+    fn loss_unit(&self) -> f64 {
+        self.network.units().last().map_or(1.0, |unit| unit * unit)
     }
 
     /// One column per unit: `∇a_u`.
@@ -102,6 +112,7 @@ impl LocalSearch<'_> {
         let mut gradients = DMatrix::zeros(self.network.code_length(), units.len());
         for ((layer, unit), mut column) in units.iter().zip(gradients.column_iter_mut()) {
             gradient_of_unit(self.network, &self.linear, *layer, *unit, column.as_mut_slice());
+            column *= self.network.units()[*layer];
         }
         gradients
     }
@@ -116,21 +127,31 @@ impl LocalSearch<'_> {
             };
             DVector::from_iterator(units.len(), units.iter().map(jump))
         };
-        let without = jumps(self, observation, None);
+        let scales = self.network.units();
+        let loss = self.loss_unit();
+        let mut without = jumps(self, observation, None);
+        for ((layer, _), jump) in units.iter().zip(without.iter_mut()) {
+            *jump *= loss / scales[*layer];
+        }
         // Without an observation the loss has no derivative: what is left is the multiplier's.
         let unobserved = vec![f64::NAN; observation.len()];
         let mut price = DMatrix::zeros(units.len(), units.len());
         for ((layer, unit), mut column) in units.iter().zip(price.column_iter_mut()) {
             column.copy_from(&jumps(self, &unobserved, Some((*layer, *unit, 1.0))));
+            for ((above, _), entry) in units.iter().zip(column.iter_mut()) {
+                *entry *= scales[*layer] / scales[*above];
+            }
         }
         (without, price)
     }
 
-    /// Whether the affine map predicts no decrease of the loss from a gradient of `slope`.
+    /// Whether the affine map predicts no decrease of the loss from a gradient of `slope`, which is
+    /// in the unit of losses.
     fn is_negligible(&mut self, slope: &DVector<f64>, changes: bool) -> bool {
         if !changes {
             return slope.amax() == 0.0;
         }
+        let slope = slope / self.loss_unit();
         self.linear.factor(LEAST_DAMPING * self.linear.scale());
         let mut step: Vec<f64> = slope.iter().copied().collect();
         self.linear.solve(&mut step);

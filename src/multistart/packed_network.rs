@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use nalgebra::{DMatrix, DVector};
 
 use super::radii::Radii;
-use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers_mut};
+use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
+use crate::linalg::rank::{exponent, power_of_two};
 use crate::network::{Activation, DenseLayer, Network};
 
 /// A layer, packed.
@@ -65,14 +66,16 @@ pub struct PackedNetwork {
     network: Arc<Network>,
     layers: Vec<PackedLayer>,
     radii: OnceLock<Radii>,
+    units: Vec<f64>,
 }
 
 impl PackedNetwork {
     /// Packs `network`.
     pub fn new(network: impl Into<Arc<Network>>) -> Self {
         let network = network.into();
-        let layers = network.layers().iter().map(PackedLayer::new).collect();
-        PackedNetwork { network, layers, radii: OnceLock::new() }
+        let layers: Vec<_> = network.layers().iter().map(PackedLayer::new).collect();
+        let units = units(&layers);
+        PackedNetwork { network, layers, radii: OnceLock::new(), units }
     }
 
     /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one
@@ -90,12 +93,20 @@ impl PackedNetwork {
             bias,
             activation: Activation::Identity,
         }));
+        packed.units = units(&packed.layers);
         packed
     }
 
     /// The layers, from the code to the output.
     pub fn layers(&self) -> &[PackedLayer] {
         &self.layers
+    }
+
+    /// For each layer, a power of two by which its received values are of ordinary size: the inverse
+    /// of the product of the largest weights, down to the code. In these units a layer's weights
+    /// may be multiplied by any power of two, and nothing changes.
+    pub fn units(&self) -> &[f64] {
+        &self.units
     }
 
     /// The network, without the linear map of [`Self::measured_by`].
@@ -123,6 +134,17 @@ impl PackedNetwork {
     pub fn is_piecewise_linear(&self) -> bool {
         self.layers.iter().all(|layer| is_piecewise_linear(layer.activation))
     }
+}
+
+/// [`PackedNetwork::units`].
+fn units(layers: &[PackedLayer]) -> Vec<f64> {
+    let mut sum = 0i32;
+    let of_layer = |layer: &PackedLayer| {
+        let largest = numbers(&layer.rows).iter().fold(0.0, |most: f64, w| most.max(w.abs()));
+        sum = sum.saturating_add(if largest > 0.0 { exponent(largest) } else { 0 });
+        power_of_two(-sum)
+    };
+    layers.iter().map(of_layer).collect()
 }
 
 /// Whether an activation is linear apart from a kink at 0.

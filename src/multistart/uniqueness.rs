@@ -17,11 +17,15 @@ impl LocalSearch<'_> {
         if !self.linear.form(self.network, &self.current, &self.region, observation) {
             return false;
         }
-        let mut rows: Vec<Vec<f64>> = self.linear.rows().map(|(row, _)| row.to_vec()).collect();
+        // Gradients of different layers are compared in units in which all are of ordinary size.
+        let units = self.network.units();
+        let in_units = |row: &[f64], unit: f64| row.iter().map(|entry| entry * unit).collect();
+        let of_output = units.last().copied().unwrap_or(1.0);
+        let mut rows: Vec<Vec<f64>> = self.linear.rows().map(|(row, _)| in_units(row, of_output)).collect();
         for (layer, unit) in self.pinned() {
             let mut gradient = vec![0.0; k];
             gradient_of_unit(self.network, &self.linear, layer, unit, &mut gradient);
-            rows.push(gradient);
+            rows.push(in_units(&gradient, units[layer]));
         }
         if rows.len() < k {
             return false;

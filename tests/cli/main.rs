@@ -14,6 +14,7 @@ mod inspect;
 mod invert;
 mod outputs;
 mod picking_layers;
+mod precision;
 mod random_network;
 mod readme;
 mod recover;

@@ -6,6 +6,7 @@
 
 mod generators;
 mod independence;
+mod last_layer_units;
 mod layer_units;
 mod observation_units;
 mod symmetries;

@@ -289,7 +289,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         if !loss.is_finite() || !gradient_norm.is_finite() {
             return Some(End::Diverges);
         }
-        if lane.watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE) {
+        if lane.watch.rests(loss) | (gradient_norm <= DescentOptions::GRADIENT_TOLERANCE * self.network.loss_unit()) {
             return Some(End::Rests);
         }
         (lane.iterations as usize >= self.steps.cap).then_some(End::Capped)
@@ -299,7 +299,8 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
     fn step(&mut self, place: usize) {
         let (code, moments) = (self.codes.column_mut(place), self.moments.column_mut(place));
         let lane = &mut self.lanes[place];
-        self.steps.optimizer.advance(self.steps.size, lane.iterations, &self.gradient, code, moments);
+        let size = (self.steps.size, self.network.loss_unit());
+        self.steps.optimizer.advance(size, lane.iterations, &self.gradient, code, moments);
         lane.iterations += 1;
     }
 

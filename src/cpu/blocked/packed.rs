@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 
 use super::panels::Panels;
 use super::vector::Number;
+use crate::descent::loss_unit;
 use crate::network::{Activation, DenseLayer, Network};
 
 /// A network in the precision `T`.
 #[derive(Debug)]
 pub struct PackedNetwork<T> {
     layers: Vec<PackedLayer<T>>,
+    loss_unit: f64,
 }
 
 /// One layer `φ(a) = σ(W a + b)`.
@@ -29,12 +31,17 @@ pub struct PackedLayer<T> {
 impl<T: Number> PackedNetwork<T> {
     /// Packs `network`; values beyond the range of `T` become infinite.
     pub fn new(network: &Network) -> Self {
-        PackedNetwork { layers: network.layers().iter().map(PackedLayer::new).collect() }
+        PackedNetwork { layers: network.layers().iter().map(PackedLayer::new).collect(), loss_unit: loss_unit(network) }
     }
 
     /// The layers, from the code to the output.
     pub fn layers(&self) -> &[PackedLayer<T>] {
         &self.layers
+    }
+
+    /// [`loss_unit`] of the network.
+    pub fn loss_unit(&self) -> f64 {
+        self.loss_unit
     }
 
     /// `k`, the length of a latent code.
