@@ -10,6 +10,7 @@ use super::batch_norm::BatchNorm;
 use super::extent::unchanged_during;
 use super::files::File;
 use super::layers_by_name::{LayerNames, resolve};
+use super::lfs;
 use super::norms_by_name::NormNames;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
@@ -92,6 +93,9 @@ pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     }
     if looks_like_safetensors(&start) {
         return Ok(Box::new(SafetensorsFile::open(path)?));
+    }
+    if let Some(refusal) = lfs::refusal(&start, &path.display().to_string()) {
+        return Err(refusal);
     }
     let (found, fix) = if start.is_empty() {
         ("an empty file", "copy or save the network again")

@@ -28,7 +28,10 @@ impl From<ElementType> for Precision {
         match stored_as {
             ElementType::U8 => Precision::U8,
             ElementType::F32 => Precision::F32,
-            ElementType::F64 | ElementType::Bool => Precision::F64,
+            // The error of f16 numbers is between those of f32 numbers and of bytes.
+            ElementType::F16 => Precision::U8,
+            // Integers are exact.
+            _ => Precision::F64,
         }
     }
 }
