@@ -26,6 +26,7 @@ pub use element_type::ElementType;
 pub use header::WRITTEN_LENGTH as DATA_START;
 pub use pixels::PixelRange;
 pub use reader::NpyReader;
+pub use rows::from_column_major;
 pub use writer::NpyWriter;
 
 /// Reads a whole file as a `width × count` matrix, one row of the file per column. For small files.

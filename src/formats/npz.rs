@@ -25,6 +25,12 @@ pub struct Member {
     pub deflated: bool,
 }
 
+/// Whether a file is a zip archive with arrays.
+pub fn has_arrays(path: &Path) -> bool {
+    let archive = File::open(path).ok().and_then(|file| ZipArchive::new(BufReader::new(file)).ok());
+    archive.is_some_and(|archive| archive.file_names().any(|name| name.is_ok_and(|name| name.ends_with(".npy"))))
+}
+
 /// The arrays of an archive, in its order. Each is read once, which checks its length and checksum.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ impl ElementType {
     }
 
     /// The type string of NumPy, without the byte order.
-    pub(super) fn from_kind(kind: &str) -> Option<Self> {
+    pub(crate) fn from_kind(kind: &str) -> Option<Self> {
         use ElementType::*;
         Some(match kind {
             "f8" | "d" => F64,
@@ -92,6 +92,25 @@ impl ElementType {
         }
     }
 
+    /// The name in safetensors, for the tensors of a network.
+    pub(crate) fn tensor_name(self) -> &'static str {
+        use ElementType::*;
+        match self {
+            F64 => "F64",
+            F32 => "F32",
+            F16 => "F16",
+            U8 => "U8",
+            I8 => "I8",
+            I16 => "I16",
+            U16 => "U16",
+            I32 => "I32",
+            U32 => "U32",
+            I64 => "I64",
+            U64 => "U64",
+            Bool => "BOOL",
+        }
+    }
+
     /// The name in NumPy, for messages.
     pub(crate) fn name(self) -> &'static str {
         use ElementType::*;
@@ -113,7 +132,7 @@ impl ElementType {
 
     /// Converts complete elements to f64. `Err` is the index of an integer that f64 does not hold
     /// exactly, and its value.
-    pub(super) fn decode(
+    pub(crate) fn decode(
         self,
         bytes: &[u8],
         big_endian: bool,

@@ -16,7 +16,7 @@ use super::rows::{Rows, show_shape};
 use crate::error::{Error, Result};
 use crate::formats::extent::hex;
 use crate::formats::files::File;
-use crate::formats::npz::only_member;
+use crate::formats::npz::{Member, only_member};
 
 /// The largest deflated column-major array. It has to be in memory.
 const MOST_IN_MEMORY: u64 = 256 << 20;
@@ -69,9 +69,16 @@ impl NpyReader {
             file.seek(SeekFrom::Start(0)).map_err(cannot_read)?;
             return Self::parse(path, Contents::Plain { file, start: 0 }, metadata.len(), None);
         }
-        let member = only_member(path)?;
+        Self::open_member(path, only_member(path)?)
+    }
+
+    /// Opens one array of an `.npz` archive.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_member(path: &Path, member: Member) -> Result<Self> {
         let (length, name) = (member.length, member.name.clone());
-        let contents = Contents::of_member(path, member).map_err(cannot_read)?;
+        let contents = Contents::of_member(path, member).map_err(|error| Error::io(path, "read", error))?;
         Self::parse(path, contents, length, Some(name))?.in_memory_if_needed(length)
     }
 

@@ -58,6 +58,18 @@ impl Rows {
     }
 }
 
+/// Puts the entries of a column-major array in row-major order.
+pub fn from_column_major(numbers: &[f64], shape: &[usize]) -> Vec<f64> {
+    let places = Rows { count: 1, width: numbers.len(), leading: 0 }.column_major(shape);
+    let mut sorted = vec![0.0; numbers.len()];
+    for (number, place) in numbers.iter().zip(places) {
+        if let Some(entry) = sorted.get_mut(place) {
+            *entry = *number;
+        }
+    }
+    sorted
+}
+
 /// A shape as Python writes it.
 pub(super) fn show_shape<T: ToString>(shape: &[T]) -> String {
     let numbers = shape.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
