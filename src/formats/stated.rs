@@ -61,6 +61,7 @@ pub(super) fn join(
     source: &str,
     mut options: Named,
 ) -> Result<(Named, Vec<Option<Activation>>)> {
+    let user = options;
     let mut known = vec![None; layers.len()];
     for (index, (place, layer)) in stated.behind.iter().zip(layers).enumerate() {
         let is_last = index + 1 == layers.len();
@@ -70,13 +71,12 @@ pub(super) fn join(
             Place::Found(found) => (single(found, layer, source)?, list(found)),
         };
         let given = match (is_last, layers.len()) {
-            (true, 1) => options.output_activation.or(options.activation),
-            (true, _) => options.output_activation,
-            (false, _) => options.activation,
+            (true, 1) => user.output_activation.or(user.activation),
+            (true, _) => user.output_activation,
+            (false, _) => user.activation,
         };
         if let Some(given) = given.filter(|given| *given != activation) {
-            let option =
-                if is_last && options.output_activation.is_some() { "output_activation" } else { "activation" };
+            let option = if is_last && user.output_activation.is_some() { "output_activation" } else { "activation" };
             return Err(contradiction(source, &format!("{words} behind layer `{layer}`"), option, given));
         }
         if !is_last && !activation.allowed_in_hidden_layers() {
@@ -155,8 +155,10 @@ fn complete_unordered(found: &[StatedActivation], depth: usize, source: &str, op
             source,
             format!("activation modules {}, without their order", list(&bounded)),
             "the activation of the output layer",
-            "name it, for example option `output_activation: sigmoid`, or option `output_activation: identity` if the \
-             output has none",
+            format!(
+                "name it: option `output_activation: {}`, or option `output_activation: identity` if the output has none",
+                bounded[0].activation.as_ref().map_or_else(String::clone, Activation::to_string)
+            ),
         ));
     }
     Ok(())
