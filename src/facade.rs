@@ -90,9 +90,9 @@ impl Network {
 /// Reads an array from a `.npy` file, or from an `.npz` with one array: one observation or code per
 /// column of the result.
 ///
-/// An array of shape `(count, n)` becomes a matrix of `n` × count; `(count, h, w)` is flattened, and
-/// `(n,)` is one row. Bytes are divided by 255; use [`read_observations`] for pixels of a network
-/// that ends in tanh.
+/// An array of shape `(count, n)` becomes a matrix of `n` × count. `(count, h, w)` is flattened,
+/// and `(n,)` is one row. Bytes are divided by 255; use [`read_observations`] for pixels of a
+/// network that ends in tanh.
 ///
 /// # Errors
 /// [`Error::Input`] and [`Error::Io`]; the message names the file, what was found and the fix.

@@ -37,8 +37,8 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// The observations, a .npy of shape (count, n) or (count, h, w), or an .npz with one such array;
-    /// NaN where unobserved. Bytes (uint8) are pixels, see --pixels
+    /// The observations, a .npy of shape (count, n) or (count, h, w), or an .npz with one such
+    /// array; NaN where unobserved. Bytes (uint8) are pixels, see --pixels
     observations: PathBuf,
 
     /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed

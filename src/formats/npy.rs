@@ -3,7 +3,8 @@
 //! A file has one observation (or code) per row, `(count, width)`. A batch is a `width × count`
 //! matrix with one observation per column. In C order, both have the same order of numbers, so
 //! nothing is rearranged. Arrays of other shapes, in Fortran order and in `.npz` archives are read
-//! too; `rows.rs` says how they are divided into rows. The format is described in NumPy Enhancement Proposal 1 and `numpy.lib.format`.
+//! too; `rows.rs` says how they are divided into rows. The format is described in NumPy
+//! Enhancement Proposal 1 and `numpy.lib.format`.
 
 mod contents;
 mod element_type;

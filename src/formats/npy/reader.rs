@@ -21,7 +21,7 @@ use crate::formats::npz::{Member, only_member};
 /// The largest deflated column-major array. It has to be in memory.
 const MOST_IN_MEMORY: u64 = 256 << 20;
 
-/// An array of shape `(count, width)`, or of another shape with such rows, that is read as a stream.
+/// An array of shape `(count, width)`, or of another shape with such rows, read as a stream.
 #[derive(Debug)]
 pub struct NpyReader {
     path: PathBuf,

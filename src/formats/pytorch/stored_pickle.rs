@@ -68,7 +68,7 @@ pub(super) fn of_npy(path: &Path) -> Result<Option<Pickle>> {
     let mut file = BufReader::new(File::open(path).map_err(cannot_read)?);
     let mut start = Vec::new();
     (&mut file).take(10).read_to_end(&mut start).map_err(cannot_read)?;
-    // Version 1, with 2 bytes for the length of the header. Versions 2 and 3 are for structured types.
+    // Version 1, with 2 bytes for the length of the header. Later ones are for structured types.
     let [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, low, high] = start[..] else { return Ok(None) };
     let mut header = Vec::new();
     (&mut file).take(u64::from(u16::from_le_bytes([low, high]))).read_to_end(&mut header).map_err(cannot_read)?;

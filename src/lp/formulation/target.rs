@@ -14,7 +14,7 @@ use crate::network::Activation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Precision {
-    /// 8-bit, scaled by 1/255.
+    /// 8-bit: 256 steps over the range of the outputs.
     U8,
     /// Single precision.
     F32,
@@ -134,6 +134,8 @@ impl Targets {
             // Near ±1, the steps of tanh are twice as large as those of the sigmoid near 1, because
             // its range is twice as large.
             Activation::Tanh => {
+                // Bytes span −1 to 1 here, so their steps are twice as large too.
+                let quantum = if precision == Precision::U8 { 2.0 * quantum } else { quantum };
                 (inverse_tanh, Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() })
             }
             _ => (|x| x, Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY }),
