@@ -154,3 +154,41 @@ np.save(out / "object.npy", np.array([[1, "two", None]], dtype=object), allow_pi
 np.save(out / "integers.npy", array.astype(np.int64))
 np.save(out / "structured.npy", np.array([(1.0, 2.0)], dtype=[("a", "<f8"), ("b", "<f8")]))
 np.save(out / "no_rows.npy", array[:0])
+
+
+# Whole models: one whose forward pass is its own, in the format before PyTorch 1.6, and one whose
+# modules are in order. Both state more than a state_dict: classes of activations, eps.
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l1 = nn.Linear(2, 4)
+        self.act = nn.LeakyReLU(0.2)
+        self.l2 = nn.Linear(4, 6)
+        self.out = nn.Tanh()
+
+    def forward(self, z):
+        return self.out(self.l2(self.act(self.l1(z))))
+
+
+own_forward = Decoder()
+torch.save(own_forward, out / "whole_model_legacy.pth", _use_new_zipfile_serialization=False)
+with_outputs("whole_model_legacy", own_forward, 2)
+in_order = nn.Sequential(
+    nn.Linear(2, 4), nn.LeakyReLU(0.2), nn.Linear(4, 5), trained_norm(nn.BatchNorm1d(5, eps=0.8)), nn.ReLU(),
+    nn.Linear(5, 6), nn.Sigmoid(),
+)
+torch.save(in_order, out / "whole_model_in_order.pth")
+torch.save(nn.Sequential(nn.Linear(2, 4), nn.GELU(), nn.Linear(4, 6)), out / "gelu.pth")
+
+# Weights as arrays of NumPy: an archive, a pickled dictionary, and the kernels of Flax.
+arrays = {name: tensor.numpy() for name, tensor in vae.state_dict().items()}
+np.savez(out / "vae.npz", **arrays)
+np.save(out / "vae_dictionary.npy", arrays, allow_pickle=True)
+torch.save({"decoder": arrays}, out / "vae_arrays.pth")
+np.savez_compressed(
+    out / "flax.npz",
+    **{
+        "params/Dense_0/kernel": np.asfortranarray(arrays["fc3.weight"].T), "params/Dense_0/bias": arrays["fc3.bias"],
+        "params/Dense_1/kernel": arrays["fc4.weight"].T, "params/Dense_1/bias": arrays["fc4.bias"],
+    },
+)

@@ -50,7 +50,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all solved; 1 failed; 2 bad usage or bad input; 3 finished, but some \
-observations have no certified (or converged) answer; 130 interrupted.";
+observations have no certified (or converged) answer, or `inspect --check` found other outputs; 130 interrupted.";
 
 /// A subcommand is a module with `Args` and `run(Args, &CommandLine) -> Result<Outcome>`, and one
 /// line here. Its help text is the documentation of its `Args`.
@@ -91,7 +91,8 @@ subcommands! {
 pub enum Outcome {
     /// Everything is done.
     Complete,
-    /// The run is finished, but some observations have no certified (or converged) answer.
+    /// The run is finished, but some observations have no certified (or converged) answer; or
+    /// `inspect --check` found that the network does not make the outputs.
     Incomplete,
 }
 

@@ -9,6 +9,7 @@ use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::Error;
 use crate::error::Result;
 use crate::formats::network_file::{NetworkOptions, load_network};
+use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::safetensors::write_network;
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector, random_network};
@@ -86,14 +87,37 @@ impl Network {
     }
 }
 
-/// Reads a two-dimensional `.npy` file, one observation or code per column of the result.
+/// Reads an array from a `.npy` file, or from an `.npz` with one array: one observation or code per
+/// column of the result.
 ///
-/// An array of shape `(count, n)` becomes a matrix of `n` × count.
+/// An array of shape `(count, n)` becomes a matrix of `n` × count. `(count, h, w)` is flattened,
+/// and `(n,)` is one row. Bytes are divided by 255; use [`read_observations`] for pixels of a
+/// network that ends in tanh.
 ///
 /// # Errors
 /// [`Error::Input`] and [`Error::Io`]; the message names the file, what was found and the fix.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<DMatrix<f64>> {
     formats::npy::read_all(path.as_ref())
+}
+
+/// Reads observations of `network`, `n` × count, as the command line does.
+///
+/// An array of shape `(count, n)` or `(count, h, w)` has one observation per row; one of shape
+/// `(n,)` or `(h, w)` is one observation. Bytes are pixels: for a network that ends in tanh they
+/// are read as `byte / 127.5 − 1`, for others as `byte / 255`. `pixels` states another range.
+///
+/// # Errors
+/// [`Error::Input`] for another shape, and for integers other than bytes as outputs of sigmoid or
+/// tanh if no range is given; [`Error::Io`].
+pub fn read_observations(
+    path: impl AsRef<Path>,
+    network: &Network,
+    pixels: Option<PixelRange>,
+) -> Result<DMatrix<f64>> {
+    let mut reader = NpyReader::open(path.as_ref())?;
+    reader.fit(network.observation_length(), "one per output of the network")?;
+    reader.choose_pixels(network.layers()[network.depth() - 1].activation, pixels)?;
+    formats::npy::read_rest(reader)
 }
 
 /// Writes the columns of a matrix as the rows of a `.npy` file of `element_type`.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
-use crate::formats::npy::{ElementType, NpyReader, NpyWriter};
+use crate::formats::npy::{ElementType, NpyReader, NpyWriter, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
@@ -79,8 +79,9 @@ impl Generation<'_> {
         let inputs: Vec<(&str, &Path)> =
             codes_file.as_deref().map(|path| ("the codes", path)).into_iter().chain(network_file).collect();
         refuse_overlap("output", &self.output, &inputs)?;
-        if let Codes::File(reader) = &self.codes {
-            reader.check_width(code_length, "the length of the network's codes")?;
+        if let Codes::File(reader) = &mut self.codes {
+            reader.fit(code_length, "the length of the network's codes")?;
+            reader.set_pixels(PixelRange::Unscaled);
         }
         let mut codes_out = match &self.codes {
             Codes::Random { out: Some(path), .. } => {

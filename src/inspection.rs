@@ -3,6 +3,8 @@
 //! Also for files that cannot be used yet: if no network can be made, the tensors are listed with
 //! what is missing.
 
+pub mod check;
+mod guess;
 mod notes;
 
 use std::path::Path;

@@ -46,8 +46,10 @@ impl From<ElementType> for Precision {
     fn from(stored_as: ElementType) -> Self {
         match stored_as {
             ElementType::U8 => Precision::U8,
+            ElementType::F16 => Precision::F16,
             ElementType::F32 => Precision::F32,
-            ElementType::F64 | ElementType::Bool => Precision::F64,
+            // Other integers are exact.
+            _ => Precision::F64,
         }
     }
 }
@@ -71,6 +73,7 @@ impl Precision {
         let has_negative = || observation.iter().any(|x| *x < 0.0);
         match self {
             // Nothing is coarser than pixels, and their file has no other numbers.
+            Precision::U8 if kinds.centred && has_negative() => Precision::CentredU8,
             Precision::U8 | Precision::CentredU8 => self,
             _ if seen.len() < ENOUGH => self,
             _ if kinds.pixels => Precision::U8,

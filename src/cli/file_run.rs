@@ -14,7 +14,7 @@ use super::{CommandLine, flags, interrupt, print, resume_command};
 /// Carries out the run. `label` names the work, for example `inverting`. `begun` receives the
 /// status line beside the count. `command` is what the user typed.
 pub fn carry_out(
-    run: FileRun,
+    mut run: FileRun,
     engine: &dyn Engine,
     label: &str,
     command: &CommandLine,
@@ -22,6 +22,9 @@ pub fn carry_out(
 ) -> Result<Summary> {
     let runtime = engine.runtime();
     run.check(engine)?;
+    for sentence in run.how_read() {
+        print::note(&flags::words(&sentence));
+    }
     // Print what `auto` chose before the work starts.
     if let Some(notice) = runtime.notice() {
         print::note(&flags::words(notice));

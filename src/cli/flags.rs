@@ -48,6 +48,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("output_activation", "--output-activation"),
     ("parts", "PART"),
     ("pass_seconds", "--seconds"),
+    ("pixels", "--pixels"),
     ("quantities", "--quantities"),
     ("quick", "--quick"),
     ("refine", "--refine"),

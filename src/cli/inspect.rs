@@ -1,8 +1,12 @@
 //! `unrelu inspect`: the contents of a file, and what would prevent or harm an inversion.
 
+mod agreement;
+
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use crate::error::Result;
+use crate::formats::npy::PixelRange;
 use crate::inspection::{Inspection, LayerSummary, inspect};
 
 use super::network_args::NetworkArgs;
@@ -11,12 +15,24 @@ use super::{CommandLine, Outcome, flags, print};
 /// Show the layers of a network, and what would prevent or harm an inversion
 ///
 /// If the network cannot be used, the command still lists the file's contents and exits with code
-/// 2.
+/// 2. With --check, exit code 3 says that the network as read does not make the given outputs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  unrelu inspect vae.pth --layers fc3,fc4 --activation relu")]
+#[command(after_help = "Examples:\n  unrelu inspect vae.pth --layers fc3,fc4 --activation relu\n  \
+                  unrelu inspect vae.pth --layers fc3,fc4 --activation relu --check codes.npy outputs.npy\n\n\
+                  For --check, save some codes and what the model itself makes of them, with numpy.save.")]
 pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
+
+    /// Check that the network as read makes these outputs of these codes: two .npy files, made by
+    /// the model itself
+    #[arg(long, num_args = 2, value_names = ["CODES.npy", "OUTPUTS.npy"])]
+    check: Option<Vec<PathBuf>>,
+
+    /// The range that pixel values 0 to 255 of the outputs stand for [default: for uint8 -1..1 if
+    /// the network ends in tanh, otherwise 0..1]
+    #[arg(long, value_name = "0..1|-1..1|0..255", allow_hyphen_values = true, requires = "check")]
+    pixels: Option<PixelRange>,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -24,6 +40,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
+    if let Some([codes, outputs]) = args.check.as_deref() {
+        return agreement::run(&args.network.load()?, codes, outputs, args.pixels, args.json);
+    }
     let mut inspection = inspect(&args.network.network, &args.network.options())?;
     let text = if args.json { flags::words(&print::in_json(&inspection)?) } else { describe(&inspection) };
     print::print(&text)?;

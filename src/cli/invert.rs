@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
-use crate::formats::npy::{ElementType, NpyReader};
+use crate::formats::npy::{ElementType, NpyReader, PixelRange};
 use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::{BestOptions, Objective};
@@ -17,7 +17,7 @@ use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
-use super::{CommandLine, Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
 /// starts, or by gradient descent
@@ -38,8 +38,8 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// The observations, a .npy of shape (count, n): f64, f32, or u8 (scaled by 1/255); NaN where
-    /// unobserved
+    /// The observations, a .npy of shape (count, n) or (count, h, w), or an .npz with one such
+    /// array; NaN where unobserved. Bytes (uint8) are pixels, see --pixels
     observations: PathBuf,
 
     /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed
@@ -53,10 +53,16 @@ pub struct Args {
     method: MethodName,
 
     /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise.
-    /// Answers are judged by it, unless --noise is given [default: 1e-6 of the largest absolute entry of each
-    /// observation, and not less than the rounding of its numbers]
+    /// Answers are judged by it, unless --noise is given [default: 1e-6 of the largest absolute
+    /// entry of each observation, and not less than the rounding of its numbers]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     epsilon: Option<f64>,
+
+    /// The range that pixel values 0 to 255 stand for: 0..1 (divided by 255), -1..1 (divided by
+    /// 127.5, minus 1) or 0..255 (unchanged) [default: for uint8 -1..1 if the network ends in tanh,
+    /// otherwise 0..1]
+    #[arg(long, value_name = "0..1|-1..1|0..255", allow_hyphen_values = true)]
+    pixels: Option<PixelRange>,
 
     /// Factor by which the tolerance grows (α) [default: 1.2]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
@@ -286,9 +292,13 @@ impl Args {
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = args.network.load()?;
-    let observations = NpyReader::open(&args.observations)?;
+    let mut observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     let options = args.options(observations.element_type())?;
+    observations.choose_pixels(network.layers()[network.depth() - 1].activation, args.pixels)?;
+    if let Some(assumed) = observations.assumed_pixels(args.pixels) {
+        print::note(&flags::words(&assumed));
+    }
     warn_of_doubts(&network);
     let run = FileRun {
         observations,

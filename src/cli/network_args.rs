@@ -11,7 +11,7 @@ use crate::network::{Activation, Network};
 /// A network, and the details that its file may lack.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
-    /// The generator: .safetensors, or a PyTorch state_dict (.pth, .pt)
+    /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), or .npz of weights
     pub network: PathBuf,
 
     /// Names of the layers, from the code to the output; needed if the file holds other layers too

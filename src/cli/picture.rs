@@ -64,11 +64,17 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let mut rows = Vec::with_capacity(args.rows.len());
     let mut size = None;
     for (place, path) in args.rows.iter().enumerate() {
-        let reader = NpyReader::open(path)?;
-        match size {
-            None => size = Some(ImageSize::of(reader.width(), args.image)?),
-            Some(size) => reader.check_width(size.height * size.width, &format!("as images of {size} have"))?,
+        let mut reader = NpyReader::open(path)?;
+        let of_all = match (size, args.image) {
+            (Some(size), _) | (None, Some(size)) => size,
+            (None, None) => ImageSize::of(reader.width(), None)?,
+        };
+        let fits = reader.fit(of_all.height.saturating_mul(of_all.width), &format!("as images of {of_all} have"));
+        if fits.is_err() && size.is_none() {
+            ImageSize::of(reader.width(), args.image)?;
         }
+        fits?;
+        size = Some(of_all);
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let label = args.labels.as_ref().map_or(name, |labels| labels[place].clone());
         rows.push(Row { label, images: some_rows(reader, args.first, args.count as usize)? });

@@ -10,7 +10,7 @@ use crate::batch::engine::Engine;
 use crate::batch::{self, BestMethod, Method};
 use crate::descent::DescentOptions;
 use crate::error::Result;
-use crate::formats::npy::NpyReader;
+use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::lp::formulation::Tolerances;
 use crate::network::Network;
@@ -30,7 +30,7 @@ use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
 use super::picture::check_place;
 use super::recovery_picture::{self, Pictured};
-use super::{CommandLine, Outcome, file_run, print, summary};
+use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some pixels, random projections, averages
 /// or any matrix
@@ -49,8 +49,8 @@ pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,
 
-    /// The measurements, a .npy of shape (count, m): f64, f32, or u8 (scaled by 1/255); NaN where
-    /// not measured
+    /// The measurements, a .npy of shape (count, m), or an .npz with one such array; NaN where not
+    /// measured. Bytes (uint8) are pixels, see --pixels
     measurements: PathBuf,
 
     /// Output file for the codes, a .npy of shape (count, k); NaN where a recovery failed
@@ -63,6 +63,12 @@ pub struct Args {
     /// its numbers]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     epsilon: Option<f64>,
+
+    /// The range that pixel values 0 to 255 stand for: 0..1 (divided by 255), -1..1 (divided by
+    /// 127.5, minus 1) or 0..255 (unchanged) [default: for uint8 -1..1 if the network ends in tanh,
+    /// otherwise 0..1]
+    #[arg(long, value_name = "0..1|-1..1|0..255", allow_hyphen_values = true)]
+    pixels: Option<PixelRange>,
 
     /// Seed of the random operator and of random starting codes
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -182,7 +188,7 @@ impl Args {
         others.extend(self.beside.iter().map(|path| ("codes to draw", path.as_path())));
         refuse_overlap("--picture", picture, &others)?;
         for path in &self.beside {
-            NpyReader::open(path)?.check_width(network.code_length(), "as the network's codes have")?;
+            NpyReader::open(path)?.fit(network.code_length(), "as the network's codes have")?;
         }
         Ok(())
     }
@@ -190,14 +196,19 @@ impl Args {
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = Arc::new(args.network.load()?);
-    let measurements = NpyReader::open(&args.measurements)?;
+    let mut measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
-    let mask = args.operator.mask.as_deref().map(Mask::open).transpose()?;
+    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
     let options = args.options(measurements.element_type())?;
+    args.operator.choose_pixels(&mut measurements, &network, args.pixels)?;
+    let pixels = measurements.pixels();
+    if let Some(assumed) = measurements.assumed_pixels(args.pixels) {
+        print::note(&flags::words(&assumed));
+    }
     args.check_picture(&network)?;
     if let Some(rows) = args.operator.gaussian.filter(|rows| *rows > 0) {
         // Check this before a matrix of that size is drawn.
-        measurements.check_width(rows, "as --gaussian says")?;
+        measurements.fit(rows, "as --gaussian says")?;
     }
     let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
     let run = FileRun {
@@ -230,6 +241,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             operator: recoverer.operator(),
             measured: args.operator.words(),
             measurements: &args.measurements,
+            pixels,
             mask: args.operator.mask.as_deref(),
             truth: args.truth.as_deref(),
             codes: &args.output,

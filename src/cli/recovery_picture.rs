@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use crate::cpu::forward::forward;
 use crate::error::Result;
-use crate::formats::npy::NpyReader;
+use crate::formats::npy::{NpyReader, PixelRange};
 use crate::network::Network;
 use crate::pictures::{Grid, Row, write_grid};
 use crate::recover::operators::{Operator, shown};
@@ -25,6 +25,8 @@ pub struct Pictured<'a> {
     /// A description of the measurements.
     pub measured: String,
     pub measurements: &'a Path,
+    /// The range that their pixels are read in.
+    pub pixels: PixelRange,
     pub mask: Option<&'a Path>,
     pub truth: Option<&'a Path>,
     pub codes: &'a Path,
@@ -36,17 +38,23 @@ pub struct Pictured<'a> {
 
 /// Draws the first observations.
 pub fn draw(what: &Pictured) -> Result<()> {
-    let first = |path: &Path| some_rows(NpyReader::open(path)?, 0, PICTURED);
-    let images =
-        |path: &Path| -> Result<DMatrix<f64>> { Ok(forward(what.network, 0..what.network.depth(), &first(path)?)) };
+    let images = |path: &Path| -> Result<DMatrix<f64>> {
+        let mut codes = NpyReader::open(path)?;
+        codes.fit(what.network.code_length(), "as the network's codes have")?;
+        codes.set_pixels(PixelRange::Unscaled);
+        Ok(forward(what.network, 0..what.network.depth(), &some_rows(codes, 0, PICTURED)?))
+    };
     let mut rows = Vec::new();
     let mut add = |label: &str, images: DMatrix<f64>| rows.push(Row { label: label.to_owned(), images });
     if let Some(truth) = what.truth {
         add("truth", images(truth)?);
     }
-    let mut measured = first(what.measurements)?;
+    let mut measurements = NpyReader::open(what.measurements)?;
+    measurements.fit(what.operator.measurements(), "one per measurement")?;
+    measurements.set_pixels(what.pixels);
+    let mut measured = some_rows(measurements, 0, PICTURED)?;
     if let Some(path) = what.mask {
-        Mask::open(path)?.hide(&mut measured)?;
+        Mask::open(path, measured.nrows())?.hide(&mut measured)?;
     }
     add("measured", shown(what.operator, measured));
     add("recovered", images(what.codes)?);

@@ -10,9 +10,13 @@ use super::batch_norm::BatchNorm;
 use super::extent::unchanged_during;
 use super::files::File;
 use super::layers_by_name::{LayerNames, resolve};
+use super::lfs;
 use super::norms_by_name::NormNames;
+use super::npz_network::NpzNetwork;
+use super::numpy_names::translated;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
+use super::stated::{Named, join};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer, Network};
@@ -81,17 +85,35 @@ pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) ->
     resolve(file.tensors(), options.layers.as_deref(), file.source())
 }
 
-/// Opens a file of named tensors, in the format that its contents show.
+/// Opens a file of named tensors, in the format that its contents show. Names of Flax and Keras are
+/// translated.
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
+    open_as_named(path).map(translated)
+}
+
+fn open_as_named(path: &Path) -> Result<Box<dyn TensorFile>> {
     let mut start = Vec::new();
     File::open(path)
         .and_then(|file| file.take(START as u64).read_to_end(&mut start))
         .map_err(|error| Error::io(path, "read", error))?;
+    if start.starts_with(b"PK")
+        && let Some(file) = NpzNetwork::open(path)?
+    {
+        return Ok(Box::new(file));
+    }
+    if start.starts_with(b"\x93NUMPY")
+        && let Some(file) = PytorchFile::open_npy(path)?
+    {
+        return Ok(Box::new(file));
+    }
     if looks_like_pytorch(&start) && !looks_like_safetensors(&start) {
         return Ok(Box::new(PytorchFile::open(path)?));
     }
     if looks_like_safetensors(&start) {
         return Ok(Box::new(SafetensorsFile::open(path)?));
+    }
+    if let Some(refusal) = lfs::refusal(&start, &path.display().to_string()) {
+        return Err(refusal);
     }
     let (found, fix) = if start.is_empty() {
         ("an empty file", "copy or save the network again")
@@ -100,12 +122,17 @@ pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
     } else {
         ("a file with neither format", "convert the network to safetensors, or save its state_dict with torch.save")
     };
-    Err(Error::input(path.display(), found, "a network as .safetensors or PyTorch .pth/.pt", fix))
+    Err(Error::input(path.display(), found, "a network as .safetensors, PyTorch .pth/.pt, or NumPy .npz", fix))
 }
 
 /// Makes the network from the named tensors; the second half of [`load_network`].
 pub(crate) fn build_network(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
-    let activations = activations(file, options, names.len())?;
+    let paths: Vec<&str> = names.iter().map(|names| names.name.as_str()).collect();
+    let named = Named { activation: options.activation, output_activation: options.output_activation };
+    let (named, stated) = join(&file.stated_activations(&paths), &paths, file.source(), named)?;
+    let options = options.clone().activation(named.activation).output_activation(named.output_activation);
+    let activations = activations(file, &options, names.len())?;
+    let activations = stated.iter().zip(activations).map(|(stated, activation)| stated.unwrap_or(activation));
     let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation));
     Network::new(layers.collect::<Result<_>>()?, file.source())
 }

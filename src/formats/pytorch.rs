@@ -1,16 +1,27 @@
 //! PyTorch checkpoints, `.pth` and `.pt`, in every layout that `torch.save` has written. The crate
 //! `pytorch-reader` interprets the pickle as data; no code of the file is executed. Nested
 //! dictionaries (`state_dict`, `model`) become parts of the names, which `layers_by_name.rs`
-//! supports.
+//! supports. `pickle.rs` reads the rest: arrays of NumPy, and the modules of a whole model.
 
 mod memory;
+mod model;
+mod numpy_arrays;
+mod pickle;
 mod pickle_memory;
+mod stored_pickle;
 
+use std::io::Read;
 use std::path::Path;
 
 use pytorch_reader::{DType, FileFormat, PytorchError, PytorchReader};
 
+use model::Model;
+use numpy_arrays::NumpyArray;
+use pickle::Pickle;
+
+use super::files::File;
 use super::safetensors::widen;
+use super::stated::Stated;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
 
@@ -20,8 +31,13 @@ pub struct PytorchFile {
     source: String,
     /// Memory that one tensor may take, in bytes.
     budget: u64,
-    reader: PytorchReader,
+    /// `None` for a pickle in a `.npy` file, which has arrays of NumPy only.
+    reader: Option<PytorchReader>,
     tensors: Vec<TensorInfo>,
+    /// The pickle of the saved object, if it was read.
+    pickle: Option<Pickle>,
+    model: Model,
+    arrays: Vec<NumpyArray>,
 }
 
 /// Number of bytes at the start of a file that show its format.
@@ -43,28 +59,57 @@ impl PytorchFile {
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let budget = memory::check(path)?;
-        let reader = PytorchReader::new(path).map_err(|error| match error {
+        let mut start = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(START as u64).read_to_end(&mut start))
+            .map_err(|error| Error::io(path, "read", error))?;
+        let stored = stored_pickle::read(path, &start, budget)?;
+        let (pickle, rewritten) = stored.map_or((None, None), |stored| (Some(stored.pickle), stored.rewritten));
+        let opened = match rewritten {
+            Some(bytes) => PytorchReader::from_bytes(bytes, None),
+            None => PytorchReader::new(path),
+        };
+        let is_model = pickle.as_ref().is_some_and(|pickle| !pickle.references.is_empty());
+        let reader = opened.map_err(|error| match error {
             PytorchError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 Error::io(path, "read", error)
             }
             error => Error::input(
                 &source,
                 format!("a file that cannot be read as a PyTorch checkpoint ({error})"),
-                "a state_dict, whole and undamaged",
+                if is_model { "a state_dict" } else { "a state_dict, whole and undamaged" },
                 "save it with torch.save(model.state_dict(), path), or copy it again",
             ),
         })?;
+        Ok(Self::with(source, budget, Some(reader), pickle))
+    }
+
+    /// Opens a `.npy` file of one dictionary of arrays; `None` if it holds something else.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open_npy(path: &Path) -> Result<Option<Self>> {
+        let Some(pickle) = stored_pickle::of_npy(path)? else { return Ok(None) };
+        let file = Self::with(path.display().to_string(), 0, None, Some(pickle));
+        Ok(Some(file).filter(|file| !file.arrays.is_empty()))
+    }
+
+    fn with(source: String, budget: u64, reader: Option<PytorchReader>, pickle: Option<Pickle>) -> Self {
         let mut tensors: Vec<_> = reader
-            .tensors()
             .iter()
+            .flat_map(PytorchReader::tensors)
             .map(|(name, tensor)| TensorInfo {
                 name: name.clone(),
                 shape: tensor.shape().to_vec(),
                 element_type: type_name(tensor.dtype()).to_owned(),
             })
             .collect();
+        let mut arrays = pickle.as_ref().map_or(Vec::new(), numpy_arrays::arrays);
+        arrays.retain(|array| tensors.iter().all(|tensor| tensor.name != array.info.name));
+        tensors.extend(arrays.iter().map(|array| array.info.clone()));
         tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
-        Ok(PytorchFile { source, budget, reader, tensors })
+        let model = pickle.as_ref().map_or_else(Model::default, Model::of);
+        PytorchFile { source, budget, reader, tensors, pickle, model, arrays }
     }
 }
 
@@ -74,11 +119,12 @@ impl TensorFile for PytorchFile {
     }
 
     fn format(&self) -> &str {
-        match self.reader.metadata().format_type {
-            FileFormat::Zip => "PyTorch (zip)",
-            FileFormat::Legacy => "PyTorch (legacy)",
-            FileFormat::Tar => "PyTorch (tar)",
-            FileFormat::Pickle => "pickle",
+        match self.reader.as_ref().map(|reader| &reader.metadata().format_type) {
+            Some(FileFormat::Zip) => "PyTorch (zip)",
+            Some(FileFormat::Legacy) => "PyTorch (legacy)",
+            Some(FileFormat::Tar) => "PyTorch (tar)",
+            Some(FileFormat::Pickle) => "pickle",
+            None => "NumPy dictionary",
         }
     }
 
@@ -90,8 +136,27 @@ impl TensorFile for PytorchFile {
         None
     }
 
+    fn module_number(&self, module: &str, attribute: &str) -> Option<f64> {
+        self.model.number(self.pickle.as_ref()?, module, attribute)
+    }
+
+    fn stated_activations(&self, layers: &[&str]) -> Stated {
+        self.pickle.as_ref().map_or_else(Stated::default, |pickle| self.model.stated(pickle, layers))
+    }
+
     fn read(&self, name: &str) -> Result<Vec<f64>> {
-        let Some(tensor) = self.reader.get(name) else {
+        if let Some(array) = self.arrays.iter().find(|array| array.info.name == name) {
+            let numbers = self.pickle.as_ref().and_then(|pickle| array.read(pickle));
+            return numbers.ok_or_else(|| {
+                Error::input(
+                    &self.source,
+                    format!("array {name} of type {} that cannot be read", array.info.element_type),
+                    "float16, float32 or float64 numbers, as many as its shape says",
+                    "save array.astype(numpy.float32)",
+                )
+            });
+        }
+        let Some(tensor) = self.reader.as_ref().and_then(|reader| reader.get(name)) else {
             return Err(Error::input(
                 &self.source,
                 format!("no tensor {name}"),

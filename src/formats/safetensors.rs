@@ -22,6 +22,9 @@ use crate::network::{Activation, Network};
 /// The maximum header length that the format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+/// Memory for tied tensors, as a multiple of the bytes of all tensors.
+const TIED: u64 = 8;
+
 /// The metadata key of the activation of every layer but the last.
 pub const ACTIVATION: &str = "activation";
 /// The metadata key of the last layer's activation.
@@ -146,8 +149,25 @@ impl SafetensorsFile {
                 "tensors that do not overlap",
             ));
         }
+        opened.add_tied(data_length);
         opened.tensors.sort_by(|left, right| natural_order(&left.name, &right.name));
         Ok(opened)
+    }
+
+    /// Adds tied tensors: `safetensors.torch.save_model` stores one of them, and the metadata map
+    /// the names of the others to it.
+    fn add_tied(&mut self, data_length: u64) {
+        // Each is read into memory of its own, as the others are.
+        let mut left = data_length.saturating_mul(TIED);
+        for (name, kept) in &self.metadata {
+            let Some(info) = self.tensors.iter().find(|info| info.name == *kept) else { continue };
+            let Some(place) = self.places.get(kept).copied() else { continue };
+            if place.1 <= left && !self.places.contains_key(name) {
+                left -= place.1;
+                self.tensors.push(TensorInfo { name: name.clone(), ..info.clone() });
+                self.places.insert(name.clone(), place);
+            }
+        }
     }
 
     fn add(&mut self, name: String, entry: Entry, data_start: u64, data_length: u64) -> Result<()> {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
+use super::stated::Stated;
 use crate::error::Result;
 
 /// The description of a tensor in its file.
@@ -32,6 +33,18 @@ pub trait TensorFile {
 
     /// The metadata of a key, such as `activation` or `output_activation`.
     fn metadata(&self, key: &str) -> Option<&str>;
+
+    /// A number that a module of the model has as an attribute, such as `eps` of a BatchNorm. Only
+    /// whole models have them, not state_dicts.
+    fn module_number(&self, _module: &str, _attribute: &str) -> Option<f64> {
+        None
+    }
+
+    /// What the modules of the file say about the activations behind `layers`, from the code to the
+    /// output. Only whole models have modules.
+    fn stated_activations(&self, _layers: &[&str]) -> Stated {
+        Stated::default()
+    }
 
     /// The numbers of one tensor, converted to f64, in row-major order.
     ///

@@ -22,7 +22,12 @@ pub(super) fn identity(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>
         network: Source { file: network, digest: network_digest(engine.generator()) },
         observations: Source::pinned(&mut run.observations, batch)?,
         truth: run.truth.as_mut().map(|truth| Source::pinned(truth, batch)).transpose()?,
-        options: engine.options_that_matter().into_iter().chain(run.mask_option()?).collect(),
+        options: engine
+            .options_that_matter()
+            .into_iter()
+            .chain(run.pixels_option())
+            .chain(run.mask_option()?)
+            .collect(),
         count: run.observations.count() as u64,
         batch: batch as u64,
         first: range.start,

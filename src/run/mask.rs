@@ -1,5 +1,6 @@
-//! Masks of observed entries, from a `.npy` file beside the observations: one row for all
-//! observations, or one row per observation.
+//! Masks of observed entries, from a file beside the observations: one mask for all observations,
+//! of shape `(n,)`, `(h, w)`, `(1, n)` or `(1, h, w)`, or one per observation, `(count, n)` or
+//! `(count, h, w)`.
 //!
 //! Masks are read with the observations, batch by batch. A masked entry becomes `NaN`, so later
 //! code sees only one form of unobserved entries.
@@ -9,7 +10,7 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
-use crate::formats::npy::{ElementType, NpyReader};
+use crate::formats::npy::{ElementType, NpyReader, PixelRange};
 
 /// An open file of masks: 1 (or `True`) where an entry was observed, 0 where not.
 #[derive(Debug)]
@@ -20,19 +21,27 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Opens `path`, of shape `(1, n)` or `(count, n)`: bool, u8 (nonzero means observed), f32 or
-    /// f64 (0 and 1 only).
+    /// Opens `path` as masks of `width` entries: bool, or integers or floating-point numbers that
+    /// are 0 or 1.
     ///
     /// # Errors
-    /// [`Error::Input`] for a file of another kind, or a mask for all observations that hides
-    /// everything.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// [`Error::Input`] for a file of another kind, for other numbers in a mask for all
+    /// observations, or if that mask hides everything.
+    pub fn open(path: &Path, width: usize) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
+        reader.fit(width, "one per entry of an observation")?;
+        reader.set_pixels(PixelRange::Unscaled);
         let shared = if reader.count() == 1 { Some(next_mask(&mut reader)?) } else { None };
         if shared.as_ref().is_some_and(|observed| !observed.contains(&true)) {
             return Err(hides_everything(path, "a mask with zeros only"));
         }
         Ok(Mask { reader, shared })
+    }
+
+    /// How the file was read, where its shape does not say it.
+    pub fn how_read(&self) -> Option<String> {
+        let for_all = if self.shared.is_some() { ", for all observations" } else { "" };
+        Some(format!("{}{for_all}", self.reader.how_read("mask")?))
     }
 
     /// The path of the file.
@@ -42,8 +51,14 @@ impl Mask {
 
     /// Refuses a mask that does not fit the observations, or that hides all entries.
     pub fn check(&self, observations: &NpyReader) -> Result<()> {
-        let what = format!("the width of {}", observations.path().display());
-        self.reader.check_width(observations.width(), &what)?;
+        if self.reader.width() != observations.width() {
+            return Err(Error::input(
+                self.path().display(),
+                format!("masks of {} entries", self.reader.width()),
+                format!("{}, as the observations of {} have", observations.width(), observations.path().display()),
+                "use the masks that were made for these observations",
+            ));
+        }
         if self.shared.is_some() {
             return Ok(());
         }
@@ -56,14 +71,16 @@ impl Mask {
             ));
         }
         let mut all = NpyReader::open(self.path())?;
-        // Floating-point masks are read to the end, to find numbers other than 0 and 1. For other
-        // types, reading stops at the first observed entry.
-        let to_the_end = !matches!(all.element_type(), ElementType::U8 | ElementType::Bool);
+        all.fit(self.reader.width(), "as when it was opened")?;
+        all.set_pixels(PixelRange::Unscaled);
+        // All numbers but booleans are read to the end, to find those other than 0 and 1. Of
+        // booleans, reading stops at the first observed entry.
+        let to_the_end = all.element_type() != ElementType::Bool;
         let mut any = false;
-        while let Some(rows) = all.read_batch(64)? {
-            for &x in rows.iter() {
-                any |= is_observed(&all, x)?;
-            }
+        loop {
+            let first = all.position();
+            let Some(rows) = all.read_batch(64)? else { break };
+            any |= observed(&all, first, &rows)?.contains(&true);
             if any && !to_the_end {
                 break;
             }
@@ -109,10 +126,11 @@ impl Mask {
             }
             return Ok(());
         }
-        let masks = self.reader.read_batch(observations.ncols())?;
-        for (mut observation, mask) in observations.column_iter_mut().zip(masks.iter().flat_map(DMatrix::column_iter)) {
-            let observed = mask.iter().map(|&x| is_observed(&self.reader, x)).collect::<Result<Vec<bool>>>()?;
-            hide(&mut observation, &observed);
+        let first = self.reader.position();
+        let Some(masks) = self.reader.read_batch(observations.ncols())? else { return Ok(()) };
+        let observed = observed(&self.reader, first, &masks)?;
+        for (mut observation, mask) in observations.column_iter_mut().zip(observed.chunks_exact(masks.nrows().max(1))) {
+            hide(&mut observation, mask);
         }
         Ok(())
     }
@@ -126,20 +144,22 @@ fn hide<'a>(observation: impl IntoIterator<Item = &'a mut f64>, observed: &[bool
 
 /// The next mask of the file.
 fn next_mask(reader: &mut NpyReader) -> Result<Vec<bool>> {
+    let first = reader.position();
     let row = reader.read_batch(1)?;
-    row.iter().flatten().map(|&x| is_observed(reader, x)).collect()
+    row.map_or(Ok(Vec::new()), |row| observed(reader, first, &row))
 }
 
-fn is_observed(reader: &NpyReader, x: f64) -> Result<bool> {
-    let is_byte = matches!(reader.element_type(), ElementType::U8 | ElementType::Bool);
-    if is_byte || x == 0.0 || x == 1.0 {
-        return Ok(x != 0.0);
-    }
+/// Whether each entry was observed. `masks`: one per column, from index `first` on.
+fn observed(reader: &NpyReader, first: usize, masks: &DMatrix<f64>) -> Result<Vec<bool>> {
+    let Some(other) = masks.iter().position(|x| *x != 0.0 && *x != 1.0) else {
+        return Ok(masks.iter().map(|x| *x != 0.0).collect());
+    };
+    let (mask, entry) = (first + other / masks.nrows(), other % masks.nrows());
     Err(Error::input(
         reader.path().display(),
-        format!("the number {x}"),
+        format!("the number {} in mask {mask} at entry {entry}", masks.as_slice()[other]),
         "1 where an entry was observed and 0 where not",
-        "save mask.astype(bool)",
+        "save mask.astype(bool), or mask > 0.5, whichever is meant",
     ))
 }
 

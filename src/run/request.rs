@@ -8,7 +8,7 @@ use super::journal::Shard;
 use super::mask::Mask;
 use crate::batch::engine::Engine;
 use crate::error::{Error, Result};
-use crate::formats::npy::NpyReader;
+use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::formats::report::ReportWriter;
 
@@ -91,6 +91,20 @@ impl FileRun {
         self.mask.as_mut().map(|mask| Ok(("mask".to_owned(), mask.pin(batch)?))).transpose()
     }
 
+    /// How the inputs were read, where their shapes do not say it; one sentence per file.
+    pub fn how_read(&self) -> Vec<String> {
+        let observations = self.observations.how_read("observation");
+        let mask = self.mask.as_ref().and_then(Mask::how_read);
+        let truth = self.truth.as_ref().and_then(|truth| truth.how_read("code"));
+        [observations, mask, truth].into_iter().flatten().collect()
+    }
+
+    /// The range that pixels are read in, as an option of the run's identity.
+    pub(super) fn pixels_option(&self) -> Option<(String, String)> {
+        let pixels = self.observations.pixels();
+        (pixels != PixelRange::Unscaled).then(|| ("pixels".to_owned(), pixels.to_string()))
+    }
+
     /// The range of observations of this run.
     pub fn range(&self) -> Range<u64> {
         self.shard.range(self.observations.count() as u64, self.batch.max(1) as u64)
@@ -99,24 +113,17 @@ impl FileRun {
     /// Refuses inputs that cannot be inverted, and outputs that are also inputs, before any work.
     ///
     /// # Errors
-    /// [`Error::Input`] for a wrong width, an empty file, or true codes of another shape.
+    /// [`Error::Input`] for a wrong shape, or true codes of another number or length.
     /// [`Error::BadOption`] for an output that is also an input or the other output, or for an
     /// unknown report format.
-    pub fn check(&self, engine: &dyn Engine) -> Result<()> {
-        self.observations.check_width(engine.observation_length(), engine.length_comes_from())?;
-        if self.observations.count() == 0 {
-            return Err(Error::input(
-                self.observations.path().display(),
-                "no observation",
-                "at least one row",
-                "check how the file was written",
-            ));
-        }
+    pub fn check(&mut self, engine: &dyn Engine) -> Result<()> {
+        self.observations.fit(engine.observation_length(), engine.length_comes_from())?;
         if let Some(mask) = &self.mask {
             mask.check(&self.observations)?;
         }
-        if let Some(truth) = &self.truth {
-            truth.check_width(engine.generator().code_length(), "the length of the network's codes")?;
+        if let Some(truth) = &mut self.truth {
+            truth.fit(engine.generator().code_length(), "the length of the network's codes")?;
+            truth.set_pixels(PixelRange::Unscaled);
             if truth.count() != self.observations.count() {
                 return Err(Error::input(
                     truth.path().display(),

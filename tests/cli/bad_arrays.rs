@@ -20,21 +20,48 @@ fn wrong_width() {
 
 #[test]
 fn types_and_dimensions() {
+    let numbers = "expected floating-point numbers, integers or booleans";
     let cases = [
-        ("three_dimensions.npy", "shape (2, 2, 3)", "expected two dimensions", "array.reshape(len(array), -1)"),
-        ("one_dimension.npy", "shape (3,)", "expected two dimensions", "array.reshape(1, -1)"),
-        ("object.npy", "Python objects (|O)", "expected 64-bit or 32-bit", "numpy.stack"),
-        ("complex.npy", "complex numbers (<c16)", "expected 64-bit or 32-bit", "array.real"),
-        ("integers.npy", "elements of type <i8", "expected 64-bit or 32-bit", "array.astype(numpy.float64)"),
-        ("structured.npy", "structured type", "expected 64-bit or 32-bit", "structured_to_unstructured"),
-        ("fortran.npy", "Fortran", "expected C (row-major) order", "numpy.ascontiguousarray"),
-        ("no_rows.npy", "shape (0, 3)", "expected two dimensions", "at least one row"),
+        ("three_dimensions.npy", "shape (2, 2, 3), 6 entries per row and 12 in all", "3 entries per row", "check that"),
+        ("object.npy", "Python objects (|O)", numbers, "numpy.stack"),
+        ("complex.npy", "complex numbers (<c16)", numbers, "array.real"),
+        ("structured.npy", "structured type", numbers, "structured_to_unstructured"),
+        ("no_rows.npy", "shape (0, 3)", "one observation or code per row", "at least one row"),
     ];
     for (file, found, expected, fix) in cases {
         let folder = Folder::with_network();
         folder.fixture(file);
         refused(&folder, file, &[found, expected, fix]);
     }
+}
+
+#[test]
+fn a_transposed_array_is_named() {
+    let folder = Folder::with_network();
+    folder.write("codes.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 5), }", &[0; 120]));
+    refused(&folder, "codes.npy", &["shape (3, 5)", "its other dimension fits", "array.T"]);
+}
+
+#[test]
+fn a_git_lfs_pointer_is_named_whatever_it_stands_for() {
+    let folder = Folder::with_network();
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 2612627\n", "0".repeat(64));
+    let words = ["found a Git LFS pointer, not the file itself", "run git lfs pull"];
+    for name in ["codes.npy", "codes.npz"] {
+        folder.write(name, &pointer);
+        refused(&folder, name, &words);
+        folder.refuses(&["picture", name, "-o", "p.png"], &words);
+    }
+    for name in ["net.pth", "pointer.safetensors"] {
+        folder.write(name, &pointer);
+        folder.refuses(&["inspect", name, "--activation", "relu"], &words);
+        folder.refuses(&["generate", name, "--count", "1", "-o", "o.npy"], &words);
+    }
+    folder.write("mask.npy", &pointer);
+    folder.succeeds(&["generate", "net.safetensors", "--count", "2", "-o", "x.npy"]);
+    folder.refuses(&["recover", "net.safetensors", "x.npy", "-o", "c.npy", "--mask", "mask.npy"], &words);
+    folder.refuses(&["recover", "net.safetensors", "x.npy", "-o", "c.npy", "--operator", "mask.npy"], &words);
+    folder.refuses(&["invert", "net.safetensors", "x.npy", "-o", "c.npy", "--truth", "mask.npy"], &words);
 }
 
 #[test]
@@ -60,7 +87,7 @@ fn no_array_at_all() {
     folder.write("text.npy", b"0.1, 0.2, 0.3\n");
     refused(&folder, "text.npy", &["a text file", "numpy.save"]);
     folder.write("archive.npy", b"PK\x03\x04 and so on");
-    refused(&folder, "archive.npy", &["a zip archive"]);
+    refused(&folder, "archive.npy", &["a damaged zip archive"]);
     folder.write("future.npy", b"\x93NUMPY\x09\x00");
     refused(&folder, "future.npy", &["version 9.0"]);
     refused(&folder, "missing.npy", &["could not read"]);

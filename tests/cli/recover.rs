@@ -183,7 +183,7 @@ fn what_does_not_fit_is_refused() {
     refused("x.npy", &["--mask", "nothings.npy"], &["nothings.npy", "zeros only"]);
     refused("x.npy", &["--mask", "few.npy"], &["few.npy", "3 masks", "20, one for each"]);
     refused("x.npy", &["--mask", "half.npy"], &["half.npy", "the number 0.5", "astype(bool)"]);
-    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "the width of x.npy"]);
+    refused("x.npy", &["--mask", "short.npy"], &["short.npy", "63 entries", "64 entries per row, one per entry"]);
     // Methods and options that exclude each other.
     refused("y.npy", &["--operator", "A.npy", "--direct=linf"], &["--direct", "layer-wise method", "--inner"]);
     refused("y.npy", &["--operator", "A.npy", "--step", "1"], &["--step", "--inner"]);

@@ -16,7 +16,12 @@ fn one_row_of_the_file_is_a_column() {
     for file in ["f64.npy", "f32.npy", "big_endian.npy", "big_endian_f32.npy", "version2.npy"] {
         assert_eq!(read_all(fixture(file)).unwrap(), array(), "{file}");
     }
+    assert_eq!(read_all(fixture("fortran.npy")).unwrap(), array());
     assert_eq!(read_all(fixture("fortran_row.npy")).unwrap(), array().columns(0, 1));
+    assert_eq!(read_all(fixture("one_dimension.npy")).unwrap(), array().columns(0, 1));
+    // The same numbers in rows of two.
+    assert_eq!(read_all(fixture("three_dimensions.npy")).unwrap().as_slice(), array().as_slice());
+    assert_eq!(read_all(fixture("integers.npy")).unwrap(), array().map(f64::trunc));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Files that other programs wrote: the fixtures of `scripts/make_fixtures.py`, including their
 //! expected numbers.
 
+mod array_properties;
 mod arrays;
 mod networks;
+mod stated_networks;
 
 use std::path::PathBuf;
 

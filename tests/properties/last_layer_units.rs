@@ -122,7 +122,7 @@ fn of_row(row: &ObservationRow, last: usize, units: f64, relaxed: bool) -> Strin
         "{status} ε {:?} {} {} {} {:?} {:?} {residual:?} {layers:?}",
         row.epsilon * units,
         row.reproduces,
-        row.explained,
+        row.fit,
         row.refined,
         row.iterations,
         row.search

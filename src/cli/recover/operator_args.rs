@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::cli::image_size::ImageSize;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::formats::npy::{ElementType, NpyReader, PixelRange};
+use crate::network::{Activation, Network};
 use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 
 /// What was measured. By default: the pixels that are not NaN.
@@ -11,12 +13,12 @@ use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 #[command(next_help_heading = "Kind of measurements (at most one; default: the pixels that are not NaN)")]
 #[group(multiple = false)]
 pub(super) struct OperatorArgs {
-    /// Some pixels: a .npy of shape (1, n) or (count, n) that is true or 1 where a pixel was
-    /// observed
+    /// Some pixels: booleans, 0 and 1 in a .npy, true or 1 where a pixel was observed. One mask for
+    /// all images, of shape (n,), (h, w) or (1, n), or one per image, (count, n) or (count, h, w)
     #[arg(long, value_name = "MASK.npy")]
     pub(super) mask: Option<PathBuf>,
 
-    /// Any linear map: a .npy of shape (m, n)
+    /// Any linear map: a .npy of shape (m, n), for y = A x
     #[arg(long, value_name = "A.npy")]
     pub(super) operator: Option<PathBuf>,
 
@@ -38,6 +40,26 @@ impl OperatorArgs {
             (_, _, Some(block)) => format!("averages of {block} × {block} pixels"),
             _ => "the observed pixels".to_owned(),
         }
+    }
+
+    /// Chooses the range of the measurements' pixels.
+    pub(super) fn choose_pixels(
+        &self,
+        measurements: &mut NpyReader,
+        network: &Network,
+        given: Option<PixelRange>,
+    ) -> Result<()> {
+        let output = network.layers()[network.depth() - 1].activation;
+        let linear = self.operator.is_some() || self.gaussian.is_some();
+        if linear && given.is_none() && output == Activation::Tanh && measurements.element_type() == ElementType::U8 {
+            return Err(Error::input(
+                measurements.path().display(),
+                "bytes as linear measurements of tanh outputs",
+                "floating-point numbers, since the range that bytes stand for depends on the operator",
+                "say option `pixels: 0..1`, `-1..1` or `0..255`, or save the measurements as float64",
+            ));
+        }
+        measurements.choose_pixels(output, given)
     }
 
     pub(super) fn operator(&self, pixels: usize, image: Option<ImageSize>, seed: u64) -> Result<Box<dyn Operator>> {

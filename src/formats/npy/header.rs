@@ -5,7 +5,10 @@
 
 use std::io::{self, Read};
 
+use super::element_type::ElementType;
+use super::rows::show_shape;
 use crate::error::{Error, Result};
+use crate::formats::lfs;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -16,47 +19,15 @@ const LONGEST: usize = 65_536;
 /// is NumPy's alignment.
 pub const WRITTEN_LENGTH: usize = 128;
 
-/// The element type of a file. Tolerances depend on it: f32 data are accurate only to about 1e-7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ElementType {
-    /// 64-bit floating-point numbers.
-    F64,
-    /// 32-bit floating-point numbers.
-    F32,
-    /// Bytes, which are divided by 255 when they are read.
-    U8,
-    /// Booleans, read as 0 and 1.
-    Bool,
-}
-
-impl ElementType {
-    /// Number of bytes per element.
-    pub(crate) fn size(self) -> usize {
-        match self {
-            ElementType::F64 => 8,
-            ElementType::F32 => 4,
-            ElementType::U8 | ElementType::Bool => 1,
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            ElementType::F64 => "<f8",
-            ElementType::F32 => "<f4",
-            ElementType::U8 => "|u1",
-            ElementType::Bool => "|b1",
-        }
-    }
-}
-
-/// A valid header of a matrix that can be streamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A valid header of an array of numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub element_type: ElementType,
     pub big_endian: bool,
-    pub count: usize,
-    pub width: usize,
+    /// Whether the numbers are in column-major order, and that differs from row-major order.
+    pub fortran_order: bool,
+    /// At least one dimension, each at least 1.
+    pub shape: Vec<usize>,
     /// The offset of the numbers.
     pub data_start: u64,
 }
@@ -68,16 +39,16 @@ impl Header {
         let fields = Fields::parse(&text)
             .ok_or_else(|| not_npy(source, format!("an invalid header, `{}`", shorten(text.trim_end()))))?;
         let (element_type, big_endian) = element_type(&fields.description, source)?;
-        let (count, width) = matrix_shape(&fields.shape, source)?;
-        if fields.fortran_order && count > 1 && width > 1 {
-            return Err(Error::input(
-                source,
-                format!("Fortran (column-major) order, shape {}", show_shape(&fields.shape)),
-                "C (row-major) order, so that whole observations can be read as a stream",
-                "save numpy.ascontiguousarray(array) instead",
-            ));
-        }
-        Ok(Header { element_type, big_endian, count, width, data_start })
+        let shape = checked_shape(&fields.shape, source)?;
+        let fortran_order = fields.fortran_order && shape.iter().filter(|extent| **extent > 1).count() > 1;
+        Ok(Header { element_type, big_endian, fortran_order, shape, data_start })
+    }
+
+    /// Number of bytes of the whole file. The claim of a header can be any number.
+    pub fn length(&self) -> u128 {
+        let size = self.element_type.size() as u128;
+        let numbers = self.shape.iter().fold(size, |product, extent| product.saturating_mul(*extent as u128));
+        numbers.saturating_add(u128::from(self.data_start))
     }
 
     /// The header for a file that is being written; always [`WRITTEN_LENGTH`] bytes.
@@ -106,7 +77,11 @@ fn read_text(file: &mut impl Read, source: &str) -> Result<(String, u64)> {
         return Err(not_npy(source, "an empty file".into()));
     }
     if start.len() < 8 || start[..6] != *MAGIC {
-        return Err(not_npy(source, describe_start(&start).into()));
+        read_up_to(file, lfs::START, &mut start, source)?;
+        if let Some(refusal) = lfs::refusal(&start, source) {
+            return Err(refusal);
+        }
+        return Err(not_npy(source, describe_start(&start[..start.len().min(8)]).into()));
     }
     let (version, length_bytes) = match start[6] {
         1 => (1, 2),
@@ -144,7 +119,7 @@ fn read_up_to(file: &mut impl Read, most: usize, into: &mut Vec<u8>, source: &st
 /// Describes a file that is not a `.npy`, from its first bytes.
 fn describe_start(start: &[u8]) -> &'static str {
     if start.starts_with(b"PK") {
-        "a zip archive (an .npz?)"
+        "a damaged zip archive"
     } else if start.starts_with(b"\x89HDF") {
         "an HDF5 file"
     } else if start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
@@ -158,7 +133,7 @@ fn not_npy(source: &str, found: String) -> Error {
     Error::input(
         source,
         found,
-        "a NumPy .npy file with one observation or code per row",
+        "a NumPy .npy or .npz file with one observation or code per row",
         "save the array with numpy.save(path, array)",
     )
 }
@@ -236,7 +211,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 }
 
 fn element_type(description: &Description, source: &str) -> Result<(ElementType, bool)> {
-    const EXPECTED: &str = "64-bit or 32-bit floating point numbers, or bytes (u8)";
+    const EXPECTED: &str = "floating-point numbers, integers or booleans";
     let refuse = |found: String, fix: &str| Err(Error::input(source, found, EXPECTED, fix));
     let name = match description {
         Description::Plain(name) => name.as_str(),
@@ -251,14 +226,17 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
         Some(order @ ('<' | '>' | '|' | '=')) => (order, &name[1..]),
         _ => ('=', name),
     };
+    if let Some(element_type) = ElementType::from_kind(kind) {
+        return Ok((element_type, order == '>'));
+    }
     match kind {
-        "f8" => Ok((ElementType::F64, order == '>')),
-        "f4" => Ok((ElementType::F32, order == '>')),
-        "u1" | "B" => Ok((ElementType::U8, false)),
-        "b1" | "?" => Ok((ElementType::Bool, false)),
         "O" => refuse(
             format!("Python objects ({name}), which are never unpickled"),
             "make a rectangular array of numbers: numpy.stack(array).astype(numpy.float64)",
+        ),
+        "V2" => refuse(
+            format!("elements of 2 bytes without a type ({name}), as bfloat16 numbers are saved"),
+            "save array.astype(numpy.float32)",
         ),
         _ if kind.starts_with('c') => {
             refuse(format!("complex numbers ({name})"), "save the real part, array.real, if you mean that")
@@ -267,29 +245,22 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
     }
 }
 
-fn matrix_shape(shape: &[u64], source: &str) -> Result<(usize, usize)> {
-    const EXPECTED: &str = "two dimensions, (count, entries), with one observation or code per row";
-    let refuse =
-        |fix: &str| Err(Error::input(source, format!("an array of shape {}", show_shape(shape)), EXPECTED, fix));
-    match *shape {
-        [count, width] => {
-            if count == 0 || width == 0 {
-                return refuse("save an array with at least one row and one column");
-            }
-            match (usize::try_from(count), usize::try_from(width)) {
-                (Ok(count), Ok(width)) => Ok((count, width)),
-                _ => refuse("the array is larger than this machine can address"),
-            }
-        }
-        [] => refuse("save array.reshape(1, 1)"),
-        [_] => refuse("save array.reshape(1, -1) for a single row, array.reshape(-1, 1) for rows of one entry"),
-        _ => refuse("save array.reshape(len(array), -1)"),
+/// The extents of an array that has at least one number.
+fn checked_shape(shape: &[u64], source: &str) -> Result<Vec<usize>> {
+    let refuse = |fix: &str| {
+        let found = format!("an array of shape {}", show_shape(shape));
+        Err(Error::input(source, found, "an array with one observation or code per row", fix))
+    };
+    if shape.is_empty() {
+        return refuse("save array.reshape(1, 1)");
     }
-}
-
-fn show_shape(shape: &[u64]) -> String {
-    let numbers = shape.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    if shape.len() == 1 { format!("({numbers},)") } else { format!("({numbers})") }
+    if shape.contains(&0) {
+        return refuse("save an array with at least one row and one column");
+    }
+    match shape.iter().map(|extent| usize::try_from(*extent)).collect() {
+        Ok(shape) => Ok(shape),
+        Err(_) => refuse("the array is larger than this machine can address"),
+    }
 }
 
 fn shorten(text: &str) -> String {
@@ -313,29 +284,37 @@ mod tests {
         let bytes = Header::written(ElementType::F32, u64::MAX, usize::MAX);
         assert_eq!(bytes.len(), WRITTEN_LENGTH);
         let read = Header::read(&mut Header::written(ElementType::F32, 12, 34).as_slice(), "a.npy").unwrap();
-        let expected =
-            Header { element_type: ElementType::F32, big_endian: false, count: 12, width: 34, data_start: 128 };
+        let expected = Header {
+            element_type: ElementType::F32,
+            big_endian: false,
+            fortran_order: false,
+            shape: vec![12, 34],
+            data_start: 128,
+        };
         assert_eq!(read, expected);
     }
 
     #[test]
     fn reads_other_writers_headers() {
         let read = header("{\"shape\": (3L, 4L), \"fortran_order\": False, \"descr\": \">f8\"}").unwrap();
-        assert_eq!((read.count, read.width, read.big_endian), (3, 4, true));
-        assert!(header("{'descr': '<f8', 'fortran_order': True, 'shape': (1, 4), }").is_ok());
+        assert_eq!((&read.shape[..], read.big_endian), (&[3, 4][..], true));
+        let fortran_order = |shape: &str| {
+            header(&format!("{{'descr': '<f8', 'fortran_order': True, 'shape': {shape}, }}")).unwrap().fortran_order
+        };
+        assert!(fortran_order("(3, 4)") && fortran_order("(2, 1, 3)"));
+        // One order is as good as the other.
+        assert!(!fortran_order("(1, 4)") && !fortran_order("(4,)") && !fortran_order("(1, 1, 9)"));
     }
 
     #[test]
     fn refuses_with_the_repair() {
         let cases = [
-            ("{'descr': '<f8', 'fortran_order': True, 'shape': (3, 4), }", "ascontiguousarray"),
-            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 28, 28), }", "reshape(len(array), -1)"),
-            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", "reshape(1, -1)"),
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "reshape(1, 1)"),
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }", "at least one row"),
             ("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4), }", "never unpickled"),
             ("{'descr': '<c16', 'fortran_order': False, 'shape': (3, 4), }", "array.real"),
-            ("{'descr': '<i8', 'fortran_order': False, 'shape': (3, 4), }", "astype"),
+            ("{'descr': '<f16', 'fortran_order': False, 'shape': (3, 4), }", "astype(numpy.float64)"),
+            ("{'descr': '|V2', 'fortran_order': False, 'shape': (3, 4), }", "bfloat16"),
             ("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (3,), }", "structured"),
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (3, -4), }", "invalid header"),
             ("{'descr': '<f8', 'shape': (3, 4), }", "invalid header"),

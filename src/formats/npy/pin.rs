@@ -20,14 +20,24 @@ pub(super) struct Pin {
 }
 
 impl Pin {
-    /// Reads a whole file from its first byte. Returns its blocks of `rows` rows, and the digest of
-    /// the file.
+    /// The digests of blocks of `rows` rows.
+    pub fn new(rows: usize, blocks: Vec<blake3::Hash>) -> Self {
+        Pin { rows, blocks }
+    }
+
+    /// Reads a whole file of `count` rows of `row` bytes from its first byte. Returns its blocks of
+    /// `rows` rows, and the digest of the file.
     ///
     /// # Errors
     /// [`Error::Input`] for a file whose header or length is no longer `header`'s.
-    pub fn of(file: &mut impl Read, header: &Header, rows: usize, path: &Path) -> Result<(Self, String)> {
-        let rows = rows.max(1);
-        let row = header.width * header.element_type.size();
+    pub fn of(
+        file: &mut impl Read,
+        header: &Header,
+        count: usize,
+        row: usize,
+        rows: usize,
+        path: &Path,
+    ) -> Result<(Self, String)> {
         let mut whole = blake3::Hasher::new();
         // At most the longest header that is read.
         let mut buffer = vec![0; usize::try_from(header.data_start).unwrap_or(CHUNK)];
@@ -38,9 +48,9 @@ impl Pin {
         }
         buffer.resize(CHUNK, 0);
         let mut blocks = Vec::new();
-        for first in (0..header.count).step_by(rows) {
+        for first in (0..count).step_by(rows) {
             let mut block = blake3::Hasher::new();
-            let mut left = rows.min(header.count - first) * row;
+            let mut left = rows.min(count - first) * row;
             while left > 0 {
                 let part = &mut buffer[..left.min(CHUNK)];
                 file.read_exact(part).map_err(|error| unreadable(path, error))?;
@@ -84,7 +94,7 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     }
 }
 
-fn changed(path: &Path, what: &str) -> Error {
+pub(super) fn changed(path: &Path, what: &str) -> Error {
     Error::input(
         path.display(),
         format!("{what} than at the start of the run: the file was changed in the meantime"),

@@ -1,26 +1,39 @@
-//! Reads a `.npy` batch by batch. The file's length is checked against its header first. A pinned
-//! file ([`NpyReader::pin`]) is checked while it is read: a block of rows that has changed is
-//! refused.
+//! Reads an array batch by batch, from a `.npy` file or from an `.npz` archive with one array. The
+//! length is checked against the header first. A pinned file ([`NpyReader::pin`]) is checked while
+//! it is read: a block of rows that has changed is refused.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use super::header::{ElementType, Header};
-use super::pin::{Pin, unreadable};
+use super::contents::Contents;
+use super::element_type::ElementType;
+use super::header::Header;
+use super::pin::{Pin, changed, unreadable};
+use super::pixels::PixelRange;
+use super::rows::{Rows, show_shape};
 use crate::error::{Error, Result};
+use crate::formats::extent::hex;
 use crate::formats::files::File;
+use crate::formats::npz::{Member, only_member};
 
-/// A `.npy` file of shape `(count, width)` that is read as a stream.
+/// The largest deflated column-major array. It has to be in memory.
+const MOST_IN_MEMORY: u64 = 256 << 20;
+
+/// An array of shape `(count, width)`, or of another shape with such rows, read as a stream.
 #[derive(Debug)]
 pub struct NpyReader {
     path: PathBuf,
-    file: File,
+    contents: Contents,
     header: Header,
+    rows: Rows,
+    pixels: PixelRange,
+    /// The name of the array in its archive.
+    member: Option<String>,
     /// The index of the first row of the next batch.
     next: usize,
-    /// The bytes of a batch; the buffer is reused.
+    /// The bytes of a batch, row after row; the buffer is reused.
     bytes: Vec<u8>,
     /// The digests that the blocks of rows must have, if the file is pinned.
     pin: Option<Pin>,
@@ -29,9 +42,12 @@ pub struct NpyReader {
 impl NpyReader {
     /// Opens the file, checks its header, and checks its length against the header.
     ///
+    /// An array of one dimension is one row. Of more than two dimensions, the first counts the
+    /// rows. [`Self::fit`] may divide the array in another way.
+    ///
     /// # Errors
-    /// [`Error::Input`] unless it is a two-dimensional C-ordered array of f64, f32, u8 or bool with
-    /// exactly the right length. [`Error::Io`] if it cannot be read.
+    /// [`Error::Input`] unless it is an array of numbers with exactly the right length, in a `.npy`
+    /// file or alone in an `.npz` archive. [`Error::Io`] if it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
         let mut file = File::open(path).map_err(cannot_read)?;
@@ -47,9 +63,64 @@ impl NpyReader {
                 "save the data to a file first",
             ));
         }
-        let header = Header::read(&mut file, &path.display().to_string())?;
-        check_length(path, &header, metadata.len())?;
-        Ok(NpyReader { path: path.to_owned(), file, header, next: 0, bytes: Vec::new(), pin: None })
+        let mut start = Vec::new();
+        (&mut file).take(4).read_to_end(&mut start).map_err(cannot_read)?;
+        if !start.starts_with(b"PK\x03\x04") && !start.starts_with(b"PK\x05\x06") {
+            file.seek(SeekFrom::Start(0)).map_err(cannot_read)?;
+            return Self::parse(path, Contents::Plain { file, start: 0 }, metadata.len(), None);
+        }
+        Self::open_member(path, only_member(path)?)
+    }
+
+    /// Opens one array of an `.npz` archive.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_member(path: &Path, member: Member) -> Result<Self> {
+        let (length, name) = (member.length, member.name.clone());
+        let contents = Contents::of_member(path, member).map_err(|error| Error::io(path, "read", error))?;
+        Self::parse(path, contents, length, Some(name))?.in_memory_if_needed(length)
+    }
+
+    fn parse(path: &Path, mut contents: Contents, length: u64, member: Option<String>) -> Result<Self> {
+        let source = path.display().to_string();
+        let header = Header::read(&mut Sequential { contents: &mut contents, at: 0, length }, &source)?;
+        check_length(path, &header, length)?;
+        let rows = Rows::of(&header.shape);
+        let pixels = match header.element_type {
+            ElementType::U8 => PixelRange::Unit,
+            _ => PixelRange::Unscaled,
+        };
+        Ok(NpyReader {
+            path: path.to_owned(),
+            contents,
+            header,
+            rows,
+            pixels,
+            member,
+            next: 0,
+            bytes: Vec::new(),
+            pin: None,
+        })
+    }
+
+    /// A deflated column-major array has the numbers of a row everywhere.
+    fn in_memory_if_needed(mut self, length: u64) -> Result<Self> {
+        if self.contents.is_random_access() || !self.header.fortran_order {
+            return Ok(self);
+        }
+        if length > MOST_IN_MEMORY {
+            return Err(Error::input(
+                self.path.display(),
+                format!("a compressed array in Fortran (column-major) order of {length} bytes"),
+                format!("C (row-major) order, or at most {MOST_IN_MEMORY} bytes"),
+                "save numpy.ascontiguousarray(array), or use numpy.savez",
+            ));
+        }
+        let mut all = vec![0; length as usize];
+        self.contents.read_at(0, &mut all).map_err(|error| unreadable(&self.path, error))?;
+        self.contents = Contents::Memory(all);
+        Ok(self)
     }
 
     /// The path of the file.
@@ -59,12 +130,17 @@ impl NpyReader {
 
     /// Number of rows: observations or codes.
     pub fn count(&self) -> usize {
-        self.header.count
+        self.rows.count
     }
 
     /// Number of entries per row.
     pub fn width(&self) -> usize {
-        self.header.width
+        self.rows.width
+    }
+
+    /// The extents of the array.
+    pub fn shape(&self) -> &[usize] {
+        &self.header.shape
     }
 
     /// The type of the numbers.
@@ -77,17 +153,51 @@ impl NpyReader {
         self.next
     }
 
-    /// Refuses a file whose rows do not have `expected` entries. `why` explains that number.
-    pub fn check_width(&self, expected: usize, why: &str) -> Result<()> {
-        if self.width() == expected {
+    /// The range that pixel values are read in.
+    pub fn pixels(&self) -> PixelRange {
+        self.pixels
+    }
+
+    /// From now on, reads values 0 to 255 as numbers of this range.
+    pub fn set_pixels(&mut self, pixels: PixelRange) {
+        self.pixels = pixels;
+    }
+
+    /// Divides the array into rows of `expected` entries, before the first row is read. `why`
+    /// explains that number.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the array has no such rows.
+    pub fn fit(&mut self, expected: usize, why: &str) -> Result<()> {
+        if let Some(rows) = Rows::fitting(&self.header.shape, expected) {
+            self.rows = rows;
             return Ok(());
         }
-        Err(Error::input(
-            self.path.display(),
-            format!("shape ({}, {}), {} entries per row", self.count(), self.width(), self.width()),
-            format!("{expected} entries per row, {why}"),
-            "check that file and network match, and that each row holds one observation or code",
-        ))
+        let shape = show_shape(&self.header.shape);
+        let found = match self.header.shape.len() {
+            2 => format!("shape {shape}, {} entries per row", self.width()),
+            _ => format!("shape {shape}, {} entries per row and {} in all", self.width(), self.count() * self.width()),
+        };
+        let transposed = matches!(self.header.shape[..], [rows, _] if rows == expected);
+        let fix = if transposed {
+            "its other dimension fits: save the transposed array, array.T"
+        } else {
+            "check that file and network match, and that each row holds one observation or code"
+        };
+        Err(Error::input(self.path.display(), found, format!("{expected} entries per row, {why}"), fix))
+    }
+
+    /// How the array was read, where its shape does not say it; `None` for `(count, width)`.
+    /// `rows`: what a row is, such as `observation`.
+    pub fn how_read(&self, row: &str) -> Option<String> {
+        let Rows { count, width, leading } = self.rows;
+        let member = self.member.as_ref().map(|name| format!("array `{name}` of ")).unwrap_or_default();
+        if self.header.shape.len() == 2 && leading == 1 && self.member.is_none() {
+            return None;
+        }
+        let rows = if count == 1 { format!("one {row}") } else { format!("{count} {row}s") };
+        let shape = show_shape(&self.header.shape);
+        Some(format!("{}: {member}shape {shape} is read as {rows} of {width} entries", self.path.display()))
     }
 
     /// Makes row `index` the next to be read. `index` may be [`count`](Self::count), the end of the
@@ -101,8 +211,6 @@ impl NpyReader {
                 "use the file that the run was started with",
             ));
         }
-        let offset = self.header.data_start + (index * self.row_bytes()) as u64;
-        self.file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(&self.path, "read", error))?;
         self.next = index;
         Ok(())
     }
@@ -111,26 +219,44 @@ impl NpyReader {
     /// refuses blocks of `rows` rows that differ from what this digest covers.
     ///
     /// The bytes are hashed three times in all: here for the digest of the file and for that of
-    /// each block, and once more when the block is read.
+    /// each block, and once more when the block is read. The digest of an archive, or of a
+    /// column-major array, covers the header and the rows.
     ///
     /// # Errors
     /// [`Error::Input`] if the file has changed since it was opened; [`Error::Io`].
     pub fn pin(&mut self, rows: usize) -> Result<String> {
-        let cannot_read = |error| Error::io(&self.path, "read", error);
-        self.file.seek(SeekFrom::Start(0)).map_err(cannot_read)?;
-        let (pin, digest) = Pin::of(&mut self.file, &self.header, rows, &self.path)?;
-        self.pin = Some(pin);
-        self.skip_to(self.next)?;
-        Ok(digest)
+        let rows = rows.max(1);
+        let row = self.row_bytes();
+        if let (Contents::Plain { file, start: 0 }, false) = (&mut self.contents, self.header.fortran_order) {
+            file.seek(SeekFrom::Start(0)).map_err(|error| Error::io(&self.path, "read", error))?;
+            let (pin, digest) = Pin::of(file, &self.header, self.rows.count, row, rows, &self.path)?;
+            self.pin = Some(pin);
+            return Ok(digest);
+        }
+        let mut start = vec![0; usize::try_from(self.header.data_start).unwrap_or(0)];
+        self.contents.read_at(0, &mut start).map_err(|error| unreadable(&self.path, error))?;
+        if Header::read(&mut start.as_slice(), &self.path.display().to_string()).ok().as_ref() != Some(&self.header) {
+            return Err(changed(&self.path, "another header"));
+        }
+        let mut whole = blake3::Hasher::new();
+        whole.update(&start);
+        let mut blocks = Vec::new();
+        for first in (0..self.count()).step_by(rows) {
+            self.read_rows(first, rows.min(self.count() - first))?;
+            whole.update(&self.bytes);
+            blocks.push(blake3::hash(&self.bytes));
+        }
+        self.pin = Some(Pin::new(rows, blocks));
+        Ok(hex(&whole))
     }
 
-    /// Reads the next `most` rows as `width × rows` with one row of the file per column. Bytes are
-    /// divided by 255. `None` at the end of the file. A `most` of 0 counts as 1. There are fewer
-    /// rows at the end of the file, and at the end of a block of a pinned file.
+    /// Reads the next `most` rows as `width × rows` with one row of the file per column. `None` at
+    /// the end of the file. A `most` of 0 counts as 1. There are fewer rows at the end of the file,
+    /// and at the end of a block of a pinned file.
     ///
     /// # Errors
-    /// [`Error::Input`] if the file became shorter, or if the block of a pinned file has changed;
-    /// [`Error::Io`].
+    /// [`Error::Input`] if the file became shorter, if the block of a pinned file has changed, or
+    /// for an integer that f64 does not hold exactly; [`Error::Io`].
     pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
         let mut rows = most.max(1).min(self.count() - self.next);
         if rows == 0 {
@@ -138,26 +264,30 @@ impl NpyReader {
         }
         let first = self.next;
         match self.pin.as_ref().map(|pin| pin.block_of(first, self.count())) {
-            None => self.read_rows(rows)?,
+            None => self.read_rows(first, rows)?,
             Some(block) => {
                 rows = rows.min(block.end - first);
-                if block.start != first {
-                    self.skip_to(block.start)?;
-                }
-                self.read_rows(block.len())?;
+                self.read_rows(block.start, block.len())?;
                 if let Some(pin) = &self.pin {
                     pin.check(block.clone(), &self.bytes, &self.path)?;
                 }
                 let row = self.row_bytes();
                 self.bytes.drain(..(first - block.start) * row);
                 self.bytes.truncate(rows * row);
-                if first + rows != block.end {
-                    self.skip_to(first + rows)?;
-                }
             }
         }
         self.next = first + rows;
-        Ok(Some(DMatrix::from_vec(self.width(), rows, decode(&self.bytes, &self.header))))
+        let Header { element_type, big_endian, .. } = self.header;
+        let numbers = element_type.decode(&self.bytes, big_endian, self.pixels).map_err(|(index, number)| {
+            let (row, entry) = (first + index / self.width(), index % self.width());
+            Error::input(
+                self.path.display(),
+                format!("the integer {number} in row {row} at entry {entry}"),
+                "integers that 64-bit floating-point numbers hold exactly",
+                "save array.astype(numpy.float64), if rounding is meant",
+            )
+        })?;
+        Ok(Some(DMatrix::from_vec(self.width(), rows, numbers)))
     }
 
     /// Number of bytes per row. Products with a number of rows cannot overflow: they are at most
@@ -166,16 +296,46 @@ impl NpyReader {
         self.width() * self.element_type().size()
     }
 
-    fn read_rows(&mut self, rows: usize) -> Result<()> {
-        self.bytes.resize(rows * self.row_bytes(), 0);
-        self.file.read_exact(&mut self.bytes).map_err(|error| unreadable(&self.path, error))
+    /// Reads the bytes of `rows` rows from `first` on, in row-major order.
+    fn read_rows(&mut self, first: usize, rows: usize) -> Result<()> {
+        let (row, size) = (self.row_bytes(), self.element_type().size());
+        self.bytes.resize(rows * row, 0);
+        let start = self.header.data_start;
+        let failed = |error| unreadable(&self.path, error);
+        if !self.header.fortran_order {
+            return self.contents.read_at(start + (first * row) as u64, &mut self.bytes).map_err(failed);
+        }
+        // Entries of one place in the rows are next to each other.
+        let mut column = vec![0; rows * size];
+        for (stored, place) in self.rows.column_major(&self.header.shape).into_iter().enumerate() {
+            let offset = start + ((stored * self.rows.count + first) * size) as u64;
+            self.contents.read_at(offset, &mut column).map_err(failed)?;
+            for (bytes, entry) in self.bytes.chunks_exact_mut(row).zip(column.chunks_exact(size)) {
+                bytes[place * size..(place + 1) * size].copy_from_slice(entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of the contents, read one part after the other.
+struct Sequential<'a> {
+    contents: &'a mut Contents,
+    at: u64,
+    length: u64,
+}
+
+impl Read for Sequential<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let most = bytes.len().min(usize::try_from(self.length - self.at).unwrap_or(usize::MAX));
+        self.contents.read_at(self.at, &mut bytes[..most])?;
+        self.at += most as u64;
+        Ok(most)
     }
 }
 
 fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {
-    let elements = header.count as u128 * header.width as u128;
-    let expected =
-        u128::from(header.data_start).saturating_add(elements.saturating_mul(header.element_type.size() as u128));
+    let expected = header.length();
     if u128::from(found) == expected {
         return Ok(());
     }
@@ -187,21 +347,7 @@ fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {
     Err(Error::input(
         path.display(),
         format!("{found} bytes"),
-        format!("{expected} bytes, according to its header (shape ({}, {}))", header.count, header.width),
+        format!("{expected} bytes, according to its header (shape {})", show_shape(&header.shape)),
         fix,
     ))
-}
-
-fn decode(bytes: &[u8], header: &Header) -> Vec<f64> {
-    fn decode_with<const SIZE: usize>(bytes: &[u8], number: impl Fn([u8; SIZE]) -> f64) -> Vec<f64> {
-        bytes.as_chunks::<SIZE>().0.iter().map(|chunk| number(*chunk)).collect()
-    }
-    match (header.element_type, header.big_endian) {
-        (ElementType::F64, false) => decode_with(bytes, f64::from_le_bytes),
-        (ElementType::F64, true) => decode_with(bytes, f64::from_be_bytes),
-        (ElementType::F32, false) => decode_with(bytes, |chunk| f64::from(f32::from_le_bytes(chunk))),
-        (ElementType::F32, true) => decode_with(bytes, |chunk| f64::from(f32::from_be_bytes(chunk))),
-        (ElementType::Bool, _) => bytes.iter().map(|byte| f64::from(u8::from(*byte != 0))).collect(),
-        (ElementType::U8, _) => bytes.iter().map(|byte| f64::from(*byte) / 255.0).collect(),
-    }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use nalgebra::DMatrix;
 
-use super::header::{ElementType, Header, WRITTEN_LENGTH};
+use super::element_type::ElementType;
+use super::header::{Header, WRITTEN_LENGTH};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker};
 use crate::formats::output::OutputFile;
@@ -127,9 +128,7 @@ impl NpyWriter {
 fn check_type(element_type: ElementType) -> Result<()> {
     match element_type {
         ElementType::F64 | ElementType::F32 => Ok(()),
-        ElementType::U8 | ElementType::Bool => {
-            Err(Error::option("the element type of the output", "bytes", "f64 or f32"))
-        }
+        other => Err(Error::option("the element type of the output", other.name(), "f64 or f32")),
     }
 }
 

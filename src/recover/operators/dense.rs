@@ -11,7 +11,7 @@ use super::Operator;
 use crate::cpu::blocked::forward::forward;
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
-use crate::formats::npy::{ElementType, NpyReader};
+use crate::formats::npy::{NpyReader, PixelRange};
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
@@ -43,6 +43,15 @@ impl Dense {
                 "check how the file was written",
             ));
         }
+        if let Some(at) = matrix.iter().position(|entry| !entry.is_finite()) {
+            let (row, column) = (at % matrix.nrows(), at / matrix.nrows());
+            return Err(Error::input(
+                source,
+                format!("{} in the operator at [{row}, {column}]", matrix[(row, column)]),
+                "finite numbers",
+                "check how the operator was made",
+            ));
+        }
         let packed = |weight: DMatrix<f64>| -> Result<Arc<PackedNetwork<f64>>> {
             let bias = DVector::zeros(weight.nrows());
             let layers = vec![DenseLayer { weight, bias, activation: Activation::Identity }];
@@ -51,24 +60,19 @@ impl Dense {
         Ok(Dense { forward: packed(matrix.clone())?, adjoint: packed(matrix.transpose())?, matrix, identity })
     }
 
-    /// Reads the matrix from a `.npy` file with one measurement per row, for images of `pixels`
-    /// pixels.
+    /// Reads the matrix from a `.npy` or `.npz` file with one measurement per row, for images of
+    /// `pixels` pixels. Integers are numbers. A row may also have the shape of an image.
     ///
     /// # Errors
     /// [`Error::Input`] for a file without such a matrix; [`Error::Io`].
     pub fn from_file(path: &Path, pixels: usize) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
-        reader.check_width(
-            pixels,
-            "one per output of the network: a row of the operator is one measurement of an image",
-        )?;
+        refuse_transposed(&reader, pixels)?;
+        reader.fit(pixels, "one per output of the network: a row of the operator is one measurement of an image")?;
+        reader.set_pixels(PixelRange::Unscaled);
         let rows = reader.count();
         let identity = ("operator".to_owned(), reader.pin(rows)?);
-        let mut columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
-        if reader.element_type() == ElementType::U8 {
-            // The reader scales bytes to pixels in `[0, 1]`. Here they are plain numbers.
-            columns.apply(|entry| *entry = (*entry * 255.0).round());
-        }
+        let columns = reader.read_batch(rows)?.unwrap_or_else(|| DMatrix::zeros(pixels, 0));
         Self::new(columns.transpose(), &path.display().to_string(), identity)
     }
 
@@ -91,6 +95,19 @@ impl Dense {
             .collect();
         let matrix = DMatrix::from_row_slice(measurements, pixels, &rows);
         Self::new(matrix, "the random operator", ("gaussian".to_owned(), format!("{measurements} with seed {seed}")))
+    }
+}
+
+/// Refuses the matrix `Aᵀ`, of shape `(n, m)`.
+fn refuse_transposed(reader: &NpyReader, pixels: usize) -> Result<()> {
+    match reader.shape() {
+        [rows, columns] if *rows == pixels && *columns != pixels && *columns > 1 => Err(Error::input(
+            reader.path().display(),
+            format!("an operator of shape ({rows}, {columns})"),
+            format!("{pixels} entries per row, one per output of the network, as y = A x needs"),
+            "its other dimension fits: save A.T",
+        )),
+        _ => Ok(()),
     }
 }
 

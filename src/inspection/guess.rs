@@ -1,0 +1,93 @@
+//! Which other activations or ranges would make the given outputs: a few usual ones are tried on a
+//! few rows.
+
+use nalgebra::DMatrix;
+use serde::{Serialize, Serializer};
+
+use crate::cpu::forward::forward;
+use crate::error::Result;
+use crate::network::{Activation, Network};
+
+/// Activations, and a change of the given outputs, with which network and outputs agree.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Guess {
+    /// The activation of the hidden layers; `None` if there are none.
+    #[serde(serialize_with = "as_text")]
+    pub activation: Option<Activation>,
+    /// The activation of the output layer.
+    #[serde(serialize_with = "as_text")]
+    pub output_activation: Option<Activation>,
+    /// What has to be done to the given outputs; `None`: nothing.
+    pub change: Option<&'static str>,
+}
+
+/// Slopes of LeakyReLU that people use: PyTorch's default, TensorFlow's, and those of papers.
+const SLOPES: [f64; 7] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3];
+
+/// Ranges that outputs are often brought to.
+const CHANGES: [(&str, fn(f64) -> f64); 4] = [
+    ("divided by 255", |x| x / 255.0),
+    ("divided by 127.5, minus 1", |x| x / 127.5 - 1.0),
+    ("times 2, minus 1", |x| 2.0 * x - 1.0),
+    ("plus 1, divided by 2", |x| (x + 1.0) / 2.0),
+];
+
+/// The guesses that fit within `tolerance`, the nearest to the network first: with its own hidden
+/// activation, and with the outputs as they are.
+///
+/// # Errors
+/// None for a network that is valid.
+pub(super) fn guesses(
+    network: &Network,
+    codes: &DMatrix<f64>,
+    given: &DMatrix<f64>,
+    tolerance: f64,
+) -> Result<Vec<Guess>> {
+    let depth = network.depth();
+    let own = (depth > 1).then(|| network.layers()[0].activation);
+    let mut hidden = vec![own];
+    if own.is_some() {
+        let usual = [Activation::Relu].into_iter().chain(SLOPES.map(Activation::LeakyRelu));
+        hidden.extend(usual.map(Some).filter(|activation| *activation != own));
+    }
+    let mut changed = vec![(None, given.clone())];
+    changed.extend(CHANGES.map(|(words, change)| (Some(words), given.map(change))));
+    let mut found = Vec::new();
+    for activation in hidden {
+        let mut layers = network.layers().to_vec();
+        for layer in &mut layers[..depth - 1] {
+            layer.activation = activation.unwrap_or(layer.activation);
+        }
+        layers[depth - 1].activation = Activation::Identity;
+        let before = forward(&Network::new(layers, "the network")?, 0..depth, codes);
+        // A hidden activation can also be that of the output.
+        let outputs = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+        let outputs = outputs.into_iter().chain(activation.filter(|activation| *activation != Activation::Relu));
+        for output_activation in outputs {
+            let made = before.map(|entry| output_activation.apply(entry));
+            for (change, given) in &changed {
+                let as_read = activation == own && output_activation == network.layers()[depth - 1].activation;
+                if !(as_read && change.is_none()) && relative_error(&made, given) <= tolerance {
+                    let output_activation = Some(output_activation);
+                    found.push(Guess { activation, output_activation, change: *change });
+                }
+            }
+        }
+    }
+    // The sort is stable.
+    found.sort_by_key(|guess| (guess.change.is_some(), guess.activation != own));
+    Ok(found)
+}
+
+/// The largest difference, relative to the largest given output. `NaN` outputs are left out.
+fn relative_error(made: &DMatrix<f64>, given: &DMatrix<f64>) -> f64 {
+    let observed = || made.iter().zip(given).filter(|(_, given)| !given.is_nan());
+    let largest = observed().map(|(_, given)| given.abs()).fold(0.0, f64::max);
+    let error = observed().map(|(made, given)| (made - given).abs()).fold(0.0, f64::max);
+    if error == 0.0 { 0.0 } else { error / largest }
+}
+
+/// Serialises a value as its text, or `null`.
+fn as_text<T: ToString, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(T::to_string).serialize(serializer)
+}

@@ -1,0 +1,81 @@
+//! `inspect --check`: whether the network as read makes given outputs of given codes.
+
+use serde_json::Value;
+
+use crate::folder::{Folder, npy};
+
+/// A ReLU network with sigmoid outputs, and what it makes of 300 codes.
+fn with_outputs() -> Folder {
+    let folder = Folder::empty();
+    folder.succeeds(&["random-network", "3,16,64", "-o", "net.safetensors", "--seed", "1"]);
+    let to = ["--codes-out", "z.npy", "-o", "x.npy", "--seed", "4", "--dtype", "f32", "--output-activation", "sigmoid"];
+    folder.succeeds(&[&["generate", "net.safetensors", "--count", "300"], &to[..]].concat());
+    folder
+}
+
+const CHECK: [&str; 7] = ["inspect", "net.safetensors", "--output-activation", "sigmoid", "--check", "z.npy", "x.npy"];
+
+#[test]
+fn outputs_that_the_network_makes() {
+    let folder = with_outputs();
+    let text = folder.succeeds(&CHECK);
+    assert!(text.contains("The network as read makes these outputs") && text.contains("Over 300 rows"), "{text}");
+    let json: Value = serde_json::from_str(&folder.succeeds(&[&CHECK[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&json["agrees"], &json["rows"]), (&Value::Bool(true), &Value::from(300)));
+    assert!(json["relative_error"].as_f64().unwrap() < 1e-6);
+}
+
+#[test]
+fn a_wrong_activation_is_named_with_the_right_one() {
+    let folder = with_outputs();
+    for wrong in [["leaky_relu:0.2", "sigmoid"], ["relu", "identity"]] {
+        let named = ["--activation", wrong[0], "--output-activation", wrong[1]];
+        let output = folder.run(&[&["inspect", "net.safetensors", "--check", "z.npy", "x.npy"], &named[..]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains("does not make these outputs"), "{text}");
+        assert!(text.contains("--activation relu --output-activation sigmoid"), "{text}");
+    }
+}
+
+#[test]
+fn another_scale_is_named() {
+    let folder = with_outputs();
+    let bytes = folder.bytes("x.npy");
+    let scaled: Vec<u8> =
+        bytes[128..].as_chunks::<4>().0.iter().flat_map(|x| (f32::from_le_bytes(*x) * 255.0).to_le_bytes()).collect();
+    folder.write("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (300, 64), }", &scaled));
+    let output = folder.run(&CHECK);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("--output-activation sigmoid, and outputs divided by 255"), "{text}");
+    // The range can be stated.
+    assert!(folder.succeeds(&[&CHECK[..], &["--pixels", "0..1"]].concat()).contains("makes these outputs"));
+}
+
+#[test]
+fn rows_in_another_order_have_no_activation_that_fits() {
+    let folder = with_outputs();
+    let mut bytes = folder.bytes("x.npy");
+    // One row later.
+    bytes[128..].rotate_left(4 * 64);
+    folder.write("x.npy", bytes);
+    let output = folder.run(&CHECK);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("None of the other activations") && text.contains("different orders"), "{text}");
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused() {
+    let folder = with_outputs();
+    folder.succeeds(&["generate", "net.safetensors", "--count", "2", "-o", "two.npy", "--codes-out", "codes.npy"]);
+    folder.refuses(&["inspect", "net.safetensors", "--check", "z.npy", "two.npy"], &["2 outputs", "300, one for each"]);
+    folder
+        .refuses(&["inspect", "net.safetensors", "--check", "two.npy", "x.npy"], &["64 entries per row", "3 entries"]);
+    folder.refuses(&["inspect", "net.safetensors", "--check", "z.npy"], &["--check"]);
+    let nan = f64::NAN.to_le_bytes().repeat(3);
+    folder.write("nan.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", &nan));
+    folder.write("one.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (64,), }", &[0; 512]));
+    folder.refuses(&["inspect", "net.safetensors", "--check", "nan.npy", "one.npy"], &["NaN in row 0 at entry 0"]);
+}
