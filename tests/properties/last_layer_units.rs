@@ -119,7 +119,7 @@ fn of_row(row: &ObservationRow, last: usize, units: f64, relaxed: bool) -> Strin
     let layers: Vec<String> = row.layers.iter().map(|layer| of_layer(layer, last, units, relaxed)).collect();
     let residual = residual_in_units(&row.residual, units);
     format!(
-        "{status} ε {:?} {} {} {} {:?} {:?} {residual:?} {layers:?}",
+        "{status} ε {:?} {} {:?} {} {:?} {:?} {residual:?} {layers:?}",
         row.epsilon * units,
         row.reproduces,
         row.fit,
