@@ -378,6 +378,12 @@ impl Inverter {
             row.residual = residual(observations.as_slice(), outputs.as_slice());
             row.reproduces = row.residual.linf <= row.epsilon;
             row.explained = noise_test.is_passed(&row.residual, row.epsilon);
+            let rounding =
+                || self.options.precision.of(observations.as_slice()).rounding_of_outputs(observations.as_slice());
+            // Nothing is left to descend, however the run before refinement ended.
+            if self.options.refine && row.status == Status::NotConverged && row.residual.linf <= rounding() {
+                row.status = Status::Converged;
+            }
         });
     }
 }

@@ -51,8 +51,8 @@ pub struct Args {
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
     method: MethodName,
 
-    /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise. The
-    /// summary says how many residuals such noise explains. By default it counts how many
+    /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise.
+    /// The summary says how many residuals such noise explains. By default it counts how many
     /// observations are reproduced [default: 1e-6 of the largest absolute entry of each
     /// observation, and not less than the rounding of its numbers]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
