@@ -301,7 +301,7 @@ pub fn default_step(network: &Network) -> f64 {
 }
 
 /// The unit of losses and gradients: the square of the network's [`Network::output_unit`]. The
-/// absolute constants of descent are meant in it, so they do not depend on the units of the outputs.
+/// absolute constants of descent are meant in it, so they do not depend on the units of outputs.
 pub fn loss_unit(network: &Network) -> f64 {
     let unit = network.output_unit();
     Some(unit * unit).filter(|unit| unit.is_normal()).unwrap_or(1.0)

@@ -53,9 +53,9 @@
 //! Modules import downwards only, in this order: `internals`, `facade`, `cli`, `experiments`,
 //! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`,
 //! `inspection`, `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`,
-//! `marquardt`, `precision`, `formats`, `random`, `adapter`, `configuration`, `observation`, `outcome`,
-//! `network`, `statistics`, `named`, `setters`, `cancel`, `error`. A test (`tests/architecture`)
-//! reads the order here and checks it.
+//! `marquardt`, `precision`, `formats`, `random`, `adapter`, `configuration`, `observation`,
+//! `outcome`, `network`, `statistics`, `named`, `setters`, `cancel`, `error`. A test
+//! (`tests/architecture`) reads the order here and checks it.
 //!
 //! # Features
 //!

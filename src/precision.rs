@@ -177,13 +177,20 @@ pub fn default_epsilon(size: f64, rounding: f64) -> f64 {
     (RELATIVE_EPSILON * size).max(rounding).clamp(f64::MIN_POSITIVE, f64::MAX)
 }
 
+/// The size of an observation: its largest absolute entry. One of zeros has the size of the outputs
+/// of ordinary codes, a power of two.
+pub fn size_of_observation(network: &Network, observation: &[f64]) -> f64 {
+    let entries = observation.iter().filter(|x| x.is_finite());
+    let largest = entries.fold(0.0, |most: f64, x| most.max(x.abs()));
+    if largest > 0.0 { largest } else { network.output_unit() }
+}
+
 /// The default ε₀ of an observation, in units of the outputs of `network`. Sigmoid and tanh reach
 /// up to 1, so there it is [`RELATIVE_EPSILON`], whatever the observation.
 pub fn default_epsilon_of(network: &Network, observation: &[f64], precision: Precision) -> f64 {
-    let last = &network.layers()[network.depth() - 1];
-    let size = match last.activation {
+    let size = match network.layers()[network.depth() - 1].activation {
         Activation::Sigmoid | Activation::Tanh => 1.0,
-        _ => size(observation, last.bias.as_slice(), &last.weight),
+        _ => size_of_observation(network, observation),
     };
     default_epsilon(size, precision.largest_rounding(observation))
 }

@@ -34,7 +34,7 @@ use crate::formats::report::Columns;
 use crate::multistart::{BestOptions, PackedNetwork, Stored};
 use crate::network::Network;
 use crate::outcome::ObservationRow;
-use crate::precision::{default_epsilon, size};
+use crate::precision::{default_epsilon, size_of_observation};
 use crate::projector::Projector;
 use crate::runtime::Runtime;
 use measured::measured_for;
@@ -213,9 +213,8 @@ impl Recoverer {
             return options.epsilon_of(&self.network, measurements);
         }
         options.reproduces_within.unwrap_or_else(|| {
-            let last = &self.network.layers()[self.network.depth() - 1];
             let rounding = options.precision.of(measurements).largest_rounding(measurements);
-            default_epsilon(size(measurements, last.bias.as_slice(), &last.weight), rounding)
+            default_epsilon(size_of_observation(&self.network, measurements), rounding)
         })
     }
 }

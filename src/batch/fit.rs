@@ -133,7 +133,8 @@ impl Judge {
         row.fit = Some(fit);
         if fit == Fit::Unexplained {
             row.status = Status::Unexplained;
-        } else if self.iterates && row.reproduces && row.status == Status::NotConverged {
+        } else if self.iterates && self.noise.is_none() && row.reproduces && row.status == Status::NotConverged {
+            // Nothing is left to minimise. Within a named noise there may be a lower minimum.
             row.status = Status::Converged;
         }
         // Layer by layer, errors add up: the layers of an approximate code say little about it.

@@ -165,8 +165,8 @@ impl<'a> LocalSearch<'a> {
         ended(taken, false)
     }
 
-    /// Takes the code 0 for an observation of zeros, if its outputs are zeros. Steps would only come
-    /// nearer to it until the loss underflows.
+    /// Takes the code 0 for an observation of zeros, if its outputs are zeros. Steps would only
+    /// come nearer to it until the loss underflows.
     fn take_zero(&mut self, observation: &[f64]) {
         if self.current.loss > 0.0 && observation.iter().all(|x| x.is_nan() || *x == 0.0) {
             self.trial.code.fill(0.0);

@@ -102,9 +102,9 @@ impl PackedNetwork {
         &self.layers
     }
 
-    /// For each layer, a power of two by which its received values are of ordinary size: the inverse
-    /// of the product of the largest weights, down to the code. In these units a layer's weights
-    /// may be multiplied by any power of two, and nothing changes.
+    /// For each layer, a power of two by which its received values are of ordinary size: the
+    /// inverse of the product of the largest weights, down to the code. In these units a layer's
+    /// weights may be multiplied by any power of two, and nothing changes.
     pub fn units(&self) -> &[f64] {
         &self.units
     }

@@ -125,6 +125,9 @@ fn an_iteration_that_reproduces_has_converged() {
     let descent = Options { method: Method::Descent(DescentOptions::default()), ..Options::default() };
     assert_eq!(judged(&descent, &X, &[1e-7; 6], row(Status::NotConverged, 0.0)).status, Status::Converged);
     assert_eq!(judged(&descent, &X, &[1e-3; 6], row(Status::NotConverged, 0.0)).status, Status::NotConverged);
+    // Within a named noise, a lower minimum may exist.
+    let noisy = Options { noise: Some(0.1), ..descent };
+    assert_eq!(judged(&noisy, &X, &[1e-7; 6], row(Status::NotConverged, 0.0)).status, Status::NotConverged);
     // A program without a certificate stays without.
     let linf = Options { method: layerwise(LayerwiseMethod::Linf), ..Options::default() };
     assert_eq!(judged(&linf, &X, &[0.0; 6], row(Status::NotCertified, 0.0)).status, Status::NotCertified);
