@@ -32,6 +32,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::formats::report::Columns;
+use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
@@ -43,6 +44,7 @@ use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, Stored, refine
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, ObservationRow, Status};
+use crate::precision::Precision;
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
 pub(crate) use fit::{Judge, is_determined_by_layers};
@@ -341,29 +343,61 @@ impl Inverter {
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
-        let (start, given, rows) = match &self.least_squares {
+        let (given, saturated) = match &self.least_squares {
             Some(least_squares) => {
                 let codes = least_squares.codes(&self.network, observations, self.options.precision);
-                (Start::LeastSquares, codes, None)
+                (vec![(Start::LeastSquares, codes)], vec![0; observations.ncols()])
             }
-            None => {
-                let programs = LayerwiseOptions { tolerances: options.tolerances, ..LayerwiseOptions::default() };
-                let (codes, rows) = self.layerwise(&programs, device, observations, first_index, times)?;
-                (Start::Linf, codes, Some(rows))
-            }
+            None => self.layerwise_starts(options, device, observations, first_index, times)?,
         };
         let began = Instant::now();
-        let given = [(start, &given)];
+        let given: Vec<_> = given.iter().map(|(start, codes)| (*start, codes)).collect();
         let stored = Stored { observations, stored_as: self.options.precision };
         let answers = search_on(device, self.packed(), stored, first_index, &given, &options.search)?;
         times.search = began.elapsed();
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
         let row = |(place, answer): (usize, &BestAnswer)| {
-            let saturated = rows.as_ref().map_or(0, |rows| rows[place].saturated);
-            best_row(first_index + place as u64, observations.column(place).as_slice(), saturated, answer)
+            best_row(first_index + place as u64, observations.column(place).as_slice(), saturated[place], answer)
         };
         Ok((codes, answers.iter().enumerate().map(row).collect()))
+    }
+
+    /// The starts of `best` from the layers: `exact` for observations that are rounded to f32 or
+    /// f16, and `linf` for the others and where `exact` finds no code. Programs would fit the
+    /// rounding of the numbers, which takes many times as long as least squares. Also the number of
+    /// saturated entries per observation.
+    fn layerwise_starts(
+        &self,
+        options: &BestMethod,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        times: &mut BatchTimes,
+    ) -> Result<(Vec<(Start, DMatrix<f64>)>, Vec<usize>)> {
+        let count = observations.ncols();
+        let mut saturated = vec![0; count];
+        let mut codes_by = |method, columns: &[usize]| -> Result<DMatrix<f64>> {
+            let mut codes = DMatrix::from_element(self.network.code_length(), count, f64::NAN);
+            if columns.is_empty() {
+                return Ok(codes);
+            }
+            let programs = LayerwiseOptions { method, tolerances: options.tolerances, ..LayerwiseOptions::default() };
+            let those = observations.select_columns(columns);
+            let (found, rows) = self.layerwise(&programs, device, &those, first_index, times)?;
+            for (place, (&column, row)) in columns.iter().zip(rows).enumerate() {
+                codes.set_column(column, &found.column(place));
+                saturated[column] = row.saturated;
+            }
+            Ok(codes)
+        };
+        let precision = |column: &usize| self.options.precision.of(observations.column(*column).as_slice());
+        let is_rounded = |column: &usize| matches!(precision(column), Precision::F32 | Precision::F16);
+        let rounded: Vec<usize> = (0..count).filter(is_rounded).collect();
+        let exact = codes_by(LayerwiseMethod::Exact, &rounded)?;
+        let left: Vec<usize> = (0..count).filter(|column| exact[(0, *column)].is_nan()).collect();
+        let linf = codes_by(LayerwiseMethod::Linf, &left)?;
+        Ok((vec![(Start::LeastSquares, exact), (Start::Linf, linf)], saturated))
     }
 
     fn descent(

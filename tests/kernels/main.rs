@@ -21,6 +21,8 @@ mod gpu_levenberg_marquardt;
 #[cfg(feature = "gpu")]
 mod gpu_reuse;
 #[cfg(feature = "gpu")]
+mod gpu_units;
+#[cfg(feature = "gpu")]
 mod gpu_variants;
 #[cfg(feature = "gpu")]
 mod layout;
