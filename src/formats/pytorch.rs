@@ -69,15 +69,21 @@ impl PytorchFile {
             Some(bytes) => PytorchReader::from_bytes(bytes, None),
             None => PytorchReader::new(path),
         };
-        let is_model = pickle.as_ref().is_some_and(|pickle| !pickle.references.is_empty());
+        let is_model = pickle.as_ref().is_some_and(|pickle| !Model::of(pickle).is_empty());
         let reader = opened.map_err(|error| match error {
             PytorchError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 Error::io(path, "read", error)
             }
+            error if is_model => Error::input(
+                &source,
+                format!("a whole model that cannot be read ({error})"),
+                "a state_dict",
+                "load the model and save its state_dict: torch.save(model.state_dict(), path)",
+            ),
             error => Error::input(
                 &source,
                 format!("a file that cannot be read as a PyTorch checkpoint ({error})"),
-                if is_model { "a state_dict" } else { "a state_dict, whole and undamaged" },
+                "a state_dict, whole and undamaged",
                 "save it with torch.save(model.state_dict(), path), or copy it again",
             ),
         })?;

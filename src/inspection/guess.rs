@@ -24,8 +24,11 @@ pub struct Guess {
 /// Slopes of LeakyReLU that people use: PyTorch's default, TensorFlow's, and those of papers.
 const SLOPES: [f64; 7] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3];
 
+/// A change of the given outputs, in words and as a function.
+type Change = (&'static str, fn(f64) -> f64);
+
 /// Ranges that outputs are often brought to.
-const CHANGES: [(&str, fn(f64) -> f64); 4] = [
+const CHANGES: [Change; 4] = [
     ("divided by 255", |x| x / 255.0),
     ("divided by 127.5, minus 1", |x| x / 127.5 - 1.0),
     ("times 2, minus 1", |x| 2.0 * x - 1.0),

@@ -102,11 +102,12 @@ fn an_activation_that_is_not_known() {
 
 #[test]
 fn pytorch_files_without_an_activation() {
-    for file in ["half.pth", "batch_norm.pth", "whole_model.pth"] {
+    for file in ["half.pth", "batch_norm.pth", "vae.npz"] {
         let folder = Folder::empty();
         folder.fixture(file);
         let words = [file, "no activation in the file", "--activation relu"];
-        folder.refuses(&["generate", file, "--count", "2", "-o", "out.npy"], &words);
+        let layers: &[&str] = if file == "vae.npz" { &["--layers", "fc3,fc4"] } else { &[] };
+        folder.refuses(&[&["generate", file, "--count", "2", "-o", "out.npy"], layers].concat(), &words);
     }
 }
 

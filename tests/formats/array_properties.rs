@@ -4,6 +4,7 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use unrelu::internals::formats::npy::NpyReader;
 use unrelu::{Activation, Network, PixelRange, read_observations};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -97,6 +98,23 @@ fn read(path: &Path, network: &Network) -> unrelu::Result<nalgebra::DMatrix<f64>
     read_observations(path, network, Some(PixelRange::Unscaled))
 }
 
+/// Batches of a pinned file have the same rows, from any place on.
+fn in_pinned_batches(path: &Path, all: &nalgebra::DMatrix<f64>, what: &str) {
+    let mut reader = NpyReader::open(path).unwrap();
+    reader.fit(all.nrows(), "one per output").unwrap();
+    reader.set_pixels(PixelRange::Unscaled);
+    reader.pin(2).unwrap();
+    for first in [all.ncols() / 2, 0] {
+        reader.skip_to(first).unwrap();
+        let mut seen = first;
+        while let Some(rows) = reader.read_batch(3).unwrap() {
+            assert_eq!(rows, all.columns(seen, rows.ncols()), "{what}, from row {first}");
+            seen += rows.ncols();
+        }
+        assert_eq!(seen, all.ncols(), "{what}");
+    }
+}
+
 #[test]
 fn the_same_numbers_in_every_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,6 +152,7 @@ fn the_same_numbers_in_every_file() {
                 assert!(!wrong && !two, "{what}");
                 assert_eq!(read.shape(), (n, count), "{what}");
                 assert!(read.iter().zip(&numbers).all(|(read, number)| *read == f64::from(*number)), "{what}");
+                in_pinned_batches(&path, &read, &what);
                 accepted += 1;
             }
             Err(error) => {

@@ -33,10 +33,15 @@ struct Module {
 impl Model {
     /// The modules of a pickle; empty if it holds no model.
     pub fn of(pickle: &Pickle) -> Model {
-        let mut model = Model::default();
-        model.whole = pickle.class(pickle.root) == Some(SEQUENTIAL);
+        let whole = pickle.class(pickle.root) == Some(SEQUENTIAL);
+        let mut model = Model { whole, ..Model::default() };
         model.add(pickle, pickle.root, String::new(), None, 0);
         model
+    }
+
+    /// Whether the pickle holds no model.
+    pub fn is_empty(&self) -> bool {
+        self.modules.is_empty()
     }
 
     fn add(&mut self, pickle: &Pickle, id: Id, path: String, run: Option<usize>, depth: usize) {
