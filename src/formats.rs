@@ -5,17 +5,29 @@
 //! Inputs are checked before any work begins. An output gets its final name only when it is
 //! complete ([`output::OutputFile`]).
 
+mod activations;
+pub mod assumption;
 pub mod batch_norm;
 mod chains;
 pub mod extent;
 pub mod files;
+mod ignored;
+mod layer_reading;
 mod layers_by_name;
+mod left_over;
 mod modules;
+mod names;
 pub mod network_file;
 mod norms_by_name;
 pub mod npy;
 pub mod output;
+mod picks;
+mod places;
 pub mod pytorch;
 pub mod report;
 pub mod safetensors;
+mod scopes;
+mod slopes;
+mod suggestions;
 pub mod tensor_file;
+mod weights;

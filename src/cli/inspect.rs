@@ -55,6 +55,12 @@ fn describe(inspection: &Inspection) -> String {
         }
         return text;
     }
+    for assumption in &inspection.assumptions {
+        let _ = write!(text, "\nNot in the file: {}", flags::words(&assumption.to_string()));
+    }
+    if !inspection.assumptions.is_empty() {
+        text.push('\n');
+    }
     if !inspection.unused.is_empty() {
         let _ = writeln!(text, "\nNot part of the generator: {}", inspection.unused.join(", "));
     }

@@ -7,122 +7,248 @@
 //! narrows before a later one widens, as in an autoencoder. In the second, the layers have one
 //! parent, and only one order fits because each layer widens. In all other cases, the user picks
 //! layers by name.
+//!
+//! Then every other tensor that could act on the layers gets a place, or is refused by name.
 
-use super::chains::{break_in, list, narrows_then_widens, parent, pattern, sizes, suggestions, width};
+use super::chains::{break_in, list, narrows_then_widens, returns_to_its_start, sizes, width};
+use super::ignored::ignored;
+use super::left_over::Judge;
 use super::modules::{Kind, Module, modules};
-use super::norms_by_name::{NormNames, norm_of, norms_left_over};
-use super::tensor_file::TensorInfo;
+use super::names::{last_number, parent, pattern, position};
+use super::norms_by_name::NormNames;
+use super::picks::{Listed, fits, picked};
+use super::places::{self, Place};
+use super::scopes::Scopes;
+use super::slopes::{self, Slope};
+use super::suggestions::suggestions;
+use super::tensor_file::{TensorFile, TensorInfo};
+use super::weights::WeightNames;
 use crate::error::{Error, Result};
+use crate::network::Activation;
 
 /// The tensors of one layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LayerNames {
     /// The module's name: `decoder.0`.
     pub name: String,
-    /// The name of the weight, units × inputs.
-    pub weight: String,
+    /// The weight, units × inputs.
+    pub weight: WeightNames,
     pub units: usize,
     pub inputs: usize,
     /// The name of the bias, if there is one.
     pub bias: Option<String>,
-    /// BatchNorm layers between this layer and its activation.
+    /// BatchNorm layers between the activation before this layer and its linear map.
+    pub norms_before: Vec<NormNames>,
+    /// BatchNorm layers between the linear map and its activation.
     pub norms: Vec<NormNames>,
+    /// The slope of its activation, if the file has it.
+    pub slope: Option<Slope>,
 }
 
 impl LayerNames {
     /// Whether the layer has a bias, its own or that of a folded BatchNorm.
     pub fn has_bias(&self) -> bool {
-        self.bias.is_some() || !self.norms.is_empty()
+        self.bias.is_some() || self.folded().next().is_some()
+    }
+
+    /// All BatchNorm layers that are folded into the layer.
+    pub fn folded(&self) -> impl Iterator<Item = &NormNames> {
+        self.norms_before.iter().chain(&self.norms)
     }
 
     /// The names of all its tensors.
     pub fn tensors(&self) -> impl Iterator<Item = &String> {
-        let norms = self.norms.iter().flat_map(|norm| {
-            [Some(&norm.mean), Some(&norm.variance), norm.scale.as_ref(), norm.shift.as_ref()].into_iter().flatten()
-        });
-        std::iter::once(&self.weight).chain(&self.bias).chain(norms)
+        let norms = self.folded().flat_map(NormNames::tensors);
+        let slope = self.slope.iter().map(|slope| &slope.tensor);
+        self.weight.tensors().into_iter().chain(&self.bias).chain(norms).chain(slope)
     }
+}
+
+/// What the user says about the layers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'o> {
+    /// The names of the layers: modules, or the ends of their names after a dot.
+    pub layers: Option<&'o [String]>,
+    /// Tensors and modules that are left out.
+    pub ignored: &'o [String],
+    /// The activation of the hidden layers.
+    pub activation: Option<Activation>,
 }
 
 /// The layers of the generator from the code to the output: those picked by name, or all of the
-/// file's if they are unambiguous. A pick is a module's name, or the end of it after a dot.
+/// file's if they are unambiguous. Also the tensors that were ignored.
 ///
 /// # Errors
-/// [`Error::Input`] if a pick is unknown, ambiguous or not a linear layer, or if the choice of
-/// layers is ambiguous.
-pub fn resolve(tensors: &[TensorInfo], picks: Option<&[String]>, source: &str) -> Result<Vec<LayerNames>> {
-    let modules = modules(tensors);
-    match picks {
-        Some(picks) => picked(&modules, picks, source),
-        None => automatic(&modules, source),
-    }
+/// [`Error::Input`] if a pick is unknown, ambiguous or not a layer, if the choice of layers is
+/// ambiguous, or if a tensor that could act on the layers has no place.
+pub fn resolve(file: &dyn TensorFile, choice: Choice) -> Result<(Vec<LayerNames>, Vec<String>)> {
+    let source = file.source();
+    let ignored = ignored(file.tensors(), choice.ignored, source)?;
+    let kept: Vec<&TensorInfo> =
+        file.tensors().iter().filter(|tensor| ignored.binary_search(&tensor.name).is_err()).collect();
+    let modules = modules(kept);
+    let listed = match choice.layers {
+        Some(picks) => picked(&modules, picks, source)?,
+        None => Listed { layers: automatic(&modules, source)?, ..Listed::default() },
+    };
+    let layers = arranged(file, &modules, &listed, choice.activation)?;
+    Ok((layers, ignored))
 }
 
-fn picked(modules: &[Module], picks: &[String], source: &str) -> Result<Vec<LayerNames>> {
-    let chosen = picks.iter().map(|pick| find(modules, pick, source)).collect::<Result<Vec<_>>>()?;
-    let norms_are_listed = chosen.iter().any(|module| matches!(module.kind, Kind::BatchNorm { .. }));
-    let mut layers: Vec<LayerNames> = Vec::new();
-    for module in &chosen {
-        match (&module.kind, layers.last_mut()) {
-            (Kind::Linear { .. }, _) => layers.extend(layer(modules, module, !norms_are_listed)),
-            (Kind::BatchNorm { features }, Some(layer)) if *features == layer.units => {
-                layer.norms.extend(NormNames::of(module));
+/// Puts norms and slopes in their places, and refuses other tensors that could act.
+fn arranged(
+    file: &dyn TensorFile,
+    modules: &[Module],
+    listed: &Listed,
+    activation: Option<Activation>,
+) -> Result<Vec<LayerNames>> {
+    let (chain, source) = (&listed.layers[..], file.source());
+    let scopes = Scopes::new(modules, chain);
+    let judge = Judge { source, modules, chain, scopes: &scopes };
+    let mut layers: Vec<LayerNames> = chain.iter().filter_map(|module| layer(module)).collect();
+    let mut norms = listed.norms.clone();
+    let mut slopes = listed.slopes.clone();
+    let mut unplaced = Vec::new();
+    for module in modules {
+        let (size, is_slope) = match module.kind {
+            Kind::BatchNorm { features } => (Some(features), false),
+            Kind::Slopes { count } => ((count > 1).then_some(count), true),
+            _ => continue,
+        };
+        let is_listed = norms.iter().any(|(norm, _)| norm.name == module.name)
+            || listed.slopes.iter().any(|(slope, _)| slope.name == module.name);
+        if is_listed || !judge.module_acts(module, size) {
+            continue;
+        }
+        match (places::place(modules, chain, module), is_slope) {
+            (Some(place @ (Place::After(_) | Place::Before(_))), false) => {
+                if listed.norms.iter().any(|(_, other)| *other == place) {
+                    return Err(place_unknown(&[module], modules, listed, source));
+                }
+                norms.push((module, place));
             }
-            (Kind::BatchNorm { .. }, Some(layer)) => {
-                return Err(Error::input(
-                    source,
-                    format!("{} after `{}` with {} units", module.describe(), layer.name, layer.units),
-                    "a BatchNorm with one feature per unit of the layer before it",
-                    "list it directly after its layer in option `layers`",
-                ));
-            }
-            (Kind::BatchNorm { .. }, None) => {
-                return Err(Error::input(
-                    source,
-                    format!("{} before every layer", module.describe()),
-                    "a BatchNorm after the layer that it belongs to",
-                    "list it directly after its layer in option `layers`",
-                ));
-            }
-            (Kind::Unsupported(_) | Kind::Unknown, _) => return Err(unsupported(source, &[module], &[])),
+            (Some(Place::After(layer)), true) => slopes.push((module, layer)),
+            (_, false) => return Err(place_unknown(&unknown_norms(&judge, &norms), modules, listed, source)),
+            (_, true) => unplaced.push(module),
         }
     }
-    if !norms_are_listed {
-        refuse_left_over(modules, &chosen, source)?;
+    for (norm, place) in &norms {
+        fits(norm, *place, chain, source)?;
+        match *place {
+            Place::After(layer) => layers[layer].norms.extend(NormNames::of(norm)),
+            Place::Before(layer) => layers[layer].norms_before.extend(NormNames::of(norm)),
+            _ => {}
+        }
     }
+    for (module, layer) in &slopes {
+        let Kind::Slopes { count } = module.kind else { continue };
+        if !slopes::fits(count, chain[*layer]) || layers[*layer].slope.is_some() {
+            return Err(slope_unknown(&[module], source));
+        }
+        layers[*layer].slope = Some(Slope::read(file, module)?);
+    }
+    if !unplaced.is_empty() {
+        let values = unplaced.iter().map(|module| Ok((*module, Slope::read(file, module)?)));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let free = layers.iter().all(|layer| layer.slope.is_none());
+        match slopes::assign(chain, &values, activation).filter(|_| free) {
+            Some(assigned) => assigned.into_iter().for_each(|(layer, slope)| layers[layer].slope = Some(slope)),
+            None => return Err(slope_unknown(&unplaced, source)),
+        }
+    }
+    let mut used: Vec<&str> = layers.iter().flat_map(LayerNames::tensors).map(String::as_str).collect();
+    used.sort_unstable();
+    judge.refuse_left_over(&used)?;
     Ok(layers)
 }
 
-/// Finds the module that `pick` names.
-fn find<'m, 'a>(modules: &'m [Module<'a>], pick: &str, source: &str) -> Result<&'m Module<'a>> {
-    let pick = pick.trim();
-    let pick = pick.strip_suffix(".weight").unwrap_or(pick);
-    if let Some(module) = modules.iter().find(|module| module.name == pick) {
-        return Ok(module);
-    }
-    let is_end = |module: &&Module| module.name.strip_suffix(pick).is_some_and(|start| start.ends_with('.'));
-    let matches: Vec<_> = modules.iter().filter(is_end).collect();
-    match matches[..] {
-        [module] if !pick.is_empty() => Ok(module),
-        [] => Err(Error::input(
-            source,
-            format!("no layer `{pick}`"),
-            format!(
-                "one of its layers: {}",
-                list(&modules.iter().filter(|m| m.kind != Kind::Unknown).collect::<Vec<_>>())
-            ),
-            "correct the name in option `layers`",
-        )),
-        _ => Err(Error::input(
-            source,
-            format!("several layers whose names end in `{pick}`: {}", list(&matches)),
-            "a name that only one of them has",
-            "write the full name in option `layers`",
-        )),
-    }
+/// The tensors of a linear module; `None` for other modules.
+fn layer(module: &Module) -> Option<LayerNames> {
+    let (weight, units, inputs) = module.weight()?;
+    Some(LayerNames {
+        name: module.name.to_owned(),
+        weight,
+        units,
+        inputs,
+        bias: module.tensor("bias").map(str::to_owned),
+        norms_before: Vec::new(),
+        norms: Vec::new(),
+        slope: None,
+    })
 }
 
-fn automatic(modules: &[Module], source: &str) -> Result<Vec<LayerNames>> {
+/// The BatchNorms that may act and whose places are unknown.
+fn unknown_norms<'m, 'a>(judge: &Judge<'_, 'm, 'a>, placed: &[(&Module, Place)]) -> Vec<&'m Module<'a>> {
+    let is_unknown = |module: &&Module| {
+        let Kind::BatchNorm { features } = module.kind else { return false };
+        let place = places::place(judge.modules, judge.chain, module);
+        judge.module_acts(module, Some(features))
+            && !placed.iter().any(|(norm, _)| norm.name == module.name)
+            && !matches!(place, Some(Place::After(_) | Place::Before(_)))
+    };
+    judge.modules.iter().filter(is_unknown).collect()
+}
+
+fn place_unknown(norms: &[&Module], modules: &[Module], listed: &Listed, source: &str) -> Error {
+    let found = match places::words(modules, &listed.layers, norms[0]) {
+        words if norms.len() > 1 || words.is_empty() => format!("{}, whose names do not show their places", list(norms)),
+        words => format!("{}, which {words}; its name does not show on which side of the activation", list(norms)),
+    };
+    let names = |after_activation: bool| -> Option<String> {
+        let mut names = Vec::new();
+        let mut waiting = norms.to_vec();
+        for layer in &listed.layers {
+            names.push(layer.name);
+            let last = waiting.iter().position(|norm| belongs(norm, layer, &listed.layers, norms));
+            if let Some(norm) = last.map(|at| waiting.remove(at)) {
+                names.extend(after_activation.then_some("activation"));
+                names.push(norm.name);
+            }
+        }
+        let ends_well = !after_activation || names.last() == listed.layers.last().map(|layer| &layer.name);
+        (waiting.is_empty() && listed.norms.is_empty() && listed.slopes.is_empty() && ends_well)
+            .then(|| names.join(","))
+    };
+    let place = match (names(false), names(true)) {
+        (Some(before), Some(after)) => format!(
+            "list them where they stand: option `layers: {before}` if before the activation, option `layers: {after}` if \
+             after it"
+        ),
+        (Some(before), None) => {
+            format!("list them where they stand: option `layers: {before}` if before the activation")
+        }
+        _ => "list them where they stand in option `layers`, with the word `activation` before those that stand after the \
+              activation"
+            .to_owned(),
+    };
+    Error::input(
+        source,
+        found,
+        "a BatchNorm whose place is known: before the activation it is folded into its layer, after it into the next layer",
+        place,
+    )
+}
+
+/// Whether a BatchNorm is likely to follow a layer: the sizes fit, and the numbers if there are any.
+fn belongs(norm: &Module, layer: &Module, layers: &[&Module], norms: &[&Module]) -> bool {
+    let Kind::BatchNorm { features } = norm.kind else { return false };
+    let same = layers.iter().filter(|layer| width(layer).0 == features).count();
+    let alone = same == 1 && norms.iter().filter(|other| other.kind == norm.kind).count() == 1;
+    let in_block = parent(norm.name) == parent(layer.name);
+    width(layer).0 == features && (alone || in_block && last_number(norm.name) == last_number(layer.name))
+}
+
+fn slope_unknown(modules: &[&Module], source: &str) -> Error {
+    let verb = if modules.len() == 1 { "does" } else { "do" };
+    Error::input(
+        source,
+        format!("{}, whose name {verb} not show which activation it is", list(modules)),
+        "one PReLU per hidden layer, numbered like the layers, or listed",
+        "list it after each layer whose activation it is, as in option `layers: fc1,prelu,fc2,prelu,fc3`",
+    )
+}
+
+fn automatic<'m, 'a>(modules: &'m [Module<'a>], source: &str) -> Result<Vec<&'m Module<'a>>> {
     let linears: Vec<&Module> = modules.iter().filter(|m| matches!(m.kind, Kind::Linear { .. })).collect();
     let obstacles: Vec<&Module> = modules.iter().filter(|m| matches!(m.kind, Kind::Unsupported(_))).collect();
     if !obstacles.is_empty() {
@@ -136,37 +262,7 @@ fn automatic(modules: &[Module], source: &str) -> Result<Vec<LayerNames>> {
             "save the generator's state_dict, torch.save(model.state_dict(), path)",
         ));
     }
-    let chain = plain_order(&linears, source)?;
-    refuse_left_over(modules, &chain, source)?;
-    Ok(chain.iter().filter_map(|module| layer(modules, module, true)).collect())
-}
-
-fn refuse_left_over(modules: &[Module], chosen: &[&Module], source: &str) -> Result<()> {
-    let left_over = norms_left_over(modules, chosen);
-    if left_over.is_empty() {
-        return Ok(());
-    }
-    Err(Error::input(
-        source,
-        format!("{}, not directly after a linear layer of that size", list(&left_over)),
-        "BatchNorm between a linear layer and its activation, where it is folded into the layer",
-        "if that is its place, list it after its layer: option `layers: LAYER,BATCHNORM,LAYER`; \
-         fold a BatchNorm after an activation into the next layer when you export the weights",
-    ))
-}
-
-/// The tensors of a linear module; `None` for other modules.
-fn layer(modules: &[Module], module: &Module, with_norm: bool) -> Option<LayerNames> {
-    let Kind::Linear { units, inputs } = module.kind else { return None };
-    let norms = if with_norm { norm_of(modules, module).and_then(NormNames::of).into_iter().collect() } else { vec![] };
-    Some(LayerNames {
-        name: module.name.to_owned(),
-        weight: module.tensor("weight")?.to_owned(),
-        units,
-        inputs,
-        bias: module.tensor("bias").map(str::to_owned),
-        norms,
-    })
+    plain_order(&linears, source)
 }
 
 /// The linear layers in their only possible order; `linears` are in natural order.
@@ -175,12 +271,18 @@ fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&
     if linears.iter().all(|module| pattern(module.name) == first) {
         // `layers.0`, `layers.1` … is unrelu's own format: it always holds the generator, in order.
         let is_own_format = linears.iter().enumerate().all(|(index, m)| m.name == format!("layers.{index}"));
+        let in_sequence = linears.iter().all(|module| position(module.name).is_some());
         let found = match break_in(linears) {
             Some((before, after)) => {
                 format!("{} followed by {}, whose sizes do not fit", before.describe(), after.describe())
             }
-            None if is_own_format || !narrows_then_widens(linears) => return Ok(linears.to_vec()),
-            None => format!("layers that narrow and then widen, {}, as an autoencoder does", sizes(linears)),
+            None if !is_own_format && narrows_then_widens(linears) => {
+                format!("layers that narrow and then widen, {}, as an autoencoder does", sizes(linears))
+            }
+            None if !in_sequence && returns_to_its_start(linears) => {
+                format!("layers that widen and then narrow, {}, as a decoder and its encoder do", sizes(linears))
+            }
+            None => return Ok(linears.to_vec()),
         };
         return Err(ambiguous(source, found, linears));
     }
@@ -195,26 +297,27 @@ fn plain_order<'m, 'a>(linears: &[&'m Module<'a>], source: &str) -> Result<Vec<&
 }
 
 fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error {
+    // A layer that belongs to the same part of the model may belong to the same network.
+    let is_apart = |chain: &[&Module]| {
+        modules.iter().all(|module| chain.iter().all(|layer| !parent(layer.name).starts_with(parent(module.name))))
+    };
     Error::input(
         source,
         list(modules),
-        "linear layers, optionally with BatchNorm1d",
-        match suggestions(linears) {
+        "linear layers, optionally with BatchNorm1d or PReLU",
+        match suggestions(linears, is_apart) {
             Some(suggestions) => format!(
                 "unrelu inverts fully connected generators only; if this is not part of the generator, pick the generator's layers: {suggestions}"
             ),
-            None if modules.iter().any(|module| module.name.contains("parametrizations")) => {
-                "call torch.nn.utils.parametrize.remove_parametrizations before saving".to_owned()
-            }
             None => "unrelu inverts fully connected generators only; merge linear operations into the weight matrices \
-                     before saving (remove_weight_norm for weight normalisation)"
+                     before saving (remove_parametrizations, or prune.remove for a pruned weight)"
                 .to_owned(),
         },
     )
 }
 
 fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
-    let fix = match suggestions(linears) {
+    let fix = match suggestions(linears, |_| true) {
         Some(suggestions) => format!("pick them in order from the code to the output: {suggestions}"),
         None => "pick them in order from the code to the output with option `layers`".to_owned(),
     };
@@ -222,137 +325,4 @@ fn ambiguous(source: &str, found: String, linears: &[&Module]) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tensors(list: &[(&str, &[usize])]) -> Vec<TensorInfo> {
-        let info = |(name, shape): &(&str, &[usize])| TensorInfo {
-            name: name.to_string(),
-            shape: shape.to_vec(),
-            element_type: "F32".into(),
-        };
-        list.iter().map(info).collect()
-    }
-
-    fn names(list: &[(&str, &[usize])], picks: Option<&[&str]>) -> Result<Vec<String>> {
-        let picks: Option<Vec<String>> = picks.map(|picks| picks.iter().map(|pick| pick.to_string()).collect());
-        let layers = resolve(&tensors(list), picks.as_deref(), "a.pth")?;
-        let show = |layer: LayerNames| {
-            layer.norms.iter().fold(layer.name.clone(), |name, norm| format!("{name}+{}", norm.name))
-        };
-        Ok(layers.into_iter().map(show).collect())
-    }
-
-    fn refusal(list: &[(&str, &[usize])], picks: Option<&[&str]>) -> String {
-        names(list, picks).unwrap_err().to_string()
-    }
-
-    const VAE: &[(&str, &[usize])] = &[
-        ("fc1.weight", &[400, 784]),
-        ("fc21.weight", &[20, 400]),
-        ("fc22.weight", &[20, 400]),
-        ("fc3.weight", &[400, 20]),
-        ("fc4.weight", &[784, 400]),
-    ];
-
-    const AUTOENCODER: &[(&str, &[usize])] = &[
-        ("encoder.0.weight", &[400, 784]),
-        ("encoder.2.weight", &[20, 400]),
-        ("decoder.0.weight", &[400, 20]),
-        ("decoder.2.weight", &[784, 400]),
-    ];
-
-    #[test]
-    fn sequential_numbers_count() {
-        let list: &[(&str, &[usize])] = &[("10.weight", &[9, 7]), ("2.weight", &[7, 5]), ("0.weight", &[5, 3])];
-        assert_eq!(names(list, None).unwrap(), ["0", "2", "10"]);
-        assert_eq!(names(&[("weight", &[5, 3]), ("bias", &[5])], None).unwrap(), [""]);
-    }
-
-    #[test]
-    fn picks_by_whole_name_or_its_end() {
-        assert_eq!(names(VAE, Some(&["fc3", "fc4"])).unwrap(), ["fc3", "fc4"]);
-        assert_eq!(names(AUTOENCODER, Some(&["decoder.0.weight", "decoder.2"])).unwrap(), ["decoder.0", "decoder.2"]);
-        let nested: &[(&str, &[usize])] = &[("state_dict.fc3.weight", &[4, 2]), ("ema.fc3.weight", &[4, 2])];
-        assert!(refusal(nested, Some(&["fc3"])).contains("`ema.fc3`"));
-        assert_eq!(names(nested, Some(&["state_dict.fc3"])).unwrap(), ["state_dict.fc3"]);
-    }
-
-    #[test]
-    fn an_unknown_pick_lists_what_there_is() {
-        let message = refusal(VAE, Some(&["fc9"]));
-        assert!(message.contains("`fc9`") && message.contains("`fc21` (20 × 400)"), "{message}");
-        assert!(refusal(VAE, Some(&[""])).contains("no layer"));
-    }
-
-    #[test]
-    fn mixtures_are_refused_with_what_to_type() {
-        assert!(refusal(VAE, None).contains("`layers: fc3,fc4` (20 → 400 → 784)"), "{}", refusal(VAE, None));
-        // The sizes fit in natural order, with the decoder first, but nobody trained that network.
-        assert!(refusal(AUTOENCODER, None).contains("`layers: decoder.0,decoder.2` (20 → 400 → 784)"));
-        let one_family: &[(&str, &[usize])] =
-            &[("fc1.weight", &[4, 9]), ("fc2.weight", &[2, 4]), ("fc3.weight", &[4, 2]), ("fc4.weight", &[9, 4])];
-        let message = refusal(one_family, None);
-        assert!(
-            message.contains("9 → 4 → 2 → 4 → 9") && message.contains("`layers: fc3,fc4` (2 → 4 → 9)"),
-            "{message}"
-        );
-        let gan: &[(&str, &[usize])] = &[("G.0.weight", &[9, 2]), ("D.0.weight", &[1, 9])];
-        assert!(refusal(gan, None).contains("`layers: G.0` (2 → 9)"));
-    }
-
-    #[test]
-    fn distinct_names_are_ordered_where_only_one_order_widens() {
-        let list: &[(&str, &[usize])] =
-            &[("hidden.weight", &[5, 3]), ("input.weight", &[3, 2]), ("out.weight", &[9, 5])];
-        assert_eq!(names(list, None).unwrap(), ["input", "hidden", "out"]);
-    }
-
-    #[test]
-    fn own_format_may_narrow() {
-        let list: &[(&str, &[usize])] =
-            &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[2, 5]), ("layers.2.weight", &[9, 2])];
-        assert_eq!(names(list, None).unwrap().len(), 3);
-        let broken: &[(&str, &[usize])] = &[("layers.0.weight", &[5, 3]), ("layers.1.weight", &[9, 4])];
-        assert!(refusal(broken, None).contains("do not fit"));
-    }
-
-    #[test]
-    fn convolutions_are_refused_by_name() {
-        let list: &[(&str, &[usize])] = &[("conv1.weight", &[8, 4, 3, 3]), ("fc.weight", &[4, 2])];
-        let message = refusal(list, None);
-        assert!(message.contains("`conv1` (a convolution") && message.contains("`layers: fc` (2 → 4)"), "{message}");
-        assert!(refusal(list, Some(&["conv1", "fc"])).contains("convolution"));
-        assert_eq!(names(list, Some(&["fc"])).unwrap(), ["fc"]);
-    }
-
-    #[test]
-    fn batch_norms_follow_their_layer() {
-        let sequential: &[(&str, &[usize])] = &[
-            ("net.0.weight", &[5, 3]),
-            ("net.1.running_mean", &[5]),
-            ("net.1.running_var", &[5]),
-            ("net.3.weight", &[9, 5]),
-        ];
-        assert_eq!(names(sequential, None).unwrap(), ["net.0+net.1", "net.3"]);
-        assert_eq!(names(sequential, Some(&["net.0", "net.3"])).unwrap(), ["net.0+net.1", "net.3"]);
-        let named: &[(&str, &[usize])] =
-            &[("fc1.weight", &[5, 3]), ("bn1.running_mean", &[5]), ("bn1.running_var", &[5]), ("fc2.weight", &[9, 5])];
-        assert_eq!(names(named, None).unwrap(), ["fc1+bn1", "fc2"]);
-    }
-
-    #[test]
-    fn a_batch_norm_elsewhere_is_refused_unless_it_is_listed() {
-        let behind_activation: &[(&str, &[usize])] = &[
-            ("net.0.weight", &[5, 3]),
-            ("net.2.running_mean", &[5]),
-            ("net.2.running_var", &[5]),
-            ("net.3.weight", &[9, 5]),
-        ];
-        assert!(refusal(behind_activation, None).contains("`net.2` (BatchNorm of 5)"));
-        assert!(refusal(behind_activation, Some(&["net.0", "net.3"])).contains("`net.2`"));
-        assert_eq!(names(behind_activation, Some(&["net.0", "net.2", "net.3"])).unwrap(), ["net.0+net.2", "net.3"]);
-        assert!(refusal(behind_activation, Some(&["net.2", "net.3"])).contains("before every layer"));
-        assert!(refusal(behind_activation, Some(&["net.0", "net.3", "net.2"])).contains("9 units"));
-    }
-}
+mod tests;
