@@ -56,7 +56,7 @@ fn describe(inspection: &Inspection) -> String {
         return text;
     }
     for assumption in &inspection.assumptions {
-        let _ = write!(text, "\nNot in the file: {}", flags::words(&assumption.to_string()));
+        let _ = write!(text, "\nread: {}", flags::words(&assumption.to_string()));
     }
     if !inspection.assumptions.is_empty() {
         text.push('\n');

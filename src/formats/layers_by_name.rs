@@ -191,7 +191,9 @@ fn unknown_norms<'m, 'a>(judge: &Judge<'_, 'm, 'a>, placed: &[(&Module, Place)])
 
 fn place_unknown(norms: &[&Module], modules: &[Module], listed: &Listed, source: &str) -> Error {
     let found = match places::words(modules, &listed.layers, norms[0]) {
-        words if norms.len() > 1 || words.is_empty() => format!("{}, whose names do not show their places", list(norms)),
+        words if norms.len() > 1 || words.is_empty() => {
+            format!("{}, whose names do not show their places", list(norms))
+        }
         words => format!("{}, which {words}; its name does not show on which side of the activation", list(norms)),
     };
     let names = |after_activation: bool| -> Option<String> {

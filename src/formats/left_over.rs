@@ -58,7 +58,9 @@ impl Judge<'_, '_, '_> {
         match layers.picked {
             0 => false,
             picked if picked == layers.all => true,
-            _ => features.is_none_or(|features| self.sizes(features)) && !self.scopes.names_another_network(module.name),
+            _ => {
+                features.is_none_or(|features| self.sizes(features)) && !self.scopes.names_another_network(module.name)
+            }
         }
     }
 
@@ -106,14 +108,15 @@ impl Judge<'_, '_, '_> {
     /// some of them.
     fn linear_fits(&self, module: &Module) -> bool {
         let (units, inputs) = width(module);
-        let is_beside = self.chain.iter().any(|layer| parent(layer.name) == parent(module.name));
+        let is_beside = self.scopes.around(parent(module.name)).picked > 0;
         if !is_beside || is_of_an_optimizer(module.name) || self.scopes.names_another_network(module.name) {
             return false;
         }
         let inner = self.chain.len().saturating_sub(1);
         let keeps = units == inputs && self.chain[..inner].iter().any(|layer| width(layer).0 == units);
-        let skips = (0..self.chain.len())
-            .any(|from| width(self.chain[from]).1 == inputs && self.chain[from + 1..].iter().any(|to| width(to).0 == units));
+        let skips = (0..self.chain.len()).any(|from| {
+            width(self.chain[from]).1 == inputs && self.chain[from + 1..].iter().any(|to| width(to).0 == units)
+        });
         // A numbered family has its own order.
         keeps || skips && !self.chain.iter().all(|layer| pattern(layer.name) == pattern(module.name))
     }
@@ -183,7 +186,8 @@ impl Judge<'_, '_, '_> {
 
     fn loose_tensors(&self, loose: &[&TensorInfo]) -> Error {
         const MOST: usize = 12;
-        let shown: Vec<String> = loose.iter().take(MOST).map(|info| format!("`{}` {:?}", info.name, info.shape)).collect();
+        let shown: Vec<String> =
+            loose.iter().take(MOST).map(|info| format!("`{}` {:?}", info.name, info.shape)).collect();
         let names: Vec<&str> = loose.iter().map(|info| info.name.as_str()).collect();
         let more = if loose.len() > MOST { format!(" and {} more", loose.len() - MOST) } else { String::new() };
         let outputs = self.chain.last().map_or(0, |layer| width(layer).0);

@@ -79,10 +79,9 @@ impl<'a> Module<'a> {
         if has("weight") && parts == 1 {
             return matrix("weight").map(|(name, units, inputs)| (WeightNames::Whole(name), units, inputs));
         }
-        for (magnitude, direction) in [
-            ("weight_g", "weight_v"),
-            ("parametrizations.weight.original0", "parametrizations.weight.original1"),
-        ] {
+        for (magnitude, direction) in
+            [("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")]
+        {
             if has(magnitude) && parts == 2 {
                 let (name, units, inputs) = matrix(direction)?;
                 let per = Per::of(&self.info(magnitude)?.shape, units, inputs)?;

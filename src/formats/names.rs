@@ -46,7 +46,9 @@ pub fn words(name: &str) -> Vec<String> {
             words.push(String::new());
         }
         if character.is_ascii_alphabetic() {
-            if let Some(word) = words.last_mut() { word.push(character.to_ascii_lowercase()) }
+            if let Some(word) = words.last_mut() {
+                word.push(character.to_ascii_lowercase())
+            }
         }
         was_lower = character.is_ascii_lowercase();
     }
@@ -74,8 +76,7 @@ pub fn is_of_another_network(name: &str) -> bool {
 
 /// Whether a name belongs to the state of an optimizer.
 pub fn is_of_an_optimizer(name: &str) -> bool {
-    const STATE: [&str; 6] =
-        ["exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta"];
+    const STATE: [&str; 6] = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta"];
     STATE.contains(&own(name)) || words(parent(name)).iter().any(|word| word.starts_with("optim") || word == "opt")
 }
 
@@ -107,7 +108,9 @@ mod tests {
     fn purposes_are_told_from_words() {
         assert!(is_of_another_network("enc_bn1") && is_of_another_network("model.Encoder.0"));
         assert!(!is_of_another_network("dec_bn1") && !is_of_another_network("sequence"));
-        assert!(is_applied_to_values("pixel_std") && is_applied_to_values("outScale") && is_applied_to_values("log_std"));
+        assert!(
+            is_applied_to_values("pixel_std") && is_applied_to_values("outScale") && is_applied_to_values("log_std")
+        );
         assert!(!is_applied_to_values("best_loss") && !is_applied_to_values("min_val_loss"));
         assert!(is_of_an_optimizer("state.optimizer.state.0.exp_avg") && !is_of_an_optimizer("net.0.weight"));
     }

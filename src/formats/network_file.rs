@@ -121,11 +121,8 @@ pub(crate) struct Resolved {
 
 /// Finds the generator's layers in the file; the first half of [`read_network`].
 pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Resolved> {
-    let choice = Choice {
-        layers: options.layers.as_deref(),
-        ignored: &options.ignore_tensors,
-        activation: options.activation,
-    };
+    let choice =
+        Choice { layers: options.layers.as_deref(), ignored: &options.ignore_tensors, activation: options.activation };
     resolve(file, choice).map(|(layers, ignored)| Resolved { layers, ignored })
 }
 
@@ -152,7 +149,11 @@ pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
 }
 
 /// Makes the network from the named tensors; the second half of [`read_network`].
-pub(crate) fn build_network(file: &dyn TensorFile, resolved: Resolved, options: &NetworkOptions) -> Result<ReadNetwork> {
+pub(crate) fn build_network(
+    file: &dyn TensorFile,
+    resolved: Resolved,
+    options: &NetworkOptions,
+) -> Result<ReadNetwork> {
     let epsilon = options.batch_norm_epsilon.unwrap_or(EPSILON);
     if !(epsilon >= 0.0 && epsilon.is_finite()) {
         return Err(Error::option("batch_norm_epsilon", epsilon.to_string(), "a finite number of 0 or more"));
@@ -183,10 +184,8 @@ fn assumptions(resolved: &Resolved, epsilon: Option<f64>, output: Option<Activat
             layer.slope.as_ref().map(|slope| (slope.module.clone(), slope.activation(), layer.name.clone()))
         })
         .collect();
-    let computed: Vec<_> = layers
-        .iter()
-        .filter_map(|layer| layer.weight.normalisation().map(|what| (layer.name.clone(), what)))
-        .collect();
+    let computed: Vec<_> =
+        layers.iter().filter_map(|layer| layer.weight.normalisation().map(|what| (layer.name.clone(), what))).collect();
     let all = [
         (!folded.is_empty()).then_some(norms),
         output.map(Assumption::OutputActivation),

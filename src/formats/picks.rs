@@ -101,10 +101,9 @@ pub fn fits(norm: &Module, place: Place, layers: &[&Module], source: &str) -> Re
 
 fn not_a_layer(module: &Module, source: &str) -> Error {
     let (expected, fix) = match module.kind {
-        Kind::Slopes { .. } => (
-            "a PReLU directly after a layer or its BatchNorm",
-            "list it where the activation stands, once per layer",
-        ),
+        Kind::Slopes { .. } => {
+            ("a PReLU directly after a layer or its BatchNorm", "list it where the activation stands, once per layer")
+        }
         _ => (
             "linear layers, with BatchNorm1d and PReLU",
             "unrelu inverts fully connected generators only; leave out what is no part of the generator",

@@ -54,7 +54,8 @@ impl<'m, 'a> Sequence<'m, 'a> {
 
     /// Whether only BatchNorms have the numbers strictly between two, without a gap.
     fn joined(&self, from: u64, to: u64) -> bool {
-        (from.saturating_add(1)..to).all(|at| self.modules.get(&at).is_some_and(|other| matches!(other.kind, Kind::BatchNorm { .. })))
+        (from.saturating_add(1)..to)
+            .all(|at| self.modules.get(&at).is_some_and(|other| matches!(other.kind, Kind::BatchNorm { .. })))
     }
 
     /// The number of PReLUs strictly between two numbers, without the module itself.

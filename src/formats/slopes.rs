@@ -62,7 +62,11 @@ impl Slope {
 
 /// The layers of PReLUs whose names do not show their place, one per PReLU and layer; `None` if
 /// that is ambiguous. `given`: the activation that the user stated for the hidden layers.
-pub fn assign(chain: &[&Module], slopes: &[(&Module, Slope)], given: Option<Activation>) -> Option<Vec<(usize, Slope)>> {
+pub fn assign(
+    chain: &[&Module],
+    slopes: &[(&Module, Slope)],
+    given: Option<Activation>,
+) -> Option<Vec<(usize, Slope)>> {
     let hidden = chain.len().saturating_sub(1);
     let (_, first) = slopes.first()?;
     let equal = slopes.iter().all(|(_, slope)| slope.value == first.value);

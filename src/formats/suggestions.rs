@@ -170,9 +170,8 @@ fn is_square(node: &Chain) -> bool {
 /// counts.
 fn starts(nodes: &[Chain], node: usize) -> bool {
     let feeds = |other: usize| follows(nodes, other, node) && (!is_square(&nodes[other]) || other < node);
-    !(0..nodes.len()).any(|other| {
-        feeds(other) && (!is_square(&nodes[node]) || !is_square(&nodes[other]) || other < node)
-    })
+    !(0..nodes.len())
+        .any(|other| feeds(other) && (!is_square(&nodes[node]) || !is_square(&nodes[other]) || other < node))
 }
 
 /// Extends a path in every way. Square layers come before layers that leave their size.

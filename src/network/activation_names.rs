@@ -28,9 +28,10 @@ pub(super) fn parse(text: &str) -> Result<Activation, String> {
             let slope = slope.strip_prefix("negativeslope=").unwrap_or(slope).parse::<f64>().ok();
             slope.filter(|slope| *slope > 0.0 && *slope < 1.0).map(Activation::LeakyRelu).ok_or_else(unknown)
         }
-        ("leakyrelu" | "lrelu", None) => {
-            Err(format!("found `{}` without a slope, and libraries have different defaults; expected {EXPECTED}", text.trim()))
-        }
+        ("leakyrelu" | "lrelu", None) => Err(format!(
+            "found `{}` without a slope, and libraries have different defaults; expected {EXPECTED}",
+            text.trim()
+        )),
         _ => Err(unknown()),
     }
 }
@@ -60,7 +61,9 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        for text in ["", "relu(", "relu:0.1", "ReLU6", "leaky_relu:0", "leaky_relu:1", "leaky_relu:", "leakyrelu(a)", "gelu"] {
+        for text in
+            ["", "relu(", "relu:0.1", "ReLU6", "leaky_relu:0", "leaky_relu:1", "leaky_relu:", "leakyrelu(a)", "gelu"]
+        {
             assert!(parse(text).unwrap_err().contains("expected relu, leaky_relu:SLOPE"), "{text}");
         }
         assert!(parse("LeakyReLU").unwrap_err().contains("without a slope"));

@@ -4,6 +4,7 @@
 mod bad_arrays;
 mod bad_networks;
 mod bench;
+mod checkpoints;
 mod cluster;
 mod demo;
 mod disturbed;

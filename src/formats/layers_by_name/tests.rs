@@ -264,8 +264,7 @@ fn prelus_are_placed_or_refused() {
     let sequential: List =
         &[("0.weight", &[5, 3]), ("1.weight", &[1]), ("2.weight", &[9, 5]), ("3.weight", &[9]), ("4.weight", &[9, 9])];
     assert_eq!(names(sequential, None).unwrap(), ["0|1", "2|3", "4"]);
-    let three: List =
-        &[("l1.weight", &[5, 3]), ("l2.weight", &[7, 5]), ("l3.weight", &[9, 7]), ("act.weight", &[1])];
+    let three: List = &[("l1.weight", &[5, 3]), ("l2.weight", &[7, 5]), ("l3.weight", &[9, 7]), ("act.weight", &[1])];
     assert!(refusal(three, None).contains("`act` (PReLU)"), "{}", refusal(three, None));
     let picks = ["l1", "act", "l2", "act", "l3"];
     assert_eq!(names(three, Some(&picks)).unwrap(), ["l1|act", "l2|act", "l3"]);
@@ -296,7 +295,9 @@ fn a_norm_between_the_layers_cannot_be_folded() {
         &[("0.weight", &[24, 4]), ("1.weight", &[24]), ("1.bias", &[24]), ("3.weight", &[40, 24]), ("3.bias", &[40])];
     for picks in [None, Some(&["0", "3"][..])] {
         let message = refusal(list, picks);
-        assert!(message.contains("`1` (LayerNorm or GroupNorm of 24), which stands between the picked layers `0` and `3`"));
+        assert!(
+            message.contains("`1` (LayerNorm or GroupNorm of 24), which stands between the picked layers `0` and `3`")
+        );
         assert!(!message.contains("option `"), "{message}");
     }
 }
