@@ -6,12 +6,15 @@
 //! complete ([`output::OutputFile`]).
 
 mod activations;
+mod arrangement;
 pub mod assumption;
+mod automatic;
 pub mod batch_norm;
 mod chains;
 pub mod extent;
 pub mod files;
 mod ignored;
+mod layer_names;
 mod layer_reading;
 mod layers_by_name;
 mod left_over;

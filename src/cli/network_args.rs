@@ -24,8 +24,8 @@ pub struct NetworkArgs {
 #[derive(Debug, Args)]
 pub struct ReadingArgs {
     /// Names of the layers, from the code to the output; needed if the file holds other layers too.
-    /// A BatchNorm or PReLU is listed where it stands; the word `activation` before a BatchNorm says
-    /// that it stands after the activation
+    /// A BatchNorm or PReLU is listed where it stands; the word `activation` before a BatchNorm
+    /// says that it stands after the activation
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     layers: Option<Vec<String>>,
 

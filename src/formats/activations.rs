@@ -1,7 +1,7 @@
 //! The activation of each layer: from PReLUs of the file, from the options, or from the file's
 //! metadata.
 
-use super::layers_by_name::LayerNames;
+use super::layer_names::LayerNames;
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION};
 use super::slopes::Slope;
 use super::tensor_file::TensorFile;

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::batch_norm::BatchNorm;
-use super::layers_by_name::LayerNames;
+use super::layer_names::LayerNames;
 use super::norms_by_name::NormNames;
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};

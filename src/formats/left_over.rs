@@ -24,7 +24,7 @@ pub struct Judge<'s, 'm, 'a> {
 
 impl Judge<'_, '_, '_> {
     /// Refuses the first kind of module or tensor that could act. `used`: the names of the tensors
-    /// that the layers use.
+    /// that the layers use, sorted.
     pub fn refuse_left_over(&self, used: &[&str]) -> Result<()> {
         for module in self.modules {
             let acts = match &module.kind {
@@ -125,7 +125,8 @@ impl Judge<'_, '_, '_> {
     /// do not use.
     fn loose<'t>(&'t self, used: &'t [&str]) -> impl Iterator<Item = &'t TensorInfo> {
         self.modules.iter().flat_map(move |module| {
-            let unused = module.infos().filter(|info| is_float(info) && !used.contains(&info.name.as_str()));
+            let unused =
+                module.infos().filter(|info| is_float(info) && used.binary_search(&info.name.as_str()).is_err());
             unused.filter(move |info| match module.kind {
                 Kind::Linear { .. } => self.is_picked(module),
                 Kind::Unknown => self.loose_acts(module, info),

@@ -2,7 +2,7 @@
 //!
 //! A BatchNorm is listed where it stands: after its layer, and after the word `activation` if the
 //! activation comes first. `fc1,bn1,fc2` computes `fc2(σ(bn1(fc1 z)))`, and
-//! `fc1,activation,bn1,fc2` computes `fc2(bn1(σ(fc1 z)))`. A PReLU that is listed is the activation.
+//! `fc1,activation,bn1,fc2` computes `fc2(bn1(σ(fc1 z)))`. A listed PReLU is the activation.
 
 use super::chains::{list, width};
 use super::modules::{Kind, Module};

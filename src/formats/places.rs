@@ -33,7 +33,8 @@ pub struct Sequence<'m, 'a> {
 }
 
 impl<'m, 'a> Sequence<'m, 'a> {
-    /// The sequence of a module; `None` if it has no number, or if no linear layer beside it has one.
+    /// The sequence of a module; `None` if it has no number, or if no linear layer beside it has
+    /// one.
     pub fn of(modules: &'m [Module<'a>], module: &Module) -> Option<Self> {
         let at = position(module.name)?;
         let siblings = modules.iter().filter(|other| parent(other.name) == parent(module.name));

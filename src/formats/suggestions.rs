@@ -13,11 +13,14 @@ use super::names::{is_of_another_network, parent, pattern, position, words};
 /// The maximum number of chains that are searched, and that are listed.
 const MOST_FOUND: usize = 256;
 const MOST_SHOWN: usize = 6;
+/// The maximum number of pieces that are chained. The pieces of larger files are listed as they
+/// are.
+const MOST_NODES: usize = 300;
 
 type Chain<'m, 'a> = Vec<&'m Module<'a>>;
 
-/// The suggestions for a message, best first; `None` if there are none. `linears`: in natural order.
-/// `is_possible`: whether a chain may be offered at all.
+/// The suggestions for a message, best first; `None` if there are none. `linears`: in natural
+/// order. `is_possible`: whether a chain may be offered at all.
 pub fn suggestions(linears: &[&Module], is_possible: impl Fn(&[&Module]) -> bool) -> Option<String> {
     let mut chains = candidates(linears);
     chains.retain(|chain| !chain.is_empty() && !chain[0].name.is_empty() && is_possible(chain));
@@ -68,12 +71,13 @@ fn candidates<'m, 'a>(linears: &[&'m Module<'a>]) -> Vec<Chain<'m, 'a>> {
     if nodes.iter().any(|node| !is_of_another_network(node[0].name)) {
         nodes.retain(|node| !is_of_another_network(node[0].name));
     }
-    if nodes.is_empty() {
+    if nodes.is_empty() || nodes.len() > MOST_NODES {
         return blocks;
     }
     let mut paths = Vec::new();
-    for start in (0..nodes.len()).filter(|node| starts(&nodes, *node)) {
-        extend(&nodes, &mut vec![start], &mut paths);
+    let links = Links::new(&nodes);
+    for start in links.starts() {
+        links.extend(&mut vec![start], &mut paths);
     }
     let chains = || paths.iter().map(|path| path.iter().flat_map(|node| nodes[*node].iter().copied()).collect());
     let widening: Vec<Chain> = chains().filter(|chain: &Chain| widens(chain)).collect();
@@ -144,54 +148,79 @@ fn generators<'m, 'a>(block: &Chain<'m, 'a>) -> Vec<Chain<'m, 'a>> {
     vec![block.clone()]
 }
 
-fn ends(node: &Chain) -> (usize, usize) {
-    let widths = widths(node);
-    (widths[0], widths[node.len()])
+/// Which nodes can follow which.
+struct Links {
+    /// The nodes that can follow each node.
+    successors: Vec<Vec<usize>>,
+    /// Whether a node keeps the size.
+    is_square: Vec<bool>,
 }
 
-/// Whether `to` can follow `from`: the sizes fit, and neither has a closer relative by name.
-fn follows(nodes: &[Chain], from: usize, to: usize) -> bool {
-    let fits = |from: usize, to: usize| from != to && ends(&nodes[from]).1 == ends(&nodes[to]).0;
-    let kinship = |from: usize, to: usize| {
-        let (left, right) = (words(nodes[from][nodes[from].len() - 1].name), words(nodes[to][0].name));
-        left.iter().zip(&right).take_while(|(left, right)| left == right).count()
-    };
-    let own = kinship(from, to);
-    let closer_successor = (0..nodes.len()).any(|other| fits(from, other) && kinship(from, other) > own);
-    let closer_predecessor = (0..nodes.len()).any(|other| fits(other, to) && kinship(other, to) > own);
-    fits(from, to) && !(closer_successor && closer_predecessor)
-}
-
-fn is_square(node: &Chain) -> bool {
-    ends(node).0 == ends(node).1
-}
-
-/// Whether no node feeds this one. Square layers of one size feed each other; the first of them
-/// counts.
-fn starts(nodes: &[Chain], node: usize) -> bool {
-    let feeds = |other: usize| follows(nodes, other, node) && (!is_square(&nodes[other]) || other < node);
-    !(0..nodes.len())
-        .any(|other| feeds(other) && (!is_square(&nodes[node]) || !is_square(&nodes[other]) || other < node))
-}
-
-/// Extends a path in every way. Square layers come before layers that leave their size.
-fn extend(nodes: &[Chain], path: &mut Vec<usize>, paths: &mut Vec<Vec<usize>>) {
-    if paths.len() >= MOST_FOUND {
-        return;
+impl Links {
+    /// A node can follow another if the sizes fit, and if not both have closer relatives by name.
+    fn new(nodes: &[Chain]) -> Self {
+        let ends: Vec<(usize, usize)> = nodes
+            .iter()
+            .map(|node| {
+                let widths = widths(node);
+                (widths[0], widths[node.len()])
+            })
+            .collect();
+        let names: Vec<_> = nodes.iter().map(|node| (words(node[0].name), words(node[node.len() - 1].name))).collect();
+        let fits = |from: usize, to: usize| from != to && ends[from].1 == ends[to].0;
+        let kinship =
+            |from: usize, to: usize| names[from].1.iter().zip(&names[to].0).take_while(|(a, b)| a == b).count();
+        let all = 0..nodes.len();
+        let pairs: Vec<(usize, usize, usize)> = all
+            .clone()
+            .flat_map(|from| (0..nodes.len()).map(move |to| (from, to)))
+            .filter(|(from, to)| fits(*from, *to))
+            .map(|(from, to)| (from, to, kinship(from, to)))
+            .collect();
+        let (mut closest_after, mut closest_before) = (vec![0; nodes.len()], vec![0; nodes.len()]);
+        for (from, to, kin) in &pairs {
+            closest_after[*from] = closest_after[*from].max(*kin);
+            closest_before[*to] = closest_before[*to].max(*kin);
+        }
+        let mut successors = vec![Vec::new(); nodes.len()];
+        for (from, to, kin) in pairs {
+            if kin == closest_after[from] || kin == closest_before[to] {
+                successors[from].push(to);
+            }
+        }
+        Links { successors, is_square: all.map(|node| ends[node].0 == ends[node].1).collect() }
     }
-    let last = path[path.len() - 1];
-    let next: Vec<usize> =
-        (0..nodes.len()).filter(|node| !path.contains(node) && follows(nodes, last, *node)).collect();
-    let next = match next.iter().find(|node| is_square(&nodes[**node])) {
-        Some(square) => vec![*square],
-        None => next,
-    };
-    if next.is_empty() {
-        paths.push(path.clone());
+
+    /// The nodes that no other feeds. Square layers of one size feed each other; the first of them
+    /// counts.
+    fn starts(&self) -> Vec<usize> {
+        let mut is_fed = vec![false; self.successors.len()];
+        for (from, successors) in self.successors.iter().enumerate() {
+            for to in successors {
+                is_fed[*to] |= !self.is_square[from] || from < *to;
+            }
+        }
+        (0..is_fed.len()).filter(|node| !is_fed[*node]).collect()
     }
-    for node in next {
-        path.push(node);
-        extend(nodes, path, paths);
-        path.pop();
+
+    /// Extends a path in every way. Square layers come before layers that leave their size.
+    fn extend(&self, path: &mut Vec<usize>, paths: &mut Vec<Vec<usize>>) {
+        if paths.len() >= MOST_FOUND {
+            return;
+        }
+        let last = path[path.len() - 1];
+        let next: Vec<usize> = self.successors[last].iter().copied().filter(|node| !path.contains(node)).collect();
+        let next = match next.iter().find(|node| self.is_square[**node]) {
+            Some(square) => vec![*square],
+            None => next,
+        };
+        if next.is_empty() {
+            paths.push(path.clone());
+        }
+        for node in next {
+            path.push(node);
+            self.extend(path, paths);
+            path.pop();
+        }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::formats::layer_names::LayerNames;
 use crate::formats::tensor_file::natural_order;
 
 /// A file whose numbers are all 0.25.
