@@ -5,13 +5,22 @@
 //! Inputs are checked before any work begins. An output gets its final name only when it is
 //! complete ([`output::OutputFile`]).
 
+mod activations;
+mod arrangement;
+pub mod assumption;
+mod automatic;
 pub mod batch_norm;
 mod chains;
 pub mod extent;
 pub mod files;
+mod ignored;
+mod layer_names;
+mod layer_reading;
 mod layers_by_name;
+mod left_over;
 mod lfs;
 mod modules;
+mod names;
 pub mod network_file;
 mod norms_by_name;
 pub mod npy;
@@ -19,8 +28,14 @@ mod npz;
 mod npz_network;
 mod numpy_names;
 pub mod output;
+mod picks;
+mod places;
 pub mod pytorch;
 pub mod report;
 pub mod safetensors;
+mod scopes;
+mod slopes;
 mod stated;
+mod suggestions;
 pub mod tensor_file;
+mod weights;

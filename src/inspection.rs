@@ -12,9 +12,10 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::formats::assumption::Assumption;
 use crate::formats::network_file::{NetworkOptions, build_network, open_tensor_file, resolve_layers};
 use crate::formats::tensor_file::TensorInfo;
-use crate::network::{Activation, Network};
+use crate::network::Activation;
 
 pub use notes::{Note, notes};
 
@@ -32,10 +33,14 @@ pub struct Inspection {
     /// Why no network could be made from the file with the given options; `None` if it could.
     #[serde(serialize_with = "as_text")]
     pub problem: Option<Error>,
+    /// What the file does not say, and how it was read.
+    pub assumptions: Vec<Assumption>,
     /// All tensors of the file.
     pub tensors: Vec<TensorInfo>,
     /// Names of the tensors that belong to no layer, except BatchNorm's counters.
     pub unused: Vec<String>,
+    /// Names of the tensors that were left out, as option `ignore_tensors` says.
+    pub ignored: Vec<String>,
 }
 
 /// A summary of one layer.
@@ -73,22 +78,26 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         layers: Vec::new(),
         notes: Vec::new(),
         problem: None,
+        assumptions: Vec::new(),
+        ignored: Vec::new(),
         tensors: file.tensors().to_vec(),
         unused: file.tensors().iter().map(|tensor| tensor.name.clone()).filter(|name| !is_counter(name)).collect(),
     };
-    let names = match resolve_layers(&*file, options) {
-        Ok(names) => names,
+    let resolved = match resolve_layers(&*file, options) {
+        Ok(resolved) => resolved,
         // The caller's list of layers is wrong, not the file.
-        Err(error) if options.layers.is_some() => return Err(error),
+        Err(error) if options.layers.is_some() || !options.ignore_tensors.is_empty() => return Err(error),
         Err(error) => {
             inspection.problem = Some(error);
             return Ok(inspection);
         }
     };
-    let network = build_network(&*file, &names, options);
+    let names = resolved.layers.clone();
+    let read = build_network(&*file, resolved, options);
     for (index, layer) in names.iter().enumerate() {
         let used: Vec<&String> = layer.tensors().collect();
         inspection.unused.retain(|name| !used.contains(&name));
+        let network = read.as_ref().ok().map(|read| &read.network);
         inspection.layers.push(LayerSummary {
             number: index + 1,
             name: layer.name.clone(),
@@ -97,12 +106,17 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
             expansion: layer.units as f64 / layer.inputs as f64,
             parameters: layer.units * layer.inputs + if layer.has_bias() { layer.units } else { 0 },
             bias: layer.has_bias(),
-            batch_norms: layer.norms.iter().map(|norm| norm.name.clone()).collect(),
-            activation: network.as_ref().ok().map(|network: &Network| network.layers()[index].activation),
+            batch_norms: layer.folded().map(|norm| norm.name.clone()).collect(),
+            activation: network.map(|network| network.layers()[index].activation),
         });
     }
-    match network {
-        Ok(network) => inspection.notes = notes(&network),
+    match read {
+        Ok(read) => {
+            inspection.notes = notes(&read.network);
+            inspection.unused.retain(|name| !read.ignored_tensors.contains(name));
+            inspection.assumptions = read.assumptions;
+            inspection.ignored = read.ignored_tensors;
+        }
         Err(error) => inspection.problem = Some(error),
     }
     Ok(inspection)

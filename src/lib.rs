@@ -21,6 +21,7 @@
 //! | task | items |
 //! |---|---|
 //! | read a network | [`Network::load`], or [`load_network`] with options |
+//! | see what was assumed where a network's file says nothing | [`read_network`], with [`Assumption`] |
 //! | invert observations | [`Inverter`], with [`Options`] that name a [`Method`] |
 //! | invert many batches | [`Inverter::stream`], or [`Inverter::pipeline`] for several at a time |
 //! | project repeatedly | [`Projector`] |
@@ -122,7 +123,8 @@ pub use descent::{DescentOptions, Optimizer};
 pub use device::{DeviceChoice, list_adapters};
 pub use error::{BadInput, Error, Result};
 pub use facade::{read_npy, read_observations, write_npy};
-pub use formats::network_file::{NetworkOptions, load_network};
+pub use formats::assumption::Assumption;
+pub use formats::network_file::{NetworkOptions, ReadNetwork, load_network, read_network};
 pub use formats::npy::{ElementType, PixelRange};
 pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 pub use lp::layer::{LayerwiseOptions, StageTimes};

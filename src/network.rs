@@ -5,6 +5,8 @@
 //! f64. Data of lower precision are converted when they are read, and no later step rounds them
 //! before they reach a linear program.
 
+mod activation_names;
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -117,22 +119,10 @@ impl FromStr for Activation {
     type Err = String;
 
     /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
-    /// `sigmoid`, `tanh`.
+    /// `sigmoid`, `tanh`. The names of PyTorch are also accepted: `ReLU`, `LeakyReLU(0.1)`,
+    /// `nn.Tanh()`.
     fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, sigmoid or tanh";
-        match text.trim() {
-            "relu" => Ok(Activation::Relu),
-            "identity" => Ok(Activation::Identity),
-            "sigmoid" => Ok(Activation::Sigmoid),
-            "tanh" => Ok(Activation::Tanh),
-            other => {
-                let slope = other
-                    .strip_prefix("leaky_relu:")
-                    .and_then(|slope| slope.parse::<f64>().ok())
-                    .filter(|slope| *slope > 0.0 && *slope < 1.0);
-                slope.map(Activation::LeakyRelu).ok_or_else(|| format!("found `{other}`, expected {EXPECTED}"))
-            }
-        }
+        activation_names::parse(text)
     }
 }
 

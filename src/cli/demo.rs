@@ -89,6 +89,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let run = FileRun {
         network: Some(file("network.safetensors")),
         mask: None,
+        ignored_tensors: Vec::new(),
         other_inputs: Vec::new(),
         observations: NpyReader::open(&file("observations.npy"))?,
         codes: file("codes.npy"),

@@ -79,7 +79,7 @@ impl From<StoredAs> for ElementType {
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
-    let network = args.network.load()?;
+    let network = args.network.load()?.network;
     let codes = match (&args.codes, args.count) {
         (Some(path), _) => Codes::File(NpyReader::open(path)?),
         (None, Some(count)) => Codes::Random { count, out: args.codes_out },

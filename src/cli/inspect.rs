@@ -41,7 +41,7 @@ pub struct Args {
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     if let Some([codes, outputs]) = args.check.as_deref() {
-        return agreement::run(&args.network.load()?, codes, outputs, args.pixels, args.json);
+        return agreement::run(&args.network.load()?.network, codes, outputs, args.pixels, args.json);
     }
     let mut inspection = inspect(&args.network.network, &args.network.options())?;
     let text = if args.json { flags::words(&print::in_json(&inspection)?) } else { describe(&inspection) };
@@ -73,6 +73,12 @@ fn describe(inspection: &Inspection) -> String {
             let _ = writeln!(text, "  {:<40} {:?} {}", tensor.name, tensor.shape, tensor.element_type);
         }
         return text;
+    }
+    for assumption in &inspection.assumptions {
+        let _ = write!(text, "\nread: {}", flags::words(&assumption.to_string()));
+    }
+    if !inspection.assumptions.is_empty() {
+        text.push('\n');
     }
     if !inspection.unused.is_empty() {
         let _ = writeln!(text, "\nNot part of the generator: {}", inspection.unused.join(", "));

@@ -291,7 +291,8 @@ impl Args {
 }
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
-    let network = args.network.load()?;
+    let read = args.network.load()?;
+    let network = read.network;
     let mut observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     let options = args.options(observations.element_type())?;
@@ -304,6 +305,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         observations,
         network: Some(args.network.network),
         mask: None,
+        ignored_tensors: read.ignored_tensors,
         other_inputs: Vec::new(),
         codes: args.output.clone(),
         report: args.report,

@@ -1,12 +1,14 @@
 //! The arguments that choose the network, shared by all commands that need one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::error::Result;
-use crate::formats::network_file::{NetworkOptions, load_network};
-use crate::network::{Activation, Network};
+use crate::formats::network_file::{NetworkOptions, ReadNetwork, read_network};
+use crate::network::Activation;
+
+use super::{flags, print};
 
 /// A network, and the details that its file may lack.
 #[derive(Debug, Args)]
@@ -14,32 +16,68 @@ pub struct NetworkArgs {
     /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), or .npz of weights
     pub network: PathBuf,
 
-    /// Names of the layers, from the code to the output; needed if the file holds other layers too
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
-    pub layers: Option<Vec<String>>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How the file of a network is read.
+#[derive(Debug, Args)]
+pub struct ReadingArgs {
+    /// Names of the layers, from the code to the output; needed if the file holds other layers too.
+    /// A BatchNorm or PReLU is listed where it stands; the word `activation` before a BatchNorm
+    /// says that it stands after the activation
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
+    layers: Option<Vec<String>>,
 
     /// Activation of the layers: relu or leaky_relu:SLOPE; needed if the file does not say
-    #[arg(long, value_name = "ACTIVATION")]
-    pub activation: Option<Activation>,
+    #[arg(long, value_name = "ACTIVATION", requires = "network")]
+    activation: Option<Activation>,
 
     /// Activation of the last layer: also identity, sigmoid or tanh [default: as in the file,
     /// otherwise as --activation]
-    #[arg(long, value_name = "ACTIVATION")]
-    pub output_activation: Option<Activation>,
+    #[arg(long, value_name = "ACTIVATION", requires = "network")]
+    output_activation: Option<Activation>,
+
+    /// The eps of BatchNorm, which a state_dict does not hold [default: 1e-5]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, requires = "network")]
+    batch_norm_epsilon: Option<f64>,
+
+    /// Tensors or modules that are no part of the generator. Without it, a tensor that could act on
+    /// the layers is refused
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
+    ignore_tensors: Vec<String>,
 }
 
 impl NetworkArgs {
     /// The options for the library.
     pub fn options(&self) -> NetworkOptions {
+        self.reading.options()
+    }
+
+    /// Reads the network, and says what was assumed.
+    pub fn load(&self) -> Result<ReadNetwork> {
+        self.reading.load(&self.network)
+    }
+}
+
+impl ReadingArgs {
+    /// The options for the library.
+    fn options(&self) -> NetworkOptions {
         NetworkOptions {
             layers: self.layers.clone(),
             activation: self.activation,
             output_activation: self.output_activation,
+            batch_norm_epsilon: self.batch_norm_epsilon,
+            ignore_tensors: self.ignore_tensors.clone(),
         }
     }
 
-    /// Reads the network.
-    pub fn load(&self) -> Result<Network> {
-        load_network(&self.network, &self.options())
+    /// Reads the network of a file, and says what was assumed.
+    pub fn load(&self, path: &Path) -> Result<ReadNetwork> {
+        let read = read_network(path, &self.options())?;
+        for assumption in &read.assumptions {
+            print::note(&format!("note: {}", flags::words(&assumption.to_string())));
+        }
+        Ok(read)
     }
 }

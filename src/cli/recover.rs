@@ -195,7 +195,8 @@ impl Args {
 }
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
-    let network = Arc::new(args.network.load()?);
+    let read = args.network.load()?;
+    let network = Arc::new(read.network);
     let mut measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
@@ -215,6 +216,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         observations: measurements,
         mask,
         network: Some(args.network.network.clone()),
+        ignored_tensors: read.ignored_tensors,
         other_inputs: args.operator.operator.iter().map(|path| ("the operator", path.clone())).collect(),
         codes: args.output.clone(),
         report: args.report.clone(),

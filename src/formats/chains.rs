@@ -1,6 +1,5 @@
-//! Properties of a list of linear modules, from names and sizes alone. Do the sizes fit, does it
-//! look like an autoencoder, and which parts could be a generator? `layers_by_name.rs` uses them to
-//! choose layers and to write messages.
+//! Properties of a list of linear modules, from sizes alone. Do the sizes fit, and does the list
+//! look like an autoencoder?
 
 use super::modules::{Kind, Module};
 
@@ -10,6 +9,12 @@ pub fn width(module: &Module) -> (usize, usize) {
         Kind::Linear { units, inputs } => (units, inputs),
         _ => (0, 0),
     }
+}
+
+/// The inputs of the first layer, followed by the units of every layer.
+pub fn widths(chain: &[&Module]) -> Vec<usize> {
+    let first = chain.first().map(|module| width(module).1);
+    first.into_iter().chain(chain.iter().map(|module| width(module).0)).collect()
 }
 
 /// The first two neighbours whose sizes do not fit.
@@ -23,6 +28,16 @@ pub fn narrows_then_widens(chain: &[&Module]) -> bool {
     narrows.is_some_and(|at| chain[at..].iter().any(|module| width(module).0 > width(module).1))
 }
 
+/// Whether the layers widen and then narrow to the first size or below it, as a decoder that is
+/// followed by its encoder.
+pub fn returns_to_its_start(chain: &[&Module]) -> bool {
+    let widths = widths(chain);
+    match (widths.first(), widths.last(), widths.iter().max()) {
+        (Some(first), Some(last), Some(most)) => chain.len() > 1 && last <= first && first < most,
+        _ => false,
+    }
+}
+
 /// Lists the first modules for a message.
 pub fn list(modules: &[&Module]) -> String {
     const MOST: usize = 12;
@@ -32,68 +47,5 @@ pub fn list(modules: &[&Module]) -> String {
 
 /// The sizes in the form `20 → 400 → 784`.
 pub fn sizes(chain: &[&Module]) -> String {
-    let mut sizes = vec![width(chain[0]).1.to_string()];
-    sizes.extend(chain.iter().map(|module| width(module).0.to_string()));
-    sizes.join(" → ")
-}
-
-/// The name with every number replaced by `*`, so that names that differ only in numbers are equal.
-pub fn pattern(name: &str) -> String {
-    let mut pattern = String::new();
-    for character in name.chars() {
-        if !character.is_ascii_digit() {
-            pattern.push(character);
-        } else if !pattern.ends_with('*') {
-            pattern.push('*');
-        }
-    }
-    pattern
-}
-
-/// The part of a name before the last dot.
-pub fn parent(name: &str) -> &str {
-    name.rsplit_once('.').map_or("", |(parent, _)| parent)
-}
-
-/// Suggested values for the option `layers`: sequences of layers that widen and could be the
-/// generator. If there are none, all sequences.
-pub fn suggestions(linears: &[&Module]) -> Option<String> {
-    const MOST: usize = 4;
-    let mut families: Vec<(String, Vec<&Module>)> = Vec::new();
-    for module in linears {
-        let family = pattern(parent(module.name));
-        match families.iter_mut().find(|(name, _)| *name == family) {
-            Some((_, members)) => members.push(module),
-            None => families.push((family, vec![module])),
-        }
-    }
-    let mut runs: Vec<Vec<&Module>> = Vec::new();
-    for (_, members) in families {
-        let mut run: Vec<&Module> = Vec::new();
-        for module in members {
-            let chains = run.last().is_none_or(|last| width(last).0 == width(module).1);
-            run.push(module);
-            if !chains || narrows_then_widens(&run) {
-                run.pop();
-                runs.push(std::mem::replace(&mut run, vec![module]));
-            }
-        }
-        runs.push(run);
-    }
-    let widens = |run: &[&Module]| width(run[run.len() - 1]).0 > width(run[0]).1;
-    if runs.iter().any(|run| widens(run)) {
-        runs.retain(|run| widens(run));
-    }
-    // The sort is stable: equal sequences keep the order of the file.
-    runs.sort_by_key(|run| usize::MAX - run.len());
-    let shown: Vec<_> = runs
-        .iter()
-        .filter(|run| !run[0].name.is_empty())
-        .take(MOST)
-        .map(|run| {
-            let names = run.iter().map(|module| module.name).collect::<Vec<_>>().join(",");
-            format!("option `layers: {names}` ({})", sizes(run))
-        })
-        .collect();
-    if shown.is_empty() { None } else { Some(shown.join(" or ")) }
+    widths(chain).iter().map(usize::to_string).collect::<Vec<_>>().join(" → ")
 }

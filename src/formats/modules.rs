@@ -2,7 +2,9 @@
 //! names such as `decoder.0.weight`. So the kind is detected from the names and shapes of the
 //! parameters.
 
+use super::names::{own, words};
 use super::tensor_file::{TensorInfo, natural_order};
+use super::weights::{Per, WeightNames};
 
 /// The tensors whose names agree up to the last dot: one layer of the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +12,7 @@ pub struct Module<'a> {
     /// The common part of the names: `decoder.0`; empty for a model with a single layer.
     pub name: &'a str,
     pub kind: Kind,
-    /// The part after the last dot, and the tensor.
+    /// The part after the name, and the tensor.
     parameters: Vec<(&'a str, &'a TensorInfo)>,
 }
 
@@ -21,16 +23,28 @@ pub enum Kind {
     Linear { units: usize, inputs: usize },
     /// BatchNorm with its running statistics.
     BatchNorm { features: usize },
+    /// A single vector `weight`: the slopes of a PReLU, or the scale of an RMSNorm.
+    Slopes { count: usize },
+    /// A normalisation that depends on the values, such as LayerNorm; the text names it.
+    Norm { features: usize, what: &'static str },
     /// A layer that cannot be inverted; the text names its kind.
     Unsupported(String),
-    /// Not a layer: counters, the state of an optimizer.
+    /// Not a layer: loose tensors, counters, the state of an optimizer.
     Unknown,
 }
+
+/// The part of a name where the parametrizations of PyTorch begin.
+const PARAMETRIZATIONS: &str = "parametrizations.";
 
 impl<'a> Module<'a> {
     /// The full name of the tensor called `parameter` in this module.
     pub fn tensor(&self, parameter: &str) -> Option<&'a str> {
         self.info(parameter).map(|info| info.name.as_str())
+    }
+
+    /// All tensors of the module.
+    pub fn infos(&self) -> impl Iterator<Item = &'a TensorInfo> {
+        self.parameters.iter().map(|(_, info)| *info)
     }
 
     fn info(&self, parameter: &str) -> Option<&'a TensorInfo> {
@@ -42,9 +56,50 @@ impl<'a> Module<'a> {
         match &self.kind {
             Kind::Linear { units, inputs } => format!("`{}` ({units} × {inputs})", self.name),
             Kind::BatchNorm { features } => format!("`{}` (BatchNorm of {features})", self.name),
+            Kind::Slopes { count: 1 } => format!("`{}` (PReLU)", self.name),
+            Kind::Slopes { count } => format!("`{}` (PReLU or RMSNorm of {count})", self.name),
+            Kind::Norm { features, what } => format!("`{}` ({what} of {features})", self.name),
             Kind::Unsupported(what) => format!("`{}` ({what})", self.name),
             Kind::Unknown => format!("`{}`", self.name),
         }
+    }
+
+    /// The weight of a linear layer, with its units and inputs; `None` for other modules, and for a
+    /// weight in parts that do not fit together.
+    pub fn weight(&self) -> Option<(WeightNames, usize, usize)> {
+        let matrix = |parameter: &str| match self.info(parameter)?.shape[..] {
+            [units, inputs] => Some((self.tensor(parameter)?.to_owned(), units, inputs)),
+            _ => None,
+        };
+        let vector = |parameter: &str, length: usize| {
+            (self.info(parameter)?.shape == [length]).then(|| self.tensor(parameter).map(str::to_owned))?
+        };
+        let has = |parameter: &str| self.info(parameter).is_some();
+        let parts = self.parameters.iter().filter(|(name, _)| *name == "weight" || is_part(name)).count();
+        if has("weight") && parts == 1 {
+            return matrix("weight").map(|(name, units, inputs)| (WeightNames::Whole(name), units, inputs));
+        }
+        for (magnitude, direction) in
+            [("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")]
+        {
+            if has(magnitude) && parts == 2 {
+                let (name, units, inputs) = matrix(direction)?;
+                let per = Per::of(&self.info(magnitude)?.shape, units, inputs)?;
+                let magnitude = self.tensor(magnitude)?.to_owned();
+                return Some((WeightNames::WeightNorm { magnitude, direction: name, per }, units, inputs));
+            }
+        }
+        for (weight, left, right) in [
+            ("weight_orig", "weight_u", "weight_v"),
+            ("parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"),
+        ] {
+            if has(weight) && parts == 3 {
+                let (name, units, inputs) = matrix(weight)?;
+                let (left, right) = (vector(left, units)?, vector(right, inputs)?);
+                return Some((WeightNames::SpectralNorm { weight: name, left, right }, units, inputs));
+            }
+        }
+        None
     }
 
     fn classify(&self) -> Kind {
@@ -55,31 +110,69 @@ impl<'a> Module<'a> {
         if let (Some(features), Some(_)) = (one_dimension("running_mean"), one_dimension("running_var")) {
             return Kind::BatchNorm { features };
         }
-        if let Some(weight) = self.info("weight") {
-            return match weight.shape[..] {
-                [units, inputs] => Kind::Linear { units, inputs },
-                [_, _, _, ..] => Kind::Unsupported(format!("a convolution, weight of shape {:?}", weight.shape)),
-                _ => Kind::Unsupported(format!("a normalisation or PReLU, weight of shape {:?}", weight.shape)),
-            };
+        if let Some((_, units, inputs)) = self.weight() {
+            return Kind::Linear { units, inputs };
         }
-        let split = |(name, _): &(&str, _)| matches!(*name, "weight_g" | "weight_v" | "weight_orig");
-        if self.parameters.iter().any(split) || self.name.contains("parametrizations") {
-            return Kind::Unsupported("a weight stored in parts, by weight or spectral normalisation".into());
+        if self.parameters.iter().any(|(name, _)| is_part(name)) {
+            return Kind::Unsupported("a weight in parts that unrelu cannot combine".into());
+        }
+        if let Some(weight) = self.info("weight") {
+            return self.by_weight(weight);
         }
         if self.parameters.iter().any(|(name, _)| name.starts_with("weight_ih") || name.starts_with("in_proj")) {
             return Kind::Unsupported("a recurrent or attention layer".into());
         }
         Kind::Unknown
     }
+
+    /// The kind of a module whose `weight` is not a matrix.
+    fn by_weight(&self, weight: &TensorInfo) -> Kind {
+        let [features] = weight.shape[..] else {
+            return match weight.shape.len() {
+                0 => Kind::Unknown,
+                _ => Kind::Unsupported(format!("a convolution, weight of shape {:?}", weight.shape)),
+            };
+        };
+        if self.info("bias").is_some() {
+            return Kind::Norm { features, what: "LayerNorm or GroupNorm" };
+        }
+        let own = words(own(self.name));
+        let is_scale = ["norm", "ln", "rms", "rmsnorm", "layernorm", "scale", "gamma"];
+        if own.iter().any(|word| is_scale.contains(&word.as_str())) {
+            return Kind::Norm { features, what: "RMSNorm or scale" };
+        }
+        Kind::Slopes { count: features }
+    }
 }
 
-/// The modules of a file, in natural order of their names.
-pub fn modules(tensors: &[TensorInfo]) -> Vec<Module<'_>> {
+/// Whether a parameter is a part of a weight that is stored in parts.
+fn is_part(parameter: &str) -> bool {
+    parameter.starts_with("weight_") && !parameter.starts_with("weight_ih") && !parameter.starts_with("weight_hh")
+        || parameter.starts_with("bias_orig")
+        || parameter.starts_with(PARAMETRIZATIONS)
+}
+
+/// The module of a tensor, and the rest of its name. All parametrizations belong to the module that
+/// has them.
+fn split(name: &str) -> (&str, &str) {
+    let marks = name.match_indices(PARAMETRIZATIONS).map(|(at, _)| at);
+    for at in marks {
+        match at {
+            0 => return ("", name),
+            _ if name[..at].ends_with('.') => return (&name[..at - 1], &name[at..]),
+            _ => {}
+        }
+    }
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// The modules of a file, in natural order of their names. `tensors`: those that are not ignored.
+pub fn modules<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>) -> Vec<Module<'a>> {
     let mut modules: Vec<Module> = Vec::new();
     let mut named: Vec<_> = tensors
-        .iter()
+        .into_iter()
         .map(|info| {
-            let (module, parameter) = info.name.rsplit_once('.').unwrap_or(("", &info.name));
+            let (module, parameter) = split(&info.name);
             (module, parameter, info)
         })
         .collect();
@@ -111,8 +204,17 @@ mod tests {
             ("net.3.running_var", &[3]),
             ("net.3.num_batches_tracked", &[]),
             ("conv.weight", &[8, 3, 3, 3]),
+            ("act.weight", &[1]),
             ("norm.weight", &[3]),
+            ("norm2.weight", &[3]),
+            ("norm2.bias", &[3]),
             ("fc.weight_g", &[3, 1]),
+            ("fc.weight_v", &[3, 2]),
+            ("pruned.weight_orig", &[3, 2]),
+            ("pruned.weight_mask", &[3, 2]),
+            ("sn.parametrizations.weight.original", &[3, 2]),
+            ("sn.parametrizations.weight.0._u", &[3]),
+            ("sn.parametrizations.weight.0._v", &[2]),
             ("step", &[]),
         ]
         .iter()
@@ -124,14 +226,18 @@ mod tests {
             described,
             [
                 "``",
+                "`act` (PReLU)",
                 "`conv` (a convolution, weight of shape [8, 3, 3, 3])",
-                "`fc` (a weight stored in parts, by weight or spectral normalisation)",
+                "`fc` (3 × 2)",
                 "`net.2` (3 × 2)",
                 "`net.3` (BatchNorm of 3)",
                 "`net.10` (4 × 3)",
-                "`norm` (a normalisation or PReLU, weight of shape [3])",
+                "`norm` (RMSNorm or scale of 3)",
+                "`norm2` (LayerNorm or GroupNorm of 3)",
+                "`pruned` (a weight in parts that unrelu cannot combine)",
+                "`sn` (3 × 2)",
             ]
         );
-        assert_eq!(modules[3].tensor("bias"), Some("net.2.bias"));
+        assert_eq!(modules[4].tensor("bias"), Some("net.2.bias"));
     }
 }

@@ -1,25 +1,26 @@
 //! Reads a network from a file. The format is detected from the contents, the layers from their
-//! names. The activation comes from the options or from the file's metadata.
+//! names. The activation comes from the options, from PReLUs, or from the file's metadata.
 
 use std::io::Read;
 use std::path::Path;
 
-use nalgebra::{DMatrix, DVector};
-
-use super::batch_norm::BatchNorm;
+use super::activations::{Given, activations};
+use super::assumption::Assumption;
+use super::batch_norm::EPSILON;
 use super::extent::unchanged_during;
 use super::files::File;
-use super::layers_by_name::{LayerNames, resolve};
+use super::layer_names::LayerNames;
+use super::layer_reading::read_layer;
+use super::layers_by_name::{Choice, resolve};
 use super::lfs;
-use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
-use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION, SafetensorsFile, looks_like_safetensors};
+use super::safetensors::{SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Network};
 use crate::setters::setters;
 
 /// Options for network files: information that the file lacks, or that replaces the file's.
@@ -28,18 +29,42 @@ use crate::setters::setters;
 pub struct NetworkOptions {
     /// The names of the layers from the code to the output. Default: all layers of the file, if
     /// their order is unambiguous.
+    ///
+    /// A BatchNorm or PReLU whose place its name does not show is listed where it stands. After the
+    /// word `activation`, a BatchNorm stands after the activation of the layer before it:
+    /// `fc1, activation, bn1, fc2`.
     pub layers: Option<Vec<String>>,
     /// The activation of all layers, except the output if it has its own. Default: the file's.
     pub activation: Option<Activation>,
     /// The activation of the output layer. Default: the file's, or else that of the other layers.
     pub output_activation: Option<Activation>,
+    /// The `ε` of BatchNorm, which files do not hold. Default: 1e-5, PyTorch's default.
+    pub batch_norm_epsilon: Option<f64>,
+    /// Tensors that are no part of the generator, although they could act on its layers: names of
+    /// tensors, or of modules for all their tensors. Default: none, so that such a tensor is
+    /// refused.
+    pub ignore_tensors: Vec<String>,
 }
 
 setters!(NetworkOptions {
     layers: Option<Vec<String>>,
     activation: Option<Activation>,
     output_activation: Option<Activation>,
+    batch_norm_epsilon: Option<f64>,
+    ignore_tensors: Vec<String>,
 });
+
+/// A network, and how its file was read: the result of [`read_network`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ReadNetwork {
+    /// The network.
+    pub network: Network,
+    /// What the file does not say, and how it was read.
+    pub assumptions: Vec<Assumption>,
+    /// The names of the tensors that were left out, as option `ignore_tensors` says.
+    pub ignored_tensors: Vec<String>,
+}
 
 /// Reads a network from a safetensors file or a PyTorch checkpoint.
 ///
@@ -60,11 +85,22 @@ setters!(NetworkOptions {
 /// # Errors
 /// [`Error::Input`] if the file has another format, is damaged, or has ambiguous layers, or if
 /// neither the file nor the options state the activation, or if the file changes while it is read.
-/// [`Error::Io`] if it cannot be read.
+/// Also if a tensor that could act on the layers has no known place. [`Error::Io`] if it cannot be
+/// read.
 pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
+    read_network(path, options).map(|read| read.network)
+}
+
+/// Reads a network like [`load_network`], and returns also what was assumed where the file says
+/// nothing.
+///
+/// # Errors
+/// As for [`load_network`].
+pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork> {
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
-        build_network(&*file, &resolve_layers(&*file, options)?, options)
+        let resolved = resolve_layers(&*file, options)?;
+        build_network(&*file, resolved, options)
     })
 }
 
@@ -77,12 +113,22 @@ pub fn bundled_generator() -> Result<Network> {
     const BYTES: &[u8] = include_bytes!("../../examples/mnist_relu_20_60_784.safetensors");
     let options = NetworkOptions::default();
     let file = SafetensorsFile::from_bytes(BYTES, "the bundled generator")?;
-    build_network(&file, &resolve_layers(&file, &options)?, &options)
+    let resolved = resolve_layers(&file, &options)?;
+    build_network(&file, resolved, &options).map(|read| read.network)
 }
 
-/// Finds the generator's layers in the file; the first half of [`load_network`].
-pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Vec<LayerNames>> {
-    resolve(file.tensors(), options.layers.as_deref(), file.source())
+/// The generator's layers in a file, and the tensors that were ignored.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved {
+    pub layers: Vec<LayerNames>,
+    pub ignored: Vec<String>,
+}
+
+/// Finds the generator's layers in the file; the first half of [`read_network`].
+pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Resolved> {
+    let choice =
+        Choice { layers: options.layers.as_deref(), ignored: &options.ignore_tensors, activation: options.activation };
+    resolve(file, choice).map(|(layers, ignored)| Resolved { layers, ignored })
 }
 
 /// Opens a file of named tensors, in the format that its contents show. Names of Flax and Keras are
@@ -125,104 +171,57 @@ fn open_as_named(path: &Path) -> Result<Box<dyn TensorFile>> {
     Err(Error::input(path.display(), found, "a network as .safetensors, PyTorch .pth/.pt, or NumPy .npz", fix))
 }
 
-/// Makes the network from the named tensors; the second half of [`load_network`].
-pub(crate) fn build_network(file: &dyn TensorFile, names: &[LayerNames], options: &NetworkOptions) -> Result<Network> {
+/// Makes the network from the named tensors; the second half of [`read_network`].
+pub(crate) fn build_network(
+    file: &dyn TensorFile,
+    resolved: Resolved,
+    options: &NetworkOptions,
+) -> Result<ReadNetwork> {
+    let epsilon = options.batch_norm_epsilon.unwrap_or(EPSILON);
+    if !(epsilon >= 0.0 && epsilon.is_finite()) {
+        return Err(Error::option("batch_norm_epsilon", epsilon.to_string(), "a finite number of 0 or more"));
+    }
+    let names = &resolved.layers;
     let paths: Vec<&str> = names.iter().map(|names| names.name.as_str()).collect();
     let named = Named { activation: options.activation, output_activation: options.output_activation };
     let (named, stated) = join(&file.stated_activations(&paths), &paths, file.source(), named)?;
-    let options = options.clone().activation(named.activation).output_activation(named.output_activation);
-    let activations = activations(file, &options, names.len())?;
-    let activations = stated.iter().zip(activations).map(|(stated, activation)| stated.unwrap_or(activation));
-    let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation));
-    Network::new(layers.collect::<Result<_>>()?, file.source())
+    let given = Given { activation: named.activation, output_activation: named.output_activation };
+    let (mut activations, mut output_is_assumed) = activations(file, given, names)?;
+    for (activation, stated) in activations.iter_mut().zip(&stated) {
+        *activation = stated.unwrap_or(*activation);
+    }
+    output_is_assumed &= !matches!(stated.last(), Some(Some(_)));
+    let assumed_output = activations.last().copied().filter(|_| output_is_assumed);
+    let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation, epsilon));
+    let network = Network::new(layers.collect::<Result<_>>()?, file.source())?;
+    let assumptions = assumptions(&resolved, options.batch_norm_epsilon, assumed_output);
+    Ok(ReadNetwork { network, assumptions, ignored_tensors: resolved.ignored })
 }
 
-/// The activation of each of `depth` layers: from the options, else from the file. The output layer
-/// defaults to the activation of the others.
-fn activations(file: &dyn TensorFile, options: &NetworkOptions, depth: usize) -> Result<Vec<Activation>> {
-    let activation = options.activation.map_or_else(|| stored(file, ACTIVATION), |given| Ok(Some(given)))?;
-    let output = options.output_activation.map_or_else(|| stored(file, OUTPUT_ACTIVATION), |given| Ok(Some(given)))?;
-    let missing = |option: &str| {
-        Error::input(
-            file.source(),
-            "no activation in the file",
-            "an activation (a state_dict contains weights only)",
-            format!(
-                "name the network's activation, for example option `{option}: relu` or option `{option}: leaky_relu:0.1`"
-            ),
-        )
+/// What was assumed or decided, from the least certain to what was asked for.
+fn assumptions(resolved: &Resolved, epsilon: Option<f64>, output: Option<Activation>) -> Vec<Assumption> {
+    let layers = &resolved.layers;
+    let folded: Vec<(String, String)> =
+        layers.iter().flat_map(|layer| layer.folded().map(|norm| (norm.name.clone(), layer.name.clone()))).collect();
+    let norms = Assumption::BatchNormEpsilon {
+        epsilon: epsilon.unwrap_or(EPSILON),
+        given: epsilon.is_some(),
+        folded: folded.clone(),
     };
-    let output = output.or(activation).ok_or_else(|| missing("activation"))?;
-    let hidden = match activation {
-        Some(activation) => activation,
-        None if depth > 1 => return Err(missing("activation")),
-        None => output,
-    };
-    let mut all = vec![hidden; depth];
-    if let Some(last) = all.last_mut() {
-        *last = output;
-    }
-    Ok(all)
-}
-
-fn stored(file: &dyn TensorFile, key: &str) -> Result<Option<Activation>> {
-    let Some(word) = file.metadata(key) else { return Ok(None) };
-    word.parse().map(Some).map_err(|reason: String| {
-        Error::input(
-            file.source(),
-            format!("metadata {key} = `{word}`"),
-            "an activation that unrelu supports",
-            format!("set option `{key}` ({reason})"),
-        )
-    })
-}
-
-fn read_layer(file: &dyn TensorFile, names: &LayerNames, activation: Activation) -> Result<DenseLayer> {
-    // A weight without numbers says nothing about the size of the file: its bias could be any size.
-    if names.units == 0 || names.inputs == 0 {
-        return Err(Error::input(
-            file.source(),
-            format!("an empty weight `{}` ({} × {})", names.weight, names.units, names.inputs),
-            "at least one unit and one input per layer",
-            "leave the layer out, or export the network again",
-        ));
-    }
-    let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &file.read(&names.weight)?);
-    let mut bias = match &names.bias {
-        Some(name) => DVector::from_vec(file.read(name)?),
-        None => DVector::zeros(names.units),
-    };
-    for norm in &names.norms {
-        if bias.len() == names.units {
-            read_norm(file, norm, names)?.fold_into(&mut weight, &mut bias);
-        }
-    }
-    // A bias of the wrong length is refused later, when the network is made.
-    Ok(DenseLayer { weight, bias, activation })
-}
-
-fn read_norm(file: &dyn TensorFile, names: &NormNames, layer: &LayerNames) -> Result<BatchNorm> {
-    let optional = |name: &Option<String>| name.as_deref().map(|name| file.read(name)).transpose();
-    let norm = BatchNorm {
-        mean: file.read(&names.mean)?,
-        variance: file.read(&names.variance)?,
-        scale: optional(&names.scale)?,
-        shift: optional(&names.shift)?,
-    };
-    let refuse = |found: String, expected: String| {
-        Err(Error::input(file.source(), found, expected, "train or export the network again"))
-    };
-    if norm.features() != Some(layer.units) {
-        return refuse(
-            format!("vectors of different lengths in BatchNorm `{}`", names.name),
-            format!("{} entries in each, one per unit of `{}`", layer.units, layer.name),
-        );
-    }
-    match norm.variance.iter().find(|variance| variance.is_nan() || **variance < 0.0) {
-        Some(variance) => refuse(
-            format!("a running variance of {variance} in BatchNorm `{}`", names.name),
-            "variances of 0 or more".into(),
-        ),
-        None => Ok(norm),
-    }
+    let slopes: Vec<_> = layers
+        .iter()
+        .filter_map(|layer| {
+            layer.slope.as_ref().map(|slope| (slope.module.clone(), slope.activation(), layer.name.clone()))
+        })
+        .collect();
+    let computed: Vec<_> =
+        layers.iter().filter_map(|layer| layer.weight.normalisation().map(|what| (layer.name.clone(), what))).collect();
+    let all = [
+        (!folded.is_empty()).then_some(norms),
+        output.map(Assumption::OutputActivation),
+        (!slopes.is_empty()).then_some(Assumption::Slopes { read: slopes }),
+        (!computed.is_empty()).then_some(Assumption::Weights { computed }),
+        (!resolved.ignored.is_empty()).then(|| Assumption::Ignored { tensors: resolved.ignored.clone() }),
+    ];
+    all.into_iter().flatten().collect()
 }

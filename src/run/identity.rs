@@ -17,17 +17,14 @@ use crate::error::Result;
 pub(super) fn identity(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Identity> {
     let batch = run.batch.max(1);
     let network = run.network.as_ref().map_or("the network given".to_owned(), |path| path.display().to_string());
+    let own = run.mask_option()?.into_iter().chain(run.ignored_option()).chain(run.pixels_option());
+    let options = engine.options_that_matter().into_iter().chain(own);
     Ok(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         network: Source { file: network, digest: network_digest(engine.generator()) },
         observations: Source::pinned(&mut run.observations, batch)?,
         truth: run.truth.as_mut().map(|truth| Source::pinned(truth, batch)).transpose()?,
-        options: engine
-            .options_that_matter()
-            .into_iter()
-            .chain(run.pixels_option())
-            .chain(run.mask_option()?)
-            .collect(),
+        options: options.collect(),
         count: run.observations.count() as u64,
         batch: batch as u64,
         first: range.start,

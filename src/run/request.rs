@@ -21,6 +21,8 @@ pub struct FileRun {
     pub mask: Option<Mask>,
     /// The network's file; no output may replace it.
     pub network: Option<PathBuf>,
+    /// The tensors of the network's file that were left out on request. They are journaled.
+    pub ignored_tensors: Vec<String>,
     /// Further inputs that no output may replace, each with a name for messages.
     pub other_inputs: Vec<(&'static str, PathBuf)>,
     /// The path for the codes, `(count, k)`.
@@ -103,6 +105,12 @@ impl FileRun {
     pub(super) fn pixels_option(&self) -> Option<(String, String)> {
         let pixels = self.observations.pixels();
         (pixels != PixelRange::Unscaled).then(|| ("pixels".to_owned(), pixels.to_string()))
+    }
+
+    /// The ignored tensors, as an option of the run's identity.
+    pub(super) fn ignored_option(&self) -> Option<(String, String)> {
+        let ignored = &self.ignored_tensors;
+        (!ignored.is_empty()).then(|| ("ignore_tensors".to_owned(), ignored.join(",")))
     }
 
     /// The range of observations of this run.

@@ -115,7 +115,6 @@ fn pytorch_files_without_an_activation() {
 fn pytorch_files_that_cannot_be_inverted() {
     let cases = [
         ("convolution.pth", "`3` (a convolution", "fully connected generators only"),
-        ("batch_norm_behind_relu.pth", "`2` (BatchNorm of 4)", "LAYER,BATCHNORM,LAYER"),
         ("integers.pth", "of type I8", "dequantize"),
     ];
     for (file, found, fix) in cases {

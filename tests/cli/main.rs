@@ -5,6 +5,7 @@ mod bad_arrays;
 mod bad_networks;
 mod bench;
 mod check;
+mod checkpoints;
 mod cluster;
 mod demo;
 mod disturbed;

@@ -2,7 +2,7 @@
 //! outputs.
 
 use unrelu::internals::formats::safetensors::write_network;
-use unrelu::{Activation, Network, NetworkOptions, load_network};
+use unrelu::{Activation, Assumption, Network, NetworkOptions, load_network, read_network};
 
 use crate::fixture;
 
@@ -38,7 +38,46 @@ fn a_pick_may_leave_the_folding_to_names_or_list_it() {
     let load = |layers: &[&str]| load_network(&fixture("batch_norm.pth"), &options(layers, Activation::Relu, None));
     let all = load(&["0", "5", "10", "12"]).unwrap();
     assert_eq!(all, load(&["0", "1", "5", "6", "10", "12"]).unwrap());
-    assert_ne!(all, load(&["0", "1", "5", "10", "12"]).unwrap());
+    // What is not listed is folded where its position shows its place.
+    assert_eq!(all, load(&["0", "1", "5", "10", "12"]).unwrap());
+}
+
+#[test]
+fn a_batch_norm_after_the_activation_is_folded_into_the_next_layer() {
+    let load = |layers: &[&str]| {
+        load_network(&fixture("batch_norm_behind_relu.pth"), &options(layers, Activation::Relu, None))
+    };
+    let network = load(&[]).unwrap();
+    assert_eq!(network, load(&["0", "activation", "2", "3"]).unwrap());
+    assert_ne!(network, load(&["0", "2", "3"]).unwrap());
+    let layers: Vec<_> = network.layers().iter().map(|layer| layer.weight.shape()).collect();
+    assert_eq!(layers, [(4, 2), (6, 4)]);
+}
+
+#[test]
+fn what_was_assumed_is_returned() {
+    let epsilon = |epsilon| {
+        let options = options(&[], Activation::Relu, Some(Activation::Tanh)).batch_norm_epsilon(epsilon);
+        read_network(&fixture("batch_norm.pth"), &options).unwrap()
+    };
+    let read = epsilon(None);
+    let [Assumption::BatchNormEpsilon { epsilon: 1e-5, given: false, folded }] = &read.assumptions[..] else {
+        panic!("{:?}", read.assumptions)
+    };
+    assert_eq!(
+        folded.iter().map(|(norm, layer)| [&norm[..], &layer[..]]).collect::<Vec<_>>(),
+        [["1", "0"], ["6", "5"]]
+    );
+    assert_eq!(read.network, epsilon(Some(1e-5)).network);
+    assert_ne!(read.network, epsilon(Some(0.1)).network);
+    assert!(epsilon(Some(0.1)).assumptions[0].to_string().contains("eps 1e-1, as given"));
+    let output = read_network(&fixture("half.pth"), &options(&[], Activation::Relu, None)).unwrap();
+    assert_eq!(output.assumptions, [Assumption::OutputActivation(Activation::Relu)]);
+    assert_eq!(read_network(&fixture("own.safetensors"), &NetworkOptions::default()).unwrap().assumptions, []);
+    let nonsense = options(&[], Activation::Relu, None).batch_norm_epsilon(Some(-1.0));
+    assert!(
+        load_network(&fixture("batch_norm.pth"), &nonsense).unwrap_err().to_string().contains("batch_norm_epsilon")
+    );
 }
 
 #[test]

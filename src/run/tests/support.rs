@@ -68,6 +68,7 @@ impl Small {
             observations: NpyReader::open(&self.path("x.npy"))?,
             mask: Some(Mask::open(&self.path("mask.npy"), inverter().network().observation_length())?),
             network: None,
+            ignored_tensors: Vec::new(),
             other_inputs: Vec::new(),
             codes: self.path("z.npy"),
             report: Some(self.path("r.csv")),

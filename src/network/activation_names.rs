@@ -1,0 +1,71 @@
+//! The names of activations: unrelu's own, and those that PyTorch prints.
+
+use super::Activation;
+
+const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, \
+                        sigmoid or tanh";
+
+/// Reads a name. Letter case, underscores, a leading `nn.` or `torch.nn.` and empty brackets do not
+/// count. A slope follows a colon or stands in brackets.
+pub(super) fn parse(text: &str) -> Result<Activation, String> {
+    let unknown = || format!("found `{}`, expected {EXPECTED}", text.trim());
+    let name: String = text.trim().to_lowercase().chars().filter(|c| !matches!(c, '_' | ' ')).collect();
+    let name = name.strip_prefix("torch.").unwrap_or(&name);
+    let name = name.strip_prefix("nn.").unwrap_or(name);
+    let (name, argument) = match (name.split_once(':'), name.strip_suffix(')').and_then(|open| open.split_once('('))) {
+        (Some((name, argument)), _) | (None, Some((name, argument))) => (name, Some(argument)),
+        (None, None) => (name, None),
+    };
+    let argument = argument.filter(|argument| !argument.is_empty());
+    match (name, argument) {
+        ("relu", None) => Ok(Activation::Relu),
+        ("identity", None) => Ok(Activation::Identity),
+        ("sigmoid", None) => Ok(Activation::Sigmoid),
+        ("tanh", None) => Ok(Activation::Tanh),
+        ("leakyrelu" | "lrelu", Some(slope)) => {
+            // PyTorch also prints `inplace=True`, which changes no result.
+            let slope = slope.split(',').find(|part| !part.starts_with("inplace=")).unwrap_or_default();
+            let slope = slope.strip_prefix("negativeslope=").unwrap_or(slope).parse::<f64>().ok();
+            slope.filter(|slope| *slope > 0.0 && *slope < 1.0).map(Activation::LeakyRelu).ok_or_else(unknown)
+        }
+        ("leakyrelu" | "lrelu", None) => Err(format!(
+            "found `{}` without a slope, and libraries have different defaults; expected {EXPECTED}",
+            text.trim()
+        )),
+        _ => Err(unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pytorch_are_read() {
+        for (text, activation) in [
+            ("ReLU", Activation::Relu),
+            ("nn.ReLU()", Activation::Relu),
+            ("torch.nn.Sigmoid()", Activation::Sigmoid),
+            (" Tanh ", Activation::Tanh),
+            ("Identity", Activation::Identity),
+            ("LeakyReLU(0.2)", Activation::LeakyRelu(0.2)),
+            ("LeakyReLU(negative_slope=0.01)", Activation::LeakyRelu(0.01)),
+            ("LeakyReLU(negative_slope=0.01, inplace=True)", Activation::LeakyRelu(0.01)),
+            ("leaky_relu:0.1", Activation::LeakyRelu(0.1)),
+            ("lrelu(1e-2)", Activation::LeakyRelu(0.01)),
+        ] {
+            assert_eq!(parse(text), Ok(activation), "{text}");
+            assert_eq!(parse(&activation.to_string()), Ok(activation), "{activation}");
+        }
+    }
+
+    #[test]
+    fn others_are_refused() {
+        for text in
+            ["", "relu(", "relu:0.1", "ReLU6", "leaky_relu:0", "leaky_relu:1", "leaky_relu:", "leakyrelu(a)", "gelu"]
+        {
+            assert!(parse(text).unwrap_err().contains("expected relu, leaky_relu:SLOPE"), "{text}");
+        }
+        assert!(parse("LeakyReLU").unwrap_err().contains("without a slope"));
+    }
+}
