@@ -31,8 +31,10 @@ use primal::Primal;
 pub(crate) use residual::{Residual, row_combination};
 
 pub(crate) const ROW_TOLERANCE: f64 = 1e-9;
-const GAP_RELATIVE: f64 = 1e-8;
-const GAP_OF_SCALE: f64 = 1e-12;
+/// An optimum is proven up to this share of its objective …
+pub(crate) const GAP_RELATIVE: f64 = 1e-8;
+/// … plus this share of the scale `Q`.
+pub(crate) const GAP_OF_SCALE: f64 = 1e-12;
 /// For linear objectives: the relative change of the data whose effect on the optimum is forgiven …
 const GAP_OF_DATA: f64 = 1e-14;
 /// … up to this share of the scale.

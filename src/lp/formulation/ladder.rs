@@ -4,12 +4,20 @@
 //! `l1` depends on ε only through its rows, so steps with equal rows count as one; `relaxed`
 //! differs at every step but has a lower bound on the loss of the following steps
 //! ([`super::relaxed::Gain`]). Both end once ε exceeds the largest target, or when the loss is zero
-//! to rounding: no later step can have a lower loss. Of two equal losses, the one at the smaller ε
-//! is kept.
+//! to rounding: no later step can have a lower loss.
+//!
+//! A later step counts as lower if its loss is below the best so far by more than the tolerance to
+//! which the certificate proves an optimum. Closer losses are equal, and the smaller ε is kept.
+//! Otherwise rounding would decide between steps of equal loss, and each solver would choose
+//! another ε.
+//!
+//! Under the paper's stop rule, Algorithm 3 (`relaxed`) compares only from its third step on: the
+//! second replaces the first whatever its loss is.
 
 use super::relaxed::Gain;
 use super::target::{Shape, Target};
 use super::{EpsilonSteps, RowRule, Stop};
+use crate::lp::certificate::{GAP_OF_SCALE, GAP_RELATIVE};
 
 /// A loss below this share of `Σ s_u` is zero to rounding.
 const ZERO_LOSS: f64 = 1e-12;
@@ -24,8 +32,16 @@ pub struct LadderSearch {
     last_step: usize,
     /// The step up to which the search continues if no step was feasible.
     last_resort: usize,
-    best: Option<(usize, f64)>,
+    best: Option<Best>,
     finished: bool,
+}
+
+/// The best step so far.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    loss: f64,
+    /// A later loss has to be below this.
+    to_beat: f64,
 }
 
 /// The steps that need a solve.
@@ -69,6 +85,10 @@ impl LadderSearch {
         let last = target.largest();
         let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
         search.last_resort = tolerances.first_reaching(surely_feasible);
+        if stop == Stop::First {
+            // Algorithm 3 always makes its second step.
+            search.last_step = search.last_step.max(1);
+        }
         search
     }
 
@@ -92,17 +112,23 @@ impl LadderSearch {
         if self.finished || self.upcoming > last_step {
             return None;
         }
-        if let (Steps::Bounded { gain, objective }, Some((_, loss)), Stop::Lowest) = (&self.steps, self.best, self.stop)
-        {
-            let worth_solving = |step: &usize| gain.lower_bound(*objective, self.tolerances.at(*step)) < loss;
+        if let (Steps::Bounded { gain, objective }, Some(best), Stop::Lowest) = (&self.steps, self.best, self.stop) {
+            let worth_solving = |step: &usize| gain.lower_bound(*objective, self.tolerances.at(*step)) < best.to_beat;
             self.upcoming = (self.upcoming..=self.last_step).find(worth_solving)?;
         }
         Some(self.upcoming)
     }
 
-    /// The best loss so far; a later one must be lower.
+    /// The best loss so far; a later one must be lower. `None` if the next step is taken whatever
+    /// its loss is.
     pub fn best_loss(&self) -> Option<f64> {
-        self.best.map(|(_, loss)| loss)
+        self.best.filter(|_| !self.replaces_any(self.upcoming)).map(|best| best.loss)
+    }
+
+    /// Whether Algorithm 3 takes this step, if feasible, without a comparison: it compares from
+    /// `t > 2`, and `t` is counted from 1.
+    fn replaces_any(&self, step: usize) -> bool {
+        self.stop == Stop::First && matches!(self.steps, Steps::Bounded { .. }) && step < 2
     }
 
     /// Records the result of the step that [`Self::next_step`] returned; `None` if it was
@@ -113,11 +139,14 @@ impl LadderSearch {
         if let Steps::Bounded { objective, .. } = &mut self.steps {
             *objective = objective.max(point.objective);
         }
-        let improved = point.loss.filter(|loss| self.best.is_none_or(|(_, best)| *loss < best));
+        let replaces_any = self.replaces_any(step);
+        let improved = point.loss.filter(|loss| replaces_any || self.best.is_none_or(|best| *loss < best.to_beat));
         match improved {
             Some(loss) => {
-                self.best = Some((step, loss));
-                self.finished = loss <= ZERO_LOSS * point.scale;
+                let to_beat = loss * (1.0 - GAP_RELATIVE) - GAP_OF_SCALE * point.scale;
+                self.best = Some(Best { loss, to_beat });
+                // The step after Algorithm 3's first one is taken even if it has a higher loss.
+                self.finished = loss <= ZERO_LOSS * point.scale && !self.replaces_any(self.upcoming);
             }
             None => self.finished = self.stop == Stop::First,
         }

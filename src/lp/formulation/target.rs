@@ -70,7 +70,10 @@ impl Saturation {
             Activation::Sigmoid => Saturation { low: logit(quantum), high: -logit(quantum) },
             // Near ±1, the steps of tanh are twice as large as those of the sigmoid near 1, because
             // its range is twice as large.
-            Activation::Tanh => Saturation { low: -(1.0 - quantum).atanh(), high: (1.0 - quantum).atanh() },
+            Activation::Tanh => {
+                let high = inverse_tanh_below(quantum);
+                Saturation { low: -high, high }
+            }
             _ => Saturation::NONE,
         }
     }
@@ -131,8 +134,13 @@ impl Targets {
         let saturation = accuracy.iter().map(|accuracy| Saturation::of(activation, accuracy.precision)).collect();
         let values = observations.map(undo);
         let saturated = values.column_iter().map(|column| column.iter().filter(|t| t.is_infinite()).count()).collect();
-        let sensitivity = matches!(activation, Activation::Sigmoid | Activation::Tanh)
-            .then(|| values.map(|t| 1.0 / activation.derivative(t)));
+        let sensitivity = match activation {
+            // From `1 ∓ x`, which are exact near ±1, where σ(t) rounds to ±1. Infinite where
+            // saturated.
+            Activation::Tanh => Some(observations.map(|x| 1.0 / ((1.0 - x) * (1.0 + x)).max(0.0))),
+            Activation::Sigmoid => Some(observations.map(|x| 1.0 / (x * (1.0 - x)).max(0.0))),
+            _ => None,
+        };
         Targets { values, saturation, accuracy, saturated, sensitivity }
     }
 
@@ -174,14 +182,24 @@ fn logit(x: f64) -> f64 {
     }
 }
 
+/// `atanh x`; a value that noise has moved out of `(−1, 1)` counts as saturated.
 fn inverse_tanh(x: f64) -> f64 {
     if x <= -1.0 {
         f64::NEG_INFINITY
     } else if x >= 1.0 {
         f64::INFINITY
+    } else if x.abs() > 0.5 {
+        // The difference is exact here.
+        inverse_tanh_below(1.0 - x.abs()).copysign(x)
     } else {
         x.atanh()
     }
+}
+
+/// `atanh(1 − q)` for `0 < q < 1`, as `½ (ln(2 − q) − ln q)`. This keeps its digits for a small
+/// `q`, where `1 − q` rounds to 1.
+fn inverse_tanh_below(q: f64) -> f64 {
+    0.5 * ((2.0 - q).ln() - q.ln())
 }
 
 /// One observation's target at one layer.
