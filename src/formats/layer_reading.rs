@@ -2,14 +2,14 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::batch_norm::BatchNorm;
+use super::batch_norm::{BatchNorm, EPSILON};
 use super::layer_names::LayerNames;
 use super::norms_by_name::NormNames;
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer};
 
-/// Reads a layer. `epsilon`: that of its BatchNorms.
+/// Reads a layer. `epsilon`: that of its BatchNorms, if the options state it.
 ///
 /// # Errors
 /// [`Error::Input`] if a tensor cannot be read, or if a BatchNorm does not fit the layer.
@@ -17,7 +17,7 @@ pub fn read_layer(
     file: &dyn TensorFile,
     names: &LayerNames,
     activation: Activation,
-    epsilon: f64,
+    epsilon: Option<f64>,
 ) -> Result<DenseLayer> {
     // A weight without numbers says nothing about the size of the file: its bias could be any size.
     if names.units == 0 || names.inputs == 0 {
@@ -45,11 +45,16 @@ pub fn read_layer(
     Ok(DenseLayer { weight, bias, activation })
 }
 
+/// The `ε` of a BatchNorm, where the file states it: whole models do.
+pub fn stated_epsilon(file: &dyn TensorFile, norm: &NormNames) -> Option<f64> {
+    file.module_number(&norm.name, "eps").filter(|epsilon| *epsilon >= 0.0 && epsilon.is_finite())
+}
+
 fn read_norm(
     file: &dyn TensorFile,
     names: &NormNames,
     (layer, entries, what): (&LayerNames, usize, &str),
-    epsilon: f64,
+    epsilon: Option<f64>,
 ) -> Result<BatchNorm> {
     let optional = |name: &Option<String>| name.as_deref().map(|name| file.read(name)).transpose();
     let norm = BatchNorm {
@@ -57,7 +62,7 @@ fn read_norm(
         variance: file.read(&names.variance)?,
         scale: optional(&names.scale)?,
         shift: optional(&names.shift)?,
-        epsilon,
+        epsilon: epsilon.or_else(|| stated_epsilon(file, names)).unwrap_or(EPSILON),
     };
     let refuse = |found: String, expected: String| {
         Err(Error::input(file.source(), found, expected, "train or export the network again"))

@@ -10,9 +10,10 @@ use super::batch_norm::EPSILON;
 use super::extent::unchanged_during;
 use super::files::File;
 use super::layer_names::LayerNames;
-use super::layer_reading::read_layer;
+use super::layer_reading::{read_layer, stated_epsilon};
 use super::layers_by_name::{Choice, resolve};
 use super::lfs;
+use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
@@ -177,8 +178,10 @@ pub(crate) fn build_network(
     resolved: Resolved,
     options: &NetworkOptions,
 ) -> Result<ReadNetwork> {
-    let epsilon = options.batch_norm_epsilon.unwrap_or(EPSILON);
-    if !(epsilon >= 0.0 && epsilon.is_finite()) {
+    let epsilon = options.batch_norm_epsilon;
+    if let Some(epsilon) = epsilon
+        && !(epsilon >= 0.0 && epsilon.is_finite())
+    {
         return Err(Error::option("batch_norm_epsilon", epsilon.to_string(), "a finite number of 0 or more"));
     }
     let names = &resolved.layers;
@@ -194,15 +197,26 @@ pub(crate) fn build_network(
     let assumed_output = activations.last().copied().filter(|_| output_is_assumed);
     let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation, epsilon));
     let network = Network::new(layers.collect::<Result<_>>()?, file.source())?;
-    let assumptions = assumptions(&resolved, options.batch_norm_epsilon, assumed_output);
+    let assumptions = assumptions(file, &resolved, epsilon, assumed_output);
     Ok(ReadNetwork { network, assumptions, ignored_tensors: resolved.ignored })
 }
 
 /// What was assumed or decided, from the least certain to what was asked for.
-fn assumptions(resolved: &Resolved, epsilon: Option<f64>, output: Option<Activation>) -> Vec<Assumption> {
+fn assumptions(
+    file: &dyn TensorFile,
+    resolved: &Resolved,
+    epsilon: Option<f64>,
+    output: Option<Activation>,
+) -> Vec<Assumption> {
     let layers = &resolved.layers;
-    let folded: Vec<(String, String)> =
-        layers.iter().flat_map(|layer| layer.folded().map(|norm| (norm.name.clone(), layer.name.clone()))).collect();
+    // Where the file states `ε`, nothing is assumed.
+    let is_assumed = |norm: &NormNames| epsilon.is_some() || stated_epsilon(file, norm).is_none();
+    let folded: Vec<(String, String)> = layers
+        .iter()
+        .flat_map(|layer| {
+            layer.folded().filter(|norm| is_assumed(norm)).map(|norm| (norm.name.clone(), layer.name.clone()))
+        })
+        .collect();
     let norms = Assumption::BatchNormEpsilon {
         epsilon: epsilon.unwrap_or(EPSILON),
         given: epsilon.is_some(),

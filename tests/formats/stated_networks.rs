@@ -2,7 +2,7 @@
 //! their modules, and arrays of NumPy.
 
 use unrelu::internals::formats::network_file::open_tensor_file;
-use unrelu::{Activation, Network, NetworkOptions, Result, load_network, read_npy};
+use unrelu::{Activation, Network, NetworkOptions, Result, load_network, read_network, read_npy};
 
 use crate::fixture;
 
@@ -96,4 +96,18 @@ fn tied_tensors_of_safetensors_are_read_under_each_name() {
     let file = open_tensor_file(&path).unwrap();
     assert_eq!(file.tensors().iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(), ["a.weight", "b.weight"]);
     assert_eq!(file.read("b.weight").unwrap(), [1.0, 2.0, 3.0, 4.0]);
+}
+
+/// A whole model states the `ε` of its BatchNorms, so that nothing is assumed.
+#[test]
+fn the_epsilon_of_a_batch_norm_is_read() {
+    let read = |epsilon: Option<f64>| {
+        let options = NetworkOptions::default().batch_norm_epsilon(epsilon);
+        read_network(&fixture("whole_model_in_order.pth"), &options).unwrap()
+    };
+    let stated = read(None);
+    assert_eq!(stated.network, read(Some(0.8)).network);
+    assert_ne!(stated.network, read(Some(1e-5)).network);
+    assert!(stated.assumptions.is_empty(), "{:?}", stated.assumptions);
+    assert!(read(Some(1e-5)).assumptions[0].to_string().contains("as given"));
 }
