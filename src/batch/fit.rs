@@ -190,7 +190,8 @@ impl Judge {
         };
         let (left, variation) = (size(&|(x, g)| g - x), size(&|(x, _)| x - mean));
         let noise = self.noise.unwrap_or(0.0).min(left);
-        let excess = if in_sums { left - noise } else { ((left - noise) * (left + noise)).sqrt() };
+        let share = if left > 0.0 { noise / left } else { 0.0 };
+        let excess = left * if in_sums { 1.0 - share } else { ((1.0 - share) * (1.0 + share)).sqrt() };
         if excess <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
     }
 }

@@ -74,6 +74,39 @@ pub(crate) fn residual(observation: &[f64], output: &[f64]) -> Residual {
     if observed == 0 || f64::is_nan(l1) {
         return NO_RESIDUAL;
     }
+    let root = (observed as f64).sqrt();
+    // Squares of numbers beyond 1e±154 leave the range of f64.
+    if (linf > 0.0 && !squares.is_normal()) || (norm != 0.0 && !norm.is_normal()) {
+        let seen = || observation.iter().zip(output).filter(|(x, _)| !x.is_nan());
+        let (left, size) = (length(seen().map(|(x, g)| g - x)), length(seen().map(|(x, _)| *x)));
+        let l2_relative = if left == 0.0 { 0.0 } else { left / size };
+        return Residual { linf, l1, l2_relative, rms: left / root, observed };
+    }
     let l2_relative = if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() };
     Residual { linf, l1, l2_relative, rms: (squares / observed as f64).sqrt(), observed }
+}
+
+/// The Euclidean length, of numbers of any size.
+fn length(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = numbers.clone().fold(0.0, |most: f64, x| most.max(x.abs()));
+    if largest == 0.0 { 0.0 } else { largest * numbers.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn residuals_of_any_size() {
+        let (x, g) = ([3.0, f64::NAN, -4.0, 0.0], [3.0, 9.0, -4.5, 1.2]);
+        let plain = residual(&x, &g);
+        assert!((plain.l2_relative - 0.26).abs() < 1e-15 && (plain.rms - 1.3 / 3f64.sqrt()).abs() < 1e-15);
+        for scale in [1e-300, 1e-180, 1e180, 1e300] {
+            let scaled = residual(&x.map(|x| x * scale), &g.map(|g| g * scale));
+            assert!((scaled.l2_relative / plain.l2_relative - 1.0).abs() < 1e-12, "{scale}: {scaled:?}");
+            assert!((scaled.rms / scale / plain.rms - 1.0).abs() < 1e-12, "{scale}: {scaled:?}");
+        }
+        assert_eq!(residual(&[0.0; 2], &[0.0; 2]).l2_relative, 0.0);
+        assert_eq!(residual(&[0.0; 2], &[1.0; 2]).l2_relative, f64::INFINITY);
+    }
 }

@@ -27,8 +27,8 @@ pub enum Status {
     Solved,
     /// There is a code, but at least one linear program failed the certificate.
     NotCertified,
-    /// The iteration met its stopping criterion, or the code reproduces the observation. For `best`,
-    /// the criterion includes a proof that the code is a local minimum.
+    /// The iteration met its stopping criterion, or the code reproduces the observation. The
+    /// criterion of `best` includes a proof that the code is a local minimum.
     Converged,
     /// The iteration reached its maximum number of steps. For `best`: or the code is not proven to
     /// be a local minimum.

@@ -261,7 +261,7 @@ mod tests {
         let text = format!("{json} {}\n", digest_of([&b""[..], json.as_bytes()]));
         std::fs::write(journal_path(&codes), text).unwrap();
         let error = find(&codes).unwrap_err().to_string();
-        for words in ["z.npy.journal", "format 1", "format 2", "start again"] {
+        for words in ["z.npy.journal", "format 1", "format 3", "start again"] {
             assert!(error.contains(words), "{words}: {error}");
         }
     }
