@@ -47,7 +47,7 @@ use crate::outcome::{Failure, ObservationRow, Status};
 use crate::precision::Precision;
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
-pub(crate) use fit::{Judge, is_determined_by_layers};
+pub(crate) use fit::{Judge, is_determined_by_method};
 pub use noise_test::NoiseTest;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;

@@ -9,7 +9,7 @@
 //! - All are exactly an f16 or an f32: numbers of that type.
 //! - Otherwise, and where fewer than 16 distinct entries speak, the type of the file or array.
 //!
-//! Entries of −1, 0 and 1 say nothing, because every type has them. An f64 that stands for a real
+//! Integers up to 2048 say nothing, because every type has them. An f64 that stands for a real
 //! number is an f32 by chance with a probability of `2⁻²⁹`. So 16 distinct ones are no chance.
 //!
 //! **Rounding.** An entry `x` stands for every number that the type rounds to `x`. For a type with
@@ -22,8 +22,10 @@ use nalgebra::DMatrix;
 use crate::formats::npy::ElementType;
 use crate::network::{Activation, Network};
 
-/// The number of distinct entries, other than −1, 0 and 1, from which they decide.
+/// The number of distinct entries, other than small integers, from which they decide.
 const ENOUGH: usize = 16;
+/// Every type has the integers up to this one, so they may be exact counts.
+const COUNTABLE: f64 = 2048.0;
 
 /// The precision of the numbers of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +68,8 @@ impl Precision {
             if kinds.is_none() {
                 return self;
             }
-            if seen.len() < ENOUGH && ![-1.0, 0.0, 1.0].contains(&x) && !seen.contains(&x) {
+            let speaks = x.fract() != 0.0 || x.abs() > COUNTABLE;
+            if seen.len() < ENOUGH && speaks && !seen.contains(&x) {
                 seen.push(x);
             }
         }
@@ -241,6 +244,16 @@ mod tests {
 
     fn numbers() -> Vec<f64> {
         normal_vector(1, Domain::Code, 0, 40)
+    }
+
+    #[test]
+    fn counts_are_exact() {
+        let counts: Vec<f64> = (0..200).map(f64::from).collect();
+        assert_eq!(Precision::F64.of(&counts), Precision::F64);
+        assert_eq!(Precision::F32.of(&counts), Precision::F32);
+        // In other units, numbers of single precision are still that.
+        let single: Vec<f64> = numbers().iter().map(|x| f64::from(*x as f32) * 2f64.powi(40)).collect();
+        assert_eq!(Precision::F64.of(&single), Precision::F32);
     }
 
     #[test]

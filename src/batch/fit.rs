@@ -137,10 +137,8 @@ impl Judge {
             // Nothing is left to minimise. Within a named noise there may be a lower minimum.
             row.status = Status::Converged;
         }
-        // Layer by layer, errors add up: the layers of an approximate code say little about it.
-        let by_layers = is_determined_by_layers(row) && fit == Fit::Reproduced;
-        let by_search = row.search.as_ref().is_some_and(|search| search.determined) && fit != Fit::Unexplained;
-        row.determined = (by_layers || by_search) && row.out_of_range == 0;
+        // What is left of an approximate code may be the error of a wrong network.
+        row.determined = fit == Fit::Reproduced && row.out_of_range == 0 && is_determined_by_method(row);
     }
 
     fn fit(&self, observation: &[f64], output: &[f64], row: &mut ObservationRow) -> Fit {
@@ -196,9 +194,11 @@ impl Judge {
     }
 }
 
-/// Whether the program of every layer has a unique optimum.
-pub(crate) fn is_determined_by_layers(row: &ObservationRow) -> bool {
-    !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined)
+/// Whether the program of every layer has a unique optimum, or the loss of a search increases in
+/// every direction.
+pub(crate) fn is_determined_by_method(row: &ObservationRow) -> bool {
+    let by_layers = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
+    by_layers || row.search.as_ref().is_some_and(|search| search.determined)
 }
 
 impl Options {

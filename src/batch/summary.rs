@@ -11,7 +11,7 @@ mod seconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{InvertedBatch, is_determined_by_layers};
+use super::{InvertedBatch, is_determined_by_method};
 use crate::outcome::{Fit, ObservationRow, Status};
 pub use distribution::Distribution;
 pub use failures::FailureCounts;
@@ -133,7 +133,7 @@ impl Summary {
         self.refined += u64::from(row.refined);
         self.determined += u64::from(row.determined);
         let approximate = row.fit == Some(Fit::Approximate) && row.out_of_range == 0;
-        self.determined_not_reproduced += u64::from(approximate && (row.determined || is_determined_by_layers(row)));
+        self.determined_not_reproduced += u64::from(approximate && is_determined_by_method(row));
         self.runs += row.search.as_ref().map_or(0, |search| search.runs as u64);
         let open = row.layers.iter().any(|layer| !layer.determined);
         self.undetermined_missed += u64::from(open && row.status == Status::Solved && !reproduced);

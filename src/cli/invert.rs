@@ -295,8 +295,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = read.network;
     let mut observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
-    let options = args.options(observations.element_type())?;
     observations.choose_pixels(network.layers()[network.depth() - 1].activation, args.pixels)?;
+    let options = args.options(observations.numbers())?;
     if let Some(assumed) = observations.assumed_pixels(args.pixels) {
         print::note(&flags::words(&assumed));
     }

@@ -200,8 +200,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let mut measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
-    let options = args.options(measurements.element_type())?;
     args.operator.choose_pixels(&mut measurements, &network, args.pixels)?;
+    let options = args.options(measurements.numbers())?;
     let pixels = measurements.pixels();
     if let Some(assumed) = measurements.assumed_pixels(args.pixels) {
         print::note(&flags::words(&assumed));

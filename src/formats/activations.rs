@@ -67,7 +67,7 @@ fn refuse_contradiction<'s>(
         None => Ok(()),
         Some(slope) => Err(Error::input(
             file.source(),
-            format!("`{}` (PReLU, slope {}), which says otherwise than {given}", slope.module, slope.value),
+            format!("the PReLU `{}` with slope {}, but option `{option}: {given}`", slope.module, slope.value),
             format!("{}, the activation in the file", slope.activation()),
             format!("leave out option `{option}`, or give {}", slope.activation()),
         )),

@@ -2,13 +2,13 @@
 //! because leaving it out would invert another network. The option `ignore_tensors` is the only way
 //! past.
 //!
-//! A tensor may act if it stands between the layers, if it belongs to the same part of the model
-//! and has a fitting size, or if it is a loose mean, scale or slope. The tensors of another chain
-//! (an encoder, a second head) may not, nor do counters and the state of an optimizer.
+//! A tensor may act if it stands between the layers, or if it belongs to the same part of the model
+//! and has a fitting size. A loose number fits everywhere. The tensors of another chain (an
+//! encoder, a second head) may not act, nor do recorded numbers and the state of an optimizer.
 
 use super::chains::width;
 use super::modules::{Kind, Module};
-use super::names::{is_applied_to_values, is_of_an_optimizer, last_number, parent, pattern, position};
+use super::names::{is_of_an_optimizer, is_recorded, last_number, parent, pattern, position, stands_between};
 use super::places::{self, Place};
 use super::scopes::Scopes;
 use super::tensor_file::TensorInfo;
@@ -28,9 +28,20 @@ impl Judge<'_, '_, '_> {
     pub fn refuse_left_over(&self, used: &[&str]) -> Result<()> {
         for module in self.modules {
             let acts = match &module.kind {
-                Kind::Norm { features, .. } => self.module_acts(module, Some(*features)),
-                Kind::Unsupported(_) => self.is_enclosed(module) || self.is_among_few(module),
-                Kind::Linear { .. } if !self.is_picked(module) => self.is_enclosed(module) || self.linear_fits(module),
+                // One number fits everywhere.
+                Kind::Norm { features, .. } => {
+                    self.module_acts(module, (*features > 1).then_some(*features)) || self.is_in_a_block(module)
+                }
+                Kind::Unsupported(_) => {
+                    self.is_enclosed(module) || self.is_in_a_block(module) || self.is_among_few(module)
+                }
+                Kind::Linear { .. } if !self.is_picked(module) => {
+                    self.is_enclosed(module) || self.is_in_a_block(module) || self.linear_fits(module)
+                }
+                Kind::BatchNorm { .. } | Kind::Slopes { .. } => {
+                    let is_used = |info: &TensorInfo| used.binary_search(&info.name.as_str()).is_ok();
+                    self.is_in_a_block(module) && !module.infos().any(is_used)
+                }
                 _ => false,
             };
             if acts {
@@ -95,6 +106,17 @@ impl Judge<'_, '_, '_> {
         }
     }
 
+    /// Whether a module belongs to a part of the model whose position is between those of picked
+    /// layers: `net.2.fc` between `net.0` and `net.4`.
+    fn is_in_a_block(&self, module: &Module) -> bool {
+        self.stands_between(parent(module.name))
+    }
+
+    fn stands_between(&self, name: &str) -> bool {
+        let layers: Vec<&str> = self.chain.iter().map(|layer| layer.name).collect();
+        stands_between(name, &layers)
+    }
+
     /// Whether a layer that cannot be inverted stands in a part of the model of which everything
     /// else was picked.
     fn is_among_few(&self, module: &Module) -> bool {
@@ -136,21 +158,29 @@ impl Judge<'_, '_, '_> {
     }
 
     fn loose_acts(&self, module: &Module, info: &TensorInfo) -> bool {
+        if info.shape.contains(&0) {
+            return false;
+        }
+        if self.stands_between(module.name) {
+            return true;
+        }
         let name = info.name.as_str();
         if self.scopes.around(module.name).picked == 0
             || is_of_an_optimizer(name)
-            || self.scopes.names_another_network(name)
+            || self.scopes.names_another_network(module.name)
         {
             return false;
         }
         let extents: Vec<usize> = info.shape.iter().copied().filter(|extent| *extent != 1).collect();
+        let entries: usize = extents.iter().product();
         let outputs = self.chain.last().map_or(0, |layer| width(layer).0);
+        let inputs = self.chain.first().map_or(0, |layer| width(layer).1);
         match extents[..] {
-            [] => is_applied_to_values(name),
-            [0] => false,
-            [length] => self.sizes(length) || is_applied_to_values(name) && outputs % length == 0,
+            [] => !is_recorded(name),
+            [length] => self.sizes(length) || outputs % length == 0 && !is_recorded(name),
+            _ if entries == outputs || entries == inputs => true,
             [rows, columns] => self.sizes(rows) && self.sizes(columns),
-            _ => is_applied_to_values(name) && extents.iter().product::<usize>() == outputs,
+            _ => false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! names such as `decoder.0.weight`. So the kind is detected from the names and shapes of the
 //! parameters.
 
-use super::names::{own, words};
+use super::names::{is_of_an_activation, own, parent, position, words};
 use super::tensor_file::{TensorInfo, natural_order};
 use super::weights::{Per, WeightNames};
 
@@ -187,7 +187,31 @@ pub fn modules<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>) -> Vec<Mod
     for module in &mut modules {
         module.kind = module.classify();
     }
+    refuse_loose_scales(&mut modules);
     modules
+}
+
+/// A vector `weight` is a PReLU only if its name says so, or if it has a position in a `Sequential`
+/// of layers. Otherwise it is a scale.
+fn refuse_loose_scales(modules: &mut [Module]) {
+    let mut sequentials: Vec<&str> = Vec::new();
+    for module in modules.iter().filter(|m| matches!(m.kind, Kind::Linear { .. } | Kind::Unsupported(_))) {
+        let mut part = module.name;
+        while !part.is_empty() {
+            if position(part).is_some() {
+                sequentials.push(parent(part));
+            }
+            part = parent(part);
+        }
+    }
+    sequentials.sort_unstable();
+    for module in modules {
+        let Kind::Slopes { count } = module.kind else { continue };
+        let has_place = position(module.name).is_some() && sequentials.binary_search(&parent(module.name)).is_ok();
+        if !has_place && !is_of_an_activation(module.name) {
+            module.kind = Kind::Norm { features: count, what: "scale" };
+        }
+    }
 }
 
 #[cfg(test)]

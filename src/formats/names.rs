@@ -36,6 +36,34 @@ pub fn position(name: &str) -> Option<u64> {
     (number.to_string() == own(name)).then_some(number)
 }
 
+/// The position, in the `Sequential` called `part`, of the child that is `name` or contains it.
+pub fn position_in(part: &str, name: &str) -> Option<u64> {
+    let rest = if part.is_empty() { name } else { name.strip_prefix(part)?.strip_prefix('.')? };
+    rest.split('.').next().and_then(position)
+}
+
+/// Whether a name, or a part of the model that contains it, has a position strictly between those
+/// of two layers. `layers`: the names of the picked layers, in order.
+pub fn stands_between(name: &str, layers: &[&str]) -> bool {
+    let mut part = name;
+    while !part.is_empty() {
+        let within = parent(part);
+        if let Some(own) = position(part) {
+            let positions = || layers.iter().filter_map(|layer| position_in(within, layer));
+            // Numbers that do not rise along the chain are no positions.
+            let is_between = positions().is_sorted()
+                && positions().any(|at| at < own)
+                && positions().any(|at| at > own)
+                && positions().all(|at| at != own);
+            if is_between {
+                return true;
+            }
+        }
+        part = within;
+    }
+    false
+}
+
 /// The words of a name in lower case: `decoder.fc_outMean2` has decoder, fc, out and mean.
 pub fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -80,16 +108,28 @@ pub fn is_of_an_optimizer(name: &str) -> bool {
     STATE.contains(&own(name)) || words(parent(name)).iter().any(|word| word.starts_with("optim") || word == "opt")
 }
 
-/// Whether a name is that of a number that is applied to values: a mean, a scale, a slope.
-pub fn is_applied_to_values(name: &str) -> bool {
+/// Whether a tensor's own name is that of a recorded number: an epoch, a loss, a learning rate.
+pub fn is_recorded(name: &str) -> bool {
+    const RECORDED: &str = "loss losses error errors acc accuracy score metric metrics lr epoch epochs step steps iter \
+         iters iteration iterations time count counter kl elbo decay best seed history num version updates";
+    const RATES: [&str; 2] = ["learning", "dropout"];
+    // A `loss_scale` is a scale.
     const APPLIED: &str = "mean mu std stddev var variance sigma scale scales scaling shift shifts offset bias gamma \
-         beta alpha slope slopes gain loc min max range norm temperature temp factor multiplier a b w leak center \
-         centre prelu coef intercept logstd logvar logsigma logscale weight act";
-    const RECORDED: &str = "loss losses error acc accuracy score metric metrics lr rate epoch epochs step steps time \
-         count kl elbo decay best seed history num n";
+         alpha slope slopes gain loc norm temperature temp factor multiplier leak center centre prelu coef intercept";
     let words = words(own(name));
-    let has = |list: &str| words.iter().any(|word| list.split(' ').any(|other| other.trim() == word));
-    has(APPLIED) && !has(RECORDED)
+    let is_in = |list: &str, word: &str| list.split_whitespace().any(|other| other == word);
+    let is_rate = |word: &str| word == "rate" && words.iter().any(|other| RATES.contains(&other.as_str()));
+    let is_applied = words.last().is_some_and(|word| is_in(APPLIED, word));
+    !is_applied && words.iter().any(|word| is_in(RECORDED, word) || is_rate(word))
+}
+
+/// Whether the name of a module is that of an activation. In a numbered list, the name of the list
+/// counts.
+pub fn is_of_an_activation(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["act", "acts", "activation", "activations", "slope", "slopes", "nonlin", "nonlinearity"];
+    let name = if position(name).is_some() { parent(name) } else { name };
+    own(name).to_ascii_lowercase().contains("relu")
+        || words(own(name)).iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -105,13 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn parts_between_layers_are_found() {
+        let layers = ["net.0", "net.4"];
+        assert!(["net.2", "net.2.fc", "net.3.block.1.fc"].iter().all(|name| stands_between(name, &layers)));
+        assert!(!["net.0.fc", "net.5.fc", "net.fc", "other.2.fc", "2", ""].iter().any(|n| stands_between(n, &layers)));
+        assert!(stands_between("1.fc", &["0.linear", "2.linear"]) && !stands_between("2.bn", &["0", "2.fc", "4"]));
+    }
+
+    #[test]
     fn purposes_are_told_from_words() {
         assert!(is_of_another_network("enc_bn1") && is_of_another_network("model.Encoder.0"));
         assert!(!is_of_another_network("dec_bn1") && !is_of_another_network("sequence"));
-        assert!(
-            is_applied_to_values("pixel_std") && is_applied_to_values("outScale") && is_applied_to_values("log_std")
-        );
-        assert!(!is_applied_to_values("best_loss") && !is_applied_to_values("min_val_loss"));
+        assert!(["best_loss", "min_val_loss", "learning_rate", "version"].iter().all(|name| is_recorded(name)));
+        assert!(!["pixel_std", "outScale", "k", "leak_rate", "loss_scale"].iter().any(|name| is_recorded(name)));
+        assert!(["net.act1", "f.PReLU", "prelus.0", "leaky_relu"].iter().all(|name| is_of_an_activation(name)));
+        assert!(!["net.1", "factor", "act.out", ""].iter().any(|name| is_of_an_activation(name)));
         assert!(is_of_an_optimizer("state.optimizer.state.0.exp_avg") && !is_of_an_optimizer("net.0.weight"));
     }
 }

@@ -16,8 +16,8 @@ pub struct StatedActivation {
 /// What is known about the activation of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// The file does not say it.
-    Unknown,
+    /// The file does not say it; the modules of unknown classes that stand there.
+    Unknown(Vec<StatedActivation>),
     /// Nothing stands between the layer and the next one, or the end of the model.
     Nothing,
     /// These activations stand there, in their order.
@@ -65,15 +65,24 @@ pub(super) fn join(
     let mut known = vec![None; layers.len()];
     for (index, (place, layer)) in stated.behind.iter().zip(layers).enumerate() {
         let is_last = index + 1 == layers.len();
-        let (activation, words) = match place {
-            Place::Unknown => continue,
-            Place::Nothing => (Activation::Identity, "no activation".to_owned()),
-            Place::Found(found) => (single(found, layer, source)?, list(found)),
-        };
         let given = match (is_last, layers.len()) {
             (true, 1) => user.output_activation.or(user.activation),
             (true, _) => user.output_activation,
             (false, _) => user.activation,
+        };
+        let (activation, words) = match place {
+            Place::Unknown(modules) if !modules.is_empty() && given.is_none() => {
+                let option = if is_last && layers.len() > 1 { "output_activation" } else { "activation" };
+                return Err(Error::input(
+                    source,
+                    format!("{} behind layer `{layer}`, of a class that unrelu does not know", list(modules)),
+                    "one of the activations that unrelu inverts",
+                    format!("name what it computes, for example option `{option}: relu`; or pick other layers"),
+                ));
+            }
+            Place::Unknown(_) => continue,
+            Place::Nothing => (Activation::Identity, "no activation".to_owned()),
+            Place::Found(found) => (single(found, layer, source)?, list(found)),
         };
         if let Some(given) = given.filter(|given| *given != activation) {
             let option = if is_last && user.output_activation.is_some() { "output_activation" } else { "activation" };

@@ -8,7 +8,7 @@
 
 use super::chains::{break_in, sizes, width, widths};
 use super::modules::Module;
-use super::names::{is_of_another_network, parent, pattern, position, words};
+use super::names::{is_of_another_network, parent, pattern, position, stands_between, words};
 
 /// The maximum number of chains that are searched, and that are listed.
 const MOST_FOUND: usize = 256;
@@ -24,6 +24,7 @@ type Chain<'m, 'a> = Vec<&'m Module<'a>>;
 pub fn suggestions(linears: &[&Module], is_possible: impl Fn(&[&Module]) -> bool) -> Option<String> {
     let mut chains = candidates(linears);
     chains.retain(|chain| !chain.is_empty() && !chain[0].name.is_empty() && is_possible(chain));
+    chains.retain(|chain| !skips(chain, linears));
     let largest = linears.iter().map(|module| width(module).0.max(width(module).1)).max().unwrap_or(0);
     // The sort is stable: equal chains keep the order of the file.
     chains.sort_by_key(|chain| std::cmp::Reverse((reasons(chain, largest).len(), chain.len())));
@@ -42,6 +43,12 @@ pub fn suggestions(linears: &[&Module], is_possible: impl Fn(&[&Module]) -> bool
         shown.push(format!("{} other chains", chains.len() - MOST_SHOWN));
     }
     if shown.is_empty() { None } else { Some(shown.join(" or ")) }
+}
+
+/// Whether a chain leaves out a layer that stands between two of its own.
+fn skips(chain: &[&Module], linears: &[&Module]) -> bool {
+    let names: Vec<&str> = chain.iter().map(|module| module.name).collect();
+    names.len() > 1 && linears.iter().any(|module| stands_between(module.name, &names))
 }
 
 /// What speaks for a chain.

@@ -39,8 +39,8 @@ pub struct Agreement {
 /// Compares `G(codes)` with `outputs`. `NaN` outputs are left out.
 ///
 /// # Errors
-/// [`Error::Input`] for files that do not fit the network or each other, and for a code that is not
-/// finite. Errors while reading.
+/// [`Error::Input`] for files that do not fit the network or each other, for a code that is not
+/// finite, and if all outputs are `NaN`. Errors while reading.
 pub fn check(network: &Network, codes: &mut NpyReader, outputs: &mut NpyReader) -> Result<Agreement> {
     codes.fit(network.code_length(), "the length of the network's codes")?;
     codes.set_pixels(PixelRange::Unscaled);
@@ -74,6 +74,14 @@ pub fn check(network: &Network, codes: &mut NpyReader, outputs: &mut NpyReader) 
         found.add(&forward(network, 0..network.depth(), &batch), &given, start);
         first.get_or_insert((batch, given));
     }
+    if found.compared == 0 {
+        return Err(Error::input(
+            outputs.path().display(),
+            "no output that is a number",
+            "at least one",
+            "give the outputs that the model makes of these codes",
+        ));
+    }
     let tolerance = tolerance(codes, outputs);
     let relative_error = found.relative();
     let agrees = relative_error <= tolerance;
@@ -81,7 +89,7 @@ pub fn check(network: &Network, codes: &mut NpyReader, outputs: &mut NpyReader) 
         Some((codes, given)) => guesses(network, &codes, &given, tolerance)?,
         None => Vec::new(),
     };
-    let Comparison { largest_error, row, entry, largest_output } = found;
+    let Comparison { largest_error, row, entry, largest_output, .. } = found;
     let rows = codes.count();
     Ok(Agreement { agrees, rows, largest_error, row, entry, largest_output, relative_error, tolerance, guesses })
 }
@@ -101,6 +109,8 @@ fn tolerance(codes: &NpyReader, outputs: &NpyReader) -> f64 {
 /// The largest difference so far.
 #[derive(Debug, Default)]
 struct Comparison {
+    /// Number of outputs that were compared.
+    compared: usize,
     largest_error: f64,
     row: usize,
     entry: usize,
@@ -112,6 +122,7 @@ impl Comparison {
     fn add(&mut self, made: &DMatrix<f64>, given: &DMatrix<f64>, first: usize) {
         let units = given.nrows().max(1);
         for (index, (made, given)) in made.iter().zip(given).enumerate().filter(|(_, (_, given))| !given.is_nan()) {
+            self.compared += 1;
             self.largest_output = self.largest_output.max(given.abs());
             let error = (made - given).abs();
             // An infinite output has no difference that is a number.

@@ -75,9 +75,8 @@ pub struct ObservationRow {
     /// Whether the code is a pre-image: the final residual is at most ε₀ in the maximum norm.
     pub reproduces: bool,
     /// Whether the data determine the code, as far as the method can tell: the program of every
-    /// layer has a unique optimum and the observation is reproduced; with `best`, the loss
-    /// increases in every direction. False where the observation is unexplained or has entries out
-    /// of range.
+    /// layer has a unique optimum; with `best`, the loss increases in every direction. Only where
+    /// the observation is reproduced and has no entries out of range.
     pub determined: bool,
     /// The final residual.
     pub residual: Residual,

@@ -85,7 +85,7 @@ fn slopes_that_cannot_be_inverted_are_refused() {
 #[test]
 fn a_slope_in_the_file_and_an_option_must_agree() {
     let list = with(&[("net.1.weight", &[1], 0.25)]);
-    refused(read(&list, relu()), &["`net.1` (PReLU, slope 0.25)", "relu", "leaky_relu:0.25"]);
+    refused(read(&list, relu()), &["the PReLU `net.1` with slope 0.25", "relu", "leaky_relu:0.25"]);
     let agrees = relu().activation(Some(Activation::LeakyRelu(0.25)));
     assert_eq!(read(&list, agrees).unwrap().network.layers()[0].activation, Activation::LeakyRelu(0.25));
     let no_output = NetworkOptions::default();

@@ -79,3 +79,11 @@ fn files_that_do_not_fit_are_refused() {
     folder.write("one.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (64,), }", &[0; 512]));
     folder.refuses(&["inspect", "net.safetensors", "--check", "nan.npy", "one.npy"], &["NaN in row 0 at entry 0"]);
 }
+
+#[test]
+fn outputs_without_a_number_are_no_agreement() {
+    let folder = with_outputs();
+    let nothing = f32::NAN.to_le_bytes().repeat(300 * 64);
+    folder.write("x.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (300, 64), }", &nothing));
+    folder.refuses(&CHECK, &["no output that is a number", "at least one"]);
+}

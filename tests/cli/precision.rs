@@ -149,7 +149,7 @@ fn the_size_of_the_data_changes_no_code() {
             let within = if method == "exact" {
                 "exactly, to the tolerance of the layers"
             } else {
-                "to 1e-6 of the largest, in every entry"
+                "to 2e-6 of the largest entry, or to the rounding of the numbers"
             };
             assert!(text.contains(&format!("reproduced {within}: 10 (100.0 %)")), "{method}, size {size:e}: {text}");
         }

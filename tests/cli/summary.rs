@@ -55,7 +55,7 @@ fn without_noise_exact_reproduction_is_asked_for() {
         let within = if method.contains(&"exact") {
             "reproduced exactly, to the tolerance of the layers: 7 (100.0 %)"
         } else {
-            "reproduced to 1e-6 of the largest, in every entry: 7 (100.0 %)"
+            "reproduced to 2e-6 of the largest entry, or to the rounding of the numbers: 7 (100.0 %)"
         };
         has(&text, &[within, "code error up to 1e-3: 7 (100.0 %)"], &["noise", "approximated", "unexplained"]);
     }
@@ -108,7 +108,7 @@ fn with_noise_that_is_not_named_it_is_said_how_to_name_it() {
     let folder = with_noise(Some("uniform:0.01"));
     for method in METHODS {
         let text = told(&folder, method);
-        let none = "reproduced to 1e-6 of the largest, in every entry: 0 (0.0 %)";
+        let none = "reproduced to 2e-6 of the largest entry, or to the rounding of the numbers: 0 (0.0 %)";
         let advice = "if the observations are noisy, give the size of the noise as --noise";
         has(&text, &[none, advice, "code error, relative: "], &["up to 1e-3: 0 ("]);
     }

@@ -167,10 +167,14 @@ fn another_activation_is_named_as_the_usual_cause() {
     for activation in ["leaky_relu:0.5", "leaky_relu:0.9"] {
         let arguments = ["--activation", activation, "--output-activation", "relu", "--method", "best"];
         let told = invert(&folder, &arguments);
-        assert!(told.wrong().count() == 10, "{}", told.summary);
+        told.agrees_with_the_truth(10);
         assert!(told.summary.contains("determined locally by the data: 0 (0.0 %)"), "{}", told.summary);
         let is_named = told.summary.contains("--noise") || told.summary.contains("a wrong activation");
         assert!(is_named && told.rows.iter().all(|row| row["fit"] != "reproduced"), "{}", told.summary);
+        // A named noise is no reason to believe more.
+        let told = invert(&folder, &[&arguments[..], &["--noise", "0.01"]].concat());
+        told.agrees_with_the_truth(10);
+        assert!(told.summary.contains("inspect NETWORK --check"), "{}", told.summary);
     }
 }
 

@@ -111,3 +111,17 @@ fn the_epsilon_of_a_batch_norm_is_read() {
     assert!(stated.assumptions.is_empty(), "{:?}", stated.assumptions);
     assert!(read(Some(1e-5)).assumptions[0].to_string().contains("as given"));
 }
+
+/// The pickle of `d = {}; d['a'] = d; d['b'] = d` has two names for each value, at every depth.
+#[test]
+fn a_dictionary_that_contains_itself_is_refused() {
+    let pickle = b"\x80\x02}q\0X\x01\0\0\0ah\0sX\x01\0\0\0bh\0s.";
+    let header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }\n";
+    let start = [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header].concat();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("itself.pth", pickle.to_vec()), ("itself.npy", [start.as_slice(), pickle].concat())] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        refused(load_network(&path, &NetworkOptions::default()), &[name]);
+    }
+}

@@ -183,3 +183,12 @@ fn entries_out_of_range_are_counted_and_announced_once() {
     assert!(!rows[1].determined && !rows[1].status.is_good());
     assert!(inverter.range_warning().unwrap().starts_with("observation 11: 3 of 5 entries"));
 }
+
+#[test]
+fn only_what_is_reproduced_is_determined() {
+    for noise in [None, Some(1e-3)] {
+        let options = Options { method: best(Objective::L2), noise, ..Options::default() };
+        let is_determined = |error| judged(&options, &X, &[error; 6], row(Status::Converged, 0.0)).determined;
+        assert!(is_determined(1e-7) && !is_determined(0.1) && !is_determined(0.9));
+    }
+}

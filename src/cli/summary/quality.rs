@@ -18,10 +18,8 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     let within = match noise {
         _ if options.is_exact() => "exactly, to the tolerance of the layers".to_owned(),
         Some(noise) => format!("up to noise of size {noise}"),
-        None => match options.reproduces_within {
-            Some(epsilon) => format!("to {epsilon:e} in every entry"),
-            None => format!("to {RELATIVE_EPSILON:e} of the largest, in every entry"),
-        },
+        // Up to twice the tolerance; see `batch/fit.rs`.
+        None => format!("to {:e} of the largest entry, or to the rounding of the numbers", 2.0 * RELATIVE_EPSILON),
     };
     let mut text = format!("reproduced {within}: {}\n", share(summary.reproduced));
     // Writing to a String cannot fail.
@@ -29,8 +27,17 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
         let times = summary.approximate_by.quantile(0.5);
         let why = match noise {
             Some(_) if layer_by_layer(options) => "layer by layer, errors add up; --refine fits all layers together",
-            Some(_) => "a lower minimum may exist, or the noise is larger than named, or the network is another one",
-            None => "if the observations are noisy, give the size of the noise as --noise; otherwise try --method best",
+            Some(_) => {
+                "a lower minimum may exist, the noise may be larger than named, or the network may be another one\n    \
+                 (`unrelu inspect NETWORK --check CODES OUTPUTS` tests it)"
+            }
+            None if layer_by_layer(options) => {
+                "if the observations are noisy, give the size of the noise as --noise; otherwise try --method best"
+            }
+            None => {
+                "if the observations are noisy, give the size of the noise as --noise; otherwise the network may be \
+                 another one\n    (`unrelu inspect NETWORK --check CODES OUTPUTS` tests it)"
+            }
         };
         let what = if noise.is_some() { "the noise" } else { "that" };
         let _ = writeln!(
@@ -70,22 +77,17 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     text
 }
 
-/// How many codes are determined. A code that does not reproduce its observation is determined only
-/// if the residual is noise.
+/// How many codes are determined. Where an observation is only approximated, that depends on the
+/// cause of the residual.
 pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
     let share = |count: u64| share(count, summary.observations);
-    let is_noise_named = options.named_noise().is_some();
-    let approximate = summary.determined_not_reproduced;
-    // Layer by layer, only reproduced observations count as determined.
-    let (certain, doubtful) = match (layer_by_layer(options), is_noise_named) {
-        (true, _) => (summary.determined, approximate),
-        (false, true) => (summary.determined, 0),
-        (false, false) => (summary.determined.saturating_sub(approximate), approximate),
-    };
-    let mut text = format!("determined {what}: {}\n", share(certain));
-    if doubtful > 0 {
-        let condition = if is_noise_named { "but only approximated" } else { "if the residuals are noise (--noise)" };
-        let _ = writeln!(text, "    and {}, {condition}", share(doubtful));
+    let mut text = format!("determined {what}: {}\n", share(summary.determined));
+    if summary.determined_not_reproduced > 0 {
+        let condition = match options.named_noise() {
+            Some(_) => "but their observations are only approximated",
+            None => "if the residuals are noise (--noise)",
+        };
+        let _ = writeln!(text, "    and {}, {condition}", share(summary.determined_not_reproduced));
     }
     text
 }

@@ -319,3 +319,78 @@ fn a_layer_between_the_picked_ones_has_to_be_listed() {
     let skip: List = &[("fc1.weight", &[9, 3]), ("skip.weight", &[12, 3]), ("fc2.weight", &[12, 9])];
     assert!(refusal(skip, Some(&["fc1", "fc2"])).contains("`skip` (12 × 3)"));
 }
+
+const BLOCKS: List = &[("net.0.weight", &[32, 10]), ("net.4.weight", &[64, 32])];
+
+/// The refusal of `list` with one more tensor, if `net.0` and `net.4` are picked.
+fn with_more(list: List, name: &str, shape: &[usize]) -> String {
+    let list: Vec<_> = list.iter().copied().chain([(name, shape)]).collect();
+    refusal(&list, Some(&["net.0", "net.4"]))
+}
+
+#[test]
+fn a_block_between_the_picked_layers_is_refused() {
+    for (name, shape, found) in [
+        ("net.2.fc.weight", &[32, 32][..], "`net.2.fc` (32 × 32)"),
+        ("net.2.block.0.weight", &[5, 7], "`net.2.block.0` (5 × 7)"),
+        ("net.2.norm.weight", &[7], "`net.2.norm` (RMSNorm or scale of 7)"),
+        ("net.2.conv.weight", &[8, 4, 3], "`net.2.conv` (a convolution"),
+        ("net.2.table", &[5, 7], "`net.2.table` [5, 7]"),
+        ("net.2.block.epoch", &[], "`net.2.block.epoch` []"),
+    ] {
+        let message = with_more(BLOCKS, name, shape);
+        assert!(message.contains(found), "{message}");
+    }
+    let block = [BLOCKS[0], BLOCKS[1], ("net.2.fc.weight", &[32, 32])];
+    let message = refusal(&block, None);
+    assert!(message.contains("`net.2.fc`") && !message.contains("net.0,net.4"), "{message}");
+    // The norm and the slope belong to the block, whatever they are called.
+    for name in ["net.2.bn", "net.2.1"] {
+        let with = with_norms(&block, &[(name, 32)], Some(&["net.0", "net.4"]));
+        assert!(with.unwrap_err().to_string().contains("`net.2."), "{name}");
+    }
+    let with_slope = [block[0], block[1], ("net.2.act.weight", &[1][..])];
+    assert!(with_more(&with_slope, "net.2.fc.weight", &[32, 32]).contains("`net.2.act` (PReLU)"));
+    let after = [BLOCKS[0], BLOCKS[1], ("other.2.fc.weight", &[32, 32])];
+    assert_eq!(names(&after, Some(&["net.0", "net.4"])).unwrap(), ["net.0", "net.4"]);
+}
+
+#[test]
+fn a_tensor_with_as_many_entries_as_the_network_has_outputs_acts() {
+    for shape in [&[8, 8][..], &[1, 8, 8], &[4, 4, 4], &[2, 5]] {
+        let message = with_more(BLOCKS, "k", shape);
+        assert!(message.contains("`k` ["), "{message}");
+    }
+    assert!(with_more(BLOCKS, "k", &[8, 8]).contains("as many entries as the network has outputs"));
+    let mut list = AUTOENCODER.to_vec();
+    list.push(("encoder.k", &[28, 28]));
+    assert_eq!(names(&list, Some(&["decoder.0", "decoder.2"])).unwrap(), ["decoder.0", "decoder.2"]);
+}
+
+#[test]
+fn loose_numbers_act_unless_they_are_recorded() {
+    for (name, shape) in [("k", &[][..]), ("net.foo", &[1]), ("q", &[16]), ("cls", &[]), ("encoder_k", &[1, 1])] {
+        let message = with_more(BLOCKS, name, shape);
+        assert!(message.contains(&format!("`{name}` [")), "{message}");
+    }
+    for name in ["epoch", "best_loss", "learning_rate", "lr", "version", "encoder.k"] {
+        let list = [BLOCKS[0], BLOCKS[1], (name, &[])];
+        assert_eq!(names(&list, Some(&["net.0", "net.4"])).unwrap().len(), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_number_called_weight_is_a_slope_only_by_name_or_position() {
+    let picks: Option<&[&str]> = Some(&["a", "b"]);
+    let with = |name| names(&[("a.weight", &[5, 3]), (name, &[1]), ("b.weight", &[9, 5])], picks);
+    for name in ["PReLU.weight", "act1.weight", "leaky_relu.weight"] {
+        assert_eq!(with(name).unwrap().len(), 2, "{name}");
+    }
+    for name in ["gain.weight", "x.weight", "x.0.weight"] {
+        let module = name.strip_suffix(".weight").unwrap();
+        assert!(with(name).unwrap_err().to_string().contains(&format!("`{module}` (scale of 1)")), "{name}");
+    }
+    let beside: List =
+        &[("dec.a.weight", &[5, 3]), ("dec.b.weight", &[9, 5]), ("dec.c.weight", &[2, 9]), ("dec.x.weight", &[1])];
+    assert!(refusal(beside, Some(&["dec.a", "dec.b"])).contains("`dec.x` (scale of 1)"));
+}

@@ -1,4 +1,4 @@
-//! PixelRange as bytes: which range of numbers the values 0 to 255 mean.
+//! Pixels as bytes: which range of numbers the values 0 to 255 mean.
 //!
 //! A file does not say it. The default follows from the output activation of the network: a `tanh`
 //! makes numbers from −1 to 1, all other activations are taken to make numbers from 0 to 1.

@@ -143,7 +143,16 @@ impl NpyReader {
         &self.header.shape
     }
 
-    /// The type of the numbers.
+    /// The type whose precision the numbers have as they are read. Bytes that stand for themselves
+    /// are exact; scaled ones are pixels.
+    pub fn numbers(&self) -> ElementType {
+        match (self.element_type(), self.pixels()) {
+            (ElementType::U8, PixelRange::Unscaled) => ElementType::F64,
+            (stored_as, _) => stored_as,
+        }
+    }
+
+    /// The type of the numbers in the file.
     pub fn element_type(&self) -> ElementType {
         self.header.element_type
     }
