@@ -86,6 +86,9 @@ pub struct BatchTimes {
     pub residuals: Duration,
 }
 
+/// Codes that a search starts from, `k` × count, with their origin.
+type Starts = Vec<(Start, DMatrix<f64>)>;
+
 /// A network prepared for the inversion of batches.
 ///
 /// An inverter is made once and can be used from any number of threads.
@@ -374,7 +377,7 @@ impl Inverter {
         observations: &DMatrix<f64>,
         first_index: u64,
         times: &mut BatchTimes,
-    ) -> Result<(Vec<(Start, DMatrix<f64>)>, Vec<usize>)> {
+    ) -> Result<(Starts, Vec<usize>)> {
         let count = observations.ncols();
         let mut saturated = vec![0; count];
         let mut codes_by = |method, columns: &[usize]| -> Result<DMatrix<f64>> {

@@ -81,7 +81,7 @@ enum Prepared {
         options: batch::Options,
     },
     /// An inverter of the network, or of network and operator as one network.
-    Direct(Inverter),
+    Direct(Box<Inverter>),
     Projected {
         projector: Box<Projector>,
         options: ProjectedOptions,
@@ -135,7 +135,7 @@ impl Recoverer {
                     None => Arc::clone(&network),
                     Some(matrix) => Arc::new(measured_for(&network, matrix, &inversion.method)?),
                 };
-                Prepared::Direct(Inverter::new(measured, inversion)?)
+                Prepared::Direct(Box::new(Inverter::new(measured, inversion)?))
             }
             Strategy::Projected(options) => {
                 options.validate()?;

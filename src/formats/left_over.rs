@@ -177,7 +177,7 @@ impl Judge<'_, '_, '_> {
         let inputs = self.chain.first().map_or(0, |layer| width(layer).1);
         match extents[..] {
             [] => !is_recorded(name),
-            [length] => self.sizes(length) || outputs % length == 0 && !is_recorded(name),
+            [length] => self.sizes(length) || outputs.is_multiple_of(length) && !is_recorded(name),
             _ if entries == outputs || entries == inputs => true,
             [rows, columns] => self.sizes(rows) && self.sizes(columns),
             _ => false,

@@ -73,10 +73,10 @@ pub fn words(name: &str) -> Vec<String> {
         if starts {
             words.push(String::new());
         }
-        if character.is_ascii_alphabetic() {
-            if let Some(word) = words.last_mut() {
-                word.push(character.to_ascii_lowercase())
-            }
+        if character.is_ascii_alphabetic()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(character.to_ascii_lowercase());
         }
         was_lower = character.is_ascii_lowercase();
     }

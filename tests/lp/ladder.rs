@@ -33,13 +33,11 @@ fn steps_of(tolerances: Tolerances) -> EpsilonSteps {
     tolerances.steps(|| unreachable!("a number is given"))
 }
 
-/// Every feasible step up to the largest target, by Clarabel: the step, its loss and the sum of
-/// terms. `None` if a step is not certified.
-fn every_step(
-    instance: &Instance,
-    method: LayerwiseMethod,
-    tolerances: Tolerances,
-) -> Option<Vec<(usize, f64, f64, Vec<f64>)>> {
+/// A step, its loss, the sum of its terms, and its point.
+type Step = (usize, f64, f64, Vec<f64>);
+
+/// Every feasible step up to the largest target, by Clarabel. `None` if a step is not certified.
+fn every_step(instance: &Instance, method: LayerwiseMethod, tolerances: Tolerances) -> Option<Vec<Step>> {
     let system = instance.system();
     let largest = instance.target.iter().filter(|t| !t.is_nan()).fold(0.0f64, |most, t| most.max(t.abs()));
     let mut steps = Vec::new();
