@@ -65,10 +65,7 @@ fn without_noise_exact_reproduction_is_asked_for() {
 fn with_named_noise_it_is_asked_whether_that_explains_the_residual() {
     let folder = with_noise(Some("uniform:0.01"));
     for method in METHODS {
-        let is_square = match method {
-            [_, "l1"] | [_, _, _, "l1" | "linf"] => false,
-            _ => true,
-        };
+        let is_square = !matches!(method, [_, "l1"] | [_, _, _, "l1" | "linf"]);
         for named in ["--epsilon", "--noise"] {
             let text = told(&folder, &[method, &[named, "0.01"]].concat());
             let line = "reproduced up to noise of size 0.01: 7 (100.0 %)";
