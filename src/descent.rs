@@ -47,7 +47,7 @@ impl Default for DescentOptions {
 
 impl DescentOptions {
     /// A run has converged when the norm of its gradient is at most this, in units of
-    /// [`loss_unit`] (reachable in f64 only) …
+    /// `loss_unit` (reachable in f64 only) …
     pub const GRADIENT_TOLERANCE: f64 = 1e-9;
     /// … or when its loss has not changed for this number of steps.
     pub const UNCHANGED_STEPS: u32 = 20;

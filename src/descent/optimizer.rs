@@ -33,7 +33,7 @@ impl Optimizer {
     pub const FIRST_DECAY: f64 = 0.9;
     /// `β₂` of Adam.
     pub const SECOND_DECAY: f64 = 0.999;
-    /// `ε` of Adam, in units of [`loss_unit`](super::loss_unit).
+    /// `ε` of Adam, in units of `loss_unit`.
     pub const EPSILON: f64 = 1e-8;
     /// Adam's default step size. Kingma and Ba's 0.001 is too small to cross a code of N(0, 1) in
     /// the default 1,000 iterations, and so is 0.01 on a trained generator. Of 128 observations of
