@@ -288,7 +288,7 @@ mod tests {
         let many: Vec<f64> = (0..400).map(|i| f64::from(i % 15) + 0.5).collect();
         assert_eq!(Precision::F64.of(&many), Precision::F64);
         assert_eq!(Precision::F32.of(&many), Precision::F32);
-        assert_eq!(Precision::F64.of(&[many, vec![20.0]].concat()), Precision::F16);
+        assert_eq!(Precision::F64.of(&[many, vec![20.5]].concat()), Precision::F16);
         assert_eq!(Precision::F64.of(&[0.0, 1.0, -1.0].repeat(100)), Precision::F64);
         assert_eq!(Precision::F64.of(&[]), Precision::F64);
     }

@@ -133,7 +133,7 @@ fn a_prelu_of_one_slope_is_read_and_not_overruled() {
     model.linear("out", 30, 60);
     model.steps.push(Step::Tanh);
     let folder = model.folder(5, 6);
-    let words = ["`prelu` (PReLU, slope 0.25)", "relu", "leaky_relu:0.25"];
+    let words = ["the PReLU `prelu` with slope 0.25", "--activation relu", "leaky_relu:0.25"];
     refusal(&folder, &inspect(&["--activation", "relu"]), &words);
     let picked = ["--layers", "hid,out", "--activation", "relu", "--output-activation", "tanh"];
     refusal(&folder, &invert(&picked), &words);

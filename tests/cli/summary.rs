@@ -134,7 +134,7 @@ fn a_recovery_is_asked_the_same() {
     {
         has(&recover(way), &[explained, "image error, relative: "], &["reproduced to", "up to 1e-3: 0 ("]);
     }
-    has(&recover(&[]), &["in every entry: 0 (0.0 %)", "give the size of the noise as --noise"], &[]);
+    has(&recover(&[]), &["rounding of the numbers: 0 (0.0 %)", "give the size of the noise as --noise"], &[]);
 }
 
 /// A program that reads the summary or the report finds all earlier fields.

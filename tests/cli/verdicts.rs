@@ -172,7 +172,7 @@ fn another_activation_is_named_as_the_usual_cause() {
         let is_named = told.summary.contains("--noise") || told.summary.contains("a wrong activation");
         assert!(is_named && told.rows.iter().all(|row| row["fit"] != "reproduced"), "{}", told.summary);
         // A named noise is no reason to believe more.
-        let told = invert(&folder, &[&arguments[..], &["--noise", "0.01"]].concat());
+        let told = invert(&folder, &[&arguments[..], &["--noise", "0.0001"]].concat());
         told.agrees_with_the_truth(10);
         assert!(told.summary.contains("inspect NETWORK --check"), "{}", told.summary);
     }
