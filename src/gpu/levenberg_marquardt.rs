@@ -221,7 +221,9 @@ impl GpuDevice {
                 let to = first + lane.origin as usize;
                 let column = reached.codes.column_mut(to);
                 column.into_iter().zip(code).for_each(|(to, from)| *to = f64::from(*from));
-                reached.lanes[to] = lane;
+                // In units of the observations, squared; the device's are smaller.
+                let anchor = (f64::from(lane.anchor) * self.unit * self.unit) as f32;
+                reached.lanes[to] = Lane { anchor, ..lane };
             }
         })
     }
