@@ -121,8 +121,6 @@ pub struct Inverter {
     runtime: Runtime,
     options: Options,
     judge: Judge,
-    /// About the first observation outside the range of the output.
-    range_warning: OnceLock<String>,
 }
 
 impl fmt::Debug for Inverter {
@@ -179,8 +177,8 @@ impl Inverter {
         if matches!(options.method, Method::Best(_)) {
             note_search_on_cpu(&mut runtime, &network);
         }
-        let (judge, range_warning) = (Judge::of(&options, &network), OnceLock::new());
-        Inverter { network, packed, least_squares, systems, solver, runtime, options, judge, range_warning }
+        let judge = Judge::of(&options, &network);
+        Inverter { network, packed, least_squares, systems, solver, runtime, options, judge }
     }
 
     /// The network.
@@ -201,16 +199,7 @@ impl Inverter {
     /// A warning about the first observation so far that has entries outside the range of the
     /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
     pub fn range_warning(&self) -> Option<&str> {
-        self.range_warning.get().map(String::as_str)
-    }
-
-    /// Looks for observations outside the range, until the first is found.
-    fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
-        if self.range_warning.get().is_none()
-            && let Some(warning) = self.judge.range_warning(observations, first_index)
-        {
-            self.range_warning.get_or_init(|| warning);
-        }
+        self.judge.range_warning()
     }
 
     /// The columns of a `.csv` report of this inverter's rows.
@@ -275,7 +264,7 @@ impl Inverter {
         first_index: u64,
     ) -> Result<InvertedBatch> {
         self.network.check_observations(observations)?;
-        self.note_range(observations, first_index);
+        self.judge.note_range(observations, first_index);
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {

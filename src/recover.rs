@@ -15,7 +15,7 @@ mod projected;
 mod search;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
@@ -68,8 +68,6 @@ pub struct Recoverer {
     prepared: Prepared,
     watch: Box<dyn Fn(Iteration) + Send + Sync>,
     judge: Judge,
-    /// About the first observation outside the range of the output.
-    range_warning: OnceLock<String>,
 }
 
 enum Prepared {
@@ -123,6 +121,9 @@ impl Recoverer {
             check_matrix(matrix, &*operator)?;
         }
         let RecoverOptions { strategy, inversion } = options;
+        let judge = Judge::of_squares(&inversion);
+        // Measured pixels are outputs; sums of them have another range.
+        let judge = if is_pixels { judge.with_range(&network) } else { judge };
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;
@@ -142,16 +143,8 @@ impl Recoverer {
                 Prepared::Projected { projector: Box::new(Projector::new(Arc::clone(&network), inversion)?), options }
             }
         };
-        let judge = Judge::of_squares(match &prepared {
-            Prepared::Search { options, .. } => options,
-            Prepared::Direct(inverter) => inverter.options(),
-            Prepared::Projected { projector, .. } => projector.inverter().options(),
-        });
-        // Measured pixels are outputs; sums of them have another range.
-        let judge = if operator.matrix().is_none() { judge.with_range(&network) } else { judge };
         Ok(Recoverer {
             judge,
-            range_warning: OnceLock::new(),
             cpu: CpuDevice::new(Arc::clone(&network)),
             network,
             operator,
@@ -253,7 +246,7 @@ impl Engine for Recoverer {
     fn range_warning(&self) -> Option<&str> {
         match &self.prepared {
             Prepared::Direct(inverter) => inverter.range_warning(),
-            _ => self.range_warning.get().map(String::as_str),
+            _ => self.judge.range_warning(),
         }
     }
 
@@ -307,11 +300,7 @@ impl Engine for Recoverer {
                 "pass one column per observation",
             ));
         }
-        if self.range_warning.get().is_none()
-            && let Some(warning) = self.judge.range_warning(measurements, first_index)
-        {
-            self.range_warning.get_or_init(|| warning);
-        }
+        self.judge.note_range(measurements, first_index);
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {
             Prepared::Direct(inverter) => return inverter.solve(device, measurements, first_index),

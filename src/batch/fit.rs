@@ -5,6 +5,10 @@
 //! explains the observation, too: programs of single layers can all be certified while the network
 //! makes another image.
 
+use std::sync::OnceLock;
+
+use nalgebra::DMatrix;
+
 use super::code_law::CodeLaw;
 use super::noise_test::NoiseTest;
 use super::output_range::OutputRange;
@@ -53,9 +57,11 @@ pub(crate) struct Judge {
     /// Whether the status describes iterations: an answer that reproduces the observation needs no
     /// more of them.
     iterates: bool,
-    /// Whether the layers were inverted one by one, and not fitted together afterwards.
+    /// [`Options::is_by_layers`].
     by_layers: bool,
     range: Option<OutputRange>,
+    /// About the first observation outside the range.
+    range_warning: OnceLock<String>,
     law: CodeLaw,
 }
 
@@ -82,7 +88,7 @@ impl Judge {
             noise_test: NoiseTest::of(options),
             exact: options.is_exact().then_some(slope),
             iterates: !matches!(options.method, Method::Layerwise(_)),
-            by_layers: matches!(options.method, Method::Layerwise(_)) && !options.refine,
+            by_layers: options.is_by_layers(),
             range: OutputRange::of(output),
             ..Judge::of_squares(options)
         }
@@ -98,6 +104,7 @@ impl Judge {
             iterates: true,
             by_layers: false,
             range: None,
+            range_warning: OnceLock::new(),
             law: options.code_law,
         }
     }
@@ -107,15 +114,22 @@ impl Judge {
         Judge { range: OutputRange::of(network.layers()[network.depth() - 1].activation), ..self }
     }
 
-    /// The warning about the first observation with entries outside the range of the output;
-    /// `first_index`: the index of the first of `observations` in the run.
-    pub fn range_warning(&self, observations: &nalgebra::DMatrix<f64>, first_index: u64) -> Option<String> {
-        let range = self.range?;
-        let columns = (first_index..).zip(observations.column_iter());
-        columns.into_iter().find_map(|(index, observation)| {
+    /// The warning about the first observation that was seen outside the range of the output.
+    pub fn range_warning(&self) -> Option<&str> {
+        self.range_warning.get().map(String::as_str)
+    }
+
+    /// Looks for observations outside the range, until the first is found. `first_index`: the index
+    /// of the first of `observations` in the run.
+    pub fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
+        let Some(range) = self.range.filter(|_| self.range_warning.get().is_none()) else { return };
+        let warning = (first_index..).zip(observations.column_iter()).find_map(|(index, observation)| {
             let outside = range.outside(observation.as_slice(), self.noise)?;
             Some(range.warning(index, &outside))
-        })
+        });
+        if let Some(warning) = warning {
+            self.range_warning.get_or_init(|| warning);
+        }
     }
 
     /// Completes the row of an answer, whose ε₀ is set. `output`: what `code` makes; `NaN` if there
@@ -205,6 +219,11 @@ impl Options {
     /// The size of the noise, if one was named. `exact` is for observations without noise.
     pub(crate) fn named_noise(&self) -> Option<f64> {
         self.noise.or(self.reproduces_within).filter(|_| !self.is_exact())
+    }
+
+    /// Whether the layers are inverted one by one, and not fitted together afterwards.
+    pub(crate) fn is_by_layers(&self) -> bool {
+        matches!(self.method, Method::Layerwise(_)) && !self.refine
     }
 
     /// Whether the answers promise pre-images.

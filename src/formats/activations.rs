@@ -4,23 +4,17 @@
 use super::layer_names::LayerNames;
 use super::safetensors::{ACTIVATION, OUTPUT_ACTIVATION};
 use super::slopes::Slope;
+use super::stated::Named;
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::Activation;
-
-/// What the options state.
-#[derive(Debug, Clone, Copy)]
-pub struct Given {
-    pub activation: Option<Activation>,
-    pub output_activation: Option<Activation>,
-}
 
 /// The activations of the layers, and whether that of the output is only assumed to be that of the
 /// others.
 ///
 /// # Errors
 /// [`Error::Input`] if an activation is missing, or if the options contradict the file's PReLU.
-pub fn activations(file: &dyn TensorFile, given: Given, layers: &[LayerNames]) -> Result<(Vec<Activation>, bool)> {
+pub fn activations(file: &dyn TensorFile, given: Named, layers: &[LayerNames]) -> Result<(Vec<Activation>, bool)> {
     let hidden_count = layers.len().saturating_sub(1);
     let (hidden, output) = layers.split_at(hidden_count);
     let activation = given.activation.map_or_else(|| stored(file, ACTIVATION), |given| Ok(Some(given)))?;

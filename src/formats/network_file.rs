@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::activations::{Given, activations};
+use super::activations::activations;
 use super::assumption::Assumption;
 use super::batch_norm::EPSILON;
 use super::extent::unchanged_during;
@@ -188,8 +188,7 @@ pub(crate) fn build_network(
     let paths: Vec<&str> = names.iter().map(|names| names.name.as_str()).collect();
     let named = Named { activation: options.activation, output_activation: options.output_activation };
     let (named, stated) = join(&file.stated_activations(&paths), &paths, file.source(), named)?;
-    let given = Given { activation: named.activation, output_activation: named.output_activation };
-    let (mut activations, mut output_is_assumed) = activations(file, given, names)?;
+    let (mut activations, mut output_is_assumed) = activations(file, named, names)?;
     for (activation, stated) in activations.iter_mut().zip(&stated) {
         *activation = stated.unwrap_or(*activation);
     }

@@ -44,7 +44,7 @@ impl StatedActivation {
 
 /// The activations that the user named: of the layers, and of the output layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Named {
+pub struct Named {
     pub activation: Option<Activation>,
     pub output_activation: Option<Activation>,
 }

@@ -153,14 +153,6 @@ impl<'a> AbsoluteSearch<'a> {
         self.misfit <= REPRODUCED * size
     }
 
-    /// Whether no entry of the residual is larger than `rounding`, the rounding of the observation.
-    pub fn reproduces_within(&self, observation: &[f64], rounding: f64) -> bool {
-        let layers = self.network.layers();
-        let last = layers.len() - 1;
-        let misfit = || Objective::Linf.misfit(layers[last].activation, self.current.received(last), observation);
-        rounding > 0.0 && misfit() <= rounding
-    }
-
     /// Descends from `code` (`k` entries) to a local minimum, by at most `most` linear programs.
     /// `F` never rises. `observation`: `n` entries, `NaN` where unobserved. [`Descent::stationary`]
     /// says whether the result is proven to be a local minimum.

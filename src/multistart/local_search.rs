@@ -3,7 +3,6 @@
 //! [`LocalSearch::active_set`](super::active_set) reaches the minimum itself, on a kink or between
 //! kinks.
 
-use super::Objective;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
 use super::packed_network::PackedNetwork;
 use super::pin::Pin;
@@ -95,14 +94,6 @@ impl<'a> LocalSearch<'a> {
     /// Whether the remaining loss is only rounding.
     pub fn reproduces(&self, observation: &[f64]) -> bool {
         self.current.loss <= 0.5 * REPRODUCED * REPRODUCED * squared_norm(observation)
-    }
-
-    /// Whether no entry of the residual is larger than `rounding`, the rounding of the observation.
-    pub fn reproduces_within(&self, observation: &[f64], rounding: f64) -> bool {
-        let layers = self.network.layers();
-        let last = layers.len() - 1;
-        let misfit = || Objective::Linf.misfit(layers[last].activation, self.current.received(last), observation);
-        rounding > 0.0 && misfit() <= rounding
     }
 
     /// Descends from the current code by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`. A step is

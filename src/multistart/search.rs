@@ -243,15 +243,10 @@ impl<'a> Searcher<'a> {
         let Progress { index, lowest, flips, rounding, answer, .. } = progress;
         *lowest = Some(minimum);
         let (point, reproduced, determined) = match &self.absolute {
-            Some(absolute) => {
-                let reproduced = absolute.reproduces(x) || absolute.reproduces_within(x, *rounding);
-                (absolute.point(), reproduced, absolute.is_determined())
-            }
-            None => {
-                let reproduced = self.local.reproduces(x) || self.local.reproduces_within(x, *rounding);
-                (self.local.point(), reproduced, false)
-            }
+            Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
+            None => (self.local.point(), self.local.reproduces(x), false),
         };
+        let reproduced = reproduced || is_rounding(self.network, point, x, *rounding);
         self.best.clone_from(point);
         self.best_of = Some((*index, answer.runs));
         *flips = self.flips.around(self.network, &self.best, x);
@@ -289,4 +284,11 @@ impl<'a> Searcher<'a> {
         seen_minima.push((candidate.loss, minimum));
         (minimum, true)
     }
+}
+
+/// Whether no entry of the residual is larger than `rounding`, the rounding of the observation.
+fn is_rounding(network: &PackedNetwork, point: &Point, observation: &[f64], rounding: f64) -> bool {
+    let last = network.layers().len() - 1;
+    let misfit = || Objective::Linf.misfit(network.layers()[last].activation, point.received(last), observation);
+    rounding > 0.0 && misfit() <= rounding
 }

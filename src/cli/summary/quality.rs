@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
-use crate::batch::{Method, NoiseTest, Options};
+use crate::batch::{NoiseTest, Options};
 use crate::precision::RELATIVE_EPSILON;
 
 use super::{share, spread};
@@ -26,12 +26,12 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     if summary.approximate > 0 {
         let times = summary.approximate_by.quantile(0.5);
         let why = match noise {
-            Some(_) if layer_by_layer(options) => "layer by layer, errors add up; --refine fits all layers together",
+            Some(_) if options.is_by_layers() => "layer by layer, errors add up; --refine fits all layers together",
             Some(_) => {
                 "a lower minimum may exist, the noise may be larger than named, or the network may be another one\n    \
                  (`unrelu inspect NETWORK --check CODES OUTPUTS` tests it)"
             }
-            None if layer_by_layer(options) => {
+            None if options.is_by_layers() => {
                 "if the observations are noisy, give the size of the noise as --noise; otherwise try --method best"
             }
             None => {
@@ -53,7 +53,7 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
         if noise.is_none() {
             causes += ",\n    or large noise, whose size --noise names";
         }
-        if layer_by_layer(options) {
+        if options.is_by_layers() {
             causes += ",\n    or a code that only --method best finds";
         }
         let count = share(summary.unexplained);
@@ -90,11 +90,6 @@ pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
         let _ = writeln!(text, "    and {}, {condition}", share(summary.determined_not_reproduced));
     }
     text
-}
-
-/// Whether the layers were inverted one by one, and not fitted together afterwards.
-fn layer_by_layer(options: &Options) -> bool {
-    matches!(options.method, Method::Layerwise(_)) && !options.refine
 }
 
 /// Residuals, and errors if the truth is known.
