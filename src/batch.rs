@@ -9,6 +9,7 @@ mod code_law;
 pub mod engine;
 mod fit;
 pub(crate) mod identity;
+pub(crate) mod memory_run;
 mod noise_test;
 mod options;
 mod output_range;

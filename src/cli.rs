@@ -30,7 +30,7 @@ mod recovery_picture;
 mod reproduce;
 mod resume_command;
 mod subject_args;
-mod summary;
+pub(crate) mod summary;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,11 +1,11 @@
-//! Internal items for this project's own tests and benchmarks.
+//! Internal items for this project's own tests, benchmarks and Python package.
 //!
 //! There is no stability promise: anything here may change or disappear in any release. Programs
 //! use what the crate's root exports.
 //!
 //! The paths are the same as inside the crate. A comment above each group names its users.
 
-/// Tests: batch, recover.
+/// Tests: batch, recover. Python package.
 pub mod batch {
     /// The interface of the pipeline.
     pub mod engine {
@@ -15,6 +15,20 @@ pub mod batch {
     pub mod pipeline {
         pub use crate::batch::pipeline::MOST_BATCHES;
     }
+    /// Runs in memory, with their totals. Python package.
+    pub mod memory_run {
+        pub use crate::batch::memory_run::run;
+    }
+    /// The totals. Python package.
+    pub mod summary {
+        pub use crate::batch::summary::Summary;
+    }
+}
+
+/// The summary as text. Python package.
+#[cfg(feature = "cli")]
+pub mod cli {
+    pub use crate::cli::summary::text;
 }
 
 /// Tests: lp. Benchmarks: lp.

@@ -139,7 +139,17 @@ impl Projector {
     /// # Errors
     /// [`Error::Input`] for matrices of the wrong shape; errors of the device.
     pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
-        let indices: Vec<u64> = (0..observations.ncols() as u64).collect();
+        self.project_from(observations, warm_start, 0)
+    }
+
+    /// [`Self::project`] for a batch whose first observation has index `first_index`.
+    pub fn project_from(
+        &self,
+        observations: &DMatrix<f64>,
+        warm_start: Option<&DMatrix<f64>>,
+        first_index: u64,
+    ) -> Result<Projection> {
+        let indices: Vec<u64> = (first_index..).take(observations.ncols()).collect();
         self.inverter
             .runtime()
             .enter(|| self.project_on(self.inverter.runtime().device(), observations, &indices, warm_start))

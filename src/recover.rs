@@ -37,7 +37,7 @@ use crate::outcome::ObservationRow;
 use crate::precision::{default_epsilon, size_of_observation};
 use crate::projector::Projector;
 use crate::runtime::Runtime;
-use measured::measured_for;
+use measured::{check_method, measured_by_products, measured_for};
 use operators::Operator;
 pub use options::{ProjectedOptions, RecoverOptions, Strategy};
 pub use projected::Iteration;
@@ -115,12 +115,18 @@ impl Recoverer {
                 "use an operator that was made for the outputs of this network",
             ));
         }
-        let matrix = operator.matrix();
-        let is_pixels = matrix.is_none();
+        let RecoverOptions { strategy, inversion } = options;
+        let is_projected = matches!(strategy, Strategy::Projected(_));
+        let products = match operator.is_matrix_free() && !is_projected {
+            true => measured_by_products(&network, &*operator)?,
+            false => None,
+        };
+        let needs_matrix = products.is_none() && !(operator.is_matrix_free() && is_projected);
+        let matrix = if needs_matrix { operator.matrix() } else { None };
+        let is_pixels = needs_matrix && matrix.is_none();
         if let Some(matrix) = &matrix {
             check_matrix(matrix, &*operator)?;
         }
-        let RecoverOptions { strategy, inversion } = options;
         let judge = Judge::of_squares(&inversion);
         // Measured pixels are outputs; sums of them have another range.
         let judge = if is_pixels { judge.with_range(&network) } else { judge };
@@ -128,13 +134,20 @@ impl Recoverer {
             Strategy::Search(search) => {
                 search.validate(&network)?;
                 inversion.validate(&network)?;
-                let (packed, runtime) = search::prepare(&network, matrix, &inversion)?;
+                let (packed, runtime) = match products {
+                    Some(products) => search::prepare(&Arc::new(products), None, &inversion)?,
+                    None => search::prepare(&network, matrix, &inversion)?,
+                };
                 Prepared::Search { runtime: Box::new(runtime), packed: Box::new(packed), search, options: inversion }
             }
             Strategy::Direct => {
-                let measured = match matrix {
-                    None => Arc::clone(&network),
-                    Some(matrix) => Arc::new(measured_for(&network, matrix, &inversion.method)?),
+                let measured = match (products, matrix) {
+                    (None, None) => Arc::clone(&network),
+                    (None, Some(matrix)) => Arc::new(measured_for(&network, matrix, &inversion.method)?),
+                    (Some(products), _) => {
+                        check_method(&inversion.method)?;
+                        Arc::new(products)
+                    }
                 };
                 Prepared::Direct(Box::new(Inverter::new(measured, inversion)?))
             }

@@ -53,6 +53,15 @@ pub trait Operator: Send + Sync + fmt::Debug {
     /// The matrix `A`, `m` × `n`; `None` for the identity.
     fn matrix(&self) -> Option<DMatrix<f64>>;
 
+    /// Whether products are wanted in place of the matrix, because it is large or has no formula.
+    ///
+    /// Then [`Self::matrix`] is called only where a product cannot take its place: by the search and
+    /// by direct descent on a network that does not end in an affine layer. Where it does, they use
+    /// `A W` of the last layer `W`. Projected gradient descent uses only products.
+    fn is_matrix_free(&self) -> bool {
+        false
+    }
+
     /// The kind of the operator, such as `gaussian`, and what distinguishes it from others of its
     /// kind. Runs with different identities count as different runs.
     fn identity(&self) -> (String, String);

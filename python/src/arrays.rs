@@ -1,0 +1,31 @@
+//! Arrays of NumPy and matrices of the library. One row of an array is one column of a matrix.
+
+use nalgebra::DMatrix;
+use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use crate::errors::input;
+
+/// The rows of an f64 array in C order as the columns of a matrix. `what` names the array.
+pub fn matrix(array: &Bound<'_, PyAny>, what: &str) -> PyResult<DMatrix<f64>> {
+    let array: PyReadonlyArray2<'_, f64> = array.extract()?;
+    let (count, width) = (array.shape()[0], array.shape()[1]);
+    match array.as_slice() {
+        Ok(numbers) => Ok(DMatrix::from_column_slice(width, count, numbers)),
+        Err(_) => Err(input(what, "an array that is not in C order", "C order", "pass np.ascontiguousarray of it")),
+    }
+}
+
+/// The columns of a matrix as the rows of an array.
+pub fn array<'py>(py: Python<'py>, matrix: &DMatrix<f64>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    numpy::PyArray1::from_slice(py, matrix.as_slice()).reshape([matrix.ncols(), matrix.nrows()])
+}
+
+/// Writes the columns of `matrix` into the rows of `array` from row `first` on.
+pub fn write_rows(array: &Bound<'_, PyArray2<f64>>, first: usize, matrix: &DMatrix<f64>) -> PyResult<()> {
+    let mut rows = array.try_readwrite()?;
+    let start = first * matrix.nrows();
+    let numbers = rows.as_slice_mut()?;
+    numbers[start..start + matrix.len()].copy_from_slice(matrix.as_slice());
+    Ok(())
+}

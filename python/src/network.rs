@@ -1,0 +1,126 @@
+//! Networks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
+use pyo3::prelude::*;
+use unrelu::{Activation, Dense, DenseLayer, Network, NetworkOptions, Operator, read_network};
+
+use crate::arrays::{array, matrix};
+use crate::errors::{exception, input};
+
+/// A network of the library, with what was assumed when it was read.
+#[pyclass(frozen, module = "unrelu._unrelu")]
+pub struct NetworkCore {
+    pub network: Arc<Network>,
+    #[pyo3(get)]
+    notes: Vec<String>,
+}
+
+impl NetworkCore {
+    fn new(network: Network, notes: Vec<String>) -> Self {
+        NetworkCore { network: Arc::new(network), notes }
+    }
+}
+
+/// A layer as Python has it: the weight, the bias and the activation.
+type Layer<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>, String);
+
+#[pymethods]
+impl NetworkCore {
+    /// Makes a network from its layers: the weight (units, inputs), the bias (units,) and the
+    /// activation of each, from the code to the output.
+    #[staticmethod]
+    fn from_layers(layers: Vec<(Bound<'_, PyAny>, PyReadonlyArray1<'_, f64>, String)>) -> PyResult<Self> {
+        let mut dense = Vec::with_capacity(layers.len());
+        for (number, (weight, bias, name)) in (1..).zip(layers) {
+            dense.push(DenseLayer {
+                weight: matrix(&weight, &format!("the weight of layer {number}"))?.transpose(),
+                bias: DVector::from_column_slice(bias.as_slice()?),
+                activation: activation(&format!("layer {number}"), &name)?,
+            });
+        }
+        Ok(Self::new(Network::dense(dense).map_err(exception)?, Vec::new()))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (path, layers, activation, output_activation, batch_norm_epsilon, ignore_tensors))]
+    fn from_file(
+        py: Python<'_>,
+        path: PathBuf,
+        layers: Option<Vec<String>>,
+        activation: Option<&str>,
+        output_activation: Option<&str>,
+        batch_norm_epsilon: Option<f64>,
+        ignore_tensors: Vec<String>,
+    ) -> PyResult<Self> {
+        let named = |option: &str, name: Option<&str>| name.map(|name| self::activation(option, name)).transpose();
+        let options = NetworkOptions::default()
+            .layers(layers)
+            .activation(named("option `activation`", activation)?)
+            .output_activation(named("option `output_activation`", output_activation)?)
+            .batch_norm_epsilon(batch_norm_epsilon)
+            .ignore_tensors(ignore_tensors);
+        let read = py.detach(|| read_network(&path, &options)).map_err(exception)?;
+        let notes = read.assumptions.iter().map(ToString::to_string).collect();
+        Ok(Self::new(read.network, notes))
+    }
+
+    #[staticmethod]
+    fn random(sizes: Vec<usize>, activation: &str, seed: u64) -> PyResult<Self> {
+        let activation = self::activation("option `activation`", activation)?;
+        Ok(Self::new(Network::random(&sizes, activation, seed).map_err(exception)?, Vec::new()))
+    }
+
+    fn random_codes<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let codes = py.detach(|| self.network.random_codes(count, seed));
+        array(py, &codes)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
+        py.detach(|| self.network.save(&path, force)).map_err(exception)
+    }
+
+    /// Codes (count, k) to outputs (count, n).
+    fn forward<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let codes = matrix(codes, "the codes")?;
+        let outputs = py.detach(|| self.network.forward(&codes)).map_err(exception)?;
+        drop(codes);
+        array(py, &outputs)
+    }
+
+    fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Layer<'py>>> {
+        let layer = |layer: &DenseLayer| {
+            let weight = array(py, &layer.weight.transpose())?;
+            Ok((weight, PyArray1::from_slice(py, layer.bias.as_slice()), layer.activation.to_string()))
+        };
+        self.network.layers().iter().map(layer).collect()
+    }
+
+    /// The units, the inputs and the activation of each layer.
+    fn shapes(&self) -> Vec<(usize, usize, String)> {
+        let shape = |layer: &DenseLayer| (layer.units(), layer.inputs(), layer.activation.to_string());
+        self.network.layers().iter().map(shape).collect()
+    }
+}
+
+fn activation(what: &str, name: &str) -> PyResult<Activation> {
+    name.parse().map_err(|expected: String| {
+        input(what, &format!("the activation `{name}`"), &expected, "name one of these activations")
+    })
+}
+
+/// The matrix of the command line's `--gaussian`, (measurements, pixels).
+#[pyfunction]
+pub fn gaussian_operator(
+    py: Python<'_>,
+    measurements: usize,
+    pixels: usize,
+    seed: u64,
+) -> PyResult<Bound<'_, PyArray2<f64>>> {
+    let dense = py.detach(|| Dense::gaussian(measurements, pixels, seed)).map_err(exception)?;
+    let matrix: Option<DMatrix<f64>> = dense.matrix();
+    array(py, &matrix.unwrap_or_else(|| DMatrix::identity(pixels, pixels)).transpose())
+}

@@ -1,0 +1,113 @@
+//! Projectors.
+
+use std::sync::Arc;
+
+use numpy::PyArray2;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use unrelu::{Projection, Projector};
+
+use crate::arrays::{array, matrix, write_rows};
+use crate::errors::exception;
+use crate::network::NetworkCore;
+use crate::options::Given;
+use crate::process::Process;
+use crate::waiting::inbox;
+
+/// A network prepared for projections.
+#[pyclass(frozen, module = "unrelu._unrelu")]
+pub struct ProjectorCore {
+    projector: Arc<Projector>,
+    process: Process,
+}
+
+#[pymethods]
+impl ProjectorCore {
+    #[new]
+    fn new(py: Python<'_>, network: &NetworkCore, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = Given::new(options)?.inversion()?;
+        let network = Arc::clone(&network.network);
+        let projector = py.detach(|| Projector::new(network, options)).map_err(exception)?;
+        Ok(ProjectorCore { projector: Arc::new(projector), process: Process::this() })
+    }
+
+    /// Projects `count` observations, which `rows(start, stop)` returns as f64 arrays in C order.
+    /// `warm_start`: codes (count, k), an f64 array in C order, or `None`.
+    #[pyo3(signature = (rows, count, batch, warm_start))]
+    fn project<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        count: usize,
+        batch: usize,
+        warm_start: Option<&Bound<'py, PyArray2<f64>>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.process.check("the projector")?;
+        let network = self.projector.inverter().network();
+        let codes = PyArray2::zeros(py, [count, network.code_length()], false);
+        let images = PyArray2::zeros(py, [count, network.observation_length()], false);
+        let mut found = Vec::with_capacity(count);
+        let mut first = 0;
+        while first < count {
+            let end = count.min(first.saturating_add(batch));
+            let observations = matrix(&rows.call1((first, end))?, "a batch of observations")?;
+            let warm = match warm_start {
+                Some(codes) => {
+                    let range = pyo3::types::PySlice::new(py, first as isize, end as isize, 1);
+                    Some(matrix(&codes.get_item(range)?, "the warm start")?)
+                }
+                None => None,
+            };
+            let projector = Arc::clone(&self.projector);
+            let first_index = first as u64;
+            let work = move || projector.project_from(&observations, warm.as_ref(), first_index);
+            // One projection is short, and starting a thread would take as long.
+            let projected = if count == 1 { py.detach(work) } else { on_a_thread(py, work)? };
+            let projected = projected.map_err(exception)?;
+            write_rows(&codes, first, &projected.codes)?;
+            write_rows(&images, first, &projected.images)?;
+            found.push(projected);
+            first = end;
+        }
+        let results = PyDict::new(py);
+        results.set_item("codes", codes)?;
+        results.set_item("images", images)?;
+        let rows = || found.iter().flat_map(|batch: &Projection| batch.status.iter());
+        let word = |status: &unrelu::Status| match status.failure() {
+            Some(_) => "failed".to_owned(),
+            None => status.to_string(),
+        };
+        results.set_item("status", PyList::new(py, rows().map(word).collect::<Vec<_>>())?)?;
+        let reason = |status: &unrelu::Status| status.failure().map(ToString::to_string).unwrap_or_default();
+        results.set_item("failure", PyList::new(py, rows().map(reason).collect::<Vec<_>>())?)?;
+        let residuals = || found.iter().flat_map(|batch| batch.residuals.iter());
+        let column = |value: fn(&unrelu::Residual) -> f64| numpy::PyArray1::from_iter(py, residuals().map(value));
+        results.set_item("residual_linf", column(|residual| residual.linf))?;
+        results.set_item("residual_l1", column(|residual| residual.l1))?;
+        results.set_item("residual_l2_relative", column(|residual| residual.l2_relative))?;
+        results.set_item("residual_rms", column(|residual| residual.rms))?;
+        results.set_item("observed", column(|residual| residual.observed as f64))?;
+        let warm = found.iter().flat_map(|batch| batch.from_warm_start.iter().copied());
+        results.set_item("from_warm_start", numpy::PyArray1::from_iter(py, warm))?;
+        Ok(results)
+    }
+
+    /// Codes (count, k) to images (count, n).
+    fn images<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        self.process.check("the projector")?;
+        let codes = matrix(codes, "the codes")?;
+        self.projector.inverter().network().check_codes(&codes).map_err(exception)?;
+        let images = py.detach(|| self.projector.images(&codes));
+        array(py, &images)
+    }
+}
+
+/// Runs `work` on another thread, while this one answers Ctrl-C.
+fn on_a_thread<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
+    let (sender, messages) = inbox();
+    std::thread::Builder::new().name("unrelu run".to_owned()).spawn(move || {
+        // Nobody waits after Ctrl-C.
+        let _ = sender.send(work());
+    })?;
+    messages.next(py)
+}

@@ -1,0 +1,83 @@
+//! Recoverers.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use unrelu::internals::batch::engine::Engine;
+use unrelu::{BestMethod, DescentOptions, Method, Options, RecoverOptions, Recoverer, Strategy};
+
+use crate::errors::exception;
+use crate::inverter::{carry_out, tell};
+use crate::network::NetworkCore;
+use crate::operator::{Failed, operator};
+use crate::options::Given;
+use crate::process::Process;
+use crate::run::Source;
+
+/// A network and an operator, prepared for recovery.
+#[pyclass(frozen, module = "unrelu._unrelu")]
+pub struct RecovererCore {
+    recoverer: Arc<Recoverer>,
+    /// The options for the summary: those of the final codes, not those of projections.
+    told: Options,
+    /// What an operator in Python has raised.
+    failed: Failed,
+    process: Process,
+}
+
+#[pymethods]
+impl RecovererCore {
+    /// `operator`: `None` for pixels, an f64 array (m, n), or `(apply, adjoint, m)`.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        network: &NetworkCore,
+        operator: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let options = Given::new(options)?.recovery()?;
+        let told = told_as(&options);
+        let network = Arc::clone(&network.network);
+        let (operator, failed) = self::operator(operator, network.observation_length())?;
+        let recoverer = py.detach(|| Recoverer::new(network, operator, options));
+        failed.check()?;
+        let recoverer = Arc::new(recoverer.map_err(exception)?);
+        Ok(RecovererCore { recoverer, told, failed, process: Process::this() })
+    }
+
+    /// Recovers `count` codes; the arguments are those of an inversion.
+    #[pyo3(signature = (rows, count, batch, first_index, progress))]
+    fn recover<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        count: usize,
+        batch: usize,
+        first_index: u64,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.process.check("the recoverer")?;
+        let source = Source { rows, count, batch, first_index };
+        let outcome = carry_out(py, &self.recoverer, &source, progress);
+        self.failed.check()?;
+        let (found, summary) = outcome?;
+        tell(&found, &summary, &self.told, &*self.recoverer)?;
+        Ok(found)
+    }
+
+    /// `m`, the number of measurements per image.
+    #[getter]
+    fn measurements(&self) -> usize {
+        self.recoverer.observation_length()
+    }
+}
+
+fn told_as(options: &RecoverOptions) -> Options {
+    let told = options.inversion.clone();
+    match options.strategy {
+        Strategy::Search(_) => told.method(Method::Best(BestMethod::default())),
+        Strategy::Projected(_) => told.method(Method::Descent(DescentOptions::default())).refine(false),
+        _ => told,
+    }
+}

@@ -1,0 +1,122 @@
+//! The rows of a report as one array per column.
+
+use numpy::{PyArray1, PyArray2};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use unrelu::{InvertedBatch, ObservationRow};
+
+use crate::arrays::write_rows;
+
+/// The codes and the report rows of a run.
+pub struct Results<'py> {
+    codes: Bound<'py, PyArray2<f64>>,
+    rows: Vec<ObservationRow>,
+}
+
+impl<'py> Results<'py> {
+    /// Room for `count` codes of length `k`.
+    pub fn new(py: Python<'py>, count: usize, k: usize) -> Self {
+        Results { codes: PyArray2::zeros(py, [count, k], false), rows: Vec::with_capacity(count) }
+    }
+
+    /// Number of observations so far.
+    pub fn done(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds a batch.
+    pub fn add(&mut self, batch: InvertedBatch) -> PyResult<()> {
+        write_rows(&self.codes, self.rows.len(), &batch.codes)?;
+        self.rows.extend(batch.rows);
+        Ok(())
+    }
+
+    /// A dictionary of arrays with one entry per observation; `layers` has one more dictionary per
+    /// layer, from the last to the first.
+    pub fn into_dict(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let rows = &self.rows;
+        let found = PyDict::new(py);
+        found.set_item("codes", &self.codes)?;
+        let words = |word: &dyn Fn(&ObservationRow) -> String| PyList::new(py, rows.iter().map(word));
+        found.set_item("status", words(&|row| status_word(row))?)?;
+        found.set_item("failure", words(&|row| row.status.failure().map(ToString::to_string).unwrap_or_default())?)?;
+        found.set_item("fit", words(&|row| row.fit.map(|fit| fit.to_string()).unwrap_or_default())?)?;
+        let columns = Columns { py, dict: &found };
+        columns.put("determined", rows, |row| row.determined)?;
+        columns.put("reproduces", rows, |row| row.reproduces)?;
+        columns.put("residual_linf", rows, |row| row.residual.linf)?;
+        columns.put("residual_l1", rows, |row| row.residual.l1)?;
+        columns.put("residual_l2_relative", rows, |row| row.residual.l2_relative)?;
+        columns.put("residual_rms", rows, |row| row.residual.rms)?;
+        columns.put("observed", rows, |row| row.residual.observed as u64)?;
+        columns.put("epsilon", rows, |row| row.epsilon)?;
+        columns.put("tolerance", rows, |row| row.tolerance)?;
+        columns.put("out_of_range", rows, |row| row.out_of_range as u64)?;
+        columns.put("far_code", rows, |row| row.far_code)?;
+        columns.put("saturated", rows, |row| row.saturated as u64)?;
+        columns.put("refined", rows, |row| row.refined)?;
+        if rows.iter().any(|row| row.iterations.is_some()) {
+            columns.put("iterations", rows, |row| u64::from(row.iterations.unwrap_or(0)))?;
+        }
+        if rows.iter().any(|row| row.search.is_some()) {
+            put_search(&columns, rows)?;
+        }
+        found.set_item("layers", layers(py, rows)?)?;
+        Ok(found)
+    }
+}
+
+/// Puts columns into a dictionary.
+struct Columns<'a, 'py> {
+    py: Python<'py>,
+    dict: &'a Bound<'py, PyDict>,
+}
+
+impl Columns<'_, '_> {
+    fn put<R, T: numpy::Element>(&self, name: &str, rows: &[R], value: impl Fn(&R) -> T) -> PyResult<()> {
+        self.dict.set_item(name, PyArray1::from_iter(self.py, rows.iter().map(value)))
+    }
+}
+
+fn put_search(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {
+    let starts = rows.iter().map(|row| row.search.as_ref().map_or("", |search| search.start));
+    columns.dict.set_item("start", PyList::new(columns.py, starts)?)?;
+    let of = |value: fn(&unrelu::SearchRow) -> usize| {
+        move |row: &ObservationRow| row.search.as_ref().map_or(0, value) as u64
+    };
+    columns.put("first_found", rows, of(|search| search.first_found))?;
+    columns.put("found", rows, of(|search| search.found))?;
+    columns.put("runs", rows, of(|search| search.runs))?;
+    columns.put("stationary", rows, |row| row.search.as_ref().is_some_and(|search| search.stationary))
+}
+
+/// The columns of each layer. A failed observation may lack layers: its entries are `NaN`, 0 and
+/// `False`.
+fn layers<'py>(py: Python<'py>, rows: &[ObservationRow]) -> PyResult<Bound<'py, PyList>> {
+    let depth = rows.iter().map(|row| row.layers.len()).max().unwrap_or(0);
+    let all = PyList::empty(py);
+    for place in 0..depth {
+        let found: Vec<_> = rows.iter().map(|row| row.layers.get(place)).collect();
+        let dict = PyDict::new(py);
+        let columns = Columns { py, dict: &dict };
+        dict.set_item("layer", found.iter().flatten().map(|layer| layer.layer).max())?;
+        columns.put("epsilon", &found, |layer| layer.map_or(f64::NAN, |layer| layer.epsilon))?;
+        columns.put("objective", &found, |layer| layer.map_or(f64::NAN, |layer| layer.objective))?;
+        columns.put("active_rows", &found, |layer| layer.map_or(0, |layer| layer.active_rows as u64))?;
+        columns.put("determined", &found, |layer| layer.is_some_and(|layer| layer.determined))?;
+        columns
+            .put("undetermined_entries", &found, |layer| layer.map_or(0, |layer| layer.undetermined_entries as u64))?;
+        columns.put("solves", &found, |layer| layer.map_or(0, |layer| layer.solves as u64))?;
+        columns.put("certified", &found, |layer| layer.is_some_and(|layer| layer.certified))?;
+        all.append(dict)?;
+    }
+    Ok(all)
+}
+
+/// The status without the reason of a failure.
+fn status_word(row: &ObservationRow) -> String {
+    match row.status.failure() {
+        Some(_) => "failed".to_owned(),
+        None => row.status.to_string(),
+    }
+}

@@ -1,0 +1,198 @@
+"""Arrays as users have them, in batches as the library reads them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unrelu._errors import InputError, InputTypeError
+
+_SINGLE = ("float16", "float32")
+_ACCEPTED = "numbers of type float64, float32, float16, uint8 or another integer type"
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a tensor of torch, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as Python prints it, without subclasses of tuple."""
+    return str(tuple(int(size) for size in shape))
+
+
+def _checked_tensor(tensor: Any, name: str) -> None:
+    """Refuse a tensor whose numbers cannot be read as they are."""
+    if tensor.requires_grad:
+        raise InputError(
+            name,
+            "a tensor that requires a gradient",
+            "one that does not: this function computes no gradient",
+            f"pass {name}.detach()",
+        )
+    if str(tensor.layout) != "torch.strided" or tensor.is_quantized:
+        raise InputTypeError(
+            name, f"a tensor of layout {tensor.layout}", "a dense tensor", f"pass {name}.to_dense()"
+        )
+    if tensor.device.type == "meta":
+        raise InputError(
+            name,
+            "a tensor on device meta, which has no numbers",
+            "a tensor on the CPU or a GPU",
+            "load its data first",
+        )
+
+
+class Rows:
+    """Observations as rows of numbers.
+
+    Parameters
+    ----------
+    values : array_like or torch.Tensor, shape (count, width) or (count, *shape)
+        The observations. The product of `shape` is `width`.
+    width : int
+        Number of entries per observation.
+    name : str
+        The name of the argument, for messages.
+    meaning : str
+        What `width` is, for messages.
+    symmetric_pixels : bool
+        Whether the bytes of uint8 stand for -1 to 1 where `pixels` is None.
+    pixels : str, optional
+        The range that the bytes stand for: "0..1", "-1..1" or "0..255".
+    mask : numpy.ndarray of bool, shape (width,) or (count, width), optional
+        Entries that are False were not observed.
+    """
+
+    def __init__(
+        self,
+        values: Any,
+        width: int,
+        name: str = "x",
+        meaning: str = "one entry per output of the network",
+        symmetric_pixels: bool = False,
+        pixels: str | None = None,
+        mask: np.ndarray | None = None,
+    ) -> None:
+        self.tensor = is_tensor(values)
+        if self.tensor:
+            _checked_tensor(values, name)
+            self.device = values.device
+            self.dtype = str(values.dtype).removeprefix("torch.")
+        else:
+            if isinstance(values, np.ma.MaskedArray):
+                raise InputTypeError(
+                    name,
+                    "a masked array",
+                    "an array with NaN where nothing was observed",
+                    f"pass {name}.astype(float).filled(numpy.nan)",
+                )
+            if not isinstance(values, np.ndarray):
+                values = _array_of(values, name)
+            self.dtype = values.dtype.name
+        known = self.dtype in ("float64", *_SINGLE) or self.dtype.startswith(("int", "uint"))
+        if not known:
+            fix = f"pass {name}.float()" if self.tensor else f"pass {name}.astype(float)"
+            raise InputTypeError(name, f"numbers of type {self.dtype}", _ACCEPTED, fix)
+        self.values = values
+        self.width = width
+        self.shape = tuple(int(size) for size in values.shape)
+        if len(self.shape) < 2 or math.prod(self.shape[1:]) != width:
+            raise _wrong_shape(self.shape, width, name, meaning)
+        self.count = self.shape[0]
+        self.mask = mask
+        if pixels is not None and pixels not in ("0..1", "-1..1", "0..255"):
+            raise InputError(
+                "option `pixels`", repr(pixels), '"0..1", "-1..1" or "0..255"', "change this argument"
+            )
+        if pixels is not None and self.dtype != "uint8":
+            raise InputError(
+                "option `pixels`",
+                f"given with numbers of type {self.dtype}",
+                "uint8, whose bytes stand for a range",
+                "leave it out",
+            )
+        self.pixels = pixels or ("-1..1" if symmetric_pixels else "0..1")
+
+    @property
+    def stored_as(self) -> str:
+        """The type of the numbers, as the library names it."""
+        if self.dtype == "uint8" and self.pixels == "0..255":
+            return "float64"
+        return self.dtype if self.dtype in (*_SINGLE, "uint8") else "float64"
+
+    @property
+    def single(self) -> bool:
+        """Whether codes are returned in single precision: the observations have no more."""
+        return self.dtype in _SINGLE
+
+    @property
+    def note(self) -> str | None:
+        """How the bytes of uint8 were read."""
+        if self.dtype != "uint8":
+            return None
+        words = {"0..1": "value / 255", "-1..1": "value / 127.5 - 1", "0..255": "the values themselves"}
+        return f"bytes were read as {words[self.pixels]} (option `pixels`: {self.pixels!r})"
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Rows `start` to `stop` as an array of float64 in C order, shape (stop - start, width)."""
+        part = self.values[start:stop]
+        if self.tensor:
+            part = part.cpu().numpy()
+        part = part.reshape(stop - start, self.width)
+        rows = np.ascontiguousarray(part, dtype=np.float64)
+        if self.dtype == "uint8" and self.pixels != "0..255":
+            rows = rows / 255.0 if self.pixels == "0..1" else rows / 127.5 - 1.0
+        if self.mask is not None:
+            hidden = ~(self.mask if self.mask.ndim == 1 else self.mask[start:stop])
+            rows = np.where(hidden, np.nan, rows)
+        return rows
+
+    def like(self, array: np.ndarray) -> Any:
+        """`array` as the observations came: an array or a tensor, on their device."""
+        if self.single:
+            array = array.astype(np.float32)
+        if not self.tensor:
+            return array
+        return sys.modules["torch"].from_numpy(array).to(self.device)
+
+
+def _array_of(values: Any, name: str) -> np.ndarray:
+    """An array of a list or of an object that NumPy can read."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        kind = type(values).__name__
+        raise InputTypeError(
+            name, f"a {kind} that is no array ({error})", "an array or a tensor", "pass an array"
+        ) from error
+    if array.dtype == object:
+        raise InputTypeError(
+            name, f"a {type(values).__name__} of objects", _ACCEPTED, "pass an array of numbers"
+        )
+    return array
+
+
+def _wrong_shape(shape: tuple[int, ...], width: int, name: str, meaning: str) -> InputError:
+    if math.prod(shape) == width:
+        fix = f"it is one observation: pass {name}[None]"
+    elif len(shape) == 2 and shape[0] == width:
+        fix = f"its first axis fits: pass {name}.T"
+    else:
+        fix = "pass one row, or one image, for each observation"
+    return InputError(
+        name, f"an array of shape {shape_text(shape)}", f"(count, {width}), {meaning}", fix
+    )
+
+
+def codes_array(codes: Any, width: int, name: str = "codes") -> np.ndarray:
+    """Codes as an array of float64 in C order, shape (count, width)."""
+    rows = Rows(codes, width, name, "one entry per entry of a code")
+    if rows.dtype == "uint8":
+        rows.pixels = "0..255"
+    return rows(0, rows.count)

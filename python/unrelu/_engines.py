@@ -1,0 +1,486 @@
+"""Inverters, recoverers and projectors, and the functions that make one for a single call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+
+from unrelu import _unrelu
+from unrelu._arrays import Rows, codes_array
+from unrelu._errors import InputError, InputTypeError, UnreluError
+from unrelu._network import Network
+from unrelu._operators import read_operator
+from unrelu._result import Projection, Result
+
+Method = Literal["best", "linf", "l1", "relaxed", "exact", "descent"]
+
+
+class _Engine:
+    """What inverters, recoverers and projectors share: options, cores and the end of their life."""
+
+    _what = "the engine"
+
+    def __init__(self, network: Network, options: dict[str, Any]) -> None:
+        if not isinstance(network, Network):
+            raise InputTypeError(
+                "network",
+                f"a {type(network).__name__}",
+                "an unrelu.Network",
+                "make one with Network.from_torch, from_file or from_arrays",
+            )
+        self.network = network
+        self._options = {name: value for name, value in options.items() if value is not None}
+        self._cores: dict[tuple[str, bool], Any] | None = {}
+
+    def close(self) -> None:
+        """End the threads and close the device. Later calls raise :class:`InputError`."""
+        self._cores = None
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _core(self, stored_as: str, single: bool) -> Any:
+        """The core for observations of this type; made at the first use."""
+        if self._cores is None:
+            raise InputError(
+                self._what, "one that is closed", "an open one", "make another, or close it later"
+            )
+        key = (stored_as, single)
+        core = self._cores.get(key)
+        if core is None:
+            options = {**self._options, "stored_as": stored_as, "single": single}
+            core = self._cores.setdefault(key, self._made(options))
+        return core
+
+    def _made(self, options: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _symmetric_pixels(self) -> bool:
+        return self.network._activation == "tanh"
+
+
+def _batch_size(batch: int | None, default: int) -> int:
+    if batch is None:
+        return default
+    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
+        raise InputTypeError("option `batch`", repr(batch), "an integer", "change this argument")
+    if batch < 1:
+        raise InputError("option `batch`", str(batch), "at least 1", "change this argument")
+    return int(batch)
+
+
+def _progress_bar(progress: bool, count: int, what: str) -> AbstractContextManager[Any]:
+    """tqdm's bar for terminals and notebooks, or nothing."""
+    if not progress:
+        return nullcontext()
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise UnreluError("progress=True needs tqdm: pip install tqdm") from error
+    return tqdm(total=count, desc=what, unit="observation")
+
+
+def _run(
+    call: Any, rows: Rows, batch: int, first_index: int, progress: bool, what: str
+) -> dict[str, Any]:
+    if rows.mask is not None and rows.mask.ndim == 2 and len(rows.mask) != rows.count:
+        raise InputError(
+            "the mask",
+            f"masks for {len(rows.mask)} images",
+            f"{rows.count}, one for each observation",
+            "pass one mask, or one for each observation",
+        )
+    with _progress_bar(progress, rows.count, what) as bar:
+        done = None if bar is None else (lambda count: bar.update(count - bar.n))
+        return call(rows, rows.count, batch, first_index, done)
+
+
+class Inverter(_Engine):
+    """A network prepared for the inversion of batches.
+
+    It is made once and can be used from any number of threads. The arguments are those of
+    :func:`invert`.
+    """
+
+    _what = "the inverter"
+
+    def __init__(
+        self,
+        network: Network,
+        method: Method = "best",
+        *,
+        epsilon: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        starts: int | None = None,
+        objective: Literal["l2", "l1", "linf"] | None = None,
+        growth: float | None = None,
+        refine: bool | None = None,
+        rows: Literal["corrected", "printed", "inactive"] | None = None,
+        stop: Literal["lowest", "first"] | None = None,
+        solver: Literal["interior-point", "clarabel"] | None = None,
+        optimizer: Literal["plain", "momentum", "adam"] | None = None,
+        step: float | None = None,
+        iterations: int | None = None,
+        restarts: int | None = None,
+        code_law: str | None = None,
+        device: Literal["auto", "cpu", "gpu"] | None = None,
+        adapter: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in _NOT_OPTIONS}
+        super().__init__(network, given)
+        # Errors in the options are said here, not at the first call.
+        self._core("float64", False)
+
+    def _made(self, options: dict[str, Any]) -> _unrelu.InverterCore:
+        return _unrelu.InverterCore(self.network._core, options)
+
+    def invert(
+        self,
+        x: Any,
+        *,
+        pixels: Literal["0..1", "-1..1", "0..255"] | None = None,
+        batch: int | None = None,
+        first_index: int = 0,
+        progress: bool = False,
+    ) -> Result:
+        """Invert observations; the arguments and the result are those of :func:`invert`."""
+        rows = Rows(
+            x,
+            self.network.image_length,
+            symmetric_pixels=self._symmetric_pixels(),
+            pixels=pixels,
+        )
+        core = self._core(rows.stored_as, rows.single)
+        size = _batch_size(batch, 256)
+        found = _run(core.invert, rows, size, first_index, progress, "inverting")
+        return Result(found, rows, self.network, images_like_x=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (Inverter, (self.network,), self._options)
+
+
+class Recoverer(_Engine):
+    """A network and an operator, prepared for the recovery of codes from measurements.
+
+    It is made once and can be used from any number of threads. The arguments are those of
+    :func:`recover`.
+    """
+
+    _what = "the recoverer"
+
+    def __init__(
+        self,
+        network: Network,
+        operator: Any = None,
+        method: Method | None = None,
+        *,
+        inner: Method | None = None,
+        image_shape: Sequence[int] | None = None,
+        epsilon: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        starts: int | None = None,
+        growth: float | None = None,
+        refine: bool | None = None,
+        step: float | None = None,
+        momentum: float | None = None,
+        iterations: int | None = None,
+        inner_iterations: int | None = None,
+        restarts: int | None = None,
+        code_law: str | None = None,
+        device: Literal["auto", "cpu", "gpu"] | None = None,
+        adapter: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in _NOT_OPTIONS}
+        super().__init__(network, given)
+        self._given_operator, self._given_shape = operator, image_shape
+        if image_shape is not None and int(np.prod(image_shape)) != network.image_length:
+            raise InputError(
+                "option `image_shape`",
+                str(tuple(image_shape)),
+                f"a shape of {network.image_length} entries",
+                "change this argument",
+            )
+        self.operator = read_operator(operator, image_shape or network.image_shape)
+        self._core("float64", False)
+
+    def _made(self, options: dict[str, Any]) -> _unrelu.RecovererCore:
+        return _unrelu.RecovererCore(self.network._core, self.operator.core, options)
+
+    def recover(
+        self,
+        y: Any,
+        *,
+        pixels: Literal["0..1", "-1..1", "0..255"] | None = None,
+        batch: int | None = None,
+        first_index: int = 0,
+        progress: bool = False,
+    ) -> Result:
+        """Recover codes; the arguments and the result are those of :func:`recover`."""
+        rows = Rows(
+            y,
+            self.operator.measurements,
+            "y",
+            "one entry per measurement of the operator",
+            self._symmetric_pixels(),
+            pixels,
+            self.operator.mask,
+        )
+        core = self._core(rows.stored_as, rows.single)
+        size = _batch_size(batch, 64)
+        found = _run(core.recover, rows, size, first_index, progress, "recovering")
+        return Result(found, rows, self.network, images_like_x=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {**self._options, "image_shape": self._given_shape}
+        return _remade, (Recoverer, (self.network, self._given_operator), options)
+
+
+class Projector(_Engine):
+    """A network prepared for repeated projections onto its range.
+
+    With ``refine=True`` or the methods ``"best"`` and ``"descent"``, a projection is a local
+    minimum of the Euclidean distance, or close to one. The options are those of :func:`invert`.
+
+    Examples
+    --------
+    >>> import unrelu
+    >>> network = unrelu.Network.random([5, 20, 60], seed=1)
+    >>> images = network.forward(network.random_codes(4, seed=1))
+    >>> projector = unrelu.Projector(network)
+    >>> first = projector.project(0.9 * images)
+    >>> second = projector.project(images, warm_start=first.codes)
+    >>> bool(abs(second.images - images).max() < 1e-6)
+    True
+    """
+
+    _what = "the projector"
+
+    def __init__(self, network: Network, method: Method = "best", **options: Any) -> None:
+        super().__init__(network, {"method": method, **options})
+        self._core("float64", False)
+
+    def _made(self, options: dict[str, Any]) -> _unrelu.ProjectorCore:
+        return _unrelu.ProjectorCore(self.network._core, options)
+
+    def project(self, x: Any, warm_start: Any = None, *, batch: int | None = None) -> Projection:
+        """Project each observation onto the range of the generator.
+
+        Parameters
+        ----------
+        x : array_like or torch.Tensor, shape (count, n) or (count, *image shape)
+            The observations, NaN where unobserved.
+        warm_start : array_like or torch.Tensor, shape (count, k), optional
+            Codes to start from, usually those of the last call. A code that is not finite counts as
+            none.
+        batch : int, optional
+            Observations per batch. Default 1024. It changes no result.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            For arrays that do not fit.
+        """
+        rows = Rows(x, self.network.image_length, symmetric_pixels=self._symmetric_pixels())
+        warm = None
+        if warm_start is not None:
+            warm = codes_array(warm_start, self.network.code_length, "warm_start")
+            if len(warm) != rows.count:
+                raise InputError(
+                    "warm_start",
+                    f"{len(warm)} codes",
+                    f"{rows.count}, one for each observation",
+                    "pass the codes of the last call, or no warm start",
+                )
+        core = self._core(rows.stored_as, rows.single)
+        found = core.project(rows, rows.count, _batch_size(batch, 1024), warm)
+        return Projection(found, rows, self.network)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (Projector, (self.network,), self._options)
+
+
+_NOT_OPTIONS = ("self", "network", "operator", "image_shape", "__class__")
+
+
+def _remade(engine: type, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """The engine of a pickle."""
+    return engine(*arguments, **options)
+
+
+def invert(
+    network: Network,
+    x: Any,
+    method: Method = "best",
+    *,
+    pixels: Literal["0..1", "-1..1", "0..255"] | None = None,
+    batch: int | None = None,
+    first_index: int = 0,
+    progress: bool = False,
+    **options: Any,
+) -> Result:
+    """Find the codes ``z`` of observations ``x = G(z) + noise``.
+
+    Parameters
+    ----------
+    network : Network
+        The generator.
+    x : array_like or torch.Tensor, shape (count, n) or (count, *image shape)
+        The observations, NaN where unobserved. Bytes (uint8) are pixels; see `pixels`.
+    method : str
+        ``"best"``: the lowest squared error found from many starts. ``"linf"``, ``"l1"`` or
+        ``"relaxed"``: layer by layer, by linear programs; ``"exact"``: the same, for observations
+        without noise. ``"descent"``: gradient descent, the baseline.
+    pixels : str, optional
+        The range that bytes stand for: ``"0..1"``, ``"-1..1"`` or ``"0..255"``. By default
+        ``"-1..1"`` if the network ends in tanh, otherwise ``"0..1"``.
+    batch : int, optional
+        Observations per batch; at most seven batches are copied at a time. Default 256. It changes
+        no result.
+    first_index : int
+        The index of the first observation in a larger set. Random starts depend on the index, so
+        parts of a set have the answers of the whole.
+    progress : bool
+        Show a bar of tqdm.
+    epsilon : float, optional
+        The tolerance of a reproduced observation, in units of the observations, and the initial
+        tolerance of the layer-wise methods. Default: 1e-6 of the largest absolute entry of each
+        observation, and not less than the rounding of its numbers.
+    noise : float, optional
+        The size of the noise in each entry. Answers are judged by it. Default `epsilon`.
+    seed : int, optional
+        The seed of random starts, for ``"best"`` and ``"descent"``. Default 0.
+    starts : int, optional
+        For ``"best"``: the maximum number of starts per observation. Default 1000.
+    objective : str, optional
+        For ``"best"``: ``"l2"`` (default), ``"l1"`` for a few gross errors, or ``"linf"``.
+    growth : float, optional
+        The factor by which the tolerance of a layer-wise method grows. Default 1.2.
+    refine : bool, optional
+        Refine the codes of other methods than ``"best"`` by least squares.
+    rows, stop, solver : str, optional
+        Of the layer-wise methods, as on the command line.
+    optimizer, step, iterations, restarts : optional
+        Of ``"descent"``, as on the command line.
+    code_law : str, optional
+        The law of the codes that the generator was trained with: ``"normal"`` (default),
+        ``"uniform"``, ``"normal:SIZE"`` or ``"uniform:SIZE"``.
+    device : str, optional
+        ``"auto"`` (default), ``"cpu"`` or ``"gpu"``.
+    adapter : str, optional
+        A part of the name of the GPU to use.
+    threads : int, optional
+        Number of threads. Default: the processors that this process may use.
+
+    Returns
+    -------
+    Result
+        The codes, and how good they are.
+
+    Raises
+    ------
+    InputError
+        A ``ValueError``: an array of a wrong shape, or an option that is wrong or has no effect.
+    InputTypeError
+        A ``TypeError``: an array or an option of a wrong type.
+    DeviceError
+        If the requested device does not exist.
+    KeyboardInterrupt
+        After Ctrl-C, within a second.
+
+    Examples
+    --------
+    >>> import unrelu
+    >>> network = unrelu.Network.random([5, 20, 60], seed=1)
+    >>> codes = network.random_codes(3, seed=1)
+    >>> result = unrelu.invert(network, network.forward(codes))
+    >>> bool(abs(result.codes - codes).max() < 1e-9)
+    True
+    >>> print(*result.status)
+    converged converged converged
+    """
+    with Inverter(network, method, **options) as inverter:
+        return inverter.invert(
+            x, pixels=pixels, batch=batch, first_index=first_index, progress=progress
+        )
+
+
+def recover(
+    network: Network,
+    y: Any,
+    operator: Any = None,
+    method: Method | None = None,
+    *,
+    pixels: Literal["0..1", "-1..1", "0..255"] | None = None,
+    batch: int | None = None,
+    first_index: int = 0,
+    progress: bool = False,
+    **options: Any,
+) -> Result:
+    """Find the codes ``z`` of linear measurements ``y = A G(z) + noise``.
+
+    Parameters
+    ----------
+    network : Network
+        The generator.
+    y : array_like or torch.Tensor, shape (count, m) or (count, *shape)
+        The measurements, NaN where not measured.
+    operator : optional
+        ``A``. One of:
+
+        - None: pixels, NaN where not measured.
+        - A mask of booleans, of the shape of an image or of the images: True where measured.
+        - A matrix, shape (m, n), as an array, a tensor or a matrix of ``scipy.sparse``.
+        - A ``scipy.sparse.linalg.LinearOperator``, or a pair of functions ``(apply, adjoint)`` on
+          batches, (count, n) to (count, m) and back. They must be linear, and each other's
+          adjoint; random images test it.
+        - A linear physics of deepinv, without its noise. Its images have the shape `image_shape`.
+
+        Functions are applied to batches. Their matrix is formed only where the network does not
+        end in an affine layer and neither `inner` nor a mask is used.
+    method : str, optional
+        Minimise ``||A G(z) - y||`` directly: ``"best"`` (default) from many starts, or
+        ``"descent"``. For pixels also the layer-wise methods.
+    inner : str, optional
+        Use projected gradient descent instead, with this method as the projection.
+    image_shape : sequence of int, optional
+        The shape of an image for the operator. By default, that of the network.
+    step, momentum, iterations, restarts, inner_iterations : optional
+        Of projected gradient descent and of ``"descent"``, as on the command line.
+    pixels, batch, first_index, progress, epsilon, noise, seed, starts, growth, refine, code_law, \
+device, adapter, threads : optional
+        As in :func:`invert`. The default of `batch` is 64.
+
+    Returns
+    -------
+    Result
+        The codes, and how good they are. `images` are ``G(z)``.
+
+    Raises
+    ------
+    InputError, InputTypeError, DeviceError, KeyboardInterrupt
+        As in :func:`invert`. What an operator raises is raised.
+
+    Examples
+    --------
+    >>> import numpy, unrelu
+    >>> network = unrelu.Network.random([4, 20, 60], seed=1)
+    >>> codes = network.random_codes(3, seed=1)
+    >>> A = numpy.random.default_rng(1).standard_normal((30, 60))
+    >>> result = unrelu.recover(network, network.forward(codes) @ A.T, A)
+    >>> bool(abs(result.codes - codes).max() < 1e-6)
+    True
+    """
+    with Recoverer(network, operator, method, **options) as recoverer:
+        return recoverer.recover(
+            y, pixels=pixels, batch=batch, first_index=first_index, progress=progress
+        )

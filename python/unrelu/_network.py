@@ -1,0 +1,290 @@
+"""Networks: where they come from, and what they compute."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from unrelu import _unrelu
+from unrelu._arrays import Rows, codes_array
+from unrelu._errors import InputError, InputTypeError
+
+
+class Network:
+    """A generator ``G(z) = act_d(W_d ... act_1(W_1 z + b_1) ... + b_d)``.
+
+    A network is made by :meth:`from_torch`, :meth:`from_file`, :meth:`from_arrays` or
+    :meth:`random`. Hidden layers have the activation ReLU or LeakyReLU; the output layer may also
+    have identity, sigmoid or tanh.
+
+    Attributes
+    ----------
+    code_length : int
+        ``k``, the number of entries of a code.
+    image_length : int
+        ``n``, the number of entries of an image.
+    code_shape, image_shape : tuple of int
+        The shapes of one code and of one image, ``(k,)`` and ``(n,)`` if nothing else is known.
+    notes : list of str
+        What the source of the network does not say, and how it was read.
+
+    Examples
+    --------
+    >>> import unrelu
+    >>> network = unrelu.Network.random([5, 20, 60], seed=1)
+    >>> network
+    Network(5 -> 60)
+      1: 20 x 5, relu
+      2: 60 x 20, relu
+    >>> network.forward(network.random_codes(3, seed=1)).shape
+    (3, 60)
+    """
+
+    def __init__(
+        self,
+        core: _unrelu.NetworkCore,
+        code_shape: Sequence[int] | None = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        if not isinstance(core, _unrelu.NetworkCore):
+            raise InputTypeError(
+                "Network",
+                f"a call with a {type(core).__name__}",
+                "one of its class methods",
+                "use Network.from_torch, from_file, from_arrays or random",
+            )
+        self._core = core
+        shapes = core.shapes()
+        self.code_length: int = shapes[0][1]
+        self.image_length: int = shapes[-1][0]
+        self.code_shape = _shape(code_shape, self.code_length, "code_shape")
+        self.image_shape = _shape(image_shape, self.image_length, "image_shape")
+        self._activation: str = shapes[-1][2]
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        layers: Sequence[str] | None = None,
+        activation: str | None = None,
+        output_activation: str | None = None,
+        batch_norm_epsilon: float | None = None,
+        ignore_tensors: Sequence[str] = (),
+        image_shape: Sequence[int] | None = None,
+    ) -> Network:
+        """Read a network from a ``.safetensors``, ``.npz``, ``.pth`` or ``.pt`` file.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        layers : sequence of str, optional
+            The names of the layers, from the code to the output. By default, all layers of the
+            file, if their order is unambiguous.
+        activation, output_activation : str, optional
+            ``"relu"``, ``"leaky_relu:0.1"``, ``"identity"``, ``"sigmoid"`` or ``"tanh"``. By
+            default, what the file says.
+        batch_norm_epsilon : float, optional
+            The eps of BatchNorm, which a ``state_dict`` does not hold. Default 1e-5.
+        ignore_tensors : sequence of str
+            Tensors or modules that are no part of the generator.
+        image_shape : sequence of int, optional
+            The shape of one image. Default ``(n,)``.
+
+        Raises
+        ------
+        InputError
+            If the file does not say how its layers act; the message names the fix.
+        OSError
+            If the file cannot be read.
+        """
+        core = _unrelu.NetworkCore.from_file(
+            os.fspath(path),
+            None if layers is None else list(layers),
+            activation,
+            output_activation,
+            batch_norm_epsilon,
+            list(ignore_tensors),
+        )
+        return cls(core, image_shape=image_shape)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        layers: Iterable[tuple[Any, ...]],
+        *,
+        activation: str = "relu",
+        output_activation: str | None = None,
+        code_shape: Sequence[int] | None = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> Network:
+        """Make a network from the arrays of its layers.
+
+        Parameters
+        ----------
+        layers : iterable of (W, b) or (W, b, activation)
+            The layers, from the code to the output. ``W`` has the shape (units, inputs), as in
+            ``torch.nn.Linear``; ``b`` has the shape (units,), or is None for zeros.
+        activation : str
+            The activation of layers that do not name their own.
+        output_activation : str, optional
+            That of the last layer. By default, `activation`.
+        code_shape, image_shape : sequence of int, optional
+            The shapes of one code and one image. Default ``(k,)`` and ``(n,)``.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If layers do not fit together, or a number is not finite.
+
+        Examples
+        --------
+        >>> import numpy, unrelu
+        >>> W = numpy.array([[1.0], [-1.0], [2.0]])
+        >>> unrelu.Network.from_arrays([(W, None)]).forward([[2.0]])
+        array([[2., 0., 4.]])
+        """
+        given = list(layers)
+        read = []
+        for number, layer in enumerate(given, start=1):
+            if not isinstance(layer, (tuple, list)) or len(layer) not in (2, 3):
+                raise InputTypeError(
+                    f"layer {number}", repr(type(layer).__name__), "(W, b) or (W, b, activation)",
+                    "pass a tuple for each layer",
+                )
+            weight = _numbers(layer[0], f"the weight of layer {number}", 2)
+            bias = layer[1]
+            bias = (
+                np.zeros(weight.shape[0])
+                if bias is None
+                else _numbers(bias, f"the bias of layer {number}", 1)
+            )
+            own = layer[2] if len(layer) == 3 else None
+            last = output_activation if number == len(given) else None
+            read.append((weight, bias, own or last or activation))
+        return cls(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
+
+    @classmethod
+    def from_torch(cls, module: Any, code_shape: Sequence[int] | None = None) -> Network:
+        """Read a live module of PyTorch, and prove the reading by comparing outputs.
+
+        Parameters
+        ----------
+        module : torch.nn.Module or bound method of one
+            The generator in eval mode: an ``nn.Sequential``, a module with any ``forward``, or a
+            method such as ``vae.decode``.
+        code_shape : sequence of int, optional
+            The shape of one code, without the batch axis. By default, it is found from the first
+            layer.
+
+        Raises
+        ------
+        ValueError
+            If the module cannot be expressed; the message names the part that cannot. Also if its
+            outputs differ from those of the network that was read.
+        """
+        from unrelu._from_torch import read_module
+
+        reading = read_module(module, code_shape)
+        core = _unrelu.NetworkCore.from_layers(list(reading.layers))
+        return cls(core, reading.code_shape, reading.image_shape)
+
+    @classmethod
+    def random(cls, sizes: Sequence[int], *, activation: str = "relu", seed: int = 0) -> Network:
+        """Make a network with random weights and no biases, as in the paper's experiments.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            The lengths of the layers, from the code to the output.
+        activation : str
+            The activation of every layer.
+        seed : int
+            The same seed gives the same network on every machine.
+        """
+        return cls(_unrelu.NetworkCore.random([int(size) for size in sizes], activation, seed))
+
+    def random_codes(self, count: int, *, seed: int = 0) -> np.ndarray:
+        """Draw codes with independent entries from N(0, 1), shape (count, k)."""
+        return self._core.random_codes(count, seed)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the network as ``.safetensors``, which :meth:`from_file` reads."""
+        self._core.save(os.fspath(path), overwrite)
+
+    def forward(self, codes: Any) -> Any:
+        """Compute ``G(z)`` in f64.
+
+        Parameters
+        ----------
+        codes : array_like or torch.Tensor, shape (count, k) or (count, *code_shape)
+            The codes.
+
+        Returns
+        -------
+        numpy.ndarray or torch.Tensor, shape (count, *image_shape)
+            The images, in the type and on the device of the codes.
+        """
+        rows = Rows(codes, self.code_length, "codes", "one entry per entry of a code")
+        images = self._core.forward(codes_array(codes, self.code_length))
+        return rows.like(images.reshape(rows.count, *self.image_shape))
+
+    @property
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
+        """Copies of the weight (units, inputs), the bias (units,) and the activation per layer."""
+        return self._core.layers()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source of the network does not say, and how it was read."""
+        return self._core.notes
+
+    def __repr__(self) -> str:
+        def text(shape: tuple[int, ...]) -> str:
+            return " x ".join(map(str, shape))
+
+        lines = [f"Network({text(self.code_shape)} -> {text(self.image_shape)})"]
+        for number, (units, inputs, activation) in enumerate(self._core.shapes(), start=1):
+            lines.append(f"  {number}: {units} x {inputs}, {activation}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.layers, self.code_shape, self.image_shape)
+
+
+def _rebuilt(layers: list[Any], code_shape: tuple[int, ...], image_shape: tuple[int, ...]) -> Network:
+    """The network of a pickle."""
+    return Network(_unrelu.NetworkCore.from_layers(layers), code_shape, image_shape)
+
+
+def _shape(given: Sequence[int] | None, length: int, name: str) -> tuple[int, ...]:
+    if given is None:
+        return (length,)
+    shape = tuple(int(size) for size in given)
+    if math.prod(shape) != length:
+        raise InputError(
+            f"option `{name}`", str(shape), f"a shape of {length} entries", "change this argument"
+        )
+    return shape
+
+
+def _numbers(values: Any, name: str, axes: int) -> np.ndarray:
+    """An array of float64 in C order with this number of axes."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InputTypeError(
+            name, f"an array of type {array.dtype}", "numbers", "pass an array of floats"
+        )
+    if array.ndim != axes:
+        wanted = "(units, inputs)" if axes == 2 else "(units,)"
+        raise InputError(
+            name, f"an array of shape {array.shape}", f"the shape {wanted}", "reshape the array"
+        )
+    return np.ascontiguousarray(array, dtype=np.float64)

@@ -1,0 +1,176 @@
+"""The results of inversions, recoveries and projections."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+
+from unrelu._arrays import Rows
+from unrelu._errors import UnreluError, UnreluWarning
+from unrelu._network import Network
+
+_WORDS = ("status", "fit", "start")
+
+
+class Result:
+    """The codes of a batch of observations, and how good they are.
+
+    Every array has one entry per observation, in the order of the observations.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray or torch.Tensor, shape (count, *code_shape)
+        The codes, NaN where there is none. They have the kind and the device of the observations,
+        and float32 for observations in float32 or float16, otherwise float64.
+    status : numpy.ndarray of str
+        ``"solved"`` or ``"converged"``: the answer has the guarantee of its method and explains the
+        observation. ``"not-certified"`` or ``"not-converged"``: there is a code without it.
+        ``"unexplained"``: the code does not explain the observation. ``"failed"``: no code.
+    failure : numpy.ndarray of object
+        Why there is no code, and what to do; empty where there is one.
+    fit : numpy.ndarray of str
+        ``"reproduced"``, ``"approximate"`` or ``"unexplained"``; empty where there is no code.
+    determined : numpy.ndarray of bool
+        Whether the data determine the code, as far as the method can tell.
+    reproduces : numpy.ndarray of bool
+        Whether the largest absolute residual is at most `epsilon`.
+    residual : numpy.ndarray
+        ``||G(z) - x||_2`` over the observed entries, in units of the observations.
+    residual_linf, residual_l1, residual_rms, residual_l2_relative : numpy.ndarray
+        The largest absolute entry, the sum of absolute entries, the root mean square, and the
+        Euclidean norm divided by that of the observation.
+    epsilon, tolerance : numpy.ndarray
+        The tolerance of `reproduces`, and that of `fit`, per entry.
+    out_of_range : numpy.ndarray of int
+        Number of entries that the output of the network cannot reach.
+    far_code : numpy.ndarray of bool
+        Whether the code is far outside the law of the codes.
+    saturated : numpy.ndarray of int
+        Number of entries at an end of a sigmoid's or tanh's range.
+    refined : numpy.ndarray of bool
+        Whether refinement improved the code.
+    iterations : numpy.ndarray of int
+        Iterations of descent. Only with such methods.
+    start, first_found, found, runs, stationary : numpy.ndarray
+        How the search found the code. Only with method ``"best"``.
+    layers : list of dict
+        The programs of each layer, from the last to the first. Only with layer-wise methods.
+    totals : dict
+        The totals of the run, as the command line prints them with ``--json``.
+    notes : list of str
+        What was assumed, and which device was chosen.
+    """
+
+    codes: Any
+
+    def __init__(self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool) -> None:
+        self._network = network
+        self._rows_like = rows.like
+        self._summary: str = found.pop("summary")
+        self.totals: dict[str, Any] = json.loads(found.pop("totals"))
+        self.notes: list[str] = found.pop("notes") + ([rows.note] if rows.note else [])
+        for text in found.pop("warnings"):
+            warnings.warn(text, UnreluWarning, stacklevel=4)
+        codes = found.pop("codes")
+        self._codes = codes
+        self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
+        self._image_shape = rows.shape[1:] if images_like_x else network.image_shape
+        self._images: Any = None
+        self.layers: list[dict[str, Any]] = found.pop("layers")
+        self._columns = _as_arrays(found)
+        for name, column in self._columns.items():
+            setattr(self, name, column)
+
+    @property
+    def images(self) -> Any:
+        """The images ``G(z)`` of the codes, (count, *image shape); computed at the first use."""
+        if self._images is None:
+            images = self._network._core.forward(self._codes)
+            self._images = self._rows_like(images.reshape(len(images), *self._image_shape))
+        return self._images
+
+    @property
+    def ok(self) -> np.ndarray:
+        """Whether each answer is solved or converged, as an array of bool."""
+        return np.isin(self._columns["status"], ("solved", "converged"))
+
+    def to_pandas(self) -> Any:
+        """The result as a ``pandas.DataFrame`` with one row per observation.
+
+        The columns are those of the command line's report: the entries of the codes follow as
+        ``code_0`` and so on.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise UnreluError("to_pandas needs pandas: pip install pandas") from error
+        columns = dict(self._columns)
+        for layer in self.layers:
+            for name, column in layer.items():
+                if name != "layer":
+                    columns[f"layer{layer['layer']}_{name}"] = column
+        columns.update({f"code_{entry}": self._codes[:, entry] for entry in range(self._codes.shape[1])})
+        frame = pandas.DataFrame(columns)
+        frame.index.name = "index"
+        return frame
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def __repr__(self) -> str:
+        return self._summary.rstrip("\n")
+
+
+class Projection:
+    """Images of the generator near a batch of observations.
+
+    Attributes
+    ----------
+    images : numpy.ndarray or torch.Tensor, shape of the observations
+        The images ``G(z)``, in the type and on the device of the observations.
+    codes : numpy.ndarray or torch.Tensor, shape (count, *code_shape)
+        Their codes: the warm start of the next call.
+    status, failure : numpy.ndarray
+        As in :class:`Result`.
+    from_warm_start : numpy.ndarray of bool
+        Whether the answer comes from the warm start alone.
+    residual, residual_linf, residual_l1, residual_rms, residual_l2_relative : numpy.ndarray
+        Norms of ``G(z) - x`` over the observed entries, as in :class:`Result`.
+    """
+
+    images: Any
+    codes: Any
+
+    def __init__(self, found: dict[str, Any], rows: Rows, network: Network) -> None:
+        codes, images = found.pop("codes"), found.pop("images")
+        self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
+        self.images = rows.like(images.reshape(rows.shape))
+        for name, column in _as_arrays(found).items():
+            setattr(self, name, column)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        good = int(np.isin(self.status, ("solved", "converged")).sum())  # type: ignore[attr-defined]
+        warm = int(self.from_warm_start.sum())  # type: ignore[attr-defined]
+        return f"Projection of {len(self)} observations: {good} good, {warm} from the warm start"
+
+
+def _as_arrays(found: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The columns as arrays, with the Euclidean norm of the residual."""
+    columns = {}
+    for name, column in found.items():
+        if name == "residual_linf":
+            columns["residual"] = found["residual_rms"] * np.sqrt(found["observed"])
+        if name == "observed":
+            continue
+        if name == "failure":
+            column = np.array(column, dtype=object)
+        elif name in _WORDS:
+            column = np.array(column, dtype=str)
+        columns[name] = column
+    return columns
