@@ -213,7 +213,9 @@ def _physics(physics: Any, image_shape: tuple[int, ...]) -> Operator:
         def apply(rows: np.ndarray) -> np.ndarray:
             with torch.no_grad():
                 batch = torch.from_numpy(rows).to(**tensor).reshape(len(rows), *shape)
-                return function(batch).reshape(len(rows), -1).to(torch.float64).cpu().numpy()
+                found = function(batch).reshape(len(rows), -1)
+                numbers: np.ndarray = found.to(torch.float64).cpu().numpy()
+                return numbers
 
         return apply
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -73,7 +75,7 @@ class Result:
         self.totals: dict[str, Any] = json.loads(found.pop("totals"))
         self.notes: list[str] = found.pop("notes") + ([rows.note] if rows.note else [])
         for text in found.pop("warnings"):
-            warnings.warn(text, UnreluWarning, stacklevel=4)
+            warnings.warn(text, UnreluWarning, stacklevel=_outside())
         codes = found.pop("codes")
         self._codes = codes
         self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
@@ -158,6 +160,14 @@ class Projection:
         good = int(np.isin(self.status, ("solved", "converged")).sum())  # type: ignore[attr-defined]
         warm = int(self.from_warm_start.sum())  # type: ignore[attr-defined]
         return f"Projection of {len(self)} observations: {good} good, {warm} from the warm start"
+
+
+def _outside() -> int:
+    """The stack level of the caller outside this package, for :func:`warnings.warn`."""
+    here, level, frame = os.path.dirname(__file__), 1, sys._getframe(1)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == here:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _as_arrays(found: dict[str, Any]) -> dict[str, np.ndarray]:
