@@ -200,7 +200,8 @@ def linear(operation: Operation) -> Value:
     shift = value.shift @ weight.T
     if bias is not None:
         shift = shift + bias
-    if value.index is not None and value.index.ndim == 2 and value.layer is not None:
+    rows = value.index is not None and value.index.ndim == 2 and len(value.index) == ROWS
+    if rows and value.layer is not None:
         # The usual case, without the matrix of the fresh units (an identity).
         units = value.layer.units
         matrix = torch.zeros(units + 1, weight.shape[0], dtype=torch.float64)

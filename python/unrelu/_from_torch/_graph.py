@@ -1,4 +1,4 @@
-"""Traces the module with ``torch.export`` and reads the graph, operation by operation."""
+"""Reads the graph of the module, operation by operation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.export import Dim, ExportedProgram, export
+from torch.export import ExportedProgram
 from torch.fx import Node
 from torch.fx.node import map_arg
 
@@ -18,6 +18,7 @@ from ._error import ModuleError
 from ._movement import CASTS, CHECKS, CREATIONS, LINEAR, MOVEMENTS
 from ._places import place_of, statement_of
 from ._subject import READABLE, Subject
+from ._trace import traced
 from ._value import ROWS, Layer, Sizes, TooLarge, Value, constant, units_of
 
 EXPECTED = (
@@ -52,35 +53,16 @@ RULES: dict[str, Callable[[Operation], Any]] = {
 }
 
 
-def read_graph(subject: Subject, code_shape: tuple[int, ...]) -> Value:
-    """Trace the module and return its output as a value.
+def read_graph(subject: Subject, code_shape: tuple[int, ...]) -> tuple[Value, Sizes]:
+    """Trace the module and return its output as a value, with the meaning of its sizes.
 
     Raises
     ------
     ModuleError
         If the module cannot be traced, or has an operation that layers cannot express.
     """
-    program = _export(subject, code_shape)
-    return _Reader(subject, program, code_shape).read()
-
-
-def _export(subject: Subject, code_shape: tuple[int, ...]) -> ExportedProgram:
-    codes = subject.codes(3, code_shape, seed=2)
-    with subject.unchanged():
-        try:
-            program = export(
-                subject.call, (codes,), dynamic_shapes=({0: Dim("batch")},), strict=False
-            )
-            # Without decompositions: this only removes in-place operations.
-            return program.run_decompositions({})
-        except Exception as error:  # torch.export raises many types.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModuleError(
-                subject.label,
-                f"code that torch.export cannot trace ({type(error).__name__}: {reason})",
-                "a forward without branches on values, for batches of any size",
-                "move what depends on values or on the size of the batch out of the forward",
-            ) from error
+    reader = _Reader(subject, traced(subject, code_shape), code_shape)
+    return reader.read(), reader.sizes
 
 
 class _Reader:
@@ -123,7 +105,7 @@ class _Reader:
 
     def _code(self, node: Node) -> None:
         shape = node.meta["val"].shape
-        self.sizes = Sizes(shape[0].node.expr)
+        self.sizes = Sizes(shape[0])
         code = Layer(None, "code", self.subject.label)
         code.units = torch.Size(self.code_shape).numel()
         self.known[node] = units_of(code, 0, shape, self.sizes)
@@ -166,7 +148,7 @@ class _Reader:
         except AfterOutput as follows:
             raise ModuleError(
                 follows.layer.source,
-                f"a {follows.layer.activation} in a hidden layer (before {source})",
+                f"a {follows.layer.activation} in a hidden layer, before {operation.name}{statement_of(node)}",
                 "ReLU or LeakyReLU in hidden layers, and sigmoid or tanh at the output only",
                 "train the generator with one of those activations",
             ) from None

@@ -13,7 +13,7 @@ Dense = tuple[np.ndarray, np.ndarray, str]
 EXACT = 1e-14
 
 
-def layers_of(output: Value, label: str) -> list[Dense]:
+def layers_of(output: Value, sizes: Sizes, label: str) -> list[Dense]:
     """Return the layers from the code to the output.
 
     Raises
@@ -26,9 +26,9 @@ def layers_of(output: Value, label: str) -> list[Dense]:
     assert last is not None
     try:
         if output.scale is not None and last.parent is not None:
-            end = _absorbed(output, last) or _affine_end(output)
+            end = _absorbed(output, last) or _affine_end(output, sizes)
         else:
-            end = _affine_end(output)
+            end = _affine_end(output, sizes)
     except TooLarge:
         raise ModuleError(
             label,
@@ -77,7 +77,7 @@ def _weight_and_bias(layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
     return weight, torch.cat([bias for _, bias in layer.pieces])
 
 
-def _affine_end(output: Value) -> tuple[torch.Tensor, torch.Tensor, str]:
+def _affine_end(output: Value, sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, str]:
     """An output layer without an activation, after the last hidden layer."""
     assert output.layer is not None
     if not output.layer.is_hidden:
@@ -88,7 +88,7 @@ def _affine_end(output: Value) -> tuple[torch.Tensor, torch.Tensor, str]:
             "such as 0.5 * (tanh(x) + 1)",
             "leave the rescaling out of the module, and rescale the observations instead",
         )
-    dense = output.as_matrix(_flat_sizes())
+    dense = output.as_matrix(sizes)
     assert dense.matrix is not None
     weight = rows_of(dense.matrix, dense.units)
     missing = output.layer.units - dense.units
@@ -134,13 +134,3 @@ def _inner_factor(
     if activation == "tanh" and close(scale.abs(), 0.5) and close(shift, 0.5):
         return sign * 2, "sigmoid"
     return None, activation
-
-
-class _flat_sizes(Sizes):
-    """Shapes do not matter once the output is complete."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    def shape(self, shape: object, batch: int) -> tuple[int, ...]:
-        return (batch, -1)

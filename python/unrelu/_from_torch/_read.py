@@ -20,6 +20,7 @@ def read(module: Any, code_shape: int | Sequence[int] | None) -> ModuleReading:
     check_mode(subject)
     shape = code_shape_of(subject, code_shape)
     image_shape = check_function(subject, shape)
-    layers = layers_of(read_graph(subject, shape), subject.label)
+    output, sizes = read_graph(subject, shape)
+    layers = layers_of(output, sizes, subject.label)
     one_sided = prove(subject, layers, shape)
     return ModuleReading(layers, shape, image_shape, one_sided)

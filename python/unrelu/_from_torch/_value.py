@@ -63,23 +63,33 @@ class Layer:
 
 
 class Sizes:
-    """Turns sizes of the graph, which may contain the batch size, into numbers."""
+    """Turns sizes of the graph, which may contain the batch size, into numbers.
 
-    def __init__(self, symbol: Any) -> None:
-        self.symbol = symbol
+    Parameters
+    ----------
+    traced : torch.SymInt or int
+        The batch size that the graph was traced with: a symbol, or a prime that divides no other
+        size.
+    """
+
+    def __init__(self, traced: Any) -> None:
+        self.symbol = traced.node.expr if isinstance(traced, torch.SymInt) else None
+        self.prime = traced if self.symbol is None else None
 
     def number(self, size: Any, batch: int) -> Any:
-        """Return `size` for this batch size; anything but a symbolic size is returned as it is."""
-        if not isinstance(size, torch.SymInt):
-            return size
-        return int(size.node.expr.subs(self.symbol, batch))
+        """Return `size` for this batch size; anything else is returned as it is."""
+        if isinstance(size, torch.SymInt):
+            return int(size.node.expr.subs(self.symbol, batch))
+        return size // self.prime * batch if self.is_batched(size) else size
 
     def shape(self, shape: Any, batch: int) -> tuple[int, ...]:
         return tuple(self.number(size, batch) for size in shape)
 
     def is_batched(self, size: Any) -> bool:
         """Whether the size contains the batch size."""
-        return isinstance(size, torch.SymInt) and self.symbol in size.node.expr.free_symbols
+        if isinstance(size, torch.SymInt):
+            return self.symbol in size.node.expr.free_symbols
+        return type(size) is int and self.prime is not None and size > 0 and size % self.prime == 0
 
 
 @dataclass(frozen=True, eq=False)
