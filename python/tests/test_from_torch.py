@@ -257,6 +257,7 @@ def test_other_arguments_are_refused():
         (module, 2.5, "2.5"),
         (module, (0,), "(0,)"),
         (module, 7, "RuntimeError for codes of shape (6, 7)"),
+        (nn.Sequential(nn.LazyLinear(4)), None, "whose shape is not known yet"),
         (copy.deepcopy(module).half(), None, "torch.float16"),
         (copy.deepcopy(module).to("meta"), None, "device meta"),
         (broken, None, "NaN or an infinite entry in the weight of layer 0"),

@@ -81,9 +81,9 @@ def clamp(operation: Operation) -> Value:
     if operation.args[0] is not value:
         raise Refused("has a bound that depends on the code")
     least = most = None
-    if operation.name in ("clamp_max", "minimum"):
+    if operation.name == "clamp_max":
         most = operation.argument(1, "max")
-    elif operation.name in ("clamp_min", "maximum"):
+    elif operation.name == "clamp_min":
         least = operation.argument(1, "min")
     else:
         least, most = operation.argument(1, "min"), operation.argument(2, "max")
@@ -98,7 +98,9 @@ def clamp(operation: Operation) -> Value:
 
 
 def extremum(operation: Operation) -> Value:
-    """``maximum`` and ``minimum`` of a value and a constant."""
+    """``maximum`` and ``minimum`` of a value and a constant, also as ``max`` and ``min``."""
+    if len(operation.args) < 2 or not isinstance(operation.args[1], (Value, torch.Tensor)):
+        raise Refused("takes the largest or smallest entry along an axis")
     first, second = operation.args[0], operation.args[1]
     constants = [leaf for leaf in operation.values if leaf.layer is None]
     if len(operation.values) == 2 and len(constants) == 1:
@@ -110,7 +112,7 @@ def extremum(operation: Operation) -> Value:
         first, second = second, first
     if isinstance(second, Value):
         raise Refused("takes the larger or smaller of two tensors that both depend on the code")
-    rule = _at_least if operation.name == "maximum" else _at_most
+    rule = _at_least if operation.name.startswith("max") else _at_most
     return rule(operation, first, second)
 
 
@@ -153,11 +155,21 @@ def activate(operation: Operation, value: Value, activation: str) -> Value:
     if layer is None:
         layer = Layer(parent, activation, operation.source)
         parent.children[activation] = layer
-    start = layer.units
-    weight = rows_of(dense.matrix, dense.units)
-    layer.pieces.append((weight, dense.shift.reshape(ROWS, -1)[0]))
-    layer.units += weight.shape[0]
+    weight, bias = rows_of(dense.matrix, dense.units), dense.shift.reshape(ROWS, -1)[0]
+    start = _append(layer, weight, bias)
     return units_of(layer, start, operation.shape, operation.sizes)
+
+
+def _append(layer: Layer, weight: torch.Tensor, bias: torch.Tensor) -> int:
+    """Add units to a layer and return the number of the first; units that it has are reused."""
+    start = 0
+    for other_weight, other_bias in layer.pieces:
+        if torch.equal(weight, other_weight) and torch.equal(bias, other_bias):
+            return start
+        start += len(other_bias)
+    layer.pieces.append((weight, bias))
+    layer.units += len(bias)
+    return start
 
 
 RANGES = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}

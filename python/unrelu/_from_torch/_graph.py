@@ -47,7 +47,7 @@ RULES: dict[str, Callable[[Operation], Any]] = {
     **dict.fromkeys(("prelu", "_prelu_kernel"), activations.prelu),
     "threshold": activations.threshold,
     **dict.fromkeys(("clamp", "clip", "clamp_min", "clamp_max"), activations.clamp),
-    **dict.fromkeys(("maximum", "minimum"), activations.extremum),
+    **dict.fromkeys(("maximum", "minimum", "max", "min"), activations.extremum),
     **dict.fromkeys(("sigmoid", "special_expit"), activations.sigmoid),
     "tanh": activations.tanh,
 }
@@ -141,7 +141,8 @@ class _Reader:
             return None
         try:
             result = self._apply(operation)
-            self._check_batch(result)
+            if operation.values:
+                self._check_batch(result)
             return result
         except Refused as reason:
             raise self._error(node, source, operation.name, str(reason)) from None
@@ -156,6 +157,10 @@ class _Reader:
             raise self._error(
                 node, source, operation.name, "needs a dense matrix of more than 1 GiB"
             ) from None
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+            # A form of the operation that its rule does not know.
+            reason = f"is used in a way that unrelu does not read ({type(error).__name__}: {error})"
+            raise self._error(node, source, operation.name, reason) from error
 
     def _apply(self, operation: Operation) -> Any:
         if not operation.values:

@@ -6,6 +6,9 @@ from torch.fx import Node
 
 from ._subject import Subject
 
+# Frames of torch itself, of generated code, and of unrelu.
+SKIPPED = ("/torch/nn/", "<", "/_from_torch/")
+
 
 def place_of(node: Node, subject: Subject) -> str:
     """The innermost submodule that an operation belongs to, such as ``decoder.3 (GELU)``."""
@@ -27,7 +30,7 @@ def statement_of(node: Node) -> str:
     frames = [
         (place, code) for place, code in zip(lines, lines[1:]) if place.startswith('File "')
     ]
-    frames = [(place, code) for place, code in frames if "/torch/nn/" not in place]
+    frames = [(place, code) for place, code in frames if not any(part in place for part in SKIPPED)]
     if not frames or "/torch/nn/" in lines[-2]:
         return ""
     place, code = frames[-1]

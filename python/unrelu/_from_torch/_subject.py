@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ._error import ModuleError
 
@@ -81,6 +82,14 @@ class Subject:
 
     def _type_and_device(self) -> tuple[torch.dtype, torch.device]:
         named = [*self.root.named_parameters(), *self.root.named_buffers()]
+        for name, value in named:
+            if is_lazy(value):
+                raise ModuleError(
+                    f"{name} of {self.label}",
+                    "a parameter whose shape is not known yet",
+                    "a module with all its parameters",
+                    "call the module once, or load its weights, before reading it",
+                )
         floating = [(name, value) for name, value in named if value.is_floating_point()]
         for name, value in floating:
             if value.dtype not in READABLE:
