@@ -145,8 +145,9 @@ def activate(operation: Operation, value: Value, activation: str) -> Value:
     parent = value.layer
     if parent is None:
         raise Refused("applies an activation to a constant in the shape of a batch")
-    if activation not in ("sigmoid", "tanh") and float(_range(value)[0].min()) >= 0:
-        return value.with_parts(operation.shape)
+    known = _without_kink(operation, value, activation)
+    if known is not None:
+        return known
     if not parent.is_hidden:
         raise AfterOutput(parent)
     dense = value.as_matrix(operation.sizes)
@@ -158,6 +159,19 @@ def activate(operation: Operation, value: Value, activation: str) -> Value:
     weight, bias = rows_of(dense.matrix, dense.units), dense.shift.reshape(ROWS, -1)[0]
     start = _append(layer, weight, bias)
     return units_of(layer, start, operation.shape, operation.sizes)
+
+
+def _without_kink(operation: Operation, value: Value, activation: str) -> Value | None:
+    """The value after a ReLU or LeakyReLU, if no entry can change its sign; else None."""
+    if activation in ("sigmoid", "tanh") or value.scale is None:
+        return None
+    low, high = _range(value)
+    if not ((low >= 0) | (high <= 0)).all():
+        return None
+    slope = 0.0 if activation == "relu" else float(activation.split(":")[1])
+    factor = torch.where(low >= 0, 1.0, slope).double()
+    parts = {"scale": value.scale * factor, "shift": value.shift * factor}
+    return value.with_parts(operation.shape, **parts)
 
 
 def _append(layer: Layer, weight: torch.Tensor, bias: torch.Tensor) -> int:
@@ -178,10 +192,11 @@ RANGES = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 def _range(value: Value) -> tuple[torch.Tensor, torch.Tensor]:
     """Bounds of each entry that hold for all codes."""
     low, high = RANGES.get(value.layer.activation if value.layer else "", (-math.inf, math.inf))
-    if value.scale is None or (value.scale == 0).any():
-        low, high = -math.inf, math.inf
     scale = torch.ones_like(value.shift) if value.scale is None else value.scale
-    ends = torch.stack([scale * low + value.shift, scale * high + value.shift])
+    if value.scale is None:
+        low, high = -math.inf, math.inf
+    ends = torch.stack([torch.where(scale == 0, 0.0, scale * end) for end in (low, high)])
+    ends = ends + value.shift
     return ends.amin(0), ends.amax(0)
 
 

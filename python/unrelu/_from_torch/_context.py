@@ -54,16 +54,25 @@ class Operation:
             return self.args[position]
         return self.kwargs.get(name, default)
 
+    def constants_in_double(self) -> None:
+        """Turn constant tensors among the arguments into float64, as the parts of values are."""
+        self.args, self.kwargs = pytree.tree_map_only(
+            torch.Tensor, in_double, (self.args, self.kwargs)
+        )
+
     def run(self, batch: int, choose: Callable[[Value], torch.Tensor]) -> Any:
         """Run the operation itself, with `choose` giving a tensor for each value."""
 
         def concrete(leaf: Any) -> Any:
-            return choose(leaf) if isinstance(leaf, Value) else self.sizes.number(leaf, batch)
+            if isinstance(leaf, Value):
+                # A part may be strided otherwise than the tensor, and a view must still work.
+                return choose(leaf).contiguous()
+            return self.sizes.number(leaf, batch)
 
         args, kwargs = pytree.tree_map(concrete, (self.args, self.kwargs))
         if "device" in kwargs:
             kwargs = {**kwargs, "device": torch.device("cpu")}
-        return in_double(self.target(*args, **kwargs))
+        return on_cpu(self.target(*args, **kwargs))
 
     def run_on(self, part: str, units: int) -> Any:
         """Run the operation on one part of every value."""
@@ -83,11 +92,12 @@ class Operation:
         return self.values[0]
 
 
-def in_double(result: Any) -> Any:
-    """Turn floating-point tensors into float64 on the CPU, also inside lists."""
-    if isinstance(result, torch.Tensor):
-        result = result.detach().cpu()
-        return result.double() if result.is_floating_point() else result
-    if isinstance(result, (list, tuple)):
-        return [in_double(part) for part in result]
-    return result
+def on_cpu(result: Any) -> Any:
+    """Move tensors to the CPU, also those inside lists."""
+    return pytree.tree_map_only(torch.Tensor, lambda tensor: tensor.detach().cpu(), result)
+
+
+def in_double(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor on the CPU, in float64 if it holds floating-point numbers."""
+    tensor = on_cpu(tensor)
+    return tensor.double() if tensor.is_floating_point() else tensor

@@ -13,7 +13,7 @@ from torch.fx.node import map_arg
 
 from . import _activations as activations
 from . import _affine as affine
-from ._context import AfterOutput, Operation, Refused, in_double
+from ._context import AfterOutput, Operation, Refused, in_double, on_cpu
 from ._error import ModuleError
 from ._movement import CASTS, CHECKS, CREATIONS, LINEAR, MOVEMENTS
 from ._places import place_of, statement_of
@@ -90,7 +90,7 @@ class _Reader:
             elif node.op == "placeholder":
                 self.known[node] = self._parameter(node.name)
             elif node.op == "get_attr":
-                self.known[node] = in_double(getattr(self.program.graph_module, node.target))
+                self.known[node] = on_cpu(getattr(self.program.graph_module, node.target))
             elif node.op == "call_function":
                 self.known[node] = self._call(node)
         results = [value for node, value in self.known.items() if node.name == output]
@@ -113,16 +113,14 @@ class _Reader:
     def _parameter(self, name: str) -> Any:
         """The value of a parameter, a buffer or a tensor attribute."""
         signature = self.program.graph_signature
-        for names in (
-            signature.inputs_to_parameters,
-            signature.inputs_to_buffers,
-            signature.inputs_to_lifted_tensor_constants,
-        ):
+        lifted = signature.inputs_to_lifted_tensor_constants
+        for names in (signature.inputs_to_parameters, signature.inputs_to_buffers, lifted):
             if name in names:
                 target = names[name]
                 state = self.program.state_dict
                 held = state[target] if target in state else self.program.constants[target]
-                return in_double(held)
+                # As in the comparison in float64: tensors that torch does not register stay.
+                return in_double(held) if names is not lifted else on_cpu(held)
         return None
 
     def _call(self, node: Node) -> Any:
@@ -141,7 +139,7 @@ class _Reader:
             return None
         try:
             result = self._apply(operation)
-            if operation.values:
+            if any(value.layer is not None for value in operation.values):
                 self._check_batch(result)
             return result
         except Refused as reason:
@@ -163,7 +161,7 @@ class _Reader:
             raise self._error(node, source, operation.name, reason) from error
 
     def _apply(self, operation: Operation) -> Any:
-        if not operation.values:
+        if all(value.layer is None for value in operation.values):
             return self._constant(operation)
         if operation.name in CASTS:
             return self._cast(operation)
@@ -173,18 +171,17 @@ class _Reader:
         for value in operation.values:
             if value.layer is not None and not value.layer.is_hidden and rule not in AFTER_OUTPUT:
                 raise AfterOutput(value.layer)
+        operation.constants_in_double()
         return rule(operation)
 
     def _constant(self, operation: Operation) -> Any:
-        """Run an operation on parameters alone, in float64."""
+        """Run an operation on constants alone: parameters are float64, others keep their type."""
         if operation.name in CASTS:
             self._check_type(operation.meta)
         result = operation.run(ROWS, lambda value: value.shift)
         shape = operation.shape
         if shape is None or not any(self.sizes.is_batched(size) for size in shape):
             return result
-        if not result.is_floating_point():
-            result = result.double()
         if not torch.equal(result[:1].expand_as(result), result):
             raise Refused("gives each code of a batch another constant")
         return constant(shape, result)

@@ -159,7 +159,9 @@ def forward_with_rounding(
         own = (values**2) @ squares.T + bias**2
         variance = variance @ squares.T + epsilon**2 * own
         values = activate(values @ weight.T + bias, activation)
-        variance = variance + epsilon**2 * values**2
+        # A sigmoid may stand for 0.5 * (tanh + 1), rounded at 1, and a tanh for 2 * sigmoid - 1.
+        saturates = activation in ("sigmoid", "tanh")
+        variance = variance + epsilon**2 * (1.0 if saturates else values**2)
     return values, DEVIATIONS * np.sqrt(variance)
 
 

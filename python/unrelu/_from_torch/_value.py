@@ -153,8 +153,8 @@ class Value:
 
 
 def constant(shape: Any, shift: torch.Tensor) -> Value:
-    """A value that depends on no layer; `shift` has a batch of `ROWS`."""
-    zero = torch.zeros_like(shift)
+    """A value that depends on no layer; `shift` has a batch of `ROWS`, and any type."""
+    zero = torch.zeros(shift.shape, dtype=torch.float64)
     return Value(None, tuple(shape), shift, index=zero, scale=zero)
 
 
