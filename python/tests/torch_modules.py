@@ -332,6 +332,7 @@ READ = {
         parametrizations.spectral_norm(nn.Linear(9, 12)),
     ),
     "norms by hooks": old_weight_norm,
+    "signs known": lambda: OutputOf(lambda x: F.leaky_relu(-F.relu(x), 0.3) - torch.ones(12) * 0.7),
     "slope above 1": lambda: sequential(nn.LeakyReLU(1.75), last=nn.LeakyReLU(2.0)),
     "slopes 0 and 1": lambda: OutputOf(nn.LeakyReLU(1.0), nn.LeakyReLU(0.0)),
     "rrelu": lambda: sequential(nn.RReLU()),

@@ -1,9 +1,12 @@
 """Reads a live PyTorch module into plain layers, and proves the reading by comparing outputs.
 
-The steps, one file each: check the argument (``_subject``), find the shape of the code
-(``_code_shape``), trace with ``torch.export`` (``_trace``) and read the graph (``_graph``) with the rules of
-``_movement``, ``_affine`` and ``_activations`` on values that are affine in the units of a layer
-(``_value``), assemble the layers (``_layers``), and compare with the module (``_proof``).
+The steps, one file each:
+
+- check the argument (``_subject``, ``_mode``) and find the shape of the code (``_code_shape``),
+- trace the module with ``torch.export`` (``_trace``),
+- read its graph (``_graph``) by the rules of ``_movement``, ``_affine`` and ``_activations``, on
+  values that are affine in the units of one layer (``_value``),
+- assemble the layers (``_layers``), and compare them with the module (``_proof``).
 
 torch is imported by :func:`read_module` alone, so ``unrelu`` works without it.
 """

@@ -169,7 +169,7 @@ def _without_kink(operation: Operation, value: Value, activation: str) -> Value 
     if not ((low >= 0) | (high <= 0)).all():
         return None
     slope = 0.0 if activation == "relu" else float(activation.split(":")[1])
-    factor = torch.where(low >= 0, 1.0, slope).double()
+    factor = torch.full_like(low, slope).masked_fill(low >= 0, 1.0)
     parts = {"scale": value.scale * factor, "shift": value.shift * factor}
     return value.with_parts(operation.shape, **parts)
 

@@ -18,7 +18,7 @@ READABLE = (torch.float32, torch.float64)
 
 
 class Call(nn.Module):
-    """Calls a module, or a method of it, as a module of its own that has it as child ``subject``."""
+    """Calls a module or a method of it; the module is its child ``subject``."""
 
     def __init__(self, subject: nn.Module, method: Any) -> None:
         super().__init__()
