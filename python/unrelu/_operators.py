@@ -133,7 +133,7 @@ def _check_columns(shape: Sequence[int], pixels: int) -> None:
 def _functions(
     apply: Function, adjoint: Function, pixels: int, measurements: int | None, within: float, name: str
 ) -> Operator:
-    """A pair of functions, checked on random images: it is linear, and one is the other's adjoint."""
+    """A pair of functions, checked on random images: linear, and each other's adjoint."""
 
     def rows(function: Function, given: np.ndarray, what: str) -> np.ndarray:
         found = np.asarray(function(given))

@@ -68,7 +68,9 @@ class Result:
 
     codes: Any
 
-    def __init__(self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool) -> None:
+    def __init__(
+        self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool
+    ) -> None:
         self._network = network
         self._rows_like = rows.like
         self._summary: str = found.pop("summary")
@@ -114,7 +116,7 @@ class Result:
             for name, column in layer.items():
                 if name != "layer":
                     columns[f"layer{layer['layer']}_{name}"] = column
-        columns.update({f"code_{entry}": self._codes[:, entry] for entry in range(self._codes.shape[1])})
+        columns.update({f"code_{entry}": codes for entry, codes in enumerate(self._codes.T)})
         frame = pandas.DataFrame(columns)
         frame.index.name = "index"
         return frame
@@ -145,6 +147,8 @@ class Projection:
 
     images: Any
     codes: Any
+    status: np.ndarray
+    from_warm_start: np.ndarray
 
     def __init__(self, found: dict[str, Any], rows: Rows, network: Network) -> None:
         codes, images = found.pop("codes"), found.pop("images")
@@ -157,8 +161,8 @@ class Projection:
         return len(self.codes)
 
     def __repr__(self) -> str:
-        good = int(np.isin(self.status, ("solved", "converged")).sum())  # type: ignore[attr-defined]
-        warm = int(self.from_warm_start.sum())  # type: ignore[attr-defined]
+        good = int(np.isin(self.status, ("solved", "converged")).sum())
+        warm = int(self.from_warm_start.sum())
         return f"Projection of {len(self)} observations: {good} good, {warm} from the warm start"
 
 
