@@ -4,13 +4,16 @@
 //! properties` tries as many per property instead of the usual number. A failing input is reduced
 //! before it is reported; add it as a plain test.
 
+mod decoders;
 mod generators;
 mod independence;
 mod last_layer_units;
 mod layer_units;
 mod observation_units;
+mod ranges;
 mod symmetries;
 mod trial;
+mod verdicts;
 mod weightless;
 
 #[path = "../lp/support.rs"]
