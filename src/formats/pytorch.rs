@@ -4,6 +4,7 @@
 //! supports. `pickle.rs` reads the rest: arrays of NumPy, and the modules of a whole model.
 
 mod archive;
+mod kind;
 mod memory;
 mod model;
 mod numpy_arrays;

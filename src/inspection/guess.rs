@@ -37,8 +37,8 @@ const CHANGES: [Change; 4] = [
     ("plus 1, divided by 2", |x| (x + 1.0) / 2.0),
 ];
 
-/// The guesses that the precision of the files allows, the nearest to the network first: with its own hidden
-/// activation, and with the outputs as they are.
+/// The guesses that the precision of the files allows, the nearest to the network first: with its
+/// own hidden activation, and with the outputs as they are.
 ///
 /// # Errors
 /// None for a network that is valid.
