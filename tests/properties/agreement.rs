@@ -82,7 +82,7 @@ fn of_all_sizes(network: &Network, powers: &[i32]) -> Network {
     Network::dense(layers).unwrap()
 }
 
-/// The largest difference of a unit, as a share of the largest output that it has in one of the two.
+/// The largest difference of a unit, as a share of the largest output that it has in one of them.
 fn apart(left: &DMatrix<f64>, right: &DMatrix<f64>) -> f64 {
     let of_unit = |unit: usize| {
         let size = left.row(unit).amax().max(right.row(unit).amax());
