@@ -18,7 +18,8 @@ pub struct LayerRow {
     pub objective: f64,
     /// Number of target entries above ε.
     pub active_rows: usize,
-    /// Whether the linear program has a unique optimum.
+    /// Whether the linear program has a unique optimum, also where layers above left entries open:
+    /// a chosen point of their optimal face does not count.
     pub determined: bool,
     /// Number of entries of the layer's input that the linear program does not determine.
     pub undetermined_entries: usize,
