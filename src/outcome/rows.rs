@@ -48,7 +48,8 @@ pub struct SearchRow {
     pub start: &'static str,
     /// The number of that run, counted from 1.
     pub first_found: usize,
-    /// Number of runs that ended at this code, each from another start.
+    /// Number of runs that ended at this code, each from another start. With the objective `l1`,
+    /// only runs that made a descent of their own count.
     pub found: usize,
     /// Total number of runs.
     pub runs: usize,
