@@ -112,6 +112,7 @@ def extremum(operation: Operation) -> Value:
         first, second = second, first
     if isinstance(second, Value):
         raise Refused("takes the larger or smaller of two tensors that both depend on the code")
+    assert isinstance(first, Value)
     rule = _at_least if operation.name.startswith("max") else _at_most
     return rule(operation, first, second)
 

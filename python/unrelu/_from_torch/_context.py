@@ -44,7 +44,7 @@ class Operation:
         self.name: str = node.target._schema.name.removeprefix("aten::")
         self.args, self.kwargs, self.sizes, self.source = args, kwargs, sizes, source
         self.meta = node.meta.get("val")
-        self.shape = self.meta.shape if isinstance(self.meta, torch.Tensor) else None
+        self.shape: Any = self.meta.shape if isinstance(self.meta, torch.Tensor) else None
         leaves = pytree.tree_leaves((args, kwargs))
         self.values = [leaf for leaf in leaves if isinstance(leaf, Value)]
 

@@ -17,7 +17,7 @@ from ._error import ModuleError
 READABLE = (torch.float32, torch.float64)
 
 
-class Call(nn.Module):
+class Call(nn.Module):  # type: ignore[misc, unused-ignore]  # Without torch it is Any.
     """Calls a module or a method of it; the module is its child ``subject``."""
 
     def __init__(self, subject: nn.Module, method: Any) -> None:
