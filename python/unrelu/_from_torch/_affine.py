@@ -129,7 +129,7 @@ def _combine_values(operation: Operation, first: Value, a: float, second: Value,
 
 def _same_index(first: Value, second: Value) -> bool:
     assert first.index is not None and second.index is not None
-    return torch.equal(first.index, second.index)
+    return bool(torch.equal(first.index, second.index))
 
 
 def multiply(operation: Operation) -> Value:

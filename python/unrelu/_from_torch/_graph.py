@@ -125,7 +125,8 @@ class _Reader:
 
     def _call(self, node: Node) -> Any:
         if node.target is operator.getitem:
-            return self.known[node.args[0]][node.args[1]]
+            part: Any = node.args
+            return self.known[part[0]][part[1]]
         meta = node.meta.get("val")
         if isinstance(meta, (torch.SymInt, int)):
             return meta

@@ -172,7 +172,7 @@ def _own(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Ru
     """The module's outputs in its own type."""
     inputs = torch.from_numpy(codes).to(subject.device, subject.dtype)
     with subject.unchanged():
-        outputs = [subject.call(part) for part in inputs.reshape(-1, *code_shape).split(CHUNK)]
+        outputs = [subject.call(part) for part in _parts(inputs.reshape(-1, *code_shape))]
     dtype, rows = _run(outputs, len(codes))
     # A float32 module may return its result as float64.
     return (subject.dtype if dtype == torch.float64 else dtype), rows
@@ -188,11 +188,15 @@ def _in_double(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...])
     with subject.unchanged():
         try:
             outputs = [
-                functional_call(subject.call, state, (part,)) for part in inputs.split(CHUNK)
+                functional_call(subject.call, state, (part,)) for part in _parts(inputs)
             ]
         except RuntimeError:  # Such as a product of float32 and float64.
             return None
     return _run(outputs, len(codes))
+
+
+def _parts(codes: torch.Tensor) -> list[torch.Tensor]:
+    return [codes[start : start + CHUNK] for start in range(0, len(codes), CHUNK)]
 
 
 def _run(outputs: list[torch.Tensor], count: int) -> Run:

@@ -27,7 +27,8 @@ class Call(nn.Module):  # type: ignore[misc, unused-ignore]  # Without torch it 
         self.training = subject.training
 
     def forward(self, code: torch.Tensor) -> torch.Tensor:
-        return self.subject(code) if self.method is None else self.method(code)
+        output: torch.Tensor = (self.method or self.subject)(code)
+        return output
 
 
 class Subject:
