@@ -36,9 +36,10 @@ def read_module(
     Parameters
     ----------
     module : torch.nn.Module or bound method of one
-        A ``Sequential``, a module with any ``forward``, or a method such as ``vae.decode``. It takes
-        one tensor of shape ``(count, *code_shape)`` and returns one of ``(count, *image_shape)``, of
-        float32 or float64, on any device. It is left as it is: mode, type, device and hooks.
+        A ``Sequential``, a module with any ``forward``, or a method such as ``vae.decode``. It
+        takes one tensor of shape ``(count, *code_shape)`` and returns one of
+        ``(count, *image_shape)``, of float32 or float64, on any device. It is left as it is: mode,
+        type, device and hooks.
     code_shape : int or sequence of int, optional
         Shape of one code, without the batch axis. If left out, it is found from the sizes of the
         parameters: the only one that the module accepts.

@@ -80,7 +80,8 @@ def clamp(operation: Operation) -> Value:
     value = operation.only_value()
     if operation.args[0] is not value:
         raise Refused("has a bound that depends on the code")
-    least = most = None
+    least: Any = None
+    most: Any = None
     if operation.name == "clamp_max":
         most = operation.argument(1, "max")
     elif operation.name == "clamp_min":
@@ -91,7 +92,7 @@ def clamp(operation: Operation) -> Value:
     least = None if _holds(least, low, -1) else least
     most = None if _holds(most, high, 1) else most
     if least is None and most is None:
-        return value.with_parts(operation.shape)
+        return operation.only_value()
     if least is not None and most is not None:
         raise Refused("bounds its values on both sides")
     return _at_least(operation, value, least) if most is None else _at_most(operation, value, most)
@@ -112,6 +113,7 @@ def extremum(operation: Operation) -> Value:
         first, second = second, first
     if isinstance(second, Value):
         raise Refused("takes the larger or smaller of two tensors that both depend on the code")
+    assert isinstance(first, Value)
     rule = _at_least if operation.name.startswith("max") else _at_most
     return rule(operation, first, second)
 

@@ -67,7 +67,8 @@ def pad(operation: Operation) -> Value:
     value = operation.only_value()
     mode = operation.argument(2, "mode", "constant") if operation.name == "pad" else "constant"
     if mode != "constant":
-        return move(operation)
+        moved: Value = move(operation)
+        return moved
     sides = operation.argument(1, "pad")
     border = operation.argument(3, "value") if operation.name == "pad" else (
         operation.argument(2, "value", 0.0)
@@ -109,20 +110,26 @@ def _combine_values(operation: Operation, first: Value, a: float, second: Value,
     for value, other in ((first, second), (second, first)):
         if other.layer is None:
             return value.with_parts(operation.shape, shift=value.shift + other.shift)
-    both = first.index is not None and second.index is not None
-    if both and torch.equal(first.index, second.index):
+    scales = first.scale, second.scale
+    if scales[0] is not None and scales[1] is not None and _same_index(first, second):
         return first.with_parts(
             operation.shape,
-            scale=first.scale + second.scale,
+            scale=scales[0] + scales[1],
             shift=first.shift + second.shift,
         )
     first = _as_matrix(first, layer, operation.sizes)
     second = _as_matrix(second, layer, operation.sizes)
+    assert first.matrix is not None and second.matrix is not None
     return first.with_parts(
         operation.shape,
         matrix=first.matrix + second.matrix,
         shift=first.shift + second.shift,
     )
+
+
+def _same_index(first: Value, second: Value) -> bool:
+    assert first.index is not None and second.index is not None
+    return bool(torch.equal(first.index, second.index))
 
 
 def multiply(operation: Operation) -> Value:

@@ -58,7 +58,9 @@ def _candidates(root: nn.Module) -> Iterator[tuple[int, ...]]:
     seen: set[tuple[int, ...]] = set()
     for part in root.modules():
         tensors = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
-        shapes = [(size,) for tensor in tensors for size in reversed(tensor.shape)]
+        shapes: list[tuple[int, ...]] = [
+            (size,) for tensor in tensors for size in reversed(tensor.shape)
+        ]
         if isinstance(part, nn.modules.conv._ConvNd):
             shapes.append((part.in_channels,) + (1,) * len(part.kernel_size))
         for shape in shapes:

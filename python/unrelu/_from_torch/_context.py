@@ -40,11 +40,12 @@ class Operation:
     """
 
     def __init__(self, node: Node, args: Any, kwargs: Any, sizes: Sizes, source: str) -> None:
-        self.target: Any = node.target
-        self.name: str = node.target._schema.name.removeprefix("aten::")
+        target: Any = node.target
+        self.target = target
+        self.name: str = target._schema.name.removeprefix("aten::")
         self.args, self.kwargs, self.sizes, self.source = args, kwargs, sizes, source
-        self.meta = node.meta.get("val")
-        self.shape = self.meta.shape if isinstance(self.meta, torch.Tensor) else None
+        self.meta: Any = node.meta.get("val")
+        self.shape: Any = self.meta.shape if isinstance(self.meta, torch.Tensor) else None
         leaves = pytree.tree_leaves((args, kwargs))
         self.values = [leaf for leaf in leaves if isinstance(leaf, Value)]
 

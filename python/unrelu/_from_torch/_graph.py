@@ -125,7 +125,8 @@ class _Reader:
 
     def _call(self, node: Node) -> Any:
         if node.target is operator.getitem:
-            return self.known[node.args[0]][node.args[1]]
+            part: Any = node.args
+            return self.known[part[0]][part[1]]
         meta = node.meta.get("val")
         if isinstance(meta, (torch.SymInt, int)):
             return meta
@@ -147,7 +148,8 @@ class _Reader:
         except AfterOutput as follows:
             raise ModuleError(
                 follows.layer.source,
-                f"a {follows.layer.activation} in a hidden layer, before {operation.name}{statement_of(node)}",
+                f"a {follows.layer.activation} in a hidden layer, before {operation.name}"
+                f"{statement_of(node)}",
                 "ReLU or LeakyReLU in hidden layers, and sigmoid or tanh at the output only",
                 "train the generator with one of those activations",
             ) from None
@@ -157,8 +159,8 @@ class _Reader:
             ) from None
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
             # A form of the operation that its rule does not know.
-            reason = f"is used in a way that unrelu does not read ({type(error).__name__}: {error})"
-            raise self._error(node, source, operation.name, reason) from error
+            unread = f"is used in a way that unrelu does not read ({type(error).__name__}: {error})"
+            raise self._error(node, source, operation.name, unread) from error
 
     def _apply(self, operation: Operation) -> Any:
         if all(value.layer is None for value in operation.values):

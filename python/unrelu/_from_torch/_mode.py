@@ -30,7 +30,7 @@ def check_mode(subject: Subject) -> None:
 
 def _differs_in_training(part: nn.Module) -> bool:
     if isinstance(part, _DropoutNd):
-        return part.p > 0
+        return bool(part.p > 0)
     return isinstance(part, (_NormBase, nn.RReLU))
 
 

@@ -32,5 +32,7 @@ LINEAR = frozenset(
 
 # Checks that hold no data.
 CHECKS = frozenset(
-    "_assert_tensor_metadata _assert_scalar sym_constrain_range sym_constrain_range_for_size".split()
+    """
+    _assert_tensor_metadata _assert_scalar sym_constrain_range sym_constrain_range_for_size
+    """.split()
 )

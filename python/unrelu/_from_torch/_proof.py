@@ -108,11 +108,11 @@ def _across(weight: np.ndarray, bias: np.ndarray, norms: np.ndarray) -> np.ndarr
 
 def _missing(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The units never seen above 0, and those never seen below."""
-    return ~(units > 0).any(axis=0), ~(units < 0).any(axis=0)
+    return ~np.any(units > 0, axis=0), ~np.any(units < 0, axis=0)
 
 
 def _one_sided(layers: list[Dense], codes: np.ndarray) -> tuple[tuple[int, int], ...]:
-    found = []
+    found: list[tuple[int, int]] = []
     for number, units in enumerate(_pre_activations(layers, codes)):
         above, below = _missing(units)
         found.extend((number, int(unit)) for unit in np.flatnonzero(above | below))
@@ -137,12 +137,12 @@ def has_kink(activation: str) -> bool:
 def activate(values: np.ndarray, activation: str) -> np.ndarray:
     """Apply an activation, given by unrelu's name."""
     if activation == "relu":
-        return np.maximum(values, 0.0)
+        return np.asarray(np.maximum(values, 0.0))
     if activation.startswith("leaky_relu:"):
         return np.where(values > 0, values, float(activation.split(":")[1]) * values)
     if activation == "sigmoid":
         decayed = np.exp(-np.abs(values))
-        return np.where(values >= 0, 1.0, decayed) / (1.0 + decayed)
+        return np.asarray(np.where(values >= 0, 1.0, decayed) / (1.0 + decayed))
     return np.tanh(values) if activation == "tanh" else values
 
 
@@ -172,7 +172,7 @@ def _own(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Ru
     """The module's outputs in its own type."""
     inputs = torch.from_numpy(codes).to(subject.device, subject.dtype)
     with subject.unchanged():
-        outputs = [subject.call(part) for part in inputs.reshape(-1, *code_shape).split(CHUNK)]
+        outputs = [subject.call(part) for part in _parts(inputs.reshape(-1, *code_shape))]
     dtype, rows = _run(outputs, len(codes))
     # A float32 module may return its result as float64.
     return (subject.dtype if dtype == torch.float64 else dtype), rows
@@ -188,11 +188,15 @@ def _in_double(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...])
     with subject.unchanged():
         try:
             outputs = [
-                functional_call(subject.call, state, (part,)) for part in inputs.split(CHUNK)
+                functional_call(subject.call, state, (part,)) for part in _parts(inputs)
             ]
         except RuntimeError:  # Such as a product of float32 and float64.
             return None
     return _run(outputs, len(codes))
+
+
+def _parts(codes: torch.Tensor) -> list[torch.Tensor]:
+    return [codes[start : start + CHUNK] for start in range(0, len(codes), CHUNK)]
 
 
 def _run(outputs: list[torch.Tensor], count: int) -> Run:

@@ -17,7 +17,7 @@ from ._error import ModuleError
 READABLE = (torch.float32, torch.float64)
 
 
-class Call(nn.Module):
+class Call(nn.Module):  # type: ignore[misc, unused-ignore]  # Without torch it is Any.
     """Calls a module or a method of it; the module is its child ``subject``."""
 
     def __init__(self, subject: nn.Module, method: Any) -> None:
@@ -27,7 +27,8 @@ class Call(nn.Module):
         self.training = subject.training
 
     def forward(self, code: torch.Tensor) -> torch.Tensor:
-        return self.subject(code) if self.method is None else self.method(code)
+        output: torch.Tensor = (self.method or self.subject)(code)
+        return output
 
 
 class Subject:

@@ -32,7 +32,8 @@ def traced(subject: Subject, code_shape: tuple[int, ...]) -> ExportedProgram:
                 codes = subject.codes(_prime(subject, code_shape), code_shape, seed=2)
                 program = export(subject.call, (codes,), strict=False)
             # An empty table of decompositions: this only removes in-place operations.
-            return program.run_decompositions({})
+            functional: ExportedProgram = program.run_decompositions({})
+            return functional
         except Exception as error:  # torch.export raises many types.
             reason = (str(error).strip().splitlines() or [""])[0]
             raise ModuleError(

@@ -124,7 +124,7 @@ class Value:
         named = {name: getattr(self, name) for name in ("shift", "index", "scale", "matrix")}
         return {name: part for name, part in named.items() if part is not None}
 
-    def with_parts(self, shape: Any, **parts: torch.Tensor) -> Value:
+    def with_parts(self, shape: Any, **parts: Any) -> Value:
         return replace(self, shape=tuple(shape), **parts)
 
     def as_matrix(self, sizes: Sizes, units: int | None = None) -> Value:
