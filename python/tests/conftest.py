@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "integrations: needs torch, deepinv, dask or ray")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Modules that import these packages at their top cannot even be read without them."""
+    needs = ("test_from_torch.py", "test_torch.py", "test_deepinv.py", "test_dask.py", "test_ray.py")
+    left_out = not config.getoption("--integrations") and collection_path.name in needs
+    return True if left_out else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,14 +5,15 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch_modules import READ, REFUSED, Looped, Vae, prepared, sequential
 
-torch = pytest.importorskip("torch")
+import unrelu
+from unrelu._from_torch import ModuleError, read_module
 
-import torch.nn.functional as F  # noqa: E402
-from torch import nn  # noqa: E402
-from torch_modules import READ, REFUSED, Looped, Vae, prepared, sequential  # noqa: E402
-
-from unrelu._from_torch import ModuleError, read_module  # noqa: E402
+pytestmark = pytest.mark.integrations
 
 
 def forward(reading, codes):
@@ -315,3 +316,16 @@ def test_modules_on_a_cuda_device_are_read():
     module = prepared(READ["gan generator"]).cuda()
     reading = read_module(module)
     assert largest_error(reading, module.cpu(), torch.float32, np.float32(1)) <= 1e-6
+
+
+def test_a_network_of_a_module_inverts_its_images():
+    module = prepared(READ["gan generator"], torch.float32)
+    network = unrelu.Network.from_torch(module)
+    codes = torch.randn(6, *network.code_shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        images = module(codes)
+    result = unrelu.invert(network, images)
+    assert result.codes.shape == codes.shape and result.codes.dtype == torch.float32
+    assert result.images.shape == images.shape
+    np.testing.assert_allclose(result.images.numpy(), images.numpy(), atol=1e-4)
+    assert isinstance(ModuleError("a", "b", "c", "d"), unrelu.InputError)
