@@ -13,7 +13,7 @@ pub fn exception(error: Error) -> PyErr {
             input(&format!("option `{option}`"), &found, &expected, "change this argument")
         }
         Error::Io { path, action, source } => match source.raw_os_error() {
-            Some(code) => PyOSError::new_err((code, format!("could not {action}"), path)),
+            Some(code) => PyOSError::new_err((code, format!("could not {action}"), path.display().to_string())),
             None => PyOSError::new_err(format!("{}: could not {action}: {source}", path.display())),
         },
         Error::Output { path, found, fix } => input(&path.display().to_string(), &found, "a new file", &fix),

@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use unrelu::internals::batch::engine::Engine;
 use unrelu::internals::batch::summary::Summary;
-use unrelu::{Inverter, Options};
+use unrelu::{CancelToken, Inverter, Options};
 
+use crate::calls::Running;
 use crate::errors::exception;
 use crate::network::NetworkCore;
 use crate::options::Given;
@@ -47,21 +48,23 @@ impl InverterCore {
         self.process.check("the inverter")?;
         let source = Source { rows, count, batch, first_index };
         let told = self.inverter.options().clone();
-        let (found, summary) = carry_out(py, &self.inverter, &source, progress)?;
+        let (found, summary) = carry_out(py, &self.inverter, &source, CancelToken::new(), None, progress)?;
         tell(&found, &summary, &told, &*self.inverter)?;
         Ok(found)
     }
 }
 
-/// Runs an engine and collects its results.
+/// Runs an engine and collects its results; see [`run`] for `cancel` and `guard`.
 pub fn carry_out<'py, E: Engine + Send + 'static>(
     py: Python<'py>,
     engine: &Arc<E>,
     source: &Source<'_, 'py>,
+    cancel: CancelToken,
+    guard: Option<Arc<Running>>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyDict>, Summary)> {
     let mut results = Results::new(py, source.count, engine.generator().code_length());
-    let summary = run(py, Arc::clone(engine), source, |batch| {
+    let summary = run(py, Arc::clone(engine), source, cancel, guard, |batch| {
         results.add(batch)?;
         if let Some(progress) = progress {
             progress.call1((results.done(),))?;

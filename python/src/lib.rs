@@ -7,6 +7,7 @@
 //! released.
 
 mod arrays;
+mod calls;
 mod command;
 mod errors;
 mod inverter;
@@ -24,6 +25,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _unrelu {
+    #[pymodule_export]
+    use crate::calls::finish;
     #[pymodule_export]
     use crate::command::run_command;
     #[pymodule_export]

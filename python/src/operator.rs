@@ -1,51 +1,33 @@
 //! Operators in Python: a matrix, or a pair of functions on batches.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 use pyo3::prelude::*;
 use unrelu::{Dense, Operator, Pixels};
 
 use crate::arrays::{array, matrix};
+use crate::calls::Calls;
 use crate::errors::{exception, input};
 
 /// Images per call while the matrix of a function is formed.
 const AT_A_TIME: usize = 256;
 
-/// The first exception that an operator has raised.
-#[derive(Clone, Default)]
-pub struct Failed(Arc<Mutex<Option<PyErr>>>);
-
-impl Failed {
-    fn keep(&self, error: PyErr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    /// # Errors
-    /// The exception, if there was one.
-    pub fn check(&self) -> PyResult<()> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-}
-
 /// The library's operator for one of Python: `None` for pixels, an f64 array (m, n), or
 /// `(apply, adjoint, m)`.
-pub fn operator(given: &Bound<'_, PyAny>, pixels: usize) -> PyResult<(Box<dyn Operator>, Failed)> {
-    let failed = Failed::default();
+pub fn operator(given: &Bound<'_, PyAny>, pixels: usize) -> PyResult<(Box<dyn Operator>, Option<Arc<Calls>>)> {
     if given.is_none() {
-        return Ok((Box::new(Pixels(pixels)), failed));
+        return Ok((Box::new(Pixels(pixels)), None));
     }
     if let Ok((apply, adjoint, measurements)) = given.extract::<(Py<PyAny>, Py<PyAny>, usize)>() {
-        let functions = Functions { apply, adjoint, pixels, measurements, failed: failed.clone() };
-        return Ok((Box::new(functions), failed));
+        let calls = Arc::<Calls>::default();
+        let functions = Functions { apply, adjoint, pixels, measurements, calls: Arc::clone(&calls) };
+        return Ok((Box::new(functions), Some(calls)));
     }
     let identity = ("operator".to_owned(), "an array".to_owned());
     let dense = Dense::new(matrix(given, "the operator")?.transpose(), "the operator", identity).map_err(exception)?;
-    Ok((Box::new(dense), failed))
+    Ok((Box::new(dense), None))
 }
 
 /// A pair of functions on batches: images (count, n) to measurements (count, m), and the adjoint.
@@ -54,7 +36,7 @@ struct Functions {
     adjoint: Py<PyAny>,
     pixels: usize,
     measurements: usize,
-    failed: Failed,
+    calls: Arc<Calls>,
 }
 
 impl fmt::Debug for Functions {
@@ -70,7 +52,7 @@ impl Functions {
     /// Calls a function. After an exception, the result is `NaN`: the caller raises the exception
     /// when the library has returned.
     fn call(&self, function: &Py<PyAny>, name: &str, given: &DMatrix<f64>, rows: usize) -> DMatrix<f64> {
-        let called = Python::attach(|py| -> PyResult<DMatrix<f64>> {
+        let called = self.calls.call(|py| {
             let returned = function.bind(py).call1((array(py, given)?,))?;
             let found = matrix(&returned, &format!("the operator's {name}"))?;
             if found.shape() == (rows, given.ncols()) {
@@ -83,10 +65,7 @@ impl Functions {
                 "return one row for each row of its argument",
             ))
         });
-        called.unwrap_or_else(|error| {
-            self.failed.keep(error);
-            DMatrix::from_element(rows, given.ncols(), f64::NAN)
-        })
+        called.unwrap_or_else(|| DMatrix::from_element(rows, given.ncols(), f64::NAN))
     }
 }
 

@@ -4,13 +4,16 @@
 use std::str::FromStr;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict};
 use unrelu::{
     BestMethod, BestOptions, DescentOptions, ElementType, LayerwiseMethod, LayerwiseOptions, Method, Options,
     Precision, ProjectedOptions, RecoverOptions, Strategy, Tolerances,
 };
 
 use crate::errors::{input, wrong_type};
+
+/// What a switch may be.
+const TRUTH: &str = "True or False";
 
 /// The options that were given, by name.
 pub struct Given<'py>(Bound<'py, PyDict>);
@@ -28,9 +31,11 @@ impl<'py> Given<'py> {
     {
         let Some(value) = self.0.get_item(name)? else { return Ok(None) };
         self.0.del_item(name)?;
-        match value.extract() {
-            Ok(taken) => Ok(Some(taken)),
-            Err(_) => {
+        // A bool is an integer in Python, and never meant as one.
+        let is_number = expected != TRUTH && value.is_instance_of::<PyBool>();
+        match if is_number { None } else { value.extract().ok() } {
+            Some(taken) => Ok(Some(taken)),
+            None => {
                 let found = format!("{} of type {}", value.repr()?, value.get_type().name()?);
                 Err(wrong_type(&format!("option `{name}`"), &found, expected, "change this argument"))
             }
@@ -42,11 +47,11 @@ impl<'py> Given<'py> {
     }
 
     fn count(&self, name: &str) -> PyResult<Option<usize>> {
-        self.take(name, "an integer that is not negative")
+        self.take(name, "an integer from 0 to 2**64 - 1")
     }
 
     fn switch(&self, name: &str) -> PyResult<Option<bool>> {
-        self.take(name, "True or False")
+        self.take(name, TRUTH)
     }
 
     /// A value that is given by its name.

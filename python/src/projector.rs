@@ -12,7 +12,7 @@ use crate::errors::exception;
 use crate::network::NetworkCore;
 use crate::options::Given;
 use crate::process::Process;
-use crate::waiting::inbox;
+use crate::waiting::on_a_thread;
 
 /// A network prepared for projections.
 #[pyclass(frozen, module = "unrelu._unrelu")]
@@ -100,14 +100,4 @@ impl ProjectorCore {
         let images = py.detach(|| self.projector.images(&codes));
         array(py, &images)
     }
-}
-
-/// Runs `work` on another thread, while this one answers Ctrl-C.
-fn on_a_thread<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
-    let (sender, messages) = inbox();
-    std::thread::Builder::new().name("unrelu run".to_owned()).spawn(move || {
-        // Nobody waits after Ctrl-C.
-        let _ = sender.send(work());
-    })?;
-    messages.next(py)
 }

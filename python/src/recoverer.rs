@@ -5,15 +5,17 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use unrelu::internals::batch::engine::Engine;
-use unrelu::{BestMethod, DescentOptions, Method, Options, RecoverOptions, Recoverer, Strategy};
+use unrelu::{BestMethod, CancelToken, DescentOptions, Method, Options, RecoverOptions, Recoverer, Strategy};
 
+use crate::calls::{Calls, Running};
 use crate::errors::exception;
 use crate::inverter::{carry_out, tell};
 use crate::network::NetworkCore;
-use crate::operator::{Failed, operator};
+use crate::operator::operator;
 use crate::options::Given;
 use crate::process::Process;
 use crate::run::Source;
+use crate::waiting::on_a_thread;
 
 /// A network and an operator, prepared for recovery.
 #[pyclass(frozen, module = "unrelu._unrelu")]
@@ -21,8 +23,8 @@ pub struct RecovererCore {
     recoverer: Arc<Recoverer>,
     /// The options for the summary: those of the final codes, not those of projections.
     told: Options,
-    /// What an operator in Python has raised.
-    failed: Failed,
+    /// The calls of an operator in Python.
+    calls: Option<Arc<Calls>>,
     process: Process,
 }
 
@@ -39,11 +41,17 @@ impl RecovererCore {
         let options = Given::new(options)?.recovery()?;
         let told = told_as(&options);
         let network = Arc::clone(&network.network);
-        let (operator, failed) = self::operator(operator, network.observation_length())?;
-        let recoverer = py.detach(|| Recoverer::new(network, operator, options));
-        failed.check()?;
-        let recoverer = Arc::new(recoverer.map_err(exception)?);
-        Ok(RecovererCore { recoverer, told, failed, process: Process::this() })
+        let (operator, calls) = self::operator(operator, network.observation_length())?;
+        let running = begun(py, calls.as_ref(), &CancelToken::new())?;
+        let guard = running.clone();
+        let made = on_a_thread(py, move || {
+            let _guard = guard;
+            Recoverer::new(network, operator, options)
+        });
+        if let Some(error) = running.and_then(|running| running.leave()) {
+            return Err(error);
+        }
+        Ok(RecovererCore { recoverer: Arc::new(made?.map_err(exception)?), told, calls, process: Process::this() })
     }
 
     /// Recovers `count` codes; the arguments are those of an inversion.
@@ -59,8 +67,12 @@ impl RecovererCore {
     ) -> PyResult<Bound<'py, PyDict>> {
         self.process.check("the recoverer")?;
         let source = Source { rows, count, batch, first_index };
-        let outcome = carry_out(py, &self.recoverer, &source, progress);
-        self.failed.check()?;
+        let cancel = CancelToken::new();
+        let running = begun(py, self.calls.as_ref(), &cancel)?;
+        let outcome = carry_out(py, &self.recoverer, &source, cancel, running.clone(), progress);
+        if let Some(error) = running.and_then(|running| running.leave()) {
+            return Err(error);
+        }
         let (found, summary) = outcome?;
         tell(&found, &summary, &self.told, &*self.recoverer)?;
         Ok(found)
@@ -71,6 +83,11 @@ impl RecovererCore {
     fn measurements(&self) -> usize {
         self.recoverer.observation_length()
     }
+}
+
+/// Begins a run of an operator in Python, if it is one.
+fn begun(py: Python<'_>, calls: Option<&Arc<Calls>>, cancel: &CancelToken) -> PyResult<Option<Arc<Running>>> {
+    calls.map(|calls| calls.begin(py, cancel)).transpose()
 }
 
 fn told_as(options: &RecoverOptions) -> Options {

@@ -16,6 +16,7 @@ use unrelu::internals::batch::summary::Summary;
 use unrelu::{CancelToken, InvertedBatch, Result};
 
 use crate::arrays::matrix;
+use crate::calls::Running;
 use crate::errors::exception;
 use crate::waiting::inbox;
 
@@ -40,7 +41,8 @@ pub struct Source<'a, 'py> {
     pub first_index: u64,
 }
 
-/// Runs `engine` on `source`. `took` receives each batch in order.
+/// Runs `engine` on `source`. `took` receives each batch in order. `cancel` is cancelled when this
+/// thread leaves; `guard` is dropped when the working thread has ended.
 ///
 /// # Errors
 /// What Python raises, `KeyboardInterrupt` included, and the errors of the engine.
@@ -48,13 +50,16 @@ pub fn run<E: Engine + Send + 'static>(
     py: Python<'_>,
     engine: Arc<E>,
     source: &Source<'_, '_>,
+    cancel: CancelToken,
+    guard: Option<Arc<Running>>,
     mut took: impl FnMut(InvertedBatch) -> PyResult<()>,
 ) -> PyResult<Summary> {
-    let cancel = Cancel(CancelToken::new());
+    let cancel = Cancel(cancel);
     let (sender, messages) = inbox();
     let batches = Batches { messages: sender.clone(), next: 0, count: source.count, batch: source.batch };
     let (token, first_index) = (cancel.0.clone(), source.first_index);
     std::thread::Builder::new().name("unrelu run".to_owned()).spawn(move || {
+        let _guard = guard;
         let sink = |batch| {
             // Nobody waits after Ctrl-C.
             let _ = sender.send(Message::Inverted(Box::new(batch)));

@@ -39,3 +39,13 @@ impl<T: Send> Inbox<T> {
         }
     }
 }
+
+/// Runs `work` on another thread, while this one answers Ctrl-C.
+pub fn on_a_thread<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
+    let (sender, messages) = inbox();
+    std::thread::Builder::new().name("unrelu run".to_owned()).spawn(move || {
+        // Nobody waits after Ctrl-C.
+        let _ = sender.send(work());
+    })?;
+    messages.next(py)
+}

@@ -12,6 +12,7 @@ layer by layer by certified linear programs, or by a search from many starts.
 
 from __future__ import annotations
 
+import atexit as _atexit
 import os as _os
 import tempfile as _tempfile
 
@@ -23,7 +24,10 @@ from unrelu._engines import Inverter, Projector, Recoverer, invert, recover
 from unrelu._errors import DeviceError, InputError, InputTypeError, UnreluError, UnreluWarning
 from unrelu._network import Network
 from unrelu._result import Projection, Result
-from unrelu._unrelu import __version__, gaussian_operator
+from unrelu._unrelu import __version__, finish as _finish, gaussian_operator
+
+# A thread that still wanted to call an operator in Python would abort the ending process.
+_atexit.register(_finish)
 
 __all__ = [
     "DeviceError",

@@ -12,6 +12,7 @@ __all__ = [
     "ProjectorCore",
     "RecovererCore",
     "__version__",
+    "finish",
     "gaussian_operator",
     "run_command",
 ]
@@ -84,4 +85,5 @@ class ProjectorCore:
 def gaussian_operator(measurements: int, pixels: int, seed: int) -> _Array:
     """The matrix of the command line's ``--gaussian``, shape (measurements, pixels)."""
 
+def finish() -> None: ...
 def run_command(arguments: list[str]) -> int: ...
