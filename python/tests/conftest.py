@@ -1,0 +1,47 @@
+"""Options and fixtures of the tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import unrelu
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--integrations",
+        action="store_true",
+        help="also run the tests that need torch, deepinv, dask or ray; without them they fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "integrations: needs torch, deepinv, dask or ray")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--integrations"):
+        return
+    left_out = pytest.mark.skip(reason="needs --integrations")
+    for item in items:
+        if "integrations" in item.keywords:
+            item.add_marker(left_out)
+
+
+@pytest.fixture(scope="session")
+def network() -> unrelu.Network:
+    """A network of 5 -> 20 -> 60."""
+    return unrelu.Network.random([5, 20, 60], seed=1)
+
+
+@pytest.fixture
+def codes(network: unrelu.Network) -> np.ndarray:
+    """12 codes."""
+    return network.random_codes(12, seed=3)
+
+
+@pytest.fixture
+def images(network: unrelu.Network, codes: np.ndarray) -> np.ndarray:
+    """The images of the codes."""
+    return network.forward(codes)
