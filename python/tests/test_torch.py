@@ -14,6 +14,8 @@ import unrelu.torch  # noqa: E402
 from unrelu._implicit import adjoint, as_layers  # noqa: E402
 
 pytest.importorskip("unrelu._from_torch")
+# With more threads, matrices of this size take longer.
+torch.set_num_threads(1)
 
 DECODERS = {
     "identity": (nn.ReLU, nn.Identity),
