@@ -3,7 +3,7 @@
 a table in Markdown and a picture.
 
     pip install ./python deepinv matplotlib
-    python scripts/bench_deepinv.py        # about ten minutes; --images 2 takes a minute
+    python scripts/bench_deepinv.py        # about five minutes; --images 2 for a first look
 
 The generator is examples/mnist_relu_20_60_784.safetensors, a decoder trained on MNIST. The images
 are those of random codes from N(0, I), so the truth is known and in the generator's range. Both
@@ -128,8 +128,8 @@ def picture(path, shown):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", type=int, default=10, help="number of images (default 10)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of both (default 2)")
+    parser.add_argument("--images", type=int, default=20, help="number of images (default 20)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of both (default 1)")
     parser.add_argument("--network", default=ROOT / "examples/mnist_relu_20_60_784.safetensors")
     parser.add_argument("--picture", default=ROOT / "docs/images/deepinv.png")
     given = parser.parse_args()

@@ -56,9 +56,10 @@ def pins(network, result, x):
 def check_gradients(module, x):
     """gradcheck by the observed entries and by all weights."""
     observed = ~torch.isnan(x)
+    network = unrelu.Network.from_torch(module)  # read once, which takes most of the time
 
     def by_x(values):
-        return unrelu.torch.invert(module, torch.where(observed, values, torch.nan)).codes
+        return unrelu.torch.invert(network, torch.where(observed, values, torch.nan)).codes
 
     values = torch.where(observed, x, 0.0).requires_grad_()
     assert gradcheck(by_x, (values,), fast_mode=True)
@@ -66,11 +67,10 @@ def check_gradients(module, x):
     assert gradcheck(lambda *_: unrelu.torch.invert(module, x).codes, weights, fast_mode=True)
 
 
-@pytest.mark.parametrize("noise", [0.02, 0.3])
 @pytest.mark.parametrize("name", DECODERS)
-def test_gradients_are_those_of_finite_differences(name, noise):
+def test_gradients_are_those_of_finite_differences(name):
     module = decoder(name)
-    x = observations(module, count=6, noise=noise)
+    x = observations(module, count=6)
     x = x[unrelu.torch.invert(module, x).differentiable]
     assert len(x) >= 2
     check_gradients(module, x[:3])
@@ -136,7 +136,7 @@ def test_unobserved_entries_have_the_gradient_zero():
     assert (x.grad[1] != 0).any()
 
 
-def test_single_precision_agrees_with_double():
+def test_gradients_of_single_precision_agree_with_double():
     single, double = decoder(dtype=torch.float32), decoder()
     double.load_state_dict(single.state_dict())
     x = observations(single).requires_grad_()
@@ -206,7 +206,7 @@ def test_weights_that_change_before_the_backward_pass_are_refused():
 
 
 def test_a_network_has_constant_weights():
-    network = unrelu.Network.random([3, 10, 40], seed=1)
+    network = unrelu.Network.random([5, 20, 60], seed=1)
     x = torch.from_numpy(network.forward(network.random_codes(2, seed=1))).requires_grad_()
     result = unrelu.torch.invert(network, x)
     (gradient,) = torch.autograd.grad(result.codes[0, 0], x)

@@ -13,7 +13,7 @@ negative pre-activations). Another slope would change ``μ`` and not ``z``. Diff
     ⎡H  Bᵀ⎤ ⎡dz⎤     ⎡d(∇f + Bᵀμ)⎤
     ⎣B  0 ⎦ ⎣dμ⎦ = − ⎣     da     ⎦      (on the right: z and μ constant),
 
-with ``H = JᵀJ``, and for a sigmoid or tanh output ``H = Aᵀ diag(g'² + r g'') A``, where ``A`` is the
+with ``H = JᵀJ``. For a sigmoid or tanh output ``H = Aᵀ diag(g'² + r g'') A``, where ``A`` is the
 Jacobian of the last pre-activations, ``g`` the output function and ``r = G(z) − x``. For a gradient
 ``v`` with respect to ``z``, the backward pass needs one solution of the transposed system:
 

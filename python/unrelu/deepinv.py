@@ -18,7 +18,7 @@ __all__ = ["GeneratorReconstructor"]
 
 
 class GeneratorReconstructor(Reconstructor):
-    """Recover images of a generator from linear measurements: ``G(z)`` with ``A G(z)`` nearest ``y``.
+    """Recover images ``G(z)`` of a generator from linear measurements ``y = A G(z) + noise``.
 
     It takes the place of ``deepinv.models.CSGMGenerator``: each image of a batch is recovered, from
     many starts, and the same `seed` gives the same images. It has no gradient; see

@@ -95,12 +95,12 @@ threads : optional
     Examples
     --------
     >>> import torch, unrelu, unrelu.torch
-    >>> network = unrelu.Network.random([3, 10, 40], seed=1)
+    >>> network = unrelu.Network.random([5, 20, 60], seed=1)
     >>> x = torch.from_numpy(network.forward(network.random_codes(2, seed=1))).requires_grad_()
     >>> codes = unrelu.torch.invert(network, x).codes
     >>> codes.sum().backward()
     >>> x.grad.shape
-    torch.Size([2, 40])
+    torch.Size([2, 60])
     """
     _check(x, undetermined, options)
     module = None
