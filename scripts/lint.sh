@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the width of Markdown and comments. Then runs Clippy on all targets, with every warning an
-# error, for each set of features that differs.
+# error, for each set of features that differs, and on the Python package.
 #
 #     scripts/lint.sh                    all sets
 #     scripts/lint.sh default none       the default features, and none
@@ -16,3 +16,5 @@ for features in "$@"; do
     cargo clippy --release --locked --all-targets \
         --no-default-features --features "${features/#none/}" -- -D warnings
 done
+printf '\n-- the Python package\n'
+cargo clippy --release --locked -p unrelu-python -- -D warnings

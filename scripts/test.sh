@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Runs all tests, those of the GPU included, on a fresh Debian or Ubuntu machine that has Rust.
+# Runs all tests, those of the GPU and of the Python package included, on a fresh Debian or Ubuntu
+# machine that has Rust.
 #
-# Installs what is missing: a C linker, the Vulkan loader, and the software Vulkan driver where
-# there is no driver. Where it cannot become root, it says what to install. A GPU test fails where
-# no adapter is found. All builds are in the release profile, with this crate's debug assertions on:
-# tests and program share one build of the dependencies.
+# Installs what is missing: a C linker, the Vulkan loader, the software Vulkan driver where there is
+# no driver, and Python. Where it cannot become root, it says what to install. A GPU test fails
+# where no adapter is found. All builds are in the release profile, with this crate's debug
+# assertions on: tests and program share one build of the dependencies.
 #
-# Arguments go to `cargo test`, those after `--` to the tests:
+#     scripts/test.sh                    everything but the tests that need large Python packages
+#     scripts/test.sh --integrations     these too: torch, deepinv, dask and ray (6 GB)
+#     scripts/test.sh --python [...]     the Python package alone
+#
+# Other arguments go to `cargo test`, those after `--` to the tests. Then Python is left out:
 #     scripts/test.sh --test kernels -- gpu_agreement
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +34,9 @@ missing_packages() {
         || compgen -G '/usr/local/share/vulkan/icd.d/*.json' >/dev/null \
         || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null \
         || echo mesa-vulkan-drivers
+    command -v python3 >/dev/null || echo python3
+    # Debian's python3 has the module venv, but not what it installs.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 install() {
@@ -55,6 +63,17 @@ if [ "$(uname -s)" = Linux ]; then
     [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
 fi
 
+python=(scripts/test_python.sh)
+what=all
+case ${1:-} in
+    --python) what=python && shift ;;
+esac
+case ${1:-} in
+    --integrations) python+=(--integrations) && shift ;;
+esac
+[ $# -eq 0 ] || what=rust
+[ "$what" != python ] || exec "${python[@]}"
+
 for_cargo=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
     for_cargo+=("$1")
@@ -67,7 +86,12 @@ for argument in "$@"; do
     case $argument in --ignored | --include-ignored) ignored=() ;; esac
 done
 
-exec cargo test --release --locked --no-fail-fast \
+failed=0
+cargo test --release --locked --no-fail-fast \
     --config 'profile.release.package.unrelu.debug-assertions=true' \
     --config 'profile.release.package.unrelu.overflow-checks=true' \
-    ${for_cargo[@]+"${for_cargo[@]}"} -- ${ignored[@]+"${ignored[@]}"} "$@"
+    ${for_cargo[@]+"${for_cargo[@]}"} -- ${ignored[@]+"${ignored[@]}"} "$@" || failed=$?
+if [ "$what" = all ]; then
+    "${python[@]}" || failed=$?
+fi
+exit "$failed"

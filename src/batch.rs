@@ -38,7 +38,7 @@ use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
-use crate::lp::{LayerSystems, invert_batch};
+use crate::lp::{LayerChain, LayerSystems};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, Stored, refine_batch};
@@ -306,15 +306,13 @@ impl Inverter {
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
-        let (inversions, layer_times) = invert_batch(
-            &self.network,
-            &self.systems,
-            device,
-            &*self.solver,
-            options,
-            observations,
-            self.options.precision,
-        )?;
+        let chain =
+            LayerChain { network: &self.network, systems: &self.systems, device, solver: &*self.solver, options };
+        let (inversions, layer_times) = match self.options.method {
+            Method::Layerwise(_) => chain.invert(observations, self.options.precision)?,
+            // A search goes on from the codes.
+            _ => chain.invert_in_one_way(observations, self.options.precision)?,
+        };
         times.layers = layer_times;
         let codes = DMatrix::from_iterator(
             self.network.code_length(),

@@ -35,6 +35,7 @@ pub mod report;
 pub mod safetensors;
 mod scopes;
 mod slopes;
+mod spectral_norm;
 mod stated;
 mod suggestions;
 pub mod tensor_file;

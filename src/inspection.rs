@@ -4,8 +4,10 @@
 //! what is missing.
 
 pub mod check;
+mod comparison;
 mod guess;
 mod notes;
+mod rounding;
 
 use std::path::Path;
 

@@ -192,7 +192,7 @@ pub mod kernel_params {
 
 /// Tests: lp; batch and multistart for targets. Benchmarks: lp.
 pub mod lp {
-    pub use crate::lp::{Inversion, LayerSystems, invert_batch};
+    pub use crate::lp::{Inversion, LayerChain, LayerSystems};
 
     /// Warm starts.
     pub mod basis {

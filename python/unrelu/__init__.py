@@ -19,11 +19,11 @@ import tempfile as _tempfile
 # are listed. It looks there for a display; a temporary folder has none.
 _os.environ.setdefault("XDG_RUNTIME_DIR", _tempfile.gettempdir())
 
-from unrelu._engines import Inverter, Projector, Recoverer, invert, recover  # noqa: E402
-from unrelu._errors import DeviceError, InputError, InputTypeError, UnreluError, UnreluWarning  # noqa: E402
-from unrelu._network import Network  # noqa: E402
-from unrelu._result import Projection, Result  # noqa: E402
-from unrelu._unrelu import __version__, gaussian_operator  # noqa: E402
+from unrelu._engines import Inverter, Projector, Recoverer, invert, recover
+from unrelu._errors import DeviceError, InputError, InputTypeError, UnreluError, UnreluWarning
+from unrelu._network import Network
+from unrelu._result import Projection, Result
+from unrelu._unrelu import __version__, gaussian_operator
 
 __all__ = [
     "DeviceError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from unrelu._errors import InputError, InputTypeError, UnreluError
 from unrelu._network import Network
 from unrelu._operators import read_operator
 from unrelu._result import Projection, Result
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Method = Literal["best", "linf", "l1", "relaxed", "exact", "descent"]
 
@@ -39,7 +42,7 @@ class _Engine:
         """End the threads and close the device. Later calls raise :class:`InputError`."""
         self._cores = None
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +86,8 @@ def _progress_bar(progress: bool, count: int, what: str) -> AbstractContextManag
         from tqdm.auto import tqdm
     except ImportError as error:
         raise UnreluError("progress=True needs tqdm: pip install tqdm") from error
-    return tqdm(total=count, desc=what, unit="observation")
+    bar: AbstractContextManager[Any] = tqdm(total=count, desc=what, unit="observation")
+    return bar
 
 
 def _run(
@@ -98,7 +102,8 @@ def _run(
         )
     with _progress_bar(progress, rows.count, what) as bar:
         done = None if bar is None else (lambda count: bar.update(count - bar.n))
-        return call(rows, rows.count, batch, first_index, done)
+        found: dict[str, Any] = call(rows, rows.count, batch, first_index, done)
+    return found
 
 
 class Inverter(_Engine):

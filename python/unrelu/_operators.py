@@ -133,7 +133,7 @@ def _check_columns(shape: Sequence[int], pixels: int) -> None:
 def _functions(
     apply: Function, adjoint: Function, pixels: int, measurements: int | None, within: float, name: str
 ) -> Operator:
-    """A pair of functions, checked on random images: it is linear, and one is the other's adjoint."""
+    """A pair of functions, checked on random images: linear, and each other's adjoint."""
 
     def rows(function: Function, given: np.ndarray, what: str) -> np.ndarray:
         found = np.asarray(function(given))
@@ -213,7 +213,9 @@ def _physics(physics: Any, image_shape: tuple[int, ...]) -> Operator:
         def apply(rows: np.ndarray) -> np.ndarray:
             with torch.no_grad():
                 batch = torch.from_numpy(rows).to(**tensor).reshape(len(rows), *shape)
-                return function(batch).reshape(len(rows), -1).to(torch.float64).cpu().numpy()
+                found = function(batch).reshape(len(rows), -1)
+                numbers: np.ndarray = found.to(torch.float64).cpu().numpy()
+                return numbers
 
         return apply
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -66,14 +68,16 @@ class Result:
 
     codes: Any
 
-    def __init__(self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool) -> None:
+    def __init__(
+        self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool
+    ) -> None:
         self._network = network
         self._rows_like = rows.like
         self._summary: str = found.pop("summary")
         self.totals: dict[str, Any] = json.loads(found.pop("totals"))
         self.notes: list[str] = found.pop("notes") + ([rows.note] if rows.note else [])
         for text in found.pop("warnings"):
-            warnings.warn(text, UnreluWarning, stacklevel=4)
+            warnings.warn(text, UnreluWarning, stacklevel=_outside())
         codes = found.pop("codes")
         self._codes = codes
         self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
@@ -112,7 +116,7 @@ class Result:
             for name, column in layer.items():
                 if name != "layer":
                     columns[f"layer{layer['layer']}_{name}"] = column
-        columns.update({f"code_{entry}": self._codes[:, entry] for entry in range(self._codes.shape[1])})
+        columns.update({f"code_{entry}": codes for entry, codes in enumerate(self._codes.T)})
         frame = pandas.DataFrame(columns)
         frame.index.name = "index"
         return frame
@@ -143,6 +147,8 @@ class Projection:
 
     images: Any
     codes: Any
+    status: np.ndarray
+    from_warm_start: np.ndarray
 
     def __init__(self, found: dict[str, Any], rows: Rows, network: Network) -> None:
         codes, images = found.pop("codes"), found.pop("images")
@@ -155,9 +161,17 @@ class Projection:
         return len(self.codes)
 
     def __repr__(self) -> str:
-        good = int(np.isin(self.status, ("solved", "converged")).sum())  # type: ignore[attr-defined]
-        warm = int(self.from_warm_start.sum())  # type: ignore[attr-defined]
+        good = int(np.isin(self.status, ("solved", "converged")).sum())
+        warm = int(self.from_warm_start.sum())
         return f"Projection of {len(self)} observations: {good} good, {warm} from the warm start"
+
+
+def _outside() -> int:
+    """The stack level of the caller outside this package, for :func:`warnings.warn`."""
+    here, level, frame = os.path.dirname(__file__), 1, sys._getframe(1)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == here:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _as_arrays(found: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -88,12 +88,14 @@ pub fn arranged(
 /// The tensors of a linear module; `None` for other modules.
 fn layer(module: &Module) -> Option<LayerNames> {
     let (weight, units, inputs) = module.weight()?;
+    let (bias, bias_mask) = module.bias().unzip();
     Some(LayerNames {
         name: module.name.to_owned(),
         weight,
         units,
         inputs,
-        bias: module.tensor("bias").map(str::to_owned),
+        bias,
+        bias_mask: bias_mask.flatten(),
         norms_before: Vec::new(),
         norms: Vec::new(),
         slope: None,

@@ -15,6 +15,8 @@ pub struct LayerNames {
     pub inputs: usize,
     /// The name of the bias, if there is one.
     pub bias: Option<String>,
+    /// The name of the mask that prunes it, if there is one.
+    pub bias_mask: Option<String>,
     /// BatchNorm layers between the activation before this layer and its linear map.
     pub norms_before: Vec<NormNames>,
     /// BatchNorm layers between the linear map and its activation.
@@ -34,10 +36,15 @@ impl LayerNames {
         self.norms_before.iter().chain(&self.norms)
     }
 
+    /// What the weight or bias is computed by; `None` if both are stored whole.
+    pub fn computed_by(&self) -> Option<&'static str> {
+        self.weight.normalisation().or(self.bias_mask.as_ref().map(|_| "pruning"))
+    }
+
     /// The names of all its tensors.
     pub fn tensors(&self) -> impl Iterator<Item = &String> {
         let norms = self.folded().flat_map(NormNames::tensors);
         let slope = self.slope.iter().map(|slope| &slope.tensor);
-        self.weight.tensors().into_iter().chain(&self.bias).chain(norms).chain(slope)
+        self.weight.tensors().into_iter().chain(&self.bias).chain(&self.bias_mask).chain(norms).chain(slope)
     }
 }

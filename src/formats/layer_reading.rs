@@ -6,6 +6,7 @@ use super::batch_norm::{BatchNorm, EPSILON};
 use super::layer_names::LayerNames;
 use super::norms_by_name::NormNames;
 use super::tensor_file::TensorFile;
+use super::weights::pruned;
 use crate::error::{Error, Result};
 use crate::network::{Activation, DenseLayer};
 
@@ -29,9 +30,10 @@ pub fn read_layer(
         ));
     }
     let mut weight = DMatrix::from_row_slice(names.units, names.inputs, &names.weight.read(file, names.inputs)?);
-    let mut bias = match &names.bias {
-        Some(name) => DVector::from_vec(file.read(name)?),
-        None => DVector::zeros(names.units),
+    let mut bias = match (&names.bias, &names.bias_mask) {
+        (Some(name), Some(mask)) => DVector::from_vec(pruned(file, name, mask)?),
+        (Some(name), None) => DVector::from_vec(file.read(name)?),
+        (None, _) => DVector::zeros(names.units),
     };
     // A bias of the wrong length is refused later, when the network is made.
     if bias.len() == names.units {

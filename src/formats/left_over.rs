@@ -149,10 +149,11 @@ impl Judge<'_, '_, '_> {
         self.modules.iter().flat_map(move |module| {
             let unused =
                 module.infos().filter(|info| is_float(info) && used.binary_search(&info.name.as_str()).is_err());
+            let is_used = |info: &TensorInfo| used.binary_search(&info.name.as_str()).is_ok();
             unused.filter(move |info| match module.kind {
                 Kind::Linear { .. } => self.is_picked(module),
                 Kind::Unknown => self.loose_acts(module, info),
-                _ => false,
+                _ => module.infos().any(is_used),
             })
         })
     }

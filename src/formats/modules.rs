@@ -3,6 +3,7 @@
 //! parameters.
 
 use super::names::{is_of_an_activation, own, parent, position, words};
+use super::spectral_norm::Layout;
 use super::tensor_file::{TensorInfo, natural_order};
 use super::weights::{Per, WeightNames};
 
@@ -71,11 +72,16 @@ impl<'a> Module<'a> {
             [units, inputs] => Some((self.tensor(parameter)?.to_owned(), units, inputs)),
             _ => None,
         };
-        let vector = |parameter: &str, length: usize| {
-            (self.info(parameter)?.shape == [length]).then(|| self.tensor(parameter).map(str::to_owned))?
+        let vector = |parameter: &str| match self.info(parameter)?.shape[..] {
+            [length] => Some((self.tensor(parameter)?.to_owned(), length)),
+            _ => None,
         };
         let has = |parameter: &str| self.info(parameter).is_some();
-        let parts = self.parameters.iter().filter(|(name, _)| *name == "weight" || is_part(name)).count();
+        let parts = self
+            .parameters
+            .iter()
+            .filter(|(name, _)| *name == "weight" || is_part(name) && !name.starts_with("bias_"))
+            .count();
         if has("weight") && parts == 1 {
             return matrix("weight").map(|(name, units, inputs)| (WeightNames::Whole(name), units, inputs));
         }
@@ -95,11 +101,35 @@ impl<'a> Module<'a> {
         ] {
             if has(weight) && parts == 3 {
                 let (name, units, inputs) = matrix(weight)?;
-                let (left, right) = (vector(left, units)?, vector(right, inputs)?);
-                return Some((WeightNames::SpectralNorm { weight: name, left, right }, units, inputs));
+                let ((left, of_left), (right, of_right)) = (vector(left)?, vector(right)?);
+                let layout = Layout::of(of_left, of_right, units, inputs)?;
+                return Some((WeightNames::SpectralNorm { weight: name, left, right, layout }, units, inputs));
             }
         }
+        if has("weight_orig") && has("weight_mask") && parts == 2 {
+            let ((weight, units, inputs), (mask, ..)) = (matrix("weight_orig")?, matrix("weight_mask")?);
+            let fits = self.info("weight_mask")?.shape == [units, inputs];
+            return fits.then_some((WeightNames::Pruned { weight, mask }, units, inputs));
+        }
         None
+    }
+
+    /// The bias, if there is one, and the mask that prunes it.
+    pub fn bias(&self) -> Option<(String, Option<String>)> {
+        if let Some(bias) = self.tensor("bias") {
+            return Some((bias.to_owned(), None));
+        }
+        Some((self.tensor("bias_orig")?.to_owned(), self.tensor("bias_mask").map(str::to_owned)))
+    }
+
+    /// Whether the bias is whole or pruned, and not in other parts.
+    fn bias_is_known(&self) -> bool {
+        let part = |name: &str| self.info(name).map(|info| &info.shape);
+        match (part("bias"), part("bias_orig"), part("bias_mask")) {
+            (_, None, None) => true,
+            (None, Some(bias), Some(mask)) => bias == mask,
+            _ => false,
+        }
     }
 
     fn classify(&self) -> Kind {
@@ -110,7 +140,7 @@ impl<'a> Module<'a> {
         if let (Some(features), Some(_)) = (one_dimension("running_mean"), one_dimension("running_var")) {
             return Kind::BatchNorm { features };
         }
-        if let Some((_, units, inputs)) = self.weight() {
+        if let Some((_, units, inputs)) = self.weight().filter(|_| self.bias_is_known()) {
             return Kind::Linear { units, inputs };
         }
         if self.parameters.iter().any(|(name, _)| is_part(name)) {
@@ -149,6 +179,7 @@ impl<'a> Module<'a> {
 fn is_part(parameter: &str) -> bool {
     parameter.starts_with("weight_") && !parameter.starts_with("weight_ih") && !parameter.starts_with("weight_hh")
         || parameter.starts_with("bias_orig")
+        || parameter.starts_with("bias_mask")
         || parameter.starts_with(PARAMETRIZATIONS)
 }
 
@@ -236,6 +267,8 @@ mod tests {
             ("fc.weight_v", &[3, 2]),
             ("pruned.weight_orig", &[3, 2]),
             ("pruned.weight_mask", &[3, 2]),
+            ("pruned2.weight", &[3, 2]),
+            ("pruned2.bias_orig", &[3]),
             ("sn.parametrizations.weight.original", &[3, 2]),
             ("sn.parametrizations.weight.0._u", &[3]),
             ("sn.parametrizations.weight.0._v", &[2]),
@@ -258,7 +291,8 @@ mod tests {
                 "`net.10` (4 × 3)",
                 "`norm` (RMSNorm or scale of 3)",
                 "`norm2` (LayerNorm or GroupNorm of 3)",
-                "`pruned` (a weight in parts that unrelu cannot combine)",
+                "`pruned` (3 × 2)",
+                "`pruned2` (a weight in parts that unrelu cannot combine)",
                 "`sn` (3 × 2)",
             ]
         );

@@ -228,7 +228,7 @@ fn assumptions(
         })
         .collect();
     let computed: Vec<_> =
-        layers.iter().filter_map(|layer| layer.weight.normalisation().map(|what| (layer.name.clone(), what))).collect();
+        layers.iter().filter_map(|layer| layer.computed_by().map(|what| (layer.name.clone(), what))).collect();
     let all = [
         (!folded.is_empty()).then_some(norms),
         output.map(Assumption::OutputActivation),

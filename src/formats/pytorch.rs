@@ -3,6 +3,8 @@
 //! dictionaries (`state_dict`, `model`) become parts of the names, which `layers_by_name.rs`
 //! supports. `pickle.rs` reads the rest: arrays of NumPy, and the modules of a whole model.
 
+mod archive;
+mod kind;
 mod memory;
 mod model;
 mod numpy_arrays;
@@ -58,14 +60,14 @@ impl PytorchFile {
     /// sparse tensors).
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
-        let budget = memory::check(path)?;
+        let cannot_read = |error| Error::io(path, "read", error);
         let mut start = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(START as u64).read_to_end(&mut start))
-            .map_err(|error| Error::io(path, "read", error))?;
-        let stored = stored_pickle::read(path, &start, budget)?;
+        File::open(path).and_then(|file| file.take(START as u64).read_to_end(&mut start)).map_err(cannot_read)?;
+        let repaired = if start.starts_with(b"PK") { archive::repaired(path).map_err(cannot_read)? } else { None };
+        let budget = memory::check(path, repaired.as_deref())?;
+        let stored = stored_pickle::read(path, &start, budget, repaired.as_deref())?;
         let (pickle, rewritten) = stored.map_or((None, None), |stored| (Some(stored.pickle), stored.rewritten));
-        let opened = match rewritten {
+        let opened = match rewritten.or(repaired) {
             Some(bytes) => PytorchReader::from_bytes(bytes, None),
             None => PytorchReader::new(path),
         };

@@ -31,6 +31,9 @@ pub struct Stated {
     pub behind: Vec<Place>,
     /// Activations whose place is not known.
     pub anywhere: Vec<StatedActivation>,
+    /// Modules without tensors beside the layers whose place is not known, and which do something
+    /// that is not known or not supported: a norm without parameters, a class of the user.
+    pub acting: Vec<StatedActivation>,
 }
 
 impl StatedActivation {
@@ -61,6 +64,7 @@ pub(super) fn join(
     source: &str,
     mut options: Named,
 ) -> Result<(Named, Vec<Option<Activation>>)> {
+    refuse_acting(stated, source, options)?;
     let user = options;
     let mut known = vec![None; layers.len()];
     for (index, (place, layer)) in stated.behind.iter().zip(layers).enumerate() {
@@ -107,6 +111,34 @@ pub(super) fn join(
         complete_unordered(&stated.anywhere, layers.len(), source, &mut options)?;
     }
     Ok((options, known))
+}
+
+/// Refuses modules that may act. A class of the user may be the activation itself, if the file has
+/// no other and the user names it.
+fn refuse_acting(stated: &Stated, source: &str, options: Named) -> Result<()> {
+    let behind = |place: &Place| matches!(place, Place::Found(_));
+    let is_alone = stated.anywhere.is_empty() && !stated.behind.iter().any(behind);
+    let may_be_meant = |found: &StatedActivation| {
+        let is_own = matches!(&found.activation, Err(class) if class.contains('.'));
+        is_own && is_alone && options.activation.is_some()
+    };
+    let acting: Vec<_> = stated.acting.iter().filter(|found| !may_be_meant(found)).cloned().collect();
+    if acting.is_empty() {
+        return Ok(());
+    }
+    let fix = match options.activation {
+        None if is_alone => "if it is the activation, name it, for example option `activation: relu`; otherwise",
+        _ => "if the generator does not use it,",
+    };
+    Err(Error::input(
+        source,
+        format!("{} beside the layers, in a place that the file does not show", list(&acting)),
+        "linear layers with activations and BatchNorms that unrelu inverts",
+        format!(
+            "{fix} save the state_dict and name the activation: torch.save(model.state_dict(), path); a norm cannot be \
+             folded, and unrelu does not invert it"
+        ),
+    ))
 }
 
 /// The only activation behind a layer.

@@ -3,9 +3,10 @@
 //!
 //! - Weight normalisation: `W = v · g / ‖v‖`. The norm runs over the axes along which `g` has one
 //!   entry: over each row by default (`dim=0`), over all of `v` for `dim=None`.
-//! - Spectral normalisation: `W = V / (uᵀ V v)` with the stored vectors `u` and `v`. There is no
-//!   power iteration in evaluation mode.
+//! - Spectral normalisation: `W = V / σ` (`spectral_norm.rs`).
+//! - Pruning: `W = V ∘ M` with a mask `M`.
 
+use super::spectral_norm::{Layout, Sigma};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 
@@ -27,10 +28,19 @@ pub enum WeightNames {
     SpectralNorm {
         /// `V`, units × inputs.
         weight: String,
-        /// `u`, one entry per unit.
+        /// `u`.
         left: String,
-        /// `v`, one entry per input.
+        /// `v`.
         right: String,
+        /// Whether `u` has one entry per unit.
+        layout: Layout,
+    },
+    /// A pruned weight.
+    Pruned {
+        /// `V`, units × inputs.
+        weight: String,
+        /// `M`, of the same shape.
+        mask: String,
     },
 }
 
@@ -63,7 +73,8 @@ impl WeightNames {
         match self {
             WeightNames::Whole(weight) => vec![weight],
             WeightNames::WeightNorm { magnitude, direction, .. } => vec![magnitude, direction],
-            WeightNames::SpectralNorm { weight, left, right } => vec![weight, left, right],
+            WeightNames::SpectralNorm { weight, left, right, .. } => vec![weight, left, right],
+            WeightNames::Pruned { weight, mask } => vec![weight, mask],
         }
     }
 
@@ -73,6 +84,7 @@ impl WeightNames {
             WeightNames::Whole(_) => None,
             WeightNames::WeightNorm { .. } => Some("weight normalisation"),
             WeightNames::SpectralNorm { .. } => Some("spectral normalisation"),
+            WeightNames::Pruned { .. } => Some("pruning"),
         }
     }
 
@@ -86,18 +98,26 @@ impl WeightNames {
             WeightNames::WeightNorm { magnitude, direction, per } => {
                 weight_norm(file, (magnitude, direction), *per, inputs)
             }
-            WeightNames::SpectralNorm { weight, left, right } => {
+            WeightNames::SpectralNorm { weight, left, right, layout } => {
                 let (mut numbers, u, v) = (file.read(weight)?, file.read(left)?, file.read(right)?);
-                let product = |row: &[f64]| row.iter().zip(&v).map(|(w, v)| w * v).sum::<f64>();
-                let sigma: f64 = numbers.chunks(inputs).zip(&u).map(|(row, u)| u * product(row)).sum();
-                if sigma == 0.0 || !sigma.is_finite() {
-                    return Err(not_normalised(file, weight, &format!("a spectral norm of {sigma}")));
-                }
+                let sigma = match Sigma::of(&numbers, inputs, &u, &v).choose(*layout) {
+                    Ok(sigma) if sigma != 0.0 && sigma.is_finite() => sigma,
+                    Ok(sigma) => return Err(not_normalised(file, weight, &format!("a spectral norm of {sigma}"))),
+                    Err(found) => return Err(unknown_layout(file, weight, &found)),
+                };
                 numbers.iter_mut().for_each(|w| *w /= sigma);
                 Ok(numbers)
             }
+            WeightNames::Pruned { weight, mask } => pruned(file, weight, mask),
         }
     }
+}
+
+/// The product of a tensor and its mask, which have the same shape.
+pub fn pruned(file: &dyn TensorFile, tensor: &str, mask: &str) -> Result<Vec<f64>> {
+    let (mut numbers, mask) = (file.read(tensor)?, file.read(mask)?);
+    numbers.iter_mut().zip(&mask).for_each(|(number, mask)| *number *= mask);
+    Ok(numbers)
 }
 
 fn weight_norm(
@@ -131,5 +151,15 @@ fn not_normalised(file: &dyn TensorFile, tensor: &str, what: &str) -> Error {
         format!("{what} in tensor `{tensor}`"),
         "a norm that the weight can be divided by",
         "train or export the network again",
+    )
+}
+
+fn unknown_layout(file: &dyn TensorFile, tensor: &str, found: &str) -> Error {
+    Error::input(
+        file.source(),
+        format!("{found} for the square weight `{tensor}`"),
+        "vectors `u` and `v` that fit one of `dim=0` and `dim=1` of spectral_norm, as after training",
+        "remove the normalisation before saving: torch.nn.utils.remove_spectral_norm(layer), or \
+         torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')",
     )
 }

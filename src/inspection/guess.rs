@@ -4,6 +4,8 @@
 use nalgebra::DMatrix;
 use serde::{Serialize, Serializer};
 
+use super::comparison::{Comparison, Precision};
+use super::rounding::sizes;
 use crate::cpu::forward::forward;
 use crate::error::Result;
 use crate::network::{Activation, Network};
@@ -35,8 +37,8 @@ const CHANGES: [Change; 4] = [
     ("plus 1, divided by 2", |x| (x + 1.0) / 2.0),
 ];
 
-/// The guesses that fit within `tolerance`, the nearest to the network first: with its own hidden
-/// activation, and with the outputs as they are.
+/// The guesses that the precision of the files allows, the nearest to the network first: with its
+/// own hidden activation, and with the outputs as they are.
 ///
 /// # Errors
 /// None for a network that is valid.
@@ -44,7 +46,7 @@ pub(super) fn guesses(
     network: &Network,
     codes: &DMatrix<f64>,
     given: &DMatrix<f64>,
-    tolerance: f64,
+    precision: Precision,
 ) -> Result<Vec<Guess>> {
     let depth = network.depth();
     let own = (depth > 1).then(|| network.layers()[0].activation);
@@ -61,16 +63,19 @@ pub(super) fn guesses(
         for layer in &mut layers[..depth - 1] {
             layer.activation = activation.unwrap_or(layer.activation);
         }
-        layers[depth - 1].activation = Activation::Identity;
-        let before = forward(&Network::new(layers, "the network")?, 0..depth, codes);
         // A hidden activation can also be that of the output.
         let outputs = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
         let outputs = outputs.into_iter().chain(activation.filter(|activation| *activation != Activation::Relu));
         for output_activation in outputs {
-            let made = before.map(|entry| output_activation.apply(entry));
+            layers[depth - 1].activation = output_activation;
+            let tried = Network::new(layers.clone(), "the network")?;
+            let (made, sizes) = (forward(&tried, 0..depth, codes), sizes(&tried, codes));
+            let as_read = activation == own && output_activation == network.layers()[depth - 1].activation;
             for (change, given) in &changed {
-                let as_read = activation == own && output_activation == network.layers()[depth - 1].activation;
-                if !(as_read && change.is_none()) && relative_error(&made, given) <= tolerance {
+                let precision = if change.is_some() { precision.uniform() } else { precision };
+                let mut comparison = Comparison::new(precision, given.nrows());
+                comparison.add(&made, &sizes, given, 0);
+                if !(as_read && change.is_none()) && comparison.agrees() {
                     let output_activation = Some(output_activation);
                     found.push(Guess { activation, output_activation, change: *change });
                 }
@@ -80,14 +85,6 @@ pub(super) fn guesses(
     // The sort is stable.
     found.sort_by_key(|guess| (guess.change.is_some(), guess.activation != own));
     Ok(found)
-}
-
-/// The largest difference, relative to the largest given output. `NaN` outputs are left out.
-fn relative_error(made: &DMatrix<f64>, given: &DMatrix<f64>) -> f64 {
-    let observed = || made.iter().zip(given).filter(|(_, given)| !given.is_nan());
-    let largest = observed().map(|(_, given)| given.abs()).fold(0.0, f64::max);
-    let error = observed().map(|(made, given)| (made - given).abs()).fold(0.0, f64::max);
-    if error == 0.0 { 0.0 } else { error / largest }
 }
 
 /// Serialises a value as its text, or `null`.

@@ -6,6 +6,7 @@ mod answer;
 mod context;
 mod exact;
 mod guess;
+mod least_sum;
 mod member;
 
 use nalgebra::DMatrix;

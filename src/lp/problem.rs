@@ -69,6 +69,15 @@ impl LayerSystem {
         LayerSystem::of(transposed.transpose(), transposed, bias, false)
     }
 
+    /// The same rows and one more, without a bias. Costs a copy of the weights.
+    pub(crate) fn with_unit(&self, weights: &[f64]) -> Self {
+        let units = self.units();
+        let mut transposed = self.transposed.clone().insert_column(units, 0.0);
+        transposed.column_mut(units).copy_from_slice(weights);
+        let bias = self.bias.clone().insert_row(units, 0.0);
+        LayerSystem::of(transposed.transpose(), transposed, bias, self.nonnegative)
+    }
+
     fn of(weight: DMatrix<f64>, transposed: DMatrix<f64>, bias: DVector<f64>, nonnegative: bool) -> Self {
         let column_totals = DVector::from_iterator(
             weight.ncols(),

@@ -14,7 +14,7 @@ pub struct BestAnswer {
     pub start: Start,
     /// The number of that run, from 1.
     pub first_found: usize,
-    /// Number of runs that ended at this minimum.
+    /// Number of runs that ended at this minimum. For `l1`, those with a descent of their own.
     pub found: usize,
     /// Number of runs made.
     pub runs: usize,

@@ -5,10 +5,12 @@
 //! same minimum have the same loss, and the number of runs that *found it again* is meaningful. For
 //! `l1` and `linf`, each minimum of the squares is a candidate, from which [`super::absolute`]
 //! descends to a minimum of the objective. Many runs end at the same candidate, which is processed
-//! once. Among codes of the same largest error, the lower sum of squares counts as the lower loss.
+//! once. So for `l1` every second run descends from its start directly, and only runs that made a
+//! descent of their own count as having found a minimum again. Among codes of the same largest
+//! error, the lower sum of squares counts as the lower loss.
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
-//! the number of runs that have ended at it, each from another start. The search ends after `s`
+//! the number of runs that have found it, each from another start. The search ends after `s`
 //! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the objective is squares and
 //! the data do not determine the best code ([`Progress::has_found_enough`]). It has converged if
 //! its code is proven to be a local minimum, or to first order if an output is curved. For
@@ -207,6 +209,12 @@ impl<'a> Searcher<'a> {
 
     /// Makes one run, from a start to a minimum, and updates the answer.
     fn run(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
+        if self.descends_directly(progress.answer.runs)
+            && let Some(minimum) = self.descend(x, code)
+        {
+            self.judge(x, start, (minimum, true), progress);
+            return;
+        }
         self.local.go_to(x, code);
         self.local.levenberg_marquardt(x, how);
         // For other objectives, high squares do not mean a high loss: one gross error causes them.
@@ -220,12 +228,35 @@ impl<'a> Searcher<'a> {
         }
         progress.least_squares = progress.least_squares.min(squares);
         let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
-        let (minimum, is_here) = self.minimise_objective(x, candidate, &mut progress.seen_minima);
+        let ended = self.minimise_objective(x, candidate, &mut progress.seen_minima);
+        self.judge(x, start, ended, progress);
+    }
+
+    /// Whether a run, counted from 1, leaves out the squares: every second one for `l1` does. Runs
+    /// that share a minimum of squares end alike, so that they say nothing about other minima.
+    /// For `linf` such runs take too long.
+    pub fn descends_directly(&self, run: usize) -> bool {
+        self.counts_descents() && run.is_multiple_of(2)
+    }
+
+    /// Whether only runs that made a descent of their own count as having found a minimum again.
+    fn counts_descents(&self) -> bool {
+        self.absolute.as_ref().is_some_and(|absolute| absolute.objective() == Objective::L1)
+    }
+
+    /// Compares the minimum at which a run ended with the lowest. `is_here`: whether the run made
+    /// the descent itself, and the searcher is at its code.
+    fn judge(&mut self, x: &[f64], start: Start, (minimum, is_here): (Minimum, bool), progress: &mut Progress) {
+        if !minimum.loss.is_finite() {
+            return;
+        }
+        let counts = is_here || !self.counts_descents();
         match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
             Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
                 let answer = &progress.answer;
-                let (first, found) = ((answer.start, answer.first_found), answer.found + 1);
+                // A run that ended at a known minimum of squares has found nothing by itself.
+                let (first, found) = ((answer.start, answer.first_found), answer.found + usize::from(counts));
                 // The same minimum, or another one of its loss; this one is proven.
                 if is_here && minimum.stationary && !answer.stationary {
                     self.take(x, start, minimum, progress);
@@ -242,14 +273,24 @@ impl<'a> Searcher<'a> {
     fn take(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
         let Progress { index, lowest, flips, rounding, answer, .. } = progress;
         *lowest = Some(minimum);
-        let (point, reproduced, determined) = match &self.absolute {
-            Some(absolute) => (absolute.point(), absolute.reproduces(x), absolute.is_determined()),
-            None => (self.local.point(), self.local.reproduces(x), false),
+        let (point, reproduced) = match &self.absolute {
+            Some(absolute) => (absolute.point(), absolute.reproduces(x)),
+            None => (self.local.point(), self.local.reproduces(x)),
         };
         let reproduced = reproduced || is_rounding(self.network, point, x, *rounding);
         self.best.clone_from(point);
         self.best_of = Some((*index, answer.runs));
         *flips = self.flips.around(self.network, &self.best, x);
+        let determined = match &self.absolute {
+            Some(absolute) if !reproduced => absolute.is_determined(),
+            // No linear program has decided this. The local search may be at another code.
+            Some(_) => {
+                self.local.go_to(x, &self.best.code);
+                self.local.active_set(x, 0);
+                self.local.is_determined(x)
+            }
+            None => self.local.is_determined(x),
+        };
         *answer = BestAnswer {
             code: self.best.code.clone(),
             loss: minimum.loss,
@@ -258,8 +299,7 @@ impl<'a> Searcher<'a> {
             found: 1,
             runs: answer.runs,
             converged: false,
-            // If the observation is reproduced, no linear program has decided this.
-            determined: if self.absolute.is_none() || reproduced { self.local.is_determined(x) } else { determined },
+            determined,
             stationary: minimum.stationary,
             reproduced,
         };
@@ -273,16 +313,25 @@ impl<'a> Searcher<'a> {
         candidate: Minimum,
         seen_minima: &mut Vec<(f64, Minimum)>,
     ) -> (Minimum, bool) {
-        let Some(absolute) = &mut self.absolute else { return (candidate, true) };
+        if self.absolute.is_none() {
+            return (candidate, true);
+        }
         let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
         if let Some((_, minimum)) = before {
             return (*minimum, false);
         }
-        let descent = absolute.descend(x, &self.local.point().code, MOST_PROGRAMS);
-        let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
-        let minimum = Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary };
+        let from = self.local.point().code.clone();
+        let Some(minimum) = self.descend(x, &from) else { return (candidate, true) };
         seen_minima.push((candidate.loss, minimum));
         (minimum, true)
+    }
+
+    /// Descends from a code to a minimum of the objective; `None` if the objective is squares.
+    fn descend(&mut self, x: &[f64], code: &[f64]) -> Option<Minimum> {
+        let absolute = self.absolute.as_mut()?;
+        let descent = absolute.descend(x, code, MOST_PROGRAMS);
+        let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
+        Some(Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary })
     }
 }
 

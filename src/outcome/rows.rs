@@ -18,7 +18,8 @@ pub struct LayerRow {
     pub objective: f64,
     /// Number of target entries above ε.
     pub active_rows: usize,
-    /// Whether the linear program has a unique optimum.
+    /// Whether the linear program has a unique optimum, also where layers above left entries open:
+    /// a chosen point of their optimal face does not count.
     pub determined: bool,
     /// Number of entries of the layer's input that the linear program does not determine.
     pub undetermined_entries: usize,
@@ -47,7 +48,8 @@ pub struct SearchRow {
     pub start: &'static str,
     /// The number of that run, counted from 1.
     pub first_found: usize,
-    /// Number of runs that ended at this code, each from another start.
+    /// Number of runs that ended at this code, each from another start. With the objective `l1`,
+    /// only runs that made a descent of their own count.
     pub found: usize,
     /// Total number of runs.
     pub runs: usize,

@@ -55,9 +55,9 @@ pub trait Operator: Send + Sync + fmt::Debug {
 
     /// Whether products are wanted in place of the matrix, because it is large or has no formula.
     ///
-    /// Then [`Self::matrix`] is called only where a product cannot take its place: by the search and
-    /// by direct descent on a network that does not end in an affine layer. Where it does, they use
-    /// `A W` of the last layer `W`. Projected gradient descent uses only products.
+    /// Then [`Self::matrix`] is called only where a product cannot take its place: by the search
+    /// and by direct descent on a network that does not end in an affine layer. Where it does, they
+    /// use `A W` of the last layer `W`. Projected gradient descent uses only products.
     fn is_matrix_free(&self) -> bool {
         false
     }

@@ -117,4 +117,60 @@ fn a_spectral_norm_is_that_of_the_stored_vectors() {
     let read = read(&list, relu()).unwrap();
     // σ = 3 · 4 · ½ · ½ = 3.
     assert!(read.network.layers()[0].weight.iter().all(|entry| (entry - 0.5 / 3.0).abs() < 1e-15));
+    // With `dim=1`, `u` has one entry per input: the lengths show it.
+    let list: [(&str, &[usize], f64); 3] =
+        [("0.weight_orig", &[3, 4], 0.5), ("0.weight_u", &[4], 0.5), ("0.weight_v", &[3], 1.0)];
+    let transposed = self::read(&list, relu()).unwrap();
+    assert_eq!(transposed.network, read.network);
+}
+
+#[test]
+fn a_square_spectral_norm_without_sense_is_refused() {
+    let mut tensors = Tensors::default();
+    tensors.add("0.weight_orig", &[2, 2], &[1.0, 2.0, -3.0, 0.5]);
+    tensors.add("0.weight_u", &[2], &[1.0, 0.0]);
+    tensors.add("0.weight_v", &[2], &[1.0, 0.1]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    std::fs::write(&path, tensors.safetensors()).unwrap();
+    let words = ["`0.weight_orig`", "dim=0", "remove_spectral_norm"];
+    refused(read_network(&path, &relu()), &words);
+}
+
+#[test]
+fn a_pruned_layer_is_the_product_with_its_masks() {
+    let list: [(&str, &[usize], f64); 5] = [
+        ("0.weight_orig", &[3, 2], 0.5),
+        ("0.weight_mask", &[3, 2], 0.0),
+        ("0.bias_orig", &[3], 0.5),
+        ("0.bias_mask", &[3], 1.0),
+        ("2.weight", &[4, 3], 0.5),
+    ];
+    let found = read(&list, relu()).unwrap();
+    let layer = &found.network.layers()[0];
+    assert!(layer.weight.iter().all(|w| *w == 0.0) && layer.bias.iter().all(|b| *b == 0.5), "{layer:?}");
+    assert!(found.assumptions[0].to_string().contains("`0` (pruning)"), "{:?}", found.assumptions);
+    // Masks of another shape, masks alone, and two normalisations at once are no pruned layers.
+    for parts in [
+        [("0.weight_orig", &[3, 2][..]), ("0.weight_mask", &[2, 3])],
+        [("0.weight_mask", &[3, 2]), ("0.weight", &[3, 2])],
+        [("0.weight", &[3, 2]), ("0.bias_mask", &[3])],
+    ] {
+        let list: Vec<_> = parts.iter().map(|(name, shape)| (*name, *shape, 0.5)).collect();
+        refused(read(&[&list[..], &[("2.weight", &[4, 3], 0.5)]].concat(), relu()), &["`0` (a weight in parts"]);
+    }
+}
+
+/// Nothing of a module that is used is left out.
+#[test]
+fn all_tensors_of_a_norm_act() {
+    let norm: [(&str, &[usize], f64); 4] = [
+        ("net.1.running_mean", &[3], 0.5),
+        ("net.1.running_var", &[3], 0.5),
+        ("net.1.weight_orig", &[3], 0.5),
+        ("net.1.weight_mask", &[3], 0.5),
+    ];
+    refused(read(&with(&norm), relu()), &["`net.1.weight_orig` [3]", "`net.1.weight_mask` [3]"]);
+    let slopes: [(&str, &[usize], f64); 2] = [("net.1.weight", &[1], 0.25), ("net.1.offset", &[1], 0.5)];
+    refused(read(&with(&slopes), relu().activation(None)), &["`net.1.offset` [1]"]);
 }

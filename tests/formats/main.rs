@@ -5,6 +5,7 @@ mod array_properties;
 mod arrays;
 mod networks;
 mod stated_networks;
+mod zip_records;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use unrelu::internals::lp::formulation::exact;
 use unrelu::internals::lp::solver::engine::LpEngine;
-use unrelu::internals::lp::{Inversion, LayerSystems, invert_batch};
+use unrelu::internals::lp::{Inversion, LayerChain, LayerSystems};
 use unrelu::{Activation, LayerFailure, LayerwiseMethod, LayerwiseOptions, Network, Precision, RowRule, Tolerances};
 
 use crate::oracle;
@@ -21,7 +21,8 @@ fn with_precision(
     precision: Precision,
 ) -> Vec<Inversion> {
     let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
-    invert_batch(network, &systems, &device, &LpEngine, options, x, precision).unwrap().0
+    let chain = LayerChain { network, systems: &systems, device: &device, solver: &LpEngine, options };
+    chain.invert(x, precision).unwrap().0
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::lp::solver::engine::LpEngine;
-use unrelu::internals::lp::{LayerSystems, invert_batch};
+use unrelu::internals::lp::{LayerChain, LayerSystems};
 use unrelu::{Activation, DenseLayer, LayerwiseMethod, Network, Precision, Stop};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
@@ -43,7 +43,8 @@ fn a_flipped_bit_changes_the_answer() {
     let systems = LayerSystems::new(&network);
     let run = |device: &HostDevice| {
         let options = method(LayerwiseMethod::Linf);
-        invert_batch(&network, &systems, device, &LpEngine, &options, &observations, Precision::F64).unwrap().0
+        let chain = LayerChain { network: &network, systems: &systems, device, solver: &LpEngine, options: &options };
+        chain.invert(&observations, Precision::F64).unwrap().0
     };
     let expected = run(&HostDevice::new(&network));
     // If an inactive entry counts as active, its row requires w·z = 0 of a unit that is off.
@@ -119,14 +120,15 @@ fn saturated_outputs_become_one_sided_rows() {
     });
     let (systems, device) = (LayerSystems::new(&network), HostDevice::new(&network));
     let options = method(LayerwiseMethod::Linf);
-    let (answers, _) = invert_batch(&network, &systems, &device, &LpEngine, &options, &clean, Precision::F64).unwrap();
+    let chain =
+        LayerChain { network: &network, systems: &systems, device: &device, solver: &LpEngine, options: &options };
+    let (answers, _) = chain.invert(&clean, Precision::F64).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         assert!(answer.is_certified());
         assert_eq!(answer.saturated, 0);
         assert!(relative_error(&answer.code, codes.column(index).as_slice()) <= 1e-6 || !answer.is_determined());
     }
-    let (answers, _) =
-        invert_batch(&network, &systems, &device, &LpEngine, &options, &saturated, Precision::U8).unwrap();
+    let (answers, _) = chain.invert(&saturated, Precision::U8).unwrap();
     for (index, answer) in answers.iter().enumerate() {
         let expected = saturated.column(index).iter().filter(|x| **x == 0.0 || **x == 1.0).count();
         assert_eq!(answer.saturated, expected);

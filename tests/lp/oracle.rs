@@ -177,16 +177,40 @@ pub fn violation(instance: &Instance, rule: RowRule, sum: bool) -> f64 {
     let solution = solve(problem, instance).expect("always feasible");
     let z: Vec<f64> = z.iter().map(|&z| solution.var_value(z)).collect();
     let z: Vec<f64> = z.iter().map(|&z| if instance.nonnegative { z.max(0.0) } else { z }).collect();
-    let mut objective = 0.0f64;
-    for limits in limits(instance, rule) {
+    let all = violations(instance, rule, &z).into_iter().map(|(_, violation)| violation);
+    let objective: f64 = if sum { all.sum() } else { all.fold(0.0, f64::max) };
+    objective * scale
+}
+
+/// The least `Σ z_i` over `z ≥ 0` whose units have at most these violations, by the simplex solver.
+pub fn least_sum(instance: &Instance, rule: RowRule, violation: impl Fn(usize) -> f64) -> f64 {
+    let (scaled, scale) = &normalised(instance);
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    let z: Vec<Variable> = (0..instance.weight.ncols()).map(|_| problem.add_var(1.0, (0.0, f64::INFINITY))).collect();
+    for limits in limits(scaled, rule) {
+        // The solver's rows hold to about 1e-9.
+        let e = violation(limits.unit) / scale + 1e-9;
+        let (left, bias) = (terms(scaled, limits.unit, &z, None), scaled.bias[limits.unit]);
+        for (constant, factor) in limits.upper {
+            problem.add_constraint(left.as_slice(), ComparisonOp::Le, constant + factor * e - bias);
+        }
+        for (constant, factor) in limits.lower {
+            problem.add_constraint(left.as_slice(), ComparisonOp::Ge, constant - factor * e - bias);
+        }
+    }
+    solve(problem, instance).expect("the answer satisfies the rows").objective() * scale
+}
+
+/// The violation of each observed unit at `z`, from the definition.
+pub fn violations(instance: &Instance, rule: RowRule, z: &[f64]) -> Vec<(usize, f64)> {
+    let of_unit = |limits: Limits| {
         let a = instance.bias[limits.unit]
             + z.iter().enumerate().map(|(i, z)| instance.weight[(limits.unit, i)] * z).sum::<f64>();
         let above = limits.upper.iter().map(|(constant, factor)| (a - constant) / factor);
         let below = limits.lower.iter().map(|(constant, factor)| (constant - a) / factor);
-        let violation = above.chain(below).fold(0.0, f64::max);
-        objective = if sum { objective + violation } else { objective.max(violation) };
-    }
-    objective * scale
+        (limits.unit, above.chain(below).fold(0.0, f64::max))
+    };
+    limits(instance, rule).into_iter().map(of_unit).collect()
 }
 
 /// The relaxed maximum of eqs. (8) and (9) by the simplex solver; `None` if infeasible.

@@ -10,12 +10,12 @@ use unrelu::internals::configuration::Configurations;
 use unrelu::internals::descent::DescentAnswer;
 use unrelu::internals::device::Device;
 use unrelu::internals::lp::formulation::target::Targets;
-use unrelu::internals::lp::layer::{LayerContext, StageTimes};
+use unrelu::internals::lp::layer::{LayerAnswer, LayerContext, StageTimes};
 use unrelu::internals::lp::problem::{LayerSystem, Problem};
 use unrelu::internals::lp::solver::Solver;
 use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::internals::lp::solver::engine::LpEngine;
-use unrelu::internals::lp::{Inversion, LayerSystems, invert_batch};
+use unrelu::internals::lp::{Inversion, LayerChain, LayerSystems};
 use unrelu::internals::random::{Domain, normal_vector, random_network};
 use unrelu::{
     Activation, DescentOptions, Error, LayerwiseMethod, LayerwiseOptions, Network, Precision, Result, RowRule,
@@ -114,7 +114,8 @@ pub fn invert(
     observations: &DMatrix<f64>,
 ) -> Vec<Inversion> {
     let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
-    invert_batch(network, &systems, &device, solver, options, observations, Precision::F64).unwrap().0
+    let chain = LayerChain { network, systems: &systems, device: &device, solver, options };
+    chain.invert(observations, Precision::F64).unwrap().0
 }
 
 pub fn method(method: LayerwiseMethod) -> LayerwiseOptions {
@@ -289,11 +290,19 @@ pub fn degenerate_instances() -> Vec<Instance> {
 }
 
 /// Runs one layer of a method to its end.
-pub fn layer_answer(
+pub fn layer_answer(instance: &Instance, solver: &dyn Solver, options: &LayerwiseOptions) -> LayerAnswer {
+    with_layer(instance, solver, options, |context, targets| {
+        context.invert(targets, &mut StageTimes::default()).unwrap().remove(0)
+    })
+}
+
+/// The instance as a layer of a network and a target.
+pub fn with_layer<T>(
     instance: &Instance,
     solver: &dyn Solver,
     options: &LayerwiseOptions,
-) -> unrelu::internals::lp::layer::LayerAnswer {
+    work: impl FnOnce(&LayerContext<'_>, &Targets) -> T,
+) -> T {
     let layer = unrelu::DenseLayer {
         weight: instance.weight.clone(),
         bias: instance.bias.clone(),
@@ -303,6 +312,5 @@ pub fn layer_answer(
     let system = instance.system();
     let context =
         LayerContext { index: 0, system: &system, activation: instance.activation, device: &device, solver, options };
-    let targets = Targets::from_hidden(DMatrix::from_column_slice(instance.target.len(), 1, &instance.target));
-    context.invert(&targets, &mut StageTimes::default()).unwrap().remove(0)
+    work(&context, &Targets::from_hidden(DMatrix::from_column_slice(instance.target.len(), 1, &instance.target)))
 }

@@ -4,6 +4,7 @@
 #[cfg(feature = "gpu")]
 mod device;
 mod operators;
+mod products;
 mod projector;
 mod support;
 mod ways;

@@ -111,6 +111,19 @@ fn descent_goes_on_from_the_warm_code() {
     assert!(projected.from_warm_start.iter().all(|warm| *warm));
 }
 
+/// Parts of a set have the answers of the whole: random starts are drawn by the index.
+#[test]
+fn a_part_has_the_answers_of_the_whole() {
+    let network = network();
+    let observations = moved(&images(&network, &codes(&network, 6, 9)), 0.1, 4);
+    let method = Method::Descent(DescentOptions::default().iterations(50));
+    let projector = Projector::new(network, Options::default().method(method).device(DeviceChoice::Cpu)).unwrap();
+    let whole = projector.project(&observations, None).unwrap();
+    let part = projector.project_from(&observations.columns(4, 2).into_owned(), None, 4).unwrap();
+    assert_eq!(part.codes, whole.codes.columns(4, 2));
+    assert_ne!(part.codes, projector.project(&observations.columns(4, 2).into_owned(), None).unwrap().codes);
+}
+
 /// If every unit is off, no small change of the code changes the image, and the loss is stationary.
 /// The projector must not stay there.
 #[test]

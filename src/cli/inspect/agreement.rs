@@ -36,8 +36,8 @@ fn words(agreement: &Agreement) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "Over {rows} row{}: largest error {largest_error:.3e}, in row {row} at entry {entry}; relative to the largest \
-         output {relative_error:.3e}. The precision of the files explains {tolerance:.1e}.",
+        "Over {rows} row{}: entry {entry} agrees least, with an error of {largest_error:.3e} in row {row}; relative to \
+         the size of this entry {relative_error:.3e}. The precision of the files explains {tolerance:.1e}.",
         if *rows == 1 { "" } else { "s" }
     );
     if agreement.agrees {

@@ -1,7 +1,7 @@
 //! Inverts one layer at a time, with a separate tolerance per layer, and computes the guarantees of
 //! the theorems.
 //!
-//! The calls are those of [`crate::lp::invert_batch`], including the sign of the hidden layers;
+//! The calls are those of [`crate::lp::LayerChain`], including the sign of the hidden layers;
 //! only the tolerances differ.
 
 use std::collections::HashMap;

@@ -5,10 +5,8 @@
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use zip::ZipArchive;
-
-use super::START;
 use super::pickle_memory::{End, follow};
+use super::{START, archive};
 use crate::error::{Error, Result};
 use crate::formats::files::File;
 
@@ -25,7 +23,9 @@ const TAR_BLOCK: u64 = 512;
 /// Refuses a file whose pickles or zip entries would take more than their budget. A file that is
 /// invalid otherwise is left to the reader. Returns the budget: the memory that the file may take
 /// for copies, a pickle or a tensor.
-pub(super) fn check(path: &Path) -> Result<u64> {
+///
+/// `repaired`: see [`archive::repaired`].
+pub(super) fn check(path: &Path, repaired: Option<&[u8]>) -> Result<u64> {
     let cannot_read = |error| Error::io(path, "read", error);
     let mut file = File::open(path).map_err(cannot_read)?;
     let length = file.metadata().map_err(cannot_read)?.len();
@@ -43,7 +43,7 @@ pub(super) fn check(path: &Path) -> Result<u64> {
     };
     let copies = || refuse("a pickle with copies".to_owned());
     if start.starts_with(b"PK") {
-        let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else { return Ok(budget) };
+        let Some(mut archive) = archive::open(path, repaired).map_err(cannot_read)? else { return Ok(budget) };
         for index in 0..archive.len() {
             let Ok(entry) = archive.by_index(index) else { continue };
             let name = entry.name().unwrap_or_default().into_owned();

@@ -1,6 +1,7 @@
 //! The modules of a whole model: their names, classes, numbers and, inside a `Sequential`, their
 //! order. A state_dict has none of these.
 
+use super::kind::{Kind, has_tensors, is_layer};
 use super::pickle::{Id, Pickle, Value};
 use crate::formats::stated::{Place, Stated, StatedActivation};
 use crate::network::Activation;
@@ -37,6 +38,7 @@ struct Module {
     state: Id,
     /// The `Sequential` that it belongs to.
     run: Option<usize>,
+    is_leaf: bool,
 }
 
 impl Model {
@@ -79,7 +81,8 @@ impl Model {
             inner = run.or(Some(self.runs));
             self.runs += 1;
         } else {
-            self.modules.push(Module { path: path.clone(), class: class.to_owned(), state, run });
+            let is_leaf = children.is_empty();
+            self.modules.push(Module { path: path.clone(), class: class.to_owned(), state, run, is_leaf });
         }
         for (name, child) in children {
             if self.too_large {
@@ -100,7 +103,42 @@ impl Model {
         self.ordered(pickle, layers).unwrap_or_else(|| Stated {
             behind: vec![Place::Unknown(Vec::new()); layers.len()],
             anywhere: self.anywhere(pickle, layers),
+            acting: self.acting(pickle, layers, None),
         })
+    }
+
+    /// The modules without tensors that may act on the layers, in a way that is not known. Those of
+    /// the `Sequential` called `run` are left out, because their places are known.
+    fn acting(&self, pickle: &Pickle, layers: &[&str], run: Option<usize>) -> Vec<StatedActivation> {
+        let outside = self.modules.iter().filter(|module| module.run.is_none() || module.run != run);
+        let without_tensors = outside.filter(|module| module.is_leaf && !has_tensors(pickle, module.state));
+        let of_kind = |module: &Module| {
+            let what = match module.kind(pickle) {
+                Kind::Activation(Err(name)) => name,
+                Kind::Unknown => module.class.clone(),
+                _ => return None,
+            };
+            self.is_beside(module, layers)
+                .then(|| StatedActivation { module: module.path.clone(), activation: Err(what) })
+        };
+        without_tensors.filter_map(of_kind).collect()
+    }
+
+    /// Whether the smallest part of the model that has the module and any layer has one of
+    /// `layers`. An encoder has layers of its own.
+    fn is_beside(&self, module: &Module, layers: &[&str]) -> bool {
+        let mut part = module.path.as_str();
+        loop {
+            part = part.rsplit_once('.').map_or("", |(parent, _)| parent);
+            let is_inside =
+                |path: &str| part.is_empty() || path.strip_prefix(part).is_some_and(|rest| rest.starts_with('.'));
+            if layers.iter().any(|layer| is_inside(layer)) {
+                return true;
+            }
+            if part.is_empty() || self.modules.iter().any(|other| is_layer(&other.class) && is_inside(&other.path)) {
+                return false;
+            }
+        }
     }
 
     /// The activations of layers that are in one `Sequential`.
@@ -125,27 +163,39 @@ impl Model {
                     .unwrap_or(self.modules.len()),
             };
             let ends_inside = end < self.modules.len() || self.whole;
-            let modules: Vec<_> = of_run(place + 1, end).map(|module| (module, kind(pickle, module))).collect();
+            let modules: Vec<_> = of_run(place + 1, end).map(|module| (module, module.kind(pickle))).collect();
             behind.push(place_of(&modules, ends_inside || !last));
         }
-        Some(Stated { behind, anywhere: Vec::new() })
+        // What stands behind the `Sequential` may be the activation of the output.
+        let mut anywhere = Vec::new();
+        if matches!(behind.last(), Some(Place::Unknown(_))) {
+            let is_outside = |module: &&Module| module.run != Some(run) && self.is_beside(module, layers);
+            let bounded = self.modules.iter().filter(is_outside).filter_map(|module| match module.kind(pickle) {
+                Kind::Activation(Ok(activation)) if !activation.allowed_in_hidden_layers() => {
+                    Some(StatedActivation { module: module.path.clone(), activation: Ok(activation) })
+                }
+                _ => None,
+            });
+            anywhere = bounded.collect();
+        }
+        Some(Stated { behind, anywhere, acting: self.acting(pickle, layers, Some(run)) })
     }
 
     /// All activations beside the layers; if there are none, all activations of the model.
     fn anywhere(&self, pickle: &Pickle, layers: &[&str]) -> Vec<StatedActivation> {
-        let parent = |name: &str| name.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
-        let shared = layers.iter().map(|layer| parent(layer)).reduce(|a, b| if a.len() < b.len() { a } else { b });
-        let shared = shared.filter(|shared| layers.iter().all(|layer| layer.starts_with(shared.as_str())));
-        let all = || {
-            self.modules.iter().filter_map(|module| match kind(pickle, module) {
-                Kind::Activation(activation) => Some(StatedActivation { module: module.path.clone(), activation }),
-                _ => None,
-            })
+        let of_kind = |module: &Module| match module.kind(pickle) {
+            Kind::Activation(activation) => Some(StatedActivation { module: module.path.clone(), activation }),
+            _ => None,
         };
-        let beside: Vec<_> = all()
-            .filter(|found| shared.as_ref().is_some_and(|shared| found.module.starts_with(shared.as_str())))
-            .collect();
-        if beside.is_empty() { all().collect() } else { beside }
+        let beside = self.modules.iter().filter(|module| self.is_beside(module, layers));
+        let beside: Vec<_> = beside.filter_map(of_kind).collect();
+        if beside.is_empty() { self.modules.iter().filter_map(of_kind).collect() } else { beside }
+    }
+}
+
+impl Module {
+    fn kind(&self, pickle: &Pickle) -> Kind {
+        Kind::of(pickle, &self.class, self.state)
     }
 }
 
@@ -203,213 +253,5 @@ fn module(pickle: &Pickle, id: Id) -> Option<(Id, Vec<(String, Id)>)> {
     Some((*state, pickle.entries(children)?))
 }
 
-/// Whether it is a layer with a weight that maps its inputs, such as a `ParametrizedLinear`.
-fn is_layer(class: &str) -> bool {
-    let name = class.rsplit_once('.').map_or(class, |(_, name)| name);
-    class.starts_with("torch.nn.") && (name.contains("Linear") || name.contains("Conv"))
-}
-
-/// What a module does to its input.
-enum Kind {
-    /// An activation; the name of one that is not supported.
-    Activation(Result<Activation, String>),
-    /// Nothing in evaluation, or something that its tensors show.
-    Neutral,
-    /// An activation whose slopes are in its tensor.
-    Slopes,
-    Unknown,
-}
-
-fn kind(pickle: &Pickle, module: &Module) -> Kind {
-    let Some((package, name)) = module.class.rsplit_once('.') else { return Kind::Unknown };
-    let number = |attribute: &str| pickle.number(pickle.entry(module.state, attribute)?);
-    match (package, name) {
-        ("torch.nn.modules.activation", "PReLU") => Kind::Slopes,
-        ("torch.nn.modules.activation", name) => Kind::Activation(match name {
-            "ReLU" => Ok(Activation::Relu),
-            "Sigmoid" => Ok(Activation::Sigmoid),
-            "Tanh" => Ok(Activation::Tanh),
-            "LeakyReLU" => match number("negative_slope") {
-                Some(slope) if slope > 0.0 && slope < 1.0 => Ok(Activation::LeakyRelu(slope)),
-                Some(0.0) => Ok(Activation::Relu),
-                slope => Err(format!(
-                    "LeakyReLU with slope {}",
-                    slope.map_or("unknown".to_owned(), |slope| slope.to_string())
-                )),
-            },
-            other => Err(other.to_owned()),
-        }),
-        // A norm without tensors acts as well.
-        ("torch.nn.modules.batchnorm" | "torch.nn.modules.normalization" | "torch.nn.modules.instancenorm", name) => {
-            if has_tensors(pickle, module.state) {
-                Kind::Neutral
-            } else {
-                Kind::Activation(Err(name.to_owned()))
-            }
-        }
-        ("torch.nn.modules.dropout" | "torch.nn.modules.flatten" | "torch.nn.modules.linear", _) => Kind::Neutral,
-        // Their modules count by themselves; a loss is no part of the network.
-        ("torch.nn.modules.container" | "torch.nn.modules.loss" | "torch.nn.modules.sparse", _) => Kind::Neutral,
-        _ if is_layer(&module.class) => Kind::Neutral,
-        // Another part of PyTorch changes its input in a way that no tensor shows.
-        (package, name) if package.starts_with("torch.nn.modules.") => Kind::Activation(Err(name.to_owned())),
-        _ => Kind::Unknown,
-    }
-}
-
-/// Whether a module has a parameter or buffer.
-fn has_tensors(pickle: &Pickle, state: Id) -> bool {
-    ["_parameters", "_buffers"].iter().any(|key| {
-        let tensors = pickle.entry(state, key).and_then(|tensors| pickle.entries(tensors)).unwrap_or_default();
-        tensors.iter().any(|(_, tensor)| *pickle.value(*tensor) != Value::Nothing)
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::formats::stated::{Named, join};
-
-    fn text(text: &str) -> Vec<u8> {
-        [b"X", (text.len() as u32).to_le_bytes().as_slice(), text.as_bytes()].concat()
-    }
-
-    /// The opcodes of a dictionary.
-    fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let entries = entries.iter().flat_map(|(key, value)| [text(key), value.clone()].concat());
-        [b"}(".to_vec(), entries.collect(), b"u".to_vec()].concat()
-    }
-
-    /// The opcodes of a module without modules inside it; `parameter`: its weight.
-    fn leaf(class: &str, parameter: &[u8]) -> Vec<u8> {
-        object(class, &[("_parameters", dictionary(&[("weight", parameter.to_vec())])), ("_modules", dictionary(&[]))])
-    }
-
-    fn object(class: &str, state: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let (package, name) = class.rsplit_once('.').unwrap();
-        let class = format!("c{package}\n{name}\n)");
-        [class.as_bytes(), b"\x81", dictionary(state).as_slice(), b"b"].concat()
-    }
-
-    fn pickle(value: &[u8]) -> Pickle {
-        Pickle::read(&mut [b"\x80\x02", value, b"."].concat().as_slice()).unwrap()
-    }
-
-    /// The pickle of a `Sequential`. Modules of class `Linear` and `PReLU` have a weight.
-    fn sequential(classes: &[&str]) -> Pickle {
-        let modules: Vec<_> = classes.iter().map(|class| nn(class)).collect();
-        let names: Vec<_> = (0..classes.len()).map(|index| index.to_string()).collect();
-        let modules: Vec<_> = names.iter().map(String::as_str).zip(modules).collect();
-        pickle(&object(SEQUENTIAL, &[("_modules", dictionary(&modules))]))
-    }
-
-    fn nn(class: &str) -> Vec<u8> {
-        let has_weight = class.ends_with("Linear") || class.ends_with("PReLU");
-        let full = if class.starts_with("own.") { class.to_owned() } else { format!("torch.nn.modules.{class}") };
-        leaf(&full, if has_weight { b"K\x01" } else { b"N" })
-    }
-
-    /// The output of [`join`] for the layers of a `Sequential` of a linear layer, the modules
-    /// `behind` it, and another linear layer; the text of a refusal.
-    fn joined(behind: &[&str], hidden: Option<Activation>) -> Result<Vec<Option<Activation>>, String> {
-        let classes = [&["linear.Linear"], behind, &["linear.Linear"]].concat();
-        let pickle = sequential(&classes);
-        let last = (classes.len() - 1).to_string();
-        let layers = ["0", last.as_str()];
-        let stated = Model::of(&pickle).stated(&pickle, &layers);
-        let named = Named { activation: hidden, output_activation: None };
-        join(&stated, &layers, "file", named).map(|(_, known)| known).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn norms_without_tensors_are_refused() {
-        let relu = "activation.ReLU";
-        for norm in
-            ["normalization.LayerNorm", "normalization.RMSNorm", "instancenorm.InstanceNorm1d", "batchnorm.BatchNorm1d"]
-        {
-            let name = format!("`1` ({})", norm.rsplit_once('.').unwrap().1);
-            let refusal = joined(&[norm, relu], None).unwrap_err();
-            assert!(refusal.contains(&name), "{refusal}");
-            assert!(joined(&[norm], Some(Activation::Relu)).unwrap_err().contains(&name));
-        }
-        let norm = leaf("torch.nn.modules.batchnorm.BatchNorm1d", b"K\x01");
-        let pickle = pickle(&norm);
-        assert!(matches!(kind(&pickle, &Model::of(&pickle).modules[0]), Kind::Neutral));
-    }
-
-    #[test]
-    fn modules_of_unknown_classes_are_refused_by_name() {
-        let relu = "activation.ReLU";
-        for behind in [[relu, "own.Swish"], ["own.Swish", relu]] {
-            for hidden in [None, Some(Activation::Relu)] {
-                let refusal = joined(&behind, hidden).unwrap_err();
-                assert!(refusal.contains("(own.Swish)") && refusal.contains("behind layer `0`"), "{refusal}");
-            }
-        }
-        let refusal = joined(&["own.Swish"], None).unwrap_err();
-        assert!(refusal.contains("`1` (own.Swish)") && refusal.contains("option `activation: relu`"), "{refusal}");
-        // Nothing was found there: the option says what it is.
-        assert_eq!(joined(&["own.Swish"], Some(Activation::Relu)).unwrap(), [None, Some(Activation::Identity)]);
-    }
-
-    /// The activation of another layer does not stand in for it.
-    #[test]
-    fn an_unknown_class_behind_another_layer_is_not_forgotten() {
-        let pickle = sequential(&["linear.Linear", "activation.ReLU", "linear.Linear", "own.Out"]);
-        let stated = Model::of(&pickle).stated(&pickle, &["0", "2"]);
-        let named = |output_activation| Named { activation: None, output_activation };
-        let refusal = join(&stated, &["0", "2"], "file", named(None)).unwrap_err().to_string();
-        assert!(refusal.contains("`3` (own.Out)") && refusal.contains("`output_activation: relu`"), "{refusal}");
-        assert!(join(&stated, &["0", "2"], "file", named(Some(Activation::Sigmoid))).is_ok());
-    }
-
-    #[test]
-    fn modules_that_do_nothing_are_no_activations() {
-        let neutral = [
-            "dropout.Dropout",
-            "flatten.Flatten",
-            "linear.Identity",
-            "container.ModuleList",
-            "container.ModuleDict",
-            "loss.MSELoss",
-            "sparse.Embedding",
-        ];
-        for class in neutral {
-            let expected = [Some(Activation::Relu), Some(Activation::Identity)];
-            assert_eq!(joined(&["activation.ReLU", class], None).unwrap(), expected, "{class}");
-        }
-        // Without an order, the option alone says the activation.
-        let modules: Vec<_> = ["l1", "l2"].iter().map(|name| (*name, nn("linear.Linear"))).collect();
-        let others = neutral.iter().map(|class| (*class, nn(class)));
-        let modules: Vec<_> = modules.into_iter().chain(others).collect();
-        let pickle = pickle(&object("own.Decoder", &[("_modules", dictionary(&modules))]));
-        assert_eq!(Model::of(&pickle).stated(&pickle, &["l1", "l2"]).anywhere, []);
-    }
-
-    #[test]
-    fn a_prelu_leaves_the_activation_to_its_slope() {
-        assert_eq!(joined(&["activation.PReLU"], None).unwrap(), [None, Some(Activation::Identity)]);
-        let refusal = joined(&["activation.PReLU", "activation.ReLU"], None).unwrap_err();
-        assert!(refusal.contains("`1` (PReLU), `2` (relu)"), "{refusal}");
-    }
-
-    #[test]
-    fn values_that_contain_themselves_are_no_model() {
-        // `d['a'] = d; d['b'] = d`
-        let twice = pickle(b"}q\0X\x01\0\0\0ah\0sX\x01\0\0\0bh\0s");
-        assert!(Model::of(&twice).is_empty());
-        // A `Sequential` that is its own modules.
-        let state = b"}X\x08\0\0\0_modules}(X\x01\0\0\0ah\0X\x01\0\0\0bh\0usb";
-        let class = b"ctorch.nn.modules.container\nSequential\n)\x81q\0";
-        assert!(Model::of(&pickle(&[class.as_slice(), state].concat())).is_empty());
-        // One module under two names is two modules.
-        let shared = [b"}(X\x01\0\0\0a".to_vec(), nn("linear.Linear"), b"q\0X\x01\0\0\0bh\0u".to_vec()].concat();
-        assert_eq!(Model::of(&pickle(&shared)).modules.len(), 2);
-        // 5000 names of one module with 30 000 entries.
-        let empty = [text(""), b"N".to_vec()].concat().repeat(30_000);
-        let large = object("own.Large", &[("_modules", [b"}(".as_slice(), &empty, b"u"].concat())]);
-        let again = [text("again"), b"h\0".to_vec()].concat().repeat(5000);
-        let shared = [b"}(".to_vec(), text("first"), large, b"q\0".to_vec(), again, b"u".to_vec()].concat();
-        assert!(Model::of(&pickle(&shared)).is_empty());
-    }
-}
+mod tests;

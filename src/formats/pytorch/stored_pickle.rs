@@ -5,8 +5,7 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use zip::ZipArchive;
-
+use super::archive;
 use super::pickle::Pickle;
 use crate::error::{Error, Result};
 use crate::formats::files::File;
@@ -23,16 +22,15 @@ pub(super) struct Stored {
 }
 
 /// Reads the pickle; `None` if the file has none that is known here. `start`: the first bytes of
-/// the file. `budget`: the length that a pickle may have.
+/// the file. `budget`: the length that a pickle may have. `repaired`: see
+/// [`archive::repaired`].
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(super) fn read(path: &Path, start: &[u8], budget: u64) -> Result<Option<Stored>> {
+pub(super) fn read(path: &Path, start: &[u8], budget: u64, repaired: Option<&[u8]>) -> Result<Option<Stored>> {
     let cannot_read = |error| Error::io(path, "read", error);
-    let file = File::open(path).map_err(cannot_read)?;
-    let mut file = BufReader::new(file);
     if start.starts_with(b"PK") {
-        let Ok(mut archive) = ZipArchive::new(file) else { return Ok(None) };
+        let Some(mut archive) = archive::open(path, repaired).map_err(cannot_read)? else { return Ok(None) };
         let is_object = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
         let index = (0..archive.len())
             .find(|index| archive.name_for_index(*index).is_some_and(|name| name.is_ok_and(|name| is_object(&name))));
@@ -40,6 +38,7 @@ pub(super) fn read(path: &Path, start: &[u8], budget: u64) -> Result<Option<Stor
         let pickle = Pickle::read(&mut BufReader::new(entry.take(budget)));
         return Ok(pickle.map(|pickle| Stored { pickle, rewritten: None }));
     }
+    let mut file = BufReader::new(File::open(path).map_err(cannot_read)?);
     let is_legacy = start.windows(LEGACY.len()).take(64).any(|bytes| bytes == LEGACY);
     let mut before = 0;
     for _ in 0..if is_legacy { 3 } else { 0 } {

@@ -161,6 +161,18 @@ impl Targets {
         self
     }
 
+    /// The targets of these columns.
+    pub fn select(&self, columns: &[usize]) -> Self {
+        let of = |values: &DMatrix<f64>| values.select_columns(columns);
+        Targets {
+            values: of(&self.values),
+            saturation: columns.iter().map(|&column| self.saturation[column]).collect(),
+            accuracy: columns.iter().map(|&column| self.accuracy[column]).collect(),
+            saturated: columns.iter().map(|&column| self.saturated[column]).collect(),
+            sensitivity: self.sensitivity.as_ref().map(of),
+        }
+    }
+
     /// One observation's target.
     pub fn column(&self, index: usize) -> Target<'_> {
         let units = self.values.nrows();

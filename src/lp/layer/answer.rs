@@ -7,6 +7,8 @@ use crate::outcome::LayerFailure;
 pub struct LayerAnswer {
     /// The layer's input, within its sign. Meaningful only where `failure` is `None`.
     pub z: Vec<f64>,
+    /// The multipliers of the LP's rows that prove `z` optimal; empty where no LP was solved.
+    pub multipliers: Vec<f64>,
     /// Which entries the layer's LP determines.
     pub determined: Vec<bool>,
     /// Why there is no input, if there is none.
@@ -29,4 +31,11 @@ pub struct LayerAnswer {
     pub warm_started: usize,
     /// Number of LPs that needed a second attempt.
     pub retries: usize,
+}
+
+impl LayerAnswer {
+    /// Whether there is an input, but some of its entries are not determined.
+    pub fn is_open(&self) -> bool {
+        self.failure.is_none() && self.determined.iter().any(|determined| !determined)
+    }
 }

@@ -41,6 +41,7 @@ impl LayerContext<'_> {
                     Some(z) => LayerAnswer {
                         determined: vec![true; z.len()],
                         z,
+                        multipliers: Vec::new(),
                         failure: None,
                         epsilon: tolerances[index],
                         objective: 0.0,
@@ -99,6 +100,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         warm_started: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
+        multipliers: solution.multipliers,
         z: solution.z,
     }
 }

@@ -162,6 +162,7 @@ impl Member {
             warm_started: self.warm_started,
             retries: self.retries,
             determined: solution.determined,
+            multipliers: solution.multipliers,
             z: solution.z,
         }
     }

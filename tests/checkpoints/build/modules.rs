@@ -51,21 +51,43 @@ impl Builder {
                     true => ["original", "0._u", "0._v"].map(|part| format!("parametrizations.weight.{part}")),
                     false => ["orig", "u", "v"].map(|part| format!("weight_{part}")),
                 };
-                let (left, right) = (self.chance.numbers(units, 0.2, 1.0), self.chance.numbers(inputs, -1.0, 1.0));
+                // With `dim=1` of PyTorch, the vectors belong to the transposed weight.
+                let transposed = self.chance.happens(0.3);
+                let seen = if transposed { transpose(&stored) } else { stored.clone() };
+                let (left, right) = self.power_iteration(&seen);
                 self.checkpoint.tensors.add(format!("{name}.{w}"), &[units, inputs], &flat);
-                self.checkpoint.tensors.add(format!("{name}.{u}"), &[units], &left);
-                self.checkpoint.tensors.add(format!("{name}.{v}"), &[inputs], &right);
-                let mut sigma = 0.0;
-                for i in 0..units {
-                    for j in 0..inputs {
-                        sigma += left[i] * stored[i][j] * right[j];
-                    }
-                }
+                self.checkpoint.tensors.add(format!("{name}.{u}"), &[left.len()], &left);
+                self.checkpoint.tensors.add(format!("{name}.{v}"), &[right.len()], &right);
+                let sigma = dot(&left, &times(&seen, &right));
                 stored.iter().map(|row| row.iter().map(|entry| entry / sigma).collect()).collect()
+            }
+            2 => {
+                let mask: Vec<f64> = flat.iter().map(|_| f64::from(self.chance.happens(0.7))).collect();
+                self.checkpoint.tensors.add(format!("{name}.weight_orig"), &[units, inputs], &flat);
+                self.checkpoint.tensors.add(format!("{name}.weight_mask"), &[units, inputs], &mask);
+                rows(&flat.iter().zip(&mask).map(|(w, mask)| w * mask).collect::<Vec<_>>(), inputs)
             }
             _ => {
                 self.checkpoint.tensors.add(format!("{name}.weight"), &[units, inputs], &flat);
                 stored
+            }
+        }
+    }
+
+    /// The vectors `u` and `v` of a power iteration. Those of a square weight do not fit its
+    /// transpose as well.
+    fn power_iteration(&mut self, weight: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+        loop {
+            let right = unit(self.chance.numbers(weight[0].len(), -1.0, 1.0));
+            let left = unit(times(weight, &right));
+            // `v` may also be the last.
+            let right = if self.chance.happens(0.5) { unit(times(&transpose(weight), &left)) } else { right };
+            let is_square = weight.len() == right.len();
+            let turned = transpose(weight);
+            let fits_turned = |a: &[f64], b: &[f64]| dot(a, &unit(times(&turned, b)));
+            let turned_back = |a: &[f64], b: &[f64]| dot(b, &unit(times(weight, a)));
+            if !is_square || left.len() == 1 || fits_turned(&left, &right).max(turned_back(&left, &right)) < 0.8 {
+                return (left, right);
             }
         }
     }
@@ -95,4 +117,21 @@ impl Builder {
         self.checkpoint.steps.push(Step::LayerNorm { scale, shift });
         self.checkpoint.culprits.push(name.to_owned());
     }
+}
+
+fn dot(left: &[f64], right: &[f64]) -> f64 {
+    left.iter().zip(right).map(|(a, b)| a * b).sum()
+}
+
+fn unit(vector: Vec<f64>) -> Vec<f64> {
+    let length = dot(&vector, &vector).sqrt();
+    vector.iter().map(|entry| entry / length).collect()
+}
+
+fn times(weight: &[Vec<f64>], vector: &[f64]) -> Vec<f64> {
+    weight.iter().map(|row| dot(row, vector)).collect()
+}
+
+fn transpose(weight: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    (0..weight[0].len()).map(|column| weight.iter().map(|row| row[column]).collect()).collect()
 }

@@ -1,0 +1,127 @@
+"""Recovery: every kind of operator finds the codes that the matrix finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import unrelu
+
+A = np.random.default_rng(2).standard_normal((40, 60))
+
+
+@pytest.fixture
+def affine() -> unrelu.Network:
+    """A network that ends in an affine layer, with a bias."""
+    hidden, last = unrelu.Network.random([5, 20, 60], seed=1).layers
+    return unrelu.Network.from_arrays([hidden, (last[0], np.full(60, 0.25), "identity")])
+
+
+def sparse():
+    import scipy.sparse
+
+    return scipy.sparse.csr_array(A)
+
+
+def linear():
+    import scipy.sparse.linalg
+
+    return scipy.sparse.linalg.aslinearoperator(A)
+
+
+KINDS = {
+    "array": lambda: A,
+    "fortran": lambda: np.asfortranarray(A),
+    "functions": lambda: (lambda x: x @ A.T, lambda y: y @ A),
+}
+# These need SciPy.
+FURTHER = {"sparse": sparse, "linear": linear}
+
+
+@pytest.mark.parametrize(
+    "kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.integrations) for kind in FURTHER)]
+)
+@pytest.mark.parametrize("way", [{}, {"inner": "best"}, {"method": "descent", "restarts": 2}])
+def test_every_kind_of_operator(affine, kind, way):
+    codes = affine.random_codes(6, seed=4)
+    y = affine.forward(codes) @ A.T
+    result = unrelu.recover(affine, y, {**KINDS, **FURTHER}[kind](), **way)
+    expected = unrelu.recover(affine, y, A, **way)
+    found = np.linalg.norm(result.codes - codes, axis=1) < 1e-3
+    same = np.linalg.norm(expected.codes - codes, axis=1) < 1e-3
+    assert np.array_equal(found, same) and (way or found.all())
+
+
+def test_functions_behind_a_kink(network, codes, images):
+    result = unrelu.recover(network, images @ A.T, (lambda x: x @ A.T, lambda y: y @ A))
+    np.testing.assert_allclose(result.codes, codes, atol=1e-6)
+    np.testing.assert_allclose(result.images, images, atol=1e-6)
+
+
+def test_masks(network, codes, images):
+    draw = np.random.default_rng(0)
+    for mask in (draw.random(60) < 0.5, draw.random((12, 60)) < 0.5):
+        hidden = np.where(mask, images, np.nan)
+        for result in (
+            unrelu.recover(network, np.where(mask, images, 0.0), mask),
+            unrelu.recover(network, hidden),
+            unrelu.recover(network, hidden, method="linf"),
+        ):
+            # Programs of hidden layers alone determine fewer codes than all layers together.
+            good = result.determined & (result.fit == "reproduced")
+            assert good.sum() >= (2 if result.layers else 11)
+            np.testing.assert_allclose(result.codes[good], codes[good], atol=1e-6)
+    shaped = unrelu.Network.from_arrays(network.layers, image_shape=(6, 10))
+    mask = draw.random((6, 10)) < 0.5
+    assert unrelu.recover(shaped, images.reshape(12, 6, 10), mask).images.shape == (12, 6, 10)
+
+
+def test_the_matrix_of_the_command_line(network, codes, images):
+    matrix = unrelu.gaussian_operator(30, 60, 1)
+    assert matrix.shape == (30, 60) and abs(np.linalg.norm(matrix, axis=0).mean() - 1) < 0.1
+    result = unrelu.recover(network, images @ matrix.T, matrix)
+    np.testing.assert_allclose(result.codes, codes, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("operator", "error", "words"),
+    [
+        (A.T, ValueError, "its transpose"),
+        (np.ones(60), ValueError, r"astype\(bool\)"),
+        (np.ones(59, bool), ValueError, "60 pixels"),
+        (np.ones((11, 60), bool), ValueError, "masks for 11 images"),
+        (A.astype(complex), TypeError, "real"),
+        (0 * A, ValueError, "zeros"),
+        ("gaussian", TypeError, "a mask of booleans"),
+        ((lambda x: x @ A.T, lambda y: 2 * y @ A), ValueError, "adjoint of apply"),
+        ((lambda x: x @ A.T + 1, lambda y: y @ A), ValueError, "not linear"),
+        ((lambda x: abs(x @ A.T), lambda y: y @ A), ValueError, "not linear"),
+        ((lambda x: A @ x[0], lambda y: y @ A), ValueError, "batches"),
+    ],
+)
+def test_wrong_operators_are_refused(network, images, operator, error, words):
+    with pytest.raises(error, match=words):
+        y = images if np.shape(operator)[-1:] in ((60,), (59,)) else images @ A.T
+        unrelu.recover(network, y, operator)
+
+
+def test_what_an_operator_raises_is_raised(affine):
+    calls = []
+
+    def apply(x):
+        calls.append(len(x))
+        if len(calls) > 3:
+            raise ZeroDivisionError("in the operator")
+        return x @ A.T
+
+    with pytest.raises(ZeroDivisionError, match="in the operator"):
+        unrelu.recover(affine, np.ones((3, 40)), (apply, lambda y: y @ A), inner="best")
+
+
+def test_wrong_measurements_and_options_are_refused(network, images):
+    with pytest.raises(ValueError, match=r"y: found .*\(count, 40\)"):
+        unrelu.recover(network, images, A)
+    with pytest.raises(ValueError, match="projected gradient descent"):
+        unrelu.recover(network, images, method="best", inner="linf")
+    with pytest.raises(ValueError, match="momentum.*does not use it"):
+        unrelu.recover(network, images, momentum=0.5)
