@@ -5,7 +5,11 @@ import pytest
 
 import unrelu
 
-pytestmark = pytest.mark.integrations
+pytestmark = [
+    pytest.mark.integrations,
+    # Noise takes some entries below 0, the least that a ReLU can reach.
+    pytest.mark.filterwarnings("ignore::unrelu.UnreluWarning"),
+]
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.autograd import gradcheck  # noqa: E402
@@ -13,7 +17,6 @@ from torch.autograd import gradcheck  # noqa: E402
 import unrelu.torch  # noqa: E402
 from unrelu._implicit import adjoint, as_layers  # noqa: E402
 
-pytest.importorskip("unrelu._from_torch")
 # With more threads, matrices of this size take longer.
 torch.set_num_threads(1)
 
@@ -42,6 +45,7 @@ def observations(module, count=3, noise=0.3, hidden=4):
     with torch.no_grad():
         x = module(torch.randn(count, 3, dtype=like.dtype))
     x = x + noise * x.std() * torch.randn_like(x)
+    x = x.flatten(1)
     x[0, 3 : 3 + hidden] = torch.nan
     return x
 
@@ -70,26 +74,28 @@ def check_gradients(module, x):
 @pytest.mark.parametrize("name", DECODERS)
 def test_gradients_are_those_of_finite_differences(name):
     module = decoder(name)
-    x = observations(module, count=6)
-    x = x[unrelu.torch.invert(module, x).differentiable]
-    assert len(x) >= 2
-    check_gradients(module, x[:3])
+    x = observations(module, noise=0.1)
+    assert unrelu.torch.invert(module, x).differentiable.all()
+    check_gradients(module, x)
 
 
 def with_pins(module, layer):
-    """Observations whose minima have pinned units in this layer."""
+    """Two observations whose minima have derivatives, and pinned units in this layer."""
     network = unrelu.Network.from_torch(module)
-    for _ in range(20):
-        x = observations(module, count=20)
-        result = unrelu.torch.invert(network, x)
-        rows = {row for row, number, _ in pins(network, result, x) if number == layer}
-        rows = sorted(rows & set(np.flatnonzero(result.differentiable)))
-        if rows:
-            return x[rows[:2]]
+    kept = []
+    for x in (observations(module, count=1, noise=1.0) for _ in range(200)):
+        # An observation's starts depend on its place, so it is tried in that place.
+        both = torch.cat([*kept, x])
+        result = unrelu.torch.invert(network, both)
+        held = {(row, number) for row, number, _ in pins(network, result, both)}
+        if result.differentiable.all() and (len(kept), layer) in held:
+            kept.append(x)
+        if len(kept) == 2:
+            return torch.cat(kept)
     raise AssertionError("no observation has a pinned unit there")
 
 
-@pytest.mark.parametrize("name, layer", [("identity", 0), ("leaky_relu", 1), ("relu", 2), ("tanh", 1)])
+@pytest.mark.parametrize("name, layer", [("identity", 1), ("relu", 2), ("leaky_relu", 0), ("sigmoid", 1)])
 def test_gradients_at_pinned_units(name, layer):
     module = decoder(name, (3, 8, 12, 20), seed=3)
     x = with_pins(module, layer)
@@ -116,16 +122,7 @@ class InPlace(nn.Module):
 def test_pinned_units_of_a_module_in_place():
     torch.manual_seed(1)
     module = InPlace().eval()
-    network = unrelu.Network.from_torch(module)
-    for _ in range(20):
-        x = module(torch.randn(20, 3, dtype=torch.float64)).detach()
-        x = x + 0.3 * x.std() * torch.randn_like(x)
-        result = unrelu.torch.invert(network, x)
-        rows = sorted({row for row, _, _ in pins(network, result, x.flatten(1))})
-        rows = [row for row in rows if result.differentiable[row]]
-        if rows:
-            break
-    check_gradients(module, x[rows[:2]])
+    check_gradients(module, with_pins(module, 0).reshape(-1, 4, 5))
 
 
 def test_unobserved_entries_have_the_gradient_zero():
@@ -154,7 +151,7 @@ def test_images_have_gradients():
     module = decoder()
     x = observations(module, hidden=0).requires_grad_()
     images = unrelu.torch.invert(module, x).images
-    (gradient,) = torch.autograd.grad(images[0, 0], x)
+    (gradient,) = torch.autograd.grad(images[0, 0], x, retain_graph=True)
     # G(z(x)) is a projection: its derivative is symmetric and maps itself to itself.
     rows = [torch.autograd.grad(images[0, i], x, retain_graph=True)[0][0] for i in range(1, 20)]
     derivative = torch.stack([gradient[0], *rows])
