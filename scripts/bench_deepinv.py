@@ -113,14 +113,14 @@ def picture(path, shown):
     figure, axes = plt.subplots(
         len(shown), len(columns), figsize=(1.9 * len(columns), 2.2 * len(shown)), squeeze=False
     )
-    for row, (problem, images) in zip(axes, shown.items()):
+    for number, (row, (problem, images)) in enumerate(zip(axes, shown.items())):
         for axis, (name, (image, below)) in zip(row, images.items()):
             axis.imshow(image, cmap="gray", vmin=0, vmax=float(images["truth"][0].max()))
             axis.set_xticks([])
             axis.set_yticks([])
             axis.set_xlabel(below, fontsize=9)
-            if row is axes[0]:
-                axis.set_title(name.replace(", ", ",\n").replace("CSGMG", "CSGM\nG"), fontsize=9)
+            if number == 0:
+                axis.set_title(name.replace(", ", ",\n"), fontsize=10)
         row[0].set_ylabel(problem, fontsize=10)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
