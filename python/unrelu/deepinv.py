@@ -17,7 +17,7 @@ from unrelu._result import Result
 __all__ = ["GeneratorReconstructor"]
 
 
-class GeneratorReconstructor(Reconstructor):
+class GeneratorReconstructor(Reconstructor):  # type: ignore[misc]
     """Recover images ``G(z)`` of a generator from linear measurements ``y = A G(z) + noise``.
 
     It takes the place of ``deepinv.models.CSGMGenerator``: each image of a batch is recovered, from
@@ -116,4 +116,5 @@ class GeneratorReconstructor(Reconstructor):
         self.last = recover(
             self.network, y.detach(), physics, image_shape=shape, **{**self.options, **kwargs}
         )
-        return self.last.images.to(y).reshape(len(y), *shape)
+        images: torch.Tensor = self.last.images.to(y).reshape(len(y), *shape)
+        return images

@@ -36,7 +36,8 @@ class DifferentiableResult(Result):
         """The images ``G(z)`` of the codes, computed by the module; computed at the first use."""
         if self._images is None:
             self._images = self._generate(self.codes).reshape(len(self), *self._image_shape)
-        return self._images
+        images: torch.Tensor = self._images
+        return images
 
 
 def invert(
@@ -274,7 +275,8 @@ def _module_forward(module: Any, network: Network) -> Callable[[torch.Tensor], t
     def generate(codes: torch.Tensor) -> torch.Tensor:
         owner = getattr(module, "__self__", module)
         like = next((one for one in owner.parameters() if one.is_floating_point()), codes)
-        return module(codes.to(like).reshape(-1, *network.code_shape)).to(codes)
+        images: torch.Tensor = module(codes.to(like).reshape(-1, *network.code_shape))
+        return images.to(codes)
 
     return generate
 
