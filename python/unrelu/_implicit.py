@@ -158,14 +158,17 @@ def _adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tens
         lower = lower_slope(activation)
         if lower is None:
             h, slope, curvature = _smooth(activation, a)
-            size = at_kink = None
+            size, at_kink = torch.zeros_like(a), torch.zeros_like(a, dtype=torch.bool)
         else:
             size = h.abs() @ weight.abs().T + bias.abs()
             at_kink = (a.abs() <= _KINK * size) & (gradient.abs().amax(dim=2) > 0)
             slope = torch.where((a > 0) & ~at_kink, 1.0, lower)
             h, curvature = slope * a, torch.zeros_like(a)
         jacobian = slope[:, :, None] * gradient
-        slopes.append(slope), sizes.append(size), kinks.append(at_kink), gradients.append(gradient)
+        slopes.append(slope)
+        sizes.append(size)
+        kinks.append(at_kink)
+        gradients.append(gradient)
 
     residual = torch.where(observed, h - x, 0.0)
     jacobian = torch.where(observed[:, :, None], jacobian, 0.0)
@@ -182,8 +185,9 @@ def _adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tens
     force = residual
     for number in reversed(range(len(layers))):
         weight, _, activation = layers[number]
-        if kinks[number] is not None:
-            jump = (1.0 - lower_slope(activation)) * force
+        lower = lower_slope(activation)
+        if lower is not None:
+            jump = (1.0 - lower) * force
             holds = kinks[number] & (jump > 1e-9 * force.abs().amax(dim=1, keepdim=True))
             for row, unit in torch.nonzero(holds & ~fits[:, None]).tolist():
                 held.setdefault(row, []).append((number, unit, float(jump[row, unit])))
@@ -203,9 +207,11 @@ def _adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tens
         pseudo[row] = inverse
         lengths = torch.tensor([float(sizes[number][row, unit]) for number, unit, _ in units])
         found.off_kinks[row] = -inverse @ lengths.to(b)
-        for (number, unit, jump), size, multiplier in zip(units, lengths.tolist(), multipliers.tolist()):
-            found.pins.append(Pin(row, number, unit, size, multiplier))
-            if not -1e-6 * jump <= multiplier <= (1 + 1e-6) * jump:
+        for (number, unit, top), length, multiplier in zip(
+            units, lengths.tolist(), multipliers.tolist()
+        ):
+            found.pins.append(Pin(row, number, unit, length, multiplier))
+            if not -1e-6 * top <= multiplier <= (1 + 1e-6) * top:
                 found.reasons[row] = "a code that is no local minimum"
     steep = torch.linalg.vector_norm(downhill, dim=1) > _STATIONARY * gradient_size
     for row in torch.nonzero(steep).flatten().tolist():

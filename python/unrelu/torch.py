@@ -215,14 +215,17 @@ class _Inversion:
                 held = held + pin.change * a
             (gradient,) = torch.autograd.grad(lagrangian, codes, create_graph=True)
             value = -(gradient.flatten(1) * found.w.to(like)).sum() - held
-        return torch.autograd.grad(value, parameters, allow_unused=True)
+        gradients: Sequence[torch.Tensor | None] = torch.autograd.grad(
+            value, parameters, allow_unused=True
+        )
+        return gradients
 
 
 def _pre_activation(place: Any, results: list[torch.Tensor], pin: Any, away: float) -> torch.Tensor:
     """The pre-activation of a pinned unit as the module computes it."""
     if place is not None:
         number, entry, factor = place
-        a = results[number][pin.observation, entry] / factor
+        a: torch.Tensor = results[number][pin.observation, entry] / factor
         if -1.5 * away * pin.size <= float(a.detach()) <= -0.5 * away * pin.size:
             return a
     raise InputError(
