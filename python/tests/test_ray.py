@@ -120,4 +120,5 @@ def test_any_order_of_rows(network, x, expected, cluster, order):
     index = {"shuffled": index, "gaps": index[:40], "empty": index[:0]}[order]
     found = invert({"index": index, "x": x[index]})
     assert found["index"].tolist() == sorted(index)
+    assert found["status"].shape == found["residual"].shape == index.shape
     assert found["codes"].tobytes() == expected.codes[np.sort(index)].tobytes()
