@@ -47,7 +47,8 @@ class Recipe:
         with _lock:
             inverter = _opened.get(key)
             if inverter is None:
-                inverter = _opened[key] = Inverter(self.network, self.method, **options)  # type: ignore[arg-type]
+                method: Any = self.method
+                inverter = _opened[key] = Inverter(self.network, method, **options)
             _opened.move_to_end(key)
             while len(_opened) > _KEPT:
                 # It may be in use: it ends with its last user.
