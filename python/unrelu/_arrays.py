@@ -26,6 +26,14 @@ def shape_text(shape: Sequence[int]) -> str:
     return str(tuple(int(size) for size in shape))
 
 
+def plain(values: Any) -> np.ndarray:
+    """`values` as an aligned array of float64 in C order, copied only where it is not one.
+
+    Arrays that a network connection or a pickle delivered may start at any address.
+    """
+    return np.require(values, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+
+
 def _checked_tensor(tensor: Any, name: str) -> None:
     """Refuse a tensor whose numbers cannot be read as they are."""
     if tensor.requires_grad:
@@ -145,7 +153,7 @@ class Rows:
         if self.tensor:
             part = part.cpu().numpy()
         part = part.reshape(stop - start, self.width)
-        rows = np.ascontiguousarray(part, dtype=np.float64)
+        rows = plain(part)
         if self.dtype == "uint8" and self.pixels != "0..255":
             rows = rows / 255.0 if self.pixels == "0..1" else rows / 127.5 - 1.0
         if self.mask is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import Rows, codes_array
+from unrelu._arrays import Rows, codes_array, plain
 from unrelu._errors import InputError, InputTypeError
 
 
@@ -259,7 +259,8 @@ class Network:
 
 def _rebuilt(layers: list[Any], code_shape: tuple[int, ...], image_shape: tuple[int, ...]) -> Network:
     """The network of a pickle."""
-    return Network(_unrelu.NetworkCore.from_layers(layers), code_shape, image_shape)
+    read = [(plain(weight), plain(bias), activation) for weight, bias, activation in layers]
+    return Network(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
 
 
 def _shape(given: Sequence[int] | None, length: int, name: str) -> tuple[int, ...]:
@@ -287,4 +288,4 @@ def _numbers(values: Any, name: str, axes: int) -> np.ndarray:
         raise InputError(
             name, f"an array of shape {array.shape}", f"the shape {wanted}", "reshape the array"
         )
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return plain(array)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unrelu._arrays import is_tensor, shape_text
+from unrelu._arrays import is_tensor, plain, shape_text
 from unrelu._errors import InputError, InputTypeError
 
 Function = Callable[[np.ndarray], Any]
@@ -116,7 +116,7 @@ def _matrix(matrix: np.ndarray, pixels: int) -> Operator:
             "pass a matrix, or mask.astype(bool)",
         )
     _check_columns(matrix.shape, pixels)
-    return Operator(np.ascontiguousarray(matrix, dtype=np.float64), matrix.shape[0])
+    return Operator(plain(matrix), matrix.shape[0])
 
 
 def _check_columns(shape: Sequence[int], pixels: int) -> None:
@@ -144,7 +144,7 @@ def _functions(
                 f"real numbers, one row for each of {len(given)} rows",
                 "work on batches: (count, n) to (count, m)",
             )
-        return np.ascontiguousarray(found.reshape(len(given), -1), dtype=np.float64)
+        return plain(found.reshape(len(given), -1))
 
     draw = np.random.default_rng(0)
     images = draw.standard_normal((2, pixels))
