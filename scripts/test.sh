@@ -9,7 +9,7 @@
 #
 #     scripts/test.sh                    everything but the tests that need large Python packages
 #     scripts/test.sh --integrations     these too: torch, deepinv, dask and ray (6 GB)
-#     scripts/test.sh --python [...]     the Python package alone
+#     scripts/test.sh --python           the Python package alone, also with --integrations
 #
 # Other arguments go to `cargo test`, those after `--` to the tests. Then Python is left out:
 #     scripts/test.sh --test kernels -- gpu_agreement
@@ -65,13 +65,19 @@ fi
 
 python=(scripts/test_python.sh)
 what=all
-case ${1:-} in
-    --python) what=python && shift ;;
-esac
-case ${1:-} in
-    --integrations) python+=(--integrations) && shift ;;
-esac
-[ $# -eq 0 ] || what=rust
+while [ $# -gt 0 ]; do
+    case $1 in
+        --python) what=python ;;
+        --integrations) python+=(--integrations) ;;
+        *) break ;;
+    esac
+    shift
+done
+if [ $# -gt 0 ]; then
+    [ "$what" = all ] && [ ${#python[@]} -eq 1 ] \
+        || fail "found $1 after --python or --integrations; leave it out, or leave these out"
+    what=rust
+fi
 [ "$what" != python ] || exec "${python[@]}"
 
 for_cargo=()

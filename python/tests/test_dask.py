@@ -12,8 +12,8 @@ import pytest
 import unrelu
 
 pytestmark = pytest.mark.integrations
-pytest.importorskip("dask.array")
-pytest.importorskip("distributed")
+import dask.array  # noqa: E402, F401
+import distributed  # noqa: E402, F401
 
 import dask  # noqa: E402
 import dask.array as da  # noqa: E402

@@ -12,8 +12,8 @@ pytestmark = [
     # Noise takes some entries below 0, the least that a ReLU can reach.
     pytest.mark.filterwarnings("ignore::unrelu.UnreluWarning"),
 ]
-torch = pytest.importorskip("torch")
-deepinv = pytest.importorskip("deepinv")
+import torch  # noqa: E402
+import deepinv  # noqa: E402
 
 from unrelu.deepinv import GeneratorReconstructor  # noqa: E402
 

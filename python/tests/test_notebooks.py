@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.integrations
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
-pytest.importorskip("ipykernel")
-pytest.importorskip("matplotlib")
+import nbclient  # noqa: E402
+import nbformat  # noqa: E402
+import ipykernel  # noqa: E402, F401
+import matplotlib  # noqa: E402, F401
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -49,7 +49,7 @@ def test_there_are_three():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path):
     if path.stem in NEEDS_TORCH:
-        pytest.importorskip("torch")
+        import torch  # noqa: F401
     began = time.perf_counter()
     notebook = run(path)
     print(f"{path.stem}: {time.perf_counter() - began:.0f} s\n{texts(notebook)}")

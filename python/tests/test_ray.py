@@ -12,8 +12,8 @@ import pytest
 import unrelu
 
 pytestmark = pytest.mark.integrations
-ray = pytest.importorskip("ray")
-pytest.importorskip("ray.data")
+import ray  # noqa: E402
+import ray.data  # noqa: E402, F401
 
 DOCS = Path(__file__).parents[2] / "docs" / "CLUSTER.md"
 COUNT = 150

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,34 @@ def _checked_tensor(tensor: Any, name: str) -> None:
         )
 
 
+def tensor_numbers(tensor: Any, name: str) -> np.ndarray:
+    """The numbers of a tensor that is no observation; its gradient does not matter."""
+    _checked_tensor(tensor.detach(), name)
+    if str(tensor.dtype) == "torch.bfloat16":
+        tensor = tensor.float()
+    numbers: np.ndarray = tensor.detach().resolve_conj().resolve_neg().cpu().numpy()
+    return numbers
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What observations were: an array, or a tensor on a device; and whether they were single.
+
+    It holds none of their numbers.
+    """
+
+    device: Any
+    single: bool
+
+    def like(self, array: np.ndarray) -> Any:
+        """`array` in this kind."""
+        if self.single:
+            array = array.astype(np.float32)
+        if self.device is None:
+            return array
+        return sys.modules["torch"].from_numpy(array).to(self.device)
+
+
 class Rows:
     """Observations as rows of numbers.
 
@@ -75,6 +105,8 @@ class Rows:
         The range that the bytes stand for: "0..1", "-1..1" or "0..255".
     mask : numpy.ndarray of bool, shape (width,) or (count, width), optional
         Entries that are False were not observed.
+    image_shape : sequence of int, optional
+        The shape that images must have, axes of length 1 aside, if they are not flat.
     """
 
     def __init__(
@@ -86,6 +118,7 @@ class Rows:
         symmetric_pixels: bool = False,
         pixels: str | None = None,
         mask: np.ndarray | None = None,
+        image_shape: Sequence[int] | None = None,
     ) -> None:
         self.tensor = is_tensor(values)
         if self.tensor:
@@ -112,7 +145,10 @@ class Rows:
         self.shape = tuple(int(size) for size in values.shape)
         if len(self.shape) < 2 or math.prod(self.shape[1:]) != width:
             raise _wrong_shape(self.shape, width, name, meaning)
+        if image_shape is not None:
+            _check_axes(self.shape[1:], image_shape, name)
         self.count = self.shape[0]
+        self.kind = Kind(self.device if self.tensor else None, self.dtype in _SINGLE)
         self.mask = mask
         if pixels is not None and pixels not in ("0..1", "-1..1", "0..255"):
             raise InputError(
@@ -151,7 +187,7 @@ class Rows:
         """Rows `start` to `stop` as an array of float64 in C order, shape (stop - start, width)."""
         part = self.values[start:stop]
         if self.tensor:
-            part = part.cpu().numpy()
+            part = part.resolve_neg().cpu().numpy()
         part = part.reshape(stop - start, self.width)
         rows = plain(part)
         if self.dtype == "uint8" and self.pixels != "0..255":
@@ -163,11 +199,7 @@ class Rows:
 
     def like(self, array: np.ndarray) -> Any:
         """`array` as the observations came: an array or a tensor, on their device."""
-        if self.single:
-            array = array.astype(np.float32)
-        if not self.tensor:
-            return array
-        return sys.modules["torch"].from_numpy(array).to(self.device)
+        return self.kind.like(array)
 
 
 def _array_of(values: Any, name: str) -> np.ndarray:
@@ -186,6 +218,37 @@ def _array_of(values: Any, name: str) -> np.ndarray:
     return array
 
 
+def _check_axes(found: Sequence[int], expected: Sequence[int], name: str) -> None:
+    """Refuse images whose axes are in another order: their pixels would be taken for others."""
+    long_found, long_expected = ([size for size in shape if size != 1] for shape in (found, expected))
+    if len(found) > 1 and len(long_expected) > 1 and long_found != long_expected:
+        raise InputError(
+            name,
+            f"images of shape {shape_text(found)}",
+            f"images of shape {shape_text(expected)}, or flat rows",
+            f"bring the axes into this order: {name}.transpose(...), or permute(...) of a tensor",
+        )
+
+
+def integer(name: str, value: Any, low: int, high: int) -> int:
+    """An integer from `low` to `high`; a bool is none.
+
+    Raises
+    ------
+    InputError, InputTypeError
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, (bool, np.bool_)):
+        kind = type(value).__name__
+        raise InputTypeError(name, f"{value!r} of type {kind}", "an integer", "change this argument")
+    if not low <= number <= high:
+        raise InputError(name, str(number), f"{low} to {high}", "change this argument")
+    return number
+
+
 def _wrong_shape(shape: tuple[int, ...], width: int, name: str, meaning: str) -> InputError:
     if math.prod(shape) == width:
         fix = f"it is one observation: pass {name}[None]"
@@ -198,9 +261,10 @@ def _wrong_shape(shape: tuple[int, ...], width: int, name: str, meaning: str) ->
     )
 
 
-def codes_array(codes: Any, width: int, name: str = "codes") -> np.ndarray:
-    """Codes as an array of float64 in C order, shape (count, width)."""
-    rows = Rows(codes, width, name, "one entry per entry of a code")
+def codes_array(codes: Any, shape: Sequence[int], name: str = "codes") -> np.ndarray:
+    """Codes of this shape as an array of float64 in C order, shape (count, k)."""
+    meaning = "one entry per entry of a code"
+    rows = Rows(codes, math.prod(shape), name, meaning, image_shape=shape)
     if rows.dtype == "uint8":
         rows.pixels = "0..255"
     return rows(0, rows.count)

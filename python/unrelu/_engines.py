@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import Rows, codes_array
+from unrelu._arrays import Rows, codes_array, integer
 from unrelu._errors import InputError, InputTypeError, UnreluError
-from unrelu._network import Network
+from unrelu._network import Network, _shape
 from unrelu._operators import read_operator
 from unrelu._result import Projection, Result
 
@@ -37,10 +38,15 @@ class _Engine:
         self.network = network
         self._options = {name: value for name, value in options.items() if value is not None}
         self._cores: dict[tuple[str, bool], Any] | None = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """End the threads and close the device. Later calls raise :class:`InputError`."""
-        self._cores = None
+        """End the threads and close the device. Later calls raise :class:`InputError`.
+
+        Calls that run on other threads are finished.
+        """
+        with self._lock:
+            self._cores = None
 
     def __enter__(self) -> Self:
         return self
@@ -50,16 +56,17 @@ class _Engine:
 
     def _core(self, stored_as: str, single: bool) -> Any:
         """The core for observations of this type; made at the first use."""
-        if self._cores is None:
-            raise InputError(
-                self._what, "one that is closed", "an open one", "make another, or close it later"
-            )
         key = (stored_as, single)
-        core = self._cores.get(key)
-        if core is None:
-            options = {**self._options, "stored_as": stored_as, "single": single}
-            core = self._cores.setdefault(key, self._made(options))
-        return core
+        with self._lock:
+            if self._cores is None:
+                raise InputError(
+                    self._what, "one that is closed", "an open one", "make another, or close it later"
+                )
+            core = self._cores.get(key)
+            if core is None:
+                options = {**self._options, "stored_as": stored_as, "single": single}
+                core = self._cores[key] = self._made(options)
+            return core
 
     def _made(self, options: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -69,13 +76,7 @@ class _Engine:
 
 
 def _batch_size(batch: int | None, default: int) -> int:
-    if batch is None:
-        return default
-    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
-        raise InputTypeError("option `batch`", repr(batch), "an integer", "change this argument")
-    if batch < 1:
-        raise InputError("option `batch`", str(batch), "at least 1", "change this argument")
-    return int(batch)
+    return default if batch is None else integer("option `batch`", batch, 1, 2**53)
 
 
 def _progress_bar(progress: bool, count: int, what: str) -> AbstractContextManager[Any]:
@@ -100,6 +101,7 @@ def _run(
             f"{rows.count}, one for each observation",
             "pass one mask, or one for each observation",
         )
+    first_index = integer("option `first_index`", first_index, 0, 2**64 - 1 - rows.count)
     with _progress_bar(progress, rows.count, what) as bar:
         done = None if bar is None else (lambda count: bar.update(count - bar.n))
         found: dict[str, Any] = call(rows, rows.count, batch, first_index, done)
@@ -162,6 +164,7 @@ class Inverter(_Engine):
             self.network.image_length,
             symmetric_pixels=self._symmetric_pixels(),
             pixels=pixels,
+            image_shape=self.network.image_shape,
         )
         core = self._core(rows.stored_as, rows.single)
         size = _batch_size(batch, 256)
@@ -208,14 +211,11 @@ class Recoverer(_Engine):
         given = {name: value for name, value in locals().items() if name not in _NOT_OPTIONS}
         super().__init__(network, given)
         self._given_operator, self._given_shape = operator, image_shape
-        if image_shape is not None and int(np.prod(image_shape)) != network.image_length:
-            raise InputError(
-                "option `image_shape`",
-                str(tuple(image_shape)),
-                f"a shape of {network.image_length} entries",
-                "change this argument",
-            )
-        self.operator = read_operator(operator, image_shape or network.image_shape)
+        if image_shape is None:
+            self._image_shape = network.image_shape
+        else:
+            self._image_shape = _shape(image_shape, network.image_length, "image_shape")
+        self.operator = read_operator(operator, self._image_shape)
         self._core("float64", False)
 
     def _made(self, options: dict[str, Any]) -> _unrelu.RecovererCore:
@@ -239,6 +239,7 @@ class Recoverer(_Engine):
             self._symmetric_pixels(),
             pixels,
             self.operator.mask,
+            self._image_shape if self.operator.core is None else None,
         )
         core = self._core(rows.stored_as, rows.single)
         size = _batch_size(batch, 64)
@@ -295,10 +296,15 @@ class Projector(_Engine):
         InputError, InputTypeError
             For arrays that do not fit.
         """
-        rows = Rows(x, self.network.image_length, symmetric_pixels=self._symmetric_pixels())
+        rows = Rows(
+            x,
+            self.network.image_length,
+            symmetric_pixels=self._symmetric_pixels(),
+            image_shape=self.network.image_shape,
+        )
         warm = None
         if warm_start is not None:
-            warm = codes_array(warm_start, self.network.code_length, "warm_start")
+            warm = codes_array(warm_start, self.network.code_shape, "warm_start")
             if len(warm) != rows.count:
                 raise InputError(
                     "warm_start",

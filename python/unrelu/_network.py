@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import Rows, codes_array, plain
+from unrelu._arrays import Rows, codes_array, integer, is_tensor, plain, tensor_numbers
 from unrelu._errors import InputError, InputTypeError
 
 
@@ -64,6 +64,8 @@ class Network:
         self.code_shape = _shape(code_shape, self.code_length, "code_shape")
         self.image_shape = _shape(image_shape, self.image_length, "image_shape")
         self._activation: str = shapes[-1][2]
+        #: What the source of the network does not say, and how it was read.
+        self.notes: list[str] = core.notes
 
     @classmethod
     def from_file(
@@ -166,7 +168,13 @@ class Network:
             )
             own = layer[2] if len(layer) == 3 else None
             last = output_activation if number == len(given) else None
-            read.append((weight, bias, own or last or activation))
+            name = own or last or activation
+            if not isinstance(name, str):
+                raise InputTypeError(
+                    f"the activation of layer {number}", repr(name), "a name such as 'relu'",
+                    "change this argument",
+                )
+            read.append((weight, bias, name))
         return cls(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
 
     @classmethod
@@ -207,11 +215,13 @@ class Network:
         seed : int
             The same seed gives the same network on every machine.
         """
-        return cls(_unrelu.NetworkCore.random([int(size) for size in sizes], activation, seed))
+        lengths = [integer("sizes", size, 0, 2**31) for size in sizes]
+        return cls(_unrelu.NetworkCore.random(lengths, activation, _seed(seed)))
 
     def random_codes(self, count: int, *, seed: int = 0) -> np.ndarray:
         """Draw codes with independent entries from N(0, 1), shape (count, k)."""
-        return self._core.random_codes(count, seed)
+        most = 2**40 // self.code_length
+        return self._core.random_codes(integer("count", count, 0, most), _seed(seed))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the network as ``.safetensors``, which :meth:`from_file` reads."""
@@ -231,18 +241,13 @@ class Network:
             The images, in the type and on the device of the codes.
         """
         rows = Rows(codes, self.code_length, "codes", "one entry per entry of a code")
-        images = self._core.forward(codes_array(codes, self.code_length))
+        images = self._core.forward(codes_array(codes, self.code_shape))
         return rows.like(images.reshape(rows.count, *self.image_shape))
 
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
         """Copies of the weight (units, inputs), the bias (units,) and the activation per layer."""
         return self._core.layers()
-
-    @property
-    def notes(self) -> list[str]:
-        """What the source of the network does not say, and how it was read."""
-        return self._core.notes
 
     def __repr__(self) -> str:
         def text(shape: tuple[int, ...]) -> str:
@@ -254,19 +259,31 @@ class Network:
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.layers, self.code_shape, self.image_shape)
+        return _rebuilt, (self.layers, self.code_shape, self.image_shape, self.notes)
 
 
-def _rebuilt(layers: list[Any], code_shape: tuple[int, ...], image_shape: tuple[int, ...]) -> Network:
+def _rebuilt(
+    layers: list[Any],
+    code_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
+    notes: list[str],
+) -> Network:
     """The network of a pickle."""
     read = [(plain(weight), plain(bias), activation) for weight, bias, activation in layers]
-    return Network(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
+    network = Network(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
+    network.notes = notes
+    return network
+
+
+def _seed(seed: int) -> int:
+    return integer("option `seed`", seed, 0, 2**64 - 1)
 
 
 def _shape(given: Sequence[int] | None, length: int, name: str) -> tuple[int, ...]:
     if given is None:
         return (length,)
-    shape = tuple(int(size) for size in given)
+    sizes = [given] if isinstance(given, (int, np.integer)) else given
+    shape = tuple(integer(f"option `{name}`", size, 1, 2**53) for size in sizes)
     if math.prod(shape) != length:
         raise InputError(
             f"option `{name}`", str(shape), f"a shape of {length} entries", "change this argument"
@@ -276,8 +293,8 @@ def _shape(given: Sequence[int] | None, length: int, name: str) -> tuple[int, ..
 
 def _numbers(values: Any, name: str, axes: int) -> np.ndarray:
     """An array of float64 in C order with this number of axes."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+    if is_tensor(values):
+        values = tensor_numbers(values, name)
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise InputTypeError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unrelu._arrays import is_tensor, plain, shape_text
+from unrelu._arrays import is_tensor, plain, shape_text, tensor_numbers
 from unrelu._errors import InputError, InputTypeError
 
 Function = Callable[[np.ndarray], Any]
@@ -54,11 +54,11 @@ def read_operator(operator: Any, image_shape: Sequence[int]) -> Operator:
     if _is_physics(operator):
         return _physics(operator, tuple(image_shape))
     if is_tensor(operator):
-        operator = operator.detach().cpu().numpy()
+        operator = tensor_numbers(operator, "the operator")
     if isinstance(operator, (list, np.matrix)):
         operator = np.asarray(operator)
     if isinstance(operator, np.ndarray):
-        return _mask(operator, pixels) if operator.dtype == bool else _matrix(operator, pixels)
+        return _mask(operator, image_shape) if operator.dtype == bool else _matrix(operator, pixels)
     if isinstance(operator, tuple) and len(operator) == 2 and all(map(callable, operator)):
         return _functions(operator[0], operator[1], pixels, None, 1e-6, "the operator")
     shape = getattr(operator, "shape", None)
@@ -88,16 +88,24 @@ def read_operator(operator: Any, image_shape: Sequence[int]) -> Operator:
     raise InputTypeError("the operator", f"a {type(operator).__name__}", _FORMS, "pass one of these")
 
 
-def _mask(mask: np.ndarray, pixels: int) -> Operator:
-    if mask.size == pixels:
+def _mask(mask: np.ndarray, image_shape: Sequence[int]) -> Operator:
+    """A mask of the shape (n,), `image_shape`, (count, n) or (count, *image_shape)."""
+    pixels = math.prod(image_shape)
+    axes = [size for size in image_shape if size != 1]
+
+    def is_image(shape: Sequence[int]) -> bool:
+        return tuple(shape) == (pixels,) or [size for size in shape if size != 1] == axes
+
+    if mask.size == pixels and (is_image(mask.shape) or is_image(mask.shape[1:])):
         mask = mask.reshape(pixels)
-    elif mask.ndim >= 2 and math.prod(mask.shape[1:]) == pixels:
-        mask = mask.reshape(mask.shape[0], pixels)
+    elif mask.ndim >= 2 and is_image(mask.shape[1:]) and mask.size == len(mask) * pixels:
+        mask = mask.reshape(len(mask), pixels)
     else:
         raise InputError(
             "the mask",
             f"an array of shape {shape_text(mask.shape)}",
-            f"one boolean for each of the {pixels} pixels, for all images or for each",
+            f"one boolean for each of the {pixels} pixels of {shape_text(image_shape)}, for all "
+            "images or for each",
             "pass a mask of the shape of an image, or of the images",
         )
     return Operator(None, pixels, mask)
@@ -116,6 +124,10 @@ def _matrix(matrix: np.ndarray, pixels: int) -> Operator:
             "pass a matrix, or mask.astype(bool)",
         )
     _check_columns(matrix.shape, pixels)
+    if len(matrix) == 0:
+        raise InputError(
+            "the operator", "a matrix without rows", "at least one measurement", "pass its rows"
+        )
     return Operator(plain(matrix), matrix.shape[0])
 
 
@@ -136,7 +148,8 @@ def _functions(
     """A pair of functions, checked on random images: linear, and each other's adjoint."""
 
     def rows(function: Function, given: np.ndarray, what: str) -> np.ndarray:
-        found = np.asarray(function(given))
+        returned = function(given)
+        found = tensor_numbers(returned, name) if is_tensor(returned) else np.asarray(returned)
         if found.dtype.kind not in "fiu" or found.ndim < 2 or len(found) != len(given):
             raise InputError(
                 f"{name}'s {what}",
@@ -160,6 +173,13 @@ def _functions(
                 f"{found.shape[1]} numbers per row",
                 f"{width}",
                 "check the order of the pair: (apply, adjoint)",
+            )
+        if width == 0 or not np.isfinite(found).all():
+            raise InputError(
+                f"{name}'s {what}",
+                "no number" if width == 0 else "numbers that are not finite, for random arrays",
+                "finite numbers",
+                f"correct {what}",
             )
     size = np.linalg.norm(measured) + np.linalg.norm(back) + np.finfo(float).tiny
     mixed = rows(apply, (2 * images[0] - 3 * images[1])[None], "apply")
@@ -199,8 +219,11 @@ def _physics(physics: Any, image_shape: tuple[int, ...]) -> Operator:
         mask = physics.mask.detach().cpu()
         values = torch.unique(mask)
         if all(value in (0, 1) for value in values.tolist()):
-            shape = image_shape if mask.numel() <= pixels else (-1, *image_shape)
-            return _mask((mask.expand(shape) if mask.dim() <= len(shape) else mask).numpy() != 0, pixels)
+            if mask.dim() <= len(image_shape):
+                mask = mask.expand(image_shape)
+            else:
+                mask = mask.expand(mask.shape[0], *image_shape)
+            return _mask(mask.numpy() != 0, image_shape)
     parameters = [*physics.parameters(), *physics.buffers()]
     floats = [tensor for tensor in parameters if tensor.is_floating_point()]
     dtype = floats[0].dtype if floats else torch.float64

@@ -59,7 +59,7 @@ def records_of(result: Result, dtype: np.dtype) -> np.ndarray:
     """
     records = np.zeros(len(result), dtype)
     records["codes"] = result.codes
-    for name in dtype.names[1:]:
+    for name in (dtype.names or ())[1:]:
         column = getattr(result, name, None)
         if column is not None:
             # Words are checked: a longer one would be cut without an error.

@@ -72,15 +72,16 @@ class Result:
         self, found: dict[str, Any], rows: Rows, network: Network, images_like_x: bool
     ) -> None:
         self._network = network
-        self._rows_like = rows.like
+        self._kind = rows.kind
         self._summary: str = found.pop("summary")
         self.totals: dict[str, Any] = json.loads(found.pop("totals"))
         self.notes: list[str] = found.pop("notes") + ([rows.note] if rows.note else [])
         for text in found.pop("warnings"):
             warnings.warn(text, UnreluWarning, stacklevel=_outside())
-        codes = found.pop("codes")
-        self._codes = codes
-        self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
+        # A copy: the user may change `codes`.
+        self._codes = found.pop("codes")
+        codes = self._codes.reshape(len(self._codes), *network.code_shape).copy()
+        self.codes = rows.like(codes)
         self._image_shape = rows.shape[1:] if images_like_x else network.image_shape
         self._images: Any = None
         self.layers: list[dict[str, Any]] = found.pop("layers")
@@ -93,7 +94,7 @@ class Result:
         """The images ``G(z)`` of the codes, (count, *image shape); computed at the first use."""
         if self._images is None:
             images = self._network._core.forward(self._codes)
-            self._images = self._rows_like(images.reshape(len(images), *self._image_shape))
+            self._images = self._kind.like(images.reshape(len(images), *self._image_shape))
         return self._images
 
     @property
@@ -134,7 +135,8 @@ class Projection:
     Attributes
     ----------
     images : numpy.ndarray or torch.Tensor, shape of the observations
-        The images ``G(z)``, in the type and on the device of the observations.
+        The images ``G(z)``: an array or a tensor like the observations, float32 for observations in
+        float32 or float16, otherwise float64.
     codes : numpy.ndarray or torch.Tensor, shape (count, *code_shape)
         Their codes: the warm start of the next call.
     status, failure : numpy.ndarray

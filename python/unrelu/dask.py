@@ -73,7 +73,8 @@ residual_l2_relative, residual_rms, epsilon, tolerance, out_of_range, far_code, 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, `codes` first."""
-        return self.records.dtype.names
+        names: tuple[str, ...] = self.records.dtype.names
+        return names
 
     def compute(self, **options: Any) -> dict[str, np.ndarray]:
         """Compute all columns at once, as arrays of NumPy by name.
@@ -184,7 +185,8 @@ def _threads() -> int | None:
         from distributed import get_worker
 
         try:
-            return get_worker().state.nthreads
+            threads: int = get_worker().state.nthreads
+            return threads
         except ValueError:
             pass  # This is not a task of dask.distributed.
     return 1 if multiprocessing.parent_process() is not None else None

@@ -17,7 +17,7 @@ from unrelu._result import Result
 __all__ = ["GeneratorReconstructor"]
 
 
-class GeneratorReconstructor(Reconstructor):  # type: ignore[misc]
+class GeneratorReconstructor(Reconstructor):
     """Recover images ``G(z)`` of a generator from linear measurements ``y = A G(z) + noise``.
 
     It takes the place of ``deepinv.models.CSGMGenerator``: each image of a batch is recovered, from

@@ -111,8 +111,10 @@ fn what_only_the_layers_leave_open_is_said_to_be_that() {
         let told = invert(&folder, &[&SIGMOID[..], &["--method", method]].concat());
         told.agrees_with_the_truth(0);
         assert!(!told.summary.contains("the data do not determine"), "{}", told.summary);
-        if told.wrong().next().is_some() {
-            assert!(told.code == 3 && told.summary.contains("--method best"), "{}", told.summary);
+        // Those that a point of the optimal face comes close to are approximated.
+        for row in told.wrong() {
+            assert!(row["determined"] == false && row["fit"] != "reproduced", "{row}");
+            assert!(told.summary.contains("--method best"), "{}", told.summary);
         }
     }
     let best = invert(&folder, &[&SIGMOID[..], &["--method", "best"]].concat());
