@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -145,6 +146,7 @@ def test_no_warning_where_all_is_well(network, images):
         ({"threads": 0}, ValueError, "threads.*1 to 1024"),
         ({"threads": "two"}, TypeError, "threads.*'two' of type str"),
         ({"seed": -1}, TypeError, "seed"),
+        ({"seed": True}, TypeError, "seed"),
         ({"epsilon": -1.0}, ValueError, "epsilon"),
         ({"noise": 0.0}, ValueError, "noise"),
         ({"device": "tpu"}, ValueError, "device.*tpu"),
@@ -179,6 +181,35 @@ def test_wrong_observations_are_refused(network, images, change, error, words):
     with pytest.raises(error, match=words) as raised:
         unrelu.invert(network, change(images))
     assert raised.value.source == "x" and raised.value.fix
+
+
+def test_images_in_another_order_of_axes_are_refused(network, images):
+    shaped = unrelu.Network.from_arrays(network.layers, image_shape=(3, 4, 5), code_shape=(1, 5))
+    right = images.reshape(12, 3, 4, 5)
+    assert unrelu.invert(shaped, right).codes.shape == (12, 1, 5)
+    for wrong in (right.transpose(0, 2, 3, 1), images.reshape(12, 4, 3, 5), images.reshape(12, 5, 12)):
+        for call in (unrelu.invert, unrelu.recover, lambda net, x: unrelu.Projector(net).project(x)):
+            with pytest.raises(ValueError, match=r"images of shape \(3, 4, 5\).*transpose"):
+                call(shaped, wrong)
+    assert np.array_equal(unrelu.invert(shaped, images).codes[:, 0], unrelu.invert(network, images).codes)
+
+
+def test_a_result_keeps_its_own_codes(network, images):
+    result = unrelu.invert(network, images)
+    result.codes[:] = 0.0
+    np.testing.assert_allclose(result.images, images, atol=1e-8)
+    # No observation is in the pickle: it is that of a network and some columns.
+    many = np.tile(images, (100, 1))
+    assert len(pickle.dumps(unrelu.invert(network, many))) < many.nbytes
+    again = pickle.loads(pickle.dumps(result))
+    np.testing.assert_allclose(again.images, images, atol=1e-8)
+
+
+@pytest.mark.parametrize("index", [-1, 1.5, 2**64 - 5, True])
+def test_indices_are_integers_within_range(network, images, index):
+    with pytest.raises((ValueError, TypeError), match="first_index") as raised:
+        unrelu.invert(network, images, first_index=index)
+    assert isinstance(raised.value, unrelu.UnreluError)
 
 
 def test_a_network_is_wanted(images):

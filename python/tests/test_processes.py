@@ -91,6 +91,42 @@ except KeyboardInterrupt:
     assert float(at) - sent < 5
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+@pytest.mark.parametrize("where", ["made", "used"])
+def test_an_interpreter_ends_well_after_ctrl_c_in_an_operator(where):
+    program = f"""
+import numpy, time, unrelu
+network = unrelu.Network.random([20, 100, 500], seed=1)
+A = numpy.random.default_rng(0).standard_normal((50, 500))
+slow = 0.0
+def apply(x):
+    time.sleep(slow)
+    return x @ A.T
+options = {{"inner": "best"}} if {where!r} == "used" else {{}}
+try:
+    if {where!r} == "used":
+        recoverer = unrelu.Recoverer(network, (apply, lambda y: y @ A), **options)
+        slow = 0.05
+        print("begun", flush=True)
+        recoverer.recover(numpy.ones((2000, 50)))
+    else:
+        apply(numpy.ones((1, 500)))
+        print("begun", flush=True)
+        slow = 0.4
+        unrelu.Recoverer(network, (apply, lambda y: y @ A))
+except KeyboardInterrupt:
+    print("interrupted", time.time(), flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "begun\n"
+    time.sleep(1.0)
+    sent = time.time()
+    child.send_signal(signal.SIGINT)
+    word, at = child.stdout.readline().split()
+    assert word == "interrupted" and float(at) - sent < 5
+    assert child.wait(60) == 0
+
+
 def test_a_closed_inverter_says_so(network, images):
     inverter = unrelu.Inverter(network)
     projector, recoverer = unrelu.Projector(network), unrelu.Recoverer(network)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,8 @@ def test_the_matrix_of_the_command_line(network, codes, images):
         ((lambda x: x @ A.T + 1, lambda y: y @ A), ValueError, "not linear"),
         ((lambda x: abs(x @ A.T), lambda y: y @ A), ValueError, "not linear"),
         ((lambda x: A @ x[0], lambda y: y @ A), ValueError, "batches"),
+        ((lambda x: x @ A.T * np.nan, lambda y: y @ A), ValueError, "not finite"),
+        (A[:0], ValueError, "without rows"),
     ],
 )
 def test_wrong_operators_are_refused(network, images, operator, error, words):
@@ -114,8 +118,56 @@ def test_what_an_operator_raises_is_raised(affine):
             raise ZeroDivisionError("in the operator")
         return x @ A.T
 
+    pair = (apply, lambda y: y @ A)
+    recoverer = unrelu.Recoverer(affine, pair, inner="best")
+    calls[:] = [0, 0, 0]
     with pytest.raises(ZeroDivisionError, match="in the operator"):
-        unrelu.recover(affine, np.ones((3, 40)), (apply, lambda y: y @ A), inner="best")
+        recoverer.recover(np.ones((300, 40)), batch=10)
+    # It is not called again, and the next run begins anew.
+    assert len(calls) == 4
+    calls[:] = [0] * 3
+    with pytest.raises(ZeroDivisionError):
+        recoverer.recover(np.ones((3, 40)))
+
+
+def test_runs_of_an_operator_keep_their_own_errors(affine):
+    """One call raises: the run that it belongs to says so, and no other."""
+    y = affine.forward(affine.random_codes(4, seed=4)) @ A.T
+
+    raising = threading.Event()
+
+    def apply(x):
+        if raising.is_set():
+            raising.clear()
+            raise ZeroDivisionError
+        return x @ A.T
+
+    recoverer = unrelu.Recoverer(affine, (apply, lambda y: y @ A), inner="best")
+    expected, outcomes = recoverer.recover(y).codes, []
+    raising.set()
+
+    def work():
+        try:
+            outcomes.append(np.array_equal(recoverer.recover(y).codes, expected))
+        except ZeroDivisionError:
+            outcomes.append("raised")
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes, key=str) == [True] * 5 + ["raised"]
+
+
+def test_masks_in_another_order_of_axes_are_refused(network, images):
+    shaped = unrelu.Network.from_arrays(network.layers, image_shape=(6, 10))
+    mask = np.random.default_rng(0).random((6, 10)) < 0.5
+    expected = unrelu.recover(shaped, images, mask).codes
+    for same in (mask[None], mask.ravel(), mask.ravel()[None], np.repeat(mask[None], 12, axis=0)):
+        assert np.array_equal(unrelu.recover(shaped, images, same).codes, expected)
+    with pytest.raises(ValueError, match=r"shape \(10, 6\)"):
+        unrelu.recover(shaped, images, mask.T)
 
 
 def test_wrong_measurements_and_options_are_refused(network, images):
