@@ -14,9 +14,12 @@ use crate::errors::{exception, input};
 /// Images per call while the matrix of a function is formed.
 const AT_A_TIME: usize = 256;
 
+/// An operator, and its calls if it is Python code.
+pub type Read = (Box<dyn Operator>, Option<Arc<Calls>>);
+
 /// The library's operator for one of Python: `None` for pixels, an f64 array (m, n), or
 /// `(apply, adjoint, m)`.
-pub fn operator(given: &Bound<'_, PyAny>, pixels: usize) -> PyResult<(Box<dyn Operator>, Option<Arc<Calls>>)> {
+pub fn operator(given: &Bound<'_, PyAny>, pixels: usize) -> PyResult<Read> {
     if given.is_none() {
         return Ok((Box::new(Pixels(pixels)), None));
     }

@@ -77,13 +77,13 @@ pub struct Summary {
     /// Relative code errors, if the true codes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<Distribution>,
-    /// Observations with a code error of at most [`SUCCESS_ERROR`].
+    /// Observations with a code error of at most `SUCCESS_ERROR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successes: Option<u64>,
     /// Relative image errors, if a recovery knows the true images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_error: Option<Distribution>,
-    /// Observations with an image error of at most [`SUCCESS_ERROR`].
+    /// Observations with an image error of at most `SUCCESS_ERROR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_successes: Option<u64>,
     /// The device at the end of the run.
