@@ -113,3 +113,17 @@ def test_what_is_no_generator_is_refused():
 def test_an_option_for_nothing_is_refused(network):
     with pytest.raises(unrelu.InputError, match="code_shape"):
         GeneratorReconstructor(network, SHAPE, code_shape=(20,))
+
+
+def test_the_identity_is_not_formed_and_other_images_are_refused():
+    layers = unrelu.Network.random([3, 12, 16], seed=1).layers
+    network = unrelu.Network.from_arrays(layers, image_shape=(1, 4, 4))
+    images = torch.from_numpy(network.forward(network.random_codes(3, seed=1)))
+    physics = deepinv.physics.Denoising(deepinv.physics.GaussianNoise(0.1))
+    recoverer = unrelu.Recoverer(network, physics)
+    assert recoverer.operator.core is None
+    assert torch.equal(recoverer.recover(images).codes, unrelu.recover(network, images).codes)
+    flat = unrelu.Network.from_arrays(layers)
+    other = deepinv.physics.Inpainting((1, 4, 4), mask=0.5)
+    with pytest.raises(ValueError, match="image_shape"):
+        unrelu.recover(flat, other(images.float()), other)

@@ -231,3 +231,13 @@ def test_progress(network, images, capsys):
     result = unrelu.invert(network, images, progress=True, batch=5)
     assert result.ok.all()
     assert "inverting" in capsys.readouterr().err
+
+
+def test_names_that_are_no_options_are_refused(network, images):
+    with pytest.raises(TypeError, match="did you mean `starts`") as raised:
+        unrelu.invert(network, images, nstarts=3)
+    assert isinstance(raised.value, unrelu.UnreluError)
+    with pytest.raises(TypeError, match="did you mean `noise`"):
+        unrelu.recover(network, images, nois=0.1)
+    with pytest.raises(TypeError, match="numpy.load"):
+        unrelu.invert(network, "images.npy")

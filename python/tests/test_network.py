@@ -49,7 +49,8 @@ def test_arrays_compute_what_numpy_computes(activations):
 def test_arrays_in_any_order_and_precision_are_read():
     weight = np.asfortranarray(np.arange(6.0, dtype=np.float32).reshape(3, 2))
     network = unrelu.Network.from_arrays([(weight, None)], activation="identity")
-    assert np.array_equal(network.forward([[1.0, 2.0]]), [[2.0, 8.0, 14.0]])
+    assert np.array_equal(network.forward([[1.0, 2.0]]), [[2.0, 8.0, 14.0]]) and not network.notes
+    assert "ReLU" in unrelu.Network.from_arrays([(weight, None)]).notes[0]
     assert network.forward(np.float32([[1, 2]])).dtype == np.float32
 
 
@@ -60,7 +61,7 @@ def test_a_file_gives_the_network_back(tmp_path):
     again = unrelu.Network.from_file(path, image_shape=(4, 5))
     assert again.image_shape == (4, 5) and again.forward(np.ones((2, 4))).shape == (2, 4, 5)
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(network.layers, again.layers, strict=True))
-    with pytest.raises(ValueError, match="net.safetensors"):
+    with pytest.raises(ValueError, match="net.safetensors.*overwrite=True"):
         network.save(path)
     network.save(path, overwrite=True)
     with pytest.raises(FileNotFoundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -204,6 +205,11 @@ class Rows:
 
 def _array_of(values: Any, name: str) -> np.ndarray:
     """An array of a list or of an object that NumPy can read."""
+    if isinstance(values, (str, os.PathLike)):
+        raise InputTypeError(
+            name, f"the path {os.fspath(values)!r}", "an array or a tensor",
+            "load the file: numpy.load(path, mmap_mode='r')",
+        )
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:

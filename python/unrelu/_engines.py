@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -320,6 +322,17 @@ class Projector(_Engine):
         return _remade, (Projector, (self.network,), self._options)
 
 
+def _check_names(engine: type, options: dict[str, Any]) -> None:
+    """Refuse options that do not exist, and name the nearest that does."""
+    known = [name for name in inspect.signature(engine).parameters if name not in _ARGUMENTS]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            fix = f"did you mean `{near[0]}`?" if near else "leave it out"
+            raise InputTypeError(f"option `{name}`", "an unknown name", "one of " + ", ".join(known), fix)
+
+
+_ARGUMENTS = ("network", "operator", "method")
 _NOT_OPTIONS = ("self", "network", "operator", "image_shape", "__class__")
 
 
@@ -419,6 +432,7 @@ def invert(
     >>> print(*result.status)
     converged converged converged
     """
+    _check_names(Inverter, options)
     with Inverter(network, method, **options) as inverter:
         return inverter.invert(
             x, pixels=pixels, batch=batch, first_index=first_index, progress=progress
@@ -491,6 +505,7 @@ device, adapter, threads : optional
     >>> bool(abs(result.codes - codes).max() < 1e-6)
     True
     """
+    _check_names(Recoverer, options)
     with Recoverer(network, operator, method, **options) as recoverer:
         return recoverer.recover(
             y, pixels=pixels, batch=batch, first_index=first_index, progress=progress

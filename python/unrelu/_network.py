@@ -120,7 +120,7 @@ class Network:
         cls,
         layers: Iterable[tuple[Any, ...]],
         *,
-        activation: str = "relu",
+        activation: str | None = None,
         output_activation: str | None = None,
         code_shape: Sequence[int] | None = None,
         image_shape: Sequence[int] | None = None,
@@ -132,8 +132,9 @@ class Network:
         layers : iterable of (W, b) or (W, b, activation)
             The layers, from the code to the output. ``W`` has the shape (units, inputs), as in
             ``torch.nn.Linear``; ``b`` has the shape (units,), or is None for zeros.
-        activation : str
-            The activation of layers that do not name their own.
+        activation : str, optional
+            The activation of layers that do not name their own, also of the last one. Default
+            ``"relu"``; `notes` says so.
         output_activation : str, optional
             That of the last layer. By default, `activation`.
         code_shape, image_shape : sequence of int, optional
@@ -152,7 +153,7 @@ class Network:
         array([[2., 0., 4.]])
         """
         given = list(layers)
-        read = []
+        read, assumed = [], False
         for number, layer in enumerate(given, start=1):
             if not isinstance(layer, (tuple, list)) or len(layer) not in (2, 3):
                 raise InputTypeError(
@@ -168,14 +169,18 @@ class Network:
             )
             own = layer[2] if len(layer) == 3 else None
             last = output_activation if number == len(given) else None
-            name = own or last or activation
+            assumed = assumed or not (own or last or activation)
+            name = own or last or activation or "relu"
             if not isinstance(name, str):
                 raise InputTypeError(
                     f"the activation of layer {number}", repr(name), "a name such as 'relu'",
                     "change this argument",
                 )
             read.append((weight, bias, name))
-        return cls(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
+        network = cls(_unrelu.NetworkCore.from_layers(read), code_shape, image_shape)
+        if assumed:
+            network.notes = ["no activation was given: ReLU, also in the last layer"]
+        return network
 
     @classmethod
     def from_torch(cls, module: Any, code_shape: Sequence[int] | None = None) -> Network:
@@ -224,7 +229,21 @@ class Network:
         return self._core.random_codes(integer("count", count, 0, most), _seed(seed))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the network as ``.safetensors``, which :meth:`from_file` reads."""
+        """Write the network as ``.safetensors``, which :meth:`from_file` reads.
+
+        The shapes of images and codes are not stored: pass `image_shape` to :meth:`from_file`. A
+        pickle keeps both.
+
+        Raises
+        ------
+        InputError
+            If the file exists and `overwrite` is False.
+        """
+        if os.path.exists(path) and not overwrite:
+            raise InputError(
+                os.fspath(path), "a file that already exists", "a new name",
+                "name another file, or pass overwrite=True",
+            )
         self._core.save(os.fspath(path), overwrite)
 
     def forward(self, codes: Any) -> Any:

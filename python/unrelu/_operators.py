@@ -205,32 +205,47 @@ def _is_physics(operator: Any) -> bool:
     return "deepinv" in sys.modules and hasattr(operator, "A") and hasattr(operator, "A_adjoint")
 
 
+def _other_images(expected: Any, image_shape: tuple[int, ...]) -> InputError:
+    return InputError(
+        "the physics",
+        f"images of shape {shape_text(image_shape)}",
+        f"what it is made for: {tuple(expected) if not isinstance(expected, str) else expected}",
+        "pass image_shape=, the shape of one image, such as (1, 28, 28)",
+    )
+
+
 def _physics(physics: Any, image_shape: tuple[int, ...]) -> Operator:
     """A physics of deepinv: its ``A`` and ``A_adjoint``, without its noise."""
     import torch
-    from deepinv.physics import Inpainting, LinearPhysics
+    from deepinv.physics import Denoising, Inpainting, LinearPhysics
 
     pixels = math.prod(image_shape)
     if not isinstance(physics, LinearPhysics):
         raise InputTypeError(
             "the physics", f"a {type(physics).__name__}", "a LinearPhysics", "use a linear physics"
         )
+    if type(physics) is Denoising:
+        return Operator(None, pixels)
     if isinstance(physics, Inpainting):
         mask = physics.mask.detach().cpu()
         values = torch.unique(mask)
         if all(value in (0, 1) for value in values.tolist()):
-            if mask.dim() <= len(image_shape):
-                mask = mask.expand(image_shape)
-            else:
-                mask = mask.expand(mask.shape[0], *image_shape)
+            count = () if mask.dim() <= len(image_shape) else (mask.shape[0],)
+            try:
+                mask = mask.expand(*count, *image_shape)
+            except RuntimeError:
+                raise _other_images(mask.shape, image_shape) from None
             return _mask(mask.numpy() != 0, image_shape)
     parameters = [*physics.parameters(), *physics.buffers()]
     floats = [tensor for tensor in parameters if tensor.is_floating_point()]
     dtype = floats[0].dtype if floats else torch.float64
     device = parameters[0].device if parameters else torch.device("cpu")
     tensor = {"dtype": dtype, "device": device}
-    with torch.no_grad():
-        measured_shape = tuple(physics.A(torch.zeros(1, *image_shape, **tensor)).shape[1:])
+    try:
+        with torch.no_grad():
+            measured_shape = tuple(physics.A(torch.zeros(1, *image_shape, **tensor)).shape[1:])
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise _other_images(getattr(physics, "img_size", "another size"), image_shape) from error
 
     def on_batches(function: Callable[[Any], Any], shape: tuple[int, ...]) -> Function:
         def apply(rows: np.ndarray) -> np.ndarray:
