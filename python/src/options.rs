@@ -57,8 +57,10 @@ impl<'py> Given<'py> {
     /// A value that is given by its name.
     fn named<T: FromStr<Err = String>>(&self, name: &str) -> PyResult<Option<T>> {
         let Some(text) = self.take::<String>(name, "a name")? else { return Ok(None) };
-        text.parse().map(Some).map_err(|expected: String| {
-            input(&format!("option `{name}`"), &format!("{text:?}"), &expected, "change this argument")
+        text.parse().map(Some).map_err(|why: String| {
+            // The library says what it found as well.
+            let expected = why.rsplit("expected ").next().unwrap_or(&why);
+            input(&format!("option `{name}`"), &format!("{text:?}"), expected, "change this argument")
         })
     }
 
