@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use numpy::PyArray2;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use unrelu::{Projection, Projector};
+use pyo3::types::PyDict;
+use unrelu::{Projection, Projector, Residual, Status};
 
-use crate::arrays::{array, matrix, write_rows};
+use crate::arrays::{matrix, write_rows};
 use crate::errors::exception;
 use crate::network::NetworkCore;
 use crate::options::Given;
 use crate::process::Process;
+use crate::results::{put_residuals, put_statuses};
 use crate::waiting::on_a_thread;
 
 /// A network prepared for projections.
@@ -72,32 +73,12 @@ impl ProjectorCore {
         let results = PyDict::new(py);
         results.set_item("codes", codes)?;
         results.set_item("images", images)?;
-        let rows = || found.iter().flat_map(|batch: &Projection| batch.status.iter());
-        let word = |status: &unrelu::Status| match status.failure() {
-            Some(_) => "failed".to_owned(),
-            None => status.to_string(),
-        };
-        results.set_item("status", PyList::new(py, rows().map(word).collect::<Vec<_>>())?)?;
-        let reason = |status: &unrelu::Status| status.failure().map(ToString::to_string).unwrap_or_default();
-        results.set_item("failure", PyList::new(py, rows().map(reason).collect::<Vec<_>>())?)?;
-        let residuals = || found.iter().flat_map(|batch| batch.residuals.iter());
-        let column = |value: fn(&unrelu::Residual) -> f64| numpy::PyArray1::from_iter(py, residuals().map(value));
-        results.set_item("residual_linf", column(|residual| residual.linf))?;
-        results.set_item("residual_l1", column(|residual| residual.l1))?;
-        results.set_item("residual_l2_relative", column(|residual| residual.l2_relative))?;
-        results.set_item("residual_rms", column(|residual| residual.rms))?;
-        results.set_item("observed", column(|residual| residual.observed as f64))?;
+        let statuses: Vec<&Status> = found.iter().flat_map(|batch: &Projection| &batch.status).collect();
+        put_statuses(&results, statuses.into_iter())?;
+        let residuals: Vec<&Residual> = found.iter().flat_map(|batch| &batch.residuals).collect();
+        put_residuals(&results, residuals.into_iter())?;
         let warm = found.iter().flat_map(|batch| batch.from_warm_start.iter().copied());
         results.set_item("from_warm_start", numpy::PyArray1::from_iter(py, warm))?;
         Ok(results)
-    }
-
-    /// Codes (count, k) to images (count, n).
-    fn images<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        self.process.check("the projector")?;
-        let codes = matrix(codes, "the codes")?;
-        self.projector.inverter().network().check_codes(&codes).map_err(exception)?;
-        let images = py.detach(|| self.projector.images(&codes));
-        array(py, &images)
     }
 }

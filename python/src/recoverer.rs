@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use unrelu::internals::batch::engine::Engine;
 use unrelu::{BestMethod, CancelToken, DescentOptions, Method, Options, RecoverOptions, Recoverer, Strategy};
 
 use crate::calls::{Calls, Running};
@@ -76,12 +75,6 @@ impl RecovererCore {
         let (found, summary) = outcome?;
         tell(&found, &summary, &self.told, &*self.recoverer)?;
         Ok(found)
-    }
-
-    /// `m`, the number of measurements per image.
-    #[getter]
-    fn measurements(&self) -> usize {
-        self.recoverer.observation_length()
     }
 }
 

@@ -3,7 +3,7 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use unrelu::{InvertedBatch, ObservationRow};
+use unrelu::{InvertedBatch, ObservationRow, Residual, Status};
 
 use crate::arrays::write_rows;
 
@@ -37,18 +37,13 @@ impl<'py> Results<'py> {
         let rows = &self.rows;
         let found = PyDict::new(py);
         found.set_item("codes", &self.codes)?;
-        let words = |word: &dyn Fn(&ObservationRow) -> String| PyList::new(py, rows.iter().map(word));
-        found.set_item("status", words(&|row| status_word(row))?)?;
-        found.set_item("failure", words(&|row| row.status.failure().map(ToString::to_string).unwrap_or_default())?)?;
-        found.set_item("fit", words(&|row| row.fit.map(|fit| fit.to_string()).unwrap_or_default())?)?;
+        put_statuses(&found, rows.iter().map(|row| &row.status))?;
+        let fits = rows.iter().map(|row| row.fit.map(|fit| fit.to_string()).unwrap_or_default());
+        found.set_item("fit", PyList::new(py, fits)?)?;
         let columns = Columns { py, dict: &found };
         columns.put("determined", rows, |row| row.determined)?;
         columns.put("reproduces", rows, |row| row.reproduces)?;
-        columns.put("residual_linf", rows, |row| row.residual.linf)?;
-        columns.put("residual_l1", rows, |row| row.residual.l1)?;
-        columns.put("residual_l2_relative", rows, |row| row.residual.l2_relative)?;
-        columns.put("residual_rms", rows, |row| row.residual.rms)?;
-        columns.put("observed", rows, |row| row.residual.observed as u64)?;
+        put_residuals(&found, rows.iter().map(|row| &row.residual))?;
         columns.put("epsilon", rows, |row| row.epsilon)?;
         columns.put("tolerance", rows, |row| row.tolerance)?;
         columns.put("out_of_range", rows, |row| row.out_of_range as u64)?;
@@ -113,10 +108,27 @@ fn layers<'py>(py: Python<'py>, rows: &[ObservationRow]) -> PyResult<Bound<'py, 
     Ok(all)
 }
 
-/// The status without the reason of a failure.
-fn status_word(row: &ObservationRow) -> String {
-    match row.status.failure() {
-        Some(_) => "failed".to_owned(),
-        None => row.status.to_string(),
-    }
+/// The status of each observation as a word, and why there is no code.
+pub fn put_statuses<'a>(
+    dict: &Bound<'_, PyDict>,
+    statuses: impl ExactSizeIterator<Item = &'a Status> + Clone,
+) -> PyResult<()> {
+    let word = |status: &Status| if status.failure().is_some() { "failed".to_owned() } else { status.to_string() };
+    let reason = |status: &Status| status.failure().map(ToString::to_string).unwrap_or_default();
+    dict.set_item("status", PyList::new(dict.py(), statuses.clone().map(word))?)?;
+    dict.set_item("failure", PyList::new(dict.py(), statuses.map(reason))?)
+}
+
+/// The norms of each residual, and the number of its entries.
+pub fn put_residuals<'a>(
+    dict: &Bound<'_, PyDict>,
+    residuals: impl ExactSizeIterator<Item = &'a Residual>,
+) -> PyResult<()> {
+    let residuals: Vec<&Residual> = residuals.collect();
+    let columns = Columns { py: dict.py(), dict };
+    columns.put("residual_linf", &residuals, |residual| residual.linf)?;
+    columns.put("residual_l1", &residuals, |residual| residual.l1)?;
+    columns.put("residual_l2_relative", &residuals, |residual| residual.l2_relative)?;
+    columns.put("residual_rms", &residuals, |residual| residual.rms)?;
+    columns.put("observed", &residuals, |residual| residual.observed as u64)
 }

@@ -204,3 +204,11 @@ def test_arrays_at_any_address(network, x, expected):
     assert frames and not moved(x).flags.aligned
     found = unrelu.invert(pickle.loads(pickled, buffers=frames), moved(x))
     assert found.codes.tobytes() == expected.codes.tobytes()
+
+
+def test_images_in_another_order_of_axes_are_refused_at_once(network):
+    shaped = unrelu.Network.from_arrays(network.layers, image_shape=(5, 8))
+    images = da.zeros((6, 5, 8), chunks=(3, 5, 8))
+    assert unrelu.dask.invert(shaped, images).codes.shape == (6, 6)
+    with pytest.raises(ValueError, match=r"images of shape \(5, 8\)"):
+        unrelu.dask.invert(shaped, images.transpose(0, 2, 1))

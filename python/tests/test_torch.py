@@ -230,3 +230,12 @@ def test_an_array_is_refused():
     network = unrelu.Network.random([3, 10, 40], seed=1)
     with pytest.raises(unrelu.InputTypeError, match="use unrelu.invert"):
         unrelu.torch.invert(network, np.zeros((1, 40)))
+
+
+def test_images_in_another_order_of_axes_are_refused():
+    layers = unrelu.Network.random([3, 12, 24], seed=1).layers
+    network = unrelu.Network.from_arrays(layers, image_shape=(2, 3, 4))
+    images = torch.from_numpy(network.forward(network.random_codes(3, seed=1)))
+    assert unrelu.torch.invert(network, images).codes.shape == (3, 3)
+    with pytest.raises(ValueError, match=r"images of shape \(2, 3, 4\)"):
+        unrelu.torch.invert(network, images.permute(0, 2, 3, 1))

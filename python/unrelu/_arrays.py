@@ -267,10 +267,10 @@ def _wrong_shape(shape: tuple[int, ...], width: int, name: str, meaning: str) ->
     )
 
 
-def codes_array(codes: Any, shape: Sequence[int], name: str = "codes") -> np.ndarray:
-    """Codes of this shape as an array of float64 in C order, shape (count, k)."""
+def code_rows(codes: Any, shape: Sequence[int], name: str = "codes") -> Rows:
+    """Codes of this shape as rows of numbers, bytes included."""
     meaning = "one entry per entry of a code"
     rows = Rows(codes, math.prod(shape), name, meaning, image_shape=shape)
     if rows.dtype == "uint8":
         rows.pixels = "0..255"
-    return rows(0, rows.count)
+    return rows

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import Rows, codes_array, integer
+from unrelu._arrays import Rows, code_rows, integer
 from unrelu._errors import InputError, InputTypeError, UnreluError
 from unrelu._network import Network, _shape
 from unrelu._operators import read_operator
@@ -75,6 +75,16 @@ class _Engine:
 
     def _symmetric_pixels(self) -> bool:
         return self.network._activation == "tanh"
+
+    def _image_rows(self, x: Any, pixels: str | None = None) -> Rows:
+        """Observations that are images of the network."""
+        return Rows(
+            x,
+            self.network.image_length,
+            symmetric_pixels=self._symmetric_pixels(),
+            pixels=pixels,
+            image_shape=self.network.image_shape,
+        )
 
 
 def _batch_size(batch: int | None, default: int) -> int:
@@ -161,13 +171,7 @@ class Inverter(_Engine):
         progress: bool = False,
     ) -> Result:
         """Invert observations; the arguments and the result are those of :func:`invert`."""
-        rows = Rows(
-            x,
-            self.network.image_length,
-            symmetric_pixels=self._symmetric_pixels(),
-            pixels=pixels,
-            image_shape=self.network.image_shape,
-        )
+        rows = self._image_rows(x, pixels)
         core = self._core(rows.stored_as, rows.single)
         size = _batch_size(batch, 256)
         found = _run(core.invert, rows, size, first_index, progress, "inverting")
@@ -298,22 +302,18 @@ class Projector(_Engine):
         InputError, InputTypeError
             For arrays that do not fit.
         """
-        rows = Rows(
-            x,
-            self.network.image_length,
-            symmetric_pixels=self._symmetric_pixels(),
-            image_shape=self.network.image_shape,
-        )
+        rows = self._image_rows(x)
         warm = None
         if warm_start is not None:
-            warm = codes_array(warm_start, self.network.code_shape, "warm_start")
-            if len(warm) != rows.count:
+            codes = code_rows(warm_start, self.network.code_shape, "warm_start")
+            if codes.count != rows.count:
                 raise InputError(
                     "warm_start",
-                    f"{len(warm)} codes",
+                    f"{codes.count} codes",
                     f"{rows.count}, one for each observation",
                     "pass the codes of the last call, or no warm start",
                 )
+            warm = codes(0, codes.count)
         core = self._core(rows.stored_as, rows.single)
         found = core.project(rows, rows.count, _batch_size(batch, 1024), warm)
         return Projection(found, rows, self.network)

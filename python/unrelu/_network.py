@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import Rows, codes_array, integer, is_tensor, plain, tensor_numbers
+from unrelu._arrays import code_rows, integer, is_tensor, plain, tensor_numbers
 from unrelu._errors import InputError, InputTypeError
 
 
@@ -259,8 +259,8 @@ class Network:
         numpy.ndarray or torch.Tensor, shape (count, *image_shape)
             The images, in the type and on the device of the codes.
         """
-        rows = Rows(codes, self.code_length, "codes", "one entry per entry of a code")
-        images = self._core.forward(codes_array(codes, self.code_shape))
+        rows = code_rows(codes, self.code_shape)
+        images = self._core.forward(rows(0, rows.count))
         return rows.like(images.reshape(rows.count, *self.image_shape))
 
     @property

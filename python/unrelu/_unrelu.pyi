@@ -63,8 +63,6 @@ class RecovererCore:
     def __new__(
         cls, network: NetworkCore, operator: Any, options: dict[str, Any]
     ) -> RecovererCore: ...
-    @property
-    def measurements(self) -> int: ...
     def recover(
         self,
         rows: _Rows,
@@ -80,7 +78,6 @@ class ProjectorCore:
     def project(
         self, rows: _Rows, count: int, batch: int, warm_start: _Array | None
     ) -> dict[str, Any]: ...
-    def images(self, codes: _Array) -> _Array: ...
 
 def gaussian_operator(measurements: int, pixels: int, seed: int) -> _Array:
     """The matrix of the command line's ``--gaussian``, shape (measurements, pixels)."""

@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from unrelu._arrays import Rows
 from unrelu._engines import Inverter, Method, _batch_size
 from unrelu._errors import InputError, InputTypeError, UnreluError
 from unrelu._network import Network
@@ -175,8 +174,7 @@ def _checked(
     with Inverter(network, method, **{**here, "device": "cpu", "threads": 1}) as inverter:
         _batch_size(batch, 256)
         stand_in = np.broadcast_to(np.zeros((), x.dtype), x.shape)
-        symmetric = inverter._symmetric_pixels()
-        return Rows(stand_in, network.image_length, symmetric_pixels=symmetric, pixels=pixels).single
+        return inverter._image_rows(stand_in, pixels).single
 
 
 def _threads() -> int | None:

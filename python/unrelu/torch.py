@@ -114,10 +114,8 @@ threads : optional
     owner = getattr(module, "__self__", module)
     parameters = [] if owner is None else [one for one in owner.parameters() if one.requires_grad]
 
-    rows = Rows(
-        x.detach(), network.image_length, symmetric_pixels=network._activation == "tanh", pixels=pixels
-    )
     with Inverter(network, **options) as inverter:
+        rows = inverter._image_rows(x.detach(), pixels)
         # Codes in double precision, also for data in single: the kinks would be lost otherwise.
         core = inverter._core(rows.stored_as, False)
         found = _run(core.invert, rows, _batch_size(batch, 256), first_index, progress, "inverting")
