@@ -31,6 +31,14 @@ pub mod cli {
     pub use crate::cli::summary::text;
 }
 
+/// Tests: multistart.
+pub mod linalg {
+    /// Maps that have only products.
+    pub mod linear_map {
+        pub use crate::linalg::linear_map::LinearMap;
+    }
+}
+
 /// Tests: lp. Benchmarks: lp.
 pub mod bench {
     /// Linear programs of `bench lp`.

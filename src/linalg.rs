@@ -3,13 +3,14 @@
 //!
 //! The kernels ([`gram`], [`products`], [`cholesky`], [`lu`]) work on whole [`lanes::Lane`]s, each
 //! compiled for several instruction sets. [`row_space`] is built on nalgebra: it runs once per
-//! answer. [`rank`] is the one test of full rank.
+//! answer. [`rank`] is the one test of full rank. A [`linear_map`] has only products.
 
 pub mod cholesky;
 pub mod gram;
 pub mod inverse;
 pub mod lanes;
 pub mod least_squares;
+pub mod linear_map;
 pub mod lu;
 pub mod nnls;
 pub mod normal_matrix;

@@ -17,6 +17,7 @@
 pub mod absolute;
 pub mod active_set;
 pub mod answer;
+mod evaluation_error;
 pub mod follow;
 pub mod gradients;
 pub mod kink;
@@ -28,6 +29,7 @@ mod minimum;
 mod multipliers;
 pub mod objective;
 pub mod options;
+pub mod packed_layer;
 pub mod packed_network;
 pub mod pin;
 pub mod point;

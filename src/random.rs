@@ -32,7 +32,7 @@ pub enum Domain {
     Start,
     /// The rows of a random linear map; the index is that of the row.
     Operator,
-    /// The vectors by which an inverse is checked.
+    /// The vectors by which an inverse or a linear map is checked.
     Check,
     /// The rays along which a network's kinks are counted.
     Ray,

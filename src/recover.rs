@@ -11,6 +11,7 @@
 mod measured;
 pub mod operators;
 mod options;
+mod products;
 mod projected;
 mod search;
 
@@ -62,7 +63,7 @@ pub struct Recoverer {
     network: Arc<Network>,
     /// The network in the layout for products.
     cpu: CpuDevice,
-    operator: Box<dyn Operator>,
+    operator: Arc<dyn Operator>,
     /// Whether the measurements are pixels of the image.
     is_pixels: bool,
     prepared: Prepared,
@@ -121,7 +122,9 @@ impl Recoverer {
             true => measured_by_products(&network, &*operator)?,
             false => None,
         };
-        let needs_matrix = products.is_none() && !(operator.is_matrix_free() && is_projected);
+        let operator = Arc::<dyn Operator>::from(operator);
+        let is_direct = matches!(strategy, Strategy::Direct);
+        let needs_matrix = !operator.is_matrix_free() || is_direct && products.is_none();
         let matrix = if needs_matrix { operator.matrix() } else { None };
         let is_pixels = needs_matrix && matrix.is_none();
         if let Some(matrix) = &matrix {
@@ -136,6 +139,9 @@ impl Recoverer {
                 inversion.validate(&network)?;
                 let (packed, runtime) = match products {
                     Some(products) => search::prepare(&Arc::new(products), None, &inversion)?,
+                    None if operator.is_matrix_free() => {
+                        search::prepare_by_products(&network, &operator, &search, &inversion)?
+                    }
                     None => search::prepare(&network, matrix, &inversion)?,
                 };
                 Prepared::Search { runtime: Box::new(runtime), packed: Box::new(packed), search, options: inversion }

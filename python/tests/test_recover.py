@@ -54,10 +54,108 @@ def test_every_kind_of_operator(affine, kind, way):
     assert np.array_equal(found, same) and (way or found.all())
 
 
-def test_functions_behind_a_kink(network, codes, images):
-    result = unrelu.recover(network, images @ A.T, (lambda x: x @ A.T, lambda y: y @ A))
+class Counted:
+    """``A`` as a pair of functions that count their calls and refuse unit images."""
+
+    def __init__(self, dtype=np.float64):
+        self.matrix, self.rows = A.astype(dtype), []
+
+    def apply(self, x):
+        assert not np.any((np.count_nonzero(x, axis=1) == 1) & (x.sum(axis=1) == 1.0)), "a unit image"
+        self.rows.append(len(x))
+        return x.astype(self.matrix.dtype) @ self.matrix.T
+
+    def adjoint(self, y):
+        return y.astype(self.matrix.dtype) @ self.matrix
+
+    @property
+    def pair(self):
+        return self.apply, self.adjoint
+
+
+def with_output(network, output):
+    """The network with another output activation, and a bias."""
+    hidden, last = network.layers
+    return unrelu.Network.from_arrays([hidden, (last[0], np.full(60, 0.25), output)])
+
+
+OUTPUTS = ["relu", "leaky-relu:0.2", "sigmoid", "tanh"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_search_uses_only_products(network, output, noise, hidden):
+    network = with_output(network, output)
+    codes = network.random_codes(5, seed=3)
+    draw = np.random.default_rng(5)
+    y = network.forward(codes) @ A.T
+    y += noise * np.sqrt(np.mean(y**2)) * draw.standard_normal(y.shape)
+    if hidden:
+        y[draw.random(y.shape) < 0.2] = np.nan
+    counted = Counted()
+    recoverer = unrelu.Recoverer(network, counted.pair)
+    # Three calls check the pair, and one measures its error. No matrix is formed.
+    assert counted.rows == [2, 1, 3]
+    result, expected = recoverer.recover(y), unrelu.recover(network, y, A)
+    assert set(counted.rows[3:-1]) <= {1, 5, 13, 31}
+    np.testing.assert_array_equal(result.status, expected.status)
+    np.testing.assert_array_equal(result.determined, expected.determined)
+    np.testing.assert_allclose(result.residual, expected.residual, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(result.codes, expected.codes, atol=1e-6)
+    if noise == 0.0:
+        np.testing.assert_allclose(result.codes, codes, atol=1e-6)
+    # Observations in single precision have a core of their own, which forms no matrix either.
+    before = len(counted.rows)
+    single = recoverer.recover(y.astype(np.float32))
+    assert counted.rows[before] == 3
+    np.testing.assert_allclose(single.codes, expected.codes, atol=1e-3)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_functions_in_single_precision(network, output, noise):
+    """The search ends by its stop rule, at the codes of the matrix."""
+    network = with_output(network, output)
+    codes = network.random_codes(5, seed=3)
+    draw, counted = np.random.default_rng(5), Counted(np.float32)
+    y = counted.apply(network.forward(codes)).astype(np.float64)
+    y += noise * np.sqrt(np.mean(y**2)) * draw.standard_normal(y.shape)
+    result, expected = unrelu.recover(network, y, counted.pair), unrelu.recover(network, y, A)
+    assert set(result.status) == {"converged"}
+    np.testing.assert_allclose(result.codes, expected.codes, atol=1e-4)
+
+
+def test_descent_behind_a_kink_forms_the_matrix(network, codes, images):
+    rows = []
+
+    def apply(x):
+        rows.append(len(x))
+        return x @ A.T
+
+    unrelu.recover(network, images @ A.T, (apply, lambda y: y @ A), "descent", iterations=10)
+    assert 60 in rows
+
+
+@pytest.mark.integrations
+@pytest.mark.parametrize("kind", FURTHER)
+def test_operators_of_scipy_behind_a_kink(network, codes, images, kind):
+    result = unrelu.recover(network, images @ A.T, FURTHER[kind]())
     np.testing.assert_allclose(result.codes, codes, atol=1e-6)
-    np.testing.assert_allclose(result.images, images, atol=1e-6)
+
+
+def test_what_a_function_raises_in_the_search_is_raised(network, images):
+    rows = []
+
+    def apply(x):
+        rows.append(len(x))
+        if len(rows) > 8:
+            raise ZeroDivisionError("in the operator")
+        return x @ A.T
+
+    recoverer = unrelu.Recoverer(network, (apply, lambda y: y @ A))
+    with pytest.raises(ZeroDivisionError, match="in the operator"):
+        recoverer.recover(images @ A.T)
 
 
 def test_masks(network, codes, images):

@@ -470,8 +470,9 @@ def recover(
           adjoint; random images test it.
         - A linear physics of deepinv, without its noise. Its images have the shape `image_shape`.
 
-        Functions are applied to batches. Their matrix is formed only where the network does not
-        end in an affine layer and neither `inner` nor a mask is used.
+        Functions are applied to batches. Only ``method="descent"`` without `inner` forms their
+        matrix, if the network does not end in an affine layer. They are called from several
+        threads at the same time, if `threads` is not 1.
     method : str, optional
         Minimise ``||A G(z) - y||`` directly: ``"best"`` (default) from many starts, or
         ``"descent"``. For pixels also the layer-wise methods.

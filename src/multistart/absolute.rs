@@ -43,6 +43,8 @@
 //! first all together, then one by one. If `F` has not fallen by then, the result is reported as
 //! *not proven*. The same is reported where the engine's certificate fails.
 
+use super::active_set::OF_PRODUCT_ERROR;
+use super::evaluation_error::EvaluationError;
 use super::gradients::{Adjoints, Gradients};
 use super::kink::{self, bend};
 use super::local_search::{Descent, REPRODUCED};
@@ -51,7 +53,6 @@ use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::region::Region;
-use crate::linalg::lanes::numbers;
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_warm};
@@ -150,7 +151,12 @@ impl<'a> AbsoluteSearch<'a> {
     /// Whether the remaining misfit is only rounding.
     pub fn reproduces(&self, observation: &[f64]) -> bool {
         let size = self.objective.gathered(observation.iter().filter(|x| !x.is_nan()).map(|x| x.abs()));
-        self.misfit <= REPRODUCED * size
+        self.misfit <= REPRODUCED * size + self.error(observation)
+    }
+
+    /// The error of `F`.
+    fn error(&self, observation: &[f64]) -> f64 {
+        EvaluationError::of(self.network, self.objective, observation).of_misfit()
     }
 
     /// Descends from `code` (`k` entries) to a local minimum, by at most `most` linear programs.
@@ -167,6 +173,7 @@ impl<'a> AbsoluteSearch<'a> {
         let mut changes: Option<(Region, Vec<Units>)> = None;
         let mut vertex: Option<Basis> = None;
         let mut steps = 0;
+        let error = self.error(observation);
         let ended = |steps, stationary| Descent { steps, stationary };
         for _ in 0..most {
             if !self.misfit.is_finite() {
@@ -176,6 +183,9 @@ impl<'a> AbsoluteSearch<'a> {
                 return ended(steps, true);
             }
             self.gradients.take(self.network, &self.region);
+            if self.network.ends_in_map() && !self.gradients.are_finite() {
+                return ended(steps, false);
+            }
             let around = (&self.current, &self.region, &self.gradients);
             let majorant =
                 Majorant::new(self.network, around, observation, self.objective, self.moving, &self.constants);
@@ -195,7 +205,7 @@ impl<'a> AbsoluteSearch<'a> {
                     changes = None;
                     continue;
                 }
-                if minimum < self.misfit * (1.0 - PROMISED) {
+                if minimum < self.misfit * (1.0 - PROMISED) - 2.0 * error {
                     return ended(steps, false);
                 }
                 majorant.spread(&solution.multipliers, &mut self.multipliers);
@@ -229,6 +239,7 @@ impl<'a> AbsoluteSearch<'a> {
     /// counts every kink at its worst.
     fn step(&mut self, step: &[f64], observation: &[f64]) -> bool {
         let start = self.current.code.clone();
+        let error = self.error(observation);
         let mut taken = false;
         let mut length = 1.0;
         loop {
@@ -237,8 +248,8 @@ impl<'a> AbsoluteSearch<'a> {
             }
             self.trial.run(self.network, observation);
             let (misfit, moving) = self.misfit_at(&self.trial, observation);
-            let falls = misfit < self.misfit * (1.0 - FALLEN);
-            let moves = !taken && misfit <= self.misfit && moving < self.moving * (1.0 - FALLEN);
+            let falls = misfit < self.misfit * (1.0 - FALLEN) - 2.0 * error;
+            let moves = !taken && misfit <= self.misfit && moving < self.moving * (1.0 - FALLEN) - 2.0 * error;
             if !(falls || moves) {
                 break;
             }
@@ -299,6 +310,7 @@ impl<'a> AbsoluteSearch<'a> {
         self.adjoints.backpropagate(self.network, &self.region, &self.multipliers);
         let mut wrong = Vec::new();
         let (mut hidden_on_kinks, last) = (false, self.network.layers().len() - 1);
+        let of_constant = NEGLIGIBLE_OF_CONSTANT + OF_PRODUCT_ERROR * self.network.product_error();
         for (index, layer) in self.network.layers()[..last].iter().enumerate() {
             let received = &self.current.received(index)[..layer.units];
             let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
@@ -306,7 +318,7 @@ impl<'a> AbsoluteSearch<'a> {
             let units = received.iter().zip(&self.multipliers[index]).zip(self.adjoints.layer(index)).enumerate();
             for (unit, ((a, multiplier), adjoint)) in units {
                 let (y, jump) = (multiplier.abs(), bend * adjoint);
-                let forgiven = NEGLIGIBLE * (y + jump.abs()) + NEGLIGIBLE_OF_CONSTANT * self.constants[index][unit];
+                let forgiven = NEGLIGIBLE * (y + jump.abs()) + of_constant * self.constants[index][unit];
                 let on_kink = a.abs() <= kink;
                 hidden_on_kinks |= on_kink;
                 if y - jump > forgiven && (y > forgiven || on_kink) {
@@ -336,11 +348,15 @@ fn lipschitz_constants(network: &PackedNetwork, objective: Objective) -> Vec<Vec
         let above = &network.layers()[index + 1];
         let (below, from) = constants.split_at_mut(index + 1);
         let constants = &mut below[index];
-        for (unit, weights) in above.rows.chunks_exact(above.input_lanes).enumerate() {
+        let one_output = objective == Objective::Linf && index + 1 == last;
+        if let Some(sizes) = network.column_sizes().filter(|_| index + 1 == last) {
+            constants.copy_from_slice(if one_output { &sizes.largest } else { &sizes.sums });
+            continue;
+        }
+        for unit in 0..above.units {
             let factor = from.first().map_or(1.0, |constants| constants[unit]);
-            for (constant, w) in constants.iter_mut().zip(numbers(weights)) {
+            for (constant, w) in constants.iter_mut().zip(above.row(unit).iter()) {
                 let through = factor * w.abs();
-                let one_output = objective == Objective::Linf && index + 1 == last;
                 *constant = if one_output { constant.max(through) } else { *constant + through };
             }
         }

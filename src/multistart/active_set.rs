@@ -37,12 +37,13 @@ use super::kink::{self, bend};
 use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
 use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
-use crate::linalg::lanes::numbers;
 use crate::network::Activation;
 
 /// Relative tolerance of a multiplier's range, as a share of the largest multiplier: a violation up
 /// to this is rounding.
 const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
+/// What the relative error of a map's products adds to that tolerance, per unit of the error.
+pub(super) const OF_PRODUCT_ERROR: f64 = 10.0;
 /// The smallest relative decrease that counts as a decrease of `f`.
 const FALLEN: f64 = 1e-13;
 
@@ -70,6 +71,7 @@ impl LocalSearch<'_> {
         let mut passed: Vec<(usize, usize)> = Vec::new();
         let mut steps = 0;
         let exact = self.network.is_piecewise_linear();
+        let error = self.error_of(observation);
         let ended = |steps, stationary| Descent { steps, stationary };
         for _ in 0..most {
             if !self.current.loss.is_finite() {
@@ -89,7 +91,8 @@ impl LocalSearch<'_> {
             if !curvature.is_finite() {
                 return ended(steps, false);
             }
-            if curvature <= 2.0 * NEGLIGIBLE_DECREASE * self.current.loss || self.step_is_negligible() {
+            let negligible = 2.0 * NEGLIGIBLE_DECREASE * self.current.loss + 2.0 * error.least_loss();
+            if curvature <= negligible || self.step_is_negligible() {
                 if self.release(observation) {
                     continue;
                 }
@@ -109,7 +112,7 @@ impl LocalSearch<'_> {
             let mut length = crossing.map_or(1.0, |crossing| crossing.at);
             let mut gain = self.try_step(observation, length);
             // Rounding may cost only the last digits of the loss.
-            let most_lost = FALLEN * self.current.loss;
+            let most_lost = FALLEN * self.current.loss + error.of_loss(self.current.loss);
             let rises = |gain: f64| gain.is_nan() || gain < -most_lost;
             // Where the output is curved, the quadratic model sometimes predicts too large a
             // decrease.
@@ -120,7 +123,7 @@ impl LocalSearch<'_> {
             if rises(gain) {
                 return ended(steps, false);
             }
-            if gain > FALLEN * self.current.loss {
+            if gain > most_lost {
                 passed.clear();
                 self.dependent.clear();
             }
@@ -238,7 +241,7 @@ impl LocalSearch<'_> {
     /// off, stays there.
     fn can_move(&self, layer: usize, unit: usize) -> bool {
         let packed = &self.network.layers()[layer];
-        let weights = &numbers(&packed.rows[unit * packed.input_lanes..][..packed.input_lanes])[..packed.inputs];
+        let weights = packed.row(unit);
         let Some(below) = layer.checked_sub(1) else { return weights.iter().any(|w| *w != 0.0) };
         let received = &self.current.received(below)[..packed.inputs];
         let kink = kink::tolerance(kink::IN_ACTIVE_SET, received);
@@ -254,7 +257,7 @@ impl LocalSearch<'_> {
         self.on_kinks(observation).find(|(layer, unit)| {
             let adjoints = self.adjoints.layer(*layer);
             let largest = adjoints.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-            self.jump(*layer, *unit) < -NEGLIGIBLE_MULTIPLIER * largest
+            self.jump(*layer, *unit) < -self.negligible_multiplier() * largest
         })
     }
 
@@ -273,6 +276,11 @@ impl LocalSearch<'_> {
         bend(self.network.layers()[layer].activation).unwrap_or(0.0) * self.adjoints.layer(layer)[unit]
     }
 
+    /// Relative tolerance of a multiplier's range.
+    fn negligible_multiplier(&self) -> f64 {
+        NEGLIGIBLE_MULTIPLIER + OF_PRODUCT_ERROR * self.network.product_error()
+    }
+
     /// Releases the pinned unit whose multiplier is farthest out of its range. Returns false if all
     /// are in range.
     fn release(&mut self, observation: &[f64]) -> bool {
@@ -285,7 +293,7 @@ impl LocalSearch<'_> {
         let units = self.network.units();
         let size = |pin: &Pin| pin.multiplier.abs() / units[pin.layer];
         let largest = self.pins.iter().fold(0.0, |most: f64, pin| most.max(size(pin)));
-        let mut worst = (NEGLIGIBLE_MULTIPLIER * largest, None);
+        let mut worst = (self.negligible_multiplier() * largest, None);
         for (place, pin) in self.pins.iter().enumerate() {
             let below = -pin.multiplier / units[pin.layer];
             let above = (pin.multiplier - self.jump(pin.layer, pin.unit)) / units[pin.layer];

@@ -3,7 +3,6 @@
 
 use super::linearisation::Active;
 use super::packed_network::PackedNetwork;
-use super::products::{chained_rows, weighted_columns};
 use super::region::{Region, slope};
 use crate::linalg::lanes::{Lane, lanes_for, numbers, numbers_mut};
 
@@ -41,9 +40,10 @@ impl Gradients {
     /// Computes the gradients within `region`. Costs `2k·units·active units below` flops per layer.
     pub fn take(&mut self, network: &PackedNetwork, region: &Region) {
         for (index, layer) in network.layers().iter().enumerate() {
+            let (units, ones) = (&self.units[..layer.units], &self.ones[..layer.units]);
             let (below, above) = self.layers.split_at_mut(index);
             let Some(below) = below.last() else {
-                above[0].copy_from_slice(&layer.rows);
+                layer.begin_chain(units, ones, &mut above[0], self.lanes);
                 continue;
             };
             let activation = network.layers()[index - 1].activation;
@@ -57,10 +57,14 @@ impl Gradients {
                     self.inner.extend(row.iter().map(|lane| Lane(lane.0.map(|x| x * slope))));
                 }
             }
-            let (units, ones) = (&self.units[..layer.units], &self.ones[..layer.units]);
-            let (out, lanes) = (&mut above[0], self.lanes);
-            chained_rows(&layer.rows, layer.input_lanes, units, ones, &self.below, &self.inner, lanes, out, lanes);
+            layer.chain(units, ones, &self.below, &self.inner, self.columns, &mut above[0], self.lanes);
         }
+    }
+
+    /// Whether all gradients of the last layer are finite. Those of a map are not where a product
+    /// failed.
+    pub fn are_finite(&self) -> bool {
+        self.layers.last().is_none_or(|layer| numbers(layer).iter().all(|entry| entry.is_finite()))
     }
 
     /// Total number of entries.
@@ -128,7 +132,7 @@ impl Adjoints {
                 }
             }
             let zeros = &self.zeros[..above.input_lanes];
-            weighted_columns(&above.rows, &self.active.units, &self.active.slopes, zeros, &mut below[index]);
+            above.backward(&self.active.units, &self.active.slopes, zeros, &mut below[index]);
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::products::{chained_rows, normal_matrix};
+use super::products::normal_matrix;
 use super::region::{Region, slope};
 use crate::linalg::cholesky::{factor, solve_backward, solve_forward};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
@@ -85,25 +85,10 @@ impl Linearisation {
             out.clear();
             out.resize(active.units.len() * stride, Lane::ZERO);
             match (below.last(), inner.last()) {
-                (Some(below), Some(inner)) => chained_rows(
-                    &layer.rows,
-                    layer.input_lanes,
-                    &active.units,
-                    &active.slopes,
-                    &below.units,
-                    inner,
-                    self.lanes,
-                    out,
-                    stride,
-                ),
-                _ => {
-                    for ((row, &unit), &slope) in out.chunks_exact_mut(stride).zip(&active.units).zip(&active.slopes) {
-                        let weights = &layer.rows[unit as usize * layer.input_lanes..][..layer.input_lanes];
-                        for (entry, w) in row.iter_mut().zip(weights) {
-                            *entry = Lane(w.0.map(|w| w * slope));
-                        }
-                    }
+                (Some(below), Some(inner)) => {
+                    layer.chain(&active.units, &active.slopes, &below.units, inner, self.columns, out, stride);
                 }
+                _ => layer.begin_chain(&active.units, &active.slopes, out, stride),
             }
         }
         let (activation, received) = (network.layers()[last].activation, point.received(last));

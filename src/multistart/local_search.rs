@@ -3,7 +3,9 @@
 //! [`LocalSearch::active_set`](super::active_set) reaches the minimum itself, on a kink or between
 //! kinks.
 
+use super::evaluation_error::EvaluationError;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
+use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::pin::Pin;
 use super::point::Point;
@@ -93,7 +95,13 @@ impl<'a> LocalSearch<'a> {
 
     /// Whether the remaining loss is only rounding.
     pub fn reproduces(&self, observation: &[f64]) -> bool {
-        self.current.loss <= 0.5 * REPRODUCED * REPRODUCED * squared_norm(observation)
+        let rounding = 0.5 * REPRODUCED * REPRODUCED * squared_norm(observation);
+        self.current.loss <= rounding + self.error_of(observation).least_loss()
+    }
+
+    /// The errors of the evaluations of the network.
+    pub(super) fn error_of(&self, observation: &[f64]) -> EvaluationError {
+        EvaluationError::of(self.network, Objective::L2, observation)
     }
 
     /// Descends from the current code by Levenberg–Marquardt: `(JᵀJ + λI) p = −Jᵀr`. A step is
@@ -105,6 +113,7 @@ impl<'a> LocalSearch<'a> {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);
         let mut tried = 0;
+        let error = self.error_of(observation);
         self.take_zero(observation);
         let ended = |steps, stationary| Descent { steps, stationary };
         while tried < how.steps && self.current.loss.is_finite() {
@@ -128,7 +137,8 @@ impl<'a> LocalSearch<'a> {
                 if !predicted.is_finite() || self.linear.scale() == 0.0 {
                     return ended(taken, false);
                 }
-                if predicted <= NEGLIGIBLE_DECREASE * self.current.loss || self.step_is_negligible() {
+                let negligible = NEGLIGIBLE_DECREASE * self.current.loss + error.of_loss(self.current.loss);
+                if predicted <= negligible || self.step_is_negligible() {
                     return ended(taken, lambda <= FIRST_DAMPING * scale);
                 }
                 let gain = self.try_step(observation, 1.0);

@@ -15,17 +15,18 @@ pub(super) struct Minimum {
 }
 
 impl Minimum {
-    /// Compares two minima by their loss, up to rounding.
-    pub fn compared(&self, other: &Minimum) -> Ordering {
-        compared(self.loss, other.loss).then(compared(self.squares, other.squares))
+    /// Compares two minima by their loss, up to rounding and to these errors of the loss and of the
+    /// squares.
+    pub fn compared(&self, other: &Minimum, [of_loss, of_squares]: [f64; 2]) -> Ordering {
+        compared(self.loss, other.loss, of_loss).then(compared(self.squares, other.squares, of_squares))
     }
 }
 
-/// Compares two losses; those of the same minimum are equal.
-pub(super) fn compared(a: f64, b: f64) -> Ordering {
-    if a < b * (1.0 - SAME) {
+/// Compares two losses; those of the same minimum are equal. `error`: how much each may be wrong.
+pub(super) fn compared(a: f64, b: f64, error: f64) -> Ordering {
+    if a < b * (1.0 - SAME) - 2.0 * error {
         Ordering::Less
-    } else if a <= b * (1.0 + SAME) {
+    } else if a <= b * (1.0 + SAME) + 2.0 * error {
         Ordering::Equal
     } else {
         Ordering::Greater

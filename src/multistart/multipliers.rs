@@ -22,6 +22,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::active_set::OF_PRODUCT_ERROR;
 use super::kink::bend;
 use super::linearisation::LEAST_DAMPING;
 use super::local_search::LocalSearch;
@@ -73,11 +74,12 @@ impl LocalSearch<'_> {
         let mu = found.rows(0, count);
 
         let of_multipliers = &price * mu;
+        let rounded = ROUNDED_MULTIPLIER + OF_PRODUCT_ERROR * self.network.product_error();
         let in_range = (0..count).all(|u| {
             let terms = jumps[u].abs() + of_multipliers[u].abs() + mu[u];
-            jumps[u] + of_multipliers[u] - mu[u] >= -ROUNDED_MULTIPLIER * terms
+            jumps[u] + of_multipliers[u] - mu[u] >= -rounded * terms
         });
-        in_range && self.is_negligible(&(gradient + gradients * mu), changes)
+        in_range && self.is_negligible(&(gradient + gradients * mu), changes, observation)
             || count <= MOST_ENUMERATED
                 && (0..1u64 << count).all(|sides| self.is_minimum_in(sides, &units, observation))
     }
@@ -96,7 +98,7 @@ impl LocalSearch<'_> {
         let mut borders = self.gradients_of(units);
         (0..units.len()).filter(|place| !is_on(*place)).for_each(|place| borders.column_mut(place).neg_mut());
         let shares = nonnegative_least_squares(&borders, &gradient);
-        self.is_negligible(&(gradient - borders * shares), true)
+        self.is_negligible(&(gradient - borders * shares), true, observation)
     }
 
     /// The unit of losses: the square of the last layer's ([`PackedNetwork::units`]). Gradients of
@@ -147,7 +149,7 @@ impl LocalSearch<'_> {
 
     /// Whether the affine map predicts no decrease of the loss from a gradient of `slope`, which is
     /// in the unit of losses.
-    fn is_negligible(&mut self, slope: &DVector<f64>, changes: bool) -> bool {
+    fn is_negligible(&mut self, slope: &DVector<f64>, changes: bool, observation: &[f64]) -> bool {
         if !changes {
             return slope.amax() == 0.0;
         }
@@ -156,7 +158,7 @@ impl LocalSearch<'_> {
         let mut step: Vec<f64> = slope.iter().copied().collect();
         self.linear.solve(&mut step);
         let decrease: f64 = 0.5 * step.iter().zip(slope.iter()).map(|(p, g)| p * g).sum::<f64>();
-        decrease <= ROUNDED_DECREASE * self.current.loss
+        decrease <= ROUNDED_DECREASE * self.current.loss + self.error_of(observation).least_loss()
     }
 }
 

@@ -1,63 +1,18 @@
-//! A network in the layout of the search: each weight twice, by columns for the forward pass and by
-//! rows for the Jacobian, in padded lanes. It is made once and shared by all observations, so that
-//! it stays in the cache.
+//! A network in the layout of the search. It is made once and shared by all observations, so that it
+//! stays in the cache.
 
 use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
 
+use super::packed_layer::PackedLayer;
 use super::radii::Radii;
-use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
+use crate::linalg::linear_map::{ColumnSizes, LinearMap, Probe};
 use crate::linalg::rank::{exponent, power_of_two};
 use crate::network::{Activation, DenseLayer, Network};
 
-/// A layer, packed.
-#[derive(Debug, Clone)]
-pub struct PackedLayer {
-    /// Rows of `W`.
-    pub units: usize,
-    /// Columns of `W`.
-    pub inputs: usize,
-    /// Lanes that hold one number per unit.
-    pub unit_lanes: usize,
-    /// Lanes that hold one number per input.
-    pub input_lanes: usize,
-    /// `W` by columns: inputs × `unit_lanes`.
-    pub columns: Vec<Lane>,
-    /// `W` by rows: units × `input_lanes`.
-    pub rows: Vec<Lane>,
-    /// One number per unit.
-    pub bias: Vec<Lane>,
-    /// `σ`.
-    pub activation: Activation,
-}
-
-impl PackedLayer {
-    fn new(layer: &DenseLayer) -> Self {
-        let (units, inputs) = (layer.units(), layer.inputs());
-        let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
-        let mut packed = PackedLayer {
-            units,
-            inputs,
-            unit_lanes,
-            input_lanes,
-            columns: vec![Lane::ZERO; inputs * unit_lanes],
-            rows: vec![Lane::ZERO; units * input_lanes],
-            bias: vec![Lane::ZERO; unit_lanes],
-            activation: layer.activation,
-        };
-        numbers_mut(&mut packed.bias)[..units].copy_from_slice(layer.bias.as_slice());
-        let columns = numbers_mut(&mut packed.columns);
-        let rows = numbers_mut(&mut packed.rows);
-        for (input, column) in layer.weight.as_slice().chunks_exact(units).enumerate() {
-            columns[input * unit_lanes * LANE..][..units].copy_from_slice(column);
-            for (unit, w) in column.iter().enumerate() {
-                rows[unit * input_lanes * LANE + input] = *w;
-            }
-        }
-        packed
-    }
-}
+/// The error of products from which a map counts as exact: the tolerances of the search are wider.
+const EXACT: f64 = 1e-13;
 
 /// A network, packed.
 #[derive(Debug, Clone)]
@@ -67,6 +22,9 @@ pub struct PackedNetwork {
     layers: Vec<PackedLayer>,
     radii: OnceLock<Radii>,
     units: Vec<f64>,
+    /// Of a map after the network.
+    probe: Option<Probe>,
+    column_sizes: OnceLock<ColumnSizes>,
 }
 
 impl PackedNetwork {
@@ -74,8 +32,8 @@ impl PackedNetwork {
     pub fn new(network: impl Into<Arc<Network>>) -> Self {
         let network = network.into();
         let layers: Vec<_> = network.layers().iter().map(PackedLayer::new).collect();
-        let units = units(&layers);
-        PackedNetwork { network, layers, radii: OnceLock::new(), units }
+        let units = units(&layers, None);
+        PackedNetwork { network, layers, radii: OnceLock::new(), units, probe: None, column_sizes: OnceLock::new() }
     }
 
     /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one
@@ -93,13 +51,50 @@ impl PackedNetwork {
             bias,
             activation: Activation::Identity,
         }));
-        packed.units = units(&packed.layers);
+        packed.units = units(&packed.layers, None);
+        packed
+    }
+
+    /// [`Self::measured_by`] for a map that has only products. They are tried on random vectors,
+    /// once each.
+    ///
+    /// # Panics
+    /// If `map` does not have one input per output of the network.
+    pub fn measured_by_map(network: impl Into<Arc<Network>>, map: Arc<dyn LinearMap>) -> Self {
+        let mut packed = Self::new(network);
+        assert_eq!(map.inputs(), packed.observation_length(), "inputs of the linear map");
+        let probe = Probe::of(&*map);
+        packed.layers.push(PackedLayer::of_map(map));
+        packed.units = units(&packed.layers, Some(&probe));
+        packed.probe = Some(probe);
         packed
     }
 
     /// The layers, from the code to the output.
     pub fn layers(&self) -> &[PackedLayer] {
         &self.layers
+    }
+
+    /// The relative error of the products of [`Self::measured_by_map`], `NaN` if they are not
+    /// finite; 0 if they are as accurate as f64 allows, and without a map.
+    pub fn product_error(&self) -> f64 {
+        match self.probe {
+            Some(probe) if probe.error <= EXACT => 0.0,
+            Some(probe) => probe.error,
+            None => 0.0,
+        }
+    }
+
+    /// The sizes of the columns of a map after the network, measured at the first call; `None`
+    /// without a map.
+    pub fn column_sizes(&self) -> Option<&ColumnSizes> {
+        let map = self.layers.last()?.map()?;
+        Some(self.column_sizes.get_or_init(|| ColumnSizes::of(map)))
+    }
+
+    /// Whether the last layer has only products.
+    pub fn ends_in_map(&self) -> bool {
+        self.probe.is_some()
     }
 
     /// For each layer, a power of two by which its received values are of ordinary size: the
@@ -136,12 +131,13 @@ impl PackedNetwork {
     }
 }
 
-/// [`PackedNetwork::units`].
-fn units(layers: &[PackedLayer]) -> Vec<f64> {
+/// [`PackedNetwork::units`]. `probe`: of the last layer, if it is a map.
+fn units(layers: &[PackedLayer], probe: Option<&Probe>) -> Vec<f64> {
     let mut sum = 0i32;
     let of_layer = |layer: &PackedLayer| {
-        let largest = numbers(&layer.rows).iter().fold(0.0, |most: f64, w| most.max(w.abs()));
-        sum = sum.saturating_add(if largest > 0.0 { exponent(largest) } else { 0 });
+        let largest = layer.largest_weight().or(probe.map(|probe| probe.size)).unwrap_or(0.0);
+        let is_usable = largest > 0.0 && largest.is_finite();
+        sum = sum.saturating_add(if is_usable { exponent(largest) } else { 0 });
         power_of_two(-sum)
     };
     layers.iter().map(of_layer).collect()

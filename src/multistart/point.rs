@@ -1,8 +1,8 @@
 //! A code run forward: what each unit receives, its output, and the distance of the result from the
 //! observation.
 
-use super::packed_network::{PackedLayer, PackedNetwork};
-use super::products::weighted_columns;
+use super::packed_layer::PackedLayer;
+use super::packed_network::PackedNetwork;
 use crate::linalg::lanes::{Lane, numbers};
 use crate::network::Activation;
 
@@ -44,19 +44,43 @@ impl Point {
     /// Runs `self.code` through the network and computes the loss against `observation` (`n`
     /// entries, `NaN` where unobserved).
     pub fn run(&mut self, network: &PackedNetwork, observation: &[f64]) {
+        self.run_hidden(network);
+        let last = network.layers().len() - 1;
+        let layer = &network.layers()[last];
+        let Given { active, values } = &self.given[last];
+        layer.forward(active, values, &layer.bias, &mut self.received[last]);
+        self.measure(network, observation);
+    }
+
+    /// [`Self::run`] for several points. A map at the end of the network is applied once.
+    pub fn run_together(points: &mut [Point], network: &PackedNetwork, observation: &[f64]) {
+        points.iter_mut().for_each(|point| point.run_hidden(network));
+        let last = network.layers().len() - 1;
+        let vectors = points.iter_mut().map(|point| {
+            let Given { active, values } = &point.given[last];
+            (&active[..], &values[..], &mut point.received[last][..])
+        });
+        network.layers()[last].forward_together(vectors);
+        points.iter_mut().for_each(|point| point.measure(network, observation));
+    }
+
+    /// Runs `self.code` through all layers but the last.
+    fn run_hidden(&mut self, network: &PackedNetwork) {
         let code = &mut self.given[0];
         code.active.clear();
         code.active.extend(0..self.code.len() as u32);
         code.values.clone_from(&self.code);
-        let last = network.layers().len() - 1;
-        for (index, layer) in network.layers().iter().enumerate() {
+        let hidden = network.layers().len() - 1;
+        for (index, layer) in network.layers()[..hidden].iter().enumerate() {
             let (below, above) = self.given.split_at_mut(index + 1);
             let Given { active, values } = &below[index];
-            weighted_columns(&layer.columns, active, values, &layer.bias, &mut self.received[index]);
-            if index < last {
-                above[0].take(layer, numbers(&self.received[index]));
-            }
+            layer.forward(active, values, &layer.bias, &mut self.received[index]);
+            above[0].take(layer, numbers(&self.received[index]));
         }
+    }
+
+    fn measure(&mut self, network: &PackedNetwork, observation: &[f64]) {
+        let last = network.layers().len() - 1;
         self.loss = loss(network.layers()[last].activation, self.received(last), observation);
     }
 

@@ -27,6 +27,7 @@ use rayon::prelude::*;
 
 use super::absolute::AbsoluteSearch;
 use super::answer::BestAnswer;
+use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
 use super::minimum::{Minimum, compared};
 use super::objective::Objective;
@@ -218,7 +219,9 @@ impl<'a> Searcher<'a> {
         self.local.go_to(x, code);
         self.local.levenberg_marquardt(x, how);
         // For other objectives, high squares do not mean a high loss: one gross error causes them.
-        if self.absolute.is_none() && self.local.point().loss > PROMISING * progress.least_squares {
+        let error = self.local.error_of(x);
+        let promising = PROMISING * progress.least_squares + error.of_loss(progress.least_squares);
+        if self.absolute.is_none() && self.local.point().loss > promising {
             return;
         }
         let descent = self.local.active_set(x, MOST_STEPS);
@@ -239,9 +242,13 @@ impl<'a> Searcher<'a> {
         self.counts_descents() && run.is_multiple_of(2)
     }
 
+    fn objective(&self) -> Objective {
+        self.absolute.as_ref().map_or(Objective::L2, |absolute| absolute.objective())
+    }
+
     /// Whether only runs that made a descent of their own count as having found a minimum again.
     fn counts_descents(&self) -> bool {
-        self.absolute.as_ref().is_some_and(|absolute| absolute.objective() == Objective::L1)
+        self.objective() == Objective::L1
     }
 
     /// Compares the minimum at which a run ended with the lowest. `is_here`: whether the run made
@@ -251,7 +258,9 @@ impl<'a> Searcher<'a> {
             return;
         }
         let counts = is_here || !self.counts_descents();
-        match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest)) {
+        let objective = self.objective();
+        let errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
+        match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors)) {
             Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
                 let answer = &progress.answer;
@@ -316,7 +325,9 @@ impl<'a> Searcher<'a> {
         if self.absolute.is_none() {
             return (candidate, true);
         }
-        let before = seen_minima.iter().find(|(squares, _)| compared(candidate.loss, *squares) == Ordering::Equal);
+        let error = self.local.error_of(x).of_loss(candidate.loss);
+        let is_same = |squares: f64| compared(candidate.loss, squares, error) == Ordering::Equal;
+        let before = seen_minima.iter().find(|(squares, _)| is_same(*squares));
         if let Some((_, minimum)) = before {
             return (*minimum, false);
         }

@@ -4,7 +4,6 @@
 use super::linearisation::{Active, Linearisation};
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::products::weighted_columns;
 use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 
 /// One number for each unit of each layer.
@@ -33,9 +32,9 @@ impl PerUnit {
     }
 
     /// The derivative of what every unit receives along `direction` (`k` entries), within the
-    /// linearised region.
+    /// linearised region. That of a map at the end is left out: it has no kinks.
     pub fn tangents(&mut self, network: &PackedNetwork, at: &Linearisation, direction: &[f64]) {
-        for (index, layer) in network.layers().iter().enumerate() {
+        for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.map().is_none()) {
             let (below, above) = self.layers.split_at_mut(index);
             self.active.units.clear();
             self.active.slopes.clear();
@@ -47,7 +46,7 @@ impl PerUnit {
                 Some(change) => self.active.scaled(at.active(index - 1), numbers(change)),
             }
             let zeros = &self.zeros[..layer.unit_lanes];
-            weighted_columns(&layer.columns, &self.active.units, &self.active.slopes, zeros, &mut above[0]);
+            layer.forward(&self.active.units, &self.active.slopes, zeros, &mut above[0]);
         }
     }
 
@@ -80,7 +79,7 @@ impl PerUnit {
                 self.active.slopes.push(multiplier);
             }
             let zeros = &self.zeros[..above.input_lanes];
-            weighted_columns(&above.rows, &self.active.units, &self.active.slopes, zeros, &mut below[index]);
+            above.backward(&self.active.units, &self.active.slopes, zeros, &mut below[index]);
         }
     }
 }
@@ -97,10 +96,9 @@ impl Active {
 /// Writes `∇a_u`, the gradient of what a unit of layer `index` receives, into `out` (`k` entries):
 /// `W_u D_{i−1} W_{i−1} ⋯ D_1 W_1`.
 pub fn gradient_of_unit(network: &PackedNetwork, at: &Linearisation, index: usize, unit: usize, out: &mut [f64]) {
-    let layer = &network.layers()[index];
-    let weights = &numbers(&layer.rows[unit * layer.input_lanes..(unit + 1) * layer.input_lanes])[..layer.inputs];
+    let weights = network.layers()[index].row(unit);
     if index == 0 {
-        out.copy_from_slice(weights);
+        out.copy_from_slice(&weights);
         return;
     }
     out.fill(0.0);

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::kink;
 use super::linearisation::{LEAST_DAMPING, Linearisation};
-use super::packed_network::{PackedLayer, PackedNetwork};
+use super::packed_layer::PackedLayer;
+use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::radii::Radii;
 use super::region::Region;

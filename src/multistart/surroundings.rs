@@ -1,6 +1,8 @@
 //! The surroundings of a code, sampled for a lower loss: a last look where nothing proves that the
 //! code is a local minimum.
 
+use super::evaluation_error::EvaluationError;
+use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use crate::random::{Domain, normal_vector};
@@ -31,18 +33,23 @@ pub fn lower_nearby(
 ) -> Option<Vec<f64>> {
     let scale = scale_of(&best.code);
     let powers = if best.code.iter().all(|z| *z == 0.0) { IN_ORIGIN } else { POWERS };
-    let mut trial = Point::new(network);
+    let lengths: Vec<f64> = powers.rev().map(|power| scale * 4_f64.powi(power)).collect();
+    let together = if network.ends_in_map() { lengths.len() } else { 1 };
+    let mut trials = vec![Point::new(network); together];
+    let error = EvaluationError::of(network, Objective::L2, observation).of_loss(best.loss);
+    let lowest = best.loss * (1.0 - FALLEN) - 2.0 * error;
     for number in 0..DIRECTIONS {
         let number = index.wrapping_mul(DIRECTIONS).wrapping_add(number);
         let direction = normal_vector(seed, Domain::Surroundings, number, best.code.len());
-        for power in powers.clone().rev() {
-            let length = scale * 4_f64.powi(power);
-            for ((trial, z), d) in trial.code.iter_mut().zip(&best.code).zip(&direction) {
-                *trial = z + length * d;
+        for lengths in lengths.chunks(together) {
+            for (trial, length) in trials.iter_mut().zip(lengths) {
+                for ((trial, z), d) in trial.code.iter_mut().zip(&best.code).zip(&direction) {
+                    *trial = z + length * d;
+                }
             }
-            trial.run(network, observation);
-            if trial.loss < best.loss * (1.0 - FALLEN) {
-                return Some(trial.code);
+            Point::run_together(&mut trials, network, observation);
+            if let Some(lower) = trials.iter().find(|trial| trial.loss < lowest) {
+                return Some(lower.code.clone());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 
+use super::active_set::OF_PRODUCT_ERROR;
 use super::local_search::LocalSearch;
 use super::sensitivities::gradient_of_unit;
 
@@ -36,6 +37,7 @@ impl LocalSearch<'_> {
             return false;
         }
         let values = triangle.singular_values();
-        values.min() > RANK_TOLERANCE * values.max()
+        let tolerance = RANK_TOLERANCE + OF_PRODUCT_ERROR * self.network.product_error();
+        values.min() > tolerance * values.max()
     }
 }

@@ -1,7 +1,8 @@
 //! Combines network and operator into one network, `A G`.
 //!
 //! The matrix `A` becomes one more layer. An operator without a matrix is applied to the columns of
-//! the last layer instead, where that layer is affine: `A (W a + b) = (A W) a + A b`.
+//! the last layer instead, where that layer is affine: `A (W a + b) = (A W) a + A b`. Where it is
+//! not, the search uses products ([`super::products`]).
 
 use nalgebra::{DMatrix, DVector};
 

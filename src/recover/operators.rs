@@ -55,9 +55,18 @@ pub trait Operator: Send + Sync + fmt::Debug {
 
     /// Whether products are wanted in place of the matrix, because it is large or has no formula.
     ///
-    /// Then [`Self::matrix`] is called only where a product cannot take its place: by the search
-    /// and by direct descent on a network that does not end in an affine layer. Where it does, they
-    /// use `A W` of the last layer `W`. Projected gradient descent uses only products.
+    /// Then [`Self::matrix`] is called only by direct descent ([`Strategy::Direct`]) on a network
+    /// that does not end in an affine layer. The search and projected gradient descent use only
+    /// products. On a network that ends in an affine layer `W`, the search and direct descent use
+    /// `A W`, formed by one product. On other networks, the search applies the operator at every
+    /// step, on the CPU: [`Self::apply`] to one or a few columns, or to one for each entry of the
+    /// code, and [`Self::adjoint`] to one column. The objectives `l1` and `linf` also apply it once
+    /// to every unit image, a few at a time.
+    ///
+    /// The search adapts its tolerances to the accuracy of the products, such as that of single
+    /// precision, which it measures at the beginning.
+    ///
+    /// [`Strategy::Direct`]: crate::Strategy::Direct
     fn is_matrix_free(&self) -> bool {
         false
     }
@@ -74,7 +83,7 @@ pub trait Operator: Send + Sync + fmt::Debug {
 /// # Panics
 /// If `measurements` does not have `m` rows.
 pub fn shown(operator: &dyn Operator, mut measurements: DMatrix<f64>) -> DMatrix<f64> {
-    if operator.matrix().is_none() {
+    if !operator.is_matrix_free() && operator.matrix().is_none() {
         return measurements;
     }
     measurements.apply(|y| *y = if y.is_finite() { *y } else { 0.0 });

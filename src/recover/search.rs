@@ -6,13 +6,18 @@ use nalgebra::DMatrix;
 
 use super::Codes;
 use super::measured::measured;
+use super::operators::Operator;
+use super::products::OperatorMap;
 use crate::batch::search::note_search_on_cpu;
 use crate::batch::{Options, best_row};
 use crate::device::DeviceChoice;
-use crate::error::Result;
-use crate::multistart::{BestAnswer, PackedNetwork};
+use crate::error::{Error, Result};
+use crate::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork};
 use crate::network::{Activation, Network};
 use crate::runtime::Runtime;
+
+/// The relative error of the products of a map that counts as linear.
+const MOST_ERROR: f64 = 1e-2;
 
 /// Prepares the search. The device searches on network and operator as one network. If there is no
 /// such network, the search runs on the CPU, and the runtime's notice says so.
@@ -35,19 +40,58 @@ pub(super) fn prepare(
         note_search_on_cpu(&mut runtime, &measured);
         return Ok((packed, runtime));
     }
-    // The requested device must exist, even if the search does not use it.
-    let asked = open(network, options.device, adapter)?;
-    if !asked.device().is_asynchronous() {
-        return Ok((packed, asked));
-    }
-    let mut runtime = open(network, DeviceChoice::Cpu, None)?;
     let output = network.layers()[network.depth() - 1].activation;
-    runtime.notify(if output.allowed_in_hidden_layers() || output == Activation::Identity {
-        "the search runs on the CPU: the product of operator and network overflows".to_owned()
-    } else {
-        format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs")
-    });
+    let runtime = open_cpu(network, options, || {
+        if output.allowed_in_hidden_layers() || output == Activation::Identity {
+            "the search runs on the CPU: the product of operator and network overflows".to_owned()
+        } else {
+            format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs")
+        }
+    })?;
     Ok((packed, runtime))
+}
+
+/// Prepares the search with products of the operator, without its matrix, on the CPU.
+///
+/// # Errors
+/// [`Error::Input`] if the products are not finite, have another shape than the operator says, or
+/// are not linear.
+pub(super) fn prepare_by_products(
+    network: &Arc<Network>,
+    operator: &Arc<dyn Operator>,
+    search: &BestOptions,
+    options: &Options,
+) -> Result<(PackedNetwork, Runtime)> {
+    let runtime = open_cpu(network, options, || {
+        "the search runs on the CPU: a GPU does not support an operator that is applied without its matrix".to_owned()
+    })?;
+    let map = Arc::new(OperatorMap::new(Arc::clone(operator)));
+    let packed = runtime.run(|| {
+        let packed = PackedNetwork::measured_by_map(Arc::clone(network), Arc::clone(&map) as _);
+        let sizes = if search.objective == Objective::L2 { None } else { packed.column_sizes() };
+        let are_finite = sizes.is_none_or(|sizes| sizes.sums.iter().all(|size| size.is_finite()));
+        map.check()?;
+        let found = match packed.product_error() {
+            error if error.is_nan() || !are_finite => "an entry that is not finite".to_owned(),
+            error if error > MOST_ERROR => format!("A (x + y) and A x + A y that differ by {:.1} %", 100.0 * error),
+            _ => return Ok(packed),
+        };
+        let expected = "finite entries, and a linear map to three digits";
+        Err(Error::input("the operator's products", found, expected, "correct its methods `apply` and `adjoint`"))
+    })?;
+    Ok((packed, runtime))
+}
+
+/// A runtime on the CPU. `why`: the notice, if another device was wanted. The requested device must
+/// exist, even if the search does not use it.
+fn open_cpu(network: &Arc<Network>, options: &Options, why: impl FnOnce() -> String) -> Result<Runtime> {
+    let asked = Runtime::open(network, options.device, options.adapter.as_deref(), options.threads)?;
+    if !asked.device().is_asynchronous() {
+        return Ok(asked);
+    }
+    let mut runtime = Runtime::open(network, DeviceChoice::Cpu, None, options.threads)?;
+    runtime.notify(why());
+    Ok(runtime)
 }
 
 /// The codes and rows of the answers. `first_index`: the index of the first observation in the

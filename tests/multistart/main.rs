@@ -3,6 +3,7 @@
 
 mod absolute;
 mod jacobian;
+mod maps;
 mod oracle;
 mod refine;
 mod regions;

@@ -5,6 +5,7 @@ use unrelu::{
     Strategy,
 };
 
+use crate::products::applied;
 use crate::support::{codes, errors, images, network};
 
 fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
@@ -47,6 +48,20 @@ fn a_search_that_the_device_has_no_part_in_says_so() {
     let recoverer = on_gpu(network.clone(), Dense::gaussian(40, 60, 1).unwrap());
     let notice = recoverer.runtime().notice().unwrap_or_default();
     assert!(notice.contains("the search runs on the CPU") && notice.contains("sigmoid"), "{notice}");
+    assert!(recoverer.runtime().description().starts_with("CPU"));
+    let y = recoverer.operator().apply(&images(&network, &truth));
+    let found = recoverer.recover(&y).unwrap().codes;
+    assert!(errors(&found, &truth).iter().all(|error| *error < 1e-6));
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn a_search_by_products_says_that_it_runs_on_the_cpu() {
+    let network = network();
+    let truth = codes(&network, 4, 3);
+    let recoverer = on_gpu(network.clone(), applied());
+    let notice = recoverer.runtime().notice().unwrap_or_default();
+    assert!(notice.contains("the search runs on the CPU") && notice.contains("without its matrix"), "{notice}");
     assert!(recoverer.runtime().description().starts_with("CPU"));
     let y = recoverer.operator().apply(&images(&network, &truth));
     let found = recoverer.recover(&y).unwrap().codes;

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nalgebra::DMatrix;
 use unrelu::internals::random::random_network;
 use unrelu::{
-    Activation, BestMethod, Dense, DenseLayer, DescentOptions, DeviceChoice, Method, Network, Operator, Optimizer,
-    Options, ProjectedOptions, RecoverOptions, Recoverer, Strategy,
+    Activation, BestMethod, BestOptions, Dense, DenseLayer, DescentOptions, DeviceChoice, Method, Network, Objective,
+    Operator, Optimizer, Options, ProjectedOptions, RecoverOptions, Recoverer, Strategy,
 };
 
 use crate::support::{codes, errors, images};
 
 /// A matrix that is applied, and says how often it was asked for.
 #[derive(Debug, Clone)]
-struct Applied {
+pub struct Applied {
     dense: Dense,
     asked: Arc<AtomicUsize>,
 }
@@ -44,7 +44,7 @@ impl Operator for Applied {
     }
 }
 
-fn applied() -> Applied {
+pub fn applied() -> Applied {
     Applied { dense: Dense::gaussian(40, 60, 1).unwrap(), asked: Arc::default() }
 }
 
@@ -62,16 +62,20 @@ fn cpu(method: Method) -> Options {
 
 #[test]
 fn products_find_the_codes_that_the_matrix_finds() {
-    let descent = Method::Descent(DescentOptions::default().iterations(3000).restarts(3).optimizer(Optimizer::Adam));
+    let descent = || Method::Descent(DescentOptions::default().iterations(3000).restarts(3).optimizer(Optimizer::Adam));
     let best = || Method::Best(BestMethod::default());
     let projected = || Strategy::Projected(ProjectedOptions::default().restarts(5));
     for (output, strategy, method, asked) in [
         (Activation::Identity, Strategy::default(), best(), 0),
-        (Activation::Identity, Strategy::Direct, descent, 0),
+        (Activation::Identity, Strategy::Direct, descent(), 0),
         (Activation::Identity, projected(), best(), 0),
-        // No product takes the place of the matrix behind a kink.
-        (Activation::Relu, Strategy::default(), best(), 1),
+        (Activation::Relu, Strategy::default(), best(), 0),
+        (Activation::LeakyRelu(0.2), Strategy::default(), best(), 0),
+        (Activation::Sigmoid, Strategy::default(), best(), 0),
+        (Activation::Tanh, Strategy::default(), best(), 0),
         (Activation::Relu, projected(), best(), 0),
+        // Gradient descent is for networks with dense layers.
+        (Activation::Relu, Strategy::Direct, descent(), 1),
     ] {
         let (network, operator) = (network(output), applied());
         let truth = codes(&network, 12, 3);
@@ -87,9 +91,12 @@ fn products_find_the_codes_that_the_matrix_finds() {
     }
 }
 
-/// Says other sizes than its products have, or makes numbers that are not finite.
+/// Says other sizes than its products have, or makes numbers that are not finite, or is not linear.
 #[derive(Debug)]
-struct Broken(DMatrix<f64>);
+struct Broken {
+    matrix: DMatrix<f64>,
+    power: i32,
+}
 
 impl Operator for Broken {
     fn pixels(&self) -> usize {
@@ -99,13 +106,13 @@ impl Operator for Broken {
         7
     }
     fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
-        &self.0 * images
+        (&self.matrix * images).map(|y| y.powi(self.power))
     }
     fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
-        self.0.transpose() * measurements
+        self.matrix.transpose() * measurements
     }
     fn matrix(&self) -> Option<DMatrix<f64>> {
-        Some(self.0.clone())
+        Some(self.matrix.clone())
     }
     fn is_matrix_free(&self) -> bool {
         true
@@ -118,14 +125,73 @@ impl Operator for Broken {
 #[test]
 fn products_that_do_not_fit_are_refused() {
     let options = || RecoverOptions::default().inversion(cpu(Method::Best(BestMethod::default())));
-    for (matrix, word) in
-        [(DMatrix::from_element(6, 60, 1.0), "7 × 20"), (DMatrix::from_element(7, 60, f64::NAN), "NaN")]
-    {
-        let made = Recoverer::new(network(Activation::Identity), Box::new(Broken(matrix)), options());
+    for (output, matrix, word) in [
+        (Activation::Identity, DMatrix::from_element(6, 60, 1.0), "7 × 20"),
+        (Activation::Identity, DMatrix::from_element(7, 60, f64::NAN), "NaN"),
+        (Activation::Relu, DMatrix::from_element(6, 60, 1.0), "7 × 3, one column per column given"),
+        (Activation::Relu, DMatrix::from_element(7, 60, f64::NAN), "not finite"),
+    ] {
+        let made = Recoverer::new(network(output), Box::new(Broken { matrix, power: 1 }), options());
         let error = made.unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     }
+    let squares = Broken { matrix: DMatrix::from_element(7, 60, 1.0), power: 2 };
+    let error = Recoverer::new(network(Activation::Relu), Box::new(squares), options()).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("a linear map"), "{error}");
     let direct = options().strategy(Strategy::Direct);
     let made = Recoverer::new(network(Activation::Identity), Box::new(applied()), direct);
     assert!(made.unwrap_err().to_string().contains("not pixels"));
+}
+
+/// Fails after some products, as an operator of another language does after an exception.
+#[derive(Debug)]
+struct Failing(Dense, Arc<AtomicUsize>);
+
+impl Operator for Failing {
+    fn pixels(&self) -> usize {
+        self.0.pixels()
+    }
+    fn measurements(&self) -> usize {
+        self.0.measurements()
+    }
+    fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
+        let is_left = |left: usize| left.checked_sub(1);
+        let fails = self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left).is_err();
+        self.0.apply(images).map(|y| if fails { f64::NAN } else { y })
+    }
+    fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
+        self.0.adjoint(measurements)
+    }
+    fn matrix(&self) -> Option<DMatrix<f64>> {
+        None
+    }
+    fn is_matrix_free(&self) -> bool {
+        true
+    }
+    fn identity(&self) -> (String, String) {
+        self.0.identity()
+    }
+}
+
+#[test]
+fn products_that_fail_later_fail_their_observations_only() {
+    for objective in [Objective::L2, Objective::L1, Objective::Linf] {
+        let network = network(Activation::Relu);
+        let dense = Dense::gaussian(40, 60, 1).unwrap();
+        let y = dense.apply(&images(&network, &codes(&network, 2, 3))).map(|y| y + 0.05 * (1e3 * y).sin());
+        for count in [0, 1, 2, 3, 7, 20, 50] {
+            let left = Arc::new(AtomicUsize::new(usize::MAX));
+            let options = RecoverOptions::default()
+                .strategy(Strategy::Search(BestOptions::default().starts(60).objective(objective)))
+                .inversion(cpu(Method::Best(BestMethod::default())).threads(1));
+            let operator = Box::new(Failing(dense.clone(), Arc::clone(&left)));
+            let recoverer = Recoverer::new(network.clone(), operator, options).unwrap();
+            left.store(count, Ordering::Relaxed);
+            let failed = recoverer.recover(&y).unwrap();
+            assert!(failed.rows.iter().all(|row| !row.status.is_good()), "{:?}", failed.rows);
+            // Nothing of it is remembered.
+            left.store(usize::MAX, Ordering::Relaxed);
+            assert!(recoverer.recover(&y).unwrap().rows.iter().all(|row| row.status.failure().is_none()));
+        }
+    }
 }

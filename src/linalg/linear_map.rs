@@ -1,0 +1,147 @@
+//! Linear maps that are given by their products with batches, without a matrix.
+
+use std::fmt;
+
+use nalgebra::DMatrix;
+
+use crate::random::{Domain, normal_vector};
+
+/// Unit vectors per product while [`ColumnSizes`] are measured.
+const AT_A_TIME: usize = 64;
+
+/// A linear map `W`, by its products.
+///
+/// A product that fails is `NaN`; its shape is always right.
+pub trait LinearMap: Send + Sync + fmt::Debug {
+    /// Columns of `W`.
+    fn inputs(&self) -> usize;
+
+    /// Rows of `W`.
+    fn outputs(&self) -> usize;
+
+    /// Computes `W X`. `inputs`: [`Self::inputs`] × count; returns [`Self::outputs`] × count.
+    fn apply(&self, inputs: &DMatrix<f64>) -> DMatrix<f64>;
+
+    /// Computes `Wᵀ Y`. `outputs`: [`Self::outputs`] × count; returns [`Self::inputs`] × count.
+    fn adjoint(&self, outputs: &DMatrix<f64>) -> DMatrix<f64>;
+}
+
+/// What a few products with random vectors tell about a map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probe {
+    /// The size of the largest entries of `W`, as an order of magnitude.
+    pub size: f64,
+    /// The relative error of a product: how far `W (x + y)` is from `W x + W y`, and the same of
+    /// the adjoint. `NaN` if a product is not finite.
+    pub error: f64,
+}
+
+impl Probe {
+    /// Applies the map once to three vectors, and its adjoint once to three.
+    pub fn of(map: &dyn LinearMap) -> Self {
+        let products = map.apply(&vectors(map.inputs(), 0));
+        let back = map.adjoint(&vectors(map.outputs(), 2));
+        let size = products.amax() / (map.inputs() as f64).sqrt();
+        let defects = [defect(&products), defect(&back)];
+        // Not f64::max alone, which would ignore a NaN.
+        let error = if defects.iter().any(|defect| defect.is_nan()) { f64::NAN } else { defects[0].max(defects[1]) };
+        Probe { size, error }
+    }
+}
+
+/// `x`, `y` and `x + y`, with `x` and `y` ~ N(0, I).
+fn vectors(length: usize, first: u64) -> DMatrix<f64> {
+    let [x, y] = [first, first + 1].map(|index| normal_vector(0, Domain::Check, index, length));
+    let sum: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
+    DMatrix::from_iterator(length, 3, x.into_iter().chain(y).chain(sum))
+}
+
+/// How far the third column is from the sum of the others, relative to the largest entry.
+fn defect(products: &DMatrix<f64>) -> f64 {
+    if products.iter().any(|entry| !entry.is_finite()) {
+        return f64::NAN;
+    }
+    let difference = products.column(2) - products.column(0) - products.column(1);
+    let size = products.amax();
+    if size == 0.0 { 0.0 } else { difference.amax() / size }
+}
+
+/// The size of each column of a map: a product with every unit vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSizes {
+    /// `Σ_i |W_ij|`.
+    pub sums: Vec<f64>,
+    /// `max_i |W_ij|`.
+    pub largest: Vec<f64>,
+}
+
+impl ColumnSizes {
+    /// Applies the map to the unit vectors, a few at a time, so that `W` is never in memory.
+    pub fn of(map: &dyn LinearMap) -> Self {
+        let inputs = map.inputs();
+        let mut sizes = ColumnSizes { sums: Vec::with_capacity(inputs), largest: Vec::with_capacity(inputs) };
+        for first in (0..inputs).step_by(AT_A_TIME) {
+            let count = AT_A_TIME.min(inputs - first);
+            let units = DMatrix::from_fn(inputs, count, |row, column| f64::from(row == first + column));
+            for column in map.apply(&units).column_iter() {
+                sizes.sums.push(column.iter().map(|w| w.abs()).sum());
+                sizes.largest.push(column.amax());
+            }
+        }
+        sizes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A matrix, and whether its products are rounded to single precision.
+    #[derive(Debug)]
+    struct Rounded(DMatrix<f64>, bool);
+
+    impl Rounded {
+        fn rounded(&self, product: DMatrix<f64>) -> DMatrix<f64> {
+            if self.1 { product.map(|entry| f64::from(entry as f32)) } else { product }
+        }
+    }
+
+    impl LinearMap for Rounded {
+        fn inputs(&self) -> usize {
+            self.0.ncols()
+        }
+        fn outputs(&self) -> usize {
+            self.0.nrows()
+        }
+        fn apply(&self, inputs: &DMatrix<f64>) -> DMatrix<f64> {
+            self.rounded(&self.0 * inputs)
+        }
+        fn adjoint(&self, outputs: &DMatrix<f64>) -> DMatrix<f64> {
+            self.rounded(self.0.tr_mul(outputs))
+        }
+    }
+
+    fn matrix() -> DMatrix<f64> {
+        DMatrix::from_vec(20, 130, normal_vector(1, Domain::Operator, 0, 20 * 130))
+    }
+
+    #[test]
+    fn a_probe_tells_the_precision_of_the_products() {
+        let exact = Probe::of(&Rounded(matrix(), false));
+        assert!(exact.error < 1e-15 && (0.3..3.0).contains(&exact.size), "{exact:?}");
+        let single = Probe::of(&Rounded(matrix(), true));
+        assert!((1e-8..1e-6).contains(&single.error), "{single:?}");
+        assert_eq!(Probe::of(&Rounded(0.0 * matrix(), true)), Probe { size: 0.0, error: 0.0 });
+        assert!(Probe::of(&Rounded(f64::NAN * matrix(), false)).error.is_nan());
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_columns() {
+        let matrix = matrix();
+        let sizes = ColumnSizes::of(&Rounded(matrix.clone(), false));
+        let sums: Vec<f64> = matrix.column_iter().map(|column| column.lp_norm(1)).collect();
+        let largest: Vec<f64> = matrix.column_iter().map(|column| column.amax()).collect();
+        assert!(sizes.sums.iter().zip(&sums).all(|(a, b)| (a - b).abs() <= 1e-14 * b));
+        assert_eq!(sizes.largest, largest);
+    }
+}
