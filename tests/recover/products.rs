@@ -183,7 +183,7 @@ fn products_that_fail_later_fail_their_observations_only() {
             let left = Arc::new(AtomicUsize::new(usize::MAX));
             let options = RecoverOptions::default()
                 .strategy(Strategy::Search(BestOptions::default().starts(60).objective(objective)))
-                .inversion(cpu(Method::Best(BestMethod::default())).threads(1));
+                .inversion(cpu(Method::Best(BestMethod::default())).threads(Some(1)));
             let operator = Box::new(Failing(dense.clone(), Arc::clone(&left)));
             let recoverer = Recoverer::new(network.clone(), operator, options).unwrap();
             left.store(count, Ordering::Relaxed);
