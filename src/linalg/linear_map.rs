@@ -40,12 +40,10 @@ impl Probe {
     /// Applies the map once to three vectors, and its adjoint once to three.
     pub fn of(map: &dyn LinearMap) -> Self {
         let products = map.apply(&vectors(map.inputs(), 0));
-        let back = map.adjoint(&vectors(map.outputs(), 2));
         let size = products.amax() / (map.inputs() as f64).sqrt();
-        let defects = [defect(&products), defect(&back)];
-        // Not f64::max alone, which would ignore a NaN.
-        let error = if defects.iter().any(|defect| defect.is_nan()) { f64::NAN } else { defects[0].max(defects[1]) };
-        Probe { size, error }
+        let Some(error) = defect(&products) else { return Probe { size, error: f64::NAN } };
+        let of_adjoint = defect(&map.adjoint(&vectors(map.outputs(), 2)));
+        Probe { size, error: of_adjoint.map_or(f64::NAN, |of_adjoint| of_adjoint.max(error)) }
     }
 }
 
@@ -56,14 +54,15 @@ fn vectors(length: usize, first: u64) -> DMatrix<f64> {
     DMatrix::from_iterator(length, 3, x.into_iter().chain(y).chain(sum))
 }
 
-/// How far the third column is from the sum of the others, relative to the largest entry.
-fn defect(products: &DMatrix<f64>) -> f64 {
+/// How far the third column is from the sum of the others, relative to the largest entry; `None` if
+/// an entry is not finite.
+fn defect(products: &DMatrix<f64>) -> Option<f64> {
     if products.iter().any(|entry| !entry.is_finite()) {
-        return f64::NAN;
+        return None;
     }
     let difference = products.column(2) - products.column(0) - products.column(1);
     let size = products.amax();
-    if size == 0.0 { 0.0 } else { difference.amax() / size }
+    Some(if size == 0.0 { 0.0 } else { difference.amax() / size })
 }
 
 /// The size of each column of a map: a product with every unit vector.

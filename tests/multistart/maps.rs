@@ -84,7 +84,8 @@ fn assert_same(found: &BestAnswer, expected: &BestAnswer, within: f64, case: &st
     let [a, b] = [found, expected].map(|a| (a.converged, a.determined, a.stationary, a.reproduced));
     assert_eq!(a, b, "{case}: {found:?}, {expected:?}");
     let difference = (found.loss - expected.loss).abs();
-    assert!(difference <= within * expected.loss + 1e-20, "{case}: {found:?}, {expected:?}");
+    // What is left of a reproduced observation is rounding.
+    assert!(expected.reproduced || difference <= within * expected.loss, "{case}: {found:?}, {expected:?}");
     if expected.determined {
         let error = relative_error(&found.code, &expected.code);
         assert!(error <= 1e4 * within, "{case}: {error}, {found:?}, {expected:?}");
@@ -161,7 +162,11 @@ fn products_in_single_precision_end_the_search() {
                 let case = format!("{output}, {objective}, noise {noise}: {found:?}, {expected:?}");
                 assert!(found.converged && found.runs <= 2 * expected.runs + 100, "{case}");
                 assert_eq!((found.determined, found.reproduced), (expected.determined, noise == 0.0), "{case}");
-                assert!(relative_error(&found.code, &expected.code) < 1e-5, "{case}");
+                let error = relative_error(&found.code, &expected.code);
+                // Steps for `l1` and `linf` are judged by the objective alone, those for squares also
+                // by the gradient, which is more accurate.
+                let within = if objective == Objective::L2 { 1e-5 } else { 1e-4 };
+                assert!(!expected.determined || error < within, "{case}: {error}");
             }
         }
     }
