@@ -9,8 +9,14 @@ pub struct LayerAnswer {
     pub z: Vec<f64>,
     /// The multipliers of the LP's rows that prove `z` optimal; empty where no LP was solved.
     pub multipliers: Vec<f64>,
-    /// Which entries the layer's LP determines.
+    /// Which entries the optimum of the layer's LP determines.
     pub determined: Vec<bool>,
+    /// How far each entry can be from that of another input that reproduces the target: infinite
+    /// where the target leaves it open although the optimum determines it ([`uncertainty`]). Empty
+    /// where what the optimum determines is all that can be said.
+    ///
+    /// [`uncertainty`]: super::super::formulation::open::uncertainty
+    pub uncertainty: Vec<f64>,
     /// Why there is no input, if there is none.
     pub failure: Option<LayerFailure>,
     /// `ε` of the answer (`τ` for `exact`).
@@ -34,8 +40,21 @@ pub struct LayerAnswer {
 }
 
 impl LayerAnswer {
-    /// Whether there is an input, but some of its entries are not determined.
+    /// Whether there is an input, but some of its entries are not determined by the optimum.
     pub fn is_open(&self) -> bool {
         self.failure.is_none() && self.determined.iter().any(|determined| !determined)
+    }
+
+    /// By how much each entry may be wrong as the target of the layer before; `None` where nothing
+    /// is said of that.
+    pub fn errors(&self) -> Option<Vec<f64>> {
+        let known = |(&determined, &reach): (&bool, &f64)| if determined { reach } else { f64::INFINITY };
+        (!self.uncertainty.is_empty()).then(|| self.determined.iter().zip(&self.uncertainty).map(known).collect())
+    }
+
+    /// Number of entries that the optimum does not determine, or the target leaves open.
+    pub fn undetermined_entries(&self) -> usize {
+        let is_left_open = |entry: usize| self.uncertainty.get(entry).is_some_and(|reach| reach.is_infinite());
+        (0..self.determined.len()).filter(|&entry| !self.determined[entry] || is_left_open(entry)).count()
     }
 }

@@ -6,6 +6,8 @@ use super::super::certified::CertifiedSolution;
 use super::super::formulation::EpsilonSteps;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
+use super::super::formulation::open::uncertainty;
+use super::super::formulation::target::Target;
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
@@ -128,7 +130,7 @@ impl Member {
         }
     }
 
-    pub(super) fn answer(self, context: &LayerContext<'_>) -> LayerAnswer {
+    pub(super) fn answer(self, context: &LayerContext<'_>, target: Target<'_>) -> LayerAnswer {
         let chosen = match &self.search {
             Search::Monotone(search) => search.answer().and_then(|answer| {
                 let shared = self.kept.iter().find(|(step, ..)| search.same_rows(*step, answer));
@@ -138,6 +140,7 @@ impl Member {
         };
         let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
         let tolerances = self.tolerances;
+        let is_ladder = matches!(self.search, Search::Ladder(_));
         let (failure, step, solution, active_rows) = match found {
             Some((step, solution, active_rows)) => (None, step, solution, active_rows),
             None => {
@@ -150,9 +153,17 @@ impl Member {
                 (Some(why), 0, CertifiedSolution::missing(context.system), 0)
             }
         };
+        let epsilon = tolerances.at(step);
+        let any_determined = failure.is_none() && solution.determined.contains(&true);
+        let uncertainty = if is_ladder && any_determined {
+            let rules = (context.shape(), context.options.rows);
+            uncertainty(context.system, rules, target, epsilon, &solution.z)
+        } else {
+            Vec::new()
+        };
         LayerAnswer {
             failure,
-            epsilon: tolerances.at(step),
+            epsilon,
             objective: solution.objective(),
             active_rows,
             solves: self.solves,
@@ -162,6 +173,7 @@ impl Member {
             warm_started: self.warm_started,
             retries: self.retries,
             determined: solution.determined,
+            uncertainty,
             multipliers: solution.multipliers,
             z: solution.z,
         }
