@@ -87,8 +87,8 @@ impl RowSpace {
         }
     }
 
-    /// As [`Self::reach`], but the root of the sum of squares in place of the sum: how far apart such
-    /// entries typically are, if the residuals differ independently of each other.
+    /// As [`Self::reach`], but the root of the sum of squares in place of the sum: how far apart
+    /// such entries typically are, if the residuals differ independently of each other.
     pub fn spread(&self, open: &[f64]) -> Vec<f64> {
         let squares = |terms: &mut dyn Iterator<Item = f64>| terms.map(|term| term * term).sum::<f64>().sqrt();
         match self {
