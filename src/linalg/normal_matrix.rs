@@ -31,10 +31,20 @@ pub struct NormalMatrix {
 impl NormalMatrix {
     /// Resets to a zero matrix of `4·lanes` rows. The chosen units are kept.
     pub fn reset(&mut self, lanes: usize) {
-        self.lanes = lanes;
-        self.matrix.clear();
-        self.matrix.resize(lanes * LANE * (lanes + 1), Lane::ZERO);
-        self.inverse_pivots.resize(lanes * LANE, 0.0);
+        let stride = lanes + 1;
+        if self.lanes != lanes || self.matrix.is_empty() {
+            self.lanes = lanes;
+            self.matrix.clear();
+            self.matrix.resize(lanes * LANE * stride, Lane::ZERO);
+            self.inverse_pivots.resize(lanes * LANE, 0.0);
+            return;
+        }
+        // Below the diagonal only blocks of eight by eight are written, so the rest is still zero.
+        for (rows, block) in self.matrix.chunks_mut(2 * LANE * stride).zip((0..).step_by(2)) {
+            for row in rows.chunks_exact_mut(stride) {
+                row[block..].fill(Lane::ZERO);
+            }
+        }
     }
 
     /// Adds `Σ roots² w wᵀ` over the chosen units. `single`: formed in single precision.

@@ -24,6 +24,9 @@ pub enum Kind {
     Linear,
 }
 
+/// Units of at most so many rows are ordered without comparing them.
+const FEW: u32 = 4;
+
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
 pub struct ScaledRows {
@@ -47,7 +50,10 @@ pub struct ScaledRows {
     pub z_scale: f64,
     /// The same for multipliers.
     pub y_scale: f64,
+    /// The first row of each unit and how many it has.
     starts: Vec<(u32, u32)>,
+    /// Workspace of the sort.
+    sorted: Vec<(u32, u32)>,
 }
 
 impl ScaledRows {
@@ -92,8 +98,7 @@ impl ScaledRows {
             }
             first += rows.len() as u32;
         }
-        // Stable, so that the order depends only on the rows.
-        self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        self.sort_units();
         self.units.clear();
         self.units.extend(self.starts.iter().map(|&(first, _)| problem.rows[first as usize].unit as u32));
         for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
@@ -117,6 +122,28 @@ impl ScaledRows {
             self.slots.push(start..self.origin.len());
         }
         left_out
+    }
+
+    /// Orders the units by falling number of rows, otherwise as they were, so that the order depends
+    /// only on the rows.
+    fn sort_units(&mut self) {
+        let most = self.starts.iter().fold(0, |most, &(_, count)| most.max(count));
+        if most > FEW {
+            return self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        }
+        // One pass for each number of rows, without a branch, which would be guessed wrong at many
+        // units: one with another number of rows is overwritten by the next.
+        self.sorted.clear();
+        self.sorted.resize(self.starts.len() + 1, (0, 0));
+        let mut end = 0;
+        for count in (1..=most).rev() {
+            for &start in &self.starts {
+                self.sorted[end] = start;
+                end += usize::from(start.1 == count);
+            }
+        }
+        self.sorted.truncate(end);
+        std::mem::swap(&mut self.starts, &mut self.sorted);
     }
 
     /// Number of positions whose unit has at least two rows; these positions come first.

@@ -12,7 +12,7 @@
 
 use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, FRESH, Tableau};
-use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
 use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
@@ -183,9 +183,9 @@ impl Tableau {
     /// one with the largest pivot.
     fn dual_ratio_test(&self) -> Option<usize> {
         let largest = self.coordinates.iter().fold(0.0f64, |most, c| most.max(c.abs()));
+        let reach = shortest_reach(&self.multipliers, &self.coordinates, PIVOT * largest);
         let usable = |c: f64| c > PIVOT * largest;
         let pairs = || self.multipliers.iter().zip(&self.coordinates).enumerate().filter(|(_, (_, c))| usable(**c));
-        let reach = pairs().map(|(_, (y, c))| (y + ROUNDING) / c).fold(f64::INFINITY, f64::min);
         let first = pairs().filter(|(_, (y, c))| **y <= reach * **c);
         first.max_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b)).map(|(index, _)| index)
     }
@@ -202,5 +202,25 @@ impl Tableau {
         }
         self.multipliers[leaving] = theta;
         self.exchange(leaving, entering);
+    }
+}
+
+vectorised! {
+    /// The least `(y + ROUNDING) / c` over the coordinates above `least`; infinite without any.
+    fn shortest_reach(multipliers: &[f64], coordinates: &[f64], least: f64) -> f64 {
+        let mut shortest = [f64::INFINITY; 8];
+        let (multipliers, few_multipliers) = multipliers.as_chunks::<8>();
+        let (coordinates, few_coordinates) = coordinates.as_chunks::<8>();
+        for (y, c) in multipliers.iter().zip(coordinates) {
+            for i in 0..8 {
+                let reach = if c[i] > least { (y[i] + ROUNDING) / c[i] } else { f64::INFINITY };
+                shortest[i] = if reach < shortest[i] { reach } else { shortest[i] };
+            }
+        }
+        for (i, (y, c)) in few_multipliers.iter().zip(few_coordinates).enumerate() {
+            let reach = if *c > least { (y + ROUNDING) / c } else { f64::INFINITY };
+            shortest[i] = if reach < shortest[i] { reach } else { shortest[i] };
+        }
+        shortest.into_iter().fold(f64::INFINITY, f64::min)
     }
 }
