@@ -58,11 +58,11 @@ impl Inverse {
         for padding in size..stride * LANE {
             numbers_mut(&mut self.square)[padding * (stride * LANE + 1)] = 1.0;
         }
-        for (j, row) in rows.chunks_exact(lanes.max(1)).enumerate() {
-            let row = numbers(row);
-            let square = numbers_mut(&mut self.square);
+        // Four rows at a time, whose entries of one column stand beside each other.
+        for (j, rows) in rows.chunks(LANE * lanes.max(1)).enumerate() {
             for (i, &column) in free.iter().enumerate() {
-                square[i * stride * LANE + j] = row[column];
+                let row = rows.chunks_exact(lanes.max(1)).map(|row| numbers(row)[column]);
+                self.square[i * stride + j].0.iter_mut().zip(row).for_each(|(entry, x)| *entry = x);
             }
         }
         if !invert(&mut self.square, stride, &mut self.order) {
@@ -283,13 +283,14 @@ fn subtract_pivot_rows<const FUSED: bool>(
         for (rows, coefficients) in rows.chunks_exact_mut(2 * stride).zip(coefficients.as_chunks::<2>().0) {
             let (one, other) = rows.split_at_mut(stride);
             let other = &mut other[..stride];
-            let factors = coefficients.map(|lane| lane.0.map(|x| Lane::splat(-x)));
+            let factors = coefficients[0].0.map(|x| Lane::splat(-x));
+            let other_factors = coefficients[1].0.map(|x| Lane::splat(-x));
             for l in 0..stride {
                 let (mut sum, mut other_sum) = (one[l], other[l]);
                 for p in 0..LANE {
                     let pivot = pivots[p][l];
-                    sum = sum.plus_product::<FUSED>(factors[0][p], pivot);
-                    other_sum = other_sum.plus_product::<FUSED>(factors[1][p], pivot);
+                    sum = sum.plus_product::<FUSED>(factors[p], pivot);
+                    other_sum = other_sum.plus_product::<FUSED>(other_factors[p], pivot);
                 }
                 (one[l], other[l]) = (sum, other_sum);
             }
@@ -388,6 +389,30 @@ mod tests {
                 product[j] -= 1.0;
                 assert!(product.norm() < 1e-10, "size {size}: {}", product.norm());
             }
+        }
+    }
+
+    #[test]
+    fn any_number_of_bounds_is_eliminated() {
+        use crate::random::{Domain, normal_vector};
+        let dimension = 14;
+        let numbers = normal_vector(5, Domain::Network, 0, dimension * dimension);
+        for held in 0..=dimension {
+            // The bounds are the last constraints, of columns that are spread.
+            let mut bounds = vec![None; dimension];
+            let column = |bound: usize| (5 * bound + 2) % dimension;
+            (0..held).for_each(|bound| bounds[column(bound)] = Some((dimension - held + bound) as u32));
+            let dense: Vec<u32> = (0..(dimension - held) as u32).collect();
+            let mut matrix: Vec<Vec<f64>> = numbers.chunks(dimension).take(dense.len()).map(<[f64]>::to_vec).collect();
+            let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();
+            for bound in 0..held {
+                let mut row = vec![0.0; dimension];
+                row[column(bound)] = -1.0;
+                matrix.push(row);
+            }
+            let mut inverse = Inverse::default();
+            assert!(inverse.build(dimension, &dense, &rows, &bounds), "{held} bounds");
+            assert_inverse(&inverse, &matrix);
         }
     }
 

@@ -108,3 +108,40 @@ impl NormalMatrix {
         solve_backward(&self.matrix, self.lanes, &self.inverse_pivots, x);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::numbers_mut;
+    use super::*;
+    use crate::random::{Domain, normal_vector};
+
+    /// A matrix that was used before, of this size or another, gives the bits of a new one.
+    #[test]
+    fn a_used_matrix_is_as_a_new_one() {
+        let units = 90;
+        let solution = |matrix: &mut NormalMatrix, columns: usize, seed: u64, single: bool| {
+            let transposed = normal_vector(seed, Domain::Network, 0, columns * units);
+            let weights = PackedWeights::new(&transposed, columns);
+            matrix.units = (0..units as u32).collect();
+            matrix.roots = (0..units).map(|unit| 0.5 + (unit % 7) as f64).collect();
+            matrix.reset(weights.lanes);
+            matrix.add_products(&weights, single);
+            for i in 0..weights.lanes * LANE {
+                matrix.add_diagonal(i, 1.0);
+                matrix.set_right(i, 0, transposed[i]);
+            }
+            assert_eq!(matrix.factor(), 0);
+            let mut x = vec![Lane::ZERO; weights.lanes];
+            matrix.forward_solved(0, numbers_mut(&mut x));
+            matrix.solve_backward(&mut x);
+            x
+        };
+        let mut used = NormalMatrix::default();
+        for (seed, columns) in [33, 33, 37, 37, 40, 8, 33, 1, 1].into_iter().enumerate() {
+            for single in [false, true, true] {
+                let expected = solution(&mut NormalMatrix::default(), columns, seed as u64, single);
+                assert_eq!(solution(&mut used, columns, seed as u64, single), expected, "{columns} columns");
+            }
+        }
+    }
+}

@@ -101,3 +101,43 @@ fn combine_many<const FUSED: bool, const N: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linalg::lanes::{lanes_for, numbers, numbers_mut};
+    use crate::random::{Domain, normal_vector};
+
+    #[test]
+    fn any_number_of_units_gives_the_sums_of_the_definition() {
+        let (columns, count) = (13, 40);
+        let transposed = normal_vector(3, Domain::Network, 0, columns * count);
+        let weights = PackedWeights::new(&transposed, columns);
+        let entry = |unit: u32, i: usize| transposed[unit as usize * columns + i] / weights.scale;
+        let factors = normal_vector(4, Domain::Network, 0, count);
+        let mut z = vec![Lane::ZERO; lanes_for(columns)];
+        numbers_mut(&mut z)[..columns].copy_from_slice(&factors[..columns]);
+        for chosen in 0..30 {
+            let units: Vec<u32> = (0..chosen).map(|i| (7 * i + 1) % count as u32).collect();
+            let mut found = vec![f64::NAN; units.len()];
+            products(&weights, &units, &z, &mut found);
+            for (unit, found) in units.iter().zip(found) {
+                let product: f64 = (0..columns).map(|i| entry(*unit, i) * factors[i]).sum();
+                assert!((found - product).abs() < 1e-13, "{chosen} units");
+            }
+            let mut sums = [z.clone(), z.clone(), z.clone(), z.clone()];
+            let [alone, together @ ..] = &mut sums;
+            let factors = &factors[..units.len()];
+            let reversed: Vec<f64> = factors.iter().rev().copied().collect();
+            combine(&weights, &units, factors, alone);
+            combine_three(&weights, &units, [factors, &reversed, factors], together.each_mut().map(Vec::as_mut_slice));
+            assert!(sums[0] == sums[1] && sums[0] == sums[3], "{chosen} units");
+            for (sum, factors) in sums[1..3].iter().zip([factors, &reversed]) {
+                for i in 0..columns {
+                    let expected: f64 = units.iter().zip(factors).map(|(unit, factor)| factor * entry(*unit, i)).sum();
+                    assert!((numbers(sum)[i] - expected).abs() < 1e-13, "{chosen} units");
+                }
+            }
+        }
+    }
+}

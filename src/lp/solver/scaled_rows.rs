@@ -213,3 +213,34 @@ impl ScaledRows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lp::problem::Row;
+
+    #[test]
+    fn units_stand_by_falling_number_of_rows_and_otherwise_as_they_were() {
+        let counts_of = [&[1, 2, 1, 2, 2, 1][..], &[3, 1, 7, 3, 2, 7, 5], &[1, 1], &[]];
+        for counts in counts_of {
+            let system = LayerSystem::from_units(nalgebra::DMatrix::from_element(2, counts.len(), 1.0));
+            let rows: Vec<Row> = counts
+                .iter()
+                .enumerate()
+                .flat_map(|(unit, &count)| (0..count).map(move |place| (unit, place)))
+                .map(|(unit, place)| Row { unit, side: 1.0, slack: 1.0, bound: f64::from(place), magnitude: 1.0 })
+                .collect();
+            let problem = Problem { rows, objective: Objective::SumOfViolations };
+            let mut expected: Vec<usize> = (0..counts.len()).collect();
+            expected.sort_by_key(|&unit| std::cmp::Reverse(counts[unit]));
+            let mut rows = ScaledRows::default();
+            assert_eq!(rows.load(&system, system.packed(), &problem, |_| true), 0);
+            assert!(rows.units.iter().map(|&unit| unit as usize).eq(expected.iter().copied()));
+            for (place, &unit) in expected.iter().enumerate() {
+                let found: Vec<usize> =
+                    rows.at(place).map(|row| problem.rows[rows.origin[row] as usize].unit).collect();
+                assert_eq!(found, vec![unit; counts[unit] as usize]);
+            }
+        }
+    }
+}
