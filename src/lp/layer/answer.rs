@@ -1,5 +1,6 @@
 //! What a layer's inversion returns for each observation.
 
+use super::super::formulation::open::Known;
 use crate::outcome::LayerFailure;
 
 /// The result of one observation at one layer.
@@ -11,12 +12,8 @@ pub struct LayerAnswer {
     pub multipliers: Vec<f64>,
     /// Which entries the optimum of the layer's LP determines.
     pub determined: Vec<bool>,
-    /// How far each entry can be from that of another input that reproduces the target: infinite
-    /// where the target leaves it open although the optimum determines it ([`uncertainty`]). Empty
-    /// where what the optimum determines is all that can be said.
-    ///
-    /// [`uncertainty`]: super::super::formulation::open::uncertainty
-    pub uncertainty: Vec<f64>,
+    /// What the target itself tells of the input; `None` where only the optimum says something.
+    pub known: Option<Known>,
     /// Why there is no input, if there is none.
     pub failure: Option<LayerFailure>,
     /// `ε` of the answer (`τ` for `exact`).
@@ -48,13 +45,15 @@ impl LayerAnswer {
     /// By how much each entry may be wrong as the target of the layer before; `None` where nothing
     /// is said of that.
     pub fn errors(&self) -> Option<Vec<f64>> {
-        let known = |(&determined, &reach): (&bool, &f64)| if determined { reach } else { f64::INFINITY };
-        (!self.uncertainty.is_empty()).then(|| self.determined.iter().zip(&self.uncertainty).map(known).collect())
+        let error = |(&determined, &error): (&bool, &f64)| if determined { error } else { f64::INFINITY };
+        self.known.as_ref().map(|known| self.determined.iter().zip(&known.uncertainty).map(error).collect())
     }
 
     /// Number of entries that the optimum does not determine, or the target leaves open.
     pub fn undetermined_entries(&self) -> usize {
-        let is_left_open = |entry: usize| self.uncertainty.get(entry).is_some_and(|reach| reach.is_infinite());
+        let is_left_open = |entry: usize| {
+            self.known.as_ref().is_some_and(|known| !known.by_optimum && known.uncertainty[entry].is_infinite())
+        };
         (0..self.determined.len()).filter(|&entry| !self.determined[entry] || is_left_open(entry)).count()
     }
 }

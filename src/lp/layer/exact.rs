@@ -40,7 +40,7 @@ impl LayerContext<'_> {
                 match z {
                     Some(z) => LayerAnswer {
                         determined: vec![true; z.len()],
-                        uncertainty: Vec::new(),
+                        known: None,
                         z,
                         multipliers: Vec::new(),
                         failure: None,
@@ -101,7 +101,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         warm_started: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
-        uncertainty: Vec::new(),
+        known: None,
         multipliers: solution.multipliers,
         z: solution.z,
     }

@@ -3,11 +3,10 @@
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
-use super::super::formulation::EpsilonSteps;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
-use super::super::formulation::open::uncertainty;
 use super::super::formulation::target::Target;
+use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
@@ -140,7 +139,6 @@ impl Member {
         };
         let found = chosen.filter(|(_, solution, _)| !self.broken && solution.z.iter().all(|z| z.is_finite()));
         let tolerances = self.tolerances;
-        let is_ladder = matches!(self.search, Search::Ladder(_));
         let (failure, step, solution, active_rows) = match found {
             Some((step, solution, active_rows)) => (None, step, solution, active_rows),
             None => {
@@ -155,11 +153,11 @@ impl Member {
         };
         let epsilon = tolerances.at(step);
         let any_determined = failure.is_none() && solution.determined.contains(&true);
-        let uncertainty = if is_ladder && any_determined {
-            let rules = (context.shape(), context.options.rows);
-            uncertainty(context.system, rules, target, epsilon, &solution.z)
-        } else {
-            Vec::new()
+        let known = match context.options.method {
+            LayerwiseMethod::L1 | LayerwiseMethod::Relaxed if any_determined => {
+                Some(context.known_of(target, epsilon, &solution))
+            }
+            _ => None,
         };
         LayerAnswer {
             failure,
@@ -173,7 +171,7 @@ impl Member {
             warm_started: self.warm_started,
             retries: self.retries,
             determined: solution.determined,
-            uncertainty,
+            known,
             multipliers: solution.multipliers,
             z: solution.z,
         }
