@@ -115,14 +115,18 @@ fn subtract_strip<const FUSED: bool, const TALL: usize>(
     from: usize,
 ) {
     let mut at = from;
-    while at + 3 <= stride {
-        subtract_tile::<FUSED, TALL, 3>(done, strip, stride, left, at);
-        at += 3;
+    if TALL == 8 {
+        while at + 3 <= stride {
+            subtract_tile::<FUSED, TALL, 3>(done, strip, stride, left, at);
+            at += 3;
+        }
     }
-    match stride - at {
-        2 => subtract_tile::<FUSED, TALL, 2>(done, strip, stride, left, at),
-        1 => subtract_tile::<FUSED, TALL, 1>(done, strip, stride, left, at),
-        _ => {}
+    while at + 2 <= stride {
+        subtract_tile::<FUSED, TALL, 2>(done, strip, stride, left, at);
+        at += 2;
+    }
+    if at < stride {
+        subtract_tile::<FUSED, TALL, 1>(done, strip, stride, left, at);
     }
 }
 

@@ -88,14 +88,18 @@ fn add_strip<R: Register, const FUSED: bool, const TALL: usize>(
     stride: usize,
 ) {
     let mut at = block / R::LANES;
-    while at + 3 <= width {
-        add_tile::<R, FUSED, TALL, 3>(gathered, width, block, at, target, stride);
-        at += 3;
+    if TALL == 8 {
+        while at + 3 <= width {
+            add_tile::<R, FUSED, TALL, 3>(gathered, width, block, at, target, stride);
+            at += 3;
+        }
     }
-    match width - at {
-        2 => add_tile::<R, FUSED, TALL, 2>(gathered, width, block, at, target, stride),
-        1 => add_tile::<R, FUSED, TALL, 1>(gathered, width, block, at, target, stride),
-        _ => {}
+    while at + 2 <= width {
+        add_tile::<R, FUSED, TALL, 2>(gathered, width, block, at, target, stride);
+        at += 2;
+    }
+    if at < width {
+        add_tile::<R, FUSED, TALL, 1>(gathered, width, block, at, target, stride);
     }
 }
 

@@ -7,10 +7,13 @@
 
 use super::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut, vectorised};
 use super::packed_weights::PackedWeights;
-use super::products::{combine, products};
+use super::products::{combine, combine_three, products};
 
 /// A pivot below this share of the largest entry of its column counts as 0.
 const SINGULAR: f64 = 1e-9;
+
+/// Bounds whose directions are formed in one pass.
+const TOGETHER: usize = 3;
 
 /// `B⁻¹`, its columns contiguous: vector `j` is `B⁻¹ e_j`, along which constraint `j` grows by 1
 /// and the others stay.
@@ -55,11 +58,11 @@ impl Inverse {
         for padding in size..stride * LANE {
             numbers_mut(&mut self.square)[padding * (stride * LANE + 1)] = 1.0;
         }
-        for (j, row) in rows.chunks_exact(lanes.max(1)).enumerate() {
-            let row = numbers(row);
-            let square = numbers_mut(&mut self.square);
+        // Four rows at a time, whose entries of one column stand beside each other.
+        for (j, rows) in rows.chunks(LANE * lanes.max(1)).enumerate() {
             for (i, &column) in free.iter().enumerate() {
-                square[i * stride * LANE + j] = row[column];
+                let row = rows.chunks_exact(lanes.max(1)).map(|row| numbers(row)[column]);
+                self.square[i * stride + j].0.iter_mut().zip(row).for_each(|(entry, x)| *entry = x);
             }
         }
         if !invert(&mut self.square, stride, &mut self.order) {
@@ -68,34 +71,59 @@ impl Inverse {
         for (&constraint, inverted) in dense.iter().zip(self.square.chunks_exact(stride.max(1))) {
             let start = constraint as usize * lanes;
             let vector = numbers_mut(&mut self.vectors.rows[start..start + lanes]);
-            let inverted = numbers(inverted);
-            for (&column, &place) in free.iter().zip(&self.order) {
-                vector[column] = inverted[place as usize];
-            }
+            scatter(numbers(inverted), &free, &self.order, vector);
         }
-        let mut factors = vec![0.0; size];
-        let mut sum = vec![Lane::ZERO; lanes];
-        for (i, constraint) in bounds.iter().enumerate() {
-            let Some(constraint) = *constraint else { continue };
-            for (factor, row) in factors.iter_mut().zip(rows.chunks_exact(lanes)) {
-                *factor = numbers(row)[i];
-            }
-            combine(&self.vectors, dense, &factors, &mut sum);
-            let vector = self.vector_mut(constraint as usize);
-            vector.copy_from_slice(&numbers(&sum)[..vector.len()]);
-            vector[i] = -1.0;
-        }
+        self.add_bounds(&free, rows, bounds);
         true
+    }
+
+    /// Writes the directions of the bounds, `B⁻¹ e_j = Σ_k rows_k[i] B⁻¹ e_k − e_i` over the dense
+    /// constraints `k`. Only the free entries of the sum differ from 0, so it is formed over those,
+    /// for three bounds in one pass over the inverse.
+    fn add_bounds(&mut self, free: &[usize], rows: &[Lane], bounds: &[Option<u32>]) {
+        let (lanes, size) = (self.vectors.lanes, free.len());
+        let rows_of_square = std::mem::take(&mut self.square);
+        let inverted = PackedWeights { rows: rows_of_square, lanes: lanes_for(size), columns: size, scale: 1.0 };
+        let held: Vec<(usize, u32)> = bounds
+            .iter()
+            .enumerate()
+            .filter_map(|(i, constraint)| constraint.map(|constraint| (i, constraint)))
+            .collect();
+        let mut factors = [const { Vec::new() }; TOGETHER];
+        let mut sums = [const { Vec::new() }; TOGETHER];
+        factors.iter_mut().for_each(|factors| factors.resize(size, 0.0));
+        sums.iter_mut().for_each(|sum| sum.resize(inverted.lanes, Lane::ZERO));
+        for held in held.chunks(TOGETHER) {
+            for (&(i, _), factors) in held.iter().zip(&mut factors) {
+                for (factor, row) in factors.iter_mut().zip(rows.chunks_exact(lanes.max(1))) {
+                    *factor = numbers(row)[i];
+                }
+            }
+            let all = &self.all[..size];
+            if held.len() == TOGETHER {
+                combine_three(
+                    &inverted,
+                    all,
+                    factors.each_ref().map(Vec::as_slice),
+                    sums.each_mut().map(Vec::as_mut_slice),
+                );
+            } else {
+                let of_bounds = factors.iter().zip(&mut sums).take(held.len());
+                of_bounds.for_each(|(factors, sum)| combine(&inverted, all, factors, sum));
+            }
+            for (&(i, constraint), sum) in held.iter().zip(&sums) {
+                let start = constraint as usize * lanes;
+                let vector = numbers_mut(&mut self.vectors.rows[start..start + lanes]);
+                scatter(numbers(sum), free, &self.order, vector);
+                vector[i] = -1.0;
+            }
+        }
+        self.square = inverted.rows;
     }
 
     /// `B⁻¹ e_j`, padded to whole lanes.
     pub fn vector(&self, constraint: usize) -> &[Lane] {
         self.vectors.unit(constraint as u32)
-    }
-
-    fn vector_mut(&mut self, constraint: usize) -> &mut [f64] {
-        let lanes = self.vectors.lanes;
-        numbers_mut(&mut self.vectors.rows[constraint * lanes..(constraint + 1) * lanes])
     }
 
     /// `out_j = row · B⁻¹ e_j`: the row as a combination of the constraints.
@@ -127,6 +155,13 @@ impl Inverse {
         out.clear();
         out.resize(self.all.len(), 0.0);
         squared_lengths(&self.vectors.rows, self.vectors.lanes, out);
+    }
+}
+
+/// Puts the entries of a row of the inverted square at their columns.
+fn scatter(inverted: &[f64], free: &[usize], order: &[u32], vector: &mut [f64]) {
+    for (&column, &place) in free.iter().zip(order) {
+        vector[column] = inverted[place as usize];
     }
 }
 
@@ -168,11 +203,17 @@ vectorised! {
             let first = block * LANE;
             panel.iter_mut().zip(square.chunks_exact(stride)).for_each(|(lane, row)| *lane = row[block]);
             for p in 0..LANE {
-                let largest = panel.iter().fold(0.0f64, |most, lane| most.max(lane.0[p].abs()));
-                let entry = |row: &usize| panel[*row].0[p].abs();
-                let best = (first + p..size).max_by(|a, b| entry(a).total_cmp(&entry(b))).unwrap_or(first + p);
+                let entry = |lane: &Lane| lane.0[p].abs();
+                let largest = panel.iter().map(entry).fold(0.0f64, |most, x| if x > most { x } else { most });
+                let (mut best, mut most) = (first + p, 0);
+                for (row, lane) in panel.iter().enumerate().skip(first + p) {
+                    // The bits are ordered as the sizes are, and a NaN is above all of them.
+                    let bits = entry(lane).to_bits();
+                    (best, most) = if bits >= most { (row, bits) } else { (best, most) };
+                }
+                let most = f64::from_bits(most);
                 // A NaN cannot be a pivot either.
-                if entry(&best).is_nan() || entry(&best) <= SINGULAR * largest || entry(&best) <= f64::MIN_POSITIVE {
+                if most.is_nan() || most <= SINGULAR * largest || most <= f64::MIN_POSITIVE {
                     return false;
                 }
                 swaps.push(best as u32);
@@ -185,9 +226,8 @@ vectorised! {
                 let inverse = 1.0 / pivot[p];
                 for lane in &mut panel[first + p + 1..] {
                     let factor = lane.0[p] * inverse;
-                    for (entry, pivot) in lane.0.iter_mut().zip(pivot).skip(p + 1) {
-                        *entry -= factor * pivot;
-                    }
+                    // All four: those of the columns that are done are not read again.
+                    *lane = Lane(std::array::from_fn(|q| lane.0[q] - factor * pivot[q]));
                 }
             }
             let mut corner: [Lane; LANE] = std::array::from_fn(|p| square[(first + p) * stride + block]);
@@ -233,19 +273,27 @@ fn subtract_pivot_rows<const FUSED: bool>(
     pivots: &[Lane],
     block: usize,
 ) {
-    let (first, rest) = pivots.split_at(stride);
-    let (second, rest) = rest.split_at(stride);
-    let (third, fourth) = rest.split_at(stride);
-    for (index, (row, coefficients)) in square.chunks_exact_mut(stride).zip(coefficients).enumerate() {
-        if index / LANE == block {
-            continue;
-        }
-        let [a, b, c, d] = coefficients.0.map(|x| Lane::splat(-x));
-        for ((((entry, &first), &second), &third), &fourth) in
-            row.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
-        {
-            let sum = entry.plus_product::<FUSED>(a, first).plus_product::<FUSED>(b, second);
-            *entry = sum.plus_product::<FUSED>(c, third).plus_product::<FUSED>(d, fourth);
+    let pivots: [&[Lane]; LANE] = std::array::from_fn(|p| &pivots[p * stride..(p + 1) * stride]);
+    let (above, below) = square.split_at_mut(block * LANE * stride);
+    let (coefficients_above, coefficients_below) = coefficients.split_at(block * LANE);
+    let below = (&mut below[LANE * stride..], &coefficients_below[LANE..]);
+    for (rows, coefficients) in [(above, coefficients_above), below] {
+        // Two rows at a time, for which the pivot rows are loaded once. There are whole lanes of
+        // rows, so none is left over.
+        for (rows, coefficients) in rows.chunks_exact_mut(2 * stride).zip(coefficients.as_chunks::<2>().0) {
+            let (one, other) = rows.split_at_mut(stride);
+            let other = &mut other[..stride];
+            let factors = coefficients[0].0.map(|x| Lane::splat(-x));
+            let other_factors = coefficients[1].0.map(|x| Lane::splat(-x));
+            for l in 0..stride {
+                let (mut sum, mut other_sum) = (one[l], other[l]);
+                for p in 0..LANE {
+                    let pivot = pivots[p][l];
+                    sum = sum.plus_product::<FUSED>(factors[p], pivot);
+                    other_sum = other_sum.plus_product::<FUSED>(other_factors[p], pivot);
+                }
+                (one[l], other[l]) = (sum, other_sum);
+            }
         }
     }
 }
@@ -341,6 +389,30 @@ mod tests {
                 product[j] -= 1.0;
                 assert!(product.norm() < 1e-10, "size {size}: {}", product.norm());
             }
+        }
+    }
+
+    #[test]
+    fn any_number_of_bounds_is_eliminated() {
+        use crate::random::{Domain, normal_vector};
+        let dimension = 14;
+        let numbers = normal_vector(5, Domain::Network, 0, dimension * dimension);
+        for held in 0..=dimension {
+            // The bounds are the last constraints, of columns that are spread.
+            let mut bounds = vec![None; dimension];
+            let column = |bound: usize| (5 * bound + 2) % dimension;
+            (0..held).for_each(|bound| bounds[column(bound)] = Some((dimension - held + bound) as u32));
+            let dense: Vec<u32> = (0..(dimension - held) as u32).collect();
+            let mut matrix: Vec<Vec<f64>> = numbers.chunks(dimension).take(dense.len()).map(<[f64]>::to_vec).collect();
+            let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();
+            for bound in 0..held {
+                let mut row = vec![0.0; dimension];
+                row[column(bound)] = -1.0;
+                matrix.push(row);
+            }
+            let mut inverse = Inverse::default();
+            assert!(inverse.build(dimension, &dense, &rows, &bounds), "{held} bounds");
+            assert_inverse(&inverse, &matrix);
         }
     }
 

@@ -31,10 +31,20 @@ pub struct NormalMatrix {
 impl NormalMatrix {
     /// Resets to a zero matrix of `4·lanes` rows. The chosen units are kept.
     pub fn reset(&mut self, lanes: usize) {
-        self.lanes = lanes;
-        self.matrix.clear();
-        self.matrix.resize(lanes * LANE * (lanes + 1), Lane::ZERO);
-        self.inverse_pivots.resize(lanes * LANE, 0.0);
+        let stride = lanes + 1;
+        if self.lanes != lanes || self.matrix.is_empty() {
+            self.lanes = lanes;
+            self.matrix.clear();
+            self.matrix.resize(lanes * LANE * stride, Lane::ZERO);
+            self.inverse_pivots.resize(lanes * LANE, 0.0);
+            return;
+        }
+        // Below the diagonal only blocks of eight by eight are written, so the rest is still zero.
+        for (rows, block) in self.matrix.chunks_mut(2 * LANE * stride).zip((0..).step_by(2)) {
+            for row in rows.chunks_exact_mut(stride) {
+                row[block..].fill(Lane::ZERO);
+            }
+        }
     }
 
     /// Adds `Σ roots² w wᵀ` over the chosen units. `single`: formed in single precision.
@@ -96,5 +106,42 @@ impl NormalMatrix {
     /// Solves `R x = x̂` in place.
     pub fn solve_backward(&self, x: &mut [Lane]) {
         solve_backward(&self.matrix, self.lanes, &self.inverse_pivots, x);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::numbers_mut;
+    use super::*;
+    use crate::random::{Domain, normal_vector};
+
+    /// A matrix that was used before, of this size or another, gives the bits of a new one.
+    #[test]
+    fn a_used_matrix_is_as_a_new_one() {
+        let units = 90;
+        let solution = |matrix: &mut NormalMatrix, columns: usize, seed: u64, single: bool| {
+            let transposed = normal_vector(seed, Domain::Network, 0, columns * units);
+            let weights = PackedWeights::new(&transposed, columns);
+            matrix.units = (0..units as u32).collect();
+            matrix.roots = (0..units).map(|unit| 0.5 + (unit % 7) as f64).collect();
+            matrix.reset(weights.lanes);
+            matrix.add_products(&weights, single);
+            for i in 0..weights.lanes * LANE {
+                matrix.add_diagonal(i, 1.0);
+                matrix.set_right(i, 0, transposed[i]);
+            }
+            assert_eq!(matrix.factor(), 0);
+            let mut x = vec![Lane::ZERO; weights.lanes];
+            matrix.forward_solved(0, numbers_mut(&mut x));
+            matrix.solve_backward(&mut x);
+            x
+        };
+        let mut used = NormalMatrix::default();
+        for (seed, columns) in [33, 33, 37, 37, 40, 8, 33, 1, 1].into_iter().enumerate() {
+            for single in [false, true, true] {
+                let expected = solution(&mut NormalMatrix::default(), columns, seed as u64, single);
+                assert_eq!(solution(&mut used, columns, seed as u64, single), expected, "{columns} columns");
+            }
+        }
     }
 }

@@ -82,8 +82,18 @@ impl RowSpace {
     /// it.
     pub fn reach(&self, open: &[f64]) -> Vec<f64> {
         match self {
-            RowSpace::Full(equations) => equations.reach(open),
-            RowSpace::Ranked(rows) => rows.reach(open),
+            RowSpace::Full(equations) => equations.gathered(open, |terms| terms.sum()),
+            RowSpace::Ranked(rows) => rows.gathered(open, |terms| terms.sum()),
+        }
+    }
+
+    /// As [`Self::reach`], but the root of the sum of squares in place of the sum: how far apart
+    /// such entries typically are, if the residuals differ independently of each other.
+    pub fn spread(&self, open: &[f64]) -> Vec<f64> {
+        let squares = |terms: &mut dyn Iterator<Item = f64>| terms.map(|term| term * term).sum::<f64>().sqrt();
+        match self {
+            RowSpace::Full(equations) => equations.gathered(open, squares),
+            RowSpace::Ranked(rows) => rows.gathered(open, squares),
         }
     }
 
@@ -136,11 +146,14 @@ impl NormalEquations {
         solution
     }
 
-    /// By the pseudo-inverse `(ÂᵀÂ)⁻¹Âᵀ`.
-    fn reach(&self, open: &[f64]) -> Vec<f64> {
+    /// For each entry of `z`, what `gather` makes of the absolute values of its row of `A⁺ =
+    /// (ÂᵀÂ)⁻¹Âᵀ` times `open`.
+    fn gathered(&self, open: &[f64], gather: impl Fn(&mut dyn Iterator<Item = f64>) -> f64) -> Vec<f64> {
         let inverse = self.cholesky.solve(&self.transposed);
         let scaled: Vec<f64> = open.iter().zip(&self.factors).map(|(open, f)| open * f).collect();
-        inverse.row_iter().map(|row| row.iter().zip(&scaled).map(|(a, open)| weighted(*a, *open)).sum()).collect()
+        let of_row =
+            |row: &mut dyn Iterator<Item = (&f64, &f64)>| gather(&mut row.map(|(a, open)| weighted(*a, *open)));
+        inverse.row_iter().map(|row| of_row(&mut row.iter().zip(&scaled))).collect()
     }
 
     /// The shortest multipliers, spread over all rows.
@@ -189,8 +202,9 @@ impl RankedRows {
         self.q.columns_range(..rank) * right
     }
 
-    /// By the pseudo-inverse of the pivot rows, `Q R⁻ᵀ`.
-    fn reach(&self, open: &[f64]) -> Vec<f64> {
+    /// As for [`NormalEquations`], by the pseudo-inverse of the pivot rows, `Q R⁻ᵀ`. Infinite for a
+    /// free entry.
+    fn gathered(&self, open: &[f64], gather: impl Fn(&mut dyn Iterator<Item = f64>) -> f64) -> Vec<f64> {
         let rank = self.pivots.len();
         let mut inverse = DMatrix::identity(rank, rank);
         // No pivot is 0, so the triangular solve cannot fail.
@@ -200,7 +214,7 @@ impl RankedRows {
         for (row, free) in inverse.row_iter().zip(self.free()) {
             reach.push(match free {
                 true => f64::INFINITY,
-                false => row.iter().zip(&self.pivots).map(|(a, &(row, f))| weighted(*a, open[row] * f)).sum(),
+                false => gather(&mut row.iter().zip(&self.pivots).map(|(a, &(row, f))| weighted(*a, open[row] * f))),
             });
         }
         reach

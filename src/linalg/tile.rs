@@ -1,5 +1,10 @@
 //! The kernel of all normal matrices and factorisations: a tile of a symmetric product `Σ_k x_k
 //! x_kᵀ`, held in registers while the rows `x_k` are read.
+//!
+//! A tile is eight numbers tall and up to three registers wide where the processor has 32
+//! registers, otherwise four tall and up to two wide. With 16 registers a tile of 4 × 3 leaves one
+//! for everything else. The compiler then kept one of its sums in memory, and every product waited
+//! for the sum to be stored and loaded again.
 
 use bytemuck::Pod;
 

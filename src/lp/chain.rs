@@ -3,7 +3,7 @@
 
 use nalgebra::DMatrix;
 
-use super::formulation::target::Targets;
+use super::formulation::target::{Accuracy, Targets};
 use super::inversion::Inversion;
 use super::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
 use super::problem::LayerSystem;
@@ -107,12 +107,12 @@ impl<'a> LayerChain<'a> {
         hand_on: HandOn,
         times: &mut StageTimes,
     ) -> Result<Vec<OpenLayer>> {
-        let mut opened = Vec::new();
+        let mut opened: Vec<OpenLayer> = Vec::new();
         for index in (0..=last).rev() {
             let context = self.layer(index);
             let answers = context.invert(&targets, times)?;
             if index > 0 {
-                opened.extend(first_open(index, &targets, &answers, (&members, inversions)));
+                opened.extend(first_open(index, &targets, &answers, &members, &opened));
             }
             for (&member, answer) in members.iter().zip(&answers) {
                 inversions[member].record(index, answer);
@@ -122,10 +122,8 @@ impl<'a> LayerChain<'a> {
             }
             let points = points(&context, &targets, &answers, hand_on)?;
             let found: Vec<usize> = (0..answers.len()).filter(|&place| answers[place].failure.is_none()).collect();
-            let inputs: Vec<f64> = found.iter().flat_map(|&place| &points[place]).copied().collect();
-            let precisions: Vec<Precision> = found.iter().map(|&place| targets.accuracy[place].precision).collect();
-            let inputs = DMatrix::from_vec(context.system.columns(), found.len(), inputs);
-            targets = Targets::from_hidden(inputs).of_precisions(precisions);
+            let handed_on = found.iter().map(|&place| (&points[place], &answers[place], targets.accuracy[place]));
+            targets = targets_below(context.system.columns(), handed_on.collect());
             members = found.iter().map(|&place| members[place]).collect();
         }
         Ok(opened)
@@ -148,10 +146,11 @@ fn first_open(
     index: usize,
     targets: &Targets,
     answers: &[LayerAnswer],
-    (members, inversions): (&[usize], &[Inversion]),
+    members: &[usize],
+    opened: &[OpenLayer],
 ) -> Option<OpenLayer> {
     let is_first = |&place: &usize| {
-        answers[place].is_open() && inversions[members[place]].layers.iter().all(|layer| layer.determined)
+        answers[place].is_open() && opened.iter().all(|layer| layer.members.binary_search(&members[place]).is_err())
     };
     let places: Vec<usize> = (0..answers.len()).filter(is_first).collect();
     (!places.is_empty()).then(|| OpenLayer {
@@ -160,6 +159,22 @@ fn first_open(
         targets: targets.select(&places),
         answers: places.iter().map(|&place| answers[place].clone()).collect(),
     })
+}
+
+/// The targets of the layer before: what was handed on, the answer that it comes from, and the
+/// accuracy of the observation.
+pub(super) fn targets_below(units: usize, handed_on: Vec<(&Vec<f64>, &LayerAnswer, Accuracy)>) -> Targets {
+    let values = handed_on.iter().flat_map(|(point, ..)| point.iter().copied());
+    let values = DMatrix::from_iterator(units, handed_on.len(), values);
+    let precisions = handed_on.iter().map(|(.., accuracy)| accuracy.precision);
+    let targets = Targets::from_hidden(values).of_precisions(precisions);
+    let errors: Vec<Option<Vec<f64>>> = handed_on.iter().map(|(_, answer, _)| answer.errors()).collect();
+    if errors.iter().all(Option::is_none) {
+        return targets;
+    }
+    // Of an answer of which nothing else is said, nothing is known.
+    let errors = errors.into_iter().flat_map(|errors| errors.unwrap_or_else(|| vec![f64::INFINITY; units]));
+    targets.with_errors(DMatrix::from_iterator(units, handed_on.len(), errors))
 }
 
 /// What each answer hands on: its input, with what `hand_on` says in place of open entries. For an

@@ -8,6 +8,7 @@
 pub mod exact;
 pub mod ladder;
 pub mod monotone;
+pub mod open;
 pub mod relaxed;
 pub mod rows;
 pub mod target;

@@ -8,9 +8,8 @@
 
 use nalgebra::DMatrix;
 
-use super::chain::{HandOn, LayerChain, OpenLayer, points};
+use super::chain::{HandOn, LayerChain, OpenLayer, points, targets_below};
 use super::formulation::LayerwiseMethod;
-use super::formulation::target::Targets;
 use super::inversion::Inversion;
 use super::layer::StageTimes;
 use crate::error::Result;
@@ -62,16 +61,15 @@ impl LayerChain<'_> {
         times: &mut StageTimes,
     ) -> Result<()> {
         let context = self.layer(open.index);
-        let columns = context.system.columns();
-        let precisions: Vec<Precision> = open.targets.accuracy.iter().map(|accuracy| accuracy.precision).collect();
         let first: Vec<Inversion> = open.members.iter().map(|&member| inversions[member].clone()).collect();
         let residual =
             |place: usize, inversion: &Inversion| self.residual(observations, open.members[place], inversion);
         let mut lowest: Vec<f64> = first.iter().enumerate().map(|(place, first)| residual(place, first)).collect();
         for hand_on in [HandOn::Found, HandOn::LeastSum] {
-            let values = points(&context, &open.targets, &open.answers, hand_on)?.concat();
-            let targets = Targets::from_hidden(DMatrix::from_vec(columns, first.len(), values));
-            let targets = targets.of_precisions(precisions.iter().copied());
+            let points = points(&context, &open.targets, &open.answers, hand_on)?;
+            let handed_on = points.iter().zip(&open.answers).zip(&open.targets.accuracy);
+            let handed_on = handed_on.map(|((point, answer), accuracy)| (point, answer, *accuracy));
+            let targets = targets_below(context.system.columns(), handed_on.collect());
             let mut tried: Vec<Inversion> = first.iter().map(|first| up_to(first, open.index)).collect();
             self.run(open.index - 1, targets, ((0..tried.len()).collect(), &mut tried), hand_on, times)?;
             for (place, tried) in tried.into_iter().enumerate() {

@@ -39,7 +39,7 @@ impl Inversion {
 }
 
 fn summary(index: usize, answer: &LayerAnswer) -> LayerRow {
-    let undetermined_entries = answer.determined.iter().filter(|determined| !**determined).count();
+    let undetermined_entries = answer.undetermined_entries();
     LayerRow {
         layer: index + 1,
         epsilon: answer.epsilon,

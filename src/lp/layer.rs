@@ -74,7 +74,8 @@ impl LayerContext<'_> {
                 members[index].record(step, solution, point, unchanged[place], masks.above.active_count(place));
             }
         }
-        Ok(members.into_iter().map(|member| member.answer(self)).collect())
+        let answer = |(index, member): (usize, Member)| member.answer(self, targets.column(index));
+        Ok(timed(&mut times.solve, || members.into_par_iter().enumerate().map(answer).collect()))
     }
 
     /// The least tolerance at which each optimum of `linf` stays the only one; `None` if it is not

@@ -5,9 +5,9 @@
 //! same minimum have the same loss, and the number of runs that *found it again* is meaningful. For
 //! `l1` and `linf`, each minimum of the squares is a candidate, from which [`super::absolute`]
 //! descends to a minimum of the objective. Many runs end at the same candidate, which is processed
-//! once. So for `l1` every second run descends from its start directly, and only runs that made a
-//! descent of their own count as having found a minimum again. Among codes of the same largest
-//! error, the lower sum of squares counts as the lower loss.
+//! once. So for `l1`, and for `linf` on small networks, every second run descends from its start
+//! directly, and only runs that made a descent of their own count as having found a minimum again.
+//! Among codes of the same largest error, the lower sum of squares counts as the lower loss.
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
 //! the number of runs that have found it, each from another start. The search ends after `s`
@@ -38,6 +38,7 @@ use super::progress::Progress;
 use super::starts::{Flips, Move, Start, far_distance, random_code, schedule};
 use super::stored::Stored;
 use super::surroundings::{lower_nearby, scale_of};
+use crate::network::DenseLayer;
 
 /// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
 /// code.
@@ -47,6 +48,8 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
+/// Up to this many hidden units, descents of `linf` from any start are affordable.
+const FEW_HIDDEN_UNITS: usize = 32;
 /// Maximum number of linear programs per candidate.
 const MOST_PROGRAMS: usize = 300;
 
@@ -235,9 +238,9 @@ impl<'a> Searcher<'a> {
         self.judge(x, start, ended, progress);
     }
 
-    /// Whether a run, counted from 1, leaves out the squares: every second one for `l1` does. Runs
-    /// that share a minimum of squares end alike, so that they say nothing about other minima.
-    /// For `linf` such runs take too long.
+    /// Whether a run, counted from 1, leaves out the squares: every second one does, where
+    /// [`Self::counts_descents`]. Runs that share a minimum of squares end alike, so that they say
+    /// nothing about other minima.
     pub fn descends_directly(&self, run: usize) -> bool {
         self.counts_descents() && run.is_multiple_of(2)
     }
@@ -246,9 +249,19 @@ impl<'a> Searcher<'a> {
         self.absolute.as_ref().map_or(Objective::L2, |absolute| absolute.objective())
     }
 
-    /// Whether only runs that made a descent of their own count as having found a minimum again.
+    /// Whether only runs that made a descent of their own count as having found a minimum again:
+    /// for `l1`, and for `linf` on small networks. A step of `linf` ends at the border of its
+    /// region, so that a descent from far away takes more programs the more hidden units there are.
     fn counts_descents(&self) -> bool {
-        self.objective() == Objective::L1
+        let is_small = || {
+            let layers = self.network.network().layers();
+            layers[..layers.len() - 1].iter().map(DenseLayer::units).sum::<usize>() <= FEW_HIDDEN_UNITS
+        };
+        match self.objective() {
+            Objective::L1 => true,
+            Objective::Linf => is_small(),
+            Objective::L2 => false,
+        }
     }
 
     /// Compares the minimum at which a run ended with the lowest. `is_here`: whether the run made

@@ -173,7 +173,7 @@ fn equal_losses_do_not_depend_on_the_solver() {
         for stop in [Stop::Lowest, Stop::First] {
             let options = method(chosen).tolerances(Tolerances::default().epsilon(0.01)).stop(stop);
             let [engine, clarabel] = SOLVERS.map(|solver| invert(&network, solver, &options, &observations));
-            let mut compared = 0;
+            let (mut compared, mut equal) = (0, 0);
             for (index, (a, b)) in engine.iter().zip(&clarabel).enumerate() {
                 let what = format!("{chosen} {stop}, observation {index}");
                 // Where an optimum is not the only one, its loss depends on the solver.
@@ -181,13 +181,20 @@ fn equal_losses_do_not_depend_on_the_solver() {
                     assert_eq!(a.epsilon, b.epsilon, "{what}, layer {}", a.layer);
                     compared += 1;
                 }
+                let error = relative_error(&a.code, &b.code);
                 if a.is_determined() && b.is_determined() {
-                    let error = relative_error(&a.code, &b.code);
                     assert!(error <= 1e-6, "{what}: codes differ by {error:e}");
                 }
+                // Where the optimum is the only one, though the target leaves the code open.
+                if error <= 1e-6 {
+                    for (a, b) in a.layers.iter().zip(&b.layers) {
+                        assert_eq!(a.epsilon, b.epsilon, "{what}, layer {}", a.layer);
+                    }
+                    equal += 1;
+                }
             }
-            println!("{chosen} {stop}: {compared} layers compared");
-            assert!(compared >= 150, "{chosen} {stop}: {compared} layers compared");
+            println!("{chosen} {stop}: {compared} layers compared, {equal} codes are equal");
+            assert!(compared >= 20 && equal >= 90, "{chosen} {stop}: {compared} layers, {equal} codes");
         }
     }
 }

@@ -84,9 +84,10 @@ pub fn invert(network: &Network, method: Method, noise: Option<f64>, observation
     inverter(network, method, noise).invert(observations).unwrap()
 }
 
-/// `‖z − z*‖₂ / ‖z*‖₂`; infinite if there is no code.
+/// `‖z − z*‖₂ / ‖z*‖₂`; infinite if there is no code. A code near 0 counts as one of length 0.1:
+/// tolerances are relative to the observation, not to the code.
 pub fn code_error(batch: &InvertedBatch, codes: &DMatrix<f64>, observation: usize) -> f64 {
     let truth = codes.column(observation);
-    let error = (batch.codes.column(observation) - truth).norm() / truth.norm();
+    let error = (batch.codes.column(observation) - truth).norm() / truth.norm().max(0.1);
     if error.is_nan() { f64::INFINITY } else { error }
 }

@@ -118,6 +118,9 @@ pub struct Targets {
     /// `1/σ′` at each target, units × count, where a sigmoid or tanh was undone: by how much that
     /// magnified rounding errors.
     pub sensitivity: Option<DMatrix<f64>>,
+    /// For an inner layer, by how much each entry may be wrong; infinite where nothing is known.
+    /// `None` where that is not known of any entry.
+    pub errors: Option<DMatrix<f64>>,
 }
 
 impl Targets {
@@ -141,7 +144,7 @@ impl Targets {
             Activation::Sigmoid => Some(observations.map(|x| 1.0 / (x * (1.0 - x)).max(0.0))),
             _ => None,
         };
-        Targets { values, saturation, accuracy, saturated, sensitivity }
+        Targets { values, saturation, accuracy, saturated, sensitivity, errors: None }
     }
 
     /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were
@@ -150,7 +153,17 @@ impl Targets {
         let saturated = vec![0; values.ncols()];
         let accuracy = vec![Accuracy::of_hidden(Precision::F64); values.ncols()];
         let saturation = vec![Saturation::NONE; values.ncols()];
-        Targets { values, saturation, accuracy, saturated, sensitivity: None }
+        Targets { values, saturation, accuracy, saturated, sensitivity: None, errors: None }
+    }
+
+    /// The same targets of an inner layer, each entry with the error that it may have.
+    ///
+    /// # Panics
+    /// If there is not one error per entry.
+    pub fn with_errors(mut self, errors: DMatrix<f64>) -> Self {
+        assert_eq!(errors.shape(), self.values.shape(), "one error per entry");
+        self.errors = Some(errors);
+        self
     }
 
     /// The same targets of an inner layer, for observations of these precisions, one per column.
@@ -170,6 +183,7 @@ impl Targets {
             accuracy: columns.iter().map(|&column| self.accuracy[column]).collect(),
             saturated: columns.iter().map(|&column| self.saturated[column]).collect(),
             sensitivity: self.sensitivity.as_ref().map(of),
+            errors: self.errors.as_ref().map(of),
         }
     }
 
@@ -178,8 +192,9 @@ impl Targets {
         let units = self.values.nrows();
         let range = index * units..(index + 1) * units;
         let sensitivity = self.sensitivity.as_ref().map(|sensitivity| &sensitivity.as_slice()[range.clone()]);
+        let errors = self.errors.as_ref().map(|errors| &errors.as_slice()[range.clone()]);
         let (saturation, accuracy) = (self.saturation[index], self.accuracy[index]);
-        Target { values: &self.values.as_slice()[range], saturation, accuracy, sensitivity }
+        Target { values: &self.values.as_slice()[range], saturation, accuracy, sensitivity, errors }
     }
 }
 
@@ -225,6 +240,8 @@ pub struct Target<'a> {
     pub accuracy: Accuracy,
     /// `1/σ′` at each entry, where a sigmoid or tanh was inverted.
     pub sensitivity: Option<&'a [f64]>,
+    /// By how much each entry may be wrong, where that is known.
+    pub errors: Option<&'a [f64]>,
 }
 
 impl Target<'_> {

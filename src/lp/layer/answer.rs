@@ -1,5 +1,6 @@
 //! What a layer's inversion returns for each observation.
 
+use super::super::formulation::open::Known;
 use crate::outcome::LayerFailure;
 
 /// The result of one observation at one layer.
@@ -9,8 +10,10 @@ pub struct LayerAnswer {
     pub z: Vec<f64>,
     /// The multipliers of the LP's rows that prove `z` optimal; empty where no LP was solved.
     pub multipliers: Vec<f64>,
-    /// Which entries the layer's LP determines.
+    /// Which entries the optimum of the layer's LP determines.
     pub determined: Vec<bool>,
+    /// What the target itself tells of the input; `None` where only the optimum says something.
+    pub known: Option<Known>,
     /// Why there is no input, if there is none.
     pub failure: Option<LayerFailure>,
     /// `ε` of the answer (`τ` for `exact`).
@@ -34,8 +37,23 @@ pub struct LayerAnswer {
 }
 
 impl LayerAnswer {
-    /// Whether there is an input, but some of its entries are not determined.
+    /// Whether there is an input, but some of its entries are not determined by the optimum.
     pub fn is_open(&self) -> bool {
         self.failure.is_none() && self.determined.iter().any(|determined| !determined)
+    }
+
+    /// By how much each entry may be wrong as the target of the layer before; `None` where nothing
+    /// is said of that.
+    pub fn errors(&self) -> Option<Vec<f64>> {
+        let error = |(&determined, &error): (&bool, &f64)| if determined { error } else { f64::INFINITY };
+        self.known.as_ref().map(|known| self.determined.iter().zip(&known.uncertainty).map(error).collect())
+    }
+
+    /// Number of entries that the optimum does not determine, or the target leaves open.
+    pub fn undetermined_entries(&self) -> usize {
+        let is_left_open = |entry: usize| {
+            self.known.as_ref().is_some_and(|known| !known.by_optimum && known.uncertainty[entry].is_infinite())
+        };
+        (0..self.determined.len()).filter(|&entry| !self.determined[entry] || is_left_open(entry)).count()
     }
 }

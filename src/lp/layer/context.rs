@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::certified::CertifiedSolution;
+use super::super::formulation::open::{Known, Optimum};
 use super::super::formulation::target::{Shape, Target};
 use super::super::formulation::{EpsilonSteps, LayerwiseMethod, RowRule, Stop, Tolerances};
 use super::super::problem::LayerSystem;
@@ -71,6 +73,14 @@ impl LayerContext<'_> {
     pub fn tolerances(&self, target: Target<'_>) -> EpsilonSteps {
         let size = || target.size(self.system.bias.as_slice(), &self.system.weight);
         self.options.tolerances.steps(|| default_epsilon(size(), target.accuracy.rounding))
+    }
+
+    /// What the target tells of the input, at the optimum of `l1` or `relaxed`.
+    pub(super) fn known_of(&self, target: Target<'_>, epsilon: f64, solution: &CertifiedSolution) -> Known {
+        // The objective of `relaxed` says nothing of the loss.
+        let violations = (self.options.method == LayerwiseMethod::L1).then(|| solution.objective());
+        let optimum = Optimum { z: &solution.z, epsilon, violations };
+        Known::of(self.system, (self.shape(), self.options.rows), target, optimum)
     }
 
     pub(super) fn shape(&self) -> Shape {

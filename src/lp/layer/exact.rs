@@ -40,6 +40,7 @@ impl LayerContext<'_> {
                 match z {
                     Some(z) => LayerAnswer {
                         determined: vec![true; z.len()],
+                        known: None,
                         z,
                         multipliers: Vec::new(),
                         failure: None,
@@ -100,6 +101,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         warm_started: 0,
         retries: solution.retried.into(),
         determined: solution.determined,
+        known: None,
         multipliers: solution.multipliers,
         z: solution.z,
     }

@@ -3,9 +3,10 @@
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
-use super::super::formulation::EpsilonSteps;
 use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
+use super::super::formulation::target::Target;
+use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
@@ -128,7 +129,7 @@ impl Member {
         }
     }
 
-    pub(super) fn answer(self, context: &LayerContext<'_>) -> LayerAnswer {
+    pub(super) fn answer(self, context: &LayerContext<'_>, target: Target<'_>) -> LayerAnswer {
         let chosen = match &self.search {
             Search::Monotone(search) => search.answer().and_then(|answer| {
                 let shared = self.kept.iter().find(|(step, ..)| search.same_rows(*step, answer));
@@ -150,9 +151,17 @@ impl Member {
                 (Some(why), 0, CertifiedSolution::missing(context.system), 0)
             }
         };
+        let epsilon = tolerances.at(step);
+        let any_determined = failure.is_none() && solution.determined.contains(&true);
+        let known = match context.options.method {
+            LayerwiseMethod::L1 | LayerwiseMethod::Relaxed if any_determined => {
+                Some(context.known_of(target, epsilon, &solution))
+            }
+            _ => None,
+        };
         LayerAnswer {
             failure,
-            epsilon: tolerances.at(step),
+            epsilon,
             objective: solution.objective(),
             active_rows,
             solves: self.solves,
@@ -162,6 +171,7 @@ impl Member {
             warm_started: self.warm_started,
             retries: self.retries,
             determined: solution.determined,
+            known,
             multipliers: solution.multipliers,
             z: solution.z,
         }

@@ -24,6 +24,9 @@ pub enum Kind {
     Linear,
 }
 
+/// Units of at most so many rows are ordered without comparing them.
+const FEW: u32 = 4;
+
 /// The rows of one problem in slots, scaled.
 #[derive(Debug, Default)]
 pub struct ScaledRows {
@@ -47,7 +50,10 @@ pub struct ScaledRows {
     pub z_scale: f64,
     /// The same for multipliers.
     pub y_scale: f64,
+    /// The first row of each unit and how many it has.
     starts: Vec<(u32, u32)>,
+    /// Workspace of the sort.
+    sorted: Vec<(u32, u32)>,
 }
 
 impl ScaledRows {
@@ -92,8 +98,7 @@ impl ScaledRows {
             }
             first += rows.len() as u32;
         }
-        // Stable, so that the order depends only on the rows.
-        self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        self.sort_units();
         self.units.clear();
         self.units.extend(self.starts.iter().map(|&(first, _)| problem.rows[first as usize].unit as u32));
         for numbers in [&mut self.side, &mut self.slack, &mut self.bound] {
@@ -117,6 +122,28 @@ impl ScaledRows {
             self.slots.push(start..self.origin.len());
         }
         left_out
+    }
+
+    /// Orders the units by falling number of rows, otherwise as they were, so that the order
+    /// depends only on the rows.
+    fn sort_units(&mut self) {
+        let most = self.starts.iter().fold(0, |most, &(_, count)| most.max(count));
+        if most > FEW {
+            return self.starts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        }
+        // One pass for each number of rows, without a branch, which would be guessed wrong at many
+        // units: one with another number of rows is overwritten by the next.
+        self.sorted.clear();
+        self.sorted.resize(self.starts.len() + 1, (0, 0));
+        let mut end = 0;
+        for count in (1..=most).rev() {
+            for &start in &self.starts {
+                self.sorted[end] = start;
+                end += usize::from(start.1 == count);
+            }
+        }
+        self.sorted.truncate(end);
+        std::mem::swap(&mut self.starts, &mut self.sorted);
     }
 
     /// Number of positions whose unit has at least two rows; these positions come first.
@@ -183,6 +210,37 @@ impl ScaledRows {
             Kind::Largest => 1,
             Kind::Sum => self.units.len(),
             Kind::Linear => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lp::problem::Row;
+
+    #[test]
+    fn units_stand_by_falling_number_of_rows_and_otherwise_as_they_were() {
+        let counts_of = [&[1, 2, 1, 2, 2, 1][..], &[3, 1, 7, 3, 2, 7, 5], &[1, 1], &[]];
+        for counts in counts_of {
+            let system = LayerSystem::from_units(nalgebra::DMatrix::from_element(2, counts.len(), 1.0));
+            let rows: Vec<Row> = counts
+                .iter()
+                .enumerate()
+                .flat_map(|(unit, &count)| (0..count).map(move |place| (unit, place)))
+                .map(|(unit, place)| Row { unit, side: 1.0, slack: 1.0, bound: f64::from(place), magnitude: 1.0 })
+                .collect();
+            let problem = Problem { rows, objective: Objective::SumOfViolations };
+            let mut expected: Vec<usize> = (0..counts.len()).collect();
+            expected.sort_by_key(|&unit| std::cmp::Reverse(counts[unit]));
+            let mut rows = ScaledRows::default();
+            assert_eq!(rows.load(&system, system.packed(), &problem, |_| true), 0);
+            assert!(rows.units.iter().map(|&unit| unit as usize).eq(expected.iter().copied()));
+            for (place, &unit) in expected.iter().enumerate() {
+                let found: Vec<usize> =
+                    rows.at(place).map(|row| problem.rows[rows.origin[row] as usize].unit).collect();
+                assert_eq!(found, vec![unit; counts[unit] as usize]);
+            }
         }
     }
 }

@@ -108,7 +108,8 @@ impl ConstraintReduction {
                 // little.
                 let slack = if rows.kind == Kind::Largest { rows.slack[row] } else { 1.0 };
                 let (y, p) = (slack * point.y[row], point.p[row] / slack);
-                *stays |= y >= negligible || p <= 10.0 * y || step.y[row] > 0.0;
+                // Without branches, which would be guessed wrong at many rows.
+                *stays |= (y >= negligible) | (p <= 10.0 * y) | (step.y[row] > 0.0);
             }
         }
         stays.iter().filter(|stays| !**stays).count()

@@ -12,7 +12,7 @@
 
 use super::super::scaled_rows::Kind;
 use super::tableau::{Constraint, FRESH, Tableau};
-use crate::linalg::lanes::{Lane, numbers, numbers_mut};
+use crate::linalg::lanes::{Lane, numbers, numbers_mut, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
 use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
@@ -182,11 +182,10 @@ impl Tableau {
     /// Which constraint leaves: among those whose multiplier vanishes first, up to rounding, the
     /// one with the largest pivot.
     fn dual_ratio_test(&self) -> Option<usize> {
-        let largest = self.coordinates.iter().fold(0.0f64, |most, c| most.max(c.abs()));
-        let usable = |c: f64| c > PIVOT * largest;
-        let pairs = || self.multipliers.iter().zip(&self.coordinates).enumerate().filter(|(_, (_, c))| usable(**c));
-        let reach = pairs().map(|(_, (y, c))| (y + ROUNDING) / c).fold(f64::INFINITY, f64::min);
-        let first = pairs().filter(|(_, (y, c))| **y <= reach * **c);
+        let (reach, least) = shortest_reach(&self.multipliers, &self.coordinates);
+        let pairs = self.multipliers.iter().zip(&self.coordinates).enumerate();
+        // Few pass the first test, so that the processor guesses it right.
+        let first = pairs.filter(|(_, (y, c))| **y <= reach * **c).filter(|(_, (_, c))| **c > least);
         first.max_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b)).map(|(index, _)| index)
     }
 
@@ -202,5 +201,36 @@ impl Tableau {
         }
         self.multipliers[leaving] = theta;
         self.exchange(leaving, entering);
+    }
+}
+
+vectorised! {
+    /// The least `(y + ROUNDING) / c` over the coordinates above [`PIVOT`] times the largest
+    /// (infinite without any), and that limit.
+    fn shortest_reach(multipliers: &[f64], coordinates: &[f64]) -> (f64, f64) {
+        let (mut largest, mut shortest) = ([0.0f64; 8], [f64::INFINITY; 8]);
+        let (multipliers, few_multipliers) = multipliers.as_chunks::<8>();
+        let (coordinates, few_coordinates) = coordinates.as_chunks::<8>();
+        for c in coordinates {
+            for i in 0..8 {
+                largest[i] = if c[i].abs() > largest[i] { c[i].abs() } else { largest[i] };
+            }
+        }
+        for (largest, c) in largest.iter_mut().zip(few_coordinates) {
+            *largest = largest.max(c.abs());
+        }
+        let least = PIVOT * largest.into_iter().fold(0.0, f64::max);
+        // Without a branch, which would be guessed wrong at every other coordinate.
+        let reach = |y: f64, c: f64| if c > least { (y + ROUNDING) / c } else { f64::INFINITY };
+        for (y, c) in multipliers.iter().zip(coordinates) {
+            for i in 0..8 {
+                let reach = reach(y[i], c[i]);
+                shortest[i] = if reach < shortest[i] { reach } else { shortest[i] };
+            }
+        }
+        for ((shortest, y), c) in shortest.iter_mut().zip(few_multipliers).zip(few_coordinates) {
+            *shortest = shortest.min(reach(*y, *c));
+        }
+        (shortest.into_iter().fold(f64::INFINITY, f64::min), least)
     }
 }
