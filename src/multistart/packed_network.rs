@@ -1,5 +1,5 @@
-//! A network in the layout of the search. It is made once and shared by all observations, so that it
-//! stays in the cache.
+//! A network in the layout of the search. It is made once and shared by all observations, so that
+//! it stays in the cache.
 
 use std::sync::{Arc, OnceLock};
 

@@ -38,7 +38,6 @@ use super::progress::Progress;
 use super::starts::{Flips, Move, Start, far_distance, random_code, schedule};
 use super::stored::Stored;
 use super::surroundings::{lower_nearby, scale_of};
-use crate::network::DenseLayer;
 
 /// Random runs before the search turns to the neighbourhood of the best code: it first needs a best
 /// code.
@@ -254,8 +253,8 @@ impl<'a> Searcher<'a> {
     /// region, so that a descent from far away takes more programs the more hidden units there are.
     fn counts_descents(&self) -> bool {
         let is_small = || {
-            let layers = self.network.network().layers();
-            layers[..layers.len() - 1].iter().map(DenseLayer::units).sum::<usize>() <= FEW_HIDDEN_UNITS
+            let hidden = &self.network.layers()[..self.network.layers().len() - 1];
+            hidden.iter().map(|layer| layer.units).sum::<usize>() <= FEW_HIDDEN_UNITS
         };
         match self.objective() {
             Objective::L1 => true,

@@ -163,8 +163,8 @@ fn products_in_single_precision_end_the_search() {
                 assert!(found.converged && found.runs <= 2 * expected.runs + 100, "{case}");
                 assert_eq!((found.determined, found.reproduced), (expected.determined, noise == 0.0), "{case}");
                 let error = relative_error(&found.code, &expected.code);
-                // Steps for `l1` and `linf` are judged by the objective alone, those for squares also
-                // by the gradient, which is more accurate.
+                // Steps for `l1` and `linf` are judged by the objective alone, those for squares
+                // also by the gradient, which is more accurate.
                 let within = if objective == Objective::L2 { 1e-5 } else { 1e-4 };
                 assert!(!expected.determined || error < within, "{case}: {error}");
             }
