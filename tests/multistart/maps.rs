@@ -160,7 +160,13 @@ fn products_in_single_precision_end_the_search() {
             let expected = search(&by_matrix, &y, objective);
             for (found, expected) in search(&by_products, &y, objective).iter().zip(&expected) {
                 let case = format!("{output}, {objective}, noise {noise}: {found:?}, {expected:?}");
-                assert!(found.converged && found.runs <= 2 * expected.runs + 100, "{case}");
+                // Rounding makes minima of squares differ from each other, so that more of them are
+                // descended from: `linf` then takes more runs, and may find a lower minimum.
+                let is_lower = found.loss < expected.loss * (1.0 - 1e-5) && objective == Objective::Linf;
+                assert!(found.converged && found.runs <= 10 * expected.runs, "{case}");
+                if is_lower {
+                    continue;
+                }
                 assert_eq!((found.determined, found.reproduced), (expected.determined, noise == 0.0), "{case}");
                 let error = relative_error(&found.code, &expected.code);
                 // Steps for `l1` and `linf` are judged by the objective alone, those for squares
