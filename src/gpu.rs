@@ -14,6 +14,7 @@ pub mod forward;
 pub mod kernel;
 mod lane_loop;
 pub mod levenberg_marquardt;
+pub mod limits;
 pub mod pace;
 pub mod peak;
 pub mod pipeline;
@@ -28,6 +29,7 @@ use std::sync::{Arc, OnceLock};
 use buffers::{Room, narrowed_columns, padded_length};
 use context::Context;
 use levenberg_marquardt::MarquardtPipelines;
+use limits::LayerLimits;
 use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
@@ -60,13 +62,14 @@ pub struct GpuDevice {
     compactions: AtomicU64,
 }
 
-/// One layer's weights on the device.
+/// One layer's weights on the device, and the numbers up to which f32 can compute with them.
 #[derive(Debug)]
 struct LayerBuffers {
     weight: wgpu::Buffer,
     /// The transposed weight, for the backward pass.
     transposed: wgpu::Buffer,
     bias: wgpu::Buffer,
+    limits: LayerLimits,
 }
 
 #[derive(Debug)]
@@ -109,13 +112,15 @@ impl GpuDevice {
         let on_device = network.with_outputs_in(unit);
         check_fit(&on_device, &context, room, tiles)?;
         let (layers, pipelines) = context.guarded(|| {
-            let layers = on_device.layers().iter().map(|layer| {
+            let layers = on_device.layers().iter().enumerate().map(|(index, layer)| {
+                let below = index.checked_sub(1).map(|below| on_device.layers()[below].activation);
                 let columns =
                     |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
                 LayerBuffers {
                     weight: columns(layer.weight.as_slice(), layer.units()),
                     transposed: columns(layer.weight.transpose().as_slice(), layer.inputs()),
                     bias: columns(layer.bias.as_slice(), layer.units()),
+                    limits: LayerLimits::of(layer, below),
                 }
             });
             Ok((layers.collect(), Pipelines::new(&context, tiles)))

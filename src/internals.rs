@@ -145,13 +145,17 @@ pub mod gpu {
     pub mod context {
         pub use crate::gpu::context::{Context, Selection};
     }
+    /// The largest numbers with which the kernels compute.
+    pub mod limits {
+        pub use crate::gpu::limits::{LayerLimits, gradient, jacobian, residual};
+    }
     /// The kernel that measures peak speed.
     pub mod peak {
         pub use crate::gpu::peak::PeakKernel;
     }
     /// Dispatches.
     pub mod pipeline {
-        pub use crate::gpu::pipeline::{Rows, dispatch};
+        pub use crate::gpu::pipeline::{Product, Rows, dispatch};
     }
     /// Transfers.
     pub mod staging {
@@ -185,7 +189,7 @@ pub mod kernel_params {
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
             ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
-            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, Workgroup,
+            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

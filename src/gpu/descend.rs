@@ -8,6 +8,7 @@ use super::GpuDevice;
 use super::buffers::{narrowed_columns, padded_length, ranges};
 use super::compact::Moving;
 use super::lane_loop::LaneLoop;
+use super::limits;
 use super::pipeline::Step;
 use super::workspace::{Operand, Role, Workspace};
 use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps, moments_from};
@@ -228,6 +229,8 @@ impl GpuDevice {
             second_decay: Optimizer::SECOND_DECAY as f32,
             second_gain: (1.0 - Optimizer::SECOND_DECAY) as f32,
             epsilon: Optimizer::EPSILON as f32,
+            residual_limit: limits::residual(self.network.observation_length()),
+            gradient_limit: limits::gradient(self.network.code_length()),
         }
     }
 
@@ -246,6 +249,7 @@ impl GpuDevice {
             count: count as u32,
             activation,
             slope,
+            limit: self.layers[index].limits.backward,
         }
     }
 }

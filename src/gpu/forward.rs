@@ -84,6 +84,7 @@ impl GpuDevice {
                     count: count as u32,
                     activation,
                     slope,
+                    limit: self.layers[index].limits.forward,
                 };
                 let role = Role::Params("forward", index);
                 space.params(&self.context, role, params);

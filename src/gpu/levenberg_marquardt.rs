@@ -9,6 +9,7 @@ use super::buffers::{narrowed_columns, padded_length, ranges};
 use super::compact::Moving;
 use super::context::Context;
 use super::lane_loop::LaneLoop;
+use super::limits;
 use super::pipeline::{Product, Rows, Step};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
@@ -240,6 +241,8 @@ impl GpuDevice {
             most_damping: MOST_DAMPING as f32,
             negligible_decrease: rules.negligible_decrease as f32,
             negligible_step: rules.negligible_step as f32,
+            residual_limit: limits::residual(self.network.observation_length()),
+            jacobian_limit: limits::jacobian(self.network.observation_length()),
         }
     }
 
@@ -255,6 +258,7 @@ impl GpuDevice {
             slope,
             code_length: k as u32,
             is_first: u32::from(index == 0),
+            limit: self.layers[index].limits.tangent,
         }
     }
 }

@@ -11,6 +11,8 @@ mod peak;
 mod suite;
 
 #[cfg(feature = "gpu")]
+mod finite;
+#[cfg(feature = "gpu")]
 mod gpu_agreement;
 #[cfg(feature = "gpu")]
 mod gpu_classification;
@@ -30,3 +32,5 @@ mod layout;
 mod limits;
 #[cfg(feature = "gpu")]
 mod loss;
+#[cfg(feature = "gpu")]
+mod planted;
