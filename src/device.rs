@@ -73,7 +73,8 @@ pub trait Device: Send + Sync {
     /// work.
     fn is_asynchronous(&self) -> bool;
 
-    /// One line for the user if the device was lost and another one has taken over.
+    /// One line for the user if the device was lost and another one has taken over, or if it ran
+    /// out of memory and goes on with smaller batches.
     fn warning(&self) -> Option<String>;
 }
 

@@ -145,6 +145,10 @@ pub mod gpu {
     pub mod context {
         pub use crate::gpu::context::{Context, Selection};
     }
+    /// Failures on purpose.
+    pub mod faults {
+        pub use crate::gpu::faults::Faults;
+    }
     /// The largest numbers with which the kernels compute.
     pub mod limits {
         pub use crate::gpu::limits::{LayerLimits, gradient, jacobian, residual};

@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::network::Network;
 use workers::Workers;
 
+/// Number of batches that may wait for a GPU at the same time: the lanes of the pipeline.
+const MOST_WAITING: usize = 2;
+
 /// A device for one network, and a pool of threads.
 pub struct Runtime {
     device: Box<dyn Device>,
@@ -44,7 +47,8 @@ impl Runtime {
     /// # Errors
     /// [`Error::BadOption`](crate::Error::BadOption) for more threads than the system allows.
     pub fn with_device(device: Box<dyn Device>, notice: Option<String>, threads: Option<usize>) -> Result<Self> {
-        Ok(Runtime { device, notice, workers: Workers::new(threads)? })
+        let waiting = if device.is_asynchronous() { MOST_WAITING } else { 0 };
+        Ok(Runtime { device, notice, workers: Workers::new(threads, waiting)? })
     }
 
     #[doc(hidden)]
@@ -74,7 +78,7 @@ impl Runtime {
         self.device.warning()
     }
 
-    /// Number of threads.
+    /// Number of threads that compute.
     pub fn threads(&self) -> usize {
         self.workers.threads()
     }

@@ -86,7 +86,7 @@ mod backend {
     }
 
     pub fn list() -> Vec<AdapterDescription> {
-        crate::gpu::context::list_adapters()
+        crate::gpu::adapters::list_adapters()
     }
 
     fn open(network: &Arc<Network>, selection: Selection<'_>) -> Result<Box<dyn Device>> {

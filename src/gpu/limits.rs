@@ -81,7 +81,7 @@ mod tests {
     fn at_the_limit_no_sum_overflows_and_at_four_times_it_does() {
         for scale in [1e-30, 1.0, 1e30] {
             let weight = DMatrix::from_fn(7, 300, |row, column| scale * ((3 * row + 5 * column) as f64).sin());
-            for slope in [0.0, 0.1, 8.0] {
+            for slope in [0.0_f64, 0.1, 8.0] {
                 let steepest = slope.max(1.0) as f32;
                 let limits = LayerLimits::of(
                     &layer(weight.clone(), 0.0, Activation::LeakyRelu(slope)),

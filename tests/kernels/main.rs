@@ -11,6 +11,8 @@ mod peak;
 mod suite;
 
 #[cfg(feature = "gpu")]
+mod faults;
+#[cfg(feature = "gpu")]
 mod finite;
 #[cfg(feature = "gpu")]
 mod gpu_agreement;
