@@ -15,7 +15,7 @@ mod two_precisions;
 
 use nalgebra::DMatrix;
 
-pub use open::{DeviceChoice, list_adapters, open};
+pub use open::{DeviceChoice, Request, list_adapters, open};
 
 use self::two_precisions::Waves;
 use crate::configuration::{Configurations, check_thresholds};

@@ -5,6 +5,11 @@
 //!
 //! The paths are the same as inside the crate. A comment above each group names its users.
 
+/// Tests: batch, kernels.
+pub mod adapter {
+    pub use crate::adapter::Selection;
+}
+
 /// Tests: batch, recover. Python package.
 pub mod batch {
     /// The interface of the pipeline.
@@ -99,7 +104,7 @@ pub mod descent {
 
 /// Tests: batch, kernels, lp, multistart. Benchmarks: device_clock.
 pub mod device {
-    pub use crate::device::{Device, open};
+    pub use crate::device::{Device, Request, open};
 
     /// The CPU in place of a lost GPU.
     pub mod fallback {
@@ -143,7 +148,7 @@ pub mod gpu {
     }
     /// The connection to the adapter.
     pub mod context {
-        pub use crate::gpu::context::{Context, Selection};
+        pub use crate::gpu::context::Context;
     }
     /// Failures on purpose.
     pub mod faults {

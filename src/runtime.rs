@@ -6,7 +6,7 @@ mod workers;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::device::{self, Device, DeviceChoice};
+use crate::device::{self, Device, Request};
 use crate::error::Result;
 use crate::network::Network;
 use workers::Workers;
@@ -25,19 +25,13 @@ impl Runtime {
     #[doc(hidden)]
     /// Opens the device and starts the threads.
     ///
-    /// `adapter` is a part of an adapter's name. `threads` is the number of threads; by default, as
-    /// many as the system allows this process.
+    /// `threads` is the number of threads; by default, as many as the system allows this process.
     ///
     /// # Errors
     /// Those of [`device::open`]; [`Error::BadOption`](crate::Error::BadOption) for more threads
     /// than the system allows.
-    pub fn open(
-        network: &Arc<Network>,
-        choice: DeviceChoice,
-        adapter: Option<&str>,
-        threads: Option<usize>,
-    ) -> Result<Self> {
-        let opened = device::open(network, choice, adapter)?;
+    pub fn open(network: &Arc<Network>, request: &Request<'_>, threads: Option<usize>) -> Result<Self> {
+        let opened = device::open(network, request)?;
         Self::with_device(opened.device, opened.notice, threads)
     }
 

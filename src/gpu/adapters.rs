@@ -2,19 +2,8 @@
 
 use std::sync::OnceLock;
 
-use crate::adapter::AdapterDescription;
+use crate::adapter::{AdapterDescription, INTEGRATED, Kinds, Selection};
 use crate::error::{Error, Result};
-
-/// Which adapter to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Selection<'a> {
-    /// Hardware only; a discrete GPU is preferred to an integrated one.
-    Hardware,
-    /// Hardware if available, otherwise a software rasterizer.
-    Any,
-    /// The first adapter whose name contains this text, ignoring case; software rasterizers too.
-    Named(&'a str),
-}
 
 /// Advice for a user without an adapter.
 const INSTALL: &str = "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use option `device: cpu`";
@@ -52,29 +41,28 @@ fn adapters() -> &'static [wgpu::Adapter] {
 }
 
 pub(super) fn select(selection: Selection<'_>) -> Result<wgpu::Adapter> {
-    let mut adapters = adapters().to_vec();
-    let found: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    adapters.retain(|adapter| match selection {
-        Selection::Hardware => is_hardware(adapter.get_info().device_type),
-        Selection::Any => true,
-        Selection::Named(part) => adapter.get_info().name.to_lowercase().contains(&part.to_lowercase()),
-    });
-    // The sort is stable: equal adapters keep the driver's order.
-    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
-    adapters.into_iter().next().ok_or_else(|| {
-        Error::NoDevice(match selection {
-            Selection::Named(part) if !found.is_empty() => {
-                format!("no adapter's name contains `{part}`; found {}", found.join(", "))
-            }
-            Selection::Hardware if !found.is_empty() => {
-                format!(
-                    "no hardware adapter, only {}; select it with option `device: gpu`, or {INSTALL}",
-                    found.join(", ")
-                )
-            }
-            _ => format!("no graphics adapter found; {INSTALL}"),
-        })
-    })
+    let adapters = adapters();
+    let descriptions: Vec<AdapterDescription> = adapters.iter().map(describe).collect();
+    let place = selection.choose(&descriptions);
+    place.map(|place| adapters[place].clone()).ok_or_else(|| Error::NoDevice(what_is_missing(selection, &descriptions)))
+}
+
+/// Why no adapter matches.
+fn what_is_missing(selection: Selection<'_>, adapters: &[AdapterDescription]) -> String {
+    if adapters.is_empty() {
+        return format!("no graphics adapter found; {INSTALL}");
+    }
+    let found: Vec<String> =
+        adapters.iter().map(|adapter| format!("{} ({}, {})", adapter.name, adapter.backend, adapter.kind)).collect();
+    let found = found.join(", ");
+    match (selection.name, selection.backend, selection.kinds) {
+        (Some(part), None, _) => format!("no adapter's name contains `{part}`; found {found}"),
+        (Some(part), Some(backend), _) => {
+            format!("no adapter of {backend} has a name that contains `{part}`; found {found}")
+        }
+        (None, Some(backend), Kinds::Any) => format!("no adapter of {backend}; found {found}"),
+        _ => format!("no hardware adapter that suits, only {found}; select it with option `device: gpu`, or {INSTALL}"),
+    }
 }
 
 fn is_hardware(kind: wgpu::DeviceType) -> bool {
@@ -82,21 +70,11 @@ fn is_hardware(kind: wgpu::DeviceType) -> bool {
     matches!(kind, DiscreteGpu | IntegratedGpu | VirtualGpu)
 }
 
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
-
 pub(super) fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
     let kind = match info.device_type {
         wgpu::DeviceType::DiscreteGpu => "discrete GPU",
-        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::IntegratedGpu => INTEGRATED,
         wgpu::DeviceType::VirtualGpu => "virtual GPU",
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "unknown",

@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use super::adapters::Selection;
 use super::adapters::{describe, select};
 use super::faults::Faults;
-use crate::adapter::AdapterDescription;
+use crate::adapter::{AdapterDescription, Selection};
 use crate::error::{Error, Result};
 
 /// Optional features: sums by subgroup operations, and the device's own clock.

@@ -8,7 +8,7 @@ use super::Codes;
 use super::measured::measured;
 use crate::batch::search::note_search_on_cpu;
 use crate::batch::{Options, best_row};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Request};
 use crate::error::Result;
 use crate::multistart::{BestAnswer, PackedNetwork};
 use crate::network::{Activation, Network};
@@ -21,26 +21,27 @@ pub(super) fn prepare(
     matrix: Option<DMatrix<f64>>,
     options: &Options,
 ) -> Result<(PackedNetwork, Runtime)> {
-    let open = |network: &Arc<Network>, choice, adapter| Runtime::open(network, choice, adapter, options.threads);
-    let adapter = options.adapter.as_deref();
+    let open = |network: &Arc<Network>, request: &Request<'_>| Runtime::open(network, request, options.threads);
+    // Whatever the method of the options: the search stays on the device.
+    let request = Request { suits_integrated: true, ..options.device_request() };
     let Some(matrix) = matrix else {
-        let mut runtime = open(network, options.device, adapter)?;
+        let mut runtime = open(network, &request)?;
         note_search_on_cpu(&mut runtime, network);
         return Ok((PackedNetwork::new(Arc::clone(network)), runtime));
     };
     let packed = PackedNetwork::measured_by(Arc::clone(network), &matrix);
     if let Some(measured) = measured(network, matrix) {
         let measured = Arc::new(measured);
-        let mut runtime = open(&measured, options.device, adapter)?;
+        let mut runtime = open(&measured, &request)?;
         note_search_on_cpu(&mut runtime, &measured);
         return Ok((packed, runtime));
     }
     // The requested device must exist, even if the search does not use it.
-    let asked = open(network, options.device, adapter)?;
+    let asked = open(network, &request)?;
     if !asked.device().is_asynchronous() {
         return Ok((packed, asked));
     }
-    let mut runtime = open(network, DeviceChoice::Cpu, None)?;
+    let mut runtime = open(network, &Request { choice: DeviceChoice::Cpu, ..Request::default() })?;
     let output = network.layers()[network.depth() - 1].activation;
     runtime.notify(if output.allowed_in_hidden_layers() || output == Activation::Identity {
         "the search runs on the CPU: the product of operator and network overflows".to_owned()
