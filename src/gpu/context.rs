@@ -21,8 +21,8 @@ const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Fea
 /// Milliseconds after which submitted work counts as never answered. A submission takes a fraction
 /// of a second (`buffers::MOST_OPERATIONS`), and a few may be queued before it.
 const PATIENCE: u64 = 60_000;
-/// The same for a software rasterizer, which may share its processor with much other work.
-const PATIENCE_WITH_SOFTWARE: u64 = 600_000;
+/// The same for a software rasterizer: at less than a GFLOP/s, a submission may take minutes.
+const PATIENCE_WITH_SOFTWARE: u64 = 3_600_000;
 
 /// An opened device and its queue.
 #[derive(Debug)]
