@@ -24,7 +24,7 @@ use nalgebra::DMatrix;
 use unrelu::internals::cpu::CpuDevice;
 use unrelu::internals::cpu::blocked::descend::runs;
 use unrelu::internals::descent::{Start, start_code};
-use unrelu::internals::device::{Device, open};
+use unrelu::internals::device::{Device, Request, open};
 use unrelu::internals::formats::npy::{NpyReader, NpyWriter};
 use unrelu::internals::random::{Domain, normal_vector};
 use unrelu::{DescentOptions, DeviceChoice, ElementType, Network, NetworkOptions, load_network};
@@ -97,7 +97,7 @@ impl Clock {
     ) -> Outcome<Self> {
         network.check_codes(&codes)?;
         network.check_observations(&observations)?;
-        let device = open(&network, choice, None)?.device;
+        let device = open(&network, &Request { choice, ..Request::default() })?.device;
         let cpu = CpuDevice::new(Arc::clone(&network));
         Ok(Clock { network, device, cpu, codes, observations })
     }

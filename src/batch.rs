@@ -142,7 +142,7 @@ impl Inverter {
     pub fn new(network: impl Into<Arc<Network>>, options: Options) -> Result<Self> {
         let network = network.into();
         options.validate(&network)?;
-        let runtime = Runtime::open(&network, options.device, options.adapter.as_deref(), options.threads)?;
+        let runtime = Runtime::open(&network, &options.device_request(), options.threads)?;
         Ok(Self::on(network, options, runtime))
     }
 

@@ -15,7 +15,7 @@ mod two_precisions;
 
 use nalgebra::DMatrix;
 
-pub use open::{DeviceChoice, list_adapters, open};
+pub use open::{DeviceChoice, Request, list_adapters, open};
 
 use self::two_precisions::Waves;
 use crate::configuration::{Configurations, check_thresholds};
@@ -73,7 +73,8 @@ pub trait Device: Send + Sync {
     /// work.
     fn is_asynchronous(&self) -> bool;
 
-    /// One line for the user if the device was lost and another one has taken over.
+    /// One line for the user if the device was lost and another one has taken over, or if it ran
+    /// out of memory and goes on with smaller batches.
     fn warning(&self) -> Option<String>;
 }
 

@@ -60,6 +60,9 @@ pub enum Error {
     /// The device stopped working during a call. The caller can continue with another device.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
+    /// The device has no memory for the batch. The caller can try again with a smaller one.
+    #[error("the device is out of memory: {0}")]
+    DeviceMemory(String),
     /// A benchmark ended without a measurement.
     #[error("no measurement: {0}")]
     NothingMeasured(String),
@@ -132,7 +135,7 @@ impl Error {
                     | io::ErrorKind::IsADirectory
                     | io::ErrorKind::NotADirectory
             ),
-            Error::DeviceLost(_) | Error::NothingMeasured(_) | Error::Cancelled => false,
+            Error::DeviceLost(_) | Error::DeviceMemory(_) | Error::NothingMeasured(_) | Error::Cancelled => false,
         }
     }
 }

@@ -5,15 +5,19 @@
 //! (values beyond its range, the last digits of gradient descent), the answer says so, and
 //! `device/` finishes it in f64.
 
+pub mod adapters;
 pub mod buffers;
 pub mod classify;
 pub mod compact;
 pub mod context;
 pub mod descend;
+pub mod faults;
+mod fitting;
 pub mod forward;
 pub mod kernel;
 mod lane_loop;
 pub mod levenberg_marquardt;
+pub mod limits;
 pub mod pace;
 pub mod peak;
 pub mod pipeline;
@@ -27,7 +31,9 @@ use std::sync::{Arc, OnceLock};
 
 use buffers::{Room, narrowed_columns, padded_length};
 use context::Context;
+use fitting::Fitting;
 use levenberg_marquardt::MarquardtPipelines;
+use limits::LayerLimits;
 use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
@@ -54,19 +60,21 @@ pub struct GpuDevice {
     tiles: Tiles,
     room: Room,
     workspaces: Workspaces,
+    fitting: Fitting,
     default_step: OnceLock<f64>,
     packed: OnceLock<PackedNetwork<f64>>,
     undecided_rows: AtomicU64,
     compactions: AtomicU64,
 }
 
-/// One layer's weights on the device.
+/// One layer's weights on the device, and the numbers up to which f32 can compute with them.
 #[derive(Debug)]
 struct LayerBuffers {
     weight: wgpu::Buffer,
     /// The transposed weight, for the backward pass.
     transposed: wgpu::Buffer,
     bias: wgpu::Buffer,
+    limits: LayerLimits,
 }
 
 #[derive(Debug)]
@@ -101,24 +109,34 @@ impl GpuDevice {
     ///
     /// # Errors
     /// [`Error::NoDevice`] if the network does not fit the device (a weight beyond the range of
-    /// f32, a matrix larger than a binding); [`Error::DeviceLost`] if the device fails.
+    /// f32, a matrix larger than a binding or than the free memory); [`Error::DeviceLost`] if the
+    /// device fails.
     pub fn new(context: Context, network: Arc<Network>) -> Result<Self> {
         let room = Room::of(context.limits());
         let tiles = Tiles::for_limits(context.limits());
         let unit = network.single_unit();
         let on_device = network.with_outputs_in(unit);
         check_fit(&on_device, &context, room, tiles)?;
-        let (layers, pipelines) = context.guarded(|| {
-            let layers = on_device.layers().iter().map(|layer| {
+        let uploaded = context.guarded(|| {
+            let layers = on_device.layers().iter().enumerate().map(|(index, layer)| {
+                let below = index.checked_sub(1).map(|below| on_device.layers()[below].activation);
                 let columns =
                     |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
                 LayerBuffers {
                     weight: columns(layer.weight.as_slice(), layer.units()),
                     transposed: columns(layer.weight.transpose().as_slice(), layer.inputs()),
                     bias: columns(layer.bias.as_slice(), layer.units()),
+                    limits: LayerLimits::of(layer, below),
                 }
             });
             Ok((layers.collect(), Pipelines::new(&context, tiles)))
+        });
+        let (layers, pipelines) = uploaded.map_err(|error| match error {
+            Error::DeviceMemory(reason) => Error::NoDevice(format!(
+                "{} has too little free memory for the weights ({reason}); use option `device: cpu`",
+                context.adapter().name
+            )),
+            other => other,
         })?;
         Ok(GpuDevice {
             context,
@@ -130,6 +148,7 @@ impl GpuDevice {
             tiles,
             room,
             workspaces: Workspaces::default(),
+            fitting: Fitting::default(),
             default_step: OnceLock::new(),
             packed: OnceLock::new(),
             undecided_rows: AtomicU64::new(0),
@@ -145,6 +164,17 @@ impl GpuDevice {
     /// What outputs and observations are divided by on the device.
     pub(crate) fn unit(&self) -> f64 {
         self.unit
+    }
+
+    /// One line for the user if the card has run out of memory.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.fitting.warning(&self.context.adapter().name)
+    }
+
+    /// Multiply–adds of all layers, times two.
+    fn operations(&self, layers: Range<usize>) -> f64 {
+        let layers = self.network.layers()[layers].iter();
+        layers.map(|layer| 2.0 * layer.units() as f64 * layer.inputs() as f64).sum()
     }
 
     /// The underlying device context.

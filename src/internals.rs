@@ -5,6 +5,11 @@
 //!
 //! The paths are the same as inside the crate. A comment above each group names its users.
 
+/// Tests: batch, kernels.
+pub mod adapter {
+    pub use crate::adapter::Selection;
+}
+
 /// Tests: batch, recover. Python package.
 pub mod batch {
     /// The interface of the pipeline.
@@ -107,7 +112,7 @@ pub mod descent {
 
 /// Tests: batch, kernels, lp, multistart. Benchmarks: device_clock.
 pub mod device {
-    pub use crate::device::{Device, open};
+    pub use crate::device::{Device, Request, open};
 
     /// The CPU in place of a lost GPU.
     pub mod fallback {
@@ -151,7 +156,15 @@ pub mod gpu {
     }
     /// The connection to the adapter.
     pub mod context {
-        pub use crate::gpu::context::{Context, Selection};
+        pub use crate::gpu::context::Context;
+    }
+    /// Failures on purpose.
+    pub mod faults {
+        pub use crate::gpu::faults::Faults;
+    }
+    /// The largest numbers with which the kernels compute.
+    pub mod limits {
+        pub use crate::gpu::limits::{LayerLimits, gradient, jacobian, residual};
     }
     /// The kernel that measures peak speed.
     pub mod peak {
@@ -159,7 +172,7 @@ pub mod gpu {
     }
     /// Dispatches.
     pub mod pipeline {
-        pub use crate::gpu::pipeline::{Rows, dispatch};
+        pub use crate::gpu::pipeline::{Product, Rows, dispatch};
     }
     /// Transfers.
     pub mod staging {
@@ -193,7 +206,7 @@ pub mod kernel_params {
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
             ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
-            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, Workgroup,
+            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

@@ -24,6 +24,9 @@ pub struct LayerParams {
     pub activation: u32,
     /// Slope below 0 of a piecewise linear activation.
     pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows; for `backward`, of a
+    /// `δ`.
+    pub limit: u32,
 }
 
 /// Parameters of `classify`.
@@ -81,6 +84,10 @@ pub struct DescendParams {
     pub second_gain: f32,
     /// `ε` of Adam.
     pub epsilon: f32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+    /// Bits of the same for an entry of the gradient and the square of its norm.
+    pub gradient_limit: u32,
 }
 
 /// The state of one run of gradient descent.
@@ -145,6 +152,11 @@ pub struct MarquardtParams {
     pub negligible_decrease: f32,
     /// The share of the code's length below which a step is negligible.
     pub negligible_step: f32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+    /// Bits of the largest magnitude of an entry of the Jacobian with which a damping cannot
+    /// overflow.
+    pub jacobian_limit: u32,
 }
 
 /// The damping state of a run of Levenberg–Marquardt.
@@ -186,6 +198,8 @@ pub struct TangentParams {
     pub code_length: u32,
     /// 1 for the first layer, whose inputs' tangents are the unit vectors.
     pub is_first: u32,
+    /// Bits of the largest magnitude of an entry of a tangent with which no sum overflows.
+    pub limit: u32,
 }
 
 /// The longest code for which `JᵀJ` fits the workgroup memory that every device has.

@@ -115,7 +115,7 @@ mod runtime;
 mod setters;
 mod statistics;
 
-pub use adapter::AdapterDescription;
+pub use adapter::{AdapterDescription, Backend};
 pub use batch::stream::Stream;
 pub use batch::{BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, Options, SolverChoice};
 pub use cancel::CancelToken;

@@ -6,10 +6,13 @@ mod workers;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::device::{self, Device, DeviceChoice};
+use crate::device::{self, Device, Request};
 use crate::error::Result;
 use crate::network::Network;
 use workers::Workers;
+
+/// Number of batches that may wait for a GPU at the same time: the lanes of the pipeline.
+const MOST_WAITING: usize = 2;
 
 /// A device for one network, and a pool of threads.
 pub struct Runtime {
@@ -22,19 +25,13 @@ impl Runtime {
     #[doc(hidden)]
     /// Opens the device and starts the threads.
     ///
-    /// `adapter` is a part of an adapter's name. `threads` is the number of threads; by default, as
-    /// many as the system allows this process.
+    /// `threads` is the number of threads; by default, as many as the system allows this process.
     ///
     /// # Errors
     /// Those of [`device::open`]; [`Error::BadOption`](crate::Error::BadOption) for more threads
     /// than the system allows.
-    pub fn open(
-        network: &Arc<Network>,
-        choice: DeviceChoice,
-        adapter: Option<&str>,
-        threads: Option<usize>,
-    ) -> Result<Self> {
-        let opened = device::open(network, choice, adapter)?;
+    pub fn open(network: &Arc<Network>, request: &Request<'_>, threads: Option<usize>) -> Result<Self> {
+        let opened = device::open(network, request)?;
         Self::with_device(opened.device, opened.notice, threads)
     }
 
@@ -44,7 +41,8 @@ impl Runtime {
     /// # Errors
     /// [`Error::BadOption`](crate::Error::BadOption) for more threads than the system allows.
     pub fn with_device(device: Box<dyn Device>, notice: Option<String>, threads: Option<usize>) -> Result<Self> {
-        Ok(Runtime { device, notice, workers: Workers::new(threads)? })
+        let waiting = if device.is_asynchronous() { MOST_WAITING } else { 0 };
+        Ok(Runtime { device, notice, workers: Workers::new(threads, waiting)? })
     }
 
     #[doc(hidden)]
@@ -74,7 +72,7 @@ impl Runtime {
         self.device.warning()
     }
 
-    /// Number of threads.
+    /// Number of threads that compute.
     pub fn threads(&self) -> usize {
         self.workers.threads()
     }

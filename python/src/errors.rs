@@ -18,6 +18,7 @@ pub fn exception(error: Error) -> PyErr {
         },
         Error::Output { path, found, fix } => input(&path.display().to_string(), &found, "a new file", &fix),
         Error::NoDevice(why) => of_class("DeviceError", (format!("no usable device: {why}"),)),
+        Error::DeviceMemory(why) => of_class("DeviceError", (format!("the device is out of memory: {why}"),)),
         Error::DeviceLost(why) => of_class("DeviceError", (format!("the device was lost: {why}"),)),
         other => of_class("UnreluError", (other.to_string(),)),
     }

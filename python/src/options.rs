@@ -151,6 +151,7 @@ impl<'py> Given<'py> {
             .code_law(self.named("code_law")?.unwrap_or_default())
             .device(self.named("device")?.unwrap_or_default())
             .adapter(self.take("adapter", "a part of an adapter's name")?)
+            .backend(self.named("backend")?)
             .threads(self.count("threads")?)
             .precision(precision)
             .codes_as(if single { ElementType::F32 } else { ElementType::F64 });

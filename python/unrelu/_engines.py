@@ -151,6 +151,7 @@ class Inverter(_Engine):
         code_law: str | None = None,
         device: Literal["auto", "cpu", "gpu"] | None = None,
         adapter: str | None = None,
+        backend: Literal["vulkan", "dx12", "metal"] | None = None,
         threads: int | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in _NOT_OPTIONS}
@@ -212,6 +213,7 @@ class Recoverer(_Engine):
         code_law: str | None = None,
         device: Literal["auto", "cpu", "gpu"] | None = None,
         adapter: str | None = None,
+        backend: Literal["vulkan", "dx12", "metal"] | None = None,
         threads: int | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in _NOT_OPTIONS}
@@ -399,9 +401,12 @@ def invert(
         The law of the codes that the generator was trained with: ``"normal"`` (default),
         ``"uniform"``, ``"normal:SIZE"`` or ``"uniform:SIZE"``.
     device : str, optional
-        ``"auto"`` (default), ``"cpu"`` or ``"gpu"``.
+        ``"auto"`` (default: a discrete GPU if there is one, an integrated one for ``"best"`` and
+        ``"descent"``, otherwise the CPU), ``"cpu"`` or ``"gpu"``.
     adapter : str, optional
         A part of the name of the GPU to use.
+    backend : str, optional
+        The way to the GPU, where there are several: ``"vulkan"``, ``"dx12"`` or ``"metal"``.
     threads : int, optional
         Number of threads. Default: the processors that this process may use.
 
@@ -483,7 +488,7 @@ def recover(
     step, momentum, iterations, restarts, inner_iterations : optional
         Of projected gradient descent and of ``"descent"``, as on the command line.
     pixels, batch, first_index, progress, epsilon, noise, seed, starts, growth, refine, code_law, \
-device, adapter, threads : optional
+device, adapter, backend, threads : optional
         As in :func:`invert`. The default of `batch` is 64.
 
     Returns

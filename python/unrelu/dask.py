@@ -170,7 +170,7 @@ def _checked(
             "call x.compute_chunk_sizes() first",
         )
     # The devices of the workers may be others than those of this process.
-    here = {name: value for name, value in options.items() if name not in ("device", "adapter")}
+    here = {name: value for name, value in options.items() if name not in ("device", "adapter", "backend")}
     with Inverter(network, method, **{**here, "device": "cpu", "threads": 1}) as inverter:
         _batch_size(batch, 256)
         stand_in = np.broadcast_to(np.zeros((), x.dtype), x.shape)

@@ -79,7 +79,7 @@ def invert(
     code_shape : sequence of int, optional
         The shape of one code. By default, it is found from the module.
     pixels, batch, first_index, progress, epsilon, noise, seed, starts, code_law, device, adapter, \
-threads : optional
+backend, threads : optional
         As in :func:`unrelu.invert`.
 
     Returns

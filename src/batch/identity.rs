@@ -20,6 +20,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         // The device and the number of threads do not change a certified answer.
         device: _,
         adapter: _,
+        backend: _,
         threads: _,
         // The digest of the observations includes their type.
         precision: _,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::code_law::CodeLaw;
+use crate::adapter::Backend;
 use crate::descent::DescentOptions;
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Request};
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
@@ -116,6 +117,8 @@ pub struct Options {
     pub device: DeviceChoice,
     /// A part of the name of the GPU adapter to use. Default `None`: no preference.
     pub adapter: Option<String>,
+    /// The way to the card: Vulkan, Direct3D 12 or Metal. Default `None`: no preference.
+    pub backend: Option<Backend>,
     /// The number of threads of the pool. `None`: all processors that the process may use.
     pub threads: Option<usize>,
     /// The precision in which the observations are stored. The numbers of an observation may show
@@ -134,6 +137,7 @@ setters!(Options {
     solver: SolverChoice,
     device: DeviceChoice,
     adapter: Option<String>,
+    backend: Option<Backend>,
     threads: Option<usize>,
     precision: Precision,
     codes_as: ElementType,
@@ -150,6 +154,7 @@ impl Default for Options {
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
             adapter: None,
+            backend: None,
             threads: None,
             precision: Precision::default(),
             codes_as: ElementType::F64,
@@ -163,6 +168,16 @@ impl Options {
     pub fn reproduces_within(mut self, epsilon: impl Into<Option<f64>>) -> Self {
         self.reproduces_within = epsilon.into();
         self
+    }
+
+    /// What these options ask of a device. A layer-wise method only classifies there.
+    pub(crate) fn device_request(&self) -> Request<'_> {
+        Request {
+            choice: self.device,
+            adapter: self.adapter.as_deref(),
+            backend: self.backend,
+            suits_integrated: !matches!(self.method, Method::Layerwise(_)),
+        }
     }
 
     /// The `ε₀` of the checks of this observation's residual.

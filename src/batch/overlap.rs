@@ -1,22 +1,17 @@
-//! The device as one batch of a pipeline uses it. Its calls are timed. While a GPU works on one
-//! batch, the calling thread of the pool solves linear programs of another batch.
+//! The device as one batch of a pipeline uses it, with its calls timed. While a GPU works on a
+//! batch, the calling thread of the pool is blocked, and continues at once when the result is
+//! there. The pool has a thread more for each batch that may wait (`runtime/workers.rs`), which
+//! solves linear programs of another batch meanwhile.
 
 use std::ops::Range;
-use std::sync::mpsc::{RecvTimeoutError, TryRecvError, sync_channel};
-use std::thread;
-use std::time::Duration;
 
 use nalgebra::DMatrix;
-use rayon::Yield;
 
 use super::clocks::{Clock, Clocks};
 use crate::configuration::Configurations;
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::device::Device;
 use crate::error::Result;
-
-/// How long an idle thread waits before it checks the pool for work again.
-const PAUSE: Duration = Duration::from_micros(50);
 
 /// The device of one batch.
 pub(super) struct Overlapped<'a> {
@@ -25,44 +20,15 @@ pub(super) struct Overlapped<'a> {
 }
 
 impl Overlapped<'_> {
-    fn call<T: Send>(&self, clock: &Clock, call: impl FnOnce(&dyn Device) -> Result<T> + Send) -> Result<T> {
+    fn call<T>(&self, clock: &Clock, call: impl FnOnce(&dyn Device) -> Result<T>) -> Result<T> {
         let clocks = self.clocks;
         clocks.solve.leave();
         clocks.pool.leave();
-        let timed = || clocks.device.time(|| clock.time(|| call(self.device)));
-        let result = if self.device.is_asynchronous() { while_pool_works(timed) } else { timed() };
+        let result = clocks.device.time(|| clock.time(|| call(self.device)));
         clocks.pool.enter();
         clocks.solve.enter();
         result
     }
-}
-
-/// Runs `work` on a new thread. Until it is done, the calling thread of the pool does other work of
-/// the pool.
-fn while_pool_works<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let (done, is_done) = sync_channel(1);
-        let worker = scope.spawn(move || {
-            let result = work();
-            // Cannot fail: the receiver lives until the message arrives.
-            let _ = done.send(());
-            result
-        });
-        loop {
-            match is_done.try_recv() {
-                Ok(()) | Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => {}
-            }
-            if let Some(Yield::Executed) = rayon::yield_now() {
-                continue;
-            }
-            match is_done.recv_timeout(PAUSE) {
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 impl Device for Overlapped<'_> {
@@ -115,7 +81,10 @@ impl Device for Overlapped<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::runtime::Runtime;
 
     /// A device whose answers all differ from the default answers of the trait.
     struct Telling;
@@ -182,5 +151,82 @@ mod tests {
             assert_eq!(overlapped.descend(&ones, 4, &DescentOptions::default()).unwrap().codes.ncols(), 4);
         };
         rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(on_pool);
+    }
+
+    /// A device that answers after a while.
+    struct Slow;
+
+    impl Device for Slow {
+        fn description(&self) -> String {
+            Telling.description()
+        }
+
+        fn forward(&self, _: Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+            std::thread::sleep(ANSWER);
+            Ok(inputs.clone())
+        }
+
+        fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+            Telling.classify(targets, thresholds)
+        }
+
+        fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions) -> Result<DescentAnswer> {
+            Telling.descend(x, first_index, options)
+        }
+
+        fn levenberg_marquardt(
+            &self,
+            observations: &DMatrix<f64>,
+            which: &[usize],
+            starts: &DMatrix<f64>,
+        ) -> Result<Option<DMatrix<f64>>> {
+            Telling.levenberg_marquardt(observations, which, starts)
+        }
+
+        fn dispatches(&self) -> u64 {
+            0
+        }
+
+        fn kernel_seconds(&self) -> Option<f64> {
+            None
+        }
+
+        fn is_asynchronous(&self) -> bool {
+            true
+        }
+
+        fn warning(&self) -> Option<String> {
+            None
+        }
+    }
+
+    const ANSWER: Duration = Duration::from_millis(300);
+    const OTHER_BATCH: Duration = Duration::from_millis(1500);
+
+    /// The other batch starts while this one waits, and ends long after the answer.
+    #[test]
+    fn another_batch_runs_meanwhile_and_does_not_delay_the_answer() {
+        for threads in [1, 2] {
+            let runtime = Runtime::with_device(Box::new(Slow), None, Some(threads)).unwrap();
+            let clocks = Clocks::default();
+            let overlapped = Overlapped { device: runtime.device(), clocks: &clocks };
+            let ones = DMatrix::repeat(2, 3, 1.0);
+            let begun = Instant::now();
+            let (answered, other) = std::thread::scope(|scope| {
+                let lane = scope.spawn(|| {
+                    runtime.run(|| overlapped.forward(0..1, &ones)).unwrap();
+                    begun.elapsed()
+                });
+                std::thread::sleep(ANSWER / 3);
+                let other = scope.spawn(|| {
+                    runtime.run(|| std::thread::sleep(OTHER_BATCH));
+                    begun.elapsed()
+                });
+                (lane.join().unwrap(), other.join().unwrap())
+            });
+            assert!(answered < OTHER_BATCH, "{threads} threads: the answer lay for {answered:?}");
+            assert!(other < ANSWER + OTHER_BATCH, "{threads} threads: the other batch waited until {other:?}");
+            assert_eq!(runtime.threads(), threads);
+        }
     }
 }

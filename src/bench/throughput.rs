@@ -23,6 +23,7 @@ use rayon::ThreadPoolBuilder;
 
 pub use machine::Kind;
 
+use crate::adapter::Backend;
 use crate::bench::subject::Subject;
 use crate::cancel::CancelToken;
 use crate::device::DeviceChoice;
@@ -44,6 +45,8 @@ pub struct Options {
     pub device: DeviceChoice,
     /// A part of the name of the adapter to use.
     pub adapter: Option<String>,
+    /// The way to the card.
+    pub backend: Option<Backend>,
     /// Threads of the pool; `None` uses all processors that the process may use.
     pub threads: Option<usize>,
     /// Iterations of a plain descent, unless it converges earlier.
@@ -64,6 +67,7 @@ impl Options {
             quantities: Quantity::ALL.to_vec(),
             device: DeviceChoice::Auto,
             adapter: None,
+            backend: None,
             threads: None,
             descent_iterations: 100,
             repeat_seconds: 1.0,

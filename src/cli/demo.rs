@@ -77,6 +77,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         reproduces_within: Some(NOISE),
         device: args.device.device,
         adapter: args.device.adapter.clone(),
+        backend: args.device.backend,
         threads: args.device.threads,
         ..Options::default()
     };

@@ -2,13 +2,14 @@
 
 use clap::Args;
 
+use crate::adapter::Backend;
 use crate::device::DeviceChoice;
 
 /// Device and threads.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Where batched work runs. auto uses a hardware GPU if there is one, otherwise the CPU, and
-    /// says which
+    /// Where batched work runs. auto uses a discrete GPU if there is one, or an integrated one for
+    /// best and descent, otherwise the CPU, and says which
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
     pub device: DeviceChoice,
 
@@ -16,6 +17,10 @@ pub struct DeviceArgs {
     /// only by name or with --device gpu
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+
+    /// The way to the card, where there are several. By default one with subgroup operations
+    #[arg(long, value_name = "vulkan|dx12|metal")]
+    pub backend: Option<Backend>,
 
     /// Number of threads that solve linear programs [default: the processors this process may use]
     #[arg(long, value_name = "N")]

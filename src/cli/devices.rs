@@ -1,8 +1,8 @@
-//! `unrelu devices`: what `--device` and `--adapter` can choose from.
+//! `unrelu devices`: what `--device`, `--adapter` and `--backend` can choose from.
 
 use std::fmt::Write;
 
-use crate::adapter::AdapterDescription;
+use crate::adapter::{AdapterDescription, Kinds, Selection};
 use crate::device::list_adapters;
 use crate::error::Result;
 
@@ -44,8 +44,18 @@ fn text(adapters: &[AdapterDescription]) -> String {
             if features.is_empty() { String::new() } else { format!(", {}", features.join(", ")) },
         );
     }
-    let chosen = adapters.iter().find(|adapter| adapter.hardware).map_or("the CPU", |adapter| &adapter.name);
-    let _ = writeln!(text, "--device auto uses {chosen}.");
+    let chosen = |kinds| {
+        let place = Selection { kinds, ..Selection::default() }.choose(adapters);
+        place.map_or_else(
+            || "the CPU".to_owned(),
+            |place| format!("{} ({})", adapters[place].name, adapters[place].backend),
+        )
+    };
+    let (always, where_it_suits) = (chosen(Kinds::Discrete), chosen(Kinds::Hardware));
+    let _ = match always == where_it_suits {
+        true => writeln!(text, "--device auto uses {always}."),
+        false => writeln!(text, "--device auto uses {where_it_suits} for best and descent, and otherwise {always}."),
+    };
     if adapters.is_empty() {
         text.push_str(
             "No graphics adapter was found. To use one, install a Vulkan driver (on Debian and Ubuntu: \

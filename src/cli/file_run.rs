@@ -36,13 +36,14 @@ pub fn carry_out(
     say_where_it_begins(run.begun(), done, total, &codes);
     let mut progress = Progress::starting_at(label, done, total);
     begun(progress.status_line());
-    let (mut device_warned, mut range_warned) = (false, false);
+    let (mut device_warned, mut range_warned) = (None, false);
     let result = run.run(
         |done| {
             progress.set(done);
-            if let (false, Some(warning)) = (device_warned, runtime.warning()) {
-                device_warned = true;
-                print::note(&flags::words(&warning));
+            let warning = runtime.warning();
+            if warning != device_warned {
+                warning.iter().for_each(|warning| print::note(&flags::words(warning)));
+                device_warned = warning;
             }
             if let (false, Some(warning)) = (range_warned, engine.range_warning()) {
                 range_warned = true;

@@ -13,6 +13,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("activation", "--activation"),
     ("adapter", "--adapter"),
     ("average", "--average"),
+    ("backend", "--backend"),
     ("batch", "--batch"),
     ("batches", "--batches"),
     ("batch_norm_epsilon", "--batch-norm-epsilon"),

@@ -283,6 +283,7 @@ impl Args {
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),
+            backend: self.device.backend,
             threads: self.device.threads,
             precision: Precision::from(stored_as),
             codes_as: self.dtype.into(),

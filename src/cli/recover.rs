@@ -153,6 +153,7 @@ impl Args {
             code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),
+            backend: self.device.backend,
             threads: self.device.threads,
             // Projections get computed images, not images from a file.
             precision: if self.strategy.inner.is_some() { Precision::default() } else { Precision::from(stored_as) },

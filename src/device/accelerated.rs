@@ -104,6 +104,6 @@ impl Device for GpuDevice {
     }
 
     fn warning(&self) -> Option<String> {
-        None
+        GpuDevice::warning(self)
     }
 }

@@ -104,10 +104,11 @@ impl<D: Device> Device for FallbackDevice<D> {
     }
 
     fn warning(&self) -> Option<String> {
-        self.successor.get().map(|successor| {
+        let lost = self.successor.get().map(|successor| {
             // Joined to one line, whatever the driver's message is.
             let reason = successor.reason.split_whitespace().collect::<Vec<_>>().join(" ");
             format!("{} was lost ({reason}); continuing on the CPU", self.primary.description())
-        })
+        });
+        lost.or_else(|| self.primary.warning())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Device;
-use crate::adapter::AdapterDescription;
+use crate::adapter::{AdapterDescription, Backend, Kinds, Selection, about_subgroups};
 use crate::cpu::CpuDevice;
 use crate::error::{Error, Result};
 use crate::named::unknown;
@@ -14,7 +14,7 @@ use crate::network::Network;
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// A hardware GPU if available, otherwise the CPU.
+    /// A discrete GPU if available, an integrated one where the work suits it, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -27,37 +27,75 @@ pub enum DeviceChoice {
 pub struct Opened {
     /// The device; a GPU is wrapped so that the CPU takes over if it is lost.
     pub device: Box<dyn Device>,
-    /// Why `auto` chose the CPU, in one line; `None` if the device is a GPU or was requested.
+    /// What the user should know about the choice, in one line: why `auto` chose the CPU, or that
+    /// the adapter lacks something.
     pub notice: Option<String>,
 }
 
-/// Opens a device for `network`. `adapter` is a part of an adapter's name. A name requests a GPU,
-/// so `Auto` with a name means `Gpu`.
+/// What is asked of [`open`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Request<'a> {
+    /// The device.
+    pub choice: DeviceChoice,
+    /// A part of an adapter's name. A name requests a GPU, so `Auto` with a name means `Gpu`.
+    pub adapter: Option<&'a str>,
+    /// The way to the card.
+    pub backend: Option<Backend>,
+    /// Whether `Auto` may take an integrated GPU: it computes little faster than the CPU beside it,
+    /// so it is worth its transfers only for work that stays on the device for long.
+    pub suits_integrated: bool,
+}
+
+impl<'a> Request<'a> {
+    /// The adapters that come into question.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for a name or a backend with `Cpu`.
+    pub(crate) fn selection(&self) -> Result<Option<Selection<'a>>> {
+        let kinds = match (self.choice, self.adapter) {
+            (DeviceChoice::Cpu, _) => {
+                let unused =
+                    [("adapter", self.adapter.map(str::to_owned)), ("backend", self.backend.map(|b| b.to_string()))];
+                let unused = unused.into_iter().find_map(|(option, given)| given.map(|given| (option, given)));
+                let expected =
+                    |option| format!("no {option} together with option `device: cpu`, or option `device: gpu`");
+                return unused.map_or(Ok(None), |(option, given)| Err(Error::option(option, given, expected(option))));
+            }
+            (DeviceChoice::Gpu, _) | (DeviceChoice::Auto, Some(_)) => Kinds::Any,
+            (DeviceChoice::Auto, None) if self.suits_integrated => Kinds::Hardware,
+            (DeviceChoice::Auto, None) => Kinds::Discrete,
+        };
+        Ok(Some(Selection { kinds, name: self.adapter, backend: self.backend }))
+    }
+
+    /// Whether a missing GPU is an error.
+    fn insists(&self) -> bool {
+        self.choice == DeviceChoice::Gpu || self.adapter.is_some()
+    }
+}
+
+/// Opens a device for `network`.
 ///
 /// # Errors
 /// [`Error::NoDevice`] for `Gpu` or a name if no such adapter can run this network; the message
 /// says what to install. [`Error::DeviceLost`] if the device fails immediately.
-/// [`Error::BadOption`] for a name with `Cpu`. `Auto` without a name never fails.
-pub fn open(network: &Arc<Network>, choice: DeviceChoice, adapter: Option<&str>) -> Result<Opened> {
+/// [`Error::BadOption`] for a name or a backend with `Cpu`. `Auto` without a name never fails.
+pub fn open(network: &Arc<Network>, request: &Request<'_>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
-    match (choice, adapter) {
-        (DeviceChoice::Cpu, None) => Ok(Opened { device: cpu(), notice: None }),
-        (DeviceChoice::Cpu, Some(name)) => Err(Error::option(
-            "adapter",
-            name,
-            "no adapter together with option `device: cpu`, or option `device: gpu`",
-        )),
-        (DeviceChoice::Gpu, None) => Ok(Opened { device: backend::any(network)?, notice: None }),
-        (DeviceChoice::Gpu | DeviceChoice::Auto, Some(name)) => {
-            Ok(Opened { device: backend::named(network, name)?, notice: None })
+    let Some(selection) = request.selection()? else { return Ok(Opened { device: cpu(), notice: None }) };
+    match backend::open(network, selection) {
+        Ok((device, adapter)) => Ok(Opened { device, notice: about_subgroups(&adapter, &list_adapters()) }),
+        Err(error) if request.insists() => Err(error),
+        Err(_) => {
+            let integrated =
+                list_adapters().iter().any(|adapter| adapter.hardware) && selection.kinds == Kinds::Discrete;
+            let notice = if integrated {
+                "running on the CPU: this method gains nothing from an integrated GPU (option `device: gpu` takes it)"
+            } else {
+                "running on the CPU: no usable hardware GPU (see `list_adapters`)"
+            };
+            Ok(Opened { device: cpu(), notice: Some(notice.into()) })
         }
-        (DeviceChoice::Auto, None) => Ok(match backend::hardware(network) {
-            Ok(device) => Opened { device, notice: None },
-            Err(_) => Opened {
-                device: cpu(),
-                notice: Some("running on the CPU: no usable hardware GPU (see `list_adapters`)".into()),
-            },
-        }),
     }
 }
 
@@ -71,27 +109,17 @@ mod backend {
     use super::*;
     use crate::device::fallback::FallbackDevice;
     use crate::gpu::GpuDevice;
-    use crate::gpu::context::{Context, Selection};
+    use crate::gpu::context::Context;
 
-    pub fn any(network: &Arc<Network>) -> Result<Box<dyn Device>> {
-        open(network, Selection::Any)
-    }
-
-    pub fn named(network: &Arc<Network>, name: &str) -> Result<Box<dyn Device>> {
-        open(network, Selection::Named(name))
-    }
-
-    pub fn hardware(network: &Arc<Network>) -> Result<Box<dyn Device>> {
-        open(network, Selection::Hardware)
+    pub fn open(network: &Arc<Network>, selection: Selection<'_>) -> Result<(Box<dyn Device>, AdapterDescription)> {
+        let context = Context::open(selection, None)?;
+        let adapter = context.adapter().clone();
+        let gpu = GpuDevice::new(context, Arc::clone(network))?;
+        Ok((Box::new(FallbackDevice::new(gpu, Arc::clone(network))), adapter))
     }
 
     pub fn list() -> Vec<AdapterDescription> {
-        crate::gpu::context::list_adapters()
-    }
-
-    fn open(network: &Arc<Network>, selection: Selection<'_>) -> Result<Box<dyn Device>> {
-        let gpu = GpuDevice::new(Context::open(selection, None)?, Arc::clone(network))?;
-        Ok(Box::new(FallbackDevice::new(gpu, Arc::clone(network))))
+        crate::gpu::adapters::list_adapters()
     }
 }
 
@@ -99,18 +127,10 @@ mod backend {
 mod backend {
     use super::*;
 
-    pub fn any(_: &Arc<Network>) -> Result<Box<dyn Device>> {
+    pub fn open(_: &Arc<Network>, _: Selection<'_>) -> Result<(Box<dyn Device>, AdapterDescription)> {
         Err(Error::NoDevice(
             "this build has no GPU support; build with the feature `gpu`, or use option `device: cpu`".into(),
         ))
-    }
-
-    pub fn named(network: &Arc<Network>, _: &str) -> Result<Box<dyn Device>> {
-        any(network)
-    }
-
-    pub fn hardware(network: &Arc<Network>) -> Result<Box<dyn Device>> {
-        any(network)
     }
 
     pub fn list() -> Vec<AdapterDescription> {

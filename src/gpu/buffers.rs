@@ -90,6 +90,16 @@ const ENOUGH_BYTES: u64 = 256 << 20;
 /// another is computed.
 const OVERLAPPED_BYTES: u64 = 32 << 20;
 
+/// Maximum number of floating-point operations of a submission, if it has more than one
+/// observation. Drivers stop work that runs for about two seconds. An integrated GPU, with a few
+/// hundred GFLOP/s, takes a quarter of that, and a large card some milliseconds.
+pub const MOST_OPERATIONS: f64 = 1e11;
+
+/// Observations per submission, at least 1, if each needs this number of operations.
+pub fn by_operations(operations: f64) -> usize {
+    (MOST_OPERATIONS / operations.max(1.0)).max(1.0) as usize
+}
+
 /// The limits on the number of observations in a batch: each of their arrays must fit a binding. A
 /// dispatch must have enough workgroups for one per observation, or for one per tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +166,15 @@ mod tests {
         let huge = Room { binding_bytes: 1 << 40, workgroups: 65535 };
         assert_eq!(huge.observations(1 << 20, 16).ok(), Some(64));
         assert_eq!(huge.observations(1 << 30, 16).ok(), Some(1));
+    }
+
+    #[test]
+    fn a_submission_is_bounded_by_its_operations() {
+        // Three layers of 4096², forward: 16,384 observations would be 1.6 TFLOP.
+        let each = 3.0 * 2.0 * 4096.0 * 4096.0;
+        assert!((1..16_384).contains(&by_operations(each)));
+        assert!(by_operations(each) as f64 * each <= MOST_OPERATIONS);
+        assert_eq!((by_operations(1e15), by_operations(0.0)), (1, MOST_OPERATIONS as usize));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 
 use super::GpuDevice;
 use super::buffers::narrowed;
+use super::fitting::Work;
 use super::pipeline::dispatch;
 use super::workspace::{Operand, Role, Workspace};
 use crate::configuration::Configurations;
@@ -24,18 +25,29 @@ impl GpuDevice {
     /// If there is not one threshold per column.
     pub fn classify_exactly(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
         let rows = targets.nrows();
-        let words_each = Configurations::words_per_observation(rows);
         let count = targets.ncols();
         if rows == 0 {
             return Ok(Configurations::from_words(0, Vec::new(), vec![0; count]));
         }
+        assert_eq!(thresholds.len(), count, "one threshold per column");
+        let most = self.room.overlapped(rows, 1)?.min(count.max(1));
+        let [words, undecided, counts] =
+            self.halving(Work::Classify, most, |most| self.classify_parts(targets, thresholds, most))?;
+        let mut configurations = Configurations::from_words(rows, words, counts);
+        self.decide_in_f64(&mut configurations, &undecided, targets, thresholds);
+        Ok(configurations)
+    }
+
+    /// Active words, undecided words and active counts, with at most `most` observations at a time.
+    fn classify_parts(&self, targets: &DMatrix<f64>, thresholds: &[f64], most: usize) -> Result<[Vec<u32>; 3]> {
+        let (rows, count) = targets.shape();
+        let words_each = Configurations::words_per_observation(rows);
         let mut words: Vec<u32> = Vec::with_capacity(words_each * count);
         let mut undecided: Vec<u32> = Vec::with_capacity(words_each * count);
         let mut counts: Vec<u32> = Vec::with_capacity(count);
-        assert_eq!(thresholds.len(), count, "one threshold per column");
         self.in_overlapping_parts(
             count,
-            self.room.overlapped(rows, 1)?,
+            most,
             |space, columns| {
                 let part = &targets.as_slice()[columns.start * rows..columns.end * rows];
                 self.start_classify(space, part, &thresholds[columns], rows);
@@ -49,9 +61,7 @@ impl GpuDevice {
                 })
             },
         )?;
-        let mut configurations = Configurations::from_words(rows, words, counts);
-        self.decide_in_f64(&mut configurations, &undecided, targets, thresholds);
-        Ok(configurations)
+        Ok([words, undecided, counts])
     }
 
     /// Submits one part: active words, undecided words and counts will be read back.

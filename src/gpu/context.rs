@@ -1,33 +1,28 @@
-//! The adapter and the negotiation with it: which adapter, which limits, and how its failures are
-//! reported.
+//! An opened adapter: the negotiation of its limits, its queue, and how its failures are reported.
 //!
-//! Every failure of the device becomes [`Error::DeviceLost`], so that a caller can continue on the
-//! CPU: a lost device, no memory, a rejected call, a buffer that cannot be mapped. Nothing here
-//! panics.
+//! Too little memory for a buffer becomes [`Error::DeviceMemory`], so that a caller can try again
+//! with a smaller batch. Every other failure becomes [`Error::DeviceLost`], so that a caller can
+//! continue on the CPU: a lost device, a rejected call, a buffer that cannot be mapped, a wait
+//! without an end. Nothing here panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::adapter::AdapterDescription;
+use super::adapters::{describe, select};
+use super::faults::Faults;
+use crate::adapter::{AdapterDescription, Selection};
 use crate::error::{Error, Result};
-
-/// Which adapter to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Selection<'a> {
-    /// Hardware only; a discrete GPU is preferred to an integrated one.
-    Hardware,
-    /// Hardware if available, otherwise a software rasterizer.
-    Any,
-    /// The first adapter whose name contains this text, ignoring case; software rasterizers too.
-    Named(&'a str),
-}
-
-/// Advice for a user without an adapter.
-const INSTALL: &str = "install the graphics card's Vulkan driver, or `mesa-vulkan-drivers` for a software one, or use option `device: cpu`";
 
 /// Optional features: sums by subgroup operations, and the device's own clock.
 const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
+
+/// Milliseconds after which submitted work counts as never answered. A submission takes a fraction
+/// of a second (`buffers::MOST_OPERATIONS`), and a few may be queued before it.
+const PATIENCE: u64 = 60_000;
+/// The same for a software rasterizer: at less than a GFLOP/s, a submission may take minutes.
+const PATIENCE_WITH_SOFTWARE: u64 = 3_600_000;
 
 /// An opened device and its queue.
 #[derive(Debug)]
@@ -44,6 +39,9 @@ pub struct Context {
     /// Total in units of [`wgpu::Queue::get_timestamp_period`].
     kernel_ticks: AtomicU64,
     lose_after: AtomicU64,
+    /// Milliseconds after which a wait is given up.
+    patience: AtomicU64,
+    faults: Faults,
 }
 
 /// The first error that the driver reports outside any call.
@@ -109,6 +107,7 @@ impl Context {
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|error| Error::NoDevice(format!("{} could not be opened: {error}", description.name)))?;
 
+        let patience = if description.hardware { PATIENCE } else { PATIENCE_WITH_SOFTWARE };
         let failure = Arc::new(Failure::default());
         let lost = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| lost.set(format!("{message} ({reason:?})")));
@@ -128,6 +127,8 @@ impl Context {
             read_backs: AtomicU64::new(0),
             kernel_ticks: AtomicU64::new(0),
             lose_after: AtomicU64::new(u64::MAX),
+            patience: AtomicU64::new(patience),
+            faults: Faults::default(),
         })
     }
 
@@ -175,7 +176,24 @@ impl Context {
 
     pub(super) fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         self.buffers_made.fetch_add(1, Ordering::Relaxed);
-        self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+        let is_refused = self.faults.refuses(size);
+        let buffer =
+            self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+        if is_refused {
+            // As unusable as the buffer that wgpu returns where there is no memory.
+            buffer.destroy();
+        }
+        buffer
+    }
+
+    /// The failures that tests cause.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Sets the time after which a wait is given up. For tests.
+    pub fn set_patience(&self, patience: Duration) {
+        self.patience.store(patience.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Returns an error if the device is lost.
@@ -203,22 +221,28 @@ impl Context {
     /// Runs `work` and catches every error of the device.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::DeviceLost`] with the device's own message. The device's
-    /// errors take precedence, because they are the cause.
+    /// What `work` returns, or the device's own error, which takes precedence, because it is the
+    /// cause. [`Error::DeviceMemory`] takes precedence over [`Error::DeviceLost`]: a buffer for
+    /// which there is no memory also makes the calls that use it fail.
     pub fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.failure.check()?;
+        Faults::forget_refusal();
         let filters = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal];
         let mut scopes: Vec<_> = filters.map(|filter| self.device.push_error_scope(filter)).into();
         let answer = work();
-        let mut captured = None;
+        let (mut captured, mut no_memory) = (None, Faults::refusal());
         // Scopes are popped in reverse order.
         while let Some(scope) = scopes.pop() {
-            captured = pollster::block_on(scope.pop()).or(captured);
+            match pollster::block_on(scope.pop()) {
+                Some(wgpu::Error::OutOfMemory { source }) => no_memory = Some(source.to_string()),
+                other => captured = other.or(captured),
+            }
         }
         self.failure.check()?;
-        match captured {
-            Some(error) => Err(Error::DeviceLost(error.to_string())),
-            None => answer,
+        match (no_memory, captured) {
+            (Some(reason), _) => Err(Error::DeviceMemory(reason)),
+            (None, Some(error)) => Err(Error::DeviceLost(error.to_string())),
+            (None, None) => answer,
         }
     }
 
@@ -229,7 +253,7 @@ impl Context {
         let kernels = record(&mut encoder);
         let submission = self.queue.submit([encoder.finish()]);
         let dispatches = self.dispatches.fetch_add(kernels, Ordering::Relaxed) + kernels;
-        if dispatches >= self.lose_after.load(Ordering::Relaxed) {
+        if self.faults.loses() || dispatches >= self.lose_after.load(Ordering::Relaxed) {
             self.device.destroy();
         }
         submission
@@ -241,114 +265,33 @@ impl Context {
     }
 
     /// Waits until `submission` has run.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the device is lost, or does not answer in time.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+        let patience = Duration::from_millis(self.patience.load(Ordering::Relaxed));
+        if self.faults.silences() {
+            std::thread::sleep(patience);
+            return Err(self.hangs(patience));
+        }
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(patience) };
         // wgpu panics if the driver reports the loss during the wait; there is no other way to
         // detect it.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => Err(self.hangs(patience)),
             Ok(Err(error)) => Err(Error::DeviceLost(error.to_string())),
             Err(_) => Err(Error::DeviceLost("the driver failed while waiting for submitted work".into())),
         }
     }
-}
 
-/// Every adapter of this machine, as `unrelu devices` lists them.
-pub fn list_adapters() -> Vec<AdapterDescription> {
-    adapters().iter().map(describe).collect()
-}
-
-/// The one instance of the process. Creating an instance loads every driver, which is slow, and
-/// slower from many threads at once.
-fn instance() -> Option<&'static wgpu::Instance> {
-    static INSTANCE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
-    INSTANCE
-        .get_or_init(|| {
-            // Instance::new panics if wgpu was built without a backend for this platform.
-            (!wgpu::Instance::enabled_backend_features().is_empty()).then(|| {
-                let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-                // Not the validation layers that a debug build requests: wgpu's own validation is
-                // always on.
-                descriptor.flags = wgpu::InstanceFlags::empty();
-                wgpu::Instance::new(descriptor)
-            })
-        })
-        .as_ref()
-}
-
-/// The adapters, queried only once: some drivers print a line for each query.
-fn adapters() -> &'static [wgpu::Adapter] {
-    static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
-    ADAPTERS.get_or_init(|| match instance() {
-        Some(instance) => pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())),
-        None => Vec::new(),
-    })
-}
-
-fn select(selection: Selection<'_>) -> Result<wgpu::Adapter> {
-    let mut adapters = adapters().to_vec();
-    let found: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    adapters.retain(|adapter| match selection {
-        Selection::Hardware => is_hardware(adapter.get_info().device_type),
-        Selection::Any => true,
-        Selection::Named(part) => adapter.get_info().name.to_lowercase().contains(&part.to_lowercase()),
-    });
-    // The sort is stable: equal adapters keep the driver's order.
-    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
-    adapters.into_iter().next().ok_or_else(|| {
-        Error::NoDevice(match selection {
-            Selection::Named(part) if !found.is_empty() => {
-                format!("no adapter's name contains `{part}`; found {}", found.join(", "))
-            }
-            Selection::Hardware if !found.is_empty() => {
-                format!(
-                    "no hardware adapter, only {}; select it with option `device: gpu`, or {INSTALL}",
-                    found.join(", ")
-                )
-            }
-            _ => format!("no graphics adapter found; {INSTALL}"),
-        })
-    })
-}
-
-fn is_hardware(kind: wgpu::DeviceType) -> bool {
-    use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
-    matches!(kind, DiscreteGpu | IntegratedGpu | VirtualGpu)
-}
-
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
-
-fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let kind = match info.device_type {
-        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
-        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
-        wgpu::DeviceType::VirtualGpu => "virtual GPU",
-        wgpu::DeviceType::Cpu => "software",
-        wgpu::DeviceType::Other => "unknown",
-    };
-    AdapterDescription {
-        hardware: is_hardware(info.device_type),
-        name: info.name,
-        backend: info.backend.to_string(),
-        kind: kind.into(),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        max_binding_bytes: limits.max_storage_buffer_binding_size,
-        max_buffer_bytes: limits.max_buffer_size,
-        max_workgroups: limits.max_compute_workgroups_per_dimension,
-        max_invocations: limits.max_compute_invocations_per_workgroup,
-        workgroup_bytes: limits.max_compute_workgroup_storage_size,
-        f64: features.contains(wgpu::Features::SHADER_F64),
-        subgroups: features.contains(wgpu::Features::SUBGROUP),
-        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+    /// Gives the device up, because it does not answer.
+    fn hangs(&self, patience: Duration) -> Error {
+        let reason = format!("the GPU hangs: no answer to submitted work within {} s", patience.as_secs_f64());
+        self.failure.set(reason.clone());
+        // When the last of these is dropped, wgpu waits for the queue, without a limit.
+        std::mem::forget((self.device.clone(), self.queue.clone()));
+        Error::DeviceLost(reason)
     }
 }
 

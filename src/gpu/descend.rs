@@ -5,9 +5,11 @@
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
-use super::buffers::{narrowed_columns, padded_length, ranges};
+use super::buffers::{by_operations, narrowed_columns, padded_length};
 use super::compact::Moving;
+use super::fitting::Work;
 use super::lane_loop::LaneLoop;
+use super::limits;
 use super::pipeline::Step;
 use super::workspace::{Operand, Role, Workspace};
 use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps, moments_from};
@@ -78,7 +80,10 @@ impl GpuDevice {
         // lane.
         let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(padded_length(k)));
         let entries = entries.max(self.widest(0..self.network.depth()));
-        for columns in ranges(count, self.room.observations(entries, 1)?) {
+        // Forward and both products of the way back.
+        let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
+        let most = self.room.observations(entries, 1)?.min(by_operations);
+        self.in_parts(Work::Descend, count, most, |columns| {
             let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
             let space = self.context.guarded(|| {
@@ -91,7 +96,8 @@ impl GpuDevice {
             })?;
             // Only now, because errors of the device are known when `guarded` ends.
             self.workspaces.give([space]);
-        }
+            Ok(())
+        })?;
         Ok(reached)
     }
 
@@ -228,6 +234,8 @@ impl GpuDevice {
             second_decay: Optimizer::SECOND_DECAY as f32,
             second_gain: (1.0 - Optimizer::SECOND_DECAY) as f32,
             epsilon: Optimizer::EPSILON as f32,
+            residual_limit: limits::residual(self.network.observation_length()),
+            gradient_limit: limits::gradient(self.network.code_length()),
         }
     }
 
@@ -246,6 +254,7 @@ impl GpuDevice {
             count: count as u32,
             activation,
             slope,
+            limit: self.layers[index].limits.backward,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
-use super::buffers::{narrowed_columns, padded_length, widen_columns};
+use super::buffers::{by_operations, narrowed_columns, padded_length, widen_columns};
+use super::fitting::Work;
 use super::pipeline::{Step, dispatch};
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
@@ -28,6 +29,23 @@ impl GpuDevice {
         assert_eq!(length, self.network.layers()[layers.start].inputs(), "inputs that do not fit their layer");
         let mut outputs = DMatrix::zeros(units, inputs.ncols());
         let most = self.room.overlapped(self.widest(layers.clone()), self.tiles.fewest_observations())?;
+        let most = most.min(by_operations(self.operations(layers.clone()))).min(inputs.ncols().max(1));
+        self.halving(Work::Forward, most, |most| self.forward_parts(layers.clone(), inputs, most, &mut outputs))?;
+        if layers.end == self.network.depth() {
+            outputs *= self.unit;
+        }
+        Ok(outputs)
+    }
+
+    /// [`Self::forward_f32`] with at most `most` observations at a time, and without the unit.
+    fn forward_parts(
+        &self,
+        layers: Range<usize>,
+        inputs: &DMatrix<f64>,
+        most: usize,
+        outputs: &mut DMatrix<f64>,
+    ) -> Result<()> {
+        let (units, length) = (outputs.nrows(), inputs.nrows());
         let context = &self.context;
         self.in_overlapping_parts(
             inputs.ncols(),
@@ -49,11 +67,7 @@ impl GpuDevice {
                 let part = &mut outputs.as_mut_slice()[columns.start * units..columns.end * units];
                 space.staging[0].collect(context, |bytes| widen_columns(bytes, units, part))
             },
-        )?;
-        if layers.end == self.network.depth() {
-            outputs *= self.unit;
-        }
-        Ok(outputs)
+        )
     }
 
     /// Entries per observation of the widest array of `layers`.
@@ -84,6 +98,7 @@ impl GpuDevice {
                     count: count as u32,
                     activation,
                     slope,
+                    limit: self.layers[index].limits.forward,
                 };
                 let role = Role::Params("forward", index);
                 space.params(&self.context, role, params);

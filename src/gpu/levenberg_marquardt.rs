@@ -5,10 +5,12 @@
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
-use super::buffers::{narrowed_columns, padded_length, ranges};
+use super::buffers::{by_operations, narrowed_columns, padded_length};
 use super::compact::Moving;
 use super::context::Context;
+use super::fitting::Work;
 use super::lane_loop::LaneLoop;
+use super::limits;
 use super::pipeline::{Product, Rows, Step};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
@@ -88,7 +90,7 @@ impl GpuDevice {
         assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
         let Some(most) = self.marquardt_lanes_at_a_time() else { return Ok(None) };
         let mut reached = MarquardtBatch { codes: DMatrix::zeros(k, count), lanes: vec![Lane::START; count] };
-        for columns in ranges(count, most) {
+        self.in_parts(Work::LevenbergMarquardt, count, most, |columns| {
             let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
             let space = self.context.guarded(|| {
@@ -104,7 +106,8 @@ impl GpuDevice {
             })?;
             // Only now, because errors of the device are known when `guarded` ends.
             self.workspaces.give([space]);
-        }
+            Ok(())
+        })?;
         Ok(Some(reached))
     }
 
@@ -114,7 +117,9 @@ impl GpuDevice {
         let entries = (k * self.widest(0..self.network.depth())).max(normal_entries(k)).max(size_of::<Lane>() / 4);
         let by_arrays = self.room.observations(entries, 1).ok()?;
         let rows = u64::from(self.room.workgroups) * u64::from(self.tiles.fewest_observations());
-        let most = by_arrays.min((rows / k as u64) as usize);
+        let n = self.network.observation_length();
+        let operations = (1 + k) as f64 * self.operations(0..self.network.depth()) + (n * k * k) as f64;
+        let most = by_arrays.min((rows / k as u64) as usize).min(by_operations(operations));
         (k <= MOST_CODE_LENGTH as usize && most > 0).then_some(most)
     }
 
@@ -240,6 +245,8 @@ impl GpuDevice {
             most_damping: MOST_DAMPING as f32,
             negligible_decrease: rules.negligible_decrease as f32,
             negligible_step: rules.negligible_step as f32,
+            residual_limit: limits::residual(self.network.observation_length()),
+            jacobian_limit: limits::jacobian(self.network.observation_length()),
         }
     }
 
@@ -255,6 +262,7 @@ impl GpuDevice {
             slope,
             code_length: k as u32,
             is_first: u32::from(index == 0),
+            limit: self.layers[index].limits.tangent,
         }
     }
 }

@@ -151,6 +151,11 @@ impl Workspaces {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// Frees the memory of all of them.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Gives workspaces back; none of them may have a pending read-back.
     pub fn give(&self, workspaces: impl IntoIterator<Item = Workspace>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(workspaces);

@@ -66,13 +66,15 @@ macro_rules! shader {
     };
 }
 
-const FORWARD_SOURCE: &str = shader!("forward", "layer", "product");
+const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "product");
 const CLASSIFY_SOURCE: &str = shader!("classify");
-const DESCEND_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "halving_sum", "sum_tree");
-const DESCEND_SUBGROUPS_SOURCE: &str = shader!("descend", "layer", "lane", "derivative", "product", "sum_subgroups");
+const DESCEND_SOURCE: &str =
+    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum", "sum_tree");
+const DESCEND_SUBGROUPS_SOURCE: &str =
+    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
 const LEVENBERG_MARQUARDT_SOURCE: &str =
-    shader!("levenberg_marquardt", "layer", "lane", "derivative", "product", "halving_sum");
+    shader!("levenberg_marquardt", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum");
 
 /// `forward`: one layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {

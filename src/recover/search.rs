@@ -10,7 +10,7 @@ use super::operators::Operator;
 use super::products::OperatorMap;
 use crate::batch::search::note_search_on_cpu;
 use crate::batch::{Options, best_row};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Request};
 use crate::error::{Error, Result};
 use crate::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork};
 use crate::network::{Activation, Network};
@@ -26,17 +26,16 @@ pub(super) fn prepare(
     matrix: Option<DMatrix<f64>>,
     options: &Options,
 ) -> Result<(PackedNetwork, Runtime)> {
-    let open = |network: &Arc<Network>, choice, adapter| Runtime::open(network, choice, adapter, options.threads);
-    let adapter = options.adapter.as_deref();
+    let open = |network: &Arc<Network>| Runtime::open(network, &request_of(options), options.threads);
     let Some(matrix) = matrix else {
-        let mut runtime = open(network, options.device, adapter)?;
+        let mut runtime = open(network)?;
         note_search_on_cpu(&mut runtime, network);
         return Ok((PackedNetwork::new(Arc::clone(network)), runtime));
     };
     let packed = PackedNetwork::measured_by(Arc::clone(network), &matrix);
     if let Some(measured) = measured(network, matrix) {
         let measured = Arc::new(measured);
-        let mut runtime = open(&measured, options.device, adapter)?;
+        let mut runtime = open(&measured)?;
         note_search_on_cpu(&mut runtime, &measured);
         return Ok((packed, runtime));
     }
@@ -82,14 +81,20 @@ pub(super) fn prepare_by_products(
     Ok((packed, runtime))
 }
 
+/// The device of the options. Whatever their method is, the search stays on the device.
+fn request_of(options: &Options) -> Request<'_> {
+    Request { suits_integrated: true, ..options.device_request() }
+}
+
 /// A runtime on the CPU. `why`: the notice, if another device was wanted. The requested device must
 /// exist, even if the search does not use it.
 fn open_cpu(network: &Arc<Network>, options: &Options, why: impl FnOnce() -> String) -> Result<Runtime> {
-    let asked = Runtime::open(network, options.device, options.adapter.as_deref(), options.threads)?;
+    let asked = Runtime::open(network, &request_of(options), options.threads)?;
     if !asked.device().is_asynchronous() {
         return Ok(asked);
     }
-    let mut runtime = Runtime::open(network, DeviceChoice::Cpu, None, options.threads)?;
+    let cpu = Request { choice: DeviceChoice::Cpu, ..Request::default() };
+    let mut runtime = Runtime::open(network, &cpu, options.threads)?;
     runtime.notify(why());
     Ok(runtime)
 }

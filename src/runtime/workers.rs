@@ -16,7 +16,7 @@ use super::gate::Gate;
 use crate::error::{Error, Result};
 
 /// Minimum number of calls that are allowed in the pool, even with few threads. The pipeline has
-/// three batches there, and one of them may wait for a device.
+/// three batches there, and two of them may wait for a device.
 const FEWEST_CALLS: usize = 4;
 /// Stack size of a worker per call that may lie on it. Without optimisation, four calls together
 /// needed less than this. The system allocates only the memory that is used.
@@ -30,6 +30,8 @@ const WAITING_STACK: usize = 128 << 10;
 #[derive(Debug)]
 pub(crate) struct Workers {
     pool: ThreadPool,
+    /// Number of threads that compute.
+    threads: usize,
     gate: Gate,
     /// The pool for calls from this pool's own threads, for example from an operator that calls an
     /// inverter.
@@ -38,27 +40,30 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// Starts the threads. The default number is that of [`thread::available_parallelism`], which
-    /// respects CPU affinity and cgroup limits.
+    /// respects CPU affinity and cgroup limits. `waiting` more threads are started for calls that
+    /// wait for a GPU. Such a call blocks its thread: if the thread did other work of the pool
+    /// meanwhile, that could be a whole other batch, and the finished result would lie until its
+    /// end.
     ///
     /// # Errors
     /// [`Error::BadOption`] if the system does not allow that many threads.
-    pub fn new(threads: Option<usize>) -> Result<Self> {
-        let wanted = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    pub fn new(threads: Option<usize>, waiting: usize) -> Result<Self> {
+        let wanted = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
         let calls = wanted.max(FEWEST_CALLS);
         let pool = ThreadPoolBuilder::new()
-            .num_threads(wanted)
+            .num_threads(wanted.saturating_add(waiting))
             .thread_name(|index| format!("unrelu-{index}"))
             .stack_size(STACK + calls * STACK_PER_CALL)
             .build()
             .map_err(|error| {
                 Error::option("threads", error.to_string(), "a number of threads that the system allows")
             })?;
-        Ok(Workers { pool, gate: Gate::new(calls), inner: OnceLock::new() })
+        Ok(Workers { pool, threads: wanted, gate: Gate::new(calls), inner: OnceLock::new() })
     }
 
-    /// Number of threads.
+    /// Number of threads that compute.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.threads
     }
 
     /// Runs `work` on these threads, for callers outside the library. The caller sleeps until it is
@@ -114,7 +119,7 @@ impl Workers {
 
     /// The pool for calls from this pool's threads; `None` if the system allows no more threads.
     fn inner(&self) -> Option<&Workers> {
-        self.inner.get_or_init(|| Workers::new(Some(self.threads())).ok().map(Box::new)).as_deref()
+        self.inner.get_or_init(|| Workers::new(Some(self.threads()), 0).ok().map(Box::new)).as_deref()
     }
 }
 

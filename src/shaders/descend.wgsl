@@ -23,6 +23,8 @@ struct DescendParams {
     second_decay: f32,
     second_gain: f32,
     epsilon: f32,
+    residual_limit: u32,
+    gradient_limit: u32,
 }
 
 const OPTIMIZER_PLAIN: u32 = 0u;
@@ -32,42 +34,48 @@ const OPTIMIZER_ADAM: u32 = 2u;
 @group(0) @binding(0) var<uniform> descent: DescendParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
-@group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32. NaN (unobserved) is detected by integer comparison, because WGSL may assume that
-// there are no NaN. The last quad is padded with NaN.
+// Outputs, targets, deltas, gradients, codes and moments are bits of f32; see parts/finite.wgsl.
+@group(0) @binding(2) var<storage, read> outputs: array<vec4<u32>>;
+// NaN is unobserved. The last quad is padded with NaN.
 @group(0) @binding(3) var<storage, read> targets: array<vec4<u32>>;
-@group(0) @binding(4) var<storage, read_write> deltas: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> deltas: array<vec4<u32>>;
 
 @group(0) @binding(5) var<uniform> layer: LayerParams;
 // [unit][input quad]: the transposed weight, so that both passes are the same product.
 @group(0) @binding(6) var<storage, read> transposed: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> deltas_above: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read> inputs: array<vec4<f32>>;
-@group(0) @binding(9) var<storage, read_write> deltas_below: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> deltas_above: array<vec4<u32>>;
+@group(0) @binding(8) var<storage, read> inputs: array<vec4<u32>>;
+@group(0) @binding(9) var<storage, read_write> deltas_below: array<vec4<u32>>;
 
-@group(0) @binding(10) var<storage, read> gradients: array<f32>;
-@group(0) @binding(11) var<storage, read_write> codes: array<f32>;
+@group(0) @binding(10) var<storage, read> gradients: array<u32>;
+@group(0) @binding(11) var<storage, read_write> codes: array<u32>;
 // The first and second moment of each entry of the codes, if the optimizer needs them.
-@group(0) @binding(12) var<storage, read_write> moments: array<vec2<f32>>;
+@group(0) @binding(12) var<storage, read_write> moments: array<vec2<u32>>;
 
 // Computes δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether the loss has changed. One workgroup per
 // lane.
 fn residual_of_lane(lane: u32, local: u32) {
     let length = quads(descent.observation_length);
+    if local == 0u {
+        atomicStore(&lost, 0u);
+    }
+    workgroupBarrier();
     var squares = vec4<f32>();
     for (var quad = local; quad < length; quad += WORKGROUP) {
         let at = lane * length + quad;
-        let bits = targets[at];
         let output = outputs[at];
-        let is_observed = (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
-        let difference = select(vec4<f32>(), output - bitcast<vec4<f32>>(bits), is_observed);
-        squares += difference * difference;
-        let slopes = derivative(descent.activation, descent.slope, output);
-        deltas[at] = select(vec4<f32>(), difference * slopes, is_observed);
+        let x = targets[at];
+        if is_beyond(output, x, descent.residual_limit) {
+            atomicOr(&lost, 1u);
+        }
+        let residual = difference(output, x, descent.residual_limit);
+        squares += residual * residual;
+        deltas[at] = bitcast<vec4<u32>>(residual * derivative(descent.activation, descent.slope, output));
     }
-    let loss = 0.5 * workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
+    let sum = workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
     if local == 0u && lanes[lane].status == LANE_RUNNING {
-        if !is_finite(loss) {
+        let loss = 0.5 * finite_or_zero(sum);
+        if atomicLoad(&lost) != 0u || !is_finite(sum) {
             lanes[lane].status = LANE_DIVERGED;
         } else if loss <= lanes[lane].rounding || abs(loss - lanes[lane].anchor) <= descent.loss_tolerance * loss {
             lanes[lane].unchanged += 1u;
@@ -78,7 +86,7 @@ fn residual_of_lane(lane: u32, local: u32) {
     }
 }
 
-fn left(lane: u32, quad: u32) -> vec4<f32> {
+fn left(lane: u32, quad: u32) -> vec4<u32> {
     return deltas_above[lane * quads(layer.units) + quad];
 }
 
@@ -86,17 +94,17 @@ fn right(unit: u32, quad: u32) -> vec4<f32> {
     return transposed[unit * quads(layer.inputs) + quad];
 }
 
-fn finish(lane: u32, quad: u32, sum: vec4<f32>) {
+fn finish(lane: u32, quad: u32, sum: vec4<f32>, is_lost: bool) {
     let at = lane * quads(layer.inputs) + quad;
     let delta = sum * derivative(layer.activation, layer.slope, inputs[at]);
-    deltas_below[at] = without_padding(delta, quad, layer.inputs);
+    deltas_below[at] = stored(delta, is_lost, quad, layer.inputs);
 }
 
 // deltas_below = (Wᵀ deltas_above) ⊙ σ' of the layer below, whose outputs are this layer's inputs.
 // At the code σ' is 1, which a slope of 1 expresses.
 @compute @workgroup_size(TILE_X, TILE_Y)
 fn backward(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    product(tile.xy, local.xy, layer.count, layer.units, layer.inputs);
+    product(tile.xy, local.xy, layer.count, layer.units, layer.inputs, layer.limit);
 }
 
 // The direction that is subtracted from an entry of a code: the gradient, the velocity of the
@@ -106,15 +114,19 @@ fn step_direction(at: u32, g: f32, weights: vec2<f32>) -> f32 {
     if descent.optimizer == OPTIMIZER_PLAIN {
         return g;
     }
-    let before = moments[at];
+    let before = vec2<f32>(finite_or_zero(moments[at].x), finite_or_zero(moments[at].y));
     let first = descent.first_decay * before.x + descent.first_gain * g;
     if descent.optimizer == OPTIMIZER_MOMENTUM {
-        moments[at] = vec2<f32>(first, 0.0);
+        moments[at] = vec2<u32>(bitcast<u32>(first), 0u);
         return first;
     }
     let second = descent.second_decay * before.y + descent.second_gain * g * g;
-    moments[at] = vec2<f32>(first, second);
+    moments[at] = vec2<u32>(bitcast<u32>(first), bitcast<u32>(second));
     return (first / weights.x) / (sqrt(second / weights.y) + descent.epsilon);
+}
+
+fn has_finite_moments(at: u32) -> bool {
+    return descent.optimizer == OPTIMIZER_PLAIN || (is_finite(moments[at].x) && is_finite(moments[at].y));
 }
 
 // Ends the run or makes a step. One workgroup per lane.
@@ -123,19 +135,27 @@ fn update_of_lane(lane: u32, local: u32) {
     // All invocations read this before the sum. The sum's barriers separate it from the write
     // below.
     let state = lanes[lane];
+    if local == 0u {
+        atomicStore(&lost, 0u);
+    }
+    workgroupBarrier();
     var squares = 0.0;
     for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
-        let g = gradients[first + entry];
+        let at = first + entry;
+        if !(is_within(gradients[at], descent.gradient_limit) && is_finite(codes[at]) && has_finite_moments(at)) {
+            atomicOr(&lost, 1u);
+        }
+        let g = within_or_zero(gradients[at], descent.gradient_limit);
         squares += g * g;
     }
-    let squared_norm = workgroup_sum(squares, local);
+    let sum = workgroup_sum(squares, local);
     storageBarrier();
 
     var status = state.status;
     if status == LANE_RUNNING {
-        if !is_finite(squared_norm) {
+        if atomicLoad(&lost) != 0u || !is_finite(sum) {
             status = LANE_DIVERGED;
-        } else if sqrt(squared_norm) <= descent.gradient_tolerance || state.unchanged >= descent.unchanged_steps {
+        } else if sqrt(finite_or_zero(sum)) <= descent.gradient_tolerance || state.unchanged >= descent.unchanged_steps {
             status = LANE_RESTED;
         } else if state.iterations >= descent.iteration_cap {
             status = LANE_CAPPED;
@@ -150,7 +170,8 @@ fn update_of_lane(lane: u32, local: u32) {
     if status == LANE_RUNNING {
         for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
             let at = first + entry;
-            codes[at] -= descent.step * step_direction(at, gradients[at], weights);
+            let g = within_or_zero(gradients[at], descent.gradient_limit);
+            codes[at] = bitcast<u32>(finite_or_zero(codes[at]) - descent.step * step_direction(at, g, weights));
         }
     }
     if local == 0u {

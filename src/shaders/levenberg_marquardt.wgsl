@@ -18,6 +18,8 @@ struct MarquardtParams {
     most_damping: f32,
     negligible_decrease: f32,
     negligible_step: f32,
+    residual_limit: u32,
+    jacobian_limit: u32,
 }
 
 struct Damping {
@@ -36,39 +38,38 @@ struct TangentParams {
     slope: f32,
     code_length: u32,
     is_first: u32,
+    limit: u32,
 }
 
 const MOST_CODE_LENGTH: u32 = 64u;
 const LARGEST: f32 = 3.0e38;
+// The bits of 1.
+const ONE: u32 = 0x3f800000u;
 
 @group(0) @binding(0) var<uniform> levenberg_marquardt: MarquardtParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 @group(0) @binding(2) var<storage, read_write> dampings: array<Damping>;
+// Arrays of u32 are bits of f32, apart from the weights; see parts/finite.wgsl.
 // Outputs of the current layer; in `judge` and `normal`, of the last layer.
-@group(0) @binding(3) var<storage, read> outputs: array<vec4<f32>>;
-// Bits of f32. NaN (unobserved) is detected by integer comparison, because WGSL may assume that
-// there are no NaN. The last quad is padded with NaN.
+@group(0) @binding(3) var<storage, read> outputs: array<vec4<u32>>;
+// NaN is unobserved. The last quad is padded with NaN.
 @group(0) @binding(4) var<storage, read> targets: array<vec4<u32>>;
 
 @group(0) @binding(5) var<uniform> layer: TangentParams;
 // [input][unit quad].
 @group(0) @binding(6) var<storage, read> weight: array<vec4<f32>>;
 // [lane · k + direction][input quad] and [lane · k + direction][unit quad].
-@group(0) @binding(7) var<storage, read> tangents_below: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> tangents: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> tangents_below: array<vec4<u32>>;
+@group(0) @binding(8) var<storage, read_write> tangents: array<vec4<u32>>;
 
 // The last layer's tangents: the Jacobian by columns.
-@group(0) @binding(9) var<storage, read> jacobian: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read> jacobian: array<vec4<u32>>;
 // The lower triangle of JᵀJ by rows, followed by Jᵀr as one more row.
-@group(0) @binding(10) var<storage, read_write> normals: array<f32>;
+@group(0) @binding(10) var<storage, read_write> normals: array<u32>;
 
 // The trial codes, and the last accepted codes.
-@group(0) @binding(11) var<storage, read_write> trials: array<f32>;
-@group(0) @binding(12) var<storage, read_write> codes: array<f32>;
-
-fn observed(bits: vec4<u32>) -> vec4<bool> {
-    return (bits & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
-}
+@group(0) @binding(11) var<storage, read_write> trials: array<u32>;
+@group(0) @binding(12) var<storage, read_write> codes: array<u32>;
 
 // Applies Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) to the trial that gave these
 // outputs. One workgroup per lane.
@@ -76,59 +77,80 @@ fn observed(bits: vec4<u32>) -> vec4<bool> {
 fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
     let length = quads(levenberg_marquardt.observation_length);
+    if local == 0u {
+        atomicStore(&lost, 0u);
+    }
+    workgroupBarrier();
     var squares = vec4<f32>();
     for (var quad = local; quad < length; quad += WORKGROUP) {
         let at = lane * length + quad;
-        let bits = targets[at];
-        let difference = select(vec4<f32>(), outputs[at] - bitcast<vec4<f32>>(bits), observed(bits));
-        squares += difference * difference;
+        let output = outputs[at];
+        let x = targets[at];
+        if is_beyond(output, x, levenberg_marquardt.residual_limit) {
+            atomicOr(&lost, 1u);
+        }
+        let residual = difference(output, x, levenberg_marquardt.residual_limit);
+        squares += residual * residual;
     }
-    let loss = 0.5 * workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
+    let sum = workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
     if local != 0u {
         return;
     }
-    var state = lanes[lane];
-    var damping = dampings[lane];
-    damping.is_fresh = 0u;
-    if state.status == LANE_RUNNING {
-        let is_first = state.anchor < 0.0;
-        let gain = state.anchor - loss;
-        if is_finite(loss) && (is_first || gain > levenberg_marquardt.sufficient * damping.predicted) {
-            damping.is_fresh = 1u;
-            damping.growth = 2.0;
-            state.unchanged = select(0u, state.unchanged + 1u, !is_first && gain <= levenberg_marquardt.slow * state.anchor);
-            if !is_first {
-                let excess = 2.0 * min(gain / damping.predicted, 1.0) - 1.0;
-                damping.lambda *= max(0.1, 1.0 - excess * excess * excess);
-            }
-            state.anchor = loss;
-            if loss <= state.rounding || state.unchanged >= 2u {
-                state.status = LANE_RESTED;
-            }
-        } else if is_first {
-            state.status = LANE_DIVERGED;
-        } else {
-            let first = levenberg_marquardt.first_damping * damping.scale;
-            damping.lambda = select(damping.lambda * damping.growth, first, damping.lambda < first);
-            damping.growth *= 2.0;
-            if damping.lambda > levenberg_marquardt.most_damping * damping.scale {
-                state.status = LANE_RESTED;
-            }
-        }
-        if state.status == LANE_RUNNING && state.iterations >= levenberg_marquardt.step_cap {
-            state.status = LANE_CAPPED;
-        }
+    let state = lanes[lane];
+    let damping = dampings[lane];
+    dampings[lane].is_fresh = 0u;
+    if state.status != LANE_RUNNING {
+        return;
     }
-    lanes[lane] = state;
-    dampings[lane] = damping;
+    let is_usable = atomicLoad(&lost) == 0u && is_finite(sum);
+    let loss = 0.5 * finite_or_zero(sum);
+    let is_first = state.anchor < 0.0;
+    let gain = state.anchor - loss;
+    var status = LANE_RUNNING;
+    if is_usable && (is_first || gain > levenberg_marquardt.sufficient * damping.predicted) {
+        let is_slow = !is_first && gain <= levenberg_marquardt.slow * state.anchor;
+        let unchanged = select(0u, state.unchanged + 1u, is_slow);
+        if !is_first {
+            // The quotient could overflow.
+            let quality = select(gain / damping.predicted, 1.0, gain >= damping.predicted);
+            let excess = 2.0 * quality - 1.0;
+            dampings[lane].lambda = damping.lambda * max(0.1, 1.0 - excess * excess * excess);
+        }
+        dampings[lane].is_fresh = 1u;
+        dampings[lane].growth = 2.0;
+        lanes[lane].unchanged = unchanged;
+        lanes[lane].anchor = loss;
+        if loss <= state.rounding || unchanged >= 2u {
+            status = LANE_RESTED;
+        }
+    } else if is_first {
+        status = LANE_DIVERGED;
+    } else {
+        let first = levenberg_marquardt.first_damping * damping.scale;
+        // Divided by the growth, because the product could overflow.
+        let most = levenberg_marquardt.most_damping * damping.scale / damping.growth;
+        if damping.lambda < first {
+            dampings[lane].lambda = first;
+        } else if damping.lambda > most {
+            status = LANE_RESTED;
+        } else {
+            dampings[lane].lambda = damping.lambda * damping.growth;
+        }
+        dampings[lane].growth = 2.0 * damping.growth;
+    }
+    if status == LANE_RUNNING && state.iterations >= levenberg_marquardt.step_cap {
+        status = LANE_CAPPED;
+    }
+    lanes[lane].status = status;
 }
 
-fn left(row: u32, quad: u32) -> vec4<f32> {
+fn left(row: u32, quad: u32) -> vec4<u32> {
     if layer.is_first == 1u {
         // The code's own tangents are the unit vectors.
         let direction = vec4<u32>(row % layer.code_length);
         let entry = 4u * quad;
-        return select(vec4<f32>(), vec4<f32>(1.0), direction == vec4<u32>(entry, entry + 1u, entry + 2u, entry + 3u));
+        let is_one = direction == vec4<u32>(entry, entry + 1u, entry + 2u, entry + 3u);
+        return select(vec4<u32>(), vec4<u32>(ONE), is_one);
     }
     return tangents_below[row * quads(layer.inputs) + quad];
 }
@@ -137,17 +159,17 @@ fn right(input: u32, quad: u32) -> vec4<f32> {
     return weight[input * quads(layer.units) + quad];
 }
 
-fn finish(row: u32, quad: u32, sum: vec4<f32>) {
+fn finish(row: u32, quad: u32, sum: vec4<f32>, is_lost: bool) {
     let length = quads(layer.units);
     let output = outputs[row / layer.code_length * length + quad];
     let tangent = sum * derivative(layer.activation, layer.slope, output);
-    tangents[row * length + quad] = without_padding(tangent, quad, layer.units);
+    tangents[row * length + quad] = stored(tangent, is_lost, quad, layer.units);
 }
 
 // tangents = (W tangents_below) ⊙ σ', k tangents per lane.
 @compute @workgroup_size(TILE_X, TILE_Y)
 fn tangent(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    product(tile.xy, local.xy, layer.rows, layer.inputs, layer.units);
+    product(tile.xy, local.xy, layer.rows, layer.inputs, layer.units, layer.limit);
 }
 
 // The position of entry (i, j), j ≤ i, in a lower triangle packed by rows.
@@ -178,13 +200,14 @@ var<workgroup> slice: array<vec4<f32>, (MOST_CODE_LENGTH + 1u) * SLICE_STRIDE>;
 var<workgroup> triangle: array<f32, MOST_ENTRIES>;
 var<workgroup> solution: array<f32, MOST_CODE_LENGTH>;
 
-// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted. One workgroup per
-// lane; each invocation computes its own entries.
+// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted; NaN if an entry of J
+// or r is beyond its limit. One workgroup per lane; each invocation computes its own entries.
 @compute @workgroup_size(WORKGROUP)
 fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
     if local == 0u {
         is_wanted = dampings[lane].is_fresh;
+        atomicStore(&lost, 0u);
     }
     if workgroupUniformLoad(&is_wanted) == 0u {
         return;
@@ -203,13 +226,20 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
             var value = vec4<f32>();
             if quad < length {
                 let at = lane * length + quad;
-                let bits = targets[at];
+                let x = targets[at];
+                var is_lost = false;
                 if row < k {
-                    value = jacobian[(lane * k + row) * length + quad];
+                    let limit = levenberg_marquardt.jacobian_limit;
+                    let entries = jacobian[(lane * k + row) * length + quad];
+                    is_lost = any(are_observed(x) & !are_within(entries, limit));
+                    value = select(vec4<f32>(), within_or_zeros(entries, limit), are_observed(x));
                 } else {
-                    value = outputs[at] - bitcast<vec4<f32>>(bits);
+                    is_lost = is_beyond(outputs[at], x, levenberg_marquardt.residual_limit);
+                    value = difference(outputs[at], x, levenberg_marquardt.residual_limit);
                 }
-                value = select(vec4<f32>(), value, observed(bits));
+                if is_lost {
+                    atomicOr(&lost, 1u);
+                }
             }
             slice[row * SLICE_STRIDE + i % SLICE_QUADS] = value;
         }
@@ -224,8 +254,9 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
             at = walked(at, WORKGROUP);
         }
     }
+    let is_lost = atomicLoad(&lost) != 0u;
     for (var entry = local; entry < entries; entry += WORKGROUP) {
-        normals[lane * entries + entry] = triangle[entry];
+        normals[lane * entries + entry] = select(bitcast<u32>(triangle[entry]), NOT_A_NUMBER, is_lost);
     }
 }
 
@@ -235,12 +266,10 @@ fn factor(k: u32, local: u32) -> bool {
     var is_definite = true;
     for (var column = 0u; column < k; column++) {
         workgroupBarrier();
-        var pivot = triangle[packed(column, column)];
-        if !(pivot > 0.0 && is_finite(pivot)) {
-            is_definite = false;
-            pivot = 1.0;
-        }
-        let root = sqrt(pivot);
+        let bits = bitcast<u32>(triangle[packed(column, column)]);
+        let is_pivot = is_positive_normal(bits);
+        is_definite = is_definite && is_pivot;
+        let root = sqrt(finite_or_zero(select(ONE, bits, is_pivot)));
         workgroupBarrier();
         for (var row = column + local; row <= k; row += WORKGROUP) {
             let at = packed(row, column);
@@ -289,7 +318,9 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
     let damping = dampings[lane];
     if local == 0u {
         is_wanted = u32(lanes[lane].status == LANE_RUNNING);
+        atomicStore(&lost, 0u);
     }
+    workgroupBarrier();
     var code_squares = 0.0;
     var diagonal = 0.0;
     for (var entry = local; entry < k; entry += WORKGROUP) {
@@ -297,19 +328,29 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
         if damping.is_fresh == 1u {
             codes[at] = trials[at];
         }
-        let code = codes[at];
+        if !is_finite(codes[at]) {
+            atomicOr(&lost, 1u);
+        }
+        let code = finite_or_zero(codes[at]);
         code_squares += code * code;
-        diagonal += normals[lane * entries + packed(entry, entry)];
+        diagonal += finite_or_zero(normals[lane * entries + packed(entry, entry)]);
     }
     if workgroupUniformLoad(&is_wanted) == 0u {
         return;
     }
-    let scale = workgroup_sum(diagonal, local) / f32(k);
+    // Every invocation has read the damping before the first one writes it below: the barriers of a
+    // workgroup alone do not order accesses to buffers.
+    storageBarrier();
+    let scale = finite_or_zero(workgroup_sum(diagonal, local)) / f32(k);
     let wanted = select(damping.lambda, levenberg_marquardt.first_damping * scale, damping.lambda == 0.0);
     let lambda = max(wanted, levenberg_marquardt.least_damping * scale);
     var at = walked(vec2<u32>(), local);
     for (var entry = local; entry < entries; entry += WORKGROUP) {
-        triangle[entry] = normals[lane * entries + entry] + select(0.0, lambda, at.x == at.y);
+        let bits = normals[lane * entries + entry];
+        if !is_finite(bits) {
+            atomicOr(&lost, 1u);
+        }
+        triangle[entry] = finite_or_zero(bits) + select(0.0, lambda, at.x == at.y);
         at = walked(at, WORKGROUP);
     }
     let is_definite = factor(k, local);
@@ -318,26 +359,34 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
     var falls_by = 0.0;
     var step_squares = 0.0;
     for (var entry = local; entry < k; entry += WORKGROUP) {
-        let p = solution[entry];
-        falls_by += 0.5 * p * (lambda * p - normals[lane * entries + packed(k, entry)]);
+        let bits = bitcast<u32>(solution[entry]);
+        if is_definite && !is_finite(bits) {
+            atomicOr(&lost, 1u);
+        }
+        let p = finite_or_zero(bits);
+        falls_by += 0.5 * p * (lambda * p - finite_or_zero(normals[lane * entries + packed(k, entry)]));
         step_squares += p * p;
-        trials[first + entry] = codes[first + entry] + select(0.0, p, is_definite);
+        trials[first + entry] = bitcast<u32>(finite_or_zero(codes[first + entry]) + select(0.0, p, is_definite));
     }
     workgroupBarrier();
-    let predicted = workgroup_sum(falls_by, local);
+    let predicted_bits = workgroup_sum(falls_by, local);
     workgroupBarrier();
-    let step_length = sqrt(workgroup_sum(step_squares, local));
+    let step_bits = workgroup_sum(step_squares, local);
     workgroupBarrier();
-    let code_length = sqrt(workgroup_sum(code_squares, local));
+    let code_bits = workgroup_sum(code_squares, local);
     if local != 0u {
         return;
     }
+    let predicted = finite_or_zero(predicted_bits);
+    let step_length = sqrt(finite_or_zero(step_bits));
+    let code_length = sqrt(finite_or_zero(code_bits));
     // If the matrix is not positive definite in f32, it needs more damping: a prediction this large
     // rejects the trial.
     dampings[lane].predicted = select(LARGEST, predicted, is_definite);
     dampings[lane].lambda = lambda;
     dampings[lane].scale = scale;
-    let is_lost = !is_finite(scale) || (is_definite && !is_finite(predicted));
+    let is_step = is_finite(predicted_bits) && is_finite(step_bits) && is_finite(code_bits);
+    let is_lost = atomicLoad(&lost) != 0u || (is_definite && !is_step);
     let has_nothing_left = predicted <= levenberg_marquardt.negligible_decrease * lanes[lane].anchor
         || step_length <= levenberg_marquardt.negligible_step * code_length;
     if is_lost || scale <= 0.0 || (is_definite && has_nothing_left) {

@@ -167,15 +167,16 @@ fn no_observation_gives_no_code() {
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_lost_in_the_middle_gives_the_same_codes() {
+    use unrelu::internals::adapter::Selection;
     use unrelu::internals::device::fallback::FallbackDevice;
     use unrelu::internals::gpu::GpuDevice;
-    use unrelu::internals::gpu::context::{Context, Selection};
+    use unrelu::internals::gpu::context::Context;
 
     let network = network();
     let observations = noisy_observations(&network, 20);
     let options = layerwise(LayerwiseMethod::L1);
     let expected = Inverter::new(Arc::clone(&network), options.clone()).unwrap().invert(&observations).unwrap();
-    let context = Context::open(Selection::Any, None).unwrap();
+    let context = Context::open(Selection::default(), None).unwrap();
     context.lose_after(3);
     let gpu = GpuDevice::new(context, Arc::clone(&network)).unwrap();
     let device = Box::new(FallbackDevice::new(gpu, Arc::clone(&network)));

@@ -43,8 +43,9 @@ pub mod gpu {
     use std::sync::Arc;
 
     use unrelu::Network;
+    use unrelu::internals::adapter::Selection;
     use unrelu::internals::gpu::GpuDevice;
-    use unrelu::internals::gpu::context::{Context, Selection};
+    use unrelu::internals::gpu::context::Context;
 
     /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without
     /// an adapter the test fails; tests that call this are therefore ignored by a plain
@@ -56,7 +57,7 @@ pub mod gpu {
     /// [`context`] with at most these features.
     pub fn context_with(ceiling: Option<&wgpu::Limits>, features: wgpu::Features) -> Context {
         let named = std::env::var("UNRELU_TEST_ADAPTER").ok();
-        let selection = named.as_deref().map_or(Selection::Any, Selection::Named);
+        let selection = Selection { name: named.as_deref(), ..Selection::default() };
         let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
         Context::open_with(selection, ceiling, features & useful).unwrap_or_else(|error| panic!("{error}"))
     }

@@ -28,7 +28,7 @@ macro_rules! layout {
 
 fn rust_layouts() -> Vec<(&'static str, Layout)> {
     vec![
-        layout!(LayerParams { units, inputs, count, activation, slope }),
+        layout!(LayerParams { units, inputs, count, activation, slope, limit }),
         layout!(ClassifyParams { rows, words }),
         layout!(CompactParams { count, words }),
         layout!(DescendParams {
@@ -46,7 +46,9 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             first_gain,
             second_decay,
             second_gain,
-            epsilon
+            epsilon,
+            residual_limit,
+            gradient_limit
         }),
         layout!(MarquardtParams {
             observation_length,
@@ -58,10 +60,12 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             least_damping,
             most_damping,
             negligible_decrease,
-            negligible_step
+            negligible_step,
+            residual_limit,
+            jacobian_limit
         }),
         layout!(Damping { lambda, growth, predicted, scale, is_fresh }),
-        layout!(TangentParams { units, inputs, rows, activation, slope, code_length, is_first }),
+        layout!(TangentParams { units, inputs, rows, activation, slope, code_length, is_first, limit }),
         layout!(PeakParams { rounds, factor, addend }),
         layout!(Lane { anchor, unchanged, iterations, status, first_weight, second_weight, rounding, origin }),
     ]

@@ -73,7 +73,7 @@ fn what_is_missing_is_named() {
     let error = GpuDevice::new(gpu::context(Some(&small())), wide).err().unwrap().to_string();
     assert!(error.contains("4 workgroups") && error.contains("offers 3"), "{error}");
 
-    let selection = unrelu::internals::gpu::context::Selection::Any;
+    let selection = unrelu::internals::adapter::Selection::default();
     let none = wgpu::Limits { max_compute_invocations_per_workgroup: 32, ..wgpu::Limits::default() };
     let error = unrelu::internals::gpu::context::Context::open(selection, Some(&none)).err().unwrap();
     assert!(matches!(error, Error::NoDevice(_)));

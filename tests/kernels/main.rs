@@ -11,6 +11,10 @@ mod peak;
 mod suite;
 
 #[cfg(feature = "gpu")]
+mod faults;
+#[cfg(feature = "gpu")]
+mod finite;
+#[cfg(feature = "gpu")]
 mod gpu_agreement;
 #[cfg(feature = "gpu")]
 mod gpu_classification;
@@ -30,3 +34,5 @@ mod layout;
 mod limits;
 #[cfg(feature = "gpu")]
 mod loss;
+#[cfg(feature = "gpu")]
+mod planted;

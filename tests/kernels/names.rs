@@ -25,7 +25,21 @@ fn shaders_host_sides_and_twins_agree() {
     let shaders = names("shaders", "wgsl");
     assert!(!shaders.is_empty());
     assert_eq!(shaders, without(names("cpu", "rs"), &["blocked"]));
-    let machinery = ["buffers", "context", "kernel", "lane_loop", "pace", "pipeline", "staging", "tiles", "workspace"];
+    let machinery = [
+        "adapters",
+        "buffers",
+        "context",
+        "faults",
+        "fitting",
+        "kernel",
+        "lane_loop",
+        "limits",
+        "pace",
+        "pipeline",
+        "staging",
+        "tiles",
+        "workspace",
+    ];
     assert_eq!(shaders, without(names("gpu", "rs"), &machinery));
 }
 

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use unrelu::internals::device::open;
-use unrelu::{Activation, DeviceChoice, Error, list_adapters};
+use unrelu::internals::device::{Request, open};
+use unrelu::{Activation, Backend, DeviceChoice, Error, list_adapters};
 
 use crate::fixtures::network;
 
@@ -15,39 +15,67 @@ fn choices_are_read_as_they_are_written() {
     assert!(DeviceChoice::from_str("cuda").unwrap_err().contains("auto, cpu or gpu"));
 }
 
-#[test]
-fn the_cpu_is_always_there_and_excludes_an_adapter() {
-    let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
-    let opened = open(&network, DeviceChoice::Cpu, None).unwrap();
-    assert!(opened.device.description().starts_with("CPU") && opened.notice.is_none());
-    assert!(matches!(open(&network, DeviceChoice::Cpu, Some("x")), Err(Error::BadOption { .. })));
+fn request(choice: DeviceChoice, adapter: Option<&str>) -> Request<'_> {
+    Request { choice, adapter, ..Request::default() }
 }
 
 #[test]
-fn auto_takes_hardware_or_says_that_it_takes_the_cpu() {
+fn the_cpu_is_always_there_and_excludes_an_adapter() {
     let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
-    let opened = open(&network, DeviceChoice::Auto, None).unwrap();
-    let hardware = list_adapters().iter().any(|adapter| adapter.hardware);
-    assert_eq!(opened.device.description().starts_with("CPU"), !hardware);
-    assert_eq!(opened.notice.is_some(), !hardware);
-    assert!(opened.notice.is_none_or(|notice| !notice.contains('\n')));
+    let opened = open(&network, &request(DeviceChoice::Cpu, None)).unwrap();
+    assert!(opened.device.description().starts_with("CPU") && opened.notice.is_none());
+    let with_name = request(DeviceChoice::Cpu, Some("x"));
+    let with_backend = Request { backend: Some(Backend::Vulkan), ..request(DeviceChoice::Cpu, None) };
+    for (request, field) in [(with_name, "adapter"), (with_backend, "backend")] {
+        let error = open(&network, &request).err().unwrap();
+        assert!(matches!(&error, Error::BadOption { option, .. } if option == field), "{error}");
+    }
+}
+
+#[test]
+fn auto_takes_hardware_that_suits_or_says_that_it_takes_the_cpu() {
+    let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
+    for suits_integrated in [false, true] {
+        let opened = open(&network, &Request { suits_integrated, ..Request::default() }).unwrap();
+        let suits = |kind: &str| suits_integrated || kind != "integrated GPU";
+        let hardware = list_adapters().iter().any(|adapter| adapter.hardware && suits(&adapter.kind));
+        assert_eq!(opened.device.description().starts_with("CPU"), !hardware);
+        assert!(hardware || opened.notice.is_some());
+        assert!(opened.notice.is_none_or(|notice| !notice.contains('\n')));
+    }
 }
 
 #[test]
 fn an_adapter_that_is_not_there_is_an_error() {
     let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
     for choice in [DeviceChoice::Auto, DeviceChoice::Gpu] {
-        let error = open(&network, choice, Some("no such adapter")).err().unwrap();
+        let error = open(&network, &request(choice, Some("no such adapter"))).err().unwrap();
         assert!(matches!(error, Error::NoDevice(_)) && error.is_usage(), "{error}");
     }
+    // No machine has both.
+    let missing = |backend| {
+        let asked = Request { backend: Some(backend), ..request(DeviceChoice::Gpu, None) };
+        open(&network, &asked).err().map(|error| error.to_string())
+    };
+    let missing: Vec<String> = [Backend::Dx12, Backend::Metal].into_iter().filter_map(missing).collect();
+    let says_which = |error: &String| error.contains("no adapter of") || list_adapters().is_empty();
+    assert!(!missing.is_empty() && missing.iter().all(says_which), "{missing:?}");
+    // `auto` never fails.
+    let asked = Request { backend: Some(Backend::Metal), ..Request::default() };
+    assert!(open(&network, &asked).is_ok());
 }
 
 #[test]
 fn gpu_takes_any_adapter_there_is() {
     let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
-    let opened = open(&network, DeviceChoice::Gpu, None);
+    let opened = open(&network, &request(DeviceChoice::Gpu, None));
     match list_adapters().first() {
-        Some(_) => assert!(!opened.unwrap().device.description().starts_with("CPU")),
+        Some(first) => {
+            assert!(!opened.unwrap().device.description().starts_with("CPU"));
+            let by_backend = Request { backend: first.backend.parse().ok(), ..request(DeviceChoice::Gpu, None) };
+            let description = open(&network, &by_backend).unwrap().device.description();
+            assert!(description.ends_with(&format!("({})", first.backend)), "{description}");
+        }
         None => {
             let error = opened.err().unwrap().to_string();
             assert!(error.contains("mesa-vulkan-drivers") || !cfg!(feature = "gpu"), "{error}");

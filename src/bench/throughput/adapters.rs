@@ -38,24 +38,19 @@ mod backend {
 
     use super::super::peak;
     use super::*;
-    use crate::device::DeviceChoice;
-    use crate::error::Error;
+    use crate::adapter::{Kinds, Selection};
+    use crate::device::Request;
     use crate::gpu::GpuDevice;
-    use crate::gpu::context::{Context, Selection};
+    use crate::gpu::context::Context;
 
     fn context(options: &Options) -> Result<Context> {
-        let selection = match (options.device, options.adapter.as_deref()) {
-            (DeviceChoice::Cpu, Some(name)) => {
-                return Err(Error::option(
-                    "adapter",
-                    name,
-                    "no adapter together with option `device: cpu`, or option `device: gpu`",
-                ));
-            }
-            (_, Some(name)) => Selection::Named(name),
-            (DeviceChoice::Gpu, None) => Selection::Any,
-            (DeviceChoice::Auto | DeviceChoice::Cpu, None) => Selection::Hardware,
+        let request = Request {
+            choice: options.device,
+            adapter: options.adapter.as_deref(),
+            backend: options.backend,
+            suits_integrated: true,
         };
+        let selection = request.selection()?.unwrap_or(Selection { kinds: Kinds::Hardware, ..Selection::default() });
         Context::open(selection, None)
     }
 

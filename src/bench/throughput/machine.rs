@@ -47,8 +47,10 @@ impl Machine {
     /// [`crate::Error::NoDevice`] if a requested GPU is missing, [`crate::Error::DeviceLost`] if it
     /// fails. Under [`DeviceChoice::Auto`], both are only notices.
     pub(super) fn look(options: &Options, pool: &ThreadPool) -> Result<Self> {
-        let (gpu, notice) = match (options.device, &options.adapter) {
-            (DeviceChoice::Cpu, None) => (None, Some("the GPU is left out because of option `device: cpu`".to_owned())),
+        let (gpu, notice) = match (options.device, &options.adapter, options.backend) {
+            (DeviceChoice::Cpu, None, None) => {
+                (None, Some("the GPU is left out because of option `device: cpu`".to_owned()))
+            }
             _ => match adapters::look(options) {
                 Ok(gpu) => (Some(gpu), None),
                 Err(error) if !options.insists_on_gpu() => (None, Some(format!("no GPU rows: {error}"))),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::adapter::Backend;
 use crate::bench::throughput::machine::Machine;
 use crate::bench::throughput::quantity::Quantity;
 use crate::bench::throughput::row::Crossover;
@@ -55,6 +56,10 @@ pub struct Args {
     /// only by name or with --device gpu
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
+
+    /// The way to the card, where there are several. By default one with subgroup operations
+    #[arg(long, value_name = "vulkan|dx12|metal")]
+    backend: Option<Backend>,
 
     /// Number of threads, for the CPU and for the host side of the GPU [default: the processors
     /// this process may use]
@@ -159,6 +164,7 @@ fn resolve(args: &Args) -> Options {
         quantities: if args.quantities.is_empty() { usual.quantities } else { args.quantities.clone() },
         device: args.device,
         adapter: args.adapter.clone(),
+        backend: args.backend,
         threads: args.threads,
         pass_seconds: args.seconds.unwrap_or(usual.pass_seconds),
         memory: args.memory.map(|mebibytes| f64::from(mebibytes) * f64::from(1 << 20)),

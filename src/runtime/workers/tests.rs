@@ -30,7 +30,7 @@ fn pool(threads: usize) -> ThreadPool {
 
 #[test]
 fn a_caller_of_another_pool_does_not_steal_while_it_waits() {
-    let workers = Workers::new(Some(2)).unwrap();
+    let workers = Workers::new(Some(2), 0).unwrap();
     let callers = pool(2);
     let (inside, deepest) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread_local!(static DEPTH: AtomicUsize = const { AtomicUsize::new(0) });
@@ -48,7 +48,7 @@ fn a_caller_of_another_pool_does_not_steal_while_it_waits() {
 
 #[test]
 fn no_more_calls_than_the_gate_allows_are_inside_at_a_time() {
-    let workers = Workers::new(Some(1)).unwrap();
+    let workers = Workers::new(Some(1), 0).unwrap();
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..64 {
@@ -68,7 +68,7 @@ fn no_more_calls_than_the_gate_allows_are_inside_at_a_time() {
 
 #[test]
 fn a_call_from_inside_goes_to_further_threads_and_the_librarys_own_stays() {
-    let workers = Workers::new(Some(2)).unwrap();
+    let workers = Workers::new(Some(2), 0).unwrap();
     let name = || thread::current().id();
     let (outer, own, further) = workers.enter(|| (name(), workers.run(name), workers.enter(name)));
     assert_eq!(outer, own);
@@ -81,7 +81,7 @@ fn a_call_from_inside_goes_to_further_threads_and_the_librarys_own_stays() {
 
 #[test]
 fn a_panic_reaches_the_caller_and_leaves_the_threads_usable() {
-    let workers = Workers::new(Some(1)).unwrap();
+    let workers = Workers::new(Some(1), 0).unwrap();
     let callers = pool(1);
     for _ in 0..2 * FEWEST_CALLS {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -5,8 +5,9 @@ override WORKGROUP: u32 = 64u;
 
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 
-// The sum of `value` over the workgroup, in an order that depends only on WORKGROUP.
-fn workgroup_sum(value: f32, local: u32) -> f32 {
+// The bits of the sum of `value` over the workgroup, in an order that depends only on WORKGROUP.
+// They are loaded from memory, so that the caller can tell whether the sum has overflowed.
+fn workgroup_sum(value: f32, local: u32) -> u32 {
     partial_sums[local] = value;
     workgroupBarrier();
     for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
@@ -15,5 +16,5 @@ fn workgroup_sum(value: f32, local: u32) -> f32 {
         }
         workgroupBarrier();
     }
-    return partial_sums[0];
+    return bitcast<u32>(partial_sums[0]);
 }

@@ -4,7 +4,9 @@
 // out[r][c] = Σ_k left[r][k] · right[k][c], where r is an observation. A workgroup computes a tile
 // of TILE_Y · ROWS observations × TILE_X quads from tiles of both factors in shared memory, sixteen
 // k deep. Each invocation keeps ROWS × 4 sums in registers. The kernel defines the factors and the
-// operation on a sum, in `left`, `right` and `finish`.
+// operation on a sum, in `left`, `right` and `finish`. `left` returns bits. An observation with an
+// entry that is not finite or beyond `limit` is lost: `finish` is told so. The limit is such that
+// the sums of the other observations cannot overflow (gpu/limits.rs), so every sum is finite.
 //
 // Every sum runs over k from first to last in one register, by fma. So an entry depends neither on
 // the shape of the tiles nor on its place in a tile. A batch may be split, compacted or computed
@@ -23,22 +25,27 @@ const LEFT_STRIDE: u32 = 5u;
 // [observation][k quad] and [k][quad].
 var<workgroup> left_tile: array<vec4<f32>, TILE_Y * ROWS * LEFT_STRIDE>;
 var<workgroup> right_tile: array<vec4<f32>, 4u * DEPTH_QUADS * TILE_X>;
+// One bit per observation of the tile, of which there are at most 128: whether it is lost.
+var<workgroup> lost_rows: array<atomic<u32>, 4>;
 
 // The sum, after adding the products of four more k.
 fn accumulate(sum: vec4<f32>, l: vec4<f32>, r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>) -> vec4<f32> {
     return fma(vec4<f32>(l.w), r3, fma(vec4<f32>(l.z), r2, fma(vec4<f32>(l.y), r1, fma(vec4<f32>(l.x), r0, sum))));
 }
 
-fn load_tiles(tile: vec2<u32>, invocation: u32, first_quad: u32, count: u32, inner: u32, width: u32) {
+fn load_tiles(tile: vec2<u32>, invocation: u32, first_quad: u32, count: u32, inner: u32, width: u32, limit: u32) {
     for (var i = invocation; i < TILE_Y * ROWS * DEPTH_QUADS; i += TILE_X * TILE_Y) {
         let row = i / DEPTH_QUADS;
         let observation = tile.y * TILE_Y * ROWS + row;
         let quad = first_quad + i % DEPTH_QUADS;
-        var value = vec4<f32>();
+        var bits = vec4<u32>();
         if observation < count && quad < quads(inner) {
-            value = left(observation, quad);
+            bits = left(observation, quad);
         }
-        left_tile[row * LEFT_STRIDE + i % DEPTH_QUADS] = value;
+        if !all(are_within(bits, limit)) {
+            atomicOr(&lost_rows[row / 32u], 1u << (row % 32u));
+        }
+        left_tile[row * LEFT_STRIDE + i % DEPTH_QUADS] = within_or_zeros(bits, limit);
     }
     for (var i = invocation; i < 4u * DEPTH_QUADS * TILE_X; i += TILE_X * TILE_Y) {
         let k = 4u * first_quad + i / TILE_X;
@@ -51,7 +58,12 @@ fn load_tiles(tile: vec2<u32>, invocation: u32, first_quad: u32, count: u32, inn
     }
 }
 
-fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32) {
+fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32, limit: u32) {
+    let invocation = local.y * TILE_X + local.x;
+    if invocation < 4u {
+        atomicStore(&lost_rows[invocation], 0u);
+    }
+    workgroupBarrier();
     var sum0 = vec4<f32>();
     var sum1 = vec4<f32>();
     var sum2 = vec4<f32>();
@@ -63,7 +75,7 @@ fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32
     // Rows TILE_Y apart belong to one invocation.
     let stride = TILE_Y * LEFT_STRIDE;
     for (var first_quad = 0u; first_quad < quads(inner); first_quad += DEPTH_QUADS) {
-        load_tiles(tile, local.y * TILE_X + local.x, first_quad, count, inner, width);
+        load_tiles(tile, invocation, first_quad, count, inner, width, limit);
         workgroupBarrier();
         for (var step = 0u; step < DEPTH_QUADS; step++) {
             let below = 4u * step * TILE_X + local.x;
@@ -89,21 +101,22 @@ fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32
     if quad >= quads(width) {
         return;
     }
-    let observation = tile.y * TILE_Y * ROWS + local.y;
-    finish_within(observation, count, quad, sum0);
-    finish_within(observation + TILE_Y, count, quad, sum1);
-    finish_within(observation + 2u * TILE_Y, count, quad, sum2);
-    finish_within(observation + 3u * TILE_Y, count, quad, sum3);
+    let first = tile.y * TILE_Y * ROWS;
+    finish_within(first, local.y, count, quad, sum0);
+    finish_within(first, local.y + TILE_Y, count, quad, sum1);
+    finish_within(first, local.y + 2u * TILE_Y, count, quad, sum2);
+    finish_within(first, local.y + 3u * TILE_Y, count, quad, sum3);
     if ROWS > 4u {
-        finish_within(observation + 4u * TILE_Y, count, quad, sum4);
-        finish_within(observation + 5u * TILE_Y, count, quad, sum5);
-        finish_within(observation + 6u * TILE_Y, count, quad, sum6);
-        finish_within(observation + 7u * TILE_Y, count, quad, sum7);
+        finish_within(first, local.y + 4u * TILE_Y, count, quad, sum4);
+        finish_within(first, local.y + 5u * TILE_Y, count, quad, sum5);
+        finish_within(first, local.y + 6u * TILE_Y, count, quad, sum6);
+        finish_within(first, local.y + 7u * TILE_Y, count, quad, sum7);
     }
 }
 
-fn finish_within(observation: u32, count: u32, quad: u32, sum: vec4<f32>) {
-    if observation < count {
-        finish(observation, quad, sum);
+fn finish_within(first: u32, row: u32, count: u32, quad: u32, sum: vec4<f32>) {
+    if first + row < count {
+        let is_lost = (atomicLoad(&lost_rows[row / 32u]) >> (row % 32u) & 1u) == 1u;
+        finish(first + row, quad, sum, is_lost);
     }
 }

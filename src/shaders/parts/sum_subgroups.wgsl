@@ -1,5 +1,5 @@
 // The entry points of descend.wgsl that sum over a workgroup, for devices with subgroup operations:
-// two barriers in total instead of one per halving. A device without these operations rejects any
+// three barriers in total instead of one per halving. A device without these operations rejects any
 // module that names them.
 
 override WORKGROUP: u32 = 64u;
@@ -9,8 +9,12 @@ var<private> subgroup: vec3<u32>;
 // One sum per subgroup; a subgroup may be as small as one invocation.
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 
-// The sum of `value` over the workgroup, in an order that depends on the device's subgroups.
-fn workgroup_sum(value: f32, local: u32) -> f32 {
+var<workgroup> whole_sum: f32;
+
+// The bits of the sum of `value` over the workgroup, in an order that depends on the device's
+// subgroups. They are loaded from memory, so that the caller can tell whether the sum has
+// overflowed.
+fn workgroup_sum(value: f32, local: u32) -> u32 {
     // The loops before have different lengths, so the invocations must synchronise before the sum.
     workgroupBarrier();
     let sum = subgroupAdd(value);
@@ -18,11 +22,15 @@ fn workgroup_sum(value: f32, local: u32) -> f32 {
         partial_sums[subgroup.x] = sum;
     }
     workgroupBarrier();
-    var total = 0.0;
-    for (var i = 0u; i < subgroup.y; i++) {
-        total += partial_sums[i];
+    if local == 0u {
+        var total = 0.0;
+        for (var i = 0u; i < subgroup.y; i++) {
+            total += partial_sums[i];
+        }
+        whole_sum = total;
     }
-    return total;
+    workgroupBarrier();
+    return bitcast<u32>(whole_sum);
 }
 
 @compute @workgroup_size(WORKGROUP)

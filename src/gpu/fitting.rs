@@ -1,0 +1,105 @@
+//! Batches that fit the memory of a card. Its free memory is unknown and changes: other programs
+//! use it, too. So a batch for which there is no memory is halved until it fits, and later batches
+//! keep that size.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::GpuDevice;
+use crate::error::{Error, Result};
+
+/// The kinds of work, each with its own need of memory per observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Forward,
+    Classify,
+    Descend,
+    LevenbergMarquardt,
+}
+
+/// What is known about the sizes that fit.
+#[derive(Debug)]
+pub(super) struct Fitting {
+    most: [AtomicUsize; 4],
+    /// The last size that did not fit, and the driver's reason.
+    too_large: Mutex<Option<(usize, String)>>,
+}
+
+impl Default for Fitting {
+    fn default() -> Self {
+        Fitting { most: [(); 4].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
+    }
+}
+
+impl Fitting {
+    fn most(&self, work: Work) -> usize {
+        self.most[work as usize].load(Ordering::Relaxed)
+    }
+
+    fn learn(&self, work: Work, most: usize, too_large: usize, reason: String) {
+        self.most[work as usize].fetch_min(most, Ordering::Relaxed);
+        *self.too_large.lock().unwrap_or_else(PoisonError::into_inner) = Some((too_large, reason));
+    }
+
+    /// What the user should know, in one line; `None` if everything has fitted so far.
+    pub fn warning(&self, name: &str) -> Option<String> {
+        let too_large = self.too_large.lock().unwrap_or_else(PoisonError::into_inner);
+        too_large.as_ref().map(|(size, reason)| {
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+            let most = size.div_ceil(2);
+            format!(
+                "{name} ran out of memory with {size} observations at a time ({reason}); continuing with at most {most}"
+            )
+        })
+    }
+}
+
+impl GpuDevice {
+    /// Calls `attempt` with a number of observations at a time: `most`, or as many as fit. Each
+    /// size is tried once.
+    ///
+    /// # Errors
+    /// What `attempt` returns; [`Error::DeviceLost`] if not even one observation fits.
+    pub(super) fn halving<T>(&self, work: Work, most: usize, mut attempt: impl FnMut(usize) -> Result<T>) -> Result<T> {
+        let mut size = most.min(self.fitting.most(work));
+        loop {
+            match attempt(size) {
+                Err(Error::DeviceMemory(reason)) => {
+                    // What earlier calls left there.
+                    self.workspaces.clear();
+                    if size <= 1 {
+                        return Err(Error::DeviceLost(format!("out of memory even for one observation: {reason}")));
+                    }
+                    let half = size.div_ceil(2);
+                    self.fitting.learn(work, half, size, reason);
+                    size = half;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Processes `count` observations in parts of at most `most`, or of as many as fit.
+    ///
+    /// # Errors
+    /// What `part` returns; [`Error::DeviceLost`] if not even one observation fits.
+    pub(super) fn in_parts(
+        &self,
+        work: Work,
+        count: usize,
+        most: usize,
+        mut part: impl FnMut(Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        let mut done = 0;
+        while done < count {
+            let left = count - done;
+            // A part that does not fit is tried again from its beginning.
+            done += self.halving(work, most.min(left), |size| {
+                let size = size.min(left);
+                part(done..done + size).map(|()| size)
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,642 @@
+//! NaN, infinities, denormal numbers and −0 in every input of every kernel: the verdict is that of
+//! f64, and no other lane notices. Each lane of a batch gets another of these numbers.
+
+use bytemuck::{NoUninit, cast_slice};
+use nalgebra::DMatrix;
+use unrelu::internals::cpu::compact;
+use unrelu::internals::gpu::context::Context;
+use unrelu::internals::gpu::limits::{LayerLimits, gradient, jacobian, residual};
+use unrelu::internals::gpu::pipeline::{Product, Rows, dispatch};
+use unrelu::internals::gpu::staging::Staging;
+use unrelu::internals::gpu::tiles::Tiles;
+use unrelu::internals::gpu::workspace::{Operand, Role, Workspace};
+use unrelu::internals::kernel_params::entry_points::{
+    ADVANCE, Access, BACKWARD, EntryPoint, FORWARD, JUDGE, NORMAL, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, TANGENT,
+    UPDATE, UPDATE_SUBGROUPS, Workgroup,
+};
+use unrelu::internals::kernel_params::{
+    CompactParams, Damping, DescendParams, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams,
+    MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, TangentParams,
+};
+use unrelu::{Activation, DenseLayer};
+
+use crate::fixtures::{gpu, matrix};
+
+/// A quiet and a signalling NaN, both infinities, denormal numbers, −0, and an ordinary number.
+const PLANTED: [u32; 10] = [
+    0x7fc0_0000,
+    0xff80_0001,
+    0x7f80_0000,
+    0xff80_0000,
+    0x0000_0001,
+    0x8000_0001,
+    0x007f_ffff,
+    0x8000_0000,
+    0x0000_0000,
+    0x3f00_0000,
+];
+const COUNT: usize = PLANTED.len();
+
+/// Units and inputs of the layer; neither is a multiple of four.
+const UNITS: usize = 7;
+const INPUTS: usize = 5;
+const SLOPE: f64 = 0.25;
+
+fn planted(lane: usize) -> f64 {
+    f64::from(f32::from_bits(PLANTED[lane]))
+}
+
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// Columns as bits of f32, each padded to whole quads.
+fn columns(matrix: &DMatrix<f64>, padding: f32) -> Vec<u32> {
+    let mut bits = Vec::new();
+    for column in matrix.column_iter() {
+        bits.extend(column.iter().map(|x| (*x as f32).to_bits()));
+        bits.resize(bits.len().next_multiple_of(4), padding.to_bits());
+    }
+    bits
+}
+
+/// [`columns`] with a planted number in row `row` of each lane's column (`each` columns per lane).
+fn columns_with(matrix: &DMatrix<f64>, padding: f32, row: usize, each: usize) -> Vec<u32> {
+    let mut bits = columns(matrix, padding);
+    let length = padded(matrix.nrows());
+    for (lane, number) in PLANTED.iter().enumerate() {
+        bits[lane * each * length + row] = *number;
+    }
+    bits
+}
+
+/// The same as numbers.
+fn numbers(bits: &[u32], length: usize) -> DMatrix<f64> {
+    let lanes = bits.chunks_exact(padded(length)).flat_map(|lane| &lane[..length]);
+    DMatrix::from_iterator(length, bits.len() / padded(length), lanes.map(|bits| f64::from(f32::from_bits(*bits))))
+}
+
+fn devices() -> impl Iterator<Item = Context> {
+    [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().map(|features| gpu::context_with(None, features))
+}
+
+/// Runs one kernel on `arrays`, in the order of its bindings. Returns all arrays as they are after
+/// it. `entries`: the length of a row of a product.
+fn run<T: NoUninit>(
+    context: &Context,
+    entry: &'static EntryPoint,
+    params: T,
+    arrays: &[Vec<u32>],
+    (entries, count): (usize, usize),
+) -> Vec<Vec<u32>> {
+    context
+        .guarded(|| {
+            let mut space = Workspace::default();
+            let uniform = Role::Params("planted", 0);
+            space.params(context, uniform, params);
+            let mut roles = Vec::new();
+            let mut next = 0;
+            for binding in entry.bindings {
+                roles.push(match binding.access {
+                    Access::Uniform => uniform,
+                    _ => {
+                        space.upload(context, Role::Moved(next), &arrays[next]);
+                        next += 1;
+                        Role::Moved(next - 1)
+                    }
+                });
+            }
+            assert_eq!(next, arrays.len(), "one array per binding");
+            let operands: Vec<Operand> = roles.into_iter().map(Operand::Own).collect();
+            let step = match entry.workgroup {
+                Workgroup::Tile => {
+                    let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
+                    product.step(context, &mut space, &operands, (entries, count))
+                }
+                _ => Rows::new(context, entry).step(context, &mut space, &operands, count),
+            };
+            let sources: Vec<_> =
+                (0..next).map(|index| (space.buffer(Role::Moved(index)), 4 * arrays[index].len() as u64)).collect();
+            let mut staging = Staging::default();
+            staging.submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), [&step]));
+            let mut words: Vec<u32> = staging.collect(context, bytemuck::pod_collect_to_vec)?;
+            Ok(arrays.iter().map(|array| words.drain(..array.len()).collect()).collect())
+        })
+        .unwrap()
+}
+
+fn layer(activation: Activation) -> DenseLayer {
+    let bias = matrix(1, UNITS, 1).column(0) * 0.1;
+    DenseLayer { weight: matrix(2, UNITS, INPUTS), bias, activation }
+}
+
+fn activation_number(activation: Activation) -> (u32, f32) {
+    match activation {
+        Activation::Sigmoid => (1, 0.0),
+        Activation::Tanh => (2, 0.0),
+        Activation::LeakyRelu(slope) => (0, slope as f32),
+        Activation::Identity => (0, 1.0),
+        _ => (0, 0.0),
+    }
+}
+
+const ACTIVATIONS: [Activation; 5] =
+    [Activation::Relu, Activation::LeakyRelu(SLOPE), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
+
+#[track_caller]
+fn near(found: u32, expected: f64, case: &str) {
+    let found = f64::from(f32::from_bits(found));
+    assert!((found - expected).abs() <= 2e-6 * (1.0 + expected.abs()), "{case}: {found:e} instead of {expected:e}");
+}
+
+fn all_nan(bits: &[u32]) -> bool {
+    bits.iter().all(|bits| f32::from_bits(*bits).is_nan())
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_forward() {
+    for context in devices() {
+        for activation in ACTIVATIONS {
+            let layer = layer(activation);
+            let (number, slope) = activation_number(activation);
+            let limit = LayerLimits::of(&layer, None).forward;
+            let params = LayerParams {
+                units: UNITS as u32,
+                inputs: INPUTS as u32,
+                count: COUNT as u32,
+                activation: number,
+                slope,
+                limit,
+            };
+            for row in 0..INPUTS {
+                let inputs = columns_with(&matrix(3, INPUTS, COUNT), 0.0, row, 1);
+                let arrays = [
+                    columns(&layer.weight, 0.0),
+                    columns(&DMatrix::from_column_slice(UNITS, 1, layer.bias.as_slice()), 0.0),
+                    inputs.clone(),
+                    vec![0; padded(UNITS) * COUNT],
+                ];
+                let found = run(&context, &FORWARD, params, &arrays, (UNITS, COUNT)).pop().unwrap();
+                let inputs = numbers(&inputs, INPUTS);
+                for lane in 0..COUNT {
+                    let case = format!("{activation} {:08x} at {row}", PLANTED[lane]);
+                    let found = &found[lane * padded(UNITS)..][..UNITS];
+                    if !planted(lane).is_finite() {
+                        assert!(all_nan(found), "{case}: {found:x?}");
+                        continue;
+                    }
+                    let sums = &layer.weight * inputs.column(lane) + &layer.bias;
+                    for (found, sum) in found.iter().zip(&sums) {
+                        near(*found, activation.apply(*sum), &case);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// −∞ and 0: an input of −∞ meets weights of 0, and a sum of −1e39 meets the slope 0 of a ReLU.
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn infinity_times_zero_is_not_a_silent_zero() {
+    for context in devices() {
+        for (weight, input) in [(0.0, f32::NEG_INFINITY), (-2.0, 3e38), (2.0, -3e38), (2.0, f32::NEG_INFINITY)] {
+            let layer = DenseLayer {
+                weight: DMatrix::from_element(4, 4, weight),
+                bias: nalgebra::DVector::zeros(4),
+                activation: Activation::Relu,
+            };
+            let limit = LayerLimits::of(&layer, None).forward;
+            let params = LayerParams { units: 4, inputs: 4, count: 2, activation: 0, slope: 0.0, limit };
+            let mut inputs = vec![1.0_f32.to_bits(); 8];
+            inputs[..4].fill(input.to_bits());
+            let arrays = [columns(&layer.weight, 0.0), vec![0; 4], inputs, vec![0; 8]];
+            let found = run(&context, &FORWARD, params, &arrays, (4, 2)).pop().unwrap();
+            assert!(all_nan(&found[..4]), "{weight} × {input}: {found:x?}");
+            assert!(found[4..].iter().all(|bits| f32::from_bits(*bits) == (4.0 * weight as f32).max(0.0)));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn tanh_is_accurate_near_zero_too() {
+    let limit = 1e30_f32.to_bits();
+    for context in devices() {
+        let count = 4096;
+        // From the least normal number to where tanh is 1, both signs.
+        let numbers: Vec<f32> = (0..count)
+            .map(|index| {
+                let magnitude = 10f64.powf(-37.9 + 39.5 * (index / 2) as f64 / (count / 2) as f64);
+                (if index % 2 == 0 { magnitude } else { -magnitude }) as f32
+            })
+            .collect();
+        let mut inputs = vec![0; 4 * count];
+        inputs.iter_mut().step_by(4).zip(&numbers).for_each(|(to, from)| *to = from.to_bits());
+        let params = LayerParams { units: 1, inputs: 1, count: count as u32, activation: 2, slope: 0.0, limit };
+        let arrays = [vec![1.0_f32.to_bits(), 0, 0, 0], vec![0; 4], inputs, vec![0; 4 * count]];
+        let found = run(&context, &FORWARD, params, &arrays, (1, count)).pop().unwrap();
+        for (number, found) in numbers.iter().zip(found.iter().step_by(4)) {
+            let (found, expected) = (f64::from(f32::from_bits(*found)), f64::from(*number).tanh());
+            assert!((found / expected - 1.0).abs() < 8.0 * f64::from(f32::EPSILON), "tanh {number:e} is {found:e}");
+        }
+    }
+}
+
+fn descend_params(optimizer: u32) -> DescendParams {
+    DescendParams {
+        observation_length: UNITS as u32,
+        code_length: INPUTS as u32,
+        activation: 0,
+        slope: SLOPE as f32,
+        step: 0.5,
+        gradient_tolerance: 1e-9,
+        loss_tolerance: 1e-6,
+        unchanged_steps: 20,
+        iteration_cap: 100,
+        optimizer,
+        first_decay: if optimizer == OPTIMIZER_PLAIN { 0.0 } else { 0.9 },
+        first_gain: if optimizer == OPTIMIZER_ADAM { 0.1 } else { 1.0 },
+        second_decay: 0.999,
+        second_gain: 0.001,
+        epsilon: 1e-8,
+        residual_limit: residual(UNITS),
+        gradient_limit: gradient(INPUTS),
+    }
+}
+
+fn lanes_before(lane: Lane) -> Vec<u32> {
+    cast_slice(&[lane; COUNT]).to_vec()
+}
+
+fn lanes_of(bits: &[u32]) -> Vec<Lane> {
+    cast_slice(bits).to_vec()
+}
+
+/// Outputs and targets of a batch with the planted numbers in row 6 of one of them, as bits.
+fn outputs_and_targets(in_targets: bool) -> [Vec<u32>; 2] {
+    let (outputs, targets) = (matrix(4, UNITS, COUNT), matrix(5, UNITS, COUNT));
+    match in_targets {
+        false => [columns_with(&outputs, 0.0, 6, 1), columns(&targets, f32::NAN)],
+        true => [columns(&outputs, 0.0), columns_with(&targets, f32::NAN, 6, 1)],
+    }
+}
+
+/// The residual over the observed entries, in f64, with zeros elsewhere; `None` if it is not
+/// finite.
+fn residual_in_f64(outputs: &DMatrix<f64>, targets: &DMatrix<f64>, lane: usize) -> Option<Vec<f64>> {
+    let entry = |unit| if targets[(unit, lane)].is_nan() { 0.0 } else { outputs[(unit, lane)] - targets[(unit, lane)] };
+    let residual: Vec<f64> = (0..UNITS).map(entry).collect();
+    residual.iter().all(|entry| entry.is_finite()).then_some(residual)
+}
+
+fn leaky() -> Activation {
+    Activation::LeakyRelu(SLOPE)
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_residual_and_judge() {
+    for context in devices() {
+        let entry = if context.has_subgroups() { &RESIDUAL_SUBGROUPS } else { &RESIDUAL };
+        for in_targets in [false, true] {
+            let [outputs, targets] = outputs_and_targets(in_targets);
+            let start = lanes_before(Lane::START);
+            let arrays = [start.clone(), outputs.clone(), targets.clone(), vec![0; padded(UNITS) * COUNT]];
+            let found = run(&context, entry, descend_params(OPTIMIZER_PLAIN), &arrays, (0, COUNT));
+            let (lanes, deltas) = (lanes_of(&found[0]), numbers(&found[3], UNITS));
+
+            let dampings: Vec<u32> = cast_slice(&[Damping::START; COUNT]).to_vec();
+            let arrays = [start, dampings, outputs.clone(), targets.clone()];
+            let judged = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
+            let (judged, dampings) = (lanes_of(&judged[0]), cast_slice::<u32, Damping>(&judged[1]).to_vec());
+
+            // A trial after an accepted one, whose loss was larger.
+            let later = Lane { anchor: 1e6, ..Lane::START };
+            let before = Damping { lambda: 1.0, predicted: 1e3, scale: 1.0, ..Damping::START };
+            let arrays = [lanes_before(later), cast_slice(&[before; COUNT]).to_vec(), outputs.clone(), targets.clone()];
+            let second = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
+            let (second, after) = (lanes_of(&second[0]), cast_slice::<u32, Damping>(&second[1]).to_vec());
+
+            let (outputs, targets) = (numbers(&outputs, UNITS), numbers(&targets, UNITS));
+            for lane in 0..COUNT {
+                let case = format!("{:08x} in {}", PLANTED[lane], if in_targets { "targets" } else { "outputs" });
+                let Some(residual) = residual_in_f64(&outputs, &targets, lane) else {
+                    assert_eq!((lanes[lane].status, judged[lane].status), (LANE_DIVERGED, LANE_DIVERGED), "{case}");
+                    assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (0, 0), "{case}");
+                    assert_eq!((second[lane].status, second[lane].anchor), (LANE_RUNNING, 1e6), "{case}");
+                    assert_eq!((after[lane].lambda, after[lane].growth), (2.0, 4.0), "{case}");
+                    continue;
+                };
+                let loss = 0.5 * residual.iter().map(|r| r * r).sum::<f64>();
+                assert_eq!((lanes[lane].status, judged[lane].status), (LANE_RUNNING, LANE_RUNNING), "{case}");
+                assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (1, 1), "{case}");
+                for lane in [lanes[lane], judged[lane], second[lane]] {
+                    near(lane.anchor.to_bits(), loss, &case);
+                }
+                for (row, residual) in residual.iter().enumerate() {
+                    let expected = residual * leaky().derivative_from_output(outputs[(row, lane)]);
+                    near((deltas[(row, lane)] as f32).to_bits(), expected, &case);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_backward() {
+    let layer = layer(Activation::Relu);
+    for context in devices() {
+        for activation in [leaky(), Activation::Relu, Activation::Sigmoid, Activation::Tanh] {
+            let (number, slope) = activation_number(activation);
+            let params = LayerParams {
+                units: UNITS as u32,
+                inputs: INPUTS as u32,
+                count: COUNT as u32,
+                activation: number,
+                slope,
+                limit: LayerLimits::of(&layer, Some(activation)).backward,
+            };
+            for in_inputs in [false, true] {
+                let (above, inputs) = (matrix(6, UNITS, COUNT), matrix(7, INPUTS, COUNT).map(|x| x.clamp(-0.9, 0.9)));
+                let (above, inputs) = match in_inputs {
+                    false => (columns_with(&above, 0.0, 3, 1), columns(&inputs, 0.0)),
+                    true => (columns(&above, 0.0), columns_with(&inputs, 0.0, 4, 1)),
+                };
+                let transposed = columns(&layer.weight.transpose(), 0.0);
+                let arrays = [transposed, above.clone(), inputs.clone(), vec![0; padded(INPUTS) * COUNT]];
+                let found = run(&context, &BACKWARD, params, &arrays, (INPUTS, COUNT)).pop().unwrap();
+                let (above, inputs) = (numbers(&above, UNITS), numbers(&inputs, INPUTS));
+                for lane in 0..COUNT {
+                    let case = format!("{activation} {:08x}, in inputs: {in_inputs}", PLANTED[lane]);
+                    let found = &found[lane * padded(INPUTS)..][..INPUTS];
+                    if !in_inputs && !planted(lane).is_finite() {
+                        assert!(all_nan(found), "{case}: {found:x?}");
+                        continue;
+                    }
+                    let sums = layer.weight.tr_mul(&above.column(lane));
+                    for (row, (found, sum)) in found.iter().zip(&sums).enumerate() {
+                        let output = inputs[(row, lane)];
+                        // Such an output is of a lost lane; for a smooth activation any finite
+                        // number will do.
+                        match activation {
+                            Activation::Sigmoid | Activation::Tanh if !output.is_finite() => {
+                                assert!(f32::from_bits(*found).is_finite(), "{case}");
+                            }
+                            _ => near(*found, sum * activation.derivative_from_output(output), &case),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_update() {
+    let (gradients, codes, moments) = (matrix(8, INPUTS, COUNT), matrix(9, INPUTS, COUNT), matrix(10, 8, COUNT).abs());
+    // Padded with zeros, because pairs of all eight places of a lane are read back.
+    let moments =
+        DMatrix::from_fn(16, COUNT, |row, lane| if row < 2 * INPUTS { moments[(row % 8, lane)] } else { 0.0 });
+    for context in devices() {
+        let entry = if context.has_subgroups() { &UPDATE_SUBGROUPS } else { &UPDATE };
+        for optimizer in [OPTIMIZER_PLAIN, OPTIMIZER_MOMENTUM, OPTIMIZER_ADAM] {
+            for place in ["gradients", "codes", "first moments", "second moments"] {
+                let plant = |name: &str, matrix: &DMatrix<f64>, row: usize| match name == place {
+                    true => columns_with(matrix, 0.0, row, 1),
+                    false => columns(matrix, 0.0),
+                };
+                let moments = if place == "first moments" {
+                    plant("first moments", &moments, 4)
+                } else {
+                    plant("second moments", &moments, 5)
+                };
+                let start = Lane { anchor: 1.0, ..Lane::START };
+                let arrays =
+                    [lanes_before(start), plant("gradients", &gradients, 2), plant("codes", &codes, 2), moments];
+                let found = run(&context, entry, descend_params(optimizer), &arrays, (0, COUNT));
+                let lanes = lanes_of(&found[0]);
+                let (before, after) = (numbers(&arrays[2], INPUTS), numbers(&found[2], INPUTS));
+                let (gradients, moments) = (numbers(&arrays[1], INPUTS), numbers(&arrays[3], 16));
+                for lane in 0..COUNT {
+                    let case = format!("optimizer {optimizer}, {:08x} in {place}", PLANTED[lane]);
+                    let is_read = optimizer != OPTIMIZER_PLAIN || !place.ends_with("moments");
+                    if is_read && !planted(lane).is_finite() {
+                        assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_DIVERGED, 0), "{case}");
+                        let each = padded(INPUTS);
+                        assert_eq!(found[2][lane * each..][..each], arrays[2][lane * each..][..each], "{case}");
+                        continue;
+                    }
+                    assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RUNNING, 1), "{case}");
+                    for row in 0..INPUTS {
+                        let g = gradients[(row, lane)];
+                        let (first, second) = (moments[(2 * row, lane)], moments[(2 * row + 1, lane)]);
+                        let direction = match optimizer {
+                            OPTIMIZER_PLAIN => g,
+                            OPTIMIZER_MOMENTUM => 0.9 * first + g,
+                            // The weights after the first step are the gains.
+                            _ => {
+                                let second = 0.999 * second + 0.001 * g * g;
+                                ((0.9 * first + 0.1 * g) / 0.1) / ((second / 0.001).sqrt() + 1e-8)
+                            }
+                        };
+                        near((after[(row, lane)] as f32).to_bits(), before[(row, lane)] - 0.5 * direction, &case);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn marquardt_params() -> MarquardtParams {
+    MarquardtParams {
+        observation_length: UNITS as u32,
+        code_length: INPUTS as u32,
+        step_cap: 50,
+        sufficient: 1e-4,
+        slow: 1e-3,
+        first_damping: 1e-3,
+        least_damping: 1e-5,
+        most_damping: 1e12,
+        negligible_decrease: 1e-6,
+        negligible_step: 1e-7,
+        residual_limit: residual(UNITS),
+        jacobian_limit: jacobian(UNITS),
+    }
+}
+
+/// A hidden layer with `UNITS` inputs and outputs, and codes of `INPUTS` entries.
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_tangent() {
+    let layer = DenseLayer { weight: matrix(11, UNITS, UNITS), ..layer(leaky()) };
+    let params = TangentParams {
+        units: UNITS as u32,
+        inputs: UNITS as u32,
+        rows: (COUNT * INPUTS) as u32,
+        activation: 0,
+        slope: SLOPE as f32,
+        code_length: INPUTS as u32,
+        is_first: 0,
+        limit: LayerLimits::of(&layer, None).tangent,
+    };
+    for context in devices() {
+        for in_outputs in [false, true] {
+            let (outputs, below) = (matrix(12, UNITS, COUNT), matrix(13, UNITS, COUNT * INPUTS));
+            let (outputs, below) = match in_outputs {
+                false => (columns(&outputs, 0.0), columns_with(&below, 0.0, 3, INPUTS)),
+                true => (columns_with(&outputs, 0.0, 3, 1), columns(&below, 0.0)),
+            };
+            let arrays =
+                [outputs.clone(), columns(&layer.weight, 0.0), below.clone(), vec![0; padded(UNITS) * COUNT * INPUTS]];
+            let found = run(&context, &TANGENT, params, &arrays, (UNITS, COUNT * INPUTS)).pop().unwrap();
+            let (outputs, below) = (numbers(&outputs, UNITS), numbers(&below, UNITS));
+            for row in 0..COUNT * INPUTS {
+                let lane = row / INPUTS;
+                let case = format!("{:08x}, in outputs: {in_outputs}, tangent {}", PLANTED[lane], row % INPUTS);
+                let found = &found[row * padded(UNITS)..][..UNITS];
+                if !in_outputs && row % INPUTS == 0 && !planted(lane).is_finite() {
+                    assert!(all_nan(found), "{case}: {found:x?}");
+                    continue;
+                }
+                let sums = &layer.weight * below.column(row);
+                for (unit, (found, sum)) in found.iter().zip(&sums).enumerate() {
+                    near(*found, sum * leaky().derivative_from_output(outputs[(unit, lane)]), &case);
+                }
+            }
+        }
+    }
+}
+
+/// `JᵀJ` by rows of a lower triangle, and `Jᵀr`.
+fn normal_in_f64(jacobian: &DMatrix<f64>, residual: &[f64]) -> Vec<f64> {
+    let squares = jacobian.tr_mul(jacobian);
+    let mut entries: Vec<f64> = (0..INPUTS).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|at| squares[at]).collect();
+    entries.extend(jacobian.tr_mul(&DMatrix::from_column_slice(UNITS, 1, residual)).iter());
+    entries
+}
+
+const NORMALS: usize = INPUTS * (INPUTS + 3) / 2;
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_normal() {
+    let fresh: Vec<u32> = cast_slice(&[Damping { is_fresh: 1, ..Damping::START }; COUNT]).to_vec();
+    for context in devices() {
+        for place in ["outputs", "targets", "jacobian"] {
+            let [outputs, targets] = match place {
+                "jacobian" => [columns(&matrix(4, UNITS, COUNT), 0.0), columns(&matrix(5, UNITS, COUNT), f32::NAN)],
+                _ => outputs_and_targets(place == "targets"),
+            };
+            let entries = matrix(14, UNITS, COUNT * INPUTS);
+            let entries = match place {
+                "jacobian" => columns_with(&entries, 0.0, 6, INPUTS),
+                _ => columns(&entries, 0.0),
+            };
+            let arrays = [fresh.clone(), outputs.clone(), targets.clone(), entries.clone(), vec![0; NORMALS * COUNT]];
+            let found = run(&context, &NORMAL, marquardt_params(), &arrays, (0, COUNT)).pop().unwrap();
+            let (outputs, targets) = (numbers(&outputs, UNITS), numbers(&targets, UNITS));
+            let entries = numbers(&entries, UNITS);
+            for lane in 0..COUNT {
+                let case = format!("{:08x} in {place}", PLANTED[lane]);
+                let found = &found[lane * NORMALS..][..NORMALS];
+                let mut jacobian = entries.columns(lane * INPUTS, INPUTS).into_owned();
+                for unit in (0..UNITS).filter(|unit| targets[(*unit, lane)].is_nan()) {
+                    jacobian.row_mut(unit).fill(0.0);
+                }
+                match residual_in_f64(&outputs, &targets, lane) {
+                    Some(residual) if jacobian.iter().all(|entry| entry.is_finite()) => {
+                        for (found, expected) in found.iter().zip(normal_in_f64(&jacobian, &residual)) {
+                            near(*found, expected, &case);
+                        }
+                    }
+                    _ => assert!(all_nan(found), "{case}: {found:x?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn inputs_of_advance() {
+    let running = Lane { anchor: 10.0, ..Lane::START };
+    for context in devices() {
+        for place in ["diagonal", "off the diagonal", "gradient", "trials", "codes"] {
+            let jacobians = matrix(15, UNITS, COUNT * INPUTS);
+            let residuals = matrix(16, UNITS, COUNT);
+            let mut normals: Vec<u32> = (0..COUNT)
+                .flat_map(|lane| {
+                    let jacobian = jacobians.columns(lane * INPUTS, INPUTS).into_owned();
+                    normal_in_f64(&jacobian, residuals.column(lane).as_slice())
+                })
+                .map(|entry| (entry as f32).to_bits())
+                .collect();
+            let at = match place {
+                "diagonal" => Some(5),
+                "off the diagonal" => Some(4),
+                "gradient" => Some(NORMALS - 2),
+                _ => None,
+            };
+            if let Some(at) = at {
+                (0..COUNT).for_each(|lane| normals[lane * NORMALS + at] = PLANTED[lane]);
+            }
+            let (trials, codes) = (matrix(17, INPUTS, COUNT), matrix(18, INPUTS, COUNT));
+            let damping = Damping { lambda: 1.0, is_fresh: u32::from(place != "codes"), ..Damping::START };
+            let arrays = [
+                lanes_before(running),
+                cast_slice(&[damping; COUNT]).to_vec(),
+                normals.clone(),
+                if place == "trials" { columns_with(&trials, 0.0, 2, 1) } else { columns(&trials, 0.0) },
+                if place == "codes" { columns_with(&codes, 0.0, 2, 1) } else { columns(&codes, 0.0) },
+            ];
+            let found = run(&context, &ADVANCE, marquardt_params(), &arrays, (0, COUNT));
+            let (lanes, dampings) = (lanes_of(&found[0]), cast_slice::<u32, Damping>(&found[1]).to_vec());
+            let start = if place == "codes" { &arrays[4] } else { &arrays[3] };
+            let (start, trials) = (numbers(start, INPUTS), numbers(&found[3], INPUTS));
+            for lane in 0..COUNT {
+                let case = format!("{:08x} in {place}", PLANTED[lane]);
+                if !planted(lane).is_finite() {
+                    assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RESTED, 0), "{case}");
+                    continue;
+                }
+                assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RUNNING, 1), "{case}");
+                let entries: Vec<f64> =
+                    normals[lane * NORMALS..][..NORMALS].iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
+                let mut damped = DMatrix::zeros(INPUTS, INPUTS);
+                for i in 0..INPUTS {
+                    for j in 0..=i {
+                        damped[(i, j)] = entries[i * (i + 1) / 2 + j] + if i == j { 1.0 } else { 0.0 };
+                        damped[(j, i)] = damped[(i, j)];
+                    }
+                }
+                let right = DMatrix::from_column_slice(INPUTS, 1, &entries[NORMALS - INPUTS..]);
+                // A planted number on the diagonal may make it indefinite: then the trial is
+                // rejected.
+                let step = damped.cholesky().map(|factor| -factor.solve(&right));
+                assert_eq!(dampings[lane].predicted > 1e38, step.is_none(), "{case}");
+                let step = step.unwrap_or_else(|| DMatrix::zeros(INPUTS, 1));
+                for row in 0..INPUTS {
+                    let (found, expected) = (trials[(row, lane)], start[(row, lane)] + step[(row, 0)]);
+                    assert!((found - expected).abs() <= 1e-3 * (1.0 + expected.abs()), "{case}: {found} {expected}");
+                }
+            }
+        }
+    }
+}
+
+/// Bits are moved as they are, whatever they mean.
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn rows_of_scatter() {
+    let destinations: Vec<u32> = (0..COUNT as u32).rev().collect();
+    for context in devices() {
+        let arrays = [destinations.clone(), PLANTED.to_vec(), vec![1; COUNT]];
+        let params = CompactParams { count: COUNT as u32, words: 1 };
+        let moved = run(&context, &SCATTER, params, &arrays, (0, COUNT)).pop().unwrap();
+        assert_eq!(moved, compact::scatter(&PLANTED, 1, &destinations));
+    }
+}
