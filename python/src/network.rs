@@ -107,8 +107,10 @@ impl NetworkCore {
 }
 
 fn activation(what: &str, name: &str) -> PyResult<Activation> {
-    name.parse().map_err(|expected: String| {
-        input(what, &format!("the activation `{name}`"), &expected, "name one of these activations")
+    name.parse().map_err(|error: String| {
+        // The error names what was found, too.
+        let expected = error.split_once("expected ").map_or(error.as_str(), |(_, expected)| expected);
+        input(what, &format!("the activation `{name}`"), expected, "name one of these activations")
     })
 }
 

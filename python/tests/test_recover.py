@@ -79,7 +79,7 @@ def with_output(network, output):
     return unrelu.Network.from_arrays([hidden, (last[0], np.full(60, 0.25), output)])
 
 
-OUTPUTS = ["relu", "leaky-relu:0.2", "sigmoid", "tanh"]
+OUTPUTS = ["relu", "leaky_relu:0.2", "sigmoid", "tanh"]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
