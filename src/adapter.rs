@@ -3,7 +3,7 @@
 
 use crate::named::unknown;
 
-/// A way to a graphics card. The same card may be reached in several ways.
+/// A graphics API. The same card may be reached by several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
@@ -48,14 +48,14 @@ pub struct AdapterDescription {
     pub timestamps: bool,
 }
 
-/// Which adapters come into question.
+/// The candidate adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Selection<'a> {
     /// The kinds of adapters.
     pub kinds: Kinds,
     /// A part of the name, ignoring case.
     pub name: Option<&'a str>,
-    /// The way to the card.
+    /// The graphics API.
     pub backend: Option<Backend>,
 }
 
@@ -118,9 +118,11 @@ pub(crate) fn about_subgroups(chosen: &AdapterDescription, adapters: &[AdapterDe
              card's Vulkan driver"
         ));
     }
-    let instead = adapters.iter().any(|other| lacks(other) && other.rank() == chosen.rank());
+    let instead = adapters.iter().any(|other| lacks(other) && other.name == chosen.name);
     (instead && chosen.backend == Backend::Vulkan.to_string() && chosen.subgroups).then(|| {
-        format!("using {name} with vulkan: dx12 has no subgroup operations, because `dxcompiler.dll` is missing")
+        format!(
+            "using {name} with vulkan: dx12 has no subgroup operations, probably because `dxcompiler.dll` is missing"
+        )
     })
 }
 

@@ -41,6 +41,7 @@ use crate::runtime::Runtime;
 use measured::{check_method, measured_by_products, measured_for};
 use operators::Operator;
 pub use options::{ProjectedOptions, RecoverOptions, Strategy};
+use products::OperatorMap;
 pub use projected::Iteration;
 
 /// A network and an operator, prepared for the recovery of codes from batches of measurements.
@@ -76,6 +77,8 @@ enum Prepared {
     Search {
         runtime: Box<Runtime>,
         packed: Box<PackedNetwork>,
+        /// The operator of a search by products.
+        map: Option<Arc<OperatorMap>>,
         search: BestOptions,
         options: batch::Options,
     },
@@ -137,14 +140,22 @@ impl Recoverer {
             Strategy::Search(search) => {
                 search.validate(&network)?;
                 inversion.validate(&network)?;
-                let (packed, runtime) = match products {
-                    Some(products) => search::prepare(&Arc::new(products), None, &inversion)?,
+                let with_map = |(packed, runtime)| (packed, runtime, None);
+                let (packed, runtime, map) = match products {
+                    Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),
                     None if operator.is_matrix_free() => {
-                        search::prepare_by_products(&network, &operator, &search, &inversion)?
+                        let prepared = search::prepare_by_products(&network, &operator, &search, &inversion)?;
+                        (prepared.0, prepared.1, Some(prepared.2))
                     }
-                    None => search::prepare(&network, matrix, &inversion)?,
+                    None => with_map(search::prepare(&network, matrix, &inversion)?),
                 };
-                Prepared::Search { runtime: Box::new(runtime), packed: Box::new(packed), search, options: inversion }
+                Prepared::Search {
+                    runtime: Box::new(runtime),
+                    packed: Box::new(packed),
+                    map,
+                    search,
+                    options: inversion,
+                }
             }
             Strategy::Direct => {
                 let measured = match (products, matrix) {
@@ -323,9 +334,10 @@ impl Engine for Recoverer {
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {
             Prepared::Direct(inverter) => return inverter.solve(device, measurements, first_index),
-            Prepared::Search { runtime, packed, search, options } => {
+            Prepared::Search { runtime, packed, map, search, options } => {
                 let stored = Stored { observations: measurements, stored_as: options.precision };
                 let answers = runtime.run(|| search_on(device, packed, stored, first_index, &[], search))?;
+                map.as_ref().map_or(Ok(()), |map| map.check())?;
                 search::rows(answers, measurements, packed.code_length(), first_index)
             }
             Prepared::Projected { projector, options } => projector.inverter().runtime().run(|| -> Result<Codes> {

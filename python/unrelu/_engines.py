@@ -406,7 +406,7 @@ def invert(
     adapter : str, optional
         A part of the name of the GPU to use.
     backend : str, optional
-        The way to the GPU, where there are several: ``"vulkan"``, ``"dx12"`` or ``"metal"``.
+        The graphics API of the GPU, where there are several: ``"vulkan"``, ``"dx12"`` or ``"metal"``.
     threads : int, optional
         Number of threads. Default: the processors that this process may use.
 
@@ -477,7 +477,7 @@ def recover(
 
         Functions are applied to batches. Only ``method="descent"`` without `inner` forms their
         matrix, if the network does not end in an affine layer. They are called from several
-        threads at the same time, if `threads` is not 1.
+        threads at the same time, unless `threads` is 1 on the CPU.
     method : str, optional
         Minimise ``||A G(z) - y||`` directly: ``"best"`` (default) from many starts, or
         ``"descent"``. For pixels also the layer-wise methods.

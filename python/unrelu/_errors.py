@@ -39,7 +39,7 @@ class InputTypeError(_FourParts, TypeError):
 
 
 class DeviceError(UnreluError, RuntimeError):
-    """The requested device does not exist, or was lost."""
+    """The requested device does not exist, was lost, or has too little memory."""
 
 
 class UnreluWarning(UserWarning):

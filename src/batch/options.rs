@@ -117,7 +117,7 @@ pub struct Options {
     pub device: DeviceChoice,
     /// A part of the name of the GPU adapter to use. Default `None`: no preference.
     pub adapter: Option<String>,
-    /// The way to the card: Vulkan, Direct3D 12 or Metal. Default `None`: no preference.
+    /// The graphics API: Vulkan, Direct3D 12 or Metal. Default `None`: no preference.
     pub backend: Option<Backend>,
     /// The number of threads of the pool. `None`: all processors that the process may use.
     pub threads: Option<usize>,

@@ -45,7 +45,7 @@ pub struct Options {
     pub device: DeviceChoice,
     /// A part of the name of the adapter to use.
     pub adapter: Option<String>,
-    /// The way to the card.
+    /// The graphics API.
     pub backend: Option<Backend>,
     /// Threads of the pool; `None` uses all processors that the process may use.
     pub threads: Option<usize>,

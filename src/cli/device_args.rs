@@ -18,7 +18,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 
-    /// The way to the card, where there are several. By default one with subgroup operations
+    /// Graphics API, where there are several. By default one with subgroup operations
     #[arg(long, value_name = "vulkan|dx12|metal")]
     pub backend: Option<Backend>,
 

@@ -54,7 +54,10 @@ fn text(adapters: &[AdapterDescription]) -> String {
     let (always, where_it_suits) = (chosen(Kinds::Discrete), chosen(Kinds::Hardware));
     let _ = match always == where_it_suits {
         true => writeln!(text, "--device auto uses {always}."),
-        false => writeln!(text, "--device auto uses {where_it_suits} for best and descent, and otherwise {always}."),
+        false => writeln!(
+            text,
+            "--device auto uses {where_it_suits} for best, descent and the search of recover, and otherwise {always}."
+        ),
     };
     if adapters.is_empty() {
         text.push_str(

@@ -37,9 +37,10 @@ pub struct Opened {
 pub struct Request<'a> {
     /// The device.
     pub choice: DeviceChoice,
-    /// A part of an adapter's name. A name requests a GPU, so `Auto` with a name means `Gpu`.
+    /// A part of an adapter's name. A name or a graphics API requests a GPU, so `Auto` with one of
+    /// them means `Gpu`.
     pub adapter: Option<&'a str>,
-    /// The way to the card.
+    /// The graphics API.
     pub backend: Option<Backend>,
     /// Whether `Auto` may take an integrated GPU: it computes little faster than the CPU beside it,
     /// so it is worth its transfers only for work that stays on the device for long.
@@ -47,7 +48,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The adapters that come into question.
+    /// The candidate adapters.
     ///
     /// # Errors
     /// [`Error::BadOption`] for a name or a backend with `Cpu`.
@@ -61,41 +62,46 @@ impl<'a> Request<'a> {
                     |option| format!("no {option} together with option `device: cpu`, or option `device: gpu`");
                 return unused.map_or(Ok(None), |(option, given)| Err(Error::option(option, given, expected(option))));
             }
-            (DeviceChoice::Gpu, _) | (DeviceChoice::Auto, Some(_)) => Kinds::Any,
-            (DeviceChoice::Auto, None) if self.suits_integrated => Kinds::Hardware,
-            (DeviceChoice::Auto, None) => Kinds::Discrete,
+            _ if self.insists() => Kinds::Any,
+            _ if self.suits_integrated => Kinds::Hardware,
+            _ => Kinds::Discrete,
         };
         Ok(Some(Selection { kinds, name: self.adapter, backend: self.backend }))
     }
 
     /// Whether a missing GPU is an error.
     fn insists(&self) -> bool {
-        self.choice == DeviceChoice::Gpu || self.adapter.is_some()
+        self.choice == DeviceChoice::Gpu || self.adapter.is_some() || self.backend.is_some()
     }
 }
 
 /// Opens a device for `network`.
 ///
 /// # Errors
-/// [`Error::NoDevice`] for `Gpu` or a name if no such adapter can run this network; the message
-/// says what to install. [`Error::DeviceLost`] if the device fails immediately.
-/// [`Error::BadOption`] for a name or a backend with `Cpu`. `Auto` without a name never fails.
+/// [`Error::NoDevice`] for `Gpu`, a name or a graphics API if no such adapter can run this network;
+/// the message says what to install. [`Error::DeviceLost`] if the device fails immediately.
+/// [`Error::BadOption`] for a name or a backend with `Cpu`. `Auto` without one of them never fails.
 pub fn open(network: &Arc<Network>, request: &Request<'_>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
     let Some(selection) = request.selection()? else { return Ok(Opened { device: cpu(), notice: None }) };
     match backend::open(network, selection) {
         Ok((device, adapter)) => Ok(Opened { device, notice: about_subgroups(&adapter, &list_adapters()) }),
         Err(error) if request.insists() => Err(error),
-        Err(_) => {
-            let integrated =
-                list_adapters().iter().any(|adapter| adapter.hardware) && selection.kinds == Kinds::Discrete;
-            let notice = if integrated {
-                "running on the CPU: this method gains nothing from an integrated GPU (option `device: gpu` takes it)"
-            } else {
-                "running on the CPU: no usable hardware GPU (see `list_adapters`)"
-            };
-            Ok(Opened { device: cpu(), notice: Some(notice.into()) })
+        Err(error) => Ok(Opened { device: cpu(), notice: Some(why_cpu(selection, &error, &list_adapters())) }),
+    }
+}
+
+/// Why `Auto` takes the CPU, in one line. `error`: what opening the adapter of `selection` gave.
+fn why_cpu(selection: Selection<'_>, error: &Error, adapters: &[AdapterDescription]) -> String {
+    let all = Selection { kinds: Kinds::Hardware, ..selection };
+    match (selection.choose(adapters), all.choose(adapters)) {
+        (Some(place), _) => format!("running on the CPU: cannot use {}: {error}", adapters[place].name),
+        (None, Some(_)) => {
+            "running on the CPU: this method gains nothing from an integrated GPU (option `device: gpu` \
+                            takes it)"
+                .into()
         }
+        (None, None) => "running on the CPU: no usable hardware GPU (see `list_adapters`)".into(),
     }
 }
 

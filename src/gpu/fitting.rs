@@ -61,8 +61,21 @@ impl GpuDevice {
     ///
     /// # Errors
     /// What `attempt` returns; [`Error::DeviceLost`] if not even one observation fits.
-    pub(super) fn halving<T>(&self, work: Work, most: usize, mut attempt: impl FnMut(usize) -> Result<T>) -> Result<T> {
-        let mut size = most.min(self.fitting.most(work));
+    pub(super) fn halving<T>(&self, work: Work, most: usize, attempt: impl FnMut(usize) -> Result<T>) -> Result<T> {
+        self.halving_from(work, (most, most), attempt)
+    }
+
+    /// [`Self::halving`] from `first`, which may be less than the `most` of this work: what is left
+    /// of a batch. That it does not fit says nothing about larger parts that did: the shortage may
+    /// pass, and what fits then is not kept.
+    fn halving_from<T>(
+        &self,
+        work: Work,
+        (first, most): (usize, usize),
+        mut attempt: impl FnMut(usize) -> Result<T>,
+    ) -> Result<T> {
+        let usual = most.min(self.fitting.most(work));
+        let mut size = first.min(usual);
         loop {
             match attempt(size) {
                 Err(Error::DeviceMemory(reason)) => {
@@ -72,7 +85,7 @@ impl GpuDevice {
                         return Err(Error::DeviceLost(format!("out of memory even for one observation: {reason}")));
                     }
                     let half = size.div_ceil(2);
-                    self.fitting.learn(work, half, size, reason);
+                    self.fitting.learn(work, if first < usual { usual } else { half }, size, reason);
                     size = half;
                 }
                 other => return other,
@@ -95,10 +108,7 @@ impl GpuDevice {
         while done < count {
             let left = count - done;
             // A part that does not fit is tried again from its beginning.
-            done += self.halving(work, most.min(left), |size| {
-                let size = size.min(left);
-                part(done..done + size).map(|()| size)
-            })?;
+            done += self.halving_from(work, (left.min(most), most), |size| part(done..done + size).map(|()| size))?;
         }
         Ok(())
     }

@@ -31,8 +31,8 @@ pub trait LinearMap: Send + Sync + fmt::Debug {
 pub struct Probe {
     /// The size of the largest entries of `W`, as an order of magnitude.
     pub size: f64,
-    /// The relative error of a product: how far `W (x + y)` is from `W x + W y`, and the same of
-    /// the adjoint. `NaN` if a product is not finite.
+    /// The relative error of a product: how far `W (x + y)` is from `W x + W y`, the same of the
+    /// adjoint, and how far `⟨W x, y⟩` is from `⟨x, Wᵀ y⟩`. `NaN` if a product is not finite.
     pub error: f64,
 }
 
@@ -42,7 +42,9 @@ impl Probe {
         let products = map.apply(&vectors(map.inputs(), 0));
         let size = products.amax() / (map.inputs() as f64).sqrt();
         let Some(error) = defect(&products) else { return Probe { size, error: f64::NAN } };
-        let of_adjoint = defect(&map.adjoint(&vectors(map.outputs(), 2)));
+        let (inputs, outputs) = (vectors(map.inputs(), 0), vectors(map.outputs(), 2));
+        let adjoint = map.adjoint(&outputs);
+        let of_adjoint = defect(&adjoint).map(|defect| defect.max(mismatch(&products, &outputs, &inputs, &adjoint)));
         Probe { size, error: of_adjoint.map_or(f64::NAN, |of_adjoint| of_adjoint.max(error)) }
     }
 }
@@ -89,6 +91,17 @@ impl ColumnSizes {
         }
         sizes
     }
+}
+
+/// How far `⟨W x, y⟩` is from `⟨x, Wᵀ y⟩`, relative to the lengths of `W x` and `y`, of `x` and `Wᵀ
+/// y`: the largest over the columns.
+fn mismatch(product: &DMatrix<f64>, y: &DMatrix<f64>, x: &DMatrix<f64>, adjoint: &DMatrix<f64>) -> f64 {
+    let of_column = |column: usize| {
+        let [product, y, x, adjoint] = [product, y, x, adjoint].map(|matrix| matrix.column(column));
+        let size = (product.norm() * y.norm()).max(x.norm() * adjoint.norm());
+        if size == 0.0 { 0.0 } else { (product.dot(&y) - x.dot(&adjoint)).abs() / size }
+    };
+    (0..product.ncols()).map(of_column).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use nalgebra::DMatrix;
 
+use super::formulation::LayerwiseMethod;
 use super::formulation::target::{Accuracy, Targets};
 use super::inversion::Inversion;
 use super::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
@@ -123,7 +124,7 @@ impl<'a> LayerChain<'a> {
             let points = points(&context, &targets, &answers, hand_on)?;
             let found: Vec<usize> = (0..answers.len()).filter(|&place| answers[place].failure.is_none()).collect();
             let handed_on = found.iter().map(|&place| (&points[place], &answers[place], targets.accuracy[place]));
-            targets = targets_below(context.system.columns(), handed_on.collect());
+            targets = targets_below(self.options.method, context.system.columns(), handed_on.collect());
             members = found.iter().map(|&place| members[place]).collect();
         }
         Ok(opened)
@@ -163,17 +164,21 @@ fn first_open(
 
 /// The targets of the layer before: what was handed on, the answer that it comes from, and the
 /// accuracy of the observation.
-pub(super) fn targets_below(units: usize, handed_on: Vec<(&Vec<f64>, &LayerAnswer, Accuracy)>) -> Targets {
+pub(super) fn targets_below(
+    method: LayerwiseMethod,
+    units: usize,
+    handed_on: Vec<(&Vec<f64>, &LayerAnswer, Accuracy)>,
+) -> Targets {
     let values = handed_on.iter().flat_map(|(point, ..)| point.iter().copied());
     let values = DMatrix::from_iterator(units, handed_on.len(), values);
     let precisions = handed_on.iter().map(|(.., accuracy)| accuracy.precision);
     let targets = Targets::from_hidden(values).of_precisions(precisions);
-    let errors: Vec<Option<Vec<f64>>> = handed_on.iter().map(|(_, answer, _)| answer.errors()).collect();
-    if errors.iter().all(Option::is_none) {
+    if matches!(method, LayerwiseMethod::Linf | LayerwiseMethod::Exact) {
         return targets;
     }
     // Of an answer of which nothing else is said, nothing is known.
-    let errors = errors.into_iter().flat_map(|errors| errors.unwrap_or_else(|| vec![f64::INFINITY; units]));
+    let of = |answer: &LayerAnswer| answer.errors().unwrap_or_else(|| vec![f64::INFINITY; units]);
+    let errors = handed_on.iter().flat_map(|(_, answer, _)| of(answer));
     targets.with_errors(DMatrix::from_iterator(units, handed_on.len(), errors))
 }
 

@@ -69,7 +69,7 @@ impl LayerChain<'_> {
             let points = points(&context, &open.targets, &open.answers, hand_on)?;
             let handed_on = points.iter().zip(&open.answers).zip(&open.targets.accuracy);
             let handed_on = handed_on.map(|((point, answer), accuracy)| (point, answer, *accuracy));
-            let targets = targets_below(context.system.columns(), handed_on.collect());
+            let targets = targets_below(self.options.method, context.system.columns(), handed_on.collect());
             let mut tried: Vec<Inversion> = first.iter().map(|first| up_to(first, open.index)).collect();
             self.run(open.index - 1, targets, ((0..tried.len()).collect(), &mut tried), hand_on, times)?;
             for (place, tried) in tried.into_iter().enumerate() {

@@ -42,7 +42,7 @@ enum Weights {
         /// `W` by rows: units × `input_lanes`.
         rows: Vec<Lane>,
     },
-    /// Every product costs one call, and none is made for a vector of zeros.
+    /// Every product costs one call; a single vector of zeros needs none.
     Map(Arc<dyn LinearMap>),
 }
 

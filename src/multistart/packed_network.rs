@@ -11,7 +11,8 @@ use crate::linalg::linear_map::{ColumnSizes, LinearMap, Probe};
 use crate::linalg::rank::{exponent, power_of_two};
 use crate::network::{Activation, DenseLayer, Network};
 
-/// The error of products from which a map counts as exact: the tolerances of the search are wider.
+/// The error of products up to which a map counts as exact. Above it, the tolerances of the search
+/// are wider.
 const EXACT: f64 = 1e-13;
 
 /// A network, packed.

@@ -47,7 +47,8 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
-/// Up to this many hidden units, descents of `linf` from any start are affordable.
+/// Up to this many hidden units, descents of `linf` from any start are affordable. Before a linear
+/// map, the outputs of the generator count as hidden units.
 const FEW_HIDDEN_UNITS: usize = 32;
 /// Maximum number of linear programs per candidate.
 const MOST_PROGRAMS: usize = 300;

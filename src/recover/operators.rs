@@ -61,7 +61,7 @@ pub trait Operator: Send + Sync + fmt::Debug {
     /// `A W`, formed by one product. On other networks, the search applies the operator at every
     /// step, on the CPU: [`Self::apply`] to one or a few columns, or to one for each entry of the
     /// code, and [`Self::adjoint`] to one column. The objectives `l1` and `linf` also apply it once
-    /// to every unit image, a few at a time.
+    /// to every image with one pixel set to 1, a few at a time.
     ///
     /// The search adapts its tolerances to the accuracy of the products, such as that of single
     /// precision, which it measures at the beginning.

@@ -12,12 +12,12 @@ use crate::linalg::linear_map::LinearMap;
 #[derive(Debug)]
 pub(super) struct OperatorMap {
     operator: Arc<dyn Operator>,
-    misfit: Mutex<Option<Misfit>>,
+    wrong_shape: Mutex<Option<WrongShape>>,
 }
 
 /// A product of a wrong shape.
 #[derive(Debug, Clone, Copy)]
-struct Misfit {
+struct WrongShape {
     method: &'static str,
     found: (usize, usize),
     expected: (usize, usize),
@@ -25,14 +25,14 @@ struct Misfit {
 
 impl OperatorMap {
     pub fn new(operator: Arc<dyn Operator>) -> Self {
-        OperatorMap { operator, misfit: Mutex::default() }
+        OperatorMap { operator, wrong_shape: Mutex::default() }
     }
 
     /// # Errors
     /// [`Error::Input`] if a product had a wrong shape.
     pub fn check(&self) -> Result<()> {
-        let misfit = *self.misfit.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Misfit { method, found, expected }) = misfit else { return Ok(()) };
+        let wrong_shape = *self.wrong_shape.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(WrongShape { method, found, expected }) = wrong_shape else { return Ok(()) };
         Err(Error::input(
             "the operator's products",
             format!("{} × {} entries", found.0, found.1),
@@ -45,8 +45,8 @@ impl OperatorMap {
         if product.shape() == (rows, count) {
             return product;
         }
-        let misfit = Misfit { method, found: product.shape(), expected: (rows, count) };
-        self.misfit.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(misfit);
+        let wrong_shape = WrongShape { method, found: product.shape(), expected: (rows, count) };
+        self.wrong_shape.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(wrong_shape);
         DMatrix::from_element(rows, count, f64::NAN)
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn prepare_by_products(
     operator: &Arc<dyn Operator>,
     search: &BestOptions,
     options: &Options,
-) -> Result<(PackedNetwork, Runtime)> {
+) -> Result<(PackedNetwork, Runtime, Arc<OperatorMap>)> {
     let runtime = open_cpu(network, options, || {
         "the search runs on the CPU: a GPU does not support an operator that is applied without its matrix".to_owned()
     })?;
@@ -72,13 +72,15 @@ pub(super) fn prepare_by_products(
         map.check()?;
         let found = match packed.product_error() {
             error if error.is_nan() || !are_finite => "an entry that is not finite".to_owned(),
-            error if error > MOST_ERROR => format!("A (x + y) and A x + A y that differ by {:.1} %", 100.0 * error),
+            error if error > MOST_ERROR => {
+                format!("products that differ by {:.1} % from those of a linear map and its adjoint", 100.0 * error)
+            }
             _ => return Ok(packed),
         };
-        let expected = "finite entries, and a linear map to three digits";
+        let expected = "finite entries, and a linear map and its adjoint to 1 %";
         Err(Error::input("the operator's products", found, expected, "correct its methods `apply` and `adjoint`"))
     })?;
-    Ok((packed, runtime))
+    Ok((packed, runtime, map))
 }
 
 /// The device of the options. Whatever their method is, the search stays on the device.

@@ -117,7 +117,8 @@ impl Workers {
         }
     }
 
-    /// The pool for calls from this pool's threads; `None` if the system allows no more threads.
+    /// The pool for calls from this pool's threads; `None` if the system allows no more threads. It
+    /// has no threads that wait: such calls come from operators and do not use the device.
     fn inner(&self) -> Option<&Workers> {
         self.inner.get_or_init(|| Workers::new(Some(self.threads()), 0).ok().map(Box::new)).as_deref()
     }

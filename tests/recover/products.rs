@@ -122,6 +122,44 @@ impl Operator for Broken {
     }
 }
 
+/// An operator whose products are changed.
+#[derive(Debug)]
+struct Spoilt {
+    right: Applied,
+    apply: fn(DMatrix<f64>) -> DMatrix<f64>,
+    adjoint: fn(DMatrix<f64>) -> DMatrix<f64>,
+}
+
+impl Spoilt {
+    fn not(right: Applied) -> Self {
+        Spoilt { right, apply: |y| y, adjoint: |images| images }
+    }
+}
+
+impl Operator for Spoilt {
+    fn pixels(&self) -> usize {
+        self.right.pixels()
+    }
+    fn measurements(&self) -> usize {
+        self.right.measurements()
+    }
+    fn apply(&self, images: &DMatrix<f64>) -> DMatrix<f64> {
+        (self.apply)(self.right.apply(images))
+    }
+    fn adjoint(&self, measurements: &DMatrix<f64>) -> DMatrix<f64> {
+        (self.adjoint)(self.right.adjoint(measurements))
+    }
+    fn matrix(&self) -> Option<DMatrix<f64>> {
+        None
+    }
+    fn is_matrix_free(&self) -> bool {
+        true
+    }
+    fn identity(&self) -> (String, String) {
+        ("spoilt".to_owned(), String::new())
+    }
+}
+
 #[test]
 fn products_that_do_not_fit_are_refused() {
     let options = || RecoverOptions::default().inversion(cpu(Method::Best(BestMethod::default())));
@@ -135,6 +173,16 @@ fn products_that_do_not_fit_are_refused() {
         let error = made.unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     }
+    // An adjoint that is not that of the map.
+    let scaled = Spoilt { adjoint: |images| images * 1.5, ..Spoilt::not(applied()) };
+    let error = Recoverer::new(network(Activation::Relu), Box::new(scaled), options()).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("and its adjoint"), "{error}");
+    // A shape that is wrong for one column only, as where a language drops axes of length 1.
+    let squeeze = |y: DMatrix<f64>| if y.ncols() == 1 { y.transpose() } else { y };
+    let squeezed = Spoilt { apply: squeeze, ..Spoilt::not(applied()) };
+    let squeezed = Recoverer::new(network(Activation::Relu), Box::new(squeezed), options()).unwrap();
+    let error = squeezed.recover(&DMatrix::from_element(40, 2, 1.0)).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("`apply`"), "{error}");
     let squares = Broken { matrix: DMatrix::from_element(7, 60, 1.0), power: 2 };
     let error = Recoverer::new(network(Activation::Relu), Box::new(squares), options()).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("a linear map"), "{error}");

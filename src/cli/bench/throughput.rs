@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
 
-    /// The way to the card, where there are several. By default one with subgroup operations
+    /// Graphics API, where there are several. By default one with subgroup operations
     #[arg(long, value_name = "vulkan|dx12|metal")]
     backend: Option<Backend>,
 
