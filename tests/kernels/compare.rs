@@ -71,7 +71,9 @@ pub fn expect(outcome: Outcome) {
 
 fn write_both(name: &str, left: &str, right: &str) -> String {
     let file_name: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{file_name}.txt"));
+    // On another machine than that of the build, this folder is not there.
+    let folder = Some(Path::new(env!("CARGO_TARGET_TMPDIR"))).filter(|folder| folder.is_dir());
+    let path = folder.map_or_else(std::env::temp_dir, Path::to_path_buf).join(format!("{file_name}.txt"));
     let mut text = String::new();
     let _ = write!(text, "left\n{left}\nright\n{right}\n");
     match std::fs::write(&path, text) {

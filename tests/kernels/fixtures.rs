@@ -1,5 +1,6 @@
 //! Networks, batches and devices for the tests, seeded.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
@@ -9,6 +10,12 @@ use unrelu::{Activation, DenseLayer, Network};
 /// Output activations, each of which every device has to do.
 pub const OUTPUTS: [Activation; 5] =
     [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
+
+/// A file or folder of the package. cargo names the package's folder when it starts a test. A test
+/// program that was copied to another machine looks in the current folder.
+pub fn source(path: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| ".".into())).join(path)
+}
 
 /// Standard normal entries.
 pub fn matrix(seed: u64, rows: usize, columns: usize) -> DMatrix<f64> {

@@ -93,7 +93,7 @@ fn structs_have_the_same_members_at_the_same_offsets() {
 
 #[test]
 fn members_have_the_same_types() {
-    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel_params.rs")).unwrap();
+    let source = std::fs::read_to_string(crate::fixtures::source("src/kernel_params.rs")).unwrap();
     for entry in ENTRY_POINTS {
         let module = module(entry);
         for (_, found) in module.types.iter() {

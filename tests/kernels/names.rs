@@ -1,11 +1,12 @@
 //! A kernel has the same name in its shader, its host side and its twin.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use crate::fixtures::source;
 
 /// The names of the files in `folder` of the sources with this extension, without it.
 fn names(folder: &str, extension: &str) -> BTreeSet<String> {
-    std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder))
+    std::fs::read_dir(source(&format!("src/{folder}")))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|found| found == extension))
@@ -49,13 +50,10 @@ fn shaders_host_sides_and_twins_agree() {
 #[test]
 fn parts_hold_no_kernel_of_their_own() {
     let parts = names("shaders/parts", "wgsl");
-    let source =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel_params/entry_points.rs"))
-            .unwrap();
+    let entry_points = std::fs::read_to_string(source("src/kernel_params/entry_points.rs")).unwrap();
     for part in parts {
-        assert!(source.contains(&format!("\"{part}\"")), "no shader takes {part}.wgsl");
-        let path = format!("src/shaders/parts/{part}.wgsl");
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        assert!(entry_points.contains(&format!("\"{part}\"")), "no shader takes {part}.wgsl");
+        let text = std::fs::read_to_string(source(&format!("src/shaders/parts/{part}.wgsl"))).unwrap();
         let entries: Vec<_> = text.split("@compute").skip(1).map(|entry| entry.split_once("fn ").unwrap().1).collect();
         for entry in &entries {
             assert!(entry.starts_with("residual(") || entry.starts_with("update("), "{part}.wgsl has {entry}");
