@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::GpuDevice;
+use super::buffers::even_size;
 use crate::error::{Error, Result};
 
 /// The kinds of work, each with its own need of memory per observation.
@@ -18,17 +19,20 @@ pub(super) enum Work {
     LevenbergMarquardt,
 }
 
+/// Their number.
+pub(super) const KINDS: usize = Work::LevenbergMarquardt as usize + 1;
+
 /// What is known about the sizes that fit.
 #[derive(Debug)]
 pub(super) struct Fitting {
-    most: [AtomicUsize; 4],
+    most: [AtomicUsize; KINDS],
     /// The last size that did not fit, and the driver's reason.
     too_large: Mutex<Option<(usize, String)>>,
 }
 
 impl Default for Fitting {
     fn default() -> Self {
-        Fitting { most: [(); 4].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
+        Fitting { most: [(); KINDS].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
     }
 }
 
@@ -95,7 +99,9 @@ impl GpuDevice {
         while done < count {
             let left = count - done;
             // A part that does not fit is tried again from its beginning.
-            done += self.halving(work, most.min(left), |size| {
+            // Even parts: a last part of few observations would cost as much time as a full one.
+            let even = even_size(left, most.min(self.fitting.most(work)));
+            done += self.halving(work, even, |size| {
                 let size = size.min(left);
                 part(done..done + size).map(|()| size)
             })?;
