@@ -9,7 +9,6 @@ pub use optimizer::{Moments, Optimizer};
 
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::observation::unusable;
 use crate::random::{Domain, normal_vector};
 use crate::setters::setters;
 
@@ -286,11 +285,6 @@ pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usiz
     normal_vector(seed, Domain::DescentStart, start_index(observation, restart), code_length)
 }
 
-/// Whether an observation can be inverted: no entry is infinite, and at least one is observed.
-pub fn is_usable(observation: &[f64]) -> bool {
-    unusable(observation).is_none()
-}
-
 /// `1/∏‖W_i‖²`: with this step size, a plain step cannot overshoot the quadratic part of the loss.
 /// It is the same for every device. It is 1 if the product is 0 or its inverse is out of the range
 /// of f64.
@@ -375,14 +369,6 @@ mod tests {
         }
         assert_eq!(answer.codes[(0, 0)], 4.0);
         assert_eq!(answer.losses, [1.0]);
-    }
-
-    #[test]
-    fn only_finite_and_partly_observed_observations_are_usable() {
-        assert!(is_usable(&[f64::NAN, 1.0]));
-        assert!(!is_usable(&[f64::NAN, f64::NAN]));
-        assert!(!is_usable(&[1.0, f64::INFINITY]));
-        assert!(!is_usable(&[f64::NAN, f64::NEG_INFINITY]));
     }
 
     #[test]

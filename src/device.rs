@@ -107,7 +107,7 @@ impl Device for CpuDevice {
         self.count_sweep();
         let steps = options.steps(|| self.default_step());
         let waves = Waves { network: self.double(), observations, first_index, options, steps: &steps };
-        waves.descend(|starts| Ok(self.prepared(observations, starts, &steps)))
+        waves.descend(|starts| Ok(waves.sorted(starts, |begun| self.prepared(observations, begun, &steps))))
     }
 
     fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {

@@ -22,6 +22,7 @@ pub mod pace;
 pub mod peak;
 pub mod pipeline;
 pub mod staging;
+mod targets;
 pub mod tiles;
 pub mod workspace;
 
@@ -34,6 +35,7 @@ use context::Context;
 use fitting::Fitting;
 use levenberg_marquardt::MarquardtPipelines;
 use limits::LayerLimits;
+use pace::Paces;
 use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
@@ -61,6 +63,7 @@ pub struct GpuDevice {
     room: Room,
     workspaces: Workspaces,
     fitting: Fitting,
+    paces: Paces,
     default_step: OnceLock<f64>,
     packed: OnceLock<PackedNetwork<f64>>,
     undecided_rows: AtomicU64,
@@ -149,6 +152,7 @@ impl GpuDevice {
             room,
             workspaces: Workspaces::default(),
             fitting: Fitting::default(),
+            paces: Paces::default(),
             default_step: OnceLock::new(),
             packed: OnceLock::new(),
             undecided_rows: AtomicU64::new(0),

@@ -5,13 +5,14 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::Device;
-use super::two_precisions::{Waves, fits_f32};
+use super::two_precisions::{InF32, Waves, fits_f32};
 use crate::configuration::{Configurations, check_thresholds};
 use crate::cpu::forward::forward_one;
-use crate::descent::{DescentAnswer, DescentOptions};
+use crate::descent::{DescentAnswer, DescentOptions, Start};
 use crate::error::Result;
 use crate::gpu::GpuDevice;
 use crate::marquardt::MarquardtRules;
+use crate::observation::Usability;
 
 impl Device for GpuDevice {
     fn description(&self) -> String {
@@ -54,13 +55,14 @@ impl Device for GpuDevice {
         waves.descend(|starts| {
             // f32 would flush such a step size to zero, and every run would stay at its start.
             if !(steps.with_outputs_in(self.unit()).size as f32).is_normal() {
-                return Ok(vec![None; starts.len()]);
+                return Ok(waves.sorted(starts, |begun| vec![None; begun.len()]));
             }
-            let targets: Vec<usize> = starts.iter().map(|start| start.observation).collect();
-            let codes = starts.iter().flat_map(|start| start.code.iter().copied());
-            let codes = DMatrix::from_iterator(network.code_length(), starts.len(), codes);
-            let reached = self.descend_f32(&observations.select_columns(&targets), &codes, &steps)?;
-            Ok(targets.iter().enumerate().map(|(place, target)| reached.continued(place, *target)).collect())
+            let reached = self.descend_runs(observations, starts, &steps)?;
+            let continued = |(place, start): (usize, &Start)| match reached.usability[place] {
+                Usability::Unusable => InF32::Unusable,
+                _ => reached.continued(place, start.observation).map_or(InF32::Beyond, InF32::Reached),
+            };
+            Ok(starts.par_iter().enumerate().map(continued).collect())
         })
     }
 

@@ -147,9 +147,24 @@ impl Room {
     }
 }
 
-/// Splits `0 .. count` into consecutive ranges of at most `most`.
+/// A size of parts of `count` observations, such that there are as few parts of at most `most` as
+/// possible, and none is much smaller than the others. Where the last part stays large enough, whole
+/// tiles fill the others.
+pub fn even_size(count: usize, most: usize) -> usize {
+    let parts = count.div_ceil(most).max(1);
+    let even = count.div_ceil(parts).max(1);
+    let whole = even.next_multiple_of(WIDEST_TILE).min(most).min(count.max(1));
+    let last = count.saturating_sub((parts - 1) * whole);
+    if 2 * last >= whole { whole } else { even }
+}
+
+/// Observations of the widest tile of a product.
+const WIDEST_TILE: usize = 128;
+
+/// Splits `0 .. count` into consecutive ranges of at most `most`, as even as [`even_size`] says.
 pub fn ranges(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..count).step_by(most).map(move |start| start..count.min(start + most))
+    let size = even_size(count, most);
+    (0..count).step_by(size).map(move |start| start..count.min(start + size))
 }
 
 #[cfg(test)]
@@ -195,5 +210,24 @@ mod tests {
         assert_eq!(ranges(7, 3).collect::<Vec<_>>(), [0..3, 3..6, 6..7]);
         assert_eq!(ranges(0, 3).count(), 0);
         assert_eq!(ranges(6, 3).collect::<Vec<_>>(), [0..3, 3..6]);
+    }
+
+    #[test]
+    fn ranges_are_even_and_as_few_as_possible() {
+        assert_eq!(ranges(65_536, 65_535).collect::<Vec<_>>(), [0..32_768, 32_768..65_536]);
+        assert_eq!(ranges(1001, 1000).collect::<Vec<_>>(), [0..512, 512..1001]);
+        assert_eq!(ranges(130, 129).collect::<Vec<_>>(), [0..65, 65..130]);
+        for most in [1, 63, 64, 65, 1000, 4096] {
+            for count in [1, 64, 65, 999, 1001, 2001, 20_000] {
+                let parts: Vec<Range<usize>> = ranges(count, most).collect();
+                assert_eq!(parts.len(), count.div_ceil(most), "{count} by {most}");
+                let covered: Vec<usize> = parts.iter().cloned().flatten().collect();
+                assert!(covered.into_iter().eq(0..count), "{count} by {most}");
+                let size = even_size(count, most);
+                assert!(size <= most.min(count) && parts.iter().all(|part| part.len() <= size), "{count} by {most}");
+                let is_even = size == count.div_ceil(parts.len());
+                assert!(is_even || 2 * parts[parts.len() - 1].len() >= size, "{count} by {most}: {parts:?}");
+            }
+        }
     }
 }

@@ -11,12 +11,14 @@ use super::fitting::Work;
 use super::lane_loop::LaneLoop;
 use super::limits;
 use super::pipeline::Step;
+use super::targets::{Target, upload_targets};
 use super::workspace::{Operand, Role, Workspace};
 use crate::descent::{DescentOptions, LossWatch, Moments, Optimizer, Start, Steps, moments_from};
 use crate::error::Result;
 use crate::kernel_params::{
-    ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, Lane, LayerParams, activation_code, optimizer_code,
+    ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, LANE_RUNNING, Lane, LayerParams, activation_code, optimizer_code,
 };
+use crate::observation::Usability;
 
 /// The final state in f32 of the runs of a batch.
 #[derive(Debug)]
@@ -28,6 +30,9 @@ pub struct Reached {
     pub moments: Vec<Moments>,
     /// How each run ended.
     pub lanes: Vec<Lane>,
+    /// What each run's observation allows. Only the runs that are in the range of f32 were made;
+    /// the others are diverged from the beginning.
+    pub usability: Vec<Usability>,
 }
 
 impl Reached {
@@ -52,10 +57,12 @@ impl Reached {
 /// circle there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
 /// residual of 32 f32 epsilons of the observation is little more than rounding; from there f64
 /// takes over.
-fn lane_at_start(target: &[f32], place: usize) -> Lane {
-    let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
-    let rounding = 0.5 * target.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>();
-    Lane { rounding: rounding as f32, origin: place as u32, ..Lane::START }
+fn lane_at_start(target: &Target, place: usize) -> Lane {
+    let share = 32.0 * f64::from(f32::EPSILON);
+    let rounding = 0.5 * (share * share * target.squares);
+    // A run that f32 cannot represent has a lane, but does not start.
+    let status = if target.usability == Usability::InF32 { LANE_RUNNING } else { LANE_DIVERGED };
+    Lane { rounding: rounding as f32, origin: place as u32, status, ..Lane::START }
 }
 
 impl GpuDevice {
@@ -69,12 +76,30 @@ impl GpuDevice {
     /// # Panics
     /// If the shapes do not fit the network.
     pub fn descend_f32(&self, observations: &DMatrix<f64>, starts: &DMatrix<f64>, steps: &Steps) -> Result<Reached> {
-        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.ncols());
-        assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
+        assert_eq!(observations.ncols(), starts.ncols(), "one start per observation");
+        let code = |index: usize| starts.column(index).iter().copied().collect();
+        let starts: Vec<Start> =
+            (0..starts.ncols()).map(|index| Start::fresh(index, code(index), steps.optimizer)).collect();
+        self.descend_runs(observations, &starts, steps)
+    }
+
+    /// [`Self::descend_f32`] for runs from their beginnings; several may be towards one observation.
+    /// Runs that f32 cannot represent are not made; see [`Reached::usability`].
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] if the device fails.
+    ///
+    /// # Panics
+    /// If the shapes do not fit the network.
+    pub fn descend_runs(&self, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Result<Reached> {
+        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.len());
+        assert_eq!(observations.nrows(), n, "observations that do not fit the network");
+        assert!(starts.iter().all(|start| start.code.len() == k), "codes that do not fit the network");
         let mut reached = Reached {
             codes: DMatrix::zeros(k, count),
             moments: vec![[0.0; 2]; steps.optimizer.moments(k) * count],
             lanes: vec![Lane::START; count],
+            usability: vec![Usability::Unusable; count],
         };
         // A lane's state and the optimizer's moments; some kernels also need one workgroup per
         // lane.
@@ -84,12 +109,18 @@ impl GpuDevice {
         let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
         let most = self.room.observations(entries, 1)?.min(by_operations);
         self.in_parts(Work::Descend, count, most, |columns| {
-            let targets = &observations.as_slice()[columns.start * n..columns.end * n];
-            let starts = &starts.as_slice()[columns.start * k..columns.end * k];
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
-                self.prepare(&mut space, targets, starts, steps);
-                let rules = LaneLoop { cap: steps.cap, most: usize::MAX, moving: &self.moving(steps.optimizer) };
+                let (lanes, targets) = self.prepare(&mut space, observations, &starts[columns.clone()], steps)?;
+                for (to, target) in reached.usability[columns.clone()].iter_mut().zip(&targets) {
+                    *to = target.usability;
+                }
+                if lanes.iter().all(|lane| lane.status != LANE_RUNNING) {
+                    reached.lanes[columns].copy_from_slice(&lanes);
+                    return Ok(space);
+                }
+                let moving = self.moving(steps.optimizer);
+                let rules = LaneLoop { work: Work::Descend, cap: steps.cap, most: usize::MAX, moving: &moving };
                 self.run_lanes(&mut space, columns.len(), &rules, |space, width| self.iteration_steps(space, width))?;
                 self.read_reached(&mut space, columns.start, columns.len(), &mut reached)?;
                 Ok(space)
@@ -101,17 +132,25 @@ impl GpuDevice {
         Ok(reached)
     }
 
-    /// Uploads a batch and reserves the buffers of the kernels.
-    fn prepare(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], steps: &Steps) {
+    /// Uploads a batch and reserves the buffers of the kernels. Returns the lanes and what is known
+    /// about their targets.
+    fn prepare(
+        &self,
+        space: &mut Workspace,
+        observations: &DMatrix<f64>,
+        starts: &[Start],
+        steps: &Steps,
+    ) -> Result<(Vec<Lane>, Vec<Target>)> {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
-        let count = starts.len() / k;
-        let targets: Vec<f64> = targets.iter().map(|x| x / self.unit).collect();
-        let targets = narrowed_columns(&targets, n, f32::NAN);
-        let lanes = targets.chunks_exact(padded_length(n)).enumerate();
-        let lanes: Vec<Lane> = lanes.map(|(place, target)| lane_at_start(target, place)).collect();
-        space.upload(context, Role::Targets, &targets);
-        space.upload(context, Role::Inputs, &narrowed_columns(starts, k, 0.0));
+        let count = starts.len();
+        let columns = observations.as_slice();
+        let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
+        // The unit is a power of two, so its inverse is exact.
+        let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
+        let lanes: Vec<Lane> = targets.iter().enumerate().map(|(place, target)| lane_at_start(target, place)).collect();
+        let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
+        space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));
         space.upload(context, Role::Lanes, &lanes);
         space.params(context, Role::Params("descend", 0), self.descend_params(&steps.with_outputs_in(self.unit)));
         self.reserve_activations(space, 0..depth, count);
@@ -126,6 +165,7 @@ impl GpuDevice {
         space.reserve(context, Role::MovedMoments, 2 * pairs);
         space.reserve(context, Role::Destinations, count);
         space.reserve(context, Role::Running, 1);
+        Ok((lanes, targets))
     }
 
     /// The arrays that move with the lanes.

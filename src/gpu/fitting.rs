@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::GpuDevice;
+use super::buffers::even_size;
 use crate::error::{Error, Result};
 
 /// The kinds of work, each with its own need of memory per observation.
@@ -18,17 +19,20 @@ pub(super) enum Work {
     LevenbergMarquardt,
 }
 
+/// Their number.
+pub(super) const KINDS: usize = Work::LevenbergMarquardt as usize + 1;
+
 /// What is known about the sizes that fit.
 #[derive(Debug)]
 pub(super) struct Fitting {
-    most: [AtomicUsize; 4],
+    most: [AtomicUsize; KINDS],
     /// The last size that did not fit, and the driver's reason.
     too_large: Mutex<Option<(usize, String)>>,
 }
 
 impl Default for Fitting {
     fn default() -> Self {
-        Fitting { most: [(); 4].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
+        Fitting { most: [(); KINDS].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
     }
 }
 
@@ -61,21 +65,8 @@ impl GpuDevice {
     ///
     /// # Errors
     /// What `attempt` returns; [`Error::DeviceLost`] if not even one observation fits.
-    pub(super) fn halving<T>(&self, work: Work, most: usize, attempt: impl FnMut(usize) -> Result<T>) -> Result<T> {
-        self.halving_from(work, (most, most), attempt)
-    }
-
-    /// [`Self::halving`] from `first`, which may be less than the `most` of this work: what is left
-    /// of a batch. That it does not fit says nothing about larger parts that did: the shortage may
-    /// pass, and what fits then is not kept.
-    fn halving_from<T>(
-        &self,
-        work: Work,
-        (first, most): (usize, usize),
-        mut attempt: impl FnMut(usize) -> Result<T>,
-    ) -> Result<T> {
-        let usual = most.min(self.fitting.most(work));
-        let mut size = first.min(usual);
+    pub(super) fn halving<T>(&self, work: Work, most: usize, mut attempt: impl FnMut(usize) -> Result<T>) -> Result<T> {
+        let mut size = most.min(self.fitting.most(work));
         loop {
             match attempt(size) {
                 Err(Error::DeviceMemory(reason)) => {
@@ -85,7 +76,7 @@ impl GpuDevice {
                         return Err(Error::DeviceLost(format!("out of memory even for one observation: {reason}")));
                     }
                     let half = size.div_ceil(2);
-                    self.fitting.learn(work, if first < usual { usual } else { half }, size, reason);
+                    self.fitting.learn(work, half, size, reason);
                     size = half;
                 }
                 other => return other,
@@ -108,7 +99,12 @@ impl GpuDevice {
         while done < count {
             let left = count - done;
             // A part that does not fit is tried again from its beginning.
-            done += self.halving_from(work, (left.min(most), most), |size| part(done..done + size).map(|()| size))?;
+            // Even parts: a last part of few observations would cost as much time as a full one.
+            let even = even_size(left, most.min(self.fitting.most(work)));
+            done += self.halving(work, even, |size| {
+                let size = size.min(left);
+                part(done..done + size).map(|()| size)
+            })?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::GpuDevice;
 use super::compact::{Moving, record_move};
-use super::pace::Pace;
+use super::fitting::Work;
 use super::pipeline::{Step, dispatch};
 use super::workspace::{Role, Workspace};
 use crate::error::Result;
@@ -24,6 +24,8 @@ const WORTH_MOVING: (usize, usize) = (7, 8);
 /// Options of the loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LaneLoop<'a> {
+    /// Whose pace it keeps.
+    pub work: Work,
     /// Maximum number of steps per lane. One more is submitted, which only evaluates the result of
     /// the last step.
     pub cap: usize,
@@ -31,6 +33,15 @@ pub(super) struct LaneLoop<'a> {
     pub most: usize,
     /// The arrays that move with the lanes.
     pub moving: &'a [Moving],
+}
+
+/// A submission under way.
+struct Chunk {
+    /// Its staging buffer.
+    slot: usize,
+    steps: usize,
+    /// The number of lanes that it processes.
+    width: usize,
 }
 
 impl GpuDevice {
@@ -50,16 +61,14 @@ impl GpuDevice {
         let mut step = steps(space, width);
         let mut rank = self.rank_step(space, width);
         let mut left = rules.cap + 1;
-        let mut pace = Pace::default();
-        let mut under_way: VecDeque<(usize, usize)> = VecDeque::new();
+        let mut pace = self.paces.of(rules.work);
+        let mut under_way: VecDeque<Chunk> = VecDeque::new();
         let mut free = vec![1, 0];
         let mut last_end = Instant::now();
         loop {
             while left > 0
                 && let Some(slot) = free.pop()
             {
-                let now = left.min(pace.iterations()).min(rules.most);
-                left -= now;
                 let moved = (running * WORTH_MOVING.1 <= width * WORTH_MOVING.0).then(|| {
                     let steps = self.scatter_steps(space, rules.moving, width);
                     (steps, std::mem::replace(&mut width, running))
@@ -69,6 +78,8 @@ impl GpuDevice {
                     step = steps(space, width);
                     rank = self.rank_step(space, width);
                 }
+                let now = left.min(pace.iterations(width)).min(rules.most);
+                left -= now;
                 let mut staging = std::mem::take(&mut space.staging[slot]);
                 staging.submit(&self.context, &[(space.buffer(Role::Running), 4)], |encoder, timer| {
                     let moving = moved.as_ref().map_or(0, |(steps, before)| {
@@ -79,12 +90,13 @@ impl GpuDevice {
                     moving + stepping + dispatch(&mut pass, [&rank])
                 });
                 space.staging[slot] = staging;
-                under_way.push_back((slot, now));
+                under_way.push_back(Chunk { slot, steps: now, width });
             }
-            let Some((slot, steps)) = under_way.pop_front() else { return Ok(()) };
+            let Some(Chunk { slot, steps: made, width: wide }) = under_way.pop_front() else { return Ok(()) };
             let counted = space.staging[slot].collect(&self.context, bytemuck::pod_read_unaligned::<u32>)?;
             free.push(slot);
-            pace.observe(steps, last_end.elapsed());
+            pace.observe(made, wide, last_end.elapsed());
+            self.paces.keep(rules.work, pace);
             last_end = Instant::now();
             // No ended lane restarts, so the current chunk has at most this number of running
             // lanes.

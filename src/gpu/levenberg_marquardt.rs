@@ -97,7 +97,8 @@ impl GpuDevice {
                 let mut space = self.workspaces.take();
                 self.prepare_marquardt(&mut space, targets, starts, rules);
                 let moving = self.moving_in_marquardt();
-                let lane_loop = LaneLoop { cap: rules.steps as usize, most: MOST_A_SUBMISSION, moving: &moving };
+                let work = Work::LevenbergMarquardt;
+                let lane_loop = LaneLoop { work, cap: rules.steps as usize, most: MOST_A_SUBMISSION, moving: &moving };
                 self.run_lanes(&mut space, columns.len(), &lane_loop, |space, width| {
                     self.marquardt_steps(space, width)
                 })?;
