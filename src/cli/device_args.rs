@@ -18,7 +18,8 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 
-    /// Graphics API, where there are several. By default one with subgroup operations
+    /// Graphics API, where there are several; requests a GPU. By default one with subgroup
+    /// operations
     #[arg(long, value_name = "vulkan|dx12|metal")]
     pub backend: Option<Backend>,
 

@@ -148,8 +148,8 @@ impl Room {
 }
 
 /// A size of parts of `count` observations, such that there are as few parts of at most `most` as
-/// possible, and none is much smaller than the others. Where the last part stays large enough, whole
-/// tiles fill the others.
+/// possible, and none is much smaller than the others. Where the last part stays large enough,
+/// whole tiles fill the others.
 pub fn even_size(count: usize, most: usize) -> usize {
     let parts = count.div_ceil(most).max(1);
     let even = count.div_ceil(parts).max(1);

@@ -83,8 +83,8 @@ impl GpuDevice {
         self.descend_runs(observations, &starts, steps)
     }
 
-    /// [`Self::descend_f32`] for runs from their beginnings; several may be towards one observation.
-    /// Runs that f32 cannot represent are not made; see [`Reached::usability`].
+    /// [`Self::descend_f32`] for runs from their beginnings; several may be towards one
+    /// observation. Runs that f32 cannot represent are not made; see [`Reached::usability`].
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] if the device fails.

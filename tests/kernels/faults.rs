@@ -157,7 +157,7 @@ fn whole_runs_end_right_on_what_is_left() {
     assert_eq!((expected.len(), warning), (3 * COUNT, None));
     type Fault = fn(&GpuDevice);
     let faults: [(Fault, &str); 3] = [
-        (|device| device.context().faults().no_memory_at(9), "ran out of memory"),
+        (|device| device.context().faults().no_memory_at(3), "ran out of memory"),
         (|device| device.context().faults().lost_at(3), "was lost"),
         (
             |device| {

@@ -38,6 +38,7 @@ fn shaders_host_sides_and_twins_agree() {
         "pace",
         "pipeline",
         "staging",
+        "targets",
         "tiles",
         "workspace",
     ];
