@@ -126,9 +126,9 @@ mod tests {
             matrix.roots = (0..units).map(|unit| 0.5 + (unit % 7) as f64).collect();
             matrix.reset(weights.lanes);
             matrix.add_products(&weights, single);
-            for i in 0..weights.lanes * LANE {
+            for (i, right) in transposed.iter().enumerate().take(weights.lanes * LANE) {
                 matrix.add_diagonal(i, 1.0);
-                matrix.set_right(i, 0, transposed[i]);
+                matrix.set_right(i, 0, *right);
             }
             assert_eq!(matrix.factor(), 0);
             let mut x = vec![Lane::ZERO; weights.lanes];
