@@ -74,7 +74,7 @@ pub trait Device: Send + Sync {
     fn is_asynchronous(&self) -> bool;
 
     /// One line for the user if the device was lost and another one has taken over, or if it ran
-    /// out of memory and goes on with smaller batches.
+    /// out of memory and continues with smaller batches.
     fn warning(&self) -> Option<String>;
 }
 

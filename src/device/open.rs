@@ -53,8 +53,8 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`Error::BadOption`] for a name or a backend with `Cpu`.
     pub(crate) fn selection(&self) -> Result<Option<Selection<'a>>> {
-        let kinds = match (self.choice, self.adapter) {
-            (DeviceChoice::Cpu, _) => {
+        let kinds = match self.choice {
+            DeviceChoice::Cpu => {
                 let unused =
                     [("adapter", self.adapter.map(str::to_owned)), ("backend", self.backend.map(|b| b.to_string()))];
                 let unused = unused.into_iter().find_map(|(option, given)| given.map(|given| (option, given)));
