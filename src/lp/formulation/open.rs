@@ -33,7 +33,8 @@ const SURELY: f64 = 3.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// For each entry, how far it can be from that of another input that reproduces the target
-    /// within its error and ε; infinite where the equations leave the entry open.
+    /// within its error and ε; infinite where the equations leave the entry open. Empty where
+    /// nobody asks: the optimum decides, and the input is not handed on.
     pub uncertainty: Vec<f64>,
     /// Whether an entry that the optimum determines is determined even if the equations leave it
     /// open.
@@ -49,6 +50,8 @@ pub struct Optimum<'a> {
     pub epsilon: f64,
     /// `Σ e` if the program minimises it.
     pub violations: Option<f64>,
+    /// Whether another layer has this input as its target.
+    pub is_handed_on: bool,
 }
 
 impl Known {
@@ -63,7 +66,9 @@ impl Known {
         // rows can be violated by such an input.
         let has_none = |sum: f64| sum <= ZERO_VIOLATIONS * scale && rules.1 != RowRule::Printed;
         let by_optimum = optimum.violations.is_some_and(|sum| has_none(sum) || loss() > errors + SOLVER_LOSS * scale);
-        Known { uncertainty: uncertainty(system, rules, target, optimum), by_optimum }
+        let is_asked = optimum.is_handed_on || !by_optimum;
+        let uncertainty = if is_asked { uncertainty(system, rules, target, optimum) } else { Vec::new() };
+        Known { uncertainty, by_optimum }
     }
 }
 
@@ -132,7 +137,7 @@ mod tests {
 
     #[test]
     fn units_that_are_surely_on_tell_their_entries() {
-        let optimum = |z| Optimum { z, epsilon: 1e-6, violations: None };
+        let optimum = |z| Optimum { z, epsilon: 1e-6, violations: None, is_handed_on: true };
         let open = |known: Known| known.uncertainty.iter().map(|entry| entry.is_infinite()).collect::<Vec<_>>();
         // Two equations of full rank; one; none, since its target may be error.
         assert_eq!(open(known([1.0, 0.0, 3.0], 0.0, RELU, optimum(&[1.0, 2.0]))), [false, false]);
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_target_that_may_be_negative_is_as_uncertain_as_one_that_is() {
-        let optimum = Optimum { z: &[1e-4, 1.0], epsilon: 1e-9, violations: None };
+        let optimum = Optimum { z: &[1e-4, 1.0], epsilon: 1e-9, violations: None, is_handed_on: true };
         let found = known([1e-4, 1.0, 1.0001], 1e-3, Shape::Leaky(0.01), optimum);
         // The truth of the first may be -9e-4, which a unit outputs at -0.09.
         assert!(found.uncertainty[0] > 1e-3 && found.uncertainty[1] < 0.1, "{found:?}");
@@ -154,7 +159,8 @@ mod tests {
     #[test]
     fn an_optimum_says_all_without_violations_or_with_a_real_loss() {
         let by_optimum = |z: &[f64], violations, errors| {
-            known([1.0, 0.0, 0.0], errors, RELU, Optimum { z, epsilon: 1e-6, violations }).by_optimum
+            known([1.0, 0.0, 0.0], errors, RELU, Optimum { z, epsilon: 1e-6, violations, is_handed_on: false })
+                .by_optimum
         };
         assert!(by_optimum(&[1.0, -2.0], Some(0.0), 0.0));
         assert!(by_optimum(&[1.5, -2.0], Some(0.5), 0.1));
@@ -170,7 +176,7 @@ mod tests {
     fn the_rounding_of_the_observation_is_an_error() {
         let mut targets = Targets::from_hidden(DMatrix::from_column_slice(3, 1, &[1.0, 0.0, 0.0]));
         targets.accuracy[0].rounding = 0.1;
-        let optimum = Optimum { z: &[1.2, -2.0], epsilon: 1e-6, violations: Some(0.2) };
+        let optimum = Optimum { z: &[1.2, -2.0], epsilon: 1e-6, violations: Some(0.2), is_handed_on: true };
         assert!(!Known::of(&system(), (RELU, RowRule::Corrected), targets.column(0), optimum).by_optimum);
     }
 }

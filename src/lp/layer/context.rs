@@ -79,7 +79,7 @@ impl LayerContext<'_> {
     pub(super) fn known_of(&self, target: Target<'_>, epsilon: f64, solution: &CertifiedSolution) -> Known {
         // The objective of `relaxed` says nothing of the loss.
         let violations = (self.options.method == LayerwiseMethod::L1).then(|| solution.objective());
-        let optimum = Optimum { z: &solution.z, epsilon, violations };
+        let optimum = Optimum { z: &solution.z, epsilon, violations, is_handed_on: self.index > 0 };
         Known::of(self.system, (self.shape(), self.options.rows), target, optimum)
     }
 
