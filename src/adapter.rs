@@ -92,15 +92,25 @@ impl Selection<'_> {
     }
 }
 
+/// [`AdapterDescription::kind`] of a discrete GPU.
+const DISCRETE: &str = "discrete GPU";
+/// [`AdapterDescription::kind`] of a virtual GPU.
+const VIRTUAL: &str = "virtual GPU";
 /// [`AdapterDescription::kind`] of an integrated GPU.
 pub(crate) const INTEGRATED: &str = "integrated GPU";
 
 impl AdapterDescription {
+    /// Whether it is a card, which has processors and memory of its own; also one that a virtual
+    /// machine sees.
+    pub(crate) fn is_card(&self) -> bool {
+        matches!(self.kind.as_str(), DISCRETE | VIRTUAL)
+    }
+
     fn rank(&self) -> u8 {
         match self.kind.as_str() {
-            "discrete GPU" => 0,
+            DISCRETE => 0,
             INTEGRATED => 1,
-            "virtual GPU" => 2,
+            VIRTUAL => 2,
             "unknown" => 3,
             _ => 4,
         }

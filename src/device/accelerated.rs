@@ -105,6 +105,10 @@ impl Device for GpuDevice {
         true
     }
 
+    fn observations_at_once(&self, options: &DescentOptions) -> usize {
+        if self.context().adapter().is_card() { self.full_for(options) } else { 1 }
+    }
+
     fn warning(&self) -> Option<String> {
         GpuDevice::warning(self)
     }

@@ -20,6 +20,13 @@ use crate::kernel_params::{
 };
 use crate::observation::Usability;
 
+/// Number of descents that fill a large card: its multiprocessors, some 130, each have several of
+/// the tiles that share a step's products.
+const FULL: usize = 8192;
+/// Maximum number of steps of the descents that are made to fill a card: a stop waits for their
+/// ends, and what they have done is lost if the process is killed.
+const MOST_STEPS_AT_ONCE: usize = FULL * 1000;
+
 /// The final state in f32 of the runs of a batch.
 #[derive(Debug)]
 pub struct Reached {
@@ -101,13 +108,7 @@ impl GpuDevice {
             lanes: vec![Lane::START; count],
             usability: vec![Usability::Unusable; count],
         };
-        // A lane's state and the optimizer's moments; some kernels also need one workgroup per
-        // lane.
-        let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(padded_length(k)));
-        let entries = entries.max(self.widest(0..self.network.depth()));
-        // Forward and both products of the way back.
-        let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
-        let most = self.room.observations(entries, 1)?.min(by_operations);
+        let most = self.descents_at_a_time(steps.optimizer)?;
         self.in_parts(Work::Descend, count, most, |columns| {
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
@@ -130,6 +131,28 @@ impl GpuDevice {
             Ok(())
         })?;
         Ok(reached)
+    }
+
+    /// Maximum number of descents that run together.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoDevice`] if not even one fits.
+    fn descents_at_a_time(&self, optimizer: Optimizer) -> Result<usize> {
+        // A lane's state and the optimizer's moments; some kernels also need one workgroup per
+        // lane.
+        let moments = 2 * optimizer.moments(padded_length(self.network.code_length()));
+        let entries = (size_of::<Lane>() / 4).max(moments).max(self.widest(0..self.network.depth()));
+        // Forward and both products of the way back.
+        let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
+        Ok(self.room.observations(entries, 1)?.min(by_operations))
+    }
+
+    /// The number of observations whose descents fill a card, at least 1. More than run together
+    /// would only make a run wait longer for its first results.
+    pub fn full_for(&self, options: &DescentOptions) -> usize {
+        let together = self.descents_at_a_time(options.optimizer).unwrap_or(1).min(FULL);
+        let by_steps = MOST_STEPS_AT_ONCE / options.iterations.max(1);
+        (together.min(by_steps) / (options.restarts + 1)).max(1)
     }
 
     /// Uploads a batch and reserves the buffers of the kernels. Returns the lanes and what is known
