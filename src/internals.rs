@@ -55,7 +55,7 @@ pub mod bench {
     }
 }
 
-/// Tests: kernels, lp, multistart.
+/// Tests: kernels, lp, multistart. Benchmarks: device_host.
 pub mod configuration {
     pub use crate::configuration::Configurations;
 }

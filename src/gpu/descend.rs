@@ -59,18 +59,11 @@ impl Reached {
     }
 }
 
-/// The state of a run before its first step, with the loss at which f32 stops. Near a loss of zero,
-/// the last digits are rounding, and the end of a run among them is left to chance. Momentum may
-/// circle there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
-/// residual of 32 f32 epsilons of the observation is little more than rounding; from there f64
-/// takes over.
-fn lane_at_start(target: &Target, place: usize) -> Lane {
-    let share = 32.0 * f64::from(f32::EPSILON);
-    let rounding = 0.5 * (share * share * target.squares);
-    // A run that f32 cannot represent has a lane, but does not start.
-    let status = if target.usability == Usability::InF32 { LANE_RUNNING } else { LANE_DIVERGED };
-    Lane { rounding: rounding as f32, origin: place as u32, status, ..Lane::START }
-}
+/// The residual at which f32 stops, as a share of the observation. Near a loss of zero, the last
+/// digits are rounding, and the end of a run among them is left to chance. Momentum may circle there.
+/// Adam divides the gradient's rounding by its own size and moves on until the cap. A residual of 32
+/// f32 epsilons of the observation is little more than rounding; from there f64 takes over.
+const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
 
 impl GpuDevice {
     /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
@@ -171,7 +164,8 @@ impl GpuDevice {
         let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
         // The unit is a power of two, so its inverse is exact.
         let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
-        let lanes: Vec<Lane> = targets.iter().enumerate().map(|(place, target)| lane_at_start(target, place)).collect();
+        let lanes = targets.iter().enumerate().map(|(place, target)| target.lane_at_start(place, ROUNDING, true));
+        let lanes: Vec<Lane> = lanes.collect();
         let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
         space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));
         space.upload(context, Role::Lanes, &lanes);
