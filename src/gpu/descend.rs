@@ -164,7 +164,10 @@ impl GpuDevice {
         let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
         // The unit is a power of two, so its inverse is exact.
         let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
-        let lanes = targets.iter().enumerate().map(|(place, target)| target.lane_at_start(place, ROUNDING, true));
+        let lanes = targets
+            .iter()
+            .enumerate()
+            .map(|(place, target)| target.lane_at_start(place, ROUNDING, target.is_in_range()));
         let lanes: Vec<Lane> = lanes.collect();
         let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
         space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));

@@ -170,8 +170,10 @@ impl GpuDevice {
         // The unit is a power of two, so its inverse is exact.
         let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
         let lane = |(place, (target, start)): (usize, (&Target, &[f64]))| {
-            let in_range = start.iter().all(|z| (*z as f32).is_finite());
-            target.lane_at_start(place, rules.rounding, in_range)
+            // Where nothing is observed, the run ends at its start.
+            let in_range = target.is_in_range() || target.is_empty();
+            let is_made = in_range && start.iter().all(|z| (*z as f32).is_finite());
+            target.lane_at_start(place, rules.rounding, is_made)
         };
         let lanes: Vec<Lane> = targets.iter().zip(starts.chunks_exact(k)).enumerate().map(lane).collect();
         let starts = narrowed_columns(starts, k, 0.0);

@@ -2,14 +2,12 @@
 //! the observation into the transfer buffer, decides whether f32 can hold it, and sums the squares
 //! that tell the lane's rounding. No observation is copied in f64.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::buffers::padded_length;
 use super::context::Context;
 use super::workspace::{Role, Workspace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel_params::{LANE_DIVERGED, LANE_RUNNING, Lane};
 use crate::observation::Usability;
 
@@ -31,13 +29,23 @@ pub(super) struct Target {
 
 impl Target {
     /// The state of a run before its first step, with the loss at which f32 stops: that of a
-    /// residual of `rounding`, as a share of the observation. `in_range`: whether f32 holds the
-    /// start. A run that f32 cannot represent has a lane, but does not start.
-    pub fn lane_at_start(&self, place: usize, rounding: f64, in_range: bool) -> Lane {
-        let is_made = in_range && self.usability == Usability::InF32;
+    /// residual of `rounding`, as a share of the observation. A run that is not made has a lane, but
+    /// does not start.
+    pub fn lane_at_start(&self, place: usize, rounding: f64, is_made: bool) -> Lane {
         let status = if is_made { LANE_RUNNING } else { LANE_DIVERGED };
         let rounding = 0.5 * (rounding * rounding * self.squares);
         Lane { rounding: rounding as f32, origin: place as u32, status, ..Lane::START }
+    }
+
+    /// Whether f32 holds the observation.
+    pub fn is_in_range(&self) -> bool {
+        self.usability == Usability::InF32
+    }
+
+    /// Whether nothing is observed.
+    pub fn is_empty(&self) -> bool {
+        // An observation with an infinite entry has infinite squares.
+        self.usability == Usability::Unusable && self.squares == 0.0
     }
 }
 
@@ -45,7 +53,7 @@ impl Target {
 /// whole quads with `NaN`. `observation`: that of a lane, `length` entries.
 ///
 /// # Errors
-/// [`Error::DeviceMemory`] if there is no memory for the transfer.
+/// [`crate::Error::DeviceLost`] if the memory of the transfer does not become writable.
 pub(super) fn upload_targets<'a>(
     context: &Context,
     space: &mut Workspace,
@@ -54,27 +62,28 @@ pub(super) fn upload_targets<'a>(
     observation: impl Fn(usize) -> &'a [f64] + Sync,
 ) -> Result<Vec<Target>> {
     let bytes_each = 4 * padded_length(length);
+    let mut transfer = std::mem::take(&mut space.transfer);
     let buffer = space.reserve(context, Role::Targets, padded_length(length) * count);
     let most_shares = SHARES_PER_THREAD * rayon::current_num_threads();
     let share = count.div_ceil(most_shares).max(FEWEST_A_SHARE);
-    let shares = (0..count).step_by(share).map(|first| {
-        let lanes = first..count.min(first + share);
-        let bytes = [first, lanes.len()].map(|lanes| (lanes * bytes_each) as u64);
-        let view = context.writing(buffer, bytes[0], bytes[1]);
-        view.map(|view| (lanes, view)).ok_or_else(|| Error::DeviceMemory("no memory for a transfer".into()))
-    });
-    let shares: Vec<(Range<usize>, wgpu::QueueWriteBufferView)> = shares.collect::<Result<_>>()?;
-    let targets = shares.into_par_iter().with_max_len(1).map(|(lanes, mut view)| {
-        // The transfer buffer may be slow to read, so it is only written.
-        let mut narrowed = vec![f32::NAN; padded_length(length)];
-        let write = |(place, lane): (usize, usize)| {
-            let target = narrow(observation(lane), per_unit, &mut narrowed);
-            view.slice(place * bytes_each..(place + 1) * bytes_each).copy_from_slice(bytemuck::cast_slice(&narrowed));
-            target
-        };
-        lanes.enumerate().map(write).collect::<Vec<Target>>()
-    });
-    Ok(targets.flatten_iter().collect())
+    let sizes = ((bytes_each * count) as u64, (bytes_each * share) as u64);
+    let targets = transfer.send(context, buffer, sizes, |views| {
+        let targets = views.into_par_iter().with_max_len(1).map(|(bytes, mut view)| {
+            // The memory of the transfer may be slow to read, so it is only written.
+            let mut narrowed = vec![f32::NAN; padded_length(length)];
+            let lanes = bytes.start as usize / bytes_each..bytes.end as usize / bytes_each;
+            let write = |(place, lane): (usize, usize)| {
+                let target = narrow(observation(lane), per_unit, &mut narrowed);
+                let bytes = place * bytes_each..(place + 1) * bytes_each;
+                view.slice(bytes).copy_from_slice(bytemuck::cast_slice(&narrowed));
+                target
+            };
+            lanes.enumerate().map(write).collect::<Vec<Target>>()
+        });
+        targets.flatten_iter().collect()
+    })?;
+    space.transfer = transfer;
+    Ok(targets)
 }
 
 /// Narrows an observation to the beginning of `narrowed`.
