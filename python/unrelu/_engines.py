@@ -402,8 +402,8 @@ def invert(
         The law of the codes that the generator was trained with: ``"normal"`` (default),
         ``"uniform"``, ``"normal:SIZE"`` or ``"uniform:SIZE"``.
     device : str, optional
-        ``"auto"`` (default: a discrete GPU if there is one, an integrated one for ``"best"`` and
-        ``"descent"``, otherwise the CPU), ``"cpu"`` or ``"gpu"``.
+        ``"auto"`` (default: for ``"best"`` and ``"descent"`` a GPU if there is one, otherwise the
+        CPU), ``"cpu"`` or ``"gpu"``.
     adapter : str, optional
         A part of the name of the GPU to use.
     backend : str, optional
