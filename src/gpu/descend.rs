@@ -60,9 +60,10 @@ impl Reached {
 }
 
 /// The residual at which f32 stops, as a share of the observation. Near a loss of zero, the last
-/// digits are rounding, and the end of a run among them is left to chance. Momentum may circle there.
-/// Adam divides the gradient's rounding by its own size and moves on until the cap. A residual of 32
-/// f32 epsilons of the observation is little more than rounding; from there f64 takes over.
+/// digits are rounding, and the end of a run among them is left to chance. Momentum may circle
+/// there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
+/// residual of 32 f32 epsilons of the observation is little more than rounding; from there f64
+/// takes over.
 const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
 
 impl GpuDevice {

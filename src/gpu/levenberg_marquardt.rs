@@ -92,8 +92,8 @@ impl GpuDevice {
         self.levenberg_marquardt_runs(observations, &each, starts, rules)
     }
 
-    /// [`Self::levenberg_marquardt_f32`] where start `i` is for column `which[i]` of `observations`.
-    /// Runs that f32 cannot represent are not made; their lanes are diverged.
+    /// [`Self::levenberg_marquardt_f32`] where start `i` is for column `which[i]` of
+    /// `observations`. Runs that f32 cannot represent are not made; their lanes are diverged.
     ///
     /// # Errors
     /// [`crate::Error::DeviceLost`] if the device fails.

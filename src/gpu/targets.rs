@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::kernel_params::{LANE_DIVERGED, LANE_RUNNING, Lane};
 use crate::observation::Usability;
 
-/// Partial sums and maxima of an observation, which do not wait for each other. They are combined in
-/// a fixed order, so an observation has the same sum everywhere.
+/// Partial sums and maxima of an observation, which do not wait for each other. They are combined
+/// in a fixed order, so an observation has the same sum everywhere.
 const PARTS: usize = 8;
 /// Observations that one thread narrows into its own transfer buffer, at least.
 const FEWEST_A_SHARE: usize = 256;
@@ -29,8 +29,8 @@ pub(super) struct Target {
 
 impl Target {
     /// The state of a run before its first step, with the loss at which f32 stops: that of a
-    /// residual of `rounding`, as a share of the observation. A run that is not made has a lane, but
-    /// does not start.
+    /// residual of `rounding`, as a share of the observation. A run that is not made has a lane,
+    /// but does not start.
     pub fn lane_at_start(&self, place: usize, rounding: f64, is_made: bool) -> Lane {
         let status = if is_made { LANE_RUNNING } else { LANE_DIVERGED };
         let rounding = 0.5 * (rounding * rounding * self.squares);

@@ -1,6 +1,6 @@
 //! Memory from which an array is transferred to the device, kept for the next batch. Fresh memory
-//! for each transfer would cost more time than writing it: the system clears every page at its first
-//! use.
+//! for each transfer would cost more time than writing it: the system clears every page at its
+//! first use.
 
 use std::ops::Range;
 use std::sync::mpsc::{self, Receiver};
