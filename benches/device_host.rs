@@ -112,7 +112,10 @@ fn preparation(rounds: usize) -> Outcome<()> {
     let mut times = [const { Vec::new() }; 4];
     for _ in 0..rounds {
         times[0].push(timed(3, || gpu.descend_f32(&observations, &codes, &steps))?);
-        times[1].push(timed(3, || Ok(narrow(observations.as_slice(), &mut kept)))?);
+        times[1].push(timed(3, || {
+            narrow(observations.as_slice(), &mut kept);
+            Ok(())
+        })?);
         times[2].push(timed(3, || {
             let mut fresh = vec![0.0_f32; n * count];
             narrow(observations.as_slice(), &mut fresh);

@@ -99,6 +99,7 @@ pub(crate) const INTEGRATED: &str = "integrated GPU";
 impl AdapterDescription {
     /// Whether it is a card, which has processors and memory of its own; also one that a virtual
     /// machine sees.
+    #[cfg(feature = "gpu")]
     pub(crate) fn is_card(&self) -> bool {
         matches!(self.kind.as_str(), DISCRETE | VIRTUAL)
     }
