@@ -62,9 +62,7 @@ pub struct Selection<'a> {
 /// Kinds of adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kinds {
-    /// Discrete and virtual GPUs.
-    Discrete,
-    /// Integrated GPUs, too: they share memory and power with the CPU.
+    /// Discrete, virtual and integrated GPUs.
     Hardware,
     /// Software rasterizers, too.
     #[default]
@@ -83,7 +81,6 @@ impl Selection<'_> {
 
     fn admits(&self, adapter: &AdapterDescription) -> bool {
         let kind = match self.kinds {
-            Kinds::Discrete => adapter.hardware && adapter.kind != INTEGRATED,
             Kinds::Hardware => adapter.hardware,
             Kinds::Any => true,
         };
@@ -92,15 +89,26 @@ impl Selection<'_> {
     }
 }
 
+/// [`AdapterDescription::kind`] of a discrete GPU.
+const DISCRETE: &str = "discrete GPU";
+/// [`AdapterDescription::kind`] of a virtual GPU.
+const VIRTUAL: &str = "virtual GPU";
 /// [`AdapterDescription::kind`] of an integrated GPU.
 pub(crate) const INTEGRATED: &str = "integrated GPU";
 
 impl AdapterDescription {
+    /// Whether it is a card, which has processors and memory of its own; also one that a virtual
+    /// machine sees.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn is_card(&self) -> bool {
+        matches!(self.kind.as_str(), DISCRETE | VIRTUAL)
+    }
+
     fn rank(&self) -> u8 {
         match self.kind.as_str() {
-            "discrete GPU" => 0,
+            DISCRETE => 0,
             INTEGRATED => 1,
-            "virtual GPU" => 2,
+            VIRTUAL => 2,
             "unknown" => 3,
             _ => 4,
         }
@@ -162,16 +170,16 @@ mod tests {
         let all = machine();
         let choose = |kinds, name, backend| Selection { kinds, name, backend }.choose(&all);
         assert_eq!(choose(Kinds::Any, None, None), Some(3));
-        assert_eq!(choose(Kinds::Discrete, None, Some(Backend::Dx12)), Some(2));
+        assert_eq!(choose(Kinds::Hardware, None, Some(Backend::Dx12)), Some(2));
         assert_eq!(choose(Kinds::Any, Some("uhd"), None), Some(1));
         assert_eq!(choose(Kinds::Any, Some("LLVM"), Some(Backend::Vulkan)), Some(0));
         assert_eq!(choose(Kinds::Any, Some("llvm"), Some(Backend::Metal)), None);
         assert_eq!(choose(Kinds::Hardware, Some("llvm"), None), None);
-        let small = Selection { kinds: Kinds::Discrete, ..Selection::default() };
-        assert_eq!(small.choose(&all[..2]), None);
-        assert_eq!(Selection { kinds: Kinds::Hardware, ..small }.choose(&all[..2]), Some(1));
-        assert_eq!(Selection { kinds: Kinds::Any, ..small }.choose(&all[..1]), Some(0));
-        assert_eq!(small.choose(&[]), None);
+        let hardware = Selection { kinds: Kinds::Hardware, ..Selection::default() };
+        assert_eq!(hardware.choose(&all[..2]), Some(1));
+        assert_eq!(hardware.choose(&all[..1]), None);
+        assert_eq!(Selection { kinds: Kinds::Any, ..hardware }.choose(&all[..1]), Some(0));
+        assert_eq!(hardware.choose(&[]), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod clocks;
 mod code_law;
 pub mod engine;
 mod fit;
+mod group;
 pub(crate) mod identity;
 pub(crate) mod memory_run;
 mod noise_test;

@@ -73,6 +73,11 @@ pub trait Device: Send + Sync {
     /// work.
     fn is_asynchronous(&self) -> bool;
 
+    /// The number of observations whose descents fill the device, at least 1: it makes them in
+    /// little more time than those of a small batch. 1 if every batch is as fast per observation:
+    /// the CPU, and adapters that compute on it or beside it.
+    fn observations_at_once(&self, options: &DescentOptions) -> usize;
+
     /// One line for the user if the device was lost and another one has taken over, or if it ran
     /// out of memory and continues with smaller batches.
     fn warning(&self) -> Option<String>;
@@ -124,6 +129,10 @@ impl Device for CpuDevice {
 
     fn is_asynchronous(&self) -> bool {
         false
+    }
+
+    fn observations_at_once(&self, _: &DescentOptions) -> usize {
+        1
     }
 
     fn warning(&self) -> Option<String> {

@@ -24,6 +24,7 @@ pub mod pipeline;
 pub mod staging;
 mod targets;
 pub mod tiles;
+mod transfer;
 pub mod workspace;
 
 use std::ops::Range;

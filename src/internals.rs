@@ -18,7 +18,7 @@ pub mod batch {
     }
     /// The number of batches in the pipeline.
     pub mod pipeline {
-        pub use crate::batch::pipeline::MOST_BATCHES;
+        pub use crate::batch::pipeline::{MOST_BATCHES, MOST_GROUPS, MOST_SINGLE};
     }
     /// Runs in memory, with their totals. Python package.
     pub mod memory_run {
@@ -55,7 +55,7 @@ pub mod bench {
     }
 }
 
-/// Tests: kernels, lp, multistart.
+/// Tests: kernels, lp, multistart. Benchmarks: device_host.
 pub mod configuration {
     pub use crate::configuration::Configurations;
 }

@@ -321,6 +321,13 @@ impl Engine for Recoverer {
         options
     }
 
+    fn observations_at_once(&self) -> usize {
+        match &self.prepared {
+            Prepared::Direct(inverter) => inverter.as_ref().observations_at_once(),
+            Prepared::Search { .. } | Prepared::Projected { .. } => 1,
+        }
+    }
+
     fn solve(&self, device: &dyn Device, measurements: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
         if measurements.nrows() != self.operator.measurements() {
             return Err(Error::input(

@@ -370,7 +370,8 @@ def invert(
         The range that bytes stand for: ``"0..1"``, ``"-1..1"`` or ``"0..255"``. By default
         ``"-1..1"`` if the network ends in tanh, otherwise ``"0..1"``.
     batch : int, optional
-        Observations per batch; at most seven batches are copied at a time. Default 256. It changes
+        Observations per batch; at most seven batches are copied at a time, and for ``"descent"``
+        on a graphics card three groups of them, of up to 8,192 runs each. Default 256. It changes
         no result.
     first_index : int
         The index of the first observation in a larger set. Random starts depend on the index, so
@@ -401,8 +402,8 @@ def invert(
         The law of the codes that the generator was trained with: ``"normal"`` (default),
         ``"uniform"``, ``"normal:SIZE"`` or ``"uniform:SIZE"``.
     device : str, optional
-        ``"auto"`` (default: a discrete GPU if there is one, an integrated one for ``"best"`` and
-        ``"descent"``, otherwise the CPU), ``"cpu"`` or ``"gpu"``.
+        ``"auto"`` (default: for ``"best"`` and ``"descent"`` a GPU if there is one, otherwise the
+        CPU), ``"cpu"`` or ``"gpu"``.
     adapter : str, optional
         A part of the name of the GPU to use.
     backend : str, optional

@@ -6,7 +6,7 @@ use std::fmt;
 use nalgebra::DMatrix;
 
 use super::identity::options_that_matter;
-use super::{InvertedBatch, Inverter, Options};
+use super::{InvertedBatch, Inverter, Method, Options};
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Columns;
@@ -48,6 +48,10 @@ pub trait Engine: Sync + fmt::Debug {
     /// index of the first observation in the whole run.
     fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch>;
 
+    /// The number of observations that fill the device: [`Self::solve`] is given several batches
+    /// together up to this number. 1 if batches are best solved one by one.
+    fn observations_at_once(&self) -> usize;
+
     /// The second half: refinement, and the residuals of the codes in their stored precision.
     fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch);
 }
@@ -79,6 +83,15 @@ impl Engine for Inverter {
 
     fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
         Inverter::solve(self, device, observations, first_index)
+    }
+
+    /// In a descent the device does nearly all of the work. The search of `best` gives most of it
+    /// to the pool, which would make every step of a stop or a resumption longer.
+    fn observations_at_once(&self) -> usize {
+        match &Inverter::options(self).method {
+            Method::Descent(options) => Inverter::runtime(self).device().observations_at_once(options),
+            Method::Best(_) | Method::Layerwise(_) => 1,
+        }
     }
 
     fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {

@@ -176,7 +176,7 @@ impl Options {
             choice: self.device,
             adapter: self.adapter.as_deref(),
             backend: self.backend,
-            suits_integrated: !matches!(self.method, Method::Layerwise(_)),
+            stays_on_device: !matches!(self.method, Method::Layerwise(_)),
         }
     }
 

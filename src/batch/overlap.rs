@@ -74,6 +74,10 @@ impl Device for Overlapped<'_> {
         self.device.is_asynchronous()
     }
 
+    fn observations_at_once(&self, options: &DescentOptions) -> usize {
+        self.device.observations_at_once(options)
+    }
+
     fn warning(&self) -> Option<String> {
         self.device.warning()
     }
@@ -127,6 +131,10 @@ mod tests {
             true
         }
 
+        fn observations_at_once(&self, options: &DescentOptions) -> usize {
+            options.restarts + 11
+        }
+
         fn warning(&self) -> Option<String> {
             Some("lost".to_owned())
         }
@@ -139,6 +147,7 @@ mod tests {
         assert_eq!(overlapped.description(), "a card");
         assert_eq!((overlapped.dispatches(), overlapped.kernel_seconds()), (7, Some(1.5)));
         assert_eq!((overlapped.is_asynchronous(), overlapped.warning()), (true, Some("lost".to_owned())));
+        assert_eq!(overlapped.observations_at_once(&DescentOptions::default().restarts(4)), 15);
         let ones = DMatrix::repeat(2, 3, 1.0);
         let on_pool = || {
             let found = overlapped.levenberg_marquardt(&ones, &[0, 1, 2], &ones).unwrap();
@@ -193,6 +202,10 @@ mod tests {
 
         fn is_asynchronous(&self) -> bool {
             true
+        }
+
+        fn observations_at_once(&self, options: &DescentOptions) -> usize {
+            Telling.observations_at_once(options)
         }
 
         fn warning(&self) -> Option<String> {

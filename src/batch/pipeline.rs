@@ -12,6 +12,10 @@
 //! [`MOST_BATCHES`] batches are in memory, however long the source is. Both lanes share one pool.
 //! When one batch waits for the device or for its last linear programs, the other batch uses the
 //! free threads. No result depends on another batch.
+//!
+//! Where a card makes the descents, a lane solves a group of several batches at once (`group.rs`).
+//! The finisher and the sink get them batch by batch, as ever. Then at most [`MOST_GROUPS`] groups
+//! are in memory, and [`MOST_SINGLE`] batches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,31 +25,25 @@ use nalgebra::DMatrix;
 
 use super::clocks::Clocks;
 use super::engine::Engine;
+use super::group::{Group, Groups, Solved};
 use super::overlap::Overlapped;
 use super::{InvertedBatch, Inverter};
 use crate::cancel::CancelToken;
 use crate::error::Result;
 
-/// Number of batches that are solved at the same time.
+/// Number of groups that are solved at the same time.
 const LANES: usize = 2;
 /// Number of batches per lane that may wait for the finisher.
 const WAITING: usize = 1;
-/// Maximum number of batches in memory: one that is read ahead, one solved and one waiting per
-/// lane, one that is finished and one that is written.
+/// Maximum number of groups in memory: one that is read ahead and one per lane. Without a card, a
+/// group is one batch.
+pub const MOST_GROUPS: usize = 1 + LANES;
+/// Maximum number of batches in memory besides groups of several: one that did not fit its group,
+/// one handed over and one waiting per lane, one that is finished and one that is written.
+pub const MOST_SINGLE: usize = 1 + LANES * (1 + WAITING) + 2;
+/// Maximum number of batches in memory without a card: one that is read ahead, one solved and one
+/// waiting per lane, one that is finished and one that is written.
 pub const MOST_BATCHES: usize = 1 + LANES * (1 + WAITING) + 2;
-
-/// A solved batch on its way to the finisher, with its observations and its tag.
-struct Solved<T> {
-    observations: DMatrix<f64>,
-    tag: T,
-    batch: InvertedBatch,
-}
-
-struct ReadBatch<T> {
-    first_index: u64,
-    observations: DMatrix<f64>,
-    tag: T,
-}
 
 impl Inverter {
     /// Inverts the batches of `source`, several at the same time, and passes the results to `sink`.
@@ -53,7 +51,8 @@ impl Inverter {
     /// `sink` is called in order, on the calling thread. Each batch carries a tag of any type, for
     /// example its true codes. `first_index` is the index of the first observation in the whole
     /// run. After `cancel` is cancelled, no further batch is read or started; batches that have
-    /// started are finished and passed on.
+    /// started are finished and passed on. For descents on a card, batches are read and started
+    /// together, up to about 8,192 observations.
     ///
     /// ```
     /// # use unrelu::{Activation, Inverter, Network, Options};
@@ -75,7 +74,8 @@ impl Inverter {
     ///
     /// # Errors
     /// The first error of the source, of the inversion ([`Self::invert`]) or of the sink. The
-    /// batches before it have been passed to `sink`.
+    /// batches before it have been passed to `sink`, except for those that a card had together with
+    /// a batch whose inversion failed.
     pub fn pipeline<T, S>(
         &self,
         source: S,
@@ -119,7 +119,8 @@ where
             scope.spawn(move || solve(engine, clocks, stop, read, solved));
         }
         let (finished, results) = sync_channel(0);
-        scope.spawn(move || read(clocks, source, first_index, stop, to_lanes));
+        let groups = Groups::new(source, first_index);
+        scope.spawn(move || read(engine, clocks, groups, stop, to_lanes));
         scope.spawn(move || finish(engine, clocks, from_lanes, finished));
         let outcome = results.iter().try_for_each(|result: Result<Solved<T>>| {
             let Solved { tag, batch, .. } = result?;
@@ -132,13 +133,13 @@ where
     })
 }
 
-/// Sends batches to the lanes in turn, until the source or the run ends.
+/// Sends groups of batches to the lanes in turn, until the source or the run ends.
 fn read<T, S>(
+    engine: &dyn Engine,
     clocks: &Clocks,
-    mut source: S,
-    mut first_index: u64,
+    mut groups: Groups<S, T>,
     stop: &impl Fn() -> bool,
-    lanes: Vec<SyncSender<Result<ReadBatch<T>>>>,
+    lanes: Vec<SyncSender<Result<Group<T>>>>,
 ) where
     S: Iterator<Item = Result<(DMatrix<f64>, T)>>,
 {
@@ -146,58 +147,81 @@ fn read<T, S>(
         if stop() {
             return;
         }
-        let Some(next) = clocks.read.time(|| source.next()) else { return };
-        let is_last = next.is_err();
-        let batch = next.map(|(observations, tag)| {
-            let batch = ReadBatch { first_index, observations, tag };
-            first_index += batch.observations.ncols() as u64;
-            batch
-        });
-        if lane.send(batch).is_err() || is_last {
+        // Asked for each group: a lost card leaves the work to the CPU.
+        let most = engine.observations_at_once();
+        let Some(group) = clocks.read.time(|| groups.next(most, stop)) else { return };
+        let is_last = group.is_err();
+        if lane.send(group).is_err() || is_last {
             return;
         }
     }
 }
 
-/// One lane: solves its batches one after another.
+/// One lane: solves its groups one after another.
 fn solve<T>(
     engine: &dyn Engine,
     clocks: &Clocks,
     stop: &impl Fn() -> bool,
-    batches: Receiver<Result<ReadBatch<T>>>,
-    solved: SyncSender<Result<Solved<T>>>,
+    groups: Receiver<Result<Group<T>>>,
+    solved: SyncSender<Result<InTurn<T>>>,
 ) {
     let device = Overlapped { device: engine.runtime().device(), clocks };
-    for batch in batches {
+    for group in groups {
         if stop() {
             return;
         }
-        let result = batch.and_then(|ReadBatch { first_index, observations, tag }| {
-            let batch = clocks.pool.time(|| clocks.solve.time(|| engine.solve(&device, &observations, first_index)))?;
-            Ok(Solved { observations, tag, batch })
-        });
-        if solved.send(result).is_err() {
-            return;
+        let solve = |observations: &DMatrix<f64>, first_index| {
+            clocks.pool.time(|| clocks.solve.time(|| engine.solve(&device, observations, first_index)))
+        };
+        match group.and_then(|group| group.solve(solve)) {
+            Err(error) => {
+                if solved.send(Err(error)).is_err() {
+                    return;
+                }
+            }
+            Ok(mut parts) => {
+                while let Some(part) = parts.next() {
+                    let ends_group = parts.len() == 0;
+                    if solved.send(Ok(InTurn { part, ends_group })).is_err() {
+                        return;
+                    }
+                }
+            }
         }
     }
 }
 
-/// Takes the batches of the lanes in order and completes them. The run ends when the next lane in
-/// turn has no further batch.
+/// Takes the groups of the lanes in order and completes their batches. The run ends when the next
+/// lane in turn has no further batch.
 fn finish<T>(
     engine: &dyn Engine,
     clocks: &Clocks,
-    lanes: Vec<Receiver<Result<Solved<T>>>>,
+    lanes: Vec<Receiver<Result<InTurn<T>>>>,
     finished: SyncSender<Result<Solved<T>>>,
 ) {
     for lane in lanes.iter().cycle() {
-        let Ok(mut result) = lane.recv() else { return };
-        if let Ok(Solved { observations, batch, .. }) = &mut result {
-            clocks.pool.time(|| clocks.finish.time(|| engine.complete(observations, batch)));
-        }
-        let is_last = result.is_err();
-        if finished.send(result).is_err() || is_last {
-            return;
+        loop {
+            let Ok(result) = lane.recv() else { return };
+            let ends_group = result.as_ref().is_ok_and(|InTurn { ends_group, .. }| *ends_group);
+            let result = result.map(|InTurn { mut part, .. }| {
+                let Solved { observations, batch, .. } = &mut part;
+                clocks.pool.time(|| clocks.finish.time(|| engine.complete(observations, batch)));
+                part
+            });
+            let is_last = result.is_err();
+            if finished.send(result).is_err() || is_last {
+                return;
+            }
+            if ends_group {
+                break;
+            }
         }
     }
+}
+
+/// A solved batch of a lane.
+struct InTurn<T> {
+    part: Solved<T>,
+    /// Whether it is the last of its group: the next batch comes from the other lane.
+    ends_group: bool,
 }

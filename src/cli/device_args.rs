@@ -8,8 +8,8 @@ use crate::device::DeviceChoice;
 /// Device and threads.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Where batched work runs. auto uses a discrete GPU if there is one, or an integrated one for
-    /// best and descent, otherwise the CPU, and says which
+    /// Where batched work runs. auto uses a GPU for best and descent if there is one, otherwise the
+    /// CPU, and says which
     #[arg(long, value_name = "auto|cpu|gpu", default_value = "auto")]
     pub device: DeviceChoice,
 

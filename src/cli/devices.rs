@@ -44,19 +44,12 @@ fn text(adapters: &[AdapterDescription]) -> String {
             if features.is_empty() { String::new() } else { format!(", {}", features.join(", ")) },
         );
     }
-    let chosen = |kinds| {
-        let place = Selection { kinds, ..Selection::default() }.choose(adapters);
-        place.map_or_else(
-            || "the CPU".to_owned(),
-            |place| format!("{} ({})", adapters[place].name, adapters[place].backend),
-        )
-    };
-    let (always, where_it_suits) = (chosen(Kinds::Discrete), chosen(Kinds::Hardware));
-    let _ = match always == where_it_suits {
-        true => writeln!(text, "--device auto uses {always}."),
-        false => writeln!(
+    let hardware = Selection { kinds: Kinds::Hardware, ..Selection::default() };
+    let _ = match hardware.choose(adapters).map(|place| &adapters[place]) {
+        None => writeln!(text, "--device auto uses the CPU."),
+        Some(AdapterDescription { name, backend, .. }) => writeln!(
             text,
-            "--device auto uses {where_it_suits} for best, descent and the search of recover, and otherwise {always}."
+            "--device auto uses {name} ({backend}) for best, descent and the search of recover, and otherwise the CPU."
         ),
     };
     if adapters.is_empty() {

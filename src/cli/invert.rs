@@ -93,8 +93,8 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Observations per batch. At most seven batches are in memory. Runs resume, and shards are
-    /// cut, between batches
+    /// Observations per batch. At most seven batches are in memory; for `descent`, a graphics card
+    /// takes several together, up to 8,192 runs. Runs resume, and shards are cut, between batches
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
 

@@ -72,25 +72,16 @@ impl Device for GpuDevice {
         which: &[usize],
         starts: &DMatrix<f64>,
     ) -> Result<Option<DMatrix<f64>>> {
-        let within = |place: &usize| {
-            let entries = observations.column(which[*place]).into_iter().filter(|x| !x.is_nan());
-            entries.chain(&starts.column(*place)).all(|entry| fits_f32(*entry))
-        };
-        let places: Vec<usize> = (0..which.len()).filter(within).collect();
-        let targets: Vec<usize> = places.iter().map(|place| which[*place]).collect();
-        let targets = observations.select_columns(&targets);
-        let Some(reached) =
-            self.levenberg_marquardt_f32(&targets, &starts.select_columns(&places), &MarquardtRules::IN_F32)?
-        else {
-            return Ok(None);
-        };
-        let mut codes = starts.clone();
-        for (lane, place) in places.into_iter().enumerate() {
-            if let Some(code) = reached.code(lane) {
-                codes.column_mut(place).copy_from_slice(code);
+        let reached = self.levenberg_marquardt_runs(observations, which, starts, &MarquardtRules::IN_F32)?;
+        Ok(reached.map(|reached| {
+            let mut codes = starts.clone();
+            for place in 0..which.len() {
+                if let Some(code) = reached.code(place) {
+                    codes.column_mut(place).copy_from_slice(code);
+                }
             }
-        }
-        Ok(Some(codes))
+            codes
+        }))
     }
 
     fn dispatches(&self) -> u64 {
@@ -103,6 +94,10 @@ impl Device for GpuDevice {
 
     fn is_asynchronous(&self) -> bool {
         true
+    }
+
+    fn observations_at_once(&self, options: &DescentOptions) -> usize {
+        if self.context().adapter().is_card() { self.full_for(options) } else { 1 }
     }
 
     fn warning(&self) -> Option<String> {

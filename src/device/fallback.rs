@@ -103,6 +103,13 @@ impl<D: Device> Device for FallbackDevice<D> {
         self.successor.get().is_none() && self.primary.is_asynchronous()
     }
 
+    fn observations_at_once(&self, options: &DescentOptions) -> usize {
+        match self.successor.get() {
+            None => self.primary.observations_at_once(options),
+            Some(successor) => successor.device.observations_at_once(options),
+        }
+    }
+
     fn warning(&self) -> Option<String> {
         let lost = self.successor.get().map(|successor| {
             // Joined to one line, whatever the driver's message is.

@@ -14,7 +14,7 @@ use crate::network::Network;
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// A discrete GPU if available, an integrated one where the work suits it, otherwise the CPU.
+    /// A GPU if available and if the work stays on the device for long, otherwise the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -42,13 +42,15 @@ pub struct Request<'a> {
     pub adapter: Option<&'a str>,
     /// The graphics API.
     pub backend: Option<Backend>,
-    /// Whether `Auto` may take an integrated GPU: it computes little faster than the CPU beside it,
-    /// so it is worth its transfers only for work that stays on the device for long.
-    pub suits_integrated: bool,
+    /// Whether the work stays on the device for long, as descents and searches do. `Auto` takes a
+    /// GPU only for such work. A layer-wise method asks for one classification after another, and
+    /// the CPU makes each in about the time in which the host hands its inputs to a GPU
+    /// (docs/PERFORMANCE.md).
+    pub stays_on_device: bool,
 }
 
 impl<'a> Request<'a> {
-    /// The candidate adapters.
+    /// The candidate adapters; `None` for the CPU.
     ///
     /// # Errors
     /// [`Error::BadOption`] for a name or a backend with `Cpu`.
@@ -63,8 +65,8 @@ impl<'a> Request<'a> {
                 return unused.map_or(Ok(None), |(option, given)| Err(Error::option(option, given, expected(option))));
             }
             _ if self.insists() => Kinds::Any,
-            _ if self.suits_integrated => Kinds::Hardware,
-            _ => Kinds::Discrete,
+            _ if self.stays_on_device => Kinds::Hardware,
+            _ => return Ok(None),
         };
         Ok(Some(Selection { kinds, name: self.adapter, backend: self.backend }))
     }
@@ -93,15 +95,9 @@ pub fn open(network: &Arc<Network>, request: &Request<'_>) -> Result<Opened> {
 
 /// Why `Auto` takes the CPU, in one line. `error`: what opening the adapter of `selection` gave.
 fn why_cpu(selection: Selection<'_>, error: &Error, adapters: &[AdapterDescription]) -> String {
-    let all = Selection { kinds: Kinds::Hardware, ..selection };
-    match (selection.choose(adapters), all.choose(adapters)) {
-        (Some(place), _) => format!("running on the CPU: cannot use {}: {error}", adapters[place].name),
-        (None, Some(_)) => {
-            "running on the CPU: this method gains nothing from an integrated GPU (option `device: gpu` \
-                            takes it)"
-                .into()
-        }
-        (None, None) => "running on the CPU: no usable hardware GPU (see `list_adapters`)".into(),
+    match selection.choose(adapters) {
+        Some(place) => format!("running on the CPU: cannot use {}: {error}", adapters[place].name),
+        None => "running on the CPU: no usable hardware GPU (see `list_adapters`)".into(),
     }
 }
 

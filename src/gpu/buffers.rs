@@ -32,6 +32,10 @@ pub(super) fn staging_of(context: &Context, bytes: u64) -> wgpu::Buffer {
     context.buffer(bytes, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
 }
 
+pub(super) fn transfer_of(context: &Context, bytes: u64) -> wgpu::Buffer {
+    context.buffer(bytes, wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC)
+}
+
 pub(super) fn resolved_of(context: &Context, bytes: u64) -> wgpu::Buffer {
     context.buffer(bytes, wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)
 }

@@ -264,13 +264,6 @@ impl Context {
         self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
     }
 
-    /// `bytes` of `buffer` from `offset` on, to be written before the next submission, in the
-    /// memory from which they are transferred. `None` if there is no such memory; the caller's
-    /// [`Self::guarded`] knows the reason.
-    pub fn writing(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Option<wgpu::QueueWriteBufferView> {
-        self.queue.write_buffer_with(buffer, offset, wgpu::BufferSize::new(bytes)?)
-    }
-
     /// Waits until `submission` has run.
     ///
     /// # Errors

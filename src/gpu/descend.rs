@@ -20,6 +20,13 @@ use crate::kernel_params::{
 };
 use crate::observation::Usability;
 
+/// Number of descents that fill a large card: its multiprocessors, some 130, each have several of
+/// the tiles that share a step's products.
+const FULL: usize = 8192;
+/// Maximum number of steps of the descents that are made to fill a card: a stop waits for their
+/// ends, and what they have done is lost if the process is killed.
+const MOST_STEPS_AT_ONCE: usize = FULL * 1000;
+
 /// The final state in f32 of the runs of a batch.
 #[derive(Debug)]
 pub struct Reached {
@@ -52,18 +59,12 @@ impl Reached {
     }
 }
 
-/// The state of a run before its first step, with the loss at which f32 stops. Near a loss of zero,
-/// the last digits are rounding, and the end of a run among them is left to chance. Momentum may
-/// circle there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
+/// The residual at which f32 stops, as a share of the observation. Near a loss of zero, the last
+/// digits are rounding, and the end of a run among them is left to chance. Momentum may circle
+/// there. Adam divides the gradient's rounding by its own size and moves on until the cap. A
 /// residual of 32 f32 epsilons of the observation is little more than rounding; from there f64
 /// takes over.
-fn lane_at_start(target: &Target, place: usize) -> Lane {
-    let share = 32.0 * f64::from(f32::EPSILON);
-    let rounding = 0.5 * (share * share * target.squares);
-    // A run that f32 cannot represent has a lane, but does not start.
-    let status = if target.usability == Usability::InF32 { LANE_RUNNING } else { LANE_DIVERGED };
-    Lane { rounding: rounding as f32, origin: place as u32, status, ..Lane::START }
-}
+const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
 
 impl GpuDevice {
     /// Descends in f32 from `starts` (`k` × count) towards `observations` (`n` × count, `NaN` where
@@ -101,13 +102,7 @@ impl GpuDevice {
             lanes: vec![Lane::START; count],
             usability: vec![Usability::Unusable; count],
         };
-        // A lane's state and the optimizer's moments; some kernels also need one workgroup per
-        // lane.
-        let entries = (size_of::<Lane>() / 4).max(2 * steps.optimizer.moments(padded_length(k)));
-        let entries = entries.max(self.widest(0..self.network.depth()));
-        // Forward and both products of the way back.
-        let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
-        let most = self.room.observations(entries, 1)?.min(by_operations);
+        let most = self.descents_at_a_time(steps.optimizer)?;
         self.in_parts(Work::Descend, count, most, |columns| {
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
@@ -132,6 +127,28 @@ impl GpuDevice {
         Ok(reached)
     }
 
+    /// Maximum number of descents that run together.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoDevice`] if not even one fits.
+    fn descents_at_a_time(&self, optimizer: Optimizer) -> Result<usize> {
+        // A lane's state and the optimizer's moments; some kernels also need one workgroup per
+        // lane.
+        let moments = 2 * optimizer.moments(padded_length(self.network.code_length()));
+        let entries = (size_of::<Lane>() / 4).max(moments).max(self.widest(0..self.network.depth()));
+        // Forward and both products of the way back.
+        let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
+        Ok(self.room.observations(entries, 1)?.min(by_operations))
+    }
+
+    /// The number of observations whose descents fill a card, at least 1. More than run together
+    /// would only make a run wait longer for its first results.
+    pub fn full_for(&self, options: &DescentOptions) -> usize {
+        let together = self.descents_at_a_time(options.optimizer).unwrap_or(1).min(FULL);
+        let by_steps = MOST_STEPS_AT_ONCE / options.iterations.max(1);
+        (together.min(by_steps) / (options.restarts + 1)).max(1)
+    }
+
     /// Uploads a batch and reserves the buffers of the kernels. Returns the lanes and what is known
     /// about their targets.
     fn prepare(
@@ -148,7 +165,11 @@ impl GpuDevice {
         let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
         // The unit is a power of two, so its inverse is exact.
         let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
-        let lanes: Vec<Lane> = targets.iter().enumerate().map(|(place, target)| lane_at_start(target, place)).collect();
+        let lanes = targets
+            .iter()
+            .enumerate()
+            .map(|(place, target)| target.lane_at_start(place, ROUNDING, target.is_in_range()));
+        let lanes: Vec<Lane> = lanes.collect();
         let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
         space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));
         space.upload(context, Role::Lanes, &lanes);

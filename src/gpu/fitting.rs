@@ -1,6 +1,7 @@
 //! Batches that fit the memory of a card. Its free memory is unknown and changes: other programs
 //! use it, too. So a batch for which there is no memory is halved until it fits, and later batches
-//! keep that size.
+//! keep that size. After a number of them twice the size is tried: the memory may have been short
+//! for a while only.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,17 +23,24 @@ pub(super) enum Work {
 /// Their number.
 pub(super) const KINDS: usize = Work::LevenbergMarquardt as usize + 1;
 
+/// Number of attempts of a reduced size that succeed before twice the size is tried. If it does not
+/// fit, one attempt of as many is lost.
+const UNTIL_LARGER: usize = 64;
+
 /// What is known about the sizes that fit.
 #[derive(Debug)]
 pub(super) struct Fitting {
     most: [AtomicUsize; KINDS],
+    /// Successes since the last change of `most`, where it is reduced.
+    successes: [AtomicUsize; KINDS],
     /// The last size that did not fit, and the driver's reason.
     too_large: Mutex<Option<(usize, String)>>,
 }
 
 impl Default for Fitting {
     fn default() -> Self {
-        Fitting { most: [(); KINDS].map(|()| AtomicUsize::new(usize::MAX)), too_large: Mutex::new(None) }
+        let each = |size| [(); KINDS].map(|()| AtomicUsize::new(size));
+        Fitting { most: each(usize::MAX), successes: each(0), too_large: Mutex::new(None) }
     }
 }
 
@@ -43,7 +51,19 @@ impl Fitting {
 
     fn learn(&self, work: Work, most: usize, too_large: usize, reason: String) {
         self.most[work as usize].fetch_min(most, Ordering::Relaxed);
+        self.successes[work as usize].store(0, Ordering::Relaxed);
         *self.too_large.lock().unwrap_or_else(PoisonError::into_inner) = Some((too_large, reason));
+    }
+
+    /// Counts an attempt that fitted.
+    fn succeed(&self, work: Work) {
+        let most = self.most(work);
+        if most < usize::MAX && self.successes[work as usize].fetch_add(1, Ordering::Relaxed) + 1 >= UNTIL_LARGER {
+            self.successes[work as usize].store(0, Ordering::Relaxed);
+            // Another thread may have learned something meanwhile: that counts.
+            let larger = most.saturating_mul(2);
+            let _ = self.most[work as usize].compare_exchange(most, larger, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// What the user should know, in one line; `None` if everything has fitted so far.
@@ -60,8 +80,8 @@ impl Fitting {
 }
 
 impl GpuDevice {
-    /// Calls `attempt` with a number of observations at a time: `most`, or as many as fit. Each
-    /// size is tried once.
+    /// Calls `attempt` with a number of observations at a time: `most`, or as many as fit. A size
+    /// that does not fit is tried again only after [`UNTIL_LARGER`] attempts of half of it.
     ///
     /// # Errors
     /// What `attempt` returns; [`Error::DeviceLost`] if not even one observation fits.
@@ -79,7 +99,12 @@ impl GpuDevice {
                     self.fitting.learn(work, half, size, reason);
                     size = half;
                 }
-                other => return other,
+                other => {
+                    if other.is_ok() {
+                        self.fitting.succeed(work);
+                    }
+                    return other;
+                }
             }
         }
     }
@@ -107,5 +132,31 @@ impl GpuDevice {
             })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_grows_again_once_in_a_while() {
+        let fitting = Fitting::default();
+        let (work, other) = (Work::Descend, Work::Forward);
+        let succeed = |times: usize| (0..times).for_each(|_| fitting.succeed(work));
+        succeed(2 * UNTIL_LARGER);
+        assert_eq!(fitting.most(work), usize::MAX);
+        fitting.learn(work, 100, 200, "none left".into());
+        succeed(UNTIL_LARGER - 1);
+        assert_eq!((fitting.most(work), fitting.most(other)), (100, usize::MAX));
+        succeed(1);
+        assert_eq!(fitting.most(work), 200);
+        // It does not fit: the count begins again.
+        succeed(UNTIL_LARGER - 1);
+        fitting.learn(work, 100, 200, "none left".into());
+        succeed(UNTIL_LARGER - 1);
+        assert_eq!(fitting.most(work), 100);
+        succeed(1 + 80 * UNTIL_LARGER);
+        assert_eq!(fitting.most(work), usize::MAX);
     }
 }

@@ -12,12 +12,13 @@ use super::fitting::Work;
 use super::lane_loop::LaneLoop;
 use super::limits;
 use super::pipeline::{Product, Rows, Step};
+use super::targets::{Target, upload_targets};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
 use crate::kernel_params::entry_points::{ADVANCE, JUDGE, NORMAL, TANGENT};
 use crate::kernel_params::{
-    Damping, LANE_DIVERGED, Lane, MOST_CODE_LENGTH, MarquardtParams, TangentParams, activation_code,
+    Damping, LANE_DIVERGED, LANE_RUNNING, Lane, MOST_CODE_LENGTH, MarquardtParams, TangentParams, activation_code,
 };
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules};
 
@@ -86,16 +87,40 @@ impl GpuDevice {
         starts: &DMatrix<f64>,
         rules: &MarquardtRules,
     ) -> Result<Option<MarquardtBatch>> {
-        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.ncols());
-        assert_eq!((observations.shape(), starts.nrows()), ((n, count), k), "a batch that does not fit the network");
+        assert_eq!(observations.ncols(), starts.ncols(), "one start per observation");
+        let each: Vec<usize> = (0..starts.ncols()).collect();
+        self.levenberg_marquardt_runs(observations, &each, starts, rules)
+    }
+
+    /// [`Self::levenberg_marquardt_f32`] where start `i` is for column `which[i]` of
+    /// `observations`. Runs that f32 cannot represent are not made; their lanes are diverged.
+    ///
+    /// # Errors
+    /// [`crate::Error::DeviceLost`] if the device fails.
+    ///
+    /// # Panics
+    /// If the shapes do not fit the network, or an index the observations.
+    pub fn levenberg_marquardt_runs(
+        &self,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &DMatrix<f64>,
+        rules: &MarquardtRules,
+    ) -> Result<Option<MarquardtBatch>> {
+        let (n, k, count) = (self.network.observation_length(), self.network.code_length(), which.len());
+        assert_eq!((observations.nrows(), starts.shape()), (n, (k, count)), "a batch that does not fit the network");
+        assert!(which.iter().all(|index| *index < observations.ncols()), "an observation that is not there");
         let Some(most) = self.marquardt_lanes_at_a_time() else { return Ok(None) };
         let mut reached = MarquardtBatch { codes: DMatrix::zeros(k, count), lanes: vec![Lane::START; count] };
         self.in_parts(Work::LevenbergMarquardt, count, most, |columns| {
-            let targets = &observations.as_slice()[columns.start * n..columns.end * n];
             let starts = &starts.as_slice()[columns.start * k..columns.end * k];
             let space = self.context.guarded(|| {
                 let mut space = self.workspaces.take();
-                self.prepare_marquardt(&mut space, targets, starts, rules);
+                let lanes = self.prepare_marquardt(&mut space, observations, &which[columns.clone()], starts, rules)?;
+                if lanes.iter().all(|lane| lane.status != LANE_RUNNING) {
+                    reached.lanes[columns].copy_from_slice(&lanes);
+                    return Ok(space);
+                }
                 let moving = self.moving_in_marquardt();
                 let work = Work::LevenbergMarquardt;
                 let lane_loop = LaneLoop { work, cap: rules.steps as usize, most: MOST_A_SUBMISSION, moving: &moving };
@@ -128,20 +153,30 @@ impl GpuDevice {
         self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles))
     }
 
-    /// Uploads a batch and reserves the buffers of the kernels.
-    fn prepare_marquardt(&self, space: &mut Workspace, targets: &[f64], starts: &[f64], rules: &MarquardtRules) {
+    /// Uploads a batch and reserves the buffers of the kernels. Returns the lanes.
+    fn prepare_marquardt(
+        &self,
+        space: &mut Workspace,
+        observations: &DMatrix<f64>,
+        which: &[usize],
+        starts: &[f64],
+        rules: &MarquardtRules,
+    ) -> Result<Vec<Lane>> {
         let context = &self.context;
         let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
-        let count = starts.len() / k;
-        let targets: Vec<f64> = targets.iter().map(|x| x / self.unit).collect();
-        let targets = narrowed_columns(&targets, n, f32::NAN);
-        let rounding = |target: &[f32]| rules.rounding_loss(target.iter().map(|x| f64::from(*x))) as f32;
-        let lanes = targets.chunks_exact(padded_length(n)).enumerate();
-        let lanes: Vec<Lane> = lanes
-            .map(|(place, target)| Lane { rounding: rounding(target), origin: place as u32, ..Lane::START })
-            .collect();
+        let count = which.len();
+        let columns = observations.as_slice();
+        let observation = |lane: usize| &columns[which[lane] * n..][..n];
+        // The unit is a power of two, so its inverse is exact.
+        let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
+        let lane = |(place, (target, start)): (usize, (&Target, &[f64]))| {
+            // Where nothing is observed, the run ends at its start.
+            let in_range = target.is_in_range() || target.is_empty();
+            let is_made = in_range && start.iter().all(|z| (*z as f32).is_finite());
+            target.lane_at_start(place, rules.rounding, is_made)
+        };
+        let lanes: Vec<Lane> = targets.iter().zip(starts.chunks_exact(k)).enumerate().map(lane).collect();
         let starts = narrowed_columns(starts, k, 0.0);
-        space.upload(context, Role::Targets, &targets);
         space.upload(context, Role::Inputs, &starts);
         space.upload(context, Role::Codes, &starts);
         space.upload(context, Role::Lanes, &lanes);
@@ -157,6 +192,7 @@ impl GpuDevice {
         }
         space.reserve(context, Role::Destinations, count);
         space.reserve(context, Role::Running, 1);
+        Ok(lanes)
     }
 
     /// The arrays that move with the lanes.

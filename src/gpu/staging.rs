@@ -143,7 +143,10 @@ impl Staging {
 /// Waits for the callback of a submission that has run. Another thread's poll may have found the
 /// submission done and be about to call back. A lost device may drop the callback, or keep it and
 /// never call it.
-fn wait_until_mapped(context: &Context, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+pub(super) fn wait_until_mapped(
+    context: &Context,
+    mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>,
+) -> Result<()> {
     for _ in 0..CALLBACK_PATIENCE {
         match mapped.recv_timeout(Duration::from_millis(1)) {
             Ok(Ok(())) => return Ok(()),

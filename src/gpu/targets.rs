@@ -2,19 +2,18 @@
 //! the observation into the transfer buffer, decides whether f32 can hold it, and sums the squares
 //! that tell the lane's rounding. No observation is copied in f64.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::buffers::padded_length;
 use super::context::Context;
 use super::workspace::{Role, Workspace};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::kernel_params::{LANE_DIVERGED, LANE_RUNNING, Lane};
 use crate::observation::Usability;
 
-/// Observations that a thread narrows together. Each sum of squares is added up in the order of its
-/// entries, where each addition waits for the previous one; several sums together hide that wait.
-const TOGETHER: usize = 4;
+/// Partial sums and maxima of an observation, which do not wait for each other. They are combined
+/// in a fixed order, so an observation has the same sum everywhere.
+const PARTS: usize = 8;
 /// Observations that one thread narrows into its own transfer buffer, at least.
 const FEWEST_A_SHARE: usize = 256;
 /// Shares per thread, because some threads may be busy with something else.
@@ -28,11 +27,33 @@ pub(super) struct Target {
     pub squares: f64,
 }
 
+impl Target {
+    /// The state of a run before its first step, with the loss at which f32 stops: that of a
+    /// residual of `rounding`, as a share of the observation. A run that is not made has a lane,
+    /// but does not start.
+    pub fn lane_at_start(&self, place: usize, rounding: f64, is_made: bool) -> Lane {
+        let status = if is_made { LANE_RUNNING } else { LANE_DIVERGED };
+        let rounding = 0.5 * (rounding * rounding * self.squares);
+        Lane { rounding: rounding as f32, origin: place as u32, status, ..Lane::START }
+    }
+
+    /// Whether f32 holds the observation.
+    pub fn is_in_range(&self) -> bool {
+        self.usability == Usability::InF32
+    }
+
+    /// Whether nothing is observed.
+    pub fn is_empty(&self) -> bool {
+        // An observation with an infinite entry has infinite squares.
+        self.usability == Usability::Unusable && self.squares == 0.0
+    }
+}
+
 /// Writes one observation per lane to the buffer of the targets, in `1 / per_unit` and filled up to
 /// whole quads with `NaN`. `observation`: that of a lane, `length` entries.
 ///
 /// # Errors
-/// [`Error::DeviceMemory`] if there is no memory for the transfer.
+/// [`crate::Error::DeviceLost`] if the memory of the transfer does not become writable.
 pub(super) fn upload_targets<'a>(
     context: &Context,
     space: &mut Workspace,
@@ -41,122 +62,78 @@ pub(super) fn upload_targets<'a>(
     observation: impl Fn(usize) -> &'a [f64] + Sync,
 ) -> Result<Vec<Target>> {
     let bytes_each = 4 * padded_length(length);
+    let mut transfer = std::mem::take(&mut space.transfer);
     let buffer = space.reserve(context, Role::Targets, padded_length(length) * count);
     let most_shares = SHARES_PER_THREAD * rayon::current_num_threads();
-    let share = count.div_ceil(most_shares).max(FEWEST_A_SHARE).next_multiple_of(TOGETHER);
-    let shares = (0..count).step_by(share).map(|first| {
-        let lanes = first..count.min(first + share);
-        let bytes = [first, lanes.len()].map(|lanes| (lanes * bytes_each) as u64);
-        let view = context.writing(buffer, bytes[0], bytes[1]);
-        view.map(|view| (lanes, view)).ok_or_else(|| Error::DeviceMemory("no memory for a transfer".into()))
-    });
-    let shares: Vec<(Range<usize>, wgpu::QueueWriteBufferView)> = shares.collect::<Result<_>>()?;
-    let targets = shares.into_par_iter().with_max_len(1).map(|(lanes, mut view)| {
-        let mut scratch = Scratch::new(length);
-        let mut targets = Vec::with_capacity(lanes.len());
-        for first in lanes.clone().step_by(TOGETHER) {
-            let group = first..lanes.end.min(first + TOGETHER);
-            let found = scratch.narrow(group.clone().map(&observation), per_unit);
-            let bytes = [group.start, group.end].map(|lane| (lane - lanes.start) * bytes_each);
-            // The transfer buffer may be slow to read, so it is only written.
-            view.slice(bytes[0]..bytes[1]).copy_from_slice(bytemuck::cast_slice(scratch.narrowed(group.len())));
-            targets.extend(found.into_iter().take(group.len()));
-        }
-        targets
-    });
-    Ok(targets.flatten_iter().collect())
+    let share = count.div_ceil(most_shares).max(FEWEST_A_SHARE);
+    let sizes = ((bytes_each * count) as u64, (bytes_each * share) as u64);
+    let targets = transfer.send(context, buffer, sizes, |views| {
+        let targets = views.into_par_iter().with_max_len(1).map(|(bytes, mut view)| {
+            // The memory of the transfer may be slow to read, so it is only written.
+            let mut narrowed = vec![f32::NAN; padded_length(length)];
+            let lanes = bytes.start as usize / bytes_each..bytes.end as usize / bytes_each;
+            let write = |(place, lane): (usize, usize)| {
+                let target = narrow(observation(lane), per_unit, &mut narrowed);
+                let bytes = place * bytes_each..(place + 1) * bytes_each;
+                view.slice(bytes).copy_from_slice(bytemuck::cast_slice(&narrowed));
+                target
+            };
+            lanes.enumerate().map(write).collect::<Vec<Target>>()
+        });
+        targets.flatten_iter().collect()
+    })?;
+    space.transfer = transfer;
+    Ok(targets)
 }
 
-/// The arrays of one thread.
-struct Scratch {
-    length: usize,
-    /// The narrowed observations of a group, padded with `NaN`.
-    narrowed: Vec<f32>,
-    /// The squares of their entries, 0 where unobserved.
-    squares: Vec<f64>,
+/// Narrows an observation to the beginning of `narrowed`.
+fn narrow(observation: &[f64], per_unit: f64, narrowed: &mut [f32]) -> Target {
+    let mut parts = Parts { largest: [-1.0; PARTS], squares: [0.0; PARTS] };
+    let (wholes, rest) = observation.as_chunks::<PARTS>();
+    let (narrowed_wholes, narrowed_rest) = narrowed[..observation.len()].as_chunks_mut::<PARTS>();
+    for (to, from) in narrowed_wholes.iter_mut().zip(wholes) {
+        parts.narrow(from, per_unit, to);
+    }
+    parts.narrow(rest, per_unit, narrowed_rest);
+    let largest = parts.largest.into_iter().fold(-1.0, f64::max);
+    Target { usability: Usability::of_largest(largest), squares: parts.squares.into_iter().sum() }
 }
 
-impl Scratch {
-    fn new(length: usize) -> Self {
-        Scratch {
-            length,
-            narrowed: vec![f32::NAN; TOGETHER * padded_length(length)],
-            squares: vec![0.0; TOGETHER * length],
-        }
-    }
-
-    /// The first `count` observations of the group.
-    fn narrowed(&self, count: usize) -> &[f32] {
-        &self.narrowed[..count * padded_length(self.length)]
-    }
-
-    /// Narrows at most [`TOGETHER`] observations.
-    fn narrow<'a>(&mut self, observations: impl Iterator<Item = &'a [f64]>, per_unit: f64) -> [Target; TOGETHER] {
-        let mut targets = [Target { usability: Usability::Unusable, squares: 0.0 }; TOGETHER];
-        let narrowed = self.narrowed.chunks_exact_mut(padded_length(self.length));
-        let places = narrowed.zip(self.squares.chunks_exact_mut(self.length));
-        for ((observation, (narrowed, squares)), target) in observations.zip(places).zip(&mut targets) {
-            target.usability = Usability::of_largest(narrow_one(observation, per_unit, narrowed, squares));
-        }
-        let mut sums = [0.0; TOGETHER];
-        for entry in 0..self.length {
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum += self.squares[lane * self.length + entry];
-            }
-        }
-        for (target, sum) in targets.iter_mut().zip(sums) {
-            target.squares = sum;
-        }
-        targets
-    }
+struct Parts {
+    largest: [f64; PARTS],
+    squares: [f64; PARTS],
 }
 
-/// Narrows an observation; returns its largest absolute entry, −1 if nothing is observed.
-fn narrow_one(observation: &[f64], per_unit: f64, narrowed: &mut [f32], squares: &mut [f64]) -> f64 {
-    // Four maxima, because one would be a chain of dependent comparisons.
-    let mut largest = [-1.0_f64; 4];
-    let mut narrow = |entry: usize, x: f64| {
-        let in_unit = (x * per_unit) as f32;
-        narrowed[entry] = in_unit;
-        let wide = f64::from(in_unit);
-        squares[entry] = if wide.is_nan() { 0.0 } else { wide * wide };
-        let (size, largest) = (x.abs(), &mut largest[entry % 4]);
-        // False for `NaN`.
-        if size > *largest {
-            *largest = size;
-        }
-    };
-    let quads = observation.chunks_exact(4);
-    for (lane, x) in quads.remainder().iter().enumerate() {
-        narrow(observation.len() / 4 * 4 + lane, *x);
-    }
-    for (quad, entries) in quads.enumerate() {
-        for (lane, x) in entries.iter().enumerate() {
-            narrow(4 * quad + lane, *x);
+impl Parts {
+    /// At most [`PARTS`] entries.
+    #[inline(always)]
+    fn narrow(&mut self, from: &[f64], per_unit: f64, to: &mut [f32]) {
+        let parts = self.largest.iter_mut().zip(&mut self.squares);
+        for ((x, to), (largest, squares)) in from.iter().zip(to).zip(parts) {
+            *to = (x * per_unit) as f32;
+            let wide = f64::from(*to);
+            *squares += if wide.is_nan() { 0.0 } else { wide * wide };
+            // False for `NaN`.
+            *largest = if x.abs() > *largest { x.abs() } else { *largest };
         }
     }
-    largest.into_iter().fold(-1.0, f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Entry by entry, in the order of the entries.
+    /// Entry by entry, the squares as the host of Levenberg–Marquardt has them.
     fn one_at_a_time(observation: &[f64], unit: f64) -> (Vec<f32>, Target) {
-        let mut narrowed: Vec<f32> = observation.iter().map(|x| (x / unit) as f32).collect();
-        let square = |x: &f32| (32.0 * f64::from(f32::EPSILON) * f64::from(*x)).powi(2);
-        let squares = narrowed.iter().filter(|x| !x.is_nan()).map(square).sum::<f64>() + 0.0;
-        narrowed.resize(padded_length(observation.len()), f32::NAN);
-        let target = Target { usability: Usability::of(observation), squares: squares * 2.0_f64.powi(36) };
-        (narrowed, target)
+        let narrowed: Vec<f32> = observation.iter().map(|x| (x / unit) as f32).collect();
+        let squares = narrowed.iter().filter(|x| !x.is_nan()).map(|x| f64::from(*x).powi(2)).sum::<f64>() + 0.0;
+        (narrowed, Target { usability: Usability::of(observation), squares })
     }
 
     #[test]
-    fn the_pass_gives_the_bits_of_separate_passes() {
-        for length in [1, 3, 4, 7, 784] {
-            let mut scratch = Scratch::new(length);
-            let observations: Vec<Vec<f64>> = (0..TOGETHER * 6)
+    fn the_pass_gives_the_results_of_separate_passes() {
+        for length in [1, 3, 7, 8, 9, 784] {
+            let observations: Vec<Vec<f64>> = (0..24)
                 .map(|column| {
                     let mut entries: Vec<f64> = (0..length)
                         .map(|row| ((row * 31 + column * 17) as f64).sin() * 10.0_f64.powi((row % 9) as i32 - 4))
@@ -177,20 +154,30 @@ mod tests {
                 })
                 .collect();
             for unit in [1.0, 0.25, 2.0_f64.powi(100), 2.0_f64.powi(-100)] {
-                for group in observations.chunks(TOGETHER - 1).chain(observations.chunks(TOGETHER)) {
-                    let found = scratch.narrow(group.iter().map(Vec::as_slice), 1.0 / unit);
-                    let narrowed = scratch.narrowed(group.len()).chunks_exact(padded_length(length));
-                    for ((observation, narrowed), found) in group.iter().zip(narrowed).zip(found) {
-                        let (expected, target) = one_at_a_time(observation, unit);
-                        let bits = |numbers: &[f32]| {
-                            numbers.iter().map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }).collect::<Vec<_>>()
-                        };
-                        assert_eq!(bits(narrowed), bits(&expected));
-                        assert_eq!(found.usability, target.usability);
-                        assert_eq!(found.squares.to_bits(), target.squares.to_bits(), "{length} {unit}");
-                    }
+                for observation in &observations {
+                    let mut narrowed = vec![-7.0; length + 3];
+                    let found = narrow(observation, 1.0 / unit, &mut narrowed);
+                    let (expected, target) = one_at_a_time(observation, unit);
+                    let bits = |numbers: &[f32]| {
+                        numbers.iter().map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }).collect::<Vec<_>>()
+                    };
+                    assert_eq!(bits(&narrowed[..length]), bits(&expected));
+                    assert_eq!(narrowed[length..], [-7.0; 3]);
+                    assert_eq!(found.usability, target.usability);
+                    // Sums of up to 784 terms in two orders.
+                    let close = (found.squares - target.squares).abs() <= 1e-12 * target.squares;
+                    assert!(close || found.squares == target.squares, "{length} {unit}: {found:?}, not {target:?}");
                 }
             }
+        }
+    }
+
+    /// A sum in f64 of squares that f32 cannot hold.
+    #[test]
+    fn squares_neither_overflow_nor_vanish() {
+        for size in [1e38_f32, 1e-30] {
+            let found = narrow(&[f64::from(size), f64::NAN], 1.0, &mut [0.0; 4]);
+            assert_eq!(found.squares, f64::from(size).powi(2));
         }
     }
 }

@@ -10,8 +10,8 @@ use bytemuck::NoUninit;
 use super::buffers;
 use super::context::Context;
 use super::kernel::Kernel;
-
 use super::staging::Staging;
+use super::transfer::Transfer;
 
 /// The role of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +76,8 @@ pub struct Workspace {
     bound: HashMap<(&'static str, Vec<Role>), wgpu::BindGroup>,
     /// The staging buffers.
     pub staging: [Staging; 2],
+    /// The memory from which the targets are transferred.
+    pub transfer: Transfer,
 }
 
 impl Workspace {

@@ -85,7 +85,7 @@ pub(super) fn prepare_by_products(
 
 /// The device of the options. Whatever their method is, the search stays on the device.
 fn request_of(options: &Options) -> Request<'_> {
-    Request { suits_integrated: true, ..options.device_request() }
+    Request { stays_on_device: true, ..options.device_request() }
 }
 
 /// A runtime on the CPU. `why`: the notice, if another device was wanted. The requested device must

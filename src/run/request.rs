@@ -32,7 +32,8 @@ pub struct FileRun {
     /// The true codes, `(count, k)`, if known. With them, the report has code errors.
     pub truth: Option<NpyReader>,
     /// Number of observations per batch, at least 1. At most
-    /// [`MOST_BATCHES`](crate::batch::pipeline::MOST_BATCHES) batches are in memory.
+    /// [`MOST_BATCHES`](crate::batch::pipeline::MOST_BATCHES) batches are in memory, and for descents
+    /// on a card, [`MOST_GROUPS`](crate::batch::pipeline::MOST_GROUPS) groups of them besides.
     pub batch: usize,
     /// The part of the observations to invert.
     pub shard: Shard,

@@ -2,4 +2,5 @@
 
 mod changed_inputs;
 mod faults;
+mod groups;
 mod support;

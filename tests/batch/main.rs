@@ -1,6 +1,7 @@
 //! The pipeline as a library call: batches of any size, streams, cancellation, a lost device.
 
 mod callers;
+mod groups;
 mod pipeline;
 
 use std::sync::Arc;

@@ -79,6 +79,26 @@ fn a_batch_is_halved_until_it_fits_and_later_ones_keep_that_size() {
 
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn a_batch_is_whole_again_when_the_memory_was_short_for_a_while() {
+    let network = network(33, &[3, 40, 40], Activation::Relu, Activation::Identity);
+    let codes = matrix(34, 3, 500);
+    let device = gpu::device(&network);
+    device.context().faults().no_memory_beyond(11_000);
+    let expected = device.forward(0..2, &codes).unwrap();
+    device.context().faults().no_memory_beyond(u64::MAX);
+    let dispatches_of_a_call = || {
+        let before = device.dispatches();
+        assert_eq!(device.forward(0..2, &codes).unwrap(), expected);
+        device.dispatches() - before
+    };
+    let seen: Vec<u64> = (0..1000).map(|_| dispatches_of_a_call()).collect();
+    // Two layers in 8 parts at first, in one part at last, and never more than before.
+    assert_eq!((seen[0], seen[seen.len() - 1]), (16, 2));
+    assert!(seen.is_sorted_by(|before, after| before >= after), "{seen:?}");
+}
+
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_card_without_any_memory_leaves_the_work_to_the_cpu() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));

@@ -92,3 +92,29 @@ fn weights_beyond_f32_are_refused_by_name() {
     let error = GpuDevice::new(context, Arc::new(network)).err().unwrap().to_string();
     assert!(error.contains("layer 1") && error.contains("1e300"), "{error}");
 }
+
+/// As many observations as fill a card, and no more than run together.
+#[test]
+#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+fn a_card_takes_as_many_observations_at_once_as_fill_it() {
+    let network = network(9, &[20, 60, 784], Activation::Relu, Activation::Relu);
+    let plain = DescentOptions::default;
+    let device = gpu::device(&network);
+    let full = device.full_for(&plain());
+    assert_eq!((full, device.full_for(&plain().restarts(3))), (8192, 2048));
+    assert_eq!(device.full_for(&plain().iterations(8000)), 1024);
+    assert_eq!(device.full_for(&plain().iterations(u32::MAX as usize)), 1);
+    // The longest array of an observation has 784 numbers of four bytes.
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 784 * 4 * 100, ..wgpu::Limits::default() };
+    let little = GpuDevice::new(gpu::context(Some(&limits)), Arc::clone(&network)).unwrap();
+    assert_eq!(little.full_for(&plain()), 100);
+    // An iteration of such a network has 3 · 2 · 4096 · 4096 operations per observation.
+    let wide = GpuDevice::new(gpu::context(None), self::network(9, &[4096, 4096], Activation::Relu, Activation::Relu));
+    assert_eq!(wide.unwrap().full_for(&plain()), 993);
+    // A software rasterizer computes on the processor: a small batch is as fast.
+    assert_eq!(device.observations_at_once(&plain()), if is_software(&device) { 1 } else { 8192 });
+}
+
+fn is_software(device: &GpuDevice) -> bool {
+    !device.context().adapter().hardware
+}

@@ -40,6 +40,7 @@ fn shaders_host_sides_and_twins_agree() {
         "staging",
         "targets",
         "tiles",
+        "transfer",
         "workspace",
     ];
     assert_eq!(shaders, without(names("gpu", "rs"), &machinery));

@@ -82,6 +82,10 @@ impl Device for HostDevice {
         false
     }
 
+    fn observations_at_once(&self, _: &DescentOptions) -> usize {
+        1
+    }
+
     fn warning(&self) -> Option<String> {
         None
     }

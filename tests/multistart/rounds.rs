@@ -74,6 +74,10 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         false
     }
 
+    fn observations_at_once(&self, _: &DescentOptions) -> usize {
+        1
+    }
+
     fn warning(&self) -> Option<String> {
         None
     }
@@ -198,6 +202,10 @@ fn the_devices_error_is_the_searchs() {
         fn is_asynchronous(&self) -> bool {
             false
         }
+        fn observations_at_once(&self, _: &DescentOptions) -> usize {
+            1
+        }
+
         fn warning(&self) -> Option<String> {
             None
         }

@@ -48,7 +48,7 @@ mod backend {
             choice: options.device,
             adapter: options.adapter.as_deref(),
             backend: options.backend,
-            suits_integrated: true,
+            stays_on_device: true,
         };
         let selection = request.selection()?.unwrap_or(Selection { kinds: Kinds::Hardware, ..Selection::default() });
         Context::open(selection, None)

@@ -68,6 +68,15 @@ pub struct StageTimes {
     pub forward: Duration,
 }
 
+impl StageTimes {
+    /// A share of the times.
+    pub(crate) fn part(&self, share: f64) -> StageTimes {
+        let StageTimes { classify, solve, forward } = self;
+        let [classify, solve, forward] = [classify, solve, forward].map(|time| time.mul_f64(share));
+        StageTimes { classify, solve, forward }
+    }
+}
+
 impl LayerContext<'_> {
     /// The tolerances that are tried for this target.
     pub fn tolerances(&self, target: Target<'_>) -> EpsilonSteps {
