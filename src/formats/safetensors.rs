@@ -317,7 +317,7 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     for (index, layer) in network.layers().iter().enumerate() {
         let shape = [layer.units(), layer.inputs()];
         // The format stores row after row; these are the columns of the transpose.
-        add(format!("layers.{index}.weight"), &shape, &mut layer.weight.transpose().iter().copied());
+        add(format!("layers.{index}.weight"), &shape, &mut layer.weight().transpose().iter().copied());
         if layer.bias.iter().any(|entry| *entry != 0.0) {
             add(format!("layers.{index}.bias"), &shape[..1], &mut layer.bias.iter().copied());
         }

@@ -3,7 +3,7 @@
 use super::Activation;
 
 const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, \
-                        sigmoid or tanh";
+                        sigmoid, tanh, elu:ALPHA, selu, softplus:BETA, silu, gelu or gelu_tanh";
 
 /// Reads a name. Letter case, underscores, a leading `nn.` or `torch.nn.` and empty brackets do not
 /// count. A slope follows a colon or stands in brackets.
@@ -22,6 +22,12 @@ pub(super) fn parse(text: &str) -> Result<Activation, String> {
         ("identity", None) => Ok(Activation::Identity),
         ("sigmoid", None) => Ok(Activation::Sigmoid),
         ("tanh", None) => Ok(Activation::Tanh),
+        ("elu", argument) => positive("alpha=", argument).map(Activation::Elu).ok_or_else(unknown),
+        ("selu", None | Some("inplace=true")) => Ok(Activation::Selu),
+        ("softplus", argument) => softplus(argument).map(Activation::Softplus).ok_or_else(unknown),
+        ("silu" | "swish", None | Some("inplace=true")) => Ok(Activation::Silu),
+        ("gelu", None | Some("approximate='none'")) => Ok(Activation::Gelu),
+        ("gelutanh", None) | ("gelu", Some("approximate='tanh'" | "tanh")) => Ok(Activation::GeluTanh),
         ("leakyrelu" | "lrelu", Some(slope)) => {
             // PyTorch also prints `inplace=True`, which changes no result.
             let slope = slope.split(',').find(|part| !part.starts_with("inplace=")).unwrap_or_default();
@@ -34,6 +40,25 @@ pub(super) fn parse(text: &str) -> Result<Activation, String> {
         )),
         _ => Err(unknown()),
     }
+}
+
+/// A positive number, 1 if there is none: `0.5`, `alpha=0.5`.
+fn positive(field: &str, argument: Option<&str>) -> Option<f64> {
+    let Some(argument) = argument else { return Some(1.0) };
+    let number = argument.split(',').find(|part| !part.starts_with("inplace=")).unwrap_or("1");
+    let number = number.strip_prefix(field).unwrap_or(number).parse::<f64>().ok();
+    number.filter(|number| *number > 0.0 && number.is_finite())
+}
+
+/// The `β` of softplus; another threshold than PyTorch's default is not supported.
+fn softplus(argument: Option<&str>) -> Option<f64> {
+    let parts = argument.unwrap_or_default().split(',');
+    let threshold = argument.unwrap_or_default().split(',').find_map(|part| part.strip_prefix("threshold="));
+    if threshold.is_some_and(|threshold| threshold.parse() != Ok(Activation::SOFTPLUS_THRESHOLD)) {
+        return None;
+    }
+    let beta = parts.into_iter().find(|part| !part.is_empty() && !part.starts_with("threshold="));
+    positive("beta=", beta)
 }
 
 #[cfg(test)]
@@ -53,6 +78,14 @@ mod tests {
             ("LeakyReLU(negative_slope=0.01, inplace=True)", Activation::LeakyRelu(0.01)),
             ("leaky_relu:0.1", Activation::LeakyRelu(0.1)),
             ("lrelu(1e-2)", Activation::LeakyRelu(0.01)),
+            ("ELU(alpha=1.0)", Activation::Elu(1.0)),
+            ("nn.ELU(alpha=0.5, inplace=True)", Activation::Elu(0.5)),
+            ("SELU()", Activation::Selu),
+            ("Softplus(beta=1.0, threshold=20.0)", Activation::Softplus(1.0)),
+            ("softplus:2", Activation::Softplus(2.0)),
+            ("SiLU()", Activation::Silu),
+            ("GELU(approximate='none')", Activation::Gelu),
+            ("GELU(approximate='tanh')", Activation::GeluTanh),
         ] {
             assert_eq!(parse(text), Ok(activation), "{text}");
             assert_eq!(parse(&activation.to_string()), Ok(activation), "{activation}");
@@ -61,9 +94,22 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        for text in
-            ["", "relu(", "relu:0.1", "ReLU6", "leaky_relu:0", "leaky_relu:1", "leaky_relu:", "leakyrelu(a)", "gelu"]
-        {
+        for text in [
+            "",
+            "relu(",
+            "relu:0.1",
+            "ReLU6",
+            "leaky_relu:0",
+            "leaky_relu:1",
+            "leaky_relu:",
+            "leakyrelu(a)",
+            "elu:0",
+            "elu:-1",
+            "softplus(beta=1, threshold=5)",
+            "softplus:inf",
+            "gelu(approximate='erf')",
+            "selu:2",
+        ] {
             assert!(parse(text).unwrap_err().contains("expected relu, leaky_relu:SLOPE"), "{text}");
         }
         assert!(parse("LeakyReLU").unwrap_err().contains("without a slope"));
