@@ -250,7 +250,7 @@ pub fn optimizer_code(optimizer: Optimizer) -> u32 {
 }
 
 /// The number and the slope of an activation on the device. Networks with others do not get here:
-/// see [`Network::suits_gpu`](crate::network::Network::suits_gpu).
+/// see [`Network::gpu_obstacle`](crate::network::Network::gpu_obstacle).
 pub fn activation_code(activation: Activation) -> (u32, f32) {
     match activation {
         Activation::Relu => (ACTIVATION_LINEAR, 0.0),

@@ -71,6 +71,12 @@ impl Network {
         &self.layers
     }
 
+    #[doc(hidden)]
+    /// Copies of the layers, with their maps as matrices.
+    pub fn dense_layers(&self) -> Vec<DenseLayer> {
+        self.layers.iter().map(Layer::to_dense).collect()
+    }
+
     /// `d`, the number of layers.
     pub fn depth(&self) -> usize {
         self.layers.len()

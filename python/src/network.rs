@@ -92,8 +92,8 @@ impl NetworkCore {
     }
 
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Layer<'py>>> {
-        let layer = |layer: &DenseLayer| {
-            let weight = array(py, &layer.weight.transpose())?;
+        let layer = |layer: &unrelu::internals::Layer| {
+            let weight = array(py, &layer.weight().transpose())?;
             Ok((weight, PyArray1::from_slice(py, layer.bias.as_slice()), layer.activation.to_string()))
         };
         self.network.layers().iter().map(layer).collect()
@@ -101,7 +101,7 @@ impl NetworkCore {
 
     /// The units, the inputs and the activation of each layer.
     fn shapes(&self) -> Vec<(usize, usize, String)> {
-        let shape = |layer: &DenseLayer| (layer.units(), layer.inputs(), layer.activation.to_string());
+        let shape = |layer: &unrelu::internals::Layer| (layer.units(), layer.inputs(), layer.activation.to_string());
         self.network.layers().iter().map(shape).collect()
     }
 }

@@ -368,7 +368,7 @@ mod tests {
         let weight = read.tensor("layers.1.weight").unwrap();
         assert_eq!((weight.shape(), weight.dtype()), (&[7, 5][..], safetensors::Dtype::F64));
         let numbers: Vec<f64> = widen(weight.data(), "F64").unwrap();
-        assert_eq!(numbers[1], network.layers()[1].weight[(0, 1)]);
+        assert_eq!(numbers[1], network.layers()[1].weight()[(0, 1)]);
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         assert_eq!(header.metadata().as_ref().unwrap()["activation"], "leaky_relu:0.1");
     }

@@ -65,6 +65,7 @@ mod tests {
     use nalgebra::{DMatrix, DVector};
 
     use super::*;
+    use crate::network::Map;
 
     fn layer(weight: DMatrix<f64>, bias: f64, activation: Activation) -> Layer {
         let bias = DVector::from_element(weight.nrows(), bias);

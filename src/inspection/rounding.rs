@@ -67,7 +67,7 @@ mod tests {
         let first = layer(2, &[3.0, 0.0, 0.0, 1e-3], &[0.0, 0.0], Activation::Relu);
         let network = |output| {
             let last = layer(3, &[1.0, 0.0, 0.0, 1.0, 1.0, 0.0], &[-3.0, 0.0, 0.0], output);
-            Network::dense(vec![first.clone(), last]).unwrap()
+            Network::new(vec![first.clone(), last], "a test network").unwrap()
         };
         let codes = DMatrix::from_column_slice(2, 1, &[1.0, 1.0]);
         let found = sizes(&network(Activation::Identity), &codes);

@@ -166,7 +166,7 @@ impl LocalSearch<'_> {
 mod tests {
     use super::*;
     use crate::multistart::packed_network::PackedNetwork;
-    use crate::network::{Activation, Network};
+    use crate::network::{Activation, Map, Network};
     use crate::random::{Domain, normal_vector, random_network};
 
     const RELU: Activation = Activation::Relu;

@@ -62,6 +62,11 @@ impl Layer {
         }
     }
 
+    /// The layer with its map as a matrix.
+    pub fn to_dense(&self) -> DenseLayer {
+        DenseLayer { weight: self.weight().clone(), bias: self.bias.clone(), activation: self.activation }
+    }
+
     /// The same layer with another map and bias.
     pub(crate) fn with(&self, map: Map, bias: DVector<f64>) -> Self {
         Layer::new(map, bias, self.activation)

@@ -6,14 +6,19 @@ use super::{Activation, Network};
 const MOST_WRITTEN: usize = 1 << 24;
 
 impl Network {
-    /// Whether all maps are matrices, and hidden layers have ReLU or LeakyReLU: what the kernels of
-    /// the GPU support.
-    pub fn suits_gpu(&self) -> bool {
-        self.layers().iter().all(|layer| layer.map().is_dense())
-            && self.hidden().all(|activation| matches!(activation, Activation::Relu | Activation::LeakyRelu(_)))
-            && self.layers().last().is_none_or(|layer| {
-                layer.activation.is_piecewise_linear() || layer.activation.is_bounded()
-            })
+    /// What the kernels of the GPU do not support; `None` if they support this network: all maps
+    /// are matrices, hidden layers have ReLU or LeakyReLU, and the output has one of these, identity,
+    /// sigmoid or tanh.
+    pub fn gpu_obstacle(&self) -> Option<String> {
+        self.layers().iter().enumerate().find_map(|(index, layer)| {
+            let (number, activation) = (index + 1, layer.activation);
+            if !layer.map().is_dense() {
+                return Some(format!("layer {number}, {}", layer.map().describe()));
+            }
+            let is_supported = activation.has_kink()
+                || index + 1 == self.depth() && (activation.is_bounded() || activation == Activation::Identity);
+            (!is_supported).then(|| format!("activation {activation} in layer {number}"))
+        })
     }
 
     /// Why the layer-wise methods do not take this network; `None` if they do. They invert each
@@ -46,10 +51,5 @@ impl Network {
     /// of the dense formats.
     pub fn is_dense(&self) -> bool {
         self.layers().iter().all(|layer| layer.map().is_dense())
-    }
-
-    /// The activations of all layers but the last.
-    fn hidden(&self) -> impl Iterator<Item = Activation> + '_ {
-        self.layers()[..self.depth() - 1].iter().map(|layer| layer.activation)
     }
 }
