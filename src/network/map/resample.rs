@@ -83,6 +83,16 @@ impl AxisWeights {
 
     /// Means, as PyTorch's `avg_pool2d` takes them along each axis. `None` if there is no output.
     pub fn pooled(inputs: usize, pooling: Pooling) -> Option<Self> {
+        Self::windows(inputs, pooling, |count| 1.0 / count as f64)
+    }
+
+    /// [`Self::pooled`] without the division.
+    pub fn sums(inputs: usize, pooling: Pooling) -> Option<Self> {
+        Self::windows(inputs, pooling, |_| 1.0)
+    }
+
+    /// `weight`: of an entry, from the number of entries that count.
+    fn windows(inputs: usize, pooling: Pooling, weight: impl Fn(usize) -> f64) -> Option<Self> {
         let Pooling { kernel, stride, padding, ceil_mode, counts_padding } = pooling;
         if kernel == 0 || stride == 0 || padding > kernel / 2 {
             return None;
@@ -102,7 +112,7 @@ impl AxisWeights {
             let (start, end) = (output * stride, (output * stride + kernel).min(padded));
             let inside = start.max(padding)..end.min(padding + inputs);
             let count = if counts_padding { end - start } else { inside.len() };
-            inside.map(|place| (place - padding, 1.0 / count as f64)).collect()
+            inside.map(|place| (place - padding, weight(count))).collect()
         };
         Some(AxisWeights { inputs, rows: (0..outputs).map(of_output).collect() })
     }
