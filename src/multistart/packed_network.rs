@@ -122,7 +122,21 @@ impl PackedNetwork {
         self.radii.get_or_init(|| Radii::of(&self.network))
     }
 
-    /// Whether the map is affine as long as no unit switches: false with a sigmoid or tanh in it.
+    /// Whether runs of a search are compared by agreement: for a network with convolutions or with
+    /// curved hidden layers. There a run takes long and ends near its minimum, not exactly at it.
+    pub fn goes_by_agreement(&self) -> bool {
+        let layers = self.network.layers();
+        let curved = |layer: &Layer| !layer.activation.is_piecewise_linear();
+        !self.network.is_dense() || layers[..layers.len() - 1].iter().any(curved)
+    }
+
+    /// Number of units with a kink.
+    pub fn kinks(&self) -> usize {
+        self.layers.iter().filter(|layer| layer.activation.has_kink()).map(|layer| layer.units).sum()
+    }
+
+    /// Whether the map is affine as long as no unit switches: false with a curved
+    /// activation in it.
     pub fn is_piecewise_linear(&self) -> bool {
         self.layers.iter().all(|layer| layer.activation.is_piecewise_linear())
     }

@@ -1,0 +1,6 @@
+//! Networks that are chains of any maps and activations: products, descent, searches, and which
+//! method takes which network.
+
+mod fixtures;
+mod inversion;
+mod passes;
