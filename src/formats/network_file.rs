@@ -113,7 +113,7 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
         if let Some(list) = list_of_operations(&*file, options)? {
-            let network = read_operations(&list.document, &list.source, &&*file)?;
+            let network = list.network(&*file)?;
             return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
         }
         let resolved = resolve_layers(&*file, options)?;
@@ -122,13 +122,26 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
 }
 
 /// A list of operations, and where it stands.
-struct OperationList {
+#[derive(Debug)]
+pub(crate) struct OperationList {
     document: String,
     source: String,
 }
 
+impl OperationList {
+    /// Makes the network, with the tensors of `file`.
+    pub fn network(&self, file: &dyn TensorFile) -> Result<Network> {
+        read_operations(&self.document, &self.source, &file)
+    }
+
+    /// Whether the text names this tensor.
+    pub fn names(&self, tensor: &str) -> bool {
+        serde_json::to_string(tensor).is_ok_and(|quoted| self.document.contains(&quoted))
+    }
+}
+
 /// The list of operations that an option names, or that the file has in its metadata.
-fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Option<OperationList>> {
+pub(crate) fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Option<OperationList>> {
     let list = match &options.architecture {
         Some(path) => {
             let document = read_text(path)?;

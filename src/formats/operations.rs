@@ -8,6 +8,7 @@ mod assembly;
 mod document;
 mod maps;
 mod tensors;
+mod writing;
 
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -15,6 +16,7 @@ use crate::network::Network;
 use self::assembly::Assembly;
 use self::document::Document;
 pub use self::tensors::{NamedTensors, Tensor, Tensors};
+pub use self::writing::operations_of;
 
 /// Makes the network that a JSON document describes. `source` names the document in messages.
 ///

@@ -41,8 +41,13 @@ pub struct Note {
 }
 
 /// What would prevent or impair an inversion of `network`, per layer from the code to the output.
+/// The notes are about inverting single layers. There are none for a network to which that does not
+/// apply ([`Network::layerwise_obstacle`]).
 pub fn notes(network: &Network) -> Vec<Note> {
     let mut notes = Vec::new();
+    if network.layerwise_obstacle().is_some() {
+        return notes;
+    }
     let codes = (0..CODES as u64).flat_map(|index| normal_vector(0, Domain::Code, index, network.code_length()));
     let mut values = DMatrix::from_iterator(network.code_length(), CODES, codes);
     for (index, layer) in network.layers().iter().enumerate() {

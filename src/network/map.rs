@@ -109,6 +109,15 @@ impl Map {
         self.numbers().fold(0.0, |most: f64, w| most.max(w.abs()))
     }
 
+    /// Number of entries of a bias as PyTorch has it: one per channel of a convolution.
+    pub fn biases(&self) -> usize {
+        match self {
+            Map::Convolution(convolution) => convolution.output().channels,
+            Map::Resample(_) => 0,
+            map => map.outputs(),
+        }
+    }
+
     /// Multiplications of a product with one vector.
     pub fn products(&self) -> usize {
         match self {

@@ -60,6 +60,7 @@ impl<'a> Assembly<'a> {
             Operation::Upsample(fields) => self.upsample(fields),
             Operation::AvgPool2d(fields) => self.pool(fields),
             Operation::AdaptiveAvgPool2d { output_size } => self.adaptive_pool(output_size.numbers()),
+            Operation::Resample { rows, columns } => self.resample_by(rows, columns),
             Operation::Reshape { shape } => self.reshape(shape),
             activation => self.activation(activation),
         }

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 /// The name of the format.
-const FORMAT: &str = "unrelu operations";
+pub(super) const FORMAT: &str = "unrelu operations";
 /// The version that is read.
-const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 1;
 
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -150,6 +150,7 @@ pub(super) enum Operation {
     Upsample(UpsampleFields),
     AvgPool2d(PoolFields),
     AdaptiveAvgPool2d { output_size: Pair },
+    Resample { rows: String, columns: String },
     Reshape { shape: Vec<usize> },
     Relu {},
     LeakyRelu {
@@ -250,6 +251,7 @@ impl Operation {
             Operation::Upsample(_) => "upsample",
             Operation::AvgPool2d(_) => "avg_pool2d",
             Operation::AdaptiveAvgPool2d { .. } => "adaptive_avg_pool2d",
+            Operation::Resample { .. } => "resample",
             Operation::Reshape { .. } => "reshape",
             Operation::Relu {} => "relu",
             Operation::LeakyRelu { .. } => "leaky_relu",

@@ -174,6 +174,25 @@ impl Assembly<'_> {
         self.resample(input.channels, Some(axes))
     }
 
+    /// `R a Cᵀ` for each channel `a`, with the matrices `R` and `C`.
+    pub(super) fn resample_by(&mut self, rows: &str, columns: &str) -> Result<()> {
+        let input = self.image()?;
+        let mut axes = Vec::new();
+        for (name, inputs) in [(rows, input.rows), (columns, input.columns)] {
+            let tensor = self.tensor(name)?;
+            match tensor.shape[..] {
+                [outputs, given] if given == inputs && outputs > 0 => {
+                    axes.push(AxisWeights::of(&DMatrix::from_row_slice(outputs, inputs, &tensor.numbers)));
+                }
+                _ => {
+                    let found = format!("tensor `{name}` of shape {:?}", tensor.shape);
+                    return Err(self.refused(found, format!("(out, {inputs}), for an input of shape {:?}", self.shape)));
+                }
+            }
+        }
+        self.resample(input.channels, axes.try_into().ok())
+    }
+
     fn resample(&mut self, channels: usize, axes: Option<[AxisWeights; 2]>) -> Result<()> {
         let Some(resample) = axes.and_then(|axes| Resample::new(channels, axes)) else {
             return Err(self.refused(

@@ -131,6 +131,17 @@ impl Convolution {
         self.axes
     }
 
+    /// What PyTorch's `output_padding` says of a transposed convolution: the rows and columns beyond
+    /// the shortest output.
+    pub fn output_padding(&self) -> [usize; 2] {
+        let [rows, columns] = self.axes;
+        let shortest = |axis: Axis, narrow: usize| axis.wide_length(narrow, 0).unwrap_or(0);
+        [
+            self.wide.rows.saturating_sub(shortest(rows, self.narrow.rows)),
+            self.wide.columns.saturating_sub(shortest(columns, self.narrow.columns)),
+        ]
+    }
+
     /// Number of groups of channels.
     pub fn groups(&self) -> usize {
         self.groups

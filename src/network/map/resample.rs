@@ -3,6 +3,8 @@
 //! The weights are those of PyTorch. They factor into a part of the rows and a part of the columns,
 //! so a resampling is given by one small sparse matrix per axis.
 
+use nalgebra::DMatrix;
+
 use super::ImageShape;
 
 /// A sparse matrix along one axis: for each output place, the inputs and their weights.
@@ -36,6 +38,21 @@ impl AxisWeights {
     /// For each output place, the inputs and their weights.
     pub fn rows(&self) -> &[Vec<(usize, f64)>] {
         &self.rows
+    }
+
+    /// The matrix's own entries that are not 0.
+    pub fn of(matrix: &DMatrix<f64>) -> Self {
+        let row = |row: usize| matrix.row(row).iter().copied().enumerate().filter(|(_, w)| *w != 0.0).collect();
+        AxisWeights { inputs: matrix.ncols(), rows: (0..matrix.nrows()).map(row).collect() }
+    }
+
+    /// The matrix, outputs × inputs.
+    pub fn written_out(&self) -> DMatrix<f64> {
+        let mut matrix = DMatrix::zeros(self.rows.len(), self.inputs);
+        for (output, row) in self.rows.iter().enumerate() {
+            row.iter().for_each(|(input, w)| matrix[(output, *input)] += w);
+        }
+        matrix
     }
 
     /// The transposed matrix.
@@ -76,7 +93,12 @@ impl AxisWeights {
             let first = (place as usize).min(inputs - 1);
             let second = (first + 1).min(inputs - 1);
             let share = (place - first as f64).clamp(0.0, 1.0);
-            if first == second { vec![(first, 1.0)] } else { vec![(first, 1.0 - share), (second, share)] }
+            match share {
+                _ if first == second => vec![(first, 1.0)],
+                0.0 => vec![(first, 1.0)],
+                1.0 => vec![(second, 1.0)],
+                _ => vec![(first, 1.0 - share), (second, share)],
+            }
         };
         AxisWeights { inputs, rows: (0..outputs).map(of_output).collect() }
     }
