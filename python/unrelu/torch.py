@@ -111,6 +111,13 @@ backend, threads : optional
         raise InputError(
             "option `code_shape`", "given with an unrelu.Network", "a module", "leave it out"
         )
+    if network._operations is not None:
+        raise InputError(
+            "network",
+            "a network of operations, such as convolutions or smooth activations",
+            "dense layers with ReLU or LeakyReLU: derivatives of codes are computed for those",
+            "use unrelu.invert, which returns codes without derivatives",
+        )
     owner = getattr(module, "__self__", module)
     parameters = [] if owner is None else [one for one in owner.parameters() if one.requires_grad]
 

@@ -31,10 +31,10 @@ def only_link(operation: Operation) -> Link:
             "combines two tensors that both depend on the code (a skip connection, or a "
             "modulation); a chain has one tensor at a time"
         )
-    link = found[0]
-    if operation.args[0] is not link:
+    first: object = operation.args[0]
+    if first is not found[0]:
         raise Refused("computes a weight from the code (a modulated layer), which is not a chain")
-    return link
+    return found[0]
 
 
 def constant_of(argument: Any) -> Any:
