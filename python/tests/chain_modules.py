@@ -290,6 +290,28 @@ READ = {
             lambda z, a: torch.relu(a(z)[:, [3, 0, 5]]).flip(1)[:, 1:].squeeze(), nn.Conv2d(3, 6, 2)
         ), IMAGE, ["conv2d", "conv2d", "relu", "conv2d", "conv2d"],
     ),
+    "channel shuffle by hand": (
+        lambda: Call(
+            lambda z, a: a(z).view(-1, 2, 3, 3, 4).transpose(1, 2).reshape(-1, 6, 3, 4).sigmoid(),
+            nn.Conv2d(3, 6, 2),
+        ), IMAGE, ["conv2d", "conv2d", "sigmoid"],
+    ),
+    "pixel shuffle by hand": (
+        lambda: Call(
+            lambda z, a: a(z).view(-1, 2, 2, 2, 3, 4).permute(0, 1, 4, 2, 5, 3).reshape(-1, 2, 6, 8),
+            nn.Conv2d(3, 8, 2),
+        ), IMAGE, ["conv2d", "conv_transpose2d"],
+    ),
+    "rows and columns back": (
+        lambda: Call(lambda z, a: a(z).permute(0, 2, 3, 1).permute(0, 3, 1, 2), nn.Conv2d(3, 8, 2)),
+        IMAGE, ["conv2d"],
+    ),
+    "repeated": (
+        lambda: Call(
+            lambda z, a: a(z[:, :, None, None].expand(-1, -1, 3, 4).repeat_interleave(2, 3)).tanh(),
+            nn.Conv2d(6, 2, 2),
+        ), FLAT, ["reshape", "upsample", "upsample", "conv2d", "tanh"],
+    ),
     "reshapes": (
         lambda: Call(
             lambda z, a: a(z.reshape(-1, 6, 1, 1).squeeze(3).view(len(z), 3, 2).unsqueeze(-1)).contiguous(),
@@ -376,13 +398,13 @@ REFUSED = {
         "Call", "skip connection",
     ),
     "modulation": (Modulated, FLAT, "Modulated", "combines two tensors that both depend"),
-    "modulated weight": (ModulatedWeight, FLAT, "ModulatedWeight", ""),
+    "modulated weight": (ModulatedWeight, FLAT, "ModulatedWeight", "as a style modulation does"),
     "gate": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.GLU(1)), IMAGE, "1 (GLU)",
         "glu, which multiplies one half",
     ),
-    "attention": (Attention, IMAGE, "Attention", ""),
-    "self attention": (SelfAttention, IMAGE, "SelfAttention", ""),
+    "attention": (Attention, IMAGE, "Attention", "weighs entries by functions of other entries"),
+    "self attention": (SelfAttention, IMAGE, "SelfAttention", "bmm in `return torch.bmm("),
     "softmax": (*one(lambda: nn.Softmax(1)), "1 (Softmax)", "softmax"),
     "layer norm": (*one(lambda: nn.LayerNorm([4, 4, 5])), "1 (LayerNorm)", "statistics of its own input"),
     "instance norm": (*one(lambda: nn.InstanceNorm2d(4)), "1 (InstanceNorm2d)", "not a chain"),

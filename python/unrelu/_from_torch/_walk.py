@@ -126,7 +126,7 @@ class Walk(ABC):
         source = place_of(node, self.subject)
         if not isinstance(node.target, torch._ops.OpOverload):
             name = getattr(node.target, "__name__", str(node.target))
-            raise self._error(node, source, name, None)
+            raise error_of(source, name, statement_of(node), None)
         args, kwargs = map_arg((node.args, node.kwargs), lambda part: self.known[part])
         operation = Operation(node, args, kwargs, self.sizes, source)
         if operation.name in CHECKS:
@@ -139,18 +139,17 @@ class Walk(ABC):
             result = self.apply(operation)
             self._check_batch(operation)
             return result
-        except Refused as reason:
-            raise self._error(node, source, operation.name, str(reason)) from None
+        except Refused as refused:
+            raise error_of(source, operation.name, operation.statement, str(refused)) from None
         except TooLarge:
-            raise self._error(
-                node, source, operation.name, "needs a dense matrix of more than 1 GiB"
-            ) from None
+            reason = "needs a dense matrix of more than 1 GiB"
+            raise error_of(source, operation.name, operation.statement, reason) from None
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
             if isinstance(error, ModuleError):
                 raise
             # A form of the operation that its rule does not know.
             unread = f"is used in a way that unrelu does not read ({type(error).__name__}: {error})"
-            raise self._error(node, source, operation.name, unread) from error
+            raise error_of(source, operation.name, operation.statement, unread) from error
 
     def _constant(self, operation: Operation) -> Any:
         """Run an operation on constants alone: parameters are float64, others keep their type."""
@@ -173,17 +172,19 @@ class Walk(ABC):
                 if not result.shape or not self.sizes.is_batched(result.shape[0]):
                     raise Refused("moves the batch axis or sums over it")
 
-    def _error(self, node: Node, source: str, name: str, reason: str | None) -> ModuleError:
-        what = f"the operation {name}{statement_of(node)}"
-        if reason:
-            what += f", which {reason}"
-        return ModuleError(
-            source, what, EXPECTED, "replace it, or pass the part of the module without it"
-        )
-
 
 # Operations whose first result alone depends on the codes.
 STATISTICS = frozenset(("native_batch_norm", "_native_batch_norm_legit_no_training"))
+
+
+def error_of(source: str, name: str, statement: str, reason: str | None) -> ModuleError:
+    """The error of an operation that cannot be read, with the reason where one is known."""
+    what = f"the operation {name}{statement}"
+    if reason:
+        what += f", which {reason}"
+    return ModuleError(
+        source, what, EXPECTED, "replace it, or pass the part of the module without it"
+    )
 
 
 def check_type(meta: Any) -> None:

@@ -75,7 +75,10 @@ def affine(operation: Operation, link: Link, weight: Any, bias: Any) -> Link:
     shape = shape_of(operation)
     if shape != link.shape:
         if torch.Size(shape).numel() != link.size:
-            raise Refused("repeats the entries of a tensor (broadcasting)")
+            raise Refused(
+                "spreads a tensor that depends on the code over a larger constant, as a style "
+                "modulation does"
+            )
         link = link.reshaped(shape)
     parts = [torch.as_tensor(part, dtype=torch.float64) for part in (weight, bias)]
     parts = [_least(part, shape) for part in parts]

@@ -32,7 +32,7 @@ def document_of(output: Link, names: dict[Any, str], label: str) -> tuple[Docume
     Raises
     ------
     ModuleError
-        If a number is not finite.
+        If a number is not finite, or entries are moved in a way that no operation expresses.
     """
     listed = _listed(_simplified(output))
     operations: list[dict[str, Any]] = []
@@ -90,6 +90,9 @@ def _simplified(output: Link) -> Link:
         elif link.op == "scale":
             weight, bias = link.tensors["weight"], link.tensors["bias"]
             current = _absorbed(current, weight, bias) or current.scaled(weight, bias)
+        elif link.op == "move":
+            error: ModuleError = link.numbers["refusal"]
+            raise error
         elif link.op == "pad":
             current = _padded(current, link)
         else:

@@ -26,7 +26,8 @@ class Link:
     op : str
         The operation, in the words of docs/OPERATIONS.md; ``code`` for the codes. ``pad`` adds
         zeros around each channel, and with negative numbers removes entries. It is none of the
-        listed ones: ``_document`` expresses it by a convolution.
+        listed ones: ``_document`` expresses it by a convolution. ``move`` holds a movement that
+        cannot be expressed, with the error that it is refused with at the end.
     shape : tuple of int
         The shape of the result for one code.
     numbers, tensors : dict
