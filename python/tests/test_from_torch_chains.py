@@ -1,6 +1,7 @@
 """Reading chains of convolutions and others: torch's own outputs, or a refusal by name."""
 
 import copy
+import functools
 import json
 import pickle
 
@@ -19,6 +20,13 @@ from unrelu._from_torch._subject import Subject
 
 pytestmark = pytest.mark.integrations
 
+# Modules whose rounding in float32 differs: norms, interpolation, exponentials, large sums.
+SINGLE = (
+    "dcgan", "vae.decode", "resize decoder", "bilinear, factor", "nearest, factors",
+    "average pool, counted", "batch norms", "elu", "softplus", "silu and gelu", "standardized",
+    "image in 0 to 255", "csgm", "weight norm", "norms by hooks", "autocast off",
+)
+
 
 def codes_of(shape, scale, count=7, seed=11):
     """Codes that float32 holds, in float64."""
@@ -36,15 +44,19 @@ def names(reading):
     return [operation["op"] for operation in reading.document["operations"]]
 
 
+@functools.cache
+def read(name):
+    """A module in float64, and its reading."""
+    factory, code_shape, _ = READ[name]
+    module = prepared(factory)
+    return module, read_module(module, code_shape)
+
+
 @pytest.mark.parametrize("name", READ)
 def test_operations_give_the_outputs_of_torch(name):
-    factory, code_shape, expected = READ[name]
-    module = prepared(factory)
-    reading = read_module(module, code_shape)
-    if expected is not None and not isinstance(reading, OperationsReading):
-        pytest.fail("read as dense layers")
-    if not isinstance(reading, OperationsReading):
-        return
+    _, code_shape, expected = READ[name]
+    module, reading = read(name)
+    assert isinstance(reading, OperationsReading)
     assert expected is None or names(reading) == expected
     document = json.loads(json.dumps(reading.document, allow_nan=False))
     for scale in (0.01, 1.0, 20.0):
@@ -61,17 +73,16 @@ def test_operations_give_the_outputs_of_torch(name):
         assert tensor.dtype in (np.float32, np.float64) and tensor.flags.c_contiguous
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", SINGLE)
 def test_modules_in_single_precision_are_read(name):
     factory, code_shape, _ = READ[name]
     module = prepared(factory, torch.float32)
     reading = read_module(module, code_shape)
-    if isinstance(reading, OperationsReading):
-        codes = codes_of(code_shape, 1.0)
-        with torch.no_grad():
-            wanted = module(codes.float()).double()
-        found = operations.forward(reading.document, reading.tensors, codes)
-        assert relative(found, wanted) <= 1e-5
+    codes = codes_of(code_shape, 1.0)
+    with torch.no_grad():
+        wanted = module(codes.float()).double()
+    found = operations.forward(reading.document, reading.tensors, codes)
+    assert relative(found, wanted) <= 1e-5
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -172,11 +183,18 @@ def test_train_mode_is_refused_with_the_fix():
 # These need the network itself, not only the reader.
 
 
+def network_of(reading):
+    from unrelu._network import _of_operations
+
+    document = json.dumps(reading.document)
+    return _of_operations(document, reading.tensors, reading.code_shape, reading.image_shape)
+
+
 @pytest.mark.parametrize("name", READ)
 def test_networks_give_the_outputs_of_torch(name):
-    factory, code_shape, _ = READ[name]
-    module = prepared(factory)
-    network = unrelu.Network.from_torch(module, code_shape)
+    module, reading = read(name)
+    code_shape = reading.code_shape
+    network = network_of(reading)
     codes = codes_of(code_shape, 1.0)
     with torch.no_grad():
         wanted = module(codes)
