@@ -9,7 +9,8 @@ import numpy as np
 import operations
 import pytest
 import torch
-from chain_modules import IMAGE, READ, REFUSED, ConvVae, activated, dcgan, prepared
+from chain_modules import IMAGE, READ, ConvVae, activated, dcgan, prepared
+from chain_refusals import REFUSED
 from torch import nn
 
 import unrelu

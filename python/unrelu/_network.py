@@ -214,9 +214,13 @@ class Network:
         reading = read_module(module, code_shape)
         if isinstance(reading, OperationsReading):
             document = json.dumps(reading.document)
-            return _of_operations(
+            network = _of_operations(
                 document, reading.tensors, reading.code_shape, reading.image_shape
             )
+            if code_shape is None and len(reading.code_shape) > 1:
+                found = f"no code_shape was given: {reading.code_shape}, from the first layer"
+                network.notes = [*network.notes, found]
+            return network
         core = _unrelu.NetworkCore.from_layers(list(reading.layers))
         return cls(core, reading.code_shape, reading.image_shape)
 

@@ -61,17 +61,13 @@ def _candidates(root: nn.Module) -> Iterator[tuple[int, ...]]:
         shapes: list[tuple[int, ...]] = [
             (size,) for tensor in tensors for size in reversed(tensor.shape)
         ]
-        if isinstance(part, nn.modules.conv._ConvNd) and (part.transposed or _is_pointwise(part)):
-            # As in a DCGAN. Other convolutions tell nothing of the size of a code.
+        if isinstance(part, nn.modules.conv._ConvNd) and part.transposed:
+            # As in a DCGAN. Other convolutions take codes of any size.
             shapes.append((part.in_channels,) + (1,) * len(part.kernel_size))
         for shape in shapes:
             if shape not in seen and len(seen) < MAX_TRIALS and min(shape) > 0:
                 seen.add(shape)
                 yield shape
-
-
-def _is_pointwise(part: nn.modules.conv._ConvNd) -> bool:
-    return set(part.kernel_size) == {1}
 
 
 def _accepts(subject: Subject, shape: tuple[int, ...]) -> bool:

@@ -37,6 +37,7 @@ def document_of(output: Link, names: dict[Any, str], label: str) -> tuple[Docume
     listed = _listed(_simplified(output))
     operations: list[dict[str, Any]] = []
     tensors: Tensors = {}
+    parameters = set(names.values())
     for number, link in enumerate(listed[1:]):
         entry: dict[str, Any] = {"op": link.op, **link.numbers}
         if link.op == "reshape":
@@ -44,7 +45,11 @@ def document_of(output: Link, names: dict[Any, str], label: str) -> tuple[Docume
         for field, tensor in link.tensors.items():
             if link.op == "scale" and bool((tensor == (field == "weight")).all()):
                 continue
-            name = names.get(place_in_memory(tensor), f"{number}.{link.op}.{field}")
+            name = names.get(place_in_memory(tensor))
+            if name is None:
+                name = f"{number}.{link.op}.{field}"
+                while name in parameters:
+                    name += "_"
             array = _array(tensor)
             if not np.isfinite(array).all():
                 raise ModuleError(

@@ -54,12 +54,11 @@ def product(operation: Operation) -> Link:
         raise Refused("multiplies one of several axes by a matrix")
     if link.size * shape[0] > MAX_MATRIX:
         raise Refused(f"needs a matrix of more than {MAX_MATRIX} entries")
-    columns = []
-    for start in range(link.size):
-        unit = torch.zeros(2, link.size, dtype=torch.float64)
-        unit[:, start] = 1
-        columns.append(run(operation, unit)[0])
-    return link.then("linear", shape, {}, {"weight": torch.stack(columns, 1).contiguous()})
+    # The images of the unit vectors are the columns.
+    columns = run(operation, torch.eye(link.size, dtype=torch.float64))
+    if columns.shape != (link.size, *shape):
+        raise Refused("multiplies the batch by a matrix")
+    return link.then("linear", shape, {}, {"weight": columns.T.contiguous()})
 
 
 def conv2d(operation: Operation) -> Link:

@@ -12,9 +12,13 @@ from ._document import Document, Tensors
 from ._forward import KINKS, Chain
 
 MOST = 16
-LEAST = 2
+LEAST = 1
 # Multiplications of the comparison, about, before it takes fewer codes: some seconds.
 BUDGET = 4e9
+# Entries of the largest tensor of all codes together.
+ENTRIES = 2**25
+# An entry of an activation costs as much as these multiplications: 10, if none is given.
+COSTS = {"gelu": 500, "reshape": 0}
 
 
 def prove(subject: Subject, document: Document, tensors: Tensors) -> tuple[tuple[int, int], ...]:
@@ -31,7 +35,9 @@ def prove(subject: Subject, document: Document, tensors: Tensors) -> tuple[tuple
     """
     chain = Chain(document, tensors)
     random = np.random.default_rng(3)
-    count = int(np.clip(BUDGET / (_cost(chain) * len(SCALES)), LEAST, MOST))
+    cost, largest = _sizes(chain)
+    most = min(BUDGET / (cost * len(SCALES)), ENTRIES / largest)
+    count = int(np.clip(most, LEAST, MOST))
     codes = [scale * random.standard_normal((count, *chain.input)) for scale in SCALES]
     above: dict[int, np.ndarray] = {}
     below: dict[int, np.ndarray] = {}
@@ -84,9 +90,9 @@ def _compare(
     return signs
 
 
-def _cost(chain: Chain) -> float:
-    """Multiplications for one code, about."""
-    total, shape = 1.0, (1, *chain.input)
+def _sizes(chain: Chain) -> tuple[float, int]:
+    """Multiplications for one code, about, and the entries of the largest tensor."""
+    total, largest, shape = 1.0, 1, (1, *chain.input)
     for operation, before, after, _ in chain.steps(np.zeros(shape), 0.0):
         weight = chain.get(operation, "weight")
         name = operation["op"]
@@ -95,4 +101,7 @@ def _cost(chain: Chain) -> float:
         elif name in ("conv2d", "conv_transpose2d") and weight is not None:
             image = after if name == "conv2d" else before
             total += weight.size * image.shape[2] * image.shape[3]
-    return total
+        else:
+            total += COSTS.get(name, 10) * after.size
+        largest = max(largest, before.size, after.size)
+    return total, largest
