@@ -160,6 +160,11 @@ READ = {
         lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 2, 0)), nn.Conv2d(3, 2, 3, 2)), IMAGE,
         ["conv2d", "conv2d"],
     ),
+    "crops and pads": (
+        lambda: resampled(nn.Sequential(
+            nn.ZeroPad2d((-1, 1, 0, 1)), nn.ZeroPad2d((1, -1, 0, 1)), nn.ZeroPad2d((1, 0, -1, -2))
+        )), IMAGE, None,
+    ),
     "padded and cropped output": (
         lambda: Call(lambda z, c: F.pad(torch.sigmoid(c(z))[:, :, 1:, :-2], (1, 2)), nn.Conv2d(3, 2, 2)),
         IMAGE, ["conv2d", "sigmoid", "conv2d", "conv2d"],
@@ -170,6 +175,13 @@ READ = {
     ),
     "nearest, factors": (
         lambda: resampled(nn.Upsample(scale_factor=(1.5, 2.6))), IMAGE, ["upsample", "silu"]
+    ),
+    "nearest, factors without effect": (
+        lambda: resampled(nn.Upsample(scale_factor=(1.1, 2.35))), (2, 5, 2), ["upsample", "silu"]
+    ),
+    "bilinear, factor without effect": (
+        lambda: resampled(nn.Upsample(scale_factor=(2.1, 1.1), mode="bilinear")), (2, 3, 5),
+        ["upsample", "silu"],
     ),
     "nearest, size": (
         lambda: resampled(nn.UpsamplingNearest2d(size=(7, 13))), IMAGE, ["upsample", "silu"]

@@ -80,7 +80,7 @@ class Link:
         channels, rows, columns = self.shape
         if self.op == "pad" and self.parent is not None:
             earlier: Sides = self.numbers["sides"]
-            if all(a * b >= 0 for a, b in zip(_by_axis(earlier), _by_axis(sides))):
+            if _same_sign(*earlier[:2], *sides[:2]) and _same_sign(*earlier[2:], *sides[2:]):
                 left, right, top, bottom = (a + b for a, b in zip(earlier, sides))
                 return self.parent.padded((left, right, top, bottom))
         shape = (channels, rows + sides[2] + sides[3], columns + sides[0] + sides[1])
@@ -102,11 +102,9 @@ class Link:
 RANGES = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu6": (0.0, 6.0)}
 
 
-def _by_axis(sides: Sides) -> tuple[int, int, int, int]:
-    """A sign for each side: an axis that is cropped and padded in turn is not joined."""
-    columns = min(sides[:2]) if min(sides[:2]) < 0 else max(sides[:2])
-    rows = min(sides[2:]) if min(sides[2:]) < 0 else max(sides[2:])
-    return columns, columns, rows, rows
+def _same_sign(*numbers: int) -> bool:
+    """Whether all are at least 0, or all at most 0: removed entries do not come back as zeros."""
+    return min(numbers) >= 0 or max(numbers) <= 0
 
 
 def vector(*entries: float) -> torch.Tensor:

@@ -175,9 +175,15 @@ def upsample(operation: Operation) -> Link:
         numbers["align_corners"] = bool(operation.argument(2, "align_corners"))
     whole = [size % before == 0 for size, before in zip(shape[1:], link.shape[1:])]
     if factors is not None and None not in factors:
-        exact = [size == before * f for size, before, f in zip(shape[1:], link.shape[1:], factors)]
+        copied = (1,) if bilinear else (1, 2)
+        used = []
+        for size, before, factor in zip(shape[1:], link.shape[1:], factors):
+            # torch leaves an axis alone that keeps its size, and repeats one that nearest doubles.
+            same = [whole for whole in copied if size == whole * before]
+            used.append(float(same[0] if same else factor))
+        exact = [size == before * f for size, before, f in zip(shape[1:], link.shape[1:], used)]
         if not all(exact):
-            numbers["scale_factor"] = [float(factor) for factor in factors]
+            numbers["scale_factor"] = used
     if "exact" in operation.name and ("scale_factor" in numbers or not all(whole)):
         raise Refused("takes the nearest entry in a way that equals `nearest` for whole factors only")
     return link.then("upsample", shape, numbers)
