@@ -9,7 +9,7 @@ import numpy as np
 import operations
 import pytest
 import torch
-from chain_modules import IMAGE, READ, ConvVae, activated, dcgan, prepared
+from chain_modules import IMAGE, READ, Call, ConvVae, activated, dcgan, prepared
 from chain_refusals import REFUSED
 from torch import nn
 
@@ -109,6 +109,8 @@ def test_parameters_keep_their_names_and_their_bits():
 
 def test_the_code_shape_of_a_dcgan_is_found():
     assert read_module(prepared(dcgan)).code_shape == (10, 1, 1)
+    viewed = Call(lambda z, net: net(z.view(len(z), -1, 1, 1)), dcgan())
+    assert read_module(prepared(lambda: viewed)).code_shape == (10,)
     # A convolution takes images of any size.
     with pytest.raises(ModuleError, match="code_shape"):
         read_module(prepared(lambda: activated(nn.ReLU())))

@@ -54,11 +54,13 @@ def knows_all(program: ExportedProgram) -> bool:
         elif node.op == "call_function" and dependent.intersection(node.all_input_nodes):
             if isinstance(node.meta.get("val"), (torch.SymInt, int)):
                 continue
-            dependent.add(node)
+            name = ""
             if isinstance(node.target, torch._ops.OpOverload):
                 name = node.target._schema.name.removeprefix("aten::")
                 if name not in RULES and name not in CASTS and name not in CHECKS:
                     return False
+            if name not in CREATIONS:
+                dependent.add(node)
     return True
 
 

@@ -32,22 +32,19 @@ def read(
     shape = code_shape_of(subject, code_shape)
     image_shape = check_function(subject, shape)
     program = traced(subject, shape)
-    refusal: _Refusal | None = None
+    layers: list[Dense] | _Refusal | None = None
     if knows_all(program):
         layers = _layers(subject, program, shape)
-        if not isinstance(layers, _Refusal):
-            return ModuleReading(layers, shape, image_shape, prove(subject, layers, shape))
-        refusal = layers
-    chain = _chain(subject, program, shape)
-    if isinstance(chain, _Refusal):
-        if refusal is None:
-            layers = _layers(subject, program, shape)
-            assert isinstance(layers, _Refusal)  # It has an operation without a rule.
-            refusal = layers
-        raise _clearer(refusal, chain)
-    document, tensors = chain
-    one_sided = prove_chain(subject, document, tensors)
-    return OperationsReading(document, tensors, shape, image_shape, one_sided)
+    if not isinstance(layers, list):
+        chain = _chain(subject, program, shape)
+        if not isinstance(chain, _Refusal):
+            one_sided = prove_chain(subject, *chain)
+            return OperationsReading(*chain, shape, image_shape, one_sided)
+        # Without a rule for some operation, it is expected to refuse, and to say why.
+        layers = layers or _layers(subject, program, shape)
+        if isinstance(layers, _Refusal):
+            raise _clearer(layers, chain)
+    return ModuleReading(layers, shape, image_shape, prove(subject, layers, shape))
 
 
 class _Refusal:
