@@ -67,7 +67,8 @@ def invert(
     network : torch.nn.Module, bound method of one, or unrelu.Network
         The generator. A module is read at each call, in eval mode, by
         :meth:`unrelu.Network.from_torch`. Its parameters that require a gradient get one. The
-        weights of an ``unrelu.Network`` are constant.
+        weights of an ``unrelu.Network`` are constant. It must be dense: a network of operations,
+        such as convolutions, is refused.
     x : torch.Tensor, shape (count, n) or (count, *image shape)
         The observations, NaN where unobserved. Such entries get the gradient 0.
     undetermined : str

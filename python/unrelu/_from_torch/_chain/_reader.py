@@ -16,7 +16,7 @@ from ._arguments import links, only_link
 from ._link import Link
 
 RULES: dict[str, Callable[[Operation], Any]] = {
-    **dict.fromkeys(MOVEMENTS, moves.move),
+    **dict.fromkeys(MOVEMENTS - {"upsample_nearest1d", "upsample_nearest3d"}, moves.move),
     **dict.fromkeys(CREATIONS, moves.create),
     **dict.fromkeys(("pad", "constant_pad_nd"), moves.pad),
     "pixel_shuffle": moves.pixel_shuffle,
@@ -90,9 +90,6 @@ WITHOUT_RULE = {
     "glu": "multiplies one half of its input by a function of the other half (a gate)",
     "bmm": "multiplies by a matrix for each code of the batch",
 }
-# Movements that repeat entries have a rule of their own, or none.
-for name in ("upsample_nearest1d", "upsample_nearest3d"):
-    del RULES[name]
 
 
 class ChainReader(Walk):
