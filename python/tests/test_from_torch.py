@@ -47,16 +47,34 @@ def largest_error(reading, module, dtype, scale, count=40):
     return np.abs(found - wanted).max() / np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("name", READ)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
-def test_outputs_are_those_of_torch(name, dtype):
+def made(name, dtype):
+    """One of the modules that are read."""
     module = prepared(READ[name], dtype)
     if name == "standardized":  # A tensor that is no buffer is not converted with the module.
         module.std = module.std.to(dtype)
+    return module
+
+
+def in_double(module, name):
+    """The same module with its parameters in float64."""
+    getattr(module, "__self__", module).double()
+    if name == "standardized":
+        module.std = module.std.double()
+    return module
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
+def test_outputs_are_those_of_torch(name, dtype):
+    module = made(name, dtype)
     reading = read_module(module)
-    tolerance = 1e-6 if dtype == torch.float32 else 1e-12
+    exact = in_double(made(name, dtype), name)
     for scale in (0.01, 1.0, 30.0):
-        assert largest_error(reading, module, dtype, np.float32(scale)) <= tolerance
+        assert largest_error(reading, exact, torch.float64, np.float32(scale)) <= 1e-12
+    if dtype == torch.float32:
+        # At larger scales, torch's own rounding may exceed this. How much depends on the processor.
+        for scale in (0.01, 1.0):
+            assert largest_error(reading, module, dtype, np.float32(scale)) <= 1e-6
     for weight, bias, activation in reading.layers:
         assert weight.dtype == bias.dtype == np.float64
         assert weight.flags.c_contiguous and bias.shape == (len(weight),)
