@@ -39,7 +39,7 @@ impl OutputRange {
             Activation::Sigmoid => (0.0, 1.0),
             Activation::Tanh => (-1.0, 1.0),
             Activation::Relu => (0.0, f64::INFINITY),
-            Activation::Softplus(_) => (0.0, f64::INFINITY),
+            Activation::Softplus { .. } => (0.0, f64::INFINITY),
             _ => return None,
         };
         Some(OutputRange { activation, low, high })

@@ -23,8 +23,9 @@ pub(super) fn parse(text: &str) -> Result<Activation, String> {
         ("sigmoid", None) => Ok(Activation::Sigmoid),
         ("tanh", None) => Ok(Activation::Tanh),
         ("elu", argument) => positive("alpha=", argument).map(Activation::Elu).ok_or_else(unknown),
+        ("positivepart", None) => Ok(Activation::PositivePart),
         ("selu", None | Some("inplace=true")) => Ok(Activation::Selu),
-        ("softplus", argument) => softplus(argument).map(Activation::Softplus).ok_or_else(unknown),
+        ("softplus", argument) => softplus(argument).ok_or_else(unknown),
         ("silu" | "swish", None | Some("inplace=true")) => Ok(Activation::Silu),
         ("gelu", None | Some("approximate='none'")) => Ok(Activation::Gelu),
         ("gelutanh", None) | ("gelu", Some("approximate='tanh'" | "tanh")) => Ok(Activation::GeluTanh),
@@ -50,15 +51,18 @@ fn positive(field: &str, argument: Option<&str>) -> Option<f64> {
     number.filter(|number| *number > 0.0 && number.is_finite())
 }
 
-/// The `β` of softplus; another threshold than PyTorch's default is not supported.
-fn softplus(argument: Option<&str>) -> Option<f64> {
-    let parts = argument.unwrap_or_default().split(',');
-    let threshold = argument.unwrap_or_default().split(',').find_map(|part| part.strip_prefix("threshold="));
-    if threshold.is_some_and(|threshold| threshold.parse() != Ok(Activation::SOFTPLUS_THRESHOLD)) {
+/// `β` and the threshold of softplus: `2`, `2,4`, `beta=2, threshold=4`, or nothing.
+fn softplus(argument: Option<&str>) -> Option<Activation> {
+    let mut parts = argument.into_iter().flat_map(|argument| argument.split(','));
+    let (beta, threshold) = (parts.next(), parts.next());
+    if parts.next().is_some() {
         return None;
     }
-    let beta = parts.into_iter().find(|part| !part.is_empty() && !part.starts_with("threshold="));
-    positive("beta=", beta)
+    let threshold = match threshold {
+        Some(threshold) => positive("threshold=", Some(threshold))?,
+        None => Activation::SOFTPLUS_THRESHOLD,
+    };
+    Some(Activation::Softplus { beta: positive("beta=", beta)?, threshold })
 }
 
 #[cfg(test)]
@@ -81,8 +85,9 @@ mod tests {
             ("ELU(alpha=1.0)", Activation::Elu(1.0)),
             ("nn.ELU(alpha=0.5, inplace=True)", Activation::Elu(0.5)),
             ("SELU()", Activation::Selu),
-            ("Softplus(beta=1.0, threshold=20.0)", Activation::Softplus(1.0)),
-            ("softplus:2", Activation::Softplus(2.0)),
+            ("Softplus(beta=1.0, threshold=20.0)", Activation::Softplus { beta: 1.0, threshold: 20.0 }),
+            ("softplus:2", Activation::Softplus { beta: 2.0, threshold: 20.0 }),
+            ("softplus(beta=1, threshold=5)", Activation::Softplus { beta: 1.0, threshold: 5.0 }),
             ("SiLU()", Activation::Silu),
             ("GELU(approximate='none')", Activation::Gelu),
             ("GELU(approximate='tanh')", Activation::GeluTanh),
@@ -105,7 +110,7 @@ mod tests {
             "leakyrelu(a)",
             "elu:0",
             "elu:-1",
-            "softplus(beta=1, threshold=5)",
+            "softplus:1,2,3",
             "softplus:inf",
             "gelu(approximate='erf')",
             "selu:2",

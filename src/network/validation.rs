@@ -89,8 +89,8 @@ fn activation(number: usize, layer: &Layer, source: &str) -> Result<()> {
             "a slope between 0 and 1, both excluded",
             "use relu for slope 0",
         )),
-        Activation::Elu(number_given) | Activation::Softplus(number_given)
-            if !(number_given > 0.0 && number_given.is_finite()) =>
+        Activation::Elu(parameter) | Activation::Softplus { beta: parameter, .. }
+            if !(parameter > 0.0 && parameter.is_finite()) =>
         {
             Some((
                 format!("activation {} in layer {number}", layer.activation),

@@ -4,7 +4,12 @@
 use super::assembly::Assembly;
 use super::document::{GeluForm, Operation};
 use crate::error::Result;
-use crate::network::Activation;
+use crate::network::map::convolution::Axis;
+use crate::network::map::{Convolution, ImageShape};
+use crate::network::{Activation, Map};
+
+/// A kernel of one entry.
+const POINT: Axis = Axis { kernel: 1, stride: 1, padding: 0, dilation: 1 };
 
 impl Assembly<'_> {
     pub(super) fn activation(&mut self, operation: &Operation) -> Result<()> {
@@ -13,14 +18,10 @@ impl Assembly<'_> {
             Operation::LeakyRelu { negative_slope } => self.leaky(*negative_slope)?,
             Operation::Prelu { weight } => {
                 let slopes = self.tensor(weight)?.numbers;
-                let Some(slope) = slopes.first().copied().filter(|first| slopes.iter().all(|slope| slope == first))
-                else {
-                    return Err(self.refused(
-                        format!("{} different slopes in `{weight}`", slopes.len()),
-                        "one slope, or equal ones: a layer of unrelu has one activation",
-                    ));
-                };
-                self.leaky(slope)?;
+                match slopes[..] {
+                    [slope] => self.leaky(slope)?,
+                    _ => self.several_slopes(weight)?,
+                }
             }
             Operation::Elu { alpha } => {
                 self.positive("alpha", *alpha)?;
@@ -29,16 +30,15 @@ impl Assembly<'_> {
             Operation::Selu {} => self.activate(Activation::Selu),
             Operation::Softplus { beta, threshold } => {
                 self.positive("beta", *beta)?;
-                if *threshold != Activation::SOFTPLUS_THRESHOLD {
-                    return Err(self.refused(format!("threshold {threshold}"), Activation::SOFTPLUS_THRESHOLD));
-                }
-                self.activate(Activation::Softplus(*beta));
+                self.positive("threshold", *threshold)?;
+                self.activate(Activation::Softplus { beta: *beta, threshold: *threshold });
             }
             Operation::Silu {} => self.activate(Activation::Silu),
             Operation::Gelu { approximate: GeluForm::None } => self.activate(Activation::Gelu),
             Operation::Gelu { approximate: GeluForm::Tanh } => self.activate(Activation::GeluTanh),
             Operation::Hardtanh { min_val, max_val } => self.clamp(*min_val, *max_val)?,
             Operation::Relu6 {} => self.clamp(0.0, 6.0)?,
+            Operation::PositivePart {} => self.activate(Activation::PositivePart),
             Operation::Sigmoid {} => self.activate(Activation::Sigmoid),
             Operation::Tanh {} => self.activate(Activation::Tanh),
             // The maps were handled before.
@@ -59,8 +59,42 @@ impl Assembly<'_> {
             self.activate(Activation::LeakyRelu(1.0 / slope));
             self.scale_all(-slope, 0.0);
         } else if slope != 1.0 {
-            return Err(self.refused(format!("slope {slope}"), "a slope of 0 or more"));
+            self.two_halves(&[slope])?;
         }
+        Ok(())
+    }
+
+    /// PReLU with a slope per channel.
+    fn several_slopes(&mut self, weight: &str) -> Result<()> {
+        let (channels, _) = self.channels();
+        let slopes = self.vector(weight, channels, "one slope, or one per channel")?;
+        if slopes.iter().all(|slope| *slope == slopes[0]) {
+            return self.leaky(slopes[0]);
+        }
+        self.two_halves(&slopes)
+    }
+
+    /// `max(0, a) − c max(0, −a)` with the slope `c` of each channel, or one for all.
+    fn two_halves(&mut self, slopes: &[f64]) -> Result<()> {
+        if let Some(slope) = slopes.iter().find(|slope| !slope.is_finite()) {
+            return Err(self.refused(format!("slope {slope}"), "finite slopes"));
+        }
+        let shape = self.shape.clone();
+        let (channels, places) = self.channels();
+        let slope = |channel: usize| if slopes.len() == 1 { slopes[0] } else { slopes[channel] };
+        let images = [channels, 2 * channels].map(|channels| ImageShape { channels, rows: places, columns: 1 });
+        let split = (0..channels).flat_map(|_| [1.0, -1.0]).collect();
+        let join = (0..channels).flat_map(|channel| [1.0, -slope(channel)]).collect();
+        let maps = [
+            Convolution::new(split, images[0], 2 * channels, [POINT; 2], channels),
+            Convolution::new(join, images[1], channels, [POINT; 2], channels),
+        ];
+        let [Some(split), Some(join)] = maps else {
+            return Err(self.refused(format!("an input of shape {shape:?}"), "an input with channels"));
+        };
+        self.push(Map::Convolution(split), vec![0.0; images[1].length()], shape.clone());
+        self.activate(Activation::PositivePart);
+        self.push(Map::Convolution(join), vec![0.0; images[0].length()], shape);
         Ok(())
     }
 

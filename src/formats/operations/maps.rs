@@ -128,7 +128,9 @@ impl Assembly<'_> {
         }
         self.checked_image(input.channels, size)?;
         let axis = |place: usize, inputs: usize| {
-            let factor = factors.map(|factors| factors[place]);
+            // PyTorch has shorter ways for these sizes, which do not look at the factor.
+            let is_special = size[place] == inputs || fields.mode == UpsampleMode::Nearest && size[place] == 2 * inputs;
+            let factor = factors.map(|factors| factors[place]).filter(|_| !is_special);
             match fields.mode {
                 UpsampleMode::Nearest => AxisWeights::nearest(inputs, size[place], factor),
                 UpsampleMode::Bilinear => AxisWeights::linear(inputs, size[place], factor, fields.align_corners),

@@ -55,12 +55,13 @@ fn a_dense_network_is_the_same_as_from_its_layers() {
 fn activations_with_two_kinks_are_those_of_torch() {
     let one = tensors(&[("w", &[1, 1])]);
     let w = one.0["w"].numbers[0];
-    let cases: [(&str, fn(f64) -> f64); 5] = [
+    let cases: [(&str, fn(f64) -> f64); 6] = [
         (r#"{"op": "relu6"}"#, |a| a.clamp(0.0, 6.0)),
         (r#"{"op": "hardtanh"}"#, |a| a.clamp(-1.0, 1.0)),
         (r#"{"op": "hardtanh", "min_val": -0.5, "max_val": 2}"#, |a| a.clamp(-0.5, 2.0)),
         (r#"{"op": "leaky_relu", "negative_slope": 1.7}"#, |a| if a > 0.0 { a } else { 1.7 * a }),
         (r#"{"op": "leaky_relu", "negative_slope": 0}"#, |a| a.max(0.0)),
+        (r#"{"op": "leaky_relu", "negative_slope": -0.4}"#, |a| if a > 0.0 { a } else { -0.4 * a }),
     ];
     for (operation, wanted) in cases {
         let network = read(&format!(r#"{{"op": "linear", "weight": "w"}}, {operation}"#), "[1]", &one).unwrap();
@@ -127,8 +128,8 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
         (r#"{"op": "upsample", "size": 99999999}"#, "[2, 5, 5]", "an output of shape"),
         (r#"{"op": "avg_pool2d", "kernel_size": 7}"#, "[2, 5, 5]", "at least as large as the kernel"),
         (r#"{"op": "reshape", "shape": [4]}"#, "[3]", "a shape of 3 entries"),
-        (r#"{"op": "prelu", "weight": "slopes"}"#, "[5]", "5 different slopes"),
-        (r#"{"op": "softplus", "threshold": 5}"#, "[5]", "threshold 5"),
+        (r#"{"op": "prelu", "weight": "slopes"}"#, "[6]", "one slope, or one per channel"),
+        (r#"{"op": "softplus", "threshold": -5}"#, "[5]", "threshold -5"),
         (r#"{"op": "identity"}"#, "[5]", "a list without a map"),
         (linear, "[]", "input []"),
         (linear, "[3, 99999999999, 99999999999]", "the shape of one code"),
@@ -146,4 +147,18 @@ fn an_activation_without_a_map_has_a_layer_of_its_own() {
     let found = network.forward(&DMatrix::from_column_slice(2, 1, &[-1.0, 2.0])).unwrap();
     let wanted = Activation::Elu(1.0).apply(0.5 * (-1_f64).exp_m1());
     assert!((found[0] - wanted).abs() < 1e-15 && found[1] == 2.0);
+}
+
+#[test]
+fn each_channel_has_its_slope() {
+    let given = tensors(&[("slopes", &[3])]);
+    let network = read(r#"{"op": "prelu", "weight": "slopes"}"#, "[3, 2, 2]", &given).unwrap();
+    let codes = network.random_codes(4, 1);
+    let found = network.forward(&codes).unwrap();
+    for (place, (found, z)) in found.iter().zip(codes.iter()).enumerate() {
+        let slope = given.0["slopes"].numbers[place % 12 / 4];
+        let wanted = if *z > 0.0 { *z } else { slope * z };
+        assert!((found - wanted).abs() < 1e-15, "{found} instead of {wanted}");
+    }
+    assert!(network.layerwise_obstacle().unwrap().contains("positive_part"));
 }

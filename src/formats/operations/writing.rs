@@ -138,9 +138,10 @@ fn activation(activation: Activation) -> Value {
         Activation::Tanh => json!({ "op": "tanh" }),
         Activation::Elu(alpha) => json!({ "op": "elu", "alpha": alpha }),
         Activation::Selu => json!({ "op": "selu" }),
-        Activation::Softplus(beta) => json!({ "op": "softplus", "beta": beta }),
+        Activation::Softplus { beta, threshold } => json!({ "op": "softplus", "beta": beta, "threshold": threshold }),
         Activation::Silu => json!({ "op": "silu" }),
         Activation::Gelu => json!({ "op": "gelu" }),
+        Activation::PositivePart => json!({ "op": "positive_part" }),
         Activation::GeluTanh => json!({ "op": "gelu", "approximate": "tanh" }),
     }
 }
