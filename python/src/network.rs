@@ -129,7 +129,12 @@ fn tensor(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
         return Ok(Tensor { shape: array.shape().to_vec(), numbers: array.iter().map(|x| f64::from(*x)).collect() });
     }
     let found = array.get_type().name()?.to_string();
-    Err(input(&format!("tensor `{name}`"), &found, "a NumPy array of float32 or float64", "convert it with numpy.asarray"))
+    Err(input(
+        &format!("tensor `{name}`"),
+        &found,
+        "a NumPy array of float32 or float64",
+        "convert it with numpy.asarray",
+    ))
 }
 
 fn activation(what: &str, name: &str) -> PyResult<Activation> {

@@ -212,7 +212,11 @@ mod tests {
     }
 
     fn network(weights: Vec<DMatrix<f64>>, activation: Activation) -> Network {
-        let layer = |weight: DMatrix<f64>| crate::network::DenseLayer { bias: DVector::zeros(weight.nrows()), weight, activation };
+        let layer = |weight: DMatrix<f64>| crate::network::DenseLayer {
+            bias: DVector::zeros(weight.nrows()),
+            weight,
+            activation,
+        };
         Network::new(weights.into_iter().map(layer).collect(), "a test").unwrap()
     }
 

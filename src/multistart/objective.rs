@@ -29,9 +29,14 @@ impl Objective {
         if self == Objective::L2 {
             return Ok(());
         }
-        if let Some((index, map)) = (1..).zip(network.layers().iter().map(Layer::map)).find(|(_, map)| !map.is_dense()) {
+        if let Some((index, map)) = (1..).zip(network.layers().iter().map(Layer::map)).find(|(_, map)| !map.is_dense())
+        {
             let expected = "l2 for a network with convolutions: l1 and linf need the matrices of its layers";
-            return Err(Error::option("objective", format!("{self} with {} in layer {index}", map.describe()), expected));
+            return Err(Error::option(
+                "objective",
+                format!("{self} with {} in layer {index}", map.describe()),
+                expected,
+            ));
         }
         let curved = network.layers().iter().map(|layer| layer.activation).enumerate();
         let Some((index, activation)) = curved.into_iter().find(|(_, activation)| !activation.is_piecewise_linear())

@@ -115,7 +115,9 @@ impl PackedLayer {
     pub(super) fn forward(&self, active: &[u32], values: &[f64], bias: &[Lane], out: &mut [Lane]) {
         match &self.weights {
             Weights::Packed { columns, .. } => weighted_columns(columns, active, values, bias, out),
-            Weights::Map(map, _) => add_product(|v| map.apply(v), (self.inputs, self.units), (active, values), bias, out),
+            Weights::Map(map, _) => {
+                add_product(|v| map.apply(v), (self.inputs, self.units), (active, values), bias, out)
+            }
         }
     }
 

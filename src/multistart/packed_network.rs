@@ -153,4 +153,3 @@ fn units(layers: &[PackedLayer]) -> Vec<f64> {
     };
     layers.iter().map(of_layer).collect()
 }
-

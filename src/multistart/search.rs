@@ -308,7 +308,13 @@ impl<'a> Searcher<'a> {
 
     /// [`Self::judge`] for a network that goes by agreement: the answer is the lower of two codes
     /// that agree.
-    fn judge_agreement(&mut self, x: &[f64], start: Start, (minimum, errors): (Minimum, [f64; 2]), progress: &mut Progress) {
+    fn judge_agreement(
+        &mut self,
+        x: &[f64],
+        start: Start,
+        (minimum, errors): (Minimum, [f64; 2]),
+        progress: &mut Progress,
+    ) {
         let Some(lowest) = progress.lowest else { return self.take(x, start, minimum, progress) };
         self.return_to(x, progress);
         let agrees = minimum.compared(&lowest, errors) == Ordering::Equal && self.outputs_agree(x);

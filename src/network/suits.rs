@@ -35,8 +35,8 @@ impl Network {
                     layer.map().describe()
                 ));
             }
-            let invertible = layer.activation.is_piecewise_linear()
-                || index + 1 == depth && layer.activation.is_bounded();
+            let invertible =
+                layer.activation.is_piecewise_linear() || index + 1 == depth && layer.activation.is_bounded();
             (!invertible).then(|| format!("activation {} in layer {number}", layer.activation))
         })
     }

@@ -19,7 +19,8 @@ use super::operators::Operator;
 /// not finite.
 pub(super) fn measured_by_products(network: &Network, operator: &dyn Operator) -> Result<Option<Network>> {
     let mut layers = network.layers().to_vec();
-    let Some(last) = layers.last_mut().filter(|last| last.activation == Activation::Identity && last.map().is_dense()) else {
+    let Some(last) = layers.last_mut().filter(|last| last.activation == Activation::Identity && last.map().is_dense())
+    else {
         return Ok(None);
     };
     let bias = DMatrix::from_column_slice(last.bias.len(), 1, last.bias.as_slice());

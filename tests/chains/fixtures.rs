@@ -54,14 +54,8 @@ pub fn upsampler(hidden: &str, seed: u64) -> Network {
            {{"op": "avg_pool2d", "kernel_size": [2, 3], "stride": [1, 2]}},
            {{"op": "conv2d", "weight": "k2", "bias": "b2"}}"#
     );
-    let shapes: [(&str, &[usize]); 6] = [
-        ("fc", &[36, 4]),
-        ("gain", &[3]),
-        ("shift", &[3]),
-        ("k1", &[5, 3, 3, 3]),
-        ("k2", &[1, 5, 1, 1]),
-        ("b2", &[1]),
-    ];
+    let shapes: [(&str, &[usize]); 6] =
+        [("fc", &[36, 4]), ("gain", &[3]), ("shift", &[3]), ("k1", &[5, 3, 3, 3]), ("k2", &[1, 5, 1, 1]), ("b2", &[1])];
     network("[4]", &operations, &shapes, seed)
 }
 

@@ -43,7 +43,8 @@ fn answers_with_noise_are_minima() {
     for (name, network) in all() {
         let truth = network.random_codes(4, 6);
         let mut observations = network.forward(&truth).unwrap();
-        let noise = DMatrix::from_fn(observations.nrows(), 4, |row, column| ((row * 7 + column * 3) as f64 * 1.7).sin());
+        let noise =
+            DMatrix::from_fn(observations.nrows(), 4, |row, column| ((row * 7 + column * 3) as f64 * 1.7).sin());
         // The variation of an observation tells whether it is explained.
         for (mut observation, noise) in observations.column_iter_mut().zip(noise.column_iter()) {
             let share = 0.1 * observation.variance().sqrt();

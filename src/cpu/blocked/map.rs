@@ -110,8 +110,7 @@ impl<T: Number> PackedMap<T> {
         finish: Finish<T>,
         transposed: bool,
     ) {
-        let (given, made) =
-            if transposed { (self.outputs(), self.inputs()) } else { (self.inputs(), self.outputs()) };
+        let (given, made) = if transposed { (self.outputs(), self.inputs()) } else { (self.inputs(), self.outputs()) };
         let mut sums = vec![T::ZERO; made];
         let mut work = Vec::new();
         for column in 0..count {

@@ -142,22 +142,37 @@ pub(super) enum Numbers {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Operation {
-    Linear { weight: String, bias: Option<String> },
+    Linear {
+        weight: String,
+        bias: Option<String>,
+    },
     Conv2d(ConvolutionFields),
     ConvTranspose2d(ConvolutionFields),
     BatchNorm(BatchNormFields),
-    Scale { weight: Option<Numbers>, bias: Option<Numbers> },
+    Scale {
+        weight: Option<Numbers>,
+        bias: Option<Numbers>,
+    },
     Upsample(UpsampleFields),
     AvgPool2d(PoolFields),
-    AdaptiveAvgPool2d { output_size: Pair },
-    Resample { rows: String, columns: String },
-    Reshape { shape: Vec<usize> },
+    AdaptiveAvgPool2d {
+        output_size: Pair,
+    },
+    Resample {
+        rows: String,
+        columns: String,
+    },
+    Reshape {
+        shape: Vec<usize>,
+    },
     Relu {},
     LeakyRelu {
         #[serde(default = "leaky_slope")]
         negative_slope: f64,
     },
-    Prelu { weight: String },
+    Prelu {
+        weight: String,
+    },
     Elu {
         #[serde(default = "unit")]
         alpha: f64,

@@ -47,7 +47,9 @@ impl Assembly<'_> {
         let is_within = (0..2).all(|place| extra[place] < stride[place].max(dilation[place]).max(1));
         let convolution = if transposed {
             let fits = first == input.channels && is_within;
-            fits.then(|| Convolution::transposed(tensor.numbers, input, second.checked_mul(groups)?, axes, extra, groups))
+            fits.then(|| {
+                Convolution::transposed(tensor.numbers, input, second.checked_mul(groups)?, axes, extra, groups)
+            })
         } else {
             let fits = second.checked_mul(groups) == Some(input.channels) && fields.output_padding.is_none();
             fits.then(|| Convolution::new(tensor.numbers, input, first, axes, groups))
@@ -142,7 +144,8 @@ impl Assembly<'_> {
     pub(super) fn pool(&mut self, fields: &PoolFields) -> Result<()> {
         let input = self.image()?;
         let kernel = fields.kernel_size.numbers();
-        let (stride, padding) = (fields.stride.map_or(kernel, super::document::Pair::numbers), fields.padding.numbers());
+        let (stride, padding) =
+            (fields.stride.map_or(kernel, super::document::Pair::numbers), fields.padding.numbers());
         let axis = |place: usize, inputs: usize| {
             let pooling = Pooling {
                 kernel: kernel[place],

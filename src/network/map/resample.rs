@@ -85,11 +85,8 @@ impl AxisWeights {
             (false, None) => inputs as f64 / outputs as f64,
         };
         let of_output = |output: usize| {
-            let place = if align_corners {
-                output as f64 * ratio
-            } else {
-                ((output as f64 + 0.5) * ratio - 0.5).max(0.0)
-            };
+            let place =
+                if align_corners { output as f64 * ratio } else { ((output as f64 + 0.5) * ratio - 0.5).max(0.0) };
             let first = (place as usize).min(inputs - 1);
             let second = (first + 1).min(inputs - 1);
             let share = (place - first as f64).clamp(0.0, 1.0);
@@ -213,8 +210,8 @@ impl Resample {
     }
 
     pub(super) fn describe(&self) -> String {
-        let [input, output] = [self.input(), self.output()]
-            .map(|shape| format!("{}×{}×{}", shape.channels, shape.rows, shape.columns));
+        let [input, output] =
+            [self.input(), self.output()].map(|shape| format!("{}×{}×{}", shape.channels, shape.rows, shape.columns));
         format!("resample {input} → {output}")
     }
 }

@@ -306,7 +306,11 @@ mod tests {
                 packed.apply(&narrowed, &mut found, &mut work, transposed);
                 for (found, wanted) in found.iter().zip(wanted.iter()) {
                     let error = (found.widened() - wanted).abs();
-                    assert!(error <= tolerance, "{} transposed {transposed}: {error:e}", Map::Convolution(convolution).describe());
+                    assert!(
+                        error <= tolerance,
+                        "{} transposed {transposed}: {error:e}",
+                        Map::Convolution(convolution).describe()
+                    );
                 }
             }
         }

@@ -131,9 +131,16 @@ mod tests {
 
     #[test]
     fn plans_read_what_the_definition_says() {
-        for (kernel, stride, padding, dilation) in
-            [(3, 1, 1, 1), (4, 2, 1, 1), (5, 2, 2, 1), (3, 3, 0, 2), (1, 2, 0, 1), (2, 4, 3, 3), (7, 1, 6, 1), (3, 2, 4, 2)]
-        {
+        for (kernel, stride, padding, dilation) in [
+            (3, 1, 1, 1),
+            (4, 2, 1, 1),
+            (5, 2, 2, 1),
+            (3, 3, 0, 2),
+            (1, 2, 0, 1),
+            (2, 4, 3, 3),
+            (7, 1, 6, 1),
+            (3, 2, 4, 2),
+        ] {
             let axis = Axis { kernel, stride, padding, dilation };
             for (wide, narrow) in [(9, 5), (12, 4), (4, 7), (1, 1), (30, 2)] {
                 let pairs = defined(&axis, wide, narrow);
