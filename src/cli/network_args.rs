@@ -29,8 +29,8 @@ pub struct ReadingArgs {
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     layers: Option<Vec<String>>,
 
-    /// Activation of the layers: relu, leaky_relu:SLOPE, softplus:BETA, elu:ALPHA, selu, silu, gelu,
-    /// gelu_tanh, sigmoid, tanh; needed if the file does not say
+    /// Activation of the layers: relu, leaky_relu:SLOPE, softplus:BETA, elu:ALPHA, selu, silu,
+    /// gelu, gelu_tanh, sigmoid, tanh; needed if the file does not say
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     activation: Option<Activation>,
 

@@ -79,8 +79,9 @@ impl<'a> Request<'a> {
 ///
 /// # Errors
 /// [`Error::NoDevice`] for `Gpu`, a name or a graphics API if no such adapter can run this network,
-/// or the kernels do not support it; the message says what to install or to do. [`Error::DeviceLost`] if the device fails immediately.
-/// [`Error::BadOption`] for a name or a backend with `Cpu`. `Auto` without one of them never fails.
+/// or the kernels do not support it; the message says what to install or to do.
+/// [`Error::DeviceLost`] if the device fails immediately. [`Error::BadOption`] for a name or a
+/// backend with `Cpu`. `Auto` without one of them never fails.
 pub fn open(network: &Arc<Network>, request: &Request<'_>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
     let Some(selection) = request.selection()? else { return Ok(Opened { device: cpu(), notice: None }) };

@@ -1,7 +1,8 @@
 //! Networks as a list of operations, in the words of torch: `docs/OPERATIONS.md` has the format.
 //!
-//! [`document`] is the JSON as it stands, [`assembly`] makes the layers. Operations that act entry by entry are folded into the map before or behind them where
-//! this is exact, so that a dense network is the same whichever way it was described.
+//! [`document`] is the JSON as it stands, [`assembly`] makes the layers. Operations that act entry
+//! by entry are folded into the map before or behind them where this is exact, so that a dense
+//! network is the same whichever way it was described.
 
 mod activation;
 mod assembly;

@@ -20,9 +20,9 @@
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
 //! meeting the rule it ends at `starts` runs, unconverged.
 //!
-//! **Agreement.** With convolutions or curved hidden layers, a run takes long, and it comes near its
-//! minimum only to a few digits. Two runs agree there if their losses differ by at most a share of
-//! 1e-4, and their outputs by at most a tenth of the residual. All starts are random codes. The
+//! **Agreement.** With convolutions or curved hidden layers, a run takes long, and it comes near
+//! its minimum only to a few digits. Two runs agree there if their losses differ by at most a share
+//! of 1e-4, and their outputs by at most a tenth of the residual. All starts are random codes. The
 //! search ends when three runs agree with the lowest, or when the observation is reproduced, and
 //! unconverged after 24 runs.
 

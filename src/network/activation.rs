@@ -43,8 +43,8 @@ pub enum Activation {
     Gelu,
     /// PyTorch's `approximate="tanh"`: `½a(1 + tanh(√(2/π)(a + 0.044715a³)))`.
     GeluTanh,
-    /// `max(0, a)` as a half of a PReLU with several slopes, which is two of these per unit. Searches
-    /// do not treat its kink as one: they take it for curved, and prove nothing about it.
+    /// `max(0, a)` as a half of a PReLU with several slopes, which is two of these per unit.
+    /// Searches do not treat its kink as one: they take it for curved, and prove nothing about it.
     PositivePart,
 }
 
@@ -133,8 +133,8 @@ impl Activation {
         }
     }
 
-    /// The derivative, computed from the output `σ(a)` alone, so that a backward pass need not store
-    /// the pre-activations. `NaN` where the output does not tell it
+    /// The derivative, computed from the output `σ(a)` alone, so that a backward pass need not
+    /// store the pre-activations. `NaN` where the output does not tell it
     /// ([`Self::is_told_by_output`]). At a kink, the value is that of [`Self::derivative`].
     pub fn derivative_from_output(self, output: f64) -> f64 {
         match self {
@@ -149,7 +149,8 @@ impl Activation {
         }
     }
 
-    /// Whether the output tells the derivative. Softplus jumps at its threshold; others fall and rise.
+    /// Whether the output tells the derivative. Softplus jumps at its threshold; others fall and
+    /// rise.
     pub fn is_told_by_output(self) -> bool {
         !matches!(self, Activation::Softplus { .. } | Activation::Silu | Activation::Gelu | Activation::GeluTanh)
     }
@@ -233,8 +234,9 @@ impl FromStr for Activation {
     type Err = String;
 
     /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
-    /// `sigmoid`, `tanh`, `elu:1`, `selu`, `softplus:1` (or `softplus:1,4` with a threshold), `silu`, `gelu`, `gelu_tanh`. The names of
-    /// PyTorch are also accepted: `ReLU`, `LeakyReLU(0.1)`, `nn.Tanh()`.
+    /// `sigmoid`, `tanh`, `elu:1`, `selu`, `softplus:1` (or `softplus:1,4` with a threshold),
+    /// `silu`, `gelu`, `gelu_tanh`. The names of PyTorch are also accepted: `ReLU`,
+    /// `LeakyReLU(0.1)`, `nn.Tanh()`.
     fn from_str(text: &str) -> Result<Self, String> {
         activation_names::parse(text)
     }

@@ -128,7 +128,8 @@ impl Map {
         }
     }
 
-    /// The kind, sizes and settings in words, such as `conv2d 3×8×8 → 16×4×4, kernel 3×3, stride 2`.
+    /// The kind, sizes and settings in words, such as `conv2d 3×8×8 → 16×4×4, kernel 3×3, stride
+    /// 2`.
     pub fn describe(&self) -> String {
         match self {
             Map::Dense(matrix) => format!("linear {} → {}", matrix.ncols(), matrix.nrows()),

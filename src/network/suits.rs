@@ -7,8 +7,8 @@ const MOST_WRITTEN: usize = 1 << 24;
 
 impl Network {
     /// What the kernels of the GPU do not support; `None` if they support this network: all maps
-    /// are matrices, hidden layers have ReLU or LeakyReLU, and the output has one of these, identity,
-    /// sigmoid or tanh.
+    /// are matrices, hidden layers have ReLU or LeakyReLU, and the output has one of these,
+    /// identity, sigmoid or tanh.
     pub fn gpu_obstacle(&self) -> Option<String> {
         self.layers().iter().enumerate().find_map(|(index, layer)| {
             let (number, activation) = (index + 1, layer.activation);

@@ -1,4 +1,5 @@
-//! Generators with convolutions on the command line: `--architecture`, `convert`, and what takes them.
+//! Generators with convolutions on the command line: `--architecture`, `convert`, and what takes
+//! them.
 
 use crate::folder::Folder;
 

@@ -131,8 +131,8 @@ impl Convolution {
         self.axes
     }
 
-    /// What PyTorch's `output_padding` says of a transposed convolution: the rows and columns beyond
-    /// the shortest output.
+    /// What PyTorch's `output_padding` says of a transposed convolution: the rows and columns
+    /// beyond the shortest output.
     pub fn output_padding(&self) -> [usize; 2] {
         let [rows, columns] = self.axes;
         let shortest = |axis: Axis, narrow: usize| axis.wide_length(narrow, 0).unwrap_or(0);

@@ -1,10 +1,10 @@
 //! How one axis of a convolution becomes sums over shifted copies of the input.
 //!
-//! Entry `narrow` meets entry `narrow·s − p + i·d` of the wide axis through entry `i` of the kernel.
-//! From wide to narrow, the wide axis is split into `s` planes by the remainder: with
-//! `i·d − p = s·o + r`, output `q` reads element `q + o` of plane `r`. From narrow to wide, the
-//! outputs are split into `s` phases: with `φ + p − i·d = s·o`, output `s·q + φ` reads element
-//! `q + o`. Either way, all outputs of a phase read the same shifts of their own place.
+//! Entry `narrow` meets entry `narrow·s − p + i·d` of the wide axis through entry `i` of the
+//! kernel. From wide to narrow, the wide axis is split into `s` planes by the remainder: with `i·d
+//! − p = s·o + r`, output `q` reads element `q + o` of plane `r`. From narrow to wide, the outputs
+//! are split into `s` phases: with `φ + p − i·d = s·o`, output `s·q + φ` reads element `q + o`.
+//! Either way, all outputs of a phase read the same shifts of their own place.
 
 use crate::network::map::convolution::Axis;
 
