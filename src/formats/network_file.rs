@@ -18,15 +18,13 @@ use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::operations::read_operations;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
-use super::safetensors::{SafetensorsFile, looks_like_safetensors};
+use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::setters::setters;
 
-/// The key of a list of operations in a file's metadata.
-pub const OPERATIONS: &str = "operations";
 /// Most bytes of a list of operations.
 const MOST_DOCUMENT: usize = 1 << 24;
 

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::files::File;
-use super::network_file::OPERATIONS;
 use super::operations::{Tensor, operations_of};
 use super::output::OutputFile;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
@@ -31,6 +30,8 @@ const TIED: u64 = 8;
 pub const ACTIVATION: &str = "activation";
 /// The metadata key of the last layer's activation.
 pub const OUTPUT_ACTIVATION: &str = "output_activation";
+/// The key of a list of operations in the metadata.
+pub const OPERATIONS: &str = "operations";
 
 /// An open `.safetensors` file.
 #[derive(Debug)]
