@@ -1,10 +1,6 @@
 //! The activations: values, derivatives, and what they are called.
 
 use std::fmt;
-use std::str::FromStr;
-
-use super::activation_names;
-use crate::error::Result;
 
 /// `α` and the factor of SELU (Klambauer et al. 2017), as torch has them.
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
@@ -227,18 +223,6 @@ impl fmt::Display for Activation {
             Activation::GeluTanh => f.write_str("gelu_tanh"),
             Activation::PositivePart => f.write_str("positive_part"),
         }
-    }
-}
-
-impl FromStr for Activation {
-    type Err = String;
-
-    /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
-    /// `sigmoid`, `tanh`, `elu:1`, `selu`, `softplus:1` (or `softplus:1,4` with a threshold),
-    /// `silu`, `gelu`, `gelu_tanh`. The names of PyTorch are also accepted: `ReLU`,
-    /// `LeakyReLU(0.1)`, `nn.Tanh()`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        activation_names::parse(text)
     }
 }
 

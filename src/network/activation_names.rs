@@ -1,13 +1,27 @@
 //! The names of activations: unrelu's own, and those that PyTorch prints.
 
+use std::str::FromStr;
+
 use super::Activation;
 
 const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for example leaky_relu:0.1), identity, \
                         sigmoid, tanh, elu:ALPHA, selu, softplus:BETA, silu, gelu or gelu_tanh";
 
+impl FromStr for Activation {
+    type Err = String;
+
+    /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
+    /// `sigmoid`, `tanh`, `elu:1`, `selu`, `softplus:1` (or `softplus:1,4` with a threshold),
+    /// `silu`, `gelu`, `gelu_tanh`. The names of PyTorch are also accepted: `ReLU`,
+    /// `LeakyReLU(0.1)`, `nn.Tanh()`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text)
+    }
+}
+
 /// Reads a name. Letter case, underscores, a leading `nn.` or `torch.nn.` and empty brackets do not
 /// count. A slope follows a colon or stands in brackets.
-pub(super) fn parse(text: &str) -> Result<Activation, String> {
+fn parse(text: &str) -> Result<Activation, String> {
     let unknown = || format!("found `{}`, expected {EXPECTED}", text.trim());
     let name: String = text.trim().to_lowercase().chars().filter(|c| !matches!(c, '_' | ' ')).collect();
     let name = name.strip_prefix("torch.").unwrap_or(&name);
