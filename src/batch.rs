@@ -51,6 +51,7 @@ use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
 pub(crate) use fit::{Judge, is_determined_by_method};
 pub use noise_test::NoiseTest;
+use options::not_layerwise;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
@@ -118,7 +119,8 @@ pub struct Inverter {
     packed: OnceLock<PackedNetwork>,
     /// The starting point of `best` on a network whose layers are all bijections.
     least_squares: Option<LayerwiseLeastSquares>,
-    systems: LayerSystems,
+    /// The layers for linear programs, where the network is one that these invert.
+    systems: Option<LayerSystems>,
     solver: Box<dyn Solver>,
     runtime: Runtime,
     options: Options,
@@ -170,7 +172,7 @@ impl Inverter {
             SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
-        let systems = LayerSystems::new(&network);
+        let systems = network.layerwise_obstacle().is_none().then(|| LayerSystems::new(&network));
         let packed = OnceLock::new();
         let least_squares = match &options.method {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
@@ -307,8 +309,10 @@ impl Inverter {
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
-        let chain =
-            LayerChain { network: &self.network, systems: &self.systems, device, solver: &*self.solver, options };
+        let Some(systems) = &self.systems else {
+            return Err(not_layerwise(&self.network));
+        };
+        let chain = LayerChain { network: &self.network, systems, device, solver: &*self.solver, options };
         let (inversions, layer_times) = match self.options.method {
             Method::Layerwise(_) => chain.invert(observations, self.options.precision)?,
             // A search goes on from the codes.
@@ -340,6 +344,7 @@ impl Inverter {
                 let codes = least_squares.codes(&self.network, observations, self.options.precision);
                 (vec![(Start::LeastSquares, codes)], vec![0; observations.ncols()])
             }
+            None if self.systems.is_none() => (Vec::new(), vec![0; observations.ncols()]),
             None => self.layerwise_starts(options, device, observations, first_index, times)?,
         };
         let began = Instant::now();

@@ -8,6 +8,7 @@
 mod bench;
 mod command_line;
 mod completions;
+mod convert;
 mod demo;
 mod device_args;
 mod devices;
@@ -78,6 +79,7 @@ subcommands! {
     Generate => generate,
     Picture => picture,
     RandomNetwork => random_network,
+    Convert => convert,
     Inspect => inspect,
     Devices => devices,
     Demo => demo,

@@ -27,6 +27,7 @@ pub mod npy;
 mod npz;
 mod npz_network;
 mod numpy_names;
+pub mod operations;
 pub mod output;
 mod picks;
 mod places;

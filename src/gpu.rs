@@ -127,8 +127,8 @@ impl GpuDevice {
                 let columns =
                     |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
                 LayerBuffers {
-                    weight: columns(layer.weight.as_slice(), layer.units()),
-                    transposed: columns(layer.weight.transpose().as_slice(), layer.inputs()),
+                    weight: columns(layer.weight().as_slice(), layer.units()),
+                    transposed: columns(layer.weight().transpose().as_slice(), layer.inputs()),
                     bias: columns(layer.bias.as_slice(), layer.units()),
                     limits: LayerLimits::of(layer, below),
                 }
@@ -250,7 +250,7 @@ fn check_fit(network: &Network, context: &Context, room: Room, tiles: Tiles) -> 
     let name = &context.adapter().name;
     for (index, layer) in network.layers().iter().enumerate() {
         let number = index + 1;
-        if let Some(weight) = layer.weight.iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
+        if let Some(weight) = layer.weight().iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
             return Err(Error::NoDevice(format!(
                 "layer {number} has the weight {weight:e}, beyond the range of f32, in which {name} computes; use option `device: cpu`"
             )));

@@ -15,9 +15,11 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::formats::assumption::Assumption;
-use crate::formats::network_file::{NetworkOptions, build_network, open_tensor_file, resolve_layers};
+use crate::formats::network_file::{
+    NetworkOptions, build_network, list_of_operations, open_tensor_file, resolve_layers,
+};
 use crate::formats::tensor_file::TensorInfo;
-use crate::network::Activation;
+use crate::network::{Activation, Layer, Network};
 
 pub use notes::{Note, notes};
 
@@ -43,6 +45,10 @@ pub struct Inspection {
     pub unused: Vec<String>,
     /// Names of the tensors that were left out, as option `ignore_tensors` says.
     pub ignored: Vec<String>,
+    /// Why the layer-wise methods do not take the network; `None` if they do, or there is none.
+    pub layerwise_obstacle: Option<String>,
+    /// Why it does not run on a GPU; `None` if it does, or there is none.
+    pub gpu_obstacle: Option<String>,
 }
 
 /// A summary of one layer.
@@ -61,6 +67,8 @@ pub struct LayerSummary {
     pub bias: bool,
     /// Names of the BatchNorm layers that are folded into it.
     pub batch_norms: Vec<String>,
+    /// What kind of map it is, with its sizes.
+    pub map: String,
     /// The activation; `None` if neither the file nor the options state it.
     #[serde(serialize_with = "as_text")]
     pub activation: Option<Activation>,
@@ -82,9 +90,22 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         problem: None,
         assumptions: Vec::new(),
         ignored: Vec::new(),
+        layerwise_obstacle: None,
+        gpu_obstacle: None,
         tensors: file.tensors().to_vec(),
         unused: file.tensors().iter().map(|tensor| tensor.name.clone()).filter(|name| !is_counter(name)).collect(),
     };
+    if let Some(list) = list_of_operations(&*file, options)? {
+        inspection.unused.retain(|name| !list.names(name));
+        match list.network(&*file) {
+            Ok(network) => {
+                inspection.layers = network.layers().iter().enumerate().map(summary).collect();
+                inspection.judge(&network);
+            }
+            Err(error) => inspection.problem = Some(error),
+        }
+        return Ok(inspection);
+    }
     let resolved = match resolve_layers(&*file, options) {
         Ok(resolved) => resolved,
         // The caller's list of layers is wrong, not the file.
@@ -109,12 +130,13 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
             parameters: layer.units * layer.inputs + if layer.has_bias() { layer.units } else { 0 },
             bias: layer.has_bias(),
             batch_norms: layer.folded().map(|norm| norm.name.clone()).collect(),
+            map: format!("linear {} → {}", layer.inputs, layer.units),
             activation: network.map(|network| network.layers()[index].activation),
         });
     }
     match read {
         Ok(read) => {
-            inspection.notes = notes(&read.network);
+            inspection.judge(&read.network);
             inspection.unused.retain(|name| !read.ignored_tensors.contains(name));
             inspection.assumptions = read.assumptions;
             inspection.ignored = read.ignored_tensors;
@@ -122,6 +144,32 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         Err(error) => inspection.problem = Some(error),
     }
     Ok(inspection)
+}
+
+impl Inspection {
+    /// What is to be said about the network itself.
+    fn judge(&mut self, network: &Network) {
+        self.notes = notes(network);
+        self.layerwise_obstacle = network.layerwise_obstacle();
+        self.gpu_obstacle = network.gpu_obstacle();
+    }
+}
+
+/// The summary of a layer from a list of operations. `index`: counted from 0.
+fn summary((index, layer): (usize, &Layer)) -> LayerSummary {
+    let bias = layer.bias.iter().any(|b| *b != 0.0);
+    LayerSummary {
+        number: index + 1,
+        name: layer.map().describe(),
+        inputs: layer.inputs(),
+        units: layer.units(),
+        expansion: layer.units() as f64 / layer.inputs() as f64,
+        parameters: layer.map().numbers().count() + if bias { layer.map().biases() } else { 0 },
+        bias,
+        batch_norms: Vec::new(),
+        map: layer.map().describe(),
+        activation: Some(layer.activation),
+    }
 }
 
 /// Whether it is a counter that BatchNorm needs for training only.

@@ -135,6 +135,10 @@ pub mod formats {
     pub mod network_file {
         pub use crate::formats::network_file::open_tensor_file;
     }
+    /// Lists of operations.
+    pub mod operations {
+        pub use crate::formats::operations::{NamedTensors, Tensor, read_operations};
+    }
     /// `.npy` files as streams.
     pub mod npy {
         pub use crate::formats::npy::{NpyReader, NpyWriter};
@@ -332,4 +336,10 @@ pub mod run {
     pub mod merge {
         pub use crate::run::merge::{Merge, Merged};
     }
+}
+
+/// Layers of any map. Tests: multistart, formats; the Python package.
+pub mod layers {
+    pub use crate::network::map::{Convolution, ImageShape, Resample, convolution, resample};
+    pub use crate::network::{Layer, Map};
 }

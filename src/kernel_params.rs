@@ -249,7 +249,8 @@ pub fn optimizer_code(optimizer: Optimizer) -> u32 {
     }
 }
 
-/// The number and the slope of an activation on the device.
+/// The number and the slope of an activation on the device. Networks with others do not get here:
+/// see [`Network::gpu_obstacle`](crate::network::Network::gpu_obstacle).
 pub fn activation_code(activation: Activation) -> (u32, f32) {
     match activation {
         Activation::Relu => (ACTIVATION_LINEAR, 0.0),
@@ -257,5 +258,7 @@ pub fn activation_code(activation: Activation) -> (u32, f32) {
         Activation::Identity => (ACTIVATION_LINEAR, 1.0),
         Activation::Sigmoid => (ACTIVATION_SIGMOID, 0.0),
         Activation::Tanh => (ACTIVATION_TANH, 0.0),
+        // A slope that spoils every result.
+        _ => (ACTIVATION_LINEAR, f32::NAN),
     }
 }

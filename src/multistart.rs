@@ -21,6 +21,7 @@ mod evaluation_error;
 pub mod follow;
 pub mod gradients;
 pub mod kink;
+mod layer_map;
 pub mod layerwise;
 pub mod linearisation;
 pub mod local_search;

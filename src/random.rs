@@ -233,7 +233,7 @@ mod tests {
     fn entries_of_a_network_have_variance_one_over_its_units() {
         let network = random_network(&[50, 200, 800], Activation::Relu, 3).unwrap();
         for layer in network.layers() {
-            let variance = layer.weight.iter().map(|w| w * w).sum::<f64>() / layer.weight.len() as f64;
+            let variance = layer.weight().iter().map(|w| w * w).sum::<f64>() / layer.weight().len() as f64;
             assert!((variance * layer.units() as f64 - 1.0).abs() < 0.08, "{variance}");
             assert!(layer.bias.iter().all(|b| *b == 0.0));
         }

@@ -1,11 +1,14 @@
 //! Networks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
+use unrelu::internals::formats::operations::{NamedTensors, Tensor, read_operations};
+use unrelu::internals::layers::Layer as NetworkLayer;
 use unrelu::{Activation, Dense, DenseLayer, Network, NetworkOptions, Operator, read_network};
 
 use crate::arrays::{array, matrix};
@@ -43,6 +46,15 @@ impl NetworkCore {
             });
         }
         Ok(Self::new(Network::dense(dense).map_err(exception)?, Vec::new()))
+    }
+
+    /// Makes a network from a list of operations, as JSON, and its tensors.
+    #[staticmethod]
+    fn from_operations(py: Python<'_>, document: &str, tensors: BTreeMap<String, Bound<'_, PyAny>>) -> PyResult<Self> {
+        let tensor = |(name, array): (String, Bound<'_, PyAny>)| Ok((name.clone(), tensor(&array, &name)?));
+        let tensors = NamedTensors(tensors.into_iter().map(tensor).collect::<PyResult<_>>()?);
+        let read = py.detach(|| read_operations(document, "the list of operations", &tensors));
+        Ok(Self::new(read.map_err(exception)?, Vec::new()))
     }
 
     #[staticmethod]
@@ -92,8 +104,8 @@ impl NetworkCore {
     }
 
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Layer<'py>>> {
-        let layer = |layer: &DenseLayer| {
-            let weight = array(py, &layer.weight.transpose())?;
+        let layer = |layer: &NetworkLayer| {
+            let weight = array(py, &layer.weight().transpose())?;
             Ok((weight, PyArray1::from_slice(py, layer.bias.as_slice()), layer.activation.to_string()))
         };
         self.network.layers().iter().map(layer).collect()
@@ -101,9 +113,28 @@ impl NetworkCore {
 
     /// The units, the inputs and the activation of each layer.
     fn shapes(&self) -> Vec<(usize, usize, String)> {
-        let shape = |layer: &DenseLayer| (layer.units(), layer.inputs(), layer.activation.to_string());
+        let shape = |layer: &NetworkLayer| (layer.units(), layer.inputs(), layer.activation.to_string());
         self.network.layers().iter().map(shape).collect()
     }
+}
+
+/// An array of float64 or float32 of any shape.
+fn tensor(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
+    if let Ok(array) = array.extract::<PyReadonlyArrayDyn<'_, f64>>() {
+        let array = array.as_array();
+        return Ok(Tensor { shape: array.shape().to_vec(), numbers: array.iter().copied().collect() });
+    }
+    if let Ok(array) = array.extract::<PyReadonlyArrayDyn<'_, f32>>() {
+        let array = array.as_array();
+        return Ok(Tensor { shape: array.shape().to_vec(), numbers: array.iter().map(|x| f64::from(*x)).collect() });
+    }
+    let found = array.get_type().name()?.to_string();
+    Err(input(
+        &format!("tensor `{name}`"),
+        &found,
+        "a NumPy array of float32 or float64",
+        "convert it with numpy.asarray",
+    ))
 }
 
 fn activation(what: &str, name: &str) -> PyResult<Activation> {

@@ -4,14 +4,15 @@ import copy
 import pickle
 
 import numpy as np
+import operations
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_modules import READ, REFUSED, Looped, Vae, prepared, sequential
+from torch_modules import OPERATIONS, READ, REFUSED, Looped, Vae, prepared, sequential
 
 import unrelu
-from unrelu._from_torch import ModuleError, read_module
+from unrelu._from_torch import ModuleError, OperationsReading, read_module
 
 pytestmark = pytest.mark.integrations
 
@@ -90,6 +91,18 @@ def test_others_are_refused_by_name(name):
     assert refusal.value.source == source
     assert found in refusal.value.found
     assert refusal.value.fix and refusal.value.expected
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_others_are_read_as_operations(name):
+    module = prepared(OPERATIONS[name], torch.float64)
+    reading = read_module(module, 4)
+    assert isinstance(reading, OperationsReading)
+    codes = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        wanted = module(codes)
+    found = operations.forward(reading.document, reading.tensors, codes)
+    assert (found - wanted).abs().max() <= 1e-12 * wanted.abs().max()
 
 
 def test_weights_are_taken_bit_for_bit():
@@ -314,7 +327,7 @@ def test_a_large_image_needs_no_square_matrix():
 
     class TooLarge(Large):
         def forward(self, z):
-            return F.relu(self.fc(z)) - 0.5
+            return F.relu(self.fc(z)).cumsum(1) - 0.5
 
     with pytest.raises(ModuleError, match="more than 1 GiB"):
         read_module(TooLarge().eval())

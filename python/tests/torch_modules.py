@@ -249,6 +249,17 @@ class ConvDecoder(nn.Module):
         return self.up(self.fc(z).view(-1, 8, 2, 2))
 
 
+class LargeImage(nn.Module):
+    """As dense layers, it would need a square matrix for the rescaling."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3 * 128 * 128)
+
+    def forward(self, z):
+        return F.relu(self.fc(z)) - 0.5
+
+
 class FunctionalGelu(nn.Module):
     def __init__(self):
         super().__init__()
@@ -338,29 +349,32 @@ READ = {
     "rrelu": lambda: sequential(nn.RReLU()),
 }
 
+# What is read as a list of operations.
+OPERATIONS = {
+    "hidden tanh": lambda: sequential(nn.Tanh()),
+    "hidden sigmoid": lambda: OutputOf(nn.Identity(), nn.Sigmoid()),
+    "gelu": lambda: OutputOf(nn.Identity(), nn.GELU()),
+    "silu": lambda: sequential(nn.SiLU()),
+    "elu": lambda: sequential(nn.ELU()),
+    "softplus": lambda: sequential(nn.Softplus()),
+    "relu6": lambda: sequential(nn.ReLU6()),
+    "hardtanh": lambda: sequential(nn.Hardtanh()),
+    "functional gelu": FunctionalGelu,
+    "slopes per channel": per_channel_prelu,
+    "convolutions": ConvDecoder,
+    "image in 0 to 255": lambda: OutputOf(lambda x: 255 * torch.sigmoid(x)),
+    "rescaled relu of a large image": lambda: LargeImage(),
+}
+
 # What is refused, and the place that the message names.
 REFUSED = {
-    "hidden tanh": (lambda: sequential(nn.Tanh()), "1 (Tanh)", "tanh in a hidden layer"),
-    "hidden sigmoid": (lambda: OutputOf(nn.Identity(), nn.Sigmoid()), "net.1 (Sigmoid)", "sigmoid"),
-    "gelu": (lambda: OutputOf(nn.Identity(), nn.GELU()), "net.1 (GELU)", "operation gelu"),
-    "silu": (lambda: sequential(nn.SiLU()), "1 (SiLU)", "operation silu"),
-    "elu": (lambda: sequential(nn.ELU()), "1 (ELU)", "operation elu"),
-    "softplus": (lambda: sequential(nn.Softplus()), "1 (Softplus)", "operation softplus"),
-    "relu6": (lambda: sequential(nn.ReLU6()), "1 (ReLU6)", "operation hardtanh"),
-    "hardtanh": (lambda: sequential(nn.Hardtanh()), "1 (Hardtanh)", "operation hardtanh"),
     "layer norm": (lambda: sequential(nn.LayerNorm(9)), "1 (LayerNorm)", "operation layer_norm"),
     "softmax": (lambda: sequential(nn.ReLU(), last=nn.Softmax(1)), "3 (Softmax)", "softmax"),
-    "functional gelu": (FunctionalGelu, "FunctionalGelu", "return self.out(F.gelu("),
-    "slopes per channel": (per_channel_prelu, "1 (PReLU)", "different slopes per channel"),
     "negative slope": (lambda: sequential(nn.LeakyReLU(-0.5)), "1 (LeakyReLU)", "slope -0.5"),
     "residual": (Residual, "Residual", "a skip connection"),
     "skip of the code": (CodeSkip, "CodeSkip", "a skip connection"),
     "conditional": (Conditional, "Conditional", "2 required arguments (z, label)"),
-    "convolutions": (ConvDecoder, "up.1 (ConvTranspose2d)", "conv_transpose2d"),
     "gated": (Gated, "Gated", "both depend on the code"),
-    "image in 0 to 255": (
-        lambda: OutputOf(lambda x: 255 * torch.sigmoid(x)), "OutputOf", "rescaled"
-    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -18,8 +19,9 @@ class Network:
     """A generator ``G(z) = act_d(W_d ... act_1(W_1 z + b_1) ... + b_d)``.
 
     A network is made by :meth:`from_torch`, :meth:`from_file`, :meth:`from_arrays` or
-    :meth:`random`. Hidden layers have the activation ReLU or LeakyReLU; the output layer may also
-    have identity, sigmoid or tanh.
+    :meth:`random`. In a dense network, hidden layers have the activation ReLU or LeakyReLU; the
+    output layer may also have identity, sigmoid or tanh. :meth:`from_torch` also reads chains of
+    other maps, such as convolutions, and of other activations.
 
     Attributes
     ----------
@@ -66,6 +68,8 @@ class Network:
         self._activation: str = shapes[-1][2]
         #: What the source of the network does not say, and how it was read.
         self.notes: list[str] = core.notes
+        # What a pickle keeps of a network that dense layers cannot express.
+        self._operations: tuple[str, dict[str, np.ndarray]] | None = None
 
     @classmethod
     def from_file(
@@ -186,6 +190,10 @@ class Network:
     def from_torch(cls, module: Any, code_shape: Sequence[int] | None = None) -> Network:
         """Read a live module of PyTorch, and prove the reading by comparing outputs.
 
+        The module is read into dense layers where these express it. Otherwise it is read as a
+        chain: linear layers, convolutions, stored normalization, upsampling, average pooling, and
+        activations of single entries.
+
         Parameters
         ----------
         module : torch.nn.Module or bound method of one
@@ -193,7 +201,7 @@ class Network:
             method such as ``vae.decode``.
         code_shape : sequence of int, optional
             The shape of one code, without the batch axis. By default, it is found from the first
-            layer.
+            layer: ``(100, 1, 1)`` if that is a ``ConvTranspose2d`` of 100 channels.
 
         Raises
         ------
@@ -201,9 +209,18 @@ class Network:
             If the module cannot be expressed; the message names the part that cannot. Also if its
             outputs differ from those of the network that was read.
         """
-        from unrelu._from_torch import read_module
+        from unrelu._from_torch import OperationsReading, read_module
 
         reading = read_module(module, code_shape)
+        if isinstance(reading, OperationsReading):
+            document = json.dumps(reading.document)
+            network = _of_operations(
+                document, reading.tensors, reading.code_shape, reading.image_shape
+            )
+            if code_shape is None and len(reading.code_shape) > 1:
+                found = f"no code_shape was given: {reading.code_shape}, from the first layer"
+                network.notes = [*network.notes, found]
+            return network
         core = _unrelu.NetworkCore.from_layers(list(reading.layers))
         return cls(core, reading.code_shape, reading.image_shape)
 
@@ -278,7 +295,31 @@ class Network:
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.layers, self.code_shape, self.image_shape, self.notes)
+        rest = (self.code_shape, self.image_shape, self.notes)
+        if self._operations is not None:
+            return _of_operations, (*self._operations, *rest)
+        return _rebuilt, (self.layers, *rest)
+
+
+def _of_operations(
+    document: str,
+    tensors: dict[str, np.ndarray],
+    code_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
+    notes: list[str] | None = None,
+) -> Network:
+    """The network of a list of operations, also of one in a pickle."""
+    # Arrays that a network connection or a pickle delivered may start at any address.
+    tensors = {
+        name: np.require(tensor, requirements=["C_CONTIGUOUS", "ALIGNED"])
+        for name, tensor in tensors.items()
+    }
+    core = _unrelu.NetworkCore.from_operations(document, tensors)
+    network = Network(core, code_shape, image_shape)
+    network._operations = document, tensors
+    if notes is not None:
+        network.notes = notes
+    return network
 
 
 def _rebuilt(

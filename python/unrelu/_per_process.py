@@ -19,6 +19,13 @@ _lock = threading.Lock()
 def digest_of(network: Network) -> str:
     """A digest of all numbers of a network: equal networks have equal digests in all processes."""
     digest = hashlib.sha256(repr((network.code_shape, network.image_shape)).encode())
+    if network._operations is not None:
+        document, tensors = network._operations
+        digest.update(document.encode())
+        for name, tensor in sorted(tensors.items()):
+            digest.update(repr((name, tensor.shape, str(tensor.dtype))).encode())
+            digest.update(tensor.tobytes())
+        return digest.hexdigest()
     for weight, bias, activation in network.layers:
         digest.update(repr((weight.shape, activation)).encode())
         digest.update(weight.tobytes())

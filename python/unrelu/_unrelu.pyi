@@ -20,6 +20,7 @@ __all__ = [
 __version__: str
 
 _Array = NDArray[np.float64]
+_FloatArray = NDArray[np.float32] | NDArray[np.float64]
 _Rows = Callable[[int, int], _Array]
 _Progress = Callable[[int], Any]
 
@@ -27,6 +28,8 @@ _Progress = Callable[[int], Any]
 class NetworkCore:
     @staticmethod
     def from_layers(layers: Sequence[tuple[_Array, _Array, str]]) -> NetworkCore: ...
+    @staticmethod
+    def from_operations(document: str, tensors: dict[str, _FloatArray]) -> NetworkCore: ...
     @staticmethod
     def from_file(
         path: str,

@@ -67,7 +67,8 @@ def invert(
     network : torch.nn.Module, bound method of one, or unrelu.Network
         The generator. A module is read at each call, in eval mode, by
         :meth:`unrelu.Network.from_torch`. Its parameters that require a gradient get one. The
-        weights of an ``unrelu.Network`` are constant.
+        weights of an ``unrelu.Network`` are constant. It must be dense: a network of operations,
+        such as convolutions, is refused.
     x : torch.Tensor, shape (count, n) or (count, *image shape)
         The observations, NaN where unobserved. Such entries get the gradient 0.
     undetermined : str
@@ -110,6 +111,13 @@ backend, threads : optional
     elif code_shape is not None:
         raise InputError(
             "option `code_shape`", "given with an unrelu.Network", "a module", "leave it out"
+        )
+    if network._operations is not None:
+        raise InputError(
+            "network",
+            "a network of operations, such as convolutions or smooth activations",
+            "dense layers with ReLU or LeakyReLU: derivatives of codes are computed for those",
+            "use unrelu.invert, which returns codes without derivatives",
         )
     owner = getattr(module, "__self__", module)
     parameters = [] if owner is None else [one for one in owner.parameters() if one.requires_grad]

@@ -162,6 +162,14 @@ impl Default for Options {
     }
 }
 
+/// The refusal of a layer-wise method by a network that linear programs do not invert.
+pub(super) fn not_layerwise(network: &Network) -> Error {
+    let found = format!("layer-wise, for a network with {}", network.layerwise_obstacle().unwrap_or_default());
+    let expected = "`best` or `descent`: the layer-wise methods need dense layers, or small convolutions, with relu or \
+                    leaky_relu; the output may also be sigmoid or tanh";
+    Error::option("method", found, expected)
+}
+
 impl Options {
     /// Sets the field `reproduces_within`: a number, or `None` for the default.
     #[must_use]
@@ -206,6 +214,7 @@ impl Options {
             return Err(Error::option("refine", "given with option `method: best`", expected));
         }
         match &self.method {
+            Method::Layerwise(_) if network.layerwise_obstacle().is_some() => Err(not_layerwise(network)),
             Method::Layerwise(options) => options.tolerances.validate(),
             Method::Descent(options) => options.validate(),
             Method::Best(options) => options.tolerances.validate().and_then(|()| options.search.validate(network)),

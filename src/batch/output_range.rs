@@ -39,7 +39,8 @@ impl OutputRange {
             Activation::Sigmoid => (0.0, 1.0),
             Activation::Tanh => (-1.0, 1.0),
             Activation::Relu => (0.0, f64::INFINITY),
-            Activation::LeakyRelu(_) | Activation::Identity => return None,
+            Activation::Softplus { .. } => (0.0, f64::INFINITY),
+            _ => return None,
         };
         Some(OutputRange { activation, low, high })
     }

@@ -84,11 +84,24 @@ fn describe(inspection: &Inspection) -> String {
         let _ = writeln!(text, "\nNot part of the generator: {}", inspection.unused.join(", "));
     }
     text.push('\n');
-    if inspection.notes.is_empty() {
+    text.push_str(&methods(inspection));
+    if inspection.notes.is_empty() && inspection.layerwise_obstacle.is_none() {
         text.push_str("Found nothing that would prevent or harm an inversion.\n");
     }
     for note in &inspection.notes {
         let _ = writeln!(text, "{}: layer {}: {}", note.severity, note.layer, note.text);
+    }
+    text
+}
+
+/// Which methods and devices take the network, if not all do.
+fn methods(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    if let Some(obstacle) = &inspection.layerwise_obstacle {
+        let _ = writeln!(text, "Methods: best, descent, and recover; not exact, linf, l1, relaxed: {obstacle}.");
+    }
+    if let Some(obstacle) = &inspection.gpu_obstacle {
+        let _ = writeln!(text, "Devices: the CPU; not a GPU: {obstacle}.");
     }
     text
 }

@@ -29,12 +29,13 @@ pub struct ReadingArgs {
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     layers: Option<Vec<String>>,
 
-    /// Activation of the layers: relu or leaky_relu:SLOPE; needed if the file does not say
+    /// Activation of the layers: relu, leaky_relu:SLOPE, softplus:BETA, elu:ALPHA, selu, silu,
+    /// gelu, gelu_tanh, sigmoid, tanh; needed if the file does not say
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     activation: Option<Activation>,
 
-    /// Activation of the last layer: also identity, sigmoid or tanh [default: as in the file,
-    /// otherwise as --activation]
+    /// Activation of the last layer: also identity [default: as in the file, otherwise as
+    /// --activation]
     #[arg(long, value_name = "ACTIVATION", requires = "network")]
     output_activation: Option<Activation>,
 
@@ -46,6 +47,11 @@ pub struct ReadingArgs {
     /// the layers is refused
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", requires = "network")]
     ignore_tensors: Vec<String>,
+
+    /// A JSON file that lists the operations of the generator, for convolutions and other networks
+    /// that the names of tensors do not describe (docs/OPERATIONS.md)
+    #[arg(long, value_name = "FILE.json", requires = "network")]
+    architecture: Option<PathBuf>,
 }
 
 impl NetworkArgs {
@@ -69,6 +75,7 @@ impl ReadingArgs {
             output_activation: self.output_activation,
             batch_norm_epsilon: self.batch_norm_epsilon,
             ignore_tensors: self.ignore_tensors.clone(),
+            architecture: self.architecture.clone(),
         }
     }
 

@@ -8,6 +8,7 @@
 
 pub mod descend;
 pub mod forward;
+pub mod map;
 pub mod packed;
 pub mod panels;
 pub mod product;

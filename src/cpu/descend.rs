@@ -1,7 +1,7 @@
 //! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`;
 //! the CPU device itself runs `blocked/descend.rs`.
 
-use crate::cpu::forward::layer_output;
+use crate::cpu::forward::{layer_sums, transposed_product};
 use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps, loss_unit};
 use crate::network::Network;
 
@@ -29,32 +29,28 @@ pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps)
 /// `δ_d = (G(z) − x) ⊙ σ_d'`, `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and `W_1ᵀ δ_1` at the code.
 pub fn loss_and_gradient(network: &Network, observation: &[f64], code: &[f64]) -> (f64, Vec<f64>) {
     let layers = network.layers();
-    let mut activations = vec![code.to_vec()];
+    let mut received: Vec<Vec<f64>> = Vec::with_capacity(layers.len());
+    let mut output = code.to_vec();
     for layer in layers {
-        let output = layer_output(layer, &activations[activations.len() - 1]);
-        activations.push(output);
+        let sums = layer_sums(layer, &output);
+        output = sums.iter().map(|a| layer.activation.apply(*a)).collect();
+        received.push(sums);
     }
 
-    let output = &activations[layers.len()];
     let mut loss = 0.0;
     let mut delta = vec![0.0; output.len()];
-    for ((d, out), x) in delta.iter_mut().zip(output).zip(observation) {
+    for ((d, out), x) in delta.iter_mut().zip(&output).zip(observation) {
         if !x.is_nan() {
             *d = out - x;
             loss += 0.5 * *d * *d;
         }
     }
 
-    for (layer, output) in layers.iter().zip(&activations[1..]).rev() {
-        for (d, out) in delta.iter_mut().zip(output) {
-            *d *= layer.activation.derivative_from_output(*out);
+    for (layer, sums) in layers.iter().zip(&received).rev() {
+        for (d, a) in delta.iter_mut().zip(sums) {
+            *d *= layer.activation.derivative(*a);
         }
-        delta = layer
-            .weight
-            .as_slice()
-            .chunks(layer.units())
-            .map(|column| column.iter().zip(&delta).map(|(w, d)| w * d).sum())
-            .collect();
+        delta = transposed_product(layer.map(), &delta);
     }
     (loss, delta)
 }

@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::cpu::forward::{forward_one, layer_output};
+use crate::cpu::forward::{forward_one, layer_sums};
 use crate::marquardt::{ARMIJO, FIRST_DAMPING, MOST_DAMPING, MarquardtRules, relaxation};
 use crate::network::Network;
 
@@ -86,11 +86,12 @@ fn jacobian_and_residual(network: &Network, observation: &[f64], code: &[f64]) -
     let mut jacobian = DMatrix::identity(code.len(), code.len());
     let mut output = code.to_vec();
     for layer in network.layers() {
-        output = layer_output(layer, &output);
-        jacobian = &layer.weight * jacobian;
-        for (mut row, out) in jacobian.row_iter_mut().zip(&output) {
-            row *= layer.activation.derivative_from_output(*out);
+        let sums = layer_sums(layer, &output);
+        jacobian = layer.weight() * jacobian;
+        for (mut row, a) in jacobian.row_iter_mut().zip(&sums) {
+            row *= layer.activation.derivative(*a);
         }
+        output = sums.iter().map(|a| layer.activation.apply(*a)).collect();
     }
     let mut residual = DVector::zeros(output.len());
     for (unit, x) in observation.iter().enumerate() {

@@ -80,12 +80,22 @@ impl<'a> Request<'a> {
 /// Opens a device for `network`.
 ///
 /// # Errors
-/// [`Error::NoDevice`] for `Gpu`, a name or a graphics API if no such adapter can run this network;
-/// the message says what to install. [`Error::DeviceLost`] if the device fails immediately.
-/// [`Error::BadOption`] for a name or a backend with `Cpu`. `Auto` without one of them never fails.
+/// [`Error::NoDevice`] for `Gpu`, a name or a graphics API if no such adapter can run this network,
+/// or the kernels do not support it; the message says what to install or to do.
+/// [`Error::DeviceLost`] if the device fails immediately. [`Error::BadOption`] for a name or a
+/// backend with `Cpu`. `Auto` without one of them never fails.
 pub fn open(network: &Arc<Network>, request: &Request<'_>) -> Result<Opened> {
     let cpu = || Box::new(CpuDevice::new(Arc::clone(network)));
     let Some(selection) = request.selection()? else { return Ok(Opened { device: cpu(), notice: None }) };
+    if let Some(obstacle) = network.gpu_obstacle() {
+        if request.insists() {
+            let message = format!("the GPU's kernels do not support {obstacle}; use option `device: cpu`");
+            return Err(Error::NoDevice(message));
+        }
+        let notice = (!list_adapters().is_empty())
+            .then(|| format!("running on the CPU: the GPU's kernels do not support {obstacle}"));
+        return Ok(Opened { device: cpu(), notice });
+    }
     match backend::open(network, selection) {
         Ok((device, adapter)) => Ok(Opened { device, notice: about_subgroups(&adapter, &list_adapters()) }),
         Err(error) if request.insists() => Err(error),

@@ -40,7 +40,7 @@ fn at_least(n: usize, least: usize) -> f64 {
 pub(super) fn is_determined(network: &Network, code: &DMatrix<f64>) -> bool {
     network.layers().iter().enumerate().all(|(index, layer)| {
         let input = if index == 0 { code.clone() } else { forward(network, 0..index, code) };
-        let active = active_rows(&layer.weight, layer.activation, &forward(network, index..index + 1, &input));
+        let active = active_rows(layer.weight(), layer.activation, &forward(network, index..index + 1, &input));
         has_full_rank(&active)
     })
 }

@@ -6,7 +6,7 @@ use super::sensing::{Recovery, Sensing};
 use super::study::Study;
 use crate::bench::recovery::case::Case;
 use crate::error::Result;
-use crate::network::{Activation, DenseLayer};
+use crate::network::{Activation, Layer};
 
 /// The seeds begin with this number: 1 and the number of the figure.
 const SEED: u64 = 14;
@@ -14,7 +14,7 @@ const SEED: u64 = 14;
 /// Runs the experiment: sensing.
 pub fn run(study: &Study) -> Result<String> {
     let network = &study.trained().network;
-    let is_leaky = |layer: &DenseLayer| matches!(layer.activation, Activation::LeakyRelu(_));
+    let is_leaky = |layer: &Layer| matches!(layer.activation, Activation::LeakyRelu(_));
     // The shares of the authors' script.
     let hidden = if network.layers().iter().any(is_leaky) { 0.5 } else { 0.1 };
     // Enough for projected gradient descent to be able to succeed, but fewer than the pixels.

@@ -85,8 +85,7 @@ impl Recovery {
 
     /// Why the method does not support such measurements; `None` if it does.
     fn obstacle(self, case: Case, network: &Network) -> Option<&'static str> {
-        let is_composed =
-            |activation: Activation| activation == Activation::Identity || activation.allowed_in_hidden_layers();
+        let is_composed = |activation: Activation| activation == Activation::Identity || activation.has_kink();
         match self {
             _ if case.is_mask() => None,
             Recovery::Layerwise => Some("it needs pixels; other measurements determine no layer"),

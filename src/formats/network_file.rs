@@ -2,7 +2,7 @@
 //! names. The activation comes from the options, from PReLUs, or from the file's metadata.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::activations::activations;
 use super::assumption::Assumption;
@@ -16,13 +16,17 @@ use super::lfs;
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
+use super::operations::read_operations;
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
-use super::safetensors::{SafetensorsFile, looks_like_safetensors};
+use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
 use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::setters::setters;
+
+/// Most bytes of a list of operations.
+const MOST_DOCUMENT: usize = 1 << 24;
 
 /// Options for network files: information that the file lacks, or that replaces the file's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,9 +49,15 @@ pub struct NetworkOptions {
     /// tensors, or of modules for all their tensors. Default: none, so that such a tensor is
     /// refused.
     pub ignore_tensors: Vec<String>,
+    /// A JSON file that lists the operations of the generator and names its tensors; then the file
+    /// of the network only holds the tensors, and the other options have no meaning.
+    /// `docs/OPERATIONS.md` has the format. Default: the list in the file's own metadata, if it has
+    /// one.
+    pub architecture: Option<PathBuf>,
 }
 
 setters!(NetworkOptions {
+    architecture: Option<PathBuf>,
     layers: Option<Vec<String>>,
     activation: Option<Activation>,
     output_activation: Option<Activation>,
@@ -100,9 +110,75 @@ pub fn load_network(path: &Path, options: &NetworkOptions) -> Result<Network> {
 pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork> {
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
+        if let Some(list) = list_of_operations(&*file, options)? {
+            let network = list.network(&*file)?;
+            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
+        }
         let resolved = resolve_layers(&*file, options)?;
         build_network(&*file, resolved, options)
     })
+}
+
+/// A list of operations, and where it stands.
+#[derive(Debug)]
+pub(crate) struct OperationList {
+    document: String,
+    source: String,
+}
+
+impl OperationList {
+    /// Makes the network, with the tensors of `file`.
+    pub fn network(&self, file: &dyn TensorFile) -> Result<Network> {
+        read_operations(&self.document, &self.source, &file)
+    }
+
+    /// Whether the text names this tensor.
+    pub fn names(&self, tensor: &str) -> bool {
+        serde_json::to_string(tensor).is_ok_and(|quoted| self.document.contains(&quoted))
+    }
+}
+
+/// The list of operations that an option names, or that the file has in its metadata.
+pub(crate) fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Option<OperationList>> {
+    let list = match &options.architecture {
+        Some(path) => {
+            let document = read_text(path)?;
+            OperationList { document, source: path.display().to_string() }
+        }
+        None => match file.metadata(OPERATIONS) {
+            Some(document) => OperationList { document: document.to_owned(), source: file.source().to_owned() },
+            None => return Ok(None),
+        },
+    };
+    let others = [
+        ("layers", options.layers.is_some()),
+        ("activation", options.activation.is_some()),
+        ("output_activation", options.output_activation.is_some()),
+        ("batch_norm_epsilon", options.batch_norm_epsilon.is_some()),
+        ("ignore_tensors", !options.ignore_tensors.is_empty()),
+    ];
+    match others.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let expected = "no such option: the list of operations says it";
+            Err(Error::option(option, format!("given with the list of operations in {}", list.source), expected))
+        }
+        None => Ok(Some(list)),
+    }
+}
+
+/// Reads a JSON file of an ordinary size.
+fn read_text(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_DOCUMENT as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| Error::io(path, "read", error))?;
+    let refused = |found: String| {
+        Error::input(path.display(), found, "a list of operations as JSON", "write it as docs/OPERATIONS.md says")
+    };
+    if bytes.len() > MOST_DOCUMENT {
+        return Err(refused(format!("more than {MOST_DOCUMENT} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| refused("bytes that are no text".to_owned()))
 }
 
 /// The trained ReLU generator 20 → 60 → 784 that comes with the program; `examples/README.md` says

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::files::File;
+use super::operations::{Tensor, operations_of};
 use super::output::OutputFile;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ const TIED: u64 = 8;
 pub const ACTIVATION: &str = "activation";
 /// The metadata key of the last layer's activation.
 pub const OUTPUT_ACTIVATION: &str = "output_activation";
+/// The key of a list of operations in the metadata.
+pub const OPERATIONS: &str = "operations";
 
 /// An open `.safetensors` file.
 #[derive(Debug)]
@@ -296,31 +299,29 @@ pub(super) fn widen(bytes: &[u8], element_type: &str) -> Option<Vec<f64>> {
 }
 
 /// Writes `network` in f64: `layers.0.weight` and so on from the code to the output, the biases
-/// that are not zero, and the activations as metadata.
+/// that are not zero, and as metadata the activations. A network that these do not describe, with
+/// convolutions or several hidden activations, has a list of operations in the metadata instead.
 ///
 /// # Errors
-/// [`Error::Input`] if hidden layers have different activations, which the metadata cannot express.
 /// [`Error::Output`] if the file exists and `force` is not set. [`Error::Io`].
 pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> {
-    let (activation, output_activation) = activations(path, network)?;
-    let mut header = Map::new();
-    header.insert(
-        "__metadata__".into(),
-        json!({ ACTIVATION: activation.to_string(), OUTPUT_ACTIVATION: output_activation.to_string() }),
-    );
-    let mut data: Vec<u8> = Vec::new();
-    let mut add = |name: String, shape: &[usize], numbers: &mut dyn Iterator<Item = f64>| {
-        let begin = data.len();
-        numbers.for_each(|number| data.extend_from_slice(&number.to_le_bytes()));
-        header.insert(name, json!({ "dtype": "F64", "shape": shape, "data_offsets": [begin, data.len()] }));
-    };
-    for (index, layer) in network.layers().iter().enumerate() {
-        let shape = [layer.units(), layer.inputs()];
-        // The format stores row after row; these are the columns of the transpose.
-        add(format!("layers.{index}.weight"), &shape, &mut layer.weight.transpose().iter().copied());
-        if layer.bias.iter().any(|entry| *entry != 0.0) {
-            add(format!("layers.{index}.bias"), &shape[..1], &mut layer.bias.iter().copied());
+    let (metadata, tensors) = match activations(network) {
+        Some((activation, output)) if network.is_dense() => (
+            json!({ ACTIVATION: activation.to_string(), OUTPUT_ACTIVATION: output.to_string() }),
+            dense_tensors(network),
+        ),
+        _ => {
+            let (document, tensors) = operations_of(network);
+            (json!({ OPERATIONS: document }), tensors)
         }
+    };
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), metadata);
+    let mut data: Vec<u8> = Vec::new();
+    for (name, tensor) in tensors {
+        let begin = data.len();
+        tensor.numbers.iter().for_each(|number| data.extend_from_slice(&number.to_le_bytes()));
+        header.insert(name, json!({ "dtype": "F64", "shape": tensor.shape, "data_offsets": [begin, data.len()] }));
     }
     let mut text = Value::Object(header).to_string();
     // The data begin at a multiple of 8, so that the file can be mapped into memory.
@@ -332,21 +333,30 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     output.finish()
 }
 
-/// The common activation of the hidden layers (the output's, if there are none), and the output's.
-fn activations(path: &Path, network: &Network) -> Result<(Activation, Activation)> {
+/// The weights of a dense network and the biases that are not zero.
+fn dense_tensors(network: &Network) -> Vec<(String, Tensor)> {
+    let mut tensors = Vec::new();
+    for (index, layer) in network.layers().iter().enumerate() {
+        let (units, inputs) = (layer.units(), layer.inputs());
+        // The format stores row after row; these are the columns of the transpose.
+        let numbers = layer.weight().transpose().as_slice().to_vec();
+        tensors.push((format!("layers.{index}.weight"), Tensor { shape: vec![units, inputs], numbers }));
+        if layer.bias.iter().any(|entry| *entry != 0.0) {
+            let numbers = layer.bias.as_slice().to_vec();
+            tensors.push((format!("layers.{index}.bias"), Tensor { shape: vec![units], numbers }));
+        }
+    }
+    tensors
+}
+
+/// The common activation of the hidden layers (the output's, if there are none), and the output's;
+/// `None` if hidden layers have different ones.
+fn activations(network: &Network) -> Option<(Activation, Activation)> {
     let layers = network.layers();
     let output = layers[layers.len() - 1].activation;
     let hidden = &layers[..layers.len() - 1];
     let activation = hidden.first().map_or(output, |layer| layer.activation);
-    match hidden.iter().find(|layer| layer.activation != activation) {
-        None => Ok((activation, output)),
-        Some(other) => Err(Error::input(
-            path.display(),
-            format!("a network with hidden activations {activation} and {}", other.activation),
-            "one activation in all hidden layers",
-            "use one slope in all layers; a safetensors file stores only one",
-        )),
-    }
+    hidden.iter().all(|layer| layer.activation == activation).then_some((activation, output))
 }
 
 #[cfg(test)]
@@ -368,7 +378,7 @@ mod tests {
         let weight = read.tensor("layers.1.weight").unwrap();
         assert_eq!((weight.shape(), weight.dtype()), (&[7, 5][..], safetensors::Dtype::F64));
         let numbers: Vec<f64> = widen(weight.data(), "F64").unwrap();
-        assert_eq!(numbers[1], network.layers()[1].weight[(0, 1)]);
+        assert_eq!(numbers[1], network.layers()[1].weight()[(0, 1)]);
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         assert_eq!(header.metadata().as_ref().unwrap()["activation"], "leaky_relu:0.1");
     }

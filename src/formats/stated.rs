@@ -92,7 +92,7 @@ pub(super) fn join(
             let option = if is_last && user.output_activation.is_some() { "output_activation" } else { "activation" };
             return Err(contradiction(source, &format!("{words} behind layer `{layer}`"), option, given));
         }
-        if !is_last && !activation.allowed_in_hidden_layers() {
+        if !is_last && !activation.has_kink() {
             return Err(Error::input(
                 source,
                 format!("{words} behind layer `{layer}`, a hidden layer"),
@@ -166,7 +166,7 @@ fn single(found: &[StatedActivation], layer: &str, source: &str) -> Result<Activ
 
 /// Completes the options where the order of the modules is not known.
 fn complete_unordered(found: &[StatedActivation], depth: usize, source: &str, options: &mut Named) -> Result<()> {
-    let is_hidden = |activation: &Activation| activation.allowed_in_hidden_layers();
+    let is_hidden = |activation: &Activation| activation.has_kink();
     let hidden: Vec<_> =
         found.iter().filter(|found| found.activation.as_ref().map_or(true, is_hidden)).cloned().collect();
     let bounded: Vec<_> =

@@ -4,7 +4,7 @@
 
 use crate::kernel_params::activation_code;
 use crate::marquardt::MOST_DAMPING;
-use crate::network::{Activation, DenseLayer};
+use crate::network::{Activation, Layer};
 
 /// Half of the largest f32, because sums of rounded terms may exceed their bound a little.
 const LARGEST: f64 = f32::MAX as f64 / 2.0;
@@ -22,8 +22,8 @@ pub struct LayerLimits {
 
 impl LayerLimits {
     /// The limits of `layer`; `below` is the activation of the layer below, if there is one.
-    pub fn of(layer: &DenseLayer, below: Option<Activation>) -> Self {
-        let magnitudes = layer.weight.abs();
+    pub fn of(layer: &Layer, below: Option<Activation>) -> Self {
+        let magnitudes = layer.weight().abs();
         let row = magnitudes.column_sum().max();
         let column = magnitudes.row_sum().max();
         LayerLimits {
@@ -65,10 +65,11 @@ mod tests {
     use nalgebra::{DMatrix, DVector};
 
     use super::*;
+    use crate::network::Map;
 
-    fn layer(weight: DMatrix<f64>, bias: f64, activation: Activation) -> DenseLayer {
+    fn layer(weight: DMatrix<f64>, bias: f64, activation: Activation) -> Layer {
         let bias = DVector::from_element(weight.nrows(), bias);
-        DenseLayer { weight, bias, activation }
+        Layer::new(Map::Dense(weight), bias, activation)
     }
 
     /// The largest entry of a product in f32, whatever the order of its terms.

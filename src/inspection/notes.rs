@@ -8,7 +8,7 @@ use nalgebra::DMatrix;
 use serde::Serialize;
 
 use crate::cpu::forward::forward;
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Layer, Network};
 use crate::random::{Domain, normal_vector};
 
 /// Number of random codes for the test.
@@ -41,8 +41,13 @@ pub struct Note {
 }
 
 /// What would prevent or impair an inversion of `network`, per layer from the code to the output.
+/// The notes are about inverting single layers. There are none for a network to which that does not
+/// apply ([`Network::layerwise_obstacle`]).
 pub fn notes(network: &Network) -> Vec<Note> {
     let mut notes = Vec::new();
+    if network.layerwise_obstacle().is_some() {
+        return notes;
+    }
     let codes = (0..CODES as u64).flat_map(|index| normal_vector(0, Domain::Code, index, network.code_length()));
     let mut values = DMatrix::from_iterator(network.code_length(), CODES, codes);
     for (index, layer) in network.layers().iter().enumerate() {
@@ -62,7 +67,7 @@ pub fn notes(network: &Network) -> Vec<Note> {
 }
 
 /// `rows_tell`: whether every unit constrains the layer's input, not only the active ones.
-fn expansion(layer: &DenseLayer, rows_tell: bool, add: &mut impl FnMut(Severity, String)) {
+fn expansion(layer: &Layer, rows_tell: bool, add: &mut impl FnMut(Severity, String)) {
     let (units, inputs) = (layer.units(), layer.inputs());
     if units < inputs || (units == inputs && !rows_tell) {
         add(
@@ -80,8 +85,8 @@ fn expansion(layer: &DenseLayer, rows_tell: bool, add: &mut impl FnMut(Severity,
     }
 }
 
-fn zero_columns_and_rank(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
-    let weight = &layer.weight;
+fn zero_columns_and_rank(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
+    let weight = layer.weight();
     let zero: Vec<usize> =
         (0..layer.inputs()).filter(|column| weight.column(*column).iter().all(|entry| *entry == 0.0)).collect();
     if !zero.is_empty() {
@@ -111,10 +116,10 @@ fn zero_columns_and_rank(layer: &DenseLayer, add: &mut impl FnMut(Severity, Stri
     }
 }
 
-fn duplicate_rows(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
+fn duplicate_rows(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
     let mut first: HashMap<Vec<u64>, usize> = HashMap::new();
     let mut duplicates = Vec::new();
-    for (unit, row) in layer.weight.row_iter().enumerate() {
+    for (unit, row) in layer.weight().row_iter().enumerate() {
         // Adding 0 turns −0 into 0.
         let mut key: Vec<u64> = row.iter().map(|entry| (entry + 0.0).to_bits()).collect();
         key.push((layer.bias[unit] + 0.0).to_bits());
@@ -128,7 +133,7 @@ fn duplicate_rows(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
         add(Severity::Note, format!("units that repeat another unit and add no information: {}", list(&duplicates)));
     }
     let zero: Vec<usize> =
-        (0..layer.units()).filter(|unit| layer.weight.row(*unit).iter().all(|entry| *entry == 0.0)).collect();
+        (0..layer.units()).filter(|unit| layer.weight().row(*unit).iter().all(|entry| *entry == 0.0)).collect();
     if !zero.is_empty() {
         add(Severity::Note, format!("units without weights, which carry no information: {}", list(&zero)));
     }
@@ -136,13 +141,13 @@ fn duplicate_rows(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
 
 /// `outputs`: units × codes, computed from the random codes.
 fn dead_units(
-    layer: &DenseLayer,
+    layer: &Layer,
     input_is_nonnegative: bool,
     outputs: &DMatrix<f64>,
     add: &mut impl FnMut(Severity, String),
 ) {
-    let is_zero = |unit: usize| layer.weight.row(unit).iter().all(|entry| *entry == 0.0);
-    let never_rises = |unit: usize| layer.weight.row(unit).iter().all(|entry| *entry <= 0.0);
+    let is_zero = |unit: usize| layer.weight().row(unit).iter().all(|entry| *entry == 0.0);
+    let never_rises = |unit: usize| layer.weight().row(unit).iter().all(|entry| *entry <= 0.0);
     let is_dead =
         |unit: usize| layer.bias[unit] <= 0.0 && if input_is_nonnegative { never_rises(unit) } else { is_zero(unit) };
     let dead: Vec<usize> = (0..layer.units()).filter(|unit| is_dead(*unit) && !is_zero(*unit)).collect();
@@ -157,7 +162,7 @@ fn dead_units(
     }
 }
 
-fn active_units(layer: &DenseLayer, outputs: &DMatrix<f64>, add: &mut impl FnMut(Severity, String)) {
+fn active_units(layer: &Layer, outputs: &DMatrix<f64>, add: &mut impl FnMut(Severity, String)) {
     let mut active: Vec<usize> =
         outputs.column_iter().map(|column| column.iter().filter(|output| **output > 0.0).count()).collect();
     active.sort_unstable();
@@ -176,7 +181,7 @@ fn active_units(layer: &DenseLayer, outputs: &DMatrix<f64>, add: &mut impl FnMut
     }
 }
 
-fn saturation(layer: &DenseLayer, add: &mut impl FnMut(Severity, String)) {
+fn saturation(layer: &Layer, add: &mut impl FnMut(Severity, String)) {
     let ends = match layer.activation {
         Activation::Sigmoid => "0 and 1 (bytes 0 and 255)",
         Activation::Tanh => "−1 and 1",
@@ -207,7 +212,11 @@ mod tests {
     }
 
     fn network(weights: Vec<DMatrix<f64>>, activation: Activation) -> Network {
-        let layer = |weight: DMatrix<f64>| DenseLayer { bias: DVector::zeros(weight.nrows()), weight, activation };
+        let layer = |weight: DMatrix<f64>| crate::network::DenseLayer {
+            bias: DVector::zeros(weight.nrows()),
+            weight,
+            activation,
+        };
         Network::new(weights.into_iter().map(layer).collect(), "a test").unwrap()
     }
 
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn rows_and_columns_without_use_are_told() {
-        let mut weight = random_network(&[4, 30], Activation::Relu, 2).unwrap().layers()[0].weight.clone();
+        let mut weight = random_network(&[4, 30], Activation::Relu, 2).unwrap().layers()[0].weight().clone();
         weight.row_mut(3).fill(0.0);
         let fifth = weight.row(5).into_owned();
         weight.set_row(7, &fifth);
@@ -248,8 +257,8 @@ mod tests {
 
     #[test]
     fn dead_units_are_told() {
-        let first = random_network(&[2, 9], Activation::Relu, 3).unwrap().layers()[0].weight.clone();
-        let mut second = random_network(&[9, 60], Activation::Relu, 4).unwrap().layers()[0].weight.clone();
+        let first = random_network(&[2, 9], Activation::Relu, 3).unwrap().layers()[0].weight().clone();
+        let mut second = random_network(&[9, 60], Activation::Relu, 4).unwrap().layers()[0].weight().clone();
         second.row_mut(11).apply(|entry| *entry = -entry.abs());
         let found = texts(&network(vec![first, second], Activation::Relu));
         assert!(found.iter().any(|note| note.contains("inactive for every input: 11")), "{found:?}");

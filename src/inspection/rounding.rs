@@ -9,7 +9,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Layer, Network};
 
 /// The sizes for each output of each code, one per column.
 pub(super) fn sizes(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
@@ -21,19 +21,17 @@ pub(super) fn sizes(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     sizes
 }
 
-fn of_code(layers: &[DenseLayer], code: &[f64]) -> Vec<f64> {
+fn of_code(layers: &[Layer], code: &[f64]) -> Vec<f64> {
     let (mut a, mut q) = (code.to_vec(), code.iter().map(|z| z.abs()).collect::<Vec<_>>());
     for layer in layers {
         let mut v = layer.bias.as_slice().to_vec();
         let mut terms: Vec<f64> = v.iter().map(|b| b.abs()).collect();
         let mut squares = vec![0.0; v.len()];
-        for ((column, a), q) in layer.weight.column_iter().zip(&a).zip(&q) {
-            for (unit, w) in column.iter().enumerate() {
-                v[unit] += w * a;
-                terms[unit] += (w * a).abs();
-                squares[unit] += (w * q) * (w * q);
-            }
-        }
+        layer.map().for_each_entry(|unit, place, w| {
+            v[unit] += w * a[place];
+            terms[unit] += (w * a[place]).abs();
+            squares[unit] += (w * q[place]) * (w * q[place]);
+        });
         q = (0..v.len())
             .map(|unit| slope(layer.activation, v[unit]) * squares[unit].sqrt().hypot(terms[unit]))
             .collect();
@@ -48,6 +46,7 @@ fn slope(activation: Activation, v: f64) -> f64 {
         Activation::Sigmoid => activation.apply(v) * activation.apply(-v),
         Activation::Tanh => 4.0 * Activation::Sigmoid.apply(2.0 * v) * Activation::Sigmoid.apply(-2.0 * v),
         Activation::Relu | Activation::LeakyRelu(_) | Activation::Identity => 1.0,
+        _ => activation.derivative(v).abs(),
     }
 }
 
@@ -56,10 +55,11 @@ mod tests {
     use nalgebra::DVector;
 
     use super::*;
+    use crate::network::Map;
 
-    fn layer(rows: usize, weight: &[f64], bias: &[f64], activation: Activation) -> DenseLayer {
+    fn layer(rows: usize, weight: &[f64], bias: &[f64], activation: Activation) -> Layer {
         let weight = DMatrix::from_row_slice(rows, weight.len() / rows, weight);
-        DenseLayer { weight, bias: DVector::from_column_slice(bias), activation }
+        Layer::new(Map::Dense(weight), DVector::from_column_slice(bias), activation)
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         let first = layer(2, &[3.0, 0.0, 0.0, 1e-3], &[0.0, 0.0], Activation::Relu);
         let network = |output| {
             let last = layer(3, &[1.0, 0.0, 0.0, 1.0, 1.0, 0.0], &[-3.0, 0.0, 0.0], output);
-            Network::dense(vec![first.clone(), last]).unwrap()
+            Network::new(vec![first.clone(), last], "a test network").unwrap()
         };
         let codes = DMatrix::from_column_slice(2, 1, &[1.0, 1.0]);
         let found = sizes(&network(Activation::Identity), &codes);

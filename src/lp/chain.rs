@@ -24,8 +24,8 @@ pub struct LayerSystems {
 impl LayerSystems {
     /// Copies the weights into the layout that the LPs use.
     pub fn new(network: &Network) -> Self {
-        let system = |(index, layer): (usize, &crate::network::DenseLayer)| {
-            LayerSystem::new(layer.weight.clone(), layer.bias.clone(), network.input_is_nonnegative(index))
+        let system = |(index, layer): (usize, &crate::network::Layer)| {
+            LayerSystem::new(layer.weight().clone(), layer.bias.clone(), network.input_is_nonnegative(index))
         };
         LayerSystems { systems: network.layers().iter().enumerate().map(system).collect() }
     }

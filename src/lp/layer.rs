@@ -163,7 +163,7 @@ impl LayerContext<'_> {
         if matches!(self.options.method, LayerwiseMethod::Linf) {
             return Ok(vec![None; pending.len()]);
         }
-        let screened = self.activation.allowed_in_hidden_layers();
+        let screened = self.activation.has_kink();
         let outputs = if screened {
             let columns = self.system.columns();
             let inputs = DMatrix::from_fn(columns, solutions.len(), |row, column| solutions[column].z[row]);

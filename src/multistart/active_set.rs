@@ -34,7 +34,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::kink::{self, bend};
-use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
+use super::local_search::{Descent, LocalSearch, MarquardtOptions, NEGLIGIBLE_DECREASE};
 use super::pin::Pin;
 use super::sensitivities::gradient_of_unit;
 use crate::network::Activation;
@@ -46,6 +46,12 @@ const NEGLIGIBLE_MULTIPLIER: f64 = 1e-9;
 pub(super) const OF_PRODUCT_ERROR: f64 = 10.0;
 /// The smallest relative decrease that counts as a decrease of `f`.
 const FALLEN: f64 = 1e-13;
+
+/// Up to this many units with kinks, the minimum on them is found exactly. Above it, the gain is
+/// small and the cost of each step large.
+const MOST_KINKS: usize = 5_000;
+/// The slowest progress of steps that replace the exact method.
+const SLOW: f64 = 1e-9;
 
 /// The shortest fraction of a step that is tried.
 const SHORTEST: f64 = 1e-6;
@@ -67,6 +73,9 @@ impl LocalSearch<'_> {
     pub fn active_set(&mut self, observation: &[f64], most: usize) -> Descent {
         self.pins.clear();
         self.dependent.clear();
+        if self.network.kinks() > MOST_KINKS && self.network.goes_by_agreement() {
+            return self.levenberg_marquardt(observation, &MarquardtOptions { damping: 0.0, slow: SLOW, steps: most });
+        }
         self.region.take(self.network, &self.current);
         let mut passed: Vec<(usize, usize)> = Vec::new();
         let mut steps = 0;

@@ -26,6 +26,6 @@ pub fn bend(activation: Activation) -> Option<f64> {
     match activation {
         Activation::Relu => Some(1.0),
         Activation::LeakyRelu(slope) => Some(1.0 - slope),
-        Activation::Identity | Activation::Sigmoid | Activation::Tanh => None,
+        _ => None,
     }
 }

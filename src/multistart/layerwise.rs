@@ -11,7 +11,7 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
 use crate::lp::formulation::target::{Shape, Targets};
-use crate::network::{DenseLayer, Network};
+use crate::network::{Layer, Network};
 use crate::precision::Precision;
 
 /// The layers, with the factors of `WᵀW`.
@@ -24,9 +24,12 @@ impl LayerwiseLeastSquares {
     /// Returns `None` for a network that cannot be inverted this way: with a ReLU layer, or with a
     /// singular `WᵀW`.
     pub fn new(network: &Network) -> Option<Self> {
-        let of_layer = |layer: &DenseLayer| match Shape::of(layer.activation) {
+        if network.layerwise_obstacle().is_some() {
+            return None;
+        }
+        let of_layer = |layer: &Layer| match Shape::of(layer.activation) {
             Shape::Relu => None,
-            Shape::Leaky(_) => Cholesky::new(layer.weight.tr_mul(&layer.weight)),
+            Shape::Leaky(_) => Cholesky::new(layer.weight().tr_mul(layer.weight())),
         };
         let factors = network.layers().iter().map(of_layer).collect::<Option<_>>()?;
         Some(LayerwiseLeastSquares { factors })
@@ -56,9 +59,9 @@ impl LayerwiseLeastSquares {
             target.iter_mut().zip(&layer.bias).for_each(|(t, b)| *t = shape.undo(*t) - b);
             let known: Vec<usize> = (0..target.len()).filter(|&row| target[row].is_finite()).collect();
             target = if known.len() == target.len() {
-                whole.solve(&layer.weight.tr_mul(&target))
+                whole.solve(&layer.weight().tr_mul(&target))
             } else {
-                let weight = layer.weight.select_rows(&known);
+                let weight = layer.weight().select_rows(&known);
                 let factor = Cholesky::new(weight.tr_mul(&weight))?;
                 factor.solve(&weight.tr_mul(&target.select_rows(&known)))
             };

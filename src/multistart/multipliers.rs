@@ -166,7 +166,7 @@ impl LocalSearch<'_> {
 mod tests {
     use super::*;
     use crate::multistart::packed_network::PackedNetwork;
-    use crate::network::{Activation, Network};
+    use crate::network::{Activation, Map, Network};
     use crate::random::{Domain, normal_vector, random_network};
 
     const RELU: Activation = Activation::Relu;
@@ -180,7 +180,9 @@ mod tests {
     /// `max(0, z)`, then `output`.
     fn ramp(output: Activation) -> PackedNetwork {
         let mut layers = random_network(&[1, 1, 1], RELU, 0).unwrap().layers().to_vec();
-        layers.iter_mut().for_each(|layer| layer.weight.fill(1.0));
+        for layer in &mut layers {
+            *layer = layer.with(Map::Dense(DMatrix::from_element(1, 1, 1.0)), layer.bias.clone());
+        }
         layers[1].activation = output;
         PackedNetwork::new(Network::new(layers, "a ramp").unwrap())
     }

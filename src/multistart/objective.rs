@@ -1,10 +1,9 @@
 //! The objective of the best code: the measure of `G(z) − x` over the observed entries that is
 //! minimised.
 
-use super::packed_network::is_piecewise_linear;
 use crate::error::{Error, Result};
 use crate::named::unknown;
-use crate::network::{Activation, Network};
+use crate::network::{Activation, Layer, Network};
 
 /// The measure of misfit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
@@ -27,12 +26,29 @@ impl Objective {
     /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output. Such a `G` is not
     /// affine between its kinks, and no finite number of linear programs reaches a minimum.
     pub(crate) fn validate(self, network: &Network) -> Result<()> {
-        let output = network.layers().last().map_or(Activation::Identity, |layer| layer.activation);
-        if self == Objective::L2 || is_piecewise_linear(output) {
+        if self == Objective::L2 {
             return Ok(());
         }
-        let expected = "l2 for a network with this output: l1 and linf need a piecewise linear one";
-        Err(Error::option("objective", format!("{self} with a {output} output"), expected))
+        if let Some((index, map)) = (1..).zip(network.layers().iter().map(Layer::map)).find(|(_, map)| !map.is_dense())
+        {
+            let expected = "l2 for a network with convolutions: l1 and linf need the matrices of its layers";
+            return Err(Error::option(
+                "objective",
+                format!("{self} with {} in layer {index}", map.describe()),
+                expected,
+            ));
+        }
+        let curved = network.layers().iter().map(|layer| layer.activation).enumerate();
+        let Some((index, activation)) = curved.into_iter().find(|(_, activation)| !activation.is_piecewise_linear())
+        else {
+            return Ok(());
+        };
+        if index + 1 == network.depth() {
+            let expected = "l2 for a network with this output: l1 and linf need a piecewise linear one";
+            return Err(Error::option("objective", format!("{self} with a {activation} output"), expected));
+        }
+        let found = format!("{self} with activation {activation} in layer {}", index + 1);
+        Err(Error::option("objective", found, "l2: l1 and linf need a piecewise linear network"))
     }
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+use super::layer_map::LayerMap;
 use super::products::{chained_rows, weighted_columns};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::linear_map::LinearMap;
-use crate::network::{Activation, DenseLayer};
+use crate::network::{Activation, Layer, Map};
 
 /// A layer, packed.
 #[derive(Debug, Clone)]
@@ -42,32 +43,44 @@ enum Weights {
         /// `W` by rows: units × `input_lanes`.
         rows: Vec<Lane>,
     },
-    /// Every product costs one call; a single vector of zeros needs none.
-    Map(Arc<dyn LinearMap>),
+    /// Every product costs one call; a single vector of zeros needs none. Also the size of the
+    /// largest number of the map, as an order of magnitude.
+    Map(Arc<dyn LinearMap>, f64),
 }
 
-impl PackedLayer {
-    /// Packs a layer.
-    pub(super) fn new(layer: &DenseLayer) -> Self {
-        let (units, inputs) = (layer.units(), layer.inputs());
+impl Weights {
+    fn packed(weight: &DMatrix<f64>) -> Self {
+        let (units, inputs) = weight.shape();
         let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
-        let mut bias = vec![Lane::ZERO; unit_lanes];
-        numbers_mut(&mut bias)[..units].copy_from_slice(layer.bias.as_slice());
         let mut packed_columns = vec![Lane::ZERO; inputs * unit_lanes];
         let mut packed_rows = vec![Lane::ZERO; units * input_lanes];
         let (columns, rows) = (numbers_mut(&mut packed_columns), numbers_mut(&mut packed_rows));
-        for (input, column) in layer.weight.as_slice().chunks_exact(units).enumerate() {
+        for (input, column) in weight.as_slice().chunks_exact(units).enumerate() {
             columns[input * unit_lanes * LANE..][..units].copy_from_slice(column);
             for (unit, w) in column.iter().enumerate() {
                 rows[unit * input_lanes * LANE + input] = *w;
             }
         }
-        let weights = Weights::Packed { columns: packed_columns, rows: packed_rows };
+        Weights::Packed { columns: packed_columns, rows: packed_rows }
+    }
+}
+
+impl PackedLayer {
+    /// Packs a layer.
+    pub(super) fn new(layer: &Layer) -> Self {
+        let (units, inputs) = (layer.units(), layer.inputs());
+        let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
+        let mut bias = vec![Lane::ZERO; unit_lanes];
+        numbers_mut(&mut bias)[..units].copy_from_slice(layer.bias.as_slice());
+        let weights = match layer.map() {
+            Map::Dense(weight) => Weights::packed(weight),
+            map => Weights::Map(Arc::new(LayerMap::new(map)), map.largest()),
+        };
         PackedLayer { units, inputs, unit_lanes, input_lanes, weights, bias, activation: layer.activation }
     }
 
-    /// A map as a layer, without a bias or an activation.
-    pub(super) fn of_map(map: Arc<dyn LinearMap>) -> Self {
+    /// A map as a layer, without a bias or an activation. `size`: that of its largest entries.
+    pub(super) fn of_map(map: Arc<dyn LinearMap>, size: f64) -> Self {
         let (units, inputs) = (map.outputs(), map.inputs());
         let (unit_lanes, input_lanes) = (lanes_for(units), lanes_for(inputs));
         PackedLayer {
@@ -75,7 +88,7 @@ impl PackedLayer {
             inputs,
             unit_lanes,
             input_lanes,
-            weights: Weights::Map(map),
+            weights: Weights::Map(map, size),
             bias: vec![Lane::ZERO; unit_lanes],
             activation: Activation::Identity,
         }
@@ -85,15 +98,15 @@ impl PackedLayer {
     pub(super) fn map(&self) -> Option<&dyn LinearMap> {
         match &self.weights {
             Weights::Packed { .. } => None,
-            Weights::Map(map) => Some(&**map),
+            Weights::Map(map, _) => Some(&**map),
         }
     }
 
-    /// The largest absolute entry of `W`; `None` for a map.
-    pub(super) fn largest_weight(&self) -> Option<f64> {
+    /// The largest absolute entry of `W`, of a map as an order of magnitude.
+    pub(super) fn largest_weight(&self) -> f64 {
         match &self.weights {
-            Weights::Packed { rows, .. } => Some(numbers(rows).iter().fold(0.0, |most: f64, w| most.max(w.abs()))),
-            Weights::Map(_) => None,
+            Weights::Packed { rows, .. } => numbers(rows).iter().fold(0.0, |most: f64, w| most.max(w.abs())),
+            Weights::Map(_, size) => *size,
         }
     }
 
@@ -102,14 +115,16 @@ impl PackedLayer {
     pub(super) fn forward(&self, active: &[u32], values: &[f64], bias: &[Lane], out: &mut [Lane]) {
         match &self.weights {
             Weights::Packed { columns, .. } => weighted_columns(columns, active, values, bias, out),
-            Weights::Map(map) => add_product(|v| map.apply(v), (self.inputs, self.units), (active, values), bias, out),
+            Weights::Map(map, _) => {
+                add_product(|v| map.apply(v), (self.inputs, self.units), (active, values), bias, out)
+            }
         }
     }
 
     /// [`Self::forward`] for several vectors and results, with the layer's bias: a map is applied
     /// once.
     pub(super) fn forward_together<'a>(&self, vectors: impl Iterator<Item = (&'a [u32], &'a [f64], &'a mut [Lane])>) {
-        let Weights::Map(map) = &self.weights else {
+        let Weights::Map(map, _) = &self.weights else {
             return vectors.for_each(|(active, values, out)| self.forward(active, values, &self.bias, out));
         };
         let vectors: Vec<_> = vectors.collect();
@@ -130,7 +145,7 @@ impl PackedLayer {
     pub(super) fn backward(&self, units: &[u32], values: &[f64], zeros: &[Lane], out: &mut [Lane]) {
         match &self.weights {
             Weights::Packed { rows, .. } => weighted_columns(rows, units, values, zeros, out),
-            Weights::Map(map) => {
+            Weights::Map(map, _) => {
                 add_product(|v| map.adjoint(v), (self.units, self.inputs), (units, values), zeros, out)
             }
         }
@@ -157,7 +172,7 @@ impl PackedLayer {
             Weights::Packed { rows, .. } => {
                 chained_rows(rows, self.input_lanes, wanted, factors, active, inner, lanes, out, stride);
             }
-            Weights::Map(map) => {
+            Weights::Map(map, _) => {
                 let mut given = DMatrix::zeros(self.inputs, columns);
                 for (&input, row) in active.iter().zip(inner.chunks_exact(lanes)) {
                     let row = &numbers(row)[..columns];
@@ -180,7 +195,7 @@ impl PackedLayer {
                     }
                 }
             }
-            Weights::Map(map) => {
+            Weights::Map(map, _) => {
                 take_rows(&map.apply(&DMatrix::identity(self.inputs, self.inputs)), wanted, factors, out, stride);
             }
         }
@@ -193,7 +208,7 @@ impl PackedLayer {
             Weights::Packed { rows, .. } => {
                 Cow::Borrowed(&numbers(&rows[unit * self.input_lanes..][..self.input_lanes])[..self.inputs])
             }
-            Weights::Map(map) => {
+            Weights::Map(map, _) => {
                 let chosen = DMatrix::from_fn(self.units, 1, |row, _| f64::from(row == unit));
                 Cow::Owned(map.adjoint(&chosen).as_slice().to_vec())
             }

@@ -9,7 +9,7 @@ use super::packed_layer::PackedLayer;
 use super::radii::Radii;
 use crate::linalg::linear_map::{ColumnSizes, LinearMap, Probe};
 use crate::linalg::rank::{exponent, power_of_two};
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Layer, Map, Network};
 
 /// The error of products up to which a map counts as exact. Above it, the tolerances of the search
 /// are wider.
@@ -33,7 +33,7 @@ impl PackedNetwork {
     pub fn new(network: impl Into<Arc<Network>>) -> Self {
         let network = network.into();
         let layers: Vec<_> = network.layers().iter().map(PackedLayer::new).collect();
-        let units = units(&layers, None);
+        let units = units(&layers);
         PackedNetwork { network, layers, radii: OnceLock::new(), units, probe: None, column_sizes: OnceLock::new() }
     }
 
@@ -47,12 +47,8 @@ impl PackedNetwork {
         let mut packed = Self::new(network);
         assert_eq!(matrix.ncols(), packed.observation_length(), "columns of the linear map");
         let bias = DVector::zeros(matrix.nrows());
-        packed.layers.push(PackedLayer::new(&DenseLayer {
-            weight: matrix.clone(),
-            bias,
-            activation: Activation::Identity,
-        }));
-        packed.units = units(&packed.layers, None);
+        packed.layers.push(PackedLayer::new(&Layer::new(Map::Dense(matrix.clone()), bias, Activation::Identity)));
+        packed.units = units(&packed.layers);
         packed
     }
 
@@ -65,8 +61,8 @@ impl PackedNetwork {
         let mut packed = Self::new(network);
         assert_eq!(map.inputs(), packed.observation_length(), "inputs of the linear map");
         let probe = Probe::of(&*map);
-        packed.layers.push(PackedLayer::of_map(map));
-        packed.units = units(&packed.layers, Some(&probe));
+        packed.layers.push(PackedLayer::of_map(map, probe.size));
+        packed.units = units(&packed.layers);
         packed.probe = Some(probe);
         packed
     }
@@ -126,25 +122,34 @@ impl PackedNetwork {
         self.radii.get_or_init(|| Radii::of(&self.network))
     }
 
-    /// Whether the map is affine as long as no unit switches: false with a sigmoid or tanh in it.
+    /// Whether runs of a search are compared by agreement: for a network with convolutions or with
+    /// curved hidden layers. There a run takes long and ends near its minimum, not exactly at it.
+    pub fn goes_by_agreement(&self) -> bool {
+        let layers = self.network.layers();
+        let curved = |layer: &Layer| !layer.activation.is_piecewise_linear();
+        !self.network.is_dense() || layers[..layers.len() - 1].iter().any(curved)
+    }
+
+    /// Number of units with a kink.
+    pub fn kinks(&self) -> usize {
+        self.layers.iter().filter(|layer| layer.activation.has_kink()).map(|layer| layer.units).sum()
+    }
+
+    /// Whether the map is affine as long as no unit switches: false with a curved
+    /// activation in it.
     pub fn is_piecewise_linear(&self) -> bool {
-        self.layers.iter().all(|layer| is_piecewise_linear(layer.activation))
+        self.layers.iter().all(|layer| layer.activation.is_piecewise_linear())
     }
 }
 
-/// [`PackedNetwork::units`]. `probe`: of the last layer, if it is a map.
-fn units(layers: &[PackedLayer], probe: Option<&Probe>) -> Vec<f64> {
+/// [`PackedNetwork::units`].
+fn units(layers: &[PackedLayer]) -> Vec<f64> {
     let mut sum = 0i32;
     let of_layer = |layer: &PackedLayer| {
-        let largest = layer.largest_weight().or(probe.map(|probe| probe.size)).unwrap_or(0.0);
+        let largest = layer.largest_weight();
         let is_usable = largest > 0.0 && largest.is_finite();
         sum = sum.saturating_add(if is_usable { exponent(largest) } else { 0 });
         power_of_two(-sum)
     };
     layers.iter().map(of_layer).collect()
-}
-
-/// Whether an activation is linear apart from a kink at 0.
-pub fn is_piecewise_linear(activation: Activation) -> bool {
-    !matches!(activation, Activation::Sigmoid | Activation::Tanh)
 }

@@ -115,7 +115,7 @@ fn loss(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
         Activation::Relu => half_squares(received, observation, |a| Activation::Relu.apply(a)),
         Activation::LeakyRelu(slope) => half_squares(received, observation, |a| Activation::LeakyRelu(slope).apply(a)),
         Activation::Identity => half_squares(received, observation, |a| a),
-        Activation::Sigmoid | Activation::Tanh => half_squares(received, observation, |a| activation.apply(a)),
+        _ => half_squares(received, observation, |a| activation.apply(a)),
     }
 }
 

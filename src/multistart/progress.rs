@@ -22,6 +22,11 @@ const PATIENCE: usize = 5;
 /// The least number of runs that ended at the lowest loss.
 const LEAST_FOUND: usize = 24;
 
+/// The least number of runs that agree, for networks that go by agreement.
+const LEAST_AGREEING: usize = 3;
+/// The largest number of runs of such a search.
+const MOST_TO_AGREE: usize = 24;
+
 /// The state of a search.
 pub(super) struct Progress {
     /// The observation's index in the whole job.
@@ -45,6 +50,8 @@ pub(super) struct Progress {
     /// Whether the stop rule has ended the search.
     pub has_ended: bool,
     is_hopeless: bool,
+    /// [`PackedNetwork::goes_by_agreement`].
+    by_agreement: bool,
 }
 
 impl Progress {
@@ -73,6 +80,7 @@ impl Progress {
             answer: BestAnswer::none(network.code_length()),
             has_ended: false,
             is_hopeless: unusable(observation).is_some(),
+            by_agreement: network.goes_by_agreement(),
         }
     }
 
@@ -81,12 +89,16 @@ impl Progress {
     /// it says little. `squares`: whether the objective is the sum of squares.
     pub fn has_found_enough(&self, squares: bool) -> bool {
         let answer = &self.answer;
+        if self.by_agreement {
+            return answer.found >= LEAST_AGREEING;
+        }
         let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
         answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND
     }
 
     /// Whether the search is over.
     pub fn is_over(&self, options: &BestOptions) -> bool {
-        self.is_hopeless || self.has_ended || self.answer.converged || self.answer.runs >= options.starts
+        let most = if self.by_agreement { options.starts.min(MOST_TO_AGREE) } else { options.starts };
+        self.is_hopeless || self.has_ended || self.answer.converged || self.answer.runs >= most
     }
 }

@@ -27,8 +27,12 @@ pub struct Radii {
 }
 
 impl Radii {
-    /// Measures the distances for `network`. Costs some 1,300 forward passes.
+    /// Measures the distances for `network`. Costs some 1,300 forward passes. Those of a network
+    /// with convolutions are not measured: such a pass is long, and its codes are N(0, I).
     pub fn of(network: &Network) -> Self {
+        if !network.is_dense() {
+            return Radii::default();
+        }
         let has_kinks = network.layers().iter().any(|layer| bend(layer.activation).is_some());
         if !has_kinks || network.layers().iter().all(|layer| layer.bias.iter().all(|b| *b == 0.0)) {
             return Radii::default();
@@ -70,7 +74,7 @@ impl Radii {
 fn sides_at(network: &Network, code: DVector<f64>) -> Vec<bool> {
     let mut sides = Vec::new();
     network.layers().iter().fold(code, |input, layer| {
-        let received = &layer.weight * input + &layer.bias;
+        let received = layer.weight() * input + &layer.bias;
         if bend(layer.activation).is_some() {
             sides.extend(received.iter().map(|a| *a > 0.0));
         }

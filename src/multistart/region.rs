@@ -41,6 +41,6 @@ pub fn slope(activation: Activation, a: f64, on: bool) -> f64 {
     match activation {
         Activation::Relu | Activation::LeakyRelu(_) => activation.derivative(if on { 1.0 } else { -1.0 }),
         Activation::Identity => 1.0,
-        Activation::Sigmoid | Activation::Tanh => activation.derivative(a),
+        _ => activation.derivative(a),
     }
 }

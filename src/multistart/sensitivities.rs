@@ -34,7 +34,8 @@ impl PerUnit {
     /// The derivative of what every unit receives along `direction` (`k` entries), within the
     /// linearised region. That of a map at the end is left out: it has no kinks.
     pub fn tangents(&mut self, network: &PackedNetwork, at: &Linearisation, direction: &[f64]) {
-        for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.map().is_none()) {
+        let kept = network.layers().len() - usize::from(network.ends_in_map());
+        for (index, layer) in network.layers()[..kept].iter().enumerate() {
             let (below, above) = self.layers.split_at_mut(index);
             self.active.units.clear();
             self.active.slopes.clear();

@@ -8,7 +8,7 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::batch::Method;
 use crate::error::{Error, Result};
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Layer, Map, Network};
 
 use super::operators::Operator;
 
@@ -19,12 +19,13 @@ use super::operators::Operator;
 /// not finite.
 pub(super) fn measured_by_products(network: &Network, operator: &dyn Operator) -> Result<Option<Network>> {
     let mut layers = network.layers().to_vec();
-    let Some(last) = layers.last_mut().filter(|last| last.activation == Activation::Identity) else {
+    let Some(last) = layers.last_mut().filter(|last| last.activation == Activation::Identity && last.map().is_dense())
+    else {
         return Ok(None);
     };
     let bias = DMatrix::from_column_slice(last.bias.len(), 1, last.bias.as_slice());
-    let [weight, bias] = [&last.weight, &bias].map(|columns| operator.apply(columns));
-    for (product, columns) in [(&weight, last.weight.ncols()), (&bias, 1)] {
+    let [weight, bias] = [last.weight(), &bias].map(|columns| operator.apply(columns));
+    for (product, columns) in [(&weight, last.inputs()), (&bias, 1)] {
         if product.shape() != (operator.measurements(), columns) {
             return Err(Error::input(
                 "the operator's products",
@@ -34,8 +35,7 @@ pub(super) fn measured_by_products(network: &Network, operator: &dyn Operator) -
             ));
         }
     }
-    last.bias = bias.column(0).into_owned();
-    last.weight = weight;
+    *last = last.with(Map::Dense(weight), bias.column(0).into_owned());
     Network::new(layers, "the network and the operator").map(Some)
 }
 
@@ -43,12 +43,11 @@ pub(super) fn measured_by_products(network: &Network, operator: &dyn Operator) -
 pub(super) fn measured(network: &Network, matrix: DMatrix<f64>) -> Option<Network> {
     let mut layers = network.layers().to_vec();
     let last = layers.last_mut()?;
-    if last.activation == Activation::Identity {
-        last.bias = &matrix * &last.bias;
-        last.weight = matrix * &last.weight;
-    } else if last.activation.allowed_in_hidden_layers() {
+    if last.activation == Activation::Identity && last.map().is_dense() {
+        *last = last.with(Map::Dense(&matrix * last.weight()), &matrix * &last.bias);
+    } else if last.activation.is_piecewise_linear() {
         let bias = DVector::zeros(matrix.nrows());
-        layers.push(DenseLayer { weight: matrix, bias, activation: Activation::Identity });
+        layers.push(Layer::new(Map::Dense(matrix), bias, Activation::Identity));
     } else {
         return None;
     }

@@ -41,7 +41,7 @@ pub(super) fn prepare(
     }
     let output = network.layers()[network.depth() - 1].activation;
     let runtime = open_cpu(network, options, || {
-        if output.allowed_in_hidden_layers() || output == Activation::Identity {
+        if output.has_kink() || output == Activation::Identity {
             "the search runs on the CPU: the product of operator and network overflows".to_owned()
         } else {
             format!("the search runs on the CPU: a GPU does not support a linear map of {output} outputs")

@@ -106,7 +106,7 @@ fn a_weight_norm_is_that_of_its_rows() {
     let list: [(&str, &[usize], f64); 2] = [("0.weight_g", &[3, 1], 2.0), ("0.weight_v", &[3, 4], 0.5)];
     let read = read(&list, relu()).unwrap();
     // ‖(½, ½, ½, ½)‖ = 1.
-    assert!(read.network.layers()[0].weight.iter().all(|entry| *entry == 1.0));
+    assert!(read.network.layers()[0].weight().iter().all(|entry| *entry == 1.0));
     assert!(matches!(&read.assumptions[..], [Assumption::Weights { .. }]), "{:?}", read.assumptions);
 }
 
@@ -116,7 +116,7 @@ fn a_spectral_norm_is_that_of_the_stored_vectors() {
         [("0.weight_orig", &[3, 4], 0.5), ("0.weight_u", &[3], 1.0), ("0.weight_v", &[4], 0.5)];
     let read = read(&list, relu()).unwrap();
     // σ = 3 · 4 · ½ · ½ = 3.
-    assert!(read.network.layers()[0].weight.iter().all(|entry| (entry - 0.5 / 3.0).abs() < 1e-15));
+    assert!(read.network.layers()[0].weight().iter().all(|entry| (entry - 0.5 / 3.0).abs() < 1e-15));
     // With `dim=1`, `u` has one entry per input: the lengths show it.
     let list: [(&str, &[usize], f64); 3] =
         [("0.weight_orig", &[3, 4], 0.5), ("0.weight_u", &[4], 0.5), ("0.weight_v", &[3], 1.0)];
@@ -148,7 +148,7 @@ fn a_pruned_layer_is_the_product_with_its_masks() {
     ];
     let found = read(&list, relu()).unwrap();
     let layer = &found.network.layers()[0];
-    assert!(layer.weight.iter().all(|w| *w == 0.0) && layer.bias.iter().all(|b| *b == 0.5), "{layer:?}");
+    assert!(layer.weight().iter().all(|w| *w == 0.0) && layer.bias.iter().all(|b| *b == 0.5), "{layer:?}");
     assert!(found.assumptions[0].to_string().contains("`0` (pruning)"), "{:?}", found.assumptions);
     // Masks of another shape, masks alone, and two normalisations at once are no pruned layers.
     for parts in [

@@ -95,7 +95,7 @@ fn outputs_without_a_number_are_no_agreement() {
 fn a_wrong_unit_of_small_outputs_is_found() {
     let folder = Folder::empty();
     let layers = |last: f64| {
-        let mut layers = Network::random(&[3, 16, 64], Activation::Relu, 1).unwrap().layers().to_vec();
+        let mut layers = Network::random(&[3, 16, 64], Activation::Relu, 1).unwrap().dense_layers();
         layers[1].activation = Activation::Identity;
         layers[1].weight.row_mut(5).scale_mut(1e-6 * last);
         Network::dense(layers).unwrap()
@@ -116,7 +116,7 @@ fn a_wrong_unit_of_small_outputs_is_found() {
 #[test]
 fn rounding_of_terms_that_cancel_is_no_disagreement() {
     let folder = Folder::empty();
-    let mut layers = Network::random(&[3, 16, 64], Activation::Relu, 1).unwrap().layers().to_vec();
+    let mut layers = Network::random(&[3, 16, 64], Activation::Relu, 1).unwrap().dense_layers();
     layers[1].activation = Activation::Identity;
     // The difference of two units that are nearly equal.
     let like_first = layers[0].weight.row(0).into_owned();
@@ -129,7 +129,7 @@ fn rounding_of_terms_that_cancel_is_no_disagreement() {
     let codes = read_npy(folder.path("z.npy")).unwrap();
     let mut made = codes.map(|z| z as f32);
     for layer in network.layers() {
-        let (weight, bias) = (layer.weight.map(|w| w as f32), layer.bias.map(|b| b as f32));
+        let (weight, bias) = (layer.weight().map(|w| w as f32), layer.bias.map(|b| b as f32));
         made = weight * made;
         made.column_iter_mut().for_each(|mut column| column += &bias);
         made.apply(|a| *a = layer.activation.apply(f64::from(*a)) as f32);

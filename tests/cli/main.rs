@@ -4,6 +4,7 @@
 mod bad_arrays;
 mod bad_networks;
 mod bench;
+mod chains;
 mod check;
 mod checkpoints;
 mod cluster;

@@ -37,7 +37,7 @@ fn single_outputs(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
         let mut values: Vec<f32> = code.iter().map(|z| *z as f32).collect();
         for layer in network.layers() {
             let unit = |row: usize| {
-                let terms = values.iter().enumerate().map(|(column, x)| layer.weight[(row, column)] as f32 * x);
+                let terms = values.iter().enumerate().map(|(column, x)| layer.weight()[(row, column)] as f32 * x);
                 let a = terms.sum::<f32>() + layer.bias[row] as f32;
                 match layer.activation {
                     Activation::Sigmoid => 1.0 / (1.0 + (-a).exp()),
@@ -137,7 +137,7 @@ fn the_size_of_the_data_changes_no_code() {
     let truth = plain.random_codes(10, 13);
     let x = plain.forward(&truth).unwrap();
     for size in [1.0, 1e-5, 1e-6, 1e-12, 1e9] {
-        let mut layers = plain.layers().to_vec();
+        let mut layers = plain.dense_layers();
         layers[1].weight *= size;
         let folder = folder(&Network::dense(layers).unwrap(), &truth);
         write_npy(folder.path("x.npy"), &(&x * size), ElementType::F64, false).unwrap();

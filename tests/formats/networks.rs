@@ -50,7 +50,7 @@ fn a_batch_norm_after_the_activation_is_folded_into_the_next_layer() {
     let network = load(&[]).unwrap();
     assert_eq!(network, load(&["0", "activation", "2", "3"]).unwrap());
     assert_ne!(network, load(&["0", "2", "3"]).unwrap());
-    let layers: Vec<_> = network.layers().iter().map(|layer| layer.weight.shape()).collect();
+    let layers: Vec<_> = network.layers().iter().map(|layer| layer.weight().shape()).collect();
     assert_eq!(layers, [(4, 2), (6, 4)]);
 }
 

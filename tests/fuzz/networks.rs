@@ -58,7 +58,7 @@ fn of_its_shape(network: &Network) {
     assert!(!layers.is_empty());
     for layer in layers {
         assert_eq!(layer.bias.len(), layer.units());
-        assert!(layer.weight.iter().chain(&layer.bias).all(|number| number.is_finite()));
+        assert!(layer.weight().iter().chain(&layer.bias).all(|number| number.is_finite()));
     }
     for pair in layers.windows(2) {
         assert_eq!(pair[0].units(), pair[1].inputs());

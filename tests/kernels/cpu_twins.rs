@@ -18,7 +18,7 @@ fn forward_is_the_matrix_product() {
         let codes = matrix(50, network.code_length(), 6);
         let mut expected = codes.clone();
         for layer in network.layers() {
-            expected = &layer.weight * &expected;
+            expected = layer.weight() * &expected;
             for mut column in expected.column_iter_mut() {
                 column += &layer.bias;
                 column.apply(|a| *a = layer.activation.apply(*a));
@@ -61,7 +61,7 @@ fn levenberg_marquardt_ends_at_minima() {
     let found = levenberg_marquardt(&affine, x.as_slice(), &[0.5; 4], &MarquardtRules::IN_F32);
     let known: Vec<usize> = (0..30).filter(|row| *row != 7).collect();
     let layer = &affine.layers()[0];
-    let (w, right) = (layer.weight.select_rows(&known), (x.column(0) - &layer.bias).select_rows(&known));
+    let (w, right) = (layer.weight().select_rows(&known), (x.column(0) - &layer.bias).select_rows(&known));
     let solved = w.clone().svd(true, true).solve(&right, 1e-12).unwrap();
     let least = 0.5 * (&w * &solved - right).norm_squared();
     assert!((found.loss - least).abs() <= 1e-5 * least, "{} and {least}", found.loss);

@@ -19,7 +19,7 @@ const COUNTS: [usize; 3] = [1, 7, 65];
 /// that limits rounding. No activation here increases a difference.
 fn absolute_terms(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     network.layers().iter().fold(codes.abs(), |terms, layer| {
-        let mut sums = layer.weight.abs() * terms;
+        let mut sums = layer.weight().abs() * terms;
         for mut column in sums.column_iter_mut() {
             column += layer.bias.abs();
         }

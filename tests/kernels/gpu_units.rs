@@ -11,7 +11,7 @@ use unrelu::{Activation, DenseLayer, DescentOptions, Network, Optimizer};
 use crate::fixtures::{gpu, matrix, network};
 
 fn scaled(network: &Network, units: f64) -> Arc<Network> {
-    let mut layers: Vec<DenseLayer> = network.layers().to_vec();
+    let mut layers: Vec<DenseLayer> = network.dense_layers();
     let last = layers.last_mut().unwrap();
     last.weight *= units;
     last.bias *= units;

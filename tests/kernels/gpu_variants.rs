@@ -22,7 +22,7 @@ const COUNTS: [usize; 4] = [1, 7, 65, 1001];
 /// 1e-5 of the sum of the absolute terms of each output.
 fn forward_tolerance(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     let terms = network.layers().iter().fold(codes.abs(), |terms, layer| {
-        let mut sums = layer.weight.abs() * terms;
+        let mut sums = layer.weight().abs() * terms;
         sums.column_iter_mut().for_each(|mut column| column += layer.bias.abs());
         sums
     });

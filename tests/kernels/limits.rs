@@ -85,7 +85,7 @@ fn what_is_missing_is_named() {
 fn weights_beyond_f32_are_refused_by_name() {
     // The last layer is divided by a power of two that fits it.
     let network = network(6, &[2, 3, 4], Activation::Relu, Activation::Relu);
-    let mut layers = network.layers().to_vec();
+    let mut layers = network.dense_layers();
     layers[0].weight[(1, 1)] = 1e300;
     let network = unrelu::Network::new(layers, "a test's network").unwrap();
     let context = gpu::context(None);

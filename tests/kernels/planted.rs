@@ -160,7 +160,7 @@ fn inputs_of_forward() {
         for activation in ACTIVATIONS {
             let layer = layer(activation);
             let (number, slope) = activation_number(activation);
-            let limit = LayerLimits::of(&layer, None).forward;
+            let limit = LayerLimits::of(&layer.clone().into(), None).forward;
             let params = LayerParams {
                 units: UNITS as u32,
                 inputs: INPUTS as u32,
@@ -207,7 +207,7 @@ fn infinity_times_zero_is_not_a_silent_zero() {
                 bias: nalgebra::DVector::zeros(4),
                 activation: Activation::Relu,
             };
-            let limit = LayerLimits::of(&layer, None).forward;
+            let limit = LayerLimits::of(&layer.clone().into(), None).forward;
             let params = LayerParams { units: 4, inputs: 4, count: 2, activation: 0, slope: 0.0, limit };
             let mut inputs = vec![1.0_f32.to_bits(); 8];
             inputs[..4].fill(input.to_bits());
@@ -357,7 +357,7 @@ fn inputs_of_backward() {
                 count: COUNT as u32,
                 activation: number,
                 slope,
-                limit: LayerLimits::of(&layer, Some(activation)).backward,
+                limit: LayerLimits::of(&layer.clone().into(), Some(activation)).backward,
             };
             for in_inputs in [false, true] {
                 let (above, inputs) = (matrix(6, UNITS, COUNT), matrix(7, INPUTS, COUNT).map(|x| x.clamp(-0.9, 0.9)));
@@ -481,7 +481,7 @@ fn inputs_of_tangent() {
         slope: SLOPE as f32,
         code_length: INPUTS as u32,
         is_first: 0,
-        limit: LayerLimits::of(&layer, None).tangent,
+        limit: LayerLimits::of(&layer.clone().into(), None).tangent,
     };
     for context in devices() {
         for in_outputs in [false, true] {

@@ -144,13 +144,13 @@ fn descent_finds_the_least_squares_solution(open: impl Fn(&Arc<Network>) -> Boxe
     let options = DescentOptions::default().iterations(20_000);
     let found = device.descend(&observations, 0, &options).unwrap();
     let layer = &network.layers()[0];
-    let pseudo_inverse = layer.weight.clone().pseudo_inverse(1e-12).unwrap();
+    let pseudo_inverse = layer.weight().clone().pseudo_inverse(1e-12).unwrap();
     for column in 0..3 {
         let expected = &pseudo_inverse * (observations.column(column) - &layer.bias);
         let error = (found.codes.column(column) - &expected).norm() / expected.norm();
         assert!(error < 1e-8, "relative error {error:e}");
         assert!(found.converged[column]);
-        let residual = &layer.weight * &expected + &layer.bias - observations.column(column);
+        let residual = layer.weight() * &expected + &layer.bias - observations.column(column);
         assert!((found.losses[column] - 0.5 * residual.norm_squared()).abs() < 1e-10);
     }
 }
@@ -182,7 +182,7 @@ fn descent_leaves_out_what_is_unobserved(open: impl Fn(&Arc<Network>) -> Boxed) 
     let options = DescentOptions::default().iterations(20_000);
     let found = device.descend(&observations, 0, &options).unwrap();
     let layer = &full.layers()[0];
-    let weight = layer.weight.select_rows(&observed);
+    let weight = layer.weight().select_rows(&observed);
     let target = observations.select_rows(&observed) - layer.bias.select_rows(&observed);
     let expected = weight.pseudo_inverse(1e-12).unwrap() * target;
     assert!((found.codes - &expected).norm() < 1e-8 * expected.norm());

@@ -51,7 +51,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
     let truth = codes(5, 20, 2);
     let observations = forward(&plain, 0..2, &truth);
     for scale in [1e-6, 1e6] {
-        let mut layers = plain.layers().to_vec();
+        let mut layers = plain.dense_layers();
         layers[0].weight *= scale;
         layers[1].weight /= scale;
         let network = Arc::new(Network::new(layers, "scaled").unwrap());
@@ -74,7 +74,7 @@ fn units_of_the_hidden_layer_change_no_verdict() {
 #[test]
 fn exact_takes_noise_free_bijective_outputs() {
     for output in [Activation::Sigmoid, Activation::Tanh, Activation::Identity] {
-        let mut layers = network(&[5, 20, 60], Activation::Relu, 7).layers().to_vec();
+        let mut layers = network(&[5, 20, 60], Activation::Relu, 7).dense_layers();
         layers[1].activation = output;
         let network = Arc::new(Network::new(layers, "test").unwrap());
         let truth = codes(5, 50, 8);
@@ -101,7 +101,7 @@ fn exact_takes_noise_free_bijective_outputs() {
 /// A target of 0 from the cancellation of a bias and a code has the rounding of these terms.
 #[test]
 fn exact_takes_targets_that_cancel_to_zero() {
-    let mut layers = network(&[5, 20], Activation::LeakyRelu(0.2), 9).layers().to_vec();
+    let mut layers = network(&[5, 20], Activation::LeakyRelu(0.2), 9).dense_layers();
     let truth = codes(5, 1, 10);
     layers[0].bias = -(&layers[0].weight * truth.column(0));
     let network = Arc::new(Network::new(layers, "test").unwrap());
@@ -112,7 +112,7 @@ fn exact_takes_targets_that_cancel_to_zero() {
 
 #[test]
 fn saturated_images_have_an_answer_by_every_method() {
-    let mut layers = network(&[5, 20, 60], Activation::Relu, 11).layers().to_vec();
+    let mut layers = network(&[5, 20, 60], Activation::Relu, 11).dense_layers();
     layers[1].activation = Activation::Sigmoid;
     let network = Arc::new(Network::new(layers, "test").unwrap());
     let images = DMatrix::from_fn(60, 4, |row, column| if (row * 7 + column * 3) % 5 < 2 { 1.0 } else { 0.0 });

@@ -102,7 +102,7 @@ fn undetermined_entries_are_said_and_handed_on() {
 #[test]
 fn saturated_outputs_become_one_sided_rows() {
     let hidden = network(&[4, 12, 40], Activation::Relu, 31);
-    let mut layers = hidden.layers().to_vec();
+    let mut layers = hidden.dense_layers();
     layers[1].activation = Activation::Sigmoid;
     layers[0].bias = DVector::from_fn(12, |i, _| 0.1 * (i as f64 - 6.0) / 6.0);
     layers[1].weight *= 6.0;

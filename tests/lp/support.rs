@@ -93,7 +93,7 @@ impl Device for HostDevice {
 
 pub fn forward(network: &Network, layers: Range<usize>, inputs: &DMatrix<f64>) -> DMatrix<f64> {
     network.layers()[layers].iter().fold(inputs.clone(), |a, layer| {
-        let mut a = &layer.weight * a;
+        let mut a = layer.weight() * a;
         for mut column in a.column_iter_mut() {
             column += &layer.bias;
         }

@@ -124,7 +124,7 @@ fn determined_agrees_with_the_ranges_of_the_feasible_set() {
             .into_par_iter()
             .map(|index| {
                 let hidden = hidden.column(index).into_owned();
-                let weight = &network.layers()[1].weight;
+                let weight = &network.layers()[1].weight();
                 let determined = determined_by_ranges(weight, observations.column(index).as_slice(), &hidden);
                 determined.iter().filter(|determined| !**determined).count()
             })

@@ -225,7 +225,7 @@ fn the_loss_is_that_of_the_measurements() {
     for (answer, y) in search(&packed, &y, Objective::L2).iter().zip(y.column_iter()) {
         let bias = nalgebra::DVector::zeros(24);
         let last = unrelu::DenseLayer { weight: map.matrix.clone(), bias, activation: Activation::Identity };
-        let whole = Network::dense(network.layers().iter().cloned().chain([last]).collect()).unwrap();
+        let whole = Network::dense(network.dense_layers().into_iter().chain([last]).collect()).unwrap();
         let expected = loss(&whole, y.as_slice(), &answer.code);
         assert!((answer.loss - expected).abs() <= 1e-12 * expected);
     }

@@ -248,7 +248,7 @@ fn kinks_that_coincide_are_no_minimum_by_themselves() {
     let (mut stationary, mut ended) = (0, 0);
     for seed in 0..400_u64 {
         let half = random_network(&[2, 3, 9], RELU, seed).unwrap();
-        let (w1, w2) = (&half.layers()[0].weight, &half.layers()[1].weight);
+        let (w1, w2) = (&half.layers()[0].weight(), &half.layers()[1].weight());
         let doubled = DMatrix::from_fn(6, 2, |i, j| w1[(i % 3, j)]);
         let wide = DMatrix::from_fn(9, 6, |i, j| w2[(i, j % 3)] * if j < 3 { 1.0 } else { -0.4 });
         let [first, second] = [doubled, wide].map(|weight| {

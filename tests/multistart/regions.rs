@@ -37,7 +37,7 @@ pub fn regions(network: &Network, observation: &[f64]) -> Vec<Region> {
     network.layers().iter().enumerate().fold(vec![whole], |regions, (index, layer)| {
         let counts: Vec<usize> =
             (0..layer.units()).filter(|unit| index < last || !observation[*unit].is_nan()).collect();
-        let weight = layer.weight.select_rows(&counts);
+        let weight = layer.weight().select_rows(&counts);
         let bias = DVector::from_iterator(counts.len(), counts.iter().map(|unit| layer.bias[*unit]));
         let below = |region: Region| Region { a: &weight * &region.a, c: &weight * &region.c + &bias, ..region };
         (0..counts.len()).fold(regions.into_iter().map(below).collect(), |regions: Vec<Region>, unit| {

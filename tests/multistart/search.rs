@@ -183,8 +183,8 @@ fn conditioning(network: &Network, z: &[f64]) -> f64 {
     let mut input = DVector::from_column_slice(z);
     let mut jacobian = DMatrix::identity(z.len(), z.len());
     for layer in network.layers() {
-        let a = &layer.weight * &input + &layer.bias;
-        jacobian = &layer.weight * jacobian;
+        let a = layer.weight() * &input + &layer.bias;
+        jacobian = layer.weight() * jacobian;
         for (row, a) in a.iter().enumerate() {
             let slope = layer.activation.derivative(*a);
             jacobian.row_mut(row).iter_mut().for_each(|entry| *entry *= slope);

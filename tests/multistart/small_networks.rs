@@ -24,7 +24,7 @@ fn case(seed: u64) -> (f64, Network, Vec<f64>) {
     let sizes = SIZES[choice(1, 8)];
     let hidden = [RELU, Activation::LeakyRelu(0.1)][choice(8, 2)];
     let bias = BIASES[choice(16, 4)];
-    let mut layers = random_network(sizes, hidden, seed).unwrap().layers().to_vec();
+    let mut layers = random_network(sizes, hidden, seed).unwrap().dense_layers();
     for (index, layer) in layers.iter_mut().enumerate() {
         layer.bias = DVector::from_vec(normal_vector(seed, Domain::Start, index as u64, layer.units())) * bias;
     }
@@ -100,7 +100,7 @@ fn the_origin_is_an_answer_only_where_the_loss_does_not_fall() {
     for seed in 0..400 {
         let sizes: &[usize] = [&[2, 4, 5][..], &[3, 5, 6], &[2, 5], &[3, 4, 3, 4]][seed as usize % 4];
         let hidden = [RELU, Activation::LeakyRelu(0.2)][seed as usize / 4 % 2];
-        let mut layers = random_network(sizes, hidden, seed).unwrap().layers().to_vec();
+        let mut layers = random_network(sizes, hidden, seed).unwrap().dense_layers();
         layers.last_mut().unwrap().activation = OUTPUTS[seed as usize / 8 % 3];
         let network = Network::new(layers, "a small network").unwrap();
         let shift = [0.0, 1.0, 4.0][seed as usize / 24 % 3];

@@ -6,7 +6,7 @@ use unrelu::{Activation, DenseLayer, Network};
 
 /// Random layers of `sizes`, biases N(0, 0.1²), `hidden` everywhere but at the output.
 pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u64) -> Network {
-    let mut layers = random_network(sizes, hidden, seed).unwrap().layers().to_vec();
+    let mut layers = random_network(sizes, hidden, seed).unwrap().dense_layers();
     for (index, layer) in layers.iter_mut().enumerate() {
         let bias = normal_vector(seed, Domain::Start, index as u64, layer.units());
         layer.bias = DVector::from_vec(bias) * 0.1;
@@ -34,7 +34,7 @@ pub fn generate(network: &Network, code: &[f64]) -> Vec<f64> {
     let output = network
         .layers()
         .iter()
-        .fold(start, |input, layer| (&layer.weight * input + &layer.bias).map(|a| layer.activation.apply(a)));
+        .fold(start, |input, layer| (layer.weight() * input + &layer.bias).map(|a| layer.activation.apply(a)));
     output.as_slice().to_vec()
 }
 

@@ -17,7 +17,7 @@ fn in_single(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     let mut made = codes.map(|z| z as f32);
     for layer in network.layers() {
         let bias = layer.bias.map(|b| b as f32);
-        made = layer.weight.map(|w| w as f32) * made;
+        made = layer.weight().map(|w| w as f32) * made;
         made.column_iter_mut().for_each(|mut column| column += &bias);
         made.apply(|a| *a = layer.activation.apply(f64::from(*a)) as f32);
     }
@@ -51,7 +51,7 @@ fn wrongs() -> impl Strategy<Value = Wrong> {
 }
 
 fn spoilt(network: &Network, wrong: &Wrong) -> Network {
-    let mut layers: Vec<DenseLayer> = network.layers().to_vec();
+    let mut layers: Vec<DenseLayer> = network.dense_layers();
     let last = layers.len() - 1;
     match wrong {
         Wrong::Output(activation) => layers[last].activation = *activation,
@@ -72,7 +72,7 @@ fn spoilt(network: &Network, wrong: &Wrong) -> Network {
 
 /// Gives each output unit another size, from 1e-6 to 1, so that small ones stand beside large ones.
 fn of_all_sizes(network: &Network, powers: &[i32]) -> Network {
-    let mut layers = network.layers().to_vec();
+    let mut layers = network.dense_layers();
     let last = layers.last_mut().unwrap();
     for unit in 0..last.units() {
         let size = 10f64.powi(-powers[unit % powers.len()]);

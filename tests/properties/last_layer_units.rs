@@ -29,13 +29,13 @@ fn with_biases(network: &Network, size: f64) -> Network {
             index as u64,
             layer.units(),
         );
-        DenseLayer { bias: nalgebra::DVector::from_vec(bias) * size, ..layer.clone() }
+        DenseLayer { bias: nalgebra::DVector::from_vec(bias) * size, ..layer.to_dense() }
     });
     Network::dense(layers.collect()).unwrap()
 }
 
 fn with_output(network: &Network, activation: Activation) -> Network {
-    let mut layers = network.layers().to_vec();
+    let mut layers = network.dense_layers();
     layers.last_mut().unwrap().activation = activation;
     Network::dense(layers).unwrap()
 }
@@ -66,7 +66,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn scaled(&self, units: f64) -> Case {
-        let mut layers = self.network.layers().to_vec();
+        let mut layers = self.network.dense_layers();
         let last = layers.last_mut().unwrap();
         last.weight *= units;
         last.bias *= units;

@@ -17,8 +17,7 @@ use crate::trial::check;
 
 /// The same generator; the output of hidden layer `hidden` (from 0) is `units` times as large.
 fn in_units(case: &Case, hidden: usize, units: f64) -> Case {
-    let of_layer = |(index, layer): (usize, &DenseLayer)| {
-        let mut layer = layer.clone();
+    let of_layer = |(index, mut layer): (usize, DenseLayer)| {
         if index == hidden {
             layer.weight *= units;
             layer.bias *= units;
@@ -27,7 +26,7 @@ fn in_units(case: &Case, hidden: usize, units: f64) -> Case {
         }
         layer
     };
-    let layers = case.network.layers().iter().enumerate().map(of_layer).collect();
+    let layers = case.network.dense_layers().into_iter().enumerate().map(of_layer).collect();
     Case { network: Network::dense(layers).unwrap(), ..case.clone() }
 }
 

@@ -83,7 +83,7 @@ fn observations_biases_and_epsilon_times_a_power_of_two() {
     check(250, (cases(1..3), -40..40i32), |(case, power)| {
         let units = 2.0f64.powi(power);
         let layers =
-            case.network.layers().iter().map(|layer| DenseLayer { bias: &layer.bias * units, ..layer.clone() });
+            case.network.layers().iter().map(|layer| DenseLayer { bias: &layer.bias * units, ..layer.to_dense() });
         let scaled = Case {
             network: Network::dense(layers.collect()).unwrap(),
             observations: &case.observations * units,

@@ -115,7 +115,7 @@ fn bytes_are_counted_and_never_determined() {
     let seen = Cell::new(0);
     check(40, (decoders(2), any::<bool>()), |(mut case, is_tanh)| {
         let last = case.network.depth() - 1;
-        let mut layers = case.network.layers().to_vec();
+        let mut layers = case.network.dense_layers();
         layers[last].activation = if is_tanh { Activation::Tanh } else { Activation::Sigmoid };
         case.network = unrelu::Network::dense(layers).unwrap();
         let made = crate::support::forward(&case.network, 0..last + 1, &case.codes);

@@ -65,7 +65,7 @@ fn spoilt(case: &Decoder, wrong: Wrong) -> DMatrix<f64> {
             outputs
         }
         Wrong::NoBias => {
-            let mut layers = layers.to_vec();
+            let mut layers: Vec<_> = layers.iter().map(|layer| layer.to_dense()).collect();
             layers.iter_mut().for_each(|layer| layer.bias.fill(0.0));
             let other = Network::dense(layers).unwrap();
             forward(&other, 0..other.depth(), &case.codes)

@@ -19,7 +19,7 @@ fn on_gpu(network: Network, operator: impl Operator + 'static) -> Recoverer {
 fn the_search_runs_on_the_device() {
     // ReLU outputs need another layer for the operator; for identity outputs, it is folded into the
     // last layer.
-    let mut layers = network().layers().to_vec();
+    let mut layers = network().dense_layers();
     layers[1].activation = Activation::Identity;
     for network in [network(), Network::new(layers, "a test's network").unwrap()] {
         let truth = codes(&network, 8, 3);
@@ -41,7 +41,7 @@ fn the_search_runs_on_the_device() {
 #[test]
 #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_search_that_the_device_has_no_part_in_says_so() {
-    let mut layers = network().layers().to_vec();
+    let mut layers = network().dense_layers();
     layers[1].activation = Activation::Sigmoid;
     let network = Network::new(layers, "a test's network").unwrap();
     let truth = codes(&network, 4, 3);

@@ -50,8 +50,8 @@ pub fn applied() -> Applied {
 
 /// Ends in an affine layer with a bias, or in another activation.
 fn network(output: Activation) -> Network {
-    let hidden = random_network(&[5, 20], Activation::Relu, 1).unwrap().layers()[0].clone();
-    let last = random_network(&[20, 60], Activation::Relu, 2).unwrap().layers()[0].clone();
+    let hidden = random_network(&[5, 20], Activation::Relu, 1).unwrap().layers()[0].to_dense();
+    let last = random_network(&[20, 60], Activation::Relu, 2).unwrap().layers()[0].to_dense();
     let bias = last.bias.map(|_| 0.25);
     Network::dense(vec![hidden, DenseLayer { bias, activation: output, ..last }]).unwrap()
 }

@@ -102,7 +102,7 @@ fn averages_and_masks() {
 #[test]
 fn the_search_finds_the_lowest_loss_of_a_line() {
     for (seed, output) in [(1, Activation::Relu), (2, Activation::Sigmoid), (3, Activation::Identity)] {
-        let mut layers = random_network(&[1, 5, 12], Activation::Relu, seed).unwrap().layers().to_vec();
+        let mut layers = random_network(&[1, 5, 12], Activation::Relu, seed).unwrap().dense_layers();
         for (index, layer) in layers.iter_mut().enumerate() {
             layer.bias.iter_mut().enumerate().for_each(|(unit, b)| *b = ((unit + index) as f64 * 1.7).sin());
         }
@@ -131,7 +131,7 @@ fn the_search_sees_the_operator_as_a_layer() {
     let operator = Dense::gaussian(30, 60, 5).unwrap();
     let y = operator.apply(&images(&network, &codes(&network, 5, 8))).map(|y| y + 0.01 * (1e3 * y).sin());
     let recovered = recover(&network, &|| Box::new(operator.clone()), search(), &y);
-    let mut layers = network.layers().to_vec();
+    let mut layers = network.dense_layers();
     let (weight, bias) = (operator.matrix().unwrap(), nalgebra::DVector::zeros(30));
     layers.push(unrelu::DenseLayer { weight, bias, activation: Activation::Identity });
     let packed = PackedNetwork::new(Network::new(layers, "the test network").unwrap());

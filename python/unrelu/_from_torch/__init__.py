@@ -1,11 +1,14 @@
-"""Reads a live PyTorch module into plain layers, and proves the reading by comparing outputs.
+"""Reads a live PyTorch module, and proves the reading by comparing outputs.
+
+A module is read into dense layers where they can express it. Otherwise it is read as a list of
+operations, such as convolutions (``_chain``).
 
 The steps, one file each:
 
 - check the argument (``_subject``, ``_mode``) and find the shape of the code (``_code_shape``),
-- trace the module with ``torch.export`` (``_trace``),
-- read its graph (``_graph``) by the rules of ``_movement``, ``_affine`` and ``_activations``, on
-  values that are affine in the units of one layer (``_value``),
+- trace the module with ``torch.export`` (``_trace``), and walk over its graph (``_walk``),
+- read it (``_graph``) by the rules of ``_movement``, ``_affine`` and ``_activations``, on values
+  that are affine in the units of one layer (``_value``),
 - assemble the layers (``_layers``), and compare them with the module (``_proof``).
 
 torch is imported by :func:`read_module` alone, so ``unrelu`` works without it.
@@ -16,22 +19,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Sequence
 
 from ._error import ModuleError
-from ._reading import ModuleReading
+from ._reading import ModuleReading, OperationsReading
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ModuleError", "ModuleReading", "read_module"]
+__all__ = ["ModuleError", "ModuleReading", "OperationsReading", "read_module"]
 
 
 def read_module(
     module: torch.nn.Module | Callable[[torch.Tensor], torch.Tensor],
     code_shape: int | Sequence[int] | None = None,
-) -> ModuleReading:
-    """Read the layers of a PyTorch module in eval mode.
+) -> ModuleReading | OperationsReading:
+    """Read the layers or the operations of a PyTorch module in eval mode.
 
     The module is traced with ``torch.export`` and its graph is read operation by operation. Then
-    the layers are compared with the module itself on random codes, near 0 and far from it.
+    what was read is compared with the module itself on random codes, near 0 and far from it.
 
     Parameters
     ----------
@@ -46,15 +49,15 @@ def read_module(
 
     Returns
     -------
-    ModuleReading
-        The layers in float64, and the shapes of a code and an image.
+    ModuleReading or OperationsReading
+        The layers in float64, where dense layers can express the module; otherwise the operations
+        of docs/OPERATIONS.md. Both have the shapes of a code and an image.
 
     Raises
     ------
     ModuleError
-        If the module is in train mode, is random, mixes the codes of a batch, or does something
-        that layers of ``relu``, ``leaky_relu``, and an output ``sigmoid``, ``tanh`` or ``identity``
-        cannot express. The message names the submodule.
+        If the module is in train mode, is random, mixes the codes of a batch, or is no chain of
+        affine maps and activations. The message names the submodule.
     ImportError
         If torch is not installed.
     """

@@ -28,6 +28,8 @@ def code_shape_of(subject: Subject, given: int | Sequence[int] | None) -> tuple[
         shapes = [shape for shape in _candidates(subject.root) if _accepts(subject, shape)]
     # A single entry is broadcast by most operations: it is believed only if nothing else fits.
     shapes = [shape for shape in shapes if shape != (1,)] or shapes
+    # A forward that begins with view(-1, 100, 1, 1) takes both: a vector is what its author means.
+    shapes = [shape for shape in shapes if len(shape) == 1 or shape[:1] not in shapes]
     if len(shapes) == 1:
         return shapes[0]
     found = "several possible shapes: " + ", ".join(map(str, shapes[:8])) if shapes else (
@@ -61,7 +63,8 @@ def _candidates(root: nn.Module) -> Iterator[tuple[int, ...]]:
         shapes: list[tuple[int, ...]] = [
             (size,) for tensor in tensors for size in reversed(tensor.shape)
         ]
-        if isinstance(part, nn.modules.conv._ConvNd):
+        if isinstance(part, nn.modules.conv._ConvNd) and part.transposed:
+            # As in a DCGAN. Other convolutions take codes of any size.
             shapes.append((part.in_channels,) + (1,) * len(part.kernel_size))
         for shape in shapes:
             if shape not in seen and len(seen) < MAX_TRIALS and min(shape) > 0:

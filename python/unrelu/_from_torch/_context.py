@@ -9,6 +9,7 @@ import torch
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
+from ._places import statement_of
 from ._value import ROWS, Layer, Sizes, Value
 
 
@@ -37,6 +38,10 @@ class Operation:
         Shape of the result in the graph; None if the result is not one tensor.
     source : str
         The submodule that it belongs to.
+    statement : str
+        Where it was written, for messages.
+    leaves : list
+        All arguments, those inside of lists one by one.
     """
 
     def __init__(self, node: Node, args: Any, kwargs: Any, sizes: Sizes, source: str) -> None:
@@ -46,8 +51,9 @@ class Operation:
         self.args, self.kwargs, self.sizes, self.source = args, kwargs, sizes, source
         self.meta: Any = node.meta.get("val")
         self.shape: Any = self.meta.shape if isinstance(self.meta, torch.Tensor) else None
-        leaves = pytree.tree_leaves((args, kwargs))
-        self.values = [leaf for leaf in leaves if isinstance(leaf, Value)]
+        self.statement = statement_of(node)
+        self.leaves = pytree.tree_leaves((args, kwargs))
+        self.values = [leaf for leaf in self.leaves if isinstance(leaf, Value)]
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """Return an argument given by position or by name."""

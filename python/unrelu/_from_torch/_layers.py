@@ -102,14 +102,14 @@ def _absorbed(output: Value, last: Layer) -> tuple[torch.Tensor, torch.Tensor, s
     units = output.index.reshape(ROWS, -1)[0].long()
     scale = output.scale.reshape(ROWS, -1)[0]
     shift = output.shift.reshape(ROWS, -1)[0]
-    factor, activation = _inner_factor(last.activation, scale, shift)
+    factor, activation = inner_factor(last.activation, scale, shift)
     if factor is None:
         return None
     weight, bias = _weight_and_bias(last)
     return weight[units] * factor[:, None], bias[units] * factor, activation
 
 
-def _inner_factor(
+def inner_factor(
     activation: str, scale: torch.Tensor, shift: torch.Tensor
 ) -> tuple[torch.Tensor | None, str]:
     """The factor on the pre-activations, and the activation, that give the same output.

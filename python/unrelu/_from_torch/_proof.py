@@ -40,8 +40,8 @@ def prove(
     """
     codes = _codes(layers, np.random.default_rng(3))
     one_sided = _one_sided(layers, codes)
-    runs = [_own(subject, codes, code_shape)]
-    double = _in_double(subject, codes, code_shape) if subject.dtype != torch.float64 else None
+    runs = [own_outputs(subject, codes, code_shape)]
+    double = in_double(subject, codes, code_shape) if subject.dtype != torch.float64 else None
     if double is not None:
         runs.append(double)
     for dtype, outputs in runs:
@@ -168,7 +168,7 @@ def forward_with_rounding(
 Run = tuple[torch.dtype, np.ndarray]
 
 
-def _own(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Run:
+def own_outputs(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Run:
     """The module's outputs in its own type."""
     inputs = torch.from_numpy(codes).to(subject.device, subject.dtype)
     with subject.unchanged():
@@ -178,7 +178,7 @@ def _own(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Ru
     return (subject.dtype if dtype == torch.float64 else dtype), rows
 
 
-def _in_double(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Run | None:
+def in_double(subject: Subject, codes: np.ndarray, code_shape: tuple[int, ...]) -> Run | None:
     """The module's outputs with its parameters in float64; None if its code insists on float32."""
     named = [*subject.call.named_parameters(), *subject.call.named_buffers()]
     state = {

@@ -11,7 +11,7 @@ use nalgebra::{DMatrix, DVector};
 
 fn network(output: Activation) -> Network {
     let network = random_network(&[2, 6], Activation::Relu, 1).unwrap();
-    let layer = DenseLayer { activation: output, ..network.layers()[0].clone() };
+    let layer = DenseLayer { activation: output, ..network.layers()[0].to_dense() };
     Network::new(vec![layer], "test").unwrap()
 }
 

@@ -194,12 +194,12 @@ fn trained_layer(case: Case, count: usize) -> Result<LayerParts> {
     let network = bundled_generator()?;
     match network.layers() {
         [hidden, output] if (output.units(), output.inputs()) == (case.rows, case.columns) && case.nonnegative => {
-            let mut inputs = &hidden.weight * codes(hidden.inputs(), count);
+            let mut inputs = hidden.weight() * codes(hidden.inputs(), count);
             for mut column in inputs.column_iter_mut() {
                 column += &hidden.bias;
                 column.iter_mut().for_each(|a| *a = hidden.activation.apply(*a));
             }
-            Ok((output.weight.clone(), output.bias.clone(), inputs))
+            Ok((output.weight().clone(), output.bias.clone(), inputs))
         }
         _ => {
             Err(Error::option("the size of a trained layer", case.to_string(), "784x60 with z ≥ 0, as the bundled one"))

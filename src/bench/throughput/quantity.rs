@@ -45,7 +45,7 @@ impl Quantity {
 
     /// Floating-point operations per unit; `None` if they are not counted.
     pub fn operations(self, network: &Network) -> Option<f64> {
-        let forward: f64 = network.layers().iter().map(|layer| 2.0 * layer.weight.len() as f64).sum();
+        let forward: f64 = network.layers().iter().map(|layer| 2.0 * layer.map().products() as f64).sum();
         match self {
             Quantity::Forward => Some(forward),
             Quantity::Descend => Some(2.0 * forward),

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::forward::{block_width, layer_outputs};
-use super::packed::PackedNetwork;
-use super::product::{self, Finish, product, stride_of};
+use super::forward::{block_width, layer_outputs, layer_outputs_and_slopes};
+use super::packed::{PackedLayer, PackedNetwork};
+use super::product::{self, Finish, stride_of};
 use super::residual::residuals;
 use super::vector::Number;
 use crate::descent::{DescentOptions, LossWatch, LowestLoss, Moments, Run, Start, Steps, Watch};
@@ -150,6 +150,13 @@ impl<T: Number> Columns<T> {
         Self::new(length, stride_of::<T>(length), width, fill)
     }
 
+    /// Multiplies the first `count` columns by those of `factors`, entry by entry.
+    fn multiply(&mut self, factors: &Self, count: usize) {
+        let used = self.stride * count;
+        let entries = self.entries[..used].iter_mut().zip(&factors.entries);
+        entries.for_each(|(entry, factor)| *entry = *entry * *factor);
+    }
+
     fn input(&self) -> product::Columns<'_, T> {
         product::Columns { entries: &self.entries, stride: self.stride }
     }
@@ -174,6 +181,8 @@ struct Block<'a, T, W> {
     inputs: Columns<T>,
     /// Outputs of each layer; the backward pass replaces them with `δ` of each layer.
     layers: Vec<Columns<T>>,
+    /// `σ'` of each layer whose outputs do not tell it to the passes.
+    slopes: Vec<Option<Columns<T>>>,
     losses: Vec<f64>,
     gradient: Vec<f64>,
 }
@@ -181,7 +190,16 @@ struct Block<'a, T, W> {
 impl<'a, T: Number, W: Watch> Block<'a, T, W> {
     fn new(network: &'a PackedNetwork<T>, width: usize, steps: &'a Steps) -> Self {
         let (k, kept) = (network.code_length(), steps.optimizer.moments(network.code_length()));
-        let layers = network.layers().iter();
+        let columns = |units: usize| Columns::padded(units, width, T::ZERO);
+        let last = network.layers().len() - 1;
+        let has_slopes = |index: usize, activation: Activation| match activation {
+            Activation::Relu | Activation::LeakyRelu(_) | Activation::Identity => false,
+            Activation::Sigmoid | Activation::Tanh => index < last,
+            _ => true,
+        };
+        let slopes = |(index, layer): (usize, &PackedLayer<T>)| {
+            has_slopes(index, layer.activation).then(|| columns(layer.map.outputs()))
+        };
         Block {
             network,
             steps,
@@ -191,7 +209,8 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
             moments: Columns::new(kept, kept, width, [0.0; 2]),
             targets: Columns::padded(network.observation_length(), width, T::NAN),
             inputs: Columns::padded(k, width, T::ZERO),
-            layers: layers.map(|layer| Columns::padded(layer.weight.rows(), width, T::ZERO)).collect(),
+            layers: network.layers().iter().map(|layer| columns(layer.map.outputs())).collect(),
+            slopes: network.layers().iter().enumerate().map(slopes).collect(),
             losses: vec![0.0; width],
             gradient: vec![0.0; k],
         }
@@ -244,7 +263,13 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         for (index, layer) in self.network.layers().iter().enumerate() {
             let (below, above) = self.layers.split_at_mut(index);
             let inputs = below.last().unwrap_or(&self.inputs);
-            layer_outputs(layer, inputs.input(), above[0].output(), count);
+            match &mut self.slopes[index] {
+                None => layer_outputs(layer, inputs.input(), above[0].output(), count),
+                Some(slopes) => {
+                    let outputs = above[0].output();
+                    layer_outputs_and_slopes(layer, inputs.input(), outputs, &mut slopes.entries, count);
+                }
+            }
         }
     }
 
@@ -252,10 +277,13 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
     fn turn(&mut self) {
         let (count, last) = (self.lanes.len(), self.layers.len() - 1);
         let outputs = &mut self.layers[last];
-        let activation = self.network.layers()[last].activation;
         let losses = &mut self.losses[..count];
         losses.fill(0.0);
+        let slopes = self.slopes[last].as_ref();
+        // With slopes, the residual itself is left, to be multiplied by them.
+        let activation = slopes.map_or(self.network.layers()[last].activation, |_| Activation::Identity);
         residuals(&mut outputs.entries, &self.targets.entries, outputs.stride, activation, losses);
+        slopes.into_iter().for_each(|slopes| outputs.multiply(slopes, count));
     }
 
     /// Replaces the outputs with `δ_{i−1} = (W_iᵀ δ_i) ⊙ σ_{i−1}'`, and the codes with `W_1ᵀ δ_1`.
@@ -270,12 +298,15 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
                     activation @ (Activation::Relu | Activation::LeakyRelu(_)) => {
                         Finish::Derivative(T::narrowed(activation.derivative(-1.0)))
                     }
-                    // Only the output layer may have another activation.
+                    // Those of other activations are in `slopes`.
                     _ => Finish::Plain,
                 },
             };
             let outputs = below.last_mut().unwrap_or(&mut self.inputs);
-            product(layer.transposed(), None, above[0].input(), outputs.output(), count, finish);
+            layer.map.apply_transposed(above[0].input(), outputs.output(), count, finish);
+            if let Some(slopes) = index.checked_sub(1).and_then(|below| self.slopes[below].as_ref()) {
+                outputs.multiply(slopes, count);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::packed::{PackedLayer, PackedNetwork};
-use super::product::{Columns, ColumnsMut, Finish, product, stride_of};
+use super::product::{Columns, ColumnsMut, Finish, stride_of};
 use super::vector::Number;
 use crate::network::Activation;
 
@@ -22,10 +22,10 @@ const WORTH_SHARING: usize = 1 << 19;
 /// If `layers` is not within the network, or `inputs` does not fit the first layer.
 pub fn forward(network: &PackedNetwork<f64>, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> DMatrix<f64> {
     let layers = &network.layers()[layers];
-    let units = layers[layers.len() - 1].weight.rows();
+    let units = layers[layers.len() - 1].map.outputs();
     // Zeroed pages from the system, which each core touches first: this thread must not fill them.
     let mut outputs = vec![0.0; units * inputs.ncols()];
-    let products: usize = layers.iter().map(|layer| layer.weight.rows() * layer.weight.inner()).sum();
+    let products: usize = layers.iter().map(|layer| layer.map.outputs() * layer.map.inputs()).sum();
     if products * inputs.ncols() < WORTH_SHARING {
         inputs
             .as_slice()
@@ -49,19 +49,19 @@ pub fn block_width(count: usize) -> usize {
 }
 
 fn forward_block(layers: &[PackedLayer<f64>], inputs: &[f64], outputs: &mut [f64]) {
-    let stride = layers[0].weight.inner();
+    let stride = layers[0].map.inputs();
     let count = inputs.len() / stride;
     let (last, hidden) = (&layers[layers.len() - 1], &layers[..layers.len() - 1]);
     let mut activations: Vec<f64>;
     let mut below = Columns { entries: inputs, stride };
     for layer in hidden {
-        let stride = stride_of::<f64>(layer.weight.rows());
+        let stride = stride_of::<f64>(layer.map.outputs());
         let mut next = vec![0.0; stride * count];
         layer_outputs(layer, below, ColumnsMut { entries: &mut next, stride }, count);
         activations = next;
         below = Columns { entries: &activations, stride };
     }
-    layer_outputs(last, below, ColumnsMut { entries: outputs, stride: last.weight.rows() }, count);
+    layer_outputs(last, below, ColumnsMut { entries: outputs, stride: last.map.outputs() }, count);
 }
 
 /// `σ(W A + b)`. `inputs`: inputs × count, `outputs`: units × count.
@@ -74,16 +74,34 @@ pub fn layer_outputs<T: Number>(
     let finish = match layer.activation {
         Activation::Relu => Finish::Relu,
         Activation::LeakyRelu(slope) => Finish::LeakyRelu(T::narrowed(slope)),
-        Activation::Identity | Activation::Sigmoid | Activation::Tanh => Finish::Plain,
+        _ => Finish::Plain,
     };
     let (entries, stride) = (outputs.entries, outputs.stride);
-    product(&layer.weight, Some(&layer.bias), inputs, ColumnsMut { entries, stride }, count, finish);
-    let curve = match layer.activation {
-        Activation::Sigmoid => T::sigmoid,
-        Activation::Tanh => T::hyperbolic_tangent,
-        _ => return,
-    };
-    for column in entries.chunks_mut(stride).take(count) {
-        column[..layer.weight.rows()].iter_mut().for_each(|a| *a = curve(*a));
+    layer.map.apply(Some(&layer.bias), inputs, ColumnsMut { entries, stride }, count, finish);
+    let columns = entries.chunks_mut(stride).take(count).map(|column| &mut column[..layer.map.outputs()]);
+    match layer.activation {
+        Activation::Relu | Activation::LeakyRelu(_) | Activation::Identity => {}
+        Activation::Sigmoid => columns.flatten().for_each(|a| *a = a.sigmoid()),
+        Activation::Tanh => columns.flatten().for_each(|a| *a = a.hyperbolic_tangent()),
+        curve => columns.flatten().for_each(|a| *a = T::narrowed(curve.apply(a.widened()))),
+    }
+}
+
+/// [`layer_outputs`], and `σ'` of each unit: units × count, in the layout of the outputs.
+pub fn layer_outputs_and_slopes<T: Number>(
+    layer: &PackedLayer<T>,
+    inputs: Columns<'_, T>,
+    outputs: ColumnsMut<'_, T>,
+    slopes: &mut [T],
+    count: usize,
+) {
+    let (entries, stride) = (outputs.entries, outputs.stride);
+    layer.map.apply(Some(&layer.bias), inputs, ColumnsMut { entries, stride }, count, Finish::Plain);
+    for (column, slopes) in entries.chunks_mut(stride).zip(slopes.chunks_mut(stride)).take(count) {
+        for (a, slope) in column[..layer.map.outputs()].iter_mut().zip(slopes) {
+            let sum = a.widened();
+            *slope = T::narrowed(layer.activation.derivative(sum));
+            *a = T::narrowed(layer.activation.apply(sum));
+        }
     }
 }

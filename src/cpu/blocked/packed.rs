@@ -2,12 +2,10 @@
 //! made once, because packing is a pass over the weights, and a product with few columns costs not
 //! much more.
 
-use std::sync::OnceLock;
-
-use super::panels::Panels;
+use super::map::PackedMap;
 use super::vector::Number;
 use crate::descent::loss_unit;
-use crate::network::{Activation, DenseLayer, Network};
+use crate::network::{Activation, Layer, Network};
 
 /// A network in the precision `T`.
 #[derive(Debug)]
@@ -20,12 +18,11 @@ pub struct PackedNetwork<T> {
 #[derive(Debug)]
 pub struct PackedLayer<T> {
     /// `W`: units × inputs.
-    pub weight: Panels<T>,
+    pub map: PackedMap<T>,
     /// `b`: units.
     pub bias: Vec<T>,
     /// `σ`.
     pub activation: Activation,
-    transposed: OnceLock<Panels<T>>,
 }
 
 impl<T: Number> PackedNetwork<T> {
@@ -46,27 +43,21 @@ impl<T: Number> PackedNetwork<T> {
 
     /// `k`, the length of a latent code.
     pub fn code_length(&self) -> usize {
-        self.layers[0].weight.inner()
+        self.layers[0].map.inputs()
     }
 
     /// `n`, the length of an observation.
     pub fn observation_length(&self) -> usize {
-        self.layers[self.layers.len() - 1].weight.rows()
+        self.layers[self.layers.len() - 1].map.outputs()
     }
 }
 
 impl<T: Number> PackedLayer<T> {
-    fn new(layer: &DenseLayer) -> Self {
+    fn new(layer: &Layer) -> Self {
         PackedLayer {
-            weight: Panels::of(&layer.weight),
+            map: PackedMap::new(layer.map()),
             bias: layer.bias.iter().map(|b| T::narrowed(*b)).collect(),
             activation: layer.activation,
-            transposed: OnceLock::new(),
         }
-    }
-
-    /// `Wᵀ`: inputs × units; packed at the first request, because only descent needs it.
-    pub fn transposed(&self) -> &Panels<T> {
-        self.transposed.get_or_init(|| self.weight.transposed())
     }
 }

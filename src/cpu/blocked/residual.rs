@@ -68,5 +68,7 @@ fn times_derivative<V: Vector>(delta: V, output: V, activation: Activation) -> V
         Activation::Identity => delta,
         Activation::Sigmoid => delta.times(output.times(one.minus(output))),
         Activation::Tanh => delta.times(one.minus(output.times(output))),
+        // Descent multiplies by the slopes of these itself.
+        _ => delta,
     }
 }

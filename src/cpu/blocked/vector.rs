@@ -7,12 +7,12 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use std::ops::Mul;
+use std::ops::{Add, Mul};
 
 use bytemuck::Pod;
 
 /// The precision of a product.
-pub trait Number: Pod + Send + Sync + PartialOrd + Mul<Output = Self> {
+pub trait Number: Pod + Send + Sync + PartialOrd + std::fmt::Debug + Add<Output = Self> + Mul<Output = Self> {
     /// Vectors for any processor.
     type Portable: Vector<Number = Self>;
     /// Vectors of 256 bits.

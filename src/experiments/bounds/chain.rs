@@ -77,8 +77,8 @@ impl<'a> Chain<'a> {
     /// [`Error::BadOption`] if the system provides no thread.
     pub fn new(instance: &'a Instance, method: Contender) -> Result<Self> {
         let network = &*instance.network;
-        let system = |(index, layer): (usize, &crate::network::DenseLayer)| {
-            LayerSystem::new(layer.weight.clone(), layer.bias.clone(), network.input_is_nonnegative(index))
+        let system = |(index, layer): (usize, &crate::network::Layer)| {
+            LayerSystem::new(layer.weight().clone(), layer.bias.clone(), network.input_is_nonnegative(index))
         };
         let systems = network.layers().iter().enumerate().map(system).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
@@ -212,7 +212,7 @@ impl<'a> Chain<'a> {
         if let Some(known) = self.known.get(&(index, rows.clone())) {
             return Ok(known.clone());
         }
-        let matrix = self.network.layers()[index].weight.select_rows(&rows);
+        let matrix = self.network.layers()[index].weight().select_rows(&rows);
         let made = has_full_rank(&matrix).then(|| Conditioning::new(&matrix, self.method, 1)).transpose()?;
         // Without a certificate a constant is 0 and gives no bound.
         let made = made.filter(|made| made.largest_entry() > 0.0);

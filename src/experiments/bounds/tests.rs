@@ -56,7 +56,7 @@ fn no_bound_is_left_out() {
         let truth = forward(&instance.network, 0..1, &instance.code);
         let above = |entries: &DMatrix<f64>| (0..8).filter(|row| entries[*row] > epsilon).collect::<Vec<_>>();
         let sum = (&instance.observation - &truth).lp_norm(1);
-        let expected = has_full_rank(&instance.network.layers()[0].weight.select_rows(&above(&instance.observation)));
+        let expected = has_full_rank(&instance.network.layers()[0].weight().select_rows(&above(&instance.observation)));
         for method in METHODS {
             let mut chain = Chain::new(&instance, method).unwrap();
             let found = chain.footnote(instance.observation.as_slice(), epsilon, sum).unwrap();

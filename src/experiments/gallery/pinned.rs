@@ -7,7 +7,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::experiments::determined;
-use crate::network::{DenseLayer, Network};
+use crate::network::{Map, Network};
 
 /// Singular values below this share of the largest count as zero.
 const RANK_SHARE: f64 = 1e-10;
@@ -49,8 +49,8 @@ fn jacobian(network: &Network, code: &DVector<f64>) -> DMatrix<f64> {
     let mut value = code.clone();
     let mut jacobian = DMatrix::identity(code.len(), code.len());
     for layer in network.layers() {
-        let sum = &layer.weight * value + &layer.bias;
-        jacobian = &layer.weight * jacobian;
+        let sum = layer.weight() * value + &layer.bias;
+        jacobian = layer.weight() * jacobian;
         for (mut row, a) in jacobian.row_iter_mut().zip(sum.iter()) {
             row *= layer.activation.derivative(*a);
         }
@@ -70,8 +70,7 @@ fn layers_are_determined(network: &Network, code: &DVector<f64>, observation: &[
     let seen: Vec<usize> = (0..observation.len()).filter(|row| !observation[*row].is_nan()).collect();
     let mut layers = network.layers().to_vec();
     if let Some(last) = layers.last_mut() {
-        let (weight, bias) = (last.weight.select_rows(&seen), last.bias.select_rows(&seen));
-        *last = DenseLayer { weight, bias, activation: last.activation };
+        *last = last.with(Map::Dense(last.weight().select_rows(&seen)), last.bias.select_rows(&seen));
     }
     // A network cannot have a layer without rows; in that case nothing was observed.
     let network = Network::new(layers, "the pixels that were seen");
@@ -83,7 +82,7 @@ fn layers_are_determined(network: &Network, code: &DVector<f64>, observation: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Activation;
+    use crate::network::{Activation, DenseLayer};
 
     fn relu(shape: (usize, usize), weight: &[f64]) -> DenseLayer {
         let weight = DMatrix::from_row_slice(shape.0, shape.1, weight);

@@ -60,10 +60,10 @@ fn rows_agree_with_errors_computed_from_their_codes() {
     let output = |code: &[f64]| {
         gallery.network().layers().iter().fold(code.to_vec(), |input, layer| {
             let unit = |row: usize| -> f64 {
-                let sum: f64 = input.iter().enumerate().map(|(column, z)| layer.weight[(row, column)] * z).sum();
+                let sum: f64 = input.iter().enumerate().map(|(column, z)| layer.weight()[(row, column)] * z).sum();
                 (sum + layer.bias[row]).max(0.0)
             };
-            (0..layer.weight.nrows()).map(unit).collect()
+            (0..layer.units()).map(unit).collect()
         })
     };
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();

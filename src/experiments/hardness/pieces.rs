@@ -45,11 +45,11 @@ pub fn pieces(network: &Network, window: &[Place]) -> Vec<Piece> {
     let whole = Affine { slope: (0.0, 0.0), offset: output.bias[0] };
     let mut pieces = vec![Piece { corners: window.to_vec(), received: whole }];
     for unit in 0..hidden.units() {
-        let slope = (hidden.weight[(unit, 0)], hidden.weight[(unit, 1)]);
+        let slope = (hidden.weight()[(unit, 0)], hidden.weight()[(unit, 1)]);
         let sum = Affine { slope, offset: hidden.bias[unit] };
         let off = Affine { slope: (-sum.slope.0, -sum.slope.1), offset: -sum.offset };
         let split = |piece: &Piece| {
-            let received = piece.received.plus(output.weight[(0, unit)], sum);
+            let received = piece.received.plus(output.weight()[(0, unit)], sum);
             let on = Piece { corners: clip(&piece.corners, sum), received };
             [on, Piece { corners: clip(&piece.corners, off), received: piece.received }]
         };

@@ -26,7 +26,8 @@ impl Shape {
         match activation {
             Activation::Relu => Shape::Relu,
             Activation::LeakyRelu(slope) => Shape::Leaky(slope),
-            Activation::Identity | Activation::Sigmoid | Activation::Tanh => Shape::Leaky(1.0),
+            // Sigmoid and tanh are undone before. Networks with others do not get here.
+            _ => Shape::Leaky(1.0),
         }
     }
 

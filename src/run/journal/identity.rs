@@ -117,8 +117,10 @@ impl Identity {
 /// The digest of a network's layers: shapes, weights, biases, activations.
 pub fn network_digest(network: &Network) -> String {
     let pieces = network.layers().iter().map(|layer| {
-        let mut bytes = format!("{}x{} {};", layer.units(), layer.inputs(), layer.activation).into_bytes();
-        let numbers = layer.weight.iter().chain(layer.bias.iter());
+        let map = if layer.map().is_dense() { String::new() } else { layer.map().describe() };
+        let sizes = format!("{}x{} {};{map}", layer.units(), layer.inputs(), layer.activation);
+        let mut bytes = sizes.into_bytes();
+        let numbers = layer.map().numbers().chain(layer.bias.iter());
         bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
         bytes
     });

@@ -1,0 +1,45 @@
+//! Networks as a list of operations, in the words of torch: `docs/OPERATIONS.md` has the format.
+//!
+//! [`document`] is the JSON as it stands, [`assembly`] makes the layers. Operations that act entry
+//! by entry are folded into the map before or behind them where this is exact, so that a dense
+//! network is the same whichever way it was described.
+
+mod activation;
+mod assembly;
+mod document;
+mod maps;
+mod tensors;
+mod writing;
+
+use crate::error::{Error, Result};
+use crate::network::Network;
+
+use self::assembly::Assembly;
+use self::document::Document;
+pub use self::tensors::{NamedTensors, Tensor, Tensors};
+pub use self::writing::operations_of;
+
+/// Makes the network that a JSON document describes. `source` names the document in messages.
+///
+/// # Errors
+/// [`Error::Input`]; the message names the operation, counted from 1, and what is wrong with it.
+pub fn read_operations(document: &str, source: &str, tensors: &dyn Tensors) -> Result<Network> {
+    let document = Document::parse(document, source)?;
+    let mut assembly = Assembly::new(&document.input, source, tensors)?;
+    for (number, operation) in (1..).zip(&document.operations) {
+        assembly.add(number, operation)?;
+    }
+    let layers = assembly.finish();
+    if layers.is_empty() {
+        return Err(Error::input(
+            source,
+            "a list without a map or an activation",
+            "at least one operation that changes its input",
+            "list the operations from the code to the observation",
+        ));
+    }
+    Network::new(layers, source)
+}
+
+#[cfg(test)]
+mod tests;

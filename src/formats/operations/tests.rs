@@ -1,0 +1,164 @@
+use nalgebra::{DMatrix, DVector};
+
+use super::*;
+use crate::network::Activation;
+use crate::random::{Domain, normal_vector};
+
+fn tensors(entries: &[(&str, &[usize])]) -> NamedTensors {
+    let tensor = |(index, (name, shape)): (usize, &(&str, &[usize]))| {
+        let count = shape.iter().product();
+        let numbers = normal_vector(1, Domain::Code, index as u64, count);
+        // Variances are positive.
+        let numbers = if name.ends_with("var") { numbers.iter().map(|x| x.abs() + 0.1).collect() } else { numbers };
+        ((*name).to_owned(), Tensor { shape: shape.to_vec(), numbers })
+    };
+    NamedTensors(entries.iter().enumerate().map(tensor).collect())
+}
+
+fn read(operations: &str, input: &str, tensors: &NamedTensors) -> Result<Network> {
+    let document =
+        format!(r#"{{"format": "unrelu operations", "version": 1, "input": {input}, "operations": [{operations}]}}"#);
+    read_operations(&document, "a test", tensors)
+}
+
+fn refusal(operations: &str, input: &str, tensors: &NamedTensors) -> String {
+    read(operations, input, tensors).unwrap_err().to_string()
+}
+
+#[test]
+fn a_dense_network_is_the_same_as_from_its_layers() {
+    let given = tensors(&[("w", &[5, 3]), ("b", &[5]), ("mean", &[5]), ("var", &[5]), ("v", &[7, 5])]);
+    let network = read(
+        r#"{"op": "linear", "weight": "w", "bias": "b"}, {"op": "batch_norm", "running_mean": "mean", "running_var": "var"},
+           {"op": "relu"}, {"op": "scale", "weight": 2.0, "bias": "b"}, {"op": "linear", "weight": "v"},
+           {"op": "leaky_relu", "negative_slope": 0.2}"#,
+        "[3]",
+        &given,
+    )
+    .unwrap();
+    assert!(network.is_dense() && network.depth() == 2 && network.layerwise_obstacle().is_none());
+    let of = |name: &str| given.0[name].clone();
+    let matrix = |name: &str| DMatrix::from_row_slice(of(name).shape[0], of(name).shape[1], &of(name).numbers);
+    let vector = |name: &str| DVector::from_vec(of(name).numbers);
+    for seed in 0..5 {
+        let z = DVector::from_vec(normal_vector(2, Domain::Code, seed, 3));
+        let a = matrix("w") * &z + vector("b");
+        let normed = (a - vector("mean")).zip_map(&vector("var"), |a, v| a / (v + 1e-5).sqrt());
+        let x = matrix("v") * (2.0 * normed.map(|a| a.max(0.0)) + vector("b"));
+        let x = x.map(|a| if a > 0.0 { a } else { 0.2 * a });
+        let found = network.forward(&DMatrix::from_column_slice(3, 1, z.as_slice())).unwrap();
+        assert!((found.column(0) - x).amax() < 1e-12);
+    }
+}
+
+#[test]
+fn activations_with_two_kinks_are_those_of_torch() {
+    let one = tensors(&[("w", &[1, 1])]);
+    let w = one.0["w"].numbers[0];
+    let cases: [(&str, fn(f64) -> f64); 6] = [
+        (r#"{"op": "relu6"}"#, |a| a.clamp(0.0, 6.0)),
+        (r#"{"op": "hardtanh"}"#, |a| a.clamp(-1.0, 1.0)),
+        (r#"{"op": "hardtanh", "min_val": -0.5, "max_val": 2}"#, |a| a.clamp(-0.5, 2.0)),
+        (r#"{"op": "leaky_relu", "negative_slope": 1.7}"#, |a| if a > 0.0 { a } else { 1.7 * a }),
+        (r#"{"op": "leaky_relu", "negative_slope": 0}"#, |a| a.max(0.0)),
+        (r#"{"op": "leaky_relu", "negative_slope": -0.4}"#, |a| if a > 0.0 { a } else { -0.4 * a }),
+    ];
+    for (operation, wanted) in cases {
+        let network = read(&format!(r#"{{"op": "linear", "weight": "w"}}, {operation}"#), "[1]", &one).unwrap();
+        for z in [-9.0, -1.0, -0.3, 0.0, 0.2, 1.5, 8.0] {
+            let found = network.forward(&DMatrix::from_element(1, 1, z)).unwrap()[0];
+            assert!((found - wanted(w * z)).abs() < 1e-12, "{operation} at {}: {found}", w * z);
+        }
+    }
+}
+
+#[test]
+fn images_go_through_convolutions_and_resampling() {
+    let given = tensors(&[
+        ("fc", &[12, 4]),
+        ("up", &[3, 4, 3, 3]),
+        ("b", &[4]),
+        ("mean", &[4]),
+        ("var", &[4]),
+        ("out", &[2, 4, 3, 3]),
+    ]);
+    let network = read(
+        r#"{"op": "linear", "weight": "fc"}, {"op": "relu"}, {"op": "reshape", "shape": [3, 2, 2]},
+           {"op": "conv_transpose2d", "weight": "up", "bias": "b", "stride": 2, "padding": 1, "output_padding": 1},
+           {"op": "batch_norm", "running_mean": "mean", "running_var": "var", "weight": "b"}, {"op": "silu"},
+           {"op": "upsample", "size": [7, 8], "mode": "bilinear"},
+           {"op": "conv2d", "weight": "out", "padding": [1, 0]}, {"op": "tanh"}"#,
+        "[4]",
+        &given,
+    )
+    .unwrap();
+    // The BatchNorm is in the convolution before it.
+    assert_eq!((network.depth(), network.code_length(), network.observation_length()), (4, 4, 2 * 7 * 6));
+    let codes = network.random_codes(5, 3);
+    // The same numbers by the matrices that the maps are by definition.
+    let wanted = network.layers().iter().fold(codes.clone(), |input, layer| {
+        let mut sums = layer.map().written_out() * input;
+        sums.column_iter_mut().for_each(|mut column| column += &layer.bias);
+        sums.map(|a| layer.activation.apply(a))
+    });
+    assert!((network.forward(&codes).unwrap() - wanted).amax() < 1e-12);
+    assert!(network.layerwise_obstacle().unwrap().contains("silu in layer 2"));
+    assert!(network.gpu_obstacle().unwrap().contains("layer 2, conv_transpose2d 3×2×2 → 4×4×4, kernel 3×3, stride 2"));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_its_number_and_name() {
+    let given = tensors(&[("w", &[5, 3]), ("k", &[2, 3, 3, 3]), ("b", &[5]), ("slopes", &[5])]);
+    let linear = r#"{"op": "linear", "weight": "w"}"#;
+    for (operations, input, part) in [
+        (linear, "[4]", "operation 1, linear: an input of shape [4] and tensor `w` of shape [5, 3]"),
+        (r#"{"op": "linear", "weight": "k"}"#, "[3]", "two axes"),
+        (r#"{"op": "linear", "weight": "none"}"#, "[3]", "no tensor `none`"),
+        (r#"{"op": "linear"}"#, "[3]", "missing field `weight`"),
+        (r#"{"op": "linear", "weight": "w", "stride": 2}"#, "[3]", "unknown field `stride`"),
+        (r#"{"op": "relu", "inplace": true}"#, "[3]", "unknown field `inplace`"),
+        (r#"{"op": "max_pool2d"}"#, "[3]", "unknown variant `max_pool2d`"),
+        (r#"{"op": "conv2d", "weight": "k"}"#, "[3]", "[channels, rows, columns]"),
+        (r#"{"op": "conv2d", "weight": "k"}"#, "[4, 5, 5]", "operation 1, conv2d"),
+        (r#"{"op": "conv2d", "weight": "k"}"#, "[3, 2, 2]", "operation 1, conv2d"),
+        (r#"{"op": "conv2d", "weight": "k", "stride": 0}"#, "[3, 5, 5]", "stride [0, 0]"),
+        (r#"{"op": "conv2d", "weight": "k", "bias": "b"}"#, "[3, 5, 5]", "2 numbers, one per output channel"),
+        (r#"{"op": "conv_transpose2d", "weight": "k", "output_padding": 1}"#, "[2, 5, 5]", "output padding [1, 1]"),
+        (r#"{"op": "conv_transpose2d", "weight": "k", "stride": 99999999999999}"#, "[2, 5, 5]", "conv_transpose2d"),
+        (r#"{"op": "upsample", "size": 99999999}"#, "[2, 5, 5]", "an output of shape"),
+        (r#"{"op": "avg_pool2d", "kernel_size": 7}"#, "[2, 5, 5]", "at least as large as the kernel"),
+        (r#"{"op": "reshape", "shape": [4]}"#, "[3]", "a shape of 3 entries"),
+        (r#"{"op": "prelu", "weight": "slopes"}"#, "[6]", "one slope, or one per channel"),
+        (r#"{"op": "softplus", "threshold": -5}"#, "[5]", "threshold -5"),
+        (r#"{"op": "identity"}"#, "[5]", "a list without a map"),
+        (linear, "[]", "input []"),
+        (linear, "[3, 99999999999, 99999999999]", "the shape of one code"),
+    ] {
+        let found = refusal(operations, input, &given);
+        assert!(found.contains(part), "{operations} of {input}: {found}");
+    }
+    let document = r#"{"format": "other", "version": 1, "input": [3], "operations": []}"#;
+    assert!(read_operations(document, "a test", &given).unwrap_err().to_string().contains("format `other`, version 1"));
+}
+
+#[test]
+fn an_activation_without_a_map_has_a_layer_of_its_own() {
+    let network = read(r#"{"op": "elu", "alpha": 0.5}, {"op": "elu"}"#, "[2]", &NamedTensors::default()).unwrap();
+    let found = network.forward(&DMatrix::from_column_slice(2, 1, &[-1.0, 2.0])).unwrap();
+    let wanted = Activation::Elu(1.0).apply(0.5 * (-1_f64).exp_m1());
+    assert!((found[0] - wanted).abs() < 1e-15 && found[1] == 2.0);
+}
+
+#[test]
+fn each_channel_has_its_slope() {
+    let given = tensors(&[("slopes", &[3])]);
+    let network = read(r#"{"op": "prelu", "weight": "slopes"}"#, "[3, 2, 2]", &given).unwrap();
+    let codes = network.random_codes(4, 1);
+    let found = network.forward(&codes).unwrap();
+    for (place, (found, z)) in found.iter().zip(codes.iter()).enumerate() {
+        let slope = given.0["slopes"].numbers[place % 12 / 4];
+        let wanted = if *z > 0.0 { *z } else { slope * z };
+        assert!((found - wanted).abs() < 1e-15, "{found} instead of {wanted}");
+    }
+    assert!(network.layerwise_obstacle().unwrap().contains("positive_part"));
+}

@@ -1,0 +1,151 @@
+//! The linear maps of a network's layers, by their definition: which number connects which input
+//! with which output. Fast products are in `cpu/blocked/map`.
+
+pub mod convolution;
+pub mod resample;
+
+use nalgebra::DMatrix;
+
+pub use convolution::Convolution;
+pub use resample::Resample;
+
+/// The shape of an image: channels, rows, columns. Its entries are in C order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Number of channels.
+    pub channels: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+}
+
+impl ImageShape {
+    /// Number of entries.
+    pub fn length(self) -> usize {
+        self.channels * self.rows * self.columns
+    }
+
+    /// The place of an entry.
+    pub fn place(self, channel: usize, row: usize, column: usize) -> usize {
+        (channel * self.rows + row) * self.columns + column
+    }
+}
+
+/// A linear map `W`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Map {
+    /// A matrix, outputs × inputs.
+    Dense(DMatrix<f64>),
+    /// A convolution in two dimensions, or its transpose.
+    Convolution(Convolution),
+    /// Upsampling, or average pooling.
+    Resample(Resample),
+    /// A factor for each entry.
+    Diagonal(Vec<f64>),
+}
+
+impl Map {
+    /// Number of columns of `W`.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Map::Dense(matrix) => matrix.ncols(),
+            Map::Convolution(convolution) => convolution.input().length(),
+            Map::Resample(resample) => resample.input().length(),
+            Map::Diagonal(factors) => factors.len(),
+        }
+    }
+
+    /// Number of rows of `W`.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Map::Dense(matrix) => matrix.nrows(),
+            Map::Convolution(convolution) => convolution.output().length(),
+            Map::Resample(resample) => resample.output().length(),
+            Map::Diagonal(factors) => factors.len(),
+        }
+    }
+
+    /// Whether it is a matrix.
+    pub fn is_dense(&self) -> bool {
+        matches!(self, Map::Dense(_))
+    }
+
+    /// Calls `f(output, input, number)` for each entry of `W` that is not known to be 0. Entries of
+    /// the same place add up.
+    pub fn for_each_entry(&self, mut f: impl FnMut(usize, usize, f64)) {
+        match self {
+            Map::Dense(matrix) => {
+                for (input, column) in matrix.column_iter().enumerate() {
+                    column.iter().enumerate().for_each(|(output, w)| f(output, input, *w));
+                }
+            }
+            Map::Convolution(convolution) => convolution.for_each_entry(f),
+            Map::Resample(resample) => resample.for_each_entry(f),
+            Map::Diagonal(factors) => factors.iter().enumerate().for_each(|(place, factor)| f(place, place, *factor)),
+        }
+    }
+
+    /// `W`, outputs × inputs.
+    pub fn written_out(&self) -> DMatrix<f64> {
+        let mut matrix = DMatrix::zeros(self.outputs(), self.inputs());
+        self.for_each_entry(|output, input, w| matrix[(output, input)] += w);
+        matrix
+    }
+
+    /// The numbers that define it: the matrix, the kernel, the factors.
+    pub fn numbers(&self) -> Box<dyn Iterator<Item = &f64> + '_> {
+        match self {
+            Map::Dense(matrix) => Box::new(matrix.iter()),
+            Map::Convolution(convolution) => Box::new(convolution.kernel().iter()),
+            Map::Resample(resample) => Box::new(resample.numbers()),
+            Map::Diagonal(factors) => Box::new(factors.iter()),
+        }
+    }
+
+    /// The largest absolute one of these numbers.
+    pub fn largest(&self) -> f64 {
+        self.numbers().fold(0.0, |most: f64, w| most.max(w.abs()))
+    }
+
+    /// Number of entries of a bias as PyTorch has it: one per channel of a convolution.
+    pub fn biases(&self) -> usize {
+        match self {
+            Map::Convolution(convolution) => convolution.output().channels,
+            Map::Resample(_) => 0,
+            map => map.outputs(),
+        }
+    }
+
+    /// Multiplications of a product with one vector.
+    pub fn products(&self) -> usize {
+        match self {
+            Map::Dense(matrix) => matrix.len(),
+            Map::Convolution(convolution) => convolution.products(),
+            Map::Resample(resample) => resample.products(),
+            Map::Diagonal(factors) => factors.len(),
+        }
+    }
+
+    /// The kind, sizes and settings in words, such as `conv2d 3×8×8 → 16×4×4, kernel 3×3, stride
+    /// 2`.
+    pub fn describe(&self) -> String {
+        match self {
+            Map::Dense(matrix) => format!("linear {} → {}", matrix.ncols(), matrix.nrows()),
+            Map::Convolution(convolution) => convolution.describe(),
+            Map::Resample(resample) => resample.describe(),
+            Map::Diagonal(factors) => format!("scale of {} entries", factors.len()),
+        }
+    }
+
+    /// Divides `W` by a number.
+    pub(super) fn divide_by(&mut self, divisor: f64) {
+        match self {
+            Map::Dense(matrix) => *matrix /= divisor,
+            Map::Convolution(convolution) => convolution.divide_by(divisor),
+            Map::Resample(resample) => resample.divide_by(divisor),
+            Map::Diagonal(factors) => factors.iter_mut().for_each(|factor| *factor /= divisor),
+        }
+    }
+}

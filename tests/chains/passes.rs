@@ -1,0 +1,69 @@
+//! Forward and backward passes of the fast CPU path, against the naive twins and differences.
+
+use nalgebra::DMatrix;
+use unrelu::DescentOptions;
+use unrelu::internals::cpu::blocked;
+use unrelu::internals::cpu::descend::{loss_and_gradient, run};
+use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::descent::Start;
+
+use crate::fixtures::all;
+
+#[test]
+fn the_fast_forward_pass_is_the_naive_one() {
+    for (name, network) in all() {
+        let codes = network.random_codes(7, 1);
+        let naive = forward(&network, 0..network.depth(), &codes);
+        let fast = network.forward(&codes).unwrap();
+        assert!((&naive - &fast).amax() < 1e-12 * (1.0 + naive.amax()), "{name}");
+        // A column does not depend on its neighbours.
+        let alone = network.forward(&codes.columns(3, 1).into_owned()).unwrap();
+        assert_eq!(alone.column(0), fast.column(3), "{name}");
+    }
+}
+
+#[test]
+fn the_naive_gradient_is_that_of_the_loss() {
+    for (name, network) in all() {
+        let code = network.random_codes(1, 2);
+        let mut observation = network.forward(&network.random_codes(1, 3)).unwrap();
+        observation[4] = f64::NAN;
+        let loss = |code: &DMatrix<f64>| loss_and_gradient(&network, observation.as_slice(), code.as_slice()).0;
+        let (_, gradient) = loss_and_gradient(&network, observation.as_slice(), code.as_slice());
+        for (entry, found) in gradient.iter().enumerate() {
+            let moved = |by: f64| {
+                let mut moved = code.clone();
+                moved[entry] += by;
+                loss(&moved)
+            };
+            let quotient = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            assert!((quotient - found).abs() < 1e-5 * (1.0 + quotient.abs()), "{name}: {found} instead of {quotient}");
+        }
+    }
+}
+
+#[test]
+fn fast_descent_is_the_naive_one() {
+    for (name, network) in all() {
+        let mut observations = network.forward(&network.random_codes(3, 4)).unwrap();
+        observations[(5, 1)] = f64::NAN;
+        let options = DescentOptions::default().iterations(30);
+        let steps = options.steps(|| unrelu::internals::descent::default_step(&network));
+        let start = |observation: usize| Start {
+            observation,
+            code: network.random_codes(1, 10 + observation as u64).as_slice().to_vec(),
+            moments: vec![[0.0; 2]; steps.optimizer.moments(network.code_length())],
+            done: 0,
+        };
+        let starts: Vec<Start> = (0..3).map(start).collect();
+        let packed = blocked::packed::PackedNetwork::<f64>::new(&network);
+        let fast = blocked::descend::runs(&packed, &observations, &starts, &steps);
+        for (fast, start) in fast.iter().zip(&starts) {
+            let column = observations.column(start.observation);
+            let naive = run(&network, column.as_slice(), start, &steps);
+            let apart = fast.code.iter().zip(&naive.code).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < 1e-8 && (fast.loss - naive.loss).abs() <= 1e-8 * naive.loss, "{name}: {apart:e}");
+            assert!(naive.iterations > 0 && naive.code != start.code, "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Generators with convolutions on the command line: `--architecture`, `convert`, and what takes
+//! them.
+
+use crate::folder::Folder;
+
+const LIST: &str = r#"{"format": "unrelu operations", "version": 1, "input": [4], "operations": [
+    {"op": "linear", "weight": "layers.0.weight"}, {"op": "relu"}, {"op": "reshape", "shape": [3, 4, 4]},
+    {"op": "upsample", "size": 8}, {"op": "reshape", "shape": [192]},
+    {"op": "linear", "weight": "layers.1.weight"}, {"op": "silu"}]}"#;
+
+fn folder() -> Folder {
+    let folder = Folder::empty();
+    folder.succeeds(&["random-network", "4,48", "-o", "first.safetensors", "--seed", "1"]);
+    folder.succeeds(&["random-network", "192,60", "-o", "second.safetensors", "--seed", "2"]);
+    let layers: Vec<_> = ["first.safetensors", "second.safetensors"]
+        .iter()
+        .flat_map(|name| unrelu::Network::load(folder.path(name)).unwrap().layers().to_vec())
+        .collect();
+    // A file with the two matrices, which do not fit each other without the list.
+    let tensors = layers.iter().enumerate().map(|(index, layer)| {
+        let numbers = layer.weight().transpose().iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+        (format!("layers.{index}.weight"), vec![layer.units(), layer.inputs()], numbers)
+    });
+    let tensors: Vec<_> = tensors.collect();
+    let views = tensors.iter().map(|(name, shape, numbers)| {
+        (name.clone(), safetensors::tensor::TensorView::new(safetensors::Dtype::F64, shape.clone(), numbers).unwrap())
+    });
+    std::fs::write(folder.path("net.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::write(folder.path("net.json"), LIST).unwrap();
+    folder
+}
+
+#[test]
+fn a_generator_with_an_architecture_is_inverted() {
+    let folder = folder();
+    let with = ["--architecture", "net.json"];
+    let generate = ["generate", "net.safetensors", "--count", "9", "--codes-out", "z.npy", "-o", "x.npy"];
+    folder.succeeds(&[&generate[..], &with].concat());
+    let invert = ["invert", "net.safetensors", "x.npy", "-o", "found.npy", "--method", "best", "--batch", "4"];
+    folder.succeeds(&[&invert[..], &with].concat());
+    let (found, truth) =
+        (unrelu::read_npy(folder.path("found.npy")).unwrap(), unrelu::read_npy(folder.path("z.npy")).unwrap());
+    let near = (0..9).filter(|column| (found.column(*column) - truth.column(*column)).amax() < 1e-6).count();
+    assert!(near >= 8, "{near} of 9");
+    let text = folder.succeeds(&[&["inspect", "net.safetensors"][..], &with].concat());
+    assert!(text.contains("resample 3×4×4 → 3×8×8") && text.contains("activation silu in layer 3"), "{text}");
+}
+
+#[test]
+fn a_converted_file_needs_no_options() {
+    let folder = folder();
+    let convert = ["convert", "net.safetensors", "--architecture", "net.json", "-o", "one.safetensors"];
+    folder.succeeds(&convert);
+    folder.refuses(&convert, &["one.safetensors", "already exists"]);
+    for (network, with, to) in
+        [("net.safetensors", &["--architecture", "net.json"][..], "a.npy"), ("one.safetensors", &[], "b.npy")]
+    {
+        folder.succeeds(&[&["generate", network, "--count", "5", "-o", to][..], with].concat());
+    }
+    assert_eq!(folder.bytes("a.npy"), folder.bytes("b.npy"));
+}
+
+#[test]
+fn what_does_not_take_it_says_why_and_writes_nothing() {
+    let folder = folder();
+    let with = ["--architecture", "net.json"];
+    folder.succeeds(&[&["generate", "net.safetensors", "--count", "3", "-o", "x.npy"][..], &with].concat());
+    let invert = |more: &[&str]| {
+        let arguments = [&["invert", "net.safetensors", "x.npy", "-o", "z.npy"][..], &with, more].concat();
+        folder.refuses(&arguments, &["activation silu in layer 3", "best"]);
+        assert!(!folder.path("z.npy").exists());
+    };
+    invert(&[]);
+    invert(&["--method", "exact"]);
+    let activation = [&["inspect", "net.safetensors", "--activation", "relu"][..], &with].concat();
+    folder.refuses(&activation, &["--activation", "net.json"]);
+    folder.refuses(&["inspect", "net.safetensors", "--architecture", "none.json"], &["none.json"]);
+}
