@@ -162,6 +162,10 @@ pub mod gpu {
     pub mod faults {
         pub use crate::gpu::faults::Faults;
     }
+    /// Entry points on the device.
+    pub mod kernel {
+        pub use crate::gpu::kernel::Kernel;
+    }
     /// The largest numbers with which the kernels compute.
     pub mod limits {
         pub use crate::gpu::limits::{LayerLimits, gradient, jacobian, residual};
@@ -205,8 +209,8 @@ pub mod kernel_params {
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
-            ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
-            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, PEAK, RANK,
+            RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

@@ -2,6 +2,7 @@
 //! statuses, and in [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs`
 //! reads the shaders with naga and compares all of these. Names are the same on both sides.
 
+pub mod bounds;
 pub mod entry_points;
 
 use bytemuck::{Pod, Zeroable};
@@ -202,6 +203,9 @@ pub struct TangentParams {
     pub limit: u32,
 }
 
+/// Invocations per observation, a power of two.
+pub const WORKGROUP: u32 = 64;
+
 /// The longest code for which `JᵀJ` fits the workgroup memory that every device has.
 pub const MOST_CODE_LENGTH: u32 = 64;
 
@@ -223,6 +227,9 @@ pub struct PeakParams {
     /// `b`.
     pub addend: f32,
 }
+
+/// Independent chains per invocation of `peak`.
+pub const PEAK_CHAINS: u32 = 8;
 
 /// The run is not finished.
 pub const LANE_RUNNING: u32 = 0;

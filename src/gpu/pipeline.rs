@@ -6,10 +6,8 @@ use super::context::Context;
 use super::kernel::Kernel;
 use super::tiles::{Tile, Tiles};
 use super::workspace::{Operand, Workspace};
+use crate::kernel_params::WORKGROUP;
 use crate::kernel_params::entry_points::{EntryPoint, Workgroup};
-
-/// Invocations per observation, a power of two.
-pub(super) const WORKGROUP: u32 = 64;
 
 /// A kernel with all bindings, ready for any number of dispatches.
 pub struct Step {
@@ -50,9 +48,13 @@ impl Rows {
         Rows { kernel, pipeline }
     }
 
-    /// A dispatch of `workgroups` workgroups on `operands`.
+    /// A dispatch of `workgroups` workgroups on `operands`. Their parameters are those of the last
+    /// [`Workspace::params`], and stay so until the dispatch.
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
     pub fn step(&self, context: &Context, space: &mut Workspace, operands: &[Operand<'_>], workgroups: usize) -> Step {
-        let bound = space.bind(context, &self.kernel, operands);
+        let bound = space.bind(context, &self.kernel, operands, workgroups);
         Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1) }
     }
 }
@@ -71,7 +73,11 @@ impl Product {
         Product { kernel: Kernel::new(context, entry), tiles, pipelines: Default::default() }
     }
 
-    /// A dispatch of the product with `entries` per row and `count` observations on `operands`.
+    /// A dispatch of the product with `entries` per row and `count` observations on `operands`;
+    /// parameters as for [`Rows::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
     pub fn step(
         &self,
         context: &Context,
@@ -82,11 +88,13 @@ impl Product {
         let choice = self.tiles.choose(entries, count);
         let tile = self.tiles.variants[choice];
         let pipeline = self.pipelines[choice].get_or_init(|| self.compiled(context, tile)).clone();
-        let bound = space.bind(context, &self.kernel, operands);
-        Step { pipeline, bound, workgroups: tile.workgroups(entries, count) }
+        let workgroups = tile.workgroups(entries, count);
+        let bound = space.bind(context, &self.kernel, operands, workgroups.0 as usize * workgroups.1 as usize);
+        Step { pipeline, bound, workgroups }
     }
 
     fn compiled(&self, context: &Context, tile: Tile) -> wgpu::ComputePipeline {
+        tile.assert_is_supported();
         let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
         self.kernel.pipeline(context, &constants.map(|(name, size)| (name, f64::from(size))))
     }

@@ -18,6 +18,17 @@ impl Tile {
         (entries.div_ceil(4 * self.x as usize) as u32, count.div_ceil((self.y * self.rows) as usize) as u32)
     }
 
+    /// Asserts what `shaders/parts/product.wgsl` needs to stay within its arrays.
+    ///
+    /// # Panics
+    /// If this is not such a tile.
+    pub fn assert_is_supported(self) {
+        let Tile { x, y, rows } = self;
+        // `lost_rows` has four words of 32 rows, which the first four invocations clear.
+        let is_supported = matches!(rows, 4 | 8) && (4..=256).contains(&(x * y)) && y * rows <= 128;
+        assert!(is_supported, "a tile that the product cannot compute: {self:?}");
+    }
+
     /// Bytes of shared memory that both factors' tiles take.
     pub fn workgroup_bytes(self) -> u32 {
         16 * (5 * self.y * self.rows + 16 * self.x)

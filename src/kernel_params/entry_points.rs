@@ -1,4 +1,6 @@
-//! All entry points of the shaders: source text, bindings and workgroup shape.
+//! All entry points of the shaders: source text, bindings, workgroup shape and bounds.
+
+use super::bounds::{self, Bounds};
 
 /// How an entry point uses a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct EntryPoint {
     pub workgroup: Workgroup,
     /// Whether the device must support subgroup operations.
     pub subgroups: bool,
+    /// How far it indexes its storage buffers.
+    pub bounds: Bounds,
 }
 
 const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
@@ -90,6 +94,7 @@ pub const FORWARD: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::forward,
 };
 
 /// `classify`: the configurations of a batch, and the entries that f32 cannot decide.
@@ -107,6 +112,7 @@ pub const CLASSIFY: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::classify,
 };
 
 /// `residual`: the loss, its stop watch, and `δ_d`.
@@ -123,6 +129,7 @@ pub const RESIDUAL: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::residual,
 };
 
 /// `backward`: `δ` of the layer below.
@@ -139,6 +146,7 @@ pub const BACKWARD: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::backward,
 };
 
 /// `update`: the stop rule and the step.
@@ -155,6 +163,7 @@ pub const UPDATE: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::update,
 };
 
 /// [`RESIDUAL`] with subgroup operations.
@@ -176,6 +185,7 @@ pub const RANK: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Batch,
     subgroups: false,
+    bounds: bounds::rank,
 };
 
 /// `scatter`: moves the rows of one array to these destinations.
@@ -191,6 +201,7 @@ pub const SCATTER: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::scatter,
 };
 
 /// `peak`: the peak arithmetic of a device.
@@ -201,6 +212,7 @@ pub const PEAK: EntryPoint = EntryPoint {
     bindings: &[binding(0, "recurrence", Access::Uniform), binding(1, "ends", Access::ReadWrite)],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::peak,
 };
 
 /// `judge`: loss, acceptance and damping of a Levenberg–Marquardt step.
@@ -217,6 +229,7 @@ pub const JUDGE: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::judge,
 };
 
 /// `tangent`: one layer of the Jacobian's columns.
@@ -233,6 +246,7 @@ pub const TANGENT: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::tangent,
 };
 
 /// `normal`: `JᵀJ` and `Jᵀr`.
@@ -250,6 +264,7 @@ pub const NORMAL: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::normal,
 };
 
 /// `advance`: the damped step.
@@ -267,6 +282,7 @@ pub const ADVANCE: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::advance,
 };
 
 /// All entry points.

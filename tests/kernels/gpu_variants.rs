@@ -17,6 +17,15 @@ use unrelu::{Activation, Network, Optimizer};
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};
 
+with_both_modules!(
+    forward_is_the_twins_by_every_tile,
+    descent_is_the_twins_by_every_tile_and_sum,
+    the_way_back_is_the_twins_by_the_slim_tile,
+    classification_is_the_twins_on_every_device,
+    a_device_without_subgroups_refuses_the_kernels_that_need_them,
+    the_device_tells_its_time_where_it_has_a_clock,
+);
+
 const COUNTS: [usize; 4] = [1, 7, 65, 1001];
 
 /// 1e-5 of the sum of the absolute terms of each output.
@@ -29,8 +38,6 @@ fn forward_tolerance(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     terms * 1e-5
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn forward_is_the_twins_by_every_tile() {
     // Wide, narrow, and both at the edges of quads and tiles.
     let shapes = [(vec![3, 19, 301], &COUNTS[..]), (vec![5, 34, 31], &[12_500]), (vec![1, 1, 65, 2], &COUNTS[..])];
@@ -60,8 +67,6 @@ fn forward_is_the_twins_by_every_tile() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn descent_is_the_twins_by_every_tile_and_sum() {
     for (case, (widths, optimizer)) in
         [(vec![3, 18, 301], Optimizer::Adam), (vec![5, 33, 70], Optimizer::Momentum), (vec![2, 9], Optimizer::Plain)]
@@ -98,8 +103,6 @@ fn descent_is_the_twins_by_every_tile_and_sum() {
 
 /// For gradient descent, 1001 lanes are enough for the wide tile in the forward pass; the backward
 /// pass needs this many.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_way_back_is_the_twins_by_the_slim_tile() {
     let network = network(640, &[3, 5], Activation::Relu, Activation::Identity);
     let steps = Steps { optimizer: Optimizer::Plain, size: default_step(&network), cap: 2 };
@@ -121,8 +124,6 @@ fn the_way_back_is_the_twins_by_the_slim_tile() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn classification_is_the_twins_on_every_device() {
     let network = network(650, &[2, 3], Activation::Relu, Activation::Relu);
     for (variant, context) in gpu::variants() {
@@ -139,16 +140,12 @@ fn classification_is_the_twins_on_every_device() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_without_subgroups_refuses_the_kernels_that_need_them() {
     let context = gpu::context_with(None, wgpu::Features::empty());
     assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL_SUBGROUPS))).is_err());
     assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL))).is_ok());
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_device_tells_its_time_where_it_has_a_clock() {
     let network = network(660, &[20, 200, 784], Activation::Relu, Activation::Relu);
     let context = gpu::context_with(None, wgpu::Features::empty());

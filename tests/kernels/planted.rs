@@ -22,6 +22,19 @@ use unrelu::{Activation, DenseLayer};
 
 use crate::fixtures::{gpu, matrix};
 
+with_both_modules!(
+    inputs_of_forward,
+    infinity_times_zero_is_not_a_silent_zero,
+    tanh_is_accurate_near_zero_too,
+    inputs_of_residual_and_judge,
+    inputs_of_backward,
+    inputs_of_update,
+    inputs_of_tangent,
+    inputs_of_normal,
+    inputs_of_advance,
+    rows_of_scatter,
+);
+
 /// A quiet and a signalling NaN, both infinities, denormal numbers, −0, and an ordinary number.
 const PLANTED: [u32; 10] = [
     0x7fc0_0000,
@@ -153,8 +166,6 @@ fn all_nan(bits: &[u32]) -> bool {
     bits.iter().all(|bits| f32::from_bits(*bits).is_nan())
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_forward() {
     for context in devices() {
         for activation in ACTIVATIONS {
@@ -197,8 +208,6 @@ fn inputs_of_forward() {
 }
 
 /// −∞ and 0: an input of −∞ meets weights of 0, and a sum of −1e39 meets the slope 0 of a ReLU.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn infinity_times_zero_is_not_a_silent_zero() {
     for context in devices() {
         for (weight, input) in [(0.0, f32::NEG_INFINITY), (-2.0, 3e38), (2.0, -3e38), (2.0, f32::NEG_INFINITY)] {
@@ -219,8 +228,6 @@ fn infinity_times_zero_is_not_a_silent_zero() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn tanh_is_accurate_near_zero_too() {
     let limit = 1e30_f32.to_bits();
     for context in devices() {
@@ -295,8 +302,6 @@ fn leaky() -> Activation {
     Activation::LeakyRelu(SLOPE)
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_residual_and_judge() {
     for context in devices() {
         let entry = if context.has_subgroups() { &RESIDUAL_SUBGROUPS } else { &RESIDUAL };
@@ -344,8 +349,6 @@ fn inputs_of_residual_and_judge() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_backward() {
     let layer = layer(Activation::Relu);
     for context in devices() {
@@ -394,8 +397,6 @@ fn inputs_of_backward() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_update() {
     let (gradients, codes, moments) = (matrix(8, INPUTS, COUNT), matrix(9, INPUTS, COUNT), matrix(10, 8, COUNT).abs());
     // Padded with zeros, because pairs of all eight places of a lane are read back.
@@ -469,8 +470,6 @@ fn marquardt_params() -> MarquardtParams {
 }
 
 /// A hidden layer with `UNITS` inputs and outputs, and codes of `INPUTS` entries.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_tangent() {
     let layer = DenseLayer { weight: matrix(11, UNITS, UNITS), ..layer(leaky()) };
     let params = TangentParams {
@@ -521,8 +520,6 @@ fn normal_in_f64(jacobian: &DMatrix<f64>, residual: &[f64]) -> Vec<f64> {
 
 const NORMALS: usize = INPUTS * (INPUTS + 3) / 2;
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_normal() {
     let fresh: Vec<u32> = cast_slice(&[Damping { is_fresh: 1, ..Damping::START }; COUNT]).to_vec();
     for context in devices() {
@@ -560,8 +557,6 @@ fn inputs_of_normal() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_advance() {
     let running = Lane { anchor: 10.0, ..Lane::START };
     for context in devices() {
@@ -629,8 +624,6 @@ fn inputs_of_advance() {
 }
 
 /// Bits are moved as they are, whatever they mean.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn rows_of_scatter() {
     let destinations: Vec<u32> = (0..COUNT as u32).rev().collect();
     for context in devices() {
