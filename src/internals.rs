@@ -103,6 +103,10 @@ pub mod cpu {
     pub mod peak {
         pub use crate::cpu::peak::{CHAINS, REGISTERS, Recurrence, STEPS, peak, start, vectorised, vectorised_single};
     }
+    /// The reference implementation of a kernel.
+    pub mod residual {
+        pub use crate::cpu::residual::{SUMMED_ENTRIES, residual};
+    }
 }
 
 /// Tests: kernels, lp, multistart. Benchmarks: device_clock.
@@ -203,14 +207,14 @@ pub mod kernel_params {
     pub use crate::kernel_params::{
         ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, LANE_CAPPED,
         LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
-        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, TangentParams,
+        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
     };
 
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
             ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, PEAK, RANK,
-            RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

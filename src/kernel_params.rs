@@ -30,6 +30,30 @@ pub struct LayerParams {
     pub limit: u32,
 }
 
+/// Parameters of `residual`: those of the last layer, and the limit of its outputs.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ResidualParams {
+    /// Rows of `W`.
+    pub units: u32,
+    /// Columns of `W`.
+    pub inputs: u32,
+    /// Observations in the batch.
+    pub count: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+}
+
+/// Entries whose squares `residual` sums together. Each tile has a whole number of such slices, so
+/// the sums do not depend on the tile.
+pub const SUMMED_ENTRIES: u32 = 32;
+
 /// Parameters of `classify`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -58,10 +82,6 @@ pub struct DescendParams {
     pub observation_length: u32,
     /// `k`, entries per code.
     pub code_length: u32,
-    /// The output layer's activation, one of the `ACTIVATION_` numbers.
-    pub activation: u32,
-    /// Its slope below 0.
-    pub slope: f32,
     /// Step size.
     pub step: f32,
     /// Gradient norm at or below which a run ends.
@@ -85,9 +105,8 @@ pub struct DescendParams {
     pub second_gain: f32,
     /// `ε` of Adam.
     pub epsilon: f32,
-    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
-    pub residual_limit: u32,
-    /// Bits of the same for an entry of the gradient and the square of its norm.
+    /// Bits of the largest magnitude of an entry of the gradient with which the square of its norm
+    /// cannot overflow.
     pub gradient_limit: u32,
 }
 

@@ -316,7 +316,7 @@ impl Context {
 
 /// The minimum that the kernels need: below every desktop driver of the last ten years.
 const REQUIRED_INVOCATIONS: u32 = 64;
-const REQUIRED_STORAGE_BUFFERS: u32 = 5;
+const REQUIRED_STORAGE_BUFFERS: u32 = 6;
 const REQUIRED_WORKGROUP_BYTES: u32 = 16 << 10;
 
 /// The limits that are too low, each with the offered and the required value.

@@ -31,13 +31,15 @@ pub struct Kernel {
 /// dispatches are made and the old ones are dropped (`lane_loop.rs`), or with the next call, which
 /// makes its own. The bounds follow from the shaders:
 ///
-/// - `forward`, `backward`, `tangent` (`parts/product.wgsl`): `left` is called for `observation <
-///   count` and `quad < quads(inner)`, `right` for `k < inner` and `quad < quads(width)`, `finish`
-///   for `observation < count` and `quad < quads(width)`. Each indexes row · quads + quad. In
-///   `tangent`, `row / code_length` is below `⌈rows / code_length⌉`.
-/// - `residual`, `update`, `judge`, `normal`, `advance`: the workgroup's number is the lane.
-///   Entries are below `code_length`, quads below `quads(observation_length)`, and entries of
-///   `normals` below `packed(k, k)`, all by the conditions of the loops.
+/// - `forward`, `residual`, `backward`, `tangent` (`parts/product.wgsl`): `left` is called for
+///   `observation < count` and `quad < quads(inner)`, `right` for `k < inner` and `quad <
+///   quads(width)`, `finish` for `observation < count` and `quad < quads(width)`. Each indexes row
+///   · quads + quad. In `tangent`, `row / code_length` is below `⌈rows / code_length⌉`. `write_sum`
+///   of `residual` has the conditions `observation < count` and `slice < slices(units)`.
+/// - `update`, `judge`, `normal`, `advance`: the workgroup's number is the lane. Entries are below
+///   `code_length`, quads below `quads(observation_length)`, slices below
+///   `slices(observation_length)`, and entries of `normals` below `packed(k, k)`, all by the
+///   conditions of the loops.
 /// - `classify`: observation · rows + 32 · word + bit, with `word < words` and `32 · word + bit <
 ///   rows`, because `words` is `⌈rows / 32⌉`.
 /// - `rank`: lanes from `min(…, count)` to `min(…, count)`. Destinations are written by the number
@@ -50,11 +52,13 @@ pub struct Kernel {
 ///
 /// *Workgroup memory.* `left_tile` is indexed below `TILE_Y · ROWS · LEFT_STRIDE`: by rows below
 /// `TILE_Y · ROWS` when loaded, and by `local.y + 7 · TILE_Y` at most (3 · where `ROWS` is 4) when
-/// used. `right_tile` is indexed below `16 · TILE_X`, and `lost_rows` by `row / 32`, below 4. The
-/// shapes that this needs are asserted by `Tile::assert_is_supported`. Arrays of `WORKGROUP`
-/// entries are indexed by the invocation, or by the subgroup's number, of which there are no more.
-/// The triangle, the slice and the solution of Levenberg–Marquardt have room for
-/// `MOST_CODE_LENGTH`, which is asserted with the bounds. Each kernel writes what it reads there.
+/// used. `right_tile` is indexed below `16 · TILE_X`, and `lost_rows` by `row / 32`, below 4.
+/// `residual` keeps four sums of an invocation in one entry of `left_tile`, and marks only rows
+/// that it has finished. The shapes that this needs are asserted by `Tile::assert_is_supported`.
+/// Arrays of `WORKGROUP` entries are indexed by the invocation, or by the subgroup's number, of
+/// which there are no more. The triangle, the slice and the solution of Levenberg–Marquardt have
+/// room for `MOST_CODE_LENGTH`, which is asserted with the bounds. Each kernel writes what it reads
+/// there.
 ///
 /// *Loops.* Every `for` loop has a counter of its own that grows by a positive constant (or halves)
 /// up to a bound that the loop does not change, and none of these bounds is within a workgroup's

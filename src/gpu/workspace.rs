@@ -23,6 +23,8 @@ pub enum Role {
     Activation(usize),
     /// `δ` of a layer's outputs.
     Delta(usize),
+    /// Sums of the squares of a descent's residual.
+    Squares,
     /// `δ` of the codes.
     Gradients,
     /// The optimizer's moments.

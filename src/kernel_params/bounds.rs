@@ -9,7 +9,7 @@
 
 use super::{
     ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
-    OPTIMIZER_PLAIN, PEAK_CHAINS, TangentParams, WORKGROUP,
+    OPTIMIZER_PLAIN, PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
 };
 
 /// The words of one entry point, from the bytes of its parameters and its number of workgroups.
@@ -55,19 +55,26 @@ pub fn classify(params: &[u8], observations: u64) -> Vec<u64> {
     vec![rows(observations, entries.into()), observations, words, words, observations]
 }
 
-/// `lanes`, `outputs`, `targets`, `deltas`.
-pub fn residual(params: &[u8], lanes: u64) -> Vec<u64> {
-    let DescendParams { observation_length, .. } = read(params);
-    let entries = rows(lanes, padded(observation_length));
-    vec![rows(lanes, LANE), entries, entries, entries]
+/// `weight`, `bias`, `inputs`, `targets`, `deltas`, `squares`.
+pub fn residual(params: &[u8], _: u64) -> Vec<u64> {
+    let ResidualParams { units: length, inputs, count, .. } = read(params);
+    let (units, count) = (padded(length), u64::from(count));
+    let outputs = rows(count, units);
+    vec![rows(inputs.into(), units), units, rows(count, padded(inputs)), outputs, outputs, rows(count, slices(length))]
 }
 
-/// `lanes`, `gradients`, `codes`, `moments`.
+/// Sums of squares of an observation.
+fn slices(length: u32) -> u64 {
+    length.div_ceil(SUMMED_ENTRIES).into()
+}
+
+/// `lanes`, `squares`, `gradients`, `codes`, `moments`.
 pub fn update(params: &[u8], lanes: u64) -> Vec<u64> {
-    let DescendParams { code_length, optimizer, .. } = read(params);
+    let DescendParams { observation_length, code_length, optimizer, .. } = read(params);
     let entries = rows(lanes, padded(code_length));
     let moments = if optimizer == OPTIMIZER_PLAIN { 0 } else { 2 };
-    vec![rows(lanes, LANE), entries, entries, rows(entries, moments)]
+    let squares = rows(lanes, slices(observation_length));
+    vec![rows(lanes, LANE), squares, entries, entries, rows(entries, moments)]
 }
 
 /// `lanes`, `destinations`, `running`.

@@ -70,12 +70,14 @@ macro_rules! shader {
     };
 }
 
-const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "product");
+const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "activate", "product");
+const RESIDUAL_SOURCE: &str =
+    shader!("residual", "finite", "layer", "activate", "difference", "derivative", "slices", "product");
 const CLASSIFY_SOURCE: &str = shader!("classify");
 const DESCEND_SOURCE: &str =
-    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum", "sum_tree");
+    shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "halving_sum", "sum_tree");
 const DESCEND_SUBGROUPS_SOURCE: &str =
-    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "sum_subgroups");
+    shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
 const LEVENBERG_MARQUARDT_SOURCE: &str =
     shader!("levenberg_marquardt", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum");
@@ -115,19 +117,21 @@ pub const CLASSIFY: EntryPoint = EntryPoint {
     bounds: bounds::classify,
 };
 
-/// `residual`: the loss, its stop watch, and `δ_d`.
+/// `residual`: the last layer, `δ_d`, and the sums of the squares.
 pub const RESIDUAL: EntryPoint = EntryPoint {
     name: "residual",
-    kernel: "descend",
-    source: DESCEND_SOURCE,
+    kernel: "residual",
+    source: RESIDUAL_SOURCE,
     bindings: &[
-        binding(0, "descent", Access::Uniform),
-        binding(1, "lanes", Access::ReadWrite),
-        binding(2, "outputs", Access::Read),
-        binding(3, "targets", Access::Read),
-        binding(4, "deltas", Access::ReadWrite),
+        binding(0, "layer", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "inputs", Access::Read),
+        binding(4, "targets", Access::Read),
+        binding(5, "deltas", Access::ReadWrite),
+        binding(6, "squares", Access::ReadWrite),
     ],
-    workgroup: Workgroup::Observation,
+    workgroup: Workgroup::Tile,
     subgroups: false,
     bounds: bounds::residual,
 };
@@ -149,7 +153,7 @@ pub const BACKWARD: EntryPoint = EntryPoint {
     bounds: bounds::backward,
 };
 
-/// `update`: the stop rule and the step.
+/// `update`: the loss, the stop rule and the step.
 pub const UPDATE: EntryPoint = EntryPoint {
     name: "update",
     kernel: "descend",
@@ -157,6 +161,7 @@ pub const UPDATE: EntryPoint = EntryPoint {
     bindings: &[
         binding(0, "descent", Access::Uniform),
         binding(1, "lanes", Access::ReadWrite),
+        binding(2, "squares", Access::Read),
         binding(10, "gradients", Access::Read),
         binding(11, "codes", Access::ReadWrite),
         binding(12, "moments", Access::ReadWrite),
@@ -165,9 +170,6 @@ pub const UPDATE: EntryPoint = EntryPoint {
     subgroups: false,
     bounds: bounds::update,
 };
-
-/// [`RESIDUAL`] with subgroup operations.
-pub const RESIDUAL_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..RESIDUAL };
 
 /// [`UPDATE`] with subgroup operations.
 pub const UPDATE_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..UPDATE };
@@ -286,11 +288,10 @@ pub const ADVANCE: EntryPoint = EntryPoint {
 };
 
 /// All entry points.
-pub const ENTRY_POINTS: [&EntryPoint; 14] = [
+pub const ENTRY_POINTS: [&EntryPoint; 13] = [
     &FORWARD,
     &CLASSIFY,
     &RESIDUAL,
-    &RESIDUAL_SUBGROUPS,
     &BACKWARD,
     &UPDATE,
     &UPDATE_SUBGROUPS,

@@ -71,6 +71,9 @@ const ONE: u32 = 0x3f800000u;
 @group(0) @binding(11) var<storage, read_write> trials: array<u32>;
 @group(0) @binding(12) var<storage, read_write> codes: array<u32>;
 
+// Whether a number of this workgroup's lane was not finite or beyond its limit.
+var<workgroup> lost: atomic<u32>;
+
 // Applies Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) to the trial that gave these
 // outputs. One workgroup per lane.
 @compute @workgroup_size(WORKGROUP)
@@ -159,7 +162,7 @@ fn right(input: u32, quad: u32) -> vec4<f32> {
     return weight[input * quads(layer.units) + quad];
 }
 
-fn finish(row: u32, quad: u32, sum: vec4<f32>, is_lost: bool) {
+fn finish(row: u32, quad: u32, place: u32, sum: vec4<f32>, is_lost: bool) {
     let length = quads(layer.units);
     let output = outputs[row / layer.code_length * length + quad];
     let tangent = sum * derivative(layer.activation, layer.slope, output);

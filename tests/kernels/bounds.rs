@@ -12,7 +12,7 @@ use unrelu::internals::kernel_params::entry_points::{
 };
 use unrelu::internals::kernel_params::{
     ClassifyParams, CompactParams, DescendParams, LayerParams, MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_PLAIN,
-    TangentParams,
+    ResidualParams, TangentParams,
 };
 
 use crate::fixtures::gpu;
@@ -25,7 +25,7 @@ fn layer(count: u32) -> LayerParams {
 }
 
 fn descent(optimizer: u32) -> DescendParams {
-    DescendParams { observation_length: 7, code_length: 5, optimizer, ..bytemuck::Zeroable::zeroed() }
+    DescendParams { observation_length: 33, code_length: 5, optimizer, ..bytemuck::Zeroable::zeroed() }
 }
 
 fn marquardt() -> MarquardtParams {
@@ -43,14 +43,16 @@ fn a_buffer_one_word_too_short_is_refused() {
     let (layer, classes, compaction) =
         (layer(3), ClassifyParams { rows: 33, words: 2 }, CompactParams { count: 3, words: 11 });
     let (plain, adam, marquardt) = (descent(OPTIMIZER_PLAIN), descent(OPTIMIZER_ADAM), marquardt());
+    // 33 units take two sums of squares.
+    let residual = ResidualParams { units: 33, inputs: 5, count: 3, ..bytemuck::Zeroable::zeroed() };
     let [later, first] = [0, 1].map(tangent);
     let cases: [(&'static EntryPoint, &[u8], u64, &[usize]); 14] = [
         (&FORWARD, bytes_of(&layer), 1, &[5 * 8, 8, 3 * 8, 3 * 8]),
         (&BACKWARD, bytes_of(&layer), 1, &[7 * 8, 3 * 8, 3 * 8, 3 * 8]),
         (&CLASSIFY, bytes_of(&classes), 3, &[3 * 33, 3, 6, 6, 3]),
-        (&RESIDUAL, bytes_of(&plain), 3, &[24, 24, 24, 24]),
-        (&UPDATE, bytes_of(&plain), 3, &[24, 24, 24, 0]),
-        (&UPDATE, bytes_of(&adam), 3, &[24, 24, 24, 48]),
+        (&RESIDUAL, bytes_of(&residual), 1, &[5 * 36, 36, 3 * 8, 3 * 36, 3 * 36, 3 * 2]),
+        (&UPDATE, bytes_of(&plain), 3, &[24, 6, 24, 24, 0]),
+        (&UPDATE, bytes_of(&adam), 3, &[24, 6, 24, 24, 48]),
         (&RANK, bytes_of(&compaction), 1, &[24, 3, 1]),
         (&SCATTER, bytes_of(&compaction), 3, &[3, 33, 33]),
         (&JUDGE, bytes_of(&marquardt), 3, &[24, 15, 24, 24]),

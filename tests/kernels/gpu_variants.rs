@@ -6,19 +6,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
+use unrelu::internals::cpu::residual::{SUMMED_ENTRIES, residual};
 use unrelu::internals::cpu::{CpuDevice, classify, descend, forward};
 use unrelu::internals::descent::{Start, Steps, default_step};
 use unrelu::internals::device::Device;
 use unrelu::internals::gpu::GpuDevice;
+use unrelu::internals::gpu::limits::{LayerLimits, residual as residual_limit};
 use unrelu::internals::gpu::pipeline::Rows;
-use unrelu::internals::kernel_params::entry_points::{RESIDUAL, RESIDUAL_SUBGROUPS};
+use unrelu::internals::gpu::tiles::Tiles;
+use unrelu::internals::kernel_params::ResidualParams;
+use unrelu::internals::kernel_params::entry_points::{RESIDUAL, UPDATE, UPDATE_SUBGROUPS};
 use unrelu::{Activation, Network, Optimizer};
 
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};
+use crate::single;
 
 with_both_modules!(
     forward_is_the_twins_by_every_tile,
+    residual_is_the_twins_by_every_tile,
     descent_is_the_twins_by_every_tile_and_sum,
     the_way_back_is_the_twins_by_the_slim_tile,
     classification_is_the_twins_on_every_device,
@@ -60,6 +66,72 @@ fn forward_is_the_twins_by_every_tile() {
                     let part = codes.columns(alone, 1).into_owned();
                     let part = device.forward_f32(0..network.depth(), &part).unwrap();
                     assert_eq!(part, found.columns(alone, 1), "{variant} {widths:?}: {alone} of {count}");
+                }
+            }
+        }
+        assert_eq!(chosen.len(), 3, "{variant}: some tile was never chosen");
+    }
+}
+
+/// The bits of a matrix with columns padded to whole quads.
+fn bits(matrix: &DMatrix<f64>, padding: f32) -> Vec<u32> {
+    let padded = matrix.clone().resize_vertically(matrix.nrows().next_multiple_of(4), f64::from(padding));
+    padded.iter().map(|x| (*x as f32).to_bits()).collect()
+}
+
+fn residual_is_the_twins_by_every_tile() {
+    for (variant, context) in gpu::variants() {
+        let mut chosen = BTreeSet::new();
+        for (widths, counts) in [([19, 301], &[7, 65, 3400][..]), ([3, 31], &[16_800]), ([5, 65], &[30])] {
+            let network = network(670, &widths, Activation::Relu, Activation::LeakyRelu(0.2));
+            let (layer, [inputs, units]) = (&network.layers()[0], widths);
+            let limits = LayerLimits::of(layer, None);
+            let weight = bits(&layer.weight, 0.0);
+            let bias = bits(&DMatrix::from_column_slice(units, 1, layer.bias.as_slice()), 0.0);
+            let run = |codes: &DMatrix<f64>, targets: &DMatrix<f64>| {
+                let count = codes.ncols();
+                let params = ResidualParams {
+                    units: units as u32,
+                    inputs: inputs as u32,
+                    count: count as u32,
+                    activation: 0,
+                    slope: 0.2,
+                    limit: limits.forward,
+                    residual_limit: residual_limit(units),
+                };
+                let deltas = vec![0; units.next_multiple_of(4) * count];
+                let sums = vec![0; units.div_ceil(SUMMED_ENTRIES) * count];
+                let arrays = [weight.clone(), bias.clone(), bits(codes, 0.0), bits(targets, f32::NAN), deltas, sums];
+                let mut found = single::run(&context, &RESIDUAL, params, &arrays, (units, count));
+                let sums = found.pop().unwrap();
+                (found.pop().unwrap(), sums)
+            };
+            for count in counts {
+                let codes = matrix(671, inputs, *count);
+                let mut targets = matrix(672, units, *count);
+                targets.iter_mut().step_by(11).for_each(|x| *x = f64::NAN);
+                chosen.insert(Tiles::for_limits(context.limits()).choose(units, *count));
+                let (deltas, sums) = run(&codes, &targets);
+                let numbers = |bits: &[u32]| bits.iter().map(|x| f64::from(f32::from_bits(*x))).collect::<Vec<_>>();
+                let (of_deltas, of_sums) = (deltas.len() / count, sums.len() / count);
+                for column in (0..*count).step_by(1 + count / 300).chain([count - 1]) {
+                    let (code, target) = (codes.column(column), targets.column(column));
+                    let (expected, squares) = residual(layer, code.as_slice(), target.as_slice());
+                    let case = format!("residual {variant} {widths:?} {count} {column}");
+                    let of = |numbers: Vec<f64>, length| DMatrix::from_vec(length, 1, numbers[..length].to_vec());
+                    let found = of(numbers(&deltas[column * of_deltas..][..of_deltas]), units);
+                    let allowed = DMatrix::from_element(units, 1, 1e-4);
+                    expect(matrices(&case, &found, &of(expected, units), &allowed));
+                    let found = of(numbers(&sums[column * of_sums..][..of_sums]), of_sums);
+                    let allowed = of(squares.iter().map(|sum| 1e-4 * (1.0 + sum)).collect(), of_sums);
+                    expect(matrices(&case, &found, &of(squares, of_sums), &allowed));
+                }
+                // The bits are the same for every tile.
+                for alone in [0, count / 2, count - 1] {
+                    let (found, found_sums) =
+                        run(&codes.columns(alone, 1).into_owned(), &targets.columns(alone, 1).into_owned());
+                    assert_eq!(found, deltas[alone * of_deltas..][..of_deltas], "{variant} {widths:?}: {alone}");
+                    assert_eq!(found_sums, sums[alone * of_sums..][..of_sums], "{variant} {widths:?}: {alone}");
                 }
             }
         }
@@ -142,8 +214,8 @@ fn classification_is_the_twins_on_every_device() {
 
 fn a_device_without_subgroups_refuses_the_kernels_that_need_them() {
     let context = gpu::context_with(None, wgpu::Features::empty());
-    assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL_SUBGROUPS))).is_err());
-    assert!(context.guarded(|| Ok(Rows::new(&context, &RESIDUAL))).is_ok());
+    assert!(context.guarded(|| Ok(Rows::new(&context, &UPDATE_SUBGROUPS))).is_err());
+    assert!(context.guarded(|| Ok(Rows::new(&context, &UPDATE))).is_ok());
 }
 
 fn the_device_tells_its_time_where_it_has_a_clock() {

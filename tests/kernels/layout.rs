@@ -10,7 +10,7 @@ use unrelu::internals::kernel_params::entry_points;
 use unrelu::internals::kernel_params::entry_points::{Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
 use unrelu::internals::kernel_params::{
     ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams, PeakParams,
-    TangentParams,
+    ResidualParams, TangentParams,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -29,13 +29,12 @@ macro_rules! layout {
 fn rust_layouts() -> Vec<(&'static str, Layout)> {
     vec![
         layout!(LayerParams { units, inputs, count, activation, slope, limit }),
+        layout!(ResidualParams { units, inputs, count, activation, slope, limit, residual_limit }),
         layout!(ClassifyParams { rows, words }),
         layout!(CompactParams { count, words }),
         layout!(DescendParams {
             observation_length,
             code_length,
-            activation,
-            slope,
             step,
             gradient_tolerance,
             loss_tolerance,
@@ -47,7 +46,6 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_decay,
             second_gain,
             epsilon,
-            residual_limit,
             gradient_limit
         }),
         layout!(MarquardtParams {
@@ -129,7 +127,7 @@ fn only_what_needs_subgroups_needs_them() {
         let passes = validated(&module(entry), naga::valid::Capabilities::empty()).is_some();
         assert_eq!(passes, !entry.subgroups, "{} of {}.wgsl", entry.name, entry.kernel);
     }
-    assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 2);
+    assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 1);
 }
 
 /// wgpu does not check shared memory against the limit, but drivers do.
@@ -139,7 +137,9 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         let limits =
             wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
         for tile in Tiles::for_limits(&limits).variants {
-            for entry in [&entry_points::FORWARD, &entry_points::BACKWARD, &entry_points::TANGENT] {
+            for entry in
+                [&entry_points::FORWARD, &entry_points::RESIDUAL, &entry_points::BACKWARD, &entry_points::TANGENT]
+            {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
                 let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
@@ -268,6 +268,8 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("LANE_CAPPED", params::LANE_CAPPED),
         ("LANE_DIVERGED", params::LANE_DIVERGED),
         ("MOST_CODE_LENGTH", params::MOST_CODE_LENGTH),
+        ("SUMMED_ENTRIES", params::SUMMED_ENTRIES),
+        ("SUMMED_QUADS", params::SUMMED_ENTRIES / 4),
         ("PEAK_CHAINS", CHAINS as u32),
         ("PEAK_STEPS", STEPS),
     ];
@@ -276,7 +278,7 @@ fn numbers_that_stand_for_something_are_the_same() {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_"]
+            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_", "SUMMED_"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
             {

@@ -40,3 +40,5 @@ mod limits;
 mod loss;
 #[cfg(feature = "gpu")]
 mod planted;
+#[cfg(feature = "gpu")]
+mod single;

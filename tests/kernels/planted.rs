@@ -1,32 +1,30 @@
 //! NaN, infinities, denormal numbers and −0 in every input of every kernel: the verdict is that of
 //! f64, and no other lane notices. Each lane of a batch gets another of these numbers.
 
-use bytemuck::{NoUninit, cast_slice};
+use bytemuck::cast_slice;
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::compact;
 use unrelu::internals::gpu::context::Context;
 use unrelu::internals::gpu::limits::{LayerLimits, gradient, jacobian, residual};
-use unrelu::internals::gpu::pipeline::{Product, Rows, dispatch};
-use unrelu::internals::gpu::staging::Staging;
-use unrelu::internals::gpu::tiles::Tiles;
-use unrelu::internals::gpu::workspace::{Operand, Role, Workspace};
 use unrelu::internals::kernel_params::entry_points::{
-    ADVANCE, Access, BACKWARD, EntryPoint, FORWARD, JUDGE, NORMAL, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, TANGENT,
-    UPDATE, UPDATE_SUBGROUPS, Workgroup,
+    ADVANCE, BACKWARD, FORWARD, JUDGE, NORMAL, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS,
 };
 use unrelu::internals::kernel_params::{
     CompactParams, Damping, DescendParams, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams,
-    MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, TangentParams,
+    MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, ResidualParams, TangentParams,
 };
 use unrelu::{Activation, DenseLayer};
 
 use crate::fixtures::{gpu, matrix};
+use crate::single::run;
 
 with_both_modules!(
     inputs_of_forward,
     infinity_times_zero_is_not_a_silent_zero,
     tanh_is_accurate_near_zero_too,
-    inputs_of_residual_and_judge,
+    inputs_of_residual,
+    outputs_of_residual_beyond_their_limit,
+    inputs_of_judge,
     inputs_of_backward,
     inputs_of_update,
     inputs_of_tangent,
@@ -91,51 +89,6 @@ fn numbers(bits: &[u32], length: usize) -> DMatrix<f64> {
 
 fn devices() -> impl Iterator<Item = Context> {
     [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().map(|features| gpu::context_with(None, features))
-}
-
-/// Runs one kernel on `arrays`, in the order of its bindings. Returns all arrays as they are after
-/// it. `entries`: the length of a row of a product.
-fn run<T: NoUninit>(
-    context: &Context,
-    entry: &'static EntryPoint,
-    params: T,
-    arrays: &[Vec<u32>],
-    (entries, count): (usize, usize),
-) -> Vec<Vec<u32>> {
-    context
-        .guarded(|| {
-            let mut space = Workspace::default();
-            let uniform = Role::Params("planted", 0);
-            space.params(context, uniform, params);
-            let mut roles = Vec::new();
-            let mut next = 0;
-            for binding in entry.bindings {
-                roles.push(match binding.access {
-                    Access::Uniform => uniform,
-                    _ => {
-                        space.upload(context, Role::Moved(next), &arrays[next]);
-                        next += 1;
-                        Role::Moved(next - 1)
-                    }
-                });
-            }
-            assert_eq!(next, arrays.len(), "one array per binding");
-            let operands: Vec<Operand> = roles.into_iter().map(Operand::Own).collect();
-            let step = match entry.workgroup {
-                Workgroup::Tile => {
-                    let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
-                    product.step(context, &mut space, &operands, (entries, count))
-                }
-                _ => Rows::new(context, entry).step(context, &mut space, &operands, count),
-            };
-            let sources: Vec<_> =
-                (0..next).map(|index| (space.buffer(Role::Moved(index)), 4 * arrays[index].len() as u64)).collect();
-            let mut staging = Staging::default();
-            staging.submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), [&step]));
-            let mut words: Vec<u32> = staging.collect(context, bytemuck::pod_collect_to_vec)?;
-            Ok(arrays.iter().map(|array| words.drain(..array.len()).collect()).collect())
-        })
-        .unwrap()
 }
 
 fn layer(activation: Activation) -> DenseLayer {
@@ -255,8 +208,6 @@ fn descend_params(optimizer: u32) -> DescendParams {
     DescendParams {
         observation_length: UNITS as u32,
         code_length: INPUTS as u32,
-        activation: 0,
-        slope: SLOPE as f32,
         step: 0.5,
         gradient_tolerance: 1e-9,
         loss_tolerance: 1e-6,
@@ -268,7 +219,6 @@ fn descend_params(optimizer: u32) -> DescendParams {
         second_decay: 0.999,
         second_gain: 0.001,
         epsilon: 1e-8,
-        residual_limit: residual(UNITS),
         gradient_limit: gradient(INPUTS),
     }
 }
@@ -302,18 +252,93 @@ fn leaky() -> Activation {
     Activation::LeakyRelu(SLOPE)
 }
 
-fn inputs_of_residual_and_judge() {
+fn residual_params(layer: &DenseLayer) -> ResidualParams {
+    let (activation, slope) = activation_number(layer.activation);
+    ResidualParams {
+        units: UNITS as u32,
+        inputs: INPUTS as u32,
+        count: COUNT as u32,
+        activation,
+        slope,
+        limit: LayerLimits::of(layer, None).forward,
+        residual_limit: residual(UNITS),
+    }
+}
+
+fn bias_of(layer: &DenseLayer) -> Vec<u32> {
+    columns(&DMatrix::from_column_slice(UNITS, 1, layer.bias.as_slice()), 0.0)
+}
+
+/// In the inputs of the last layer, then in the targets.
+fn inputs_of_residual() {
     for context in devices() {
-        let entry = if context.has_subgroups() { &RESIDUAL_SUBGROUPS } else { &RESIDUAL };
+        for activation in ACTIVATIONS {
+            let layer = layer(activation);
+            for row in 0..=INPUTS {
+                let inputs = matrix(3, INPUTS, COUNT);
+                let targets = matrix(5, UNITS, COUNT);
+                let (inputs, targets) = match row {
+                    INPUTS => (columns(&inputs, 0.0), columns_with(&targets, f32::NAN, 6, 1)),
+                    _ => (columns_with(&inputs, 0.0, row, 1), columns(&targets, f32::NAN)),
+                };
+                let arrays = [
+                    columns(&layer.weight, 0.0),
+                    bias_of(&layer),
+                    inputs.clone(),
+                    targets.clone(),
+                    vec![0; padded(UNITS) * COUNT],
+                    vec![0; COUNT],
+                ];
+                let found = run(&context, &RESIDUAL, residual_params(&layer), &arrays, (UNITS, COUNT));
+                let (inputs, targets) = (numbers(&inputs, INPUTS), numbers(&targets, UNITS));
+                let deltas = numbers(&found[4], UNITS);
+                for lane in 0..COUNT {
+                    let case = format!("{activation} {:08x} at {row}", PLANTED[lane]);
+                    let sums = &layer.weight * inputs.column(lane) + &layer.bias;
+                    let outputs = DMatrix::from_fn(UNITS, COUNT, |unit, _| activation.apply(sums[unit]));
+                    let is_lost = inputs.column(lane).iter().any(|z| !z.is_finite());
+                    let Some(residual) = residual_in_f64(&outputs, &targets, lane).filter(|_| !is_lost) else {
+                        assert!(all_nan(&found[5][lane..=lane]), "{case}: {:x}", found[5][lane]);
+                        continue;
+                    };
+                    near(found[5][lane], residual.iter().map(|r| r * r).sum::<f64>(), &case);
+                    for (unit, residual) in residual.iter().enumerate() {
+                        let expected = residual * activation.derivative_from_output(outputs[(unit, lane)]);
+                        near((deltas[(unit, lane)] as f32).to_bits(), expected, &case);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Finite, but too large for the sum of their squares.
+fn outputs_of_residual_beyond_their_limit() {
+    let layer = layer(Activation::Identity);
+    for context in devices() {
+        let mut inputs = matrix(3, INPUTS, COUNT);
+        inputs.column_mut(4).scale_mut(1e25);
+        let arrays = [
+            columns(&layer.weight, 0.0),
+            bias_of(&layer),
+            columns(&inputs, 0.0),
+            columns(&matrix(5, UNITS, COUNT), f32::NAN),
+            vec![0; padded(UNITS) * COUNT],
+            vec![0; COUNT],
+        ];
+        let found = run(&context, &RESIDUAL, residual_params(&layer), &arrays, (UNITS, COUNT)).pop().unwrap();
+        for (lane, bits) in found.iter().enumerate() {
+            assert_eq!(all_nan(&[*bits]), lane == 4, "lane {lane}: {bits:x}");
+        }
+    }
+}
+
+fn inputs_of_judge() {
+    for context in devices() {
         for in_targets in [false, true] {
             let [outputs, targets] = outputs_and_targets(in_targets);
-            let start = lanes_before(Lane::START);
-            let arrays = [start.clone(), outputs.clone(), targets.clone(), vec![0; padded(UNITS) * COUNT]];
-            let found = run(&context, entry, descend_params(OPTIMIZER_PLAIN), &arrays, (0, COUNT));
-            let (lanes, deltas) = (lanes_of(&found[0]), numbers(&found[3], UNITS));
-
             let dampings: Vec<u32> = cast_slice(&[Damping::START; COUNT]).to_vec();
-            let arrays = [start, dampings, outputs.clone(), targets.clone()];
+            let arrays = [lanes_before(Lane::START), dampings, outputs.clone(), targets.clone()];
             let judged = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
             let (judged, dampings) = (lanes_of(&judged[0]), cast_slice::<u32, Damping>(&judged[1]).to_vec());
 
@@ -328,21 +353,17 @@ fn inputs_of_residual_and_judge() {
             for lane in 0..COUNT {
                 let case = format!("{:08x} in {}", PLANTED[lane], if in_targets { "targets" } else { "outputs" });
                 let Some(residual) = residual_in_f64(&outputs, &targets, lane) else {
-                    assert_eq!((lanes[lane].status, judged[lane].status), (LANE_DIVERGED, LANE_DIVERGED), "{case}");
+                    assert_eq!(judged[lane].status, LANE_DIVERGED, "{case}");
                     assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (0, 0), "{case}");
                     assert_eq!((second[lane].status, second[lane].anchor), (LANE_RUNNING, 1e6), "{case}");
                     assert_eq!((after[lane].lambda, after[lane].growth), (2.0, 4.0), "{case}");
                     continue;
                 };
                 let loss = 0.5 * residual.iter().map(|r| r * r).sum::<f64>();
-                assert_eq!((lanes[lane].status, judged[lane].status), (LANE_RUNNING, LANE_RUNNING), "{case}");
+                assert_eq!(judged[lane].status, LANE_RUNNING, "{case}");
                 assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (1, 1), "{case}");
-                for lane in [lanes[lane], judged[lane], second[lane]] {
+                for lane in [judged[lane], second[lane]] {
                     near(lane.anchor.to_bits(), loss, &case);
-                }
-                for (row, residual) in residual.iter().enumerate() {
-                    let expected = residual * leaky().derivative_from_output(outputs[(row, lane)]);
-                    near((deltas[(row, lane)] as f32).to_bits(), expected, &case);
                 }
             }
         }
@@ -405,7 +426,7 @@ fn inputs_of_update() {
     for context in devices() {
         let entry = if context.has_subgroups() { &UPDATE_SUBGROUPS } else { &UPDATE };
         for optimizer in [OPTIMIZER_PLAIN, OPTIMIZER_MOMENTUM, OPTIMIZER_ADAM] {
-            for place in ["gradients", "codes", "first moments", "second moments"] {
+            for place in ["squares", "gradients", "codes", "first moments", "second moments"] {
                 let plant = |name: &str, matrix: &DMatrix<f64>, row: usize| match name == place {
                     true => columns_with(matrix, 0.0, row, 1),
                     false => columns(matrix, 0.0),
@@ -415,21 +436,34 @@ fn inputs_of_update() {
                 } else {
                     plant("second moments", &moments, 5)
                 };
-                let start = Lane { anchor: 1.0, ..Lane::START };
-                let arrays =
-                    [lanes_before(start), plant("gradients", &gradients, 2), plant("codes", &codes, 2), moments];
+                let start = Lane { anchor: 1.0, unchanged: 3, ..Lane::START };
+                let squares = if place == "squares" { PLANTED.to_vec() } else { vec![6f32.to_bits(); COUNT] };
+                let arrays = [
+                    lanes_before(start),
+                    squares,
+                    plant("gradients", &gradients, 2),
+                    plant("codes", &codes, 2),
+                    moments,
+                ];
                 let found = run(&context, entry, descend_params(optimizer), &arrays, (0, COUNT));
                 let lanes = lanes_of(&found[0]);
-                let (before, after) = (numbers(&arrays[2], INPUTS), numbers(&found[2], INPUTS));
-                let (gradients, moments) = (numbers(&arrays[1], INPUTS), numbers(&arrays[3], 16));
+                let (before, after) = (numbers(&arrays[3], INPUTS), numbers(&found[3], INPUTS));
+                let (gradients, moments) = (numbers(&arrays[2], INPUTS), numbers(&arrays[4], 16));
                 for lane in 0..COUNT {
                     let case = format!("optimizer {optimizer}, {:08x} in {place}", PLANTED[lane]);
                     let is_read = optimizer != OPTIMIZER_PLAIN || !place.ends_with("moments");
                     if is_read && !planted(lane).is_finite() {
                         assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_DIVERGED, 0), "{case}");
                         let each = padded(INPUTS);
-                        assert_eq!(found[2][lane * each..][..each], arrays[2][lane * each..][..each], "{case}");
+                        assert_eq!(found[3][lane * each..][..each], arrays[3][lane * each..][..each], "{case}");
                         continue;
+                    }
+                    // A loss of 0 counts as unchanged, whatever the last one was.
+                    let loss = 0.5 * f64::from(f32::from_bits(arrays[1][lane]));
+                    if place != "squares" || loss > 0.2 {
+                        assert_eq!((f64::from(lanes[lane].anchor), lanes[lane].unchanged), (loss, 0), "{case}");
+                    } else if loss == 0.0 {
+                        assert_eq!((lanes[lane].anchor, lanes[lane].unchanged), (1.0, 4), "{case}");
                     }
                     assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RUNNING, 1), "{case}");
                     for row in 0..INPUTS {

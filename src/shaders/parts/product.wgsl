@@ -1,10 +1,11 @@
-// A matrix product by tiles, shared by forward.wgsl, `backward` of descend.wgsl and `tangent` of
-// levenberg_marquardt.wgsl.
+// A matrix product by tiles, shared by forward.wgsl, residual.wgsl, `backward` of descend.wgsl and
+// `tangent` of levenberg_marquardt.wgsl.
 //
 // out[r][c] = Σ_k left[r][k] · right[k][c], where r is an observation. A workgroup computes a tile
 // of TILE_Y · ROWS observations × TILE_X quads from tiles of both factors in shared memory, sixteen
 // k deep. Each invocation keeps ROWS × 4 sums in registers. The kernel defines the factors and the
-// operation on a sum, in `left`, `right` and `finish`. `left` returns bits. An observation with an
+// operation on a sum, in `left`, `right` and `finish`; `place` tells the quads of an invocation
+// apart. `left` returns bits. An observation with an
 // entry that is not finite or beyond `limit` is lost: `finish` is told so. The limit is such that
 // the sums of the other observations cannot overflow (gpu/limits.rs), so every sum is finite.
 //
@@ -102,21 +103,21 @@ fn product(tile: vec2<u32>, local: vec2<u32>, count: u32, inner: u32, width: u32
         return;
     }
     let first = tile.y * TILE_Y * ROWS;
-    finish_within(first, local.y, count, quad, sum0);
-    finish_within(first, local.y + TILE_Y, count, quad, sum1);
-    finish_within(first, local.y + 2u * TILE_Y, count, quad, sum2);
-    finish_within(first, local.y + 3u * TILE_Y, count, quad, sum3);
+    finish_within(first, local.y, count, quad, 0u, sum0);
+    finish_within(first, local.y + TILE_Y, count, quad, 1u, sum1);
+    finish_within(first, local.y + 2u * TILE_Y, count, quad, 2u, sum2);
+    finish_within(first, local.y + 3u * TILE_Y, count, quad, 3u, sum3);
     if ROWS > 4u {
-        finish_within(first, local.y + 4u * TILE_Y, count, quad, sum4);
-        finish_within(first, local.y + 5u * TILE_Y, count, quad, sum5);
-        finish_within(first, local.y + 6u * TILE_Y, count, quad, sum6);
-        finish_within(first, local.y + 7u * TILE_Y, count, quad, sum7);
+        finish_within(first, local.y + 4u * TILE_Y, count, quad, 4u, sum4);
+        finish_within(first, local.y + 5u * TILE_Y, count, quad, 5u, sum5);
+        finish_within(first, local.y + 6u * TILE_Y, count, quad, 6u, sum6);
+        finish_within(first, local.y + 7u * TILE_Y, count, quad, 7u, sum7);
     }
 }
 
-fn finish_within(first: u32, row: u32, count: u32, quad: u32, sum: vec4<f32>) {
+fn finish_within(first: u32, row: u32, count: u32, quad: u32, place: u32, sum: vec4<f32>) {
     if first + row < count {
         let is_lost = (atomicLoad(&lost_rows[row / 32u]) >> (row % 32u) & 1u) == 1u;
-        finish(first + row, quad, sum, is_lost);
+        finish(first + row, quad, place, sum, is_lost);
     }
 }
