@@ -52,7 +52,8 @@ pub struct Kernel {
 ///
 /// *Workgroup memory.* `left_tile` is indexed below `TILE_Y · ROWS · LEFT_STRIDE`: by rows below
 /// `TILE_Y · ROWS` when loaded, and by `local.y + 7 · TILE_Y` at most (3 · where `ROWS` is 4) when
-/// used. `right_tile` is indexed below `16 · TILE_X`, and `lost_rows` by `row / 32`, below 4.
+/// used. `right_tile` is indexed below `16 · TILE_X · QUADS`, and `lost_rows` by `row / 32`, below
+/// 4.
 /// `residual` keeps four sums of an invocation in one entry of `left_tile`, and marks only rows
 /// that it has finished. The shapes that this needs are asserted by `Tile::assert_is_supported`.
 /// Arrays of `WORKGROUP` entries are indexed by the invocation, or by the subgroup's number, of

@@ -95,7 +95,7 @@ impl Product {
 
     fn compiled(&self, context: &Context, tile: Tile) -> wgpu::ComputePipeline {
         tile.assert_is_supported();
-        let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+        let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows), ("QUADS", tile.quads)];
         self.kernel.pipeline(context, &constants.map(|(name, size)| (name, f64::from(size))))
     }
 }

@@ -27,7 +27,8 @@ pub struct Binding {
 /// The shape of an entry point's workgroup, in terms of the shader's override constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workgroup {
-    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 output entries each.
+    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 · `QUADS` output entries
+    /// each.
     Tile,
     /// `WORKGROUP` invocations for one observation; for `peak`, which has no observations, simply
     /// this number.

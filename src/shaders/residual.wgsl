@@ -31,7 +31,7 @@ struct ResidualParams {
 
 // The sum of squares of each quad that this invocation has finished, by its place; and a bit for
 // each that is lost.
-var<private> quad_squares: array<f32, 8>;
+var<private> quad_squares: array<f32, 16>;
 var<private> lost_places: u32;
 
 fn left(observation: u32, quad: u32) -> vec4<u32> {
@@ -71,17 +71,24 @@ fn sum_slices(tile: vec2<u32>, local: vec2<u32>) {
         left_tile[invocations + invocation] =
             vec4<f32>(quad_squares[4], quad_squares[5], quad_squares[6], quad_squares[7]);
     }
+    if QUADS > 1u {
+        left_tile[2u * invocations + invocation] =
+            vec4<f32>(quad_squares[8], quad_squares[9], quad_squares[10], quad_squares[11]);
+        left_tile[3u * invocations + invocation] =
+            vec4<f32>(quad_squares[12], quad_squares[13], quad_squares[14], quad_squares[15]);
+    }
     // Also: every invocation has read `lost_rows` in the product.
     workgroupBarrier();
-    for (var place = 0u; place < ROWS; place++) {
+    for (var place = 0u; place < ROWS * QUADS; place++) {
         if ((lost_places >> place) & 1u) == 1u {
-            let row = local.y + place * TILE_Y;
+            let row = local.y + place % ROWS * TILE_Y;
             atomicOr(&lost_rows[row / 32u], 1u << (row % 32u));
         }
     }
     workgroupBarrier();
     // Each sum takes SUMMED_QUADS neighbouring invocations in x, for four rows.
-    let sums = ROWS / 4u * invocations / SUMMED_QUADS;
+    let groups = ROWS / 4u;
+    let sums = groups * QUADS * invocations / SUMMED_QUADS;
     for (var i = invocation; i < sums; i += invocations) {
         var sum = vec4<f32>();
         for (var quad = 0u; quad < SUMMED_QUADS; quad++) {
@@ -89,9 +96,9 @@ fn sum_slices(tile: vec2<u32>, local: vec2<u32>) {
         }
         let group = i * SUMMED_QUADS / invocations;
         let first = i * SUMMED_QUADS % invocations;
-        let slice = (tile.x * TILE_X + first % TILE_X) / SUMMED_QUADS;
+        let slice = ((tile.x * QUADS + group / groups) * TILE_X + first % TILE_X) / SUMMED_QUADS;
         for (var entry = 0u; entry < 4u; entry++) {
-            write_sum(tile.y, first / TILE_X + (4u * group + entry) * TILE_Y, slice, sum[entry]);
+            write_sum(tile.y, first / TILE_X + (4u * (group % groups) + entry) * TILE_Y, slice, sum[entry]);
         }
     }
 }

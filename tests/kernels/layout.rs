@@ -142,7 +142,7 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
             {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
-                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows), ("QUADS", tile.quads)];
                 let sizes = sizes.map(|(name, size)| (name.to_owned(), f64::from(size))).into_iter().collect();
                 let stage = Some((naga::ShaderStage::Compute, entry.name));
                 let (made, _) =
