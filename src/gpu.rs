@@ -14,6 +14,7 @@ pub mod descend;
 pub mod faults;
 mod fitting;
 pub mod forward;
+mod gram;
 pub mod kernel;
 mod lane_loop;
 pub mod levenberg_marquardt;

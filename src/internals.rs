@@ -96,6 +96,10 @@ pub mod cpu {
         pub use crate::cpu::forward::forward;
     }
     /// The reference implementation of a kernel.
+    pub mod gram {
+        pub use crate::cpu::gram::gram;
+    }
+    /// The reference implementation of a kernel.
     pub mod levenberg_marquardt {
         pub use crate::cpu::levenberg_marquardt::levenberg_marquardt;
     }
@@ -205,16 +209,16 @@ pub mod inspection {
 #[cfg(feature = "gpu")]
 pub mod kernel_params {
     pub use crate::kernel_params::{
-        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, LANE_CAPPED,
-        LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
-        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
+        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, GramParams,
+        LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
+        OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
     };
 
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
-            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, PEAK, RANK,
-            RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK,
+            RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

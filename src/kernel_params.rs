@@ -177,6 +177,22 @@ pub struct MarquardtParams {
     /// Bits of the largest magnitude of an entry of the Jacobian with which a damping cannot
     /// overflow.
     pub jacobian_limit: u32,
+    /// The first row of `JᵀJ` and `Jᵀr` that `normal` computes: 0, or `k` where `gram` computes
+    /// `JᵀJ`.
+    pub first_row: u32,
+}
+
+/// Parameters of `gram`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct GramParams {
+    /// `n`, entries per observation.
+    pub observation_length: u32,
+    /// `k`, entries per code.
+    pub code_length: u32,
+    /// Bits of the largest magnitude of an entry of the Jacobian with which a damping cannot
+    /// overflow.
+    pub limit: u32,
 }
 
 /// The damping state of a run of Levenberg–Marquardt.

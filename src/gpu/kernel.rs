@@ -36,6 +36,9 @@ pub struct Kernel {
 ///   quads(width)`, `finish` for `observation < count` and `quad < quads(width)`. Each indexes row
 ///   · quads + quad. In `tangent`, `row / code_length` is below `⌈rows / code_length⌉`. `write_sum`
 ///   of `residual` has the conditions `observation < count` and `slice < slices(units)`.
+/// - `gram`: the same, where the workgroup's third number is the lane, and rows and columns are
+///   directions. `one_of` returns unless `direction < code_length`, and `finish` writes columns up
+///   to the row.
 /// - `update`, `judge`, `normal`, `advance`: the workgroup's number is the lane. Entries are below
 ///   `code_length`, quads below `quads(observation_length)`, slices below
 ///   `slices(observation_length)`, and entries of `normals` below `packed(k, k)`, all by the

@@ -13,7 +13,7 @@ use crate::kernel_params::entry_points::{EntryPoint, Workgroup};
 pub struct Step {
     pipeline: wgpu::ComputePipeline,
     bound: wgpu::BindGroup,
-    workgroups: (u32, u32),
+    workgroups: (u32, u32, u32),
 }
 
 /// Dispatches `steps` one after the other; returns their number.
@@ -22,7 +22,7 @@ pub fn dispatch<'a>(pass: &mut wgpu::ComputePass<'_>, steps: impl IntoIterator<I
     for step in steps {
         pass.set_pipeline(&step.pipeline);
         pass.set_bind_group(0, &step.bound, &[]);
-        pass.dispatch_workgroups(step.workgroups.0, step.workgroups.1, 1);
+        pass.dispatch_workgroups(step.workgroups.0, step.workgroups.1, step.workgroups.2);
         dispatched += 1;
     }
     dispatched
@@ -55,7 +55,7 @@ impl Rows {
     /// If a buffer is too small for the parameters.
     pub fn step(&self, context: &Context, space: &mut Workspace, operands: &[Operand<'_>], workgroups: usize) -> Step {
         let bound = space.bind(context, &self.kernel, operands, workgroups);
-        Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1) }
+        Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1, 1) }
     }
 }
 
@@ -85,12 +85,37 @@ impl Product {
         operands: &[Operand<'_>],
         (entries, count): (usize, usize),
     ) -> Step {
-        let choice = self.tiles.choose(entries, count);
+        self.dispatched(context, space, operands, ([entries, count], 1))
+    }
+
+    /// A dispatch of one product per lane, each of `entries` rows of `entries`; parameters as for
+    /// [`Rows::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
+    pub fn step_of_lanes(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        (entries, lanes): (usize, usize),
+    ) -> Step {
+        self.dispatched(context, space, operands, ([entries, entries], lanes))
+    }
+
+    fn dispatched(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        ([entries, count], lanes): ([usize; 2], usize),
+    ) -> Step {
+        let choice = self.tiles.choose_for(entries, count, lanes);
         let tile = self.tiles.variants[choice];
         let pipeline = self.pipelines[choice].get_or_init(|| self.compiled(context, tile)).clone();
-        let workgroups = tile.workgroups(entries, count);
-        let bound = space.bind(context, &self.kernel, operands, workgroups.0 as usize * workgroups.1 as usize);
-        Step { pipeline, bound, workgroups }
+        let bound = space.bind(context, &self.kernel, operands, lanes);
+        let (x, y) = tile.workgroups(entries, count);
+        Step { pipeline, bound, workgroups: (x, y, lanes as u32) }
     }
 
     fn compiled(&self, context: &Context, tile: Tile) -> wgpu::ComputePipeline {

@@ -82,9 +82,15 @@ impl Tiles {
     /// The index in [`Self::variants`] of the tile for a product with `entries` per row and `count`
     /// observations.
     pub fn choose(&self, entries: usize, count: usize) -> usize {
+        self.choose_for(entries, count, 1)
+    }
+
+    /// The same for `products` of these products in one dispatch.
+    pub fn choose_for(&self, entries: usize, count: usize, products: usize) -> usize {
         let large = Self::large(entries);
         let (x, y) = self.variants[large].workgroups(entries, count);
-        if x.saturating_mul(y) >= ENOUGH[large] { large } else { NARROW }
+        let workgroups = u64::from(x) * u64::from(y) * products as u64;
+        if workgroups >= u64::from(ENOUGH[large]) { large } else { NARROW }
     }
 
     fn large(entries: usize) -> usize {
@@ -134,6 +140,7 @@ mod tests {
         // 13 tiles of 64 entries: 264 workgroups need 21 tiles of 64 observations.
         assert_eq!((tiles.choose(784, 1280), tiles.choose(784, 1281)), (NARROW, BLOCK));
         assert_eq!((tiles.choose(20, 131 * 128), tiles.choose(20, 131 * 128 + 1)), (NARROW, SLIM));
+        assert_eq!((tiles.choose_for(64, 64, 263), tiles.choose_for(64, 64, 264)), (NARROW, BLOCK));
         assert_eq!(tiles.variants[BLOCK].workgroups(784, 1281), (13, 21));
         assert_eq!(tiles.variants[NARROW].workgroups(65, 17), (2, 2));
     }

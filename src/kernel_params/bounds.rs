@@ -8,11 +8,12 @@
 //! All functions do, if the parameters contradict each other, such as more active words than rows.
 
 use super::{
-    ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
-    OPTIMIZER_PLAIN, PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
+    ClassifyParams, CompactParams, Damping, DescendParams, GramParams, Lane, LayerParams, MOST_CODE_LENGTH,
+    MarquardtParams, OPTIMIZER_PLAIN, PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
 };
 
-/// The words of one entry point, from the bytes of its parameters and its number of workgroups.
+/// The words of one entry point, from the bytes of its parameters and its number of workgroups; for
+/// a product of each lane, from the number of lanes.
 pub type Bounds = fn(&[u8], u64) -> Vec<u64>;
 
 const LANE: u64 = size_of::<Lane>() as u64 / 4;
@@ -119,10 +120,18 @@ fn normals(code_length: u32) -> u64 {
 
 /// `dampings`, `outputs`, `targets`, `jacobian`, `normals`.
 pub fn normal(params: &[u8], lanes: u64) -> Vec<u64> {
-    let MarquardtParams { observation_length, code_length, .. } = read(params);
+    let MarquardtParams { observation_length, code_length, first_row, .. } = read(params);
+    assert!(first_row <= code_length, "row {first_row} of {code_length} and one");
     let entries = rows(lanes, padded(observation_length));
     let jacobian = rows(entries, code_length.into());
     vec![rows(lanes, DAMPING), entries, entries, jacobian, rows(lanes, normals(code_length))]
+}
+
+/// `dampings`, `targets`, `jacobian`, `normals`.
+pub fn gram(params: &[u8], lanes: u64) -> Vec<u64> {
+    let GramParams { observation_length, code_length, .. } = read(params);
+    let entries = rows(lanes, padded(observation_length));
+    vec![rows(lanes, DAMPING), entries, rows(entries, code_length.into()), rows(lanes, normals(code_length))]
 }
 
 /// `lanes`, `dampings`, `normals`, `trials`, `codes`.

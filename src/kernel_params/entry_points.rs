@@ -30,6 +30,8 @@ pub enum Workgroup {
     /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 · `QUADS` output entries
     /// each.
     Tile,
+    /// The same for one of the products of a batch, one per lane.
+    LaneTile,
     /// `WORKGROUP` invocations for one observation; for `peak`, which has no observations, simply
     /// this number.
     Observation,
@@ -80,8 +82,18 @@ const DESCEND_SOURCE: &str =
 const DESCEND_SUBGROUPS_SOURCE: &str =
     shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
-const LEVENBERG_MARQUARDT_SOURCE: &str =
-    shader!("levenberg_marquardt", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum");
+const LEVENBERG_MARQUARDT_SOURCE: &str = shader!(
+    "levenberg_marquardt",
+    "finite",
+    "layer",
+    "lane",
+    "damping",
+    "difference",
+    "derivative",
+    "product",
+    "halving_sum"
+);
+const GRAM_SOURCE: &str = shader!("gram", "finite", "layer", "damping", "difference", "product");
 
 /// `forward`: one layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
@@ -270,6 +282,23 @@ pub const NORMAL: EntryPoint = EntryPoint {
     bounds: bounds::normal,
 };
 
+/// `gram`: `JᵀJ` of long codes.
+pub const GRAM: EntryPoint = EntryPoint {
+    name: "gram",
+    kernel: "gram",
+    source: GRAM_SOURCE,
+    bindings: &[
+        binding(0, "batch", Access::Uniform),
+        binding(1, "dampings", Access::Read),
+        binding(2, "targets", Access::Read),
+        binding(3, "jacobian", Access::Read),
+        binding(4, "normals", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::LaneTile,
+    subgroups: false,
+    bounds: bounds::gram,
+};
+
 /// `advance`: the damped step.
 pub const ADVANCE: EntryPoint = EntryPoint {
     name: "advance",
@@ -289,7 +318,7 @@ pub const ADVANCE: EntryPoint = EntryPoint {
 };
 
 /// All entry points.
-pub const ENTRY_POINTS: [&EntryPoint; 13] = [
+pub const ENTRY_POINTS: [&EntryPoint; 14] = [
     &FORWARD,
     &CLASSIFY,
     &RESIDUAL,
@@ -301,6 +330,7 @@ pub const ENTRY_POINTS: [&EntryPoint; 13] = [
     &JUDGE,
     &TANGENT,
     &NORMAL,
+    &GRAM,
     &ADVANCE,
     &PEAK,
 ];

@@ -7,12 +7,12 @@ use bytemuck::bytes_of;
 use unrelu::internals::gpu::buffers::storage;
 use unrelu::internals::gpu::kernel::Kernel;
 use unrelu::internals::kernel_params::entry_points::{
-    ADVANCE, Access, BACKWARD, CLASSIFY, EntryPoint, FORWARD, JUDGE, NORMAL, PEAK, RANK, RESIDUAL, SCATTER, TANGENT,
-    UPDATE,
+    ADVANCE, Access, BACKWARD, CLASSIFY, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK, RANK, RESIDUAL, SCATTER,
+    TANGENT, UPDATE,
 };
 use unrelu::internals::kernel_params::{
-    ClassifyParams, CompactParams, DescendParams, LayerParams, MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_PLAIN,
-    ResidualParams, TangentParams,
+    ClassifyParams, CompactParams, DescendParams, GramParams, LayerParams, MarquardtParams, OPTIMIZER_ADAM,
+    OPTIMIZER_PLAIN, ResidualParams, TangentParams,
 };
 
 use crate::fixtures::gpu;
@@ -45,8 +45,9 @@ fn a_buffer_one_word_too_short_is_refused() {
     let (plain, adam, marquardt) = (descent(OPTIMIZER_PLAIN), descent(OPTIMIZER_ADAM), marquardt());
     // 33 units take two sums of squares.
     let residual = ResidualParams { units: 33, inputs: 5, count: 3, ..bytemuck::Zeroable::zeroed() };
+    let gram = GramParams { observation_length: 7, code_length: 5, limit: 0 };
     let [later, first] = [0, 1].map(tangent);
-    let cases: [(&'static EntryPoint, &[u8], u64, &[usize]); 14] = [
+    let cases: [(&'static EntryPoint, &[u8], u64, &[usize]); 15] = [
         (&FORWARD, bytes_of(&layer), 1, &[5 * 8, 8, 3 * 8, 3 * 8]),
         (&BACKWARD, bytes_of(&layer), 1, &[7 * 8, 3 * 8, 3 * 8, 3 * 8]),
         (&CLASSIFY, bytes_of(&classes), 3, &[3 * 33, 3, 6, 6, 3]),
@@ -59,6 +60,7 @@ fn a_buffer_one_word_too_short_is_refused() {
         (&TANGENT, bytes_of(&later), 1, &[6 * 8, 9 * 8, 30 * 12, 30 * 8]),
         (&TANGENT, bytes_of(&first), 1, &[6 * 8, 9 * 8, 0, 30 * 8]),
         (&NORMAL, bytes_of(&marquardt), 3, &[15, 24, 24, 3 * 5 * 8, 3 * 20]),
+        (&GRAM, bytes_of(&gram), 3, &[15, 24, 3 * 5 * 8, 3 * 20]),
         (&ADVANCE, bytes_of(&marquardt), 3, &[24, 15, 3 * 20, 24, 24]),
         (&PEAK, &[], 2, &[2 * 64 * 8]),
     ];
@@ -98,6 +100,10 @@ fn parameters_that_no_kernel_can_take_are_refused() {
         for entry in [&NORMAL, &ADVANCE] {
             assert_eq!(refused(entry, bytes_of(&params)), !(1..=64).contains(&code_length), "{code_length}");
         }
+    }
+    for first_row in [0, 5, 6] {
+        let params = MarquardtParams { first_row, ..marquardt() };
+        assert_eq!(refused(&NORMAL, bytes_of(&params)), first_row > 5, "{first_row}");
     }
     assert!(refused(&TANGENT, bytes_of(&TangentParams { code_length: 0, ..tangent(0) })));
 }

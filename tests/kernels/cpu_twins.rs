@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 use unrelu::Activation;
 use unrelu::internals::cpu::descend::loss_and_gradient;
 use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::cpu::gram::gram;
 use unrelu::internals::cpu::levenberg_marquardt::levenberg_marquardt;
 use unrelu::internals::cpu::residual::{SUMMED_ENTRIES, residual};
 use unrelu::internals::marquardt::MarquardtRules;
@@ -109,4 +110,17 @@ fn the_residual_is_that_of_the_loss() {
             expect(matrices("twin of the residual", &found, &expected, &expected.map(|g| 1e-12 * (1.0 + g.abs()))));
         }
     }
+}
+
+#[test]
+fn the_gram_matrix_is_the_product() {
+    let jacobian = matrix(95, 11, 4);
+    let mut observation = matrix(96, 11, 1);
+    (observation[2], observation[10]) = (f64::NAN, f64::NAN);
+    let observed = jacobian.clone().remove_rows_at(&[2, 10]);
+    let product = observed.tr_mul(&observed);
+    let found = gram(&jacobian, observation.as_slice());
+    let expected: Vec<f64> = (0..4).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|at| product[at]).collect();
+    assert_eq!(found.len(), 10);
+    assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-13));
 }

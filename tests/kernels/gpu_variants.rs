@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
+use unrelu::internals::cpu::gram::gram;
 use unrelu::internals::cpu::residual::{SUMMED_ENTRIES, residual};
 use unrelu::internals::cpu::{CpuDevice, classify, descend, forward};
 use unrelu::internals::descent::{Start, Steps, default_step};
@@ -15,9 +16,9 @@ use unrelu::internals::gpu::limits::{LayerLimits, residual as residual_limit};
 use unrelu::internals::gpu::pipeline::Rows;
 use unrelu::internals::gpu::tiles::Tiles;
 use unrelu::internals::kernel_params::entry_points::{
-    BACKWARD, EntryPoint, RESIDUAL, TANGENT, UPDATE, UPDATE_SUBGROUPS,
+    BACKWARD, EntryPoint, GRAM, RESIDUAL, TANGENT, UPDATE, UPDATE_SUBGROUPS,
 };
-use unrelu::internals::kernel_params::{LayerParams, ResidualParams, TangentParams};
+use unrelu::internals::kernel_params::{Damping, GramParams, LayerParams, ResidualParams, TangentParams};
 use unrelu::{Activation, Network, Optimizer};
 
 use crate::compare::{configurations, expect, matrices};
@@ -28,6 +29,7 @@ with_both_modules!(
     forward_is_the_twins_by_every_tile,
     residual_is_the_twins_by_every_tile,
     products_have_the_same_bits_by_every_tile,
+    gram_is_the_twins_by_every_tile,
     descent_is_the_twins_by_every_tile_and_sum,
     the_way_back_is_the_twins_by_the_slim_tile,
     classification_is_the_twins_on_every_device,
@@ -83,7 +85,8 @@ fn bits(matrix: &DMatrix<f64>, padding: f32) -> Vec<u32> {
 }
 
 fn residual_is_the_twins_by_every_tile() {
-    for (variant, context) in gpu::variants() {
+    // This kernel is the same with subgroup operations.
+    for (variant, context) in gpu::variants().step_by(2) {
         let mut chosen = BTreeSet::new();
         for (widths, counts) in [([19, 301], &[7, 65, 3400][..]), ([3, 31], &[16_800]), ([5, 65], &[30])] {
             let network = network(670, &widths, Activation::Relu, Activation::LeakyRelu(0.2));
@@ -147,7 +150,8 @@ fn products_have_the_same_bits_by_every_tile() {
     let (inner, width, k) = (21, 130, 5);
     let bits_of = |seed, rows, columns| bits(&matrix(seed, rows, columns), 0.0);
     let weight = bits_of(680, width, inner);
-    for (variant, context) in gpu::variants() {
+    // This kernel is the same with subgroup operations.
+    for (variant, context) in gpu::variants().step_by(2) {
         let tiles = Tiles::for_limits(context.limits());
         let run = |entry: &'static EntryPoint, count: usize, left: Vec<u32>, outputs: Vec<u32>| {
             let out = vec![0; width.next_multiple_of(4) * count];
@@ -186,6 +190,47 @@ fn products_have_the_same_bits_by_every_tile() {
                     |bits: &[u32], each: usize, by: usize| bits[first / by * each..][..6 * k / by * each].to_vec();
                 let found = run(entry, 6 * k, part(&left, l, 1), part(&outputs, o, lanes_of));
                 assert_eq!(found, part(&whole, w, 1), "{variant}: {} from {first}", entry.name);
+            }
+        }
+    }
+}
+
+fn gram_is_the_twins_by_every_tile() {
+    let (n, lanes) = (70, 270);
+    // This kernel is the same with subgroup operations.
+    for (variant, context) in gpu::variants().step_by(2) {
+        let tiles = Tiles::for_limits(context.limits());
+        for k in [33, 64] {
+            let normals = k * (k + 3) / 2;
+            let run = |jacobian: &DMatrix<f64>, targets: &DMatrix<f64>| {
+                let count = targets.ncols();
+                let fresh = vec![Damping { is_fresh: 1, ..Damping::START }; count];
+                let params =
+                    GramParams { observation_length: n as u32, code_length: k as u32, limit: 1e15_f32.to_bits() };
+                let arrays = [
+                    bytemuck::cast_slice(&fresh).to_vec(),
+                    bits(targets, f32::NAN),
+                    bits(jacobian, 0.0),
+                    vec![0; normals * count],
+                ];
+                single::run(&context, &GRAM, params, &arrays, (k, count)).pop().unwrap()
+            };
+            let jacobian = matrix(690, n, k * lanes);
+            let mut targets = matrix(691, n, lanes);
+            targets.iter_mut().step_by(7).for_each(|x| *x = f64::NAN);
+            assert_eq!((tiles.choose_for(k, k, lanes), tiles.choose_for(k, k, 1)), (0, 2));
+            let whole = run(&jacobian, &targets);
+            for lane in [0, 131, lanes - 1] {
+                let part = jacobian.columns(lane * k, k).into_owned();
+                let expected = gram(&part, targets.column(lane).as_slice());
+                let found = &whole[lane * normals..][..normals];
+                for (entry, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let found = f64::from(f32::from_bits(*found));
+                    assert!((found - expected).abs() < 1e-4, "{variant} {k} {lane} {entry}: {found} {expected}");
+                }
+                assert!(expected.iter().any(|entry| entry.abs() > 10.0));
+                // The bits are the same for every tile.
+                assert_eq!(run(&part, &targets.columns(lane, 1).into_owned()), found, "{variant} {k} {lane}");
             }
         }
     }

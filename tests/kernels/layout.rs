@@ -9,7 +9,7 @@ use unrelu::internals::kernel_params as params;
 use unrelu::internals::kernel_params::entry_points;
 use unrelu::internals::kernel_params::entry_points::{Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
 use unrelu::internals::kernel_params::{
-    ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams, PeakParams,
+    ClassifyParams, CompactParams, Damping, DescendParams, GramParams, Lane, LayerParams, MarquardtParams, PeakParams,
     ResidualParams, TangentParams,
 };
 
@@ -60,8 +60,10 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             negligible_decrease,
             negligible_step,
             residual_limit,
-            jacobian_limit
+            jacobian_limit,
+            first_row
         }),
+        layout!(GramParams { observation_length, code_length, limit }),
         layout!(Damping { lambda, growth, predicted, scale, is_fresh }),
         layout!(TangentParams { units, inputs, rows, activation, slope, code_length, is_first, limit }),
         layout!(PeakParams { rounds, factor, addend }),
@@ -137,9 +139,13 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         let limits =
             wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
         for tile in Tiles::for_limits(&limits).variants {
-            for entry in
-                [&entry_points::FORWARD, &entry_points::RESIDUAL, &entry_points::BACKWARD, &entry_points::TANGENT]
-            {
+            for entry in [
+                &entry_points::FORWARD,
+                &entry_points::RESIDUAL,
+                &entry_points::BACKWARD,
+                &entry_points::TANGENT,
+                &entry_points::GRAM,
+            ] {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
                 let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows), ("QUADS", tile.quads)];
@@ -244,7 +250,7 @@ fn workgroups_have_the_shapes_they_are_said_to() {
             })
         });
         let expected = match entry.workgroup {
-            Workgroup::Tile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
+            Workgroup::Tile | Workgroup::LaneTile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
             Workgroup::Observation | Workgroup::Batch => [Some("WORKGROUP".to_owned()), None, None],
         };
         assert_eq!(names, expected, "{}", entry.name);

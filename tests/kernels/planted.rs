@@ -4,13 +4,14 @@
 use bytemuck::cast_slice;
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::compact;
+use unrelu::internals::cpu::gram::gram;
 use unrelu::internals::gpu::context::Context;
 use unrelu::internals::gpu::limits::{LayerLimits, gradient, jacobian, residual};
 use unrelu::internals::kernel_params::entry_points::{
-    ADVANCE, BACKWARD, FORWARD, JUDGE, NORMAL, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS,
+    ADVANCE, BACKWARD, FORWARD, GRAM, JUDGE, NORMAL, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS,
 };
 use unrelu::internals::kernel_params::{
-    CompactParams, Damping, DescendParams, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams,
+    CompactParams, Damping, DescendParams, GramParams, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams,
     MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, ResidualParams, TangentParams,
 };
 use unrelu::{Activation, DenseLayer};
@@ -29,6 +30,7 @@ with_both_modules!(
     inputs_of_update,
     inputs_of_tangent,
     inputs_of_normal,
+    inputs_of_gram,
     inputs_of_advance,
     rows_of_scatter,
 );
@@ -500,6 +502,7 @@ fn marquardt_params() -> MarquardtParams {
         negligible_step: 1e-7,
         residual_limit: residual(UNITS),
         jacobian_limit: jacobian(UNITS),
+        first_row: 0,
     }
 }
 
@@ -585,6 +588,44 @@ fn inputs_of_normal() {
                         }
                     }
                     _ => assert!(all_nan(found), "{case}: {found:x?}"),
+                }
+            }
+        }
+    }
+}
+
+fn inputs_of_gram() {
+    let stale = 3;
+    let mut fresh = [Damping { is_fresh: 1, ..Damping::START }; COUNT];
+    fresh[stale].is_fresh = 0;
+    let fresh: Vec<u32> = cast_slice(&fresh).to_vec();
+    let params = GramParams { observation_length: UNITS as u32, code_length: INPUTS as u32, limit: jacobian(UNITS) };
+    for context in devices() {
+        for in_targets in [false, true] {
+            let (entries, targets) = (matrix(14, UNITS, COUNT * INPUTS), matrix(5, UNITS, COUNT));
+            let (entries, targets) = match in_targets {
+                false => (columns_with(&entries, 0.0, 6, INPUTS), columns(&targets, f32::NAN)),
+                true => (columns(&entries, 0.0), columns_with(&targets, f32::NAN, 6, 1)),
+            };
+            let arrays = [fresh.clone(), targets.clone(), entries.clone(), vec![1; NORMALS * COUNT]];
+            let found = run(&context, &GRAM, params, &arrays, (INPUTS, COUNT)).pop().unwrap();
+            let (entries, targets) = (numbers(&entries, UNITS), numbers(&targets, UNITS));
+            for lane in 0..COUNT {
+                let case = format!("{:08x}, in targets: {in_targets}", PLANTED[lane]);
+                let (found, gradient) = found[lane * NORMALS..][..NORMALS].split_at(NORMALS - INPUTS);
+                assert_eq!(gradient, [1; INPUTS], "{case}: not of this kernel");
+                if lane == stale {
+                    assert!(found.iter().all(|bits| *bits == 1), "{case}: computed in vain");
+                    continue;
+                }
+                let is_lost = !in_targets && !planted(lane).is_finite();
+                let jacobian =
+                    entries.columns(lane * INPUTS, INPUTS).map(|entry| if entry.is_finite() { entry } else { 0.0 });
+                let expected = gram(&jacobian, targets.column(lane).as_slice());
+                // Row 0 has one entry.
+                assert_eq!(all_nan(&found[..1]), is_lost, "{case}");
+                for (found, expected) in found.iter().zip(expected).skip(usize::from(is_lost)) {
+                    near(*found, expected, &case);
                 }
             }
         }

@@ -41,6 +41,10 @@ pub fn run<T: NoUninit>(
                     let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
                     product.step(context, &mut space, &operands, (entries, count))
                 }
+                Workgroup::LaneTile => {
+                    let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
+                    product.step_of_lanes(context, &mut space, &operands, (entries, count))
+                }
                 _ => Rows::new(context, entry).step(context, &mut space, &operands, count),
             };
             let sources: Vec<_> =
