@@ -14,6 +14,7 @@ pub mod descend;
 pub mod faults;
 mod fitting;
 pub mod forward;
+mod gram;
 pub mod kernel;
 mod lane_loop;
 pub mod levenberg_marquardt;
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod pace;
 pub mod peak;
 pub mod pipeline;
+mod residual;
 pub mod staging;
 mod targets;
 pub mod tiles;
@@ -45,7 +47,7 @@ use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::default_step;
 use crate::error::{Error, Result};
 use crate::kernel_params::entry_points::{
-    BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, UPDATE, UPDATE_SUBGROUPS,
+    BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, SCATTER, UPDATE, UPDATE_SUBGROUPS,
 };
 use crate::network::Network;
 
@@ -85,7 +87,7 @@ struct LayerBuffers {
 struct Pipelines {
     forward: Product,
     classify: Rows,
-    residual: Rows,
+    residual: Product,
     backward: Product,
     update: Rows,
     rank: Rows,
@@ -94,12 +96,11 @@ struct Pipelines {
 
 impl Pipelines {
     fn new(context: &Context, tiles: Tiles) -> Self {
-        let (residual, update) =
-            if context.has_subgroups() { (&RESIDUAL_SUBGROUPS, &UPDATE_SUBGROUPS) } else { (&RESIDUAL, &UPDATE) };
+        let update = if context.has_subgroups() { &UPDATE_SUBGROUPS } else { &UPDATE };
         Pipelines {
             forward: Product::new(context, &FORWARD, tiles),
             classify: Rows::new(context, &CLASSIFY),
-            residual: Rows::new(context, residual),
+            residual: Product::new(context, &RESIDUAL, tiles),
             backward: Product::new(context, &BACKWARD, tiles),
             update: Rows::new(context, update),
             rank: Rows::new(context, &RANK),

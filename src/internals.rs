@@ -96,12 +96,20 @@ pub mod cpu {
         pub use crate::cpu::forward::forward;
     }
     /// The reference implementation of a kernel.
+    pub mod gram {
+        pub use crate::cpu::gram::gram;
+    }
+    /// The reference implementation of a kernel.
     pub mod levenberg_marquardt {
         pub use crate::cpu::levenberg_marquardt::levenberg_marquardt;
     }
     /// The reference implementation of a kernel.
     pub mod peak {
         pub use crate::cpu::peak::{CHAINS, REGISTERS, Recurrence, STEPS, peak, start, vectorised, vectorised_single};
+    }
+    /// The reference implementation of a kernel.
+    pub mod residual {
+        pub use crate::cpu::residual::{SUMMED_ENTRIES, residual};
     }
 }
 
@@ -166,6 +174,10 @@ pub mod gpu {
     pub mod faults {
         pub use crate::gpu::faults::Faults;
     }
+    /// Entry points on the device.
+    pub mod kernel {
+        pub use crate::gpu::kernel::Kernel;
+    }
     /// The largest numbers with which the kernels compute.
     pub mod limits {
         pub use crate::gpu::limits::{LayerLimits, gradient, jacobian, residual};
@@ -201,16 +213,16 @@ pub mod inspection {
 #[cfg(feature = "gpu")]
 pub mod kernel_params {
     pub use crate::kernel_params::{
-        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, LANE_CAPPED,
-        LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
-        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, TangentParams,
+        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, GramParams,
+        LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
+        OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
     };
 
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
-            ADVANCE, Access, BACKWARD, Binding, ENTRY_POINTS, EntryPoint, FORWARD, JUDGE, NORMAL, RANK, RESIDUAL,
-            RESIDUAL_SUBGROUPS, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK,
+            RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
         };
     }
 }

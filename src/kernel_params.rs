@@ -2,6 +2,7 @@
 //! statuses, and in [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs`
 //! reads the shaders with naga and compares all of these. Names are the same on both sides.
 
+pub mod bounds;
 pub mod entry_points;
 
 use bytemuck::{Pod, Zeroable};
@@ -28,6 +29,30 @@ pub struct LayerParams {
     /// `δ`.
     pub limit: u32,
 }
+
+/// Parameters of `residual`: those of the last layer, and the limit of its outputs.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ResidualParams {
+    /// Rows of `W`.
+    pub units: u32,
+    /// Columns of `W`.
+    pub inputs: u32,
+    /// Observations in the batch.
+    pub count: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+}
+
+/// Entries whose squares `residual` sums together. Each tile has a whole number of such slices, so
+/// the sums do not depend on the tile.
+pub const SUMMED_ENTRIES: u32 = 32;
 
 /// Parameters of `classify`.
 #[repr(C)]
@@ -57,10 +82,6 @@ pub struct DescendParams {
     pub observation_length: u32,
     /// `k`, entries per code.
     pub code_length: u32,
-    /// The output layer's activation, one of the `ACTIVATION_` numbers.
-    pub activation: u32,
-    /// Its slope below 0.
-    pub slope: f32,
     /// Step size.
     pub step: f32,
     /// Gradient norm at or below which a run ends.
@@ -84,9 +105,8 @@ pub struct DescendParams {
     pub second_gain: f32,
     /// `ε` of Adam.
     pub epsilon: f32,
-    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
-    pub residual_limit: u32,
-    /// Bits of the same for an entry of the gradient and the square of its norm.
+    /// Bits of the largest magnitude of an entry of the gradient with which the square of its norm
+    /// cannot overflow.
     pub gradient_limit: u32,
 }
 
@@ -157,6 +177,22 @@ pub struct MarquardtParams {
     /// Bits of the largest magnitude of an entry of the Jacobian with which a damping cannot
     /// overflow.
     pub jacobian_limit: u32,
+    /// The first row of `JᵀJ` and `Jᵀr` that `normal` computes: 0, or `k` where `gram` computes
+    /// `JᵀJ`.
+    pub first_row: u32,
+}
+
+/// Parameters of `gram`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct GramParams {
+    /// `n`, entries per observation.
+    pub observation_length: u32,
+    /// `k`, entries per code.
+    pub code_length: u32,
+    /// Bits of the largest magnitude of an entry of the Jacobian with which a damping cannot
+    /// overflow.
+    pub limit: u32,
 }
 
 /// The damping state of a run of Levenberg–Marquardt.
@@ -202,6 +238,9 @@ pub struct TangentParams {
     pub limit: u32,
 }
 
+/// Invocations per observation, a power of two.
+pub const WORKGROUP: u32 = 64;
+
 /// The longest code for which `JᵀJ` fits the workgroup memory that every device has.
 pub const MOST_CODE_LENGTH: u32 = 64;
 
@@ -223,6 +262,9 @@ pub struct PeakParams {
     /// `b`.
     pub addend: f32,
 }
+
+/// Independent chains per invocation of `peak`.
+pub const PEAK_CHAINS: u32 = 8;
 
 /// The run is not finished.
 pub const LANE_RUNNING: u32 = 0;

@@ -39,6 +39,7 @@ pub struct Context {
     /// Total in units of [`wgpu::Queue::get_timestamp_period`].
     kernel_ticks: AtomicU64,
     lose_after: AtomicU64,
+    checks_kernels: bool,
     /// Milliseconds after which a wait is given up.
     patience: AtomicU64,
     faults: Faults,
@@ -127,9 +128,20 @@ impl Context {
             read_backs: AtomicU64::new(0),
             kernel_ticks: AtomicU64::new(0),
             lose_after: AtomicU64::new(u64::MAX),
+            checks_kernels: false,
             patience: AtomicU64::new(patience),
             faults: Faults::default(),
         })
+    }
+
+    /// The same device, whose kernels check each index and count the rounds of each loop. For tests
+    /// of what is proven without these checks.
+    pub fn with_checked_kernels(self) -> Self {
+        Context { checks_kernels: true, ..self }
+    }
+
+    pub(super) fn checks_kernels(&self) -> bool {
+        self.checks_kernels
     }
 
     /// The adapter.
@@ -297,7 +309,7 @@ impl Context {
 
 /// The minimum that the kernels need: below every desktop driver of the last ten years.
 const REQUIRED_INVOCATIONS: u32 = 64;
-const REQUIRED_STORAGE_BUFFERS: u32 = 5;
+const REQUIRED_STORAGE_BUFFERS: u32 = 6;
 const REQUIRED_WORKGROUP_BYTES: u32 = 16 << 10;
 
 /// The limits that are too low, each with the offered and the required value.

@@ -174,10 +174,11 @@ impl GpuDevice {
         space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));
         space.upload(context, Role::Lanes, &lanes);
         space.params(context, Role::Params("descend", 0), self.descend_params(&steps.with_outputs_in(self.unit)));
-        self.reserve_activations(space, 0..depth, count);
-        for (index, layer) in self.network.layers().iter().enumerate() {
+        self.reserve_activations(space, 0..depth - 1, count);
+        for (index, layer) in self.network.layers()[..depth - 1].iter().enumerate() {
             space.reserve(context, Role::Delta(index), padded_length(layer.units()) * count);
         }
+        self.reserve_residual(space, count);
         space.reserve(context, Role::Gradients, padded_length(k) * count);
         space.reserve(context, Role::MovedLanes, size_of::<Lane>() / 4 * count);
         // An optimizer without moments gets one unused pair, because a binding cannot be empty.
@@ -211,10 +212,8 @@ impl GpuDevice {
         let context = &self.context;
         let depth = self.network.depth();
         let (descent, lanes) = (Role::Params("descend", 0), Role::Lanes);
-        let mut steps = self.forward_steps(space, 0..depth, width);
-        let output = Role::Activation(depth - 1);
-        let residual = [descent, lanes, output, Role::Targets, Role::Delta(depth - 1)].map(Operand::Own);
-        steps.push(self.pipelines.residual.step(context, space, &residual, width));
+        let mut steps = self.forward_steps(space, 0..depth - 1, width);
+        steps.push(self.residual_step(space, width));
         for index in (0..depth).rev() {
             let role = Role::Params("backward", index);
             space.params(context, role, self.backward_params(index, width));
@@ -232,7 +231,7 @@ impl GpuDevice {
             let shape = (self.network.layers()[index].inputs(), width);
             steps.push(self.pipelines.backward.step(context, space, &operands, shape));
         }
-        let update = [descent, lanes, Role::Gradients, Role::Inputs, Role::Moments].map(Operand::Own);
+        let update = [descent, lanes, Role::Squares, Role::Gradients, Role::Inputs, Role::Moments].map(Operand::Own);
         steps.push(self.pipelines.update.step(context, space, &update, width));
         steps
     }
@@ -272,8 +271,6 @@ impl GpuDevice {
     }
 
     fn descend_params(&self, steps: &Steps) -> DescendParams {
-        let layers = self.network.layers();
-        let (activation, slope) = activation_code(layers[layers.len() - 1].activation);
         let (first_decay, first_gain) = match steps.optimizer {
             Optimizer::Plain => (0.0, 1.0),
             Optimizer::Momentum => (Optimizer::MOMENTUM, 1.0),
@@ -282,8 +279,6 @@ impl GpuDevice {
         DescendParams {
             observation_length: self.network.observation_length() as u32,
             code_length: self.network.code_length() as u32,
-            activation,
-            slope,
             step: steps.size as f32,
             gradient_tolerance: DescentOptions::GRADIENT_TOLERANCE as f32,
             loss_tolerance: LossWatch::ULPS as f32 * f32::EPSILON,
@@ -295,7 +290,6 @@ impl GpuDevice {
             second_decay: Optimizer::SECOND_DECAY as f32,
             second_gain: (1.0 - Optimizer::SECOND_DECAY) as f32,
             epsilon: Optimizer::EPSILON as f32,
-            residual_limit: limits::residual(self.network.observation_length()),
             gradient_limit: limits::gradient(self.network.code_length()),
         }
     }

@@ -1,4 +1,9 @@
 //! A shader's entry point on the device, built from its description in `kernel_params`.
+//!
+//! wgpu adds checks to a shader: every index is compared with the length of its array, and every
+//! loop counts its rounds. In the inner loop of a product these are most of the instructions. The
+//! kernels are made without them, because they are proven to stay within their buffers; the proof
+//! is at [`unchecked`]. `Context::with_checked_kernels` keeps the checks. The tests run both.
 
 use super::context::Context;
 use crate::kernel_params::entry_points::{Access, EntryPoint};
@@ -13,15 +18,77 @@ pub struct Kernel {
     entry: &'static EntryPoint,
 }
 
+/// Compiles the shader of `entry` without checks of indices, of the number of a loop's rounds, and
+/// of divisors.
+///
+/// # Proof that no kernel needs them
+///
+/// *Storage buffers.* `kernel_params/bounds.rs` has the number of words up to which each entry
+/// point indexes each buffer, from its parameters and its number of workgroups.
+/// [`Kernel::assert_within`] compares them with the sizes of the buffers. `Workspace::bind`, which
+/// makes every dispatch of a network, and `PeakKernel::run` call it. The parameters are those in
+/// the uniform: `Workspace::params` writes and remembers them. They change only where new
+/// dispatches are made and the old ones are dropped (`lane_loop.rs`), or with the next call, which
+/// makes its own. The bounds follow from the shaders:
+///
+/// - `forward`, `residual`, `backward`, `tangent` (`parts/product.wgsl`): `left` is called for
+///   `observation < count` and `quad < quads(inner)`, `right` for `k < inner` and `quad <
+///   quads(width)`, `finish` for `observation < count` and `quad < quads(width)`. Each indexes row
+///   · quads + quad. In `tangent`, `row / code_length` is below `⌈rows / code_length⌉`. `write_sum`
+///   of `residual` has the conditions `observation < count` and `slice < slices(units)`.
+/// - `gram`: the same, where the workgroup's third number is the lane, and rows and columns are
+///   directions. `one_of` returns unless `direction < code_length`, and `finish` writes columns up
+///   to the row.
+/// - `update`, `judge`, `normal`, `advance`: the workgroup's number is the lane. Entries are below
+///   `code_length`, quads below `quads(observation_length)`, slices below
+///   `slices(observation_length)`, and entries of `normals` below `packed(k, k)`, all by the
+///   conditions of the loops.
+/// - `classify`: observation · rows + 32 · word + bit, with `word < words` and `32 · word + bit <
+///   rows`, because `words` is `⌈rows / 32⌉`.
+/// - `rank`: lanes from `min(…, count)` to `min(…, count)`. Destinations are written by the number
+///   of a lane. `scatter` reads where to write from memory; it returns unless that is below
+///   `count`.
+/// - `peak`: eight entries per invocation.
+///
+/// No index exceeds `u32`: the bounds are asserted to be at most `u32::MAX` words, and the rows of
+/// a product's last tile exceed `count` by less than 128.
+///
+/// *Workgroup memory.* `left_tile` is indexed below `TILE_Y · ROWS · LEFT_STRIDE`: by rows below
+/// `TILE_Y · ROWS` when loaded, and by `local.y + 7 · TILE_Y` at most (3 · where `ROWS` is 4) when
+/// used. `right_tile` is indexed below `16 · TILE_X · QUADS`, and `lost_rows` by `row / 32`, below
+/// 4.
+/// `residual` keeps four sums of an invocation in one entry of `left_tile`, and marks only rows
+/// that it has finished. The shapes that this needs are asserted by `Tile::assert_is_supported`.
+/// Arrays of `WORKGROUP` entries are indexed by the invocation, or by the subgroup's number, of
+/// which there are no more. The triangle, the slice and the solution of Levenberg–Marquardt have
+/// room for `MOST_CODE_LENGTH`, which is asserted with the bounds. Each kernel writes what it reads
+/// there.
+///
+/// *Loops.* Every `for` loop has a counter of its own that grows by a positive constant (or halves)
+/// up to a bound that the loop does not change, and none of these bounds is within a workgroup's
+/// size of `u32::MAX`. The only `while` loop (`walked`) subtracts at least 1 in each round.
+///
+/// *Divisors* are constants, sizes of workgroups and tiles, and `code_length` of `tangent`, which
+/// is asserted to be positive with the bounds.
+#[allow(unsafe_code, reason = "checks would take most of the time of a product; the proof is above")]
+fn unchecked(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+    // SAFETY: the proof above.
+    unsafe { device.create_shader_module_trusted(shader, wgpu::ShaderRuntimeChecks::unchecked()) }
+}
+
 impl Kernel {
     /// Compiles the shader of `entry`. The caller's [`Context::guarded`] catches errors of the
     /// device.
     pub fn new(context: &Context, entry: &'static EntryPoint) -> Self {
         let device = &context.device;
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let shader = wgpu::ShaderModuleDescriptor {
             label: Some(entry.kernel),
             source: wgpu::ShaderSource::Wgsl(entry.source.into()),
-        });
+        };
+        let module = match context.checks_kernels() {
+            true => device.create_shader_module(shader),
+            false => unchecked(device, shader),
+        };
         let bindings: Vec<_> = entry
             .bindings
             .iter()
@@ -53,6 +120,25 @@ impl Kernel {
     /// The entry point's name.
     pub fn name(&self) -> &'static str {
         self.entry.name
+    }
+
+    /// Asserts that a dispatch of `workgroups` workgroups with these parameters stays within
+    /// `buffers`, which are in the order of the entry point's bindings.
+    ///
+    /// # Panics
+    /// If it does not. This is an error in this program, whatever the user's data.
+    pub fn assert_within(&self, params: &[u8], workgroups: u64, buffers: &[&wgpu::Buffer]) {
+        let EntryPoint { name, bindings, bounds, .. } = self.entry;
+        assert_eq!(bindings.len(), buffers.len(), "one buffer per binding of {name}");
+        let storage = bindings.iter().zip(buffers).filter(|(binding, _)| binding.access != Access::Uniform);
+        let words = bounds(params, workgroups);
+        assert_eq!(words.len(), storage.clone().count(), "one bound per storage buffer of {name}");
+        for ((binding, buffer), words) in storage.zip(words) {
+            let offered = buffer.size() / 4;
+            let what = binding.name;
+            assert!(words <= offered, "{name} indexes {words} words of {what}, which has {offered}");
+            assert!(u32::try_from(words).is_ok(), "{name} cannot index {words} words of {what} by 32 bits");
+        }
     }
 
     /// Builds a pipeline with the shader's override constants set.

@@ -16,7 +16,7 @@ use super::targets::{Target, upload_targets};
 use super::tiles::Tiles;
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
-use crate::kernel_params::entry_points::{ADVANCE, JUDGE, NORMAL, TANGENT};
+use crate::kernel_params::entry_points::{ADVANCE, GRAM, JUDGE, NORMAL, TANGENT};
 use crate::kernel_params::{
     Damping, LANE_DIVERGED, LANE_RUNNING, Lane, MOST_CODE_LENGTH, MarquardtParams, TangentParams, activation_code,
 };
@@ -51,15 +51,18 @@ pub(super) struct MarquardtPipelines {
     judge: Rows,
     tangent: Product,
     normal: Rows,
+    /// For long codes only.
+    gram: Option<Product>,
     advance: Rows,
 }
 
 impl MarquardtPipelines {
-    fn new(context: &Context, tiles: Tiles) -> Self {
+    fn new(context: &Context, tiles: Tiles, takes_gram: bool) -> Self {
         MarquardtPipelines {
             judge: Rows::new(context, &JUDGE),
             tangent: Product::new(context, &TANGENT, tiles),
             normal: Rows::new(context, &NORMAL),
+            gram: takes_gram.then(|| Product::new(context, &GRAM, tiles)),
             advance: Rows::new(context, &ADVANCE),
         }
     }
@@ -150,7 +153,7 @@ impl GpuDevice {
     }
 
     fn marquardt_pipelines(&self) -> &MarquardtPipelines {
-        self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles))
+        self.marquardt.get_or_init(|| MarquardtPipelines::new(&self.context, self.tiles, self.takes_gram()))
     }
 
     /// Uploads a batch and reserves the buffers of the kernels. Returns the lanes.
@@ -233,6 +236,9 @@ impl GpuDevice {
             ];
             steps.push(pipelines.tangent.step(context, space, &operands, (layer.units(), k * width)));
         }
+        if let Some(gram) = &pipelines.gram {
+            steps.push(self.gram_step(gram, space, width));
+        }
         let normal = [params, Role::Dampings, output, Role::Targets, jacobian, Role::Normals].map(Operand::Own);
         steps.push(pipelines.normal.step(context, space, &normal, width));
         let advance = [params, Role::Lanes, Role::Dampings, Role::Normals, Role::Inputs, Role::Codes];
@@ -284,6 +290,7 @@ impl GpuDevice {
             negligible_step: rules.negligible_step as f32,
             residual_limit: limits::residual(self.network.observation_length()),
             jacobian_limit: limits::jacobian(self.network.observation_length()),
+            first_row: if self.takes_gram() { self.network.code_length() as u32 } else { 0 },
         }
     }
 

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::buffers;
 use super::context::Context;
 use super::kernel::Kernel;
-use super::pipeline::WORKGROUP;
 use super::staging::Staging;
 use crate::cpu::peak::{CHAINS, Recurrence};
 use crate::error::Result;
-use crate::kernel_params::PeakParams;
 use crate::kernel_params::entry_points::PEAK;
+use crate::kernel_params::{PEAK_CHAINS, PeakParams, WORKGROUP};
+
+const _: () = assert!(CHAINS == PEAK_CHAINS as usize, "the kernel has as many chains as its twin");
 
 /// A number of workgroups that fills any existing device many times over.
 const MOST_WORKGROUPS: u32 = 4096;
@@ -68,7 +69,9 @@ impl PeakKernel {
             };
             let uniform = buffers::uniform_of(context, size_of::<PeakParams>() as u64);
             context.write(&uniform, &[params]);
-            let bound = self.kernel.bind(context, &[&uniform, &self.ends]);
+            let buffers = [&uniform, &self.ends];
+            self.kernel.assert_within(bytemuck::bytes_of(&params), self.workgroups.into(), &buffers);
+            let bound = self.kernel.bind(context, &buffers);
             let start = Instant::now();
             let submission = context.submit(|encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

@@ -6,16 +6,14 @@ use super::context::Context;
 use super::kernel::Kernel;
 use super::tiles::{Tile, Tiles};
 use super::workspace::{Operand, Workspace};
+use crate::kernel_params::WORKGROUP;
 use crate::kernel_params::entry_points::{EntryPoint, Workgroup};
-
-/// Invocations per observation, a power of two.
-pub(super) const WORKGROUP: u32 = 64;
 
 /// A kernel with all bindings, ready for any number of dispatches.
 pub struct Step {
     pipeline: wgpu::ComputePipeline,
     bound: wgpu::BindGroup,
-    workgroups: (u32, u32),
+    workgroups: (u32, u32, u32),
 }
 
 /// Dispatches `steps` one after the other; returns their number.
@@ -24,7 +22,7 @@ pub fn dispatch<'a>(pass: &mut wgpu::ComputePass<'_>, steps: impl IntoIterator<I
     for step in steps {
         pass.set_pipeline(&step.pipeline);
         pass.set_bind_group(0, &step.bound, &[]);
-        pass.dispatch_workgroups(step.workgroups.0, step.workgroups.1, 1);
+        pass.dispatch_workgroups(step.workgroups.0, step.workgroups.1, step.workgroups.2);
         dispatched += 1;
     }
     dispatched
@@ -50,10 +48,14 @@ impl Rows {
         Rows { kernel, pipeline }
     }
 
-    /// A dispatch of `workgroups` workgroups on `operands`.
+    /// A dispatch of `workgroups` workgroups on `operands`. Their parameters are those of the last
+    /// [`Workspace::params`], and stay so until the dispatch.
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
     pub fn step(&self, context: &Context, space: &mut Workspace, operands: &[Operand<'_>], workgroups: usize) -> Step {
-        let bound = space.bind(context, &self.kernel, operands);
-        Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1) }
+        let bound = space.bind(context, &self.kernel, operands, workgroups);
+        Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1, 1) }
     }
 }
 
@@ -71,7 +73,11 @@ impl Product {
         Product { kernel: Kernel::new(context, entry), tiles, pipelines: Default::default() }
     }
 
-    /// A dispatch of the product with `entries` per row and `count` observations on `operands`.
+    /// A dispatch of the product with `entries` per row and `count` observations on `operands`;
+    /// parameters as for [`Rows::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
     pub fn step(
         &self,
         context: &Context,
@@ -79,15 +85,42 @@ impl Product {
         operands: &[Operand<'_>],
         (entries, count): (usize, usize),
     ) -> Step {
-        let choice = self.tiles.choose(entries, count);
+        self.dispatched(context, space, operands, ([entries, count], 1))
+    }
+
+    /// A dispatch of one product per lane, each of `entries` rows of `entries`; parameters as for
+    /// [`Rows::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
+    pub fn step_of_lanes(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        (entries, lanes): (usize, usize),
+    ) -> Step {
+        self.dispatched(context, space, operands, ([entries, entries], lanes))
+    }
+
+    fn dispatched(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        ([entries, count], lanes): ([usize; 2], usize),
+    ) -> Step {
+        let choice = self.tiles.choose_for(entries, count, lanes);
         let tile = self.tiles.variants[choice];
         let pipeline = self.pipelines[choice].get_or_init(|| self.compiled(context, tile)).clone();
-        let bound = space.bind(context, &self.kernel, operands);
-        Step { pipeline, bound, workgroups: tile.workgroups(entries, count) }
+        let bound = space.bind(context, &self.kernel, operands, lanes);
+        let (x, y) = tile.workgroups(entries, count);
+        Step { pipeline, bound, workgroups: (x, y, lanes as u32) }
     }
 
     fn compiled(&self, context: &Context, tile: Tile) -> wgpu::ComputePipeline {
-        let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+        tile.assert_is_supported();
+        let constants = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows), ("QUADS", tile.quads)];
         self.kernel.pipeline(context, &constants.map(|(name, size)| (name, f64::from(size))))
     }
 }

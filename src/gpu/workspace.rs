@@ -24,6 +24,8 @@ pub enum Role {
     Activation(usize),
     /// `δ` of a layer's outputs.
     Delta(usize),
+    /// Sums of the squares of a descent's residual.
+    Squares,
     /// `δ` of the codes.
     Gradients,
     /// The optimizer's moments.
@@ -73,6 +75,8 @@ pub enum Operand<'a> {
 #[derive(Debug, Default)]
 pub struct Workspace {
     buffers: HashMap<Role, wgpu::Buffer>,
+    /// What the uniforms contain.
+    written: HashMap<Role, Vec<u8>>,
     bound: HashMap<(&'static str, Vec<Role>), wgpu::BindGroup>,
     /// The staging buffers.
     pub staging: [Staging; 2],
@@ -97,6 +101,9 @@ impl Workspace {
     pub fn params<T: NoUninit>(&mut self, context: &Context, role: Role, params: T) {
         let buffer = self.at_least(context, role, size_of::<T>() as u64, buffers::uniform_of);
         context.write(buffer, &[params]);
+        let written = self.written.entry(role).or_default();
+        written.clear();
+        written.extend_from_slice(bytemuck::bytes_of(&params));
     }
 
     /// The buffer of a reserved role.
@@ -104,25 +111,34 @@ impl Workspace {
         &self.buffers[&role]
     }
 
-    /// Binds `kernel` to `operands`, or returns the cached bind group.
-    pub fn bind(&mut self, context: &Context, kernel: &Kernel, operands: &[Operand<'_>]) -> wgpu::BindGroup {
+    /// Binds `kernel` to `operands` for a dispatch of this number of workgroups, or returns the
+    /// cached bind group.
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
+    pub fn bind(
+        &mut self,
+        context: &Context,
+        kernel: &Kernel,
+        operands: &[Operand<'_>],
+        workgroups: usize,
+    ) -> wgpu::BindGroup {
         let own = |operand: &Operand<'_>| match operand {
             Operand::Own(role) => Some(*role),
             Operand::Fixed(_) => None,
         };
+        let (buffers, written) = (&self.buffers, &self.written);
+        let bound: Vec<&wgpu::Buffer> = operands
+            .iter()
+            .map(|operand| match operand {
+                Operand::Own(role) => &buffers[role],
+                Operand::Fixed(buffer) => buffer,
+            })
+            .collect();
+        let params = operands.iter().filter_map(own).find_map(|role| written.get(&role));
+        kernel.assert_within(params.map_or(&[], Vec::as_slice), workgroups as u64, &bound);
         let key = (kernel.name(), operands.iter().filter_map(own).collect());
-        let buffers = &self.buffers;
-        let bound = self.bound.entry(key).or_insert_with(|| {
-            let operands: Vec<&wgpu::Buffer> = operands
-                .iter()
-                .map(|operand| match operand {
-                    Operand::Own(role) => &buffers[role],
-                    Operand::Fixed(buffer) => buffer,
-                })
-                .collect();
-            kernel.bind(context, &operands)
-        });
-        bound.clone()
+        self.bound.entry(key).or_insert_with(|| kernel.bind(context, &bound)).clone()
     }
 
     fn at_least(

@@ -1,4 +1,6 @@
-//! All entry points of the shaders: source text, bindings and workgroup shape.
+//! All entry points of the shaders: source text, bindings, workgroup shape and bounds.
+
+use super::bounds::{self, Bounds};
 
 /// How an entry point uses a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,11 @@ pub struct Binding {
 /// The shape of an entry point's workgroup, in terms of the shader's override constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workgroup {
-    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 output entries each.
+    /// `TILE_X` × `TILE_Y` invocations for a tile of a product, `ROWS` × 4 · `QUADS` output entries
+    /// each.
     Tile,
+    /// The same for one of the products of a batch, one per lane.
+    LaneTile,
     /// `WORKGROUP` invocations for one observation; for `peak`, which has no observations, simply
     /// this number.
     Observation,
@@ -49,6 +54,8 @@ pub struct EntryPoint {
     pub workgroup: Workgroup,
     /// Whether the device must support subgroup operations.
     pub subgroups: bool,
+    /// How far it indexes its storage buffers.
+    pub bounds: Bounds,
 }
 
 const fn binding(number: u32, name: &'static str, access: Access) -> Binding {
@@ -66,15 +73,27 @@ macro_rules! shader {
     };
 }
 
-const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "product");
+const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "activate", "product");
+const RESIDUAL_SOURCE: &str =
+    shader!("residual", "finite", "layer", "activate", "difference", "derivative", "slices", "product");
 const CLASSIFY_SOURCE: &str = shader!("classify");
 const DESCEND_SOURCE: &str =
-    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum", "sum_tree");
+    shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "halving_sum", "sum_tree");
 const DESCEND_SUBGROUPS_SOURCE: &str =
-    shader!("descend", "finite", "layer", "lane", "difference", "derivative", "product", "sum_subgroups");
+    shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "sum_subgroups");
 const COMPACT_SOURCE: &str = shader!("compact", "lane");
-const LEVENBERG_MARQUARDT_SOURCE: &str =
-    shader!("levenberg_marquardt", "finite", "layer", "lane", "difference", "derivative", "product", "halving_sum");
+const LEVENBERG_MARQUARDT_SOURCE: &str = shader!(
+    "levenberg_marquardt",
+    "finite",
+    "layer",
+    "lane",
+    "damping",
+    "difference",
+    "derivative",
+    "product",
+    "halving_sum"
+);
+const GRAM_SOURCE: &str = shader!("gram", "finite", "layer", "damping", "difference", "product");
 
 /// `forward`: one layer of a batch.
 pub const FORWARD: EntryPoint = EntryPoint {
@@ -90,6 +109,7 @@ pub const FORWARD: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::forward,
 };
 
 /// `classify`: the configurations of a batch, and the entries that f32 cannot decide.
@@ -107,22 +127,26 @@ pub const CLASSIFY: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::classify,
 };
 
-/// `residual`: the loss, its stop watch, and `δ_d`.
+/// `residual`: the last layer, `δ_d`, and the sums of the squares.
 pub const RESIDUAL: EntryPoint = EntryPoint {
     name: "residual",
-    kernel: "descend",
-    source: DESCEND_SOURCE,
+    kernel: "residual",
+    source: RESIDUAL_SOURCE,
     bindings: &[
-        binding(0, "descent", Access::Uniform),
-        binding(1, "lanes", Access::ReadWrite),
-        binding(2, "outputs", Access::Read),
-        binding(3, "targets", Access::Read),
-        binding(4, "deltas", Access::ReadWrite),
+        binding(0, "layer", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "inputs", Access::Read),
+        binding(4, "targets", Access::Read),
+        binding(5, "deltas", Access::ReadWrite),
+        binding(6, "squares", Access::ReadWrite),
     ],
-    workgroup: Workgroup::Observation,
+    workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::residual,
 };
 
 /// `backward`: `δ` of the layer below.
@@ -139,9 +163,10 @@ pub const BACKWARD: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::backward,
 };
 
-/// `update`: the stop rule and the step.
+/// `update`: the loss, the stop rule and the step.
 pub const UPDATE: EntryPoint = EntryPoint {
     name: "update",
     kernel: "descend",
@@ -149,16 +174,15 @@ pub const UPDATE: EntryPoint = EntryPoint {
     bindings: &[
         binding(0, "descent", Access::Uniform),
         binding(1, "lanes", Access::ReadWrite),
+        binding(2, "squares", Access::Read),
         binding(10, "gradients", Access::Read),
         binding(11, "codes", Access::ReadWrite),
         binding(12, "moments", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::update,
 };
-
-/// [`RESIDUAL`] with subgroup operations.
-pub const RESIDUAL_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..RESIDUAL };
 
 /// [`UPDATE`] with subgroup operations.
 pub const UPDATE_SUBGROUPS: EntryPoint = EntryPoint { source: DESCEND_SUBGROUPS_SOURCE, subgroups: true, ..UPDATE };
@@ -176,6 +200,7 @@ pub const RANK: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Batch,
     subgroups: false,
+    bounds: bounds::rank,
 };
 
 /// `scatter`: moves the rows of one array to these destinations.
@@ -191,6 +216,7 @@ pub const SCATTER: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::scatter,
 };
 
 /// `peak`: the peak arithmetic of a device.
@@ -201,6 +227,7 @@ pub const PEAK: EntryPoint = EntryPoint {
     bindings: &[binding(0, "recurrence", Access::Uniform), binding(1, "ends", Access::ReadWrite)],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::peak,
 };
 
 /// `judge`: loss, acceptance and damping of a Levenberg–Marquardt step.
@@ -217,6 +244,7 @@ pub const JUDGE: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::judge,
 };
 
 /// `tangent`: one layer of the Jacobian's columns.
@@ -233,6 +261,7 @@ pub const TANGENT: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Tile,
     subgroups: false,
+    bounds: bounds::tangent,
 };
 
 /// `normal`: `JᵀJ` and `Jᵀr`.
@@ -250,6 +279,24 @@ pub const NORMAL: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::normal,
+};
+
+/// `gram`: `JᵀJ` of long codes.
+pub const GRAM: EntryPoint = EntryPoint {
+    name: "gram",
+    kernel: "gram",
+    source: GRAM_SOURCE,
+    bindings: &[
+        binding(0, "batch", Access::Uniform),
+        binding(1, "dampings", Access::Read),
+        binding(2, "targets", Access::Read),
+        binding(3, "jacobian", Access::Read),
+        binding(4, "normals", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::LaneTile,
+    subgroups: false,
+    bounds: bounds::gram,
 };
 
 /// `advance`: the damped step.
@@ -267,6 +314,7 @@ pub const ADVANCE: EntryPoint = EntryPoint {
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,
+    bounds: bounds::advance,
 };
 
 /// All entry points.
@@ -274,7 +322,6 @@ pub const ENTRY_POINTS: [&EntryPoint; 14] = [
     &FORWARD,
     &CLASSIFY,
     &RESIDUAL,
-    &RESIDUAL_SUBGROUPS,
     &BACKWARD,
     &UPDATE,
     &UPDATE_SUBGROUPS,
@@ -283,6 +330,7 @@ pub const ENTRY_POINTS: [&EntryPoint; 14] = [
     &JUDGE,
     &TANGENT,
     &NORMAL,
+    &GRAM,
     &ADVANCE,
     &PEAK,
 ];

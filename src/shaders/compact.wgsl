@@ -58,6 +58,10 @@ fn rank(@builtin(local_invocation_index) local: u32) {
 fn scatter(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
     let to = destinations[lane];
+    // Always so, but this makes the bounds independent of what an earlier kernel has stored.
+    if to >= compaction.count {
+        return;
+    }
     for (var word = local; word < compaction.words; word += WORKGROUP) {
         moved[to * compaction.words + word] = rows[lane * compaction.words + word];
     }

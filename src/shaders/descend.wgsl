@@ -1,17 +1,15 @@
 // Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the forward
 // pass. Twin of cpu/descend.rs.
 //
-// One iteration is: forward through all layers, `residual` (loss, stop watch, δ of the output
-// layer), `backward` once per layer, `update` (stop rule, step). All of it stays on the device. An
-// ended lane keeps its code; its arithmetic has no effect, until compact.wgsl moves the lane to the
-// back. `residual` and `update` are in parts/sum_tree.wgsl and, for devices with subgroup
-// operations, in parts/sum_subgroups.wgsl.
+// One iteration is: forward through all layers but the last, residual.wgsl (the last layer, δ of
+// its outputs, sums of squares), `backward` once per layer, `update` (loss, stop rule, step). All
+// of it stays on the device. An ended lane keeps its code; its arithmetic has no effect, until
+// compact.wgsl moves the lane to the back. `update` is in parts/sum_tree.wgsl and, for devices with
+// subgroup operations, in parts/sum_subgroups.wgsl.
 
 struct DescendParams {
     observation_length: u32,
     code_length: u32,
-    activation: u32,
-    slope: f32,
     step: f32,
     gradient_tolerance: f32,
     loss_tolerance: f32,
@@ -23,7 +21,6 @@ struct DescendParams {
     second_decay: f32,
     second_gain: f32,
     epsilon: f32,
-    residual_limit: u32,
     gradient_limit: u32,
 }
 
@@ -34,11 +31,9 @@ const OPTIMIZER_ADAM: u32 = 2u;
 @group(0) @binding(0) var<uniform> descent: DescendParams;
 @group(0) @binding(1) var<storage, read_write> lanes: array<Lane>;
 
-// Outputs, targets, deltas, gradients, codes and moments are bits of f32; see parts/finite.wgsl.
-@group(0) @binding(2) var<storage, read> outputs: array<vec4<u32>>;
-// NaN is unobserved. The last quad is padded with NaN.
-@group(0) @binding(3) var<storage, read> targets: array<vec4<u32>>;
-@group(0) @binding(4) var<storage, read_write> deltas: array<vec4<u32>>;
+// Arrays of u32 are bits of f32; see parts/finite.wgsl.
+// The sums of residual.wgsl.
+@group(0) @binding(2) var<storage, read> squares: array<u32>;
 
 @group(0) @binding(5) var<uniform> layer: LayerParams;
 // [unit][input quad]: the transposed weight, so that both passes are the same product.
@@ -52,40 +47,6 @@ const OPTIMIZER_ADAM: u32 = 2u;
 // The first and second moment of each entry of the codes, if the optimizer needs them.
 @group(0) @binding(12) var<storage, read_write> moments: array<vec2<u32>>;
 
-// Computes δ_d = (G(z) − x) ⊙ σ_d', the loss, and whether the loss has changed. One workgroup per
-// lane.
-fn residual_of_lane(lane: u32, local: u32) {
-    let length = quads(descent.observation_length);
-    if local == 0u {
-        atomicStore(&lost, 0u);
-    }
-    workgroupBarrier();
-    var squares = vec4<f32>();
-    for (var quad = local; quad < length; quad += WORKGROUP) {
-        let at = lane * length + quad;
-        let output = outputs[at];
-        let x = targets[at];
-        if is_beyond(output, x, descent.residual_limit) {
-            atomicOr(&lost, 1u);
-        }
-        let residual = difference(output, x, descent.residual_limit);
-        squares += residual * residual;
-        deltas[at] = bitcast<vec4<u32>>(residual * derivative(descent.activation, descent.slope, output));
-    }
-    let sum = workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
-    if local == 0u && lanes[lane].status == LANE_RUNNING {
-        let loss = 0.5 * finite_or_zero(sum);
-        if atomicLoad(&lost) != 0u || !is_finite(sum) {
-            lanes[lane].status = LANE_DIVERGED;
-        } else if loss <= lanes[lane].rounding || abs(loss - lanes[lane].anchor) <= descent.loss_tolerance * loss {
-            lanes[lane].unchanged += 1u;
-        } else {
-            lanes[lane].anchor = loss;
-            lanes[lane].unchanged = 0u;
-        }
-    }
-}
-
 fn left(lane: u32, quad: u32) -> vec4<u32> {
     return deltas_above[lane * quads(layer.units) + quad];
 }
@@ -94,7 +55,7 @@ fn right(unit: u32, quad: u32) -> vec4<f32> {
     return transposed[unit * quads(layer.inputs) + quad];
 }
 
-fn finish(lane: u32, quad: u32, sum: vec4<f32>, is_lost: bool) {
+fn finish(lane: u32, quad: u32, place: u32, sum: vec4<f32>, is_lost: bool) {
     let at = lane * quads(layer.inputs) + quad;
     let delta = sum * derivative(layer.activation, layer.slope, inputs[at]);
     deltas_below[at] = stored(delta, is_lost, quad, layer.inputs);
@@ -129,33 +90,69 @@ fn has_finite_moments(at: u32) -> bool {
     return descent.optimizer == OPTIMIZER_PLAIN || (is_finite(moments[at].x) && is_finite(moments[at].y));
 }
 
+// Whether a sum of squares of this workgroup's lane is NaN, and whether a gradient, a code or a
+// moment was not finite or beyond its limit.
+var<workgroup> lost_loss: atomic<u32>;
+var<workgroup> lost_state: atomic<u32>;
+
+// The bits of the sum of the lane's squares.
+fn sum_of_squares(lane: u32, local: u32) -> u32 {
+    let length = slices(descent.observation_length);
+    var sum = 0.0;
+    for (var slice = local; slice < length; slice += WORKGROUP) {
+        let bits = squares[lane * length + slice];
+        if !is_finite(bits) {
+            atomicOr(&lost_loss, 1u);
+        }
+        sum += finite_or_zero(bits);
+    }
+    return workgroup_sum(sum, local);
+}
+
 // Ends the run or makes a step. One workgroup per lane.
 fn update_of_lane(lane: u32, local: u32) {
     let first = 4u * lane * quads(descent.code_length);
-    // All invocations read this before the sum. The sum's barriers separate it from the write
+    // All invocations read this before the sums. The sums' barriers separate it from the write
     // below.
     let state = lanes[lane];
     if local == 0u {
-        atomicStore(&lost, 0u);
+        atomicStore(&lost_loss, 0u);
+        atomicStore(&lost_state, 0u);
     }
     workgroupBarrier();
-    var squares = 0.0;
+    let loss_sum = sum_of_squares(lane, local);
+    // Every invocation has read the sum before the next one overwrites it.
+    workgroupBarrier();
+    var squares_here = 0.0;
     for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
         let at = first + entry;
         if !(is_within(gradients[at], descent.gradient_limit) && is_finite(codes[at]) && has_finite_moments(at)) {
-            atomicOr(&lost, 1u);
+            atomicOr(&lost_state, 1u);
         }
         let g = within_or_zero(gradients[at], descent.gradient_limit);
-        squares += g * g;
+        squares_here += g * g;
     }
-    let sum = workgroup_sum(squares, local);
+    let sum = workgroup_sum(squares_here, local);
     storageBarrier();
 
     var status = state.status;
+    var anchor = state.anchor;
+    var unchanged = state.unchanged;
     if status == LANE_RUNNING {
-        if atomicLoad(&lost) != 0u || !is_finite(sum) {
+        let loss = 0.5 * finite_or_zero(loss_sum);
+        if atomicLoad(&lost_loss) != 0u || !is_finite(loss_sum) {
             status = LANE_DIVERGED;
-        } else if sqrt(finite_or_zero(sum)) <= descent.gradient_tolerance || state.unchanged >= descent.unchanged_steps {
+        } else if loss <= state.rounding || abs(loss - state.anchor) <= descent.loss_tolerance * loss {
+            unchanged += 1u;
+        } else {
+            anchor = loss;
+            unchanged = 0u;
+        }
+    }
+    if status == LANE_RUNNING {
+        if atomicLoad(&lost_state) != 0u || !is_finite(sum) {
+            status = LANE_DIVERGED;
+        } else if sqrt(finite_or_zero(sum)) <= descent.gradient_tolerance || unchanged >= descent.unchanged_steps {
             status = LANE_RESTED;
         } else if state.iterations >= descent.iteration_cap {
             status = LANE_CAPPED;
@@ -176,6 +173,8 @@ fn update_of_lane(lane: u32, local: u32) {
     }
     if local == 0u {
         lanes[lane].status = status;
+        lanes[lane].anchor = anchor;
+        lanes[lane].unchanged = unchanged;
         if status == LANE_RUNNING {
             lanes[lane].iterations = state.iterations + 1u;
             lanes[lane].first_weight = weights.x;

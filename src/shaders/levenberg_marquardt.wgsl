@@ -3,9 +3,9 @@
 //
 // One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping,
 // stop rules), `tangent` once per layer (the Jacobian's columns, as k tangents per lane), `normal`
-// (JᵀJ and Jᵀr), `advance` (the damped step, the next trial). A lane whose trial was rejected keeps
-// its matrix and uses another damping. An ended lane keeps its code; its products have no effect,
-// until compact.wgsl moves the lane to the back.
+// (JᵀJ and Jᵀr; gram.wgsl makes JᵀJ of long codes), `advance` (the damped step, the next trial). A
+// lane whose trial was rejected keeps its matrix and uses another damping. An ended lane keeps its
+// code; its products have no effect, until compact.wgsl moves the lane to the back.
 
 struct MarquardtParams {
     observation_length: u32,
@@ -20,14 +20,7 @@ struct MarquardtParams {
     negligible_step: f32,
     residual_limit: u32,
     jacobian_limit: u32,
-}
-
-struct Damping {
-    lambda: f32,
-    growth: f32,
-    predicted: f32,
-    scale: f32,
-    is_fresh: u32,
+    first_row: u32,
 }
 
 struct TangentParams {
@@ -70,6 +63,9 @@ const ONE: u32 = 0x3f800000u;
 // The trial codes, and the last accepted codes.
 @group(0) @binding(11) var<storage, read_write> trials: array<u32>;
 @group(0) @binding(12) var<storage, read_write> codes: array<u32>;
+
+// Whether a number of this workgroup's lane was not finite or beyond its limit.
+var<workgroup> lost: atomic<u32>;
 
 // Applies Nielsen's rule (Madsen, Nielsen, Tingleff 2004, 3.2) to the trial that gave these
 // outputs. One workgroup per lane.
@@ -159,7 +155,7 @@ fn right(input: u32, quad: u32) -> vec4<f32> {
     return weight[input * quads(layer.units) + quad];
 }
 
-fn finish(row: u32, quad: u32, sum: vec4<f32>, is_lost: bool) {
+fn finish(row: u32, quad: u32, place: u32, sum: vec4<f32>, is_lost: bool) {
     let length = quads(layer.units);
     let output = outputs[row / layer.code_length * length + quad];
     let tangent = sum * derivative(layer.activation, layer.slope, output);
@@ -200,8 +196,9 @@ var<workgroup> slice: array<vec4<f32>, (MOST_CODE_LENGTH + 1u) * SLICE_STRIDE>;
 var<workgroup> triangle: array<f32, MOST_ENTRIES>;
 var<workgroup> solution: array<f32, MOST_CODE_LENGTH>;
 
-// JᵀJ and Jᵀr over the observed entries, for lanes whose trial was accepted; NaN if an entry of J
-// or r is beyond its limit. One workgroup per lane; each invocation computes its own entries.
+// JᵀJ and Jᵀr over the observed entries, from row `first_row` on (Jᵀr is row k), for lanes whose
+// trial was accepted; NaN if an entry of J or r is beyond its limit. One workgroup per lane; each
+// invocation computes its own entries.
 @compute @workgroup_size(WORKGROUP)
 fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -214,8 +211,10 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
     }
     let k = levenberg_marquardt.code_length;
     let entries = packed(k, k);
+    let start = vec2<u32>(levenberg_marquardt.first_row, 0u);
+    let first_entry = packed(start.x, start.y) + local;
     let length = quads(levenberg_marquardt.observation_length);
-    for (var entry = local; entry < entries; entry += WORKGROUP) {
+    for (var entry = first_entry; entry < entries; entry += WORKGROUP) {
         triangle[entry] = 0.0;
     }
     for (var first = 0u; first < length; first += SLICE_QUADS) {
@@ -244,8 +243,8 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
             slice[row * SLICE_STRIDE + i % SLICE_QUADS] = value;
         }
         workgroupBarrier();
-        var at = walked(vec2<u32>(), local);
-        for (var entry = local; entry < entries; entry += WORKGROUP) {
+        var at = walked(start, local);
+        for (var entry = first_entry; entry < entries; entry += WORKGROUP) {
             var sum = vec4<f32>();
             for (var quad = 0u; quad < SLICE_QUADS; quad++) {
                 sum = fma(slice[at.x * SLICE_STRIDE + quad], slice[at.y * SLICE_STRIDE + quad], sum);
@@ -255,7 +254,7 @@ fn normal(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
         }
     }
     let is_lost = atomicLoad(&lost) != 0u;
-    for (var entry = local; entry < entries; entry += WORKGROUP) {
+    for (var entry = first_entry; entry < entries; entry += WORKGROUP) {
         normals[lane * entries + entry] = select(bitcast<u32>(triangle[entry]), NOT_A_NUMBER, is_lost);
     }
 }

@@ -4,7 +4,9 @@ use nalgebra::DMatrix;
 use unrelu::Activation;
 use unrelu::internals::cpu::descend::loss_and_gradient;
 use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::cpu::gram::gram;
 use unrelu::internals::cpu::levenberg_marquardt::levenberg_marquardt;
+use unrelu::internals::cpu::residual::{SUMMED_ENTRIES, residual};
 use unrelu::internals::marquardt::MarquardtRules;
 
 use crate::compare::{expect, matrices};
@@ -85,4 +87,40 @@ fn levenberg_marquardt_ends_at_minima() {
     let found = levenberg_marquardt(&curved, &blank, start.as_slice(), &MarquardtRules::IN_F32);
     assert_eq!((found.code.as_slice(), found.loss), (start.as_slice(), 0.0));
     assert!(!levenberg_marquardt(&curved, x.as_slice(), &[f64::NAN; 4], &MarquardtRules::IN_F32).loss.is_finite());
+}
+
+/// With one layer, the gradient is `Wᵀ δ`.
+#[test]
+fn the_residual_is_that_of_the_loss() {
+    for (seed, output) in OUTPUTS.into_iter().enumerate() {
+        for length in [1, SUMMED_ENTRIES, 3 * SUMMED_ENTRIES - 1] {
+            let network = network(90 + seed as u64, &[4, length], Activation::Relu, output);
+            let code = matrix(91, 4, 1);
+            let mut observation = matrix(92, length, 1);
+            if length > 1 {
+                observation[length - 1] = f64::NAN;
+            }
+            let layer = &network.layers()[0];
+            let (delta, squares) = residual(layer, code.as_slice(), observation.as_slice());
+            let (loss, gradient) = loss_and_gradient(&network, observation.as_slice(), code.as_slice());
+            assert_eq!(squares.len(), length.div_ceil(SUMMED_ENTRIES));
+            assert!((0.5 * squares.iter().sum::<f64>() - loss).abs() <= 1e-12 * loss);
+            let found = layer.weight().tr_mul(&DMatrix::from_vec(length, 1, delta));
+            let expected = DMatrix::from_vec(4, 1, gradient);
+            expect(matrices("twin of the residual", &found, &expected, &expected.map(|g| 1e-12 * (1.0 + g.abs()))));
+        }
+    }
+}
+
+#[test]
+fn the_gram_matrix_is_the_product() {
+    let jacobian = matrix(95, 11, 4);
+    let mut observation = matrix(96, 11, 1);
+    (observation[2], observation[10]) = (f64::NAN, f64::NAN);
+    let observed = jacobian.clone().remove_rows_at(&[2, 10]);
+    let product = observed.tr_mul(&observed);
+    let found = gram(&jacobian, observation.as_slice());
+    let expected: Vec<f64> = (0..4).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|at| product[at]).collect();
+    assert_eq!(found.len(), 10);
+    assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-13));
 }

@@ -13,6 +13,16 @@ use unrelu::{Activation, CancelToken, DescentOptions, Error, Inverter, Network, 
 
 use crate::fixtures::{gpu, matrix, network};
 
+with_both_modules!(
+    no_memory_at_any_allocation_halves_the_batch,
+    a_batch_is_halved_until_it_fits_and_later_ones_keep_that_size,
+    a_batch_is_whole_again_when_the_memory_was_short_for_a_while,
+    a_card_without_any_memory_leaves_the_work_to_the_cpu,
+    a_device_lost_at_any_submission_leaves_the_work_to_the_cpu,
+    a_device_that_never_answers_is_given_up,
+    whole_runs_end_right_on_what_is_left,
+);
+
 const COUNT: usize = 40;
 
 fn example() -> Arc<Network> {
@@ -38,8 +48,6 @@ fn answers(device: &dyn Device, network: &Network) -> Vec<Vec<u64>> {
     ]
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn no_memory_at_any_allocation_halves_the_batch() {
     let network = example();
     let undisturbed = gpu::device(&network);
@@ -58,8 +66,6 @@ fn no_memory_at_any_allocation_halves_the_batch() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_batch_is_halved_until_it_fits_and_later_ones_keep_that_size() {
     let network = network(33, &[3, 40, 40], Activation::Relu, Activation::Identity);
     let codes = matrix(34, 3, 500);
@@ -77,8 +83,6 @@ fn a_batch_is_halved_until_it_fits_and_later_ones_keep_that_size() {
     assert!(warning.contains("125 observations") && warning.contains("at most 63"), "{warning}");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_batch_is_whole_again_when_the_memory_was_short_for_a_while() {
     let network = network(33, &[3, 40, 40], Activation::Relu, Activation::Identity);
     let codes = matrix(34, 3, 500);
@@ -97,8 +101,6 @@ fn a_batch_is_whole_again_when_the_memory_was_short_for_a_while() {
     assert!(seen.is_sorted_by(|before, after| before >= after), "{seen:?}");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_card_without_any_memory_leaves_the_work_to_the_cpu() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));
@@ -117,8 +119,6 @@ fn a_card_without_any_memory_leaves_the_work_to_the_cpu() {
     assert!(matches!(&error, Error::NoDevice(reason) if reason.contains("too little free memory")), "{error}");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_lost_at_any_submission_leaves_the_work_to_the_cpu() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));
@@ -133,8 +133,6 @@ fn a_device_lost_at_any_submission_leaves_the_work_to_the_cpu() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_that_never_answers_is_given_up() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));
@@ -155,8 +153,6 @@ fn a_device_that_never_answers_is_given_up() {
 }
 
 /// Two lanes of a pipeline use the device at the same time.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn whole_runs_end_right_on_what_is_left() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));

@@ -43,9 +43,32 @@ pub fn random_widths(seed: u64, depth: usize) -> Vec<usize> {
     normal_vector(seed, Domain::Start, 7, depth + 1).iter().map(|x| 1 + (x.abs() * 30.0) as usize).collect()
 }
 
+/// Creates two tests from each function without arguments: with the kernels as users run them, and
+/// with the checks that wgpu adds to a shader.
+#[cfg(feature = "gpu")]
+macro_rules! with_both_modules {
+    ($($check:ident),* $(,)?) => {
+        mod unchecked {
+            $(
+                #[test]
+                #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+                fn $check() { $crate::fixtures::gpu::with_checks(false, super::$check) }
+            )*
+        }
+        mod checked {
+            $(
+                #[test]
+                #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+                fn $check() { $crate::fixtures::gpu::with_checks(true, super::$check) }
+            )*
+        }
+    };
+}
+
 /// The GPU's fixtures.
 #[cfg(feature = "gpu")]
 pub mod gpu {
+    use std::cell::Cell;
     use std::io::Write as _;
     use std::sync::Arc;
 
@@ -53,6 +76,21 @@ pub mod gpu {
     use unrelu::internals::adapter::Selection;
     use unrelu::internals::gpu::GpuDevice;
     use unrelu::internals::gpu::context::Context;
+
+    thread_local! {
+        static WITH_CHECKS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Runs `test`, whose contexts have kernels with checks or without them.
+    pub fn with_checks(checks: bool, test: impl FnOnce()) {
+        WITH_CHECKS.set(checks);
+        test();
+    }
+
+    /// Whether they have checks here.
+    pub fn has_checks() -> bool {
+        WITH_CHECKS.get()
+    }
 
     /// The adapter under test: the best one, or the one that `UNRELU_TEST_ADAPTER` names. Without
     /// an adapter the test fails; tests that call this are therefore ignored by a plain
@@ -66,7 +104,9 @@ pub mod gpu {
         let named = std::env::var("UNRELU_TEST_ADAPTER").ok();
         let selection = Selection { name: named.as_deref(), ..Selection::default() };
         let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-        Context::open_with(selection, ceiling, features & useful).unwrap_or_else(|error| panic!("{error}"))
+        let context = Context::open_with(selection, ceiling, features & useful);
+        let context = context.unwrap_or_else(|error| panic!("{error}"));
+        if WITH_CHECKS.get() { context.with_checked_kernels() } else { context }
     }
 
     /// Devices as there may be: with and without subgroup operations, with workgroups from small to

@@ -13,6 +13,18 @@ use unrelu::{Activation, DescentOptions, Network, Optimizer};
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, gpu, matrix, network, random_widths};
 
+with_both_modules!(
+    forward_agrees_on_random_shapes_and_depths,
+    forward_agrees_at_the_sizes_of_real_generators,
+    forward_agreement_fails_when_an_output_is_perturbed,
+    descent_agrees_after_a_few_steps_on_random_shapes_and_depths,
+    momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths,
+    a_run_goes_on_in_f64_where_the_device_left_it,
+    descent_agrees_where_both_converge,
+    the_stop_rule_holds_on_the_device,
+    the_loop_runs_on_the_device,
+);
+
 const COUNTS: [usize; 3] = [1, 7, 65];
 
 /// The sum of the absolute terms of each output, `|W| s + |b|`, starting at `|z|`: the quantity
@@ -32,8 +44,6 @@ fn forward_tolerance(network: &Network, codes: &DMatrix<f64>) -> DMatrix<f64> {
     absolute_terms(network, codes) * 1e-5
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn forward_agrees_on_random_shapes_and_depths() {
     let device = gpu::context(None);
     drop(device);
@@ -54,8 +64,6 @@ fn forward_agrees_on_random_shapes_and_depths() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn forward_agrees_at_the_sizes_of_real_generators() {
     for widths in [vec![20, 100, 500], vec![20, 200, 500, 784]] {
         let network = network(70, &widths, Activation::Relu, Activation::Relu);
@@ -67,8 +75,6 @@ fn forward_agrees_at_the_sizes_of_real_generators() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn forward_agreement_fails_when_an_output_is_perturbed() {
     let network = network(72, &[5, 21, 34], Activation::Relu, Activation::Identity);
     let gpu = gpu::device(&network);
@@ -91,8 +97,6 @@ fn constant(like: &DMatrix<f64>, value: f64) -> DMatrix<f64> {
     DMatrix::from_element(like.nrows(), like.ncols(), value)
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
     let device = gpu::context(None);
     drop(device);
@@ -119,8 +123,6 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
 }
 
 /// Codes and optimizer moments, entry by entry, against the twin, without the finish in f64.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
     let device = gpu::context(None);
     drop(device);
@@ -154,8 +156,6 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
 
 /// A run must continue in f64 from its state in f32: 20 steps on the device and 20 in f64 equal 40
 /// in f64.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_run_goes_on_in_f64_where_the_device_left_it() {
     let network = network(87, &[4, 15, 45], Activation::LeakyRelu(0.3), Activation::LeakyRelu(0.3));
     let gpu = gpu::device(&network);
@@ -184,8 +184,6 @@ fn a_run_goes_on_in_f64_where_the_device_left_it() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn descent_agrees_where_both_converge() {
     let network = network(80, &[4, 15, 45], Activation::LeakyRelu(0.3), Activation::LeakyRelu(0.3));
     let gpu = gpu::device(&network);
@@ -203,8 +201,6 @@ fn descent_agrees_where_both_converge() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_stop_rule_holds_on_the_device() {
     let network = network(84, &[4, 45], Activation::Relu, Activation::Identity);
     let gpu = gpu::device(&network);
@@ -224,8 +220,6 @@ fn the_stop_rule_holds_on_the_device() {
     assert!(lanes.iter().all(|lane| lane.status == LANE_CAPPED && lane.iterations == 5));
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_loop_runs_on_the_device() {
     let network = network(82, &[4, 15, 45], Activation::Relu, Activation::Relu);
     let gpu = gpu::device(&network);
@@ -234,8 +228,9 @@ fn the_loop_runs_on_the_device() {
     let options = DescentOptions::default().iterations(100);
     let answer = gpu.descend(&observations, 0, &options).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
-    // Each iteration: forward and backward through two layers, residual and update; one more
-    // evaluates the last step. In addition, one kernel per submission counts the running lanes.
-    let counting = gpu.dispatches() - before - 101 * 6;
+    // Each iteration: forward through the first layer, residual through the second, backward
+    // through both, update; one more evaluates the last step. In addition, one kernel per
+    // submission counts the running lanes.
+    let counting = gpu.dispatches() - before - 101 * 5;
     assert!(counting >= 1 && counting <= gpu.context().read_backs(), "{counting}");
 }

@@ -11,6 +11,13 @@ use unrelu::internals::gpu::GpuDevice;
 use crate::compare::{configurations, expect};
 use crate::fixtures::{gpu, matrix, network};
 
+with_both_modules!(
+    random_targets_agree_and_f32_decides_nearly_all,
+    ties_denormals_infinities_and_nan_agree,
+    values_within_a_rounding_of_the_threshold_agree,
+    a_flipped_bit_is_found,
+);
+
 fn devices() -> (GpuDevice, CpuDevice) {
     let network = network(1, &[2, 3], Activation::Relu, Activation::Relu);
     (gpu::device(&network), CpuDevice::new(Arc::clone(&network)))
@@ -23,8 +30,6 @@ fn agree(name: &str, gpu: &GpuDevice, cpu: &CpuDevice, targets: &DMatrix<f64>, t
     expect(configurations(name, &left, &right));
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn random_targets_agree_and_f32_decides_nearly_all() {
     let (gpu, cpu) = devices();
     for rows in [1, 31, 32, 33, 100, 2049, 2500] {
@@ -66,8 +71,6 @@ fn awkward() -> Vec<f64> {
     values
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn ties_denormals_infinities_and_nan_agree() {
     let (gpu, cpu) = devices();
     let thresholds = awkward();
@@ -78,8 +81,6 @@ fn ties_denormals_infinities_and_nan_agree() {
     assert!(gpu.undecided_rows() > thresholds.len() as u64, "nothing was close to its threshold");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn values_within_a_rounding_of_the_threshold_agree() {
     let (gpu, cpu) = devices();
     let noise = matrix(5, 500, 40);
@@ -92,8 +93,6 @@ fn values_within_a_rounding_of_the_threshold_agree() {
     agree("near", &gpu, &cpu, &targets, &thresholds);
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_flipped_bit_is_found() {
     let (gpu, cpu) = devices();
     let targets = matrix(6, 70, 3);

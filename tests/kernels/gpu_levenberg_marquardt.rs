@@ -18,6 +18,16 @@ use unrelu::{Activation, BestMethod, BestOptions, Inverter, Method, Network, Net
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, gpu, matrix, network};
 
+with_both_modules!(
+    one_step_is_the_twins_in_every_form,
+    runs_end_at_the_twins_losses,
+    lanes_leave_each_other_alone_bit_by_bit,
+    the_cap_is_kept_and_small_devices_cut_the_batch,
+    what_does_not_fit_is_left_to_the_caller,
+    the_search_ends_at_the_cpus_minima,
+    a_device_lost_on_the_way_leaves_the_search_to_the_cpu,
+);
+
 const RULES: MarquardtRules = MarquardtRules::IN_F32;
 
 /// True codes, and noisy observations of them; some entries of some observations are unobserved.
@@ -58,8 +68,6 @@ fn final_losses(
     [DMatrix::from_fn(1, count, |_, column| device(column)), DMatrix::from_fn(1, count, |_, column| twin(column))]
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn one_step_is_the_twins_in_every_form() {
     let rules = MarquardtRules { steps: 1, ..RULES };
     for (case, widths) in
@@ -102,8 +110,6 @@ fn one_step_is_the_twins_in_every_form() {
 
 /// Tolerance: 1e-3 of the loss, and 1e-8 of an observation if that is nearly reproduced. This much
 /// may remain after the two slow steps that end a run.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn runs_end_at_the_twins_losses() {
     for (case, output) in OUTPUTS.into_iter().enumerate() {
         let hidden = [Activation::Relu, Activation::LeakyRelu(0.1)][case % 2];
@@ -137,8 +143,6 @@ fn runs_end_at_the_twins_losses() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn lanes_leave_each_other_alone_bit_by_bit() {
     let network = network(840, &[5, 40, 90], Activation::Relu, Activation::LeakyRelu(0.3));
     let k = 5;
@@ -178,8 +182,6 @@ fn lanes_leave_each_other_alone_bit_by_bit() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_cap_is_kept_and_small_devices_cut_the_batch() {
     let network = network(850, &[3, 19, 40], Activation::Relu, Activation::Relu);
     let large = gpu::device(&network);
@@ -202,8 +204,6 @@ fn the_cap_is_kept_and_small_devices_cut_the_batch() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn what_does_not_fit_is_left_to_the_caller() {
     let k = MOST_CODE_LENGTH as usize + 1;
     let long = network(860, &[k, 80], Activation::Relu, Activation::Relu);
@@ -252,10 +252,8 @@ fn expect_same_minima(found: &[BestAnswer], expected: &[BestAnswer]) {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_search_ends_at_the_cpus_minima() {
-    let (network, mut observations) = trained_set(10);
+    let (network, mut observations) = trained_set(6);
     observations.rows_mut(300, 200).column_mut(3).fill(f64::NAN);
     let device = gpu::device(&network);
     let packed = PackedNetwork::new(Arc::clone(&network));
@@ -281,8 +279,6 @@ fn the_search_ends_at_the_cpus_minima() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_lost_on_the_way_leaves_the_search_to_the_cpu() {
     let (network, observations) = trained_set(4);
     let packed = PackedNetwork::new(Arc::clone(&network));

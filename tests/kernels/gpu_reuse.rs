@@ -10,8 +10,12 @@ use unrelu::{Activation, DescentOptions, Optimizer};
 
 use crate::fixtures::{gpu, matrix, network};
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+with_both_modules!(
+    a_hundred_calls_make_no_buffer,
+    descent_reads_a_few_counts_back_and_the_answer,
+    calls_of_all_kinds_from_many_threads_do_not_meet,
+);
+
 fn a_hundred_calls_make_no_buffer() {
     let network = network(800, &[3, 19, 40], Activation::Relu, Activation::Relu);
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 16 << 10, ..wgpu::Limits::default() };
@@ -42,8 +46,6 @@ fn a_hundred_calls_make_no_buffer() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn descent_reads_a_few_counts_back_and_the_answer() {
     let network = network(801, &[4, 15, 45], Activation::Relu, Activation::Relu);
     let device = gpu::device(&network);
@@ -60,8 +62,6 @@ fn descent_reads_a_few_counts_back_and_the_answer() {
     assert!(read_backs.iter().any(|read_backs| *read_backs < 300), "{read_backs:?} in 3000 iterations");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn calls_of_all_kinds_from_many_threads_do_not_meet() {
     let network = network(804, &[3, 10, 20], Activation::Relu, Activation::Relu);
     let device = gpu::device(&network);

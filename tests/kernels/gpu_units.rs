@@ -10,6 +10,8 @@ use unrelu::{Activation, DenseLayer, DescentOptions, Network, Optimizer};
 
 use crate::fixtures::{gpu, matrix, network};
 
+with_both_modules!(units_of_the_outputs_change_no_code,);
+
 fn scaled(network: &Network, units: f64) -> Arc<Network> {
     let mut layers: Vec<DenseLayer> = network.dense_layers();
     let last = layers.last_mut().unwrap();
@@ -22,8 +24,6 @@ fn bits(codes: &DMatrix<f64>) -> Vec<u64> {
     codes.iter().map(|z| z.to_bits()).collect()
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn units_of_the_outputs_change_no_code() {
     let device = gpu::context(None);
     drop(device);

@@ -9,8 +9,8 @@ use unrelu::internals::kernel_params as params;
 use unrelu::internals::kernel_params::entry_points;
 use unrelu::internals::kernel_params::entry_points::{Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
 use unrelu::internals::kernel_params::{
-    ClassifyParams, CompactParams, Damping, DescendParams, Lane, LayerParams, MarquardtParams, PeakParams,
-    TangentParams,
+    ClassifyParams, CompactParams, Damping, DescendParams, GramParams, Lane, LayerParams, MarquardtParams, PeakParams,
+    ResidualParams, TangentParams,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -29,13 +29,12 @@ macro_rules! layout {
 fn rust_layouts() -> Vec<(&'static str, Layout)> {
     vec![
         layout!(LayerParams { units, inputs, count, activation, slope, limit }),
+        layout!(ResidualParams { units, inputs, count, activation, slope, limit, residual_limit }),
         layout!(ClassifyParams { rows, words }),
         layout!(CompactParams { count, words }),
         layout!(DescendParams {
             observation_length,
             code_length,
-            activation,
-            slope,
             step,
             gradient_tolerance,
             loss_tolerance,
@@ -47,7 +46,6 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_decay,
             second_gain,
             epsilon,
-            residual_limit,
             gradient_limit
         }),
         layout!(MarquardtParams {
@@ -62,8 +60,10 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             negligible_decrease,
             negligible_step,
             residual_limit,
-            jacobian_limit
+            jacobian_limit,
+            first_row
         }),
+        layout!(GramParams { observation_length, code_length, limit }),
         layout!(Damping { lambda, growth, predicted, scale, is_fresh }),
         layout!(TangentParams { units, inputs, rows, activation, slope, code_length, is_first, limit }),
         layout!(PeakParams { rounds, factor, addend }),
@@ -129,7 +129,7 @@ fn only_what_needs_subgroups_needs_them() {
         let passes = validated(&module(entry), naga::valid::Capabilities::empty()).is_some();
         assert_eq!(passes, !entry.subgroups, "{} of {}.wgsl", entry.name, entry.kernel);
     }
-    assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 2);
+    assert_eq!(ENTRY_POINTS.iter().filter(|entry| entry.subgroups).count(), 1);
 }
 
 /// wgpu does not check shared memory against the limit, but drivers do.
@@ -139,10 +139,16 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         let limits =
             wgpu::Limits { max_compute_invocations_per_workgroup: invocations, ..wgpu::Limits::downlevel_defaults() };
         for tile in Tiles::for_limits(&limits).variants {
-            for entry in [&entry_points::FORWARD, &entry_points::BACKWARD, &entry_points::TANGENT] {
+            for entry in [
+                &entry_points::FORWARD,
+                &entry_points::RESIDUAL,
+                &entry_points::BACKWARD,
+                &entry_points::TANGENT,
+                &entry_points::GRAM,
+            ] {
                 let module = module(entry);
                 let info = validated(&module, naga::valid::Capabilities::empty()).unwrap();
-                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows)];
+                let sizes = [("TILE_X", tile.x), ("TILE_Y", tile.y), ("ROWS", tile.rows), ("QUADS", tile.quads)];
                 let sizes = sizes.map(|(name, size)| (name.to_owned(), f64::from(size))).into_iter().collect();
                 let stage = Some((naga::ShaderStage::Compute, entry.name));
                 let (made, _) =
@@ -244,7 +250,7 @@ fn workgroups_have_the_shapes_they_are_said_to() {
             })
         });
         let expected = match entry.workgroup {
-            Workgroup::Tile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
+            Workgroup::Tile | Workgroup::LaneTile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
             Workgroup::Observation | Workgroup::Batch => [Some("WORKGROUP".to_owned()), None, None],
         };
         assert_eq!(names, expected, "{}", entry.name);
@@ -268,6 +274,8 @@ fn numbers_that_stand_for_something_are_the_same() {
         ("LANE_CAPPED", params::LANE_CAPPED),
         ("LANE_DIVERGED", params::LANE_DIVERGED),
         ("MOST_CODE_LENGTH", params::MOST_CODE_LENGTH),
+        ("SUMMED_ENTRIES", params::SUMMED_ENTRIES),
+        ("SUMMED_QUADS", params::SUMMED_ENTRIES / 4),
         ("PEAK_CHAINS", CHAINS as u32),
         ("PEAK_STEPS", STEPS),
     ];
@@ -276,7 +284,7 @@ fn numbers_that_stand_for_something_are_the_same() {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_"]
+            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_", "SUMMED_"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
             {

@@ -13,6 +13,13 @@ use unrelu::{Activation, DescentOptions, Error};
 use crate::compare::{configurations, expect, matrices};
 use crate::fixtures::{gpu, matrix, network};
 
+with_both_modules!(
+    a_small_device_gives_the_answers_of_a_large_one,
+    a_device_with_few_invocations_takes_smaller_tiles,
+    what_is_missing_is_named,
+    weights_beyond_f32_are_refused_by_name,
+);
+
 /// Bindings of a few kilobytes, three workgroups per dispatch.
 fn small() -> wgpu::Limits {
     wgpu::Limits {
@@ -27,8 +34,6 @@ fn few_invocations() -> wgpu::Limits {
     wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..wgpu::Limits::default() }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_small_device_gives_the_answers_of_a_large_one() {
     let network = network(1, &[3, 19, 40], Activation::Relu, Activation::Relu);
     let large = gpu::device(&network);
@@ -47,8 +52,6 @@ fn a_small_device_gives_the_answers_of_a_large_one() {
     assert!(small.dispatches() > 2 * large.dispatches(), "the batch was not split");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn a_device_with_few_invocations_takes_smaller_tiles() {
     let network = network(3, &[3, 19, 40], Activation::Relu, Activation::Tanh);
     let context = gpu::context(Some(&few_invocations()));
@@ -59,8 +62,6 @@ fn a_device_with_few_invocations_takes_smaller_tiles() {
     expect(matrices("few invocations", &found, &expected, &DMatrix::from_element(40, 21, 1e-5)));
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn what_is_missing_is_named() {
     let context = gpu::context(Some(&small()));
     // 100 × 40 weights are 16,000 bytes.
@@ -80,8 +81,6 @@ fn what_is_missing_is_named() {
     assert!(error.to_string().contains("32 invocations in a workgroup where 64 are required"), "{error}");
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn weights_beyond_f32_are_refused_by_name() {
     // The last layer is divided by a power of two that fits it.
     let network = network(6, &[2, 3, 4], Activation::Relu, Activation::Relu);

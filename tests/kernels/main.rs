@@ -1,15 +1,19 @@
 //! The devices: one suite for all of them, direct comparisons of the GPU with the CPU, and tests of
 //! the parts around them.
 
+#[macro_use]
+mod fixtures;
+
 mod blocked;
 mod compare;
 mod cpu_twins;
-mod fixtures;
 mod names;
 mod opening;
 mod peak;
 mod suite;
 
+#[cfg(feature = "gpu")]
+mod bounds;
 #[cfg(feature = "gpu")]
 mod faults;
 #[cfg(feature = "gpu")]
@@ -36,3 +40,5 @@ mod limits;
 mod loss;
 #[cfg(feature = "gpu")]
 mod planted;
+#[cfg(feature = "gpu")]
+mod single;

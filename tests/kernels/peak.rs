@@ -6,6 +6,9 @@ use unrelu::internals::cpu::peak::{REGISTERS, Recurrence, peak, start, vectorise
 
 use crate::compare::{Outcome, expect, matrices};
 
+#[cfg(feature = "gpu")]
+with_both_modules!(the_kernel_follows_the_closed_form_and_its_twin,);
+
 /// `aʳ·x₀ + b·(1 − aʳ)/(1 − a)` after `r` steps, for the first `chains` chains.
 fn closed_form(chains: usize, recurrence: &Recurrence) -> Vec<f64> {
     let Recurrence { factor, addend, .. } = *recurrence;
@@ -61,8 +64,6 @@ fn one_step_more_or_less_would_be_found() {
 const IN_SINGLE: f64 = 320.0 / 8_388_608.0;
 
 #[cfg(feature = "gpu")]
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn the_kernel_follows_the_closed_form_and_its_twin() {
     let context = crate::fixtures::gpu::context(None);
     for workgroups in [1, 19] {

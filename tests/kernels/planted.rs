@@ -1,26 +1,33 @@
 //! NaN, infinities, denormal numbers and −0 in every input of every kernel: the verdict is that of
 //! f64, and no other lane notices. Each lane of a batch gets another of these numbers.
 
-use bytemuck::{NoUninit, cast_slice};
+mod levenberg_marquardt;
+
+use bytemuck::cast_slice;
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::compact;
 use unrelu::internals::gpu::context::Context;
-use unrelu::internals::gpu::limits::{LayerLimits, gradient, jacobian, residual};
-use unrelu::internals::gpu::pipeline::{Product, Rows, dispatch};
-use unrelu::internals::gpu::staging::Staging;
-use unrelu::internals::gpu::tiles::Tiles;
-use unrelu::internals::gpu::workspace::{Operand, Role, Workspace};
-use unrelu::internals::kernel_params::entry_points::{
-    ADVANCE, Access, BACKWARD, EntryPoint, FORWARD, JUDGE, NORMAL, RESIDUAL, RESIDUAL_SUBGROUPS, SCATTER, TANGENT,
-    UPDATE, UPDATE_SUBGROUPS, Workgroup,
-};
+use unrelu::internals::gpu::limits::{LayerLimits, gradient, residual};
+use unrelu::internals::kernel_params::entry_points::{BACKWARD, FORWARD, RESIDUAL, SCATTER, UPDATE, UPDATE_SUBGROUPS};
 use unrelu::internals::kernel_params::{
-    CompactParams, Damping, DescendParams, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams,
-    MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, TangentParams,
+    CompactParams, DescendParams, LANE_DIVERGED, LANE_RUNNING, Lane, LayerParams, OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM,
+    OPTIMIZER_PLAIN, ResidualParams,
 };
 use unrelu::{Activation, DenseLayer};
 
 use crate::fixtures::{gpu, matrix};
+use crate::single::run;
+
+with_both_modules!(
+    inputs_of_forward,
+    infinity_times_zero_is_not_a_silent_zero,
+    tanh_is_accurate_near_zero_too,
+    inputs_of_residual,
+    outputs_of_residual_beyond_their_limit,
+    inputs_of_backward,
+    inputs_of_update,
+    rows_of_scatter,
+);
 
 /// A quiet and a signalling NaN, both infinities, denormal numbers, −0, and an ordinary number.
 const PLANTED: [u32; 10] = [
@@ -80,51 +87,6 @@ fn devices() -> impl Iterator<Item = Context> {
     [wgpu::Features::empty(), wgpu::Features::SUBGROUP].into_iter().map(|features| gpu::context_with(None, features))
 }
 
-/// Runs one kernel on `arrays`, in the order of its bindings. Returns all arrays as they are after
-/// it. `entries`: the length of a row of a product.
-fn run<T: NoUninit>(
-    context: &Context,
-    entry: &'static EntryPoint,
-    params: T,
-    arrays: &[Vec<u32>],
-    (entries, count): (usize, usize),
-) -> Vec<Vec<u32>> {
-    context
-        .guarded(|| {
-            let mut space = Workspace::default();
-            let uniform = Role::Params("planted", 0);
-            space.params(context, uniform, params);
-            let mut roles = Vec::new();
-            let mut next = 0;
-            for binding in entry.bindings {
-                roles.push(match binding.access {
-                    Access::Uniform => uniform,
-                    _ => {
-                        space.upload(context, Role::Moved(next), &arrays[next]);
-                        next += 1;
-                        Role::Moved(next - 1)
-                    }
-                });
-            }
-            assert_eq!(next, arrays.len(), "one array per binding");
-            let operands: Vec<Operand> = roles.into_iter().map(Operand::Own).collect();
-            let step = match entry.workgroup {
-                Workgroup::Tile => {
-                    let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
-                    product.step(context, &mut space, &operands, (entries, count))
-                }
-                _ => Rows::new(context, entry).step(context, &mut space, &operands, count),
-            };
-            let sources: Vec<_> =
-                (0..next).map(|index| (space.buffer(Role::Moved(index)), 4 * arrays[index].len() as u64)).collect();
-            let mut staging = Staging::default();
-            staging.submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), [&step]));
-            let mut words: Vec<u32> = staging.collect(context, bytemuck::pod_collect_to_vec)?;
-            Ok(arrays.iter().map(|array| words.drain(..array.len()).collect()).collect())
-        })
-        .unwrap()
-}
-
 fn layer(activation: Activation) -> DenseLayer {
     let bias = matrix(1, UNITS, 1).column(0) * 0.1;
     DenseLayer { weight: matrix(2, UNITS, INPUTS), bias, activation }
@@ -153,8 +115,6 @@ fn all_nan(bits: &[u32]) -> bool {
     bits.iter().all(|bits| f32::from_bits(*bits).is_nan())
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_forward() {
     for context in devices() {
         for activation in ACTIVATIONS {
@@ -197,8 +157,6 @@ fn inputs_of_forward() {
 }
 
 /// −∞ and 0: an input of −∞ meets weights of 0, and a sum of −1e39 meets the slope 0 of a ReLU.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn infinity_times_zero_is_not_a_silent_zero() {
     for context in devices() {
         for (weight, input) in [(0.0, f32::NEG_INFINITY), (-2.0, 3e38), (2.0, -3e38), (2.0, f32::NEG_INFINITY)] {
@@ -219,8 +177,6 @@ fn infinity_times_zero_is_not_a_silent_zero() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn tanh_is_accurate_near_zero_too() {
     let limit = 1e30_f32.to_bits();
     for context in devices() {
@@ -248,8 +204,6 @@ fn descend_params(optimizer: u32) -> DescendParams {
     DescendParams {
         observation_length: UNITS as u32,
         code_length: INPUTS as u32,
-        activation: 0,
-        slope: SLOPE as f32,
         step: 0.5,
         gradient_tolerance: 1e-9,
         loss_tolerance: 1e-6,
@@ -261,7 +215,6 @@ fn descend_params(optimizer: u32) -> DescendParams {
         second_decay: 0.999,
         second_gain: 0.001,
         epsilon: 1e-8,
-        residual_limit: residual(UNITS),
         gradient_limit: gradient(INPUTS),
     }
 }
@@ -272,15 +225,6 @@ fn lanes_before(lane: Lane) -> Vec<u32> {
 
 fn lanes_of(bits: &[u32]) -> Vec<Lane> {
     cast_slice(bits).to_vec()
-}
-
-/// Outputs and targets of a batch with the planted numbers in row 6 of one of them, as bits.
-fn outputs_and_targets(in_targets: bool) -> [Vec<u32>; 2] {
-    let (outputs, targets) = (matrix(4, UNITS, COUNT), matrix(5, UNITS, COUNT));
-    match in_targets {
-        false => [columns_with(&outputs, 0.0, 6, 1), columns(&targets, f32::NAN)],
-        true => [columns(&outputs, 0.0), columns_with(&targets, f32::NAN, 6, 1)],
-    }
 }
 
 /// The residual over the observed entries, in f64, with zeros elsewhere; `None` if it is not
@@ -295,57 +239,87 @@ fn leaky() -> Activation {
     Activation::LeakyRelu(SLOPE)
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
-fn inputs_of_residual_and_judge() {
+fn residual_params(layer: &DenseLayer) -> ResidualParams {
+    let (activation, slope) = activation_number(layer.activation);
+    ResidualParams {
+        units: UNITS as u32,
+        inputs: INPUTS as u32,
+        count: COUNT as u32,
+        activation,
+        slope,
+        limit: LayerLimits::of(&layer.clone().into(), None).forward,
+        residual_limit: residual(UNITS),
+    }
+}
+
+fn bias_of(layer: &DenseLayer) -> Vec<u32> {
+    columns(&DMatrix::from_column_slice(UNITS, 1, layer.bias.as_slice()), 0.0)
+}
+
+/// In the inputs of the last layer, then in the targets.
+fn inputs_of_residual() {
     for context in devices() {
-        let entry = if context.has_subgroups() { &RESIDUAL_SUBGROUPS } else { &RESIDUAL };
-        for in_targets in [false, true] {
-            let [outputs, targets] = outputs_and_targets(in_targets);
-            let start = lanes_before(Lane::START);
-            let arrays = [start.clone(), outputs.clone(), targets.clone(), vec![0; padded(UNITS) * COUNT]];
-            let found = run(&context, entry, descend_params(OPTIMIZER_PLAIN), &arrays, (0, COUNT));
-            let (lanes, deltas) = (lanes_of(&found[0]), numbers(&found[3], UNITS));
-
-            let dampings: Vec<u32> = cast_slice(&[Damping::START; COUNT]).to_vec();
-            let arrays = [start, dampings, outputs.clone(), targets.clone()];
-            let judged = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
-            let (judged, dampings) = (lanes_of(&judged[0]), cast_slice::<u32, Damping>(&judged[1]).to_vec());
-
-            // A trial after an accepted one, whose loss was larger.
-            let later = Lane { anchor: 1e6, ..Lane::START };
-            let before = Damping { lambda: 1.0, predicted: 1e3, scale: 1.0, ..Damping::START };
-            let arrays = [lanes_before(later), cast_slice(&[before; COUNT]).to_vec(), outputs.clone(), targets.clone()];
-            let second = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
-            let (second, after) = (lanes_of(&second[0]), cast_slice::<u32, Damping>(&second[1]).to_vec());
-
-            let (outputs, targets) = (numbers(&outputs, UNITS), numbers(&targets, UNITS));
-            for lane in 0..COUNT {
-                let case = format!("{:08x} in {}", PLANTED[lane], if in_targets { "targets" } else { "outputs" });
-                let Some(residual) = residual_in_f64(&outputs, &targets, lane) else {
-                    assert_eq!((lanes[lane].status, judged[lane].status), (LANE_DIVERGED, LANE_DIVERGED), "{case}");
-                    assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (0, 0), "{case}");
-                    assert_eq!((second[lane].status, second[lane].anchor), (LANE_RUNNING, 1e6), "{case}");
-                    assert_eq!((after[lane].lambda, after[lane].growth), (2.0, 4.0), "{case}");
-                    continue;
+        for activation in ACTIVATIONS {
+            let layer = layer(activation);
+            for row in 0..=INPUTS {
+                let inputs = matrix(3, INPUTS, COUNT);
+                let targets = matrix(5, UNITS, COUNT);
+                let (inputs, targets) = match row {
+                    INPUTS => (columns(&inputs, 0.0), columns_with(&targets, f32::NAN, 6, 1)),
+                    _ => (columns_with(&inputs, 0.0, row, 1), columns(&targets, f32::NAN)),
                 };
-                let loss = 0.5 * residual.iter().map(|r| r * r).sum::<f64>();
-                assert_eq!((lanes[lane].status, judged[lane].status), (LANE_RUNNING, LANE_RUNNING), "{case}");
-                assert_eq!((dampings[lane].is_fresh, after[lane].is_fresh), (1, 1), "{case}");
-                for lane in [lanes[lane], judged[lane], second[lane]] {
-                    near(lane.anchor.to_bits(), loss, &case);
-                }
-                for (row, residual) in residual.iter().enumerate() {
-                    let expected = residual * leaky().derivative_from_output(outputs[(row, lane)]);
-                    near((deltas[(row, lane)] as f32).to_bits(), expected, &case);
+                let arrays = [
+                    columns(&layer.weight, 0.0),
+                    bias_of(&layer),
+                    inputs.clone(),
+                    targets.clone(),
+                    vec![0; padded(UNITS) * COUNT],
+                    vec![0; COUNT],
+                ];
+                let found = run(&context, &RESIDUAL, residual_params(&layer), &arrays, (UNITS, COUNT));
+                let (inputs, targets) = (numbers(&inputs, INPUTS), numbers(&targets, UNITS));
+                let deltas = numbers(&found[4], UNITS);
+                for lane in 0..COUNT {
+                    let case = format!("{activation} {:08x} at {row}", PLANTED[lane]);
+                    let sums = &layer.weight * inputs.column(lane) + &layer.bias;
+                    let outputs = DMatrix::from_fn(UNITS, COUNT, |unit, _| activation.apply(sums[unit]));
+                    let is_lost = inputs.column(lane).iter().any(|z| !z.is_finite());
+                    let Some(residual) = residual_in_f64(&outputs, &targets, lane).filter(|_| !is_lost) else {
+                        assert!(all_nan(&found[5][lane..=lane]), "{case}: {:x}", found[5][lane]);
+                        continue;
+                    };
+                    near(found[5][lane], residual.iter().map(|r| r * r).sum::<f64>(), &case);
+                    for (unit, residual) in residual.iter().enumerate() {
+                        let expected = residual * activation.derivative_from_output(outputs[(unit, lane)]);
+                        near((deltas[(unit, lane)] as f32).to_bits(), expected, &case);
+                    }
                 }
             }
         }
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
+/// Finite, but too large for the sum of their squares.
+fn outputs_of_residual_beyond_their_limit() {
+    let layer = layer(Activation::Identity);
+    for context in devices() {
+        let mut inputs = matrix(3, INPUTS, COUNT);
+        inputs.column_mut(4).scale_mut(1e25);
+        let arrays = [
+            columns(&layer.weight, 0.0),
+            bias_of(&layer),
+            columns(&inputs, 0.0),
+            columns(&matrix(5, UNITS, COUNT), f32::NAN),
+            vec![0; padded(UNITS) * COUNT],
+            vec![0; COUNT],
+        ];
+        let found = run(&context, &RESIDUAL, residual_params(&layer), &arrays, (UNITS, COUNT)).pop().unwrap();
+        for (lane, bits) in found.iter().enumerate() {
+            assert_eq!(all_nan(&[*bits]), lane == 4, "lane {lane}: {bits:x}");
+        }
+    }
+}
+
 fn inputs_of_backward() {
     let layer = layer(Activation::Relu);
     for context in devices() {
@@ -394,8 +368,6 @@ fn inputs_of_backward() {
     }
 }
 
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn inputs_of_update() {
     let (gradients, codes, moments) = (matrix(8, INPUTS, COUNT), matrix(9, INPUTS, COUNT), matrix(10, 8, COUNT).abs());
     // Padded with zeros, because pairs of all eight places of a lane are read back.
@@ -404,7 +376,7 @@ fn inputs_of_update() {
     for context in devices() {
         let entry = if context.has_subgroups() { &UPDATE_SUBGROUPS } else { &UPDATE };
         for optimizer in [OPTIMIZER_PLAIN, OPTIMIZER_MOMENTUM, OPTIMIZER_ADAM] {
-            for place in ["gradients", "codes", "first moments", "second moments"] {
+            for place in ["squares", "gradients", "codes", "first moments", "second moments"] {
                 let plant = |name: &str, matrix: &DMatrix<f64>, row: usize| match name == place {
                     true => columns_with(matrix, 0.0, row, 1),
                     false => columns(matrix, 0.0),
@@ -414,21 +386,34 @@ fn inputs_of_update() {
                 } else {
                     plant("second moments", &moments, 5)
                 };
-                let start = Lane { anchor: 1.0, ..Lane::START };
-                let arrays =
-                    [lanes_before(start), plant("gradients", &gradients, 2), plant("codes", &codes, 2), moments];
+                let start = Lane { anchor: 1.0, unchanged: 3, ..Lane::START };
+                let squares = if place == "squares" { PLANTED.to_vec() } else { vec![6f32.to_bits(); COUNT] };
+                let arrays = [
+                    lanes_before(start),
+                    squares,
+                    plant("gradients", &gradients, 2),
+                    plant("codes", &codes, 2),
+                    moments,
+                ];
                 let found = run(&context, entry, descend_params(optimizer), &arrays, (0, COUNT));
                 let lanes = lanes_of(&found[0]);
-                let (before, after) = (numbers(&arrays[2], INPUTS), numbers(&found[2], INPUTS));
-                let (gradients, moments) = (numbers(&arrays[1], INPUTS), numbers(&arrays[3], 16));
+                let (before, after) = (numbers(&arrays[3], INPUTS), numbers(&found[3], INPUTS));
+                let (gradients, moments) = (numbers(&arrays[2], INPUTS), numbers(&arrays[4], 16));
                 for lane in 0..COUNT {
                     let case = format!("optimizer {optimizer}, {:08x} in {place}", PLANTED[lane]);
                     let is_read = optimizer != OPTIMIZER_PLAIN || !place.ends_with("moments");
                     if is_read && !planted(lane).is_finite() {
                         assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_DIVERGED, 0), "{case}");
                         let each = padded(INPUTS);
-                        assert_eq!(found[2][lane * each..][..each], arrays[2][lane * each..][..each], "{case}");
+                        assert_eq!(found[3][lane * each..][..each], arrays[3][lane * each..][..each], "{case}");
                         continue;
+                    }
+                    // A loss of 0 counts as unchanged, whatever the last one was.
+                    let loss = 0.5 * f64::from(f32::from_bits(arrays[1][lane]));
+                    if place != "squares" || loss > 0.2 {
+                        assert_eq!((f64::from(lanes[lane].anchor), lanes[lane].unchanged), (loss, 0), "{case}");
+                    } else if loss == 0.0 {
+                        assert_eq!((lanes[lane].anchor, lanes[lane].unchanged), (1.0, 4), "{case}");
                     }
                     assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RUNNING, 1), "{case}");
                     for row in 0..INPUTS {
@@ -451,186 +436,7 @@ fn inputs_of_update() {
     }
 }
 
-fn marquardt_params() -> MarquardtParams {
-    MarquardtParams {
-        observation_length: UNITS as u32,
-        code_length: INPUTS as u32,
-        step_cap: 50,
-        sufficient: 1e-4,
-        slow: 1e-3,
-        first_damping: 1e-3,
-        least_damping: 1e-5,
-        most_damping: 1e12,
-        negligible_decrease: 1e-6,
-        negligible_step: 1e-7,
-        residual_limit: residual(UNITS),
-        jacobian_limit: jacobian(UNITS),
-    }
-}
-
-/// A hidden layer with `UNITS` inputs and outputs, and codes of `INPUTS` entries.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
-fn inputs_of_tangent() {
-    let layer = DenseLayer { weight: matrix(11, UNITS, UNITS), ..layer(leaky()) };
-    let params = TangentParams {
-        units: UNITS as u32,
-        inputs: UNITS as u32,
-        rows: (COUNT * INPUTS) as u32,
-        activation: 0,
-        slope: SLOPE as f32,
-        code_length: INPUTS as u32,
-        is_first: 0,
-        limit: LayerLimits::of(&layer.clone().into(), None).tangent,
-    };
-    for context in devices() {
-        for in_outputs in [false, true] {
-            let (outputs, below) = (matrix(12, UNITS, COUNT), matrix(13, UNITS, COUNT * INPUTS));
-            let (outputs, below) = match in_outputs {
-                false => (columns(&outputs, 0.0), columns_with(&below, 0.0, 3, INPUTS)),
-                true => (columns_with(&outputs, 0.0, 3, 1), columns(&below, 0.0)),
-            };
-            let arrays =
-                [outputs.clone(), columns(&layer.weight, 0.0), below.clone(), vec![0; padded(UNITS) * COUNT * INPUTS]];
-            let found = run(&context, &TANGENT, params, &arrays, (UNITS, COUNT * INPUTS)).pop().unwrap();
-            let (outputs, below) = (numbers(&outputs, UNITS), numbers(&below, UNITS));
-            for row in 0..COUNT * INPUTS {
-                let lane = row / INPUTS;
-                let case = format!("{:08x}, in outputs: {in_outputs}, tangent {}", PLANTED[lane], row % INPUTS);
-                let found = &found[row * padded(UNITS)..][..UNITS];
-                if !in_outputs && row % INPUTS == 0 && !planted(lane).is_finite() {
-                    assert!(all_nan(found), "{case}: {found:x?}");
-                    continue;
-                }
-                let sums = &layer.weight * below.column(row);
-                for (unit, (found, sum)) in found.iter().zip(&sums).enumerate() {
-                    near(*found, sum * leaky().derivative_from_output(outputs[(unit, lane)]), &case);
-                }
-            }
-        }
-    }
-}
-
-/// `JᵀJ` by rows of a lower triangle, and `Jᵀr`.
-fn normal_in_f64(jacobian: &DMatrix<f64>, residual: &[f64]) -> Vec<f64> {
-    let squares = jacobian.tr_mul(jacobian);
-    let mut entries: Vec<f64> = (0..INPUTS).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|at| squares[at]).collect();
-    entries.extend(jacobian.tr_mul(&DMatrix::from_column_slice(UNITS, 1, residual)).iter());
-    entries
-}
-
-const NORMALS: usize = INPUTS * (INPUTS + 3) / 2;
-
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
-fn inputs_of_normal() {
-    let fresh: Vec<u32> = cast_slice(&[Damping { is_fresh: 1, ..Damping::START }; COUNT]).to_vec();
-    for context in devices() {
-        for place in ["outputs", "targets", "jacobian"] {
-            let [outputs, targets] = match place {
-                "jacobian" => [columns(&matrix(4, UNITS, COUNT), 0.0), columns(&matrix(5, UNITS, COUNT), f32::NAN)],
-                _ => outputs_and_targets(place == "targets"),
-            };
-            let entries = matrix(14, UNITS, COUNT * INPUTS);
-            let entries = match place {
-                "jacobian" => columns_with(&entries, 0.0, 6, INPUTS),
-                _ => columns(&entries, 0.0),
-            };
-            let arrays = [fresh.clone(), outputs.clone(), targets.clone(), entries.clone(), vec![0; NORMALS * COUNT]];
-            let found = run(&context, &NORMAL, marquardt_params(), &arrays, (0, COUNT)).pop().unwrap();
-            let (outputs, targets) = (numbers(&outputs, UNITS), numbers(&targets, UNITS));
-            let entries = numbers(&entries, UNITS);
-            for lane in 0..COUNT {
-                let case = format!("{:08x} in {place}", PLANTED[lane]);
-                let found = &found[lane * NORMALS..][..NORMALS];
-                let mut jacobian = entries.columns(lane * INPUTS, INPUTS).into_owned();
-                for unit in (0..UNITS).filter(|unit| targets[(*unit, lane)].is_nan()) {
-                    jacobian.row_mut(unit).fill(0.0);
-                }
-                match residual_in_f64(&outputs, &targets, lane) {
-                    Some(residual) if jacobian.iter().all(|entry| entry.is_finite()) => {
-                        for (found, expected) in found.iter().zip(normal_in_f64(&jacobian, &residual)) {
-                            near(*found, expected, &case);
-                        }
-                    }
-                    _ => assert!(all_nan(found), "{case}: {found:x?}"),
-                }
-            }
-        }
-    }
-}
-
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
-fn inputs_of_advance() {
-    let running = Lane { anchor: 10.0, ..Lane::START };
-    for context in devices() {
-        for place in ["diagonal", "off the diagonal", "gradient", "trials", "codes"] {
-            let jacobians = matrix(15, UNITS, COUNT * INPUTS);
-            let residuals = matrix(16, UNITS, COUNT);
-            let mut normals: Vec<u32> = (0..COUNT)
-                .flat_map(|lane| {
-                    let jacobian = jacobians.columns(lane * INPUTS, INPUTS).into_owned();
-                    normal_in_f64(&jacobian, residuals.column(lane).as_slice())
-                })
-                .map(|entry| (entry as f32).to_bits())
-                .collect();
-            let at = match place {
-                "diagonal" => Some(5),
-                "off the diagonal" => Some(4),
-                "gradient" => Some(NORMALS - 2),
-                _ => None,
-            };
-            if let Some(at) = at {
-                (0..COUNT).for_each(|lane| normals[lane * NORMALS + at] = PLANTED[lane]);
-            }
-            let (trials, codes) = (matrix(17, INPUTS, COUNT), matrix(18, INPUTS, COUNT));
-            let damping = Damping { lambda: 1.0, is_fresh: u32::from(place != "codes"), ..Damping::START };
-            let arrays = [
-                lanes_before(running),
-                cast_slice(&[damping; COUNT]).to_vec(),
-                normals.clone(),
-                if place == "trials" { columns_with(&trials, 0.0, 2, 1) } else { columns(&trials, 0.0) },
-                if place == "codes" { columns_with(&codes, 0.0, 2, 1) } else { columns(&codes, 0.0) },
-            ];
-            let found = run(&context, &ADVANCE, marquardt_params(), &arrays, (0, COUNT));
-            let (lanes, dampings) = (lanes_of(&found[0]), cast_slice::<u32, Damping>(&found[1]).to_vec());
-            let start = if place == "codes" { &arrays[4] } else { &arrays[3] };
-            let (start, trials) = (numbers(start, INPUTS), numbers(&found[3], INPUTS));
-            for lane in 0..COUNT {
-                let case = format!("{:08x} in {place}", PLANTED[lane]);
-                if !planted(lane).is_finite() {
-                    assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RESTED, 0), "{case}");
-                    continue;
-                }
-                assert_eq!((lanes[lane].status, lanes[lane].iterations), (LANE_RUNNING, 1), "{case}");
-                let entries: Vec<f64> =
-                    normals[lane * NORMALS..][..NORMALS].iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
-                let mut damped = DMatrix::zeros(INPUTS, INPUTS);
-                for i in 0..INPUTS {
-                    for j in 0..=i {
-                        damped[(i, j)] = entries[i * (i + 1) / 2 + j] + if i == j { 1.0 } else { 0.0 };
-                        damped[(j, i)] = damped[(i, j)];
-                    }
-                }
-                let right = DMatrix::from_column_slice(INPUTS, 1, &entries[NORMALS - INPUTS..]);
-                // A planted number on the diagonal may make it indefinite: then the trial is
-                // rejected.
-                let step = damped.cholesky().map(|factor| -factor.solve(&right));
-                assert_eq!(dampings[lane].predicted > 1e38, step.is_none(), "{case}");
-                let step = step.unwrap_or_else(|| DMatrix::zeros(INPUTS, 1));
-                for row in 0..INPUTS {
-                    let (found, expected) = (trials[(row, lane)], start[(row, lane)] + step[(row, 0)]);
-                    assert!((found - expected).abs() <= 1e-3 * (1.0 + expected.abs()), "{case}: {found} {expected}");
-                }
-            }
-        }
-    }
-}
-
 /// Bits are moved as they are, whatever they mean.
-#[test]
-#[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
 fn rows_of_scatter() {
     let destinations: Vec<u32> = (0..COUNT as u32).rev().collect();
     for context in devices() {

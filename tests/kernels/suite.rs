@@ -17,11 +17,8 @@ macro_rules! on_each_device {
         }
         #[cfg(feature = "gpu")]
         mod gpu {
-            $(
-                #[test]
-                #[ignore = "needs a Vulkan adapter; see CONTRIBUTING.md"]
-                fn $check() { super::$check(super::gpu_device) }
-            )*
+            with_both_modules!($($check),*);
+            $(fn $check() { super::$check(super::gpu_device) })*
         }
     };
 }

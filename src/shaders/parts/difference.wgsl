@@ -1,9 +1,6 @@
 // G(z) − x over the observed entries, one quad at a time. NaN in x means unobserved, and x is
 // padded with NaN.
 
-// Whether a number of this workgroup's lane was not finite or beyond its limit.
-var<workgroup> lost: atomic<u32>;
-
 fn are_observed(x: vec4<u32>) -> vec4<bool> {
     return (x & vec4<u32>(MAGNITUDE)) <= vec4<u32>(INFINITY);
 }

@@ -1,5 +1,5 @@
-// The entry points of descend.wgsl that sum over a workgroup, for devices with subgroup operations:
-// three barriers in total instead of one per halving. A device without these operations rejects any
+// The entry point of descend.wgsl that sums over a workgroup, for devices with subgroup operations:
+// three barriers per sum instead of one per halving. A device without these operations rejects any
 // module that names them.
 
 override WORKGROUP: u32 = 64u;
@@ -31,18 +31,6 @@ fn workgroup_sum(value: f32, local: u32) -> u32 {
     }
     workgroupBarrier();
     return bitcast<u32>(whole_sum);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn residual(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-    @builtin(subgroup_id) number: u32,
-    @builtin(num_subgroups) subgroups: u32,
-    @builtin(subgroup_invocation_id) invocation: u32,
-) {
-    subgroup = vec3<u32>(number, subgroups, invocation);
-    residual_of_lane(workgroup.x, local);
 }
 
 @compute @workgroup_size(WORKGROUP)
