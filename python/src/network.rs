@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
+use unrelu::internals::cpu::CpuDevice;
+use unrelu::internals::device::Device as _;
 use unrelu::internals::formats::operations::{NamedTensors, Tensor, read_operations};
 use unrelu::internals::layers::Layer as NetworkLayer;
 use unrelu::{Activation, Dense, DenseLayer, Network, NetworkOptions, Operator, read_network};
@@ -20,11 +22,13 @@ pub struct NetworkCore {
     pub network: Arc<Network>,
     #[pyo3(get)]
     notes: Vec<String>,
+    /// The network as its forward passes need it, made at the first.
+    device: OnceLock<CpuDevice>,
 }
 
 impl NetworkCore {
     fn new(network: Network, notes: Vec<String>) -> Self {
-        NetworkCore { network: Arc::new(network), notes }
+        NetworkCore { network: Arc::new(network), notes, device: OnceLock::new() }
     }
 }
 
@@ -98,7 +102,13 @@ impl NetworkCore {
     /// Codes (count, k) to outputs (count, n).
     fn forward<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let codes = matrix(codes, "the codes")?;
-        let outputs = py.detach(|| self.network.forward(&codes)).map_err(exception)?;
+        let outputs = py
+            .detach(|| {
+                let device = self.device.get_or_init(|| CpuDevice::new(Arc::clone(&self.network)));
+                self.network.check_codes(&codes)?;
+                device.forward(0..self.network.depth(), &codes)
+            })
+            .map_err(exception)?;
         drop(codes);
         array(py, &outputs)
     }
