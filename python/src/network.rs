@@ -62,7 +62,7 @@ impl NetworkCore {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, layers, activation, output_activation, batch_norm_epsilon, ignore_tensors))]
+    #[pyo3(signature = (path, layers, activation, output_activation, batch_norm_epsilon, ignore_tensors, architecture=None))]
     fn from_file(
         py: Python<'_>,
         path: PathBuf,
@@ -71,6 +71,7 @@ impl NetworkCore {
         output_activation: Option<&str>,
         batch_norm_epsilon: Option<f64>,
         ignore_tensors: Vec<String>,
+        architecture: Option<PathBuf>,
     ) -> PyResult<Self> {
         let named = |option: &str, name: Option<&str>| name.map(|name| self::activation(option, name)).transpose();
         let options = NetworkOptions::default()
@@ -78,7 +79,8 @@ impl NetworkCore {
             .activation(named("option `activation`", activation)?)
             .output_activation(named("option `output_activation`", output_activation)?)
             .batch_norm_epsilon(batch_norm_epsilon)
-            .ignore_tensors(ignore_tensors);
+            .ignore_tensors(ignore_tensors)
+            .architecture(architecture);
         let read = py.detach(|| read_network(&path, &options)).map_err(exception)?;
         let notes = read.assumptions.iter().map(ToString::to_string).collect();
         Ok(Self::new(read.network, notes))
@@ -113,7 +115,16 @@ impl NetworkCore {
         array(py, &outputs)
     }
 
+    /// The layers of a dense network.
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Layer<'py>>> {
+        if let Some((number, map)) = (1..).zip(self.network.layers()).find(|(_, layer)| !layer.map().is_dense()) {
+            return Err(input(
+                "the layers of this network",
+                &format!("layer {number}, {}", map.map().describe()),
+                "dense layers, which have a matrix each",
+                "save the network; the file has its operations and tensors",
+            ));
+        }
         let layer = |layer: &NetworkLayer| {
             let weight = array(py, &layer.weight().transpose())?;
             Ok((weight, PyArray1::from_slice(py, layer.bias.as_slice()), layer.activation.to_string()))
