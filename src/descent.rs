@@ -328,8 +328,11 @@ fn squared_norm(map: &Map) -> f64 {
     estimate * scale * scale
 }
 
+/// A function of a vector.
+type Image<'a> = Box<dyn Fn(&DVector<f64>) -> DVector<f64> + 'a>;
+
 /// `WᵀW v / scale²`.
-fn products(map: &Map, scale: f64) -> Box<dyn Fn(&DVector<f64>) -> DVector<f64> + '_> {
+fn products(map: &Map, scale: f64) -> Image<'_> {
     if let Map::Dense(weight) = map {
         let scaled = weight / scale;
         return Box::new(move |v| scaled.tr_mul(&(&scaled * v)));

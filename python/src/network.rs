@@ -62,7 +62,9 @@ impl NetworkCore {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, layers, activation, output_activation, batch_norm_epsilon, ignore_tensors, architecture=None))]
+    #[pyo3(signature = (path, layers, activation, output_activation, batch_norm_epsilon, ignore_tensors,
+                        architecture=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords of Python's function")]
     fn from_file(
         py: Python<'_>,
         path: PathBuf,

@@ -64,7 +64,7 @@ fn answers_with_noise_are_minima() {
                 assert!(size < 1e-5 * (1.0 + loss), "{name}: gradient {size:e}");
             }
             for direction in network.random_codes(20, 7).column_iter() {
-                let moved = &code + 1e-4 * direction;
+                let moved = code + 1e-4 * direction;
                 let (around, _) = loss_and_gradient(&network, observation.as_slice(), moved.as_slice());
                 assert!(around >= loss * (1.0 - 1e-7), "{name}: {around} below {loss}");
             }

@@ -22,7 +22,7 @@ pub enum PackedMap<T> {
     /// A matrix and its transpose, which is packed at the first request: only descent needs it.
     Dense(Panels<T>, OnceLock<Panels<T>>),
     /// A convolution.
-    Convolution(PackedConvolution<T>),
+    Convolution(Box<PackedConvolution<T>>),
     /// Upsampling or pooling.
     Resample(PackedResample<T>),
     /// A factor for each entry.
@@ -34,7 +34,7 @@ impl<T: Number> PackedMap<T> {
     pub fn new(map: &Map) -> Self {
         match map {
             Map::Dense(matrix) => PackedMap::Dense(Panels::of(matrix), OnceLock::new()),
-            Map::Convolution(convolution) => PackedMap::Convolution(PackedConvolution::new(convolution)),
+            Map::Convolution(convolution) => PackedMap::Convolution(Box::new(PackedConvolution::new(convolution))),
             Map::Resample(resample) => PackedMap::Resample(PackedResample::new(resample)),
             Map::Diagonal(factors) => PackedMap::Diagonal(factors.iter().map(|factor| T::narrowed(*factor)).collect()),
         }

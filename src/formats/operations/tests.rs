@@ -51,11 +51,13 @@ fn a_dense_network_is_the_same_as_from_its_layers() {
     }
 }
 
+type Curve = fn(f64) -> f64;
+
 #[test]
 fn activations_with_two_kinks_are_those_of_torch() {
     let one = tensors(&[("w", &[1, 1])]);
     let w = one.0["w"].numbers[0];
-    let cases: [(&str, fn(f64) -> f64); 6] = [
+    let cases: [(&str, Curve); 6] = [
         (r#"{"op": "relu6"}"#, |a| a.clamp(0.0, 6.0)),
         (r#"{"op": "hardtanh"}"#, |a| a.clamp(-1.0, 1.0)),
         (r#"{"op": "hardtanh", "min_val": -0.5, "max_val": 2}"#, |a| a.clamp(-0.5, 2.0)),

@@ -45,6 +45,10 @@ pub struct AxisPlan {
     pub phases: Vec<AxisPhase>,
 }
 
+/// A phase before its padding is known: the first output, the number of outputs, and for each tap
+/// its entry of the kernel, its plane and its shift.
+type Unpadded = (usize, usize, Vec<(usize, usize, i64)>);
+
 impl AxisPlan {
     /// From the wide axis to the narrow one.
     pub fn down(axis: &Axis, wide: usize, narrow: usize) -> Self {
@@ -71,9 +75,8 @@ impl AxisPlan {
         Self::new(1, narrow, stride, (0..stride).map(of_phase).collect())
     }
 
-    /// `phases`: the first output, the number of outputs, and for each tap its entry of the kernel,
-    /// its plane and its shift. Shifts that read only zeros are left out.
-    fn new(planes: usize, inputs: usize, step: usize, phases: Vec<(usize, usize, Vec<(usize, usize, i64)>)>) -> Self {
+    /// Shifts that read only zeros are left out.
+    fn new(planes: usize, inputs: usize, step: usize, phases: Vec<Unpadded>) -> Self {
         let elements = |plane: usize| inputs.saturating_sub(plane).div_ceil(planes) as i64;
         let is_used = |count: usize, plane: usize, shift: i64| shift > -(count as i64) && shift < elements(plane);
         let phases = phases.into_iter().filter(|(_, count, _)| *count > 0).map(|(first, count, taps)| {
