@@ -119,7 +119,7 @@ pub struct Inverter {
     packed: OnceLock<PackedNetwork>,
     /// The starting point of `best` on a network whose layers are all bijections.
     least_squares: Option<LayerwiseLeastSquares>,
-    /// The layers for linear programs, where the network is one that these invert.
+    /// The layers for linear programs, where the method uses these.
     systems: Option<LayerSystems>,
     solver: Box<dyn Solver>,
     runtime: Runtime,
@@ -172,12 +172,18 @@ impl Inverter {
             SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
         };
-        let systems = network.layerwise_obstacle().is_none().then(|| LayerSystems::new(&network));
         let packed = OnceLock::new();
         let least_squares = match &options.method {
             Method::Best(_) => LayerwiseLeastSquares::new(&network),
             _ => None,
         };
+        let by_programs = match &options.method {
+            Method::Layerwise(_) => true,
+            // The first start of a search.
+            Method::Best(_) => least_squares.is_none() && !network.goes_by_agreement(),
+            Method::Descent(_) => false,
+        };
+        let systems = (by_programs && network.layerwise_obstacle().is_none()).then(|| LayerSystems::new(&network));
         if matches!(options.method, Method::Best(_)) {
             note_search_on_cpu(&mut runtime, &network);
         }

@@ -20,11 +20,13 @@ pub mod residual;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use self::blocked::descend::prepared;
+use self::blocked::map::PackedMap;
 use self::blocked::packed::PackedNetwork;
-use crate::descent::{Start, Steps, default_step, moments_from};
+use self::blocked::product::{Columns, ColumnsMut, Finish};
+use crate::descent::{Start, Steps, default_step, default_step_by, moments_from};
 use crate::network::Network;
 
 /// The CPU as a device that holds one network.
@@ -77,7 +79,15 @@ impl CpuDevice {
 
     /// [`default_step`] of the network, computed once.
     pub fn default_step(&self) -> f64 {
-        *self.default_step.get_or_init(|| default_step(&self.network))
+        *self.default_step.get_or_init(|| {
+            if self.network.is_dense() {
+                return default_step(&self.network);
+            }
+            default_step_by(&self.network, |index, _, scale| {
+                let map = &self.double().layers()[index].map;
+                Box::new(move |v| normal_product(map, v, scale))
+            })
+        })
     }
 
     /// Number of parallel sweeps over a batch so far.
@@ -89,4 +99,17 @@ impl CpuDevice {
     pub(crate) fn count_sweep(&self) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// `WᵀW v / scale²`.
+fn normal_product(map: &PackedMap<f64>, v: &DVector<f64>, scale: f64) -> DVector<f64> {
+    let given = v / scale;
+    let (mut sums, mut image) = (vec![0.0; map.outputs()], DVector::zeros(map.inputs()));
+    let inputs = Columns { entries: given.as_slice(), stride: given.len() };
+    let outputs = ColumnsMut { stride: sums.len(), entries: &mut sums };
+    map.apply(None, inputs, outputs, 1, Finish::Plain);
+    let inputs = Columns { entries: &sums, stride: sums.len() };
+    let outputs = ColumnsMut { stride: image.len(), entries: image.as_mut_slice() };
+    map.apply_transposed(inputs, outputs, 1, Finish::Plain);
+    image / scale
 }

@@ -289,8 +289,17 @@ pub fn start_code(seed: u64, observation: u64, restart: usize, code_length: usiz
 /// It is the same for every device. It is 1 if the product is 0 or its inverse is out of the range
 /// of f64.
 pub fn default_step(network: &Network) -> f64 {
-    let of_layer = |layer: &Layer| squared_norm(layer.map()) * layer.activation.largest_slope().powi(2);
-    let curvature: f64 = network.layers().iter().map(of_layer).product();
+    default_step_by(network, |_, map, scale| products(map, scale))
+}
+
+/// [`default_step`] with products that the caller computes: `WᵀW v / scale²` of the layer of an
+/// index, of its map and of this scale.
+pub fn default_step_by<'a>(network: &'a Network, products: impl Fn(usize, &'a Map, f64) -> Image<'a>) -> f64 {
+    let of_layer = |(index, layer): (usize, &'a Layer)| {
+        let map = layer.map();
+        squared_norm(map, |scale| products(index, map, scale)) * layer.activation.largest_slope().powi(2)
+    };
+    let curvature: f64 = network.layers().iter().enumerate().map(of_layer).product();
     let step = 1.0 / curvature;
     if step.is_normal() { step } else { 1.0 }
 }
@@ -305,13 +314,13 @@ pub fn loss_unit(network: &Network) -> f64 {
 /// `‖W‖²`, the largest eigenvalue of `WᵀW`, by power iteration from a seeded vector, until its
 /// relative growth is below 1e-4. The result is never above the true value. A few per cent too low
 /// is harmless, because descent tolerates a factor of 2.
-fn squared_norm(map: &Map) -> f64 {
+fn squared_norm<'a>(map: &Map, products: impl FnOnce(f64) -> Image<'a>) -> f64 {
     // Scaled first, because squares of weights beyond 1e154 would overflow.
     let scale = map.largest();
     if scale == 0.0 {
         return 0.0;
     }
-    let image_of = products(map, scale);
+    let image_of = products(scale);
     let mut direction =
         nalgebra::DVector::from_vec(normal_vector(0, Domain::DescentStart, u64::MAX, map.inputs())).normalize();
     let mut estimate = 0.0;
@@ -328,10 +337,9 @@ fn squared_norm(map: &Map) -> f64 {
     estimate * scale * scale
 }
 
-/// A function of a vector.
-type Image<'a> = Box<dyn Fn(&DVector<f64>) -> DVector<f64> + 'a>;
+/// `WᵀW v / scale²` as a function of `v`.
+pub type Image<'a> = Box<dyn Fn(&DVector<f64>) -> DVector<f64> + 'a>;
 
-/// `WᵀW v / scale²`.
 fn products(map: &Map, scale: f64) -> Image<'_> {
     if let Map::Dense(weight) = map {
         let scaled = weight / scale;
@@ -349,18 +357,22 @@ fn products(map: &Map, scale: f64) -> Image<'_> {
 mod tests {
     use super::*;
 
+    fn norm_of(map: &Map) -> f64 {
+        squared_norm(map, |scale| products(map, scale))
+    }
+
     #[test]
     fn power_iteration_finds_the_largest_singular_value() {
         let weight = DMatrix::from_fn(7, 4, |row, column| ((row * 4 + column) as f64 * 0.7).sin() * 1e3);
         let largest = weight.clone().svd(false, false).singular_values.max();
-        let found = squared_norm(&Map::Dense(weight.clone())).sqrt();
+        let found = norm_of(&Map::Dense(weight.clone())).sqrt();
         assert!((found / largest - 1.0).abs() < 1e-2, "{found} instead of {largest}");
     }
 
     #[test]
     fn power_iteration_of_zero_and_of_a_number() {
-        assert_eq!(squared_norm(&Map::Dense(DMatrix::zeros(3, 2))), 0.0);
-        let found = squared_norm(&Map::Dense(DMatrix::from_element(1, 1, -3.0)));
+        assert_eq!(norm_of(&Map::Dense(DMatrix::zeros(3, 2))), 0.0);
+        let found = norm_of(&Map::Dense(DMatrix::from_element(1, 1, -3.0)));
         assert!((found - 9.0).abs() < 1e-12, "{found}");
     }
 

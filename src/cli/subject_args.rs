@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bench::subject::Subject;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::Network;
 
 use super::network_args::ReadingArgs;
@@ -31,6 +31,14 @@ impl SubjectArgs {
     pub fn given(&self) -> Result<Option<(String, Network)>> {
         let Some(path) = &self.network else { return Ok(None) };
         let network = self.reading.load(path)?.network;
+        if let Some(obstacle) = network.gpu_obstacle() {
+            return Err(Error::input(
+                path.display(),
+                obstacle,
+                "dense layers with hidden relu or leaky_relu, which all methods take",
+                "use `unrelu invert` or `unrelu recover` for this network",
+            ));
+        }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         Ok(Some((name.into_owned(), network)))
     }

@@ -101,8 +101,8 @@ fn stranger(folder: &Path) -> Option<String> {
 fn fingerprint(network: &Network) -> String {
     let mut hash = blake3::Hasher::new();
     for layer in network.layers() {
-        hash.update(format!("{:?} {:?}", layer.weight().shape(), layer.activation).as_bytes());
-        layer.weight().iter().chain(layer.bias.iter()).for_each(|entry| {
+        hash.update(format!("{:?} {:?}", (layer.units(), layer.inputs()), layer.activation).as_bytes());
+        layer.map().numbers().chain(layer.bias.iter()).for_each(|entry| {
             hash.update(&entry.to_le_bytes());
         });
     }

@@ -236,7 +236,7 @@ impl Gallery {
 
 /// `number` on small networks; fewer on larger ones, in proportion to their weights.
 pub fn within_reach(network: &Network, number: usize) -> usize {
-    let weights: usize = network.layers().iter().map(|layer| layer.weight().len()).sum();
+    let weights: usize = network.layers().iter().map(|layer| layer.map().products()).sum();
     if weights > SMALL { (number * SMALL / weights).max(1) } else { number }
 }
 

@@ -88,7 +88,8 @@ pub fn check(network: &Network, codes: &mut NpyReader, outputs: &mut NpyReader) 
     }
     let Worst { error: largest_error, row, unit: entry, relative: relative_error } = found.worst();
     let (agrees, tolerance, largest_output) = (found.agrees(), precision.tolerance, found.largest_output);
-    let guesses = match first.filter(|_| !agrees) {
+    // A list of operations states its activations.
+    let guesses = match first.filter(|_| !agrees && network.is_dense()) {
         Some((codes, given)) => guesses(network, &codes, &given, precision)?,
         None => Vec::new(),
     };

@@ -47,9 +47,6 @@ pub(super) const OF_PRODUCT_ERROR: f64 = 10.0;
 /// The smallest relative decrease that counts as a decrease of `f`.
 const FALLEN: f64 = 1e-13;
 
-/// Up to this many units with kinks, the minimum on them is found exactly. Above it, the gain is
-/// small and the cost of each step large.
-const MOST_KINKS: usize = 5_000;
 /// The slowest progress of steps that replace the exact method.
 const SLOW: f64 = 1e-9;
 
@@ -73,9 +70,30 @@ impl LocalSearch<'_> {
     pub fn active_set(&mut self, observation: &[f64], most: usize) -> Descent {
         self.pins.clear();
         self.dependent.clear();
-        if self.network.kinks() > MOST_KINKS && self.network.goes_by_agreement() {
-            return self.levenberg_marquardt(observation, &MarquardtOptions { damping: 0.0, slow: SLOW, steps: most });
-        }
+        let descent = if self.network.has_too_many_kinks() {
+            let options = MarquardtOptions { damping: 0.0, slow: SLOW, steps: most };
+            let Descent { steps, .. } = self.levenberg_marquardt(observation, &options);
+            self.region.take(self.network, &self.current);
+            // Nothing is known of the kinks.
+            Descent { steps, stationary: false }
+        } else {
+            self.exact_minimum(observation, most)
+        };
+        let is_proven = descent.stationary && !self.is_on_untreated_kink();
+        Descent { stationary: is_proven || self.reproduces(observation), ..descent }
+    }
+
+    /// Whether a unit is on a kink of which this method knows nothing.
+    fn is_on_untreated_kink(&self) -> bool {
+        let layers = self.network.layers().iter().enumerate();
+        layers.filter(|(_, layer)| layer.activation.has_untreated_kink()).any(|(index, layer)| {
+            let received = &self.current.received(index)[..layer.units];
+            let kink = kink::tolerance(kink::IN_ACTIVE_SET, received);
+            received.iter().any(|a| a.abs() <= kink)
+        })
+    }
+
+    fn exact_minimum(&mut self, observation: &[f64], most: usize) -> Descent {
         self.region.take(self.network, &self.current);
         let mut passed: Vec<(usize, usize)> = Vec::new();
         let mut steps = 0;

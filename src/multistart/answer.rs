@@ -19,7 +19,7 @@ pub struct BestAnswer {
     /// Number of runs made.
     pub runs: usize,
     /// Whether the stop rule was met, at a code that is proven to be a local minimum or reproduces
-    /// the observation.
+    /// the observation. On networks with too many kinks for a proof, the stop rule alone decides.
     pub converged: bool,
     /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
     pub determined: bool,

@@ -26,6 +26,7 @@ pub struct Followed {
     /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,
     /// Whether no unit changed sides, apart from units that were on their kinks before or after.
+    /// False with a curved hidden layer: such a network has no linear regions.
     pub same_region: bool,
     /// Whether the remaining residual is only rounding.
     pub reproduced: bool,
@@ -65,10 +66,15 @@ fn follow(search: &mut LocalSearch, before: &mut Sides, observation: &[f64], cod
     Followed {
         loss,
         stationary: descent.stationary && loss.is_finite(),
-        same_region: loss.is_finite() && before.are_those_of(search, observation),
+        same_region: loss.is_finite() && has_regions(search) && before.are_those_of(search, observation),
         reproduced: search.reproduces(observation),
         flat: is_flat(search, observation),
     }
+}
+
+/// Whether the network has linear regions: not with a curved hidden layer.
+fn has_regions(search: &LocalSearch) -> bool {
+    !search.network().network().has_curved_hidden_layers()
 }
 
 fn is_flat(search: &LocalSearch, observation: &[f64]) -> bool {

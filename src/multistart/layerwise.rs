@@ -21,10 +21,11 @@ pub struct LayerwiseLeastSquares {
 }
 
 impl LayerwiseLeastSquares {
-    /// Returns `None` for a network that cannot be inverted this way: with a ReLU layer, or with a
-    /// singular `WᵀW`.
+    /// Returns `None` for a network that cannot be inverted this way: with a ReLU layer, with a
+    /// singular `WᵀW`, or one whose search goes by agreement.
     pub fn new(network: &Network) -> Option<Self> {
-        if network.layerwise_obstacle().is_some() {
+        let shrinks = network.layers().iter().any(|layer| layer.units() < layer.inputs());
+        if network.goes_by_agreement() || network.layerwise_obstacle().is_some() || shrinks {
             return None;
         }
         let of_layer = |layer: &Layer| match Shape::of(layer.activation) {

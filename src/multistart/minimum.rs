@@ -5,11 +5,6 @@ use std::cmp::Ordering;
 /// Two losses whose relative difference is at most this belong to the same minimum.
 const SAME: f64 = 1e-9;
 
-/// The same for networks that go by agreement.
-pub(super) const AGREEING: f64 = 1e-4;
-/// Two of their codes agree if their outputs differ by at most this share of the residual.
-pub(super) const AGREEING_OUTPUTS: f64 = 0.1;
-
 /// The minimum at which a run ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Minimum {

@@ -15,6 +15,10 @@ use crate::network::{Activation, Layer, Map, Network};
 /// are wider.
 const EXACT: f64 = 1e-13;
 
+/// Up to this many units with kinks, minima on them are found exactly. Above it, the gain is small
+/// and the cost of each step large.
+const MOST_KINKS: usize = 5_000;
+
 /// A network, packed.
 #[derive(Debug, Clone)]
 pub struct PackedNetwork {
@@ -85,7 +89,7 @@ impl PackedNetwork {
     /// The sizes of the columns of a map after the network, measured at the first call; `None`
     /// without a map.
     pub fn column_sizes(&self) -> Option<&ColumnSizes> {
-        let map = self.layers.last()?.map()?;
+        let map = self.layers.last()?.map().filter(|_| self.ends_in_map())?;
         Some(self.column_sizes.get_or_init(|| ColumnSizes::of(map)))
     }
 
@@ -122,17 +126,16 @@ impl PackedNetwork {
         self.radii.get_or_init(|| Radii::of(&self.network))
     }
 
-    /// Whether runs of a search are compared by agreement: for a network with convolutions or with
-    /// curved hidden layers. There a run takes long and ends near its minimum, not exactly at it.
+    /// [`Network::goes_by_agreement`].
     pub fn goes_by_agreement(&self) -> bool {
-        let layers = self.network.layers();
-        let curved = |layer: &Layer| !layer.activation.is_piecewise_linear();
-        !self.network.is_dense() || layers[..layers.len() - 1].iter().any(curved)
+        self.network.goes_by_agreement()
     }
 
-    /// Number of units with a kink.
-    pub fn kinks(&self) -> usize {
-        self.layers.iter().filter(|layer| layer.activation.has_kink()).map(|layer| layer.units).sum()
+    /// Whether minima on kinks are not looked for, and nothing is proven: on a network that goes by
+    /// agreement, above a number of units with a kink.
+    pub fn has_too_many_kinks(&self) -> bool {
+        let kinks = self.layers.iter().filter(|layer| layer.activation.has_kink()).map(|layer| layer.units);
+        self.goes_by_agreement() && kinks.sum::<usize>() > MOST_KINKS
     }
 
     /// Whether the map is affine as long as no unit switches: false with a curved

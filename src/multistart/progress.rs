@@ -24,6 +24,8 @@ const LEAST_FOUND: usize = 24;
 
 /// The least number of runs that agree, for networks that go by agreement.
 const LEAST_AGREEING: usize = 3;
+/// The same while the best code is not determined. In a flat region all codes agree.
+const LEAST_AGREEING_UNDETERMINED: usize = 12;
 /// The largest number of runs of such a search.
 const MOST_TO_AGREE: usize = 24;
 
@@ -41,7 +43,8 @@ pub(super) struct Progress {
     pub least_squares: f64,
     /// The lowest minimum: that of the answer.
     pub lowest: Option<Minimum>,
-    /// The candidates minimised so far: their squares, and the minimum that each reached.
+    /// The candidates minimised so far: their squares, and the minimum that each reached. By
+    /// agreement: the minima that agree with the lowest.
     pub seen_minima: Vec<(f64, Minimum)>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.
     pub rounding: f64,
@@ -90,7 +93,7 @@ impl Progress {
     pub fn has_found_enough(&self, squares: bool) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
-            return answer.found >= LEAST_AGREEING;
+            return answer.found >= if answer.determined { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
         }
         let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
         answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND

@@ -20,11 +20,9 @@
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
 //! meeting the rule it ends at `starts` runs, unconverged.
 //!
-//! **Agreement.** With convolutions or curved hidden layers, a run takes long, and it comes near
-//! its minimum only to a few digits. Two runs agree there if their losses differ by at most a share
-//! of 1e-4, and their outputs by at most a tenth of the residual. All starts are random codes. The
-//! search ends when three runs agree with the lowest, or when the observation is reproduced, and
-//! unconverged after 24 runs.
+//! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
+
+mod agreement;
 
 use std::cmp::Ordering;
 
@@ -35,7 +33,7 @@ use super::absolute::AbsoluteSearch;
 use super::answer::BestAnswer;
 use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
-use super::minimum::{AGREEING, AGREEING_OUTPUTS, Minimum, compared};
+use super::minimum::{Minimum, compared};
 use super::objective::Objective;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
@@ -154,13 +152,12 @@ impl<'a> Searcher<'a> {
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
     /// and a lower loss is found around it: then the search continues from there.
     fn end(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
-        if !progress.answer.stationary && self.absolute.is_none() && !self.network.goes_by_agreement() {
+        if self.network.goes_by_agreement() {
+            return self.end_by_agreement(progress);
+        }
+        if !progress.answer.stationary && self.absolute.is_none() {
             self.local.go_to(x, &progress.answer.code);
             progress.answer.stationary = self.local.is_proven_minimum(x);
-        }
-        if self.network.goes_by_agreement() {
-            (progress.has_ended, progress.answer.converged) = (true, true);
-            return;
         }
         // With a curved output a first-order minimum may be none.
         let is_open = !progress.answer.stationary || !self.network.is_piecewise_linear();
@@ -283,11 +280,10 @@ impl<'a> Searcher<'a> {
         }
         let counts = is_here || !self.counts_descents();
         let objective = self.objective();
-        let mut errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
         if self.network.goes_by_agreement() {
-            errors[0] += 0.5 * AGREEING * minimum.loss;
-            return self.judge_agreement(x, start, (minimum, errors), progress);
+            return self.judge_agreement(x, start, minimum, progress);
         }
+        let errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
         match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors)) {
             Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
@@ -304,42 +300,6 @@ impl<'a> Searcher<'a> {
             }
             Ordering::Greater => {}
         }
-    }
-
-    /// [`Self::judge`] for a network that goes by agreement: the answer is the lower of two codes
-    /// that agree.
-    fn judge_agreement(
-        &mut self,
-        x: &[f64],
-        start: Start,
-        (minimum, errors): (Minimum, [f64; 2]),
-        progress: &mut Progress,
-    ) {
-        let Some(lowest) = progress.lowest else { return self.take(x, start, minimum, progress) };
-        self.return_to(x, progress);
-        let agrees = minimum.compared(&lowest, errors) == Ordering::Equal && self.outputs_agree(x);
-        let (first, found) = (progress.answer.first_found, progress.answer.found);
-        if minimum.loss < lowest.loss {
-            self.take(x, start, minimum, progress);
-            if agrees {
-                progress.answer.first_found = first;
-                self.best_of = Some((progress.index, first));
-            }
-        }
-        if agrees {
-            progress.answer.found = found + 1;
-        }
-    }
-
-    /// Whether the outputs of the run and of the best code differ by at most a share of the
-    /// residual, over the observed entries.
-    fn outputs_agree(&self, x: &[f64]) -> bool {
-        let last = self.network.layers().len() - 1;
-        let activation = self.network.layers()[last].activation;
-        let (here, there) = (self.local.point().received(last), self.best.received(last));
-        let observed = x.iter().zip(here.iter().zip(there)).filter(|(x, _)| !x.is_nan());
-        let apart: f64 = observed.map(|(_, (a, b))| (activation.apply(*a) - activation.apply(*b)).powi(2)).sum();
-        apart <= AGREEING_OUTPUTS * AGREEING_OUTPUTS * 2.0 * self.best.loss
     }
 
     /// Takes the minimum at which the run ended as the answer.

@@ -161,6 +161,20 @@ impl Activation {
         matches!(self, Activation::Relu | Activation::LeakyRelu(_) | Activation::Identity)
     }
 
+    /// Whether `σ(c a) = c σ(a)` for `c > 0`.
+    pub fn is_homogeneous(self) -> bool {
+        self.is_piecewise_linear() || self == Activation::PositivePart
+    }
+
+    /// Whether it has a kink that searches do not treat as one ([`Self::has_kink`]).
+    pub fn has_untreated_kink(self) -> bool {
+        match self {
+            Activation::PositivePart | Activation::Selu => true,
+            Activation::Elu(alpha) => alpha != 1.0,
+            _ => false,
+        }
+    }
+
     /// Whether its outputs lie between two numbers: sigmoid and tanh.
     pub fn is_bounded(self) -> bool {
         matches!(self, Activation::Sigmoid | Activation::Tanh)

@@ -104,6 +104,19 @@ impl Map {
         }
     }
 
+    /// Where these numbers stand, as far as the sizes do not say it: for each row of a resampling, its
+    /// length and its inputs.
+    pub fn places(&self) -> impl Iterator<Item = u64> + '_ {
+        let axes = match self {
+            Map::Resample(resample) => &resample.axes()[..],
+            _ => &[],
+        };
+        let row = |row: &'_ Vec<(usize, f64)>| {
+            std::iter::once(row.len() as u64).chain(row.iter().map(|(input, _)| *input as u64)).collect::<Vec<_>>()
+        };
+        axes.iter().flat_map(move |axis| axis.rows().iter().flat_map(row))
+    }
+
     /// The largest absolute one of these numbers.
     pub fn largest(&self) -> f64 {
         self.numbers().fold(0.0, |most: f64, w| most.max(w.abs()))

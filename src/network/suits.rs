@@ -2,7 +2,8 @@
 
 use super::{Activation, Network};
 
-/// The largest matrix into which the layer-wise methods write a map out, in entries: 128 MiB.
+/// The largest matrices, together, into which the layer-wise methods write maps out, in entries: 128
+/// MiB.
 const MOST_WRITTEN: usize = 1 << 24;
 
 impl Network {
@@ -26,12 +27,16 @@ impl Network {
     /// that is linear on both sides of 0, or an output with an inverse.
     pub fn layerwise_obstacle(&self) -> Option<String> {
         let depth = self.depth();
+        let mut written: usize = 0;
         self.layers().iter().enumerate().find_map(|(index, layer)| {
             let number = index + 1;
-            let entries = layer.units().saturating_mul(layer.inputs());
-            if !layer.map().is_dense() && entries > MOST_WRITTEN {
+            if !layer.map().is_dense() {
+                written = written.saturating_add(layer.units().saturating_mul(layer.inputs()));
+            }
+            if written > MOST_WRITTEN {
                 return Some(format!(
-                    "layer {number}, {}, which has {entries} entries as a matrix (at most {MOST_WRITTEN})",
+                    "layer {number}, {}: up to it, the maps have {written} entries as matrices (at most \
+                     {MOST_WRITTEN})",
                     layer.map().describe()
                 ));
             }
@@ -41,14 +46,25 @@ impl Network {
         })
     }
 
+    /// Whether runs of a search are compared by agreement: for a network with convolutions or with
+    /// curved hidden layers. There a run takes long and ends near its minimum, not exactly at it.
+    pub fn goes_by_agreement(&self) -> bool {
+        let hidden = &self.layers()[..self.depth() - 1];
+        !self.is_dense() || hidden.iter().any(|layer| !layer.activation.is_piecewise_linear())
+    }
+
+    /// Whether a hidden layer is curved.
+    pub fn has_curved_hidden_layers(&self) -> bool {
+        self.layers()[..self.depth() - 1].iter().any(|layer| !layer.activation.is_piecewise_linear())
+    }
+
     /// Whether `G` is linear between the kinks of its units: every activation is ReLU, LeakyReLU or
     /// identity.
     pub fn is_piecewise_linear(&self) -> bool {
         self.layers().iter().all(|layer| layer.activation.is_piecewise_linear())
     }
 
-    /// Whether every layer is a matrix with ReLU, LeakyReLU or, at the output, another activation
-    /// of the dense formats.
+    /// Whether every map is a matrix.
     pub fn is_dense(&self) -> bool {
         self.layers().iter().all(|layer| layer.map().is_dense())
     }

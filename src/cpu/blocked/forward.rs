@@ -25,7 +25,7 @@ pub fn forward(network: &PackedNetwork<f64>, layers: std::ops::Range<usize>, inp
     let units = layers[layers.len() - 1].map.outputs();
     // Zeroed pages from the system, which each core touches first: this thread must not fill them.
     let mut outputs = vec![0.0; units * inputs.ncols()];
-    let products: usize = layers.iter().map(|layer| layer.map.outputs() * layer.map.inputs()).sum();
+    let products: usize = layers.iter().map(|layer| layer.products).sum();
     if products * inputs.ncols() < WORTH_SHARING {
         inputs
             .as_slice()

@@ -23,6 +23,8 @@ pub struct PackedLayer<T> {
     pub bias: Vec<T>,
     /// `σ`.
     pub activation: Activation,
+    /// Multiplications of a product with one column.
+    pub products: usize,
 }
 
 impl<T: Number> PackedNetwork<T> {
@@ -58,6 +60,7 @@ impl<T: Number> PackedLayer<T> {
             map: PackedMap::new(layer.map()),
             bias: layer.bias.iter().map(|b| T::narrowed(*b)).collect(),
             activation: layer.activation,
+            products: layer.map().products(),
         }
     }
 }

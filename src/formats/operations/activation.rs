@@ -8,6 +8,9 @@ use crate::network::map::convolution::Axis;
 use crate::network::map::{Convolution, ImageShape};
 use crate::network::{Activation, Map};
 
+/// The largest limit of a clamp. It is added and subtracted again, which costs digits.
+const MOST_LIMIT: f64 = 4096.0;
+
 /// A kernel of one entry.
 const POINT: Axis = Axis { kernel: 1, stride: 1, padding: 0, dilation: 1 };
 
@@ -41,6 +44,8 @@ impl Assembly<'_> {
             Operation::PositivePart {} => self.activate(Activation::PositivePart),
             Operation::Sigmoid {} => self.activate(Activation::Sigmoid),
             Operation::Tanh {} => self.activate(Activation::Tanh),
+            // It keeps what is before it apart from what is behind it.
+            Operation::Identity {} => self.close(),
             // The maps were handled before.
             _ => {}
         }
@@ -100,8 +105,9 @@ impl Assembly<'_> {
 
     /// `min(max(a, low), high) = high − relu(high − low − relu(a − low))`.
     fn clamp(&mut self, low: f64, high: f64) -> Result<()> {
-        if !(low < high && low.is_finite() && high.is_finite()) {
-            return Err(self.refused(format!("limits {low} and {high}"), "a lower and a higher number"));
+        if !(low < high && low.abs() <= MOST_LIMIT && high.abs() <= MOST_LIMIT) {
+            let expected = format!("a lower and a higher number, up to {MOST_LIMIT} in absolute value");
+            return Err(self.refused(format!("limits {low} and {high}"), expected));
         }
         self.scale_all(1.0, -low);
         self.activate(Activation::Relu);

@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::network::{Activation, Layer, Map};
 
 /// Most entries of a vector between two layers. Larger ones are taken for a mistake.
-pub(super) const MOST_ENTRIES: usize = 1 << 28;
+pub(super) const MOST_ENTRIES: usize = 1 << 26;
+/// Most entries of all vectors together.
+const MOST_ENTRIES_IN_ALL: usize = 1 << 28;
 
 /// A network in the making.
 pub(super) struct Assembly<'a> {
@@ -23,6 +25,8 @@ pub(super) struct Assembly<'a> {
     is_open: bool,
     /// The current shape.
     pub(super) shape: Vec<usize>,
+    /// Entries of the vectors before each operation.
+    all_entries: usize,
     /// The operation that is being added: its number and its name.
     current: (usize, &'static str),
 }
@@ -35,6 +39,7 @@ impl<'a> Assembly<'a> {
             layers: Vec::new(),
             is_open: false,
             shape: input.to_vec(),
+            all_entries: 0,
             current: (0, "input"),
         };
         if !is_usable(input) {
@@ -51,6 +56,11 @@ impl<'a> Assembly<'a> {
     /// Adds an operation, counted from 1.
     pub fn add(&mut self, number: usize, operation: &Operation) -> Result<()> {
         self.current = (number, operation.name());
+        self.all_entries = self.all_entries.saturating_add(self.entries());
+        if self.all_entries > MOST_ENTRIES_IN_ALL {
+            let found = format!("{} entries in the vectors up to here", self.all_entries);
+            return Err(self.refused(found, format!("at most {MOST_ENTRIES_IN_ALL} in all")));
+        }
         match operation {
             Operation::Linear { weight, bias } => self.linear(weight, bias.as_deref()),
             Operation::Conv2d(fields) => self.convolution(fields, false),
@@ -169,6 +179,11 @@ impl<'a> Assembly<'a> {
         if let Some(layer) = self.layers.last_mut() {
             layer.activation = activation;
         }
+        self.is_open = false;
+    }
+
+    /// Ends the open layer: nothing more is folded into it.
+    pub(super) fn close(&mut self) {
         self.is_open = false;
     }
 

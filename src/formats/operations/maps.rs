@@ -10,6 +10,11 @@ use crate::network::map::convolution::Axis;
 use crate::network::map::resample::{AxisWeights, Pooling};
 use crate::network::map::{Convolution, ImageShape, Resample};
 
+/// Most pixels along one axis of a resampled image.
+const MOST_ALONG_AN_AXIS: usize = 1 << 16;
+/// Most weights of an average pooling, along both axes.
+const MOST_WEIGHTS: usize = 1 << 24;
+
 impl Assembly<'_> {
     pub(super) fn linear(&mut self, weight: &str, bias: Option<&str>) -> Result<()> {
         let tensor = self.tensor(weight)?;
@@ -36,6 +41,10 @@ impl Assembly<'_> {
         };
         let (groups, stride) = (fields.groups, fields.stride.numbers());
         let (padding, dilation) = (fields.padding.numbers(), fields.dilation.numbers());
+        let settings = [stride, padding, dilation].concat();
+        if settings.iter().any(|setting| *setting > MOST_ENTRIES) {
+            return Err(self.refused(format!("a setting of {settings:?}"), format!("at most {MOST_ENTRIES}")));
+        }
         let axis = |kernel: usize, place: usize| Axis {
             kernel,
             stride: stride[place],
@@ -129,6 +138,7 @@ impl Assembly<'_> {
             return Err(self.refused("align_corners with mode nearest", "mode bilinear"));
         }
         self.checked_image(input.channels, size)?;
+        self.checked_axes(size.to_vec(), "a size")?;
         let axis = |place: usize, inputs: usize| {
             // PyTorch has shorter ways for these sizes, which do not look at the factor.
             let is_special = size[place] == inputs || fields.mode == UpsampleMode::Nearest && size[place] == 2 * inputs;
@@ -146,6 +156,11 @@ impl Assembly<'_> {
         let kernel = fields.kernel_size.numbers();
         let (stride, padding) =
             (fields.stride.map_or(kernel, super::document::Pair::numbers), fields.padding.numbers());
+        self.checked_axes([kernel, stride, padding].concat(), "a setting")?;
+        let means: usize = (0..2).map(|place| kernel[place].saturating_mul([input.rows, input.columns][place])).sum();
+        if means > MOST_WEIGHTS {
+            return Err(self.refused(format!("a kernel of {kernel:?}"), format!("at most {MOST_WEIGHTS} weights")));
+        }
         let axis = |place: usize, inputs: usize| {
             let pooling = Pooling {
                 kernel: kernel[place],
@@ -175,6 +190,7 @@ impl Assembly<'_> {
     pub(super) fn adaptive_pool(&mut self, size: [usize; 2]) -> Result<()> {
         let input = self.image()?;
         self.checked_image(input.channels, size)?;
+        self.checked_axes(size.to_vec(), "a size")?;
         let axes = [AxisWeights::parts(input.rows, size[0]), AxisWeights::parts(input.columns, size[1])];
         self.resample(input.channels, Some(axes))
     }
@@ -220,6 +236,14 @@ impl Assembly<'_> {
                 format!("an input of shape {:?}", self.shape),
                 "[channels, rows, columns]; `reshape` changes the shape",
             )),
+        }
+    }
+
+    /// Refuses absurd numbers along an axis.
+    fn checked_axes(&self, numbers: Vec<usize>, what: &str) -> Result<()> {
+        match numbers.iter().find(|number| **number > MOST_ALONG_AN_AXIS) {
+            Some(number) => Err(self.refused(format!("{what} of {number}"), format!("at most {MOST_ALONG_AN_AXIS}"))),
+            None => Ok(()),
         }
     }
 

@@ -117,12 +117,8 @@ impl AxisWeights {
             return None;
         }
         let padded = inputs.checked_add(2 * padding)?;
-        let room = padded.checked_sub(kernel);
-        let mut outputs = match room {
-            Some(room) if ceil_mode => room.div_ceil(stride) + 1,
-            Some(room) => room / stride + 1,
-            None => return None,
-        };
+        let room = padded as i64 - kernel as i64 + if ceil_mode { stride as i64 - 1 } else { 0 };
+        let mut outputs = usize::try_from(room.div_euclid(stride as i64) + 1).ok().filter(|outputs| *outputs > 0)?;
         // The last mean has to start inside the input or its left padding.
         if ceil_mode && (outputs - 1) * stride >= inputs + padding {
             outputs -= 1;

@@ -122,6 +122,7 @@ pub fn network_digest(network: &Network) -> String {
         let mut bytes = sizes.into_bytes();
         let numbers = layer.map().numbers().chain(layer.bias.iter());
         bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        bytes.extend(layer.map().places().flat_map(|place| place.to_le_bytes()));
         bytes
     });
     let pieces: Vec<Vec<u8>> = pieces.collect();

@@ -52,18 +52,20 @@ type Unpadded = (usize, usize, Vec<(usize, usize, i64)>);
 impl AxisPlan {
     /// From the wide axis to the narrow one.
     pub fn down(axis: &Axis, wide: usize, narrow: usize) -> Self {
-        let stride = axis.stride as i64;
+        // With one output, the stride has no meaning, and it may be large.
+        let planes = if narrow == 1 { 1 } else { axis.stride };
+        let stride = planes as i64;
         let reads = |tap: usize| {
             let place = (tap * axis.dilation) as i64 - axis.padding as i64;
             (tap, place.rem_euclid(stride) as usize, place.div_euclid(stride))
         };
         let taps: Vec<_> = (0..axis.kernel).map(reads).collect();
-        Self::new(axis.stride, wide, 1, vec![(0, narrow, taps)])
+        Self::new(planes, wide, 1, vec![(0, narrow, taps)])
     }
 
     /// From the narrow axis to the wide one.
     pub fn up(axis: &Axis, wide: usize, narrow: usize) -> Self {
-        let stride = axis.stride;
+        let stride = if narrow == 1 { 1 } else { axis.stride };
         let of_phase = |phase: usize| {
             let reads = |tap: usize| {
                 let place = (phase + axis.padding) as i64 - (tap * axis.dilation) as i64;
@@ -143,9 +145,10 @@ mod tests {
             (2, 4, 3, 3),
             (7, 1, 6, 1),
             (3, 2, 4, 2),
+            (2, 1_000_000_000_000, 1, 1),
         ] {
             let axis = Axis { kernel, stride, padding, dilation };
-            for (wide, narrow) in [(9, 5), (12, 4), (4, 7), (1, 1), (30, 2)] {
+            for (wide, narrow) in [(9, 5), (12, 4), (4, 7), (1, 1), (30, 2), (6, 1)] {
                 let pairs = defined(&axis, wide, narrow);
                 assert_eq!(read(&AxisPlan::down(&axis, wide, narrow), wide), pairs, "{axis:?} {wide} → {narrow}");
                 let mut turned: Vec<_> = pairs.iter().map(|(q, place, tap)| (*place, *q, *tap)).collect();
