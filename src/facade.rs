@@ -30,8 +30,8 @@ impl Network {
     /// Makes a network from dense layers, from the code to the output.
     ///
     /// # Errors
-    /// [`Error::Input`] if neighbouring layers do not fit, if a number is not finite, or if a
-    /// hidden layer has an activation other than ReLU and LeakyReLU.
+    /// [`Error::Input`] if neighbouring layers do not fit, if a number is not finite, or if
+    /// the parameter of an activation is out of range.
     pub fn dense(layers: Vec<DenseLayer>) -> Result<Self> {
         Network::new(layers, "the network given")
     }
@@ -54,7 +54,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::BadOption`] for fewer than two sizes, or a size of 0. [`Error::Input`] for an
-    /// activation that a hidden layer cannot have.
+    /// activation whose parameter is out of range.
     pub fn random(sizes: &[usize], activation: Activation, seed: u64) -> Result<Self> {
         random_network(sizes, activation, seed)
     }

@@ -47,6 +47,9 @@ pub struct Inspection {
     pub ignored: Vec<String>,
     /// Why the layer-wise methods do not take the network; `None` if they do, or there is none.
     pub layerwise_obstacle: Option<String>,
+    /// Why `best` does not take the objectives `l1` and `linf`; `None` if it does, or there is no
+    /// network.
+    pub objective_obstacle: Option<String>,
     /// Why it does not run on a GPU; `None` if it does, or there is none.
     pub gpu_obstacle: Option<String>,
 }
@@ -91,13 +94,15 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         assumptions: Vec::new(),
         ignored: Vec::new(),
         layerwise_obstacle: None,
+        objective_obstacle: None,
         gpu_obstacle: None,
         tensors: file.tensors().to_vec(),
         unused: file.tensors().iter().map(|tensor| tensor.name.clone()).filter(|name| !is_counter(name)).collect(),
     };
     if let Some(list) = list_of_operations(&*file, options)? {
-        inspection.unused.retain(|name| !list.names(name));
-        match list.network(&*file) {
+        let listed = list.tensors()?;
+        inspection.unused.retain(|name| !listed.contains(name));
+        match list.network(&*file, &options.ignore_tensors) {
             Ok(network) => {
                 inspection.layers = network.layers().iter().enumerate().map(summary).collect();
                 inspection.judge(&network);
@@ -151,6 +156,7 @@ impl Inspection {
     fn judge(&mut self, network: &Network) {
         self.notes = notes(network);
         self.layerwise_obstacle = network.layerwise_obstacle();
+        self.objective_obstacle = network.objective_obstacle();
         self.gpu_obstacle = network.gpu_obstacle();
     }
 }

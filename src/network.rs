@@ -93,10 +93,10 @@ impl Network {
     }
 
     /// A power of two that is about the size of the outputs of codes of size 1: the product of the
-    /// powers of two in the largest weights of the layers. It is 1 where the output activation does not
-    /// commute with a positive factor, such as sigmoid.
-    /// If weights and biases of a layer are multiplied by a power of two, it is, too. So what is
-    /// measured in this unit does not depend on the units of the outputs.
+    /// powers of two in the largest weights of the layers. It is 1 where the output activation does
+    /// not commute with a positive factor, such as sigmoid. If weights and biases of a layer are
+    /// multiplied by a power of two, it is, too. So what is measured in this unit does not depend
+    /// on the units of the outputs.
     pub(crate) fn output_unit(&self) -> f64 {
         if !self.layers[self.depth() - 1].activation.is_homogeneous() {
             return 1.0;

@@ -100,6 +100,9 @@ fn methods(inspection: &Inspection) -> String {
     if let Some(obstacle) = &inspection.layerwise_obstacle {
         let _ = writeln!(text, "Methods: best, descent, and recover; not exact, linf, l1, relaxed: {obstacle}.");
     }
+    if let Some(obstacle) = &inspection.objective_obstacle {
+        let _ = writeln!(text, "Objectives of best: l2; not l1, linf: {obstacle}.");
+    }
     if let Some(obstacle) = &inspection.gpu_obstacle {
         let _ = writeln!(text, "Devices: the CPU; not a GPU: {obstacle}.");
     }

@@ -1,6 +1,7 @@
 //! Reads a network from a file. The format is detected from the contents, the layers from their
 //! names. The activation comes from the options, from PReLUs, or from the file's metadata.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -16,11 +17,11 @@ use super::lfs;
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
-use super::operations::read_operations;
+use super::operations::{listed_tensors, read_operations};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
-use super::tensor_file::TensorFile;
+use super::tensor_file::{TensorFile, TensorInfo};
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::setters::setters;
@@ -50,7 +51,8 @@ pub struct NetworkOptions {
     /// refused.
     pub ignore_tensors: Vec<String>,
     /// A JSON file that lists the operations of the generator and names its tensors; then the file
-    /// of the network only holds the tensors, and the other options have no meaning.
+    /// of the network only holds the tensors, and of the other options only `ignore_tensors` has a
+    /// meaning.
     /// `docs/OPERATIONS.md` has the format. Default: the list in the file's own metadata, if it has
     /// one.
     pub architecture: Option<PathBuf>,
@@ -111,8 +113,9 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
         if let Some(list) = list_of_operations(&*file, options)? {
-            let network = list.network(&*file)?;
-            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
+            let network = list.network(&*file, &options.ignore_tensors)?;
+            let ignored_tensors = options.ignore_tensors.clone();
+            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors });
         }
         let resolved = resolve_layers(&*file, options)?;
         build_network(&*file, resolved, options)
@@ -128,14 +131,40 @@ pub(crate) struct OperationList {
 
 impl OperationList {
     /// Makes the network, with the tensors of `file`.
-    pub fn network(&self, file: &dyn TensorFile) -> Result<Network> {
+    ///
+    /// # Errors
+    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not.
+    pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
+        let listed = self.tensors()?;
+        let modules: BTreeSet<&str> = listed.iter().filter_map(|name| module_of(name)).collect();
+        let is_left_out = |tensor: &&TensorInfo| {
+            let is_ignored =
+                || ignored.iter().any(|name| *name == tensor.name || Some(&**name) == module_of(&tensor.name));
+            module_of(&tensor.name).is_some_and(|module| modules.contains(module))
+                && !listed.contains(&tensor.name)
+                && !tensor.name.ends_with("num_batches_tracked")
+                && !is_ignored()
+        };
+        if let Some(tensor) = file.tensors().iter().find(is_left_out) {
+            return Err(Error::input(
+                file.source(),
+                format!("tensor `{}`, which the list of operations in {} does not name", tensor.name, self.source),
+                "every tensor of the modules that it names",
+                "name it where it acts, or say with option `ignore_tensors` that it does not",
+            ));
+        }
         read_operations(&self.document, &self.source, &file)
     }
 
-    /// Whether the text names this tensor.
-    pub fn names(&self, tensor: &str) -> bool {
-        serde_json::to_string(tensor).is_ok_and(|quoted| self.document.contains(&quoted))
+    /// The names of the tensors that it lists.
+    pub fn tensors(&self) -> Result<BTreeSet<String>> {
+        listed_tensors(&self.document, &self.source)
     }
+}
+
+/// The module of a tensor: its name up to the last dot.
+fn module_of(tensor: &str) -> Option<&str> {
+    tensor.rsplit_once('.').map(|(module, _)| module)
 }
 
 /// The list of operations that an option names, or that the file has in its metadata.
@@ -155,7 +184,6 @@ pub(crate) fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions
         ("activation", options.activation.is_some()),
         ("output_activation", options.output_activation.is_some()),
         ("batch_norm_epsilon", options.batch_norm_epsilon.is_some()),
-        ("ignore_tensors", !options.ignore_tensors.is_empty()),
     ];
     match others.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => {

@@ -11,6 +11,8 @@ mod maps;
 mod tensors;
 mod writing;
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::network::Network;
 
@@ -18,6 +20,15 @@ use self::assembly::Assembly;
 use self::document::Document;
 pub use self::tensors::{NamedTensors, Tensor, Tensors};
 pub use self::writing::operations_of;
+
+/// The names of the tensors that a JSON document lists.
+///
+/// # Errors
+/// [`Error::Input`] if it is no list of operations.
+pub fn listed_tensors(document: &str, source: &str) -> Result<BTreeSet<String>> {
+    let document = Document::parse(document, source)?;
+    Ok(document.operations.iter().flat_map(|operation| operation.tensors()).map(str::to_owned).collect())
+}
 
 /// Makes the network that a JSON document describes. `source` names the document in messages.
 ///

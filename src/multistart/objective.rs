@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::named::unknown;
-use crate::network::{Activation, Layer, Network};
+use crate::network::{Activation, Network};
 
 /// The measure of misfit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
@@ -23,32 +23,21 @@ impl Objective {
     /// Checks that the network suits this objective.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for `l1` or `linf` and a sigmoid or tanh output. Such a `G` is not
-    /// affine between its kinks, and no finite number of linear programs reaches a minimum.
+    /// [`Error::BadOption`] for `l1` or `linf` where a layer is curved or has no matrix. A curved
+    /// `G` is not affine between its kinks, and no finite number of linear programs reaches a
+    /// minimum.
     pub(crate) fn validate(self, network: &Network) -> Result<()> {
         if self == Objective::L2 {
             return Ok(());
         }
-        if let Some((index, map)) = (1..).zip(network.layers().iter().map(Layer::map)).find(|(_, map)| !map.is_dense())
-        {
-            let expected = "l2 for a network with convolutions: l1 and linf need the matrices of its layers";
-            return Err(Error::option(
+        match network.objective_obstacle() {
+            None => Ok(()),
+            Some(obstacle) => Err(Error::option(
                 "objective",
-                format!("{self} with {} in layer {index}", map.describe()),
-                expected,
-            ));
+                format!("{self} for a network with {obstacle}"),
+                "l2: l1 and linf need matrices, and activations that are linear on both sides of 0",
+            )),
         }
-        let curved = network.layers().iter().map(|layer| layer.activation).enumerate();
-        let Some((index, activation)) = curved.into_iter().find(|(_, activation)| !activation.is_piecewise_linear())
-        else {
-            return Ok(());
-        };
-        if index + 1 == network.depth() {
-            let expected = "l2 for a network with this output: l1 and linf need a piecewise linear one";
-            return Err(Error::option("objective", format!("{self} with a {activation} output"), expected));
-        }
-        let found = format!("{self} with activation {activation} in layer {}", index + 1);
-        Err(Error::option("objective", found, "l2: l1 and linf need a piecewise linear network"))
     }
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where

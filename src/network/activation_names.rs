@@ -60,7 +60,11 @@ fn parse(text: &str) -> Result<Activation, String> {
 /// A positive number, 1 if there is none: `0.5`, `alpha=0.5`.
 fn positive(field: &str, argument: Option<&str>) -> Option<f64> {
     let Some(argument) = argument else { return Some(1.0) };
-    let number = argument.split(',').find(|part| !part.starts_with("inplace=")).unwrap_or("1");
+    let mut numbers = argument.split(',').filter(|part| !part.starts_with("inplace="));
+    let number = numbers.next().unwrap_or("1");
+    if numbers.next().is_some() {
+        return None;
+    }
     let number = number.strip_prefix(field).unwrap_or(number).parse::<f64>().ok();
     number.filter(|number| *number > 0.0 && number.is_finite())
 }
@@ -124,6 +128,7 @@ mod tests {
             "leakyrelu(a)",
             "elu:0",
             "elu:-1",
+            "elu:0.5,junk",
             "softplus:1,2,3",
             "softplus:inf",
             "gelu(approximate='erf')",

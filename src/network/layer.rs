@@ -54,7 +54,7 @@ impl Layer {
 
     /// `W` as a matrix, units × inputs. A map that is not dense is written out at the first call.
     /// For a large convolution this takes a lot of memory; methods that need the matrix ask
-    /// [`Network::check_layerwise`](crate::Network::check_layerwise) first.
+    /// [`Network::layerwise_obstacle`](crate::Network::layerwise_obstacle) first.
     pub fn weight(&self) -> &DMatrix<f64> {
         match &self.map {
             Map::Dense(weight) => weight,

@@ -104,8 +104,8 @@ impl Map {
         }
     }
 
-    /// Where these numbers stand, as far as the sizes do not say it: for each row of a resampling, its
-    /// length and its inputs.
+    /// Where these numbers stand, as far as the sizes do not say it: for each row of a resampling,
+    /// its length and its inputs.
     pub fn places(&self) -> impl Iterator<Item = u64> + '_ {
         let axes = match self {
             Map::Resample(resample) => &resample.axes()[..],

@@ -2,8 +2,8 @@
 
 use super::{Activation, Network};
 
-/// The largest matrices, together, into which the layer-wise methods write maps out, in entries: 128
-/// MiB.
+/// The largest matrices, together, into which the layer-wise methods write maps out, in entries:
+/// 128 MiB.
 const MOST_WRITTEN: usize = 1 << 24;
 
 impl Network {
@@ -43,6 +43,18 @@ impl Network {
             let invertible =
                 layer.activation.is_piecewise_linear() || index + 1 == depth && layer.activation.is_bounded();
             (!invertible).then(|| format!("activation {} in layer {number}", layer.activation))
+        })
+    }
+
+    /// Why searches in the norms `l1` and `linf` do not take this network; `None` if they do.
+    pub fn objective_obstacle(&self) -> Option<String> {
+        self.layers().iter().enumerate().find_map(|(index, layer)| {
+            let number = index + 1;
+            if !layer.map().is_dense() {
+                return Some(format!("layer {number}, {}", layer.map().describe()));
+            }
+            let is_curved = !layer.activation.is_piecewise_linear();
+            is_curved.then(|| format!("activation {} in layer {number}", layer.activation))
         })
     }
 

@@ -1,11 +1,15 @@
 //! Forward and backward passes of the fast CPU path, against the naive twins and differences.
 
+use std::sync::Arc;
+
 use nalgebra::DMatrix;
-use unrelu::DescentOptions;
+use unrelu::internals::cpu::CpuDevice;
 use unrelu::internals::cpu::blocked;
 use unrelu::internals::cpu::descend::{loss_and_gradient, run};
 use unrelu::internals::cpu::forward::forward;
-use unrelu::internals::descent::Start;
+use unrelu::internals::descent::{Start, start_code};
+use unrelu::internals::device::Device as _;
+use unrelu::{DescentOptions, Optimizer};
 
 use crate::fixtures::all;
 
@@ -66,4 +70,39 @@ fn fast_descent_is_the_naive_one() {
             assert!(naive.iterations > 0 && naive.code != start.code, "{name}");
         }
     }
+}
+
+/// The first part of a descent is in f32, in which outputs may have another unit. That changes how
+/// far it comes, not where it goes.
+#[test]
+fn descent_that_begins_in_f32_ends_where_f64_does() {
+    let (mut same, mut count) = (0, 0);
+    for (name, network) in all() {
+        let observations = network.forward(&network.random_codes(4, 20)).unwrap();
+        let options = DescentOptions::default().iterations(2000).optimizer(Optimizer::Adam).restarts(0);
+        let device = CpuDevice::new(Arc::new(network.clone()));
+        let found = device.descend(&observations, 0, &options).unwrap();
+        let steps = options.steps(|| device.default_step());
+        let k = network.code_length();
+        let start = |observation: usize| Start {
+            observation,
+            code: start_code(options.seed, observation as u64, 0, k),
+            moments: vec![[0.0; 2]; steps.optimizer.moments(k)],
+            done: 0,
+        };
+        let starts: Vec<Start> = (0..4).map(start).collect();
+        let packed = blocked::packed::PackedNetwork::<f64>::new(&network);
+        let wanted = blocked::descend::runs(&packed, &observations, &starts, &steps);
+        let mut here = 0;
+        for (column, wanted) in wanted.iter().enumerate() {
+            let size = observations.column(column).norm_squared();
+            let (found, wanted) = (found.losses[column], wanted.loss);
+            let is_same = (found - wanted).abs() <= 1e-2 * wanted + 1e-6 * size;
+            here += usize::from(is_same);
+        }
+        // Rounding may lead into another basin.
+        assert!(here >= 2, "{name}: {here} of 4");
+        (same, count) = (same + here, count + 4);
+    }
+    assert!(10 * same >= 9 * count, "{same} of {count}");
 }

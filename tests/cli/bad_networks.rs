@@ -93,8 +93,8 @@ fn weights_of_other_types() {
 #[test]
 fn an_activation_that_is_not_known() {
     let (header, length) = layers(&[[4, 2]]);
-    let bytes = safetensors(&header.replace("relu", "gelu"), length);
-    refused("net.safetensors", &bytes, &["`gelu`", "--activation", "leaky_relu:SLOPE"]);
+    let bytes = safetensors(&header.replace("relu", "mish"), length);
+    refused("net.safetensors", &bytes, &["`mish`", "--activation", "leaky_relu:SLOPE"]);
     let folder = Folder::empty();
     folder.write("net.safetensors", bytes);
     folder.succeeds(&["inspect", "net.safetensors", "--activation", "relu"]);

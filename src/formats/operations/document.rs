@@ -138,6 +138,16 @@ pub(super) enum Numbers {
     One(f64),
 }
 
+impl Numbers {
+    /// The name of the tensor, if it is one.
+    fn name(numbers: &Option<Self>) -> Option<&str> {
+        match numbers {
+            Some(Numbers::Tensor(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -256,6 +266,26 @@ impl Document {
 }
 
 impl Operation {
+    /// The names of its tensors.
+    pub fn tensors(&self) -> Vec<&str> {
+        match self {
+            Operation::Linear { weight, bias } => {
+                [Some(weight.as_str()), bias.as_deref()].into_iter().flatten().collect()
+            }
+            Operation::Conv2d(fields) | Operation::ConvTranspose2d(fields) => {
+                [Some(fields.weight.as_str()), fields.bias.as_deref()].into_iter().flatten().collect()
+            }
+            Operation::BatchNorm(fields) => {
+                let statistics = [fields.running_mean.as_str(), fields.running_var.as_str()];
+                statistics.into_iter().chain(fields.weight.as_deref()).chain(fields.bias.as_deref()).collect()
+            }
+            Operation::Scale { weight, bias } => [weight, bias].into_iter().filter_map(Numbers::name).collect(),
+            Operation::Resample { rows, columns } => vec![rows, columns],
+            Operation::Prelu { weight } => vec![weight],
+            _ => Vec::new(),
+        }
+    }
+
     /// Its name in the document.
     pub fn name(&self) -> &'static str {
         match self {

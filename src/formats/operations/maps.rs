@@ -42,8 +42,8 @@ impl Assembly<'_> {
         let (groups, stride) = (fields.groups, fields.stride.numbers());
         let (padding, dilation) = (fields.padding.numbers(), fields.dilation.numbers());
         let settings = [stride, padding, dilation].concat();
-        if settings.iter().any(|setting| *setting > MOST_ENTRIES) {
-            return Err(self.refused(format!("a setting of {settings:?}"), format!("at most {MOST_ENTRIES}")));
+        if let Some(setting) = settings.iter().find(|setting| **setting > MOST_ENTRIES) {
+            return Err(self.refused(format!("a setting of {setting}"), format!("at most {MOST_ENTRIES}")));
         }
         let axis = |kernel: usize, place: usize| Axis {
             kernel,

@@ -128,6 +128,10 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
         (r#"{"op": "conv_transpose2d", "weight": "k", "output_padding": 1}"#, "[2, 5, 5]", "output padding [1, 1]"),
         (r#"{"op": "conv_transpose2d", "weight": "k", "stride": 99999999999999}"#, "[2, 5, 5]", "conv_transpose2d"),
         (r#"{"op": "upsample", "size": 99999999}"#, "[2, 5, 5]", "an output of shape"),
+        (r#"{"op": "upsample", "size": [67108864, 1]}"#, "[1, 1, 1]", "a size of 67108864"),
+        (r#"{"op": "avg_pool2d", "kernel_size": [32768, 1], "stride": 1}"#, "[1, 65536, 1]", "a kernel of"),
+        (r#"{"op": "avg_pool2d", "kernel_size": 18446744073709551605}"#, "[1, 5, 5]", "a setting of"),
+        (r#"{"op": "hardtanh", "min_val": -1e10}"#, "[5]", "up to 4096"),
         (r#"{"op": "avg_pool2d", "kernel_size": 7}"#, "[2, 5, 5]", "at least as large as the kernel"),
         (r#"{"op": "reshape", "shape": [4]}"#, "[3]", "a shape of 3 entries"),
         (r#"{"op": "prelu", "weight": "slopes"}"#, "[6]", "one slope, or one per channel"),
@@ -139,6 +143,9 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
         let found = refusal(operations, input, &given);
         assert!(found.contains(part), "{operations} of {input}: {found}");
     }
+    let many = vec![r#"{"op": "tanh"}"#; 5].join(", ");
+    let found = refusal(&many, "[67108864]", &given);
+    assert!(found.contains("operation 5, tanh") && found.contains("in all"), "{found}");
     let document = r#"{"format": "other", "version": 1, "input": [3], "operations": []}"#;
     assert!(read_operations(document, "a test", &given).unwrap_err().to_string().contains("format `other`, version 1"));
 }
@@ -163,4 +170,36 @@ fn each_channel_has_its_slope() {
         assert!((found - wanted).abs() < 1e-15, "{found} instead of {wanted}");
     }
     assert!(network.layerwise_obstacle().unwrap().contains("positive_part"));
+}
+
+#[test]
+fn a_stride_beyond_the_image_has_one_output() {
+    let given = tensors(&[("k", &[2, 3, 3, 3])]);
+    let read = |stride: u64| {
+        read(&format!(r#"{{"op": "conv2d", "weight": "k", "stride": {stride}}}"#), "[3, 5, 5]", &given).unwrap()
+    };
+    let (far, near) = (read(1_000_000), read(3));
+    let codes = far.random_codes(2, 1);
+    assert_eq!(far.observation_length(), 2);
+    assert_eq!(far.forward(&codes).unwrap(), near.forward(&codes).unwrap());
+}
+
+#[test]
+fn a_mean_may_begin_inside_and_end_outside() {
+    // torch.nn.AvgPool2d(3, 2, ceil_mode=True) of [[0, 1], [2, 3]] is 1.5.
+    let pool = r#"{"op": "avg_pool2d", "kernel_size": 3, "stride": 2, "ceil_mode": true}"#;
+    let network = read(pool, "[1, 2, 2]", &NamedTensors::default()).unwrap();
+    let image = DMatrix::from_column_slice(4, 1, &[0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(network.forward(&image).unwrap().as_slice(), [1.5]);
+}
+
+#[test]
+fn identity_keeps_maps_apart() {
+    let given = tensors(&[("w", &[5, 3]), ("v", &[4, 5])]);
+    let linear = |name: &str| format!(r#"{{"op": "linear", "weight": "{name}"}}"#);
+    let joined = read(&format!("{}, {}", linear("w"), linear("v")), "[3]", &given).unwrap();
+    let apart = read(&format!(r#"{}, {{"op": "identity"}}, {}"#, linear("w"), linear("v")), "[3]", &given).unwrap();
+    assert_eq!((joined.depth(), apart.depth()), (1, 2));
+    let codes = joined.random_codes(2, 1);
+    assert!((joined.forward(&codes).unwrap() - apart.forward(&codes).unwrap()).amax() < 1e-12);
 }

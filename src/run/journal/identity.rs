@@ -132,7 +132,11 @@ pub fn network_digest(network: &Network) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Activation;
+    use nalgebra::DVector;
+
+    use crate::network::map::Resample;
+    use crate::network::map::resample::AxisWeights;
+    use crate::network::{Activation, Layer, Map};
     use crate::random::random_network;
 
     fn identity() -> Identity {
@@ -178,5 +182,13 @@ mod tests {
         assert_eq!(network_digest(&random_network(&[2, 3, 4], Activation::Relu, 1).unwrap()), same);
         assert_ne!(network_digest(&random_network(&[2, 3, 4], Activation::Relu, 2).unwrap()), same);
         assert_ne!(network_digest(&random_network(&[2, 3, 4], Activation::LeakyRelu(0.1), 1).unwrap()), same);
+        // The same weights at other places.
+        let resampled = |factor: Option<f64>| {
+            let axes = [AxisWeights::nearest(4, 6, factor), AxisWeights::nearest(2, 2, None)];
+            let map = Map::Resample(Resample::new(1, axes).unwrap());
+            let layer = Layer::new(map, DVector::zeros(12), Activation::Identity);
+            network_digest(&Network::new(vec![layer], "a test network").unwrap())
+        };
+        assert_ne!(resampled(None), resampled(Some(1.9)));
     }
 }

@@ -138,6 +138,8 @@ impl<T: Number> Direction<T> {
         work.resize(copied + HIGH * pitch, T::ZERO);
         let (copy, sums) = work.split_at_mut(copied);
         self.copy(input, copy);
+        // A phase without taps is not visited.
+        output.fill(T::ZERO);
         for phase in &self.phases {
             self.apply_phase(phase, copy, (sums, pitch), output);
         }

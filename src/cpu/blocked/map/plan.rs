@@ -41,7 +41,7 @@ pub struct AxisPlan {
     pub length: usize,
     /// The distance between the outputs of a phase.
     pub step: usize,
-    /// The phases that have outputs.
+    /// The phases that have outputs and taps. Other outputs are 0.
     pub phases: Vec<AxisPhase>,
 }
 
@@ -52,20 +52,19 @@ type Unpadded = (usize, usize, Vec<(usize, usize, i64)>);
 impl AxisPlan {
     /// From the wide axis to the narrow one.
     pub fn down(axis: &Axis, wide: usize, narrow: usize) -> Self {
-        // With one output, the stride has no meaning, and it may be large.
-        let planes = if narrow == 1 { 1 } else { axis.stride };
-        let stride = planes as i64;
+        let stride = axis.stride as i64;
         let reads = |tap: usize| {
             let place = (tap * axis.dilation) as i64 - axis.padding as i64;
             (tap, place.rem_euclid(stride) as usize, place.div_euclid(stride))
         };
         let taps: Vec<_> = (0..axis.kernel).map(reads).collect();
-        Self::new(planes, wide, 1, vec![(0, narrow, taps)])
+        // Planes beyond the input have no elements.
+        Self::new(axis.stride.min(wide), wide, 1, vec![(0, narrow, taps)])
     }
 
     /// From the narrow axis to the wide one.
     pub fn up(axis: &Axis, wide: usize, narrow: usize) -> Self {
-        let stride = if narrow == 1 { 1 } else { axis.stride };
+        let stride = axis.stride;
         let of_phase = |phase: usize| {
             let reads = |tap: usize| {
                 let place = (phase + axis.padding) as i64 - (tap * axis.dilation) as i64;
@@ -74,18 +73,28 @@ impl AxisPlan {
             let taps: Vec<_> = (0..axis.kernel).filter_map(reads).collect();
             (phase, wide.saturating_sub(phase).div_ceil(stride), taps)
         };
-        Self::new(1, narrow, stride, (0..stride).map(of_phase).collect())
+        // Only phases with taps: the stride may be large.
+        let reached = |tap: usize| {
+            let place = (tap * axis.dilation) as i64 - axis.padding as i64;
+            place.rem_euclid(stride as i64) as usize
+        };
+        let mut phases: Vec<usize> = (0..axis.kernel).map(reached).collect();
+        phases.sort_unstable();
+        phases.dedup();
+        Self::new(1, narrow, stride, phases.into_iter().map(of_phase).collect())
     }
 
     /// Shifts that read only zeros are left out.
     fn new(planes: usize, inputs: usize, step: usize, phases: Vec<Unpadded>) -> Self {
         let elements = |plane: usize| inputs.saturating_sub(plane).div_ceil(planes) as i64;
-        let is_used = |count: usize, plane: usize, shift: i64| shift > -(count as i64) && shift < elements(plane);
+        let is_used = |count: usize, plane: usize, shift: i64| {
+            plane < inputs && shift > -(count as i64) && shift < elements(plane)
+        };
         let phases = phases.into_iter().filter(|(_, count, _)| *count > 0).map(|(first, count, taps)| {
             let used = taps.into_iter().filter(|(_, plane, shift)| is_used(count, *plane, *shift));
             (first, count, used.collect::<Vec<_>>())
         });
-        let phases: Vec<_> = phases.collect();
+        let phases: Vec<_> = phases.filter(|(.., taps)| !taps.is_empty()).collect();
         let shifts = || phases.iter().flat_map(|(_, count, taps)| taps.iter().map(move |tap| (*count as i64, tap.2)));
         let padding = shifts().map(|(_, shift)| -shift).fold(0, i64::max);
         let end = shifts().map(|(count, shift)| count + shift).fold(elements(0), i64::max);
