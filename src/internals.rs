@@ -145,7 +145,7 @@ pub mod formats {
     }
     /// Lists of operations.
     pub mod operations {
-        pub use crate::formats::operations::{NamedTensors, Tensor, read_operations};
+        pub use crate::formats::operations::{NamedTensors, Tensor, operations_of, read_operations};
     }
     /// `.npy` files as streams.
     pub mod npy {

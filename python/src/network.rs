@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn};
+use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use unrelu::internals::cpu::CpuDevice;
 use unrelu::internals::device::Device as _;
-use unrelu::internals::formats::operations::{NamedTensors, Tensor, read_operations};
+use unrelu::internals::formats::operations::{NamedTensors, Tensor, operations_of, read_operations};
 use unrelu::internals::layers::Layer as NetworkLayer;
 use unrelu::{Activation, Dense, DenseLayer, Network, NetworkOptions, Operator, read_network};
 
@@ -34,6 +34,9 @@ impl NetworkCore {
 
 /// A layer as Python has it: the weight, the bias and the activation.
 type Layer<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>, String);
+
+/// A list of operations and its tensors.
+type Operations<'py> = (String, BTreeMap<String, Bound<'py, PyArrayDyn<f64>>>);
 
 #[pymethods]
 impl NetworkCore {
@@ -115,6 +118,23 @@ impl NetworkCore {
             .map_err(exception)?;
         drop(codes);
         array(py, &outputs)
+    }
+
+    /// The list of operations of a network that is not dense, as JSON, and its tensors.
+    fn operations<'py>(&self, py: Python<'py>) -> PyResult<Option<Operations<'py>>> {
+        if self.network.is_dense() {
+            return Ok(None);
+        }
+        let (document, tensors) = operations_of(&self.network);
+        let array = |(name, tensor): (String, Tensor)| {
+            Ok((name, PyArray1::from_vec(py, tensor.numbers).reshape(tensor.shape)?))
+        };
+        Ok(Some((document, tensors.into_iter().map(array).collect::<PyResult<_>>()?)))
+    }
+
+    /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or tanh.
+    fn beyond_dense_relu(&self) -> Option<String> {
+        self.network.gpu_obstacle()
     }
 
     /// The layers of a dense network.

@@ -249,4 +249,6 @@ def _smooth(activation: str, a: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
         value = torch.tanh(a)
         slope = 1 - value**2
         return value, slope, -2 * value * slope
+    if activation != "identity":
+        raise AssertionError(f"no derivatives of {activation}")
     return a, torch.ones_like(a), torch.zeros_like(a)

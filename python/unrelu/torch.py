@@ -112,10 +112,11 @@ backend, threads : optional
         raise InputError(
             "option `code_shape`", "given with an unrelu.Network", "a module", "leave it out"
         )
-    if network._operations is not None:
+    beyond = network._core.beyond_dense_relu()
+    if beyond is not None:
         raise InputError(
             "network",
-            "a network of operations, such as convolutions or smooth activations",
+            f"a network with {beyond}",
             "dense layers with ReLU or LeakyReLU: derivatives of codes are computed for those",
             "use unrelu.invert, which returns codes without derivatives",
         )
