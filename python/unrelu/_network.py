@@ -76,11 +76,13 @@ class Network:
         cls,
         path: str | os.PathLike[str],
         *,
+        architecture: str | os.PathLike[str] | None = None,
         layers: Sequence[str] | None = None,
         activation: str | None = None,
         output_activation: str | None = None,
         batch_norm_epsilon: float | None = None,
         ignore_tensors: Sequence[str] = (),
+        code_shape: Sequence[int] | None = None,
         image_shape: Sequence[int] | None = None,
     ) -> Network:
         """Read a network from a ``.safetensors``, ``.npz``, ``.pth`` or ``.pt`` file.
@@ -89,6 +91,11 @@ class Network:
         ----------
         path : path-like
             The file.
+        architecture : path-like, optional
+            A JSON file with the operations of the network, in torch's own words, such as
+            convolutions; `path` then only holds the tensors that it names. The page
+            ``docs/OPERATIONS.md`` lists the fields. Options on layers and activations are refused
+            beside it. By default, what the file itself lists, as one of :meth:`save` may.
         layers : sequence of str, optional
             The names of the layers, from the code to the output. By default, all layers of the
             file, if their order is unambiguous.
@@ -99,8 +106,8 @@ class Network:
             The eps of BatchNorm, which a ``state_dict`` does not hold. Default 1e-5.
         ignore_tensors : sequence of str
             Tensors or modules that are no part of the generator.
-        image_shape : sequence of int, optional
-            The shape of one image. Default ``(n,)``.
+        code_shape, image_shape : sequence of int, optional
+            The shapes of one code and one image. Default ``(k,)`` and ``(n,)``.
 
         Raises
         ------
@@ -116,8 +123,9 @@ class Network:
             output_activation,
             batch_norm_epsilon,
             list(ignore_tensors),
+            architecture=None if architecture is None else os.fspath(architecture),
         )
-        return cls(core, image_shape=image_shape)
+        return cls(core, code_shape, image_shape)
 
     @classmethod
     def from_arrays(

@@ -38,6 +38,7 @@ class NetworkCore:
         output_activation: str | None,
         batch_norm_epsilon: float | None,
         ignore_tensors: list[str],
+        architecture: str | None = None,
     ) -> NetworkCore: ...
     @staticmethod
     def random(sizes: list[int], activation: str, seed: int) -> NetworkCore: ...

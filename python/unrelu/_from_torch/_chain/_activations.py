@@ -52,8 +52,8 @@ def _leaky(link: Link, slope: float) -> Link:
         return link.then("relu")
     if slope == 1:
         return link
-    if not 0 < slope < math.inf:
-        raise Refused(f"has the slope {slope:g}, which is not positive")
+    if not math.isfinite(slope):
+        raise Refused(f"has the slope {slope:g}, which is not finite")
     if slope < 1:
         return link.then("leaky_relu", None, {"negative_slope": slope})
     mirrored = link.scaled(vector(-1), vector(0)).then(
