@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -78,6 +79,24 @@ def test_a_saved_chain_is_read_again(seed, tmp_path):
     shapes = {"code_shape": description.input, "image_shape": description.output}
     network = unrelu.Network.from_file(tmp_path / "net.safetensors", **shapes)
     assert agree(network.forward(codes), wanted)
+    again = pickle.loads(pickle.dumps(network))
+    assert torch.equal(again.forward(codes), network.forward(codes))
+    assert repr(again) == repr(network)
+
+
+def test_layers_of_a_convolution_are_not_written_out():
+    document = {
+        "format": "unrelu operations", "version": 1, "input": [64, 128, 128],
+        "operations": [{"op": "conv2d", "weight": "w", "padding": 1}],
+    }
+    weight = np.random.default_rng(0).standard_normal((64, 64, 3, 3))
+    core = _unrelu.NetworkCore.from_operations(json.dumps(document), {"w": weight})
+    network = unrelu.Network(core)
+    assert repr(network).endswith("1: 1048576 x 1048576, identity")
+    with pytest.raises(unrelu.InputError, match="layer 1.*save the network"):
+        _ = network.layers
+    # A matrix would have 8 TB.
+    assert len(pickle.dumps(network)) < 2 * weight.nbytes
 
 
 def test_every_map_and_activation_occurs():

@@ -69,7 +69,7 @@ class Network:
         #: What the source of the network does not say, and how it was read.
         self.notes: list[str] = core.notes
         # What a pickle keeps of a network that dense layers cannot express.
-        self._operations: tuple[str, dict[str, np.ndarray]] | None = None
+        self._listed: tuple[str, dict[str, np.ndarray]] | None = None
 
     @classmethod
     def from_file(
@@ -290,7 +290,13 @@ class Network:
 
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
-        """Copies of the weight (units, inputs), the bias (units,) and the activation per layer."""
+        """Copies of the weight (units, inputs), the bias (units,) and the activation per layer.
+
+        Raises
+        ------
+        InputError
+            If a layer has no matrix, such as a convolution; :meth:`save` writes its tensors.
+        """
         return self._core.layers()
 
     def __repr__(self) -> str:
@@ -301,6 +307,13 @@ class Network:
         for number, (units, inputs, activation) in enumerate(self._core.shapes(), start=1):
             lines.append(f"  {number}: {units} x {inputs}, {activation}")
         return "\n".join(lines)
+
+    @property
+    def _operations(self) -> tuple[str, dict[str, np.ndarray]] | None:
+        """The list of operations and its tensors; None if every layer has a matrix."""
+        if self._listed is None:
+            self._listed = self._core.operations()
+        return self._listed
 
     def __reduce__(self) -> tuple[Any, ...]:
         rest = (self.code_shape, self.image_shape, self.notes)
@@ -324,7 +337,7 @@ def _of_operations(
     }
     core = _unrelu.NetworkCore.from_operations(document, tensors)
     network = Network(core, code_shape, image_shape)
-    network._operations = document, tensors
+    network._listed = document, tensors
     if notes is not None:
         network.notes = notes
     return network
