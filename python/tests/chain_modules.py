@@ -237,7 +237,10 @@ READ = {
         ["linear", "prelu", "linear"],
     ),
     "leaky slopes": (
-        lambda: activated(nn.LeakyReLU(1.5), nn.PReLU(), nn.RReLU(), nn.LeakyReLU(0.0)), IMAGE, None
+        lambda: activated(
+            nn.LeakyReLU(1.5), nn.PReLU(), nn.RReLU(), nn.LeakyReLU(0.0), nn.LeakyReLU(-0.5),
+            nn.PReLU(init=-0.3),
+        ), IMAGE, None,
     ),
     "elu": (lambda: activated(nn.ELU(0.7), nn.CELU(1.6), nn.SELU()), IMAGE, None),
     "softplus": (lambda: activated(nn.Softplus(), nn.Softplus(2.5, 4)), IMAGE, None),

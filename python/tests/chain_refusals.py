@@ -90,7 +90,6 @@ REFUSED = {
     "mish": (*one(nn.Mish), "1 (Mish)", "operation mish"),
     "hardswish": (*one(nn.Hardswish), "1 (Hardswish)", "operation hardswish"),
     "softsign": (*one(nn.Softsign), "1 (Softsign)", "operation abs"),
-    "negative slope": (*one(lambda: nn.LeakyReLU(-0.5)), "1 (LeakyReLU)", "slope -0.5"),
     "jump": (*one(lambda: nn.Threshold(0.5, 0.0)), "1 (Threshold)", "jumps from 0 to 0.5"),
     "conv1d": (lambda: nn.Conv1d(3, 2, 2), (3, 7), "Conv1d", "conv2d and conv_transpose2d can"),
     "conv3d": (lambda: nn.Conv3d(2, 2, 2), (2, 3, 3, 3), "Conv3d", "one or three axes"),

@@ -370,7 +370,6 @@ OPERATIONS = {
 REFUSED = {
     "layer norm": (lambda: sequential(nn.LayerNorm(9)), "1 (LayerNorm)", "operation layer_norm"),
     "softmax": (lambda: sequential(nn.ReLU(), last=nn.Softmax(1)), "3 (Softmax)", "softmax"),
-    "negative slope": (lambda: sequential(nn.LeakyReLU(-0.5)), "1 (LeakyReLU)", "slope -0.5"),
     "residual": (Residual, "Residual", "a skip connection"),
     "skip of the code": (CodeSkip, "CodeSkip", "a skip connection"),
     "conditional": (Conditional, "Conditional", "2 required arguments (z, label)"),
