@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import random_chain_modules
 import random_chains
 import torch
 
@@ -26,7 +27,7 @@ DECODERS = range(20)
 def described(seed):
     """A description, its module, codes in float64 and torch's images of them."""
     description = random_chains.Draw(seed).chain()
-    module = random_chains.module_of(description)
+    module = random_chain_modules.module_of(description)
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randn(4, *description.input, generator=generator, dtype=torch.float64)
     with torch.no_grad():
@@ -128,7 +129,7 @@ def test_the_comparison_fails_for_a_changed_number():
 def decoder(seed, smooth=False):
     """A chain that widens: the module, the network, codes and their images."""
     description = random_chains.Draw(seed, smooth).decoder()
-    module = random_chains.module_of(description)
+    module = random_chain_modules.module_of(description)
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randn(5, *description.input, generator=generator, dtype=torch.float64)
     with torch.no_grad():
