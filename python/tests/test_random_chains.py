@@ -6,9 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+import random_chain_modules
 import random_chains
 import torch
-from described_chains import module_of, operations_of
 
 import unrelu
 from unrelu import _unrelu
@@ -27,7 +27,7 @@ DECODERS = range(20)
 def described(seed):
     """A description, its module, codes in float64 and torch's images of them."""
     description = random_chains.Draw(seed).chain()
-    module = module_of(description)
+    module = random_chain_modules.module_of(description)
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randn(4, *description.input, generator=generator, dtype=torch.float64)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def described(seed):
 
 def network_of(description):
     """The network of a list of operations that the test wrote itself."""
-    document, tensors = operations_of(description)
+    document, tensors = random_chains.operations_of(description)
     core = _unrelu.NetworkCore.from_operations(json.dumps(document), tensors)
     return unrelu.Network(core, description.input, description.output)
 
@@ -64,7 +64,7 @@ def test_a_module_is_read_as_torch_computes_it(seed):
 @pytest.mark.parametrize("seed", CHAINS[::4])
 def test_a_state_dict_with_a_file_of_operations_is_read(seed, tmp_path):
     description, _, codes, wanted = described(seed)
-    document, tensors = operations_of(description)
+    document, tensors = random_chains.operations_of(description)
     path, architecture = tmp_path / "net.pth", tmp_path / "net.json"
     torch.save({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, path)
     architecture.write_text(json.dumps(document))
@@ -111,7 +111,7 @@ def test_the_comparison_fails_for_a_changed_number():
     seen = 0
     for seed in CHAINS[:40]:
         description, _, codes, wanted = described(seed)
-        document, tensors = operations_of(description)
+        document, tensors = random_chains.operations_of(description)
         last = [name for name in tensors if name.endswith(("weight", "slopes"))]
         if not last:
             continue
@@ -129,7 +129,7 @@ def test_the_comparison_fails_for_a_changed_number():
 def decoder(seed, smooth=False):
     """A chain that widens: the module, the network, codes and their images."""
     description = random_chains.Draw(seed, smooth).decoder()
-    module = module_of(description)
+    module = random_chain_modules.module_of(description)
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randn(5, *description.input, generator=generator, dtype=torch.float64)
     with torch.no_grad():

@@ -225,6 +225,9 @@ class Network:
             network = _of_operations(
                 document, reading.tensors, reading.code_shape, reading.image_shape
             )
+            from unrelu._from_torch._chain._proof import prove_network
+
+            prove_network("the module", reading, network._core.forward)
             if code_shape is None and len(reading.code_shape) > 1:
                 found = f"no code_shape was given: {reading.code_shape}, from the first layer"
                 network.notes = [*network.notes, found]

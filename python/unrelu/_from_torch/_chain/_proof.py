@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 import torch
 
 from .._error import ModuleError
 from .._proof import AGREEMENT, DEVIATIONS, SCALES, in_double, own_outputs
+from .._reading import OperationsReading
 from .._subject import Subject
 from ._document import Document, Tensors
 from ._forward import KINKS, Chain
@@ -105,3 +108,43 @@ def _sizes(chain: Chain) -> tuple[float, int]:
             total += COSTS.get(name, 10) * after.size
         largest = max(largest, before.size, after.size)
     return total, largest
+
+
+def prove_network(
+    label: str, reading: OperationsReading, forward: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Check that the network made of the operations gives their outputs.
+
+    Parameters
+    ----------
+    label : str
+        What the message calls the module.
+    reading : OperationsReading
+        The operations, which :func:`prove` has compared with the module.
+    forward : callable
+        The network: codes (count, k) to outputs (count, n), both float64.
+
+    Raises
+    ------
+    ModuleError
+        If any output differs by more than 1e-9 of the largest output of its code, beside the
+        rounding of the computation.
+    """
+    chain = Chain(reading.document, reading.tensors)
+    random = np.random.default_rng(4)
+    for scale in SCALES:
+        codes = scale * random.standard_normal((1, *chain.input))
+        outputs = forward(codes.reshape(1, -1))
+        for *_, wanted, variance in chain.steps(codes, float(np.finfo(np.float64).eps)):
+            pass
+        wanted = wanted.reshape(1, -1)
+        rounding = DEVIATIONS * np.sqrt(variance.reshape(1, -1))
+        error, largest = np.abs(outputs - wanted), np.abs(wanted).max()
+        if not (error <= AGREEMENT[torch.float64] * largest + rounding).all():
+            raise ModuleError(
+                label,
+                f"a network whose outputs differ by {error.max() / (largest + 1e-300):.1e} of the"
+                " largest from those of the operations read",
+                "the same outputs to 1e-9",
+                "report this module as a defect of unrelu",
+            )

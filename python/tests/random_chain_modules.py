@@ -1,12 +1,8 @@
-"""What random chains are: a module of torch, and a list of operations with tensors."""
+"""Modules of torch, made from the descriptions of ``random_chains``."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-
-# The module of torch.
 
 
 class Scale(nn.Module):
@@ -139,53 +135,3 @@ def module_of(description):
         parts.append(part)
     assert tuple(x.shape[1:]) == description.output, (x.shape, description)
     return nn.Sequential(*parts).eval()
-
-
-# The list of operations.
-
-_WORDS = {
-    "linear": "linear", "convolution": "conv2d", "transposed": "conv_transpose2d",
-    "norm": "batch_norm", "scale": "scale", "upsampling": "upsample", "pooling": "avg_pool2d",
-    "parts": "adaptive_avg_pool2d", "reshape": "reshape", "leaky": "leaky_relu", "prelu": "prelu",
-    "prelu_channels": "prelu", "elu": "elu", "elu_one": "elu", "gelu_tanh": "gelu",
-}
-_FIELDS = {
-    "mean": "running_mean", "variance": "running_var", "slopes": "weight", "corners": "align_corners",
-    "factors": "scale_factor", "kernel": "kernel_size", "ceil": "ceil_mode",
-    "counts_padding": "count_include_pad", "divisor": "divisor_override", "slope": "negative_slope",
-    "low": "min_val", "high": "max_val",
-}
-_DEFAULTS = {
-    "stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "groups": 1,
-    "align_corners": False, "mode": "nearest", "ceil_mode": False, "count_include_pad": True,
-    "divisor_override": None, "eps": 1e-5, "negative_slope": 0.01,
-}
-
-
-def operations_of(description):
-    """The document and its tensors by name. Some defaults and equal pairs are written shorter."""
-    operations, tensors = [], {}
-    for number, step in enumerate(description.steps):
-        operation = {"op": _WORDS.get(step.kind, step.kind)}
-        for name, value in step.numbers.items():
-            field = "output_size" if step.kind == "parts" else _FIELDS.get(name, name)
-            may_differ = step.kind == "pooling" and field == "stride"
-            if number % 2 == 0 and not may_differ and _DEFAULTS.get(field, ...) == value:
-                continue
-            if isinstance(value, tuple):
-                is_shape = field == "shape"
-                is_short = number % 2 == 0 and not is_shape and value[0] == value[1]
-                value = value[0] if is_short else list(value)
-            operation[field] = value
-        for name, array in step.arrays.items():
-            key = f"part{number}.{name}"
-            operation[_FIELDS.get(name, name)] = key
-            tensors[key] = np.ascontiguousarray(array)
-        if step.kind == "gelu_tanh":
-            operation["approximate"] = "tanh"
-        operations.append(operation)
-    document = {
-        "format": "unrelu operations", "version": 1, "input": list(description.input),
-        "operations": operations,
-    }
-    return document, tensors
