@@ -135,24 +135,3 @@ def module_of(description):
         parts.append(part)
     assert tuple(x.shape[1:]) == description.output, (x.shape, description)
     return nn.Sequential(*parts).eval()
-
-
-# The list of operations.
-
-_WORDS = {
-    "linear": "linear", "convolution": "conv2d", "transposed": "conv_transpose2d",
-    "norm": "batch_norm", "scale": "scale", "upsampling": "upsample", "pooling": "avg_pool2d",
-    "parts": "adaptive_avg_pool2d", "reshape": "reshape", "leaky": "leaky_relu", "prelu": "prelu",
-    "prelu_channels": "prelu", "elu": "elu", "elu_one": "elu", "gelu_tanh": "gelu",
-}
-_FIELDS = {
-    "mean": "running_mean", "variance": "running_var", "slopes": "weight", "corners": "align_corners",
-    "factors": "scale_factor", "kernel": "kernel_size", "ceil": "ceil_mode",
-    "counts_padding": "count_include_pad", "divisor": "divisor_override", "slope": "negative_slope",
-    "low": "min_val", "high": "max_val",
-}
-_DEFAULTS = {
-    "stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "groups": 1,
-    "align_corners": False, "mode": "nearest", "ceil_mode": False, "count_include_pad": True,
-    "divisor_override": None, "eps": 1e-5, "negative_slope": 0.01,
-}
