@@ -159,3 +159,29 @@ def test_the_gradient_of_torch_vanishes_at_codes_of_noisy_images(seed):
     (gradient,) = torch.autograd.grad(losses.sum(), codes)
     sizes = gradient.flatten(1).norm(dim=1)
     assert bool((sizes <= 1e-5 * (1 + losses)).all()), (sizes, losses, found.status)
+
+
+@pytest.mark.parametrize("kind", ["matrix", "pixels"])
+def test_codes_are_found_from_measurements(kind):
+    """Also of chains that layer-wise methods refuse."""
+    reproduced = []
+    for seed in DECODERS[:10]:
+        module, network, codes, images = decoder(seed, smooth=seed % 2 == 0)
+        draw = torch.Generator().manual_seed(seed)
+        count = 3 * network.code_length
+        matrix = torch.randn(count, network.image_length, generator=draw, dtype=torch.float64)
+        if kind == "matrix":
+            found = unrelu.recover(
+                network, images.flatten(1) @ matrix.T, matrix, starts=50, threads=1
+            ).codes
+        else:
+            hidden = torch.rand(images.shape, generator=draw) < 0.2
+            observed = images.masked_fill(hidden, float("nan"))
+            found = unrelu.recover(network, observed, starts=50, threads=1).codes
+        with torch.no_grad():
+            errors = module(found.reshape(codes.shape)) - images
+        # The misfit of the measurements themselves: what is not measured may differ.
+        misfit = errors.flatten(1) @ matrix.T if kind == "matrix" else errors.masked_fill(hidden, 0)
+        size = (images.flatten(1) @ matrix.T if kind == "matrix" else images).flatten(1)
+        reproduced += (misfit.flatten(1).abs().amax(1) <= 1e-6 * size.abs().amax(1)).tolist()
+    assert np.mean(reproduced) >= 0.9, np.mean(reproduced)
