@@ -139,7 +139,8 @@ impl Recoverer {
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;
-                inversion.validate(&network)?;
+                // The search is the method.
+                inversion.validate_besides_method()?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
                     Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),

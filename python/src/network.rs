@@ -132,7 +132,8 @@ impl NetworkCore {
         Ok(Some((document, tensors.into_iter().map(array).collect::<PyResult<_>>()?)))
     }
 
-    /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or tanh.
+    /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or
+    /// tanh.
     fn beyond_dense_relu(&self) -> Option<String> {
         self.network.gpu_obstacle()
     }

@@ -194,7 +194,8 @@ impl Options {
         self.reproduces_within.unwrap_or_else(default)
     }
 
-    pub(crate) fn validate(&self, network: &Network) -> Result<()> {
+    /// Checks all options but the method.
+    pub(crate) fn validate_besides_method(&self) -> Result<()> {
         if let Some(threads) = self.threads
             && !(1..=MOST_THREADS).contains(&threads)
         {
@@ -209,6 +210,11 @@ impl Options {
         if !(size > 0.0 && size.is_finite()) {
             return Err(Error::option("code_law", self.code_law.to_string(), "a law of positive size"));
         }
+        Ok(())
+    }
+
+    pub(crate) fn validate(&self, network: &Network) -> Result<()> {
+        self.validate_besides_method()?;
         if self.refine && matches!(self.method, Method::Best(_)) {
             let expected = "another method, or no refinement: the codes of `best` are already refined";
             return Err(Error::option("refine", "given with option `method: best`", expected));

@@ -51,10 +51,9 @@ pub struct NetworkOptions {
     /// refused.
     pub ignore_tensors: Vec<String>,
     /// A JSON file that lists the operations of the generator and names its tensors; then the file
-    /// of the network only holds the tensors, and of the other options only `ignore_tensors` has a
-    /// meaning.
-    /// `docs/OPERATIONS.md` has the format. Default: the list in the file's own metadata, if it has
-    /// one.
+    /// of the network only holds the tensors. Of the other options only `ignore_tensors` may be
+    /// given, too. `docs/OPERATIONS.md` has the format. Default: the list in the file's own
+    /// metadata, if it has one.
     pub architecture: Option<PathBuf>,
 }
 
