@@ -10,7 +10,7 @@ const EXPECTED: &str = "relu, leaky_relu:SLOPE with a slope between 0 and 1 (for
 impl FromStr for Activation {
     type Err = String;
 
-    /// Parses the text that [`Display`](fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
+    /// Parses the text that [`Display`](std::fmt::Display) writes: `relu`, `leaky_relu:0.1`, `identity`,
     /// `sigmoid`, `tanh`, `elu:1`, `selu`, `softplus:1` (or `softplus:1,4` with a threshold),
     /// `silu`, `gelu`, `gelu_tanh`. The names of PyTorch are also accepted: `ReLU`,
     /// `LeakyReLU(0.1)`, `nn.Tanh()`.
