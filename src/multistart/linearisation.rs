@@ -210,8 +210,13 @@ impl Active {
     fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
         self.units.clear();
         self.slopes.clear();
+        // On a kink, the slope depends on the side alone.
+        let of_sides = activation.has_kink().then(|| [false, true].map(|on| slope(activation, 0.0, on)));
         for (unit, (a, on)) in received.iter().zip(region).enumerate() {
-            let slope = slope(activation, *a, *on);
+            let slope = match of_sides {
+                Some(slopes) => slopes[usize::from(*on)],
+                None => slope(activation, *a, *on),
+            };
             if slope != 0.0 && observed.is_none_or(|x| !x[unit].is_nan()) {
                 self.units.push(unit as u32);
                 self.slopes.push(slope);

@@ -97,10 +97,21 @@ impl Point {
 
 impl Given {
     fn take(&mut self, layer: &PackedLayer, received: &[f64]) {
+        let received = &received[..layer.units];
+        // The choice is made once, not for each unit.
+        match layer.activation {
+            Activation::Relu => self.collect(received, |a| Activation::Relu.apply(a)),
+            Activation::LeakyRelu(slope) => self.collect(received, |a| Activation::LeakyRelu(slope).apply(a)),
+            activation => self.collect(received, |a| activation.apply(a)),
+        }
+    }
+
+    #[inline(always)]
+    fn collect(&mut self, received: &[f64], apply: impl Fn(f64) -> f64) {
         self.active.clear();
         self.values.clear();
-        for (unit, a) in received[..layer.units].iter().enumerate() {
-            let value = layer.activation.apply(*a);
+        for (unit, a) in received.iter().enumerate() {
+            let value = apply(*a);
             if value != 0.0 {
                 self.active.push(unit as u32);
                 self.values.push(value);
