@@ -143,7 +143,7 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
         let found = refusal(operations, input, &given);
         assert!(found.contains(part), "{operations} of {input}: {found}");
     }
-    let many = vec![r#"{"op": "tanh"}"#; 5].join(", ");
+    let many = [r#"{"op": "tanh"}"#; 5].join(", ");
     let found = refusal(&many, "[67108864]", &given);
     assert!(found.contains("operation 5, tanh") && found.contains("in all"), "{found}");
     let document = r#"{"format": "other", "version": 1, "input": [3], "operations": []}"#;
