@@ -22,11 +22,13 @@ use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
 
+use self::blocked::descend::gradients::gradients;
 use self::blocked::descend::prepared;
 use self::blocked::map::PackedMap;
 use self::blocked::packed::PackedNetwork;
 use self::blocked::product::{Columns, ColumnsMut, Finish};
 use crate::descent::{Start, Steps, default_step, default_step_by, moments_from};
+use crate::error::{Error, Result};
 use crate::network::Network;
 
 /// The CPU as a device that holds one network.
@@ -70,6 +72,56 @@ impl CpuDevice {
             start.moments.iter_mut().for_each(|moments| *moments = moments_from(unit, *moments));
         }
         reached
+    }
+
+    /// `G(Z)` with products in f32. `codes`: `k` × count; returns `n` × count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if the codes do not have `k` rows.
+    pub fn forward_f32(&self, codes: &DMatrix<f32>) -> Result<DMatrix<f32>> {
+        self.network.check_codes(codes)?;
+        self.count_sweep();
+        let mut outputs = blocked::forward::forward(self.single(), 0..self.network.depth(), codes);
+        let unit = self.network.single_unit() as f32;
+        if unit != 1.0 {
+            outputs *= unit;
+        }
+        Ok(outputs)
+    }
+
+    /// `½‖G(z) − x‖²` over the observed entries, and its gradient by `z`, for each column of
+    /// `codes` (`k` × count) and of `observations` (`n` × count, `NaN` where unobserved). `in_f32`:
+    /// the products of both passes are in f32. Returns count losses, and `k` × count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if codes or observations do not fit the network or each other.
+    pub fn gradients(
+        &self,
+        observations: &DMatrix<f64>,
+        codes: &DMatrix<f64>,
+        in_f32: bool,
+    ) -> Result<(Vec<f64>, DMatrix<f64>)> {
+        self.network.check_codes(codes)?;
+        self.network.check_observations(observations)?;
+        if codes.ncols() != observations.ncols() {
+            return Err(Error::input(
+                "the codes",
+                format!("{} codes for {} observations", codes.ncols(), observations.ncols()),
+                "one code per observation",
+                "pass as many codes as observations",
+            ));
+        }
+        self.count_sweep();
+        if !in_f32 {
+            return Ok(gradients(self.double(), observations, codes));
+        }
+        let unit = self.network.single_unit();
+        let (mut losses, mut found) = gradients(self.single(), &(observations / unit), codes);
+        // The square of the unit may be beyond f64.
+        losses.iter_mut().for_each(|loss| *loss = *loss * unit * unit);
+        found *= unit;
+        found *= unit;
+        Ok((losses, found))
     }
 
     /// The network.

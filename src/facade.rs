@@ -1,6 +1,7 @@
 //! The public methods of [`Network`] that rely on other modules, and the `.npy` functions.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
@@ -84,6 +85,15 @@ impl Network {
     pub fn forward(&self, codes: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         self.check_codes(codes)?;
         Ok(cpu::blocked::forward::forward(&PackedNetwork::new(self), 0..self.depth(), codes))
+    }
+
+    /// Computes `G(Z)` with products in f32, in about half the time of [`Self::forward`]. `codes`:
+    /// `k` × count; returns `n` × count. Entries have about six digits.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the codes do not have `k` rows.
+    pub fn forward_f32(&self, codes: &DMatrix<f32>) -> Result<DMatrix<f32>> {
+        cpu::CpuDevice::new(Arc::new(self.clone())).forward_f32(codes)
     }
 }
 

@@ -313,6 +313,10 @@ pub mod multistart {
     pub mod linearisation {
         pub use crate::multistart::linearisation::Linearisation;
     }
+    /// Benchmarks: search_step.
+    pub mod local_search {
+        pub use crate::multistart::local_search::{LocalSearch, MarquardtOptions};
+    }
     /// Forward passes.
     pub mod point {
         pub use crate::multistart::point::Point;

@@ -26,6 +26,7 @@ pub mod layerwise;
 pub mod linearisation;
 pub mod local_search;
 pub mod majorant;
+mod map_rows;
 mod minimum;
 mod multipliers;
 pub mod objective;

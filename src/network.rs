@@ -132,7 +132,7 @@ impl Network {
     }
 
     /// Checks that `codes` has `k` rows.
-    pub fn check_codes(&self, codes: &DMatrix<f64>) -> Result<()> {
+    pub fn check_codes<T>(&self, codes: &DMatrix<T>) -> Result<()> {
         check_rows("the codes given", "entries per code", codes.nrows(), self.code_length())
     }
 

@@ -1,14 +1,14 @@
 //! Arrays of NumPy and matrices of the library. One row of an array is one column of a matrix.
 
-use nalgebra::DMatrix;
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use nalgebra::{DMatrix, Scalar};
+use numpy::{Element, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use crate::errors::input;
 
-/// The rows of an f64 array in C order as the columns of a matrix. `what` names the array.
-pub fn matrix(array: &Bound<'_, PyAny>, what: &str) -> PyResult<DMatrix<f64>> {
-    let array: PyReadonlyArray2<'_, f64> = array.extract()?;
+/// The rows of an array in C order as the columns of a matrix. `what` names the array.
+pub fn matrix<T: Element + Scalar>(array: &Bound<'_, PyAny>, what: &str) -> PyResult<DMatrix<T>> {
+    let array: PyReadonlyArray2<'_, T> = array.extract()?;
     let (count, width) = (array.shape()[0], array.shape()[1]);
     match array.as_slice() {
         Ok(numbers) => Ok(DMatrix::from_column_slice(width, count, numbers)),
@@ -17,7 +17,7 @@ pub fn matrix(array: &Bound<'_, PyAny>, what: &str) -> PyResult<DMatrix<f64>> {
 }
 
 /// The columns of a matrix as the rows of an array.
-pub fn array<'py>(py: Python<'py>, matrix: &DMatrix<f64>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+pub fn array<'py, T: Element + Scalar>(py: Python<'py>, matrix: &DMatrix<T>) -> PyResult<Bound<'py, PyArray2<T>>> {
     numpy::PyArray1::from_slice(py, matrix.as_slice()).reshape([matrix.ncols(), matrix.nrows()])
 }
 

@@ -30,6 +30,10 @@ impl NetworkCore {
     fn new(network: Network, notes: Vec<String>) -> Self {
         NetworkCore { network: Arc::new(network), notes, device: OnceLock::new() }
     }
+
+    fn device(&self) -> &CpuDevice {
+        self.device.get_or_init(|| CpuDevice::new(Arc::clone(&self.network)))
+    }
 }
 
 /// A layer as Python has it: the weight, the bias and the activation.
@@ -108,16 +112,36 @@ impl NetworkCore {
 
     /// Codes (count, k) to outputs (count, n).
     fn forward<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let codes = matrix(codes, "the codes")?;
+        let codes = matrix::<f64>(codes, "the codes")?;
         let outputs = py
             .detach(|| {
-                let device = self.device.get_or_init(|| CpuDevice::new(Arc::clone(&self.network)));
                 self.network.check_codes(&codes)?;
-                device.forward(0..self.network.depth(), &codes)
+                self.device().forward(0..self.network.depth(), &codes)
             })
             .map_err(exception)?;
         drop(codes);
         array(py, &outputs)
+    }
+
+    /// [`Self::forward`] with products in f32.
+    fn forward_f32<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let codes = matrix::<f32>(codes, "the codes")?;
+        let outputs = py.detach(|| self.device().forward_f32(&codes)).map_err(exception)?;
+        array(py, &outputs)
+    }
+
+    /// Codes (count, k) and observations (count, n) to losses (count,) and gradients (count, k).
+    fn gradients<'py>(
+        &self,
+        py: Python<'py>,
+        observations: &Bound<'py, PyAny>,
+        codes: &Bound<'py, PyAny>,
+        in_f32: bool,
+    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>)> {
+        let (observations, codes) = (matrix(observations, "the observations")?, matrix(codes, "the codes")?);
+        let (losses, gradients) =
+            py.detach(|| self.device().gradients(&observations, &codes, in_f32)).map_err(exception)?;
+        Ok((PyArray1::from_vec(py, losses), array(py, &gradients)?))
     }
 
     /// The list of operations of a network that is not dense, as JSON, and its tensors.

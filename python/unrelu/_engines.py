@@ -78,13 +78,7 @@ class _Engine:
 
     def _image_rows(self, x: Any, pixels: str | None = None) -> Rows:
         """Observations that are images of the network."""
-        return Rows(
-            x,
-            self.network.image_length,
-            symmetric_pixels=self._symmetric_pixels(),
-            pixels=pixels,
-            image_shape=self.network.image_shape,
-        )
+        return self.network._image_rows(x, pixels)
 
 
 def _batch_size(batch: int | None, default: int) -> int:

@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 
 from unrelu import _unrelu
-from unrelu._arrays import code_rows, integer, is_tensor, plain, tensor_numbers
+from unrelu._arrays import Rows, code_rows, integer, is_tensor, plain, tensor_numbers
 from unrelu._errors import InputError, InputTypeError
+
+
+def _is_single(precision: str) -> bool:
+    """Whether `precision` names f32."""
+    if precision not in ("float64", "float32"):
+        raise InputError(
+            "option `precision`", repr(precision), "'float64' or 'float32'", "name one of these"
+        )
+    return precision == "float32"
 
 
 class Network:
@@ -274,13 +283,16 @@ class Network:
             )
         self._core.save(os.fspath(path), overwrite)
 
-    def forward(self, codes: Any) -> Any:
-        """Compute ``G(z)`` in f64.
+    def forward(self, codes: Any, *, precision: str = "float64") -> Any:
+        """Compute ``G(z)``.
 
         Parameters
         ----------
         codes : array_like or torch.Tensor, shape (count, k) or (count, *code_shape)
             The codes.
+        precision : {"float64", "float32"}
+            That of the products. ``"float32"`` takes about half the time and gives about six
+            digits.
 
         Returns
         -------
@@ -288,8 +300,68 @@ class Network:
             The images, in the type and on the device of the codes.
         """
         rows = code_rows(codes, self.code_shape)
-        images = self._core.forward(rows(0, rows.count))
+        if _is_single(precision):
+            images = self._core.forward_f32(rows(0, rows.count).astype(np.float32))
+        else:
+            images = self._core.forward(rows(0, rows.count))
         return rows.like(images.reshape(rows.count, *self.image_shape))
+
+    def loss_and_gradient(
+        self, codes: Any, observations: Any, *, precision: str = "float64"
+    ) -> tuple[np.ndarray, Any]:
+        """Compute ``|G(z) - x|**2 / 2`` over the observed entries and its gradient by ``z``.
+
+        Parameters
+        ----------
+        codes : array_like or torch.Tensor, shape (count, k) or (count, *code_shape)
+            The codes ``z``.
+        observations : array_like or torch.Tensor, shape (count, n) or (count, *image_shape)
+            One ``x`` per code. NaN marks entries that were not observed; they do not count.
+        precision : {"float64", "float32"}
+            That of the products in both passes.
+
+        Returns
+        -------
+        losses : numpy.ndarray, shape (count,)
+            Of type float64.
+        gradients : numpy.ndarray or torch.Tensor, shape (count, *code_shape)
+            In the type and on the device of the codes.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit, or `precision` is another one.
+
+        Notes
+        -----
+        Backpropagation: ``d = (G(z) - x) * s'`` at the output, ``(W.T @ d) * s'`` for each layer
+        below. At the kink of a ReLU the derivative from below is taken, as PyTorch does.
+
+        Examples
+        --------
+        >>> import unrelu
+        >>> network = unrelu.Network.random([2, 8, 30], seed=1)
+        >>> codes = network.random_codes(3, seed=1)
+        >>> losses, gradients = network.loss_and_gradient(codes, network.forward(codes))
+        >>> losses.max() < 1e-25, gradients.shape
+        (True, (3, 2))
+        """
+        is_single = _is_single(precision)
+        rows, images = code_rows(codes, self.code_shape), self._image_rows(observations)
+        losses, gradients = self._core.gradients(
+            images(0, images.count), rows(0, rows.count), is_single
+        )
+        return losses, rows.like(gradients.reshape(rows.count, *self.code_shape))
+
+    def _image_rows(self, x: Any, pixels: str | None = None) -> Rows:
+        """Observations that are images of the network."""
+        return Rows(
+            x,
+            self.image_length,
+            symmetric_pixels=self._activation == "tanh",
+            pixels=pixels,
+            image_shape=self.image_shape,
+        )
 
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::layer_map::LayerMap;
+use super::map_rows::MapRows;
 use super::products::{chained_rows, weighted_columns};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
 use crate::linalg::linear_map::LinearMap;
@@ -43,9 +44,14 @@ enum Weights {
         /// `W` by rows: units × `input_lanes`.
         rows: Vec<Lane>,
     },
-    /// Every product costs one call; a single vector of zeros needs none. Also the size of the
-    /// largest number of the map, as an order of magnitude.
-    Map(Arc<dyn LinearMap>, f64),
+    /// Every product costs one call; a single vector of zeros needs none.
+    Map {
+        map: Arc<dyn LinearMap>,
+        /// The size of the largest number of the map, as an order of magnitude.
+        size: f64,
+        /// Of a map of the network: what forms the Jacobian.
+        rows: Option<Arc<MapRows>>,
+    },
 }
 
 impl Weights {
@@ -74,7 +80,11 @@ impl PackedLayer {
         numbers_mut(&mut bias)[..units].copy_from_slice(layer.bias.as_slice());
         let weights = match layer.map() {
             Map::Dense(weight) => Weights::packed(weight),
-            map => Weights::Map(Arc::new(LayerMap::new(map)), map.largest()),
+            map => Weights::Map {
+                map: Arc::new(LayerMap::new(map)),
+                size: map.largest(),
+                rows: MapRows::of(map).map(Arc::new),
+            },
         };
         PackedLayer { units, inputs, unit_lanes, input_lanes, weights, bias, activation: layer.activation }
     }
@@ -88,7 +98,7 @@ impl PackedLayer {
             inputs,
             unit_lanes,
             input_lanes,
-            weights: Weights::Map(map, size),
+            weights: Weights::Map { map, size, rows: None },
             bias: vec![Lane::ZERO; unit_lanes],
             activation: Activation::Identity,
         }
@@ -98,7 +108,7 @@ impl PackedLayer {
     pub(super) fn map(&self) -> Option<&dyn LinearMap> {
         match &self.weights {
             Weights::Packed { .. } => None,
-            Weights::Map(map, _) => Some(&**map),
+            Weights::Map { map, .. } => Some(&**map),
         }
     }
 
@@ -106,7 +116,7 @@ impl PackedLayer {
     pub(super) fn largest_weight(&self) -> f64 {
         match &self.weights {
             Weights::Packed { rows, .. } => numbers(rows).iter().fold(0.0, |most: f64, w| most.max(w.abs())),
-            Weights::Map(_, size) => *size,
+            Weights::Map { size, .. } => *size,
         }
     }
 
@@ -115,7 +125,7 @@ impl PackedLayer {
     pub(super) fn forward(&self, active: &[u32], values: &[f64], bias: &[Lane], out: &mut [Lane]) {
         match &self.weights {
             Weights::Packed { columns, .. } => weighted_columns(columns, active, values, bias, out),
-            Weights::Map(map, _) => {
+            Weights::Map { map, .. } => {
                 add_product(|v| map.apply(v), (self.inputs, self.units), (active, values), bias, out)
             }
         }
@@ -124,7 +134,7 @@ impl PackedLayer {
     /// [`Self::forward`] for several vectors and results, with the layer's bias: a map is applied
     /// once.
     pub(super) fn forward_together<'a>(&self, vectors: impl Iterator<Item = (&'a [u32], &'a [f64], &'a mut [Lane])>) {
-        let Weights::Map(map, _) = &self.weights else {
+        let Weights::Map { map, .. } = &self.weights else {
             return vectors.for_each(|(active, values, out)| self.forward(active, values, &self.bias, out));
         };
         let vectors: Vec<_> = vectors.collect();
@@ -145,7 +155,7 @@ impl PackedLayer {
     pub(super) fn backward(&self, units: &[u32], values: &[f64], zeros: &[Lane], out: &mut [Lane]) {
         match &self.weights {
             Weights::Packed { rows, .. } => weighted_columns(rows, units, values, zeros, out),
-            Weights::Map(map, _) => {
+            Weights::Map { map, .. } => {
                 add_product(|v| map.adjoint(v), (self.units, self.inputs), (units, values), zeros, out)
             }
         }
@@ -153,8 +163,8 @@ impl PackedLayer {
 
     /// Row `r` of `out` becomes `factors[r]` times row `wanted[r]` of `W X`, where `X` has
     /// `columns` columns and is given by its nonzero rows, `inner`, at the places `active`. Rows of
-    /// `inner` are padded to whole lanes; those of `out` have `stride` lanes. A map computes all
-    /// rows, by one product.
+    /// `inner` are padded to whole lanes; those of `out` have `stride` lanes. A map that has only
+    /// products computes all rows, by one product.
     #[allow(clippy::too_many_arguments, reason = "the shape of a product of selected rows")]
     #[inline(always)]
     pub(super) fn chain(
@@ -172,7 +182,8 @@ impl PackedLayer {
             Weights::Packed { rows, .. } => {
                 chained_rows(rows, self.input_lanes, wanted, factors, active, inner, lanes, out, stride);
             }
-            Weights::Map(map, _) => {
+            Weights::Map { rows: Some(rows), .. } => rows.chain(wanted, factors, active, inner, lanes, out, stride),
+            Weights::Map { map, .. } => {
                 let mut given = DMatrix::zeros(self.inputs, columns);
                 for (&input, row) in active.iter().zip(inner.chunks_exact(lanes)) {
                     let row = &numbers(row)[..columns];
@@ -195,7 +206,14 @@ impl PackedLayer {
                     }
                 }
             }
-            Weights::Map(map, _) => {
+            Weights::Map { rows: Some(rows), .. } => {
+                let (lanes, all) = (lanes_for(self.inputs), (0..self.inputs as u32).collect::<Vec<_>>());
+                let mut identity = vec![Lane::ZERO; self.inputs * lanes];
+                let entries = numbers_mut(&mut identity);
+                (0..self.inputs).for_each(|i| entries[i * (lanes * LANE + 1)] = 1.0);
+                rows.chain(wanted, factors, &all, &identity, lanes, out, stride);
+            }
+            Weights::Map { map, .. } => {
                 take_rows(&map.apply(&DMatrix::identity(self.inputs, self.inputs)), wanted, factors, out, stride);
             }
         }
@@ -208,7 +226,7 @@ impl PackedLayer {
             Weights::Packed { rows, .. } => {
                 Cow::Borrowed(&numbers(&rows[unit * self.input_lanes..][..self.input_lanes])[..self.inputs])
             }
-            Weights::Map(map, _) => {
+            Weights::Map { map, .. } => {
                 let chosen = DMatrix::from_fn(self.units, 1, |row, _| f64::from(row == unit));
                 Cow::Owned(map.adjoint(&chosen).as_slice().to_vec())
             }

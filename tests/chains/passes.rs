@@ -27,6 +27,42 @@ fn the_fast_forward_pass_is_the_naive_one() {
 }
 
 #[test]
+fn passes_in_f32_have_six_digits() {
+    for (name, network) in all() {
+        let codes = network.random_codes(7, 1);
+        let naive = forward(&network, 0..network.depth(), &codes);
+        let single = network.forward_f32(&codes.map(|z| z as f32)).unwrap();
+        let apart = (&naive - single.map(f64::from)).amax();
+        assert!(apart < 1e-5 * (1.0 + naive.amax()), "{name}: {apart:e}");
+        let alone = network.forward_f32(&codes.columns(3, 1).map(|z| z as f32)).unwrap();
+        assert_eq!(alone.column(0), single.column(3), "{name}");
+    }
+}
+
+#[test]
+fn gradients_of_a_batch_are_the_naive_ones() {
+    for (name, network) in all() {
+        // More columns than a block has on one thread.
+        let codes = network.random_codes(300, 1);
+        let mut observations = network.forward(&network.random_codes(300, 2)).unwrap();
+        observations.row_mut(3).fill(f64::NAN);
+        let device = CpuDevice::new(Arc::new(network.clone()));
+        let (losses, gradients) = device.gradients(&observations, &codes, false).unwrap();
+        let (losses_f32, gradients_f32) = device.gradients(&observations, &codes, true).unwrap();
+        for column in [0, 1, 150, 299] {
+            let [x, code] = [&observations, &codes].map(|matrix| matrix.column(column).into_owned());
+            let (loss, gradient) = loss_and_gradient(&network, x.as_slice(), code.as_slice());
+            let gradient = nalgebra::DVector::from_vec(gradient);
+            let apart = (gradients.column(column) - &gradient).amax() / (1.0 + gradient.amax());
+            assert!(apart < 1e-12 && (losses[column] - loss).abs() <= 1e-12 * (1.0 + loss), "{name}: {apart:e}");
+            let apart = (gradients_f32.column(column) - &gradient).amax() / (1.0 + gradient.amax());
+            assert!(apart < 1e-4 && (losses_f32[column] - loss).abs() <= 1e-4 * (1.0 + loss), "{name}: {apart:e}");
+        }
+        assert!(device.gradients(&observations, &codes.columns(0, 2).into_owned(), false).is_err());
+    }
+}
+
+#[test]
 fn the_naive_gradient_is_that_of_the_loss() {
     for (name, network) in all() {
         let code = network.random_codes(1, 2);

@@ -7,6 +7,8 @@
 //! waiting, the last lane moves into the free place, so that the products have no gaps. Cores take
 //! runs from one queue. So the block of a run is random, but it does not affect the result.
 
+pub mod gradients;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nalgebra::DMatrix;

@@ -20,11 +20,15 @@ const WORTH_SHARING: usize = 1 << 19;
 ///
 /// # Panics
 /// If `layers` is not within the network, or `inputs` does not fit the first layer.
-pub fn forward(network: &PackedNetwork<f64>, layers: std::ops::Range<usize>, inputs: &DMatrix<f64>) -> DMatrix<f64> {
+pub fn forward<T: Number>(
+    network: &PackedNetwork<T>,
+    layers: std::ops::Range<usize>,
+    inputs: &DMatrix<T>,
+) -> DMatrix<T> {
     let layers = &network.layers()[layers];
     let units = layers[layers.len() - 1].map.outputs();
     // Zeroed pages from the system, which each core touches first: this thread must not fill them.
-    let mut outputs = vec![0.0; units * inputs.ncols()];
+    let mut outputs = vec![T::ZERO; units * inputs.ncols()];
     let products: usize = layers.iter().map(|layer| layer.products).sum();
     if products * inputs.ncols() < WORTH_SHARING {
         inputs
@@ -48,15 +52,15 @@ pub fn block_width(count: usize) -> usize {
     count.div_ceil(rayon::current_num_threads()).clamp(1, WIDTH)
 }
 
-fn forward_block(layers: &[PackedLayer<f64>], inputs: &[f64], outputs: &mut [f64]) {
+fn forward_block<T: Number>(layers: &[PackedLayer<T>], inputs: &[T], outputs: &mut [T]) {
     let stride = layers[0].map.inputs();
     let count = inputs.len() / stride;
     let (last, hidden) = (&layers[layers.len() - 1], &layers[..layers.len() - 1]);
-    let mut activations: Vec<f64>;
+    let mut activations: Vec<T>;
     let mut below = Columns { entries: inputs, stride };
     for layer in hidden {
-        let stride = stride_of::<f64>(layer.map.outputs());
-        let mut next = vec![0.0; stride * count];
+        let stride = stride_of::<T>(layer.map.outputs());
+        let mut next = vec![T::ZERO; stride * count];
         layer_outputs(layer, below, ColumnsMut { entries: &mut next, stride }, count);
         activations = next;
         below = Columns { entries: &activations, stride };
