@@ -171,7 +171,7 @@ def spread(values):
 
 
 def table(title, seconds_by_row):
-    """A table with one row per batch, and the ratios of each of PyTorch's contenders to each of ours."""
+    """A table with one row per batch, and the ratios of PyTorch's contenders to ours."""
     names = list(next(iter(seconds_by_row.values())))
     ours = [name for name in names if name.startswith("unrelu")]
     theirs = [name for name in names if name not in ours]

@@ -87,9 +87,9 @@ impl MapRows {
         Some(MapRows { inputs: map.inputs(), outputs: map.outputs(), entries })
     }
 
-    /// Row `r` of `out` becomes `factors[r]` times row `wanted[r]` of `W X`. The nonzero rows of `X`
-    /// are `inner`, at the places `active`, each of `lanes` lanes; those of `out` have `stride`
-    /// lanes, of which the first `lanes` are written.
+    /// Row `r` of `out` becomes `factors[r]` times row `wanted[r]` of `W X`. The nonzero rows of
+    /// `X` are `inner`, at the places `active`, each of `lanes` lanes; those of `out` have
+    /// `stride` lanes, of which the first `lanes` are written.
     #[allow(clippy::too_many_arguments, reason = "the shape of a product of selected rows")]
     pub fn chain(
         &self,

@@ -80,6 +80,7 @@ impl PackedLayer {
         numbers_mut(&mut bias)[..units].copy_from_slice(layer.bias.as_slice());
         let weights = match layer.map() {
             Map::Dense(weight) => Weights::packed(weight),
+            map if map.is_best_written_out() => Weights::packed(&map.written_out()),
             map => Weights::Map {
                 map: Arc::new(LayerMap::new(map)),
                 size: map.largest(),

@@ -94,6 +94,14 @@ impl Map {
         matrix
     }
 
+    /// Whether its matrix has hardly more numbers than its kernel, and a product with the matrix no
+    /// more terms: so it is where every input meets every output, as on an image of one pixel.
+    pub fn is_best_written_out(&self) -> bool {
+        let Map::Convolution(convolution) = self else { return false };
+        let entries = self.inputs().checked_mul(self.outputs());
+        entries.is_some_and(|entries| entries <= self.products().min(2 * convolution.kernel().len()))
+    }
+
     /// The numbers that define it: the matrix, the kernel, the factors.
     pub fn numbers(&self) -> Box<dyn Iterator<Item = &f64> + '_> {
         match self {

@@ -9,7 +9,7 @@ mod resample;
 
 use std::sync::OnceLock;
 
-use self::convolution::PackedConvolution;
+use self::convolution::{PackedConvolution, Work};
 use self::resample::PackedResample;
 use super::panels::Panels;
 use super::product::{Columns, ColumnsMut, Finish, product};
@@ -34,6 +34,10 @@ impl<T: Number> PackedMap<T> {
     pub fn new(map: &Map) -> Self {
         match map {
             Map::Dense(matrix) => PackedMap::Dense(Panels::of(matrix), OnceLock::new()),
+            // Such as a kernel on an image of one pixel.
+            Map::Convolution(_) if map.is_best_written_out() => {
+                PackedMap::Dense(Panels::of(&map.written_out()), OnceLock::new())
+            }
             Map::Convolution(convolution) => PackedMap::Convolution(Box::new(PackedConvolution::new(convolution))),
             Map::Resample(resample) => PackedMap::Resample(PackedResample::new(resample)),
             Map::Diagonal(factors) => PackedMap::Diagonal(factors.iter().map(|factor| T::narrowed(*factor)).collect()),
@@ -100,7 +104,8 @@ impl<T: Number> PackedMap<T> {
         }
     }
 
-    /// The products of maps that are not dense: into a column of their own, which is then finished.
+    /// The products of maps that are not dense: some columns at a time into memory of their own,
+    /// which is then finished.
     fn apply_other(
         &self,
         start: Option<&[T]>,
@@ -111,22 +116,33 @@ impl<T: Number> PackedMap<T> {
         transposed: bool,
     ) {
         let (given, made) = if transposed { (self.outputs(), self.inputs()) } else { (self.inputs(), self.outputs()) };
-        let mut sums = vec![T::ZERO; made];
-        let mut work = Vec::new();
-        for column in 0..count {
-            let input = &inputs.entries[column * inputs.stride..][..given];
+        let together = match self {
+            PackedMap::Convolution(convolution) => convolution.images_at_once(transposed).min(count),
+            _ => 1,
+        };
+        let mut sums = vec![T::ZERO; together * made];
+        let mut work = Work::default();
+        for first in (0..count).step_by(together.max(1)) {
+            let together = together.min(count - first);
+            let inputs = Columns { entries: &inputs.entries[first * inputs.stride..], stride: inputs.stride };
             match self {
                 PackedMap::Dense(..) => {}
-                PackedMap::Convolution(convolution) => convolution.apply(input, &mut sums, &mut work, transposed),
-                PackedMap::Resample(resample) => resample.apply(input, &mut sums, transposed),
+                PackedMap::Convolution(convolution) => {
+                    convolution.apply(inputs, together, &mut sums, &mut work, transposed);
+                }
+                PackedMap::Resample(resample) => resample.apply(&inputs.entries[..given], &mut sums, transposed),
                 PackedMap::Diagonal(factors) => {
-                    sums.iter_mut().zip(factors).zip(input).for_each(|((sum, factor), a)| *sum = *factor * *a);
+                    let products = factors.iter().zip(inputs.entries).map(|(factor, a)| *factor * *a);
+                    sums.iter_mut().zip(products).for_each(|(sum, product)| *sum = product);
                 }
             }
-            if let Some(start) = start {
-                sums.iter_mut().zip(start).for_each(|(sum, b)| *sum = *sum + *b);
+            let columns = outputs.entries[first * outputs.stride..].chunks_mut(outputs.stride);
+            for (sums, column) in sums.chunks_exact_mut(made).take(together).zip(columns) {
+                if let Some(start) = start {
+                    sums.iter_mut().zip(start).for_each(|(sum, b)| *sum = *sum + *b);
+                }
+                finished(finish, sums, &mut column[..made]);
             }
-            finished(finish, &sums, &mut outputs.entries[column * outputs.stride..][..made]);
         }
     }
 }

@@ -12,7 +12,12 @@ use super::vector::Number;
 /// A cache line; as the element type of an array, it aligns the array.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([u8; LINE]);
+pub(super) struct Line([u8; LINE]);
+
+impl Line {
+    /// A line of zeros.
+    pub const ZERO: Line = Line([0; LINE]);
+}
 
 /// Bytes of a cache line, and of the widest register.
 pub const LINE: usize = 64;

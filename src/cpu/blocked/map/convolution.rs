@@ -4,12 +4,19 @@
 //! `Σ w·(the copy, shifted)`, one term per tap and input channel, and a tile of the output (some
 //! channels by some neighbouring places) stays in registers from its first term to its last. The
 //! places run on over the ends of the image's lines; what is summed there is not used. There is no
-//! matrix of patches. A transposed convolution of stride `s` is `s²` such sums, one per phase, and
-//! the transpose of a convolution is the transposed convolution with the same kernel.
+//! matrix of patches. Where that is less work, the tile has registers of channels and some places
+//! instead (`by_channels.rs`); the sums have the same order and the same bits.
+//!
+//! A transposed convolution of stride `s` is `s²` such sums, one per phase, and the transpose of a
+//! convolution is the transposed convolution with the same kernel.
+
+mod by_channels;
 
 use std::sync::OnceLock;
 
+use self::by_channels::{ChannelWeights, costs};
 use super::plan::{AxisPhase, AxisPlan, Tap};
+use crate::cpu::blocked::product::Columns;
 use crate::cpu::blocked::vector::{Instructions, Number, Vector, for_instructions};
 use crate::network::map::{Convolution, ImageShape};
 
@@ -19,6 +26,8 @@ const HIGH: usize = 8;
 const WIDE: usize = 3;
 /// Numbers in the widest register.
 const MOST_LANES: usize = 16;
+/// Bytes of images that are copied together.
+const CACHED: usize = 1 << 18;
 
 /// A convolution in both directions, each packed at its first use.
 #[derive(Debug)]
@@ -41,14 +50,40 @@ impl<T: Number> PackedConvolution<T> {
         self.convolution.output()
     }
 
-    /// `output ← W input`, or `Wᵀ input`. `work` is memory that is used again.
+    /// `outputs ← W inputs`, or `Wᵀ inputs`, for `count` images. `inputs`: one image per column;
+    /// `outputs`: the images one after the other. `work` is memory that is used again.
     ///
     /// # Panics
-    /// If the slices do not have the lengths of the images.
-    pub fn apply(&self, input: &[T], output: &mut [T], work: &mut Vec<T>, transposed: bool) {
+    /// If the slices are shorter than the images.
+    pub fn apply(&self, inputs: Columns<'_, T>, count: usize, outputs: &mut [T], work: &mut Work<T>, transposed: bool) {
+        self.direction(transposed).apply(inputs, count, outputs, work);
+    }
+
+    /// The number of images that should be computed together: as many as stay in the cache.
+    pub fn images_at_once(&self, transposed: bool) -> usize {
+        let direction = self.direction(transposed);
+        let shares_weights = direction.phases.iter().any(|phase| matches!(phase.weights, Weights::Channels(_)));
+        if shares_weights { (CACHED / size_of::<T>() / direction.copied()).max(1) } else { 1 }
+    }
+
+    fn direction(&self, transposed: bool) -> &Direction<T> {
         let is_up = self.convolution.is_transposed() != transposed;
         let direction = if transposed { &self.backward } else { &self.forward };
-        direction.get_or_init(|| Direction::new(&self.convolution, is_up)).apply(input, output, work);
+        direction.get_or_init(|| Direction::new(&self.convolution, is_up))
+    }
+}
+
+/// Memory that is used again.
+#[derive(Debug)]
+pub struct Work<T> {
+    copies: Vec<T>,
+    places: Vec<usize>,
+    sums: Vec<T>,
+}
+
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Work { copies: Vec::new(), places: Vec::new(), sums: Vec::new() }
     }
 }
 
@@ -70,8 +105,15 @@ struct Phase<T> {
     columns: AxisPhase,
     /// Where each term of a sum begins in the copy of a group's channels.
     addresses: Vec<usize>,
+    weights: Weights<T>,
+}
+
+#[derive(Debug)]
+enum Weights<T> {
     /// `[group][block of channels][term][channel of the block]`, padded with zeros.
-    weights: Vec<T>,
+    Places(Vec<T>),
+    /// For each group.
+    Channels(Vec<ChannelWeights<T>>),
 }
 
 impl<T: Number> Direction<T> {
@@ -105,19 +147,29 @@ impl<T: Number> Direction<T> {
             plane * self.plane_length() + row.shift * self.columns.length + column.shift
         };
         let addresses = terms.iter().map(address).collect();
-        let mut weights = vec![T::ZERO; self.groups * outputs.div_ceil(HIGH) * terms.len() * HIGH];
-        let blocks = weights.chunks_exact_mut((terms.len() * HIGH).max(1));
-        for (place, block) in blocks.enumerate() {
-            let (group, first) = (place / outputs.div_ceil(HIGH), place % outputs.div_ceil(HIGH) * HIGH);
-            for (numbers, (channel, (row, column))) in block.chunks_exact_mut(HIGH).zip(&terms) {
-                for (number, of_output) in numbers.iter_mut().zip(first..outputs) {
-                    let (narrow, wide) = if is_up { (*channel, of_output) } else { (of_output, *channel) };
-                    let narrow_channels = if is_up { inputs } else { outputs };
-                    let narrow = group * narrow_channels + narrow;
-                    *number = T::narrowed(convolution.weight(narrow, wide, row.entry, column.entry));
+        let weight = |group: usize, term: usize, output: usize| {
+            let (channel, (row, column)) = terms[term];
+            let (narrow, wide) = if is_up { (channel, output) } else { (output, channel) };
+            let narrow = group * if is_up { inputs } else { outputs } + narrow;
+            T::narrowed(convolution.weight(narrow, wide, row.entry, column.entry))
+        };
+        let length = (rows.count - 1) * self.columns.length + columns.count;
+        let (by_channels, by_places) = costs::<T>(rows.count * columns.count, length, outputs, HIGH);
+        let weights = if by_channels < by_places {
+            let of_group = |group: usize| ChannelWeights::pack(terms.len(), outputs, |t, o| weight(group, t, o));
+            Weights::Channels((0..self.groups).map(of_group).collect())
+        } else {
+            let mut weights = vec![T::ZERO; self.groups * outputs.div_ceil(HIGH) * terms.len() * HIGH];
+            let blocks = weights.chunks_exact_mut((terms.len() * HIGH).max(1));
+            for (place, block) in blocks.enumerate() {
+                let (group, first) = (place / outputs.div_ceil(HIGH), place % outputs.div_ceil(HIGH) * HIGH);
+                for (term, numbers) in block.chunks_exact_mut(HIGH).enumerate() {
+                    let numbers = numbers.iter_mut().zip(first..outputs);
+                    numbers.for_each(|(number, output)| *number = weight(group, term, output));
                 }
             }
-        }
+            Weights::Places(weights)
+        };
         Phase { rows: rows.clone(), columns: columns.clone(), addresses, weights }
     }
 
@@ -130,18 +182,29 @@ impl<T: Number> Direction<T> {
         self.rows.length * self.columns.length
     }
 
-    fn apply(&self, input: &[T], output: &mut [T], work: &mut Vec<T>) {
-        assert_eq!((input.len(), output.len()), (self.input.length(), self.output.length()), "entries of the images");
-        let copied = self.input.channels * self.planes() * self.plane_length() + WIDE * MOST_LANES;
-        let pitch = self.plane_length().next_multiple_of(MOST_LANES) + WIDE * MOST_LANES;
-        work.clear();
-        work.resize(copied + HIGH * pitch, T::ZERO);
-        let (copy, sums) = work.split_at_mut(copied);
-        self.copy(input, copy);
+    /// Numbers in the copy of one image.
+    fn copied(&self) -> usize {
+        self.input.channels * self.planes() * self.plane_length() + WIDE * MOST_LANES
+    }
+
+    fn apply(&self, inputs: Columns<'_, T>, count: usize, outputs: &mut [T], work: &mut Work<T>) {
+        let (given, made, copied) = (self.input.length(), self.output.length(), self.copied());
+        let outputs = &mut outputs[..count * made];
+        work.copies.clear();
+        work.copies.resize(copied * count, T::ZERO);
+        for (image, copy) in work.copies.chunks_exact_mut(copied).enumerate() {
+            self.copy(&inputs.entries[image * inputs.stride..][..given], copy);
+        }
         // A phase without taps is not visited.
-        output.fill(T::ZERO);
+        outputs.fill(T::ZERO);
         for phase in &self.phases {
-            self.apply_phase(phase, copy, (sums, pitch), output);
+            match &phase.weights {
+                Weights::Places(weights) => {
+                    let images = work.copies.chunks_exact(copied).zip(outputs.chunks_exact_mut(made));
+                    images.for_each(|(copy, output)| self.by_places(phase, weights, copy, &mut work.sums, output));
+                }
+                Weights::Channels(weights) => self.by_channels(phase, weights, work, outputs),
+            }
         }
     }
 
@@ -160,19 +223,45 @@ impl<T: Number> Direction<T> {
         }
     }
 
-    fn apply_phase(&self, phase: &Phase<T>, copy: &[T], (sums, pitch): (&mut [T], usize), output: &mut [T]) {
+    fn by_places(&self, phase: &Phase<T>, weights: &[T], copy: &[T], sums: &mut Vec<T>, output: &mut [T]) {
         let [inputs, outputs] = [self.input, self.output].map(|shape| shape.channels / self.groups);
         let length = (phase.rows.count - 1) * self.columns.length + phase.columns.count;
+        let pitch = self.plane_length().next_multiple_of(MOST_LANES) + WIDE * MOST_LANES;
+        sums.resize(HIGH * pitch, T::ZERO);
         let of_block = phase.addresses.len() * HIGH;
         for block in 0..self.groups * outputs.div_ceil(HIGH) {
             let (group, first) = (block / outputs.div_ceil(HIGH), block % outputs.div_ceil(HIGH) * HIGH);
             let channels = HIGH.min(outputs - first);
             let copy = &copy[group * inputs * self.planes() * self.plane_length()..];
-            let weights = &phase.weights[block * of_block..][..of_block];
+            let weights = &weights[block * of_block..][..of_block];
             shifted_sums(Instructions::best(), &phase.addresses, weights, copy, sums, pitch, (length, channels));
             for channel in 0..channels {
                 self.place(phase, group * outputs + first + channel, &sums[channel * pitch..], output);
             }
+        }
+    }
+
+    /// For all images in `work` together.
+    fn by_channels(&self, phase: &Phase<T>, weights: &[ChannelWeights<T>], work: &mut Work<T>, outputs: &mut [T]) {
+        let [inputs, of_group] = [self.input, self.output].map(|shape| shape.channels / self.groups);
+        let (made, copied) = (self.output.length(), self.copied());
+        let places = || (0..phase.rows.count).flat_map(|row| (0..phase.columns.count).map(move |column| (row, column)));
+        let in_copy =
+            |image: usize| places().map(move |(row, column)| image * copied + row * self.columns.length + column);
+        work.places.clear();
+        work.places.extend((0..outputs.len() / made).flat_map(in_copy));
+        let step = self.output.rows * self.output.columns;
+        for (group, weights) in weights.iter().enumerate() {
+            let copies = &work.copies[group * inputs * self.planes() * self.plane_length()..];
+            weights.sum(&phase.addresses, copies, &work.places, &mut work.sums, |place, first, sums| {
+                let (line, column) = (place / phase.columns.count, place % phase.columns.count);
+                let (image, row) = (line / phase.rows.count, line % phase.rows.count);
+                let (row, column) =
+                    (phase.rows.first + row * self.rows.step, phase.columns.first + column * self.columns.step);
+                let to = image * made + self.output.place(group * of_group + first, row, column);
+                let channels = outputs[to..].iter_mut().step_by(step).take(of_group - first);
+                channels.zip(sums).for_each(|(to, sum)| *to = *sum);
+            });
         }
     }
 
@@ -299,13 +388,18 @@ mod tests {
             let matrix = Map::Convolution(convolution.clone()).written_out();
             let packed = PackedConvolution::<T>::new(&convolution);
             for (transposed, matrix) in [(false, matrix.clone()), (true, matrix.transpose())] {
-                let input = numbers(matrix.ncols(), 99);
-                let wanted = &matrix * nalgebra::DVector::from_column_slice(&input);
-                let narrowed: Vec<T> = input.iter().map(|a| T::narrowed(*a)).collect();
-                let mut found = vec![T::NAN; matrix.nrows()];
+                let stride = matrix.ncols() + 2;
+                let inputs = nalgebra::DMatrix::from_vec(stride, 3, numbers(3 * stride, 99));
+                let wanted = &matrix * inputs.rows(0, matrix.ncols());
+                let narrowed: Vec<T> = inputs.iter().map(|a| T::narrowed(*a)).collect();
+                let mut found = vec![T::NAN; 3 * matrix.nrows()];
                 // Memory that was used before, with numbers in it.
-                let mut work = vec![T::NAN; 5];
-                packed.apply(&narrowed, &mut found, &mut work, transposed);
+                let mut work = Work { copies: vec![T::NAN; 5], places: vec![9; 3], sums: vec![T::NAN; 7] };
+                packed.apply(Columns { entries: &narrowed, stride }, 3, &mut found, &mut work, transposed);
+                let mut alone = vec![T::NAN; matrix.nrows()];
+                let last = Columns { entries: &narrowed[2 * stride..], stride };
+                packed.apply(last, 1, &mut alone, &mut work, transposed);
+                assert_eq!(alone, found[2 * matrix.nrows()..], "an image does not depend on its neighbours");
                 for (found, wanted) in found.iter().zip(wanted.iter()) {
                     let error = (found.widened() - wanted).abs();
                     assert!(
