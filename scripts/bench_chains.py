@@ -93,7 +93,7 @@ def forward_passes(model, network, codes):
 
 def gradients(model, network, codes):
     """Name -> a call that returns the gradients of half the squared distance to other images."""
-    images = model(torch.randn_like(codes)).detach()
+    images = model(codes.flip(0, 1)).detach()
     doubles, targets = codes.numpy(), images.numpy()
 
     def in_torch(dtype):
@@ -150,9 +150,9 @@ def steps(model, program, path):
     return {"unrelu f64": ours, "jvp f64": in_torch(torch.float64), "jvp f32": in_torch(torch.float32)}
 
 
-def check(name, found, expected):
-    """Ends the script if the results differ by more than the rounding."""
-    tolerance = 1e-4 if name.endswith("f32") else 1e-10
+def check(name, found, expected, single):
+    """Ends the script if the results differ by more than the rounding, `single` for f32."""
+    tolerance = single if name.endswith("f32") else 1e-10
     apart = np.abs(np.asarray(found, dtype=np.float64) - expected).max() / np.abs(expected).max()
     if not apart <= tolerance:
         raise SystemExit(f"{name}: {apart:.1e} of the largest entry apart, allowed {tolerance:.0e}")
@@ -184,12 +184,12 @@ def table(title, seconds_by_row):
         print("| " + " | ".join(row) + " |", flush=True)
 
 
-def compared(calls, arguments):
+def compared(calls, single, arguments):
     """The seconds of each contender's rounds, after its results have been checked."""
     expected = np.asarray(calls["eager f64"]())
     repeats = {}
     for name, call in calls.items():
-        check(name, call(), expected)
+        check(name, call(), expected, single)
         call()
         repeats[name] = max(1, min(10_000, round(arguments.seconds / max(mean_seconds(call, 1), 1e-7))))
     seconds = {name: [] for name in calls}
@@ -210,12 +210,13 @@ def main():
     network = unrelu.Network.from_torch(model.double())
     print(f"DCGAN {CODE} → 3×64×64, ngf {arguments.features}; PyTorch {torch.__version__}, eager.")
     print(f"{arguments.threads} threads each, {arguments.rounds} rounds; medians of the rounds (quartiles).")
-    for title, kind in [("Forward pass", forward_passes), ("Loss and gradient", gradients)]:
+    # In f32 a unit near its kink may be on the other side, which changes a gradient.
+    for title, kind, single in [("Forward pass", forward_passes, 1e-4), ("Loss and gradient", gradients, 1e-2)]:
         rows = {}
         for batch in arguments.batches:
             draw = torch.Generator().manual_seed(2)
             codes = torch.randn(batch, CODE, 1, 1, dtype=torch.float64, generator=draw)
-            rows[batch] = compared(kind(model, network, codes), arguments)
+            rows[batch] = compared(kind(model, network, codes), single, arguments)
         table(title, rows)
     if arguments.step:
         torch.set_num_threads(1)

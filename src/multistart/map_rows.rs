@@ -108,6 +108,7 @@ impl MapRows {
         };
         let (given, asked) = (rows_of(self.inputs, active), rows_of(self.outputs, wanted));
         let (mut terms, mut of_site): (Vec<Term>, Vec<Wanted>) = (Vec::new(), Vec::new());
+        let mut panels = Panels::default();
         self.for_each_site(|outputs, taps, weights| {
             of_site.clear();
             of_site.extend(outputs.rows(&asked).map(|(place, row)| Wanted { place, row }));
@@ -119,7 +120,7 @@ impl MapRows {
                 let term = |(place, row)| Term { weights: tap.weights + place * outputs.count, row };
                 terms.extend(tap.inputs.rows(&given).map(term));
             }
-            site_rows(weights, &terms, &of_site, factors, inner, lanes, out, stride);
+            site_rows(weights, &terms, &of_site, factors, inner, lanes, out, stride, &mut panels);
         });
     }
 
@@ -237,6 +238,21 @@ fn weights_of(convolution: &Convolution) -> Vec<f64> {
     weights
 }
 
+/// Copies of what one site needs, in the order of the products. Terms are taken [`DEEP`] at a time,
+/// so that a strip of `X` stays in the innermost cache and the weights in the next.
+#[derive(Debug, Default)]
+struct Panels {
+    /// For every [`HIGH`] outputs, [`Self::pitch`] apart, for every term: their weights.
+    weights: Vec<[f64; HIGH]>,
+    /// For every strip of lanes, for every term: that strip of its row.
+    strips: Vec<Lane>,
+}
+
+/// Outputs of a tile.
+const HIGH: usize = 4;
+/// Terms of a panel.
+const DEEP: usize = 256;
+
 vectorised! {
     /// Row `wanted[i].row` of `out` becomes its factor times the sum over the terms of `weights[
     /// term.weights + wanted[i].place]` times row `term.row` of `inner`.
@@ -249,62 +265,119 @@ vectorised! {
         lanes: usize,
         out: &mut [Lane],
         stride: usize,
+        panels: &mut Panels,
     ) {
-        for wanted in wanted.chunks(4) {
+        let row_of = |wanted: &Wanted| wanted.row * stride..wanted.row * stride + lanes;
+        wanted.iter().for_each(|wanted| out[row_of(wanted)].fill(Lane::ZERO));
+        for terms in terms.chunks(DEEP) {
+            panels.take_weights(weights, terms, wanted);
+            panels.take_strips::<TALL>(inner, terms, lanes);
             let mut at = 0;
-            if TALL == 8 {
-                while at + 5 <= lanes {
-                    site_tile::<FUSED, 5>(weights, terms, wanted, factors, inner, lanes, at, out, stride);
-                    at += 5;
-                }
-            }
-            while at + 3 <= lanes {
-                site_tile::<FUSED, 3>(weights, terms, wanted, factors, inner, lanes, at, out, stride);
-                at += 3;
-            }
             while at < lanes {
-                site_tile::<FUSED, 1>(weights, terms, wanted, factors, inner, lanes, at, out, stride);
-                at += 1;
+                let wide = width_of::<TALL>(lanes - at);
+                let strip = &panels.strips[at * terms.len()..][..wide * terms.len()];
+                for (wanted, weights) in wanted.chunks(HIGH).zip(panels.weights.chunks(Panels::pitch(terms))) {
+                    match wide {
+                        1 => site_tile::<FUSED, 1>(weights, strip, wanted, out, (at, stride)),
+                        2 => site_tile::<FUSED, 2>(weights, strip, wanted, out, (at, stride)),
+                        3 => site_tile::<FUSED, 3>(weights, strip, wanted, out, (at, stride)),
+                        _ => site_tile::<FUSED, 5>(weights, strip, wanted, out, (at, stride)),
+                    }
+                }
+                at += wide;
+            }
+        }
+        for wanted in wanted {
+            let factor = factors[wanted.row];
+            out[row_of(wanted)].iter_mut().for_each(|entry| *entry = Lane(entry.0.map(|x| x * factor)));
+        }
+    }
+}
+
+/// Lanes of the next strip, where `left` lanes are left.
+#[inline(always)]
+fn width_of<const TALL: usize>(left: usize) -> usize {
+    match left {
+        1..=2 => left,
+        // Rather two and two than three and one.
+        4 => 2,
+        5.. if TALL == 8 => 5,
+        _ => 3,
+    }
+}
+
+impl Panels {
+    /// Not a power of two: places so far apart would share a set of the cache.
+    fn pitch(terms: &[Term]) -> usize {
+        terms.len() + 3
+    }
+
+    #[inline(always)]
+    fn take_weights(&mut self, weights: &[f64], terms: &[Term], wanted: &[Wanted]) {
+        let pitch = Self::pitch(terms);
+        self.weights.resize(wanted.len().div_ceil(HIGH) * pitch, [0.0; HIGH]);
+        for (index, term) in terms.iter().enumerate() {
+            let weights = &weights[term.weights..];
+            for (wanted, packed) in wanted.chunks(HIGH).zip(self.weights.chunks_mut(pitch)) {
+                // Fewer outputs than a tile has repeat the last one.
+                packed[index] = std::array::from_fn(|i| weights[wanted[i.min(wanted.len() - 1)].place]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn take_strips<const TALL: usize>(&mut self, inner: &[Lane], terms: &[Term], lanes: usize) {
+        self.strips.resize(lanes * terms.len(), Lane::ZERO);
+        for (index, term) in terms.iter().enumerate() {
+            let row = &inner[term.row * lanes..][..lanes];
+            let mut at = 0;
+            while at < lanes {
+                let wide = width_of::<TALL>(lanes - at);
+                let to = &mut self.strips[at * terms.len() + index * wide..];
+                match wide {
+                    1 => copy::<1>(&row[at..], to),
+                    2 => copy::<2>(&row[at..], to),
+                    3 => copy::<3>(&row[at..], to),
+                    _ => copy::<5>(&row[at..], to),
+                }
+                at += wide;
             }
         }
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "a tile of the product above")]
+/// A number of lanes that is known when the program is compiled is copied without a call.
+#[inline(always)]
+fn copy<const N: usize>(from: &[Lane], to: &mut [Lane]) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+        *to = *from;
+    }
+}
+
+/// Adds to `N` lanes of some rows of `out`, from `at` on. `extent`: `at`, and lanes per row.
 #[inline(always)]
 fn site_tile<const FUSED: bool, const N: usize>(
-    weights: &[f64],
-    terms: &[Term],
+    weights: &[[f64; HIGH]],
+    strip: &[Lane],
     wanted: &[Wanted],
-    factors: &[f64],
-    inner: &[Lane],
-    lanes: usize,
-    at: usize,
     out: &mut [Lane],
-    stride: usize,
+    (at, stride): (usize, usize),
 ) {
-    // Fewer than four repeat the last one.
-    let places: [usize; 4] = std::array::from_fn(|i| wanted[i.min(wanted.len() - 1)].place);
-    let most = places.into_iter().fold(0, usize::max);
-    let mut sums = [[Lane::ZERO; N]; 4];
-    for term in terms {
-        let from = term.row * lanes + at;
-        let (Some(inner), Some(weights)) = (inner.get(from..from + N), weights.get(term.weights..=term.weights + most))
-        else {
-            return;
-        };
-        let inner: [Lane; N] = std::array::from_fn(|j| inner[j]);
-        for i in 0..4 {
-            let w = Lane::splat(weights[places[i]]);
+    let mut sums = [[Lane::ZERO; N]; HIGH];
+    for (wanted, sums) in wanted.iter().zip(&mut sums) {
+        sums.copy_from_slice(&out[wanted.row * stride + at..][..N]);
+    }
+    let (strip, _) = strip.as_chunks::<N>();
+    for (inner, weights) in strip.iter().zip(weights) {
+        for i in 0..HIGH {
+            let w = Lane::splat(weights[i]);
             for j in 0..N {
                 sums[i][j] = sums[i][j].plus_product::<FUSED>(inner[j], w);
             }
         }
     }
-    for (wanted, sums) in wanted.iter().zip(sums) {
-        let factor = factors[wanted.row];
-        let row = &mut out[wanted.row * stride + at..][..N];
-        row.iter_mut().zip(sums).for_each(|(entry, sum)| *entry = Lane(sum.0.map(|x| x * factor)));
+    for (wanted, sums) in wanted.iter().zip(&sums) {
+        out[wanted.row * stride + at..][..N].copy_from_slice(sums);
     }
 }
 
