@@ -23,6 +23,7 @@ mod judge_args;
 mod merge;
 mod network_args;
 mod picture;
+mod prior_args;
 mod print;
 mod progress;
 mod random_network;

@@ -44,6 +44,21 @@ pub fn gradient(length: usize) -> u32 {
     bits((LARGEST / length as f64).sqrt())
 }
 
+/// For the entries of a code of `length` entries: the sum of the prior's terms `λz²`, and of the
+/// squares of a gradient that has its `λz`.
+pub fn code(length: usize, prior: f64) -> u32 {
+    if prior == 0.0 {
+        return f32::MAX.to_bits();
+    }
+    let of_gradient = f64::from(f32::from_bits(gradient(length))) / prior;
+    bits((LARGEST / length as f64 / prior).sqrt().min(of_gradient) / 2.0)
+}
+
+/// The largest prior with which a damping cannot overflow.
+pub fn prior() -> f64 {
+    LARGEST / MOST_DAMPING / 2.0
+}
+
 /// For the entries of a Jacobian of `length` rows: its product with itself, times the largest
 /// damping.
 pub fn jacobian(length: usize) -> u32 {
