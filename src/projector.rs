@@ -105,9 +105,10 @@ impl Projector {
     pub fn from_inverter(inverter: Inverter) -> Self {
         let cpu = CpuDevice::new(inverter.shared_network());
         let descent = match &inverter.options().method {
-            Method::Descent(options) => {
-                Some((options.steps(|| cpu.default_step(), inverter.options().prior), DescentOptions { restarts: 0, ..options.clone() }))
-            }
+            Method::Descent(options) => Some((
+                options.steps(|| cpu.default_step(), inverter.options().prior),
+                DescentOptions { restarts: 0, ..options.clone() },
+            )),
             _ => None,
         };
         Projector { inverter, cpu, descent }
@@ -292,8 +293,7 @@ impl Projector {
             let warm = answers.codes.select_columns(columns);
             let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
-            let [warm, found] =
-                [&warm, &batch.codes].map(|codes| self.losses(codes, &those));
+            let [warm, found] = [&warm, &batch.codes].map(|codes| self.losses(codes, &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let method_is_nearer = found[place] < warm[place];
                 // Also false if the method failed.

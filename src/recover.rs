@@ -287,12 +287,22 @@ impl Engine for Recoverer {
         let prior = self.options().prior > 0.0;
         let columns = match &self.prepared {
             Prepared::Direct(inverter) => inverter.report_columns(truth),
-            Prepared::Search { .. } => {
-                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: false, search: true, prior }
-            }
-            Prepared::Projected { .. } => {
-                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: true, search: false, prior }
-            }
+            Prepared::Search { .. } => Columns {
+                layers: Vec::new(),
+                code_error: truth,
+                image_error: truth,
+                iterations: false,
+                search: true,
+                prior,
+            },
+            Prepared::Projected { .. } => Columns {
+                layers: Vec::new(),
+                code_error: truth,
+                image_error: truth,
+                iterations: true,
+                search: false,
+                prior,
+            },
         };
         Columns { image_error: truth, ..columns }
     }

@@ -241,7 +241,10 @@ impl Options {
         }
         match &self.method {
             Method::Layerwise(options) if self.prior > 0.0 && !self.refine => {
-                let found = format!("{} with method `{}`, which has no sum of squares to add it to", self.prior, options.method);
+                let found = format!(
+                    "{} with method `{}`, which has no sum of squares to add it to",
+                    self.prior, options.method
+                );
                 let expected = "option `method: best` or `descent`, or option `refine`; or leave the prior out";
                 return Err(Error::option("prior", found, expected));
             }

@@ -117,7 +117,7 @@ mod tests {
             _: &DMatrix<f64>,
             _: &[usize],
             starts: &DMatrix<f64>,
-        _: f64,
+            _: f64,
         ) -> Result<Option<DMatrix<f64>>> {
             Ok(Some(starts * 3.0))
         }
@@ -182,7 +182,13 @@ mod tests {
             Telling.classify(targets, thresholds)
         }
 
-        fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions, prior: f64) -> Result<DescentAnswer> {
+        fn descend(
+            &self,
+            x: &DMatrix<f64>,
+            first_index: u64,
+            options: &DescentOptions,
+            prior: f64,
+        ) -> Result<DescentAnswer> {
             Telling.descend(x, first_index, options, prior)
         }
 
@@ -191,7 +197,7 @@ mod tests {
             observations: &DMatrix<f64>,
             which: &[usize],
             starts: &DMatrix<f64>,
-        prior: f64,
+            prior: f64,
         ) -> Result<Option<DMatrix<f64>>> {
             Telling.levenberg_marquardt(observations, which, starts, prior)
         }

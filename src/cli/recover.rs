@@ -28,8 +28,8 @@ use super::generate::StoredAs;
 use super::image_size::ImageSize;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
-use super::prior_args::PriorArgs;
 use super::picture::check_place;
+use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 

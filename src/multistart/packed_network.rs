@@ -40,7 +40,15 @@ impl PackedNetwork {
         let network = network.into();
         let layers: Vec<_> = network.layers().iter().map(PackedLayer::new).collect();
         let units = units(&layers);
-        PackedNetwork { network, layers, radii: OnceLock::new(), units, probe: None, prior: 0.0, column_sizes: OnceLock::new() }
+        PackedNetwork {
+            network,
+            layers,
+            radii: OnceLock::new(),
+            units,
+            probe: None,
+            prior: 0.0,
+            column_sizes: OnceLock::new(),
+        }
     }
 
     /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one

@@ -38,7 +38,13 @@ impl<D: Device> Device for Card<D> {
         self.device.classify(targets, thresholds)
     }
 
-    fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions, prior: f64) -> Result<DescentAnswer> {
+    fn descend(
+        &self,
+        x: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+        prior: f64,
+    ) -> Result<DescentAnswer> {
         let _ = self.calls.send((first_index, x.ncols()));
         match self.fails_at {
             Some(index) if (first_index..first_index + x.ncols() as u64).contains(&index) => {

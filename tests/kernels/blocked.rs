@@ -71,13 +71,13 @@ fn each_run_is_the_twins() {
         let packed = PackedNetwork::new(&network);
         let mut observations = forward::forward(&network, 0..2, &matrix(340, 4, 9));
         observations[(3, 1)] = f64::NAN;
-        for optimizer in OPTIMIZERS {
+        for (optimizer, prior) in OPTIMIZERS.into_iter().flat_map(|optimizer| [(optimizer, 0.0), (optimizer, 0.3)]) {
             let starts = starts(4, 40, optimizer);
             let size = optimizer.default_step(|| default_step(&network));
-            let steps = Steps { optimizer, size, cap: 100, prior: 0.0 };
+            let steps = Steps { optimizer, size, cap: 100, prior };
             for (start, found) in starts.iter().zip(runs(&packed, &observations, &starts, &steps)) {
                 let expected = descend::run(&network, observations.column(start.observation).as_slice(), start, &steps);
-                let case = format!("{optimizer} {output}");
+                let case = format!("{optimizer} {output} {prior}");
                 assert_eq!((found.converged, found.iterations), (expected.converged, expected.iterations), "{case}");
                 let column = |code: &[f64]| DMatrix::from_column_slice(4, 1, code);
                 let allowed = DMatrix::from_element(4, 1, 1e-10);

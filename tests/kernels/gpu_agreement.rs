@@ -134,16 +134,17 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
             let k = network.code_length();
             let starts = matrix(seed + 1, k, 7);
             let observations = CpuDevice::new(Arc::clone(&network)).forward(0..depth, &matrix(seed + 2, k, 7)).unwrap();
-            for optimizer in [Optimizer::Momentum, Optimizer::Adam] {
+            let optimizers = [Optimizer::Momentum, Optimizer::Adam];
+            for (optimizer, prior) in optimizers.into_iter().flat_map(|one| [(one, 0.0), (one, 0.4)]) {
                 let options = DescentOptions::default().optimizer(optimizer).iterations(15);
-                let steps = options.steps(|| gpu.default_step(), 0.0);
+                let steps = options.steps(|| gpu.default_step(), prior);
                 let reached = gpu.descend_f32(&observations, &starts, &steps).unwrap();
                 assert_eq!(reached.moments.len(), 7 * k);
                 for column in 0..7 {
                     let start = Start::fresh(column, starts.column(column).as_slice().to_vec(), optimizer);
                     let x = observations.column(column);
                     let expected = descend::run(&network, x.as_slice(), &start, &steps);
-                    let name = format!("{optimizer} depth {depth} {output} run {column}");
+                    let name = format!("{optimizer} depth {depth} {output} prior {prior} run {column}");
                     let right = DMatrix::from_vec(k, 1, expected.code);
                     let left = reached.codes.columns(column, 1).into_owned();
                     expect(matrices(&name, &left, &right, &constant(&left, CODES_AFTER_A_FEW_STEPS)));

@@ -160,7 +160,8 @@ fn descent_does_not_depend_on_the_batch(open: impl Fn(&Arc<Network>) -> Boxed) {
     let whole = device.descend(&observations, 100, &options, 0.0).unwrap();
     for part in [0..1, 1..8, 8..23] {
         let columns: Vec<usize> = part.clone().collect();
-        let found = device.descend(&observations.select_columns(&columns), 100 + part.start as u64, &options, 0.0).unwrap();
+        let found =
+            device.descend(&observations.select_columns(&columns), 100 + part.start as u64, &options, 0.0).unwrap();
         assert_eq!(found.codes, whole.codes.select_columns(&columns));
         assert_eq!(found.losses, whole.losses[part.clone()]);
         assert_eq!(found.iterations, whole.iterations[part.clone()]);
@@ -263,7 +264,10 @@ fn no_observations_are_no_problem(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&example(Activation::Relu));
     assert_eq!(device.forward(0..2, &DMatrix::zeros(2, 0)).unwrap().shape(), (1, 0));
     assert_eq!(device.classify(&DMatrix::zeros(5, 0), &[]).unwrap().count(), 0);
-    assert_eq!(device.descend(&DMatrix::zeros(1, 0), 0, &DescentOptions::default(), 0.0).unwrap().codes.shape(), (2, 0));
+    assert_eq!(
+        device.descend(&DMatrix::zeros(1, 0), 0, &DescentOptions::default(), 0.0).unwrap().codes.shape(),
+        (2, 0)
+    );
 }
 
 fn dispatches_are_counted(open: impl Fn(&Arc<Network>) -> Boxed) {

@@ -66,7 +66,13 @@ impl Device for HostDevice {
         Err(Error::NoDevice("the LP tests do not descend".to_owned()))
     }
 
-    fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>, _: f64) -> Result<Option<DMatrix<f64>>> {
+    fn levenberg_marquardt(
+        &self,
+        _: &DMatrix<f64>,
+        _: &[usize],
+        _: &DMatrix<f64>,
+        _: f64,
+    ) -> Result<Option<DMatrix<f64>>> {
         Ok(None)
     }
 

@@ -46,7 +46,13 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         self.cpu.classify(targets, thresholds)
     }
 
-    fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions, prior: f64) -> Result<DescentAnswer> {
+    fn descend(
+        &self,
+        x: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+        prior: f64,
+    ) -> Result<DescentAnswer> {
         self.cpu.descend(x, first_index, options, prior)
     }
 
@@ -191,7 +197,13 @@ fn the_devices_error_is_the_searchs() {
         fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
             Err(Error::DeviceLost("gone".into()))
         }
-        fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>, _: f64) -> Result<Option<DMatrix<f64>>> {
+        fn levenberg_marquardt(
+            &self,
+            _: &DMatrix<f64>,
+            _: &[usize],
+            _: &DMatrix<f64>,
+            _: f64,
+        ) -> Result<Option<DMatrix<f64>>> {
             Err(Error::DeviceLost("gone".into()))
         }
         fn dispatches(&self) -> u64 {
