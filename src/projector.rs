@@ -13,8 +13,8 @@
 //! **Warm starts.** Pass the codes of the last call. Each code is first moved to a local minimum
 //! for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. The method is
 //! not run, and this code is the answer, in two cases:
-//! - The observation is reproduced within `reproduces_within`: no method can do better. With a prior
-//!   this says nothing.
+//! - The observation is reproduced within `reproduces_within`: no method can do better. With a
+//!   prior this says nothing.
 //! - The answers are Euclidean (`refine`, `best`) and the code stays within its linear region. It
 //!   is then the least-squares answer of the same region as before.
 //!

@@ -388,8 +388,8 @@ impl Engine for Recoverer {
     }
 }
 
-/// Refuses a prior of projected gradient descent: the weight of a prior in a projection would have to
-/// follow the step size, which differs between observations and iterations.
+/// Refuses a prior of projected gradient descent: the weight of a prior in a projection would have
+/// to follow the step size, which differs between observations and iterations.
 fn check_projected(inversion: &batch::Options) -> Result<()> {
     if inversion.prior == 0.0 {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖² + ½λ‖z‖²` for a batch, with the whole loop on the device. Host side
-//! of `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs` within the limits of
-//! f32. The loop itself is in `lane_loop.rs`, as for gradient descent.
+//! Levenberg–Marquardt on `½‖G(z) − x‖² + ½λ‖z‖²` for a batch, with the whole loop on the device.
+//! Host side of `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs` within the
+//! limits of f32. The loop itself is in `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;
 

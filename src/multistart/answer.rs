@@ -21,7 +21,8 @@ pub struct BestAnswer {
     /// Whether the stop rule was met, at a code that is proven to be a local minimum or reproduces
     /// the observation. On networks with too many kinks for a proof, the stop rule alone decides.
     pub converged: bool,
-    /// Whether the data alone determine the code locally, without a prior (for `l1` and `linf`: within its linear region).
+    /// Whether the data alone determine the code locally, without a prior (for `l1` and
+    /// `linf`: within its linear region).
     pub determined: bool,
     /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,

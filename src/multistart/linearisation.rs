@@ -143,7 +143,8 @@ impl Linearisation {
         }
     }
 
-    /// The nonzero rows of `J` (of the data alone), each of `k` entries, each with its entry of `G(z) − x`.
+    /// The nonzero rows of `J` (of the data alone), each of `k` entries, each with its
+    /// entry of `G(z) − x`.
     pub fn rows(&self) -> impl Iterator<Item = (&[f64], f64)> {
         let columns = self.columns;
         self.rows.chunks_exact(self.lanes + 1).map(move |row| (&numbers(row)[..columns], row[row.len() - 1].0[0]))
@@ -212,8 +213,8 @@ impl Linearisation {
     }
 
     /// `step ← −(JᵀJ)⁻¹ Jᵀr`, with damping [`Self::least_damping`] and one step of iterative
-    /// refinement, so that the step has almost no part in the null space of `J`. The matrix stays factored.
-    /// Returns the decrease of the loss that the affine map predicts.
+    /// refinement, so that the step has almost no part in the null space of `J`. The matrix stays
+    /// factored. Returns the decrease of the loss that the affine map predicts.
     pub fn newton_step(&mut self, step: &mut [f64]) -> f64 {
         self.step(self.least_damping(), step);
         let mut left: Vec<f64> = (0..step.len()).map(|i| -self.gradient(i) - self.product(i, step)).collect();

@@ -11,8 +11,8 @@ use crate::network::Activation;
 pub struct Point {
     /// `z`, `k` entries.
     pub code: Vec<f64>,
-    /// `½‖G(z) − x‖²` over the observed entries of the observation of the last run, and with a prior
-    /// `½λ‖z‖²` ([`PackedNetwork::with_prior`]); not finite if it overflows.
+    /// `½‖G(z) − x‖²` over the observed entries of the observation of the last run, and with a
+    /// prior `½λ‖z‖²` ([`PackedNetwork::with_prior`]); not finite if it overflows.
     pub loss: f64,
     /// What each layer's units receive, `W a + b`.
     received: Vec<Vec<Lane>>,
