@@ -95,8 +95,8 @@ pub struct Steps {
 
 impl DescentOptions {
     #[doc(hidden)]
-    /// Resolves the options for a network whose [`default_step`] is `inverse_curvature`. A prior adds
-    /// its `λ` to the curvature.
+    /// Resolves the options for a network whose [`default_step`] is `inverse_curvature`. A prior
+    /// adds its `λ` to the curvature.
     pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64, prior: f64) -> Steps {
         let with_prior = || {
             let inverse = inverse_curvature();

@@ -52,11 +52,12 @@ pub trait Device: Send + Sync {
         prior: f64,
     ) -> Result<DescentAnswer>;
 
-    /// Finds codes near minima of `½‖G(z) − x‖² + ½λ‖z‖²` over the observed entries (`λ` is `prior`),
-    /// by Levenberg–Marquardt from `starts` (`k` × the length of `which`). Start `i` is for column `which[i]` of
-    /// `observations` (`n` × count, `NaN` where unobserved). If a run left the device's range, its
-    /// code is its start, bit for bit. Returns `None` if the device is not faster than the caller's
-    /// own search: the CPU, and a GPU whose kernels do not support such a large `k`.
+    /// Finds codes near minima of `½‖G(z) − x‖² + ½λ‖z‖²` over the observed entries (`λ` is
+    /// `prior`), by Levenberg–Marquardt from `starts` (`k` × the length of `which`). Start `i` is
+    /// for column `which[i]` of `observations` (`n` × count, `NaN` where unobserved). If a run left
+    /// the device's range, its code is its start, bit for bit. Returns `None` if the device is not
+    /// faster than the caller's own search: the CPU, and a GPU whose kernels do not support such a
+    /// large `k`.
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) if the device fails.

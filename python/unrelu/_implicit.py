@@ -20,10 +20,10 @@ Jacobian of the last pre-activations, ``g`` the output function and ``r = G(z) �
     w = (P H P + t(I − P))⁻¹ P v,    ν = (Bᵀ)⁺ (v − H w),
 
 with ``P = I − B⁺B``, the projection onto the null space of ``B``, and any ``t > 0``. It is one
-``k`` x ``k`` system per observation. A prior adds ``½λ‖z‖²`` to ``f``: ``λz`` to ``∇f`` and ``λI`` to
-``H``. It does not depend on the observation or the weights. The gradient with respect to the observation is ``J w``, and
-that with respect to the weights ``θ`` is that of ``−⟨w, ∇f + Bᵀμ⟩ − ⟨ν, a⟩``, with ``z``, ``w``,
-``μ`` and ``ν`` constant.
+``k`` x ``k`` system per observation. A prior adds ``½λ‖z‖²`` to ``f``: ``λz`` to ``∇f`` and ``λI``
+to ``H``. It does not depend on the observation or the weights. The gradient with respect to the
+observation is ``J w``, and that with respect to the weights ``θ`` is that of ``−⟨w, ∇f + Bᵀμ⟩ − ⟨ν,
+a⟩``, with ``z``, ``w``, ``μ`` and ``ν`` constant.
 
 The inverse exists and ``z`` is a strict local minimum if ``P H P`` is positive definite on the null
 space of ``B`` and the rows of ``B`` are independent. Otherwise there is no derivative.

@@ -57,11 +57,11 @@ def invert(
     The codes are those of :func:`unrelu.invert` with method ``"best"``. A code is a local minimum
     of ``½‖G(z) − x‖²`` over the observed entries. Its derivative is that of this minimum, by the
     implicit function theorem, with the active units and the units on kinks as they are. With ``J``
-    the Jacobian at ``z`` and no units on kinks, it is ``dz = (JᵀJ)⁻¹ Jᵀ dx`` for the observation. With
-    a `prior` ``λ`` the minimum is that of ``½‖G(z) − x‖² + ½λ‖z‖²``, and ``JᵀJ + λI`` is in its place.
-    Other minima, and the search for the lowest, have no part in it. The backward pass solves one
-    system of size ``k`` per observation, and calls the module once for all. Second derivatives are
-    not available.
+    the Jacobian at ``z`` and no units on kinks, it is ``dz = (JᵀJ)⁻¹ Jᵀ dx`` for the observation.
+    With a `prior` ``λ`` the minimum is that of ``½‖G(z) − x‖² + ½λ‖z‖²``, and ``JᵀJ + λI`` is in
+    its place. Other minima, and the search for the lowest, have no part in it. The backward pass
+    solves one system of size ``k`` per observation, and calls the module once for all. Second
+    derivatives are not available.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def invert(
         ``codes[result.differentiable]`` to leave such codes out.
     code_shape : sequence of int, optional
         The shape of one code. By default, it is found from the module.
-    pixels, batch, first_index, progress, epsilon, noise, prior, seed, starts, code_law, device, adapter, \
-backend, threads : optional
+    pixels, batch, first_index, progress, epsilon, noise, prior, seed, starts, code_law, device, \
+adapter, backend, threads : optional
         As in :func:`unrelu.invert`.
 
     Returns

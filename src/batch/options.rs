@@ -109,9 +109,10 @@ pub struct Options {
     /// value. Answers are judged by it ([`Fit`](crate::Fit)); it changes no code. `None`, the
     /// default: `reproduces_within`, if that is given, and otherwise no noise.
     pub noise: Option<f64>,
-    /// `λ` of a prior N(0, τ² I) of the codes: `½λ‖z‖²` is added to the loss `½‖G(z) − x‖²` over the
-    /// observed entries. For noise of standard deviation `σ`, `λ = σ²/τ²` gives the most probable
-    /// code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no prior.
+    /// `λ` of a prior N(0, τ² I) of the codes: `½λ‖z‖²` is added to the loss `½‖G(z) − x‖²` over
+    /// the observed entries. For noise of standard deviation `σ`, `λ = σ²/τ²` gives the most
+    /// probable code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no
+    /// prior.
     pub prior: f64,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,

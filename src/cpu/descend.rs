@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²`, one observation at a time. Twin of `shaders/descend.wgsl`;
-//! the CPU device itself runs `blocked/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²`, one observation at a time. Twin of
+//! `shaders/descend.wgsl`; the CPU device itself runs `blocked/descend.rs`.
 
 use crate::cpu::forward::{layer_sums, transposed_product};
 use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps, loss_unit};

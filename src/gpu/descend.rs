@@ -1,6 +1,6 @@
 //! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²` for a batch, with the whole loop on the device. Host
-//! side of `shaders/descend.wgsl`, twin of `cpu/descend.rs` within the limits of f32. The loop itself is in
-//! `lane_loop.rs`.
+//! side of `shaders/descend.wgsl`, twin of `cpu/descend.rs` within the limits of f32. The loop
+//! itself is in `lane_loop.rs`.
 
 use nalgebra::DMatrix;
 

@@ -8,7 +8,18 @@ use crate::folder::Folder;
 fn noisy() -> Folder {
     let folder = Folder::empty();
     folder.succeeds(&["random-network", "4,12,30", "-o", "net.safetensors", "--seed", "3"]);
-    folder.succeeds(&["generate", "net.safetensors", "--count", "6", "--noise", "0.2", "-o", "x.npy", "--seed", "4"]);
+    folder.succeeds(&[
+        "generate",
+        "net.safetensors",
+        "--count",
+        "6",
+        "--noise",
+        "gaussian:0.2",
+        "-o",
+        "x.npy",
+        "--seed",
+        "4",
+    ]);
     folder
 }
 

@@ -45,11 +45,13 @@ fn total(network: &Network, x: &[f64], code: &[f64], prior: f64) -> f64 {
 
 /// The regions of the network, with the prior's residuals as further rows.
 fn with_prior(regions: Vec<Region>, prior: f64) -> Vec<Region> {
-    let add = |region: Region| {
+    let add = |mut region: Region| {
         let (rows, k) = region.a.shape();
         let mut a = region.a.clone().insert_rows(rows, k, 0.0);
         a.view_mut((rows, 0), (k, k)).fill_diagonal(prior.sqrt());
-        Region { a, c: region.c.clone().insert_rows(rows, k, 0.0), ..region }
+        region.c = region.c.insert_rows(rows, k, 0.0);
+        region.a = a;
+        region
     };
     regions.into_iter().map(add).collect()
 }

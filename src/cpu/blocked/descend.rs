@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²` with one block of runs (lanes) per core; the block's forward
-//! and backward passes are products. Same results as `cpu/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²` with one block of runs (lanes) per core; the block's
+//! forward and backward passes are products. Same results as `cpu/descend.rs`.
 //!
 //! The products are in f64 or in f32. Codes, moments, steps and the sums of the stop rule are f64
 //! in both, so f32 only costs the last digits of a gradient, not the small steps near the optimum.
