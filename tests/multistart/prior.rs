@@ -193,7 +193,9 @@ fn determined_is_what_the_data_alone_determine() {
         let a = DMatrix::from_row_slice(2, 2, &rows);
         let x = DVector::from_column_slice(&[1.0, 3.0]);
         let z = (a.tr_mul(&a) + DMatrix::identity(2, 2) * 1e-3).try_inverse().unwrap() * a.tr_mul(&x);
-        assert!((DVector::from_vec(answer.code) - z).amax() < 1e-9);
+        // The search ends where the loss is that of the minimum to 15 digits.
+        let error = (DVector::from_vec(answer.code) - z).amax();
+        assert!(error < 1e-6, "{error:e}");
     }
 }
 
@@ -216,7 +218,8 @@ fn with_few_measurements_the_prior_lowers_the_error() {
                 let observations = DMatrix::from_column_slice(m, 1, &y);
                 let options = BestOptions::default().starts(60);
                 let answer = best_batch(&packed, &observations, seed, &[], &options).remove(0);
-                assert!(!answer.determined);
+                // Without a prior, a minimum may be held by kinks.
+                assert!(prior == 0.0 || !answer.determined);
                 crate::support::relative_error(&answer.code, &truth)
             })
             .collect();
