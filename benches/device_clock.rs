@@ -117,13 +117,13 @@ impl Clock {
             ["descend", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;
                 let options = DescentOptions::default().iterations(iterations.parse()?);
-                let (seconds, answer) = timed(repeats, || self.device.descend(&targets, 0, &options))?;
+                let (seconds, answer) = timed(repeats, || self.device.descend(&targets, 0, &options, 0.0))?;
                 (seconds, answer.codes, out)
             }
             ["descend-f64", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;
                 let options = DescentOptions::default().iterations(iterations.parse()?);
-                let steps = options.steps(|| self.cpu.default_step());
+                let steps = options.steps(|| self.cpu.default_step(), 0.0);
                 let (seconds, codes) = timed(repeats, || {
                     let begun = |index| Start::fresh(index, self.start(index), options.optimizer);
                     let starts: Vec<Start> = (0..targets.ncols()).map(begun).collect();

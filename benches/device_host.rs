@@ -106,7 +106,7 @@ fn preparation(rounds: usize) -> Outcome<()> {
     // Above f32's largest number.
     observations.row_mut(n - 1).fill(1e39);
     let codes = DMatrix::zeros(20, count);
-    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 1 };
+    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 1, prior: 0.0 };
     let mut kept = vec![0.0_f32; n * count];
     let single = vec![1.0_f32; n * count];
     let mut times = [const { Vec::new() }; 4];

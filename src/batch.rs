@@ -214,16 +214,17 @@ impl Inverter {
 
     /// The columns of a `.csv` report of this inverter's rows.
     pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
+        let prior = self.options.prior > 0.0;
         match &self.options.method {
             Method::Layerwise(_) => {
                 let layers = (1..=self.network.depth()).rev().collect();
-                Columns { layers, code_error, image_error: false, iterations: false, search: false }
+                Columns { layers, code_error, image_error: false, iterations: false, search: false, prior }
             }
             Method::Descent(_) => {
-                Columns { layers: Vec::new(), code_error, image_error: false, iterations: true, search: false }
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: true, search: false, prior }
             }
             Method::Best(_) => {
-                Columns { layers: Vec::new(), code_error, image_error: false, iterations: false, search: true }
+                Columns { layers: Vec::new(), code_error, image_error: false, iterations: false, search: true, prior }
             }
         }
     }
@@ -258,7 +259,7 @@ impl Inverter {
 
     /// The network in the layout of the searches on its linear regions.
     pub(crate) fn packed(&self) -> &PackedNetwork {
-        self.packed.get_or_init(|| PackedNetwork::new(Arc::clone(&self.network)))
+        self.packed.get_or_init(|| PackedNetwork::new(Arc::clone(&self.network)).with_prior(self.options.prior))
     }
 
     /// The network, shared.
@@ -412,7 +413,7 @@ impl Inverter {
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
         let start = Instant::now();
-        let answer = device.descend(observations, first_index, options)?;
+        let answer = device.descend(observations, first_index, options, self.options.prior)?;
         times.descent = start.elapsed();
         let row = |place: usize| {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());

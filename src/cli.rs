@@ -24,6 +24,7 @@ mod merge;
 mod network_args;
 mod picture;
 mod print;
+mod prior_args;
 mod progress;
 mod random_network;
 mod recover;

@@ -1,4 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖²` over the observed entries: the options, the stop rule and the
+//! Gradient descent on `½‖G(z) − x‖²` over the observed entries, plus `½λ‖z‖²` with a prior: the
+//! options, the stop rule and the
 //! answer that both devices share. The loops themselves are `cpu/descend.rs` and `gpu/descend.rs`.
 
 mod optimizer;
@@ -88,23 +89,30 @@ pub struct Steps {
     pub size: f64,
     /// Maximum number of steps in total.
     pub cap: usize,
+    /// `λ` of `½λ‖z‖²`, which is added to the loss; 0 without a prior.
+    pub prior: f64,
 }
 
 impl DescentOptions {
     #[doc(hidden)]
-    /// Resolves the options for a network whose [`default_step`] is `inverse_curvature`.
-    pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64) -> Steps {
-        let size = self.step.unwrap_or_else(|| self.optimizer.default_step(inverse_curvature));
-        Steps { optimizer: self.optimizer, size, cap: self.iterations }
+    /// Resolves the options for a network whose [`default_step`] is `inverse_curvature`. A prior
+    /// adds its `λ` to the curvature.
+    pub fn steps(&self, inverse_curvature: impl FnOnce() -> f64, prior: f64) -> Steps {
+        let with_prior = || {
+            let inverse = inverse_curvature();
+            if prior > 0.0 { inverse / (1.0 + prior * inverse) } else { inverse }
+        };
+        let size = self.step.unwrap_or_else(|| self.optimizer.default_step(with_prior));
+        Steps { optimizer: self.optimizer, size, cap: self.iterations, prior }
     }
 }
 
 impl Steps {
-    /// The same steps where outputs and observations are divided by `unit`: gradients are divided
-    /// by its square. A step of Adam is a length in code space.
+    /// The same steps where outputs and observations are divided by `unit`: gradients and the prior
+    /// are divided by its square. A step of Adam is a length in code space.
     pub(crate) fn with_outputs_in(self, unit: f64) -> Steps {
         let size = if self.optimizer == Optimizer::Adam { self.size } else { self.size * unit * unit };
-        Steps { size, ..self }
+        Steps { size, prior: self.prior / unit / unit, ..self }
     }
 }
 
@@ -142,7 +150,7 @@ pub struct DescentAnswer {
     /// The codes with the lowest loss: `k` × count. `NaN` if the run diverged or the observation
     /// was not finite.
     pub codes: DMatrix<f64>,
-    /// `½‖G(z) − x‖²` of that code over the observed entries, computed in f64.
+    /// `½‖G(z) − x‖² + ½λ‖z‖²` of that code over the observed entries, computed in f64.
     pub losses: Vec<f64>,
     /// Whether the run of that code ended by the stop rule, not by the iteration cap.
     pub converged: Vec<bool>,

@@ -43,15 +43,21 @@ pub trait Device: Send + Sync {
 
     /// Gradient descent for every observation (`n` × count, `NaN` where unobserved), with the loop
     /// on the device. `first_index` is the index of the first column in the whole job: starting
-    /// codes are seeded by index.
-    fn descend(&self, observations: &DMatrix<f64>, first_index: u64, options: &DescentOptions)
-    -> Result<DescentAnswer>;
+    /// codes are seeded by index. `prior`: `λ` of `½λ‖z‖²`, which is added to the loss.
+    fn descend(
+        &self,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+        prior: f64,
+    ) -> Result<DescentAnswer>;
 
-    /// Finds codes near minima of `½‖G(z) − x‖²` over the observed entries, by Levenberg–Marquardt
-    /// from `starts` (`k` × the length of `which`). Start `i` is for column `which[i]` of
-    /// `observations` (`n` × count, `NaN` where unobserved). If a run left the device's range, its
-    /// code is its start, bit for bit. Returns `None` if the device is not faster than the caller's
-    /// own search: the CPU, and a GPU whose kernels do not support such a large `k`.
+    /// Finds codes near minima of `½‖G(z) − x‖² + ½λ‖z‖²` over the observed entries (`λ` is
+    /// `prior`), by Levenberg–Marquardt from `starts` (`k` × the length of `which`). Start `i` is
+    /// for column `which[i]` of `observations` (`n` × count, `NaN` where unobserved). If a run left
+    /// the device's range, its code is its start, bit for bit. Returns `None` if the device is not
+    /// faster than the caller's own search: the CPU, and a GPU whose kernels do not support such a
+    /// large `k`.
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) if the device fails.
@@ -60,6 +66,7 @@ pub trait Device: Send + Sync {
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        prior: f64,
     ) -> Result<Option<DMatrix<f64>>>;
 
     /// Number of kernels run on this device so far (on the CPU: parallel sweeps).
@@ -106,16 +113,23 @@ impl Device for CpuDevice {
         observations: &DMatrix<f64>,
         first_index: u64,
         options: &DescentOptions,
+        prior: f64,
     ) -> Result<DescentAnswer> {
         options.validate()?;
         self.network().check_observations(observations)?;
         self.count_sweep();
-        let steps = options.steps(|| self.default_step());
+        let steps = options.steps(|| self.default_step(), prior);
         let waves = Waves { network: self.double(), observations, first_index, options, steps: &steps };
         waves.descend(|starts| Ok(waves.sorted(starts, |begun| self.prepared(observations, begun, &steps))))
     }
 
-    fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+    fn levenberg_marquardt(
+        &self,
+        _: &DMatrix<f64>,
+        _: &[usize],
+        _: &DMatrix<f64>,
+        _: f64,
+    ) -> Result<Option<DMatrix<f64>>> {
         Ok(None)
     }
 

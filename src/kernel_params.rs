@@ -108,6 +108,10 @@ pub struct DescendParams {
     /// Bits of the largest magnitude of an entry of the gradient with which the square of its norm
     /// cannot overflow.
     pub gradient_limit: u32,
+    /// `λ` of the prior, in units of the squared outputs; 0 without one.
+    pub prior: f32,
+    /// Bits of the largest magnitude of an entry of a code with which the prior cannot overflow.
+    pub code_limit: u32,
 }
 
 /// The state of one run of gradient descent.
@@ -180,6 +184,10 @@ pub struct MarquardtParams {
     /// The first row of `JᵀJ` and `Jᵀr` that `normal` computes: 0, or `k` where `gram` computes
     /// `JᵀJ`.
     pub first_row: u32,
+    /// `λ` of the prior, in units of the squared outputs; 0 without one.
+    pub prior: f32,
+    /// Bits of the largest magnitude of an entry of a code with which the prior cannot overflow.
+    pub code_limit: u32,
 }
 
 /// Parameters of `gram`.

@@ -131,7 +131,8 @@ pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
-    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, ObservationRow, Residual, SearchRow, Status,
+    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow, Residual, SearchRow,
+    Status,
 };
 pub use precision::Precision;
 pub use projector::{Projection, Projector};

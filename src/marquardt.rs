@@ -25,6 +25,8 @@ pub struct MarquardtRules {
     pub negligible_step: f64,
     /// A residual up to this share of the observation is rounding.
     pub rounding: f64,
+    /// `λ` of `½λ‖z‖²`, which is added to the loss; 0 without a prior.
+    pub prior: f64,
 }
 
 impl MarquardtRules {
@@ -38,6 +40,7 @@ impl MarquardtRules {
         negligible_decrease: 1e-6,
         negligible_step: 2.0 * f32::EPSILON as f64,
         rounding: 32.0 * f32::EPSILON as f64,
+        prior: 0.0,
     };
 
     /// The loss up to which the residual of an observation is only rounding.

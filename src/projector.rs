@@ -6,13 +6,15 @@
 //! targets of each layer separately, from the last layer to the first. For one layer, that is a
 //! projection in the maximum norm (or in the norm of sums). For several layers, it is a heuristic.
 //! It is not a Euclidean projection. With `refine`, `descent` or `best`, the answer is a local
-//! minimum of the Euclidean distance `‖G(z) − x‖`, or close to one. `best` returns the lowest
+//! minimum of the Euclidean distance `‖G(z) − x‖`, or close to one; with a prior, of
+//! `½‖G(z) − x‖² + ½λ‖z‖²`. `best` returns the lowest
 //! minimum found from many starts. No method guarantees the nearest image.
 //!
 //! **Warm starts.** Pass the codes of the last call. Each code is first moved to a local minimum
 //! for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. The method is
 //! not run, and this code is the answer, in two cases:
-//! - The observation is reproduced within `reproduces_within`: no method can do better.
+//! - The observation is reproduced within `reproduces_within`: no method can do better. With a
+//!   prior this says nothing.
 //! - The answers are Euclidean (`refine`, `best`) and the code stays within its linear region. It
 //!   is then the least-squares answer of the same region as before.
 //!
@@ -103,9 +105,10 @@ impl Projector {
     pub fn from_inverter(inverter: Inverter) -> Self {
         let cpu = CpuDevice::new(inverter.shared_network());
         let descent = match &inverter.options().method {
-            Method::Descent(options) => {
-                Some((options.steps(|| cpu.default_step()), DescentOptions { restarts: 0, ..options.clone() }))
-            }
+            Method::Descent(options) => Some((
+                options.steps(|| cpu.default_step(), inverter.options().prior),
+                DescentOptions { restarts: 0, ..options.clone() },
+            )),
             _ => None,
         };
         Projector { inverter, cpu, descent }
@@ -211,8 +214,9 @@ impl Projector {
                 continue;
             }
             let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
-            let is_preimage =
-                reproduced || within <= options.epsilon_of(self.inverter.network(), observation.as_slice());
+            // With a prior, another code may reproduce the observation at a lower loss.
+            let is_preimage = options.prior == 0.0
+                && (reproduced || within <= options.epsilon_of(self.inverter.network(), observation.as_slice()));
             let is_euclidean = options.refine
                 || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
             let euclidean = is_euclidean && stationary;
@@ -289,8 +293,7 @@ impl Projector {
             let warm = answers.codes.select_columns(columns);
             let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
-            let [warm, found] =
-                [&warm, &batch.codes].map(|codes| squared_distances(&self.images_inside(codes), &those));
+            let [warm, found] = [&warm, &batch.codes].map(|codes| self.losses(codes, &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let method_is_nearer = found[place] < warm[place];
                 // Also false if the method failed.
@@ -303,6 +306,16 @@ impl Projector {
             }
         }
         Ok(())
+    }
+
+    /// Twice the loss of each code: the squared distance of its image, and `λ‖z‖²` with a prior.
+    fn losses(&self, codes: &DMatrix<f64>, observations: &DMatrix<f64>) -> Vec<f64> {
+        let mut losses = squared_distances(&self.images_inside(codes), observations);
+        let prior = self.inverter.options().prior;
+        if prior > 0.0 {
+            losses.iter_mut().zip(codes.column_iter()).for_each(|(loss, code)| *loss += prior * code.norm_squared());
+        }
+        losses
     }
 
     /// Groups `columns` for the method. A method that draws random codes by the index of the

@@ -141,6 +141,7 @@ impl Recoverer {
                 search.validate(&network)?;
                 // The search is the method.
                 inversion.validate_besides_method()?;
+                inversion.check_objective(search.objective)?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
                     Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),
@@ -152,7 +153,7 @@ impl Recoverer {
                 };
                 Prepared::Search {
                     runtime: Box::new(runtime),
-                    packed: Box::new(packed),
+                    packed: Box::new(packed.with_prior(inversion.prior)),
                     map,
                     search,
                     options: inversion,
@@ -171,6 +172,7 @@ impl Recoverer {
             }
             Strategy::Projected(options) => {
                 options.validate()?;
+                check_projected(&inversion)?;
                 Prepared::Projected { projector: Box::new(Projector::new(Arc::clone(&network), inversion)?), options }
             }
         };
@@ -282,14 +284,25 @@ impl Engine for Recoverer {
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
+        let prior = self.options().prior > 0.0;
         let columns = match &self.prepared {
             Prepared::Direct(inverter) => inverter.report_columns(truth),
-            Prepared::Search { .. } => {
-                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: false, search: true }
-            }
-            Prepared::Projected { .. } => {
-                Columns { layers: Vec::new(), code_error: truth, image_error: truth, iterations: true, search: false }
-            }
+            Prepared::Search { .. } => Columns {
+                layers: Vec::new(),
+                code_error: truth,
+                image_error: truth,
+                iterations: false,
+                search: true,
+                prior,
+            },
+            Prepared::Projected { .. } => Columns {
+                layers: Vec::new(),
+                code_error: truth,
+                image_error: truth,
+                iterations: true,
+                search: false,
+                prior,
+            },
         };
         Columns { image_error: truth, ..columns }
     }
@@ -373,6 +386,17 @@ impl Engine for Recoverer {
         self.runtime().run(|| self.add_residuals(measurements, batch));
         batch.times.residuals = start.elapsed();
     }
+}
+
+/// Refuses a prior of projected gradient descent: the weight of a prior in a projection would have
+/// to follow the step size, which differs between observations and iterations.
+fn check_projected(inversion: &batch::Options) -> Result<()> {
+    if inversion.prior == 0.0 {
+        return Ok(());
+    }
+    let found = format!("{} with option `Strategy::Projected`", inversion.prior);
+    let expected = "option `Strategy::Search`, or descent with option `Strategy::Direct`; or leave the prior out";
+    Err(Error::option("prior", found, expected))
 }
 
 /// Checks a matrix that an operator of the caller's own may have made.

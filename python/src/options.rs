@@ -148,6 +148,7 @@ impl<'py> Given<'py> {
         let options = Options::default()
             .reproduces_within(epsilon)
             .noise(self.number("noise")?)
+            .prior(self.number("prior")?.unwrap_or(0.0))
             .code_law(self.named("code_law")?.unwrap_or_default())
             .device(self.named("device")?.unwrap_or_default())
             .adapter(self.take("adapter", "a part of an adapter's name")?)

@@ -53,6 +53,10 @@ impl<'py> Results<'py> {
         if rows.iter().any(|row| row.iterations.is_some()) {
             columns.put("iterations", rows, |row| u64::from(row.iterations.unwrap_or(0)))?;
         }
+        if rows.iter().any(|row| row.loss.is_some()) {
+            columns.put("loss_data", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.data))?;
+            columns.put("loss_prior", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.prior))?;
+        }
         if rows.iter().any(|row| row.search.is_some()) {
             put_search(&columns, rows)?;
         }

@@ -57,18 +57,19 @@ def pins(network, result, x):
     return {(pin.observation, pin.layer, pin.unit) for pin in found.pins}
 
 
-def check_gradients(module, x):
+def check_gradients(module, x, **options):
     """gradcheck by the observed entries and by all weights."""
     observed = ~torch.isnan(x)
     network = unrelu.Network.from_torch(module)  # read once, which takes most of the time
 
     def by_x(values):
-        return unrelu.torch.invert(network, torch.where(observed, values, torch.nan)).codes
+        x = torch.where(observed, values, torch.nan)
+        return unrelu.torch.invert(network, x, **options).codes
 
     values = torch.where(observed, x, 0.0).requires_grad_()
     assert gradcheck(by_x, (values,), fast_mode=True)
     weights = tuple(module.parameters())
-    assert gradcheck(lambda *_: unrelu.torch.invert(module, x).codes, weights, fast_mode=True)
+    assert gradcheck(lambda *_: unrelu.torch.invert(module, x, **options).codes, weights, fast_mode=True)
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -77,6 +78,18 @@ def test_gradients_are_those_of_finite_differences(name):
     x = observations(module, noise=0.1)
     assert unrelu.torch.invert(module, x).differentiable.all()
     check_gradients(module, x)
+
+
+@pytest.mark.parametrize("name", ["identity", "sigmoid"])
+def test_gradients_with_a_prior_are_those_of_finite_differences(name):
+    module = decoder(name)
+    x = observations(module, noise=0.1)
+    # Two entries observed, of codes with three: without a prior there is no derivative.
+    x[1, 2:] = torch.nan
+    assert not unrelu.torch.invert(module, x).differentiable[1]
+    result = unrelu.torch.invert(module, x, prior=0.05)
+    assert result.differentiable.all() and not result.determined[1]
+    check_gradients(module, x, prior=0.05)
 
 
 def with_pins(module, layer):

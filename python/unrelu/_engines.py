@@ -130,6 +130,7 @@ class Inverter(_Engine):
         *,
         epsilon: float | None = None,
         noise: float | None = None,
+        prior: float | None = None,
         seed: int | None = None,
         starts: int | None = None,
         objective: Literal["l2", "l1", "linf"] | None = None,
@@ -195,6 +196,7 @@ class Recoverer(_Engine):
         image_shape: Sequence[int] | None = None,
         epsilon: float | None = None,
         noise: float | None = None,
+        prior: float | None = None,
         seed: int | None = None,
         starts: int | None = None,
         growth: float | None = None,
@@ -378,6 +380,10 @@ def invert(
         observation, and not less than the rounding of its numbers.
     noise : float, optional
         The size of the noise in each entry. Answers are judged by it. Default `epsilon`.
+    prior : float, optional
+        ``λ`` of a normal prior of the codes: ``½λ‖z‖²`` is added to the loss ``½‖G(z) − x‖²``. For
+        noise of standard deviation ``σ`` and codes of standard deviation ``τ``, ``λ = σ²/τ²``. For
+        ``"best"`` with the objective ``"l2"``, ``"descent"``, and `refine`. Default 0.
     seed : int, optional
         The seed of random starts, for ``"best"`` and ``"descent"``. Default 0.
     starts : int, optional
@@ -482,8 +488,8 @@ def recover(
         The shape of an image for the operator. By default, that of the network.
     step, momentum, iterations, restarts, inner_iterations : optional
         Of projected gradient descent and of ``"descent"``, as on the command line.
-    pixels, batch, first_index, progress, epsilon, noise, seed, starts, growth, refine, code_law, \
-device, adapter, backend, threads : optional
+    pixels, batch, first_index, progress, epsilon, noise, prior, seed, starts, growth, refine, \
+code_law, device, adapter, backend, threads : optional
         As in :func:`invert`. The default of `batch` is 64.
 
     Returns

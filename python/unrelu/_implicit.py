@@ -20,9 +20,10 @@ Jacobian of the last pre-activations, ``g`` the output function and ``r = G(z) �
     w = (P H P + t(I − P))⁻¹ P v,    ν = (Bᵀ)⁺ (v − H w),
 
 with ``P = I − B⁺B``, the projection onto the null space of ``B``, and any ``t > 0``. It is one
-``k`` x ``k`` system per observation. The gradient with respect to the observation is ``J w``, and
-that with respect to the weights ``θ`` is that of ``−⟨w, ∇f + Bᵀμ⟩ − ⟨ν, a⟩``, with ``z``, ``w``,
-``μ`` and ``ν`` constant.
+``k`` x ``k`` system per observation. A prior adds ``½λ‖z‖²`` to ``f``: ``λz`` to ``∇f`` and ``λI``
+to ``H``. It does not depend on the observation or the weights. The gradient with respect to the
+observation is ``J w``, and that with respect to the weights ``θ`` is that of ``−⟨w, ∇f + Bᵀμ⟩ − ⟨ν,
+a⟩``, with ``z``, ``w``, ``μ`` and ``ν`` constant.
 
 The inverse exists and ``z`` is a strict local minimum if ``P H P`` is positive definite on the null
 space of ``B`` and the rows of ``B`` are independent. Otherwise there is no derivative.
@@ -107,7 +108,9 @@ def lower_slope(activation: str) -> float | None:
     return float(slope) if kind == "leaky_relu" else None
 
 
-def adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tensor) -> Adjoint:
+def adjoint(
+    layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tensor, prior: float = 0.0
+) -> Adjoint:
     """Solve the transposed system at minima.
 
     Parameters
@@ -120,6 +123,8 @@ def adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tenso
         The observations, NaN where unobserved.
     v : torch.Tensor, shape (count, k), float64
         The gradient with respect to the codes.
+    prior : float
+        ``λ``.
     """
     count, k = codes.shape
     whole = Adjoint(torch.zeros_like(codes), torch.zeros_like(x), torch.zeros_like(codes))
@@ -128,7 +133,7 @@ def adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tenso
     for start in range(0, count, size):
         rows = slice(start, min(start + size, count))
         finite = torch.isfinite(codes[rows]).all(dim=1)
-        part = _adjoint(layers, torch.where(finite[:, None], codes[rows], 0.0), x[rows], v[rows])
+        part = _adjoint(layers, torch.where(finite[:, None], codes[rows], 0.0), x[rows], v[rows], prior)
         for row in torch.nonzero(~finite).flatten().tolist():
             part.reasons[row] = "no code"
         for row in part.reasons:
@@ -143,7 +148,9 @@ def adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tenso
     return whole
 
 
-def _adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tensor) -> Adjoint:
+def _adjoint(
+    layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tensor, prior: float
+) -> Adjoint:
     count, k = codes.shape
     observed = ~torch.isnan(x)
     x = torch.where(observed, x, 0.0)
@@ -174,9 +181,11 @@ def _adjoint(layers: Layers, codes: torch.Tensor, x: torch.Tensor, v: torch.Tens
     jacobian = torch.where(observed[:, :, None], jacobian, 0.0)
     bend = torch.where(observed, slopes[-1] ** 2 + residual * curvature, 0.0)
     hessian = gradients[-1].mT @ (bend[:, :, None] * gradients[-1])
-    downhill = -(jacobian.mT @ residual[:, :, None])[:, :, 0]
+    downhill = -(jacobian.mT @ residual[:, :, None])[:, :, 0] - prior * codes
+    hessian = hessian + prior * identity
     x_size = torch.linalg.vector_norm(x, dim=1)
     gradient_size = torch.linalg.vector_norm(jacobian, dim=(1, 2)) * x_size
+    gradient_size = gradient_size + prior * torch.linalg.vector_norm(codes, dim=1)
 
     # Backwards: the jump of the slope of f at each kink. A kink with a jump holds its unit.
     fits = torch.linalg.vector_norm(residual, dim=1) <= 1e-10 * x_size

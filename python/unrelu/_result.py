@@ -56,6 +56,8 @@ class Result:
         Whether refinement improved the code.
     iterations : numpy.ndarray of int
         Iterations of descent. Only with such methods.
+    loss_data, loss_prior : numpy.ndarray
+        ``½||G(z) - x||²`` and ``½λ||z||²``. Only with a prior.
     start, first_found, found, runs, stationary : numpy.ndarray
         How the search found the code. Only with method ``"best"``.
     layers : list of dict

@@ -34,7 +34,7 @@ class GeneratorReconstructor(Reconstructor):
     code_shape : sequence of int, optional
         The shape of one code. By default, found from the module, or from its attribute ``nz`` if
         it is like a generator of ``CSGMGenerator``, with codes of shape (nz, 1, 1).
-    method, inner, noise, epsilon, seed, starts, threads, ... : optional
+    method, inner, noise, prior, epsilon, seed, starts, threads, ... : optional
         As in :func:`unrelu.recover`.
 
     Attributes

@@ -58,9 +58,10 @@ def invert(
     of ``½‖G(z) − x‖²`` over the observed entries. Its derivative is that of this minimum, by the
     implicit function theorem, with the active units and the units on kinks as they are. With ``J``
     the Jacobian at ``z`` and no units on kinks, it is ``dz = (JᵀJ)⁻¹ Jᵀ dx`` for the observation.
-    Other minima, and the search for the lowest, have no part in it. The backward pass solves one
-    system of size ``k`` per observation, and calls the module once for all. Second derivatives are
-    not available.
+    With a `prior` ``λ`` the minimum is that of ``½‖G(z) − x‖² + ½λ‖z‖²``, and ``JᵀJ + λI`` is in
+    its place. Other minima, and the search for the lowest, have no part in it. The backward pass
+    solves one system of size ``k`` per observation, and calls the module once for all. Second
+    derivatives are not available.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def invert(
         ``codes[result.differentiable]`` to leave such codes out.
     code_shape : sequence of int, optional
         The shape of one code. By default, it is found from the module.
-    pixels, batch, first_index, progress, epsilon, noise, seed, starts, code_law, device, adapter, \
-backend, threads : optional
+    pixels, batch, first_index, progress, epsilon, noise, prior, seed, starts, code_law, device, \
+adapter, backend, threads : optional
         As in :func:`unrelu.invert`.
 
     Returns
@@ -129,7 +130,8 @@ backend, threads : optional
         core = inverter._core(rows.stored_as, False)
         found = _run(core.invert, rows, _batch_size(batch, 256), first_index, progress, "inverting")
     result = DifferentiableResult(found, rows, network, images_like_x=True)
-    inversion = _Inversion(network, module, rows, result._codes, undetermined, first_index)
+    prior = float(options.get("prior") or 0.0)
+    inversion = _Inversion(network, module, rows, result._codes, undetermined, first_index, prior)
     result._inversion = inversion
     result.codes = _Codes.apply(inversion, result.codes, x, *parameters)
     result._generate = _forward(network) if module is None else _module_forward(module, network)
@@ -164,10 +166,12 @@ class _Inversion:
         codes: np.ndarray,
         undetermined: str,
         first_index: int,
+        prior: float,
     ) -> None:
         self.network, self.module, self.rows = network, module, rows
         self.codes = torch.from_numpy(codes)
         self.undetermined, self.first_index = undetermined, first_index
+        self.prior = prior
 
     def values(self) -> torch.Tensor:
         """The observations in float64."""
@@ -176,12 +180,13 @@ class _Inversion:
     def differentiable(self) -> np.ndarray:
         """Whether each code has a derivative."""
         layers = as_layers(self.network.layers)
-        reasons = adjoint(layers, self.codes, self.values(), torch.zeros_like(self.codes)).reasons
+        none = torch.zeros_like(self.codes)
+        reasons = adjoint(layers, self.codes, self.values(), none, self.prior).reasons
         return np.array([row not in reasons for row in range(len(self.codes))], dtype=bool)
 
     def adjoint(self, x: torch.Tensor, v: torch.Tensor) -> Adjoint:
         """Solve the systems of the observations whose code has a gradient."""
-        found = adjoint(as_layers(self.network.layers), self.codes, x, v)
+        found = adjoint(as_layers(self.network.layers), self.codes, x, v, self.prior)
         wanted = v.ne(0).any(dim=1)
         found.reasons = {row: why for row, why in found.reasons.items() if bool(wanted[row])}
         if found.reasons and self.undetermined == "raise":

@@ -18,7 +18,7 @@ use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::Objective;
 use crate::network::{Activation, Network};
-use crate::outcome::{Fit, ObservationRow, Residual, Status};
+use crate::outcome::{Fit, Loss, ObservationRow, Residual, Status};
 
 /// A residual up to this many times the tolerance is reproduced.
 const REPRODUCED: f64 = 2.0;
@@ -63,6 +63,8 @@ pub(crate) struct Judge {
     /// About the first observation outside the range.
     range_warning: OnceLock<String>,
     law: CodeLaw,
+    /// `λ`.
+    prior: f64,
 }
 
 impl Judge {
@@ -106,6 +108,7 @@ impl Judge {
             range: None,
             range_warning: OnceLock::new(),
             law: options.code_law,
+            prior: options.prior,
         }
     }
 
@@ -143,11 +146,21 @@ impl Judge {
             return;
         }
         row.far_code = self.law.is_far(code);
+        if self.prior > 0.0 {
+            let data = 0.5 * row.residual.observed as f64 * row.residual.rms * row.residual.rms;
+            let prior = 0.5 * self.prior * code.iter().map(|z| z * z).sum::<f64>();
+            row.loss = Some(Loss { data, prior });
+        }
         let fit = self.fit(observation, output, row);
         row.fit = Some(fit);
         if fit == Fit::Unexplained {
             row.status = Status::Unexplained;
-        } else if self.iterates && self.noise.is_none() && row.reproduces && row.status == Status::NotConverged {
+        } else if self.iterates
+            && self.noise.is_none()
+            && self.prior == 0.0
+            && row.reproduces
+            && row.status == Status::NotConverged
+        {
             // Nothing is left to minimise. Within a named noise there may be a lower minimum.
             row.status = Status::Converged;
         }

@@ -15,6 +15,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         refine,
         reproduces_within,
         noise,
+        prior,
         code_law,
         solver,
         // The device and the number of threads do not change a certified answer.
@@ -62,6 +63,9 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         ("refine", if *refine { "given" } else { "not given" }.to_owned()),
         ("codes_as", if *codes_as == ElementType::F32 { "f32" } else { "f64" }.to_owned()),
     ]);
+    if *prior != 0.0 {
+        named.push(("prior", prior.to_string()));
+    }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

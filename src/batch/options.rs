@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::Tolerances;
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::BestOptions;
+use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
 use crate::precision::{Precision, default_epsilon_of};
 use crate::setters::setters;
@@ -109,6 +109,11 @@ pub struct Options {
     /// value. Answers are judged by it ([`Fit`](crate::Fit)); it changes no code. `None`, the
     /// default: `reproduces_within`, if that is given, and otherwise no noise.
     pub noise: Option<f64>,
+    /// `λ` of a prior N(0, τ² I) of the codes: `½λ‖z‖²` is added to the loss `½‖G(z) − x‖²` over
+    /// the observed entries. For noise of standard deviation `σ`, `λ = σ²/τ²` gives the most
+    /// probable code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no
+    /// prior.
+    pub prior: f64,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
@@ -133,6 +138,7 @@ setters!(Options {
     method: Method,
     refine: bool,
     noise: Option<f64>,
+    prior: f64,
     code_law: CodeLaw,
     solver: SolverChoice,
     device: DeviceChoice,
@@ -150,6 +156,7 @@ impl Default for Options {
             refine: false,
             reproduces_within: None,
             noise: None,
+            prior: 0.0,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
@@ -206,6 +213,10 @@ impl Options {
         {
             return Err(Error::option("noise", noise.to_string(), "a positive number"));
         }
+        if !(self.prior >= 0.0 && self.prior.is_finite()) {
+            let expected = "0, or a positive number: the variance of the noise over that of the codes";
+            return Err(Error::option("prior", self.prior.to_string(), expected));
+        }
         let size = self.code_law.size();
         if !(size > 0.0 && size.is_finite()) {
             return Err(Error::option("code_law", self.code_law.to_string(), "a law of positive size"));
@@ -213,11 +224,33 @@ impl Options {
         Ok(())
     }
 
+    /// Refuses a prior with an objective that is no sum of squares: the code would not be the most
+    /// probable one of any noise, and the linear programs have no quadratic term.
+    pub(crate) fn check_objective(&self, objective: Objective) -> Result<()> {
+        if self.prior == 0.0 || objective == Objective::L2 {
+            return Ok(());
+        }
+        let found = format!("{} with option `objective: {objective}`", self.prior);
+        Err(Error::option("prior", found, "option `objective: l2`; or leave the prior out"))
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         self.validate_besides_method()?;
         if self.refine && matches!(self.method, Method::Best(_)) {
             let expected = "another method, or no refinement: the codes of `best` are already refined";
             return Err(Error::option("refine", "given with option `method: best`", expected));
+        }
+        match &self.method {
+            Method::Layerwise(options) if self.prior > 0.0 && !self.refine => {
+                let found = format!(
+                    "{} with method `{}`, which has no sum of squares to add it to",
+                    self.prior, options.method
+                );
+                let expected = "option `method: best` or `descent`, or option `refine`; or leave the prior out";
+                return Err(Error::option("prior", found, expected));
+            }
+            Method::Best(best) => self.check_objective(best.search.objective)?,
+            _ => {}
         }
         match &self.method {
             Method::Layerwise(_) if network.layerwise_obstacle().is_some() => Err(not_layerwise(network)),

@@ -49,8 +49,9 @@ impl Device for Overlapped<'_> {
         observations: &DMatrix<f64>,
         first_index: u64,
         options: &DescentOptions,
+        prior: f64,
     ) -> Result<DescentAnswer> {
-        self.call(&self.clocks.descent, |device| device.descend(observations, first_index, options))
+        self.call(&self.clocks.descent, |device| device.descend(observations, first_index, options, prior))
     }
 
     fn levenberg_marquardt(
@@ -58,8 +59,9 @@ impl Device for Overlapped<'_> {
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        prior: f64,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.call(&self.clocks.descent, |device| device.levenberg_marquardt(observations, which, starts))
+        self.call(&self.clocks.descent, |device| device.levenberg_marquardt(observations, which, starts, prior))
     }
 
     fn dispatches(&self) -> u64 {
@@ -106,7 +108,7 @@ mod tests {
             Ok(crate::cpu::classify::classify(targets, thresholds))
         }
 
-        fn descend(&self, x: &DMatrix<f64>, first_index: u64, _: &DescentOptions) -> Result<DescentAnswer> {
+        fn descend(&self, x: &DMatrix<f64>, first_index: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
             Ok(DescentAnswer::undetermined(x.nrows(), first_index as usize))
         }
 
@@ -115,6 +117,7 @@ mod tests {
             _: &DMatrix<f64>,
             _: &[usize],
             starts: &DMatrix<f64>,
+            _: f64,
         ) -> Result<Option<DMatrix<f64>>> {
             Ok(Some(starts * 3.0))
         }
@@ -150,14 +153,14 @@ mod tests {
         assert_eq!(overlapped.observations_at_once(&DescentOptions::default().restarts(4)), 15);
         let ones = DMatrix::repeat(2, 3, 1.0);
         let on_pool = || {
-            let found = overlapped.levenberg_marquardt(&ones, &[0, 1, 2], &ones).unwrap();
+            let found = overlapped.levenberg_marquardt(&ones, &[0, 1, 2], &ones, 0.0).unwrap();
             assert_eq!(found, Some(&ones * 3.0));
             assert_eq!(overlapped.forward(0..1, &ones).unwrap(), &ones * 2.0);
             assert_eq!(
                 overlapped.classify(&ones, &[0.5, 2.0, 0.0]).unwrap(),
                 Telling.classify(&ones, &[0.5, 2.0, 0.0]).unwrap()
             );
-            assert_eq!(overlapped.descend(&ones, 4, &DescentOptions::default()).unwrap().codes.ncols(), 4);
+            assert_eq!(overlapped.descend(&ones, 4, &DescentOptions::default(), 0.0).unwrap().codes.ncols(), 4);
         };
         rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(on_pool);
     }
@@ -179,8 +182,14 @@ mod tests {
             Telling.classify(targets, thresholds)
         }
 
-        fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions) -> Result<DescentAnswer> {
-            Telling.descend(x, first_index, options)
+        fn descend(
+            &self,
+            x: &DMatrix<f64>,
+            first_index: u64,
+            options: &DescentOptions,
+            prior: f64,
+        ) -> Result<DescentAnswer> {
+            Telling.descend(x, first_index, options, prior)
         }
 
         fn levenberg_marquardt(
@@ -188,8 +197,9 @@ mod tests {
             observations: &DMatrix<f64>,
             which: &[usize],
             starts: &DMatrix<f64>,
+            prior: f64,
         ) -> Result<Option<DMatrix<f64>>> {
-            Telling.levenberg_marquardt(observations, which, starts)
+            Telling.levenberg_marquardt(observations, which, starts, prior)
         }
 
         fn dispatches(&self) -> u64 {

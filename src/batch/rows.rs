@@ -25,6 +25,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         refined: false,
         iterations: None,
         search: None,
+        loss: None,
         code_error: None,
         image_error: None,
         layers: Vec::new(),

@@ -41,7 +41,7 @@ pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network) {
 fn takes_part(device: &dyn Device, network: &Network) -> bool {
     let nothing = |rows: usize| DMatrix::zeros(rows, 0);
     let answer =
-        device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()));
+        device.levenberg_marquardt(&nothing(network.observation_length()), &[], &nothing(network.code_length()), 0.0);
     // An error here is ignored: the device will report it again when it is used.
     answer.is_ok_and(|codes| codes.is_some())
 }

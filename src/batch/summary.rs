@@ -74,6 +74,12 @@ pub struct Summary {
     pub residual_rms: Distribution,
     /// Relative Euclidean residuals.
     pub residual_l2_relative: Distribution,
+    /// The parts `½‖G(z) − x‖²` of losses with a prior.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_data: Option<Distribution>,
+    /// Their parts `½λ‖z‖²`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_prior: Option<Distribution>,
     /// Relative code errors, if the true codes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<Distribution>,
@@ -146,6 +152,10 @@ impl Summary {
         self.residual_linf.add(row.residual.linf);
         self.residual_rms.add(row.residual.rms);
         self.residual_l2_relative.add(row.residual.l2_relative);
+        if let Some(loss) = row.loss {
+            self.loss_data.get_or_insert_default().add(loss.data);
+            self.loss_prior.get_or_insert_default().add(loss.prior);
+        }
         if let Some(error) = row.code_error {
             self.code_error.get_or_insert_default().add(error);
             *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
@@ -185,6 +195,8 @@ impl Summary {
             residual_linf,
             residual_rms,
             residual_l2_relative,
+            loss_data,
+            loss_prior,
             code_error,
             successes,
             image_error,
@@ -224,6 +236,12 @@ impl Summary {
         self.residual_linf.merge(residual_linf);
         self.residual_rms.merge(residual_rms);
         self.residual_l2_relative.merge(residual_l2_relative);
+        if let Some(loss) = loss_data {
+            self.loss_data.get_or_insert_default().merge(loss);
+        }
+        if let Some(loss) = loss_prior {
+            self.loss_prior.get_or_insert_default().merge(loss);
+        }
         if let Some(error) = code_error {
             self.code_error.get_or_insert_default().merge(error);
         }
@@ -262,6 +280,8 @@ impl Summary {
             ("residual_linf", Some(&self.residual_linf)),
             ("residual_rms", Some(&self.residual_rms)),
             ("residual_l2_relative", Some(&self.residual_l2_relative)),
+            ("loss_data", self.loss_data.as_ref()),
+            ("loss_prior", self.loss_prior.as_ref()),
             ("code_error", self.code_error.as_ref()),
             ("image_error", self.image_error.as_ref()),
         ];

@@ -52,6 +52,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("parts", "PART"),
     ("pass_seconds", "--seconds"),
     ("pixels", "--pixels"),
+    ("prior", "--prior"),
     ("quantities", "--quantities"),
     ("quick", "--quick"),
     ("refine", "--refine"),

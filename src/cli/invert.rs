@@ -17,6 +17,7 @@ use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
+use super::prior_args::PriorArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
@@ -86,6 +87,9 @@ pub struct Args {
     /// Solver of the linear programs; clarabel is a slow reference [default: interior-point]
     #[arg(long, value_name = "interior-point|clarabel")]
     solver: Option<SolverChoice>,
+
+    #[command(flatten)]
+    prior: PriorArgs,
 
     #[command(flatten)]
     judge: JudgeArgs,
@@ -279,6 +283,7 @@ impl Args {
             refine: self.refine,
             reproduces_within: self.epsilon,
             noise: self.judge.noise,
+            prior: self.prior.prior,
             code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,

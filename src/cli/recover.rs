@@ -29,6 +29,7 @@ use super::image_size::ImageSize;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
 use super::picture::check_place;
+use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
@@ -73,6 +74,9 @@ pub struct Args {
     /// Seed of the random operator and of random starting codes
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+
+    #[command(flatten)]
+    prior: PriorArgs,
 
     #[command(flatten)]
     judge: JudgeArgs,
@@ -150,6 +154,7 @@ impl Args {
             refine: self.strategy.refine,
             reproduces_within: self.epsilon,
             noise: self.judge.noise,
+            prior: self.prior.prior,
             code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),

@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖²`, one observation at a time. Twin of `shaders/descend.wgsl`;
-//! the CPU device itself runs `blocked/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²`, one observation at a time. Twin of
+//! `shaders/descend.wgsl`; the CPU device itself runs `blocked/descend.rs`.
 
 use crate::cpu::forward::{layer_sums, transposed_product};
 use crate::descent::{DescentOptions, LossWatch, Run, Start, Steps, loss_unit};
@@ -11,7 +11,9 @@ pub fn run(network: &Network, observation: &[f64], start: &Start, steps: &Steps)
     let (mut code, mut moments, mut iterations) = (start.code.clone(), start.moments.clone(), start.done);
     let (mut watch, unit) = (LossWatch::new(), loss_unit(network));
     loop {
-        let (loss, gradient) = loss_and_gradient(network, observation, &code);
+        let (mut loss, mut gradient) = loss_and_gradient(network, observation, &code);
+        loss += 0.5 * steps.prior * code.iter().map(|z| z * z).sum::<f64>();
+        gradient.iter_mut().zip(&code).for_each(|(g, z)| *g += steps.prior * z);
         let gradient_norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if !loss.is_finite() || !gradient_norm.is_finite() {
             return Run { code, loss: f64::NAN, converged: false, iterations };

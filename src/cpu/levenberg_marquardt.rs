@@ -1,4 +1,4 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²`, one observation at a time. Twin of
+//! Levenberg–Marquardt on `½‖G(z) − x‖² + ½λ‖z‖²`, one observation at a time. Twin of
 //! `shaders/levenberg_marquardt.wgsl`; the search on the CPU runs `multistart/local_search.rs`.
 
 use nalgebra::{DMatrix, DVector};
@@ -26,11 +26,13 @@ pub fn levenberg_marquardt(
     rules: &MarquardtRules,
 ) -> MarquardtRun {
     let rounding = rules.rounding_loss(observation.iter().copied());
-    let mut at = MarquardtRun { code: start.to_vec(), loss: loss(network, observation, start), steps: 0 };
+    let mut at = MarquardtRun { code: start.to_vec(), loss: loss(network, observation, start, rules.prior), steps: 0 };
     let (mut lambda, mut growth, mut slow) = (0.0, 2.0, 0);
     while at.loss.is_finite() && at.loss > rounding && slow < 2 && at.steps < rules.steps {
         let (jacobian, residual) = jacobian_and_residual(network, observation, &at.code);
-        let (normal, gradient) = (jacobian.tr_mul(&jacobian), jacobian.tr_mul(&residual));
+        let of_prior = DMatrix::identity(start.len(), start.len()) * rules.prior;
+        let normal = jacobian.tr_mul(&jacobian) + of_prior;
+        let gradient = jacobian.tr_mul(&residual) + DVector::from_column_slice(&at.code) * rules.prior;
         let scale = normal.trace() / start.len() as f64;
         if scale.is_nan() || scale <= 0.0 {
             break;
@@ -53,7 +55,7 @@ pub fn levenberg_marquardt(
                 trial.iter_mut().zip(&step).for_each(|(z, p)| *z += p);
             }
             at.steps += 1;
-            let reached = loss(network, observation, &trial);
+            let reached = loss(network, observation, &trial, rules.prior);
             let gain = at.loss - reached;
             if gain > ARMIJO * predicted {
                 slow = if gain <= rules.slow * at.loss { slow + 1 } else { 0 };
@@ -75,10 +77,10 @@ pub fn levenberg_marquardt(
     at
 }
 
-fn loss(network: &Network, observation: &[f64], code: &[f64]) -> f64 {
+fn loss(network: &Network, observation: &[f64], code: &[f64], prior: f64) -> f64 {
     let output = forward_one(network.layers(), code);
     let squares = output.iter().zip(observation).filter(|(_, x)| !x.is_nan()).map(|(y, x)| (y - x) * (y - x));
-    0.5 * squares.sum::<f64>()
+    0.5 * squares.sum::<f64>() + 0.5 * prior * code.iter().map(|z| z * z).sum::<f64>()
 }
 
 /// `J = D_d W_d ⋯ D_1 W_1` and `G(z) − x`, both with zeros in unobserved rows.

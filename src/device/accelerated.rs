@@ -46,15 +46,17 @@ impl Device for GpuDevice {
         observations: &DMatrix<f64>,
         first_index: u64,
         options: &DescentOptions,
+        prior: f64,
     ) -> Result<DescentAnswer> {
         options.validate()?;
         self.network().check_observations(observations)?;
-        let steps = options.steps(|| self.default_step());
+        let steps = options.steps(|| self.default_step(), prior);
         let network = self.packed();
         let waves = Waves { network, observations, first_index, options, steps: &steps };
         waves.descend(|starts| {
+            let narrowed = steps.with_outputs_in(self.unit());
             // f32 would flush such a step size to zero, and every run would stay at its start.
-            if !(steps.with_outputs_in(self.unit()).size as f32).is_normal() {
+            if !(narrowed.size as f32).is_normal() || !fits_f32(narrowed.prior) {
                 return Ok(waves.sorted(starts, |begun| vec![None; begun.len()]));
             }
             let reached = self.descend_runs(observations, starts, &steps)?;
@@ -71,8 +73,10 @@ impl Device for GpuDevice {
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        prior: f64,
     ) -> Result<Option<DMatrix<f64>>> {
-        let reached = self.levenberg_marquardt_runs(observations, which, starts, &MarquardtRules::IN_F32)?;
+        let rules = MarquardtRules { prior, ..MarquardtRules::IN_F32 };
+        let reached = self.levenberg_marquardt_runs(observations, which, starts, &rules)?;
         Ok(reached.map(|reached| {
             let mut codes = starts.clone();
             for place in 0..which.len() {

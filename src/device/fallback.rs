@@ -76,8 +76,9 @@ impl<D: Device> Device for FallbackDevice<D> {
         observations: &DMatrix<f64>,
         first_index: u64,
         options: &DescentOptions,
+        prior: f64,
     ) -> Result<DescentAnswer> {
-        self.run(|device| device.descend(observations, first_index, options))
+        self.run(|device| device.descend(observations, first_index, options, prior))
     }
 
     fn levenberg_marquardt(
@@ -85,8 +86,9 @@ impl<D: Device> Device for FallbackDevice<D> {
         observations: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        prior: f64,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.run(|device| device.levenberg_marquardt(observations, which, starts))
+        self.run(|device| device.levenberg_marquardt(observations, which, starts, prior))
     }
 
     fn dispatches(&self) -> u64 {

@@ -1,6 +1,6 @@
-//! Gradient descent on `½‖G(z) − x‖²` for a batch, with the whole loop on the device. Host side of
-//! `shaders/descend.wgsl`, twin of `cpu/descend.rs` within the limits of f32. The loop itself is in
-//! `lane_loop.rs`.
+//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²` for a batch, with the whole loop on the device. Host
+//! side of `shaders/descend.wgsl`, twin of `cpu/descend.rs` within the limits of f32. The loop
+//! itself is in `lane_loop.rs`.
 
 use nalgebra::DMatrix;
 
@@ -291,6 +291,8 @@ impl GpuDevice {
             second_gain: (1.0 - Optimizer::SECOND_DECAY) as f32,
             epsilon: Optimizer::EPSILON as f32,
             gradient_limit: limits::gradient(self.network.code_length()),
+            prior: steps.prior as f32,
+            code_limit: limits::code(self.network.code_length(), steps.prior),
         }
     }
 

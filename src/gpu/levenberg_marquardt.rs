@@ -1,6 +1,6 @@
-//! Levenberg–Marquardt on `½‖G(z) − x‖²` for a batch, with the whole loop on the device. Host side
-//! of `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs` within the limits of
-//! f32. The loop itself is in `lane_loop.rs`, as for gradient descent.
+//! Levenberg–Marquardt on `½‖G(z) − x‖² + ½λ‖z‖²` for a batch, with the whole loop on the device.
+//! Host side of `shaders/levenberg_marquardt.wgsl`, twin of `cpu/levenberg_marquardt.rs` within the
+//! limits of f32. The loop itself is in `lane_loop.rs`, as for gradient descent.
 
 use nalgebra::DMatrix;
 
@@ -172,10 +172,11 @@ impl GpuDevice {
         let observation = |lane: usize| &columns[which[lane] * n..][..n];
         // The unit is a power of two, so its inverse is exact.
         let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
+        let prior = rules.prior / self.unit / self.unit;
         let lane = |(place, (target, start)): (usize, (&Target, &[f64]))| {
             // Where nothing is observed, the run ends at its start.
             let in_range = target.is_in_range() || target.is_empty();
-            let is_made = in_range && start.iter().all(|z| (*z as f32).is_finite());
+            let is_made = in_range && prior <= limits::prior() && start.iter().all(|z| (*z as f32).is_finite());
             target.lane_at_start(place, rules.rounding, is_made)
         };
         let lanes: Vec<Lane> = targets.iter().zip(starts.chunks_exact(k)).enumerate().map(lane).collect();
@@ -221,7 +222,7 @@ impl GpuDevice {
         let (params, output, jacobian) =
             (Role::Params("levenberg_marquardt", 0), Role::Activation(depth - 1), Role::Tangents(depth - 1));
         let mut steps = self.forward_steps(space, 0..depth, width);
-        let judge = [params, Role::Lanes, Role::Dampings, output, Role::Targets].map(Operand::Own);
+        let judge = [params, Role::Lanes, Role::Dampings, output, Role::Targets, Role::Inputs].map(Operand::Own);
         steps.push(pipelines.judge.step(context, space, &judge, width));
         for (index, layer) in self.network.layers().iter().enumerate() {
             let role = Role::Params("tangent", index);
@@ -277,6 +278,7 @@ impl GpuDevice {
     }
 
     fn marquardt_params(&self, rules: &MarquardtRules) -> MarquardtParams {
+        let prior = rules.prior / self.unit / self.unit;
         MarquardtParams {
             observation_length: self.network.observation_length() as u32,
             code_length: self.network.code_length() as u32,
@@ -291,6 +293,8 @@ impl GpuDevice {
             residual_limit: limits::residual(self.network.observation_length()),
             jacobian_limit: limits::jacobian(self.network.observation_length()),
             first_row: if self.takes_gram() { self.network.code_length() as u32 } else { 0 },
+            prior: prior as f32,
+            code_limit: limits::code(self.network.code_length(), prior),
         }
     }
 

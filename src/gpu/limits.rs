@@ -44,6 +44,21 @@ pub fn gradient(length: usize) -> u32 {
     bits((LARGEST / length as f64).sqrt())
 }
 
+/// For the entries of a code of `length` entries: the sum of the prior's terms `λz²`, and of the
+/// squares of a gradient that has its `λz`.
+pub fn code(length: usize, prior: f64) -> u32 {
+    if prior == 0.0 {
+        return f32::MAX.to_bits();
+    }
+    let of_gradient = f64::from(f32::from_bits(gradient(length))) / prior;
+    bits((LARGEST / length as f64 / prior).sqrt().min(of_gradient) / 4.0)
+}
+
+/// The largest prior with which a damping cannot overflow.
+pub fn prior() -> f64 {
+    LARGEST / MOST_DAMPING / 2.0
+}
+
 /// For the entries of a Jacobian of `length` rows: its product with itself, times the largest
 /// damping.
 pub fn jacobian(length: usize) -> u32 {
@@ -105,6 +120,11 @@ mod tests {
             assert!(squares(2.0 * f32::from_bits(residual(length))).is_finite());
             assert!(squares(4.0 * f32::from_bits(residual(length))).is_infinite());
             assert!(squares(f32::from_bits(gradient(length))).is_finite());
+            for prior in [1e-30_f32, 1.0, 1e20] {
+                let (z, g) = (f32::from_bits(code(length, prior.into())), f32::from_bits(gradient(length)));
+                assert!(z > 0.0 && squares(g + prior * z).is_finite(), "{length} {prior}");
+                assert!((0..length).map(|_| prior * z * z).sum::<f32>() <= f32::MAX / 8.0, "{length} {prior}");
+            }
             let normal = squares(f32::from_bits(jacobian(length)));
             assert!((normal * MOST_DAMPING as f32 * 1.5).is_finite() && normal > 1e25);
         }

@@ -95,11 +95,11 @@ pub fn peak(_: &[u8], workgroups: u64) -> Vec<u64> {
     vec![workgroups * u64::from(WORKGROUP * PEAK_CHAINS)]
 }
 
-/// `lanes`, `dampings`, `outputs`, `targets`.
+/// `lanes`, `dampings`, `outputs`, `targets`, `trials`.
 pub fn judge(params: &[u8], lanes: u64) -> Vec<u64> {
-    let MarquardtParams { observation_length, .. } = read(params);
+    let MarquardtParams { observation_length, code_length, .. } = read(params);
     let entries = rows(lanes, padded(observation_length));
-    vec![rows(lanes, LANE), rows(lanes, DAMPING), entries, entries]
+    vec![rows(lanes, LANE), rows(lanes, DAMPING), entries, entries, rows(lanes, padded(code_length))]
 }
 
 /// `outputs`, `weight`, `tangents_below`, `tangents`.

@@ -241,6 +241,7 @@ pub const JUDGE: EntryPoint = EntryPoint {
         binding(2, "dampings", Access::ReadWrite),
         binding(3, "outputs", Access::Read),
         binding(4, "targets", Access::Read),
+        binding(11, "trials", Access::ReadWrite),
     ],
     workgroup: Workgroup::Observation,
     subgroups: false,

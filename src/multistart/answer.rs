@@ -7,8 +7,8 @@ use super::starts::Start;
 pub struct BestAnswer {
     /// The code with the lowest loss, `k` entries; `NaN` if no code was found.
     pub code: Vec<f64>,
-    /// The loss of `code`, by the objective, over the observed entries: `½‖G(z) − x‖²`,
-    /// `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
+    /// The loss of `code`, by the objective, over the observed entries: `½‖G(z) − x‖²` (and
+    /// `½λ‖z‖²` with a prior), `‖G(z) − x‖₁` or `‖G(z) − x‖_∞`.
     pub loss: f64,
     /// The kind of start of the run that first found it.
     pub start: Start,
@@ -21,7 +21,8 @@ pub struct BestAnswer {
     /// Whether the stop rule was met, at a code that is proven to be a local minimum or reproduces
     /// the observation. On networks with too many kinks for a proof, the stop rule alone decides.
     pub converged: bool,
-    /// Whether the data determine the code locally (for `l1` and `linf`: within its linear region).
+    /// Whether the data alone determine the code locally, without a prior (for `l1` and
+    /// `linf`: within its linear region).
     pub determined: bool,
     /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,

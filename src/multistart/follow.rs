@@ -21,7 +21,7 @@ const STEPS: usize = 200;
 /// The result of following one code.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Followed {
-    /// `½‖G(z) − x‖²` over the observed entries; not finite if the code is not finite.
+    /// The loss ([`Point::loss`](super::point::Point::loss)); not finite if the code is not finite.
     pub loss: f64,
     /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,

@@ -4,6 +4,9 @@
 //! It is built from the code to the output, so that every product has `k` columns. Only rows and
 //! columns with `D_i ≠ 0` are used, and of the last layer only the observed rows. On a kink, the
 //! [`Region`] decides which side counts.
+//!
+//! A prior `½λ‖z‖²` is `k` more rows `√λ I` of `J`, with the residuals `√λ z`. They are not stored:
+//! `λI` is added to `JᵀJ`, and `λz` to `Jᵀr`. [`Linearisation::rows`] are those of the data.
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
@@ -17,12 +20,18 @@ use crate::network::Activation;
 /// [`Linearisation::scale`].
 pub const LEAST_DAMPING: f64 = 1e-11;
 
+/// The prior from which [`LEAST_DAMPING`] is left out, as a share of the same scale: it keeps the
+/// matrix regular by itself.
+const REGULAR: f64 = 1e-12;
+
 /// `J` and `JᵀJ` at a point. Its buffers are reused.
 #[derive(Debug, Clone)]
 pub struct Linearisation {
     /// Lanes per row of `J`.
     lanes: usize,
     columns: usize,
+    /// `λ` of the prior.
+    prior: f64,
     /// For each layer: its units with a nonzero derivative, and that derivative.
     active: Vec<Active>,
     /// For each layer but the last: `D_i W_i ⋯ D_1 W_1` on these units, in rows of `lanes` lanes.
@@ -52,6 +61,7 @@ impl Linearisation {
         Linearisation {
             lanes,
             columns,
+            prior: network.prior(),
             active: vec![Active::default(); network.layers().len()],
             maps: vec![Vec::new(); network.layers().len() - 1],
             rows: Vec::new(),
@@ -63,8 +73,8 @@ impl Linearisation {
     }
 
     /// Linearises around `point`, which has been run against `observation`, with the slopes of
-    /// `region`. Returns false if every row of `J` is 0: then the loss is constant around this
-    /// code.
+    /// `region`. Returns false if every row of `J` is 0 and there is no prior: then the loss is
+    /// constant around this code.
     pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
         let last = network.layers().len() - 1;
         for (index, layer) in network.layers().iter().enumerate() {
@@ -75,7 +85,9 @@ impl Linearisation {
             if active.units.is_empty() {
                 self.rows.clear();
                 self.leave_flat(network, point, region, observation, index);
-                return false;
+                self.normal.fill(Lane::ZERO);
+                self.add_prior(&point.code);
+                return self.prior > 0.0;
             }
             let (inner, outer) = self.maps.split_at_mut(index);
             let (out, stride) = match outer.first_mut() {
@@ -97,7 +109,19 @@ impl Linearisation {
             row[self.lanes].0[0] = activation.apply(received[unit]) - observation[unit];
         }
         normal_matrix(&self.rows, self.lanes, &mut self.normal);
+        self.add_prior(&point.code);
         true
+    }
+
+    /// Adds `λI` to `JᵀJ` and `λz` to `Jᵀr`.
+    fn add_prior(&mut self, code: &[f64]) {
+        if self.prior > 0.0 {
+            let (width, gradient) = ((self.lanes + 1) * LANE, self.lanes * LANE);
+            for (i, (row, z)) in numbers_mut(&mut self.normal).chunks_exact_mut(width).zip(code).enumerate() {
+                row[i] += self.prior;
+                row[gradient] += self.prior * z;
+            }
+        }
     }
 
     /// Where no unit of layer `index` has a slope, no change reaches the layers above: their maps
@@ -119,7 +143,8 @@ impl Linearisation {
         }
     }
 
-    /// The nonzero rows of `J`, each of `k` entries, each with its entry of `G(z) − x`.
+    /// The nonzero rows of `J` (of the data alone), each of `k` entries, each with its
+    /// entry of `G(z) − x`.
     pub fn rows(&self) -> impl Iterator<Item = (&[f64], f64)> {
         let columns = self.columns;
         self.rows.chunks_exact(self.lanes + 1).map(move |row| (&numbers(row)[..columns], row[row.len() - 1].0[0]))
@@ -144,6 +169,13 @@ impl Linearisation {
     /// `(Jᵀr)_i`, the gradient of the loss.
     pub fn gradient(&self, i: usize) -> f64 {
         self.normal(i, self.lanes * LANE)
+    }
+
+    /// The damping of steps that should have none: it prevents steps in the null space of `JᵀJ`. A
+    /// prior leaves no null space.
+    pub fn least_damping(&self) -> f64 {
+        let scale = self.scale();
+        if self.prior > REGULAR * scale { 0.0 } else { LEAST_DAMPING * scale }
     }
 
     /// The mean of the diagonal of `JᵀJ`.
@@ -180,11 +212,11 @@ impl Linearisation {
         right.copy_from_slice(&numbers(&self.solution)[..right.len()]);
     }
 
-    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, with damping [`LEAST_DAMPING`] and one step of iterative refinement,
-    /// so that the step has almost no part in the null space of `J`. The matrix stays factored.
-    /// Returns the decrease of the loss that the affine map predicts.
+    /// `step ← −(JᵀJ)⁻¹ Jᵀr`, with damping [`Self::least_damping`] and one step of iterative
+    /// refinement, so that the step has almost no part in the null space of `J`. The matrix stays
+    /// factored. Returns the decrease of the loss that the affine map predicts.
     pub fn newton_step(&mut self, step: &mut [f64]) -> f64 {
-        self.step(LEAST_DAMPING * self.scale(), step);
+        self.step(self.least_damping(), step);
         let mut left: Vec<f64> = (0..step.len()).map(|i| -self.gradient(i) - self.product(i, step)).collect();
         self.solve(&mut left);
         step.iter_mut().zip(&left).for_each(|(p, more)| *p += more);

@@ -1,10 +1,10 @@
 //! Descends from a code to a local minimum of the loss `f(z) = ½‖G(z) − x‖²` over the observed
-//! entries. [`LocalSearch::levenberg_marquardt`] gets near a minimum,
+//! entries, plus `½λ‖z‖²` with a prior. [`LocalSearch::levenberg_marquardt`] gets near a minimum,
 //! [`LocalSearch::active_set`](super::active_set) reaches the minimum itself, on a kink or between
 //! kinks.
 
 use super::evaluation_error::EvaluationError;
-use super::linearisation::{LEAST_DAMPING, Linearisation};
+use super::linearisation::Linearisation;
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::pin::Pin;
@@ -125,7 +125,7 @@ impl<'a> LocalSearch<'a> {
                 return ended(taken, true);
             }
             let scale = self.linear.scale();
-            let least = LEAST_DAMPING * scale;
+            let least = self.linear.least_damping();
             let mut lambda: f64 = damping.unwrap_or(how.damping * scale);
             loop {
                 tried += 1;

@@ -24,7 +24,6 @@ use nalgebra::{DMatrix, DVector};
 
 use super::active_set::OF_PRODUCT_ERROR;
 use super::kink::bend;
-use super::linearisation::LEAST_DAMPING;
 use super::local_search::LocalSearch;
 use super::sensitivities::gradient_of_unit;
 use crate::linalg::nnls::nonnegative_least_squares;
@@ -154,7 +153,7 @@ impl LocalSearch<'_> {
             return slope.amax() == 0.0;
         }
         let slope = slope / self.loss_unit();
-        self.linear.factor(LEAST_DAMPING * self.linear.scale());
+        self.linear.factor(self.linear.least_damping());
         let mut step: Vec<f64> = slope.iter().copied().collect();
         self.linear.solve(&mut step);
         let decrease: f64 = 0.5 * step.iter().zip(slope.iter()).map(|(p, g)| p * g).sum::<f64>();

@@ -29,6 +29,8 @@ pub struct PackedNetwork {
     units: Vec<f64>,
     /// Of a map after the network.
     probe: Option<Probe>,
+    /// `λ`.
+    prior: f64,
     column_sizes: OnceLock<ColumnSizes>,
 }
 
@@ -38,7 +40,15 @@ impl PackedNetwork {
         let network = network.into();
         let layers: Vec<_> = network.layers().iter().map(PackedLayer::new).collect();
         let units = units(&layers);
-        PackedNetwork { network, layers, radii: OnceLock::new(), units, probe: None, column_sizes: OnceLock::new() }
+        PackedNetwork {
+            network,
+            layers,
+            radii: OnceLock::new(),
+            units,
+            probe: None,
+            prior: 0.0,
+            column_sizes: OnceLock::new(),
+        }
     }
 
     /// Packs `A G(z)`: `network`, followed by the linear map `matrix` (measurements × `n`) as one
@@ -69,6 +79,19 @@ impl PackedNetwork {
         packed.units = units(&packed.layers);
         packed.probe = Some(probe);
         packed
+    }
+
+    /// Adds `½λ‖z‖²` to the loss of every code: a prior N(0, τ² I) of the codes, `λ = σ²/τ²` for
+    /// noise of standard deviation `σ`. docs/PRIOR.md has the mathematics. 0: no prior.
+    #[must_use]
+    pub fn with_prior(mut self, lambda: f64) -> Self {
+        self.prior = lambda;
+        self
+    }
+
+    /// `λ` of [`Self::with_prior`].
+    pub fn prior(&self) -> f64 {
+        self.prior
     }
 
     /// The layers, from the code to the output.

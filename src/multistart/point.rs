@@ -11,8 +11,8 @@ use crate::network::Activation;
 pub struct Point {
     /// `z`, `k` entries.
     pub code: Vec<f64>,
-    /// `½‖G(z) − x‖²` over the observed entries of the observation of the last run; not finite if
-    /// it overflows.
+    /// `½‖G(z) − x‖²` over the observed entries of the observation of the last run, and with a
+    /// prior `½λ‖z‖²` ([`PackedNetwork::with_prior`]); not finite if it overflows.
     pub loss: f64,
     /// What each layer's units receive, `W a + b`.
     received: Vec<Vec<Lane>>,
@@ -82,6 +82,9 @@ impl Point {
     fn measure(&mut self, network: &PackedNetwork, observation: &[f64]) {
         let last = network.layers().len() - 1;
         self.loss = loss(network.layers()[last].activation, self.received(last), observation);
+        if network.prior() > 0.0 {
+            self.loss += 0.5 * network.prior() * self.code.iter().map(|z| z * z).sum::<f64>();
+        }
     }
 
     /// What layer `index` (from 0) receives; entries beyond its units have no meaning.

@@ -55,6 +55,8 @@ pub(super) struct Progress {
     is_hopeless: bool,
     /// [`PackedNetwork::goes_by_agreement`].
     by_agreement: bool,
+    /// Whether the loss has a prior.
+    has_prior: bool,
 }
 
 impl Progress {
@@ -84,6 +86,7 @@ impl Progress {
             has_ended: false,
             is_hopeless: unusable(observation).is_some(),
             by_agreement: network.goes_by_agreement(),
+            has_prior: network.prior() > 0.0,
         }
     }
 
@@ -93,10 +96,16 @@ impl Progress {
     pub fn has_found_enough(&self, squares: bool) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
-            return answer.found >= if answer.determined { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
+            return answer.found >= if self.is_isolated() { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
         }
-        let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
+        let least = if squares && !self.is_isolated() { LEAST_UNDETERMINED } else { LEAST_RUNS };
         answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND
+    }
+
+    /// Whether the loss rises in every direction away from the best code: the data determine it, or
+    /// a prior does.
+    pub fn is_isolated(&self) -> bool {
+        self.answer.determined || self.has_prior
     }
 
     /// Whether the search is over.

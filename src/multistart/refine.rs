@@ -1,10 +1,10 @@
 //! Refines a code on the linear regions of `G`: the last step of any method, exact if the code's
 //! ReLU configuration is right.
 //!
-//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, downhill from a given
-//! `z`. Gauss–Newton steps come first, damped if a step does not reduce `f` enough
-//! ([`LocalSearch::levenberg_marquardt`]). Then [`LocalSearch::active_set`] finds the local minimum
-//! exactly, also on a kink.
+//! **Problem.** `min f(z) = ½‖G(z) − x‖²` over the observed entries of `x`, plus `½λ‖z‖²` with a
+//! prior, downhill from a given `z`. Gauss–Newton steps come first, damped if a step does not
+//! reduce `f` enough ([`LocalSearch::levenberg_marquardt`]). Then [`LocalSearch::active_set`] finds
+//! the local minimum exactly, also on a kink.
 //!
 //! **Degenerate cases.** The code is not changed if `f` does not fall: nothing observed, `f = 0`
 //! already, every row of `J` zero (all units of a layer off, as at `z = 0` without biases), or an

@@ -72,7 +72,7 @@ pub fn best_batch_on<'a>(
         let places: Vec<usize> = waiting.iter().map(|search| search.place).collect();
         let codes = proposed.iter().flat_map(|(_, code)| code.iter().copied());
         let codes = DMatrix::from_iterator(network.code_length(), proposed.len(), codes);
-        let reached = device.levenberg_marquardt(observations, &places, &codes)?;
+        let reached = device.levenberg_marquardt(observations, &places, &codes, network.prior())?;
         waiting.par_iter_mut().zip(&proposed).enumerate().with_max_len(1).for_each(|(number, (search, proposed))| {
             let x = observation(search.place);
             let (start, code) = proposed;

@@ -20,6 +20,9 @@
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
 //! meeting the rule it ends at `starts` runs, unconverged.
 //!
+//! With a prior ([`PackedNetwork::with_prior`]) codes of the same loss do not form flats, so `r` is
+//! 48 whatever the data determine, and reproducing the observation ends nothing.
+//!
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
 mod agreement;
@@ -202,7 +205,7 @@ impl<'a> Searcher<'a> {
     }
 
     fn next_move(&self, progress: &mut Progress) -> Move {
-        let is_determined = self.absolute.is_some() || progress.answer.determined;
+        let is_determined = self.absolute.is_some() || progress.is_isolated();
         let schedule = schedule(self.network.radii(), is_determined);
         progress.moves += 1;
         schedule[(progress.moves - 1) % schedule.len()]
@@ -310,7 +313,9 @@ impl<'a> Searcher<'a> {
             Some(absolute) => (absolute.point(), absolute.reproduces(x)),
             None => (self.local.point(), self.local.reproduces(x)),
         };
-        let reproduced = reproduced || is_rounding(self.network, point, x, *rounding);
+        // A code that reproduces the data may still not have the lowest loss with a prior.
+        let has_prior = self.network.prior() > 0.0;
+        let reproduced = reproduced || !has_prior && is_rounding(self.network, point, x, *rounding);
         self.best.clone_from(point);
         self.best_of = Some((*index, answer.runs));
         if !self.network.goes_by_agreement() {

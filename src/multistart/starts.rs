@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::kink;
-use super::linearisation::{LEAST_DAMPING, Linearisation};
+use super::linearisation::Linearisation;
 use super::packed_layer::PackedLayer;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
@@ -191,7 +191,7 @@ impl Flips {
         self.region.take(network, point);
         let changes = self.linear.form(network, point, &self.region, observation);
         if changes {
-            self.linear.factor(LEAST_DAMPING * self.linear.scale());
+            self.linear.factor(self.linear.least_damping());
         }
         changes
     }

@@ -13,6 +13,9 @@ impl LocalSearch<'_> {
     /// Whether the final code is the only minimiser in its neighbourhood: the Jacobian, together
     /// with the gradients of the units pinned on their kinks, has rank `k`. The rank is read from
     /// the singular values of its triangular factor.
+    ///
+    /// With a prior, whether the data alone determine it: `J` has rank `k` with the units on kinks
+    /// counted as off. Their gradients do not count, since the prior may be what holds them there.
     pub fn is_determined(&mut self, observation: &[f64]) -> bool {
         let k = self.network.code_length();
         if !self.linear.form(self.network, &self.current, &self.region, observation) {
@@ -23,7 +26,8 @@ impl LocalSearch<'_> {
         let in_units = |row: &[f64], unit: f64| row.iter().map(|entry| entry * unit).collect();
         let of_output = units.last().copied().unwrap_or(1.0);
         let mut rows: Vec<Vec<f64>> = self.linear.rows().map(|(row, _)| in_units(row, of_output)).collect();
-        for (layer, unit) in self.pinned() {
+        let has_prior = self.network.prior() > 0.0;
+        for (layer, unit) in self.pinned().filter(|_| !has_prior) {
             let mut gradient = vec![0.0; k];
             gradient_of_unit(self.network, &self.linear, layer, unit, &mut gradient);
             rows.push(in_units(&gradient, units[layer]));

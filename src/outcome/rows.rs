@@ -40,6 +40,16 @@ pub struct LayerRow {
     pub certified: bool,
 }
 
+/// The two parts of a loss with a prior, at the code in its stored precision.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Loss {
+    /// `½‖G(z) − x‖²` over the observed entries.
+    pub data: f64,
+    /// `½λ‖z‖²`.
+    pub prior: f64,
+}
+
 /// How a search from many starts found its code.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -53,7 +63,8 @@ pub struct SearchRow {
     pub found: usize,
     /// Total number of runs.
     pub runs: usize,
-    /// Whether the data determine the code locally: the loss increases in every direction.
+    /// Whether the data determine the code locally: the loss increases in every direction. With a
+    /// prior, whether it does without it: the Jacobian at the code has full rank.
     pub determined: bool,
     /// Whether the code is proven to be a local minimum, in every direction, kinks included (with a
     /// sigmoid or tanh output: to first order).
@@ -104,6 +115,9 @@ pub struct ObservationRow {
     /// How `best` found the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRow>,
+    /// The two parts of the loss, if there is a prior and a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// The relative code error `‖z − z*‖₂ / ‖z*‖₂`, if the true code is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,

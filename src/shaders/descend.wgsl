@@ -1,5 +1,5 @@
-// Gradient descent on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the forward
-// pass. Twin of cpu/descend.rs.
+// Gradient descent on ½‖G(z) − x‖² + ½λ‖z‖² for a batch of runs (lanes), with forward.wgsl for the
+// forward pass. Twin of cpu/descend.rs.
 //
 // One iteration is: forward through all layers but the last, residual.wgsl (the last layer, δ of
 // its outputs, sums of squares), `backward` once per layer, `update` (loss, stop rule, step). All
@@ -22,6 +22,8 @@ struct DescendParams {
     second_gain: f32,
     epsilon: f32,
     gradient_limit: u32,
+    prior: f32,
+    code_limit: u32,
 }
 
 const OPTIMIZER_PLAIN: u32 = 0u;
@@ -95,7 +97,16 @@ fn has_finite_moments(at: u32) -> bool {
 var<workgroup> lost_loss: atomic<u32>;
 var<workgroup> lost_state: atomic<u32>;
 
-// The bits of the sum of the lane's squares.
+// An entry of the gradient, with the prior's λz.
+fn gradient_at(at: u32) -> f32 {
+    let g = within_or_zero(gradients[at], descent.gradient_limit);
+    if descent.prior > 0.0 {
+        return g + descent.prior * within_or_zero(codes[at], descent.code_limit);
+    }
+    return g;
+}
+
+// The bits of the sum of the lane's squares, with the prior's λz².
 fn sum_of_squares(lane: u32, local: u32) -> u32 {
     let length = slices(descent.observation_length);
     var sum = 0.0;
@@ -105,6 +116,13 @@ fn sum_of_squares(lane: u32, local: u32) -> u32 {
             atomicOr(&lost_loss, 1u);
         }
         sum += finite_or_zero(bits);
+    }
+    if descent.prior > 0.0 {
+        let first = 4u * lane * quads(descent.code_length);
+        for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
+            let z = within_or_zero(codes[first + entry], descent.code_limit);
+            sum += descent.prior * z * z;
+        }
     }
     return workgroup_sum(sum, local);
 }
@@ -126,10 +144,11 @@ fn update_of_lane(lane: u32, local: u32) {
     var squares_here = 0.0;
     for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
         let at = first + entry;
-        if !(is_within(gradients[at], descent.gradient_limit) && is_finite(codes[at]) && has_finite_moments(at)) {
+        let is_kept = is_within(gradients[at], descent.gradient_limit) && is_finite(codes[at]);
+        if !(is_kept && is_within(codes[at], descent.code_limit) && has_finite_moments(at)) {
             atomicOr(&lost_state, 1u);
         }
-        let g = within_or_zero(gradients[at], descent.gradient_limit);
+        let g = gradient_at(at);
         squares_here += g * g;
     }
     let sum = workgroup_sum(squares_here, local);
@@ -167,7 +186,7 @@ fn update_of_lane(lane: u32, local: u32) {
     if status == LANE_RUNNING {
         for (var entry = local; entry < descent.code_length; entry += WORKGROUP) {
             let at = first + entry;
-            let g = within_or_zero(gradients[at], descent.gradient_limit);
+            let g = gradient_at(at);
             codes[at] = bitcast<u32>(finite_or_zero(codes[at]) - descent.step * step_direction(at, g, weights));
         }
     }

@@ -1,5 +1,5 @@
-// Levenberg–Marquardt on ½‖G(z) − x‖² for a batch of runs (lanes), with forward.wgsl for the
-// forward pass. Twin of cpu/levenberg_marquardt.rs.
+// Levenberg–Marquardt on ½‖G(z) − x‖² + ½λ‖z‖² for a batch of runs (lanes), with forward.wgsl for
+// the forward pass. Twin of cpu/levenberg_marquardt.rs.
 //
 // One step is: forward through all layers from the trial codes, `judge` (loss, acceptance, damping,
 // stop rules), `tangent` once per layer (the Jacobian's columns, as k tangents per lane), `normal`
@@ -21,6 +21,8 @@ struct MarquardtParams {
     residual_limit: u32,
     jacobian_limit: u32,
     first_row: u32,
+    prior: f32,
+    code_limit: u32,
 }
 
 struct TangentParams {
@@ -88,7 +90,19 @@ fn judge(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_
         let residual = difference(output, x, levenberg_marquardt.residual_limit);
         squares += residual * residual;
     }
-    let sum = workgroup_sum(squares.x + squares.y + squares.z + squares.w, local);
+    var of_prior = 0.0;
+    if levenberg_marquardt.prior > 0.0 {
+        let k = levenberg_marquardt.code_length;
+        for (var entry = local; entry < k; entry += WORKGROUP) {
+            let bits = trials[4u * lane * quads(k) + entry];
+            if !is_within(bits, levenberg_marquardt.code_limit) {
+                atomicOr(&lost, 1u);
+            }
+            let z = within_or_zero(bits, levenberg_marquardt.code_limit);
+            of_prior += levenberg_marquardt.prior * z * z;
+        }
+    }
+    let sum = workgroup_sum((squares.x + squares.y + squares.z + squares.w) + of_prior, local);
     if local != 0u {
         return;
     }
@@ -306,7 +320,20 @@ fn solve_backward(k: u32, local: u32) {
     workgroupBarrier();
 }
 
-// Keeps an accepted trial, and makes the next one: (JᵀJ + λI) p = −Jᵀr. One workgroup per lane.
+// An entry of the gradient Jᵀr + λz. The code is within its limit, or its trial would have been
+// rejected.
+fn gradient_at(lane: u32, entry: u32) -> f32 {
+    let k = levenberg_marquardt.code_length;
+    let g = finite_or_zero(normals[lane * packed(k, k) + packed(k, entry)]);
+    if levenberg_marquardt.prior > 0.0 {
+        let code = codes[4u * lane * quads(k) + entry];
+        return g + levenberg_marquardt.prior * within_or_zero(code, levenberg_marquardt.code_limit);
+    }
+    return g;
+}
+
+// Keeps an accepted trial, and makes the next one: (JᵀJ + (prior + lambda) I) p = −(Jᵀr + prior z).
+// One workgroup per lane.
 @compute @workgroup_size(WORKGROUP)
 fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = workgroup.x;
@@ -340,7 +367,7 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
     // Every invocation has read the damping before the first one writes it below: the barriers of a
     // workgroup alone do not order accesses to buffers.
     storageBarrier();
-    let scale = finite_or_zero(workgroup_sum(diagonal, local)) / f32(k);
+    let scale = finite_or_zero(workgroup_sum(diagonal, local)) / f32(k) + levenberg_marquardt.prior;
     let wanted = select(damping.lambda, levenberg_marquardt.first_damping * scale, damping.lambda == 0.0);
     let lambda = max(wanted, levenberg_marquardt.least_damping * scale);
     var at = walked(vec2<u32>(), local);
@@ -349,7 +376,11 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
         if !is_finite(bits) {
             atomicOr(&lost, 1u);
         }
-        triangle[entry] = finite_or_zero(bits) + select(0.0, lambda, at.x == at.y);
+        if at.x < k {
+            triangle[entry] = finite_or_zero(bits) + select(0.0, lambda + levenberg_marquardt.prior, at.x == at.y);
+        } else {
+            triangle[entry] = gradient_at(lane, at.y);
+        }
         at = walked(at, WORKGROUP);
     }
     let is_definite = factor(k, local);
@@ -363,7 +394,7 @@ fn advance(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocatio
             atomicOr(&lost, 1u);
         }
         let p = finite_or_zero(bits);
-        falls_by += 0.5 * p * (lambda * p - finite_or_zero(normals[lane * entries + packed(k, entry)]));
+        falls_by += 0.5 * p * (lambda * p - gradient_at(lane, entry));
         step_squares += p * p;
         trials[first + entry] = bitcast<u32>(finite_or_zero(codes[first + entry]) + select(0.0, p, is_definite));
     }

@@ -38,13 +38,19 @@ impl<D: Device> Device for Card<D> {
         self.device.classify(targets, thresholds)
     }
 
-    fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions) -> Result<DescentAnswer> {
+    fn descend(
+        &self,
+        x: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+        prior: f64,
+    ) -> Result<DescentAnswer> {
         let _ = self.calls.send((first_index, x.ncols()));
         match self.fails_at {
             Some(index) if (first_index..first_index + x.ncols() as u64).contains(&index) => {
                 Err(Error::DeviceLost("a test".into()))
             }
-            _ => self.device.descend(x, first_index, options),
+            _ => self.device.descend(x, first_index, options, prior),
         }
     }
 
@@ -53,8 +59,9 @@ impl<D: Device> Device for Card<D> {
         x: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        prior: f64,
     ) -> Result<Option<DMatrix<f64>>> {
-        self.device.levenberg_marquardt(x, which, starts)
+        self.device.levenberg_marquardt(x, which, starts, prior)
     }
 
     fn dispatches(&self) -> u64 {

@@ -88,7 +88,7 @@ fn fast_descent_is_the_naive_one() {
         let mut observations = network.forward(&network.random_codes(3, 4)).unwrap();
         observations[(5, 1)] = f64::NAN;
         let options = DescentOptions::default().iterations(30);
-        let steps = options.steps(|| unrelu::internals::descent::default_step(&network));
+        let steps = options.steps(|| unrelu::internals::descent::default_step(&network), 0.0);
         let start = |observation: usize| Start {
             observation,
             code: network.random_codes(1, 10 + observation as u64).as_slice().to_vec(),
@@ -117,8 +117,8 @@ fn descent_that_begins_in_f32_ends_where_f64_does() {
         let observations = network.forward(&network.random_codes(4, 20)).unwrap();
         let options = DescentOptions::default().iterations(2000).optimizer(Optimizer::Adam).restarts(0);
         let device = CpuDevice::new(Arc::new(network.clone()));
-        let found = device.descend(&observations, 0, &options).unwrap();
-        let steps = options.steps(|| device.default_step());
+        let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+        let steps = options.steps(|| device.default_step(), 0.0);
         let k = network.code_length();
         let start = |observation: usize| Start {
             observation,

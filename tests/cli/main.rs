@@ -19,6 +19,7 @@ mod outputs;
 mod picking_layers;
 mod pixels;
 mod precision;
+mod prior;
 mod random_network;
 mod readme;
 mod recover;

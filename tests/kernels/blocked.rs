@@ -71,13 +71,13 @@ fn each_run_is_the_twins() {
         let packed = PackedNetwork::new(&network);
         let mut observations = forward::forward(&network, 0..2, &matrix(340, 4, 9));
         observations[(3, 1)] = f64::NAN;
-        for optimizer in OPTIMIZERS {
+        for (optimizer, prior) in OPTIMIZERS.into_iter().flat_map(|optimizer| [(optimizer, 0.0), (optimizer, 0.3)]) {
             let starts = starts(4, 40, optimizer);
             let size = optimizer.default_step(|| default_step(&network));
-            let steps = Steps { optimizer, size, cap: 100 };
+            let steps = Steps { optimizer, size, cap: 100, prior };
             for (start, found) in starts.iter().zip(runs(&packed, &observations, &starts, &steps)) {
                 let expected = descend::run(&network, observations.column(start.observation).as_slice(), start, &steps);
-                let case = format!("{optimizer} {output}");
+                let case = format!("{optimizer} {output} {prior}");
                 assert_eq!((found.converged, found.iterations), (expected.converged, expected.iterations), "{case}");
                 let column = |code: &[f64]| DMatrix::from_column_slice(4, 1, code);
                 let allowed = DMatrix::from_element(4, 1, 1e-10);
@@ -93,7 +93,7 @@ fn a_run_that_diverges_ends_as_the_twins_does() {
     let network = network(345, &[4, 45], Activation::Relu, Activation::Identity);
     let packed = PackedNetwork::new(&network);
     let (observations, starts) = (matrix(346, 45, 9), starts(4, 30, Optimizer::Momentum));
-    let steps = Steps { optimizer: Optimizer::Momentum, size: 30.0, cap: 1000 };
+    let steps = Steps { optimizer: Optimizer::Momentum, size: 30.0, cap: 1000, prior: 0.0 };
     for (start, found) in starts.iter().zip(runs(&packed, &observations, &starts, &steps)) {
         let expected = descend::run(&network, observations.column(start.observation).as_slice(), start, &steps);
         assert!(found.loss.is_nan() && expected.loss.is_nan() && !found.converged);
@@ -110,7 +110,7 @@ fn runs_that_end_leave_the_others_alone_bit_by_bit() {
     observations.column_mut(5).fill(1e200);
     for optimizer in OPTIMIZERS {
         let starts = starts(5, 300, optimizer);
-        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 1500 };
+        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 1500, prior: 0.0 };
         let whole = in_pool(2, || runs(&packed, &observations, &starts, &steps));
         assert!(whole.iter().any(|run| run.converged) && whole.iter().any(|run| run.loss.is_nan()), "{optimizer}");
         let ends: BTreeSet<u32> = whole.iter().map(|run| run.iterations).collect();
@@ -139,7 +139,7 @@ fn what_f32_prepares_is_where_the_twin_comes() {
         for optimizer in OPTIMIZERS {
             let starts = starts(4, 40, optimizer);
             let size = optimizer.default_step(|| default_step(&network));
-            let steps = Steps { optimizer, size, cap: 80 };
+            let steps = Steps { optimizer, size, cap: 80, prior: 0.0 };
             for (start, found) in starts.iter().zip(prepared(&packed, &observations, &starts, &steps)) {
                 let found = found.unwrap();
                 let cap = found.done as usize;
@@ -164,7 +164,7 @@ fn what_f32_prepares_does_not_depend_on_the_others_bit_by_bit() {
     observations.column_mut(5).fill(1e30);
     for optimizer in OPTIMIZERS {
         let starts = starts(5, 300, optimizer);
-        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 700 };
+        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 700, prior: 0.0 };
         let whole = in_pool(2, || prepared(&packed, &observations, &starts, &steps));
         let lost = |(start, found): (&Start, &Option<Start>)| found.is_none() == (start.observation == 5);
         assert!(starts.iter().zip(&whole).all(lost), "{optimizer}");
@@ -185,8 +185,8 @@ fn the_device_ends_where_f64_alone_does() {
     for optimizer in OPTIMIZERS {
         for iterations in [300, 20_000] {
             let options = DescentOptions::default().optimizer(optimizer).iterations(iterations);
-            let steps = options.steps(|| device.default_step());
-            let found = device.descend(&observations, 0, &options).unwrap();
+            let steps = options.steps(|| device.default_step(), 0.0);
+            let found = device.descend(&observations, 0, &options, 0.0).unwrap();
             let start = |column| Start::fresh(column, start_code(0, column as u64, 0, 5), optimizer);
             let starts: Vec<Start> = (0..20).map(start).collect();
             let alone = runs(&packed, &observations, &starts, &steps);

@@ -56,7 +56,7 @@ fn a_buffer_one_word_too_short_is_refused() {
         (&UPDATE, bytes_of(&adam), 3, &[24, 6, 24, 24, 48]),
         (&RANK, bytes_of(&compaction), 1, &[24, 3, 1]),
         (&SCATTER, bytes_of(&compaction), 3, &[3, 33, 33]),
-        (&JUDGE, bytes_of(&marquardt), 3, &[24, 15, 24, 24]),
+        (&JUDGE, bytes_of(&marquardt), 3, &[24, 15, 24, 24, 24]),
         (&TANGENT, bytes_of(&later), 1, &[6 * 8, 9 * 8, 30 * 12, 30 * 8]),
         (&TANGENT, bytes_of(&first), 1, &[6 * 8, 9 * 8, 0, 30 * 8]),
         (&NORMAL, bytes_of(&marquardt), 3, &[15, 24, 24, 3 * 5 * 8, 3 * 20]),

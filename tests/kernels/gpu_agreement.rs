@@ -113,8 +113,8 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
                 if observations.nrows() > 1 {
                     observations[(0, count - 1)] = f64::NAN;
                 }
-                let left = gpu.descend(&observations, 40, &options).unwrap();
-                let right = cpu.descend(&observations, 40, &options).unwrap();
+                let left = gpu.descend(&observations, 40, &options, 0.0).unwrap();
+                let right = cpu.descend(&observations, 40, &options, 0.0).unwrap();
                 let name = format!("descent depth {depth} {output} count {count}");
                 expect(matrices(&name, &left.codes, &right.codes, &constant(&left.codes, CODES_AFTER_A_FEW_STEPS)));
             }
@@ -134,16 +134,17 @@ fn momentum_and_adam_agree_with_the_twin_on_random_shapes_and_depths() {
             let k = network.code_length();
             let starts = matrix(seed + 1, k, 7);
             let observations = CpuDevice::new(Arc::clone(&network)).forward(0..depth, &matrix(seed + 2, k, 7)).unwrap();
-            for optimizer in [Optimizer::Momentum, Optimizer::Adam] {
+            let optimizers = [Optimizer::Momentum, Optimizer::Adam];
+            for (optimizer, prior) in optimizers.into_iter().flat_map(|one| [(one, 0.0), (one, 0.4)]) {
                 let options = DescentOptions::default().optimizer(optimizer).iterations(15);
-                let steps = options.steps(|| gpu.default_step());
+                let steps = options.steps(|| gpu.default_step(), prior);
                 let reached = gpu.descend_f32(&observations, &starts, &steps).unwrap();
                 assert_eq!(reached.moments.len(), 7 * k);
                 for column in 0..7 {
                     let start = Start::fresh(column, starts.column(column).as_slice().to_vec(), optimizer);
                     let x = observations.column(column);
                     let expected = descend::run(&network, x.as_slice(), &start, &steps);
-                    let name = format!("{optimizer} depth {depth} {output} run {column}");
+                    let name = format!("{optimizer} depth {depth} {output} prior {prior} run {column}");
                     let right = DMatrix::from_vec(k, 1, expected.code);
                     let left = reached.codes.columns(column, 1).into_owned();
                     expect(matrices(&name, &left, &right, &constant(&left, CODES_AFTER_A_FEW_STEPS)));
@@ -163,7 +164,7 @@ fn a_run_goes_on_in_f64_where_the_device_left_it() {
     let observations = CpuDevice::new(Arc::clone(&network)).forward(0..2, &matrix(89, 4, 5)).unwrap();
     for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
         let options = DescentOptions::default().optimizer(optimizer).iterations(40);
-        let steps = options.steps(|| gpu.default_step());
+        let steps = options.steps(|| gpu.default_step(), 0.0);
         let reached = gpu.descend_f32(&observations, &starts, &Steps { cap: 20, ..steps }).unwrap();
         for column in 0..5 {
             let x = observations.column(column);
@@ -191,8 +192,8 @@ fn descent_agrees_where_both_converge() {
     let observations = cpu.forward(0..2, &matrix(81, 4, 20)).unwrap();
     for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
         let options = DescentOptions::default().optimizer(optimizer).iterations(20_000);
-        let left = gpu.descend(&observations, 0, &options).unwrap();
-        let right = cpu.descend(&observations, 0, &options).unwrap();
+        let left = gpu.descend(&observations, 0, &options, 0.0).unwrap();
+        let right = cpu.descend(&observations, 0, &options, 0.0).unwrap();
         let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
         assert!(both.len() >= 19, "{optimizer}: only {} of 20 converge on both", both.len());
         let (left, right) = (left.codes.select_columns(&both), right.codes.select_columns(&both));
@@ -206,7 +207,7 @@ fn the_stop_rule_holds_on_the_device() {
     let gpu = gpu::device(&network);
     let (observations, starts) = (matrix(85, 45, 9), matrix(86, 4, 9));
     let options = DescentOptions::default().iterations(5000);
-    let steps = options.steps(|| gpu.default_step());
+    let steps = options.steps(|| gpu.default_step(), 0.0);
     let lanes = gpu.descend_f32(&observations, &starts, &steps).unwrap().lanes;
     for lane in &lanes {
         assert_eq!(lane.status, LANE_RESTED);
@@ -226,7 +227,7 @@ fn the_loop_runs_on_the_device() {
     let observations = gpu.forward(0..2, &matrix(83, 4, 3)).unwrap();
     let before = gpu.dispatches();
     let options = DescentOptions::default().iterations(100);
-    let answer = gpu.descend(&observations, 0, &options).unwrap();
+    let answer = gpu.descend(&observations, 0, &options, 0.0).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
     // Each iteration: forward through the first layer, residual through the second, backward
     // through both, update; one more evaluates the last step. In addition, one kernel per

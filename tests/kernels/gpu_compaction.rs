@@ -94,7 +94,8 @@ fn lanes_that_end_at_different_times_leave_the_others_alone_bit_by_bit() {
             observations[(1, 7)] = f64::NAN;
             observations.column_mut(9).fill(3e30);
             let starts = matrix(702, k, 151);
-            let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 500 };
+            let steps =
+                Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 500, prior: 0.0 };
             let before = device.compactions();
             let whole = device.descend_f32(&observations, &starts, &steps).unwrap();
             let ends: BTreeSet<u32> = whole.lanes.iter().map(|lane| lane.iterations).collect();

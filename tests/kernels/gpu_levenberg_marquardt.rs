@@ -69,7 +69,6 @@ fn final_losses(
 }
 
 fn one_step_is_the_twins_in_every_form() {
-    let rules = MarquardtRules { steps: 1, ..RULES };
     for (case, widths) in
         [vec![3, 18, 301], vec![5, 33, 22, 70], vec![17, 40], vec![64, 131], vec![1, 1, 9]].into_iter().enumerate()
     {
@@ -78,7 +77,8 @@ fn one_step_is_the_twins_in_every_form() {
         let k = network.code_length();
         for (variant, context) in gpu::variants() {
             let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
-            for count in [1, 7, 65] {
+            for (count, prior) in [(1, 0.0), (7, 0.0), (65, 0.0), (7, 0.5)] {
+                let rules = MarquardtRules { steps: 1, prior, ..RULES };
                 let (_, observations) = observed(&network, 810, count, 0.1);
                 let starts = matrix(812, k, count);
                 let found = device.levenberg_marquardt_f32(&observations, &starts, &rules).unwrap().unwrap();
@@ -97,7 +97,7 @@ fn one_step_is_the_twins_in_every_form() {
                 assert!(
                     (0..count).filter(|column| expected.column(*column) != starts.column(*column)).count() * 2 >= count
                 );
-                let name = format!("a step {variant} {widths:?} {count}");
+                let name = format!("a step {variant} {widths:?} {count} prior {prior}");
                 let allowed = DMatrix::from_element(k, count, 1e-3);
                 expect(matrices(&name, &found.codes, &expected, &allowed));
                 let mut wrong = found.codes.clone();
@@ -209,7 +209,7 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let long = network(860, &[k, 80], Activation::Relu, Activation::Relu);
     let device = gpu::device(&long);
     let (_, observations) = observed(&long, 861, 2, 0.1);
-    assert!(device.levenberg_marquardt(&observations, &[0, 1], &matrix(862, k, 2)).unwrap().is_none());
+    assert!(device.levenberg_marquardt(&observations, &[0, 1], &matrix(862, k, 2), 0.0).unwrap().is_none());
     let options = Options::default().method(Method::Best(BestMethod::default()));
     let notice = |device: GpuDevice, network: &Arc<Network>| {
         let inverter = Inverter::with_device(Arc::clone(network), options.clone(), Box::new(device), None).unwrap();
@@ -224,9 +224,10 @@ fn what_does_not_fit_is_left_to_the_caller() {
     let (_, mut observations) = observed(&fitting, 864, 4, 0.1);
     observations[(0, 2)] = 1e200;
     let starts = matrix(865, 3, 3);
-    let found = device.levenberg_marquardt(&observations, &[3, 2, 1], &starts).unwrap().unwrap();
+    let found = device.levenberg_marquardt(&observations, &[3, 2, 1], &starts, 0.0).unwrap().unwrap();
     assert_eq!(found.column(1), starts.column(1));
-    let alone = device.levenberg_marquardt(&observations, &[1], &starts.columns(2, 1).into_owned()).unwrap().unwrap();
+    let alone =
+        device.levenberg_marquardt(&observations, &[1], &starts.columns(2, 1).into_owned(), 0.0).unwrap().unwrap();
     assert_eq!(alone.column(0), found.column(2));
     assert_ne!(found.column(2), starts.column(2));
 }
@@ -293,5 +294,5 @@ fn a_device_lost_on_the_way_leaves_the_search_to_the_cpu() {
         expect_same_minima(&found, &expected);
     }
     let cpu = CpuDevice::new(Arc::clone(&network));
-    assert!(cpu.levenberg_marquardt(&observations, &[0], &matrix(880, 20, 1)).unwrap().is_none());
+    assert!(cpu.levenberg_marquardt(&observations, &[0], &matrix(880, 20, 1), 0.0).unwrap().is_none());
 }

@@ -31,7 +31,7 @@ fn a_hundred_calls_make_no_buffer() {
             device.forward(1..2, &matrix(round as u64, 19, count / 2 + 1)).unwrap();
             device.classify(&observations, &vec![0.1; count]).unwrap();
             let optimizer = [Optimizer::Plain, Optimizer::Adam][round % 2];
-            let steps = Steps { optimizer, size: 1e-2, cap };
+            let steps = Steps { optimizer, size: 1e-2, cap, prior: 0.0 };
             device.descend_f32(&observations, &codes, &steps).unwrap();
             device.levenberg_marquardt_f32(&observations, &codes, &MarquardtRules::IN_F32).unwrap();
         };
@@ -55,7 +55,7 @@ fn descent_reads_a_few_counts_back_and_the_answer() {
     let network = network(801, &[4, 15, 45], Activation::Relu, Activation::Relu);
     let device = gpu::device(&network);
     let observations = device.forward(0..2, &matrix(802, 4, 3)).unwrap();
-    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-6, cap: 3000 };
+    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-6, cap: 3000, prior: 0.0 };
     // The length of a submission follows its time, which other programs may stretch.
     let tries = (0..5).map(|_| {
         let before = device.context().read_backs();
@@ -74,7 +74,7 @@ fn calls_of_all_kinds_from_many_threads_do_not_meet() {
     let work = |seed: u64, count: usize| {
         let observations = device.forward(0..2, &matrix(seed, 3, count)).unwrap();
         let bits = device.classify(&observations, &vec![0.2; count]).unwrap();
-        (device.descend(&observations, seed, &options).unwrap(), bits, observations)
+        (device.descend(&observations, seed, &options, 0.0).unwrap(), bits, observations)
     };
     let expected: Vec<_> = (0..4).map(|seed| work(seed, 5 + 9 * seed as usize)).collect();
     std::thread::scope(|scope| {

@@ -244,7 +244,7 @@ fn descent_is_the_twins_by_every_tile_and_sum() {
     {
         let network = network(620 + case as u64, &widths, Activation::LeakyRelu(0.2), Activation::Sigmoid);
         let k = network.code_length();
-        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 4 };
+        let steps = Steps { optimizer, size: optimizer.default_step(|| default_step(&network)), cap: 4, prior: 0.0 };
         for (variant, context) in gpu::variants() {
             let device = GpuDevice::new(context, Arc::clone(&network)).unwrap();
             // Enough for the largest tile in the last layer.
@@ -277,7 +277,7 @@ fn descent_is_the_twins_by_every_tile_and_sum() {
 /// The backward pass needs this many lanes.
 fn the_way_back_is_the_twins_by_the_slim_tile() {
     let network = network(640, &[3, 5], Activation::Relu, Activation::Identity);
-    let steps = Steps { optimizer: Optimizer::Plain, size: default_step(&network), cap: 2 };
+    let steps = Steps { optimizer: Optimizer::Plain, size: default_step(&network), cap: 2, prior: 0.0 };
     let count = 16_800;
     let observations = matrix(641, 5, count);
     let starts = matrix(642, 3, count);
@@ -338,7 +338,7 @@ fn the_device_tells_its_time_where_it_has_a_clock() {
     let forward = device.kernel_seconds().unwrap();
     assert!(forward > 0.0 && forward < began.elapsed().as_secs_f64(), "{forward}");
     let began = std::time::Instant::now();
-    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 30 };
+    let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 30, prior: 0.0 };
     device.descend_f32(&observations, &codes, &steps).unwrap();
     let descent = device.kernel_seconds().unwrap() - forward;
     assert!(descent > forward && descent < began.elapsed().as_secs_f64(), "{descent} after {forward}");

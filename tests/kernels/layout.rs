@@ -46,7 +46,9 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             second_decay,
             second_gain,
             epsilon,
-            gradient_limit
+            gradient_limit,
+            prior,
+            code_limit
         }),
         layout!(MarquardtParams {
             observation_length,
@@ -61,7 +63,9 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
             negligible_step,
             residual_limit,
             jacobian_limit,
-            first_row
+            first_row,
+            prior,
+            code_limit
         }),
         layout!(GramParams { observation_length, code_length, limit }),
         layout!(Damping { lambda, growth, predicted, scale, is_fresh }),

@@ -216,6 +216,8 @@ fn descend_params(optimizer: u32) -> DescendParams {
         second_gain: 0.001,
         epsilon: 1e-8,
         gradient_limit: gradient(INPUTS),
+        prior: 0.0,
+        code_limit: f32::MAX.to_bits(),
     }
 }
 

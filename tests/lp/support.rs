@@ -62,11 +62,17 @@ impl Device for HostDevice {
         Ok(configurations)
     }
 
-    fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions) -> Result<DescentAnswer> {
+    fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
         Err(Error::NoDevice("the LP tests do not descend".to_owned()))
     }
 
-    fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+    fn levenberg_marquardt(
+        &self,
+        _: &DMatrix<f64>,
+        _: &[usize],
+        _: &DMatrix<f64>,
+        _: f64,
+    ) -> Result<Option<DMatrix<f64>>> {
         Ok(None)
     }
 

@@ -5,6 +5,7 @@ mod absolute;
 mod jacobian;
 mod maps;
 mod oracle;
+mod prior;
 mod refine;
 mod regions;
 mod rounds;

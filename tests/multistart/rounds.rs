@@ -46,8 +46,14 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         self.cpu.classify(targets, thresholds)
     }
 
-    fn descend(&self, x: &DMatrix<f64>, first_index: u64, options: &DescentOptions) -> Result<DescentAnswer> {
-        self.cpu.descend(x, first_index, options)
+    fn descend(
+        &self,
+        x: &DMatrix<f64>,
+        first_index: u64,
+        options: &DescentOptions,
+        prior: f64,
+    ) -> Result<DescentAnswer> {
+        self.cpu.descend(x, first_index, options, prior)
     }
 
     fn levenberg_marquardt(
@@ -55,6 +61,7 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         _: &DMatrix<f64>,
         which: &[usize],
         starts: &DMatrix<f64>,
+        _: f64,
     ) -> Result<Option<DMatrix<f64>>> {
         assert_eq!(which.len(), starts.ncols());
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
@@ -187,10 +194,16 @@ fn the_devices_error_is_the_searchs() {
         fn classify(&self, _: &DMatrix<f64>, _: &[f64]) -> Result<Configurations> {
             Err(Error::DeviceLost("gone".into()))
         }
-        fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions) -> Result<DescentAnswer> {
+        fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
             Err(Error::DeviceLost("gone".into()))
         }
-        fn levenberg_marquardt(&self, _: &DMatrix<f64>, _: &[usize], _: &DMatrix<f64>) -> Result<Option<DMatrix<f64>>> {
+        fn levenberg_marquardt(
+            &self,
+            _: &DMatrix<f64>,
+            _: &[usize],
+            _: &DMatrix<f64>,
+            _: f64,
+        ) -> Result<Option<DMatrix<f64>>> {
             Err(Error::DeviceLost("gone".into()))
         }
         fn dispatches(&self) -> u64 {

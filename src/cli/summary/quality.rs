@@ -101,6 +101,11 @@ pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
         let _ = writeln!(text, "residual, root mean square: {}", spread(&summary.residual_rms));
     }
     let _ = writeln!(text, "residual, relative:         {}", spread(&summary.residual_l2_relative));
+    for (part, losses) in [("data", &summary.loss_data), ("prior", &summary.loss_prior)] {
+        if let Some(losses) = losses {
+            let _ = writeln!(text, "{:<27}{}", format!("loss, {part}:"), spread(losses));
+        }
+    }
     text.push_str(&errors("code", &summary.code_error, summary.successes, summary, options));
     text.push_str(&errors("image", &summary.image_error, summary.image_successes, summary, options));
     text

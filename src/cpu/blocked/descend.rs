@@ -1,5 +1,5 @@
-//! Gradient descent on `½‖G(z) − x‖²` with one block of runs (lanes) per core; the block's forward
-//! and backward passes are products. Same results as `cpu/descend.rs`.
+//! Gradient descent on `½‖G(z) − x‖² + ½λ‖z‖²` with one block of runs (lanes) per core; the block's
+//! forward and backward passes are products. Same results as `cpu/descend.rs`.
 //!
 //! The products are in f64 or in f32. Codes, moments, steps and the sums of the stop rule are f64
 //! in both, so f32 only costs the last digits of a gradient, not the small steps near the optimum.
@@ -312,10 +312,15 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         }
     }
 
-    /// Checks the stop rule, as in `cpu/descend.rs`; reads the lane's gradient.
+    /// Adds the prior, and checks the stop rule, as in `cpu/descend.rs`; reads the lane's gradient.
     fn end(&mut self, place: usize) -> Option<End> {
         for (wide, g) in self.gradient.iter_mut().zip(self.inputs.column(place)) {
             *wide = g.widened();
+        }
+        if self.steps.prior > 0.0 {
+            let code = self.codes.column(place);
+            self.losses[place] += 0.5 * self.steps.prior * code.iter().map(|z| z * z).sum::<f64>();
+            self.gradient.iter_mut().zip(code).for_each(|(g, z)| *g += self.steps.prior * z);
         }
         let (lane, loss) = (&mut self.lanes[place], self.losses[place]);
         let gradient_norm = self.gradient.iter().map(|g| g * g).sum::<f64>().sqrt();

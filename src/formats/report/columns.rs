@@ -15,6 +15,8 @@ pub struct Columns {
     pub iterations: bool,
     /// Whether the method searches from many starts.
     pub search: bool,
+    /// Whether the loss has a prior.
+    pub prior: bool,
 }
 
 impl Columns {
@@ -40,6 +42,7 @@ impl Columns {
         if self.search {
             names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
         }
+        names.extend(self.prior.then_some(LOSS_NAMES).into_iter().flatten().map(|name| format!("loss_{name}")));
         names.extend(self.code_error.then(|| "code_error".to_owned()));
         names.extend(self.image_error.then(|| "image_error".to_owned()));
         for layer in &self.layers {
@@ -80,6 +83,12 @@ impl Columns {
                 None => fields.extend(SEARCH_NAMES.map(|_| String::new())),
             }
         }
+        if self.prior {
+            match &row.loss {
+                Some(loss) => fields.extend([number(loss.data), number(loss.prior)]),
+                None => fields.extend(LOSS_NAMES.map(|_| String::new())),
+            }
+        }
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
         }
@@ -107,6 +116,8 @@ impl Columns {
         fields
     }
 }
+
+const LOSS_NAMES: [&str; 2] = ["data", "prior"];
 
 const SEARCH_NAMES: [&str; 6] = ["start", "first_found", "found", "runs", "determined", "stationary"];
 

@@ -59,13 +59,17 @@ impl Searcher<'_> {
     }
 
     /// Whether the outputs of the run and of the best code differ by at most a share of the
-    /// residual, over the observed entries.
+    /// residual, over the observed entries. A prior counts as `k` more outputs `√λ z`.
     fn outputs_agree(&self, x: &[f64]) -> bool {
         let last = self.network.layers().len() - 1;
         let activation = self.network.layers()[last].activation;
         let (here, there) = (self.local.point().received(last), self.best.received(last));
         let observed = x.iter().zip(here.iter().zip(there)).filter(|(x, _)| !x.is_nan());
-        let apart: f64 = observed.map(|(_, (a, b))| (activation.apply(*a) - activation.apply(*b)).powi(2)).sum();
+        let mut apart: f64 = observed.map(|(_, (a, b))| (activation.apply(*a) - activation.apply(*b)).powi(2)).sum();
+        if self.network.prior() > 0.0 {
+            let codes = self.local.point().code.iter().zip(&self.best.code);
+            apart += self.network.prior() * codes.map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        }
         apart <= OUTPUTS * OUTPUTS * 2.0 * self.best.loss
     }
 }

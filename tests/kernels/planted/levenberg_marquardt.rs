@@ -32,15 +32,17 @@ fn inputs_of_judge() {
     for context in devices() {
         for in_targets in [false, true] {
             let [outputs, targets] = outputs_and_targets(in_targets);
+            let trials = columns(&matrix(6, INPUTS, COUNT), 0.0);
             let dampings: Vec<u32> = cast_slice(&[Damping::START; COUNT]).to_vec();
-            let arrays = [lanes_before(Lane::START), dampings, outputs.clone(), targets.clone()];
+            let arrays = [lanes_before(Lane::START), dampings, outputs.clone(), targets.clone(), trials.clone()];
             let judged = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
             let (judged, dampings) = (lanes_of(&judged[0]), cast_slice::<u32, Damping>(&judged[1]).to_vec());
 
             // A trial after an accepted one, whose loss was larger.
             let later = Lane { anchor: 1e6, ..Lane::START };
             let before = Damping { lambda: 1.0, predicted: 1e3, scale: 1.0, ..Damping::START };
-            let arrays = [lanes_before(later), cast_slice(&[before; COUNT]).to_vec(), outputs.clone(), targets.clone()];
+            let before = cast_slice(&[before; COUNT]).to_vec();
+            let arrays = [lanes_before(later), before, outputs.clone(), targets.clone(), trials];
             let second = run(&context, &JUDGE, marquardt_params(), &arrays, (0, COUNT));
             let (second, after) = (lanes_of(&second[0]), cast_slice::<u32, Damping>(&second[1]).to_vec());
 
@@ -80,6 +82,8 @@ fn marquardt_params() -> MarquardtParams {
         residual_limit: residual(UNITS),
         jacobian_limit: jacobian(UNITS),
         first_row: 0,
+        prior: 0.0,
+        code_limit: f32::MAX.to_bits(),
     }
 }
 
