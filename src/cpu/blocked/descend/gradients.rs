@@ -27,7 +27,7 @@ pub fn gradients<T: Number>(
         Start::fresh(index, code, Optimizer::Plain)
     };
     let starts: Vec<Start> = (0..codes.ncols()).map(start).collect();
-    let steps = Steps { optimizer: Optimizer::Plain, size: 0.0, cap: 0 };
+    let steps = Steps { optimizer: Optimizer::Plain, size: 0.0, cap: 0, prior: 0.0 };
     let queue = Queue { starts: &starts, next: AtomicUsize::new(0) };
     let width = block_width(starts.len());
     let blocks = starts.len().div_ceil(width).min(rayon::current_num_threads());
