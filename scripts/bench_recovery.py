@@ -391,8 +391,8 @@ def tune(generators, arguments):
     for generator in generators:
         for kind, noise in (("all pixels", 0.0), ("Gaussian", 0.0), ("half hidden", NOISE)):
             given = problem(kind, noise)
-            codes, _, y = observe(generator, given, 10, 5)
-            for rate in (0.01, 0.03, 0.1, 0.3):
+            codes, _, y = observe(generator, given, 4, 5)
+            for rate in (0.03, 0.1, 0.3):
                 for cosine in (False, True):
                     own = with_adam(generator, given, y, 0, rate, cosine, steps=arguments.steps)
                     near = ((own - codes).norm(dim=1) <= 1e-3 * codes.norm(dim=1)).tolist()

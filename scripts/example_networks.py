@@ -34,8 +34,8 @@ class Generator:
 
 
 def write_tensors(path, metadata, tensors):
-    """safetensors: header length (8 bytes, little-endian), JSON header, then the tensors. `tensors`:
-    arrays of f2 or f4 by name."""
+    """safetensors: header length (8 bytes, little-endian), JSON header, then the tensors.
+    `tensors`: arrays of f2 or f4 by name."""
     header, data = {"__metadata__": metadata}, b""
     for name, tensor in tensors.items():
         raw = np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<")).tobytes()
