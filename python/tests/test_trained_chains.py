@@ -52,6 +52,27 @@ def test_three_codes_are_recovered(example):
     assert result.ok.all() and result.determined.all()
 
 
+def test_noisy_answers_of_the_smooth_network_are_minima(chains):
+    """Gauss-Newton steps went around these minima and proved nothing."""
+    network = unrelu.Network.from_file(chains.path_of("softplus"))
+    module = chains.load("softplus", dtype=torch.float64)
+    generator = torch.Generator().manual_seed(9)
+    codes = torch.randn(2, chains.CODE, dtype=torch.float64, generator=generator)
+    noise = torch.randn(2, 784, dtype=torch.float64, generator=generator)
+    x = module(codes) + 0.1 * noise
+
+    def losses(z):
+        return 0.5 * (module(z) - x).square().sum(1)
+
+    result = unrelu.invert(network, x.numpy(), "best", noise=0.1, threads=1)
+    assert result.ok.all() and result.stationary.all()
+    found = torch.from_numpy(result.codes).requires_grad_()
+    loss = losses(found)
+    (gradient,) = torch.autograd.grad(loss.sum(), found)
+    assert (gradient.norm(dim=1) <= 1e-6 * loss.sqrt()).all()
+    assert (loss <= losses(codes)).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_inspect_says_which_methods_take_them(chains, name, capfd):
     assert _unrelu.run_command(["unrelu", "inspect", str(chains.path_of(name))]) == 0
