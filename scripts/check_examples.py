@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the generators under examples/ for inversion layer by layer. Needs NumPy and SciPy.
+"""Checks the dense generators under examples/ for inversion layer by layer. Needs NumPy and SciPy.
 
     python scripts/check_examples.py [FILE.safetensors…] [--samples 200] [--picture GRID.png]
 
@@ -120,7 +120,7 @@ def main():
     arguments.add_argument("--all-by-lp", type=int, default=0, metavar="N", help="run the linear programs on the first N samples, whatever their rank")
     arguments.add_argument("--picture", metavar="GRID.png", help="write 40 random samples of each network")
     options = arguments.parse_args()
-    files = options.files or sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.safetensors"))
+    files = options.files or nets.dense_examples(Path(__file__).resolve().parent.parent / "examples")
     pictures = []
     for path in files:
         report(path, options.samples, options.all_by_lp)

@@ -33,31 +33,50 @@ class Generator:
         return self.layers(codes)[-1]
 
 
-def save(path, generator):
-    """safetensors: header length (8 bytes, little-endian), JSON header, then the tensors."""
-    header = {"__metadata__": {"activation": generator.activation, "output_activation": generator.activation}}
-    data = b""
-    for i, weight in enumerate(generator.weights):
-        raw = np.ascontiguousarray(weight, "<f4").tobytes()
-        header[f"layers.{i}.weight"] = {"dtype": "F32", "shape": list(weight.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+def write_tensors(path, metadata, tensors):
+    """safetensors: header length (8 bytes, little-endian), JSON header, then the tensors.
+    `tensors`: arrays of f2 or f4 by name."""
+    header, data = {"__metadata__": metadata}, b""
+    for name, tensor in tensors.items():
+        raw = np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<")).tobytes()
+        dtype = {2: "F16", 4: "F32"}[tensor.dtype.itemsize]
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def load(path):
+def read_tensors(path):
+    """The metadata of a file of `write_tensors`, and its tensors by name."""
     raw = Path(path).read_bytes()
     (length,) = struct.unpack_from("<Q", raw)
     header = json.loads(raw[8 : 8 + length])
-    name = header["__metadata__"]["activation"]
+    metadata, tensors = header.pop("__metadata__"), {}
+    for name, entry in header.items():
+        start, end = (8 + length + offset for offset in entry["data_offsets"])
+        values = np.frombuffer(raw[start:end], {"F16": "<f2", "F32": "<f4"}[entry["dtype"]])
+        tensors[name] = values.reshape(entry["shape"])
+    return metadata, tensors
+
+
+def save(path, generator):
+    """Writes the weights, and the activation as metadata."""
+    metadata = {"activation": generator.activation, "output_activation": generator.activation}
+    weights = {f"layers.{i}.weight": weight.astype("<f4") for i, weight in enumerate(generator.weights)}
+    write_tensors(path, metadata, weights)
+
+
+def load(path):
+    metadata, tensors = read_tensors(path)
+    name = metadata["activation"]
     slope = 0.0 if name == "relu" else float(name.removeprefix("leaky_relu:"))
-    weights = []
-    while (entry := header.get(f"layers.{len(weights)}.weight")) is not None:
-        start, end = entry["data_offsets"]
-        values = np.frombuffer(raw[8 + length + start : 8 + length + end], "<f4")
-        weights.append(values.reshape(entry["shape"]))
-    return Generator(weights, slope)
+    return Generator([tensors[f"layers.{i}.weight"] for i in range(len(tensors))], slope)
+
+
+def dense_examples(folder):
+    """The files in a folder that `load` reads: those that name one activation for all layers."""
+    return [path for path in sorted(Path(folder).glob("*.safetensors")) if "activation" in read_tensors(path)[0]]
 
 
 def write_grid(path, images, columns, side=28, gap=2):

@@ -27,6 +27,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     needs = (
         "test_from_torch.py", "test_from_torch_chains.py", "test_random_chains.py", "test_torch.py",
         "test_deepinv.py", "test_dask.py", "test_ray.py", "test_notebooks.py",
+        "test_trained_chains.py",
     )
     left_out = not config.getoption("--integrations") and collection_path.name in needs
     return True if left_out else None

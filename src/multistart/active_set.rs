@@ -76,11 +76,23 @@ impl LocalSearch<'_> {
             self.region.take(self.network, &self.current);
             // Nothing is known of the kinks.
             Descent { steps, stationary: false }
+        } else if self.has_no_kinks() {
+            let options = MarquardtOptions { damping: 0.0, slow: 0.0, steps: most };
+            let descent = self.levenberg_marquardt(observation, &options);
+            self.region.take(self.network, &self.current);
+            descent
         } else {
             self.exact_minimum(observation, most)
         };
         let is_proven = descent.stationary && !self.is_on_untreated_kink();
         Descent { stationary: is_proven || self.reproduces(observation), ..descent }
+    }
+
+    /// Whether there are no regions. Then nothing can be pinned, and damping helps: where the
+    /// curvature of the outputs times the residual exceeds the least eigenvalue of `JᵀJ`,
+    /// Gauss–Newton steps diverge, and halving them ends in a cycle around the minimum.
+    fn has_no_kinks(&self) -> bool {
+        self.network.layers().iter().all(|layer| bend(layer.activation).is_none())
     }
 
     /// Whether a unit is on a kink of which this method knows nothing.

@@ -146,7 +146,9 @@ impl<'a> Searcher<'a> {
     ) {
         progress.answer.runs += 1;
         self.run(x, start, code, how, progress);
-        if progress.has_found_enough(self.absolute.is_none()) {
+        if self.network.goes_by_agreement() {
+            self.end_by_agreement(x, options, progress);
+        } else if progress.has_found_enough(self.absolute.is_none()) {
             self.end(x, options, progress);
         }
         progress.answer.converged |= progress.answer.reproduced;
@@ -155,9 +157,6 @@ impl<'a> Searcher<'a> {
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
     /// and a lower loss is found around it: then the search continues from there.
     fn end(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
-        if self.network.goes_by_agreement() {
-            return self.end_by_agreement(progress);
-        }
         if !progress.answer.stationary && self.absolute.is_none() {
             self.local.go_to(x, &progress.answer.code);
             progress.answer.stationary = self.local.is_proven_minimum(x);
@@ -231,6 +230,9 @@ impl<'a> Searcher<'a> {
             return;
         }
         self.local.go_to(x, code);
+        if self.network.goes_by_agreement() {
+            return self.run_to_agree(x, start, how, progress);
+        }
         self.local.levenberg_marquardt(x, how);
         // For other objectives, high squares do not mean a high loss: one gross error causes them.
         let error = self.local.error_of(x);
@@ -283,9 +285,6 @@ impl<'a> Searcher<'a> {
         }
         let counts = is_here || !self.counts_descents();
         let objective = self.objective();
-        if self.network.goes_by_agreement() {
-            return self.judge_agreement(x, start, minimum, progress);
-        }
         let errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
         match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors)) {
             Ordering::Less => self.take(x, start, minimum, progress),

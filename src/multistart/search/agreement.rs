@@ -6,27 +6,52 @@
 //! (twelve, while the data do not determine its code), or when the observation is reproduced, and
 //! unconverged after 24 runs.
 //!
+//! A run ends where its Levenberg–Marquardt steps become slow: that suffices to compare it. The
+//! last digits take more steps than all others, above all on an ill-conditioned network with noise.
+//! So only the answer, the lowest of all runs, descends to its minimum, once, when the search ends.
+//!
 //! It has converged if its code is proven to be a minimum: to first order with curved layers, and
 //! exactly on kinks otherwise. With too many units to look at every kink
 //! ([`PackedNetwork::has_too_many_kinks`](super::PackedNetwork::has_too_many_kinks)) nothing can be
 //! proven, and the agreement alone decides.
 
+use super::super::answer::BestAnswer;
 use super::super::evaluation_error::EvaluationError;
+use super::super::local_search::MarquardtOptions;
 use super::super::minimum::Minimum;
 use super::super::objective::Objective;
+use super::super::options::BestOptions;
 use super::super::progress::Progress;
 use super::super::starts::Start;
-use super::Searcher;
+use super::{MOST_STEPS, Searcher};
 
 /// The largest relative difference of the losses of runs that agree.
 const LOSSES: f64 = 1e-4;
 /// The largest difference of their outputs, as a share of the residual.
 const OUTPUTS: f64 = 0.1;
+/// A run ends after two steps in a row that lower the loss by at most this share: well below
+/// [`LOSSES`].
+const SLOW: f64 = 1e-5;
 
 impl Searcher<'_> {
+    /// Descends from the current code until it is slow, and compares the end with the lowest.
+    pub(super) fn run_to_agree(&mut self, x: &[f64], start: Start, how: &MarquardtOptions, progress: &mut Progress) {
+        self.local.levenberg_marquardt(x, &MarquardtOptions { slow: SLOW, ..*how });
+        let minimum = self.minimum_after(x, 0);
+        if minimum.loss.is_finite() {
+            self.judge_agreement(x, start, minimum, progress);
+        }
+    }
+
+    /// The minimum at which the local search is, after at most `steps` steps of the exact method.
+    fn minimum_after(&mut self, x: &[f64], steps: usize) -> Minimum {
+        let stationary = self.local.active_set(x, steps).stationary;
+        Minimum { loss: self.local.point().loss, squares: 0.0, stationary }
+    }
+
     /// Compares the minimum at which a run ended with the lowest. The answer is the lower of two
     /// codes that agree.
-    pub(super) fn judge_agreement(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
+    fn judge_agreement(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
         let Some(lowest) = progress.lowest else {
             progress.seen_minima = vec![(minimum.loss, minimum)];
             return self.take(x, start, minimum, progress);
@@ -52,10 +77,23 @@ impl Searcher<'_> {
         }
     }
 
-    /// Ends the search.
-    pub(super) fn end_by_agreement(&self, progress: &mut Progress) {
+    /// Ends the search if the stop rule says so or no run is left: the answer descends to its
+    /// minimum.
+    pub(super) fn end_by_agreement(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
+        let enough = progress.has_found_enough(true);
+        let Some(lowest) = progress.lowest else { return };
+        if progress.answer.reproduced || !(enough || progress.is_over(options)) {
+            return;
+        }
+        let BestAnswer { start, first_found, found, .. } = progress.answer;
+        self.local.go_to(x, &progress.answer.code);
+        let minimum = self.minimum_after(x, MOST_STEPS);
+        if minimum.loss <= lowest.loss {
+            self.take(x, start, minimum, progress);
+            (progress.answer.first_found, progress.answer.found) = (first_found, found);
+        }
         progress.has_ended = true;
-        progress.answer.converged = progress.answer.stationary || self.network.has_too_many_kinks();
+        progress.answer.converged = enough && (progress.answer.stationary || self.network.has_too_many_kinks());
     }
 
     /// Whether the outputs of the run and of the best code differ by at most a share of the
