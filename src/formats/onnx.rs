@@ -1,7 +1,7 @@
 //! ONNX models, read as a list of operations. `docs/ONNX.md` says what is read.
 //!
-//! [`model`] decodes the file, [`graph`] follows the nodes, and [`chain`] writes the list. Nothing in
-//! a file is executed. Sizes are checked before memory is taken for them.
+//! [`model`] decodes the file, [`graph`] follows the nodes, and [`chain`] writes the list. Nothing
+//! in a file is executed. Sizes are checked before memory is taken for them.
 
 mod activations;
 mod arithmetic;

@@ -1,4 +1,4 @@
-//! Operators whose inputs are all constant: shapes that the exporters compute, and weights that they
+//! Operators whose inputs are all constant: shapes that exporters compute, and weights that they
 //! transpose or scale.
 
 use super::arithmetic::{binary, integer_binary, unary};

@@ -1,5 +1,5 @@
-//! Operators that move, drop or repeat entries: for each entry of the output, the place of the entry
-//! of the input. Constants and the values of the network are moved by the same rules.
+//! Operators that move, drop or repeat entries: for each entry of the output, the place of the
+//! entry of the input. Constants and the values of the network are moved by the same rules.
 
 use super::array::{Array, broadcast, broadcast_places, entries, steps, walk};
 use super::node::Node;

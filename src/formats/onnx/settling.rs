@@ -1,8 +1,8 @@
 //! Makes a moved or summed value the chain's current vector, so that a map can follow.
 //!
 //! A movement is taken into a matrix before it where only entrywise steps stand between. Otherwise
-//! it is written as a map that the list of operations has: a convolution with one 1 per output, or a
-//! resampling by two small matrices; a small one also as a matrix.
+//! it is written as a map that the list of operations has: a convolution with one 1 per output, or
+//! a resampling by two small matrices; a small one also as a matrix.
 
 use serde_json::json;
 
@@ -77,8 +77,8 @@ fn picked(numbers: &[f64], order: &[u32]) -> Vec<f64> {
     if numbers.len() == 1 { numbers.to_vec() } else { order.iter().map(|place| numbers[*place as usize]).collect() }
 }
 
-/// The shapes of images that the entries of `shape` may be taken for: its own, and an image with the
-/// channels last as one channel.
+/// The shapes of images that the entries of `shape` may be taken for: its own, and an image with
+/// the channels last as one channel.
 fn images(shape: &[usize]) -> Vec<[usize; 3]> {
     match shape[..] {
         [a, b, c] => [a, b, c].checked_product().map_or(Vec::new(), |_| vec![[a, b, c], [1, a, b * c]]),
@@ -99,8 +99,8 @@ impl CheckedProduct for [usize; 3] {
     }
 }
 
-/// A permutation between channels and pixels: a transposed convolution from channels to pixels, or a
-/// convolution from pixels to channels. Channels last and channels first are such.
+/// A permutation between channels and pixels: a transposed convolution from channels to pixels, or
+/// a convolution from pixels to channels. Channels last and channels first are such.
 fn shuffle(input: &[usize], output: &[usize], order: &[u32]) -> Option<Mapped> {
     let back = inverse(order, input.iter().product())?;
     for from in images(input) {

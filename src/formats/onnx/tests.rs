@@ -1,5 +1,5 @@
-//! Models that are built here, byte by byte through prost: each operator by a formula of its own, and
-//! each refusal.
+//! Models that are built here, through prost: each operator by a formula of its own, and each
+//! refusal.
 
 mod builder;
 mod damage;

@@ -96,7 +96,7 @@ impl Builder {
         self.with(tensor(name, dims, &normal(name, count)))
     }
 
-    /// A node with its inputs, separated by spaces, and its output; `-` is an input that is left out.
+    /// A node with its inputs, separated by spaces, and its output; `-` is no input.
     pub fn node(mut self, op: &str, inputs: &str, output: &str, attributes: &[AttributeProto]) -> Self {
         let name = |name: &str| if name == "-" { String::new() } else { name.to_owned() };
         let node = NodeProto {
