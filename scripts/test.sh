@@ -8,7 +8,7 @@
 # assertions on: tests and program share one build of the dependencies.
 #
 #     scripts/test.sh                    everything but the tests that need large Python packages
-#     scripts/test.sh --integrations     these too: torch, deepinv, dask and ray (6 GB)
+#     scripts/test.sh --integrations     these too: torch, onnx, deepinv, dask and ray (6 GB)
 #     scripts/test.sh --python           the Python package alone, also with --integrations
 #
 # Other arguments go to `cargo test`, those after `--` to the tests. Then Python is left out:

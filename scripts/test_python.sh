@@ -3,7 +3,7 @@
 # ./python` does, and runs its tests, its doctests and the checks of its types.
 #
 #     scripts/test_python.sh                    the core tests: NumPy only
-#     scripts/test_python.sh --integrations     also those with torch, deepinv, dask and ray
+#     scripts/test_python.sh --integrations     also those with torch, onnx, deepinv, dask and ray
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -11,8 +11,8 @@ root=$PWD
 tools=(pytest mypy)
 tests=()
 if [ "${1:-}" = --integrations ]; then
-    echo 'installing torch, deepinv, dask, ray and what they need: about 6 GB, and some minutes'
-    tools+=(torch deepinv 'dask[array,distributed]' 'ray[data]' scipy pandas tqdm matplotlib)
+    echo 'installing torch, onnx, deepinv, dask, ray and what they need: about 6 GB, and some minutes'
+    tools+=(torch onnx onnxscript deepinv 'dask[array,distributed]' 'ray[data]' scipy pandas tqdm matplotlib)
     tools+=(nbclient nbformat ipykernel)
     tests+=(--integrations)
 fi

@@ -17,7 +17,8 @@ use crate::random::{Domain, normal_vector, random_network};
 use crate::{cpu, formats};
 
 impl Network {
-    /// Reads a network from a `.safetensors` file with activations, or from a `.pth` file.
+    /// Reads a network from a `.safetensors` file with activations, or from a `.pth` or `.onnx`
+    /// file.
     ///
     /// [`load_network`](crate::load_network) also takes options, for files that do not state the
     /// layers or the activation.

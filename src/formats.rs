@@ -1,5 +1,5 @@
-//! Reading and writing files. Networks are read from `.safetensors` and PyTorch `.pth`/`.pt` files,
-//! and written as safetensors. Observations and codes are read and written as `.npy`, batch by
+//! Reading and writing files. Networks are read from `.safetensors`, PyTorch and ONNX files, and
+//! written as safetensors. Observations and codes are read and written as `.npy`, batch by
 //! batch.
 //!
 //! Inputs are checked before any work begins. An output gets its final name only when it is
@@ -27,6 +27,7 @@ pub mod npy;
 mod npz;
 mod npz_network;
 mod numpy_names;
+pub mod onnx;
 pub mod operations;
 pub mod output;
 mod picks;

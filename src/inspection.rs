@@ -100,7 +100,7 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         unused: file.tensors().iter().map(|tensor| tensor.name.clone()).filter(|name| !is_counter(name)).collect(),
     };
     if let Some(list) = list_of_operations(&*file, options)? {
-        let listed = list.tensors()?;
+        let listed = list.tensors(&*file)?;
         inspection.unused.retain(|name| !listed.contains(name));
         match list.network(&*file, &options.ignore_tensors) {
             Ok(network) => {

@@ -14,19 +14,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--integrations",
         action="store_true",
-        help="also run the tests that need torch, deepinv, dask or ray; without them they fail",
+        help="also run the tests that need torch, onnx, deepinv, dask or ray; without them they fail",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "integrations: needs torch, deepinv, dask or ray")
+    config.addinivalue_line("markers", "integrations: needs torch, onnx, deepinv, dask or ray")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Modules that import these packages at their top cannot even be read without them."""
     needs = (
         "test_from_torch.py", "test_from_torch_chains.py", "test_random_chains.py", "test_torch.py",
-        "test_deepinv.py", "test_dask.py", "test_ray.py", "test_notebooks.py",
+        "test_onnx.py", "test_deepinv.py", "test_dask.py", "test_ray.py", "test_notebooks.py",
         "test_trained_chains.py",
     )
     left_out = not config.getoption("--integrations") and collection_path.name in needs

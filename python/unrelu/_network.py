@@ -94,7 +94,10 @@ class Network:
         code_shape: Sequence[int] | None = None,
         image_shape: Sequence[int] | None = None,
     ) -> Network:
-        """Read a network from a ``.safetensors``, ``.npz``, ``.pth`` or ``.pt`` file.
+        """Read a network from a ``.safetensors``, ``.npz``, ``.onnx``, ``.pth`` or ``.pt`` file.
+
+        An ONNX model says its layers and activations, so it needs no option; the page
+        ``docs/ONNX.md`` says what is read.
 
         Parameters
         ----------

@@ -13,10 +13,9 @@ use super::{CommandLine, Outcome};
 /// Layers, activations and folded BatchNorms are stored in f64 as they were read. A network with
 /// convolutions has the list of its operations in the file's metadata.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  unrelu convert decoder.pth --architecture decoder.json -o decoder.safetensors\n  \
-                  unrelu convert vae.pth --layers fc3,fc4 --activation relu -o vae.safetensors"
-)]
+#[command(after_help = "Examples:\n  unrelu convert decoder.onnx -o decoder.safetensors\n  \
+                  unrelu convert decoder.pth --architecture decoder.json -o decoder.safetensors\n  \
+                  unrelu convert vae.pth --layers fc3,fc4 --activation relu -o vae.safetensors")]
 pub struct Args {
     #[command(flatten)]
     network: NetworkArgs,

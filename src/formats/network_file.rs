@@ -17,6 +17,7 @@ use super::lfs;
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
+use super::onnx::{OnnxFile, looks_like_onnx};
 use super::operations::{listed_tensors, read_operations};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
@@ -78,7 +79,8 @@ pub struct ReadNetwork {
     pub ignored_tensors: Vec<String>,
 }
 
-/// Reads a network from a safetensors file or a PyTorch checkpoint.
+/// Reads a network from a safetensors file, a PyTorch checkpoint, an ONNX model, or an `.npz` of
+/// weights.
 ///
 /// ```no_run
 /// use unrelu::{Activation, NetworkOptions, load_network};
@@ -123,9 +125,11 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
 
 /// A list of operations, and where it stands.
 #[derive(Debug)]
-pub(crate) struct OperationList {
-    document: String,
-    source: String,
+pub(crate) enum OperationList {
+    /// A document in JSON.
+    Stated { document: String, source: String },
+    /// The file itself describes them.
+    OfFile,
 }
 
 impl OperationList {
@@ -134,7 +138,12 @@ impl OperationList {
     /// # Errors
     /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not.
     pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
-        let listed = self.tensors()?;
+        let OperationList::Stated { document, source } = self else {
+            return file.own_network().unwrap_or_else(|| {
+                Err(Error::input(file.source(), "no operations", "a file that describes them", "use another file"))
+            });
+        };
+        let listed = listed_tensors(document, source)?;
         let modules: BTreeSet<&str> = listed.iter().filter_map(|name| module_of(name)).collect();
         let is_left_out = |tensor: &&TensorInfo| {
             let is_ignored =
@@ -147,17 +156,20 @@ impl OperationList {
         if let Some(tensor) = file.tensors().iter().find(is_left_out) {
             return Err(Error::input(
                 file.source(),
-                format!("tensor `{}`, which the list of operations in {} does not name", tensor.name, self.source),
+                format!("tensor `{}`, which the list of operations in {source} does not name", tensor.name),
                 "every tensor of the modules that it names",
                 "name it where it acts, or say with option `ignore_tensors` that it does not",
             ));
         }
-        read_operations(&self.document, &self.source, &file)
+        read_operations(document, source, &file)
     }
 
     /// The names of the tensors that it lists.
-    pub fn tensors(&self) -> Result<BTreeSet<String>> {
-        listed_tensors(&self.document, &self.source)
+    pub fn tensors(&self, file: &dyn TensorFile) -> Result<BTreeSet<String>> {
+        match self {
+            OperationList::Stated { document, source } => listed_tensors(document, source),
+            OperationList::OfFile => Ok(file.tensors().iter().map(|tensor| tensor.name.clone()).collect()),
+        }
     }
 }
 
@@ -168,17 +180,24 @@ fn module_of(tensor: &str) -> Option<&str> {
 
 /// The list of operations that an option names, or that the file has in its metadata.
 pub(crate) fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions) -> Result<Option<OperationList>> {
-    let list = match &options.architecture {
+    let (list, source) = match &options.architecture {
+        _ if file.describes_itself() => (OperationList::OfFile, file.source().to_owned()),
         Some(path) => {
-            let document = read_text(path)?;
-            OperationList { document, source: path.display().to_string() }
+            let (document, source) = (read_text(path)?, path.display().to_string());
+            (OperationList::Stated { document, source: source.clone() }, source)
         }
         None => match file.metadata(OPERATIONS) {
-            Some(document) => OperationList { document: document.to_owned(), source: file.source().to_owned() },
+            Some(document) => {
+                let (document, source) = (document.to_owned(), file.source().to_owned());
+                (OperationList::Stated { document, source: source.clone() }, source)
+            }
             None => return Ok(None),
         },
     };
+    let is_own = matches!(list, OperationList::OfFile);
     let others = [
+        ("architecture", is_own && options.architecture.is_some()),
+        ("ignore_tensors", is_own && !options.ignore_tensors.is_empty()),
         ("layers", options.layers.is_some()),
         ("activation", options.activation.is_some()),
         ("output_activation", options.output_activation.is_some()),
@@ -187,7 +206,7 @@ pub(crate) fn list_of_operations(file: &dyn TensorFile, options: &NetworkOptions
     match others.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => {
             let expected = "no such option: the list of operations says it";
-            Err(Error::option(option, format!("given with the list of operations in {}", list.source), expected))
+            Err(Error::option(option, format!("given with the list of operations in {source}"), expected))
         }
         None => Ok(Some(list)),
     }
@@ -262,6 +281,9 @@ fn open_as_named(path: &Path) -> Result<Box<dyn TensorFile>> {
     if looks_like_safetensors(&start) {
         return Ok(Box::new(SafetensorsFile::open(path)?));
     }
+    if looks_like_onnx(&start, path) && lfs::refusal(&start, "").is_none() {
+        return Ok(Box::new(OnnxFile::open(path)?));
+    }
     if let Some(refusal) = lfs::refusal(&start, &path.display().to_string()) {
         return Err(refusal);
     }
@@ -270,9 +292,9 @@ fn open_as_named(path: &Path) -> Result<Box<dyn TensorFile>> {
     } else if start.starts_with(b"\x93NUMPY") {
         ("a .npy array", "give the network first, then the observations or codes")
     } else {
-        ("a file with neither format", "convert the network to safetensors, or save its state_dict with torch.save")
+        ("a file of another format", "convert the network to safetensors, or save its state_dict with torch.save")
     };
-    Err(Error::input(path.display(), found, "a network as .safetensors, PyTorch .pth/.pt, or NumPy .npz", fix))
+    Err(Error::input(path.display(), found, "a network as .safetensors, PyTorch .pth/.pt, .onnx, or NumPy .npz", fix))
 }
 
 /// Makes the network from the named tensors; the second half of [`read_network`].

@@ -35,8 +35,16 @@ pub fn listed_tensors(document: &str, source: &str) -> Result<BTreeSet<String>> 
 /// # Errors
 /// [`Error::Input`]; the message names the operation, counted from 1, and what is wrong with it.
 pub fn read_operations(document: &str, source: &str, tensors: &dyn Tensors) -> Result<Network> {
+    read_labelled(document, source, tensors, &[])
+}
+
+/// Makes a network like [`read_operations`]. Messages name each operation by its label.
+///
+/// # Errors
+/// As for [`read_operations`].
+pub fn read_labelled(document: &str, source: &str, tensors: &dyn Tensors, labels: &[String]) -> Result<Network> {
     let document = Document::parse(document, source)?;
-    let mut assembly = Assembly::new(&document.input, source, tensors)?;
+    let mut assembly = Assembly::new(&document.input, source, tensors, labels)?;
     for (number, operation) in (1..).zip(&document.operations) {
         assembly.add(number, operation)?;
     }

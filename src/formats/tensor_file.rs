@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::stated::Stated;
 use crate::error::Result;
+use crate::network::Network;
 
 /// The description of a tensor in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +45,16 @@ pub trait TensorFile {
     /// output. Only whole models have modules.
     fn stated_activations(&self, _layers: &[&str]) -> Stated {
         Stated::default()
+    }
+
+    /// Whether the file itself describes the operations of a network.
+    fn describes_itself(&self) -> bool {
+        false
+    }
+
+    /// The network that the file itself describes. `None` where it does not.
+    fn own_network(&self) -> Option<Result<Network>> {
+        None
     }
 
     /// The numbers of one tensor, converted to f64, in row-major order.

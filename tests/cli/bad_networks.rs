@@ -38,7 +38,7 @@ fn refused(file: &str, bytes: &[u8], words: &[&str]) {
 fn no_network_at_all() {
     refused("net.safetensors", b"", &["an empty file", "copy or save the network again"]);
     refused("net.pth", b"", &["an empty file"]);
-    refused("net.safetensors", b"these are words, not weights\n", &["neither format", "convert the network"]);
+    refused("net.safetensors", b"these are words, not weights\n", &["another format", "convert the network"]);
     refused("net.pth", b"\x93NUMPY\x01\x00", &["a .npy array", "give the network first"]);
     refused("net.pth", b"PK\x03\x04 torn", &["cannot be read as a PyTorch checkpoint", "torch.save"]);
     refused("net.pth", b"\x80\x02torn", &["cannot be read as a PyTorch checkpoint"]);

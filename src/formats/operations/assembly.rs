@@ -20,6 +20,8 @@ const MOST_ENTRIES_IN_ALL: usize = 1 << 28;
 pub(super) struct Assembly<'a> {
     source: &'a str,
     tensors: &'a dyn Tensors,
+    /// Names of the operations, where they come from another description.
+    labels: &'a [String],
     layers: Vec<Layer>,
     /// Whether the last layer may still change.
     is_open: bool,
@@ -32,10 +34,11 @@ pub(super) struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    pub fn new(input: &[usize], source: &'a str, tensors: &'a dyn Tensors) -> Result<Self> {
+    pub fn new(input: &[usize], source: &'a str, tensors: &'a dyn Tensors, labels: &'a [String]) -> Result<Self> {
         let assembly = Assembly {
             source,
             tensors,
+            labels,
             layers: Vec::new(),
             is_open: false,
             shape: input.to_vec(),
@@ -89,6 +92,10 @@ impl<'a> Assembly<'a> {
     /// A refusal of the current operation.
     pub(super) fn refused(&self, found: impl std::fmt::Display, expected: impl std::fmt::Display) -> Error {
         let (number, name) = self.current;
+        if let Some(label) = number.checked_sub(1).and_then(|place| self.labels.get(place)) {
+            let fix = "export another form of the network; docs/ONNX.md lists what is read";
+            return Error::input(self.source, format!("{label}, as {name}: {found}"), expected.to_string(), fix);
+        }
         Error::input(
             self.source,
             format!("operation {number}, {name}: {found}"),
