@@ -13,7 +13,7 @@ use super::{flags, print};
 /// A network, and the details that its file may lack.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
-    /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), ONNX, or .npz of weights
+    /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), .onnx, or weights (.npz)
     pub network: PathBuf,
 
     #[command(flatten)]

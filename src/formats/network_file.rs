@@ -257,7 +257,9 @@ pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) ->
 /// Opens a file of named tensors, in the format that its contents show. Names of Flax and Keras are
 /// translated.
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
-    open_as_named(path).map(translated)
+    let file = open_as_named(path)?;
+    // Names of a file that describes itself mean nothing.
+    Ok(if file.describes_itself() { file } else { translated(file) })
 }
 
 fn open_as_named(path: &Path) -> Result<Box<dyn TensorFile>> {

@@ -17,6 +17,8 @@ const MOST: usize = 1 << 22;
 pub fn settled(chain: &mut Chain, label: &str, signal: &Signal) -> Option<Signal> {
     match &signal.form {
         Form::InOrder => return Some(signal.clone()),
+        // Movements that cancel.
+        Form::Moved(order) if is_in_order(order, chain.entries()) => {}
         Form::Moved(order) => move_entries(chain, label, order, &signal.entry_shape())?,
         Form::Sums(rows) => {
             let input = chain.shape_behind(chain.steps.len()).to_vec();
@@ -25,6 +27,11 @@ pub fn settled(chain: &mut Chain, label: &str, signal: &Signal) -> Option<Signal
         }
     }
     Some(Signal { point: chain.point, form: Form::InOrder, ..signal.clone() })
+}
+
+/// Whether these are all entries, each at its own place.
+fn is_in_order(order: &[u32], entries: usize) -> bool {
+    order.len() == entries && order.iter().enumerate().all(|(place, from)| place == *from as usize)
 }
 
 /// A kind, the shape that it takes, and the shape that it makes.

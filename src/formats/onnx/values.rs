@@ -98,7 +98,19 @@ fn reshaped(reader: &Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Signal
     let (node, signal) = (arguments.node, plain(arguments)?);
     let given: Vec<usize> = reader.extents(signal).iter().map(|extent| *extent as usize).collect();
     let shape = match node.op.as_str() {
-        "Reshape" => shapes::reshaped(node, &given, &list(node, arguments.constant(1)?, "a shape")?)?,
+        "Reshape" => {
+            let mut target = list(node, arguments.constant(1)?, "a shape")?;
+            let is_one_element = target.iter().skip(1).try_fold(1_i64, |product, extent| product.checked_mul(*extent))
+                == Some(signal.entries() as i64);
+            // The example's batch, written as a number where the batch is open.
+            if let Some(first) = target.first_mut().filter(|first| **first > 0)
+                && is_one_element
+                && signal.batch == 0
+            {
+                *first = reader.batch;
+            }
+            shapes::reshaped(node, &given, &target)?
+        }
         "Flatten" => shapes::flattened(node, &given)?,
         _ => shapes::squeezed(node, &given, shapes::axes(node, arguments.optional(1)?)?)?,
     };

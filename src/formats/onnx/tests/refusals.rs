@@ -103,7 +103,7 @@ fn constants_that_would_be_large() {
     for step in 0..40 {
         doubling = doubling.node("Concat", &format!("c{step} c{step}"), &format!("c{}", step + 1), &[int("axis", 0)]);
     }
-    names(&doubling.node("Add", "x c40", "y", &[]), &["(Concat)", "constants that do not fit"]);
+    names(&doubling.node("Add", "x c40", "y", &[]), &["(Concat)", "at most"]);
 }
 
 #[test]
@@ -184,4 +184,22 @@ fn messages_that_are_none() {
         deep = next;
     }
     assert!(read(deep).is_err());
+}
+
+#[test]
+fn names_of_other_libraries_mean_nothing_in_a_model() {
+    // Those of Keras, which are translated in files of weights.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net");
+    let model = Builder::new(&[-1, 4]).normal("0.kernel", &[4, 3]).node("MatMul", "x 0.kernel", "y", &[]);
+    std::fs::write(&path, model.bytes()).unwrap();
+    let options = crate::formats::network_file::NetworkOptions::default();
+    let network = crate::formats::network_file::load_network(&path, &options).unwrap();
+    assert_eq!(network, model.read().unwrap());
+    for options in
+        [options.clone().layers(Some(vec!["0".to_owned()])), options.ignore_tensors(vec!["0.kernel".to_owned()])]
+    {
+        let message = crate::formats::network_file::load_network(&path, &options).unwrap_err().to_string();
+        assert!(message.contains("the list of operations says it"), "{message}");
+    }
 }
