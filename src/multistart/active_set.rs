@@ -91,7 +91,7 @@ impl LocalSearch<'_> {
     /// Whether there are no regions. Then nothing can be pinned, and damping helps: where the
     /// curvature of the outputs times the residual exceeds the least eigenvalue of `JᵀJ`,
     /// Gauss–Newton steps diverge, and halving them ends in a cycle around the minimum.
-    fn has_no_kinks(&self) -> bool {
+    pub(super) fn has_no_kinks(&self) -> bool {
         self.network.layers().iter().all(|layer| bend(layer.activation).is_none())
     }
 

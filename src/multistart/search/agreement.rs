@@ -6,9 +6,11 @@
 //! (twelve, while the data do not determine its code), or when the observation is reproduced, and
 //! unconverged after 24 runs.
 //!
-//! A run ends where its Levenberg–Marquardt steps become slow: that suffices to compare it. The
-//! last digits take more steps than all others, above all on an ill-conditioned network with noise.
-//! So only the answer, the lowest of all runs, descends to its minimum, once, when the search ends.
+//! Where minima on kinks are found exactly, every run ends at one: runs that end on different sides
+//! of a kink would not agree. On a network without kinks, or with too many, a run ends where its
+//! Levenberg–Marquardt steps become slow: that suffices to compare it. The last digits take more
+//! steps than all others, above all on an ill-conditioned network with noise. So only the answer,
+//! the lowest of all runs, descends to its minimum, once, when the search ends.
 //!
 //! It has converged if its code is proven to be a minimum: to first order with curved layers, and
 //! exactly on kinks otherwise. With too many units to look at every kink
@@ -34,10 +36,15 @@ const OUTPUTS: f64 = 0.1;
 const SLOW: f64 = 1e-5;
 
 impl Searcher<'_> {
-    /// Descends from the current code until it is slow, and compares the end with the lowest.
+    /// Descends from the current code, and compares the end with the lowest.
     pub(super) fn run_to_agree(&mut self, x: &[f64], start: Start, how: &MarquardtOptions, progress: &mut Progress) {
-        self.local.levenberg_marquardt(x, &MarquardtOptions { slow: SLOW, ..*how });
-        let minimum = self.minimum_after(x, 0);
+        let minimum = if self.local.has_no_kinks() || self.network.has_too_many_kinks() {
+            self.local.levenberg_marquardt(x, &MarquardtOptions { slow: SLOW, ..*how });
+            self.minimum_after(x, 0)
+        } else {
+            self.local.levenberg_marquardt(x, how);
+            self.minimum_after(x, MOST_STEPS)
+        };
         if minimum.loss.is_finite() {
             self.judge_agreement(x, start, minimum, progress);
         }
@@ -85,12 +92,14 @@ impl Searcher<'_> {
         if progress.answer.reproduced || !(enough || progress.is_over(options)) {
             return;
         }
-        let BestAnswer { start, first_found, found, .. } = progress.answer;
-        self.local.go_to(x, &progress.answer.code);
-        let minimum = self.minimum_after(x, MOST_STEPS);
-        if minimum.loss <= lowest.loss {
-            self.take(x, start, minimum, progress);
-            (progress.answer.first_found, progress.answer.found) = (first_found, found);
+        let BestAnswer { start, first_found, found, stationary, .. } = progress.answer;
+        if !stationary {
+            self.local.go_to(x, &progress.answer.code);
+            let minimum = self.minimum_after(x, MOST_STEPS);
+            if minimum.loss <= lowest.loss {
+                self.take(x, start, minimum, progress);
+                (progress.answer.first_found, progress.answer.found) = (first_found, found);
+            }
         }
         progress.has_ended = true;
         progress.answer.converged = enough && (progress.answer.stationary || self.network.has_too_many_kinks());
