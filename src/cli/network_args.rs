@@ -13,7 +13,7 @@ use super::{flags, print};
 /// A network, and the details that its file may lack.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
-    /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), .onnx, or weights (.npz)
+    /// The generator: .safetensors, PyTorch state_dict or model (.pth, .pt), .onnx, or .npz
     pub network: PathBuf,
 
     #[command(flatten)]

@@ -4,6 +4,7 @@
 //! in a file is executed. Sizes are checked before memory is taken for them.
 
 mod activations;
+mod arguments;
 mod arithmetic;
 mod array;
 mod chain;
@@ -16,6 +17,7 @@ mod messages;
 mod model;
 mod movement;
 mod node;
+mod reader;
 mod recognition;
 mod resize;
 mod settling;

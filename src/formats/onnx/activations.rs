@@ -2,14 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
+use super::arguments::Arguments;
 use super::arithmetic;
 use super::array::Array;
 use super::chain::Kind;
 use super::entrywise::{affine, in_chain_order, spread, unary};
-use super::graph::Reader;
 use super::node::Node;
+use super::reader::Reader;
 use super::signal::{Form, Signal};
-use super::values::Arguments;
 use crate::error::Result;
 
 /// Operators that are read as activations.

@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
+use super::arguments::Arguments;
 use super::arithmetic;
 use super::array::{Array, broadcast, broadcast_places};
 use super::chain::Kind;
-use super::graph::{Reader, Value};
 use super::node::Node;
+use super::reader::{Reader, Value};
 use super::signal::{Form, Rows, Samples, Signal, inverse, places};
-use super::values::Arguments;
 use crate::error::{Error, Result};
 
 /// Most constants that a function remembers.
@@ -135,7 +135,7 @@ fn sampled(node: &Node, signal: &Signal, inputs: &[Option<Value>], function: Fun
 }
 
 fn joins(node: &Node) -> Error {
-    super::graph::branch(node, "two values that depend on the code in different ways")
+    super::reader::branch(node, "two values that depend on the code in different ways")
 }
 
 /// Whether a value is, or becomes, a function that is followed by samples.
@@ -160,7 +160,7 @@ pub fn unary<'a>(reader: &mut Reader<'a>, arguments: &Arguments<'a, '_>) -> Resu
     if node.op == "Neg" && !is_function(reader, &node.inputs[0], signal) {
         return affine(reader, node, signal, vec![-1.0], vec![0.0]);
     }
-    let Some(function) = arithmetic::unary(&node.op) else { return Err(super::graph::unknown(node)) };
+    let Some(function) = arithmetic::unary(&node.op) else { return Err(super::reader::unknown(node)) };
     let signal = without_sums(reader, node, 0, signal)?;
     sampled(node, &signal, &[Some(Value::Signal(signal.clone()))], &|x| function(x[0]))
 }
@@ -171,7 +171,7 @@ pub fn unary<'a>(reader: &mut Reader<'a>, arguments: &Arguments<'a, '_>) -> Resu
 /// For what is neither a scaling nor a part of a known function.
 pub fn binary<'a>(reader: &mut Reader<'a>, arguments: &Arguments<'a, '_>) -> Result<Signal> {
     let node = arguments.node;
-    let Some(function) = arithmetic::binary(&node.op) else { return Err(super::graph::unknown(node)) };
+    let Some(function) = arithmetic::binary(&node.op) else { return Err(super::reader::unknown(node)) };
     let sampled = |signal: &Signal, inputs: &[Option<Value>]| sampled(node, signal, inputs, &|x| function(x[0], x[1]));
     match arguments.inputs {
         [Some(Value::Signal(left)), Some(Value::Signal(right))] => {
@@ -206,7 +206,7 @@ pub fn binary<'a>(reader: &mut Reader<'a>, arguments: &Arguments<'a, '_>) -> Res
                 }
             }
         }
-        _ => Err(super::graph::unknown(node)),
+        _ => Err(super::reader::unknown(node)),
     }
 }
 
@@ -280,6 +280,6 @@ pub fn choice(_: &mut Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Signa
         [Some(Value::Signal(condition)), Some(_), Some(_)] if condition.samples.is_some() => {
             sampled(node, condition, arguments.inputs, &|x| if x[0] != 0.0 { x[1] } else { x[2] })
         }
-        _ => Err(super::graph::unknown(node)),
+        _ => Err(super::reader::unknown(node)),
     }
 }

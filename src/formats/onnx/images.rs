@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
+use super::arguments::Arguments;
 use super::array::{Array, entries};
 use super::chain::Kind;
-use super::graph::{MOST_ENTRIES, Reader};
 use super::movement::list;
 use super::node::Node;
+use super::reader::{MOST_ENTRIES, Reader};
 use super::signal::Signal;
-use super::values::Arguments;
 use crate::error::Result;
 use crate::formats::operations::Tensor;
 use crate::network::map::resample::{AxisWeights, Pooling};
@@ -35,7 +35,7 @@ pub fn image(reader: &Reader<'_>, node: &Node, signal: &Signal) -> Result<[usize
 /// # Errors
 /// For an image that is too large.
 pub fn mapped(reader: &mut Reader<'_>, node: &Node, kind: Kind, from: [usize; 3], to: [usize; 3]) -> Result<Signal> {
-    if !entries(&to, MOST_ENTRIES).is_some_and(|entries| entries > 0) {
+    if entries(&to, MOST_ENTRIES).is_none_or(|entries| entries == 0) {
         return Err(node.unsupported(format!("an output of shape {to:?}"), format!("1 to {MOST_ENTRIES} entries")));
     }
     reader.chain.map(&node.label, kind, from.to_vec(), to.to_vec());

@@ -1,12 +1,12 @@
 //! Matrices, and the statistics of BatchNorm.
 
+use super::arguments::Arguments;
 use super::array::Array;
 use super::chain::Kind;
 use super::entrywise::affine;
-use super::graph::Reader;
 use super::node::Node;
+use super::reader::Reader;
 use super::signal::{Form, Signal};
-use super::values::Arguments;
 use crate::error::Result;
 
 /// A matrix of a file: (inputs, units), or transposed.

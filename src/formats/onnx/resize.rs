@@ -3,13 +3,13 @@
 
 use serde_json::json;
 
+use super::arguments::Arguments;
 use super::array::Array;
 use super::chain::Kind;
-use super::graph::Reader;
 use super::images::{image, mapped, resampled};
 use super::movement::list;
 use super::node::{Node, shortest};
-use super::values::Arguments;
+use super::reader::Reader;
 use crate::error::Result;
 
 use super::signal::Signal;

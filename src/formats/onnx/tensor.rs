@@ -72,7 +72,7 @@ impl Kind {
     }
 
     /// From the fields of ONNX that hold numbers one by one.
-    fn from_fields(self, tensor: &TensorProto) -> Data {
+    fn fields(self, tensor: &TensorProto) -> Data {
         let small = &tensor.int32_data;
         match self {
             Kind::F32 => Data::Floats(tensor.float_data.iter().map(|x| f64::from(*x)).collect()),
@@ -138,7 +138,7 @@ pub fn read(tensor: &TensorProto, what: &str, source: &str, file: Option<&Path>)
         }
         kind.read(&tensor.raw_data)
     } else {
-        kind.from_fields(tensor)
+        kind.fields(tensor)
     };
     let array = Array { shape, data };
     if array.len() == count {
