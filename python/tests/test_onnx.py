@@ -246,7 +246,8 @@ def keras_model(opset):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="tf2onnx")
 
 
-@pytest.mark.parametrize("opset", [11, 15, 18])
+# Below opset 15, the reference computes a BatchNorm with the statistics of the batch.
+@pytest.mark.parametrize("opset", [15, 18, 21])
 def test_a_model_of_keras_is_read(opset, tmp_path):
     model, path = keras_model(opset), tmp_path / "net.onnx"
     onnx.save(model, path)
