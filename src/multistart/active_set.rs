@@ -49,6 +49,9 @@ const FALLEN: f64 = 1e-13;
 
 /// The slowest progress of steps that replace the exact method.
 const SLOW: f64 = 1e-9;
+/// Undamped steps after Levenberg–Marquardt on a network without kinks, at most: near the minimum
+/// few are needed, and far from it they may not end.
+const LAST_STEPS: usize = 20;
 
 /// The shortest fraction of a step that is tried.
 const SHORTEST: f64 = 1e-6;
@@ -78,9 +81,13 @@ impl LocalSearch<'_> {
             Descent { steps, stationary: false }
         } else if self.has_no_kinks() {
             let options = MarquardtOptions { damping: 0.0, slow: 0.0, steps: most };
-            let descent = self.levenberg_marquardt(observation, &options);
+            let Descent { steps, stationary } = self.levenberg_marquardt(observation, &options);
             self.region.take(self.network, &self.current);
-            descent
+            // It also ends where rounding hides a decrease. Undamped steps from there see more:
+            // they may rise within the rounding.
+            let last = if stationary { 0 } else { LAST_STEPS.min(most - steps.min(most)) };
+            let rest = if last > 0 { self.exact_minimum(observation, last) } else { Descent { steps: 0, stationary } };
+            Descent { steps: steps + rest.steps, stationary: rest.stationary }
         } else {
             self.exact_minimum(observation, most)
         };

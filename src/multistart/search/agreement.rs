@@ -31,9 +31,9 @@ use super::{MOST_STEPS, Searcher};
 const LOSSES: f64 = 1e-4;
 /// The largest difference of their outputs, as a share of the residual.
 const OUTPUTS: f64 = 0.1;
-/// A run ends after two steps in a row that lower the loss by at most this share: well below
-/// [`LOSSES`].
-const SLOW: f64 = 1e-5;
+/// A run ends after two steps in a row that lower the loss by at most this share: so far below
+/// [`LOSSES`] that steps of slow, linear convergence do not end a run too early to agree.
+const SLOW: f64 = 1e-7;
 
 impl Searcher<'_> {
     /// Descends from the current code, and compares the end with the lowest.
