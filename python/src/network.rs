@@ -42,6 +42,9 @@ type Layer<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>, String)
 /// A list of operations and its tensors.
 type Operations<'py> = (String, BTreeMap<String, Bound<'py, PyArrayDyn<f64>>>);
 
+/// Losses, and their gradients by the codes.
+type Gradients<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
+
 #[pymethods]
 impl NetworkCore {
     /// Makes a network from its layers: the weight (units, inputs), the bias (units,) and the
@@ -137,7 +140,7 @@ impl NetworkCore {
         observations: &Bound<'py, PyAny>,
         codes: &Bound<'py, PyAny>,
         in_f32: bool,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>)> {
+    ) -> PyResult<Gradients<'py>> {
         let (observations, codes) = (matrix(observations, "the observations")?, matrix(codes, "the codes")?);
         let (losses, gradients) =
             py.detach(|| self.device().gradients(&observations, &codes, in_f32)).map_err(exception)?;

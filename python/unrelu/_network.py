@@ -303,6 +303,7 @@ class Network:
             The images, in the type and on the device of the codes.
         """
         rows = code_rows(codes, self.code_shape)
+        images: np.ndarray
         if _is_single(precision):
             images = self._core.forward_f32(rows(0, rows.count).astype(np.float32))
         else:
