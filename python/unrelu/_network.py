@@ -347,7 +347,7 @@ class Network:
         >>> network = unrelu.Network.random([2, 8, 30], seed=1)
         >>> codes = network.random_codes(3, seed=1)
         >>> losses, gradients = network.loss_and_gradient(codes, network.forward(codes))
-        >>> losses.max() < 1e-25, gradients.shape
+        >>> bool(losses.max() < 1e-25), gradients.shape
         (True, (3, 2))
         """
         is_single = _is_single(precision)
