@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use nalgebra::DMatrix;
 
 use super::code_law::CodeLaw;
-use super::noise_test::NoiseTest;
+use super::noise_test::{NoiseTest, are_mostly_within};
 use super::output_range::OutputRange;
 use super::rows::residual;
 use super::{Method, Options};
@@ -36,6 +36,14 @@ enum Norm {
 }
 
 impl Norm {
+    fn by(objective: Objective) -> Self {
+        match objective {
+            Objective::L2 => Norm::RootMeanSquare,
+            Objective::L1 => Norm::Mean,
+            Objective::Linf => Norm::Largest,
+        }
+    }
+
     fn of(self, residual: &Residual) -> f64 {
         match self {
             Norm::Largest => residual.linf,
@@ -72,16 +80,12 @@ impl Judge {
     pub fn of(options: &Options, network: &Network) -> Self {
         let output = network.layers()[network.depth() - 1].activation;
         let norm = match &options.method {
-            _ if options.refine => Norm::RootMeanSquare,
+            _ if options.refine.is_some() => Norm::by(options.refine.unwrap_or_default()),
             Method::Layerwise(layers) => match layers.method {
                 LayerwiseMethod::Linf | LayerwiseMethod::Exact => Norm::Largest,
                 LayerwiseMethod::L1 | LayerwiseMethod::Relaxed => Norm::Mean,
             },
-            Method::Best(best) => match best.search.objective {
-                Objective::L2 => Norm::RootMeanSquare,
-                Objective::L1 => Norm::Mean,
-                Objective::Linf => Norm::Largest,
-            },
+            Method::Best(best) => Norm::by(best.search.objective),
             Method::Descent(_) => Norm::RootMeanSquare,
         };
         let slope = if output == Activation::Sigmoid { 0.25 } else { 1.0 };
@@ -92,16 +96,16 @@ impl Judge {
             iterates: !matches!(options.method, Method::Layerwise(_)),
             by_layers: options.is_by_layers(),
             range: OutputRange::of(output),
-            ..Judge::of_squares(options)
+            ..Judge::of_objective(Objective::L2, options)
         }
     }
 
-    /// The judge of a recovery that minimises the squared error of measurements.
-    pub fn of_squares(options: &Options) -> Self {
+    /// The judge of a recovery that minimises this error of measurements.
+    pub fn of_objective(objective: Objective, options: &Options) -> Self {
         Judge {
             noise: options.named_noise(),
-            norm: Norm::RootMeanSquare,
-            noise_test: NoiseTest::Squares,
+            norm: Norm::by(objective),
+            noise_test: NoiseTest::by(objective, options),
             exact: None,
             iterates: true,
             by_layers: false,
@@ -165,7 +169,9 @@ impl Judge {
             row.status = Status::Converged;
         }
         // What is left of an approximate code may be the error of a wrong network.
-        row.determined = fit == Fit::Reproduced && row.out_of_range == 0 && is_determined_by_method(row);
+        // Gross errors may leave the range of the output.
+        let is_in_range = row.out_of_range == 0 || self.noise_test == NoiseTest::MostEntries;
+        row.determined = fit == Fit::Reproduced && is_in_range && is_determined_by_method(row);
     }
 
     fn fit(&self, observation: &[f64], output: &[f64], row: &mut ObservationRow) -> Fit {
@@ -182,19 +188,19 @@ impl Judge {
         };
         row.tolerance = tolerance;
         row.tolerances_missed = found / tolerance;
-        if self.is_reproduced(&row.residual, found, tolerance) {
+        let explained = match self.noise_test {
+            // Without a named size the other entries are exact.
+            NoiseTest::MostEntries => are_mostly_within(observation, output, tolerance),
+            test => self.noise.is_some_and(|noise| test.is_passed(&row.residual, noise)),
+        };
+        // A fit of all layers leaves no more than the noise.
+        if explained || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance) {
             Fit::Reproduced
         } else if self.exact.is_some() {
             Fit::Unexplained
         } else {
             self.worse(observation, output)
         }
-    }
-
-    fn is_reproduced(&self, residual: &Residual, found: f64, tolerance: f64) -> bool {
-        let by_noise = self.noise.is_some_and(|noise| self.noise_test.is_passed(residual, noise));
-        // A fit of all layers leaves no more than the noise.
-        by_noise || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance)
     }
 
     /// Approximate or unexplained: the residual, less what the named noise is expected to leave,
@@ -222,8 +228,11 @@ impl Judge {
 }
 
 /// Whether the program of every layer has a unique optimum, or the loss of a search increases in
-/// every direction.
+/// every direction. After a refinement by linear programs, the last of them decides.
 pub(crate) fn is_determined_by_method(row: &ObservationRow) -> bool {
+    if let Some(refinement) = &row.refinement {
+        return refinement.determined;
+    }
     let by_layers = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
     by_layers || row.search.as_ref().is_some_and(|search| search.determined)
 }
@@ -236,13 +245,13 @@ impl Options {
 
     /// Whether the layers are inverted one by one, and not fitted together afterwards.
     pub(crate) fn is_by_layers(&self) -> bool {
-        matches!(self.method, Method::Layerwise(_)) && !self.refine
+        matches!(self.method, Method::Layerwise(_)) && self.refine.is_none()
     }
 
     /// Whether the answers promise pre-images.
     pub(crate) fn is_exact(&self) -> bool {
         let is_exact = |layers: &LayerwiseOptions| layers.method == LayerwiseMethod::Exact;
-        matches!(&self.method, Method::Layerwise(layers) if is_exact(layers)) && !self.refine
+        matches!(&self.method, Method::Layerwise(layers) if is_exact(layers)) && self.refine.is_none()
     }
 }
 

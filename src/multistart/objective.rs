@@ -20,22 +20,21 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// Checks that the network suits this objective.
+    /// Checks that the network suits this objective, which was given as option `option`.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for `l1` or `linf` where a layer is curved or has no matrix. A curved
-    /// `G` is not affine between its kinks, and no finite number of linear programs reaches a
-    /// minimum.
-    pub(crate) fn validate(self, network: &Network) -> Result<()> {
+    /// [`Error::BadOption`] for `l1` or `linf` where a hidden layer is curved or a layer has no
+    /// matrix. With a curved hidden layer, what the output receives is not affine between the kinks.
+    pub(crate) fn validate(self, option: &str, network: &Network) -> Result<()> {
         if self == Objective::L2 {
             return Ok(());
         }
         match network.objective_obstacle() {
             None => Ok(()),
             Some(obstacle) => Err(Error::option(
-                "objective",
+                option,
                 format!("{self} for a network with {obstacle}"),
-                "l2: l1 and linf need matrices, and activations that are linear on both sides of 0",
+                "l2: l1 and linf need matrices, and hidden activations that are linear on both sides of 0",
             )),
         }
     }

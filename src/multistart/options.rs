@@ -34,7 +34,7 @@ impl BestOptions {
     /// not suit the objective.
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
-            return self.objective.validate(network);
+            return self.objective.validate("objective", network);
         }
         Err(Error::option("starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
     }
