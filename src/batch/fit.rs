@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 use nalgebra::DMatrix;
 
 use super::code_law::CodeLaw;
+use super::noise_law::NoiseLaw;
 use super::noise_test::{NoiseTest, are_mostly_within};
-use super::output_range::OutputRange;
+use super::output_range::{OutputRange, Outside};
 use super::rows::residual;
 use super::{Method, Options};
 use crate::lp::formulation::LayerwiseMethod;
@@ -24,6 +25,8 @@ use crate::outcome::{Fit, Loss, ObservationRow, Residual, Status};
 const REPRODUCED: f64 = 2.0;
 /// The same for `exact`, whose tolerance is that of one layer's equations.
 const REPRODUCED_EXACTLY: f64 = 10.0;
+/// Laplace noise exceeds five times this size in one entry of half a billion.
+const LONG_TAIL: f64 = 4.0;
 /// A residual above this share of the observation's variation is unexplained.
 const UNEXPLAINED: f64 = 0.5;
 
@@ -60,6 +63,7 @@ pub(crate) struct Judge {
     noise: Option<f64>,
     norm: Norm,
     noise_test: NoiseTest,
+    law_of_noise: Option<NoiseLaw>,
     /// For `exact`: the factor from the tolerance of the last layer to one on its output.
     exact: Option<f64>,
     /// Whether the status describes iterations: an answer that reproduces the observation needs no
@@ -106,6 +110,7 @@ impl Judge {
             noise: options.named_noise(),
             norm: Norm::by(objective),
             noise_test: NoiseTest::by(objective, options),
+            law_of_noise: options.noise_law,
             exact: None,
             iterates: true,
             by_layers: false,
@@ -129,13 +134,26 @@ impl Judge {
     /// Looks for observations outside the range, until the first is found. `first_index`: the index
     /// of the first of `observations` in the run.
     pub fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
-        let Some(range) = self.range.filter(|_| self.range_warning.get().is_none()) else { return };
+        let Some(range) = &self.range.filter(|_| self.range_warning.get().is_none()) else { return };
         let warning = (first_index..).zip(observations.column_iter()).find_map(|(index, observation)| {
-            let outside = range.outside(observation.as_slice(), self.noise)?;
+            let outside = self.outside(range, observation.as_slice())?;
             Some(range.warning(index, &outside))
         });
         if let Some(warning) = warning {
             self.range_warning.get_or_init(|| warning);
+        }
+    }
+
+    /// The entries out of range, by more than the noise of the named law makes them; `None` if there
+    /// is none.
+    fn outside(&self, range: &OutputRange, observation: &[f64]) -> Option<Outside> {
+        match self.law_of_noise {
+            Some(NoiseLaw::Gross) => {
+                // Gross errors leave the range; a wrong scale of all entries is something else.
+                range.outside(observation, self.noise).filter(|outside| 4 * outside.count > outside.observed)
+            }
+            Some(NoiseLaw::Laplace) => range.outside(observation, self.noise.map(|noise| LONG_TAIL * noise)),
+            _ => range.outside(observation, self.noise),
         }
     }
 
@@ -144,7 +162,7 @@ impl Judge {
     pub fn judge(&self, observation: &[f64], output: &[f64], code: &[f64], row: &mut ObservationRow) {
         row.residual = residual(observation, output);
         row.reproduces = row.residual.linf <= row.epsilon;
-        let outside = self.range.and_then(|range| range.outside(observation, self.noise));
+        let outside = self.range.and_then(|range| self.outside(&range, observation));
         row.out_of_range = outside.map_or(0, |outside| outside.count);
         if row.status.failure().is_some() || row.residual.observed == 0 {
             return;
@@ -169,9 +187,7 @@ impl Judge {
             row.status = Status::Converged;
         }
         // What is left of an approximate code may be the error of a wrong network.
-        // Gross errors may leave the range of the output.
-        let is_in_range = row.out_of_range == 0 || self.noise_test == NoiseTest::MostEntries;
-        row.determined = fit == Fit::Reproduced && is_in_range && is_determined_by_method(row);
+        row.determined = fit == Fit::Reproduced && row.out_of_range == 0 && is_determined_by_method(row);
     }
 
     fn fit(&self, observation: &[f64], output: &[f64], row: &mut ObservationRow) -> Fit {

@@ -256,7 +256,9 @@ impl Options {
                 return Err(Error::option("refine", "given with option `method: best`", expected));
             }
             self.check_objective("refine", objective)?;
-            objective.validate("refine", network)?;
+            if let Some((found, expected)) = objective.obstacle(network) {
+                return Err(Error::option("refine", found, expected));
+            }
         }
         match &self.method {
             Method::Layerwise(options) if self.prior > 0.0 && self.refine.is_none() => {

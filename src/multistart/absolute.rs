@@ -119,7 +119,7 @@ impl<'a> AbsoluteSearch<'a> {
     /// [`Objective::Linf`].
     ///
     /// # Panics
-    /// If [`Objective::validate`] rejects the objective, and for [`Objective::L2`].
+    /// If [`Objective::obstacle`] is one, and for [`Objective::L2`].
     pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         assert!(objective != Objective::L2, "squares have a search of their own");
         assert!(!network.network().has_curved_hidden_layers(), "piecewise linear hidden layers");
@@ -153,6 +153,11 @@ impl<'a> AbsoluteSearch<'a> {
     /// `F` at the current code.
     pub fn misfit(&self) -> f64 {
         self.misfit
+    }
+
+    /// `F` at the current code, and the largest error that a small change of the code can change.
+    pub fn misfits(&self) -> (f64, f64) {
+        (self.misfit, self.moving)
     }
 
     /// Whether the last linear program has no other optimum: then the code is the only minimiser

@@ -58,7 +58,8 @@ impl RefineOptions {
 /// The result of refining one code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refinement {
-    /// Whether the loss fell, so that the code was replaced.
+    /// Whether the loss fell, so that the code was replaced; for `linf`, also if the loss stayed and
+    /// the largest error that a small change of the code can change fell.
     pub refined: bool,
     /// The loss at the given code, over the observed entries: `½‖G(z) − x‖²`, or `‖G(z) − x‖` in
     /// the norm of the objective; `NaN` if the code is `NaN`.
@@ -82,7 +83,7 @@ pub struct Refinement {
 ///
 /// # Panics
 /// If a shape does not fit the network or the counts differ ([`Network::check_codes`],
-/// [`Network::check_observations`]), or the objective does not ([`Objective::validate`]).
+/// [`Network::check_observations`]), or the objective does not ([`Objective::obstacle`]).
 ///
 /// [`Network::check_codes`]: crate::network::Network::check_codes
 /// [`Network::check_observations`]: crate::network::Network::check_observations
@@ -170,7 +171,8 @@ fn refine_norm(
     code: &mut [f64],
     steps: usize,
 ) -> Refinement {
-    let (loss_before, _) = search.misfits_of(observation, code);
+    let before = search.misfits_of(observation, code);
+    let loss_before = before.0;
     let nothing = Refinement {
         refined: false,
         loss_before,
@@ -198,7 +200,8 @@ fn refine_norm(
     let Some((_, start)) = lowest else { return nothing };
     let descent = search.descend(observation, &start, steps);
     let loss_after = search.misfit();
-    let refined = loss_after < loss_before || loss_after == loss_before && descent.steps > 0;
+    // At a floor of the largest error, the largest that can change decides.
+    let refined = search.misfits() < before;
     if refined {
         code.copy_from_slice(&search.point().code);
     }

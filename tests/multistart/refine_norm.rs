@@ -9,7 +9,7 @@ use unrelu::internals::random::{Domain, Noise, uniform_vector};
 use unrelu::{Activation, Network, NetworkOptions, Objective, load_network};
 
 use crate::oracle::least_misfit;
-use crate::support::{code, generate, network, perturbed, relative_error};
+use crate::support::{code, generate, layer, network, perturbed, relative_error};
 
 const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
@@ -115,6 +115,21 @@ fn the_norm_of_the_noise_has_the_smaller_error() {
         });
         println!("{objective}: {own:e}, by squares {squares:e}");
         assert!(own <= 0.9 * squares, "{objective}: {own:e}, by squares {squares:e}");
+    }
+}
+
+/// The largest error may be that of an output that is off, which no small change of the code
+/// changes: outputs 1 and 2 are `z` and the rectified `−1 − z`, of which 0.5 and −0.9 are observed.
+/// The others still count.
+#[test]
+fn errors_below_a_floor_are_reduced() {
+    let only = layer(2, 1, &[1.0, -1.0], &[0.0, -1.0], RELU);
+    let network = Network::new(vec![only], "a tiny network").unwrap();
+    for start in [0.4, 0.1, 1.0] {
+        let mut z = [start];
+        let refinement = refine(&network, &[0.5, -0.9], &mut z, Objective::Linf);
+        assert!(refinement.refined && refinement.stationary, "from {start}: {refinement:?}");
+        assert!((z[0] - 0.5).abs() <= 1e-12 && refinement.loss_after == 0.9, "from {start}: {z:?}, {refinement:?}");
     }
 }
 
