@@ -180,7 +180,8 @@ impl<'py> Given<'py> {
         Ok(NamedNoise::default().size(self.take("noise", expected)?))
     }
 
-    /// What refinement minimises: `True` stands for squares, or for the norm of the law of the noise.
+    /// What refinement minimises: `True` stands for squares, or for the norm of the law of the
+    /// noise.
     fn refinement(&self, law: Option<NoiseLaw>) -> PyResult<Option<Objective>> {
         let is_text = self.0.get_item("refine")?.is_some_and(|value| value.is_instance_of::<PyString>());
         if is_text {

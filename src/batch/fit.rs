@@ -144,8 +144,8 @@ impl Judge {
         }
     }
 
-    /// The entries out of range, by more than the noise of the named law makes them; `None` if there
-    /// is none.
+    /// The entries out of range, by more than the noise of the named law makes them; `None` if
+    /// there is none.
     fn outside(&self, range: &OutputRange, observation: &[f64]) -> Option<Outside> {
         match self.law_of_noise {
             Some(NoiseLaw::Gross) => {

@@ -11,8 +11,8 @@
 //! limits allow for that. Sums of squares may be as large as those of 99.9 % of Gaussian noise.
 //! Sums of absolute values may be as large as `a (n + 4 √n)`.
 //!
-//! Gross errors are of any size, and so are all sums with them. There, three quarters of the entries
-//! must have residuals of at most `a`.
+//! Gross errors are of any size, and so are all sums with them. There, three quarters of the
+//! entries must have residuals of at most `a`.
 
 use super::noise_law::NoiseLaw;
 use super::{Method, Options};
@@ -68,8 +68,8 @@ impl NoiseTest {
     }
 }
 
-/// Whether three quarters of the observed entries of `G(z) − x` are at most `size`; false if nothing
-/// is observed.
+/// Whether three quarters of the observed entries of `G(z) − x` are at most `size`; false if
+/// nothing is observed.
 pub(super) fn are_mostly_within(observation: &[f64], output: &[f64], size: f64) -> bool {
     let seen = || observation.iter().zip(output).filter(|(x, _)| !x.is_nan());
     let (within, all) = (seen().filter(|(x, g)| (*g - *x).abs() <= size).count(), seen().count());

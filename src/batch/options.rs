@@ -95,9 +95,9 @@ impl FromStr for SolverChoice {
 pub struct Options {
     /// The method. Default `linf`.
     pub method: Method,
-    /// Whether refinement follows: descent to a local minimum of this objective. The refined code is
-    /// kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at a
-    /// local minimum. Default `None`.
+    /// Whether refinement follows: descent to a local minimum of this objective. The refined code
+    /// is kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at
+    /// a local minimum. Default `None`.
     pub refine: Option<Objective>,
     /// The tolerance `ε₀` of a reproduced observation, in units of the observations: its residual
     /// is at most `ε₀` in the maximum norm. `None`, the default: 1e-6 of the largest absolute entry

@@ -69,10 +69,10 @@ pub struct Args {
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     growth: Option<f64>,
 
-    /// Afterwards, refine each code on the linear regions of all layers together, to a local minimum
-    /// of the squared error (l2), the largest error (linf) or the sum of errors (l1). The result is
-    /// kept only if this error falls [default: no refinement; without a value l2, or the norm of the
-    /// law that --noise names]
+    /// Afterwards, refine each code on the linear regions of all layers together, to a local
+    /// minimum of the squared error (l2), the largest error (linf) or the sum of errors (l1). The
+    /// result is kept only if this error falls [default: no refinement; without a value l2, or the
+    /// norm of the law that --noise names]
     #[arg(long, value_name = "l2|linf|l1", num_args = 0..=1, require_equals = true)]
     refine: Option<Option<Objective>>,
 

@@ -1,5 +1,5 @@
-//! The arguments by which answers are judged. They change no code, but for a law of the noise, which
-//! chooses the objective.
+//! The arguments by which answers are judged. They change no code, but for a law of the noise,
+//! which chooses the objective.
 
 use clap::Args;
 
@@ -11,9 +11,9 @@ use crate::multistart::Objective;
 pub struct JudgeArgs {
     /// The noise in each entry: its size (a bound, a standard deviation or a mean absolute value),
     /// its law, or both, such as uniform:0.01. A code whose residual such noise can cause counts as
-    /// reproducing its observation. A law also chooses what is minimised where no other option does:
-    /// linf for uniform, l2 for gaussian, l1 for laplace, and for gross: a few entries wrong by any
-    /// amount, the others by SIZE [default: --epsilon, if that is given]
+    /// reproducing its observation. A law also chooses what is minimised where no other option
+    /// does: linf for uniform, l2 for gaussian, l1 for laplace, and for gross: a few entries wrong
+    /// by any amount, the others by SIZE [default: --epsilon, if that is given]
     #[arg(long, value_name = "SIZE|uniform|gaussian|laplace|gross[:SIZE]", allow_negative_numbers = true)]
     pub noise: Option<NamedNoise>,
 
@@ -34,7 +34,8 @@ impl JudgeArgs {
         self.noise().law.map(|law| law.objective())
     }
 
-    /// The size of the noise as a tolerance, if its law was named, too: a size alone changes no code.
+    /// The size of the noise as a tolerance, if its law was named, too: a size alone changes no
+    /// code.
     pub fn epsilon(&self) -> Option<f64> {
         self.noise().law.and(self.noise().size)
     }

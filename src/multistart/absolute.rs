@@ -35,15 +35,15 @@
 //!
 //! **Curved outputs.** For a sigmoid, tanh or another curved output, `ψ_j` is the error of the
 //! tangent at `a_j`. `M` is then no bound of `F`, but has the same slopes at `p = 0`, so that `F`
-//! falls along a step that reduces `M`, if the step is short enough: it is halved until `F` falls by
-//! a part of what `M` promises (Madsen, *An algorithm for minimax solution of overdetermined systems
-//! of non-linear equations*, 1975). A code from which `M` does not fall is a minimum to first order.
-//! Where as many errors are equal as the code has entries, and one more, it is a minimum, and the
-//! last steps converge quadratically. Saturated outputs count as off.
+//! falls along a step that reduces `M`, if the step is short enough: it is halved until `F` falls
+//! by a part of what `M` promises (Madsen, *An algorithm for minimax solution of overdetermined
+//! systems of non-linear equations*, 1975). A code from which `M` does not fall is a minimum to
+//! first order. Where as many errors are equal as the code has entries, and one more, it is a
+//! minimum, and the last steps converge quadratically. Saturated outputs count as off.
 //!
 //! **Hops.** While the code is far from its minimum, the borders make the steps short. The program
-//! without them has the minimiser of the whole affine map of the region; the next program is that of
-//! the region where this code lies. Such hops may cycle or raise `F`, so they only look for the
+//! without them has the minimiser of the whole affine map of the region; the next program is that
+//! of the region where this code lies. Such hops may cycle or raise `F`, so they only look for the
 //! start of a descent ([`AbsoluteSearch::hop`]).
 //!
 //! **Floors.** A ReLU output that is off leaves `|x|` as its error, and no small change of the code
@@ -318,10 +318,11 @@ impl<'a> AbsoluteSearch<'a> {
         hasher.finalize().as_bytes()[..8].iter().fold(0, |digest, byte| digest << 8 | u64::from(*byte))
     }
 
-    /// Hops from `code` to the minimiser of its region's affine map, from there to that of the region
-    /// where the minimiser lies, and so on: at most `most` programs, until a region comes again or a
-    /// program fails. Returns the code of the lowest `F` on the way; of two such codes, that of the
-    /// lower largest error that can change. `observation`: `n` entries, `NaN` where unobserved.
+    /// Hops from `code` to the minimiser of its region's affine map, from there to that of the
+    /// region where the minimiser lies, and so on: at most `most` programs, until a region comes
+    /// again or a program fails. Returns the code of the lowest `F` on the way; of two such codes,
+    /// that of the lower largest error that can change. `observation`: `n` entries, `NaN` where
+    /// unobserved.
     pub fn hop(&mut self, observation: &[f64], code: &[f64], most: usize) -> Vec<f64> {
         self.current.code.copy_from_slice(code);
         self.current.run(self.network, observation);

@@ -8,10 +8,10 @@
 //! ([`LocalSearch::levenberg_marquardt`]). Then [`LocalSearch::active_set`] finds the local minimum
 //! exactly, also on a kink.
 //!
-//! For `l1` and `linf`: the candidates are the given code and, for `linf`, its refinement by squares,
-//! each followed by hops from region to region ([`AbsoluteSearch::hop`]). Squares are no candidate
-//! for `l1`, because a few gross errors lead them astray. The lowest candidate descends by linear
-//! programs to a proven minimum ([`AbsoluteSearch::descend`]).
+//! For `l1` and `linf`: the candidates are the given code and, for `linf`, its refinement by
+//! squares, each followed by hops from region to region ([`AbsoluteSearch::hop`]). Squares are no
+//! candidate for `l1`, because a few gross errors lead them astray. The lowest candidate descends
+//! by linear programs to a proven minimum ([`AbsoluteSearch::descend`]).
 //!
 //! **Degenerate cases.** The code is not changed if `f` does not fall: nothing observed, `f = 0`
 //! already, every row of `J` zero (all units of a layer off, as at `z = 0` without biases), or an
@@ -58,8 +58,8 @@ impl RefineOptions {
 /// The result of refining one code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refinement {
-    /// Whether the loss fell, so that the code was replaced; for `linf`, also if the loss stayed and
-    /// the largest error that a small change of the code can change fell.
+    /// Whether the loss fell, so that the code was replaced; for `linf`, also if the loss stayed
+    /// and the largest error that a small change of the code can change fell.
     pub refined: bool,
     /// The loss at the given code, over the observed entries: `½‖G(z) − x‖²`, or `‖G(z) − x‖` in
     /// the norm of the objective; `NaN` if the code is `NaN`.
@@ -70,8 +70,8 @@ pub struct Refinement {
     pub steps: usize,
     /// Whether the code is proven to be a local minimum (with a curved output: to first order).
     pub stationary: bool,
-    /// Whether the code is the only minimum within its linear region, as far as the method can tell:
-    /// the Jacobian has full rank (squares), or the last linear program has a unique optimum.
+    /// Whether the code is the only minimum within its linear region, as far as the method can
+    /// tell: the Jacobian has full rank (squares), or the last linear program has a unique optimum.
     pub determined: bool,
     /// A digest of the linear region of the code, for `l1` and `linf` ([`AbsoluteSearch::digest`]).
     pub region: Option<u64>,

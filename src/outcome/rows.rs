@@ -88,8 +88,8 @@ pub struct RefinementRow {
     /// Whether the last linear program has no other optimum: within its linear region the code is
     /// the only minimum.
     pub determined: bool,
-    /// A digest of the linear region: which units are on, off or on their kinks. Codes of one network
-    /// with the same digest lie in the same region. Empty if there is no code.
+    /// A digest of the linear region: which units are on, off or on their kinks. Codes of one
+    /// network with the same digest lie in the same region. Empty if there is no code.
     pub region: String,
 }
 

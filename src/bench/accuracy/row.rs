@@ -14,8 +14,8 @@ pub struct Row {
     /// The share of the entries that was observed.
     pub observed: f64,
     /// The method. `limit` is descent of the squared error from the true code, `limit linf` and
-    /// `limit l1` are descents in these norms; `lower of both` is the lower squared error of the limit
-    /// and `best`.
+    /// `limit l1` are descents in these norms; `lower of both` is the lower squared error of the
+    /// limit and `best`.
     pub method: String,
     /// Observations that the method got in its time.
     pub observations: usize,
