@@ -1,7 +1,7 @@
 //! A projected-gradient loop in user code: recovers images of 200 pixels from 100 random
 //! measurements each, all at once.
 
-use unrelu::{Activation, Dense, Network, Operator, Options, Projector};
+use unrelu::{Activation, Dense, Network, Objective, Operator, Options, Projector};
 
 fn main() -> unrelu::Result<()> {
     let (m, n, k, count) = (100, 200, 8, 20);
@@ -10,7 +10,7 @@ fn main() -> unrelu::Result<()> {
     let a = Dense::gaussian(m, n, 3)?; // columns of about unit norm
     let y = a.apply(&truth);
 
-    let projector = Projector::new(network, Options::default().refine(true))?;
+    let projector = Projector::new(network, Options::default().refine(Objective::L2))?;
     let mut images = nalgebra::DMatrix::zeros(n, count);
     let mut codes = None;
     for iteration in 0..=60 {

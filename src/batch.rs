@@ -11,6 +11,7 @@ mod fit;
 mod group;
 pub(crate) mod identity;
 pub(crate) mod memory_run;
+mod noise_law;
 mod noise_test;
 mod options;
 mod output_range;
@@ -42,7 +43,7 @@ use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerChain, LayerSystems};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, PackedNetwork, RefineOptions, Stored, refine_batch};
+use crate::multistart::{BestAnswer, Objective, PackedNetwork, RefineOptions, Stored, refine_batch};
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::outcome::{Failure, ObservationRow, Status};
@@ -50,11 +51,12 @@ use crate::precision::Precision;
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
 pub(crate) use fit::{Judge, is_determined_by_method};
+pub use noise_law::{NamedNoise, NoiseLaw};
 pub use noise_test::NoiseTest;
 use options::not_layerwise;
 pub use options::{BestMethod, Method, Options, SolverChoice};
-use rows::layerwise_row;
 pub(crate) use rows::{best_row, empty_row, residual};
+use rows::{layerwise_row, refinement_row};
 use search::{note_search_on_cpu, search_on};
 use stream::Stream;
 
@@ -214,18 +216,12 @@ impl Inverter {
 
     /// The columns of a `.csv` report of this inverter's rows.
     pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
-        let prior = self.options.prior > 0.0;
+        let refinement = self.options.refine.is_some_and(|objective| objective != Objective::L2);
+        let columns = Columns { code_error, prior: self.options.prior > 0.0, refinement, ..Columns::default() };
         match &self.options.method {
-            Method::Layerwise(_) => {
-                let layers = (1..=self.network.depth()).rev().collect();
-                Columns { layers, code_error, image_error: false, iterations: false, search: false, prior }
-            }
-            Method::Descent(_) => {
-                Columns { layers: Vec::new(), code_error, image_error: false, iterations: true, search: false, prior }
-            }
-            Method::Best(_) => {
-                Columns { layers: Vec::new(), code_error, image_error: false, iterations: false, search: true, prior }
-            }
+            Method::Layerwise(_) => Columns { layers: (1..=self.network.depth()).rev().collect(), ..columns },
+            Method::Descent(_) => Columns { iterations: true, ..columns },
+            Method::Best(_) => Columns { search: true, ..columns },
         }
     }
 
@@ -291,11 +287,12 @@ impl Inverter {
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         let InvertedBatch { codes, rows, times, .. } = batch;
         self.runtime.run(|| {
-            if self.options.refine {
+            if let Some(objective) = self.options.refine {
                 let start = Instant::now();
-                let refinements = refine_batch(self.packed(), observations, codes, &RefineOptions::default());
+                let refinements = refine_batch(self.packed(), observations, codes, &RefineOptions::of(objective));
                 for (row, refinement) in rows.iter_mut().zip(refinements) {
                     row.refined = refinement.refined;
+                    row.refinement = (objective != Objective::L2).then(|| refinement_row(objective, &refinement));
                 }
                 times.refine = start.elapsed();
             }

@@ -117,7 +117,9 @@ mod statistics;
 
 pub use adapter::{AdapterDescription, Backend};
 pub use batch::stream::Stream;
-pub use batch::{BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, Options, SolverChoice};
+pub use batch::{
+    BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, NamedNoise, NoiseLaw, Options, SolverChoice,
+};
 pub use cancel::CancelToken;
 pub use descent::{DescentOptions, Optimizer};
 pub use device::{DeviceChoice, list_adapters};
@@ -131,8 +133,8 @@ pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
-    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow, Residual, SearchRow,
-    Status,
+    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow, RefinementRow, Residual,
+    SearchRow, Status,
 };
 pub use precision::Precision;
 pub use projector::{Projection, Projector};

@@ -17,5 +17,5 @@ pub use failure::{Failure, LayerFailure};
 pub use fit::Fit;
 pub use kind::{FailureKind, LayerFailureKind};
 pub use residual::Residual;
-pub use rows::{LayerRow, Loss, ObservationRow, SearchRow};
+pub use rows::{LayerRow, Loss, ObservationRow, RefinementRow, SearchRow};
 pub use status::Status;

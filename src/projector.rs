@@ -50,7 +50,7 @@ use crate::outcome::{Residual, Status};
 /// # fn main() -> unrelu::Result<()> {
 /// let network = Network::random(&[5, 20, 60], Activation::Relu, 1)?;
 /// let images = network.forward(&network.random_codes(4, 1))?;
-/// let projector = Projector::new(network, Options::default().refine(true))?;
+/// let projector = Projector::new(network, Options::default().refine(Objective::L2))?;
 /// let first = projector.project(&(&images * 0.9), None)?;
 /// // The next call starts from the codes of the last one.
 /// let second = projector.project(&images, Some(&first.codes))?;
@@ -217,7 +217,7 @@ impl Projector {
             // With a prior, another code may reproduce the observation at a lower loss.
             let is_preimage = options.prior == 0.0
                 && (reproduced || within <= options.epsilon_of(self.inverter.network(), observation.as_slice()));
-            let is_euclidean = options.refine
+            let is_euclidean = options.refine == Some(Objective::L2)
                 || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
             let euclidean = is_euclidean && stationary;
             if is_preimage || euclidean {
@@ -258,21 +258,21 @@ impl Projector {
                 left.push(column);
             }
         }
-        if self.inverter.options().refine {
-            self.refine_taken(observations, answers);
+        if let Some(objective) = self.inverter.options().refine {
+            self.refine_taken(objective, observations, answers);
         }
         left.sort_unstable();
         left
     }
 
     /// Refines the answers from warm starts, like those of the method.
-    fn refine_taken(&self, observations: &DMatrix<f64>, answers: &mut Answers) {
+    fn refine_taken(&self, objective: Objective, observations: &DMatrix<f64>, answers: &mut Answers) {
         let taken: Vec<usize> = (0..observations.ncols()).filter(|column| answers.from_warm_start[*column]).collect();
         let mut codes = answers.codes.select_columns(&taken);
         let those = observations.select_columns(&taken);
         self.inverter
             .runtime()
-            .run(|| refine_batch(self.inverter.packed(), &those, &mut codes, &RefineOptions::default()));
+            .run(|| refine_batch(self.inverter.packed(), &those, &mut codes, &RefineOptions::of(objective)));
         for (place, column) in taken.into_iter().enumerate() {
             answers.codes.set_column(column, &codes.column(place));
         }

@@ -130,6 +130,11 @@ pub enum Noise {
     Uniform(f64),
     /// N(0, SIGMA²).
     Gaussian(f64),
+    /// Laplace, with this mean absolute value.
+    Laplace(f64),
+    /// Gross errors: this share of the entries, each by itself, is replaced by a number that is
+    /// uniform between the smallest and the largest entry.
+    Gross(f64),
 }
 
 impl Noise {
@@ -145,6 +150,24 @@ impl Noise {
                 let numbers = normal_vector(seed, Domain::Noise, index, length);
                 observation.iter_mut().zip(numbers).for_each(|(x, g)| *x += deviation * g);
             }
+            Noise::Laplace(scale) => {
+                let numbers = uniform_vector(seed, Domain::Noise, index, length);
+                // The inverse of the distribution function. 1 − 2|v| is at least the spacing of
+                // the uniform numbers.
+                let laplace = |u: f64| {
+                    let v = u - 0.5;
+                    -v.signum() * (1.0 - 2.0 * v.abs()).max(f64::EPSILON).ln()
+                };
+                observation.iter_mut().zip(numbers).for_each(|(x, u)| *x += scale * laplace(u));
+            }
+            Noise::Gross(share) => {
+                let numbers = uniform_vector(seed, Domain::Noise, index, 2 * length);
+                let (least, most) = observation
+                    .iter()
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), x| (x.min(least), x.max(most)));
+                let wrong = observation.iter_mut().zip(numbers.chunks_exact(2)).filter(|(_, pair)| pair[0] < share);
+                wrong.for_each(|(x, pair)| *x = least + pair[1] * (most - least));
+            }
         }
     }
 }
@@ -154,6 +177,8 @@ impl fmt::Display for Noise {
         match self {
             Noise::Uniform(amplitude) => write!(f, "uniform:{amplitude}"),
             Noise::Gaussian(deviation) => write!(f, "gaussian:{deviation}"),
+            Noise::Laplace(scale) => write!(f, "laplace:{scale}"),
+            Noise::Gross(share) => write!(f, "gross:{share}"),
         }
     }
 }
@@ -161,20 +186,24 @@ impl fmt::Display for Noise {
 impl FromStr for Noise {
     type Err = String;
 
-    /// Parses `uniform:A` and `gaussian:SIGMA`; A and SIGMA must be finite and not negative.
+    /// Parses `uniform:A`, `gaussian:SIGMA`, `laplace:B` and `gross:SHARE`; the numbers must be
+    /// finite and not negative, and SHARE at most 1.
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = text.trim().split_once(':').and_then(|(kind, size)| {
             let size = size.parse::<f64>().ok().filter(|size| size.is_finite() && *size >= 0.0)?;
             match kind {
                 "uniform" => Some(Noise::Uniform(size)),
                 "gaussian" => Some(Noise::Gaussian(size)),
+                "laplace" => Some(Noise::Laplace(size)),
+                "gross" if size <= 1.0 => Some(Noise::Gross(size)),
                 _ => None,
             }
         });
         parsed.ok_or_else(|| {
             format!(
-                "found `{text}`, expected uniform:A for U(−A, A) or gaussian:SIGMA for a standard deviation, \
-                 for example uniform:0.01"
+                "found `{text}`, expected uniform:A for U(−A, A), gaussian:SIGMA for a standard deviation, \
+                 laplace:B for a mean absolute value or gross:SHARE for a share of wrong entries, for example \
+                 uniform:0.01"
             )
         })
     }

@@ -32,7 +32,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::npy::ElementType;
 use crate::formats::report::Columns;
-use crate::multistart::{BestOptions, PackedNetwork, Stored};
+use crate::multistart::{BestOptions, Objective, PackedNetwork, Stored};
 use crate::network::Network;
 use crate::outcome::ObservationRow;
 use crate::precision::{default_epsilon, size_of_observation};
@@ -133,15 +133,22 @@ impl Recoverer {
         if let Some(matrix) = &matrix {
             check_matrix(matrix, &*operator)?;
         }
-        let judge = Judge::of_squares(&inversion);
+        let objective = match &strategy {
+            Strategy::Search(search) => search.objective,
+            _ => Objective::L2,
+        };
+        let judge = Judge::of_objective(objective, &inversion);
         // Measured pixels are outputs; sums of them have another range.
         let judge = if is_pixels { judge.with_range(&network) } else { judge };
         let prepared = match strategy {
             Strategy::Search(search) => {
                 search.validate(&network)?;
+                if !is_pixels {
+                    check_measured(&network, search.objective)?;
+                }
                 // The search is the method.
                 inversion.validate_besides_method()?;
-                inversion.check_objective(search.objective)?;
+                inversion.check_objective("objective", search.objective)?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
                     Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),
@@ -287,22 +294,8 @@ impl Engine for Recoverer {
         let prior = self.options().prior > 0.0;
         let columns = match &self.prepared {
             Prepared::Direct(inverter) => inverter.report_columns(truth),
-            Prepared::Search { .. } => Columns {
-                layers: Vec::new(),
-                code_error: truth,
-                image_error: truth,
-                iterations: false,
-                search: true,
-                prior,
-            },
-            Prepared::Projected { .. } => Columns {
-                layers: Vec::new(),
-                code_error: truth,
-                image_error: truth,
-                iterations: true,
-                search: false,
-                prior,
-            },
+            Prepared::Search { .. } => Columns { code_error: truth, search: true, prior, ..Columns::default() },
+            Prepared::Projected { .. } => Columns { code_error: truth, iterations: true, prior, ..Columns::default() },
         };
         Columns { image_error: truth, ..columns }
     }
@@ -397,6 +390,17 @@ fn check_projected(inversion: &batch::Options) -> Result<()> {
     let found = format!("{} with option `Strategy::Projected`", inversion.prior);
     let expected = "option `Strategy::Search`, or descent with option `Strategy::Direct`; or leave the prior out";
     Err(Error::option("prior", found, expected))
+}
+
+/// Refuses `l1` and `linf` for sums of curved outputs: what such measurements receive is not affine
+/// within a region.
+fn check_measured(network: &Network, objective: Objective) -> Result<()> {
+    let output = network.layers()[network.depth() - 1].activation;
+    if objective == Objective::L2 || output.is_piecewise_linear() {
+        return Ok(());
+    }
+    let found = format!("{objective} for linear measurements of {output} outputs");
+    Err(Error::option("objective", found, "l2; or pixels that are measured themselves (a mask)"))
 }
 
 /// Checks a matrix that an operator of the caller's own may have made.

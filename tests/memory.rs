@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::forward::forward;
 use unrelu::internals::random::{Domain, normal_vector, random_network};
-use unrelu::{Activation, Dense, DeviceChoice, Operator, Options, ProjectedOptions, Projector, Recoverer, Strategy};
+use unrelu::{
+    Activation, Dense, DeviceChoice, Objective, Operator, Options, ProjectedOptions, Projector, Recoverer, Strategy,
+};
 
 fn options() -> Options {
-    Options::default().refine(true).device(DeviceChoice::Cpu)
+    Options::default().refine(Objective::L2).device(DeviceChoice::Cpu)
 }
 
 fn random(rows: usize, columns: usize) -> DMatrix<f64> {

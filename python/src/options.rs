@@ -4,10 +4,10 @@
 use std::str::FromStr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict};
+use pyo3::types::{PyBool, PyDict, PyString};
 use unrelu::{
-    BestMethod, BestOptions, DescentOptions, ElementType, LayerwiseMethod, LayerwiseOptions, Method, Options,
-    Precision, ProjectedOptions, RecoverOptions, Strategy, Tolerances,
+    BestMethod, BestOptions, DescentOptions, ElementType, LayerwiseMethod, LayerwiseOptions, Method, NamedNoise,
+    NoiseLaw, Objective, Options, Precision, ProjectedOptions, RecoverOptions, Strategy, Tolerances,
 };
 
 use crate::errors::{input, wrong_type};
@@ -81,10 +81,10 @@ impl<'py> Given<'py> {
     pub fn inversion(self) -> PyResult<Options> {
         let name = self.take::<String>("method", "the name of a method")?.unwrap_or_else(|| "best".to_owned());
         let options = self.common()?;
-        let method = self.method("method", &name, options.0, "iterations")?;
+        let method = self.method("method", &name, options.0, "iterations", options.1.noise_law)?;
         let refine = match method {
-            Method::Best(_) => false,
-            _ => self.switch("refine")?.unwrap_or(false),
+            Method::Best(_) => None,
+            _ => self.refinement(options.1.noise_law)?,
         };
         self.finish(&format!("method {name:?}"))?;
         Ok(options.1.method(method).refine(refine))
@@ -104,10 +104,13 @@ impl<'py> Given<'py> {
                     "leave one of them out",
                 ));
             }
-            (None | Some("best"), None) => ("method \"best\"".to_owned(), Strategy::Search(self.search()?), options),
+            (None | Some("best"), None) => {
+                let search = self.search(options.noise_law)?;
+                ("method \"best\"".to_owned(), Strategy::Search(search), options)
+            }
             (Some(name), None) => {
-                let method = self.method("method", name, tolerances, "iterations")?;
-                let refine = self.switch("refine")?.unwrap_or(false);
+                let method = self.method("method", name, tolerances, "iterations", options.noise_law)?;
+                let refine = self.refinement(options.noise_law)?;
                 (format!("method {name:?}"), Strategy::Direct, options.method(method).refine(refine))
             }
             (None, Some(name)) => {
@@ -119,12 +122,13 @@ impl<'py> Given<'py> {
                     .iterations(self.count("iterations")?.unwrap_or(default.iterations))
                     .restarts(self.count("restarts")?.unwrap_or(default.restarts))
                     .seed(self.peek_seed()?);
-                let method = self.method("inner", &name, tolerances, "inner_iterations")?;
+                let method = self.method("inner", &name, tolerances, "inner_iterations", None)?;
                 // A layer-wise projection draws nothing; the loop around it does.
                 self.seed()?;
                 let refine = match method {
-                    Method::Best(_) => false,
-                    _ => self.switch("refine")?.unwrap_or(false),
+                    Method::Best(_) => None,
+                    // A projection is the nearest image, whatever the noise of the measurements is.
+                    _ => self.refinement(None)?,
                 };
                 // Projections get computed images, not observations.
                 let options = options.method(method).refine(refine).precision(Precision::default());
@@ -138,6 +142,7 @@ impl<'py> Given<'py> {
     /// The options that every method uses.
     fn common(&self) -> PyResult<(Tolerances, Options)> {
         let epsilon = self.number("epsilon")?;
+        let noise = self.noise()?;
         let single = self.switch("single")?.unwrap_or(false);
         let precision = match self.take::<String>("stored_as", "a type of numbers")?.as_deref() {
             Some("uint8") => Precision::U8,
@@ -147,7 +152,8 @@ impl<'py> Given<'py> {
         };
         let options = Options::default()
             .reproduces_within(epsilon)
-            .noise(self.number("noise")?)
+            .noise(noise.size)
+            .noise_law(noise.law)
             .prior(self.number("prior")?.unwrap_or(0.0))
             .code_law(self.named("code_law")?.unwrap_or_default())
             .device(self.named("device")?.unwrap_or_default())
@@ -160,15 +166,45 @@ impl<'py> Given<'py> {
             Some(solver) => options.solver(solver),
             None => options,
         };
-        Ok((Tolerances::default().epsilon(epsilon), options))
+        // A size alone changes no code.
+        Ok((Tolerances::default().epsilon(epsilon.or(noise.law.and(noise.size))), options))
     }
 
-    fn method(&self, option: &str, name: &str, tolerances: Tolerances, iterations: &str) -> PyResult<Method> {
+    /// The noise: a number, or a law with or without a size.
+    fn noise(&self) -> PyResult<NamedNoise> {
+        let is_text = self.0.get_item("noise")?.is_some_and(|value| value.is_instance_of::<PyString>());
+        if is_text {
+            return Ok(self.named("noise")?.unwrap_or_default());
+        }
+        let expected = "a number, or the name of a law such as \"uniform:0.01\"";
+        Ok(NamedNoise::default().size(self.take("noise", expected)?))
+    }
+
+    /// What refinement minimises: `True` stands for squares, or for the norm of the law of the
+    /// noise.
+    fn refinement(&self, law: Option<NoiseLaw>) -> PyResult<Option<Objective>> {
+        let is_text = self.0.get_item("refine")?.is_some_and(|value| value.is_instance_of::<PyString>());
+        if is_text {
+            return self.named("refine");
+        }
+        let usual = || law.map_or(Objective::L2, |law| law.objective());
+        Ok(self.switch("refine")?.unwrap_or(false).then(usual))
+    }
+
+    /// `law`: that of the noise, which chooses the objective of a search.
+    fn method(
+        &self,
+        option: &str,
+        name: &str,
+        tolerances: Tolerances,
+        iterations: &str,
+        law: Option<NoiseLaw>,
+    ) -> PyResult<Method> {
         let grown = |given: &Self| -> PyResult<Tolerances> {
             Ok(tolerances.growth(given.number("growth")?.unwrap_or(tolerances.growth)))
         };
         match name {
-            "best" => Ok(Method::Best(BestMethod::default().search(self.search()?).tolerances(grown(self)?))),
+            "best" => Ok(Method::Best(BestMethod::default().search(self.search(law)?).tolerances(grown(self)?))),
             "descent" => {
                 let default = DescentOptions::default();
                 let descent = default
@@ -199,12 +235,12 @@ impl<'py> Given<'py> {
         }
     }
 
-    fn search(&self) -> PyResult<BestOptions> {
+    fn search(&self, law: Option<NoiseLaw>) -> PyResult<BestOptions> {
         let default = BestOptions::default();
         Ok(default
             .clone()
             .starts(self.count("starts")?.unwrap_or(default.starts))
-            .objective(self.named("objective")?.unwrap_or(default.objective))
+            .objective(self.named("objective")?.or(law.map(NoiseLaw::objective)).unwrap_or(default.objective))
             .seed(self.seed()?))
     }
 

@@ -86,8 +86,8 @@ fn begun(py: Python<'_>, calls: Option<&Arc<Calls>>, cancel: &CancelToken) -> Py
 fn told_as(options: &RecoverOptions) -> Options {
     let told = options.inversion.clone();
     match options.strategy {
-        Strategy::Search(_) => told.method(Method::Best(BestMethod::default())),
-        Strategy::Projected(_) => told.method(Method::Descent(DescentOptions::default())).refine(false),
+        Strategy::Search(ref search) => told.method(Method::Best(BestMethod::default().search(search.clone()))),
+        Strategy::Projected(_) => told.method(Method::Descent(DescentOptions::default())).refine(None),
         _ => told,
     }
 }

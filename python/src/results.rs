@@ -57,6 +57,9 @@ impl<'py> Results<'py> {
             columns.put("loss_data", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.data))?;
             columns.put("loss_prior", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.prior))?;
         }
+        if rows.iter().any(|row| row.refinement.is_some()) {
+            put_refinement(&columns, rows)?;
+        }
         if rows.iter().any(|row| row.search.is_some()) {
             put_search(&columns, rows)?;
         }
@@ -75,6 +78,19 @@ impl Columns<'_, '_> {
     fn put<R, T: numpy::Element>(&self, name: &str, rows: &[R], value: impl Fn(&R) -> T) -> PyResult<()> {
         self.dict.set_item(name, PyArray1::from_iter(self.py, rows.iter().map(value)))
     }
+}
+
+/// The columns of refinement in the norm `l1` or `linf`.
+fn put_refinement(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {
+    let of = |value: fn(&unrelu::RefinementRow) -> f64| {
+        move |row: &ObservationRow| row.refinement.as_ref().map_or(f64::NAN, value)
+    };
+    columns.put("refinement_before", rows, of(|refinement| refinement.before))?;
+    columns.put("refinement_after", rows, of(|refinement| refinement.after))?;
+    columns
+        .put("refinement_proven", rows, |row| row.refinement.as_ref().is_some_and(|refinement| refinement.proven))?;
+    let regions = rows.iter().map(|row| row.refinement.as_ref().map_or("", |refinement| &refinement.region));
+    columns.dict.set_item("refinement_region", PyList::new(columns.py, regions)?)
 }
 
 fn put_search(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {

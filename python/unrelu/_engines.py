@@ -129,13 +129,13 @@ class Inverter(_Engine):
         method: Method = "best",
         *,
         epsilon: float | None = None,
-        noise: float | None = None,
+        noise: float | str | None = None,
         prior: float | None = None,
         seed: int | None = None,
         starts: int | None = None,
         objective: Literal["l2", "l1", "linf"] | None = None,
         growth: float | None = None,
-        refine: bool | None = None,
+        refine: bool | str | None = None,
         rows: Literal["corrected", "printed", "inactive"] | None = None,
         stop: Literal["lowest", "first"] | None = None,
         solver: Literal["interior-point", "clarabel"] | None = None,
@@ -195,12 +195,12 @@ class Recoverer(_Engine):
         inner: Method | None = None,
         image_shape: Sequence[int] | None = None,
         epsilon: float | None = None,
-        noise: float | None = None,
+        noise: float | str | None = None,
         prior: float | None = None,
         seed: int | None = None,
         starts: int | None = None,
         growth: float | None = None,
-        refine: bool | None = None,
+        refine: bool | str | None = None,
         step: float | None = None,
         momentum: float | None = None,
         iterations: int | None = None,
@@ -378,8 +378,14 @@ def invert(
         The tolerance of a reproduced observation, in units of the observations, and the initial
         tolerance of the layer-wise methods. Default: 1e-6 of the largest absolute entry of each
         observation, and not less than the rounding of its numbers.
-    noise : float, optional
-        The size of the noise in each entry. Answers are judged by it. Default `epsilon`.
+    noise : float or str, optional
+        The noise in each entry: its size, its law, or both, such as ``"uniform:0.01"``. Answers are
+        judged by it. The law chooses what ``"best"`` and ``refine=True`` minimise, unless `objective`
+        says it: ``"uniform"`` (the size is a bound) the largest error, ``"gaussian"`` (a standard
+        deviation) the squared error, ``"laplace"`` (a mean absolute value) the sum of errors, and
+        ``"gross"`` the sum, too: a few entries are wrong by any amount, and the others by the size.
+        The size of a named law is also the initial tolerance of the layer-wise methods, unless
+        `epsilon` is given. Default: the size `epsilon`, and no law.
     prior : float, optional
         ``λ`` of a normal prior of the codes: ``½λ‖z‖²`` is added to the loss ``½‖G(z) − x‖²``. For
         noise of standard deviation ``σ`` and codes of standard deviation ``τ``, ``λ = σ²/τ²``. For
@@ -389,11 +395,14 @@ def invert(
     starts : int, optional
         For ``"best"``: the maximum number of starts per observation. Default 1000.
     objective : str, optional
-        For ``"best"``: ``"l2"`` (default), ``"l1"`` for a few gross errors, or ``"linf"``.
+        For ``"best"``: ``"l2"`` (default, unless `noise` names a law), ``"l1"`` for a few gross
+        errors, or ``"linf"``. The last two need piecewise linear hidden layers with matrices.
     growth : float, optional
         The factor by which the tolerance of a layer-wise method grows. Default 1.2.
-    refine : bool, optional
-        Refine the codes of other methods than ``"best"`` by least squares.
+    refine : bool or str, optional
+        Refine the codes of other methods than ``"best"`` to a local minimum of all layers together:
+        of the squared error (``True`` or ``"l2"``), the largest error (``"linf"``) or the sum of
+        errors (``"l1"``). ``True`` stands for the norm of the law of `noise`, if one is named.
     rows, stop, solver : str, optional
         Of the layer-wise methods, as on the command line.
     optimizer, step, iterations, restarts : optional

@@ -14,7 +14,7 @@ from unrelu._arrays import Rows
 from unrelu._errors import UnreluError, UnreluWarning
 from unrelu._network import Network
 
-_WORDS = ("status", "fit", "start")
+_WORDS = ("status", "fit", "start", "refinement_region")
 
 
 class Result:
@@ -54,6 +54,14 @@ class Result:
         Number of entries at an end of a sigmoid's or tanh's range.
     refined : numpy.ndarray of bool
         Whether refinement improved the code.
+    refinement_before, refinement_after : numpy.ndarray
+        ``||G(z) - x||`` in the norm of the refinement, before and after it. Only with
+        ``refine="linf"`` or ``"l1"``.
+    refinement_proven : numpy.ndarray of bool
+        Whether the code is proven to be a local minimum of that norm. Only with these.
+    refinement_region : numpy.ndarray of str
+        A digest of the linear region of the code: the same for codes of the same region. Only with
+        these.
     iterations : numpy.ndarray of int
         Iterations of descent. Only with such methods.
     loss_data, loss_prior : numpy.ndarray

@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 use nalgebra::DMatrix;
 
 use super::code_law::CodeLaw;
-use super::noise_test::NoiseTest;
-use super::output_range::OutputRange;
+use super::noise_law::NoiseLaw;
+use super::noise_test::{NoiseTest, are_mostly_within};
+use super::output_range::{OutputRange, Outside};
 use super::rows::residual;
 use super::{Method, Options};
 use crate::lp::formulation::LayerwiseMethod;
@@ -24,6 +25,8 @@ use crate::outcome::{Fit, Loss, ObservationRow, Residual, Status};
 const REPRODUCED: f64 = 2.0;
 /// The same for `exact`, whose tolerance is that of one layer's equations.
 const REPRODUCED_EXACTLY: f64 = 10.0;
+/// Laplace noise exceeds five times this size in one entry of half a billion.
+const LONG_TAIL: f64 = 4.0;
 /// A residual above this share of the observation's variation is unexplained.
 const UNEXPLAINED: f64 = 0.5;
 
@@ -36,6 +39,14 @@ enum Norm {
 }
 
 impl Norm {
+    fn by(objective: Objective) -> Self {
+        match objective {
+            Objective::L2 => Norm::RootMeanSquare,
+            Objective::L1 => Norm::Mean,
+            Objective::Linf => Norm::Largest,
+        }
+    }
+
     fn of(self, residual: &Residual) -> f64 {
         match self {
             Norm::Largest => residual.linf,
@@ -52,6 +63,7 @@ pub(crate) struct Judge {
     noise: Option<f64>,
     norm: Norm,
     noise_test: NoiseTest,
+    law_of_noise: Option<NoiseLaw>,
     /// For `exact`: the factor from the tolerance of the last layer to one on its output.
     exact: Option<f64>,
     /// Whether the status describes iterations: an answer that reproduces the observation needs no
@@ -72,16 +84,12 @@ impl Judge {
     pub fn of(options: &Options, network: &Network) -> Self {
         let output = network.layers()[network.depth() - 1].activation;
         let norm = match &options.method {
-            _ if options.refine => Norm::RootMeanSquare,
+            _ if options.refine.is_some() => Norm::by(options.refine.unwrap_or_default()),
             Method::Layerwise(layers) => match layers.method {
                 LayerwiseMethod::Linf | LayerwiseMethod::Exact => Norm::Largest,
                 LayerwiseMethod::L1 | LayerwiseMethod::Relaxed => Norm::Mean,
             },
-            Method::Best(best) => match best.search.objective {
-                Objective::L2 => Norm::RootMeanSquare,
-                Objective::L1 => Norm::Mean,
-                Objective::Linf => Norm::Largest,
-            },
+            Method::Best(best) => Norm::by(best.search.objective),
             Method::Descent(_) => Norm::RootMeanSquare,
         };
         let slope = if output == Activation::Sigmoid { 0.25 } else { 1.0 };
@@ -92,16 +100,17 @@ impl Judge {
             iterates: !matches!(options.method, Method::Layerwise(_)),
             by_layers: options.is_by_layers(),
             range: OutputRange::of(output),
-            ..Judge::of_squares(options)
+            ..Judge::of_objective(Objective::L2, options)
         }
     }
 
-    /// The judge of a recovery that minimises the squared error of measurements.
-    pub fn of_squares(options: &Options) -> Self {
+    /// The judge of a recovery that minimises this error of measurements.
+    pub fn of_objective(objective: Objective, options: &Options) -> Self {
         Judge {
             noise: options.named_noise(),
-            norm: Norm::RootMeanSquare,
-            noise_test: NoiseTest::Squares,
+            norm: Norm::by(objective),
+            noise_test: NoiseTest::by(objective, options),
+            law_of_noise: options.noise_law,
             exact: None,
             iterates: true,
             by_layers: false,
@@ -125,13 +134,26 @@ impl Judge {
     /// Looks for observations outside the range, until the first is found. `first_index`: the index
     /// of the first of `observations` in the run.
     pub fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
-        let Some(range) = self.range.filter(|_| self.range_warning.get().is_none()) else { return };
+        let Some(range) = &self.range.filter(|_| self.range_warning.get().is_none()) else { return };
         let warning = (first_index..).zip(observations.column_iter()).find_map(|(index, observation)| {
-            let outside = range.outside(observation.as_slice(), self.noise)?;
+            let outside = self.outside(range, observation.as_slice())?;
             Some(range.warning(index, &outside))
         });
         if let Some(warning) = warning {
             self.range_warning.get_or_init(|| warning);
+        }
+    }
+
+    /// The entries out of range, by more than the noise of the named law makes them; `None` if
+    /// there is none.
+    fn outside(&self, range: &OutputRange, observation: &[f64]) -> Option<Outside> {
+        match self.law_of_noise {
+            Some(NoiseLaw::Gross) => {
+                // Gross errors leave the range; a wrong scale of all entries is something else.
+                range.outside(observation, self.noise).filter(|outside| 4 * outside.count > outside.observed)
+            }
+            Some(NoiseLaw::Laplace) => range.outside(observation, self.noise.map(|noise| LONG_TAIL * noise)),
+            _ => range.outside(observation, self.noise),
         }
     }
 
@@ -140,7 +162,7 @@ impl Judge {
     pub fn judge(&self, observation: &[f64], output: &[f64], code: &[f64], row: &mut ObservationRow) {
         row.residual = residual(observation, output);
         row.reproduces = row.residual.linf <= row.epsilon;
-        let outside = self.range.and_then(|range| range.outside(observation, self.noise));
+        let outside = self.range.and_then(|range| self.outside(&range, observation));
         row.out_of_range = outside.map_or(0, |outside| outside.count);
         if row.status.failure().is_some() || row.residual.observed == 0 {
             return;
@@ -182,19 +204,19 @@ impl Judge {
         };
         row.tolerance = tolerance;
         row.tolerances_missed = found / tolerance;
-        if self.is_reproduced(&row.residual, found, tolerance) {
+        let explained = match self.noise_test {
+            // Without a named size the other entries are exact.
+            NoiseTest::MostEntries => are_mostly_within(observation, output, tolerance),
+            test => self.noise.is_some_and(|noise| test.is_passed(&row.residual, noise)),
+        };
+        // A fit of all layers leaves no more than the noise.
+        if explained || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance) {
             Fit::Reproduced
         } else if self.exact.is_some() {
             Fit::Unexplained
         } else {
             self.worse(observation, output)
         }
-    }
-
-    fn is_reproduced(&self, residual: &Residual, found: f64, tolerance: f64) -> bool {
-        let by_noise = self.noise.is_some_and(|noise| self.noise_test.is_passed(residual, noise));
-        // A fit of all layers leaves no more than the noise.
-        by_noise || ((self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance)
     }
 
     /// Approximate or unexplained: the residual, less what the named noise is expected to leave,
@@ -222,8 +244,11 @@ impl Judge {
 }
 
 /// Whether the program of every layer has a unique optimum, or the loss of a search increases in
-/// every direction.
+/// every direction. After a refinement by linear programs, the last of them decides.
 pub(crate) fn is_determined_by_method(row: &ObservationRow) -> bool {
+    if let Some(refinement) = &row.refinement {
+        return refinement.determined;
+    }
     let by_layers = !row.layers.is_empty() && row.layers.iter().all(|layer| layer.determined);
     by_layers || row.search.as_ref().is_some_and(|search| search.determined)
 }
@@ -236,13 +261,13 @@ impl Options {
 
     /// Whether the layers are inverted one by one, and not fitted together afterwards.
     pub(crate) fn is_by_layers(&self) -> bool {
-        matches!(self.method, Method::Layerwise(_)) && !self.refine
+        matches!(self.method, Method::Layerwise(_)) && self.refine.is_none()
     }
 
     /// Whether the answers promise pre-images.
     pub(crate) fn is_exact(&self) -> bool {
         let is_exact = |layers: &LayerwiseOptions| layers.method == LayerwiseMethod::Exact;
-        matches!(&self.method, Method::Layerwise(layers) if is_exact(layers)) && !self.refine
+        matches!(&self.method, Method::Layerwise(layers) if is_exact(layers)) && self.refine.is_none()
     }
 }
 

@@ -4,7 +4,7 @@ use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::formats::npy::ElementType;
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::BestOptions;
+use crate::multistart::{BestOptions, Objective};
 use crate::runtime::Runtime;
 
 /// The options that change an answer, by the names of their fields. The pattern names every field,
@@ -15,6 +15,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         refine,
         reproduces_within,
         noise,
+        noise_law,
         prior,
         code_law,
         solver,
@@ -60,13 +61,21 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         ("reproduces_within", or_default(*reproduces_within)),
         ("noise", noise.map_or("not given".to_owned(), |noise| noise.to_string())),
         ("code_law", code_law.to_string()),
-        ("refine", if *refine { "given" } else { "not given" }.to_owned()),
+        ("refine", refine.map_or("not given".to_owned(), name_of_refinement)),
         ("codes_as", if *codes_as == ElementType::F32 { "f32" } else { "f64" }.to_owned()),
     ]);
+    if let Some(law) = noise_law {
+        named.push(("noise_law", law.to_string()));
+    }
     if *prior != 0.0 {
         named.push(("prior", prior.to_string()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// `given` for squares, as in journals from before there were other norms.
+fn name_of_refinement(objective: Objective) -> String {
+    if objective == Objective::L2 { "given".to_owned() } else { objective.to_string() }
 }
 
 fn or_default(number: Option<f64>) -> String {

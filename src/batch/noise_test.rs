@@ -10,7 +10,11 @@
 //! `a` may also be the standard deviation of Gaussian noise, or the scale of Laplace noise. The
 //! limits allow for that. Sums of squares may be as large as those of 99.9 % of Gaussian noise.
 //! Sums of absolute values may be as large as `a (n + 4 √n)`.
+//!
+//! Gross errors are of any size, and so are all sums with them. There, three quarters of the
+//! entries must have residuals of at most `a`.
 
+use super::noise_law::NoiseLaw;
 use super::{Method, Options};
 use crate::lp::formulation::LayerwiseMethod as Layerwise;
 use crate::multistart::Objective;
@@ -25,31 +29,51 @@ pub enum NoiseTest {
     Absolute,
     /// `max|r| ≤ a`.
     Largest,
+    /// `|r| ≤ a` in three quarters of the entries ([`are_mostly_within`]): with gross errors.
+    MostEntries,
 }
 
 impl NoiseTest {
     /// The test for the norm that the method of `options` minimises.
     pub fn of(options: &Options) -> Self {
-        match &options.method {
-            Method::Layerwise(layers) if layers.method == Layerwise::L1 && !options.refine => NoiseTest::Absolute,
-            Method::Best(best) => match best.search.objective {
-                Objective::L2 => NoiseTest::Squares,
-                Objective::L1 => NoiseTest::Absolute,
-                Objective::Linf => NoiseTest::Largest,
-            },
-            Method::Layerwise(_) | Method::Descent(_) => NoiseTest::Squares,
+        let objective = match (&options.method, options.refine) {
+            (_, Some(objective)) => objective,
+            (Method::Layerwise(layers), None) if layers.method == Layerwise::L1 => Objective::L1,
+            (Method::Best(best), None) => best.search.objective,
+            (Method::Layerwise(_) | Method::Descent(_), None) => Objective::L2,
+        };
+        Self::by(objective, options)
+    }
+
+    /// The test for a code that minimises this objective.
+    pub fn by(objective: Objective, options: &Options) -> Self {
+        match objective {
+            _ if options.noise_law == Some(NoiseLaw::Gross) => NoiseTest::MostEntries,
+            Objective::L2 => NoiseTest::Squares,
+            Objective::L1 => NoiseTest::Absolute,
+            Objective::Linf => NoiseTest::Largest,
         }
     }
 
-    /// Whether noise of size `noise` explains `residual`; false if there is no residual.
+    /// Whether noise of size `noise` explains `residual`; false if there is no residual, and for
+    /// [`Self::MostEntries`], which needs the entries.
     pub fn is_passed(self, residual: &Residual, noise: f64) -> bool {
         let entries = residual.observed as f64;
         match self {
             NoiseTest::Squares => residual.rms <= noise * largest_mean_square(entries).sqrt(),
             NoiseTest::Absolute => residual.l1 <= noise * (entries + 4.0 * entries.sqrt()),
             NoiseTest::Largest => residual.linf <= noise,
+            NoiseTest::MostEntries => false,
         }
     }
+}
+
+/// Whether three quarters of the observed entries of `G(z) − x` are at most `size`; false if
+/// nothing is observed.
+pub(super) fn are_mostly_within(observation: &[f64], output: &[f64], size: f64) -> bool {
+    let seen = || observation.iter().zip(output).filter(|(x, _)| !x.is_nan());
+    let (within, all) = (seen().filter(|(x, g)| (*g - *x).abs() <= size).count(), seen().count());
+    all > 0 && 4 * within >= 3 * all
 }
 
 /// `χ²₀.₉₉₉(n) / n`, the 99.9 % quantile of the mean square of `n` standard normal numbers
@@ -90,6 +114,14 @@ mod tests {
         let with_one = |entry: f64| [vec![0.6; 99], vec![entry]].concat();
         assert_eq!(passed(&with_one(1.2)), [true, true, false]);
         assert_eq!(passed(&with_one(20.0)), [false, true, false]);
+    }
+
+    #[test]
+    fn gross_errors_in_a_quarter_of_the_entries_are_allowed() {
+        let errors = |gross: usize| [vec![1e9; gross], vec![0.9; 100 - gross], vec![f64::NAN; 50]].concat();
+        assert!(are_mostly_within(&errors(25), &[0.0; 150], 1.0) && !are_mostly_within(&errors(26), &[0.0; 150], 1.0));
+        assert!(!are_mostly_within(&errors(0), &[0.0; 150], 0.5) && !are_mostly_within(&[f64::NAN], &[0.0], 1.0));
+        assert!(!are_mostly_within(&[0.0], &[f64::NAN], 1.0));
     }
 
     #[test]

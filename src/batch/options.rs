@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::code_law::CodeLaw;
+use super::noise_law::NoiseLaw;
 use crate::adapter::Backend;
 use crate::descent::DescentOptions;
 use crate::device::{DeviceChoice, Request};
@@ -87,17 +88,17 @@ impl FromStr for SolverChoice {
 /// let by_programs = Options::default().method(Method::Layerwise(programs)).reproduces_within(noise);
 /// let search = BestMethod::default().tolerances(tolerances);
 /// let by_search = Options::default().method(Method::Best(search)).device(DeviceChoice::Cpu);
-/// assert_eq!((by_programs.refine, by_search.threads), (false, None));
+/// assert_eq!((by_programs.refine, by_search.threads), (None, None));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// The method. Default `linf`.
     pub method: Method,
-    /// Whether refinement follows: descent to a local minimum of the squared loss. The refined code
+    /// Whether refinement follows: descent to a local minimum of this objective. The refined code
     /// is kept only if its loss is lower. Not allowed with [`Method::Best`], which already ends at
-    /// a local minimum. Default `false`.
-    pub refine: bool,
+    /// a local minimum. Default `None`.
+    pub refine: Option<Objective>,
     /// The tolerance `ε₀` of a reproduced observation, in units of the observations: its residual
     /// is at most `ε₀` in the maximum norm. `None`, the default: 1e-6 of the largest absolute entry
     /// of each observation (1e-6 with a sigmoid or tanh output), and not less than the rounding of
@@ -109,6 +110,10 @@ pub struct Options {
     /// value. Answers are judged by it ([`Fit`](crate::Fit)); it changes no code. `None`, the
     /// default: `reproduces_within`, if that is given, and otherwise no noise.
     pub noise: Option<f64>,
+    /// The law of the noise. Answers are judged by it: with [`NoiseLaw::Gross`], three quarters of
+    /// the entries have to be reproduced. It changes no code; [`NoiseLaw::objective`] is the
+    /// objective that fits it. Default `None`.
+    pub noise_law: Option<NoiseLaw>,
     /// `λ` of a prior N(0, τ² I) of the codes: `½λ‖z‖²` is added to the loss `½‖G(z) − x‖²` over
     /// the observed entries. For noise of standard deviation `σ`, `λ = σ²/τ²` gives the most
     /// probable code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no
@@ -136,8 +141,8 @@ pub struct Options {
 
 setters!(Options {
     method: Method,
-    refine: bool,
     noise: Option<f64>,
+    noise_law: Option<NoiseLaw>,
     prior: f64,
     code_law: CodeLaw,
     solver: SolverChoice,
@@ -153,9 +158,10 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             method: Method::Layerwise(LayerwiseOptions::default()),
-            refine: false,
+            refine: None,
             reproduces_within: None,
             noise: None,
+            noise_law: None,
             prior: 0.0,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
@@ -178,6 +184,13 @@ pub(super) fn not_layerwise(network: &Network) -> Error {
 }
 
 impl Options {
+    /// Sets the field `refine`: an objective, or `None`.
+    #[must_use]
+    pub fn refine(mut self, objective: impl Into<Option<Objective>>) -> Self {
+        self.refine = objective.into();
+        self
+    }
+
     /// Sets the field `reproduces_within`: a number, or `None` for the default.
     #[must_use]
     pub fn reproduces_within(mut self, epsilon: impl Into<Option<f64>>) -> Self {
@@ -226,22 +239,29 @@ impl Options {
 
     /// Refuses a prior with an objective that is no sum of squares: the code would not be the most
     /// probable one of any noise, and the linear programs have no quadratic term.
-    pub(crate) fn check_objective(&self, objective: Objective) -> Result<()> {
+    /// `option`: where the objective was given.
+    pub(crate) fn check_objective(&self, option: &str, objective: Objective) -> Result<()> {
         if self.prior == 0.0 || objective == Objective::L2 {
             return Ok(());
         }
-        let found = format!("{} with option `objective: {objective}`", self.prior);
-        Err(Error::option("prior", found, "option `objective: l2`; or leave the prior out"))
+        let found = format!("{} with option `{option}: {objective}`", self.prior);
+        Err(Error::option("prior", found, format!("option `{option}: l2`; or leave the prior out")))
     }
 
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         self.validate_besides_method()?;
-        if self.refine && matches!(self.method, Method::Best(_)) {
-            let expected = "another method, or no refinement: the codes of `best` are already refined";
-            return Err(Error::option("refine", "given with option `method: best`", expected));
+        if let Some(objective) = self.refine {
+            if matches!(self.method, Method::Best(_)) {
+                let expected = "another method, or no refinement: the codes of `best` are already refined";
+                return Err(Error::option("refine", "given with option `method: best`", expected));
+            }
+            self.check_objective("refine", objective)?;
+            if let Some((found, expected)) = objective.obstacle(network) {
+                return Err(Error::option("refine", found, expected));
+            }
         }
         match &self.method {
-            Method::Layerwise(options) if self.prior > 0.0 && !self.refine => {
+            Method::Layerwise(options) if self.prior > 0.0 && self.refine.is_none() => {
                 let found = format!(
                     "{} with method `{}`, which has no sum of squares to add it to",
                     self.prior, options.method
@@ -249,7 +269,7 @@ impl Options {
                 let expected = "option `method: best` or `descent`, or option `refine`; or leave the prior out";
                 return Err(Error::option("prior", found, expected));
             }
-            Method::Best(best) => self.check_objective(best.search.objective)?,
+            Method::Best(best) => self.check_objective("objective", best.search.objective)?,
             _ => {}
         }
         match &self.method {

@@ -1,9 +1,9 @@
 //! Builds the report row of one observation.
 
 use crate::lp::Inversion;
-use crate::multistart::BestAnswer;
+use crate::multistart::{BestAnswer, Objective, Refinement};
 use crate::observation::unusable;
-use crate::outcome::{Failure, ObservationRow, Residual, SearchRow, Status};
+use crate::outcome::{Failure, ObservationRow, RefinementRow, Residual, SearchRow, Status};
 
 const NO_RESIDUAL: Residual =
     Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN, rms: f64::NAN, observed: 0 };
@@ -23,6 +23,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         far_code: false,
         saturated: 0,
         refined: false,
+        refinement: None,
         iterations: None,
         search: None,
         loss: None,
@@ -58,6 +59,17 @@ pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer
         stationary: answer.stationary,
     };
     ObservationRow { saturated, search: (answer.found > 0).then(search), ..empty_row(index, status) }
+}
+
+pub(super) fn refinement_row(objective: Objective, refinement: &Refinement) -> RefinementRow {
+    RefinementRow {
+        objective: objective.to_string(),
+        before: refinement.loss_before,
+        after: refinement.loss_after,
+        proven: refinement.stationary,
+        determined: refinement.determined,
+        region: refinement.region.map_or_else(String::new, |digest| format!("{digest:016x}")),
+    }
 }
 
 /// `G(z) − x` over the observed entries; `NaN` if `G(z)` is `NaN` or no entry was observed.

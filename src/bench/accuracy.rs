@@ -3,8 +3,9 @@
 //!
 //! Codes are N(0, I), their outputs carry noise, and each method inverts the same observations. The
 //! best fit to the data is the *limit*: the local minimum of the squared error at which descent
-//! from the true code ends. No method knows the true code. [`contest`] runs the methods, [`row`]
-//! holds their results, [`table`] prints them.
+//! from the true code ends. `limit linf` and `limit l1` are the same for the largest error and the
+//! sum of errors: the norm that fits the noise has the lowest limit. No method knows the true code.
+//! [`contest`] runs the methods, [`row`] holds their results, [`table`] prints them.
 
 pub mod contest;
 pub mod row;
@@ -37,13 +38,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Uniform and Gaussian noise from 1e-4 to 1e-1, every method, 200 observations.
+    /// Uniform and Gaussian noise from 1e-4 to 1e-1, Laplace noise and gross errors, every method,
+    /// 200 observations.
     pub fn full() -> Self {
         let sizes = [1e-4, 1e-3, 1e-2, 1e-1];
         let uniform = sizes.map(Noise::Uniform);
         let gaussian = sizes.map(Noise::Gaussian);
+        let heavy = [Noise::Laplace(1e-2), Noise::Laplace(1e-1), Noise::Gross(0.05)];
         Options {
-            noises: uniform.into_iter().chain(gaussian).collect(),
+            noises: uniform.into_iter().chain(gaussian).chain(heavy).collect(),
             methods: Contestant::ALL.to_vec(),
             count: 200,
             observed: 1.0,

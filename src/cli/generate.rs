@@ -41,7 +41,9 @@ pub struct Args {
     #[arg(short, long, value_name = "OBSERVATIONS.npy")]
     output: PathBuf,
 
-    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²)
+    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²), laplace:B for
+    /// Laplace noise of mean absolute value B, gross:SHARE for a share of entries that are replaced
+    /// by any number of the observation's range
     #[arg(long)]
     noise: Option<Noise>,
 

@@ -48,10 +48,10 @@ pub struct Args {
     output: PathBuf,
 
     /// Layer by layer: linf, l1 or relaxed for noisy observations, exact for noise-free ones. All
-    /// layers together: best, the lowest squared error found from many starts, or descent, the
-    /// baseline
-    #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", default_value = "linf", value_parser = parse_method)]
-    method: MethodName,
+    /// layers together: best, the lowest error found from many starts, or descent, the baseline
+    /// [default: linf; best if --noise names a law]
+    #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", value_parser = parse_method)]
+    method: Option<MethodName>,
 
     /// Initial tolerance (ε₀), an absolute number: the bound or standard deviation of the noise.
     /// Answers are judged by it, unless --noise is given [default: 1e-6 of the largest absolute
@@ -69,10 +69,12 @@ pub struct Args {
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     growth: Option<f64>,
 
-    /// Afterwards, refine each code by least squares on its linear region. The result is kept only
-    /// if the squared loss falls
-    #[arg(long)]
-    refine: bool,
+    /// Afterwards, refine each code on the linear regions of all layers together, to a local
+    /// minimum of the squared error (l2), the largest error (linf) or the sum of errors (l1). The
+    /// result is kept only if this error falls [default: no refinement; without a value l2, or the
+    /// norm of the law that --noise names]
+    #[arg(long, value_name = "l2|linf|l1", num_args = 0..=1, require_equals = true)]
+    refine: Option<Option<Objective>>,
 
     /// LeakyReLU constraints near and below zero: corrected, printed (as in the paper), or inactive
     /// (the paper's first option) [default: corrected]
@@ -138,7 +140,8 @@ pub struct Args {
     seed: Option<u64>,
 
     /// What --method best minimises: the squared error (l2), the sum of absolute errors (l1, if a
-    /// few entries have gross errors), or the largest error (linf) [default: l2]
+    /// few entries have gross errors), or the largest error (linf) [default: l2, or by the law that
+    /// --noise names]
     #[arg(long, value_name = "l2|l1|linf")]
     objective: Option<Objective>,
 
@@ -207,7 +210,7 @@ impl Args {
     /// Refuses options that the method does not use: the user expects an effect of them.
     fn refuse_idle_options(&self) -> Result<()> {
         use formulation::LayerwiseMethod::{L1, Relaxed};
-        let method = self.method;
+        let method = self.method_name();
         let descent = method == MethodName::Descent;
         let best = method == MethodName::Best;
         let ladder = matches!(method, MethodName::Layerwise(L1 | Relaxed));
@@ -227,7 +230,7 @@ impl Args {
             ("--solver", self.solver.is_some(), programs),
             ("--rows", self.rows.is_some(), layerwise),
             ("--stop", self.stop.is_some(), (ladder, "--method l1 or relaxed")),
-            ("--refine", self.refine, (!best, "another method, since best is already refined")),
+            ("--refine", self.refine.is_some(), (!best, "another method, since best is already refined")),
         ];
         match given.into_iter().find(|(_, is_given, (has_use, _))| *is_given && !has_use) {
             Some((option, _, (_, wanted))) => {
@@ -238,8 +241,41 @@ impl Args {
         }
     }
 
+    /// The method: a law of the noise is for the search in its norm.
+    fn method_name(&self) -> MethodName {
+        let has_law = self.judge.objective().is_some();
+        let usual = MethodName::Layerwise(formulation::LayerwiseMethod::Linf);
+        self.method.unwrap_or(if has_law { MethodName::Best } else { usual })
+    }
+
+    /// What a search minimises: as asked for, or by the law of the noise.
+    fn objective(&self) -> Objective {
+        self.objective.or(self.judge.objective()).unwrap_or_default()
+    }
+
+    /// What refinement minimises.
+    fn refinement(&self) -> Option<Objective> {
+        self.refine.map(|named| named.or(self.judge.objective()).unwrap_or_default())
+    }
+
+    /// What a named law of the noise has chosen; `None` without one.
+    fn choice(&self) -> Option<String> {
+        let noise = self.judge.noise();
+        noise.law?;
+        let method = match (self.method_name(), self.refinement()) {
+            (MethodName::Best, _) => format!("--method best --objective {}", self.objective()),
+            (method, Some(refined)) => format!("--method {method} --refine={refined}"),
+            (method, None) => format!("--method {method}"),
+        };
+        let tolerance = self
+            .judge
+            .epsilon()
+            .map_or_else(String::new, |size| format!("; the tolerance starts at {}", self.epsilon.unwrap_or(size)));
+        Some(format!("noise {noise}: {method}{tolerance}"))
+    }
+
     fn method(&self, tolerances: Tolerances) -> Method {
-        match self.method {
+        match self.method_name() {
             MethodName::Layerwise(method) => Method::Layerwise(LayerwiseOptions {
                 method,
                 tolerances,
@@ -249,7 +285,7 @@ impl Args {
             MethodName::Best => {
                 let default = BestOptions::default();
                 let search = BestOptions {
-                    objective: self.objective.unwrap_or_default(),
+                    objective: self.objective(),
                     starts: self.starts.unwrap_or(default.starts),
                     seed: self.seed.unwrap_or(default.seed),
                 };
@@ -276,13 +312,14 @@ impl Args {
     fn options(&self, stored_as: ElementType) -> Result<Options> {
         self.refuse_idle_options()?;
         let growth = self.growth.unwrap_or(Tolerances::default().growth);
-        let tolerances = Tolerances::default().epsilon(self.epsilon).growth(growth);
+        let tolerances = Tolerances::default().epsilon(self.epsilon.or(self.judge.epsilon())).growth(growth);
         tolerances.validate()?;
         Ok(Options {
             method: self.method(tolerances),
-            refine: self.refine,
+            refine: self.refinement(),
             reproduces_within: self.epsilon,
-            noise: self.judge.noise,
+            noise: self.judge.noise().size,
+            noise_law: self.judge.noise().law,
             prior: self.prior.prior,
             code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
@@ -305,6 +342,9 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let options = args.options(observations.numbers())?;
     if let Some(assumed) = observations.assumed_pixels(args.pixels) {
         print::note(&flags::words(&assumed));
+    }
+    if let Some(choice) = args.choice() {
+        print::note(&choice);
     }
     warn_of_doubts(&network);
     let run = FileRun {

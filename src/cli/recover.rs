@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::lp::formulation::Tolerances;
+use crate::multistart::Objective;
 use crate::network::Network;
 use crate::precision::Precision;
 use crate::recover::{Iteration, RecoverOptions, Recoverer};
@@ -147,13 +148,14 @@ impl Args {
     fn options(&self, stored_as: crate::formats::npy::ElementType) -> Result<RecoverOptions> {
         self.strategy.refuse_idle_options()?;
         let growth = self.strategy.growth.unwrap_or(Tolerances::default().growth);
-        let tolerances = Tolerances::default().epsilon(self.epsilon).growth(growth);
+        let tolerances = Tolerances::default().epsilon(self.epsilon.or(self.judge.epsilon())).growth(growth);
         tolerances.validate()?;
         let inversion = batch::Options {
             method: self.strategy.method(tolerances, self.seed),
-            refine: self.strategy.refine,
+            refine: self.strategy.refine.then_some(Objective::L2),
             reproduces_within: self.epsilon,
-            noise: self.judge.noise,
+            noise: self.judge.noise().size,
+            noise_law: self.judge.noise().law,
             prior: self.prior.prior,
             code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
@@ -165,7 +167,7 @@ impl Args {
             codes_as: self.dtype.into(),
             ..batch::Options::default()
         };
-        Ok(RecoverOptions { strategy: self.strategy.strategy(self.seed), inversion })
+        Ok(RecoverOptions { strategy: self.strategy.strategy(self.seed, self.judge.objective()), inversion })
     }
 
     /// The options for the summary: those of the final codes, not those of the projections.
@@ -173,8 +175,11 @@ impl Args {
         let options = recoverer.options().clone();
         match self.strategy.direct() {
             Some(Direct::By(_)) => options,
-            Some(Direct::Best) => batch::Options { method: Method::Best(BestMethod::default()), ..options },
-            None => batch::Options { method: Method::Descent(DescentOptions::default()), refine: false, ..options },
+            Some(Direct::Best) => {
+                let search = self.strategy.search(self.seed, self.judge.objective());
+                batch::Options { method: Method::Best(BestMethod::default().search(search)), ..options }
+            }
+            None => batch::Options { method: Method::Descent(DescentOptions::default()), refine: None, ..options },
         }
     }
 

@@ -43,7 +43,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
         let runs = summary.runs as f64 / summary.observations.max(1) as f64;
         let _ = writeln!(text, "{}, {runs:.1} per observation", counted(summary.runs, "run"));
     }
-    if options.refine {
+    if options.refine.is_some() {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
     }
     text.push_str(&quality::residuals_and_errors(summary, options));

@@ -12,7 +12,7 @@ use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::lp::formulation::LayerwiseMethod as Formulation;
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::BestOptions;
+use crate::multistart::{BestOptions, Objective};
 use crate::network::{Activation, Network};
 use crate::recover::operators::{Operator, shown};
 use crate::recover::{self, ProjectedOptions, Recoverer, Strategy};
@@ -64,10 +64,10 @@ impl Recovery {
     fn options(self, study: &Study, case: Case, first: u64, image: usize) -> recover::RecoverOptions {
         let layerwise = |method| Method::Layerwise(LayerwiseOptions { method, ..LayerwiseOptions::default() });
         let (method, refine) = match self {
-            Recovery::Layerwise | Recovery::ProjectedLinf | Recovery::Search => (layerwise(Formulation::Linf), false),
-            Recovery::ProjectedL1 => (layerwise(Formulation::L1), false),
-            Recovery::ProjectedRefined => (layerwise(Formulation::Linf), true),
-            Recovery::Descent(descent) => (Method::Descent(descent.options(study, first, image)), false),
+            Recovery::Layerwise | Recovery::ProjectedLinf | Recovery::Search => (layerwise(Formulation::Linf), None),
+            Recovery::ProjectedL1 => (layerwise(Formulation::L1), None),
+            Recovery::ProjectedRefined => (layerwise(Formulation::Linf), Some(Objective::L2)),
+            Recovery::Descent(descent) => (Method::Descent(descent.options(study, first, image)), None),
         };
         let strategy = match (self, self.projections(study)) {
             (Recovery::Search, _) => Strategy::Search(BestOptions::default()),

@@ -33,6 +33,19 @@
 //! condition is also necessary: a unit with `y_u > j_u` changes its side, and on that side `F`
 //! falls again. Concave kinks of the output are tried from both sides.
 //!
+//! **Curved outputs.** For a sigmoid, tanh or another curved output, `ψ_j` is the error of the
+//! tangent at `a_j`. `M` is then no bound of `F`, but has the same slopes at `p = 0`, so that `F`
+//! falls along a step that reduces `M`, if the step is short enough: it is halved until `F` falls
+//! by a part of what `M` promises (Madsen, *An algorithm for minimax solution of overdetermined
+//! systems of non-linear equations*, 1975). A code from which `M` does not fall is a minimum to
+//! first order. Where as many errors are equal as the code has entries, and one more, it is a
+//! minimum, and the last steps converge quadratically. Saturated outputs count as off.
+//!
+//! **Hops.** While the code is far from its minimum, the borders make the steps short. The program
+//! without them has the minimiser of the whole affine map of the region; the next program is that
+//! of the region where this code lies. Such hops may cycle or raise `F`, so they only look for the
+//! start of a descent ([`AbsoluteSearch::hop`]).
+//!
 //! **Floors.** A ReLU output that is off leaves `|x|` as its error, and no small change of the code
 //! changes it. Where that is the largest error, the code is one of many minima of `‖·‖_∞`. The
 //! largest of the *other* errors is then reduced in the same way, as long as `F` does not rise.
@@ -66,6 +79,11 @@ const PROMISED: f64 = 1e-8;
 /// If the linear program predicts a relative decrease above this and `F` does not fall, that is a
 /// failure.
 const LONGEST: f64 = 64.0;
+/// A step towards a minimum of a linearised misfit has to reduce `F` by this share of what the
+/// program promises.
+const ARMIJO: f64 = 0.01;
+/// The shortest such step.
+const SHORTEST: f64 = 1.0 / (1u64 << 30) as f64;
 /// Relative tolerance of a multiplier's range, as a share of its terms: a violation up to this is
 /// rounding.
 const NEGLIGIBLE: f64 = 1e-9;
@@ -101,10 +119,10 @@ impl<'a> AbsoluteSearch<'a> {
     /// [`Objective::Linf`].
     ///
     /// # Panics
-    /// If [`Objective::validate`] rejects the objective, and for [`Objective::L2`].
+    /// If [`Objective::obstacle`] is one, and for [`Objective::L2`].
     pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         assert!(objective != Objective::L2, "squares have a search of their own");
-        assert!(network.is_piecewise_linear(), "a piecewise linear output");
+        assert!(!network.network().has_curved_hidden_layers(), "piecewise linear hidden layers");
         AbsoluteSearch {
             network,
             objective,
@@ -135,6 +153,11 @@ impl<'a> AbsoluteSearch<'a> {
     /// `F` at the current code.
     pub fn misfit(&self) -> f64 {
         self.misfit
+    }
+
+    /// `F` at the current code, and the largest error that a small change of the code can change.
+    pub fn misfits(&self) -> (f64, f64) {
+        (self.misfit, self.moving)
     }
 
     /// Whether the last linear program has no other optimum: then the code is the only minimiser
@@ -200,7 +223,7 @@ impl<'a> AbsoluteSearch<'a> {
                     return ended(steps, floored);
                 };
                 vertex.clone_from(&solution.vertex);
-                if self.step(&solution.z, observation) {
+                if self.step(&solution.z, minimum, observation) {
                     steps += 1;
                     changes = None;
                     continue;
@@ -236,10 +259,13 @@ impl<'a> AbsoluteSearch<'a> {
 
     /// Takes the step if `F` falls, or if `F` stays and the largest error that can change falls.
     /// Then tries ever longer steps in the same direction while `F` keeps falling: the majorant
-    /// counts every kink at its worst.
-    fn step(&mut self, step: &[f64], observation: &[f64]) -> bool {
+    /// counts every kink at its worst. `minimum`: that of the majorant. With a curved output a step
+    /// that does not reduce `F` enough is halved.
+    fn step(&mut self, step: &[f64], minimum: f64, observation: &[f64]) -> bool {
         let start = self.current.code.clone();
         let error = self.error(observation);
+        let is_curved = !self.network.is_piecewise_linear();
+        let promised = (self.misfit - minimum).max(0.0);
         let mut taken = false;
         let mut length = 1.0;
         loop {
@@ -248,6 +274,11 @@ impl<'a> AbsoluteSearch<'a> {
             }
             self.trial.run(self.network, observation);
             let (misfit, moving) = self.misfit_at(&self.trial, observation);
+            let is_too_long = is_curved && !taken && !(misfit <= self.misfit - ARMIJO * length * promised);
+            if is_too_long && promised > 0.0 && length > SHORTEST {
+                length *= 0.5;
+                continue;
+            }
             let falls = misfit < self.misfit * (1.0 - FALLEN) - 2.0 * error;
             let moves = !taken && misfit <= self.misfit && moving < self.moving * (1.0 - FALLEN) - 2.0 * error;
             if !(falls || moves) {
@@ -265,6 +296,63 @@ impl<'a> AbsoluteSearch<'a> {
             self.take_sides();
         }
         taken
+    }
+
+    /// `F` at a code, and the largest error that a small change of the code can change.
+    pub fn misfits_of(&mut self, observation: &[f64], code: &[f64]) -> (f64, f64) {
+        self.trial.code.copy_from_slice(code);
+        self.trial.run(self.network, observation);
+        self.misfit_at(&self.trial, observation)
+    }
+
+    /// A digest of which units are on, off, or on their kinks at the current code. Two codes of one
+    /// network have the same digest if they lie in the same linear region.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        for (index, layer) in self.network.layers().iter().enumerate() {
+            let received = &self.current.received(index)[..layer.units];
+            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
+            let side = |a: &f64| if a.abs() <= kink { 2 } else { u8::from(*a > 0.0) };
+            hasher.update(&received.iter().map(side).collect::<Vec<u8>>());
+        }
+        hasher.finalize().as_bytes()[..8].iter().fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+    }
+
+    /// Hops from `code` to the minimiser of its region's affine map, from there to that of the
+    /// region where the minimiser lies, and so on: at most `most` programs, until a region comes
+    /// again or a program fails. Returns the code of the lowest `F` on the way; of two such codes,
+    /// that of the lower largest error that can change. `observation`: `n` entries, `NaN` where
+    /// unobserved.
+    pub fn hop(&mut self, observation: &[f64], code: &[f64], most: usize) -> Vec<f64> {
+        self.current.code.copy_from_slice(code);
+        self.current.run(self.network, observation);
+        let mut lowest = (self.misfit_at(&self.current, observation), code.to_vec());
+        let mut seen = Vec::new();
+        for _ in 0..most {
+            self.region.take(self.network, &self.current);
+            // A curved output changes the program within a region, too.
+            if self.network.is_piecewise_linear() && seen.contains(&self.region) {
+                break;
+            }
+            seen.push(self.region.clone());
+            self.gradients.take(self.network, &self.region);
+            let around = (&self.current, &self.region, &self.gradients);
+            let majorant = Majorant::new(self.network, around, observation, self.objective, 0.0, &[]);
+            if majorant.problem.rows.is_empty() {
+                break;
+            }
+            let Some((solution, _)) = self.solve(&majorant, None) else { break };
+            self.current.code.iter_mut().zip(&solution.z).for_each(|(z, p)| *z += p);
+            self.current.run(self.network, observation);
+            let here = self.misfit_at(&self.current, observation);
+            if !here.0.is_finite() {
+                break;
+            }
+            if here < lowest.0 {
+                lowest = (here, self.current.code.clone());
+            }
+        }
+        lowest.1
     }
 
     /// `F`, and the largest error that a small change of the code can change.
@@ -343,6 +431,7 @@ impl<'a> AbsoluteSearch<'a> {
 /// `L_u` for each hidden layer.
 fn lipschitz_constants(network: &PackedNetwork, objective: Objective) -> Vec<Vec<f64>> {
     let last = network.layers().len() - 1;
+    let of_outputs = network.layers()[last].activation.largest_slope();
     let mut constants: Vec<Vec<f64>> = network.layers()[..last].iter().map(|layer| vec![0.0; layer.units]).collect();
     for index in (0..last).rev() {
         let above = &network.layers()[index + 1];
@@ -354,7 +443,7 @@ fn lipschitz_constants(network: &PackedNetwork, objective: Objective) -> Vec<Vec
             continue;
         }
         for unit in 0..above.units {
-            let factor = from.first().map_or(1.0, |constants| constants[unit]);
+            let factor = from.first().map_or(of_outputs, |constants| constants[unit]);
             for (constant, w) in constants.iter_mut().zip(above.row(unit).iter()) {
                 let through = factor * w.abs();
                 *constant = if one_output { constant.max(through) } else { *constant + through };

@@ -1,5 +1,6 @@
 //! A convex upper bound of the misfit that is equal to it at the current code, as a linear program:
-//! the problem, and how to read its multipliers. Derived in [`super::absolute`].
+//! the problem, and how to read its multipliers. With a curved output it is a bound of the
+//! linearised misfit. Derived in [`super::absolute`].
 
 use nalgebra::DMatrix;
 
@@ -18,6 +19,9 @@ use crate::network::Activation;
 /// factors of the other rows are 1.
 const DRAWN_IN: f64 = 1e-4;
 
+/// An output whose derivative is at most this is saturated: its error counts as a constant.
+const SATURATED: f64 = 1e-9;
+
 /// The linear program around a code.
 #[derive(Debug, Clone)]
 pub struct Majorant {
@@ -31,10 +35,13 @@ pub struct Majorant {
     /// What the values of each layer are multiplied by in the program. Its violations are in units
     /// of the last layer.
     units: Vec<f64>,
+    /// The derivative of each output with a curved activation: its row of the program is multiplied
+    /// by it. Empty for other outputs.
+    slopes: Vec<f64>,
 }
 
 /// An error `|σ(a) − x|` as the maximum of a constant and of lines in `a`: exact on one side of a
-/// concave kink, an upper bound on the other.
+/// concave kink, an upper bound on the other. For a curved `σ`, the lines are those of its tangent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Piecewise {
     constant: f64,
@@ -46,7 +53,7 @@ struct Piecewise {
 /// `|x|` of outputs that are off are left out.
 pub fn largest_that_moves(activation: Activation, received: &[f64], observation: &[f64]) -> f64 {
     let observed = received.iter().zip(observation).filter(|(_, x)| !x.is_nan());
-    observed.map(|(&a, &x)| Piecewise::of(activation, x, a > 0.0).of_lines(a)).fold(0.0, f64::max)
+    observed.map(|(&a, &x)| Piecewise::of(activation, x, (a > 0.0, a)).of_lines(a)).fold(0.0, f64::max)
 }
 
 /// Whether `|σ(a) − x|` has a concave kink at `a = 0`, where the sides differ.
@@ -55,14 +62,24 @@ pub fn has_concave_kink(activation: Activation, x: f64) -> bool {
 }
 
 impl Piecewise {
-    fn of(activation: Activation, x: f64, on: bool) -> Self {
+    /// `on`: the side of the unit. `here`: what it receives.
+    fn of(activation: Activation, x: f64, (on, here): (bool, f64)) -> Self {
         let (up, down) = (Some((1.0, -x)), Some((-1.0, x)));
         let (constant, lines) = match activation {
             Activation::Relu if x <= 0.0 => (-x, [up, None, None]),
             Activation::Relu if !on => (x, [up, None, None]),
             Activation::LeakyRelu(c) if x <= 0.0 => (0.0, [up, Some((c, -x)), Some((-c, x))]),
             Activation::LeakyRelu(c) if !on => (0.0, [up, Some((-c, x)), None]),
-            _ => (0.0, [up, down, None]),
+            _ if activation.is_piecewise_linear() => (0.0, [up, down, None]),
+            _ => {
+                let slope = tangent_slope(activation, here);
+                let error = activation.apply(here) - x;
+                let line = error - slope * here;
+                match slope == 0.0 {
+                    true => (error.abs(), [None; 3]),
+                    false => (0.0, [Some((slope, line)), Some((-slope, -line)), None]),
+                }
+            }
         };
         Piecewise { constant, lines }
     }
@@ -76,10 +93,16 @@ impl Piecewise {
     }
 }
 
+/// The derivative of a curved output at `a`; 0 where it is saturated.
+fn tangent_slope(activation: Activation, a: f64) -> f64 {
+    let slope = activation.derivative(a);
+    if slope.abs() > SATURATED { slope } else { 0.0 }
+}
+
 impl Majorant {
     /// Builds the program around `point` with the sides of `region`. `constants`: the Lipschitz
-    /// constant of the misfit in the output of each hidden unit. `moving`: [`largest_that_moves`]
-    /// at `point`.
+    /// constant of the misfit in the output of each hidden unit; none for the program of the region
+    /// without its borders. `moving`: [`largest_that_moves`] at `point`.
     pub fn new(
         network: &PackedNetwork,
         (point, region, gradients): (&Point, &Region, &Gradients),
@@ -93,19 +116,27 @@ impl Majorant {
         let (mut rows, mut floor) = (Vec::new(), 0.0f64);
         let units = network.units();
         let mut weights = Vec::with_capacity(gradients.entries());
-        let mut append = |layer: usize| {
+        let append = |layer: usize, weights: &mut Vec<f64>| {
             let from = weights.len();
-            gradients.append(layer, &mut weights);
+            gradients.append(layer, weights);
             weights[from..].iter_mut().for_each(|w| *w *= units[layer]);
         };
-        append(last);
+        append(last, &mut weights);
         let activation = network.layers()[last].activation;
+        let mut slopes = Vec::new();
+        if !activation.is_piecewise_linear() {
+            let received = point.received(last)[..network.layers()[last].units].iter();
+            slopes.extend(received.map(|a| tangent_slope(activation, *a)));
+            for (weights, slope) in weights.chunks_exact_mut(network.code_length()).zip(&slopes) {
+                weights.iter_mut().for_each(|w| *w *= slope);
+            }
+        }
         for (unit, (&a, &x)) in point.received(last).iter().zip(observation).enumerate() {
             if x.is_nan() {
                 continue;
             }
-            let error = Piecewise::of(activation, x, region.layer(last)[unit]);
-            let still = is_still(gradients.of(last, unit));
+            let error = Piecewise::of(activation, x, (region.layer(last)[unit], a));
+            let still = is_still(gradients.of(last, unit)) || slopes.get(unit) == Some(&0.0);
             let constant = if still { error.at(a) } else { error.constant };
             floor = if sum { floor + constant } else { floor.max(constant) };
             if still {
@@ -113,15 +144,17 @@ impl Majorant {
             }
             let below = if sum { error.constant } else { 0.0 };
             for &(slope, value) in error.lines.iter().flatten() {
-                let slack = 1.0 / slope.abs();
+                // The slope of a curved output is in its row already.
+                let slack = if slopes.is_empty() { 1.0 / slope.abs() } else { 1.0 };
                 let bound = (below - value - slope * a) * slack * units[last];
-                let magnitude = (a.abs() + x.abs()) * units[last];
-                rows.push(Row { unit, side: slope.signum(), slack, bound, magnitude });
+                let reached = slopes.get(unit).map_or(a.abs(), |slope| (slope * a).abs());
+                let magnitude = (reached + x.abs()) * units[last];
+                rows.push(Row { unit, side: side_of(slope, &slopes, unit), slack, bound, magnitude });
             }
         }
         let mut first = network.observation_length();
         for (layer, constants) in constants.iter().enumerate() {
-            append(layer);
+            append(layer, &mut weights);
             let has_kinks = bend(network.layers()[layer].activation).is_some();
             for (unit, &constant) in constants.iter().enumerate() {
                 if !has_kinks || constant == 0.0 || is_still(gradients.of(layer, unit)) {
@@ -146,6 +179,7 @@ impl Majorant {
             problem: Problem { rows, objective },
             floor,
             units: units.to_vec(),
+            slopes,
         }
     }
 
@@ -175,6 +209,7 @@ impl Majorant {
                 *sum += row.side * y;
             }
         }
+        output.iter_mut().zip(&self.slopes).for_each(|(sum, slope)| *sum *= slope);
         let Some((misfit, units)) = self.units.split_last() else { return };
         for (layer, unit) in hidden.iter_mut().zip(units) {
             layer.iter_mut().for_each(|sum| *sum *= unit / misfit);
@@ -200,6 +235,12 @@ impl Majorant {
     }
 }
 
+/// The side of a row with this slope. The row of a curved output is multiplied by the output's own
+/// slope, so that its lines have slopes 1 and −1.
+fn side_of(slope: f64, slopes: &[f64], unit: usize) -> f64 {
+    slopes.get(unit).map_or(slope.signum(), |of_output| (slope / of_output).signum())
+}
+
 fn is_still(gradient: &[f64]) -> bool {
     gradient.iter().all(|g| *g == 0.0)
 }
@@ -218,7 +259,7 @@ mod tests {
                     let a = f64::from(step) / 100.0;
                     let error = (activation.apply(a) - x).abs();
                     for on in [false, true] {
-                        let model = Piecewise::of(activation, x, on).at(a);
+                        let model = Piecewise::of(activation, x, (on, a)).at(a);
                         assert!(model >= error - 1e-15, "{activation}, x {x}, a {a}: {model} below {error}");
                         if !has_concave_kink(activation, x) || on == (a > 0.0) {
                             assert!((model - error).abs() <= 1e-15, "{activation}, x {x}, a {a}: {model} for {error}");

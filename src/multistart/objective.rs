@@ -1,7 +1,6 @@
 //! The objective of the best code: the measure of `G(z) − x` over the observed entries that is
 //! minimised.
 
-use crate::error::{Error, Result};
 use crate::named::unknown;
 use crate::network::{Activation, Network};
 
@@ -20,24 +19,13 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// Checks that the network suits this objective.
-    ///
-    /// # Errors
-    /// [`Error::BadOption`] for `l1` or `linf` where a layer is curved or has no matrix. A curved
-    /// `G` is not affine between its kinks, and no finite number of linear programs reaches a
-    /// minimum.
-    pub(crate) fn validate(self, network: &Network) -> Result<()> {
-        if self == Objective::L2 {
-            return Ok(());
-        }
-        match network.objective_obstacle() {
-            None => Ok(()),
-            Some(obstacle) => Err(Error::option(
-                "objective",
-                format!("{self} for a network with {obstacle}"),
-                "l2: l1 and linf need matrices, and activations that are linear on both sides of 0",
-            )),
-        }
+    /// Why this objective does not suit the network, and what does: what was found and what is
+    /// expected, for an error. `None` if it suits: with a curved hidden layer, what the output
+    /// receives is not affine between the kinks, which `l1` and `linf` need.
+    pub(crate) fn obstacle(self, network: &Network) -> Option<(String, &'static str)> {
+        let obstacle = network.objective_obstacle().filter(|_| self != Objective::L2)?;
+        let expected = "l2: l1 and linf need matrices, and hidden activations that are linear on both sides of 0";
+        Some((format!("{self} for a network with {obstacle}"), expected))
     }
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where

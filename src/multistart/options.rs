@@ -34,7 +34,10 @@ impl BestOptions {
     /// not suit the objective.
     pub fn validate(&self, network: &Network) -> Result<()> {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
-            return self.objective.validate(network);
+            return match self.objective.obstacle(network) {
+                None => Ok(()),
+                Some((found, expected)) => Err(Error::option("objective", found, expected)),
+            };
         }
         Err(Error::option("starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))
     }

@@ -46,14 +46,15 @@ impl Network {
         })
     }
 
-    /// Why searches in the norms `l1` and `linf` do not take this network; `None` if they do.
+    /// Why searches in the norms `l1` and `linf` do not take this network; `None` if they do. They
+    /// solve linear programs within the regions of the hidden layers; the output may be curved.
     pub fn objective_obstacle(&self) -> Option<String> {
         self.layers().iter().enumerate().find_map(|(index, layer)| {
             let number = index + 1;
             if !layer.map().is_dense() {
                 return Some(format!("layer {number}, {}", layer.map().describe()));
             }
-            let is_curved = !layer.activation.is_piecewise_linear();
+            let is_curved = index + 1 < self.depth() && !layer.activation.is_piecewise_linear();
             is_curved.then(|| format!("activation {} in layer {number}", layer.activation))
         })
     }

@@ -71,6 +71,28 @@ pub struct SearchRow {
     pub stationary: bool,
 }
 
+/// How refinement in the norm `l1` or `linf` ended. Losses are `‖G(z) − x‖` over the observed
+/// entries, in that norm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RefinementRow {
+    /// The norm: `l1` or `linf`.
+    pub objective: String,
+    /// The loss of the method's code.
+    pub before: f64,
+    /// The loss of the refined code in f64, at most `before`.
+    pub after: f64,
+    /// Whether the code is proven to be a local minimum, on both sides of every kink (with a curved
+    /// output: to first order).
+    pub proven: bool,
+    /// Whether the last linear program has no other optimum: within its linear region the code is
+    /// the only minimum.
+    pub determined: bool,
+    /// A digest of the linear region: which units are on, off or on their kinks. Codes of one
+    /// network with the same digest lie in the same region. Empty if there is no code.
+    pub region: String,
+}
+
 /// The result of one observation: one row of the report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -109,6 +131,9 @@ pub struct ObservationRow {
     pub saturated: usize,
     /// Whether refinement improved the code.
     pub refined: bool,
+    /// How refinement by linear programs ended, for the objectives `l1` and `linf`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refinement: Option<RefinementRow>,
     /// Number of iterations of `descent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,

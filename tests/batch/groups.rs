@@ -11,7 +11,9 @@ use unrelu::internals::configuration::Configurations;
 use unrelu::internals::cpu::CpuDevice;
 use unrelu::internals::descent::DescentAnswer;
 use unrelu::internals::device::Device;
-use unrelu::{BestMethod, CancelToken, DescentOptions, Error, InvertedBatch, Inverter, Method, Options, Result};
+use unrelu::{
+    BestMethod, CancelToken, DescentOptions, Error, InvertedBatch, Inverter, Method, Objective, Options, Result,
+};
 
 use super::{in_batches, joined, network, noisy_observations, on_cpu};
 
@@ -133,7 +135,7 @@ fn in_sizes(observations: &DMatrix<f64>, sizes: &[usize]) -> Vec<Result<DMatrix<
 #[test]
 fn batches_made_together_are_the_batches_made_one_by_one() {
     let observations = noisy_observations(&network(), 500);
-    let options = descent().refine(true);
+    let options = descent().refine(Objective::L2);
     let single = Inverter::new(network(), options.clone()).unwrap();
     let expected = joined(&in_batches(&single, &observations, 7));
     let cpu = || CpuDevice::new(network());

@@ -11,7 +11,7 @@ use unrelu::internals::cpu::forward::forward;
 use unrelu::internals::random::{Domain, Noise, normal_vector, random_network};
 use unrelu::{
     Activation, CancelToken, DescentOptions, DeviceChoice, Error, Failure, InvertedBatch, Inverter, LayerwiseMethod,
-    LayerwiseOptions, Method, Network, Options, Status,
+    LayerwiseOptions, Method, Network, Objective, Options, Status,
 };
 
 fn network() -> Arc<Network> {
@@ -62,7 +62,7 @@ fn the_same_codes_for_every_batch_size() {
         on_cpu(Method::Descent(DescentOptions::default().iterations(50).restarts(1))),
     ];
     for options in methods {
-        let inverter = Inverter::new(Arc::clone(&network), options.refine(true)).unwrap();
+        let inverter = Inverter::new(Arc::clone(&network), options.refine(Objective::L2)).unwrap();
         for count in [1, 7, 1000, 1001] {
             let observations = noisy_observations(&network, count);
             let expected = joined(&in_batches(&inverter, &observations, 1000));
@@ -95,7 +95,7 @@ fn the_same_codes_for_every_number_of_threads() {
 fn a_bad_observation_in_the_middle_changes_no_other() {
     let network = network();
     for options in [layerwise(LayerwiseMethod::Linf), on_cpu(Method::Descent(DescentOptions::default()))] {
-        let inverter = Inverter::new(Arc::clone(&network), options.refine(true)).unwrap();
+        let inverter = Inverter::new(Arc::clone(&network), options.refine(Objective::L2)).unwrap();
         let clean = noisy_observations(&network, 9);
         let expected = inverter.invert(&clean).unwrap();
         let mut spoilt = clean.clone();

@@ -89,7 +89,7 @@ fn refinement_and_descent_take_chains() {
         let codes = network.random_codes(3, 9);
         let observations = network.forward(&codes).unwrap();
         let descent = Method::Descent(unrelu::DescentOptions::default().iterations(50));
-        let options = options(descent).refine(true);
+        let options = options(descent).refine(Objective::L2);
         let inverted = Inverter::new(network.clone(), options).unwrap().invert(&observations).unwrap();
         let outputs = network.forward(&inverted.codes).unwrap();
         let reproduced = (0..3).filter(|column| (outputs.column(*column) - observations.column(*column)).amax() < 1e-6);

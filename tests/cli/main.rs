@@ -15,6 +15,7 @@ mod folder;
 mod generate;
 mod inspect;
 mod invert;
+mod noise_law;
 mod outputs;
 mod picking_layers;
 mod pixels;

@@ -11,7 +11,7 @@ use unrelu::internals::multistart::{BestAnswer, PackedNetwork, RefineOptions, be
 use unrelu::internals::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
 use unrelu::{Activation, BestOptions, Inverter, Network, NetworkOptions, Objective, Options, load_network};
 
-use crate::oracle::least_misfit;
+use crate::oracle::{least_largest_error, least_misfit};
 use crate::support::{code, generate, layer, network, perturbed, relative_error};
 
 const RELU: Activation = Activation::Relu;
@@ -169,6 +169,85 @@ fn the_misfit_never_rises_and_what_is_proven_is_a_minimum() {
     }
     println!("{proven} of {tried} proven, {fell} fell");
     assert!(proven >= 228 && fell >= 230, "{proven} of {tried} proven, {fell} fell");
+}
+
+/// The error of every region bounds a sigmoid's or tanh's; see [`least_largest_error`].
+#[test]
+fn the_lowest_of_all_regions_is_found_for_curved_outputs() {
+    let (mut met, mut tried) = (0, 0);
+    for seed in 0..40 {
+        let sizes: &[usize] = [&[2, 4, 5][..], &[1, 4, 5], &[2, 3, 2, 4], &[3, 5, 6]][seed as usize % 4];
+        let hidden = [RELU, LEAKY][seed as usize % 2];
+        let (output, low) = [(Activation::Sigmoid, 0.0), (Activation::Tanh, -1.0)][seed as usize / 4 % 2];
+        let network = network(sizes, hidden, output, 300 + seed);
+        let mut x = generate(&network, &code(&network, seed));
+        Noise::Gaussian([0.01, 0.2][seed as usize / 8 % 2]).apply(seed, 0, &mut x);
+        if seed % 5 == 4 {
+            x[1] = f64::NAN;
+        }
+        let inverse = |x: f64| {
+            let share = (x - low) / (1.0 - low);
+            let logit = if share <= 0.0 { f64::NEG_INFINITY } else { (share / (1.0 - share)).ln() };
+            if share >= 1.0 { f64::INFINITY } else { logit / (1.0 - low) }
+        };
+        let least = least_largest_error(&network, &x, inverse);
+        let answer = search_one(&network, &x, Objective::Linf);
+        let found = misfit(&network, &x, &answer.code, Objective::Linf);
+        assert!((answer.loss - found).abs() <= 1e-12, "seed {seed}: {answer:?} and {found}");
+        assert!(found >= least - 1e-7, "seed {seed}: {found} below the oracle's {least}");
+        tried += 1;
+        if found <= least + 1e-6 {
+            met += 1;
+        } else {
+            println!("seed {seed}: {found} instead of {least}, {answer:?}");
+        }
+    }
+    println!("{met} of {tried}");
+    assert!(met >= tried - 1, "the global minimum was found for {met} of {tried}");
+}
+
+#[test]
+fn descents_with_curved_outputs_fall_to_minima() {
+    let (mut proven, mut tried) = (0, 0);
+    for seed in 0..60 {
+        let sizes: &[usize] = [&[3, 12][..], &[5, 15, 40], &[4, 8, 16, 32], &[6, 20, 60]][seed as usize % 4];
+        let hidden = [RELU, LEAKY][seed as usize / 4 % 2];
+        let softplus = Activation::Softplus { beta: 1.0, threshold: 20.0 };
+        let output = [Activation::Sigmoid, Activation::Tanh, softplus, Activation::Gelu][seed as usize / 8 % 4];
+        let network = network(sizes, hidden, output, seed);
+        let packed = PackedNetwork::new(network.clone());
+        let truth = code(&network, seed);
+        let mut x = generate(&network, &truth);
+        Noise::Gaussian(0.05).apply(seed, 0, &mut x);
+        if seed % 3 == 1 {
+            spoil(&mut x, 0.1, seed);
+        }
+        let start = perturbed(&truth, [0.02, 0.5][seed as usize % 2], seed);
+        for objective in ABSOLUTE {
+            let before = misfit(&network, &x, &start, objective);
+            let mut search = AbsoluteSearch::new(&packed, objective);
+            let descent = search.descend(&x, &start, 300);
+            let z = search.point().code.clone();
+            let here = misfit(&network, &x, &z, objective);
+            assert!((search.misfit() - here).abs() <= 1e-12 * before, "seed {seed}, {objective}");
+            assert!(here <= before, "seed {seed}, {objective}: {here} above {before}");
+            tried += 1;
+            if !descent.stationary {
+                println!("seed {seed}, {output}, {objective}: not proven, {descent:?}");
+                continue;
+            }
+            proven += 1;
+            for direction in 0..100 {
+                let d = normal_vector(seed, Domain::Noise, 1000 + direction, z.len());
+                let moved: Vec<f64> = z.iter().zip(&d).map(|(z, d)| z + 1e-5 * d).collect();
+                let there = misfit(&network, &x, &moved, objective);
+                // To first order: along a direction without slope, the curvature is of this size.
+                assert!(there >= here - 1e-8, "seed {seed}, {output}, {objective}: {there:e} below {here:e}");
+            }
+        }
+    }
+    println!("{proven} of {tried} proven");
+    assert!(proven >= 100, "{proven} of {tried} proven");
 }
 
 /// Proof that the check above can fail: the start of a descent is not a minimum, and nearby codes
@@ -336,16 +415,19 @@ fn neighbours_do_not_matter() {
 }
 
 #[test]
-fn bent_outputs_are_refused() {
-    for output in [Activation::Sigmoid, Activation::Tanh] {
-        let network = network(&[3, 8, 12], RELU, output, 5);
+fn curved_hidden_layers_are_refused_and_curved_outputs_are_not() {
+    for activation in [Activation::Sigmoid, Activation::Tanh] {
+        let hidden = network(&[3, 8, 12], activation, RELU, 5);
+        let output = network(&[3, 8, 12], RELU, activation, 5);
         for objective in ABSOLUTE {
-            let refused = BestOptions::default().objective(objective).validate(&network).unwrap_err();
+            let options = BestOptions::default().objective(objective);
+            let refused = options.validate(&hidden).unwrap_err();
             assert!(
-                refused.is_usage() && refused.to_string().contains(&format!("activation {output} in layer 2")),
+                refused.is_usage() && refused.to_string().contains(&format!("activation {activation} in layer 1")),
                 "{refused}"
             );
+            assert!(options.validate(&output).is_ok());
         }
-        assert!(BestOptions::default().validate(&network).is_ok());
+        assert!(BestOptions::default().validate(&hidden).is_ok());
     }
 }

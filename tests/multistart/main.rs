@@ -7,6 +7,7 @@ mod maps;
 mod oracle;
 mod prior;
 mod refine;
+mod refine_norm;
 mod regions;
 mod rounds;
 mod search;

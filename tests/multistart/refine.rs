@@ -191,7 +191,7 @@ fn what_cannot_be_refined_is_left_alone() {
     untouched(&unbiased, &x, &[0.0; 3]);
     // No steps allowed.
     let mut start = perturbed(&z, 0.1, 1);
-    assert!(!refine_one(&network, &x, &mut start, &RefineOptions { steps: 0 }).refined);
+    assert!(!refine_one(&network, &x, &mut start, &RefineOptions { steps: 0, ..options() }).refined);
 }
 
 #[test]

@@ -154,6 +154,7 @@ fn no_other_method_is_lower() {
         let (_, observations) = observed(&network, 20, noise);
         let amplitude = match noise {
             Noise::Uniform(size) | Noise::Gaussian(size) => size,
+            other => panic!("{other} is not tried here"),
         };
         let tolerances = Tolerances::default().epsilon(amplitude);
         let found: Vec<f64> = best(&network, &observations).iter().map(|answer| answer.loss).collect();

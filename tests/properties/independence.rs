@@ -59,7 +59,7 @@ fn methods(epsilon: f64) -> Vec<(Method, bool)> {
 fn inverter(case: &Case, method: &Method, refine: bool, threads: usize) -> Inverter {
     let options = Options::default().method(method.clone()).device(DeviceChoice::Cpu).threads(Some(threads));
     let refine = refine && !matches!(method, Method::Best(_));
-    Inverter::new(Arc::new(case.network.clone()), options.refine(refine)).unwrap()
+    Inverter::new(Arc::new(case.network.clone()), options.refine(refine.then_some(Objective::L2))).unwrap()
 }
 
 fn invert(inverter: &Inverter, observations: &DMatrix<f64>, first: usize) -> InvertedBatch {

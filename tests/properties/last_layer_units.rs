@@ -88,14 +88,14 @@ fn methods() -> Vec<(&'static str, Options)> {
         ("linf", layerwise(LayerwiseMethod::Linf)),
         ("l1", layerwise(LayerwiseMethod::L1)),
         ("relaxed", layerwise(LayerwiseMethod::Relaxed)),
-        ("linf, refined", layerwise(LayerwiseMethod::Linf).refine(true)),
+        ("linf, refined", layerwise(LayerwiseMethod::Linf).refine(Objective::L2)),
         ("best", best(Objective::L2)),
         ("best, l1", best(Objective::L1)),
         ("best, linf", best(Objective::Linf)),
         ("descent", descent(Optimizer::Plain)),
         ("descent with momentum", descent(Optimizer::Momentum)),
         ("descent by Adam", descent(Optimizer::Adam)),
-        ("descent, refined", descent(Optimizer::Plain).refine(true)),
+        ("descent, refined", descent(Optimizer::Plain).refine(Objective::L2)),
     ]
 }
 

@@ -3,8 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::multistart::{PackedNetwork, RefineOptions, refine_one};
 use unrelu::{
-    Activation, DenseLayer, DescentOptions, DeviceChoice, Failure, Inverter, Method, Network, Options, Projector,
-    Status,
+    Activation, DenseLayer, DescentOptions, DeviceChoice, Failure, Inverter, Method, Network, Objective, Options,
+    Projector, Status,
 };
 
 use crate::support::{codes, errors, images, linf, moved, network};
@@ -159,7 +159,7 @@ fn a_warm_descent_is_refined() {
     let truth = codes(&network, 6, 9);
     let observations = moved(&images(&network, &truth), 0.05, 3);
     let method = Method::Descent(DescentOptions::default().iterations(3));
-    let options = Options::default().method(method).refine(true).device(DeviceChoice::Cpu);
+    let options = Options::default().method(method).refine(Objective::L2).device(DeviceChoice::Cpu);
     let projected = Projector::new(network.clone(), options).unwrap().project(&observations, Some(&truth)).unwrap();
     let mut codes = projected.codes.clone();
     let packed = PackedNetwork::new(network);

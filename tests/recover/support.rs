@@ -3,11 +3,14 @@
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::forward::forward;
 use unrelu::internals::random::{Domain, normal_vector, random_network};
-use unrelu::{Activation, DeviceChoice, LayerwiseOptions, Method, Network, Options};
+use unrelu::{Activation, DeviceChoice, LayerwiseOptions, Method, Network, Objective, Options};
 
 /// `linf` on the CPU.
 pub fn linf(refine: bool) -> Options {
-    Options::default().method(Method::Layerwise(LayerwiseOptions::default())).refine(refine).device(DeviceChoice::Cpu)
+    Options::default()
+        .method(Method::Layerwise(LayerwiseOptions::default()))
+        .refine(refine.then_some(Objective::L2))
+        .device(DeviceChoice::Cpu)
 }
 
 pub fn network() -> Network {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::batch::rows::empty_row;
-use crate::batch::{BestMethod, Inverter};
+use crate::batch::{BestMethod, Inverter, NoiseLaw};
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::lp::layer::LayerwiseOptions;
@@ -76,13 +76,18 @@ fn without_noise_the_residual_is_compared_with_the_tolerance() {
 fn named_noise_explains_what_it_can_cause() {
     let of = |method, refine| Options { method, refine, noise: Some(0.1), ..Options::default() };
     // Layer by layer: up to twice the noise.
-    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), false), 0.19), Fit::Reproduced);
-    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::L1), false), 0.19), Fit::Reproduced);
-    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), false), 0.21), Fit::Approximate);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), None), 0.19), Fit::Reproduced);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::L1), None), 0.19), Fit::Reproduced);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), None), 0.21), Fit::Approximate);
     // A fit of all layers passes its own test: χ²₀.₉₉₉(6) = 22.5, so a root mean square of 1.93.
-    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), true), 0.19), Fit::Reproduced);
-    assert_eq!(fit_of(&of(best(Objective::L2), false), 0.2), Fit::Approximate);
-    assert_eq!(fit_of(&of(best(Objective::Linf), false), 0.11), Fit::Approximate);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), Some(Objective::L2)), 0.19), Fit::Reproduced);
+    assert_eq!(fit_of(&of(best(Objective::L2), None), 0.2), Fit::Approximate);
+    assert_eq!(fit_of(&of(best(Objective::Linf), None), 0.11), Fit::Approximate);
+    // In its own norm: `max|r| ≤ 0.1`, and `Σ|r| ≤ 0.1 (6 + 4√6) = 1.58`.
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), Some(Objective::Linf)), 0.099), Fit::Reproduced);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::Linf), Some(Objective::Linf)), 0.11), Fit::Approximate);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::L1), Some(Objective::L1)), 0.26), Fit::Reproduced);
+    assert_eq!(fit_of(&of(layerwise(LayerwiseMethod::L1), Some(Objective::L1)), 0.27), Fit::Approximate);
     // The user knows that the noise is larger than the signal.
     let large = Options { noise: Some(2.0), method: best(Objective::L2), ..Options::default() };
     assert_eq!(fit_of(&large, 1.9), Fit::Reproduced);
@@ -191,4 +196,21 @@ fn only_what_is_reproduced_is_determined() {
         let is_determined = |error| judged(&options, &X, &[error; 6], row(Status::Converged, 0.0)).determined;
         assert!(is_determined(1e-7) && !is_determined(0.1) && !is_determined(0.9));
     }
+}
+
+/// With gross errors three quarters of the entries decide, at any size of the others.
+#[test]
+fn gross_errors_do_not_count() {
+    let options = Options { method: best(Objective::L1), noise_law: Some(NoiseLaw::Gross), ..Options::default() };
+    let with = |errors: [f64; 8], noise| {
+        let options = Options { noise, ..options.clone() };
+        let x: Vec<f64> = (0..8).map(f64::from).collect();
+        judged(&options, &x, &errors, row(Status::Converged, f64::NAN)).fit
+    };
+    let errors =
+        |gross: usize, other: f64| -> [f64; 8] { std::array::from_fn(|i| if i < gross { 50.0 } else { other }) };
+    assert_eq!(with(errors(2, 0.0), None), Some(Fit::Reproduced));
+    assert_eq!(with(errors(2, 0.09), Some(0.1)), Some(Fit::Reproduced));
+    assert_ne!(with(errors(3, 0.0), None), Some(Fit::Reproduced));
+    assert_ne!(with(errors(2, 0.11), Some(0.1)), Some(Fit::Reproduced));
 }

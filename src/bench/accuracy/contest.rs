@@ -14,9 +14,9 @@ use crate::cpu::forward::forward;
 use crate::descent::DescentOptions;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
-use crate::lp::formulation::{self, Tolerances};
+use crate::lp::formulation::{LayerwiseMethod, Tolerances};
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::{PackedNetwork, RefineOptions, refine_batch};
+use crate::multistart::{BestOptions, Objective, PackedNetwork, RefineOptions, refine_batch};
 use crate::named::unknown;
 use crate::observation::squared_distances;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
@@ -34,50 +34,72 @@ const SAME: f64 = 1e-9;
 pub enum Contestant {
     /// `linf`.
     Linf,
-    /// `linf`, refined.
+    /// `linf`, refined by squares.
     LinfRefined,
+    /// `linf`, refined in its own norm.
+    LinfRefinedLinf,
     /// `l1`, over the ladder.
     L1,
-    /// `l1`, refined.
+    /// `l1`, refined by squares.
     L1Refined,
+    /// `l1`, refined in its own norm.
+    L1RefinedL1,
     /// `relaxed`, over the ladder.
     Relaxed,
     /// Plain gradient descent from eleven random codes.
     Descent,
-    /// `best`.
+    /// `best`, by squares.
     Best,
+    /// `best` with the objective `linf`.
+    BestLinf,
+    /// `best` with the objective `l1`.
+    BestL1,
 }
 
 impl Contestant {
     /// All methods.
-    pub const ALL: [Contestant; 7] = [
+    pub const ALL: [Contestant; 11] = [
         Contestant::Linf,
         Contestant::LinfRefined,
+        Contestant::LinfRefinedLinf,
         Contestant::L1,
         Contestant::L1Refined,
+        Contestant::L1RefinedL1,
         Contestant::Relaxed,
         Contestant::Descent,
         Contestant::Best,
+        Contestant::BestLinf,
+        Contestant::BestL1,
     ];
 
     /// Options of the method's inverter; ε starts at the size of the noise.
     fn options(self, noise: Noise, threads: Option<usize>) -> batch::Options {
         let epsilon = match noise {
-            Noise::Uniform(size) | Noise::Gaussian(size) => size.max(1e-9),
+            Noise::Uniform(size) | Noise::Gaussian(size) | Noise::Laplace(size) => size.max(1e-9),
+            // The entries that are not wrong are exact.
+            Noise::Gross(_) => 1e-9,
         };
         let tolerances = Tolerances::default().epsilon(epsilon);
         let layerwise =
             |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
+        let best = |objective| {
+            let search = BestOptions::default().objective(objective);
+            Method::Best(BestMethod { tolerances, search })
+        };
         let (method, refine) = match self {
-            Contestant::Linf => (layerwise(formulation::LayerwiseMethod::Linf), false),
-            Contestant::LinfRefined => (layerwise(formulation::LayerwiseMethod::Linf), true),
-            Contestant::L1 => (layerwise(formulation::LayerwiseMethod::L1), false),
-            Contestant::L1Refined => (layerwise(formulation::LayerwiseMethod::L1), true),
-            Contestant::Relaxed => (layerwise(formulation::LayerwiseMethod::Relaxed), false),
+            Contestant::Linf => (layerwise(LayerwiseMethod::Linf), None),
+            Contestant::LinfRefined => (layerwise(LayerwiseMethod::Linf), Some(Objective::L2)),
+            Contestant::LinfRefinedLinf => (layerwise(LayerwiseMethod::Linf), Some(Objective::Linf)),
+            Contestant::L1 => (layerwise(LayerwiseMethod::L1), None),
+            Contestant::L1Refined => (layerwise(LayerwiseMethod::L1), Some(Objective::L2)),
+            Contestant::L1RefinedL1 => (layerwise(LayerwiseMethod::L1), Some(Objective::L1)),
+            Contestant::Relaxed => (layerwise(LayerwiseMethod::Relaxed), None),
             Contestant::Descent => {
-                (Method::Descent(DescentOptions { restarts: 10, ..DescentOptions::default() }), false)
+                (Method::Descent(DescentOptions { restarts: 10, ..DescentOptions::default() }), None)
             }
-            Contestant::Best => (Method::Best(BestMethod { tolerances, ..BestMethod::default() }), false),
+            Contestant::Best => (best(Objective::L2), None),
+            Contestant::BestLinf => (best(Objective::Linf), None),
+            Contestant::BestL1 => (best(Objective::L1), None),
         };
         batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..batch::Options::default() }
     }
@@ -125,8 +147,12 @@ impl<'a> Contest<'a> {
     /// # Errors
     /// Those of the inverters, and [`Error::Cancelled`].
     pub fn run(&self, cancel: &CancelToken) -> Result<Vec<Row>> {
-        let limit = self.limit();
-        let mut entries = vec![("limit".to_owned(), limit)];
+        let mut entries = vec![("limit".to_owned(), self.limit(Objective::L2))];
+        if self.subject.network.objective_obstacle().is_none() {
+            for norm in [Objective::Linf, Objective::L1] {
+                entries.push((format!("limit {norm}"), self.limit(norm)));
+            }
+        }
         for method in &self.options.methods {
             let inverter =
                 Inverter::new(Arc::clone(&self.subject.network), method.options(self.noise, self.options.threads))?;
@@ -186,11 +212,11 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Descent from the true codes.
-    fn limit(&self) -> Entry {
+    /// Descent from the true codes to minima of this objective.
+    fn limit(&self, objective: Objective) -> Entry {
         let packed = PackedNetwork::new(Arc::clone(&self.subject.network));
         let mut codes = self.codes.clone();
-        refine_batch(&packed, &self.observations, &mut codes, &RefineOptions { steps: 1000 });
+        refine_batch(&packed, &self.observations, &mut codes, &RefineOptions { steps: 1000, objective });
         let losses = self.losses(&codes);
         Entry { codes, losses, seconds: 0.0 }
     }

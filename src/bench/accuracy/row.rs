@@ -13,14 +13,15 @@ pub struct Row {
     pub noise: String,
     /// The share of the entries that was observed.
     pub observed: f64,
-    /// The method. `limit` is descent from the true code; `lower of both` is the lower loss of the
+    /// The method. `limit` is descent of the squared error from the true code, `limit linf` and
+    /// `limit l1` are descents in these norms; `lower of both` is the lower squared error of the
     /// limit and `best`.
     pub method: String,
     /// Observations that the method got in its time.
     pub observations: usize,
-    /// Of these, those with a loss above the limit's.
+    /// Of these, those with a squared error above the limit's.
     pub above_limit: usize,
-    /// Of these, those with a loss below the limit's.
+    /// Of these, those with a squared error below the limit's.
     pub below_limit: usize,
     /// Of the latter, those whose code is nevertheless farther from the truth.
     pub below_limit_but_farther: usize,

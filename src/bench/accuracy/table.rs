@@ -15,7 +15,8 @@ pub fn heading(options: &Options, threads: usize) -> String {
     };
     format!(
         "{}, {threads} {}; {} observations per noise{observed}, at most about {} s of them per method\n\
-         limit: descent from the true code. above, below: observations whose loss is above or below the limit's.\n",
+         limit: descent from the true code. above, below: observations whose squared error is above or below the \
+         limit's.\n",
         processor::name(),
         if threads == 1 { "thread" } else { "threads" },
         options.count,
@@ -54,7 +55,7 @@ pub fn lines(subject: &Subject, noise: Noise, rows: &[Row]) -> String {
 }
 
 fn line([method, of, above, below, median, ninety, worst, time]: [String; 8]) -> String {
-    format!("{method:<14} {of:>5} {above:>6} {below:>6} {median:>14} {ninety:>9} {worst:>9} {time:>9}\n")
+    format!("{method:<17} {of:>5} {above:>6} {below:>6} {median:>14} {ninety:>9} {worst:>9} {time:>9}\n")
 }
 
 fn number(value: f64) -> String {

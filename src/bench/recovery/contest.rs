@@ -19,7 +19,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::local_search::LocalSearch;
-use crate::multistart::{BestOptions, PackedNetwork, RefineOptions, refine_batch};
+use crate::multistart::{BestOptions, Objective, PackedNetwork, RefineOptions, refine_batch};
 use crate::named::unknown;
 use crate::random::{Domain, normal_vector};
 use crate::recover::operators::Operator;
@@ -67,17 +67,19 @@ impl Contestant {
         let layerwise = Method::Layerwise(LayerwiseOptions::default());
         let descent = DescentOptions::default();
         let (strategy, method, refine) = match self {
-            Contestant::Search => (Strategy::Search(BestOptions::default()), layerwise, false),
-            Contestant::ProjectedLinf => (Strategy::Projected(ProjectedOptions::default()), layerwise, true),
+            Contestant::Search => (Strategy::Search(BestOptions::default()), layerwise, None),
+            Contestant::ProjectedLinf => {
+                (Strategy::Projected(ProjectedOptions::default()), layerwise, Some(Objective::L2))
+            }
             Contestant::ProjectedDescent => {
                 let options = ProjectedOptions { iterations: 1000, ..ProjectedOptions::default() };
-                (Strategy::Projected(options), Method::Descent(DescentOptions { iterations: 100, ..descent }), false)
+                (Strategy::Projected(options), Method::Descent(DescentOptions { iterations: 100, ..descent }), None)
             }
             Contestant::Descent => {
                 let options = DescentOptions { optimizer: Optimizer::Adam, restarts: 9, ..descent };
-                (Strategy::Direct, Method::Descent(options), false)
+                (Strategy::Direct, Method::Descent(options), None)
             }
-            Contestant::Layerwise => (Strategy::Direct, layerwise, true),
+            Contestant::Layerwise => (Strategy::Direct, layerwise, Some(Objective::L2)),
         };
         let inversion = batch::Options { method, refine, device: DeviceChoice::Cpu, threads, ..Default::default() };
         recover::RecoverOptions { strategy, inversion }

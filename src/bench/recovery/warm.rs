@@ -48,7 +48,12 @@ pub fn run(subjects: &[Subject], count: usize, threads: Option<usize>) -> Result
         let k = network.code_length();
         let codes = DMatrix::from_vec(k, count, normal_vector(3, Domain::Code, 0, k * count));
         let observations = moved(&forward(network, 0..network.depth(), &codes), NOISE, 1);
-        let options = batch::Options { refine: true, device: DeviceChoice::Cpu, threads, ..Default::default() };
+        let options = batch::Options {
+            refine: Some(crate::multistart::Objective::L2),
+            device: DeviceChoice::Cpu,
+            threads,
+            ..Default::default()
+        };
         let projector = Projector::new(Arc::clone(network), options)?;
         let first = projector.project(&observations, None)?;
         for size in MOVES {

@@ -14,7 +14,8 @@ use crate::cli::{Outcome, interrupt, print};
                         unrelu bench accuracy --noise gaussian:0.1 --methods linf-refined,best\n  \
                         unrelu bench accuracy --network net.safetensors --observed 0.5 --json > rows.json\n\n\
                         Without --network: a random 20→100→500 and the bundled trained 20→60→784. Codes are N(0, I). The \
-                        limit is the local minimum of the squared error that descent reaches from the true code.")]
+                        limits are the local minima of the squared error, the largest error (limit linf) and the sum of \
+                        errors (limit l1) that descent reaches from the true code.")]
 pub struct Args {
     /// Two kinds of noise and 20 observations: seconds instead of minutes
     #[arg(long)]
@@ -24,11 +25,13 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Noise added to the observations [default: both kinds, 1e-4 to 1e-1 in powers of 10]
-    #[arg(long, value_name = "uniform:A|gaussian:SIGMA,…", value_delimiter = ',')]
+    /// Noise added to the observations [default: uniform and gaussian, 1e-4 to 1e-1 in powers of
+    /// 10; laplace, 1e-2 and 1e-1; gross:0.05]
+    #[arg(long, value_name = "uniform:A|gaussian:SIGMA|laplace:B|gross:SHARE,…", value_delimiter = ',')]
     noise: Vec<Noise>,
 
-    /// Test only these of linf, linf-refined, l1, l1-refined, relaxed, descent and best
+    /// Test only these of linf, linf-refined, linf-refined-linf, l1, l1-refined, l1-refined-l1,
+    /// relaxed, descent, best, best-linf and best-l1
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     methods: Vec<Contestant>,
 

@@ -13,7 +13,7 @@ use crate::batch::{Inverter, Method, Options};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::{PackedNetwork, RefineOptions, refine_one};
+use crate::multistart::{Objective, PackedNetwork, RefineOptions, refine_one};
 use crate::network::Network;
 use crate::outcome::ObservationRow;
 
@@ -61,9 +61,9 @@ impl Comparison {
             _ => LayerwiseOptions::default(),
         };
         let others = [
-            ("linf --refine", None, Method::Layerwise(layers), true),
-            ("descent by Adam, 2 restarts", Some("Adam, 2 restarts"), descent(Optimizer::Adam), false),
-            ("plain descent, 2 restarts", Some("plain descent"), descent(Optimizer::Plain), false),
+            ("linf --refine", None, Method::Layerwise(layers), Some(Objective::L2)),
+            ("descent by Adam, 2 restarts", Some("Adam, 2 restarts"), descent(Optimizer::Adam), None),
+            ("plain descent, 2 restarts", Some("plain descent"), descent(Optimizer::Plain), None),
         ];
         let mut entries = vec![Entry::measure("best", Some("best"), best, observations, truth)?];
         for (name, pictured, method, refine) in others {

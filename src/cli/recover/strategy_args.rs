@@ -5,7 +5,7 @@ use crate::descent::DescentOptions;
 use crate::error::{Error, Result};
 use crate::lp::formulation::{self, Tolerances};
 use crate::lp::layer::LayerwiseOptions;
-use crate::multistart::BestOptions;
+use crate::multistart::{BestOptions, Objective};
 use crate::recover::{ProjectedOptions, Strategy};
 
 /// How codes are found.
@@ -134,14 +134,15 @@ impl StrategyArgs {
         }
     }
 
-    pub(super) fn search(&self, seed: u64) -> BestOptions {
+    /// `objective`: that of the law of the noise, if one was named.
+    pub(super) fn search(&self, seed: u64, objective: Option<Objective>) -> BestOptions {
         let starts = self.starts.map_or(BestOptions::default().starts, |starts| starts as usize);
-        BestOptions { starts, seed, ..BestOptions::default() }
+        BestOptions { starts, seed, objective: objective.unwrap_or_default() }
     }
 
-    pub(super) fn strategy(&self, seed: u64) -> Strategy {
+    pub(super) fn strategy(&self, seed: u64, objective: Option<Objective>) -> Strategy {
         match self.direct() {
-            Some(Direct::Best) => Strategy::Search(self.search(seed)),
+            Some(Direct::Best) => Strategy::Search(self.search(seed, objective)),
             Some(Direct::By(_)) => Strategy::Direct,
             None => {
                 let default = ProjectedOptions::default();
@@ -175,7 +176,8 @@ impl StrategyArgs {
                 Method::Descent(DescentOptions { iterations, seed, ..default })
             }
             (Some(Direct::By(Inner::Best)), _) | (None, Some(Inner::Best)) => {
-                Method::Best(BestMethod { search: self.search(seed), tolerances })
+                // A projection is the nearest image, whatever the noise of the measurements is.
+                Method::Best(BestMethod { search: self.search(seed, None), tolerances })
             }
             // The search does not use a method.
             (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerwiseOptions::default()),

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
-use crate::batch::{NoiseTest, Options};
+use crate::batch::{NoiseLaw, NoiseTest, Options};
 use crate::precision::RELATIVE_EPSILON;
 
 use super::{share, spread};
@@ -15,8 +15,11 @@ use super::{share, spread};
 pub fn fit(summary: &Summary, options: &Options) -> String {
     let share = |count: u64| share(count, summary.observations);
     let noise = options.named_noise();
+    let is_gross = options.noise_law == Some(NoiseLaw::Gross);
     let within = match noise {
         _ if options.is_exact() => "exactly, to the tolerance of the layers".to_owned(),
+        Some(noise) if is_gross => format!("in three quarters of the entries, up to noise of size {noise}"),
+        None if is_gross => format!("in three quarters of the entries, to {RELATIVE_EPSILON:e} of the largest"),
         Some(noise) => format!("up to noise of size {noise}"),
         // Up to twice the tolerance; see `batch/fit.rs`.
         None => format!("to {:e} of the largest entry, or to the rounding of the numbers", 2.0 * RELATIVE_EPSILON),

@@ -3,7 +3,7 @@
 use crate::outcome::ObservationRow;
 
 /// The optional columns of a `.csv` report. They are the same for a whole run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Columns {
     /// The layers of a layer-wise method, in the order they are solved.
     pub layers: Vec<usize>,
@@ -17,6 +17,8 @@ pub struct Columns {
     pub search: bool,
     /// Whether the loss has a prior.
     pub prior: bool,
+    /// Whether refinement minimises `l1` or `linf`.
+    pub refinement: bool,
 }
 
 impl Columns {
@@ -39,6 +41,9 @@ impl Columns {
         .map(str::to_owned)
         .into();
         names.extend(self.iterations.then(|| "iterations".to_owned()));
+        if self.refinement {
+            names.extend(REFINEMENT_NAMES.map(|name| format!("refinement_{name}")));
+        }
         if self.search {
             names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
         }
@@ -69,6 +74,19 @@ impl Columns {
         ];
         if self.iterations {
             fields.push(row.iterations.map_or_else(String::new, |iterations| iterations.to_string()));
+        }
+        if self.refinement {
+            match &row.refinement {
+                Some(refinement) => fields.extend([
+                    refinement.objective.clone(),
+                    number(refinement.before),
+                    number(refinement.after),
+                    refinement.proven.to_string(),
+                    refinement.determined.to_string(),
+                    refinement.region.clone(),
+                ]),
+                None => fields.extend(REFINEMENT_NAMES.map(|_| String::new())),
+            }
         }
         if self.search {
             match &row.search {
@@ -118,6 +136,8 @@ impl Columns {
 }
 
 const LOSS_NAMES: [&str; 2] = ["data", "prior"];
+
+const REFINEMENT_NAMES: [&str; 6] = ["objective", "before", "after", "proven", "determined", "region"];
 
 const SEARCH_NAMES: [&str; 6] = ["start", "first_found", "found", "runs", "determined", "stationary"];
 
