@@ -1,5 +1,5 @@
-//! Damaged lists of operations are read or refused, and nothing panics or takes memory for sizes that
-//! only a number claims.
+//! Damaged lists of operations are read or refused, and nothing panics or takes memory for sizes
+//! that only a number claims.
 
 use rand::{RngExt, SeedableRng};
 
