@@ -1,3 +1,5 @@
+mod damage;
+
 use nalgebra::{DMatrix, DVector};
 
 use super::*;
