@@ -131,15 +131,7 @@ impl CpuDevice {
 
     /// [`default_step`] of the network, computed once.
     pub fn default_step(&self) -> f64 {
-        *self.default_step.get_or_init(|| {
-            if self.network.is_dense() {
-                return default_step(&self.network);
-            }
-            default_step_by(&self.network, |index, _, scale| {
-                let map = &self.double().layers()[index].map;
-                Box::new(move |v| normal_product(map, v, scale))
-            })
-        })
+        *self.default_step.get_or_init(|| default_step_of(&self.network, || self.double()))
     }
 
     /// Number of parallel sweeps over a batch so far.
@@ -151,6 +143,18 @@ impl CpuDevice {
     pub(crate) fn count_sweep(&self) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// [`default_step`] of a network, by the products of `packed` where maps are not matrices.
+pub(crate) fn default_step_of<'a>(network: &'a Network, packed: impl Fn() -> &'a PackedNetwork<f64>) -> f64 {
+    if network.is_dense() {
+        return default_step(network);
+    }
+    let packed = packed();
+    default_step_by(network, |index, _, scale| {
+        let map = &packed.layers()[index].map;
+        Box::new(move |v| normal_product(map, v, scale))
+    })
 }
 
 /// `WᵀW v / scale²`.

@@ -54,6 +54,112 @@ pub struct ResidualParams {
 /// the sums do not depend on the tile.
 pub const SUMMED_ENTRIES: u32 = 32;
 
+/// Parameters of `convolve`: one phase of a convolution, a transposed one, or the gradient of one.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ImageParams {
+    /// Images in the batch.
+    pub count: u32,
+    /// Rows of output pixels of this phase.
+    pub phase_rows: u32,
+    /// Columns of output pixels of this phase.
+    pub phase_columns: u32,
+    /// The row of the phase's first output pixel.
+    pub first_row: u32,
+    /// Its column.
+    pub first_column: u32,
+    /// Rows from one output pixel of the phase to the next.
+    pub row_stride: u32,
+    /// Columns from one to the next.
+    pub column_stride: u32,
+    /// Rows in the input from one output pixel to the next.
+    pub row_step: u32,
+    /// Columns in the input.
+    pub column_step: u32,
+    /// Rows of an input image.
+    pub input_rows: u32,
+    /// Columns of an input image.
+    pub input_columns: u32,
+    /// Channel quads of an input pixel.
+    pub input_quads: u32,
+    /// Rows of an output image.
+    pub output_rows: u32,
+    /// Columns of an output image.
+    pub output_columns: u32,
+    /// Channel quads of an output pixel.
+    pub output_quads: u32,
+    /// Number of taps.
+    pub taps: u32,
+    /// Images for each image of `beside`.
+    pub per_lane: u32,
+    /// One of the `AFTER_` numbers.
+    pub after: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+}
+
+/// Parameters of `gather`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct GatherParams {
+    /// Rows in the batch.
+    pub count: u32,
+    /// Quads of an input.
+    pub input_quads: u32,
+    /// Quads of an output.
+    pub output_quads: u32,
+    /// Terms of an output quad.
+    pub terms: u32,
+    /// Rows for each row of `beside`.
+    pub per_lane: u32,
+    /// One of the `AFTER_` numbers.
+    pub after: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+}
+
+/// Parameters of `curve` and `bend`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CurveParams {
+    /// Rows in the batch.
+    pub count: u32,
+    /// Quads of a row.
+    pub length: u32,
+    /// Rows for each row of sums.
+    pub per_lane: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// The factor of an exponential below 0; `β` of softplus.
+    pub slope: f32,
+    /// The factor of an exponential above 0; the threshold of softplus.
+    pub scale: f32,
+}
+
+/// Parameters of `compare`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CompareParams {
+    /// Entries of an output.
+    pub units: u32,
+    /// Observations in the batch.
+    pub count: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+}
+
 /// Parameters of `classify`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -258,6 +364,23 @@ pub const ACTIVATION_LINEAR: u32 = 0;
 pub const ACTIVATION_SIGMOID: u32 = 1;
 /// The hyperbolic tangent.
 pub const ACTIVATION_TANH: u32 = 2;
+/// ELU and SELU.
+pub const ACTIVATION_EXPONENTIAL: u32 = 3;
+/// Softplus.
+pub const ACTIVATION_SOFTPLUS: u32 = 4;
+/// SiLU.
+pub const ACTIVATION_SILU: u32 = 5;
+/// GELU with the normal distribution function.
+pub const ACTIVATION_GELU: u32 = 6;
+/// GELU with tanh.
+pub const ACTIVATION_GELU_TANH: u32 = 7;
+
+/// Bias and activation are applied to the sums of a map.
+pub const AFTER_ACTIVATE: u32 = 0;
+/// The sums are multiplied by the derivative of an activation.
+pub const AFTER_BEND: u32 = 1;
+/// They stay as they are.
+pub const AFTER_KEEP: u32 = 2;
 
 /// Parameters of `peak`: its recurrence.
 #[repr(C)]
@@ -299,16 +422,35 @@ pub fn optimizer_code(optimizer: Optimizer) -> u32 {
     }
 }
 
-/// The number and the slope of an activation on the device. Networks with others do not get here:
-/// see [`Network::gpu_obstacle`](crate::network::Network::gpu_obstacle).
+/// The number and the slope of an activation that a product applies to its sums. The sums of
+/// others ([`curve`]) stay as they are: the identity.
 pub fn activation_code(activation: Activation) -> (u32, f32) {
     match activation {
-        Activation::Relu => (ACTIVATION_LINEAR, 0.0),
+        Activation::Relu | Activation::PositivePart => (ACTIVATION_LINEAR, 0.0),
         Activation::LeakyRelu(slope) => (ACTIVATION_LINEAR, slope as f32),
-        Activation::Identity => (ACTIVATION_LINEAR, 1.0),
         Activation::Sigmoid => (ACTIVATION_SIGMOID, 0.0),
         Activation::Tanh => (ACTIVATION_TANH, 0.0),
-        // A slope that spoils every result.
-        _ => (ACTIVATION_LINEAR, f32::NAN),
+        _ => (ACTIVATION_LINEAR, 1.0),
+    }
+}
+
+/// The bound of softplus' threshold on the device: no number in f32 needs a larger one.
+const MOST_THRESHOLD: f64 = 1e18;
+
+/// The number, `slope` and `scale` of an activation that has a kernel of its own; `None` if
+/// products apply it.
+pub fn curve(activation: Activation) -> Option<(u32, f32, f32)> {
+    match activation {
+        Activation::Elu(_) | Activation::Selu => {
+            let (slope, scale) = activation.exponential_factors()?;
+            Some((ACTIVATION_EXPONENTIAL, slope as f32, scale as f32))
+        }
+        Activation::Softplus { beta, threshold } => {
+            Some((ACTIVATION_SOFTPLUS, beta as f32, threshold.clamp(-MOST_THRESHOLD, MOST_THRESHOLD) as f32))
+        }
+        Activation::Silu => Some((ACTIVATION_SILU, 0.0, 0.0)),
+        Activation::Gelu => Some((ACTIVATION_GELU, 0.0, 0.0)),
+        Activation::GeluTanh => Some((ACTIVATION_GELU_TANH, 0.0, 0.0)),
+        _ => None,
     }
 }
