@@ -176,7 +176,8 @@ impl GpuDevice {
 
     /// Multiply–adds of these layers on the device, times two.
     fn operations(&self, layers: Range<usize>) -> f64 {
-        let products = |index: usize| maps::products(self.network.layers()[index].map(), &self.layouts[index..index + 2]);
+        let products =
+            |index: usize| maps::products(self.network.layers()[index].map(), &self.layouts[index..index + 2]);
         layers.map(|index| 2.0 * products(index) as f64).sum()
     }
 
@@ -250,7 +251,8 @@ const FEWEST_WORKGROUPS: u32 = 1024;
 
 fn check_fit(network: &Network, context: &Context, layouts: &[Layout], (room, tiles): (Room, Tiles)) -> Result<()> {
     let name = &context.adapter().name;
-    let has_plain_kernels = network.is_dense() && network.layers().iter().all(|layer| curve(layer.activation).is_none());
+    let has_plain_kernels =
+        network.is_dense() && network.layers().iter().all(|layer| curve(layer.activation).is_none());
     if !has_plain_kernels && room.workgroups < FEWEST_WORKGROUPS {
         return Err(Error::NoDevice(format!(
             "convolutions and smooth activations need {FEWEST_WORKGROUPS} workgroups in one dimension and {name} \

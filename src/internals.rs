@@ -213,16 +213,19 @@ pub mod inspection {
 #[cfg(feature = "gpu")]
 pub mod kernel_params {
     pub use crate::kernel_params::{
-        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, GramParams,
-        LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
-        OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
+        ACTIVATION_EXPONENTIAL, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_SIGMOID, ACTIVATION_SILU,
+        ACTIVATION_SOFTPLUS, ACTIVATION_TANH, AFTER_ACTIVATE, AFTER_BEND, ClassifyParams, CompactParams, CompareParams,
+        CurveParams, Damping, DescendParams, GatherParams, GramParams, ImageParams, LANE_CAPPED, LANE_DIVERGED,
+        LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
+        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
     };
 
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
-            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK,
-            RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            ADVANCE, Access, BACKWARD, BEND, Binding, CLASSIFY, COMPARE, CONVOLVE, CURVE, ENTRY_POINTS, EntryPoint,
+            FORWARD, GATHER, GRAM, JUDGE, NORMAL, PEAK, RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS,
+            Workgroup,
         };
     }
 }

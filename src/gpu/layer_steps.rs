@@ -222,7 +222,11 @@ impl GpuDevice {
         let (activation, slope, scale) = curve(self.network.layers()[index].activation)?;
         let length = self.layouts[index + 1].words() / 4;
         let (rows, quads, per_lane) = (count as u32, length as u32, per_lane as u32);
-        space.params(&self.context, role, CurveParams { count: rows, length: quads, per_lane, activation, slope, scale });
+        space.params(
+            &self.context,
+            role,
+            CurveParams { count: rows, length: quads, per_lane, activation, slope, scale },
+        );
         Some(count * length)
     }
 
@@ -243,8 +247,7 @@ impl GpuDevice {
         let operands =
             [role, Role::Activation(last), Role::Targets, Role::Delta(last), Role::Squares].map(Operand::Own);
         let entries = count * slices(units);
-        let mut steps =
-            vec![self.layer_pipelines().compare.step_of_entries(&self.context, space, &operands, entries)];
+        let mut steps = vec![self.layer_pipelines().compare.step_of_entries(&self.context, space, &operands, entries)];
         steps.extend(self.bend_step(space, last, (Role::Delta(last), count, 1)));
         steps
     }

@@ -95,9 +95,7 @@ mod tests {
         assert_eq!((image.entries(), image.words(), image.is_plain()), (8, 8, false));
         let columns: Vec<f64> = (1..=12).map(f64::from).collect();
         let narrowed = image.narrowed(&columns, -1.0);
-        assert_eq!(narrowed, [
-            1.0, 3.0, 5.0, -1.0, 2.0, 4.0, 6.0, -1.0, 7.0, 9.0, 11.0, -1.0, 8.0, 10.0, 12.0, -1.0
-        ]);
+        assert_eq!(narrowed, [1.0, 3.0, 5.0, -1.0, 2.0, 4.0, 6.0, -1.0, 7.0, 9.0, 11.0, -1.0, 8.0, 10.0, 12.0, -1.0]);
         let mut back = vec![0.0; 12];
         image.widen(bytemuck::cast_slice(&narrowed), &mut back);
         assert_eq!(back, columns);

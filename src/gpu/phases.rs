@@ -56,9 +56,7 @@ impl Phase {
             first: [row.0, column.0],
             stride: [row.2, column.2],
             step: [row.3, column.3],
-            taps: (row.4.iter())
-                .flat_map(|(y, i)| column.4.iter().map(move |(x, j)| ([*y, *x], [*i, *j])))
-                .collect(),
+            taps: (row.4.iter()).flat_map(|(y, i)| column.4.iter().map(move |(x, j)| ([*y, *x], [*i, *j]))).collect(),
         };
         rows.iter().flat_map(|row| columns.iter().map(move |column| both(row, column))).collect()
     }

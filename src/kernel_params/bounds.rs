@@ -8,8 +8,9 @@
 //! All functions do, if the parameters contradict each other, such as more active words than rows.
 
 use super::{
-    AFTER_ACTIVATE, AFTER_BEND, ClassifyParams, CompactParams, CompareParams, CurveParams, Damping, DescendParams, GatherParams, GramParams,
-    ImageParams, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_PLAIN, PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
+    AFTER_ACTIVATE, AFTER_BEND, ClassifyParams, CompactParams, CompareParams, CurveParams, Damping, DescendParams,
+    GatherParams, GramParams, ImageParams, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_PLAIN,
+    PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
 };
 
 /// The words of one entry point, from the bytes of its parameters and its number of workgroups; for

@@ -78,7 +78,8 @@ macro_rules! shader {
 const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "activate", "product");
 const RESIDUAL_SOURCE: &str =
     shader!("residual", "finite", "layer", "activate", "difference", "derivative", "slices", "product");
-const CONVOLUTION_SOURCE: &str = shader!("convolution", "finite", "layer", "after", "activate", "derivative", "product");
+const CONVOLUTION_SOURCE: &str =
+    shader!("convolution", "finite", "layer", "after", "activate", "derivative", "product");
 const GATHER_SOURCE: &str = shader!("gather", "finite", "layer", "after", "activate", "derivative");
 const CURVE_SOURCE: &str = shader!("curve", "finite", "special");
 const COMPARE_SOURCE: &str = shader!("compare", "finite", "layer", "difference", "derivative", "slices");

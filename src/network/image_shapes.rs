@@ -37,12 +37,7 @@ impl Network {
 
     /// Lets layer `index` read an image that was a plain vector so far: layers of a scale below
     /// pass it on, and a matrix can write any.
-    fn read_as(
-        &self,
-        shapes: &mut [Option<ImageShape>],
-        index: usize,
-        read: Option<ImageShape>,
-    ) -> Result<(), usize> {
+    fn read_as(&self, shapes: &mut [Option<ImageShape>], index: usize, read: Option<ImageShape>) -> Result<(), usize> {
         let mut at = index;
         loop {
             shapes[at] = read;

@@ -15,6 +15,8 @@ mod suite;
 #[cfg(feature = "gpu")]
 mod bounds;
 #[cfg(feature = "gpu")]
+mod chains;
+#[cfg(feature = "gpu")]
 mod faults;
 #[cfg(feature = "gpu")]
 mod finite;
@@ -24,6 +26,8 @@ mod gpu_agreement;
 mod gpu_classification;
 #[cfg(feature = "gpu")]
 mod gpu_compaction;
+#[cfg(feature = "gpu")]
+mod gpu_images;
 #[cfg(feature = "gpu")]
 mod gpu_levenberg_marquardt;
 #[cfg(feature = "gpu")]
