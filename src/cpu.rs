@@ -1,8 +1,8 @@
 //! The CPU device, in f64: it replaces a missing GPU, checks the GPU's f32 answers in tests, and
 //! finishes them in f64.
 //!
-//! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`], [`forward`], [`gram`] and
-//! [`residual`] are the naive twins of the kernels: functions of one observation, simple enough to
+//! [`levenberg_marquardt`], [`classify`], [`compact`], [`compare`], [`convolution`], [`curve`],
+//! [`descend`], [`forward`], [`gather`], [`gram`] and [`residual`] are the naive twins of the kernels: functions of one observation, simple enough to
 //! check by reading. The device itself uses [`blocked`] for products, which is tested against the
 //! twins. No answer depends on the batch around it, in either version. All work runs on the rayon
 //! pool of the caller, and on no other thread.
@@ -10,8 +10,12 @@
 pub mod blocked;
 pub mod classify;
 pub mod compact;
+pub mod compare;
+pub mod convolution;
+pub mod curve;
 pub mod descend;
 pub mod forward;
+pub mod gather;
 pub mod gram;
 pub mod levenberg_marquardt;
 pub mod peak;

@@ -88,12 +88,28 @@ pub mod cpu {
         pub use crate::cpu::compact::{rank, scatter};
     }
     /// The reference implementation of a kernel.
+    pub mod compare {
+        pub use crate::cpu::compare::compare;
+    }
+    /// The reference implementation of a kernel.
+    pub mod convolution {
+        pub use crate::cpu::convolution::{convolution, convolution_gradient};
+    }
+    /// The reference implementation of a kernel.
+    pub mod curve {
+        pub use crate::cpu::curve::{bend, curve};
+    }
+    /// The reference implementation of a kernel.
     pub mod descend {
         pub use crate::cpu::descend::{loss_and_gradient, run};
     }
     /// The reference implementation of a kernel.
     pub mod forward {
         pub use crate::cpu::forward::forward;
+    }
+    /// The reference implementation of a kernel.
+    pub mod gather {
+        pub use crate::cpu::gather::gather;
     }
     /// The reference implementation of a kernel.
     pub mod gram {

@@ -1,5 +1,5 @@
 // What follows from the outputs of the last layer, where residual.wgsl does not compute them: δ_d =
-// (G(z) − x) ⊙ σ_d', and sums of the squares of G(z) − x. Twin of cpu/residual.rs. One invocation
+// (G(z) − x) ⊙ σ_d', and sums of the squares of G(z) − x. Twin of cpu/compare.rs. One invocation
 // per slice of an observation (parts/slices.wgsl).
 
 struct CompareParams {

@@ -1,12 +1,12 @@
 // A convolution, a transposed one, or the gradient of either: a product whose left factor is
-// gathered from an image. Twin of cpu/forward.rs and cpu/descend.rs.
+// gathered from an image. Twin of cpu/convolution.rs.
 //
 // Images are stored with the channels innermost, in quads: [image][pixel][channel quad]. The
 // product is that of parts/product.wgsl: a row is an output pixel of an image, k runs over taps and
 // the input channels of each, and columns are output channels. A tap is an offset between pixels;
 // outside the image, the factor is 0. A convolution is one such product. A transposed one of stride
 // s is s² of them: each computes the output pixels of one phase, s apart in both directions, with
-// the taps that reach them (gpu/images.rs).
+// the taps that reach them (gpu/phases.rs).
 //
 // `after` says what becomes of the sums: bias and σ are applied, or they are multiplied by σ' of the
 // outputs `beside`, one image of these for each `per_lane` images, or they stay as they are.

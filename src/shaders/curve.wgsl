@@ -1,5 +1,5 @@
 // The activations that no product applies to its sums: `curve` makes σ of the sums, and `bend`
-// multiplies δ or tangents by σ' of the sums. One invocation per quad.
+// multiplies δ or tangents by σ' of the sums. One invocation per quad. Twin of cpu/curve.rs.
 
 struct CurveParams {
     count: u32,

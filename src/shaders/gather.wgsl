@@ -1,5 +1,5 @@
 // A map with few numbers per output: resampling, scaling, their gradients. Each output quad is a
-// sum of a few input quads, each times its own factors. Twin of cpu/forward.rs and cpu/descend.rs.
+// sum of a few input quads, each times its own factors. Twin of cpu/gather.rs.
 //
 // `after`, `per_lane` and `beside` are as in convolution.wgsl. One invocation per output
 // quad; its sum runs over the terms from first to last.
