@@ -83,7 +83,8 @@ fn pooled(inputs: usize, kernel: usize, stride: usize, padding: usize) -> AxisWe
 
 /// A network of these maps with biases, whose activations begin at `first` in the list of all.
 pub fn network(seed: u64, maps: Vec<Map>, first: usize) -> Arc<Network> {
-    let all: Vec<Activation> = CURVED.into_iter().zip(FUSED).flat_map(|(one, other)| [one, other]).collect();
+    let pairs = CURVED.into_iter().zip(FUSED.into_iter().cycle());
+    let all: Vec<Activation> = pairs.flat_map(|(one, other)| [one, other]).collect();
     let layers = maps.into_iter().enumerate().map(|(index, map)| {
         let bias = numbers(seed + 100 + index as u64, map.outputs(), 0.1);
         Layer::new(map, DVector::from_vec(bias), all[(first + index) % all.len()])
@@ -156,6 +157,18 @@ pub fn all() -> Vec<(&'static str, Arc<Network>)> {
         vec![
             convolution(1, shape(2, 2, 3), 3, [[3, 1, 1, 1]; 2], 1),
             resample(3, AxisWeights::parts(2, 3), AxisWeights::nearest(3, 6, Some(2.0))),
+        ],
+    );
+    add(
+        "a matrix between images",
+        vec![
+            convolution(1, shape(6, 1, 1), 4, [[1, 1, 1, 1], [1, 1, 0, 1]], 2),
+            dense(2, 3 * 2 * 5, 4 * 3),
+            scale(3, 3 * 2 * 5),
+            scale(4, 3 * 2 * 5),
+            resample(3, AxisWeights::parts(2, 1), AxisWeights::parts(5, 3)),
+            scale(5, 9),
+            dense(6, 8, 9),
         ],
     );
     add("a scale alone", vec![scale(1, 6)]);

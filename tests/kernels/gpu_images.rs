@@ -10,7 +10,7 @@ use unrelu::internals::kernel_params::LANE_DIVERGED;
 use unrelu::internals::marquardt::MarquardtRules;
 use unrelu::{Activation, DescentOptions, Network, Optimizer};
 
-use crate::chains::{CURVED, all, convolution, dense, network, shape};
+use crate::chains::{CURVED, all, convolution, dense, network, shape, transposed};
 use crate::compare::{expect, matrices};
 use crate::fixtures::{self, gpu, matrix};
 
@@ -25,6 +25,7 @@ with_both_modules!(
     lanes_do_not_depend_on_their_batch,
     what_is_not_finite_is_lost_alone,
     descents_end_where_the_cpus_do,
+    searches_end_where_the_cpus_do,
 );
 
 /// This share of the largest entry of a column.
@@ -273,5 +274,34 @@ fn descents_end_where_the_cpus_do() {
             let (left, right) = (left.losses[column], right.losses[column]);
             assert!((left - right).abs() <= 1e-6 * (left + right) + 1e-12, "{left:e} and {right:e}");
         }
+    }
+}
+
+/// The search of `best`, whose first part runs on the device.
+fn searches_end_where_the_cpus_do() {
+    let maps = vec![
+        dense(1, 4 * 3 * 3, 3),
+        transposed(2, shape(4, 3, 3), 3, [[4, 2, 1, 1]; 2], (1, [0, 0])),
+        convolution(3, shape(3, 6, 6), 2, [[3, 1, 1, 1]; 2], 1),
+    ];
+    let network = network(60, maps, 8);
+    let device = gpu::device(&network);
+    let truth = matrix(61, 3, 4);
+    let observations = forward::forward(&network, 0..3, &truth);
+    let starts = matrix(62, 3, 4) * 0.3 + &truth;
+    let which: Vec<usize> = (0..4).collect();
+    let found = device.levenberg_marquardt(&observations, &which, &starts, 0.0).unwrap().unwrap();
+    for column in 0..4 {
+        let code = found.column(column).into_owned();
+        let x = observations.column(column).into_owned();
+        let (loss, _) = descend::loss_and_gradient(&network, x.as_slice(), code.as_slice());
+        let run = levenberg_marquardt::levenberg_marquardt(
+            &network,
+            x.as_slice(),
+            starts.column(column).into_owned().as_slice(),
+            &MarquardtRules::IN_F32,
+        );
+        let scale = x.norm_squared();
+        assert!(loss <= 1.5 * run.loss + 1e-9 * scale, "{column}: {loss:e}, and the twin's {:e}", run.loss);
     }
 }

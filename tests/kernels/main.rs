@@ -5,6 +5,7 @@
 mod fixtures;
 
 mod blocked;
+mod chains;
 mod compare;
 mod cpu_twins;
 mod names;
@@ -14,8 +15,6 @@ mod suite;
 
 #[cfg(feature = "gpu")]
 mod bounds;
-#[cfg(feature = "gpu")]
-mod chains;
 #[cfg(feature = "gpu")]
 mod faults;
 #[cfg(feature = "gpu")]
@@ -44,5 +43,7 @@ mod limits;
 mod loss;
 #[cfg(feature = "gpu")]
 mod planted;
+#[cfg(feature = "gpu")]
+mod planted_images;
 #[cfg(feature = "gpu")]
 mod single;

@@ -62,8 +62,9 @@ fn log_one_plus(u: vec4<f32>) -> vec4<f32> {
 // The normal distribution function, from the complementary error function with a relative error of
 // 1.2e-7 (Press et al., Numerical Recipes, `erfcc`).
 fn normal_distribution(a: vec4<f32>) -> vec4<f32> {
-    let z = min(abs(a), vec4<f32>(20.0)) * 0.70710678;
-    let t = 1.0 / (1.0 + 0.5 * z);
+    let x = min(abs(a), vec4<f32>(20.0));
+    // Of x / √2. The exponent takes x itself, whose square is rounded less.
+    let t = 1.0 / fma(x, vec4<f32>(0.35355339), vec4<f32>(1.0));
     var sum = fma(t, vec4<f32>(0.17087277), vec4<f32>(-0.82215223));
     sum = fma(t, sum, vec4<f32>(1.48851587));
     sum = fma(t, sum, vec4<f32>(-1.13520398));
@@ -73,7 +74,7 @@ fn normal_distribution(a: vec4<f32>) -> vec4<f32> {
     sum = fma(t, sum, vec4<f32>(0.37409196));
     sum = fma(t, sum, vec4<f32>(1.00002368));
     sum = fma(t, sum, vec4<f32>(-1.26551223));
-    let tail = 0.5 * t * exp_below(fma(-z, z, sum));
+    let tail = 0.5 * t * exp_below(fma(-0.5 * x, x, sum));
     return select(tail, 1.0 - tail, a > vec4<f32>());
 }
 
