@@ -1,6 +1,6 @@
 //! Which method takes which network: decided by what the method's mathematics needs.
 
-use super::Network;
+use super::{Activation, Network};
 
 /// The largest matrices, together, into which the layer-wise methods write maps out, in entries:
 /// 128 MiB.
@@ -24,6 +24,20 @@ impl Network {
                 describe(index - 1),
                 describe(index)
             )
+        })
+    }
+
+    /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or
+    /// tanh; `None` if nothing is. All methods take networks of these.
+    pub fn beyond_dense_relu(&self) -> Option<String> {
+        self.layers().iter().enumerate().find_map(|(index, layer)| {
+            let (number, activation) = (index + 1, layer.activation);
+            if !layer.map().is_dense() {
+                return Some(format!("layer {number}, {}", layer.map().describe()));
+            }
+            let is_usual = activation.has_kink()
+                || index + 1 == self.depth() && (activation.is_bounded() || activation == Activation::Identity);
+            (!is_usual).then(|| format!("activation {activation} in layer {number}"))
         })
     }
 
