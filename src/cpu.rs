@@ -2,10 +2,11 @@
 //! finishes them in f64.
 //!
 //! [`levenberg_marquardt`], [`classify`], [`compact`], [`compare`], [`convolution`], [`curve`],
-//! [`descend`], [`forward`], [`gather`], [`gram`] and [`residual`] are the naive twins of the kernels: functions of one observation, simple enough to
-//! check by reading. The device itself uses [`blocked`] for products, which is tested against the
-//! twins. No answer depends on the batch around it, in either version. All work runs on the rayon
-//! pool of the caller, and on no other thread.
+//! [`descend`], [`forward`], [`gather`], [`gram`] and [`residual`] are the naive twins of the
+//! kernels: functions of one observation, simple enough to check by reading. The device itself uses
+//! [`blocked`] for products, which is tested against the twins. No answer depends on the batch
+//! around it, in either version. All work runs on the rayon pool of the caller, and on no other
+//! thread.
 
 pub mod blocked;
 pub mod classify;

@@ -255,6 +255,10 @@ const FEWEST_WORKGROUPS: u32 = 1024;
 
 fn check_fit(network: &Network, context: &Context, layouts: &[Layout], (room, tiles): (Room, Tiles)) -> Result<()> {
     let name = &context.adapter().name;
+    if let Some(obstacle) = network.gpu_obstacle() {
+        let message = format!("the GPU's kernels do not support {obstacle}; use option `device: cpu`");
+        return Err(Error::NoDevice(message));
+    }
     let has_plain_kernels =
         network.is_dense() && network.layers().iter().all(|layer| curve(layer.activation).is_none());
     if !has_plain_kernels && room.workgroups < FEWEST_WORKGROUPS {

@@ -1,5 +1,5 @@
-//! Resampling and scales, one vector at a time. Twin of `shaders/gather.wgsl`; the CPU device itself
-//! runs `blocked/map/resample.rs`.
+//! Resampling and scales, one vector at a time. Twin of `shaders/gather.wgsl`; the CPU device
+//! itself runs `blocked/map/resample.rs`.
 
 use crate::network::Map;
 use crate::network::map::Resample;

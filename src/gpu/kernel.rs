@@ -58,8 +58,8 @@ pub struct Kernel {
 /// - `peak`: eight entries per invocation.
 ///
 /// No index exceeds `u32`: the bounds are asserted to be at most `u32::MAX` words, and the rows of
-/// a product's last tile exceed `count` by less than 128. The last layer of tiles of `convolve`
-/// exceeds its rows by less than 128 for each layer; it has at most half of `u32::MAX` rows, which is
+/// a product's last tile exceed `count` by less than 128. The tiles of `convolve` exceed its rows
+/// by less than 128 for each layer of tiles; it has at most half of `u32::MAX` rows, which is
 /// asserted with the bounds. Invocations for quads exceed those by less than 64 for each row of
 /// workgroups.
 ///
@@ -78,8 +78,9 @@ pub struct Kernel {
 /// up to a bound that the loop does not change, and none of these bounds is within a workgroup's
 /// size of `u32::MAX`. The only `while` loop (`walked`) subtracts at least 1 in each round.
 ///
-/// *Divisors* are constants, sizes of workgroups and tiles, and sizes in the parameters of `tangent`,
-/// `convolve`, `gather`, `bend` and `compare`, which are asserted to be positive with the bounds.
+/// *Divisors* are constants, sizes of workgroups and tiles, and sizes in the parameters of
+/// `tangent`, `convolve`, `gather`, `bend` and `compare`, which are asserted to be positive with
+/// the bounds.
 #[allow(unsafe_code, reason = "checks would take most of the time of a product; the proof is above")]
 fn unchecked(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
     // SAFETY: the proof above.

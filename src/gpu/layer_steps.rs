@@ -1,6 +1,6 @@
 //! What the kernels of a layer have in common. A product of a matrix is `forward`, `backward` or
-//! `tangent`; a convolution is `convolve`, once for each phase; resamplings and scales are `gather`.
-//! An activation that products do not apply follows with `curve` or `bend`.
+//! `tangent`; a convolution is `convolve`, once for each phase; resamplings and scales are
+//! `gather`. An activation that products do not apply follows with `curve` or `bend`.
 
 use super::GpuDevice;
 use super::context::Context;

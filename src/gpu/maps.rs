@@ -1,5 +1,7 @@
 //! The layers' maps on the device, and the numbers that their kernels take.
 
+use nalgebra::DMatrix;
+
 use super::buffers::{padded_length, upload};
 use super::context::Context;
 use super::layout::Layout;
@@ -7,8 +9,6 @@ use super::limits::LayerLimits;
 use super::phases::Phase;
 use super::terms::Terms;
 use crate::network::{Activation, Layer, Map};
-
-use nalgebra::DMatrix;
 
 /// One layer on the device, and the numbers up to which f32 can compute with it.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ fn upload_some<T: bytemuck::NoUninit + bytemuck::Zeroable>(
     upload(context, &data)
 }
 
-/// A matrix and its transpose in f32, `[input][unit]` and `[unit][input]`, between two layouts; each
-/// row is filled up to whole quads.
+/// A matrix and its transpose in f32, `[input][unit]` and `[unit][input]`, between two layouts;
+/// each row is filled up to whole quads.
 fn packed(weight: &DMatrix<f64>, (input, output): (&Layout, &Layout)) -> (Vec<f32>, Vec<f32>) {
     let of_columns = |matrix: &DMatrix<f64>, columns: &Layout, rows: &Layout| {
         let narrowed = rows.narrowed(matrix.as_slice(), 0.0);

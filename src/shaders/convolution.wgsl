@@ -8,8 +8,8 @@
 // s is s² of them: each computes the output pixels of one phase, s apart in both directions, with
 // the taps that reach them (gpu/phases.rs).
 //
-// `after` says what becomes of the sums: bias and σ are applied, or they are multiplied by σ' of the
-// outputs `beside`, one image of these for each `per_lane` images, or they stay as they are.
+// `after` says what becomes of the sums: bias and σ are applied, or they are multiplied by σ' of
+// the outputs `beside`, one image of these for each `per_lane` images, or they stay as they are.
 
 struct ImageParams {
     count: u32,
