@@ -1,17 +1,22 @@
 //! The CPU device, in f64: it replaces a missing GPU, checks the GPU's f32 answers in tests, and
 //! finishes them in f64.
 //!
-//! [`levenberg_marquardt`], [`classify`], [`compact`], [`descend`], [`forward`], [`gram`] and
-//! [`residual`] are the naive twins of the kernels: functions of one observation, simple enough to
-//! check by reading. The device itself uses [`blocked`] for products, which is tested against the
-//! twins. No answer depends on the batch around it, in either version. All work runs on the rayon
-//! pool of the caller, and on no other thread.
+//! [`levenberg_marquardt`], [`classify`], [`compact`], [`compare`], [`convolution`], [`curve`],
+//! [`descend`], [`forward`], [`gather`], [`gram`] and [`residual`] are the naive twins of the
+//! kernels: functions of one observation, simple enough to check by reading. The device itself uses
+//! [`blocked`] for products, which is tested against the twins. No answer depends on the batch
+//! around it, in either version. All work runs on the rayon pool of the caller, and on no other
+//! thread.
 
 pub mod blocked;
 pub mod classify;
 pub mod compact;
+pub mod compare;
+pub mod convolution;
+pub mod curve;
 pub mod descend;
 pub mod forward;
+pub mod gather;
 pub mod gram;
 pub mod levenberg_marquardt;
 pub mod peak;
@@ -131,15 +136,7 @@ impl CpuDevice {
 
     /// [`default_step`] of the network, computed once.
     pub fn default_step(&self) -> f64 {
-        *self.default_step.get_or_init(|| {
-            if self.network.is_dense() {
-                return default_step(&self.network);
-            }
-            default_step_by(&self.network, |index, _, scale| {
-                let map = &self.double().layers()[index].map;
-                Box::new(move |v| normal_product(map, v, scale))
-            })
-        })
+        *self.default_step.get_or_init(|| default_step_of(&self.network, || self.double()))
     }
 
     /// Number of parallel sweeps over a batch so far.
@@ -151,6 +148,18 @@ impl CpuDevice {
     pub(crate) fn count_sweep(&self) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// [`default_step`] of a network, by the products of `packed` where maps are not matrices.
+pub(crate) fn default_step_of<'a>(network: &'a Network, packed: impl Fn() -> &'a PackedNetwork<f64>) -> f64 {
+    if network.is_dense() {
+        return default_step(network);
+    }
+    let packed = packed();
+    default_step_by(network, |index, _, scale| {
+        let map = &packed.layers()[index].map;
+        Box::new(move |v| normal_product(map, v, scale))
+    })
 }
 
 /// `WᵀW v / scale²`.

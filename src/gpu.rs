@@ -9,22 +9,31 @@ pub mod adapters;
 pub mod buffers;
 pub mod classify;
 pub mod compact;
+mod compare;
 pub mod context;
+mod convolution;
+mod curve;
 pub mod descend;
 pub mod faults;
 mod fitting;
 pub mod forward;
+mod gather;
 mod gram;
 pub mod kernel;
 mod lane_loop;
+mod layer_steps;
+mod layout;
 pub mod levenberg_marquardt;
 pub mod limits;
+mod maps;
 pub mod pace;
 pub mod peak;
+mod phases;
 pub mod pipeline;
 mod residual;
 pub mod staging;
 mod targets;
+mod terms;
 pub mod tiles;
 mod transfer;
 pub mod workspace;
@@ -33,19 +42,22 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use buffers::{Room, narrowed_columns, padded_length};
+use buffers::Room;
 use context::Context;
 use fitting::Fitting;
+use layer_steps::LayerPipelines;
+use layout::Layout;
 use levenberg_marquardt::MarquardtPipelines;
-use limits::LayerLimits;
+use maps::LayerBuffers;
 use pace::Paces;
 use pipeline::{Product, Rows};
 use tiles::Tiles;
 use workspace::{Workspace, Workspaces};
 
 use crate::cpu::blocked::packed::PackedNetwork;
-use crate::descent::default_step;
+use crate::cpu::default_step_of;
 use crate::error::{Error, Result};
+use crate::kernel_params::curve;
 use crate::kernel_params::entry_points::{
     BACKWARD, CLASSIFY, FORWARD, RANK, RESIDUAL, SCATTER, UPDATE, UPDATE_SUBGROUPS,
 };
@@ -60,7 +72,10 @@ pub struct GpuDevice {
     /// then stay within the range of f32.
     unit: f64,
     layers: Vec<LayerBuffers>,
+    /// Of the code and of each layer's output.
+    layouts: Vec<Layout>,
     pipelines: Pipelines,
+    layer_pipelines: OnceLock<LayerPipelines>,
     marquardt: OnceLock<MarquardtPipelines>,
     tiles: Tiles,
     room: Room,
@@ -71,16 +86,6 @@ pub struct GpuDevice {
     packed: OnceLock<PackedNetwork<f64>>,
     undecided_rows: AtomicU64,
     compactions: AtomicU64,
-}
-
-/// One layer's weights on the device, and the numbers up to which f32 can compute with them.
-#[derive(Debug)]
-struct LayerBuffers {
-    weight: wgpu::Buffer,
-    /// The transposed weight, for the backward pass.
-    transposed: wgpu::Buffer,
-    bias: wgpu::Buffer,
-    limits: LayerLimits,
 }
 
 #[derive(Debug)]
@@ -121,18 +126,12 @@ impl GpuDevice {
         let tiles = Tiles::for_limits(context.limits());
         let unit = network.single_unit();
         let on_device = network.with_outputs_in(unit);
-        check_fit(&on_device, &context, room, tiles)?;
+        let layouts = Layout::of(&network);
+        check_fit(&on_device, &context, &layouts, (room, tiles))?;
         let uploaded = context.guarded(|| {
             let layers = on_device.layers().iter().enumerate().map(|(index, layer)| {
                 let below = index.checked_sub(1).map(|below| on_device.layers()[below].activation);
-                let columns =
-                    |matrix: &[f64], length| buffers::upload(&context, &narrowed_columns(matrix, length, 0.0));
-                LayerBuffers {
-                    weight: columns(layer.weight().as_slice(), layer.units()),
-                    transposed: columns(layer.weight().transpose().as_slice(), layer.inputs()),
-                    bias: columns(layer.bias.as_slice(), layer.units()),
-                    limits: LayerLimits::of(layer, below),
-                }
+                LayerBuffers::new(&context, layer, &layouts[index..index + 2], below)
             });
             Ok((layers.collect(), Pipelines::new(&context, tiles)))
         });
@@ -148,7 +147,9 @@ impl GpuDevice {
             network,
             unit,
             layers,
+            layouts,
             pipelines,
+            layer_pipelines: OnceLock::new(),
             marquardt: OnceLock::new(),
             tiles,
             room,
@@ -177,10 +178,11 @@ impl GpuDevice {
         self.fitting.warning(&self.context.adapter().name)
     }
 
-    /// Multiply–adds of all layers, times two.
+    /// Multiply–adds of these layers on the device, times two.
     fn operations(&self, layers: Range<usize>) -> f64 {
-        let layers = self.network.layers()[layers].iter();
-        layers.map(|layer| 2.0 * layer.units() as f64 * layer.inputs() as f64).sum()
+        let products =
+            |index: usize| maps::products(self.network.layers()[index].map(), &self.layouts[index..index + 2]);
+        layers.map(|index| 2.0 * products(index) as f64).sum()
     }
 
     /// The underlying device context.
@@ -188,9 +190,9 @@ impl GpuDevice {
         &self.context
     }
 
-    /// [`default_step`] of the network, computed once.
+    /// [`default_step`](crate::descent::default_step) of the network, computed once.
     pub fn default_step(&self) -> f64 {
-        *self.default_step.get_or_init(|| default_step(&self.network))
+        *self.default_step.get_or_init(|| default_step_of(&self.network, || self.packed()))
     }
 
     /// The network packed for the CPU, which finishes descents in f64; packed once.
@@ -247,24 +249,41 @@ impl GpuDevice {
     }
 }
 
-fn check_fit(network: &Network, context: &Context, room: Room, tiles: Tiles) -> Result<()> {
+/// Workgroups in one dimension with which two dimensions are enough for the pixels of the largest
+/// array of a batch.
+const FEWEST_WORKGROUPS: u32 = 1024;
+
+fn check_fit(network: &Network, context: &Context, layouts: &[Layout], (room, tiles): (Room, Tiles)) -> Result<()> {
     let name = &context.adapter().name;
+    if let Some(obstacle) = network.gpu_obstacle() {
+        let message = format!("the GPU's kernels do not support {obstacle}; use option `device: cpu`");
+        return Err(Error::NoDevice(message));
+    }
+    let has_plain_kernels =
+        network.is_dense() && network.layers().iter().all(|layer| curve(layer.activation).is_none());
+    if !has_plain_kernels && room.workgroups < FEWEST_WORKGROUPS {
+        return Err(Error::NoDevice(format!(
+            "convolutions and smooth activations need {FEWEST_WORKGROUPS} workgroups in one dimension and {name} \
+             offers {}; use option `device: cpu`",
+            room.workgroups
+        )));
+    }
     for (index, layer) in network.layers().iter().enumerate() {
         let number = index + 1;
-        if let Some(weight) = layer.weight().iter().chain(layer.bias.iter()).find(|w| (**w as f32).is_infinite()) {
+        let mut numbers = layer.map().numbers().chain(layer.bias.iter());
+        if let Some(weight) = numbers.find(|w| (**w as f32).is_infinite()) {
             return Err(Error::NoDevice(format!(
                 "layer {number} has the weight {weight:e}, beyond the range of f32, in which {name} computes; use option `device: cpu`"
             )));
         }
-        let (units, inputs) = (layer.units(), layer.inputs());
-        let bytes = 4 * (padded_length(units) * inputs).max(padded_length(inputs) * units) as u64;
+        let (bytes, columns) = maps::needs(layer.map(), &layouts[index..index + 2]);
         if bytes > room.binding_bytes {
             return Err(Error::NoDevice(format!(
                 "the weight of layer {number} needs {bytes} bytes in one binding and {name} offers {}; use option `device: cpu`",
                 room.binding_bytes
             )));
         }
-        let tiles = tiles.most_workgroups(units.max(inputs));
+        let tiles = tiles.most_workgroups(columns);
         if tiles > room.workgroups {
             return Err(Error::NoDevice(format!(
                 "layer {number} needs {tiles} workgroups in a dispatch and {name} offers {}; use option `device: cpu`",

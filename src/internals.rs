@@ -88,12 +88,28 @@ pub mod cpu {
         pub use crate::cpu::compact::{rank, scatter};
     }
     /// The reference implementation of a kernel.
+    pub mod compare {
+        pub use crate::cpu::compare::compare;
+    }
+    /// The reference implementation of a kernel.
+    pub mod convolution {
+        pub use crate::cpu::convolution::{convolution, convolution_gradient};
+    }
+    /// The reference implementation of a kernel.
+    pub mod curve {
+        pub use crate::cpu::curve::{bend, curve};
+    }
+    /// The reference implementation of a kernel.
     pub mod descend {
         pub use crate::cpu::descend::{loss_and_gradient, run};
     }
     /// The reference implementation of a kernel.
     pub mod forward {
         pub use crate::cpu::forward::forward;
+    }
+    /// The reference implementation of a kernel.
+    pub mod gather {
+        pub use crate::cpu::gather::gather;
     }
     /// The reference implementation of a kernel.
     pub mod gram {
@@ -213,16 +229,19 @@ pub mod inspection {
 #[cfg(feature = "gpu")]
 pub mod kernel_params {
     pub use crate::kernel_params::{
-        ACTIVATION_SIGMOID, ACTIVATION_TANH, ClassifyParams, CompactParams, Damping, DescendParams, GramParams,
-        LANE_CAPPED, LANE_DIVERGED, LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams,
-        OPTIMIZER_ADAM, OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
+        ACTIVATION_EXPONENTIAL, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_SIGMOID, ACTIVATION_SILU,
+        ACTIVATION_SOFTPLUS, ACTIVATION_TANH, AFTER_ACTIVATE, AFTER_BEND, ClassifyParams, CompactParams, CompareParams,
+        CurveParams, Damping, DescendParams, GatherParams, GramParams, ImageParams, LANE_CAPPED, LANE_DIVERGED,
+        LANE_RESTED, LANE_RUNNING, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_ADAM,
+        OPTIMIZER_MOMENTUM, OPTIMIZER_PLAIN, PeakParams, ResidualParams, SUMMED_ENTRIES, TangentParams,
     };
 
     /// The entry points of the shaders.
     pub mod entry_points {
         pub use crate::kernel_params::entry_points::{
-            ADVANCE, Access, BACKWARD, Binding, CLASSIFY, ENTRY_POINTS, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK,
-            RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS, Workgroup,
+            ADVANCE, Access, BACKWARD, BEND, Binding, CLASSIFY, COMPARE, CONVOLVE, CURVE, ENTRY_POINTS, EntryPoint,
+            FORWARD, GATHER, GRAM, JUDGE, NORMAL, PEAK, RANK, RESIDUAL, SCATTER, TANGENT, UPDATE, UPDATE_SUBGROUPS,
+            Workgroup,
         };
     }
 }

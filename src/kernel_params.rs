@@ -2,13 +2,14 @@
 //! statuses, and in [`entry_points`] the bindings and workgroup shapes. `tests/kernels/layout.rs`
 //! reads the shaders with naga and compares all of these. Names are the same on both sides.
 
+mod activations;
 pub mod bounds;
 pub mod entry_points;
 
+pub use activations::{activation_code, curve};
 use bytemuck::{Pod, Zeroable};
 
 use crate::descent::Optimizer;
-use crate::network::Activation;
 
 /// Parameters of one layer, for `forward` (with its own activation) and `backward` (with the
 /// activation of the layer below).
@@ -53,6 +54,112 @@ pub struct ResidualParams {
 /// Entries whose squares `residual` sums together. Each tile has a whole number of such slices, so
 /// the sums do not depend on the tile.
 pub const SUMMED_ENTRIES: u32 = 32;
+
+/// Parameters of `convolve`: one phase of a convolution, a transposed one, or the gradient of one.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ImageParams {
+    /// Images in the batch.
+    pub count: u32,
+    /// Rows of output pixels of this phase.
+    pub phase_rows: u32,
+    /// Columns of output pixels of this phase.
+    pub phase_columns: u32,
+    /// The row of the phase's first output pixel.
+    pub first_row: u32,
+    /// Its column.
+    pub first_column: u32,
+    /// Rows from one output pixel of the phase to the next.
+    pub row_stride: u32,
+    /// Columns from one to the next.
+    pub column_stride: u32,
+    /// Rows in the input from one output pixel to the next.
+    pub row_step: u32,
+    /// Columns in the input.
+    pub column_step: u32,
+    /// Rows of an input image.
+    pub input_rows: u32,
+    /// Columns of an input image.
+    pub input_columns: u32,
+    /// Channel quads of an input pixel.
+    pub input_quads: u32,
+    /// Rows of an output image.
+    pub output_rows: u32,
+    /// Columns of an output image.
+    pub output_columns: u32,
+    /// Channel quads of an output pixel.
+    pub output_quads: u32,
+    /// Number of taps.
+    pub taps: u32,
+    /// Images for each image of `beside`.
+    pub per_lane: u32,
+    /// One of the `AFTER_` numbers.
+    pub after: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+}
+
+/// Parameters of `gather`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct GatherParams {
+    /// Rows in the batch.
+    pub count: u32,
+    /// Quads of an input.
+    pub input_quads: u32,
+    /// Quads of an output.
+    pub output_quads: u32,
+    /// Terms of an output quad.
+    pub terms: u32,
+    /// Rows for each row of `beside`.
+    pub per_lane: u32,
+    /// One of the `AFTER_` numbers.
+    pub after: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an input with which no sum overflows.
+    pub limit: u32,
+}
+
+/// Parameters of `curve` and `bend`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CurveParams {
+    /// Rows in the batch.
+    pub count: u32,
+    /// Quads of a row.
+    pub length: u32,
+    /// Rows for each row of sums.
+    pub per_lane: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// The factor of an exponential below 0; `β` of softplus.
+    pub slope: f32,
+    /// The factor of an exponential above 0; the threshold of softplus.
+    pub scale: f32,
+}
+
+/// Parameters of `compare`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CompareParams {
+    /// Entries of an output.
+    pub units: u32,
+    /// Observations in the batch.
+    pub count: u32,
+    /// One of the `ACTIVATION_` numbers.
+    pub activation: u32,
+    /// Slope below 0 of a piecewise linear activation.
+    pub slope: f32,
+    /// Bits of the largest magnitude of an output or a target with which the loss cannot overflow.
+    pub residual_limit: u32,
+}
 
 /// Parameters of `classify`.
 #[repr(C)]
@@ -258,6 +365,23 @@ pub const ACTIVATION_LINEAR: u32 = 0;
 pub const ACTIVATION_SIGMOID: u32 = 1;
 /// The hyperbolic tangent.
 pub const ACTIVATION_TANH: u32 = 2;
+/// ELU and SELU.
+pub const ACTIVATION_EXPONENTIAL: u32 = 3;
+/// Softplus.
+pub const ACTIVATION_SOFTPLUS: u32 = 4;
+/// SiLU.
+pub const ACTIVATION_SILU: u32 = 5;
+/// GELU with the normal distribution function.
+pub const ACTIVATION_GELU: u32 = 6;
+/// GELU with tanh.
+pub const ACTIVATION_GELU_TANH: u32 = 7;
+
+/// Bias and activation are applied to the sums of a map.
+pub const AFTER_ACTIVATE: u32 = 0;
+/// The sums are multiplied by the derivative of an activation.
+pub const AFTER_BEND: u32 = 1;
+/// They stay as they are.
+pub const AFTER_KEEP: u32 = 2;
 
 /// Parameters of `peak`: its recurrence.
 #[repr(C)]
@@ -296,19 +420,5 @@ pub fn optimizer_code(optimizer: Optimizer) -> u32 {
         Optimizer::Plain => OPTIMIZER_PLAIN,
         Optimizer::Momentum => OPTIMIZER_MOMENTUM,
         Optimizer::Adam => OPTIMIZER_ADAM,
-    }
-}
-
-/// The number and the slope of an activation on the device. Networks with others do not get here:
-/// see [`Network::gpu_obstacle`](crate::network::Network::gpu_obstacle).
-pub fn activation_code(activation: Activation) -> (u32, f32) {
-    match activation {
-        Activation::Relu => (ACTIVATION_LINEAR, 0.0),
-        Activation::LeakyRelu(slope) => (ACTIVATION_LINEAR, slope as f32),
-        Activation::Identity => (ACTIVATION_LINEAR, 1.0),
-        Activation::Sigmoid => (ACTIVATION_SIGMOID, 0.0),
-        Activation::Tanh => (ACTIVATION_TANH, 0.0),
-        // A slope that spoils every result.
-        _ => (ACTIVATION_LINEAR, f32::NAN),
     }
 }

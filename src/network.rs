@@ -8,6 +8,7 @@
 
 mod activation;
 mod activation_names;
+mod image_shapes;
 mod layer;
 pub mod map;
 mod suits;

@@ -162,7 +162,7 @@ impl NetworkCore {
     /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or
     /// tanh.
     fn beyond_dense_relu(&self) -> Option<String> {
-        self.network.gpu_obstacle()
+        self.network.beyond_dense_relu()
     }
 
     /// The layers of a dense network.

@@ -31,7 +31,7 @@ impl SubjectArgs {
     pub fn given(&self) -> Result<Option<(String, Network)>> {
         let Some(path) = &self.network else { return Ok(None) };
         let network = self.reading.load(path)?.network;
-        if let Some(obstacle) = network.gpu_obstacle() {
+        if let Some(obstacle) = network.beyond_dense_relu() {
             return Err(Error::input(
                 path.display(),
                 obstacle,

@@ -5,11 +5,13 @@
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
-use super::buffers::{by_operations, narrowed_columns, padded_length};
+use super::buffers::by_operations;
 use super::compact::Moving;
 use super::fitting::Work;
 use super::lane_loop::LaneLoop;
+use super::layer_steps::{Pass, Then};
 use super::limits;
+use super::maps::DeviceMap;
 use super::pipeline::Step;
 use super::targets::{Target, upload_targets};
 use super::workspace::{Operand, Role, Workspace};
@@ -134,7 +136,7 @@ impl GpuDevice {
     fn descents_at_a_time(&self, optimizer: Optimizer) -> Result<usize> {
         // A lane's state and the optimizer's moments; some kernels also need one workgroup per
         // lane.
-        let moments = 2 * optimizer.moments(padded_length(self.network.code_length()));
+        let moments = 2 * optimizer.moments(self.layouts[0].words());
         let entries = (size_of::<Lane>() / 4).max(moments).max(self.widest(0..self.network.depth()));
         // Forward and both products of the way back.
         let by_operations = by_operations(3.0 * self.operations(0..self.network.depth()));
@@ -159,30 +161,30 @@ impl GpuDevice {
         steps: &Steps,
     ) -> Result<(Vec<Lane>, Vec<Target>)> {
         let context = &self.context;
-        let (n, k, depth) = (self.network.observation_length(), self.network.code_length(), self.network.depth());
-        let count = starts.len();
+        let (n, depth) = (self.network.observation_length(), self.network.depth());
+        let (code, count) = (self.layouts[0], starts.len());
         let columns = observations.as_slice();
         let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
         // The unit is a power of two, so its inverse is exact.
-        let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
+        let targets = upload_targets(context, space, (count, &self.layouts[depth]), 1.0 / self.unit, observation)?;
         let lanes = targets
             .iter()
             .enumerate()
             .map(|(place, target)| target.lane_at_start(place, ROUNDING, target.is_in_range()));
         let lanes: Vec<Lane> = lanes.collect();
         let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
-        space.upload(context, Role::Inputs, &narrowed_columns(&codes, k, 0.0));
+        space.upload(context, Role::Inputs, &code.narrowed(&codes, 0.0));
         space.upload(context, Role::Lanes, &lanes);
         space.params(context, Role::Params("descend", 0), self.descend_params(&steps.with_outputs_in(self.unit)));
-        self.reserve_activations(space, 0..depth - 1, count);
-        for (index, layer) in self.network.layers()[..depth - 1].iter().enumerate() {
-            space.reserve(context, Role::Delta(index), padded_length(layer.units()) * count);
+        self.reserve_activations(space, 0..self.depth_of_forward(), count);
+        for index in 0..depth - 1 {
+            space.reserve(context, Role::Delta(index), self.layouts[index + 1].words() * count);
         }
         self.reserve_residual(space, count);
-        space.reserve(context, Role::Gradients, padded_length(k) * count);
+        space.reserve(context, Role::Gradients, code.words() * count);
         space.reserve(context, Role::MovedLanes, size_of::<Lane>() / 4 * count);
         // An optimizer without moments gets one unused pair, because a binding cannot be empty.
-        let pairs = (steps.optimizer.moments(padded_length(k)) * count).max(1);
+        let pairs = (steps.optimizer.moments(code.words()) * count).max(1);
         space.upload(context, Role::Moments, &vec![[0.0_f32; 2]; pairs]);
         space.reserve(context, Role::MovedMoments, 2 * pairs);
         space.reserve(context, Role::Destinations, count);
@@ -192,8 +194,7 @@ impl GpuDevice {
 
     /// The arrays that move with the lanes.
     fn moving(&self, optimizer: Optimizer) -> Vec<Moving> {
-        let (n, k) = (self.network.observation_length(), self.network.code_length());
-        let (codes, targets) = (padded_length(k), padded_length(n));
+        let (codes, targets) = (self.layouts[0].words(), self.layouts[self.network.depth()].words());
         let last = Role::Delta(self.network.depth() - 1);
         let mut arrays = vec![
             Moving { array: Role::Inputs, between: Role::Gradients, words: codes },
@@ -212,37 +213,62 @@ impl GpuDevice {
         let context = &self.context;
         let depth = self.network.depth();
         let (descent, lanes) = (Role::Params("descend", 0), Role::Lanes);
-        let mut steps = self.forward_steps(space, 0..depth - 1, width);
-        steps.push(self.residual_step(space, width));
+        let mut steps = self.forward_steps(space, 0..self.depth_of_forward(), width);
+        steps.extend(self.residual_steps(space, width));
         for index in (0..depth).rev() {
-            let role = Role::Params("backward", index);
-            space.params(context, role, self.backward_params(index, width));
-            let (inputs, below) = match index {
-                0 => (Role::Inputs, Role::Gradients),
-                _ => (Role::Activation(index - 1), Role::Delta(index - 1)),
-            };
-            let operands = [
-                Operand::Own(role),
-                Operand::Fixed(&self.layers[index].transposed),
-                Operand::Own(Role::Delta(index)),
-                Operand::Own(inputs),
-                Operand::Own(below),
-            ];
-            let shape = (self.network.layers()[index].inputs(), width);
-            steps.push(self.pipelines.backward.step(context, space, &operands, shape));
+            steps.extend(self.backward_steps(space, index, width));
         }
         let update = [descent, lanes, Role::Squares, Role::Gradients, Role::Inputs, Role::Moments].map(Operand::Own);
         steps.push(self.pipelines.update.step(context, space, &update, width));
         steps
     }
 
+    /// The kernels that take `δ` from the outputs of a layer to those of the layer below, or to the
+    /// code.
+    fn backward_steps(&self, space: &mut Workspace, index: usize, width: usize) -> Vec<Step> {
+        let (inputs, below) = match index {
+            0 => (Role::Inputs, Role::Gradients),
+            _ => (Role::Activation(index - 1), Role::Delta(index - 1)),
+        };
+        let mut steps = match &self.layers[index].map {
+            DeviceMap::Dense { transposed, .. } => {
+                let role = Role::Params("backward", index);
+                space.params(&self.context, role, self.backward_params(index, width));
+                let operands = [
+                    Operand::Own(role),
+                    Operand::Fixed(transposed),
+                    Operand::Own(Role::Delta(index)),
+                    Operand::Own(inputs),
+                    Operand::Own(below),
+                ];
+                let shape = (self.layouts[index].entries(), width);
+                vec![self.pipelines.backward.step(&self.context, space, &operands, shape)]
+            }
+            _ => {
+                let then = match index {
+                    0 => Then::Keep,
+                    _ if self.is_curved(index - 1) => Then::Keep,
+                    _ => Then::Bend(self.network.layers()[index - 1].activation, inputs, 1),
+                };
+                let limit = self.layers[index].limits.backward;
+                let (from, to) = (Role::Delta(index), below);
+                let pass = Pass { name: "backward", index, is_backward: true, from, to, rows: width, limit, then };
+                self.pass_steps(space, &pass)
+            }
+        };
+        if index > 0 {
+            steps.extend(self.bend_step(space, index - 1, (below, width, 1)));
+        }
+        steps
+    }
+
     /// Reads the final state of the `count` lanes in `space` into the places from `first` on; each
     /// lane has its own place.
     fn read_reached(&self, space: &mut Workspace, first: usize, count: usize, reached: &mut Reached) -> Result<()> {
-        let k = self.network.code_length();
+        let code = self.layouts[0];
         let kept = reached.moments.len() / reached.lanes.len();
-        let [lanes, codes] = [size_of::<Lane>() * count, 4 * padded_length(k) * count];
-        let moments = if kept > 0 { 8 * padded_length(k) * count } else { 0 };
+        let [lanes, codes] = [size_of::<Lane>() * count, 4 * code.words() * count];
+        let moments = if kept > 0 { 8 * code.words() * count } else { 0 };
         let mut staging = std::mem::take(&mut space.staging[0]);
         let mut sources = vec![(space.buffer(Role::Lanes), lanes as u64), (space.buffer(Role::Inputs), codes as u64)];
         if moments > 0 {
@@ -258,12 +284,13 @@ impl GpuDevice {
             let moments: Vec<[f32; 2]> = bytemuck::pod_collect_to_vec(moments);
             for (place, lane) in lanes.into_iter().enumerate() {
                 let to = first + lane.origin as usize;
-                let row = place * padded_length(k);
-                for (to, from) in reached.codes.column_mut(to).iter_mut().zip(&codes[row..]) {
-                    *to = f64::from(*from);
+                let row = place * code.words();
+                for (entry, to) in reached.codes.column_mut(to).iter_mut().enumerate() {
+                    *to = f64::from(codes[row + code.place(entry)]);
                 }
                 for entry in 0..kept {
-                    reached.moments[to * kept + entry] = moments_from(self.unit, moments[row + entry].map(f64::from));
+                    let moments = moments[row + code.place(entry)].map(f64::from);
+                    reached.moments[to * kept + entry] = moments_from(self.unit, moments);
                 }
                 reached.lanes[to] = lane;
             }
@@ -277,8 +304,8 @@ impl GpuDevice {
             Optimizer::Adam => (Optimizer::FIRST_DECAY, 1.0 - Optimizer::FIRST_DECAY),
         };
         DescendParams {
-            observation_length: self.network.observation_length() as u32,
-            code_length: self.network.code_length() as u32,
+            observation_length: self.layouts[self.network.depth()].entries() as u32,
+            code_length: self.layouts[0].entries() as u32,
             step: steps.size as f32,
             gradient_tolerance: DescentOptions::GRADIENT_TOLERANCE as f32,
             loss_tolerance: LossWatch::ULPS as f32 * f32::EPSILON,
@@ -304,10 +331,10 @@ impl GpuDevice {
             0 => (ACTIVATION_LINEAR, 1.0),
             _ => activation_code(layers[index - 1].activation),
         };
-        let layer = &layers[index];
+        let [inputs, units] = [0, 1].map(|end| self.layouts[index + end].entries());
         LayerParams {
-            units: layer.units() as u32,
-            inputs: layer.inputs() as u32,
+            units: units as u32,
+            inputs: inputs as u32,
             count: count as u32,
             activation,
             slope,

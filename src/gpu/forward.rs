@@ -6,8 +6,10 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::GpuDevice;
-use super::buffers::{by_operations, narrowed_columns, padded_length, widen_columns};
+use super::buffers::by_operations;
 use super::fitting::Work;
+use super::layer_steps::{Pass, Then};
+use super::maps::DeviceMap;
 use super::pipeline::{Step, dispatch};
 use super::workspace::{Operand, Role, Workspace};
 use crate::error::Result;
@@ -46,6 +48,7 @@ impl GpuDevice {
         outputs: &mut DMatrix<f64>,
     ) -> Result<()> {
         let (units, length) = (outputs.nrows(), inputs.nrows());
+        let (input, output) = (self.layouts[layers.start], self.layouts[layers.end]);
         let context = &self.context;
         self.in_overlapping_parts(
             inputs.ncols(),
@@ -53,11 +56,11 @@ impl GpuDevice {
             |space, columns| {
                 let count = columns.len();
                 let part = &inputs.as_slice()[columns.start * length..columns.end * length];
-                space.upload(context, Role::Inputs, &narrowed_columns(part, length, 0.0));
+                space.upload(context, Role::Inputs, &input.narrowed(part, 0.0));
                 self.reserve_activations(space, layers.clone(), count);
                 let steps = self.forward_steps(space, layers.clone(), count);
                 let mut staging = std::mem::take(&mut space.staging[0]);
-                let bytes = 4 * (padded_length(units) * count) as u64;
+                let bytes = 4 * (output.words() * count) as u64;
                 let sources = [(space.buffer(Role::Activation(layers.end - 1)), bytes)];
                 staging
                     .submit(context, &sources, |encoder, timer| dispatch(&mut timer.pass(encoder, true, true), &steps));
@@ -65,53 +68,82 @@ impl GpuDevice {
             },
             |space, columns| {
                 let part = &mut outputs.as_mut_slice()[columns.start * units..columns.end * units];
-                space.staging[0].collect(context, |bytes| widen_columns(bytes, units, part))
+                space.staging[0].collect(context, |bytes| output.widen(bytes, part))
             },
         )
     }
 
     /// Entries per observation of the widest array of `layers`.
     pub(super) fn widest(&self, layers: Range<usize>) -> usize {
-        let layers = &self.network.layers()[layers];
-        let widest = layers.iter().map(|layer| layer.units().max(layer.inputs())).max();
-        padded_length(widest.unwrap_or(1))
+        self.layouts[layers.start..=layers.end].iter().map(|layout| layout.words()).max().unwrap_or(4)
     }
 
-    /// Reserves buffers for the outputs of each of `layers`.
+    /// Reserves buffers for the outputs of each of `layers`, and for their sums where an activation
+    /// has a kernel of its own.
     pub(super) fn reserve_activations(&self, space: &mut Workspace, layers: Range<usize>, count: usize) {
         for index in layers {
-            let entries = padded_length(self.network.layers()[index].units()) * count;
+            let entries = self.layouts[index + 1].words() * count;
             space.reserve(&self.context, Role::Activation(index), entries);
+            if self.is_curved(index) {
+                space.reserve(&self.context, Role::Sums(index), entries);
+            }
         }
     }
 
     /// The kernels of `layers`, from the inputs on, for the first `count` observations.
     pub(super) fn forward_steps(&self, space: &mut Workspace, layers: Range<usize>, count: usize) -> Vec<Step> {
         let first = layers.start;
-        layers
-            .map(|index| {
-                let layer = &self.network.layers()[index];
-                let (activation, slope) = activation_code(layer.activation);
-                let params = LayerParams {
-                    units: layer.units() as u32,
-                    inputs: layer.inputs() as u32,
-                    count: count as u32,
-                    activation,
-                    slope,
-                    limit: self.layers[index].limits.forward,
-                };
-                let role = Role::Params("forward", index);
-                space.params(&self.context, role, params);
-                let on_device = &self.layers[index];
-                let operands = [
-                    Operand::Own(role),
-                    Operand::Fixed(&on_device.weight),
-                    Operand::Fixed(&on_device.bias),
-                    Operand::Own(if index == first { Role::Inputs } else { Role::Activation(index - 1) }),
-                    Operand::Own(Role::Activation(index)),
-                ];
-                self.pipelines.forward.step(&self.context, space, &operands, (layer.units(), count))
-            })
-            .collect()
+        let mut steps = Vec::new();
+        for index in layers {
+            let from = if index == first { Role::Inputs } else { Role::Activation(index - 1) };
+            match &self.layers[index].map {
+                DeviceMap::Dense { weight, .. } => steps.push(self.forward_step(space, index, weight, from, count)),
+                _ => {
+                    let pass = Pass {
+                        name: "forward",
+                        index,
+                        is_backward: false,
+                        from,
+                        to: self.written(index),
+                        rows: count,
+                        limit: self.layers[index].limits.forward,
+                        then: Then::Activate(self.network.layers()[index].activation),
+                    };
+                    steps.extend(self.pass_steps(space, &pass));
+                }
+            }
+            steps.extend(self.curve_step(space, index, count));
+        }
+        steps
+    }
+
+    fn forward_step(
+        &self,
+        space: &mut Workspace,
+        index: usize,
+        weight: &wgpu::Buffer,
+        from: Role,
+        count: usize,
+    ) -> Step {
+        let (activation, slope) = activation_code(self.network.layers()[index].activation);
+        let [inputs, units] = [0, 1].map(|end| self.layouts[index + end].entries());
+        let params = LayerParams {
+            units: units as u32,
+            inputs: inputs as u32,
+            count: count as u32,
+            activation,
+            slope,
+            limit: self.layers[index].limits.forward,
+        };
+        let role = Role::Params("forward", index);
+        space.params(&self.context, role, params);
+        let operands = [
+            Operand::Own(role),
+            Operand::Fixed(weight),
+            Operand::Fixed(&self.layers[index].bias),
+            Operand::Own(from),
+            Operand::Own(self.written(index)),
+        ];
+        self.pipelines.forward.step(&self.context, space, &operands, (units, count))
     }
 }

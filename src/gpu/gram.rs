@@ -20,7 +20,7 @@ impl GpuDevice {
 
     /// The kernel for the first `width` lanes.
     pub(super) fn gram_step(&self, gram: &Product, space: &mut Workspace, width: usize) -> Step {
-        let (n, k) = (self.network.observation_length(), self.network.code_length());
+        let (n, k) = (self.layouts[self.network.depth()].entries(), self.network.code_length());
         let role = Role::Params("gram", 0);
         let params = GramParams { observation_length: n as u32, code_length: k as u32, limit: limits::jacobian(n) };
         space.params(&self.context, role, params);

@@ -39,6 +39,13 @@ pub struct Kernel {
 /// - `gram`: the same, where the workgroup's third number is the lane, and rows and columns are
 ///   directions. `one_of` returns unless `direction < code_length`, and `finish` writes columns up
 ///   to the row.
+/// - `convolve`: the same, where a row is a pixel of an image. `left` is called for `quad <
+///   quads(inner)`, so the tap `quad / input_quads` is below `taps`. It returns unless the input
+///   pixel is inside the image. The output pixels of a phase are inside theirs, which is asserted
+///   with the bounds, and `number / per_lane` is below `⌈count / per_lane⌉`.
+/// - `gather`, `curve`, `bend`, `compare`: an invocation returns unless its number is below that of
+///   the quads, or of the slices, of the whole batch. `gather` reads the places of its inputs from
+///   memory; it takes only those below `input_quads`.
 /// - `update`, `judge`, `normal`, `advance`: the workgroup's number is the lane. Entries are below
 ///   `code_length`, quads below `quads(observation_length)`, slices below
 ///   `slices(observation_length)`, and entries of `normals` below `packed(k, k)`, all by the
@@ -51,7 +58,10 @@ pub struct Kernel {
 /// - `peak`: eight entries per invocation.
 ///
 /// No index exceeds `u32`: the bounds are asserted to be at most `u32::MAX` words, and the rows of
-/// a product's last tile exceed `count` by less than 128.
+/// a product's last tile exceed `count` by less than 128. The tiles of `convolve` exceed its rows
+/// by less than 128 for each layer of tiles; it has at most half of `u32::MAX` rows, which is
+/// asserted with the bounds. Invocations for quads exceed those by less than 64 for each row of
+/// workgroups.
 ///
 /// *Workgroup memory.* `left_tile` is indexed below `TILE_Y · ROWS · LEFT_STRIDE`: by rows below
 /// `TILE_Y · ROWS` when loaded, and by `local.y + 7 · TILE_Y` at most (3 · where `ROWS` is 4) when
@@ -68,8 +78,9 @@ pub struct Kernel {
 /// up to a bound that the loop does not change, and none of these bounds is within a workgroup's
 /// size of `u32::MAX`. The only `while` loop (`walked`) subtracts at least 1 in each round.
 ///
-/// *Divisors* are constants, sizes of workgroups and tiles, and `code_length` of `tangent`, which
-/// is asserted to be positive with the bounds.
+/// *Divisors* are constants, sizes of workgroups and tiles, and sizes in the parameters of
+/// `tangent`, `convolve`, `gather`, `bend` and `compare`, which are asserted to be positive with
+/// the bounds.
 #[allow(unsafe_code, reason = "checks would take most of the time of a product; the proof is above")]
 fn unchecked(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
     // SAFETY: the proof above.

@@ -10,7 +10,9 @@ use super::compact::Moving;
 use super::context::Context;
 use super::fitting::Work;
 use super::lane_loop::LaneLoop;
+use super::layer_steps::{Pass, Then};
 use super::limits;
+use super::maps::DeviceMap;
 use super::pipeline::{Product, Rows, Step};
 use super::targets::{Target, upload_targets};
 use super::tiles::Tiles;
@@ -146,10 +148,11 @@ impl GpuDevice {
         let entries = (k * self.widest(0..self.network.depth())).max(normal_entries(k)).max(size_of::<Lane>() / 4);
         let by_arrays = self.room.observations(entries, 1).ok()?;
         let rows = u64::from(self.room.workgroups) * u64::from(self.tiles.fewest_observations());
-        let n = self.network.observation_length();
+        let n = self.layouts[self.network.depth()].entries();
         let operations = (1 + k) as f64 * self.operations(0..self.network.depth()) + (n * k * k) as f64;
         let most = by_arrays.min((rows / k as u64) as usize).min(by_operations(operations));
-        (k <= MOST_CODE_LENGTH as usize && most > 0).then_some(most)
+        let is_supported = k <= MOST_CODE_LENGTH as usize && self.layouts[0].is_plain();
+        (is_supported && most > 0).then_some(most)
     }
 
     fn marquardt_pipelines(&self) -> &MarquardtPipelines {
@@ -171,7 +174,7 @@ impl GpuDevice {
         let columns = observations.as_slice();
         let observation = |lane: usize| &columns[which[lane] * n..][..n];
         // The unit is a power of two, so its inverse is exact.
-        let targets = upload_targets(context, space, (count, n), 1.0 / self.unit, observation)?;
+        let targets = upload_targets(context, space, (count, &self.layouts[depth]), 1.0 / self.unit, observation)?;
         let prior = rules.prior / self.unit / self.unit;
         let lane = |(place, (target, start)): (usize, (&Target, &[f64]))| {
             // Where nothing is observed, the run ends at its start.
@@ -187,8 +190,13 @@ impl GpuDevice {
         space.upload(context, Role::Dampings, &vec![Damping::START; count]);
         space.params(context, Role::Params("levenberg_marquardt", 0), self.marquardt_params(rules));
         self.reserve_activations(space, 0..depth, count);
-        for (index, layer) in self.network.layers().iter().enumerate() {
-            space.reserve(context, Role::Tangents(index), padded_length(layer.units()) * k * count);
+        for index in 0..depth {
+            space.reserve(context, Role::Tangents(index), self.layouts[index + 1].words() * k * count);
+        }
+        if !self.network.layers()[0].map().is_dense() {
+            let identity: Vec<f64> = DMatrix::identity(k, k).as_slice().to_vec();
+            let units = narrowed_columns(&identity, k, 0.0);
+            space.upload(context, Role::Units, &units.repeat(count));
         }
         space.reserve(context, Role::Normals, normal_entries(k) * count);
         for Moving { between, words, .. } in self.moving_in_marquardt() {
@@ -201,11 +209,11 @@ impl GpuDevice {
 
     /// The arrays that move with the lanes.
     fn moving_in_marquardt(&self) -> Vec<Moving> {
-        let (n, k) = (self.network.observation_length(), self.network.code_length());
+        let (targets, k) = (self.layouts[self.network.depth()].words(), self.network.code_length());
         let arrays = [
             (Role::Inputs, padded_length(k)),
             (Role::Codes, padded_length(k)),
-            (Role::Targets, padded_length(n)),
+            (Role::Targets, targets),
             (Role::Lanes, size_of::<Lane>() / 4),
             (Role::Dampings, size_of::<Damping>() / 4),
             (Role::Normals, normal_entries(k)),
@@ -218,24 +226,14 @@ impl GpuDevice {
     fn marquardt_steps(&self, space: &mut Workspace, width: usize) -> Vec<Step> {
         let context = &self.context;
         let pipelines = self.marquardt_pipelines();
-        let (depth, k) = (self.network.depth(), self.network.code_length());
+        let depth = self.network.depth();
         let (params, output, jacobian) =
             (Role::Params("levenberg_marquardt", 0), Role::Activation(depth - 1), Role::Tangents(depth - 1));
         let mut steps = self.forward_steps(space, 0..depth, width);
         let judge = [params, Role::Lanes, Role::Dampings, output, Role::Targets, Role::Inputs].map(Operand::Own);
         steps.push(pipelines.judge.step(context, space, &judge, width));
-        for (index, layer) in self.network.layers().iter().enumerate() {
-            let role = Role::Params("tangent", index);
-            space.params(context, role, self.tangent_params(index, width));
-            let operands = [
-                Operand::Own(Role::Activation(index)),
-                Operand::Own(role),
-                Operand::Fixed(&self.layers[index].weight),
-                // The first layer's tangents are the unit vectors, but something must be bound.
-                Operand::Own(if index == 0 { Role::Inputs } else { Role::Tangents(index - 1) }),
-                Operand::Own(Role::Tangents(index)),
-            ];
-            steps.push(pipelines.tangent.step(context, space, &operands, (layer.units(), k * width)));
+        for index in 0..depth {
+            steps.extend(self.tangent_steps(space, pipelines, index, width));
         }
         if let Some(gram) = &pipelines.gram {
             steps.push(self.gram_step(gram, space, width));
@@ -244,6 +242,46 @@ impl GpuDevice {
         steps.push(pipelines.normal.step(context, space, &normal, width));
         let advance = [params, Role::Lanes, Role::Dampings, Role::Normals, Role::Inputs, Role::Codes];
         steps.push(pipelines.advance.step(context, space, &advance.map(Operand::Own), width));
+        steps
+    }
+
+    /// The kernels of a layer's tangents, `k` for each of the first `width` lanes.
+    fn tangent_steps(
+        &self,
+        space: &mut Workspace,
+        pipelines: &MarquardtPipelines,
+        index: usize,
+        width: usize,
+    ) -> Vec<Step> {
+        let rows = self.network.code_length() * width;
+        let mut steps = match &self.layers[index].map {
+            DeviceMap::Dense { weight, .. } => {
+                let role = Role::Params("tangent", index);
+                space.params(&self.context, role, self.tangent_params(index, width));
+                let operands = [
+                    Operand::Own(Role::Activation(index)),
+                    Operand::Own(role),
+                    Operand::Fixed(weight),
+                    // The first layer's tangents are the unit vectors, but something must be bound.
+                    Operand::Own(if index == 0 { Role::Inputs } else { Role::Tangents(index - 1) }),
+                    Operand::Own(Role::Tangents(index)),
+                ];
+                let shape = (self.layouts[index + 1].entries(), rows);
+                vec![pipelines.tangent.step(&self.context, space, &operands, shape)]
+            }
+            _ => {
+                let activation = self.network.layers()[index].activation;
+                let then = match self.is_curved(index) {
+                    true => Then::Keep,
+                    false => Then::Bend(activation, Role::Activation(index), self.network.code_length()),
+                };
+                let from = if index == 0 { Role::Units } else { Role::Tangents(index - 1) };
+                let (to, limit) = (Role::Tangents(index), self.layers[index].limits.tangent);
+                let pass = Pass { name: "tangent", index, is_backward: false, from, to, rows, limit, then };
+                self.pass_steps(space, &pass)
+            }
+        };
+        steps.extend(self.bend_step(space, index, (Role::Tangents(index), rows, self.network.code_length())));
         steps
     }
 
@@ -279,8 +317,9 @@ impl GpuDevice {
 
     fn marquardt_params(&self, rules: &MarquardtRules) -> MarquardtParams {
         let prior = rules.prior / self.unit / self.unit;
+        let n = self.layouts[self.network.depth()].entries();
         MarquardtParams {
-            observation_length: self.network.observation_length() as u32,
+            observation_length: n as u32,
             code_length: self.network.code_length() as u32,
             step_cap: rules.steps,
             sufficient: ARMIJO as f32,
@@ -290,8 +329,8 @@ impl GpuDevice {
             most_damping: MOST_DAMPING as f32,
             negligible_decrease: rules.negligible_decrease as f32,
             negligible_step: rules.negligible_step as f32,
-            residual_limit: limits::residual(self.network.observation_length()),
-            jacobian_limit: limits::jacobian(self.network.observation_length()),
+            residual_limit: limits::residual(n),
+            jacobian_limit: limits::jacobian(n),
             first_row: if self.takes_gram() { self.network.code_length() as u32 } else { 0 },
             prior: prior as f32,
             code_limit: limits::code(self.network.code_length(), prior),
@@ -299,12 +338,12 @@ impl GpuDevice {
     }
 
     fn tangent_params(&self, index: usize, width: usize) -> TangentParams {
-        let layer = &self.network.layers()[index];
-        let (activation, slope) = activation_code(layer.activation);
+        let (activation, slope) = activation_code(self.network.layers()[index].activation);
+        let [inputs, units] = [0, 1].map(|end| self.layouts[index + end].entries());
         let k = self.network.code_length();
         TangentParams {
-            units: layer.units() as u32,
-            inputs: layer.inputs() as u32,
+            units: units as u32,
+            inputs: inputs as u32,
             rows: (width * k) as u32,
             activation,
             slope,

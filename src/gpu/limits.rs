@@ -23,9 +23,7 @@ pub struct LayerLimits {
 impl LayerLimits {
     /// The limits of `layer`; `below` is the activation of the layer below, if there is one.
     pub fn of(layer: &Layer, below: Option<Activation>) -> Self {
-        let magnitudes = layer.weight().abs();
-        let row = magnitudes.column_sum().max();
-        let column = magnitudes.row_sum().max();
+        let (row, column) = layer.map().largest_sums();
         LayerLimits {
             forward: bits((LARGEST / steepest(Some(layer.activation)) - layer.bias.amax()) / row),
             tangent: bits(LARGEST / steepest(Some(layer.activation)) / row),
@@ -67,7 +65,8 @@ pub fn jacobian(length: usize) -> u32 {
 
 /// The largest factor of an activation, at least 1.
 fn steepest(activation: Option<Activation>) -> f64 {
-    activation.map_or(1.0, |activation| f64::from(activation_code(activation).1).abs().max(1.0))
+    let of = |activation| f64::from(activation_code(activation).1).abs().max(activation.largest_slope());
+    activation.map_or(1.0, of)
 }
 
 /// A layer of zeros has an infinite limit, and one with biases beyond it a negative one.

@@ -57,6 +57,30 @@ impl Rows {
         let bound = space.bind(context, &self.kernel, operands, workgroups);
         Step { pipeline: self.pipeline.clone(), bound, workgroups: (workgroups as u32, 1, 1) }
     }
+
+    /// A dispatch with one invocation for each of `entries`, in as many rows of workgroups as they
+    /// need; parameters as for [`Self::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
+    pub fn step_of_entries(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        entries: usize,
+    ) -> Step {
+        let (x, y) = folded(context, entries.div_ceil(WORKGROUP as usize) as u64);
+        let bound = space.bind(context, &self.kernel, operands, 1);
+        Step { pipeline: self.pipeline.clone(), bound, workgroups: (x, y, 1) }
+    }
+}
+
+/// A number of workgroups in two dimensions, each within the limit if their product can be.
+fn folded(context: &Context, workgroups: u64) -> (u32, u32) {
+    let most = u64::from(context.limits().max_compute_workgroups_per_dimension).max(1);
+    let second = workgroups.div_ceil(most).max(1);
+    (workgroups.div_ceil(second) as u32, second as u32)
 }
 
 /// A tiled product; each tile shape is compiled when it is first needed.
@@ -86,6 +110,24 @@ impl Product {
         (entries, count): (usize, usize),
     ) -> Step {
         self.dispatched(context, space, operands, ([entries, count], 1))
+    }
+
+    /// A dispatch of the product of many rows, in as many layers of tiles as they need; parameters
+    /// as for [`Rows::step`].
+    ///
+    /// # Panics
+    /// If a buffer is too small for the parameters.
+    pub fn step_of_pixels(
+        &self,
+        context: &Context,
+        space: &mut Workspace,
+        operands: &[Operand<'_>],
+        (entries, rows): (usize, usize),
+    ) -> Step {
+        let step = self.dispatched(context, space, operands, ([entries, rows], 1));
+        let (x, tiles, _) = step.workgroups;
+        let (y, z) = folded(context, tiles.into());
+        Step { workgroups: (x, y, z), ..step }
     }
 
     /// A dispatch of one product per lane, each of `entries` rows of `entries`; parameters as for

@@ -4,8 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::buffers::padded_length;
 use super::context::Context;
+use super::layout::Layout;
 use super::workspace::{Role, Workspace};
 use crate::error::Result;
 use crate::kernel_params::{LANE_DIVERGED, LANE_RUNNING, Lane};
@@ -49,33 +49,41 @@ impl Target {
     }
 }
 
-/// Writes one observation per lane to the buffer of the targets, in `1 / per_unit` and filled up to
-/// whole quads with `NaN`. `observation`: that of a lane, `length` entries.
+/// Writes one observation per lane to the buffer of the targets, in `1 / per_unit`, in `layout` and
+/// filled up with `NaN`. `observation`: that of a lane.
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`] if the memory of the transfer does not become writable.
 pub(super) fn upload_targets<'a>(
     context: &Context,
     space: &mut Workspace,
-    (count, length): (usize, usize),
+    (count, layout): (usize, &Layout),
     per_unit: f64,
     observation: impl Fn(usize) -> &'a [f64] + Sync,
 ) -> Result<Vec<Target>> {
-    let bytes_each = 4 * padded_length(length);
+    let bytes_each = 4 * layout.words();
     let mut transfer = std::mem::take(&mut space.transfer);
-    let buffer = space.reserve(context, Role::Targets, padded_length(length) * count);
+    let buffer = space.reserve(context, Role::Targets, layout.words() * count);
     let most_shares = SHARES_PER_THREAD * rayon::current_num_threads();
     let share = count.div_ceil(most_shares).max(FEWEST_A_SHARE);
     let sizes = ((bytes_each * count) as u64, (bytes_each * share) as u64);
     let targets = transfer.send(context, buffer, sizes, |views| {
         let targets = views.into_par_iter().with_max_len(1).map(|(bytes, mut view)| {
             // The memory of the transfer may be slow to read, so it is only written.
-            let mut narrowed = vec![f32::NAN; padded_length(length)];
+            let mut narrowed = vec![f32::NAN; layout.words()];
+            let mut placed = vec![f32::NAN; if layout.is_plain() { 0 } else { layout.words() }];
             let lanes = bytes.start as usize / bytes_each..bytes.end as usize / bytes_each;
             let write = |(place, lane): (usize, usize)| {
                 let target = narrow(observation(lane), per_unit, &mut narrowed);
                 let bytes = place * bytes_each..(place + 1) * bytes_each;
-                view.slice(bytes).copy_from_slice(bytemuck::cast_slice(&narrowed));
+                let laid_out = if layout.is_plain() {
+                    &narrowed
+                } else {
+                    let length = observation(lane).len();
+                    (0..length).for_each(|entry| placed[layout.place(entry)] = narrowed[entry]);
+                    &placed
+                };
+                view.slice(bytes).copy_from_slice(bytemuck::cast_slice(laid_out));
                 target
             };
             lanes.enumerate().map(write).collect::<Vec<Target>>()

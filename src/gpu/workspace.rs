@@ -22,6 +22,10 @@ pub enum Role {
     Inputs,
     /// Outputs of a layer.
     Activation(usize),
+    /// What a layer's activation is applied to, if that is not part of the product.
+    Sums(usize),
+    /// The tangents of the codes, if a kernel reads them.
+    Units,
     /// `δ` of a layer's outputs.
     Delta(usize),
     /// Sums of the squares of a descent's residual.

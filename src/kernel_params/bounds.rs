@@ -8,8 +8,9 @@
 //! All functions do, if the parameters contradict each other, such as more active words than rows.
 
 use super::{
-    ClassifyParams, CompactParams, Damping, DescendParams, GramParams, Lane, LayerParams, MOST_CODE_LENGTH,
-    MarquardtParams, OPTIMIZER_PLAIN, PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
+    AFTER_ACTIVATE, AFTER_BEND, ClassifyParams, CompactParams, CompareParams, CurveParams, Damping, DescendParams,
+    GatherParams, GramParams, ImageParams, Lane, LayerParams, MOST_CODE_LENGTH, MarquardtParams, OPTIMIZER_PLAIN,
+    PEAK_CHAINS, ResidualParams, SUMMED_ENTRIES, TangentParams, WORKGROUP,
 };
 
 /// The words of one entry point, from the bytes of its parameters and its number of workgroups; for
@@ -38,6 +39,81 @@ pub fn forward(params: &[u8], _: u64) -> Vec<u64> {
     let LayerParams { units, inputs, count, .. } = read(params);
     let (units, count) = (padded(units), u64::from(count));
     vec![rows(inputs.into(), units), units, rows(count, padded(inputs)), rows(count, units)]
+}
+
+/// `weight`, `bias`, `offsets`, `inputs`, `beside`, `outputs`.
+pub fn convolve(params: &[u8], _: u64) -> Vec<u64> {
+    let image: ImageParams = read(params);
+    let [count, taps] = [image.count, image.taps].map(u64::from);
+    let divisors = [image.phase_rows, image.phase_columns, image.input_quads, image.per_lane];
+    assert!(divisors.iter().all(|divisor| *divisor > 0), "the shader divides by them");
+    let area = |rows: u32, columns: u32| u64::from(rows) * u64::from(columns);
+    // The last output pixel of the phase, along one axis.
+    let is_inside = |first: u32, stride: u32, phase: u32, length: u32| {
+        u64::from(first) + u64::from(stride) * u64::from(phase - 1) < u64::from(length)
+    };
+    let rows_fit = is_inside(image.first_row, image.row_stride, image.phase_rows, image.output_rows);
+    let columns_fit = is_inside(image.first_column, image.column_stride, image.phase_columns, image.output_columns);
+    assert!(rows_fit && columns_fit, "a phase beyond its image");
+    // What the last tiles have beyond the last row, with the third dimension of workgroups.
+    let rows_in_all = rows(count, area(image.phase_rows, image.phase_columns));
+    assert!(rows_in_all <= u64::from(u32::MAX / 2), "rows that 32 bits cannot count");
+    let inner = rows(taps, rows(image.input_quads.into(), 4));
+    assert!(inner <= u64::from(u32::MAX / 8), "terms that 32 bits cannot count");
+    let outputs = rows(area(image.output_rows, image.output_columns), 4 * u64::from(image.output_quads));
+    let inputs = rows(area(image.input_rows, image.input_columns), 4 * u64::from(image.input_quads));
+    let (bias, beside) = read_after(image.after, rows(count.div_ceil(image.per_lane.into()), outputs), outputs);
+    vec![
+        rows(inner, 4 * u64::from(image.output_quads)),
+        bias,
+        2 * taps,
+        rows(count, inputs),
+        beside,
+        rows(count, outputs),
+    ]
+}
+
+/// Words of `bias` and of `beside` that a kernel reads for its sums.
+fn read_after(after: u32, beside: u64, bias: u64) -> (u64, u64) {
+    match after {
+        AFTER_ACTIVATE => (bias, 0),
+        AFTER_BEND => (0, beside),
+        _ => (0, 0),
+    }
+}
+
+/// `weight`, `bias`, `sources`, `inputs`, `beside`, `outputs`.
+pub fn gather(params: &[u8], _: u64) -> Vec<u64> {
+    let GatherParams { count, input_quads, output_quads, terms, per_lane, after, .. } = read(params);
+    assert!(output_quads > 0 && per_lane > 0, "the shader divides by them");
+    let [count, terms] = [count, terms].map(u64::from);
+    let [inputs, outputs] = [input_quads, output_quads].map(|quads| 4 * u64::from(quads));
+    let places = rows(output_quads.into(), terms);
+    let (bias, beside) = read_after(after, rows(count.div_ceil(per_lane.into()), outputs), outputs);
+    vec![rows(places, 4), bias, places, rows(count, inputs), beside, rows(count, outputs)]
+}
+
+/// `sums`, `outputs`.
+pub fn curve(params: &[u8], _: u64) -> Vec<u64> {
+    let CurveParams { count, length, .. } = read(params);
+    let words = rows(count.into(), 4 * u64::from(length));
+    vec![words, words]
+}
+
+/// `sums`, `bent`.
+pub fn bend(params: &[u8], _: u64) -> Vec<u64> {
+    let CurveParams { count, length, per_lane, .. } = read(params);
+    assert!(length > 0 && per_lane > 0, "the shader divides by them");
+    let length = 4 * u64::from(length);
+    vec![rows(count.div_ceil(per_lane).into(), length), rows(count.into(), length)]
+}
+
+/// `outputs`, `targets`, `deltas`, `squares`.
+pub fn compare(params: &[u8], _: u64) -> Vec<u64> {
+    let CompareParams { units, count, .. } = read(params);
+    assert!(units > 0, "the shader divides by the number of slices");
+    let words = rows(count.into(), padded(units));
+    vec![words, words, words, rows(count.into(), slices(units))]
 }
 
 /// `transposed`, `deltas_above`, `inputs`, `deltas_below`.

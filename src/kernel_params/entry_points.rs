@@ -35,6 +35,8 @@ pub enum Workgroup {
     /// `WORKGROUP` invocations for one observation; for `peak`, which has no observations, simply
     /// this number.
     Observation,
+    /// `WORKGROUP` invocations of as many as the batch needs, whatever observation each is for.
+    Entries,
     /// `WORKGROUP` invocations for the whole batch.
     Batch,
 }
@@ -76,6 +78,11 @@ macro_rules! shader {
 const FORWARD_SOURCE: &str = shader!("forward", "finite", "layer", "activate", "product");
 const RESIDUAL_SOURCE: &str =
     shader!("residual", "finite", "layer", "activate", "difference", "derivative", "slices", "product");
+const CONVOLUTION_SOURCE: &str =
+    shader!("convolution", "finite", "layer", "after", "activate", "derivative", "product");
+const GATHER_SOURCE: &str = shader!("gather", "finite", "layer", "after", "activate", "derivative");
+const CURVE_SOURCE: &str = shader!("curve", "finite", "special");
+const COMPARE_SOURCE: &str = shader!("compare", "finite", "layer", "difference", "derivative", "slices");
 const CLASSIFY_SOURCE: &str = shader!("classify");
 const DESCEND_SOURCE: &str =
     shader!("descend", "finite", "layer", "lane", "derivative", "slices", "product", "halving_sum", "sum_tree");
@@ -110,6 +117,91 @@ pub const FORWARD: EntryPoint = EntryPoint {
     workgroup: Workgroup::Tile,
     subgroups: false,
     bounds: bounds::forward,
+};
+
+/// `convolve`: one phase of a convolution, a transposed one, or the gradient of one.
+pub const CONVOLVE: EntryPoint = EntryPoint {
+    name: "convolve",
+    kernel: "convolution",
+    source: CONVOLUTION_SOURCE,
+    bindings: &[
+        binding(0, "image", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "offsets", Access::Read),
+        binding(4, "inputs", Access::Read),
+        binding(5, "beside", Access::Read),
+        binding(6, "outputs", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Tile,
+    subgroups: false,
+    bounds: bounds::convolve,
+};
+
+/// `gather`: a resampling, a scale, or the gradient of one.
+pub const GATHER: EntryPoint = EntryPoint {
+    name: "gather",
+    kernel: "gather",
+    source: GATHER_SOURCE,
+    bindings: &[
+        binding(0, "gather_params", Access::Uniform),
+        binding(1, "weight", Access::Read),
+        binding(2, "bias", Access::Read),
+        binding(3, "sources", Access::Read),
+        binding(4, "inputs", Access::Read),
+        binding(5, "beside", Access::Read),
+        binding(6, "outputs", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Entries,
+    subgroups: false,
+    bounds: bounds::gather,
+};
+
+/// `curve`: an activation that no product applies.
+pub const CURVE: EntryPoint = EntryPoint {
+    name: "curve",
+    kernel: "curve",
+    source: CURVE_SOURCE,
+    bindings: &[
+        binding(0, "layer", Access::Uniform),
+        binding(1, "sums", Access::Read),
+        binding(2, "outputs", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Entries,
+    subgroups: false,
+    bounds: bounds::curve,
+};
+
+/// `bend`: the derivative of such an activation.
+pub const BEND: EntryPoint = EntryPoint {
+    name: "bend",
+    kernel: "curve",
+    source: CURVE_SOURCE,
+    bindings: &[
+        binding(0, "layer", Access::Uniform),
+        binding(1, "sums", Access::Read),
+        binding(3, "bent", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Entries,
+    subgroups: false,
+    bounds: bounds::bend,
+};
+
+/// `compare`: `δ_d` and the sums of the squares of outputs that are there.
+pub const COMPARE: EntryPoint = EntryPoint {
+    name: "compare",
+    kernel: "compare",
+    source: COMPARE_SOURCE,
+    bindings: &[
+        binding(0, "layer", Access::Uniform),
+        binding(1, "outputs", Access::Read),
+        binding(2, "targets", Access::Read),
+        binding(3, "deltas", Access::ReadWrite),
+        binding(4, "squares", Access::ReadWrite),
+    ],
+    workgroup: Workgroup::Entries,
+    subgroups: false,
+    bounds: bounds::compare,
 };
 
 /// `classify`: the configurations of a batch, and the entries that f32 cannot decide.
@@ -319,8 +411,13 @@ pub const ADVANCE: EntryPoint = EntryPoint {
 };
 
 /// All entry points.
-pub const ENTRY_POINTS: [&EntryPoint; 14] = [
+pub const ENTRY_POINTS: [&EntryPoint; 19] = [
     &FORWARD,
+    &CONVOLVE,
+    &GATHER,
+    &CURVE,
+    &BEND,
+    &COMPARE,
     &CLASSIFY,
     &RESIDUAL,
     &BACKWARD,

@@ -180,6 +180,25 @@ impl Activation {
         matches!(self, Activation::Sigmoid | Activation::Tanh)
     }
 
+    /// The factor of `exp(a) − 1` below 0 and that of `a` above it, of ELU and SELU; `None` for
+    /// others.
+    pub(crate) fn exponential_factors(self) -> Option<(f64, f64)> {
+        match self {
+            Activation::Elu(alpha) => Some((alpha, 1.0)),
+            Activation::Selu => Some((SELU_SCALE * SELU_ALPHA, SELU_SCALE)),
+            _ => None,
+        }
+    }
+
+    /// Whether its numbers leave no room in f32: a factor of ELU, or `β` of softplus.
+    pub(crate) fn is_beyond_f32(self) -> bool {
+        match self {
+            Activation::Elu(alpha) => alpha > 1e18,
+            Activation::Softplus { beta, .. } => !(1e-18..=1e18).contains(&beta),
+            _ => false,
+        }
+    }
+
     /// A bound of `|σ'|`.
     pub(crate) fn largest_slope(self) -> f64 {
         match self {

@@ -130,6 +130,20 @@ impl Map {
         self.numbers().fold(0.0, |most: f64, w| most.max(w.abs()))
     }
 
+    /// Bounds of the sums of the magnitudes in a row of `W`, and in a column: exact for a matrix,
+    /// and for others hardly larger than the largest sums.
+    pub(crate) fn largest_sums(&self) -> (f64, f64) {
+        match self {
+            Map::Dense(matrix) => {
+                let magnitudes = matrix.abs();
+                (magnitudes.column_sum().max(), magnitudes.row_sum().max())
+            }
+            Map::Convolution(convolution) => convolution.largest_sums(),
+            Map::Resample(resample) => resample.largest_sums(),
+            Map::Diagonal(_) => (self.largest(), self.largest()),
+        }
+    }
+
     /// Number of entries of a bias as PyTorch has it: one per channel of a convolution.
     pub fn biases(&self) -> usize {
         match self {

@@ -7,18 +7,37 @@ use super::{Activation, Network};
 const MOST_WRITTEN: usize = 1 << 24;
 
 impl Network {
-    /// What the kernels of the GPU do not support; `None` if they support this network: all maps
-    /// are matrices, hidden layers have ReLU or LeakyReLU, and the output has one of these,
-    /// identity, sigmoid or tanh.
+    /// What the kernels of the GPU do not support; `None` if they support this network. They take
+    /// all maps and activations, apart from a number of an activation that leaves no room in f32,
+    /// and from an image that one layer writes and the next one reads in another shape.
     pub fn gpu_obstacle(&self) -> Option<String> {
+        let beyond = self.layers().iter().position(|layer| layer.activation.is_beyond_f32());
+        if let Some(index) = beyond {
+            let activation = self.layers()[index].activation;
+            return Some(format!("activation {activation} in layer {}: its number is beyond f32", index + 1));
+        }
+        self.image_shapes().err().map(|index| {
+            let describe = |index: usize| self.layers()[index].map().describe();
+            format!(
+                "layers {index} and {}, {} and {}: an image that is read in another shape than it is written",
+                index + 1,
+                describe(index - 1),
+                describe(index)
+            )
+        })
+    }
+
+    /// What is other than a matrix with ReLU, LeakyReLU or, at the output, identity, sigmoid or
+    /// tanh; `None` if nothing is. All methods take networks of these.
+    pub fn beyond_dense_relu(&self) -> Option<String> {
         self.layers().iter().enumerate().find_map(|(index, layer)| {
             let (number, activation) = (index + 1, layer.activation);
             if !layer.map().is_dense() {
                 return Some(format!("layer {number}, {}", layer.map().describe()));
             }
-            let is_supported = activation.has_kink()
+            let is_usual = activation.has_kink()
                 || index + 1 == self.depth() && (activation.is_bounded() || activation == Activation::Identity);
-            (!is_supported).then(|| format!("activation {activation} in layer {number}"))
+            (!is_usual).then(|| format!("activation {activation} in layer {number}"))
         })
     }
 

@@ -7,12 +7,12 @@ use bytemuck::bytes_of;
 use unrelu::internals::gpu::buffers::storage;
 use unrelu::internals::gpu::kernel::Kernel;
 use unrelu::internals::kernel_params::entry_points::{
-    ADVANCE, Access, BACKWARD, CLASSIFY, EntryPoint, FORWARD, GRAM, JUDGE, NORMAL, PEAK, RANK, RESIDUAL, SCATTER,
-    TANGENT, UPDATE,
+    ADVANCE, Access, BACKWARD, BEND, CLASSIFY, COMPARE, CONVOLVE, CURVE, EntryPoint, FORWARD, GATHER, GRAM, JUDGE,
+    NORMAL, PEAK, RANK, RESIDUAL, SCATTER, TANGENT, UPDATE,
 };
 use unrelu::internals::kernel_params::{
-    ClassifyParams, CompactParams, DescendParams, GramParams, LayerParams, MarquardtParams, OPTIMIZER_ADAM,
-    OPTIMIZER_PLAIN, ResidualParams, TangentParams,
+    ClassifyParams, CompactParams, CompareParams, CurveParams, DescendParams, GatherParams, GramParams, ImageParams,
+    LayerParams, MarquardtParams, OPTIMIZER_ADAM, OPTIMIZER_PLAIN, ResidualParams, TangentParams,
 };
 
 use crate::fixtures::gpu;
@@ -46,9 +46,29 @@ fn a_buffer_one_word_too_short_is_refused() {
     // 33 units take two sums of squares.
     let residual = ResidualParams { units: 33, inputs: 5, count: 3, ..bytemuck::Zeroable::zeroed() };
     let gram = GramParams { observation_length: 7, code_length: 5, limit: 0 };
+    // Images of 2 × 3 pixels of two quads become ones of 3 × 2 of one quad, by two taps.
+    let images = [0, 1].map(|after| ImageParams { after, ..image() });
+    let gathers = [0, 1].map(|after| GatherParams {
+        count: 3,
+        input_quads: 2,
+        output_quads: 5,
+        terms: 3,
+        per_lane: 2,
+        after,
+        ..bytemuck::Zeroable::zeroed()
+    });
+    let curved = CurveParams { count: 3, length: 5, per_lane: 2, ..bytemuck::Zeroable::zeroed() };
+    let compared = CompareParams { units: 33, count: 3, ..bytemuck::Zeroable::zeroed() };
     let [later, first] = [0, 1].map(tangent);
-    let cases: [(&'static EntryPoint, &[u8], u64, &[usize]); 15] = [
+    let cases: [(&'static EntryPoint, &[u8], u64, &[usize]); 22] = [
         (&FORWARD, bytes_of(&layer), 1, &[5 * 8, 8, 3 * 8, 3 * 8]),
+        (&CONVOLVE, bytes_of(&images[0]), 1, &[2 * 8 * 4, 24, 4, 3 * 48, 0, 3 * 24]),
+        (&CONVOLVE, bytes_of(&images[1]), 1, &[2 * 8 * 4, 0, 4, 3 * 48, 2 * 24, 3 * 24]),
+        (&GATHER, bytes_of(&gathers[0]), 1, &[5 * 3 * 4, 20, 15, 3 * 8, 0, 3 * 20]),
+        (&GATHER, bytes_of(&gathers[1]), 1, &[5 * 3 * 4, 0, 15, 3 * 8, 2 * 20, 3 * 20]),
+        (&CURVE, bytes_of(&curved), 1, &[3 * 20, 3 * 20]),
+        (&BEND, bytes_of(&curved), 1, &[2 * 20, 3 * 20]),
+        (&COMPARE, bytes_of(&compared), 1, &[3 * 36, 3 * 36, 3 * 36, 3 * 2]),
         (&BACKWARD, bytes_of(&layer), 1, &[7 * 8, 3 * 8, 3 * 8, 3 * 8]),
         (&CLASSIFY, bytes_of(&classes), 3, &[3 * 33, 3, 6, 6, 3]),
         (&RESIDUAL, bytes_of(&residual), 1, &[5 * 36, 36, 3 * 8, 3 * 36, 3 * 36, 3 * 2]),
@@ -88,6 +108,26 @@ fn a_buffer_one_word_too_short_is_refused() {
     }
 }
 
+fn image() -> ImageParams {
+    ImageParams {
+        count: 3,
+        phase_rows: 2,
+        phase_columns: 1,
+        row_stride: 2,
+        column_stride: 2,
+        first_column: 1,
+        input_rows: 2,
+        input_columns: 3,
+        input_quads: 2,
+        output_rows: 3,
+        output_columns: 2,
+        output_quads: 1,
+        taps: 2,
+        per_lane: 2,
+        ..bytemuck::Zeroable::zeroed()
+    }
+}
+
 /// Parameters that contradict each other, or exceed the arrays in workgroup memory.
 #[test]
 fn parameters_that_no_kernel_can_take_are_refused() {
@@ -105,5 +145,25 @@ fn parameters_that_no_kernel_can_take_are_refused() {
         let params = MarquardtParams { first_row, ..marquardt() };
         assert_eq!(refused(&NORMAL, bytes_of(&params)), first_row > 5, "{first_row}");
     }
+    let fits = image();
+    assert!(!refused(&CONVOLVE, bytes_of(&fits)));
+    for wrong in [
+        ImageParams { phase_rows: 0, ..fits },
+        ImageParams { phase_rows: 3, ..fits },
+        ImageParams { first_column: 2, ..fits },
+        ImageParams { input_quads: 0, ..fits },
+        ImageParams { per_lane: 0, ..fits },
+        ImageParams { count: 1 << 31, ..fits },
+        ImageParams { taps: 1 << 28, ..fits },
+    ] {
+        assert!(refused(&CONVOLVE, bytes_of(&wrong)), "{wrong:?}");
+    }
+    for (output_quads, per_lane) in [(0, 1), (1, 0)] {
+        let params = GatherParams { output_quads, per_lane, ..bytemuck::Zeroable::zeroed() };
+        assert!(refused(&GATHER, bytes_of(&params)));
+        let params = CurveParams { length: output_quads, per_lane, ..bytemuck::Zeroable::zeroed() };
+        assert!(refused(&BEND, bytes_of(&params)));
+    }
+    assert!(refused(&COMPARE, bytes_of(&CompareParams { units: 0, count: 1, ..bytemuck::Zeroable::zeroed() })));
     assert!(refused(&TANGENT, bytes_of(&TangentParams { code_length: 0, ..tangent(0) })));
 }

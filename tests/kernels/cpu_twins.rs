@@ -2,13 +2,17 @@
 
 use nalgebra::DMatrix;
 use unrelu::Activation;
+use unrelu::internals::cpu::convolution::{convolution, convolution_gradient};
 use unrelu::internals::cpu::descend::loss_and_gradient;
 use unrelu::internals::cpu::forward::forward;
+use unrelu::internals::cpu::gather::gather;
 use unrelu::internals::cpu::gram::gram;
 use unrelu::internals::cpu::levenberg_marquardt::levenberg_marquardt;
 use unrelu::internals::cpu::residual::{SUMMED_ENTRIES, residual};
+use unrelu::internals::layers::Map;
 use unrelu::internals::marquardt::MarquardtRules;
 
+use crate::chains;
 use crate::compare::{expect, matrices};
 use crate::fixtures::{OUTPUTS, matrix, network, random_widths};
 
@@ -28,6 +32,32 @@ fn forward_is_the_matrix_product() {
         }
         let allowed = DMatrix::from_element(expected.nrows(), 6, 1e-13);
         expect(matrices("twin of the product", &forward(&network, 0..3, &codes), &expected, &allowed));
+    }
+}
+
+/// By the lists of a map's numbers, which decide what a network is.
+#[test]
+fn maps_are_the_sums_of_their_entries() {
+    for (name, network) in chains::all() {
+        for layer in network.layers() {
+            let (map, weight) = (layer.map(), layer.map().written_out());
+            let (input, delta) = (matrix(70, map.inputs(), 1), matrix(71, map.outputs(), 1));
+            let outputs = match map {
+                Map::Convolution(map) => {
+                    let gradient =
+                        DMatrix::from_vec(map.input().length(), 1, convolution_gradient(map, delta.as_slice()));
+                    let expected = weight.tr_mul(&delta);
+                    let allowed = DMatrix::from_element(expected.nrows(), 1, 1e-12);
+                    expect(matrices(&format!("gradient of {name}"), &gradient, &expected, &allowed));
+                    convolution(map, input.as_slice())
+                }
+                Map::Dense(_) => continue,
+                map => gather(map, input.as_slice()).unwrap(),
+            };
+            let (found, expected) = (DMatrix::from_vec(map.outputs(), 1, outputs), weight * input);
+            let allowed = DMatrix::from_element(expected.nrows(), 1, 1e-12);
+            expect(matrices(&format!("map of {name}"), &found, &expected, &allowed));
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use unrelu::internals::kernel_params as params;
 use unrelu::internals::kernel_params::entry_points;
 use unrelu::internals::kernel_params::entry_points::{Access, Binding, ENTRY_POINTS, EntryPoint, Workgroup};
 use unrelu::internals::kernel_params::{
-    ClassifyParams, CompactParams, Damping, DescendParams, GramParams, Lane, LayerParams, MarquardtParams, PeakParams,
-    ResidualParams, TangentParams,
+    ClassifyParams, CompactParams, CompareParams, CurveParams, Damping, DescendParams, GatherParams, GramParams,
+    ImageParams, Lane, LayerParams, MarquardtParams, PeakParams, ResidualParams, TangentParams,
 };
 
 fn module(entry: &EntryPoint) -> Module {
@@ -30,6 +30,32 @@ fn rust_layouts() -> Vec<(&'static str, Layout)> {
     vec![
         layout!(LayerParams { units, inputs, count, activation, slope, limit }),
         layout!(ResidualParams { units, inputs, count, activation, slope, limit, residual_limit }),
+        layout!(ImageParams {
+            count,
+            phase_rows,
+            phase_columns,
+            first_row,
+            first_column,
+            row_stride,
+            column_stride,
+            row_step,
+            column_step,
+            input_rows,
+            input_columns,
+            input_quads,
+            output_rows,
+            output_columns,
+            output_quads,
+            taps,
+            per_lane,
+            after,
+            activation,
+            slope,
+            limit
+        }),
+        layout!(GatherParams { count, input_quads, output_quads, terms, per_lane, after, activation, slope, limit }),
+        layout!(CurveParams { count, length, per_lane, activation, slope, scale }),
+        layout!(CompareParams { units, count, activation, slope, residual_limit }),
         layout!(ClassifyParams { rows, words }),
         layout!(CompactParams { count, words }),
         layout!(DescendParams {
@@ -145,6 +171,7 @@ fn tiles_take_the_shared_memory_they_are_said_to() {
         for tile in Tiles::for_limits(&limits).variants {
             for entry in [
                 &entry_points::FORWARD,
+                &entry_points::CONVOLVE,
                 &entry_points::RESIDUAL,
                 &entry_points::BACKWARD,
                 &entry_points::TANGENT,
@@ -255,7 +282,9 @@ fn workgroups_have_the_shapes_they_are_said_to() {
         });
         let expected = match entry.workgroup {
             Workgroup::Tile | Workgroup::LaneTile => [Some("TILE_X".to_owned()), Some("TILE_Y".to_owned()), None],
-            Workgroup::Observation | Workgroup::Batch => [Some("WORKGROUP".to_owned()), None, None],
+            Workgroup::Observation | Workgroup::Entries | Workgroup::Batch => {
+                [Some("WORKGROUP".to_owned()), None, None]
+            }
         };
         assert_eq!(names, expected, "{}", entry.name);
         for (size, name) in found.workgroup_size.iter().zip(&names) {
@@ -266,10 +295,18 @@ fn workgroups_have_the_shapes_they_are_said_to() {
 
 #[test]
 fn numbers_that_stand_for_something_are_the_same() {
-    // In the shaders, an activation that is neither sigmoid nor tanh is linear.
+    // In a product, an activation that is neither sigmoid nor tanh is linear; in `curved`, one that
+    // is no other is the last one.
     let expected = [
         ("ACTIVATION_SIGMOID", params::ACTIVATION_SIGMOID),
         ("ACTIVATION_TANH", params::ACTIVATION_TANH),
+        ("ACTIVATION_EXPONENTIAL", params::ACTIVATION_EXPONENTIAL),
+        ("ACTIVATION_SOFTPLUS", params::ACTIVATION_SOFTPLUS),
+        ("ACTIVATION_SILU", params::ACTIVATION_SILU),
+        ("ACTIVATION_GELU", params::ACTIVATION_GELU),
+        ("ACTIVATION_GELU_TANH", params::ACTIVATION_GELU_TANH),
+        ("AFTER_ACTIVATE", params::AFTER_ACTIVATE),
+        ("AFTER_BEND", params::AFTER_BEND),
         ("OPTIMIZER_PLAIN", params::OPTIMIZER_PLAIN),
         ("OPTIMIZER_MOMENTUM", params::OPTIMIZER_MOMENTUM),
         ("OPTIMIZER_ADAM", params::OPTIMIZER_ADAM),
@@ -288,7 +325,7 @@ fn numbers_that_stand_for_something_are_the_same() {
         let module = module(entry);
         for (_, constant) in module.constants.iter() {
             let name = constant.name.as_deref().unwrap_or_default();
-            if !["ACTIVATION_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_", "SUMMED_"]
+            if !["ACTIVATION_", "AFTER_", "LANE_", "MOST_CODE_", "OPTIMIZER_", "PEAK_", "SUMMED_"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
             {

@@ -5,6 +5,7 @@
 mod fixtures;
 
 mod blocked;
+mod chains;
 mod compare;
 mod cpu_twins;
 mod names;
@@ -25,6 +26,8 @@ mod gpu_classification;
 #[cfg(feature = "gpu")]
 mod gpu_compaction;
 #[cfg(feature = "gpu")]
+mod gpu_images;
+#[cfg(feature = "gpu")]
 mod gpu_levenberg_marquardt;
 #[cfg(feature = "gpu")]
 mod gpu_reuse;
@@ -40,5 +43,7 @@ mod limits;
 mod loss;
 #[cfg(feature = "gpu")]
 mod planted;
+#[cfg(feature = "gpu")]
+mod planted_images;
 #[cfg(feature = "gpu")]
 mod single;

@@ -30,7 +30,7 @@ with_both_modules!(
 );
 
 /// A quiet and a signalling NaN, both infinities, denormal numbers, −0, and an ordinary number.
-const PLANTED: [u32; 10] = [
+pub const PLANTED: [u32; 10] = [
     0x7fc0_0000,
     0xff80_0001,
     0x7f80_0000,

@@ -9,7 +9,7 @@ use unrelu::internals::gpu::workspace::{Operand, Role, Workspace};
 use unrelu::internals::kernel_params::entry_points::{Access, EntryPoint, Workgroup};
 
 /// Runs one kernel on `arrays`, in the order of its bindings. Returns all arrays as they are after
-/// it. `entries`: the length of a row of a product.
+/// it. `entries`: the length of a row of a product, or the invocations of one.
 pub fn run<T: NoUninit>(
     context: &Context,
     entry: &'static EntryPoint,
@@ -44,6 +44,9 @@ pub fn run<T: NoUninit>(
                 Workgroup::LaneTile => {
                     let product = Product::new(context, entry, Tiles::for_limits(context.limits()));
                     product.step_of_lanes(context, &mut space, &operands, (entries, count))
+                }
+                Workgroup::Entries => {
+                    Rows::new(context, entry).step_of_entries(context, &mut space, &operands, entries * count)
                 }
                 _ => Rows::new(context, entry).step(context, &mut space, &operands, count),
             };

@@ -107,7 +107,10 @@ fn images_go_through_convolutions_and_resampling() {
     });
     assert!((network.forward(&codes).unwrap() - wanted).amax() < 1e-12);
     assert!(network.layerwise_obstacle().unwrap().contains("silu in layer 2"));
-    assert!(network.gpu_obstacle().unwrap().contains("layer 2, conv_transpose2d 3×2×2 → 4×4×4, kernel 3×3, stride 2"));
+    assert_eq!(network.gpu_obstacle(), None);
+    assert!(
+        network.beyond_dense_relu().unwrap().contains("layer 2, conv_transpose2d 3×2×2 → 4×4×4, kernel 3×3, stride 2")
+    );
 }
 
 #[test]

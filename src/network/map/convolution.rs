@@ -160,6 +160,22 @@ impl Convolution {
         self.kernel[((narrow * wide + wide_in_group) * rows.kernel + i) * columns.kernel + j]
     }
 
+    /// Bounds of the sums of the magnitudes that meet in one output, and that leave one input: the
+    /// whole kernel of a channel.
+    pub(super) fn largest_sums(&self) -> (f64, f64) {
+        let taps = self.axes[0].kernel * self.axes[1].kernel;
+        let in_group = self.wide.channels / self.groups;
+        let narrow_in_group = self.narrow.channels / self.groups;
+        let (mut narrow, mut wide) = (vec![0.0; self.narrow.channels], vec![0.0; self.wide.channels]);
+        for (place, w) in self.kernel.iter().enumerate() {
+            let (channel, other) = (place / (in_group * taps), place / taps % in_group);
+            narrow[channel] += w.abs();
+            wide[channel / narrow_in_group * in_group + other] += w.abs();
+        }
+        let [narrow, wide] = [narrow, wide].map(|sums| sums.into_iter().fold(0.0, f64::max));
+        if self.is_transposed { (wide, narrow) } else { (narrow, wide) }
+    }
+
     pub(super) fn products(&self) -> usize {
         let [rows, columns] = self.axes;
         let wide = self.wide.channels / self.groups;

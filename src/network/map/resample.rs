@@ -179,6 +179,15 @@ impl Resample {
         self.axes.iter().flat_map(|axis| axis.rows.iter().flatten().map(|(_, w)| w))
     }
 
+    /// The largest sums of the magnitudes in a row of the matrix, and in a column.
+    pub(super) fn largest_sums(&self) -> (f64, f64) {
+        let of_rows = |axis: &AxisWeights| {
+            axis.rows.iter().map(|row| row.iter().map(|(_, w)| w.abs()).sum::<f64>()).fold(0.0, f64::max)
+        };
+        let [rows, columns] = &self.axes;
+        (of_rows(rows) * of_rows(columns), of_rows(&rows.transposed()) * of_rows(&columns.transposed()))
+    }
+
     pub(super) fn products(&self) -> usize {
         let [rows, columns] = self.axes.each_ref().map(|axis| axis.rows.iter().map(Vec::len).sum::<usize>());
         self.channels * (rows * self.axes[1].inputs + columns * self.axes[0].rows.len())
