@@ -14,7 +14,9 @@ pub fn activation_code(activation: Activation) -> (u32, f32) {
         Activation::LeakyRelu(slope) => (ACTIVATION_LINEAR, slope as f32),
         Activation::Sigmoid => (ACTIVATION_SIGMOID, 0.0),
         Activation::Tanh => (ACTIVATION_TANH, 0.0),
-        _ => (ACTIVATION_LINEAR, 1.0),
+        Activation::Identity => (ACTIVATION_LINEAR, 1.0),
+        Activation::Elu(_) | Activation::Selu | Activation::Softplus { .. } => (ACTIVATION_LINEAR, 1.0),
+        Activation::Silu | Activation::Gelu | Activation::GeluTanh => (ACTIVATION_LINEAR, 1.0),
     }
 }
 
@@ -35,6 +37,7 @@ pub fn curve(activation: Activation) -> Option<(u32, f32, f32)> {
         Activation::Silu => Some((ACTIVATION_SILU, 0.0, 0.0)),
         Activation::Gelu => Some((ACTIVATION_GELU, 0.0, 0.0)),
         Activation::GeluTanh => Some((ACTIVATION_GELU_TANH, 0.0, 0.0)),
-        _ => None,
+        Activation::Relu | Activation::PositivePart | Activation::LeakyRelu(_) => None,
+        Activation::Identity | Activation::Sigmoid | Activation::Tanh => None,
     }
 }

@@ -8,7 +8,8 @@ use unrelu::internals::device::Device;
 use unrelu::internals::gpu::GpuDevice;
 use unrelu::internals::kernel_params::LANE_DIVERGED;
 use unrelu::internals::marquardt::MarquardtRules;
-use unrelu::{Activation, DescentOptions, Network, Optimizer};
+use unrelu::internals::multistart::{PackedNetwork, best_batch, best_batch_on};
+use unrelu::{Activation, BestOptions, DescentOptions, Network, Optimizer};
 
 use crate::chains::{CURVED, all, convolution, dense, network, shape, transposed};
 use crate::compare::{expect, matrices};
@@ -26,6 +27,7 @@ with_both_modules!(
     what_is_not_finite_is_lost_alone,
     descents_end_where_the_cpus_do,
     searches_end_where_the_cpus_do,
+    images_in_two_shapes_are_refused_by_name,
 );
 
 /// This share of the largest entry of a column.
@@ -304,4 +306,30 @@ fn searches_end_where_the_cpus_do() {
         let scale = x.norm_squared();
         assert!(loss <= 1.5 * run.loss + 1e-9 * scale, "{column}: {loss:e}, and the twin's {:e}", run.loss);
     }
+    // Whole searches, whose minima are compared in f64.
+    let noisy = &observations + matrix(63, observations.nrows(), 4) * 0.05;
+    let packed = PackedNetwork::new(Arc::clone(&network));
+    let options = BestOptions::default();
+    let expected = best_batch(&packed, &noisy, 0, &[], &options);
+    let before = device.dispatches();
+    let found = best_batch_on(&device, &packed, &noisy, 0, &[], &options).unwrap();
+    assert!(device.dispatches() > before + 20);
+    for (column, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let (found, expected) = (found.loss, expected.loss);
+        assert!((found - expected).abs() <= 1e-5 * expected, "{column}: {found:e}, and the CPU's {expected:e}");
+    }
+}
+
+fn images_in_two_shapes_are_refused_by_name() {
+    let maps = vec![
+        convolution(1, shape(3, 4, 4), 3, [[3, 1, 1, 1]; 2], 1),
+        convolution(2, shape(12, 2, 2), 2, [[1, 1, 0, 1]; 2], 1),
+    ];
+    let network = network(70, maps, 0);
+    let obstacle = network.gpu_obstacle().unwrap();
+    assert!(obstacle.contains("layers 1 and 2") && obstacle.contains("conv2d 12×2×2"), "{obstacle}");
+    let error = GpuDevice::new(gpu::context(None), Arc::clone(&network)).err().unwrap().to_string();
+    assert!(error.contains(&obstacle) && error.contains("device: cpu"), "{error}");
+    let beyond = fixtures::network(71, &[2, 3], Activation::Relu, Activation::Softplus { beta: 1e30, threshold: 20.0 });
+    assert!(beyond.gpu_obstacle().unwrap().contains("beyond f32"));
 }
