@@ -128,8 +128,13 @@ fn methods_that_need_more_refuse_with_the_reason() {
     search.objective = Objective::L1;
     let found = refusal(&curved, options(Method::Best(BestMethod::default().search(search))));
     assert!(found.contains("objective") && found.contains("silu in layer 1"), "{found}");
-    let found = refusal(&curved, options(best()).device(DeviceChoice::Gpu));
-    assert!(found.contains("activation silu in layer 1") && found.contains("device: cpu"), "{found}");
+    let operations = r#"{"op": "conv2d", "weight": "k1", "padding": 1}, {"op": "relu"}, {"op": "reshape", "shape": [8, 2, 2]},
+                        {"op": "conv2d", "weight": "k2"}"#;
+    let shapes: [(&str, &[usize]); 2] = [("k1", &[2, 1, 3, 3]), ("k2", &[3, 8, 1, 1])];
+    let reshaped = crate::fixtures::network("[1, 4, 4]", operations, &shapes, 1);
+    let found = refusal(&reshaped, options(best()).device(DeviceChoice::Gpu));
+    assert!(found.contains("layers 1 and 2") && found.contains("another shape"), "{found}");
+    assert!(found.contains("conv2d 8×2×2") && found.contains("device: cpu"), "{found}");
 }
 
 /// Measurements of an image that is not the generator's own vector, and the projection for loops.
