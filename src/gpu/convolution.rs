@@ -11,9 +11,6 @@ use crate::kernel_params::ImageParams;
 use crate::network::Map;
 use crate::network::map::ImageShape;
 
-/// Room for the phases of a layer among the numbers of uniforms.
-const MOST_PHASES: usize = 1 << 20;
-
 impl GpuDevice {
     /// The kernel of phase `number` of a pass.
     pub(super) fn phase_step(
@@ -54,7 +51,7 @@ impl GpuDevice {
             slope,
             limit: pass.limit,
         };
-        let role = Role::Params(pass.name, pass.index * MOST_PHASES + number);
+        let role = Role::PhaseParams(pass.name, pass.index, number);
         space.params(&self.context, role, params);
         let operands = [
             Operand::Own(role),

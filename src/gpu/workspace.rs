@@ -18,6 +18,9 @@ use super::transfer::Transfer;
 pub enum Role {
     /// The uniform of a kernel; one per layer or array if it is dispatched for several.
     Params(&'static str, usize),
+    /// The uniform of one phase of a convolution: its pass, layer and phase. Among the numbers of
+    /// `Params`, phases of the first layer would be other layers.
+    PhaseParams(&'static str, usize, usize),
     /// The inputs of the first layer; the codes of gradient descent.
     Inputs,
     /// Outputs of a layer.

@@ -172,5 +172,24 @@ pub fn all() -> Vec<(&'static str, Arc<Network>)> {
         ],
     );
     add("a scale alone", vec![scale(1, 6)]);
+    // Maps of one uniform each follow a first layer of several.
+    add(
+        "phases in the first layer",
+        vec![
+            transposed(1, shape(5, 1, 1), 3, [[4, 2, 0, 1]; 2], (1, [0, 0])),
+            scale(2, 3 * 4 * 4),
+            resample(3, AxisWeights::nearest(4, 8, None), AxisWeights::nearest(4, 6, None)),
+            dense(3, 9, 3 * 8 * 6),
+        ],
+    );
+    add(
+        "phases of the first layer's gradient",
+        vec![
+            convolution(1, shape(2, 5, 4), 3, [[3, 2, 1, 1], [2, 2, 0, 1]], 1),
+            scale(2, 3 * 3 * 2),
+            dense(3, 12, 3 * 3 * 2),
+            dense(4, 7, 12),
+        ],
+    );
     chains
 }

@@ -192,7 +192,7 @@ fn steps_of_levenberg_marquardt_are_the_twins() {
             let (observations, starts) = (observed(&network, 20, count), matrix(22, k, count));
             let found = device.levenberg_marquardt_f32(&observations, &starts, &rules).unwrap();
             let Some(found) = found else {
-                assert_eq!(name, "an image as code");
+                assert!(["an image as code", "phases of the first layer's gradient"].contains(&name), "{name}");
                 continue;
             };
             let mut right = starts.clone();
