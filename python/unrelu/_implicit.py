@@ -188,7 +188,8 @@ def _adjoint(
     gradient_size = gradient_size + prior * torch.linalg.vector_norm(codes, dim=1)
 
     # Backwards: the jump of the slope of f at each kink. A kink with a jump holds its unit.
-    fits = torch.linalg.vector_norm(residual, dim=1) <= 1e-10 * x_size
+    # With a prior, a unit may be held on its kink by the prior alone.
+    fits = (torch.linalg.vector_norm(residual, dim=1) <= 1e-10 * x_size) & (prior == 0.0)
     found = Adjoint(torch.zeros_like(codes), torch.zeros_like(x), torch.zeros_like(codes))
     held: dict[int, list[tuple[int, int, float]]] = {}
     force = residual

@@ -98,7 +98,8 @@ impl Progress {
         if self.by_agreement {
             return answer.found >= if self.is_isolated() { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
         }
-        let least = if squares && !self.is_isolated() { LEAST_UNDETERMINED } else { LEAST_RUNS };
+        // Not by the prior: without flats there may be as many minima.
+        let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
         answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND
     }
 

@@ -20,8 +20,9 @@
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
 //! meeting the rule it ends at `starts` runs, unconverged.
 //!
-//! With a prior ([`PackedNetwork::with_prior`]) codes of the same loss do not form flats, so `r` is
-//! 48 whatever the data determine, and reproducing the observation ends nothing.
+//! With a prior ([`PackedNetwork::with_prior`]) reproducing the observation ends nothing. `r` is
+//! 256 where the data alone do not determine the best code: the prior leaves no flats, but many
+//! minima.
 //!
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
@@ -204,7 +205,7 @@ impl<'a> Searcher<'a> {
     }
 
     fn next_move(&self, progress: &mut Progress) -> Move {
-        let is_determined = self.absolute.is_some() || progress.is_isolated();
+        let is_determined = self.absolute.is_some() || progress.answer.determined;
         let schedule = schedule(self.network.radii(), is_determined);
         progress.moves += 1;
         schedule[(progress.moves - 1) % schedule.len()]

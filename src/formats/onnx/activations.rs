@@ -113,6 +113,7 @@ fn clip(reader: &mut Reader<'_>, arguments: &Arguments<'_, '_>, signal: &Signal)
     let limit = |place: usize| match arguments.optional(place)? {
         None => Ok(None),
         Some(array) => match array.single() {
+            Some(limit) if limit.is_nan() => Err(node.unsupported("a limit that is no number", "a number")),
             Some(limit) if limit.abs() < f64::from(f32::MAX) => Ok(Some(limit)),
             Some(_) => Ok(None),
             None => {

@@ -8,7 +8,7 @@ use super::arithmetic;
 use super::array::{Array, broadcast, broadcast_places};
 use super::chain::Kind;
 use super::node::Node;
-use super::reader::{Reader, Value};
+use super::reader::{Reader, SYMBOLIC, Value};
 use super::signal::{Form, Rows, Samples, Signal, inverse, places};
 use crate::error::{Error, Result};
 
@@ -20,6 +20,7 @@ const MOST_CONSTANTS: usize = 16;
 /// # Errors
 /// If the constant does not broadcast to the value's shape.
 pub fn spread(node: &Node, signal: &Signal, array: &Array) -> Result<Vec<f64>> {
+    refuse_open_batch(node, array)?;
     if array.len() == 1 && array.shape.len() <= signal.shape.len() {
         return Ok(array.numbers());
     }
@@ -34,6 +35,19 @@ pub fn spread(node: &Node, signal: &Signal, array: &Array) -> Result<Vec<f64>> {
     }
     let numbers = array.numbers();
     Ok(broadcast_places(&array.shape, &signal.shape).iter().map(|place| numbers[*place]).collect())
+}
+
+/// Refuses numbers that were computed from the size of a batch that is not fixed.
+fn refuse_open_batch(node: &Node, array: &Array) -> Result<()> {
+    let size = SYMBOLIC as f64;
+    let is_size = |x: &f64| *x != 0.0 && x.is_finite() && (x % size == 0.0) && x.abs() < size * size;
+    if array.numbers().iter().any(is_size) {
+        return Err(node.unsupported(
+            "a number that is computed from the size of the batch, which is open",
+            "a model whose values do not depend on the batch; or export it with a batch of 1",
+        ));
+    }
+    Ok(())
 }
 
 /// One of several vectors of numbers per entry, in the order of the chain's vector. The value is
@@ -115,6 +129,7 @@ fn sampled(node: &Node, signal: &Signal, inputs: &[Option<Value>], function: Fun
                         "single numbers there",
                     )
                 })?;
+                refuse_open_batch(node, array)?;
                 constants.push(number);
                 columns.push(vec![number; places().len()]);
             }
@@ -236,15 +251,38 @@ fn scaling_from(op: &str, numbers: Vec<f64>) -> Option<(Vec<f64>, Vec<f64>)> {
     })
 }
 
+/// Entries of a value that is a sum of two.
+const MOST_SUMMED: usize = 1 << 20;
+/// Terms of all entries of such a value.
+const MOST_TERMS: usize = 1 << 24;
+
 /// The sum or difference of two linear values of the same vector.
 fn added(node: &Node, left: &Signal, right: &Signal) -> Result<Signal> {
     if (&left.shape, left.batch) != (&right.shape, right.batch) {
         return Err(joins(node));
     }
     let sign = if node.op == "Sub" { -1.0 } else { 1.0 };
+    if left.entries() > MOST_SUMMED {
+        return Err(node.unsupported(
+            format!("a sum of two values of {} entries of the same vector", left.entries()),
+            format!("at most {MOST_SUMMED} entries"),
+        ));
+    }
     let mut rows = left.rows();
     for (row, other) in rows.iter_mut().zip(right.rows()) {
         row.extend(other.iter().map(|(place, weight)| (*place, sign * weight)));
+        // Each entry of the vector once: sums of sums would grow without an end.
+        row.sort_by_key(|(place, _)| *place);
+        row.dedup_by(|(place, weight), (kept, sum)| {
+            let is_same = place == kept;
+            if is_same {
+                *sum += *weight;
+            }
+            is_same
+        });
+    }
+    if rows.iter().map(Vec::len).sum::<usize>() > MOST_TERMS {
+        return Err(node.unsupported("sums of sums of the same vector", format!("at most {MOST_TERMS} terms in all")));
     }
     Ok(Signal { form: Form::Sums(Rc::new(rows)), ..left.clone() })
 }
@@ -265,6 +303,8 @@ pub fn choice(_: &mut Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Signa
             if zero.numbers().iter().any(|x| *x != 0.0) || signal.samples.is_some() {
                 return Err(node.unsupported("a choice of other constants", "zeros"));
             }
+            // It may not make the value larger.
+            spread(node, signal, zero)?;
             let is_kept = spread(node, signal, mask)?
                 .into_iter()
                 .map(|x| f64::from(u8::from(x != 0.0)) == kept)

@@ -222,6 +222,9 @@ fn pairwise(node: &Node, left: &Array, right: &Array, sized: &dyn Fn(&[usize]) -
     sized(&shape)?;
     let places = [left, right].map(|array| broadcast_places(&array.shape, &shape));
     let pairs = places[0].iter().zip(&places[1]);
+    if node.op == "Mod" && node.integer("fmod", 0)? != 0 {
+        return Err(node.unsupported("fmod 1", "a remainder with the divisor's sign"));
+    }
     let data = match (left.integers(), right.integers()) {
         (Some(left), Some(right)) => {
             let computed: Option<Vec<i64>> =
@@ -242,6 +245,9 @@ fn pairwise(node: &Node, left: &Array, right: &Array, sized: &dyn Fn(&[usize]) -
 
 fn reduced(node: &Node, array: &Array, inputs: &[Option<&Array>]) -> Result<Array> {
     let given = shapes::axes(node, inputs.get(1).copied().flatten())?;
+    if given.as_ref().is_none_or(Vec::is_empty) && node.integer("noop_with_empty_axes", 0)? != 0 {
+        return Ok(array.clone());
+    }
     let mut is_dropped = vec![given.as_ref().is_none_or(Vec::is_empty); array.shape.len()];
     for along in given.unwrap_or_default() {
         is_dropped[axis(node, along, array.shape.len())?] = true;

@@ -12,14 +12,12 @@ use super::chain::{Chain, Kind, List};
 use super::folding::{self, fold};
 use super::model::Model;
 use super::node::Node;
-use super::reader::{MOST_ENTRIES, Reader, Value, branch, not_recognised, unknown};
+use super::reader::{MOST_ENTRIES, Reader, SYMBOLIC, Value, branch, not_recognised, unknown};
 use super::recognition::recognised;
 use super::signal::Signal;
 use super::tensor;
 use crate::error::{Error, Result};
 
-/// What stands for the size of a batch that is not fixed: a prime, so that no other extent is it.
-const SYMBOLIC: i64 = i32::MAX as i64;
 /// Entries that constants which are computed may have in all, beside those of the file.
 const MOST_COMPUTED: usize = 1 << 16;
 
@@ -168,7 +166,11 @@ impl<'a> Reader<'a> {
             .collect();
         if !inputs.iter().any(|value| matches!(value, Some(Value::Signal(_)))) {
             let Some(array) = fold(node, &constants, self.budget)? else { return Err(unknown(node)) };
-            self.budget = self.budget.saturating_sub(array.len());
+            // Constants of the file make room as its tensors do.
+            self.budget = match node.op == "Constant" {
+                true => self.budget.saturating_add(array.len().saturating_mul(8)),
+                false => self.budget.saturating_sub(array.len()),
+            };
             self.set(output, Value::Constant(Rc::new(array)));
             return Ok(());
         }

@@ -301,7 +301,10 @@ pub fn pool(reader: &mut Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Si
         );
     }
     let [top, left, bottom, right] = paddings(node, from, kernel, stride)?;
-    let (ceil_mode, counts_padding) = (node.integer("ceil_mode", 0)? != 0, node.integer("count_include_pad", 0)? != 0);
+    // With SAME, the padding is that of the image's extent over the stride, rounded up.
+    let is_same = node.text("auto_pad", "NOTSET")?.starts_with("SAME");
+    let ceil_mode = node.integer("ceil_mode", 0)? != 0 && !is_same;
+    let counts_padding = node.integer("count_include_pad", 0)? != 0;
     let refused = || node.unsupported(format!("kernel {kernel:?} of an image {from:?}"), "a kernel within the image");
     if [top, left] == [bottom, right] && (0..2).all(|axis| [top, left][axis] <= kernel[axis] / 2) {
         let mut to = from;
@@ -326,11 +329,17 @@ pub fn pool(reader: &mut Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Si
     for axis in 0..2 {
         let room = (from[axis + 1] + before[axis] + behind[axis]).checked_sub(kernel[axis]).ok_or_else(refused)?;
         size[axis] = if ceil_mode { room.div_ceil(stride[axis]) } else { room / stride[axis] } + 1;
+        // A mean starts inside the image or its first padding.
+        while size[axis] > 1 && (size[axis] - 1) * stride[axis] >= from[axis + 1] + before[axis] {
+            size[axis] -= 1;
+        }
     }
     resampled(reader, node, from, size, &|axis, output| {
         let start = output * stride[axis];
         let inside = start.max(before[axis])..(start + kernel[axis]).min(before[axis] + from[axis + 1]);
-        let count = if counts_padding { kernel[axis] } else { inside.len() };
+        // Beyond the padding there is nothing to count.
+        let end = (start + kernel[axis]).min(before[axis] + from[axis + 1] + behind[axis]);
+        let count = if counts_padding { end - start } else { inside.len() };
         inside.map(|place| (place - before[axis], 1.0 / count as f64)).collect()
     })
 }

@@ -99,8 +99,9 @@ fn linear(
     let (weight, inputs) = match &signal.form {
         Form::Moved(_) | Form::Sums(_) if signal.samples.is_none() && entries <= 4 * inputs => {
             let mut moved = vec![0.0; units * entries];
+            let rows = signal.rows();
             for (unit, given) in weight.chunks(inputs).enumerate() {
-                for (w, row) in given.iter().zip(signal.rows()) {
+                for (w, row) in given.iter().zip(&rows) {
                     row.iter().for_each(|(place, number)| moved[unit * entries + *place as usize] += w * number);
                 }
             }
@@ -124,10 +125,16 @@ pub fn batch_normalization(reader: &mut Reader<'_>, arguments: &Arguments<'_, '_
     if node.integer("training_mode", 0)? != 0 {
         return Err(node.unsupported("training_mode 1", "a network in evaluation mode: module.eval()"));
     }
+    // Before opset 14, training is stated by outputs for the statistics of the batch.
+    if node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
+        return Err(
+            node.unsupported("outputs for the statistics of the batch", "a network in evaluation mode: module.eval()")
+        );
+    }
     let (channels, is_first) = (signal.shape.get(1).copied().unwrap_or(0), signal.batch == 0);
     let vector = |place: usize| -> Result<Vec<f64>> {
         let array = arguments.constant(place)?;
-        if is_first && array.len() == channels {
+        if is_first && channels > 0 && array.len() == channels {
             return Ok(array.numbers());
         }
         let found =

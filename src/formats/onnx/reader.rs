@@ -11,6 +11,8 @@ use super::settling::settled;
 use super::signal::{Form, Signal};
 use crate::error::{Error, Result};
 
+/// What stands for the size of a batch that is not fixed: a prime, so that no other extent is it.
+pub const SYMBOLIC: i64 = i32::MAX as i64;
 /// Most entries of a code, and of any vector.
 pub const MOST_ENTRIES: usize = 1 << 26;
 

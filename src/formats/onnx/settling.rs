@@ -38,6 +38,9 @@ fn is_in_order(order: &[u32], entries: usize) -> bool {
 type Mapped = (Kind, Vec<usize>, Vec<usize>);
 
 fn move_entries(chain: &mut Chain, label: &str, order: &[u32], shape: &[usize]) -> Option<()> {
+    // A single number has no extents, but a vector of one entry.
+    let single = [order.len()];
+    let shape = if shape.is_empty() { &single } else { shape };
     // Entrywise steps and movements may change places.
     let first = chain.steps.iter().rposition(|step| step.input.is_some()).map_or(0, |place| place + 1);
     let input = chain.shape_behind(first).to_vec();

@@ -100,9 +100,11 @@ pub fn inverse(order: &[u32], entries: usize) -> Option<Vec<u32>> {
     Some(inverse)
 }
 
-/// The places at which functions are compared: close together near 0, and far away.
+/// The places at which functions are compared: close together near 0, and far away. Halved again
+/// and again towards 0, so that a threshold near 0 other than 0 itself lies between two of them.
 pub fn places() -> Vec<f64> {
     let near = (-40..=40).map(|step| f64::from(step) * 0.25);
     let far = [12.0, 16.0, 19.5, 20.5, 25.0, 33.0, 50.0, 80.0, 120.0];
-    near.chain(far).chain(far.map(|x| -x)).collect()
+    let halved = || (3..=18).map(|power| 0.5_f64.powi(power));
+    near.chain(far).chain(far.map(|x| -x)).chain(halved()).chain(halved().map(|x| -x)).collect()
 }

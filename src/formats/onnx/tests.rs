@@ -6,3 +6,4 @@ mod damage;
 mod operators;
 mod refusals;
 mod tf2onnx;
+mod unusual;

@@ -27,7 +27,7 @@ pub fn value<'a>(reader: &mut Reader<'a>, node: &'a Node, inputs: &[Option<Value
         },
         "Cast" if tensor::is_float(node.integer("to", 0)?) => Ok(arguments.signal()?.clone()),
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => reshaped(reader, &arguments),
-        "Transpose" | "Slice" | "Gather" | "GatherND" | "Expand" | "DepthToSpace" => moved(&arguments),
+        "Transpose" | "Slice" | "Gather" | "GatherND" | "Expand" | "DepthToSpace" => moved(&arguments, reader.batch),
         "ReduceMean" | "ReduceSum" => reduced(reader, &arguments),
         "Gemm" => maps::gemm(reader, &arguments),
         "MatMul" => maps::matmul(reader, &arguments),
@@ -94,7 +94,7 @@ fn reshaped(reader: &Reader<'_>, arguments: &Arguments<'_, '_>) -> Result<Signal
 }
 
 /// Operators that move entries, without the batch.
-fn moved(arguments: &Arguments<'_, '_>) -> Result<Signal> {
+fn moved(arguments: &Arguments<'_, '_>, size_of_batch: i64) -> Result<Signal> {
     let (node, signal) = (arguments.node, plain(arguments)?);
     let shape = &signal.shape;
     let on_batch = || node.unsupported("a movement along the batch", "one of each element of the batch alone");
@@ -141,6 +141,9 @@ fn moved(arguments: &Arguments<'_, '_>) -> Result<Signal> {
                 return Err(node.unsupported(format!("{} axes from {}", target.len(), shape.len()), "as many axes"));
             };
             if let Some(extent) = target.get_mut(place) {
+                if *extent != 1 && *extent as i64 != size_of_batch {
+                    return Err(node.unsupported(format!("{extent} elements of the batch"), "the batch as it is"));
+                }
                 *extent = 1;
             }
             (movement::expand(node, shape, &target)?, signal.batch)

@@ -96,12 +96,12 @@ impl Builder {
         self.with(tensor(name, dims, &normal(name, count)))
     }
 
-    /// A node with its inputs, separated by spaces, and its output; `-` is no input.
+    /// A node with its inputs and its outputs, separated by spaces; `-` is no input.
     pub fn node(mut self, op: &str, inputs: &str, output: &str, attributes: &[AttributeProto]) -> Self {
         let name = |name: &str| if name == "-" { String::new() } else { name.to_owned() };
         let node = NodeProto {
             input: inputs.split_whitespace().map(name).collect(),
-            output: vec![output.to_owned()],
+            output: output.split_whitespace().map(str::to_owned).collect(),
             name: format!("to {output}"),
             op_type: op.to_owned(),
             attribute: attributes.iter().map(|attribute| attribute.encode_to_vec().into()).collect(),
