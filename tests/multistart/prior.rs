@@ -171,7 +171,8 @@ fn in_a_flat_region_the_prior_leads_to_the_nearest_code() {
     let answer = best(PackedNetwork::new(network.clone()).with_prior(0.1), &[-1.0]);
     assert!(answer.converged && answer.stationary && !answer.determined, "{answer:?}");
     assert!(answer.code.iter().all(|z| z.abs() < 1e-12), "{answer:?}");
-    assert!(answer.runs < 100, "a prior leaves no flats to search: {answer:?}");
+    // As many runs as without a prior: where the data determine little, there may be many minima.
+    assert!(answer.runs >= 256, "{answer:?}");
 
     // max(0, 1 − z₁) leaves z₁ ≥ 1 flat: the answer to −1 is the kink, held there by the prior.
     let falling = layer(1, 2, &[-1.0, 0.0], &[1.0], RELU);
