@@ -274,8 +274,9 @@ impl<'a> AbsoluteSearch<'a> {
             }
             self.trial.run(self.network, observation);
             let (misfit, moving) = self.misfit_at(&self.trial, observation);
-            let is_too_long = is_curved && !taken && !(misfit <= self.misfit - ARMIJO * length * promised);
-            if is_too_long && promised > 0.0 && length > SHORTEST {
+            // False for `NaN`.
+            let falls_enough = misfit <= self.misfit - ARMIJO * length * promised;
+            if is_curved && !taken && !falls_enough && promised > 0.0 && length > SHORTEST {
                 length *= 0.5;
                 continue;
             }

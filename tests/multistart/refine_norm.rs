@@ -152,7 +152,8 @@ fn codes_that_cannot_be_refined_stay() {
         for start in [[f64::NAN; 3], [f64::INFINITY, 0.0, 1.0], [1e200; 3]] {
             let mut z = start;
             let refinement = refine(&network, &x, &mut z, objective);
-            assert!(!(refinement.loss_after > refinement.loss_before), "{objective} from {start:?}: {refinement:?}");
+            let rises = refinement.loss_after > refinement.loss_before;
+            assert!(!rises, "{objective} from {start:?}: {refinement:?}");
             if !refinement.refined {
                 assert!(z.iter().zip(&start).all(|(z, start)| z.to_bits() == start.to_bits()), "{objective}: {z:?}");
             }
