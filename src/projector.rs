@@ -45,7 +45,7 @@ use crate::outcome::{Residual, Status};
 /// sums.
 ///
 /// ```
-/// use unrelu::{Activation, Network, Options, Projector};
+/// use unrelu::{Activation, Network, Objective, Options, Projector};
 ///
 /// # fn main() -> unrelu::Result<()> {
 /// let network = Network::random(&[5, 20, 60], Activation::Relu, 1)?;

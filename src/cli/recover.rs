@@ -16,7 +16,7 @@ use crate::lp::formulation::Tolerances;
 use crate::multistart::Objective;
 use crate::network::Network;
 use crate::precision::Precision;
-use crate::recover::{Iteration, RecoverOptions, Recoverer};
+use crate::recover::{Iteration, RecoverOptions, Recoverer, Strategy};
 use crate::run::journal::Shard;
 use crate::run::mask::Mask;
 use crate::run::request::{FileRun, Journaling};
@@ -216,6 +216,9 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let pixels = measurements.pixels();
     if let Some(assumed) = measurements.assumed_pixels(args.pixels) {
         print::note(&flags::words(&assumed));
+    }
+    if let (Some(objective), Strategy::Search(_)) = (args.judge.objective(), &options.strategy) {
+        print::note(&format!("noise {}: the search minimises {objective}", args.judge.noise()));
     }
     args.check_picture(&network)?;
     if let Some(rows) = args.operator.gaussian.filter(|rows| *rows > 0) {
