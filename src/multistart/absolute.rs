@@ -119,7 +119,7 @@ impl<'a> AbsoluteSearch<'a> {
     /// [`Objective::Linf`].
     ///
     /// # Panics
-    /// If [`Objective::obstacle`] is one, and for [`Objective::L2`].
+    /// If [`Network::objective_obstacle`](crate::network::Network::objective_obstacle) is one, and for [`Objective::L2`].
     pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
         assert!(objective != Objective::L2, "squares have a search of their own");
         assert!(!network.network().has_curved_hidden_layers(), "piecewise linear hidden layers");

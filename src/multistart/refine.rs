@@ -83,8 +83,9 @@ pub struct Refinement {
 ///
 /// # Panics
 /// If a shape does not fit the network or the counts differ ([`Network::check_codes`],
-/// [`Network::check_observations`]), or the objective does not ([`Objective::obstacle`]).
+/// [`Network::check_observations`]), or the objective does not ([`Network::objective_obstacle`]).
 ///
+/// [`Network::objective_obstacle`]: crate::network::Network::objective_obstacle
 /// [`Network::check_codes`]: crate::network::Network::check_codes
 /// [`Network::check_observations`]: crate::network::Network::check_observations
 pub fn refine_batch(
