@@ -1,18 +1,16 @@
 //! Local minima of `‖G(z) − x‖₁` and `‖G(z) − x‖_∞`, and the search for the lowest: against all
 //! linear regions of tiny networks, against nearby codes, and against known codes.
 
-use std::path::Path;
-
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use unrelu::internals::multistart::absolute::AbsoluteSearch;
 use unrelu::internals::multistart::starts::Start;
 use unrelu::internals::multistart::{BestAnswer, PackedNetwork, RefineOptions, best_batch, refine_batch};
-use unrelu::internals::random::{Domain, Noise, normal_vector, random_network, uniform_vector};
-use unrelu::{Activation, BestOptions, Inverter, Network, NetworkOptions, Objective, Options, load_network};
+use unrelu::internals::random::{Domain, Noise, normal_vector, random_network};
+use unrelu::{Activation, BestOptions, Inverter, Network, Objective, Options};
 
 use crate::oracle::{least_largest_error, least_misfit};
-use crate::support::{code, generate, layer, network, perturbed, relative_error};
+use crate::support::{code, generate, layer, misfit, network, perturbed, relative_error, spoil, trained};
 
 const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
@@ -50,13 +48,6 @@ fn strong_noise_does_not_hide_the_lowest_misfit() {
     }
 }
 
-/// `F`, computed independently.
-fn misfit(network: &Network, x: &[f64], z: &[f64], objective: Objective) -> f64 {
-    let made = generate(network, z);
-    let errors = made.iter().zip(x).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
-    if objective == Objective::L1 { errors.sum() } else { errors.fold(0.0, f64::max) }
-}
-
 fn search(
     network: &Network,
     observations: &DMatrix<f64>,
@@ -70,22 +61,6 @@ fn search(
 
 fn search_one(network: &Network, x: &[f64], objective: Objective) -> BestAnswer {
     search(network, &DMatrix::from_column_slice(x.len(), 1, x), &[], objective).remove(0)
-}
-
-/// Some entries replaced by uniform numbers up to the largest.
-fn spoil(x: &mut [f64], share: f64, seed: u64) {
-    let numbers = uniform_vector(seed, Domain::Noise, 77, 2 * x.len());
-    let largest = x.iter().fold(0.0f64, |most, x| most.max(x.abs()));
-    for (entry, x) in x.iter_mut().enumerate() {
-        if numbers[2 * entry] < share {
-            *x = largest * numbers[2 * entry + 1];
-        }
-    }
-}
-
-fn trained() -> Network {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mnist_relu_20_60_784.safetensors");
-    load_network(&path, &NetworkOptions::default()).unwrap()
 }
 
 #[test]

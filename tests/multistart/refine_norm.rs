@@ -1,34 +1,20 @@
 //! Refinement in the norms `l1` and `linf`: never a higher misfit, exact without noise, below least
 //! squares under its own noise, and no effect on codes that cannot be refined.
 
-use std::path::Path;
-
 use nalgebra::DMatrix;
 use unrelu::internals::multistart::{PackedNetwork, RefineOptions, Refinement, refine_batch, refine_one};
-use unrelu::internals::random::{Domain, Noise, uniform_vector};
-use unrelu::{Activation, Network, NetworkOptions, Objective, load_network};
+use unrelu::internals::random::Noise;
+use unrelu::{Activation, Network, Objective};
 
 use crate::oracle::least_misfit;
-use crate::support::{code, generate, layer, network, perturbed, relative_error};
+use crate::support::{code, generate, layer, misfit, network, perturbed, relative_error, spoil, trained};
 
 const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 const NORMS: [Objective; 2] = [Objective::L1, Objective::Linf];
 
-/// Computed independently.
-fn misfit(network: &Network, x: &[f64], z: &[f64], objective: Objective) -> f64 {
-    let made = generate(network, z);
-    let errors = made.iter().zip(x).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
-    if objective == Objective::L1 { errors.sum() } else { errors.fold(0.0, f64::max) }
-}
-
 fn refine(network: &Network, x: &[f64], z: &mut [f64], objective: Objective) -> Refinement {
     refine_one(&PackedNetwork::new(network.clone()), x, z, &RefineOptions::of(objective))
-}
-
-fn trained() -> Network {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mnist_relu_20_60_784.safetensors");
-    load_network(&path, &NetworkOptions::default()).unwrap()
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {
@@ -130,17 +116,6 @@ fn errors_below_a_floor_are_reduced() {
         let refinement = refine(&network, &[0.5, -0.9], &mut z, Objective::Linf);
         assert!(refinement.refined && refinement.stationary, "from {start}: {refinement:?}");
         assert!((z[0] - 0.5).abs() <= 1e-12 && refinement.loss_after == 0.9, "from {start}: {z:?}, {refinement:?}");
-    }
-}
-
-/// Some entries replaced by uniform numbers up to the largest.
-fn spoil(x: &mut [f64], share: f64, seed: u64) {
-    let numbers = uniform_vector(seed, Domain::Noise, 77, 2 * x.len());
-    let largest = x.iter().fold(0.0f64, |most, x| most.max(x.abs()));
-    for (entry, x) in x.iter_mut().enumerate() {
-        if numbers[2 * entry] < share {
-            *x = largest * numbers[2 * entry + 1];
-        }
     }
 }
 

@@ -12,11 +12,9 @@ use unrelu::internals::device::Device;
 use unrelu::internals::multistart::starts::Start;
 use unrelu::internals::multistart::{BestAnswer, PackedNetwork, best_batch, best_batch_on};
 use unrelu::internals::random::{Domain, Noise, normal_vector};
-use unrelu::{
-    Activation, BestOptions, DescentOptions, Error, Network, NetworkOptions, Objective, Result, load_network,
-};
+use unrelu::{Activation, BestOptions, DescentOptions, Error, Network, Objective, Result};
 
-use crate::support::{generate, network};
+use crate::support::{generate, network, trained};
 
 /// A CPU whose Levenberg–Marquardt applies `moves` for a given number of calls, and after that does
 /// not support the operation.
@@ -88,10 +86,6 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
     fn warning(&self) -> Option<String> {
         None
     }
-}
-
-fn trained() -> Network {
-    load_network("examples/mnist_relu_20_60_784.safetensors".as_ref(), &NetworkOptions::default()).unwrap()
 }
 
 fn observed(network: &Network, count: usize, noise: Noise) -> DMatrix<f64> {

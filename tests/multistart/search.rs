@@ -11,14 +11,10 @@ use unrelu::{
     LayerwiseOptions, Method, Network, NetworkOptions, Objective, Options, Status, Tolerances, load_network,
 };
 
-use crate::support::{code, generate, loss, network, relative_error};
+use crate::support::{code, generate, loss, network, relative_error, trained};
 
 const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.1);
-
-fn trained() -> Network {
-    load_network("examples/mnist_relu_20_60_784.safetensors".as_ref(), &NetworkOptions::default()).unwrap()
-}
 
 fn trained_leaky() -> Network {
     load_network("examples/mnist_leaky_20_200_500_784.safetensors".as_ref(), &NetworkOptions::default()).unwrap()

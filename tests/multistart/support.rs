@@ -1,8 +1,10 @@
 //! Networks with biases and every kind of output, and an independent computation of the loss.
 
+use std::path::Path;
+
 use nalgebra::{DMatrix, DVector};
-use unrelu::internals::random::{Domain, normal_vector, random_network};
-use unrelu::{Activation, DenseLayer, Network};
+use unrelu::internals::random::{Domain, normal_vector, random_network, uniform_vector};
+use unrelu::{Activation, DenseLayer, Network, NetworkOptions, Objective, load_network};
 
 /// Random layers of `sizes`, biases N(0, 0.1²), `hidden` everywhere but at the output.
 pub fn network(sizes: &[usize], hidden: Activation, output: Activation, seed: u64) -> Network {
@@ -55,4 +57,28 @@ pub fn relative_error(found: &[f64], truth: &[f64]) -> f64 {
     let difference: f64 = found.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum();
     let size: f64 = truth.iter().map(|b| b * b).sum();
     (difference / size).sqrt()
+}
+
+/// The trained ReLU generator of the examples.
+pub fn trained() -> Network {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mnist_relu_20_60_784.safetensors");
+    load_network(&path, &NetworkOptions::default()).unwrap()
+}
+
+/// `‖G(z) − x‖₁` or `‖·‖_∞` over observed entries, computed independently.
+pub fn misfit(network: &Network, x: &[f64], z: &[f64], objective: Objective) -> f64 {
+    let made = generate(network, z);
+    let errors = made.iter().zip(x).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
+    if objective == Objective::L1 { errors.sum() } else { errors.fold(0.0, f64::max) }
+}
+
+/// Some entries replaced by uniform numbers up to the largest.
+pub fn spoil(x: &mut [f64], share: f64, seed: u64) {
+    let numbers = uniform_vector(seed, Domain::Noise, 77, 2 * x.len());
+    let largest = x.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    for (entry, x) in x.iter_mut().enumerate() {
+        if numbers[2 * entry] < share {
+            *x = largest * numbers[2 * entry + 1];
+        }
+    }
 }
