@@ -166,8 +166,7 @@ impl<'py> Given<'py> {
             Some(solver) => options.solver(solver),
             None => options,
         };
-        // A size alone changes no code.
-        Ok((Tolerances::default().epsilon(epsilon.or(noise.law.and(noise.size))), options))
+        Ok((Tolerances::default().epsilon(epsilon.or(noise.tolerance())), options))
     }
 
     /// The noise: a number, or a law with or without a size.

@@ -83,14 +83,14 @@ impl Judge {
     /// The judge of inversions with these options.
     pub fn of(options: &Options, network: &Network) -> Self {
         let output = network.layers()[network.depth() - 1].activation;
-        let norm = match &options.method {
-            _ if options.refine.is_some() => Norm::by(options.refine.unwrap_or_default()),
-            Method::Layerwise(layers) => match layers.method {
+        let norm = match (&options.method, options.refine) {
+            (_, Some(objective)) => Norm::by(objective),
+            (Method::Layerwise(layers), None) => match layers.method {
                 LayerwiseMethod::Linf | LayerwiseMethod::Exact => Norm::Largest,
                 LayerwiseMethod::L1 | LayerwiseMethod::Relaxed => Norm::Mean,
             },
-            Method::Best(best) => Norm::by(best.search.objective),
-            Method::Descent(_) => Norm::RootMeanSquare,
+            (Method::Best(best), None) => Norm::by(best.search.objective),
+            (Method::Descent(_), None) => Norm::RootMeanSquare,
         };
         let slope = if output == Activation::Sigmoid { 0.25 } else { 1.0 };
         Judge {

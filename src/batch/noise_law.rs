@@ -55,6 +55,18 @@ pub struct NamedNoise {
     pub size: Option<f64>,
 }
 
+impl NamedNoise {
+    /// The objective that the law asks for; `None` without a law.
+    pub fn objective(self) -> Option<Objective> {
+        self.law.map(NoiseLaw::objective)
+    }
+
+    /// The size as an initial tolerance, if the law was named, too: a size alone changes no code.
+    pub fn tolerance(self) -> Option<f64> {
+        self.law.and(self.size)
+    }
+}
+
 setters!(NamedNoise { law: Option<NoiseLaw>, size: Option<f64> });
 
 impl fmt::Display for NamedNoise {

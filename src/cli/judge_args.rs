@@ -29,14 +29,13 @@ impl JudgeArgs {
         self.noise.unwrap_or_default()
     }
 
-    /// The objective that the law of the noise asks for; `None` without a law.
+    /// [`NamedNoise::objective`].
     pub fn objective(&self) -> Option<Objective> {
-        self.noise().law.map(|law| law.objective())
+        self.noise().objective()
     }
 
-    /// The size of the noise as a tolerance, if its law was named, too: a size alone changes no
-    /// code.
+    /// [`NamedNoise::tolerance`].
     pub fn epsilon(&self) -> Option<f64> {
-        self.noise().law.and(self.noise().size)
+        self.noise().tolerance()
     }
 }

@@ -37,10 +37,9 @@ impl GpuDevice {
     pub(super) fn residual_steps(&self, space: &mut Workspace, count: usize) -> Vec<Step> {
         let last = self.network.depth() - 1;
         let (layer, on_device) = (&self.network.layers()[last], &self.layers[last]);
-        let DeviceMap::Dense { weight, .. } = &on_device.map else { return self.compare_steps(space, count) };
-        if self.is_curved(last) {
+        let (DeviceMap::Dense { weight, .. }, false) = (&on_device.map, self.depth_of_forward() > last) else {
             return self.compare_steps(space, count);
-        }
+        };
         let (activation, slope) = activation_code(layer.activation);
         let [inputs, units] = [0, 1].map(|end| self.layouts[last + end].entries());
         let params = ResidualParams {

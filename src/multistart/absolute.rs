@@ -41,11 +41,6 @@
 //! first order. Where as many errors are equal as the code has entries, and one more, it is a
 //! minimum, and the last steps converge quadratically. Saturated outputs count as off.
 //!
-//! **Hops.** While the code is far from its minimum, the borders make the steps short. The program
-//! without them has the minimiser of the whole affine map of the region; the next program is that
-//! of the region where this code lies. Such hops may cycle or raise `F`, so they only look for the
-//! start of a descent ([`AbsoluteSearch::hop`]).
-//!
 //! **Floors.** A ReLU output that is off leaves `|x|` as its error, and no small change of the code
 //! changes it. Where that is the largest error, the code is one of many minima of `‖·‖_∞`. The
 //! largest of the *other* errors is then reduced in the same way, as long as `F` does not rise.
@@ -55,6 +50,8 @@
 //! than the code has entries: the conditions may fail at a minimum. Then the units change sides,
 //! first all together, then one by one. If `F` has not fallen by then, the result is reported as
 //! *not proven*. The same is reported where the engine's certificate fails.
+
+mod hops;
 
 use super::active_set::OF_PRODUCT_ERROR;
 use super::evaluation_error::EvaluationError;
@@ -317,43 +314,6 @@ impl<'a> AbsoluteSearch<'a> {
             hasher.update(&received.iter().map(side).collect::<Vec<u8>>());
         }
         hasher.finalize().as_bytes()[..8].iter().fold(0, |digest, byte| digest << 8 | u64::from(*byte))
-    }
-
-    /// Hops from `code` to the minimiser of its region's affine map, from there to that of the
-    /// region where the minimiser lies, and so on: at most `most` programs, until a region comes
-    /// again or a program fails. Returns the code of the lowest `F` on the way; of two such codes,
-    /// that of the lower largest error that can change. `observation`: `n` entries, `NaN` where
-    /// unobserved.
-    pub fn hop(&mut self, observation: &[f64], code: &[f64], most: usize) -> Vec<f64> {
-        self.current.code.copy_from_slice(code);
-        self.current.run(self.network, observation);
-        let mut lowest = (self.misfit_at(&self.current, observation), code.to_vec());
-        let mut seen = Vec::new();
-        for _ in 0..most {
-            self.region.take(self.network, &self.current);
-            // A curved output changes the program within a region, too.
-            if self.network.is_piecewise_linear() && seen.contains(&self.region) {
-                break;
-            }
-            seen.push(self.region.clone());
-            self.gradients.take(self.network, &self.region);
-            let around = (&self.current, &self.region, &self.gradients);
-            let majorant = Majorant::new(self.network, around, observation, self.objective, 0.0, &[]);
-            if majorant.problem.rows.is_empty() {
-                break;
-            }
-            let Some((solution, _)) = self.solve(&majorant, None) else { break };
-            self.current.code.iter_mut().zip(&solution.z).for_each(|(z, p)| *z += p);
-            self.current.run(self.network, observation);
-            let here = self.misfit_at(&self.current, observation);
-            if !here.0.is_finite() {
-                break;
-            }
-            if here < lowest.0 {
-                lowest = (here, self.current.code.clone());
-            }
-        }
-        lowest.1
     }
 
     /// `F`, and the largest error that a small change of the code can change.

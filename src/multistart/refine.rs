@@ -192,10 +192,7 @@ fn refine_norm(
         descend(squares, observation, 0.0, steps);
         starts.push(squares.point().code.clone());
     }
-    let hopped = starts.into_iter().map(|start| {
-        let reached = search.hop(observation, &start, HOPS);
-        (search.misfits_of(observation, &reached), reached)
-    });
+    let hopped = starts.into_iter().map(|start| search.hop(observation, &start, HOPS));
     // Comparisons with NaN are false, so that a start without a loss never wins.
     let lowest = hopped.reduce(|lowest, next| if next.0 < lowest.0 { next } else { lowest });
     let Some((_, start)) = lowest else { return nothing };

@@ -20,9 +20,10 @@ const MOST_CONSTANTS: usize = 16;
 /// # Errors
 /// If the constant does not broadcast to the value's shape.
 pub fn spread(node: &Node, signal: &Signal, array: &Array) -> Result<Vec<f64>> {
-    refuse_open_batch(node, array)?;
+    let numbers = array.numbers();
+    refuse_open_batch(node, &numbers)?;
     if array.len() == 1 && array.shape.len() <= signal.shape.len() {
-        return Ok(array.numbers());
+        return Ok(numbers);
     }
     if broadcast(&array.shape, &signal.shape).as_ref() != Some(&signal.shape) {
         return Err(node.unsupported(
@@ -33,15 +34,14 @@ pub fn spread(node: &Node, signal: &Signal, array: &Array) -> Result<Vec<f64>> {
             "a constant that broadcasts to the value",
         ));
     }
-    let numbers = array.numbers();
     Ok(broadcast_places(&array.shape, &signal.shape).iter().map(|place| numbers[*place]).collect())
 }
 
 /// Refuses numbers that were computed from the size of a batch that is not fixed.
-fn refuse_open_batch(node: &Node, array: &Array) -> Result<()> {
+fn refuse_open_batch(node: &Node, numbers: &[f64]) -> Result<()> {
     let size = SYMBOLIC as f64;
     let is_size = |x: &f64| *x != 0.0 && x.is_finite() && (x % size == 0.0) && x.abs() < size * size;
-    if array.numbers().iter().any(is_size) {
+    if numbers.iter().any(is_size) {
         return Err(node.unsupported(
             "a number that is computed from the size of the batch, which is open",
             "a model whose values do not depend on the batch; or export it with a batch of 1",
@@ -129,7 +129,7 @@ fn sampled(node: &Node, signal: &Signal, inputs: &[Option<Value>], function: Fun
                         "single numbers there",
                     )
                 })?;
-                refuse_open_batch(node, array)?;
+                refuse_open_batch(node, &[number])?;
                 constants.push(number);
                 columns.push(vec![number; places().len()]);
             }
