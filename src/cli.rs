@@ -20,6 +20,7 @@ mod inspect;
 mod interrupt;
 mod invert;
 mod judge_args;
+mod layerwise_args;
 mod merge;
 mod network_args;
 mod picture;

@@ -3,7 +3,7 @@
 use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::formats::npy::ElementType;
-use crate::lp::layer::LayerwiseOptions;
+use crate::lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::runtime::Runtime;
 
@@ -29,14 +29,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         codes_as,
     } = options;
     let mut named = match method {
-        Method::Layerwise(LayerwiseOptions { method, tolerances, rows, stop }) => vec![
-            ("method", method.to_string()),
-            ("epsilon", or_default(tolerances.epsilon)),
-            ("growth", tolerances.growth.to_string()),
-            ("rows", rows.to_string()),
-            ("stop", stop.to_string()),
-            ("solver", solver.to_string()),
-        ],
+        Method::Layerwise(layerwise) => of_layers(layerwise, solver.to_string()),
         Method::Best(BestMethod { search: BestOptions { starts, seed, objective }, tolerances }) => vec![
             ("method", "best".to_owned()),
             ("epsilon", or_default(tolerances.epsilon)),
@@ -71,6 +64,34 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         named.push(("prior", prior.to_string()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Those of the layer-wise methods. Departures from the paper's form are named where there are any,
+/// as in journals from before there were such options.
+fn of_layers(options: &LayerwiseOptions, solver: String) -> Vec<(&'static str, String)> {
+    let LayerwiseOptions { method, tolerances, rows, stop, passes, row_tolerances, hidden_epsilon, relaxed_weights } =
+        options;
+    let mut named = vec![
+        ("method", method.to_string()),
+        ("epsilon", or_default(tolerances.epsilon)),
+        ("growth", tolerances.growth.to_string()),
+        ("rows", rows.to_string()),
+        ("stop", stop.to_string()),
+        ("solver", solver),
+    ];
+    if *passes != 1 {
+        named.push(("passes", passes.to_string()));
+    }
+    if *row_tolerances != RowTolerances::default() {
+        named.push(("row_tolerances", row_tolerances.to_string()));
+    }
+    if *hidden_epsilon != HiddenEpsilon::default() {
+        named.push(("hidden_epsilon", hidden_epsilon.to_string()));
+    }
+    if *relaxed_weights != RelaxedWeights::default() {
+        named.push(("relaxed_weights", relaxed_weights.to_string()));
+    }
+    named
 }
 
 /// `given` for squares, as in journals from before there were other norms.

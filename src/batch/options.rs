@@ -274,7 +274,7 @@ impl Options {
         }
         match &self.method {
             Method::Layerwise(_) if network.layerwise_obstacle().is_some() => Err(not_layerwise(network)),
-            Method::Layerwise(options) => options.tolerances.validate(),
+            Method::Layerwise(options) => options.validate(),
             Method::Descent(options) => options.validate(),
             Method::Best(options) => options.tolerances.validate().and_then(|()| options.search.validate(network)),
         }

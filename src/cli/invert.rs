@@ -6,8 +6,7 @@ use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
-use crate::lp::formulation::{self, RowRule, Stop, Tolerances};
-use crate::lp::layer::LayerwiseOptions;
+use crate::lp::formulation::{self, Tolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::precision::Precision;
 use crate::run::journal::Shard;
@@ -16,6 +15,7 @@ use crate::run::request::{FileRun, Journaling};
 use super::device_args::DeviceArgs;
 use super::generate::StoredAs;
 use super::judge_args::JudgeArgs;
+use super::layerwise_args::LayerwiseArgs;
 use super::network_args::NetworkArgs;
 use super::prior_args::PriorArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
@@ -75,16 +75,6 @@ pub struct Args {
     /// norm of the law that --noise names]
     #[arg(long, value_name = "l2|linf|l1", num_args = 0..=1, require_equals = true)]
     refine: Option<Option<Objective>>,
-
-    /// LeakyReLU constraints near and below zero: corrected, printed (as in the paper), or inactive
-    /// (the paper's first option) [default: corrected]
-    #[arg(long, value_name = "corrected|printed|inactive")]
-    rows: Option<RowRule>,
-
-    /// Which tolerance l1 and relaxed choose: the one with the lowest loss, or the first at which
-    /// the paper's rule stops [default: lowest]
-    #[arg(long, value_name = "lowest|first")]
-    stop: Option<Stop>,
 
     /// Solver of the linear programs; clarabel is a slow reference [default: interior-point]
     #[arg(long, value_name = "interior-point|clarabel")]
@@ -149,6 +139,9 @@ pub struct Args {
     /// loss was found often enough [default: 1000]
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
+
+    #[command(flatten)]
+    layerwise: LayerwiseArgs,
 
     #[command(flatten)]
     descent: DescentArgs,
@@ -228,11 +221,13 @@ impl Args {
             ("--starts", self.starts.is_some(), (best, "--method best")),
             ("--growth", self.growth.is_some(), programs),
             ("--solver", self.solver.is_some(), programs),
-            ("--rows", self.rows.is_some(), layerwise),
-            ("--stop", self.stop.is_some(), (ladder, "--method l1 or relaxed")),
             ("--refine", self.refine.is_some(), (!best, "another method, since best is already refined")),
         ];
-        match given.into_iter().find(|(_, is_given, (has_use, _))| *is_given && !has_use) {
+        let of_layers = self.layerwise.given().map(|(option, is_given, of_ladders)| {
+            let use_of = if of_ladders { (ladder, "--method l1 or relaxed") } else { layerwise };
+            (option, is_given, use_of)
+        });
+        match given.into_iter().chain(of_layers).find(|(_, is_given, (has_use, _))| *is_given && !has_use) {
             Some((option, _, (_, wanted))) => {
                 let expected = format!("{wanted}; or leave out {option}");
                 Err(Error::option(option, format!("given with --method {method}"), expected))
@@ -276,12 +271,7 @@ impl Args {
 
     fn method(&self, tolerances: Tolerances) -> Method {
         match self.method_name() {
-            MethodName::Layerwise(method) => Method::Layerwise(LayerwiseOptions {
-                method,
-                tolerances,
-                rows: self.rows.unwrap_or_default(),
-                stop: self.stop.unwrap_or_default(),
-            }),
+            MethodName::Layerwise(method) => Method::Layerwise(self.layerwise.options(method, tolerances)),
             MethodName::Best => {
                 let default = BestOptions::default();
                 let search = BestOptions {

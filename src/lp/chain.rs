@@ -2,11 +2,13 @@
 //! is the target of the layer before it.
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use super::formulation::LayerwiseMethod;
-use super::formulation::target::{Accuracy, Targets};
+use super::formulation::target::{Target, Targets};
 use super::inversion::Inversion;
-use super::layer::{LayerAnswer, LayerContext, LayerwiseOptions, StageTimes};
+use super::layer::{HiddenEpsilon, LayerAnswer, LayerContext, LayerwiseOptions, RowTolerances, StageTimes, timed};
+use super::own_layer::OwnLayer;
 use super::problem::LayerSystem;
 use super::solver::Solver;
 use crate::device::Device;
@@ -14,6 +16,7 @@ use crate::error::Result;
 use crate::network::Network;
 use crate::observation::unusable;
 use crate::precision::Precision;
+use crate::statistics::median;
 
 /// A network prepared for inversion: one [`LayerSystem`] per layer, made once.
 #[derive(Debug)]
@@ -43,6 +46,23 @@ pub struct LayerChain<'a> {
     pub solver: &'a dyn Solver,
     /// The method and its parameters.
     pub options: &'a LayerwiseOptions,
+}
+
+/// How the layers are run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'a> {
+    /// What is handed on for entries that are left open.
+    pub hand_on: HandOn,
+    /// For each member of the inversions, which inputs of each layer are fixed at 0; `None`: no
+    /// input.
+    pub off: Option<&'a [Vec<Vec<bool>>]>,
+}
+
+impl Way<'_> {
+    /// No input is fixed.
+    pub fn handing_on(hand_on: HandOn) -> Self {
+        Way { hand_on, off: None }
+    }
 }
 
 /// What is handed on for the entries that a layer leaves open.
@@ -93,7 +113,7 @@ impl<'a> LayerChain<'a> {
         for (&member, &saturated) in members.iter().zip(&targets.saturated) {
             inversions[member].saturated = saturated;
         }
-        let open = self.run(last, targets, (members, &mut inversions), HandOn::Unobserved, times)?;
+        let open = self.run(last, targets, (members, &mut inversions), Way::handing_on(HandOn::Unobserved), times)?;
         Ok((inversions, open))
     }
 
@@ -105,13 +125,13 @@ impl<'a> LayerChain<'a> {
         last: usize,
         mut targets: Targets,
         (mut members, inversions): (Vec<usize>, &mut [Inversion]),
-        hand_on: HandOn,
+        way: Way<'_>,
         times: &mut StageTimes,
     ) -> Result<Vec<OpenLayer>> {
         let mut opened: Vec<OpenLayer> = Vec::new();
         for index in (0..=last).rev() {
             let context = self.layer(index);
-            let answers = context.invert(&targets, times)?;
+            let answers = self.answers(&context, &targets, (&members, way), times)?;
             if index > 0 {
                 opened.extend(first_open(index, &targets, &answers, &members, &opened));
             }
@@ -121,13 +141,39 @@ impl<'a> LayerChain<'a> {
             if index == 0 {
                 break;
             }
-            let points = points(&context, &targets, &answers, hand_on)?;
+            let points = points(&context, &targets, &answers, way.hand_on)?;
             let found: Vec<usize> = (0..answers.len()).filter(|&place| answers[place].failure.is_none()).collect();
-            let handed_on = found.iter().map(|&place| (&points[place], &answers[place], targets.accuracy[place]));
-            targets = targets_below(self.options.method, context.system.columns(), handed_on.collect());
+            let handed_on = found.iter().map(|&place| (&points[place], &answers[place], targets.column(place)));
+            targets = targets_below(&context, handed_on.collect());
             members = found.iter().map(|&place| members[place]).collect();
         }
         Ok(opened)
+    }
+
+    /// The answers of one layer. Where an observation has a layer of its own, it is inverted by
+    /// itself.
+    fn answers(
+        &self,
+        context: &LayerContext<'_>,
+        targets: &Targets,
+        (members, way): (&[usize], Way<'_>),
+        times: &mut StageTimes,
+    ) -> Result<Vec<LayerAnswer>> {
+        let off = |place: usize| way.off.map(|off| off[members[place]][context.index].as_slice());
+        if targets.spread.is_none() && way.off.is_none() {
+            return context.invert(targets, times);
+        }
+        let answer = |place: usize| {
+            let spread =
+                targets.spread.as_ref().map(|spread| spread.column(place).iter().copied().collect::<Vec<f64>>());
+            let own = OwnLayer::of(context.system, off(place), spread.as_deref());
+            let context = LayerContext { system: &own.system, device: None, ..*context };
+            let answers = context.invert(&own.targets(targets, place), &mut StageTimes::default())?;
+            Ok(answers.into_iter().map(|answer| own.restored(answer)).collect::<Vec<_>>())
+        };
+        let answers: Result<Vec<_>> =
+            timed(&mut times.solve, || (0..members.len()).into_par_iter().map(answer).collect());
+        Ok(answers?.into_iter().flatten().collect())
     }
 
     pub(super) fn layer(&self, index: usize) -> LayerContext<'a> {
@@ -135,7 +181,7 @@ impl<'a> LayerChain<'a> {
             index,
             system: &self.systems.systems[index],
             activation: self.network.layers()[index].activation,
-            device: self.device,
+            device: Some(self.device),
             solver: self.solver,
             options: self.options,
         }
@@ -162,24 +208,44 @@ fn first_open(
     })
 }
 
-/// The targets of the layer before: what was handed on, the answer that it comes from, and the
-/// accuracy of the observation.
+/// The targets of the layer before `context`'s: what was handed on, the answer that it comes from,
+/// and the target of that.
 pub(super) fn targets_below(
-    method: LayerwiseMethod,
-    units: usize,
-    handed_on: Vec<(&Vec<f64>, &LayerAnswer, Accuracy)>,
+    context: &LayerContext<'_>,
+    handed_on: Vec<(&Vec<f64>, &LayerAnswer, Target<'_>)>,
 ) -> Targets {
-    let values = handed_on.iter().flat_map(|(point, ..)| point.iter().copied());
-    let values = DMatrix::from_iterator(units, handed_on.len(), values);
-    let precisions = handed_on.iter().map(|(.., accuracy)| accuracy.precision);
-    let targets = Targets::from_hidden(values).of_precisions(precisions);
-    if matches!(method, LayerwiseMethod::Linf | LayerwiseMethod::Exact) {
+    let (units, count, options) = (context.system.columns(), handed_on.len(), context.options);
+    let matrix = |entries: Vec<Vec<f64>>| DMatrix::from_iterator(units, count, entries.into_iter().flatten());
+    let values = matrix(handed_on.iter().map(|(point, ..)| point.to_vec()).collect());
+    let precisions = handed_on.iter().map(|(.., target)| target.accuracy.precision);
+    let mut targets = Targets::from_hidden(values).of_precisions(precisions);
+    let has_spread = options.row_tolerances == RowTolerances::Proportional;
+    let spreads: Option<Vec<Vec<f64>>> = (has_spread || options.hidden_epsilon == HiddenEpsilon::Enlarged).then(|| {
+        let of = |(_, answer, target): &(_, &LayerAnswer, Target<'_>)| context.spread(*target, answer.epsilon);
+        handed_on.par_iter().map(of).collect()
+    });
+    let carried = || handed_on.iter().map(|(_, answer, _)| answer.epsilon);
+    targets.epsilon = match (options.hidden_epsilon, &spreads) {
+        (HiddenEpsilon::Restart, _) => Vec::new(),
+        (HiddenEpsilon::Enlarged, Some(spreads)) => {
+            carried().zip(spreads).map(|(epsilon, spread)| enlarged(epsilon, spread)).collect()
+        }
+        _ => carried().collect(),
+    };
+    targets.spread = spreads.filter(|_| has_spread).map(matrix);
+    if matches!(options.method, LayerwiseMethod::Linf | LayerwiseMethod::Exact) {
         return targets;
     }
     // Of an answer of which nothing else is said, nothing is known.
     let of = |answer: &LayerAnswer| answer.errors().unwrap_or_else(|| vec![f64::INFINITY; units]);
-    let errors = handed_on.iter().flat_map(|(_, answer, _)| of(answer));
-    targets.with_errors(DMatrix::from_iterator(units, handed_on.len(), errors))
+    targets.with_errors(matrix(handed_on.iter().map(|(_, answer, _)| of(answer)).collect()))
+}
+
+/// `epsilon` times the median of the finite spreads; `epsilon` itself where there is none.
+fn enlarged(epsilon: f64, spread: &[f64]) -> f64 {
+    let finite: Vec<f64> = spread.iter().copied().filter(|spread| spread.is_finite()).collect();
+    let larger = epsilon * median(finite);
+    if larger > 0.0 && larger.is_finite() { larger } else { epsilon }
 }
 
 /// What each answer hands on: its input, with what `hand_on` says in place of open entries. For an

@@ -8,15 +8,12 @@
 
 use nalgebra::DMatrix;
 
-use super::chain::{HandOn, LayerChain, OpenLayer, points, targets_below};
-use super::formulation::LayerwiseMethod;
+use super::chain::{HandOn, LayerChain, OpenLayer, Way, points, targets_below};
+use super::comparison::is_better;
 use super::inversion::Inversion;
 use super::layer::StageTimes;
 use crate::error::Result;
 use crate::precision::Precision;
-
-/// A code is kept instead of an earlier one if its residual is below this share of the earlier one.
-const LOWER: f64 = 1.0 - 1e-6;
 
 impl LayerChain<'_> {
     /// Inverts a batch of observations layer by layer. One answer per column, in order.
@@ -33,6 +30,7 @@ impl LayerChain<'_> {
         for layer in &open {
             self.try_points(observations, layer, &mut inversions, &mut times)?;
         }
+        self.further_passes(observations, stored_as, &mut inversions, &mut times)?;
         Ok((inversions, times))
     }
 
@@ -67,53 +65,21 @@ impl LayerChain<'_> {
         let mut lowest: Vec<f64> = first.iter().enumerate().map(|(place, first)| residual(place, first)).collect();
         for hand_on in [HandOn::Found, HandOn::LeastSum] {
             let points = points(&context, &open.targets, &open.answers, hand_on)?;
-            let handed_on = points.iter().zip(&open.answers).zip(&open.targets.accuracy);
-            let handed_on = handed_on.map(|((point, answer), accuracy)| (point, answer, *accuracy));
-            let targets = targets_below(self.options.method, context.system.columns(), handed_on.collect());
+            let handed_on = points.iter().zip(&open.answers).enumerate();
+            let handed_on = handed_on.map(|(place, (point, answer))| (point, answer, open.targets.column(place)));
+            let targets = targets_below(&context, handed_on.collect());
             let mut tried: Vec<Inversion> = first.iter().map(|first| up_to(first, open.index)).collect();
-            self.run(open.index - 1, targets, ((0..tried.len()).collect(), &mut tried), hand_on, times)?;
+            let way = Way::handing_on(hand_on);
+            self.run(open.index - 1, targets, ((0..tried.len()).collect(), &mut tried), way, times)?;
             for (place, tried) in tried.into_iter().enumerate() {
                 let residual = residual(place, &tried);
-                // Nothing certified is given up for a lower residual.
-                if residual < LOWER * lowest[place] && (tried.is_certified() || !first[place].is_certified()) {
+                if is_better((&tried, residual), (&first[place], lowest[place])) {
                     lowest[place] = residual;
                     inversions[open.members[place]] = self.determined_as(tried, &first[place]);
                 }
             }
         }
         Ok(())
-    }
-
-    /// The residual of the code in the norm of the method; infinite without a code.
-    fn residual(&self, observations: &DMatrix<f64>, member: usize, inversion: &Inversion) -> f64 {
-        if inversion.failure.is_some() {
-            return f64::INFINITY;
-        }
-        let layers = self.network.layers().iter().zip(&self.systems.systems);
-        let output = layers.fold(inversion.code.clone(), |a, (layer, system)| {
-            let received = |unit| system.product(unit, &a) + system.bias[unit];
-            (0..system.units()).map(|unit| layer.activation.apply(received(unit))).collect()
-        });
-        let observation = observations.column(member);
-        let errors = output.iter().zip(observation.iter()).filter(|(_, x)| !x.is_nan()).map(|(g, x)| (g - x).abs());
-        let residual = match self.options.method {
-            LayerwiseMethod::Linf | LayerwiseMethod::Exact => errors.fold(0.0, f64::max),
-            LayerwiseMethod::L1 | LayerwiseMethod::Relaxed => errors.sum(),
-        };
-        if residual.is_nan() { f64::INFINITY } else { residual }
-    }
-
-    /// The inversion, with no more called determined than the layers of the first way do.
-    fn determined_as(&self, mut inversion: Inversion, first: &Inversion) -> Inversion {
-        for layer in &mut inversion.layers {
-            let of_first = first.layers.iter().find(|other| other.layer == layer.layer);
-            // Where the first way did not come to this layer, nothing is known of its input.
-            let all = || self.systems.systems[layer.layer - 1].columns();
-            let undetermined = of_first.map_or_else(all, |first| first.undetermined_entries);
-            layer.undetermined_entries = layer.undetermined_entries.max(undetermined);
-            layer.determined = layer.undetermined_entries == 0;
-        }
-        inversion
     }
 }
 

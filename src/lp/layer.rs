@@ -8,6 +8,7 @@ mod exact;
 mod guess;
 mod least_sum;
 mod member;
+mod options;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -22,12 +23,14 @@ use super::formulation::target::{Target, Targets};
 use super::formulation::{LayerwiseMethod, relaxed};
 use super::problem::{Objective, Problem};
 use super::solver::interior_point::fit::ProblemFit;
+use crate::device::Device;
 use crate::error::Result;
 pub use answer::LayerAnswer;
-use context::timed;
-pub use context::{LayerContext, LayerwiseOptions, StageTimes};
+pub(super) use context::timed;
+pub use context::{LayerContext, StageTimes};
 use guess::Guess;
 use member::{Member, Search};
+pub use options::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
 
 impl LayerContext<'_> {
     /// Inverts the layer for every target of the batch. One answer per column.
@@ -102,7 +105,8 @@ impl LayerContext<'_> {
         let search = match method {
             LayerwiseMethod::L1 => Search::Ladder(LadderSearch::distinct(tolerances, stop, self.shape(), rows, target)),
             LayerwiseMethod::Relaxed => {
-                let gain = relaxed::Gain::of(self.system, self.shape(), target);
+                let has_all_weights = self.options.relaxed_weights == RelaxedWeights::Positive;
+                let gain = has_all_weights.then(|| relaxed::Gain::of(self.system, self.shape(), target));
                 let sizes = target.values.iter().zip(&self.system.bias).filter(|(t, _)| !t.is_nan());
                 let at_zero = sizes.fold(0.0, |most: f64, (&t, bias)| most.max(target.bounded(t).abs() + bias.abs()));
                 Search::Ladder(LadderSearch::bounded(tolerances, stop, gain, target, at_zero))
@@ -121,28 +125,36 @@ impl LayerContext<'_> {
     pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
         let epsilon = |&(index, step): &(usize, usize)| match self.options.method {
-            // The rows of `relaxed` have no cases. Its weights need the positive entries, so the
-            // threshold is 0.
-            LayerwiseMethod::Relaxed => 0.0,
+            // The rows of `relaxed` have no cases, but its weights need the entries above this.
+            LayerwiseMethod::Relaxed => self.least_weight(targets.column(index), step),
             _ => self.tolerances(targets.column(index)).at(step),
         };
         let thresholds: Vec<f64> = pending.iter().map(epsilon).collect();
-        let above = self.device.classify(&values, &thresholds)?;
+        let above = self.above(&values, &thresholds)?;
         let second = |epsilon: &f64| second_threshold(self.shape(), self.options.rows, *epsilon);
         let second: Option<Vec<f64>> = match self.options.method {
             LayerwiseMethod::Relaxed => None,
             _ => thresholds.iter().map(second).collect(),
         };
-        let above_second = second.map(|thresholds| self.device.classify(&values, &thresholds)).transpose()?;
+        let above_second = second.map(|thresholds| self.above(&values, &thresholds)).transpose()?;
         Ok(Masks { above, above_second })
+    }
+
+    /// The targets above it have a weight in `relaxed`.
+    fn least_weight(&self, target: Target<'_>, step: usize) -> f64 {
+        match self.options.relaxed_weights {
+            RelaxedWeights::Positive => 0.0,
+            RelaxedWeights::Clear => 2.0 * self.tolerances(target).at(step),
+        }
     }
 
     /// The LP of one target; `place` is its place in the masks.
     pub fn problem(&self, target: Target<'_>, masks: &Masks, place: usize, step: usize) -> Problem {
         let objective = match self.options.method {
             LayerwiseMethod::Relaxed => {
-                let epsilon = self.tolerances(target).at(step);
-                return relaxed::problem(self.system, self.shape(), target, &masks.above, place, epsilon);
+                let (epsilon, least) = (self.tolerances(target).at(step), self.least_weight(target, step));
+                let weighted = |unit| masks.above.is_active(place, unit);
+                return relaxed::problem((self.system, self.shape()), target, (weighted, least), epsilon);
             }
             LayerwiseMethod::L1 => Objective::SumOfViolations,
             LayerwiseMethod::Linf | LayerwiseMethod::Exact => Objective::LargestViolation,
@@ -163,14 +175,13 @@ impl LayerContext<'_> {
         if matches!(self.options.method, LayerwiseMethod::Linf) {
             return Ok(vec![None; pending.len()]);
         }
-        let screened = self.activation.has_kink();
-        let outputs = if screened {
+        let screening = self.device.filter(|_| self.activation.has_kink());
+        let forward = |device: &dyn Device| {
             let columns = self.system.columns();
             let inputs = DMatrix::from_fn(columns, solutions.len(), |row, column| solutions[column].z[row]);
-            Some(self.device.forward(self.index..self.index + 1, &inputs)?)
-        } else {
-            None
+            device.forward(self.index..self.index + 1, &inputs)
         };
+        let outputs = screening.map(forward).transpose()?;
         let point = |place: usize| {
             let (index, _) = pending[place];
             let solution = &solutions[place];

@@ -170,7 +170,7 @@ impl Instance {
             index: 0,
             system,
             activation: self.activation,
-            device: &device,
+            device: Some(&device),
             solver: &ClarabelReference,
             options: &options,
         };
@@ -320,7 +320,13 @@ pub fn with_layer<T>(
     };
     let device = HostDevice::new(&Arc::new(Network::new(vec![layer], "test").unwrap()));
     let system = instance.system();
-    let context =
-        LayerContext { index: 0, system: &system, activation: instance.activation, device: &device, solver, options };
+    let context = LayerContext {
+        index: 0,
+        system: &system,
+        activation: instance.activation,
+        device: Some(&device),
+        solver,
+        options,
+    };
     work(&context, &Targets::from_hidden(DMatrix::from_column_slice(instance.target.len(), 1, &instance.target)))
 }

@@ -148,7 +148,8 @@ impl Instances {
                 LayerwiseMethod::Linf => violations(Objective::LargestViolation),
                 LayerwiseMethod::L1 => violations(Objective::SumOfViolations),
                 LayerwiseMethod::Relaxed => {
-                    relaxed::problem(&self.system, self.shape, target, &masks.above, index, EPSILON)
+                    let weighted = |unit| masks.above.is_active(index, unit);
+                    relaxed::problem((&self.system, self.shape), target, (weighted, 0.0), EPSILON)
                 }
                 LayerwiseMethod::Exact => {
                     exact::feasibility(&self.system, self.shape, target, |unit| masks.above.is_active(index, unit))

@@ -227,7 +227,7 @@ impl<'a> Chain<'a> {
             index,
             system: &self.systems[index],
             activation: self.network.layers()[index].activation,
-            device: &self.device,
+            device: Some(&self.device),
             solver: &LpEngine,
             options: &options,
         };

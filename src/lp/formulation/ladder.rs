@@ -50,8 +50,9 @@ enum Steps {
     /// The steps at which an entry changes its case: the absolute targets at which that happens, in
     /// ascending order.
     Distinct(Vec<f64>),
-    /// The steps whose lower bound is below the best loss; the highest objective so far.
-    Bounded { gain: Gain, objective: f64 },
+    /// The steps whose lower bound, if there is one, is below the best loss; the highest objective
+    /// so far.
+    Bounded { gain: Option<Gain>, objective: f64 },
 }
 
 /// The result of a solved step.
@@ -77,11 +78,17 @@ impl LadderSearch {
         Self::new(tolerances, stop, Steps::Distinct(changes), last)
     }
 
-    /// `relaxed`: every step that the lower bound does not rule out.
+    /// `relaxed`: every step that the lower bound does not rule out; without `gain` there is none.
     ///
     /// `surely_feasible`: a tolerance at which the rows hold at `z = 0`; the ladder continues up to
     /// it while no step was feasible.
-    pub fn bounded(tolerances: EpsilonSteps, stop: Stop, gain: Gain, target: Target<'_>, surely_feasible: f64) -> Self {
+    pub fn bounded(
+        tolerances: EpsilonSteps,
+        stop: Stop,
+        gain: Option<Gain>,
+        target: Target<'_>,
+        surely_feasible: f64,
+    ) -> Self {
         let last = target.largest();
         let mut search = Self::new(tolerances, stop, Steps::Bounded { gain, objective: f64::NEG_INFINITY }, last);
         search.last_resort = tolerances.first_reaching(surely_feasible);
@@ -112,7 +119,9 @@ impl LadderSearch {
         if self.finished || self.upcoming > last_step {
             return None;
         }
-        if let (Steps::Bounded { gain, objective }, Some(best), Stop::Lowest) = (&self.steps, self.best, self.stop) {
+        if let (Steps::Bounded { gain: Some(gain), objective }, Some(best), Stop::Lowest) =
+            (&self.steps, self.best, self.stop)
+        {
             let worth_solving = |step: &usize| gain.lower_bound(*objective, self.tolerances.at(*step)) < best.to_beat;
             self.upcoming = (self.upcoming..=self.last_step).find(worth_solving)?;
         }

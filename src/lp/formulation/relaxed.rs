@@ -13,22 +13,21 @@
 //! itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; where at most ε of each `ℓ_u` counts. `g` never
 //! falls as ε grows (each feasible set contains those of smaller ε). So a step's loss is at least
 //! the cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first,
-//! ε each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve.
+//! ε each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve. The bound
+//! holds only if all steps have the same weights: without the weights below `2ε`
+//! ([`RelaxedWeights::Clear`](crate::lp::layer::RelaxedWeights)) every step is solved.
 
 use nalgebra::DVector;
 
 use super::target::{Shape, Target};
-use crate::configuration::Configurations;
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 
-/// The problem of one observation at `epsilon`. `positive`: the entries above 0, from the device's
-/// masks (`t > 0`).
+/// The problem of one observation at `epsilon`. `weighted`: the entries above `least`, from the
+/// device's masks; others have no weight, but for negative ones of a LeakyReLU below `-least`.
 pub fn problem(
-    system: &LayerSystem,
-    shape: Shape,
+    (system, shape): (&LayerSystem, Shape),
     target: Target<'_>,
-    positive: &Configurations,
-    observation: usize,
+    (weighted, least): (impl Fn(usize) -> bool, f64),
     epsilon: f64,
 ) -> Problem {
     let mut rows = Vec::with_capacity(2 * target.values.len());
@@ -50,14 +49,9 @@ pub fn problem(
         }
         let weight = match shape {
             _ if t.is_infinite() => 0.0,
-            Shape::Relu => {
-                if positive.is_active(observation, unit) {
-                    t
-                } else {
-                    0.0
-                }
-            }
-            Shape::Leaky(_) => t,
+            Shape::Leaky(_) if t < -least => t,
+            _ if weighted(unit) => t,
+            _ => 0.0,
         };
         if weight != 0.0 {
             for (q, w) in weights.iter_mut().zip(system.unit(unit)) {

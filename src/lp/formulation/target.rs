@@ -122,6 +122,10 @@ pub struct Targets {
     /// For an inner layer, by how much each entry may be wrong; infinite where nothing is known.
     /// `None` where that is not known of any entry.
     pub errors: Option<DMatrix<f64>>,
+    /// For an inner layer, the spread of each entry (`spread`), where the rows follow it.
+    pub spread: Option<DMatrix<f64>>,
+    /// For an inner layer, ε₀ of each column; empty where the options say it.
+    pub epsilon: Vec<f64>,
 }
 
 impl Targets {
@@ -145,7 +149,16 @@ impl Targets {
             Activation::Sigmoid => Some(observations.map(|x| 1.0 / (x * (1.0 - x)).max(0.0))),
             _ => None,
         };
-        Targets { values, saturation, accuracy, saturated, sensitivity, errors: None }
+        Targets {
+            values,
+            saturation,
+            accuracy,
+            saturated,
+            sensitivity,
+            errors: None,
+            spread: None,
+            epsilon: Vec::new(),
+        }
     }
 
     /// Targets of an inner layer: recovered hidden vectors (units × count), `NaN` where they were
@@ -154,7 +167,16 @@ impl Targets {
         let saturated = vec![0; values.ncols()];
         let accuracy = vec![Accuracy::of_hidden(Precision::F64); values.ncols()];
         let saturation = vec![Saturation::NONE; values.ncols()];
-        Targets { values, saturation, accuracy, saturated, sensitivity: None, errors: None }
+        Targets {
+            values,
+            saturation,
+            accuracy,
+            saturated,
+            sensitivity: None,
+            errors: None,
+            spread: None,
+            epsilon: Vec::new(),
+        }
     }
 
     /// The same targets of an inner layer, each entry with the error that it may have.
@@ -185,6 +207,8 @@ impl Targets {
             saturated: columns.iter().map(|&column| self.saturated[column]).collect(),
             sensitivity: self.sensitivity.as_ref().map(of),
             errors: self.errors.as_ref().map(of),
+            spread: self.spread.as_ref().map(of),
+            epsilon: columns.iter().filter_map(|&column| self.epsilon.get(column).copied()).collect(),
         }
     }
 
@@ -195,7 +219,8 @@ impl Targets {
         let sensitivity = self.sensitivity.as_ref().map(|sensitivity| &sensitivity.as_slice()[range.clone()]);
         let errors = self.errors.as_ref().map(|errors| &errors.as_slice()[range.clone()]);
         let (saturation, accuracy) = (self.saturation[index], self.accuracy[index]);
-        Target { values: &self.values.as_slice()[range], saturation, accuracy, sensitivity, errors }
+        let epsilon = self.epsilon.get(index).copied();
+        Target { values: &self.values.as_slice()[range], saturation, accuracy, sensitivity, errors, epsilon }
     }
 }
 
@@ -243,6 +268,8 @@ pub struct Target<'a> {
     pub sensitivity: Option<&'a [f64]>,
     /// By how much each entry may be wrong, where that is known.
     pub errors: Option<&'a [f64]>,
+    /// ε₀, where it is not what the options say.
+    pub epsilon: Option<f64>,
 }
 
 impl Target<'_> {

@@ -1,44 +1,23 @@
-//! The resources of a layer's inversion: its options, the layer, device and solver, and the clock.
+//! The resources of a layer's inversion: the layer, device and solver, and the clock.
 
 use std::time::{Duration, Instant};
+
+use nalgebra::DMatrix;
 
 use super::super::certified::CertifiedSolution;
 use super::super::formulation::open::{Known, Optimum};
 use super::super::formulation::target::{Shape, Target};
-use super::super::formulation::{EpsilonSteps, LayerwiseMethod, RowRule, Stop, Tolerances};
+use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
 use super::super::problem::LayerSystem;
 use super::super::solver::Solver;
+use super::super::spread::spread;
+use super::options::LayerwiseOptions;
+use crate::configuration::Configurations;
+use crate::cpu::classify::classify;
 use crate::device::Device;
+use crate::error::Result;
 use crate::network::Activation;
 use crate::precision::default_epsilon;
-use crate::setters::setters;
-
-/// How layers are inverted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct LayerwiseOptions {
-    /// The method.
-    pub method: LayerwiseMethod,
-    /// `ε₀` and `α`.
-    pub tolerances: Tolerances,
-    /// The rule for the rows of a LeakyReLU layer.
-    pub rows: RowRule,
-    /// Which step of a ladder is returned.
-    pub stop: Stop,
-}
-
-setters!(LayerwiseOptions { method: LayerwiseMethod, tolerances: Tolerances, rows: RowRule, stop: Stop });
-
-impl Default for LayerwiseOptions {
-    fn default() -> Self {
-        LayerwiseOptions {
-            method: LayerwiseMethod::Linf,
-            tolerances: Tolerances::default(),
-            rows: RowRule::default(),
-            stop: Stop::default(),
-        }
-    }
-}
 
 /// The resources of one layer's inversion.
 pub struct LayerContext<'a> {
@@ -48,8 +27,9 @@ pub struct LayerContext<'a> {
     pub system: &'a LayerSystem,
     /// Its activation.
     pub activation: Activation,
-    /// Where classification and forward passes run.
-    pub device: &'a dyn Device,
+    /// Where classification and forward passes run. `None`: the layer is not one of the device's
+    /// network ([`OwnLayer`](super::super::own_layer::OwnLayer)), and all is computed here.
+    pub device: Option<&'a dyn Device>,
     /// The solver of the LPs.
     pub solver: &'a dyn Solver,
     /// The method and its parameters.
@@ -81,7 +61,19 @@ impl LayerContext<'_> {
     /// The tolerances that are tried for this target.
     pub fn tolerances(&self, target: Target<'_>) -> EpsilonSteps {
         let size = || target.size(self.system.bias.as_slice(), &self.system.weight);
-        self.options.tolerances.steps(|| default_epsilon(size(), target.accuracy.rounding))
+        let steps = self.options.tolerances.steps(|| default_epsilon(size(), target.accuracy.rounding));
+        match target.epsilon {
+            Some(epsilon) => EpsilonSteps { epsilon, ..steps },
+            None => steps,
+        }
+    }
+
+    /// The configuration of each target ([`Device::classify`]).
+    pub(super) fn above(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
+        match self.device {
+            Some(device) => device.classify(targets, thresholds),
+            None => Ok(classify(targets, thresholds)),
+        }
     }
 
     /// What the target tells of the input, at the optimum of `l1` or `relaxed`.
@@ -92,13 +84,18 @@ impl LayerContext<'_> {
         Known::of(self.system, (self.shape(), self.options.rows), target, optimum)
     }
 
+    /// The spread of each entry of an answer at this tolerance.
+    pub(in super::super) fn spread(&self, target: Target<'_>, epsilon: f64) -> Vec<f64> {
+        spread(self.system, self.shape(), target, epsilon)
+    }
+
     pub(super) fn shape(&self) -> Shape {
         Shape::of(self.activation)
     }
 }
 
 /// Adds the time that `work` takes.
-pub(super) fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
+pub(in super::super) fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     *total += start.elapsed();

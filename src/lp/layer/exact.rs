@@ -19,7 +19,7 @@ impl LayerContext<'_> {
         let count = targets.values.ncols();
         let tolerances: Vec<f64> =
             (0..count).map(|index| exact::tolerance(self.system, targets.column(index))).collect();
-        let masks = timed(&mut times.classify, || self.device.classify(&targets.values, &tolerances))?;
+        let masks = timed(&mut times.classify, || self.above(&targets.values, &tolerances))?;
         Ok(timed(&mut times.solve, || {
             let least_squares = |workspace: &mut LeastSquares, index: usize| {
                 let (target, active) = (targets.column(index), |unit| masks.is_active(index, unit));

@@ -57,7 +57,7 @@ impl LayerContext<'_> {
     fn problems_of(&self, targets: &Targets, answers: &[LayerAnswer], places: &[usize]) -> Result<Vec<Problem>> {
         if self.options.method == LayerwiseMethod::Exact {
             let tolerances: Vec<f64> = places.iter().map(|&place| answers[place].epsilon).collect();
-            let masks = self.device.classify(&targets.values.select_columns(places), &tolerances)?;
+            let masks = self.above(&targets.values.select_columns(places), &tolerances)?;
             let problem = |(number, &place): (usize, &usize)| {
                 let active = |unit| masks.is_active(number, unit);
                 exact::feasibility(self.system, self.shape(), targets.column(place), active)

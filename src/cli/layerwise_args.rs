@@ -1,0 +1,69 @@
+//! The options of `invert`'s layer-wise methods.
+
+use crate::lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
+use crate::lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
+
+/// How layers are inverted. The defaults are the paper's form, but for its rule to stop.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of the layer-wise methods")]
+pub struct LayerwiseArgs {
+    /// LeakyReLU constraints near and below zero: corrected, printed (as in the paper), or inactive
+    /// (the paper's first option) [default: corrected]
+    #[arg(long, value_name = "corrected|printed|inactive")]
+    rows: Option<RowRule>,
+
+    /// Which tolerance l1 and relaxed choose: the one with the lowest loss, or the first at which
+    /// the paper's rule stops [default: lowest]
+    #[arg(long, value_name = "lowest|first")]
+    stop: Option<Stop>,
+
+    /// Maximum number of passes over the layers. In each further pass, hidden units that the last
+    /// code turns off are fixed at 0; its code is kept if its error is lower [default: 1]
+    #[arg(long, value_name = "N")]
+    passes: Option<usize>,
+
+    /// How much each row of a hidden layer may be violated: all alike (equal), or in proportion to
+    /// how far its target may be off (proportional) [default: equal]
+    #[arg(long, value_name = "equal|proportional")]
+    row_tolerances: Option<RowTolerances>,
+
+    /// Initial tolerance of the hidden layers: that of the last layer again (restart), the one at
+    /// which the layer after it ended (carried), or that times the typical error of an entry per
+    /// error of the layer after it (enlarged) [default: restart]
+    #[arg(long, value_name = "restart|carried|enlarged")]
+    hidden_epsilon: Option<HiddenEpsilon>,
+
+    /// Which entries have a weight in the objective of relaxed: the positive ones, or only those
+    /// clear of the tolerance, above 2ε, as in the authors' program [default: positive]
+    #[arg(long, value_name = "positive|clear")]
+    relaxed_weights: Option<RelaxedWeights>,
+}
+
+impl LayerwiseArgs {
+    /// The options that were given, in the command line's words: whether each is, and whether only
+    /// `l1` and `relaxed` have it.
+    pub fn given(&self) -> [(&'static str, bool, bool); 6] {
+        [
+            ("--rows", self.rows.is_some(), false),
+            ("--stop", self.stop.is_some(), true),
+            ("--passes", self.passes.is_some(), false),
+            ("--row-tolerances", self.row_tolerances.is_some(), false),
+            ("--hidden-epsilon", self.hidden_epsilon.is_some(), false),
+            ("--relaxed-weights", self.relaxed_weights.is_some(), false),
+        ]
+    }
+
+    /// The options of this method.
+    pub fn options(&self, method: LayerwiseMethod, tolerances: Tolerances) -> LayerwiseOptions {
+        LayerwiseOptions {
+            method,
+            tolerances,
+            rows: self.rows.unwrap_or_default(),
+            stop: self.stop.unwrap_or_default(),
+            passes: self.passes.unwrap_or(LayerwiseOptions::default().passes),
+            row_tolerances: self.row_tolerances.unwrap_or_default(),
+            hidden_epsilon: self.hidden_epsilon.unwrap_or_default(),
+            relaxed_weights: self.relaxed_weights.unwrap_or_default(),
+        }
+    }
+}
