@@ -6,8 +6,8 @@
 //! them, [`certificate`] checks an answer from itself, [`face`] reads off what is determined and
 //! finishes, [`certified`] joins these, in better units where a layer's own are bad;
 //! [`formulation`] says which rows and which ε, [`layer`] runs one layer's searches in rounds,
-//! [`chain`] chains the layers, [`passes`] inverts them again with the inputs that are off fixed, and
-//! [`hand_on`] chooses what undetermined entries hand on.
+//! [`chain`] chains the layers, [`passes`] inverts them again with the inputs that are off fixed,
+//! and [`hand_on`] chooses what undetermined entries hand on.
 
 pub mod basis;
 pub mod certificate;

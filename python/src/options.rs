@@ -229,6 +229,17 @@ impl<'py> Given<'py> {
                 {
                     programs = programs.stop(stop);
                 }
+                if let Some(passes) = self.count("passes")? {
+                    programs = programs.passes(passes);
+                }
+                if method != LayerwiseMethod::Exact {
+                    programs = programs
+                        .row_tolerances(self.named("row_tolerances")?.unwrap_or_default())
+                        .hidden_epsilon(self.named("hidden_epsilon")?.unwrap_or_default());
+                }
+                if method == LayerwiseMethod::Relaxed {
+                    programs = programs.relaxed_weights(self.named("relaxed_weights")?.unwrap_or_default());
+                }
                 Ok(Method::Layerwise(programs))
             }
         }

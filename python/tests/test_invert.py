@@ -143,6 +143,11 @@ def test_no_warning_where_all_is_well(network, images):
         ({"method": "linf", "starts": 5}, ValueError, "starts.*does not use it"),
         ({"refine": True}, ValueError, "refine.*does not use it"),
         ({"method": "linf", "seed": 5}, ValueError, "seed"),
+        ({"passes": 2}, ValueError, "passes.*does not use it"),
+        ({"method": "linf", "passes": 0}, ValueError, "passes.*at least 1"),
+        ({"method": "linf", "relaxed_weights": "clear"}, ValueError, "relaxed_weights.*does not use"),
+        ({"method": "l1", "row_tolerances": "some"}, ValueError, "equal or proportional"),
+        ({"method": "exact", "hidden_epsilon": "carried"}, ValueError, "hidden_epsilon.*does not"),
         ({"threads": 0}, ValueError, "threads.*1 to 1024"),
         ({"threads": "two"}, TypeError, "threads.*'two' of type str"),
         ({"seed": -1}, TypeError, "seed"),
@@ -241,3 +246,23 @@ def test_names_that_are_no_options_are_refused(network, images):
         unrelu.recover(network, images, nois=0.1)
     with pytest.raises(TypeError, match="numpy.load"):
         unrelu.invert(network, "images.npy")
+
+
+def test_layers_depart_from_the_papers_form():
+    """Each option changes the codes of noisy observations; the named defaults change nothing."""
+    network = unrelu.Network.random([4, 16, 50], seed=3)
+    rng = np.random.default_rng(4)
+    x = network.forward(rng.normal(size=(8, 4))) + rng.uniform(-0.05, 0.05, (8, 50))
+
+    def codes(method, **options):
+        return unrelu.invert(network, x, method, epsilon=0.01, **options).codes
+
+    for method, options, stop in [
+        ("linf", {"passes": 3}, {}),
+        ("linf", {"row_tolerances": "proportional"}, {}),
+        ("l1", {"hidden_epsilon": "enlarged"}, {"stop": "first"}),
+        ("relaxed", {"relaxed_weights": "clear"}, {"stop": "first"}),
+    ]:
+        assert not np.array_equal(codes(method, **stop), codes(method, **stop, **options)), options
+    defaults = {"passes": 1, "row_tolerances": "equal", "hidden_epsilon": "restart"}
+    assert np.array_equal(codes("linf"), codes("linf", **defaults))

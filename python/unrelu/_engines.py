@@ -138,6 +138,10 @@ class Inverter(_Engine):
         refine: bool | str | None = None,
         rows: Literal["corrected", "printed", "inactive"] | None = None,
         stop: Literal["lowest", "first"] | None = None,
+        passes: int | None = None,
+        row_tolerances: Literal["equal", "proportional"] | None = None,
+        hidden_epsilon: Literal["restart", "carried", "enlarged"] | None = None,
+        relaxed_weights: Literal["positive", "clear"] | None = None,
         solver: Literal["interior-point", "clarabel"] | None = None,
         optimizer: Literal["plain", "momentum", "adam"] | None = None,
         step: float | None = None,
@@ -405,6 +409,20 @@ def invert(
         errors (``"l1"``). ``True`` stands for the norm of the law of `noise`, if one is named.
     rows, stop, solver : str, optional
         Of the layer-wise methods, as on the command line.
+    passes : int, optional
+        Of the layer-wise methods: the maximum number of passes over the layers. In each further
+        pass, hidden units that the last code turns off are fixed at 0; its code is kept if its error
+        is lower. Default 1.
+    row_tolerances : str, optional
+        Of the layer-wise methods: how much each row of a hidden layer may be violated. ``"equal"``
+        (default), or ``"proportional"`` to how far its target may be off.
+    hidden_epsilon : str, optional
+        Of the layer-wise methods: the initial tolerance of the hidden layers. ``"restart"``
+        (default), ``"carried"`` from the layer after, or ``"enlarged"`` by how far the entries of the
+        target may be off.
+    relaxed_weights : str, optional
+        Of ``"relaxed"``: the entries with a weight in its objective. ``"positive"`` (default), or
+        ``"clear"``, above twice the tolerance.
     optimizer, step, iterations, restarts : optional
         Of ``"descent"``, as on the command line.
     code_law : str, optional

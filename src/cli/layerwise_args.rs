@@ -28,8 +28,8 @@ pub struct LayerwiseArgs {
     row_tolerances: Option<RowTolerances>,
 
     /// Initial tolerance of the hidden layers: that of the last layer again (restart), the one at
-    /// which the layer after it ended (carried), or that times the typical error of an entry per
-    /// error of the layer after it (enlarged) [default: restart]
+    /// which the layer after it ended (carried), or as much more (or less) as the entries of its
+    /// target are typically off (enlarged) [default: restart]
     #[arg(long, value_name = "restart|carried|enlarged")]
     hidden_epsilon: Option<HiddenEpsilon>,
 

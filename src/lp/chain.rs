@@ -228,7 +228,7 @@ pub(super) fn targets_below(
     targets.epsilon = match (options.hidden_epsilon, &spreads) {
         (HiddenEpsilon::Restart, _) => Vec::new(),
         (HiddenEpsilon::Enlarged, Some(spreads)) => {
-            carried().zip(spreads).map(|(epsilon, spread)| enlarged(epsilon, spread)).collect()
+            carried().zip(spreads).map(|(epsilon, spread)| enlarged(epsilon, spread, has_spread)).collect()
         }
         _ => carried().collect(),
     };
@@ -241,10 +241,15 @@ pub(super) fn targets_below(
     targets.with_errors(matrix(handed_on.iter().map(|(_, answer, _)| of(answer)).collect()))
 }
 
-/// `epsilon` times the median of the finite spreads; `epsilon` itself where there is none.
-fn enlarged(epsilon: f64, spread: &[f64]) -> f64 {
-    let finite: Vec<f64> = spread.iter().copied().filter(|spread| spread.is_finite()).collect();
-    let larger = epsilon * median(finite);
+/// How many typical errors the initial tolerance of a hidden layer is, where each row has its own.
+const TYPICAL_ERRORS: f64 = 2.0;
+
+/// The tolerance that covers the errors of the entries: `epsilon` times the largest spread. Where
+/// rows follow their spreads, all are alike. `epsilon` itself where there is no finite spread.
+fn enlarged(epsilon: f64, spread: &[f64], has_spread: bool) -> f64 {
+    let finite = || spread.iter().copied().filter(|spread| spread.is_finite());
+    let factor = if has_spread { TYPICAL_ERRORS * median(finite().collect()) } else { finite().fold(0.0, f64::max) };
+    let larger = epsilon * factor;
     if larger > 0.0 && larger.is_finite() { larger } else { epsilon }
 }
 

@@ -196,6 +196,12 @@ fn options_that_make_no_sense() {
     refused(&["--threads", "100000"], &["--threads", "1 to 1024"]);
     refused(&["--method", "descent", "--rows", "printed"], &["--rows", "layer-wise"]);
     refused(&["--stop", "first"], &["--stop", "l1 or relaxed"]);
+    refused(&["--passes", "0"], &["--passes", "at least 1"]);
+    refused(&["--method", "best", "--passes", "2"], &["--passes", "layer-wise"]);
+    refused(&["--row-tolerances", "some"], &["--row-tolerances", "equal or proportional"]);
+    refused(&["--method", "exact", "--row-tolerances", "proportional"], &["--row-tolerances", "exact allows no"]);
+    refused(&["--method", "exact", "--hidden-epsilon", "carried"], &["--hidden-epsilon", "no initial tolerance"]);
+    refused(&["--relaxed-weights", "clear"], &["--relaxed-weights", "method relaxed"]);
     refused(&["--batch", "0"], &["--batch"]);
     refused(&["--report", "report.txt"], &["--report", ".jsonl or .csv"]);
     refused(&["--adapter", "no such card"], &["--adapter"]);
@@ -261,4 +267,30 @@ fn a_closed_pipe_hides_no_failure() {
     let status =
         std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path(".")).status().unwrap();
     assert_eq!(status.code(), Some(3));
+}
+
+/// Each option of the layers changes the codes of noisy observations, and is part of the journal.
+#[test]
+fn departures_from_the_papers_form() {
+    let folder = Folder::empty();
+    folder.succeeds(&["random-network", "4,16,50", "-o", "net.safetensors", "--seed", "3"]);
+    let generate = ["generate", "net.safetensors", "--count", "8", "--noise", "uniform:0.05", "--seed", "4"];
+    folder.succeeds(&[&generate[..], &["-o", "x.npy"]].concat());
+    let invert = ["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--epsilon", "0.01", "--force"];
+    let codes = |more: &[&str]| {
+        folder.run(&[&invert[..], more].concat());
+        folder.bytes("z.npy")
+    };
+    let options: [(&[&str], &[&str]); 4] = [
+        (&["--method", "linf"], &["--passes", "3"]),
+        (&["--method", "linf"], &["--row-tolerances", "proportional"]),
+        (&["--method", "l1", "--stop", "first"], &["--hidden-epsilon", "enlarged"]),
+        (&["--method", "relaxed", "--stop", "first"], &["--relaxed-weights", "clear"]),
+    ];
+    for (method, option) in options {
+        assert_ne!(codes(method), codes(&[method, option].concat()), "{option:?}");
+    }
+    let defaults =
+        ["--passes", "1", "--row-tolerances", "equal", "--hidden-epsilon", "restart", "--relaxed-weights", "positive"];
+    assert_eq!(codes(&["--method", "relaxed"]), codes(&[&["--method", "relaxed"], &defaults[..]].concat()));
 }

@@ -17,6 +17,7 @@ mod neighbours;
 mod objectives;
 mod oracle;
 mod overflow;
+mod own_layers;
 mod ranges;
 mod rank_claims;
 mod recovery;

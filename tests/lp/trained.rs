@@ -13,7 +13,7 @@ use unrelu::{LayerwiseMethod, Network, NetworkOptions, load_network};
 
 use crate::support::{codes, forward, invert, method, relative_error, uniform};
 
-fn example(name: &str) -> Arc<Network> {
+pub fn example(name: &str) -> Arc<Network> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     Arc::new(load_network(&path, &NetworkOptions::default()).unwrap())
 }

@@ -221,7 +221,7 @@ mod tests {
         let tolerances = Tolerances::default().steps(|| 1e-6);
         let saturation = Saturation { low: f64::NEG_INFINITY, high: f64::INFINITY };
         let accuracy = Accuracy::of_hidden(Precision::F64);
-        let target = Target { values: targets, saturation, accuracy, sensitivity: None, errors: None };
+        let target = Target { values: targets, saturation, accuracy, sensitivity: None, errors: None, epsilon: None };
         let delta = |step: usize| delta_of_count(targets.iter().filter(|t| **t > tolerances.at(step)).count());
         let plain = (0..).find(|&step| delta(step) <= tolerances.at(step)).unwrap();
         let mut most = 0;

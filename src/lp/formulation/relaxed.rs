@@ -121,3 +121,30 @@ impl Gain {
         loss
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+    use crate::lp::formulation::target::Targets;
+
+    /// The weights of three units that each see one entry.
+    fn weights(t: [f64; 3], shape: Shape, least: f64) -> Vec<f64> {
+        let system = LayerSystem::new(DMatrix::identity(3, 3), DVector::zeros(3), true);
+        let targets = Targets::from_hidden(DMatrix::from_column_slice(3, 1, &t));
+        let problem = problem((&system, shape), targets.column(0), (|unit: usize| t[unit] > least, least), 0.1);
+        match problem.objective {
+            Objective::Linear { weights, .. } => weights.as_slice().to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn entries_within_the_noise_have_no_weight() {
+        assert_eq!(weights([0.5, 0.1, -0.5], Shape::Relu, 0.0), [0.5, 0.1, 0.0]);
+        assert_eq!(weights([0.5, 0.1, -0.5], Shape::Relu, 0.2), [0.5, 0.0, 0.0]);
+        assert_eq!(weights([0.5, -0.1, -0.5], Shape::Leaky(0.2), 0.0), [0.5, -0.1, -0.5]);
+        assert_eq!(weights([0.5, -0.1, -0.5], Shape::Leaky(0.2), 0.2), [0.5, 0.0, -0.5]);
+    }
+}

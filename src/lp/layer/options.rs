@@ -106,8 +106,9 @@ pub enum HiddenEpsilon {
     Restart,
     /// That at which the layer after it ended, as in the authors' program.
     Carried,
-    /// That at which the layer after it ended, times the median of the entries' spreads: footnote 3
-    /// of the paper with the typical error in place of a bound.
+    /// That at which the layer after it ended, times the largest spread of an entry (`√diag
+    /// (W_IᵀW_I)⁻¹`): footnote 3 of the paper with typical errors in place of a bound. With
+    /// proportional row tolerances, twice the median of the spreads.
     Enlarged,
 }
 
