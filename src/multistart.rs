@@ -12,7 +12,7 @@
 //! that brings the codes near their minima.
 //!
 //! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
-//! linear programs.
+//! linear programs; for `l1`, [`reweighted`] comes near first.
 
 pub mod absolute;
 pub mod active_set;
@@ -40,6 +40,7 @@ mod progress;
 pub mod radii;
 pub mod refine;
 pub mod region;
+mod reweighted;
 pub mod rounds;
 pub mod search;
 pub mod sensitivities;

@@ -5,11 +5,12 @@ use nalgebra::DMatrix;
 use crate::device::Device;
 use crate::error::Result;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, BestOptions, PackedNetwork, Stored, best_batch, best_batch_on};
+use crate::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, Stored, best_batch, best_batch_on};
 use crate::network::Network;
 use crate::runtime::Runtime;
 
-/// Searches for the lowest loss of each column, on the CPU and on an asynchronous device.
+/// Searches for the lowest loss of each column, on the CPU and on an asynchronous device. The
+/// device's steps lower squares; the runs of `l1` do not begin with those, and are the CPU's alone.
 ///
 /// # Errors
 /// Errors of the device.
@@ -21,7 +22,7 @@ pub(crate) fn search_on(
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Result<Vec<BestAnswer>> {
-    if device.is_asynchronous() {
+    if device.is_asynchronous() && options.objective != Objective::L1 {
         best_batch_on(device, network, stored, first_index, given, options)
     } else {
         Ok(best_batch(network, stored, first_index, given, options))

@@ -76,6 +76,38 @@ impl Linearisation {
     /// `region`. Returns false if every row of `J` is 0 and there is no prior: then the loss is
     /// constant around this code.
     pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
+        let changes = self.form_rows(network, point, region, observation);
+        if changes {
+            normal_matrix(&self.rows, self.lanes, &mut self.normal);
+            self.add_prior(&point.code);
+        }
+        changes || self.prior > 0.0
+    }
+
+    /// As [`Self::form`], of the sum `½ Σ w r²` of weighted squares. `weight`: `w` of an error `r`.
+    /// [`Self::rows`] are multiplied by `√w` then. A prior is left out.
+    pub fn form_weighted(
+        &mut self,
+        network: &PackedNetwork,
+        point: &Point,
+        region: &Region,
+        observation: &[f64],
+        weight: impl Fn(f64) -> f64,
+    ) -> bool {
+        let changes = self.form_rows(network, point, region, observation);
+        if changes {
+            for row in self.rows.chunks_exact_mut(self.lanes + 1) {
+                let root = weight(row[self.lanes].0[0]).sqrt();
+                numbers_mut(row).iter_mut().for_each(|entry| *entry *= root);
+            }
+            normal_matrix(&self.rows, self.lanes, &mut self.normal);
+        }
+        changes
+    }
+
+    /// Forms `[J | r]`. Where every row of `J` is 0, the normal equations are those of the prior,
+    /// and the result is false.
+    fn form_rows(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
         let last = network.layers().len() - 1;
         for (index, layer) in network.layers().iter().enumerate() {
             let (below, above) = self.active.split_at_mut(index);
@@ -87,7 +119,7 @@ impl Linearisation {
                 self.leave_flat(network, point, region, observation, index);
                 self.normal.fill(Lane::ZERO);
                 self.add_prior(&point.code);
-                return self.prior > 0.0;
+                return false;
             }
             let (inner, outer) = self.maps.split_at_mut(index);
             let (out, stride) = match outer.first_mut() {
@@ -108,8 +140,6 @@ impl Linearisation {
             let unit = unit as usize;
             row[self.lanes].0[0] = activation.apply(received[unit]) - observation[unit];
         }
-        normal_matrix(&self.rows, self.lanes, &mut self.normal);
-        self.add_prior(&point.code);
         true
     }
 

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use super::answer::BestAnswer;
 use super::minimum::Minimum;
+use super::objective::Objective;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::starts::{FlipOrder, Start};
@@ -21,6 +22,11 @@ const LEAST_UNDETERMINED: usize = 256;
 const PATIENCE: usize = 5;
 /// The least number of runs that ended at the lowest loss.
 const LEAST_FOUND: usize = 24;
+/// The same for the sum of errors, after [`MANY_RUNS`]: it has many more local minima, so that the
+/// lowest may have a small basin.
+const LEAST_FOUND_OF_MANY: usize = 3;
+/// More runs than these without a lower loss show as much as [`LEAST_FOUND`].
+const MANY_RUNS: usize = 240;
 
 /// The least number of runs that agree, for networks that go by agreement.
 const LEAST_AGREEING: usize = 3;
@@ -46,6 +52,8 @@ pub(super) struct Progress {
     /// The candidates minimised so far: their squares, and the minimum that each reached. By
     /// agreement: the minima that agree with the lowest.
     pub seen_minima: Vec<(f64, Minimum)>,
+    /// For the sum of errors: the proven minima, each with the sides of its units.
+    pub known_regions: Vec<(Vec<i8>, Minimum)>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.
     pub rounding: f64,
     /// The result of the runs so far.
@@ -81,6 +89,7 @@ impl Progress {
             least_squares: f64::INFINITY,
             lowest: None,
             seen_minima: Vec::new(),
+            known_regions: Vec::new(),
             rounding: stored_as.of(observation).rounding_of_outputs(observation),
             answer: BestAnswer::none(network.code_length()),
             has_ended: false,
@@ -92,15 +101,17 @@ impl Progress {
 
     /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest
     /// loss. Many codes share the loss of one that is not determined: there, that most runs end at
-    /// it says little. `squares`: whether the objective is the sum of squares.
-    pub fn has_found_enough(&self, squares: bool) -> bool {
+    /// it says little.
+    pub fn has_found_enough(&self, objective: Objective) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
             return answer.found >= if self.is_isolated() { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
         }
         // Not by the prior: without flats there may be as many minima.
-        let least = if squares && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
-        answer.runs >= least + PATIENCE * answer.first_found && answer.found >= LEAST_FOUND
+        let least = if objective == Objective::L2 && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
+        let patient = |least: usize| answer.runs >= least + PATIENCE * answer.first_found;
+        let of_many = objective == Objective::L1 && answer.found >= LEAST_FOUND_OF_MANY && patient(MANY_RUNS);
+        patient(least) && answer.found >= LEAST_FOUND || of_many
     }
 
     /// Whether the loss rises in every direction away from the best code: the data determine it, or

@@ -3,16 +3,18 @@
 //!
 //! Each run ends at a local minimum. Minima are exact, also on kinks. So two runs that end at the
 //! same minimum have the same loss, and the number of runs that *found it again* is meaningful. For
-//! `l1` and `linf`, each minimum of the squares is a candidate, from which [`super::absolute`]
-//! descends to a minimum of the objective. Many runs end at the same candidate, which is processed
-//! once. So for `l1`, and for `linf` on small networks, every second run descends from its start
-//! directly, and only runs that made a descent of their own count as having found a minimum again.
-//! Among codes of the same largest error, the lower sum of squares counts as the lower loss.
+//! `l1` a run comes near a minimum by weighted squares ([`sums`]). For `linf`, each minimum of the
+//! squares is a candidate, from which [`super::absolute`] descends to a minimum of the objective.
+//! Many runs end at the same candidate, which is processed once. So on small networks every second
+//! run descends from its start directly, and only runs that made a descent of their own count as
+//! having found a minimum again. Among codes of the same largest error, the lower sum of squares
+//! counts as the lower loss.
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
 //! the number of runs that have found it, each from another start. The search ends after `s`
 //! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the objective is squares and
-//! the data do not determine the best code ([`Progress::has_found_enough`]). It has converged if
+//! the data do not determine the best code ([`Progress::has_found_enough`]); for `l1` also when
+//! `s ≥ 240 + 5m` and `f ≥ 3`. It has converged if
 //! its code is proven to be a local minimum, or to first order if an output is curved. For
 //! squares, a code without that proof gets another look: its surroundings are sampled, and the
 //! search continues from any lower loss. The search also ends, converged, when the observation is
@@ -27,6 +29,7 @@
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
 mod agreement;
+mod sums;
 
 use std::cmp::Ordering;
 
@@ -149,7 +152,7 @@ impl<'a> Searcher<'a> {
         self.run(x, start, code, how, progress);
         if self.network.goes_by_agreement() {
             self.end_by_agreement(x, options, progress);
-        } else if progress.has_found_enough(self.absolute.is_none()) {
+        } else if progress.has_found_enough(self.objective()) {
             self.end(x, options, progress);
         }
         progress.answer.converged |= progress.answer.reproduced;
@@ -231,6 +234,9 @@ impl<'a> Searcher<'a> {
             return;
         }
         self.local.go_to(x, code);
+        if self.objective() == Objective::L1 {
+            return self.run_to_sum(x, start, progress);
+        }
         if self.network.goes_by_agreement() {
             return self.run_to_agree(x, start, how, progress);
         }
@@ -252,9 +258,9 @@ impl<'a> Searcher<'a> {
         self.judge(x, start, ended, progress);
     }
 
-    /// Whether a run, counted from 1, leaves out the squares: every second one does, where
-    /// [`Self::counts_descents`]. Runs that share a minimum of squares end alike, so that they say
-    /// nothing about other minima.
+    /// Whether a run, counted from 1, leaves out the squares: for `linf` on small networks every
+    /// second one does. Runs that share a minimum of squares end alike, so that they say nothing
+    /// about other minima.
     pub fn descends_directly(&self, run: usize) -> bool {
         self.counts_descents() && run.is_multiple_of(2)
     }
@@ -264,18 +270,14 @@ impl<'a> Searcher<'a> {
     }
 
     /// Whether only runs that made a descent of their own count as having found a minimum again:
-    /// for `l1`, and for `linf` on small networks. A step of `linf` ends at the border of its
+    /// for `linf` on small networks. A step of `linf` ends at the border of its
     /// region, so that a descent from far away takes more programs the more hidden units there are.
     fn counts_descents(&self) -> bool {
         let is_small = || {
             let hidden = &self.network.layers()[..self.network.layers().len() - 1];
             hidden.iter().map(|layer| layer.units).sum::<usize>() <= FEW_HIDDEN_UNITS
         };
-        match self.objective() {
-            Objective::L1 => true,
-            Objective::Linf => is_small(),
-            Objective::L2 => false,
-        }
+        self.objective() == Objective::Linf && is_small()
     }
 
     /// Compares the minimum at which a run ended with the lowest. `is_here`: whether the run made
