@@ -186,8 +186,8 @@ impl Inverter {
             Method::Descent(_) => false,
         };
         let systems = (by_programs && network.layerwise_obstacle().is_none()).then(|| LayerSystems::new(&network));
-        if matches!(options.method, Method::Best(_)) {
-            note_search_on_cpu(&mut runtime, &network);
+        if let Method::Best(best) = &options.method {
+            note_search_on_cpu(&mut runtime, &network, best.search.objective);
         }
         let judge = Judge::of(&options, &network);
         Inverter { network, packed, least_squares, systems, solver, runtime, options, judge }

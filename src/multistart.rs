@@ -12,7 +12,7 @@
 //! that brings the codes near their minima.
 //!
 //! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
-//! linear programs; for `l1`, [`reweighted`] comes near first.
+//! linear programs; in a search, [`reweighted`] comes near first.
 
 pub mod absolute;
 pub mod active_set;

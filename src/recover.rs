@@ -151,12 +151,12 @@ impl Recoverer {
                 inversion.check_objective("objective", search.objective)?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
-                    Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),
+                    Some(products) => with_map(search::prepare(&Arc::new(products), None, objective, &inversion)?),
                     None if operator.is_matrix_free() => {
                         let prepared = search::prepare_by_products(&network, &operator, &search, &inversion)?;
                         (prepared.0, prepared.1, Some(prepared.2))
                     }
-                    None => with_map(search::prepare(&network, matrix, &inversion)?),
+                    None => with_map(search::prepare(&network, matrix, objective, &inversion)?),
                 };
                 Prepared::Search {
                     runtime: Box::new(runtime),

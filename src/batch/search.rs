@@ -4,13 +4,14 @@ use nalgebra::DMatrix;
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::multistart::search::other_norms::begins_with_squares;
 use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, Stored, best_batch, best_batch_on};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::runtime::Runtime;
 
 /// Searches for the lowest loss of each column, on the CPU and on an asynchronous device. The
-/// device's steps lower squares; the runs of `l1` do not begin with those, and are the CPU's alone.
+/// device's steps lower squares: where runs begin with others, as those of `l1`, the CPU makes them.
 ///
 /// # Errors
 /// Errors of the device.
@@ -22,17 +23,21 @@ pub(crate) fn search_on(
     given: &[(Start, &DMatrix<f64>)],
     options: &BestOptions,
 ) -> Result<Vec<BestAnswer>> {
-    if device.is_asynchronous() && options.objective != Objective::L1 {
+    if device.is_asynchronous() && begins_with_squares(options.objective, &network.unit_counts()) {
         best_batch_on(device, network, stored, first_index, given, options)
     } else {
         Ok(best_batch(network, stored, first_index, given, options))
     }
 }
 
-/// Adds a notice to the runtime if its GPU cannot search on `network`.
-pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network) {
+/// Adds a notice to the runtime if its GPU cannot search on `network` for this objective.
+pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network, objective: Objective) {
     let device = runtime.device();
-    if device.is_asynchronous() && !takes_part(device, network) {
+    let units: Vec<usize> = network.layers().iter().map(Layer::units).collect();
+    if device.is_asynchronous() && !begins_with_squares(objective, &units) {
+        let device = device.description();
+        runtime.notify(format!("the search runs on the CPU: the steps of {device} lower squares, not {objective}"));
+    } else if device.is_asynchronous() && !takes_part(device, network) {
         let device = device.description();
         runtime.notify(format!("the search runs on the CPU: {device} does not support this network's Jacobians"));
     }

@@ -84,21 +84,22 @@ impl Linearisation {
         changes || self.prior > 0.0
     }
 
-    /// As [`Self::form`], of the sum `½ Σ w r²` of weighted squares. `weight`: `w` of an error `r`.
-    /// [`Self::rows`] are multiplied by `√w` then. A prior is left out.
+    /// As [`Self::form`], with other squares. `row`, of an error `r`: the factor of its row of `J`,
+    /// and what stands for `r`; [`Self::rows`] are those then. A prior is left out.
     pub fn form_weighted(
         &mut self,
         network: &PackedNetwork,
         point: &Point,
         region: &Region,
         observation: &[f64],
-        weight: impl Fn(f64) -> f64,
+        row: impl Fn(f64) -> (f64, f64),
     ) -> bool {
         let changes = self.form_rows(network, point, region, observation);
         if changes {
-            for row in self.rows.chunks_exact_mut(self.lanes + 1) {
-                let root = weight(row[self.lanes].0[0]).sqrt();
-                numbers_mut(row).iter_mut().for_each(|entry| *entry *= root);
+            for entries in self.rows.chunks_exact_mut(self.lanes + 1) {
+                let (factor, residual) = row(entries[self.lanes].0[0]);
+                numbers_mut(&mut entries[..self.lanes]).iter_mut().for_each(|entry| *entry *= factor);
+                entries[self.lanes].0[0] = residual;
             }
             normal_matrix(&self.rows, self.lanes, &mut self.normal);
         }

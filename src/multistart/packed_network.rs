@@ -133,6 +133,11 @@ impl PackedNetwork {
         &self.network
     }
 
+    /// Number of units of each layer, with a linear map at the end as a layer of its own.
+    pub fn unit_counts(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.units).collect()
+    }
+
     /// `k`.
     pub fn code_length(&self) -> usize {
         self.network.code_length()

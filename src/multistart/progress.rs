@@ -15,7 +15,7 @@ use super::stored::Stored;
 use crate::observation::unusable;
 
 /// The least number of runs.
-const LEAST_RUNS: usize = 48;
+pub(super) const LEAST_RUNS: usize = 48;
 /// The same while the best code is not determined.
 const LEAST_UNDETERMINED: usize = 256;
 /// More runs for each run that it took to find the lowest loss.
@@ -49,10 +49,10 @@ pub(super) struct Progress {
     pub least_squares: f64,
     /// The lowest minimum: that of the answer.
     pub lowest: Option<Minimum>,
-    /// The candidates minimised so far: their squares, and the minimum that each reached. By
-    /// agreement: the minima that agree with the lowest.
+    /// From squares to another objective: the squares of each candidate, and the minimum that it
+    /// led to. By agreement: the minima that agree with the lowest, each with its loss.
     pub seen_minima: Vec<(f64, Minimum)>,
-    /// For the sum of errors: the proven minima, each with the sides of its units.
+    /// Not for squares: the proven minima, each with the sides of its units.
     pub known_regions: Vec<(Vec<i8>, Minimum)>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.
     pub rounding: f64,
@@ -101,14 +101,14 @@ impl Progress {
 
     /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest
     /// loss. Many codes share the loss of one that is not determined: there, that most runs end at
-    /// it says little.
-    pub fn has_found_enough(&self, objective: Objective) -> bool {
+    /// it says little. `least`: the least number of runs where it is.
+    pub fn has_found_enough(&self, objective: Objective, least: usize) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
             return answer.found >= if self.is_isolated() { LEAST_AGREEING } else { LEAST_AGREEING_UNDETERMINED };
         }
         // Not by the prior: without flats there may be as many minima.
-        let least = if objective == Objective::L2 && !answer.determined { LEAST_UNDETERMINED } else { LEAST_RUNS };
+        let least = if objective == Objective::L2 && !answer.determined { LEAST_UNDETERMINED } else { least };
         let patient = |least: usize| answer.runs >= least + PATIENCE * answer.first_found;
         let of_many = objective == Objective::L1 && answer.found >= LEAST_FOUND_OF_MANY && patient(MANY_RUNS);
         patient(least) && answer.found >= LEAST_FOUND || of_many

@@ -76,10 +76,9 @@ pub fn best_batch_on<'a>(
         waiting.par_iter_mut().zip(&proposed).enumerate().with_max_len(1).for_each(|(number, (search, proposed))| {
             let x = observation(search.place);
             let (start, code) = proposed;
-            let run = search.progress.answer.runs + 1;
             searchers.with(|searcher| match reached.as_ref().map(|reached| reached.column(number)) {
                 // If the device has not moved the code, the run starts from the beginning.
-                Some(reached) if reached.as_slice() != code && !searcher.descends_directly(run) => {
+                Some(reached) if reached.as_slice() != code => {
                     searcher.advance(x, (*start, reached.as_slice()), &FINISH, options, &mut search.progress);
                 }
                 Some(_) => searcher.advance(x, (*start, code), &MARQUARDT, options, &mut search.progress),

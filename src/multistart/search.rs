@@ -3,20 +3,17 @@
 //!
 //! Each run ends at a local minimum. Minima are exact, also on kinks. So two runs that end at the
 //! same minimum have the same loss, and the number of runs that *found it again* is meaningful. For
-//! `l1` a run comes near a minimum by weighted squares ([`sums`]). For `linf`, each minimum of the
-//! squares is a candidate, from which [`super::absolute`] descends to a minimum of the objective.
-//! Many runs end at the same candidate, which is processed once. So on small networks every second
-//! run descends from its start directly, and only runs that made a descent of their own count as
-//! having found a minimum again. Among codes of the same largest error, the lower sum of squares
-//! counts as the lower loss.
+//! `l1` and `linf`, squares bring a run near a minimum, and [`super::absolute`] descends to it
+//! ([`other_norms`]). Among codes of the same largest error, the lower sum of squares counts
+//! as the lower loss.
 //!
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
 //! the number of runs that have found it, each from another start. The search ends after `s`
-//! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48, or 256 if the objective is squares and
-//! the data do not determine the best code ([`Progress::has_found_enough`]); for `l1` also when
-//! `s ≥ 240 + 5m` and `f ≥ 3`. It has converged if
-//! its code is proven to be a local minimum, or to first order if an output is curved. For
-//! squares, a code without that proof gets another look: its surroundings are sampled, and the
+//! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48 (192 for `l1` and `linf` on small
+//! networks), or 256 if the objective is squares and the data do not determine the best code
+//! ([`Progress::has_found_enough`]); for `l1` also when `s ≥ 240 + 5m` and `f ≥ 3`. It has
+//! converged if its code is proven to be a local minimum, or to first order if an output is curved.
+//! For squares, a code without that proof gets another look: its surroundings are sampled, and the
 //! search continues from any lower loss. The search also ends, converged, when the observation is
 //! reproduced: to rounding in f64 ([`REPRODUCED`](super::local_search::REPRODUCED)), or to the
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
@@ -29,7 +26,7 @@
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
 mod agreement;
-mod sums;
+pub mod other_norms;
 
 use std::cmp::Ordering;
 
@@ -40,7 +37,7 @@ use super::absolute::AbsoluteSearch;
 use super::answer::BestAnswer;
 use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
-use super::minimum::{Minimum, compared};
+use super::minimum::Minimum;
 use super::objective::Objective;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
@@ -58,11 +55,6 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
-/// Up to this many hidden units, descents of `linf` from any start are affordable. Before a linear
-/// map, the outputs of the generator count as hidden units.
-const FEW_HIDDEN_UNITS: usize = 32;
-/// Maximum number of linear programs per candidate.
-const MOST_PROGRAMS: usize = 300;
 
 /// Searches for every column of `stored` (`n` × count, `NaN` where unobserved). `given`:
 /// codes to start from, one matrix (`k` × count) per method that found some; columns that are not
@@ -152,7 +144,7 @@ impl<'a> Searcher<'a> {
         self.run(x, start, code, how, progress);
         if self.network.goes_by_agreement() {
             self.end_by_agreement(x, options, progress);
-        } else if progress.has_found_enough(self.objective()) {
+        } else if progress.has_found_enough(self.objective(), self.least_runs()) {
             self.end(x, options, progress);
         }
         progress.answer.converged |= progress.answer.reproduced;
@@ -227,24 +219,17 @@ impl<'a> Searcher<'a> {
 
     /// Makes one run, from a start to a minimum, and updates the answer.
     fn run(&mut self, x: &[f64], start: Start, code: &[f64], how: &MarquardtOptions, progress: &mut Progress) {
-        if self.descends_directly(progress.answer.runs)
-            && let Some(minimum) = self.descend(x, code)
-        {
-            self.judge(x, start, (minimum, true), progress);
-            return;
-        }
         self.local.go_to(x, code);
-        if self.objective() == Objective::L1 {
-            return self.run_to_sum(x, start, progress);
+        if self.absolute.is_some() {
+            return self.run_to_misfit(x, start, how, progress);
         }
         if self.network.goes_by_agreement() {
             return self.run_to_agree(x, start, how, progress);
         }
         self.local.levenberg_marquardt(x, how);
-        // For other objectives, high squares do not mean a high loss: one gross error causes them.
         let error = self.local.error_of(x);
         let promising = PROMISING * progress.least_squares + error.of_loss(progress.least_squares);
-        if self.absolute.is_none() && self.local.point().loss > promising {
+        if self.local.point().loss > promising {
             return;
         }
         let descent = self.local.active_set(x, MOST_STEPS);
@@ -253,31 +238,12 @@ impl<'a> Searcher<'a> {
             return;
         }
         progress.least_squares = progress.least_squares.min(squares);
-        let candidate = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
-        let ended = self.minimise_objective(x, candidate, &mut progress.seen_minima);
-        self.judge(x, start, ended, progress);
-    }
-
-    /// Whether a run, counted from 1, leaves out the squares: for `linf` on small networks every
-    /// second one does. Runs that share a minimum of squares end alike, so that they say nothing
-    /// about other minima.
-    pub fn descends_directly(&self, run: usize) -> bool {
-        self.counts_descents() && run.is_multiple_of(2)
+        let minimum = Minimum { loss: squares, squares: 0.0, stationary: descent.stationary };
+        self.judge(x, start, (minimum, true), progress);
     }
 
     fn objective(&self) -> Objective {
         self.absolute.as_ref().map_or(Objective::L2, |absolute| absolute.objective())
-    }
-
-    /// Whether only runs that made a descent of their own count as having found a minimum again:
-    /// for `linf` on small networks. A step of `linf` ends at the border of its
-    /// region, so that a descent from far away takes more programs the more hidden units there are.
-    fn counts_descents(&self) -> bool {
-        let is_small = || {
-            let hidden = &self.network.layers()[..self.network.layers().len() - 1];
-            hidden.iter().map(|layer| layer.units).sum::<usize>() <= FEW_HIDDEN_UNITS
-        };
-        self.objective() == Objective::Linf && is_small()
     }
 
     /// Compares the minimum at which a run ended with the lowest. `is_here`: whether the run made
@@ -286,15 +252,13 @@ impl<'a> Searcher<'a> {
         if !minimum.loss.is_finite() {
             return;
         }
-        let counts = is_here || !self.counts_descents();
         let objective = self.objective();
         let errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
         match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors)) {
             Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
                 let answer = &progress.answer;
-                // A run that ended at a known minimum of squares has found nothing by itself.
-                let (first, found) = ((answer.start, answer.first_found), answer.found + usize::from(counts));
+                let (first, found) = ((answer.start, answer.first_found), answer.found + 1);
                 // The same minimum, or another one of its loss; this one is proven.
                 if is_here && minimum.stationary && !answer.stationary {
                     self.take(x, start, minimum, progress);
@@ -345,37 +309,6 @@ impl<'a> Searcher<'a> {
             stationary: minimum.stationary,
             reproduced,
         };
-    }
-
-    /// Descends from a minimum of squares to a minimum of the objective; returns the earlier result
-    /// if an equal candidate was processed before. Also says whether the searcher is at its code.
-    fn minimise_objective(
-        &mut self,
-        x: &[f64],
-        candidate: Minimum,
-        seen_minima: &mut Vec<(f64, Minimum)>,
-    ) -> (Minimum, bool) {
-        if self.absolute.is_none() {
-            return (candidate, true);
-        }
-        let error = self.local.error_of(x).of_loss(candidate.loss);
-        let is_same = |squares: f64| compared(candidate.loss, squares, error) == Ordering::Equal;
-        let before = seen_minima.iter().find(|(squares, _)| is_same(*squares));
-        if let Some((_, minimum)) = before {
-            return (*minimum, false);
-        }
-        let from = self.local.point().code.clone();
-        let Some(minimum) = self.descend(x, &from) else { return (candidate, true) };
-        seen_minima.push((candidate.loss, minimum));
-        (minimum, true)
-    }
-
-    /// Descends from a code to a minimum of the objective; `None` if the objective is squares.
-    fn descend(&mut self, x: &[f64], code: &[f64]) -> Option<Minimum> {
-        let absolute = self.absolute.as_mut()?;
-        let descent = absolute.descend(x, code, MOST_PROGRAMS);
-        let squares = if absolute.objective() == Objective::Linf { absolute.point().loss } else { 0.0 };
-        Some(Minimum { loss: absolute.misfit(), squares, stationary: descent.stationary })
     }
 }
 

@@ -24,19 +24,20 @@ const MOST_ERROR: f64 = 1e-2;
 pub(super) fn prepare(
     network: &Arc<Network>,
     matrix: Option<DMatrix<f64>>,
+    objective: Objective,
     options: &Options,
 ) -> Result<(PackedNetwork, Runtime)> {
     let open = |network: &Arc<Network>| Runtime::open(network, &request_of(options), options.threads);
     let Some(matrix) = matrix else {
         let mut runtime = open(network)?;
-        note_search_on_cpu(&mut runtime, network);
+        note_search_on_cpu(&mut runtime, network, objective);
         return Ok((PackedNetwork::new(Arc::clone(network)), runtime));
     };
     let packed = PackedNetwork::measured_by(Arc::clone(network), &matrix);
     if let Some(measured) = measured(network, matrix) {
         let measured = Arc::new(measured);
         let mut runtime = open(&measured)?;
-        note_search_on_cpu(&mut runtime, &measured);
+        note_search_on_cpu(&mut runtime, &measured, objective);
         return Ok((packed, runtime));
     }
     let output = network.layers()[network.depth() - 1].activation;

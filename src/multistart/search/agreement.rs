@@ -87,7 +87,7 @@ impl Searcher<'_> {
     /// Ends the search if the stop rule says so or no run is left: the answer descends to its
     /// minimum.
     pub(super) fn end_by_agreement(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
-        let enough = progress.has_found_enough(Objective::L2);
+        let enough = progress.has_found_enough(Objective::L2, self.least_runs());
         let Some(lowest) = progress.lowest else { return };
         if progress.answer.reproduced || !(enough || progress.is_over(options)) {
             return;
