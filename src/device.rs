@@ -3,9 +3,9 @@
 //! wgpu).
 //!
 //! Matrices hold one observation or code per column. Inputs are f64 on every device; observations
-//! for a descent may be f32. f32 results are converted to f64. No certificate relies on an f32 result that f64 has not decided
-//! (see [`Device::classify`]). [`open`] chooses a device; if a GPU is lost during a run, the CPU
-//! takes over ([`fallback`]).
+//! for a descent may be f32. f32 results are converted to f64. No certificate relies on an f32
+//! result that f64 has not decided (see [`Device::classify`]). [`open`] chooses a device; if a GPU
+//! is lost during a run, the CPU takes over ([`fallback`]).
 
 #[cfg(feature = "gpu")]
 mod accelerated;
@@ -43,8 +43,9 @@ pub trait Device: Send + Sync {
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations>;
 
     /// Gradient descent for every observation (`n` × count, `NaN` where unobserved), with the loop
-    /// on the device. f32 and f64 observations give the same answers. `first_index` is the index of the first column in the whole job: starting
-    /// codes are seeded by index. `prior`: `λ` of `½λ‖z‖²`, which is added to the loss.
+    /// on the device. f32 and f64 observations give the same answers. `first_index` is the index of
+    /// the first column in the whole job: starting codes are seeded by index. `prior`: `λ` of
+    /// `½λ‖z‖²`, which is added to the loss.
     fn descend(
         &self,
         observations: View<'_>,

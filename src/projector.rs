@@ -248,7 +248,7 @@ impl Projector {
             .iter()
             .map(|column| Start::fresh(*column, warm.column(*column).iter().copied().collect(), steps.optimizer))
             .collect();
-        let runs = self.inverter.runtime().run(|| runs(self.cpu.double(), observations.into(), &starts, steps));
+        let runs = self.inverter.runtime().run(|| runs(self.cpu.double(), observations, &starts, steps));
         for (column, run) in started.into_iter().zip(runs) {
             if run.loss.is_finite() {
                 answers.codes.column_mut(column).copy_from_slice(&run.code);

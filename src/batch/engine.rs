@@ -53,7 +53,8 @@ pub trait Engine: Sync + fmt::Debug {
     /// together up to this number. 1 if batches are best solved one by one.
     fn observations_at_once(&self) -> usize;
 
-    /// Whether the first half reads f32 observations as they are. Otherwise they are widened before.
+    /// Whether the first half reads f32 observations as they are. Otherwise they are widened
+    /// before.
     fn takes_single(&self) -> bool;
 
     /// The second half: refinement, and the residuals of the codes in their stored precision.

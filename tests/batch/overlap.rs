@@ -1,5 +1,5 @@
-//! Descents of consecutive batches on a device overlap. The order of events shows it, not times: the
-//! device ends a batch only when the next one has been prepared and made.
+//! Descents of consecutive batches on a device overlap. The order of events shows it, not times:
+//! the device ends a batch only when the next one has been handed over and made.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn run(threads: usize, event: fn(u64) -> Event) {
 }
 
 #[test]
-fn a_batch_is_prepared_and_made_while_the_device_has_the_one_before() {
+fn a_batch_is_handed_over_and_made_while_the_device_has_the_one_before() {
     [1, 2].into_iter().for_each(|threads| run(threads, |batch| Event::Made(batch + 1)));
 }
 

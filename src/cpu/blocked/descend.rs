@@ -28,8 +28,13 @@ use crate::observation::{View, column};
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
-pub fn runs(network: &PackedNetwork<f64>, observations: View<'_>, starts: &[Start], steps: &Steps) -> Vec<Run> {
-    let ended = advance::<f64, LossWatch>(network, observations, starts, steps);
+pub fn runs<'a>(
+    network: &PackedNetwork<f64>,
+    observations: impl Into<View<'a>>,
+    starts: &[Start],
+    steps: &Steps,
+) -> Vec<Run> {
+    let ended = advance::<f64, LossWatch>(network, observations.into(), starts, steps);
     let run = |ended: Ended| Run {
         code: ended.code,
         loss: if ended.end == End::Diverges { f64::NAN } else { ended.loss },
