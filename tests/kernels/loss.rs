@@ -28,7 +28,7 @@ fn every_call_on_a_lost_device_is_an_error() {
     for _ in 0..2 {
         assert!(matches!(device.forward(0..2, &matrix(2, 3, 4)), Err(Error::DeviceLost(_))));
         assert!(matches!(device.classify(&matrix(3, 20, 4), &[0.0; 4]), Err(Error::DeviceLost(_))));
-        assert!(matches!(device.descend(&matrix(3, 20, 4), 0, &options, 0.0), Err(Error::DeviceLost(_))));
+        assert!(matches!(device.descend((&matrix(3, 20, 4)).into(), 0, &options, 0.0), Err(Error::DeviceLost(_))));
         assert!(matches!(
             device.levenberg_marquardt(&matrix(3, 20, 4), &[2], &matrix(2, 3, 1), 0.0),
             Err(Error::DeviceLost(_))
