@@ -117,7 +117,7 @@ impl Clock {
             ["descend", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;
                 let options = DescentOptions::default().iterations(iterations.parse()?);
-                let (seconds, answer) = timed(repeats, || self.device.descend(&targets, 0, &options, 0.0))?;
+                let (seconds, answer) = timed(repeats, || self.device.descend((&targets).into(), 0, &options, 0.0))?;
                 (seconds, answer.codes, out)
             }
             ["descend-f64", batch, iterations, repeats, out @ ..] => {

@@ -11,12 +11,14 @@
 //! the transfer, a submission and a wait besides. The time of this machine's adapter is beside it,
 //! with its kernels subtracted.
 //!
-//! The preparation of a descent: 8,192 observations of 784, all of which have an entry beyond f32,
-//! so that nothing is submitted. Beside it are copies of the same bytes.
+//! The preparation of a descent: 8,192 observations of 784, all of which have an entry that f32
+//! cannot descend to, so that nothing is submitted but the transfer. In f64 and in f32; one after
+//! the other, where each waits for the transfer of the one before, and with a pause between, in
+//! which the transfer ends, as it does while a card works. Beside it are copies of the same bytes.
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -108,26 +110,40 @@ fn preparation(rounds: usize) -> Outcome<()> {
     let codes = DMatrix::zeros(20, count);
     let steps = Steps { optimizer: Optimizer::Plain, size: 1e-3, cap: 1, prior: 0.0 };
     let mut kept = vec![0.0_f32; n * count];
-    let single = vec![1.0_f32; n * count];
-    let mut times = [const { Vec::new() }; 4];
+    let mut single = observations.map(|x| x as f32);
+    single.row_mut(n - 1).fill(f32::INFINITY);
+    let mut times = [const { Vec::new() }; 7];
     for _ in 0..rounds {
         times[0].push(timed(3, || gpu.descend_f32(&observations, &codes, &steps))?);
-        times[1].push(timed(3, || {
+        times[1].push(timed(3, || gpu.descend_f32(&single, &codes, &steps))?);
+        times[2].push(paused(3, || gpu.descend_f32(&observations, &codes, &steps))?);
+        times[3].push(paused(3, || gpu.descend_f32(&single, &codes, &steps))?);
+        times[4].push(timed(3, || {
             narrow(observations.as_slice(), &mut kept);
             Ok(())
         })?);
-        times[2].push(timed(3, || {
+        times[5].push(timed(3, || {
             let mut fresh = vec![0.0_f32; n * count];
             narrow(observations.as_slice(), &mut fresh);
             Ok(fresh)
         })?);
-        times[3].push(timed(3, || {
-            kept.par_chunks_mut(SHARE).zip(single.par_chunks(SHARE)).for_each(|(to, from)| to.copy_from_slice(from));
+        times[6].push(timed(3, || {
+            let single = single.as_slice().par_chunks(SHARE);
+            kept.par_chunks_mut(SHARE).zip(single).for_each(|(to, from)| to.copy_from_slice(from));
             Ok(())
         })?);
     }
     println!("prepare {n} × {count}: {} MB in f64, {} in f32", n * count * 8 / 1_000_000, n * count * 4 / 1_000_000);
-    show(["preparation", "narrowed to kept memory", "narrowed to fresh memory", "f32 copied to kept memory"], times);
+    let names = [
+        "f64, one after the other",
+        "f32, one after the other",
+        "f64, after a pause",
+        "f32, after a pause",
+        "narrowed to kept memory",
+        "narrowed to fresh memory",
+        "f32 copied to kept memory",
+    ];
+    show(names, times);
     Ok(())
 }
 
@@ -138,6 +154,19 @@ fn timed<T>(repeats: usize, mut call: impl FnMut() -> Result<T>) -> Result<f64> 
         black_box(call()?);
     }
     Ok(1e3 * before.elapsed().as_secs_f64() / repeats as f64)
+}
+
+/// In which a transfer ends.
+const PAUSE: Duration = Duration::from_millis(30);
+
+/// [`timed`], with a pause before each call.
+fn paused<T>(repeats: usize, mut call: impl FnMut() -> Result<T>) -> Result<f64> {
+    let mut total = 0.0;
+    for _ in 0..repeats {
+        std::thread::sleep(PAUSE);
+        total += timed(1, &mut call)?;
+    }
+    Ok(total / repeats as f64)
 }
 
 fn show<const N: usize>(names: [&str; N], times: [Vec<f64>; N]) {

@@ -45,7 +45,7 @@ use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, Objective, PackedNetwork, RefineOptions, Stored, refine_batch};
 use crate::network::Network;
-use crate::observation::unusable;
+use crate::observation::View;
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::precision::Precision;
 use crate::runtime::Runtime;
@@ -247,7 +247,7 @@ impl Inverter {
     /// [`Self::invert`] for a batch whose first observation has index `first_index` in the run.
     pub fn invert_from(&self, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
         self.runtime.enter(|| {
-            let mut batch = self.solve(self.runtime.device(), observations, first_index)?;
+            let mut batch = self.solve(self.runtime.device(), observations.into(), first_index)?;
             self.complete(observations, &mut batch);
             Ok(batch)
         })
@@ -264,20 +264,16 @@ impl Inverter {
     }
 
     /// The first half of a batch: runs the method, on `device` and the pool.
-    pub(crate) fn solve(
-        &self,
-        device: &dyn Device,
-        observations: &DMatrix<f64>,
-        first_index: u64,
-    ) -> Result<InvertedBatch> {
-        self.network.check_observations(observations)?;
-        self.judge.note_range(observations, first_index);
+    pub(crate) fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
+        self.network.check_observation_length(observations.nrows())?;
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {
-                Method::Layerwise(options) => self.layerwise(options, device, observations, first_index, &mut times)?,
+                Method::Layerwise(options) => {
+                    self.layerwise(options, device, &observations.double(), first_index, &mut times)?
+                }
                 Method::Descent(options) => self.descent(options, device, observations, first_index, &mut times)?,
-                Method::Best(options) => self.best(options, device, observations, first_index, &mut times)?,
+                Method::Best(options) => self.best(options, device, &observations.double(), first_index, &mut times)?,
             };
             Ok(InvertedBatch { first_index, codes, rows, times })
         })
@@ -285,6 +281,8 @@ impl Inverter {
 
     /// The second half: refinement, and the residuals of the codes in their stored precision.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
+        // Here and not in the first half, where the device would wait for it.
+        self.judge.note_range(observations, batch.first_index);
         let InvertedBatch { codes, rows, times, .. } = batch;
         self.runtime.run(|| {
             if let Some(objective) = self.options.refine {
@@ -405,7 +403,7 @@ impl Inverter {
         &self,
         options: &DescentOptions,
         device: &dyn Device,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
@@ -414,7 +412,7 @@ impl Inverter {
         times.descent = start.elapsed();
         let row = |place: usize| {
             let diverged = answer.codes.column(place).iter().any(|z| z.is_nan());
-            let status = match unusable(observations.column(place).as_slice()) {
+            let status = match observations.unusable(place) {
                 Some(why) => Status::Failed(why),
                 None if diverged => Status::Failed(Failure::Diverged),
                 None if answer.converged[place] => Status::Converged,

@@ -2,10 +2,10 @@
 //! devices: the CPU (`cpu/`, in f64, the reference for the other) and the GPU (`gpu/`, WGSL through
 //! wgpu).
 //!
-//! Matrices hold one observation or code per column. Inputs are f64 on every device, and f32
-//! results are converted to f64. No certificate relies on an f32 result that f64 has not decided
-//! (see [`Device::classify`]). [`open`] chooses a device; if a GPU is lost during a run, the CPU
-//! takes over ([`fallback`]).
+//! Matrices hold one observation or code per column. Inputs are f64 on every device; observations
+//! for a descent may be f32. f32 results are converted to f64. No certificate relies on an f32
+//! result that f64 has not decided (see [`Device::classify`]). [`open`] chooses a device; if a GPU
+//! is lost during a run, the CPU takes over ([`fallback`]).
 
 #[cfg(feature = "gpu")]
 mod accelerated;
@@ -22,6 +22,7 @@ use crate::configuration::{Configurations, check_thresholds};
 use crate::cpu::{CpuDevice, blocked, classify};
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::Result;
+use crate::observation::View;
 
 /// A device that holds one network. No method has a default, so that a device that wraps another
 /// one must forward each of them.
@@ -42,11 +43,12 @@ pub trait Device: Send + Sync {
     fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations>;
 
     /// Gradient descent for every observation (`n` × count, `NaN` where unobserved), with the loop
-    /// on the device. `first_index` is the index of the first column in the whole job: starting
-    /// codes are seeded by index. `prior`: `λ` of `½λ‖z‖²`, which is added to the loss.
+    /// on the device. f32 and f64 observations give the same answers. `first_index` is the index of
+    /// the first column in the whole job: starting codes are seeded by index. `prior`: `λ` of
+    /// `½λ‖z‖²`, which is added to the loss.
     fn descend(
         &self,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         options: &DescentOptions,
         prior: f64,
@@ -110,17 +112,19 @@ impl Device for CpuDevice {
 
     fn descend(
         &self,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         options: &DescentOptions,
         prior: f64,
     ) -> Result<DescentAnswer> {
         options.validate()?;
-        self.network().check_observations(observations)?;
+        self.network().check_observation_length(observations.nrows())?;
         self.count_sweep();
+        let double = observations.double();
+        let observations = View::Double(&double);
         let steps = options.steps(|| self.default_step(), prior);
         let waves = Waves { network: self.double(), observations, first_index, options, steps: &steps };
-        waves.descend(|starts| Ok(waves.sorted(starts, |begun| self.prepared(observations, begun, &steps))))
+        waves.descend(|starts| Ok(waves.sorted(starts, |begun| self.prepared(&double, begun, &steps))))
     }
 
     fn levenberg_marquardt(

@@ -134,6 +134,11 @@ pub mod descent {
     pub use crate::descent::{DescentAnswer, Start, Steps, default_step, start_code};
 }
 
+/// Tests: batch, kernels, lp, multistart.
+pub mod observation {
+    pub use crate::observation::View;
+}
+
 /// Tests: batch, kernels, lp, multistart. Benchmarks: device_clock.
 pub mod device {
     pub use crate::device::{Device, Request, open};

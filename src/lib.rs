@@ -132,6 +132,7 @@ pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 pub use lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
+pub use observation::Observations;
 pub use outcome::{
     Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow, RefinementRow, Residual,
     SearchRow, Status,

@@ -154,7 +154,12 @@ impl Network {
 
     /// Checks that `observations` has `n` rows.
     pub fn check_observations(&self, observations: &DMatrix<f64>) -> Result<()> {
-        check_rows("the observations given", "entries per observation", observations.nrows(), self.observation_length())
+        self.check_observation_length(observations.nrows())
+    }
+
+    /// Checks that observations have `n` entries.
+    pub fn check_observation_length(&self, length: usize) -> Result<()> {
+        check_rows("the observations given", "entries per observation", length, self.observation_length())
     }
 }
 

@@ -1,18 +1,22 @@
 //! Properties of observations for all methods: which cannot be inverted, and how far images are
 //! from them.
 
+mod given;
+
 use nalgebra::{DMatrix, DVectorView};
 
+pub use self::given::{Observations, View, column};
 use crate::outcome::Failure;
 
 /// The reason why an observation cannot be inverted: an entry is infinite, or all are `NaN`. `None`
 /// if it can be inverted.
-pub fn unusable(observation: &[f64]) -> Option<Failure> {
-    let infinite = observation.iter().enumerate().find(|(_, x)| x.is_infinite());
-    if let Some((entry, &value)) = infinite {
+pub fn unusable<T: Copy + Into<f64>>(observation: &[T]) -> Option<Failure> {
+    let numbers = || observation.iter().map(|x| (*x).into());
+    let infinite = numbers().enumerate().find(|(_, x)| x.is_infinite());
+    if let Some((entry, value)) = infinite {
         return Some(Failure::InfiniteEntry { entry, value });
     }
-    observation.iter().all(|x| x.is_nan()).then_some(Failure::NothingObserved)
+    numbers().all(f64::is_nan).then_some(Failure::NothingObserved)
 }
 
 /// How an observation can be inverted.
@@ -39,9 +43,9 @@ impl Usability {
     }
 
     /// Of an observation.
-    pub fn of(observation: &[f64]) -> Self {
+    pub fn of<T: Copy + Into<f64>>(observation: &[T]) -> Self {
         // `max` ignores a `NaN`.
-        Self::of_largest(observation.iter().fold(-1.0, |largest, x| f64::max(largest, x.abs())))
+        Self::of_largest(observation.iter().fold(-1.0, |largest, x| f64::max(largest, (*x).into().abs())))
     }
 }
 

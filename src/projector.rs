@@ -291,7 +291,7 @@ impl Projector {
             let columns = &columns[group];
             let those = observations.select_columns(columns);
             let warm = answers.codes.select_columns(columns);
-            let mut batch = self.inverter.solve(device, &those, indices[columns[0]])?;
+            let mut batch = self.inverter.solve(device, (&those).into(), indices[columns[0]])?;
             self.inverter.complete(&those, &mut batch);
             let [warm, found] = [&warm, &batch.codes].map(|codes| self.losses(codes, &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {

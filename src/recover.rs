@@ -34,6 +34,7 @@ use crate::formats::npy::ElementType;
 use crate::formats::report::Columns;
 use crate::multistart::{BestOptions, Objective, PackedNetwork, Stored};
 use crate::network::Network;
+use crate::observation::View;
 use crate::outcome::ObservationRow;
 use crate::precision::{default_epsilon, size_of_observation};
 use crate::projector::Projector;
@@ -220,7 +221,7 @@ impl Recoverer {
     /// [`Error::Input`] if `measurements` does not have `m` rows; errors of the device.
     pub fn recover(&self, measurements: &DMatrix<f64>) -> Result<InvertedBatch> {
         self.runtime().enter(|| {
-            let mut batch = self.solve(self.runtime().device(), measurements, 0)?;
+            let mut batch = self.solve(self.runtime().device(), measurements.into(), 0)?;
             self.complete(measurements, &mut batch);
             Ok(batch)
         })
@@ -335,7 +336,11 @@ impl Engine for Recoverer {
         }
     }
 
-    fn solve(&self, device: &dyn Device, measurements: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+    fn takes_single(&self) -> bool {
+        false
+    }
+
+    fn solve(&self, device: &dyn Device, measurements: View<'_>, first_index: u64) -> Result<InvertedBatch> {
         if measurements.nrows() != self.operator.measurements() {
             return Err(Error::input(
                 "the measurements given",
@@ -344,10 +349,11 @@ impl Engine for Recoverer {
                 "pass one column per observation",
             ));
         }
+        let measurements = &*measurements.double();
         self.judge.note_range(measurements, first_index);
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {
-            Prepared::Direct(inverter) => return inverter.solve(device, measurements, first_index),
+            Prepared::Direct(inverter) => return inverter.solve(device, measurements.into(), first_index),
             Prepared::Search { runtime, packed, map, search, options } => {
                 let stored = Stored { observations: measurements, stored_as: options.precision };
                 let answers = runtime.run(|| search_on(device, packed, stored, first_index, &[], search))?;

@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, Scalar};
 use numpy::{Element, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use unrelu::Observations;
 
 use crate::errors::input;
 
@@ -14,6 +15,14 @@ pub fn matrix<T: Element + Scalar>(array: &Bound<'_, PyAny>, what: &str) -> PyRe
         Ok(numbers) => Ok(DMatrix::from_column_slice(width, count, numbers)),
         Err(_) => Err(input(what, "an array that is not in C order", "C order", "pass np.ascontiguousarray of it")),
     }
+}
+
+/// Rows of f64 or f32 as observations of that precision.
+pub fn observations(array: &Bound<'_, PyAny>, what: &str) -> PyResult<Observations> {
+    if array.cast::<PyArray2<f32>>().is_ok() {
+        return matrix::<f32>(array, what).map(Observations::from);
+    }
+    matrix::<f64>(array, what).map(Observations::from)
 }
 
 /// The columns of a matrix as the rows of an array.

@@ -33,8 +33,8 @@ impl InverterCore {
         Ok(InverterCore { inverter: Arc::new(inverter), process: Process::this() })
     }
 
-    /// Inverts `count` observations. `rows(start, stop)` returns some of them as an f64 array in C
-    /// order; `progress(done)` is called after each batch.
+    /// Inverts `count` observations. `rows(start, stop)` returns some of them as an array of f64 or
+    /// f32 in C order; `progress(done)` is called after each batch.
     #[pyo3(signature = (rows, count, batch, first_index, progress))]
     fn invert<'py>(
         &self,

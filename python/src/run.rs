@@ -8,14 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 
-use nalgebra::DMatrix;
 use pyo3::prelude::*;
 use unrelu::internals::batch::engine::Engine;
 use unrelu::internals::batch::memory_run;
 use unrelu::internals::batch::summary::Summary;
-use unrelu::{CancelToken, InvertedBatch, Result};
+use unrelu::{CancelToken, InvertedBatch, Observations, Result};
 
-use crate::arrays::matrix;
+use crate::arrays::observations;
 use crate::calls::Running;
 use crate::errors::exception;
 use crate::waiting::inbox;
@@ -23,15 +22,15 @@ use crate::waiting::inbox;
 /// What the working thread says.
 enum Message {
     /// It wants these observations.
-    Wanted(Range<usize>, SyncSender<DMatrix<f64>>),
+    Wanted(Range<usize>, SyncSender<Observations>),
     Inverted(Box<InvertedBatch>),
     Ended(Box<Result<Summary>>),
 }
 
 /// The observations of a run, in Python.
 pub struct Source<'a, 'py> {
-    /// Called with the first row and the row after the last; returns these rows as an f64 array in
-    /// C order.
+    /// Called with the first row and the row after the last; returns these rows as an array of
+    /// f64 or f32 in C order.
     pub rows: &'a Bound<'py, PyAny>,
     /// Number of observations.
     pub count: usize,
@@ -73,7 +72,7 @@ pub fn run<E: Engine + Send + 'static>(
             Message::Wanted(range, answer) => {
                 let rows = source.rows.call1((range.start, range.end))?;
                 // The thread ended early, with an error that it says next.
-                let _ = answer.send(matrix(&rows, "a batch of observations")?);
+                let _ = answer.send(observations(&rows, "a batch of observations")?);
             }
             Message::Inverted(batch) => took(*batch)?,
             Message::Ended(summary) => return summary.map_err(exception),
@@ -99,7 +98,7 @@ struct Batches {
 }
 
 impl Iterator for Batches {
-    type Item = Result<DMatrix<f64>>;
+    type Item = Result<Observations>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.count {

@@ -29,12 +29,12 @@ def shape_text(shape: Sequence[int]) -> str:
     return str(tuple(int(size) for size in shape))
 
 
-def plain(values: Any) -> np.ndarray:
-    """`values` as an aligned array of float64 in C order, copied only where it is not one.
+def plain(values: Any, dtype: Any = np.float64) -> np.ndarray:
+    """`values` as an aligned array of `dtype` in C order, copied only where it is not one.
 
     Arrays that a network connection or a pickle delivered may start at any address.
     """
-    return np.require(values, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
+    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _checked_tensor(tensor: Any, name: str) -> None:
@@ -186,16 +186,23 @@ class Rows:
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `start` to `stop` as an array of float64 in C order, shape (stop - start, width)."""
+        return self._rows(start, stop, np.float64)
+
+    def given(self, start: int, stop: int) -> np.ndarray:
+        """The same rows, of float32 if they were given so: the library widens them where needed."""
+        return self._rows(start, stop, np.float32 if self.dtype == "float32" else np.float64)
+
+    def _rows(self, start: int, stop: int, dtype: Any) -> np.ndarray:
         part = self.values[start:stop]
         if self.tensor:
             part = part.resolve_neg().cpu().numpy()
         part = part.reshape(stop - start, self.width)
-        rows = plain(part)
+        rows = plain(part, dtype)
         if self.dtype == "uint8" and self.pixels != "0..255":
             rows = rows / 255.0 if self.pixels == "0..1" else rows / 127.5 - 1.0
         if self.mask is not None:
             hidden = ~(self.mask if self.mask.ndim == 1 else self.mask[start:stop])
-            rows = np.where(hidden, np.nan, rows)
+            rows = np.where(hidden, rows.dtype.type(np.nan), rows)
         return rows
 
     def like(self, array: np.ndarray) -> Any:

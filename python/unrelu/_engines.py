@@ -110,7 +110,7 @@ def _run(
     first_index = integer("option `first_index`", first_index, 0, 2**64 - 1 - rows.count)
     with _progress_bar(progress, rows.count, what) as bar:
         done = None if bar is None else (lambda count: bar.update(count - bar.n))
-        found: dict[str, Any] = call(rows, rows.count, batch, first_index, done)
+        found: dict[str, Any] = call(rows.given, rows.count, batch, first_index, done)
     return found
 
 

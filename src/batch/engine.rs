@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Columns;
 use crate::network::Network;
+use crate::observation::View;
 use crate::runtime::Runtime;
 
 /// Computes codes from observations, one batch at a time. The work has two halves; while one batch
@@ -46,11 +47,15 @@ pub trait Engine: Sync + fmt::Debug {
 
     /// The first half of a batch: runs the method, on `device` and the pool. `first_index`: the
     /// index of the first observation in the whole run.
-    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch>;
+    fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch>;
 
     /// The number of observations that fill the device: [`Self::solve`] is given several batches
     /// together up to this number. 1 if batches are best solved one by one.
     fn observations_at_once(&self) -> usize;
+
+    /// Whether the first half reads f32 observations as they are. Otherwise they are widened
+    /// before.
+    fn takes_single(&self) -> bool;
 
     /// The second half: refinement, and the residuals of the codes in their stored precision.
     fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch);
@@ -81,7 +86,7 @@ impl Engine for Inverter {
         options_that_matter(Inverter::options(self), Inverter::runtime(self))
     }
 
-    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+    fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
         Inverter::solve(self, device, observations, first_index)
     }
 
@@ -92,6 +97,12 @@ impl Engine for Inverter {
             Method::Descent(options) => Inverter::runtime(self).device().observations_at_once(options),
             Method::Best(_) | Method::Layerwise(_) => 1,
         }
+    }
+
+    /// A device of its own descends in f32. All other work is in f64.
+    fn takes_single(&self) -> bool {
+        let is_descent = matches!(Inverter::options(self).method, Method::Descent(_));
+        is_descent && Inverter::runtime(self).device().is_asynchronous()
     }
 
     fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {

@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 
 use super::{BatchTimes, InvertedBatch};
 use crate::error::Result;
+use crate::observation::{Observations, View};
 
 /// Maximum number of bytes of the observations of several batches together. A larger batch is alone
 /// in its group.
@@ -15,7 +16,7 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// A batch with its observations and its tag.
 pub(super) struct Solved<T> {
-    pub observations: DMatrix<f64>,
+    pub observations: Observations,
     pub tag: T,
     pub batch: InvertedBatch,
 }
@@ -24,7 +25,7 @@ pub(super) struct Solved<T> {
 pub(super) struct Group<T> {
     first_index: u64,
     /// The columns of all batches.
-    observations: DMatrix<f64>,
+    observations: Observations,
     /// Each batch's number of observations, and its tag.
     batches: Vec<(usize, T)>,
 }
@@ -34,10 +35,10 @@ pub(super) struct Groups<S, T> {
     source: S,
     first_index: u64,
     /// Read, but not part of the last group.
-    next: Option<Result<(DMatrix<f64>, T)>>,
+    next: Option<Result<(Observations, T)>>,
 }
 
-impl<T, S: Iterator<Item = Result<(DMatrix<f64>, T)>>> Groups<S, T> {
+impl<T, S: Iterator<Item = Result<(Observations, T)>>> Groups<S, T> {
     /// `first_index`: the index of the first observation in the whole run.
     pub fn new(source: S, first_index: u64) -> Self {
         Groups { source, first_index, next: None }
@@ -47,15 +48,13 @@ impl<T, S: Iterator<Item = Result<(DMatrix<f64>, T)>>> Groups<S, T> {
     /// one. An error of the source comes after the batches before it. `None` at the end, or if
     /// `stop` says so.
     pub fn next(&mut self, most: usize, stop: &impl Fn() -> bool) -> Option<Result<Group<T>>> {
-        let (observations, tag) = match self.next.take().or_else(|| self.source.next())? {
+        let (mut observations, tag) = match self.next.take().or_else(|| self.source.next())? {
             Ok(first) => first,
             Err(error) => return Some(Err(error)),
         };
-        let mut count = observations.ncols();
-        let length = observations.nrows();
-        let most = most.min(MOST_BYTES / (size_of::<f64>() * length.max(1)));
+        let mut count = observations.view().ncols();
+        let most = most.min(MOST_BYTES / (observations.entry_bytes() * observations.view().nrows().max(1)));
         let mut batches = vec![(count, tag)];
-        let mut entries = Vec::from(observations.data);
         // A source may have any number of empty batches.
         while count < most && batches.len() < most {
             if stop() {
@@ -63,10 +62,10 @@ impl<T, S: Iterator<Item = Result<(DMatrix<f64>, T)>>> Groups<S, T> {
             }
             match self.source.next() {
                 None => break,
-                Some(Ok((more, tag))) if more.nrows() == length && count + more.ncols() <= most => {
-                    count += more.ncols();
-                    batches.push((more.ncols(), tag));
-                    entries.extend_from_slice(more.as_slice());
+                Some(Ok((more, tag))) if observations.fits(&more) && count + more.view().ncols() <= most => {
+                    count += more.view().ncols();
+                    batches.push((more.view().ncols(), tag));
+                    observations.append(&more);
                 }
                 other => {
                     self.next = other;
@@ -74,8 +73,7 @@ impl<T, S: Iterator<Item = Result<(DMatrix<f64>, T)>>> Groups<S, T> {
                 }
             }
         }
-        let group =
-            Group { first_index: self.first_index, observations: DMatrix::from_vec(length, count, entries), batches };
+        let group = Group { first_index: self.first_index, observations, batches };
         self.first_index += count as u64;
         Some(Ok(group))
     }
@@ -89,10 +87,10 @@ impl<T> Group<T> {
     /// That of `solve`, for all batches.
     pub fn solve(
         self,
-        solve: impl FnOnce(&DMatrix<f64>, u64) -> Result<InvertedBatch>,
+        solve: impl FnOnce(View<'_>, u64) -> Result<InvertedBatch>,
     ) -> Result<impl ExactSizeIterator<Item = Solved<T>>> {
         let Group { first_index, observations, batches } = self;
-        let together = solve(&observations, first_index)?;
+        let together = solve(observations.view(), first_index)?;
         Ok(Parts { observations, together, batches: batches.into_iter(), done: 0 })
     }
 }
@@ -100,7 +98,7 @@ impl<T> Group<T> {
 /// The batches of a group, each with its part of the results.
 struct Parts<T> {
     /// Those of all batches; empty when the only batch has taken them.
-    observations: DMatrix<f64>,
+    observations: Observations,
     together: InvertedBatch,
     batches: std::vec::IntoIter<(usize, T)>,
     done: usize,
@@ -111,25 +109,24 @@ impl<T> Iterator for Parts<T> {
 
     fn next(&mut self) -> Option<Solved<T>> {
         let (count, tag) = self.batches.next()?;
-        let total = self.observations.ncols();
+        let total = self.observations.view().ncols();
         let together = &mut self.together;
         if self.done == 0 && self.batches.len() == 0 {
             // The usual case on the CPU: nothing is copied.
             let nothing = || DMatrix::zeros(0, 0);
-            let observations = std::mem::replace(&mut self.observations, nothing());
+            let observations = std::mem::replace(&mut self.observations, nothing().into());
             let codes = std::mem::replace(&mut together.codes, nothing());
             let rows = std::mem::take(&mut together.rows);
             let batch = InvertedBatch { codes, rows, first_index: together.first_index, times: together.times };
             return Some(Solved { observations, tag, batch });
         }
-        let columns = |matrix: &DMatrix<f64>| matrix.columns(self.done, count).into_owned();
         let batch = InvertedBatch {
             first_index: together.first_index + self.done as u64,
-            codes: columns(&together.codes),
+            codes: together.codes.columns(self.done, count).into_owned(),
             rows: together.rows.drain(..count).collect(),
             times: together.times.part(count, total),
         };
-        let observations = columns(&self.observations);
+        let observations = self.observations.columns(self.done, count);
         self.done += count;
         Some(Solved { observations, tag, batch })
     }
@@ -159,7 +156,7 @@ mod tests {
     use crate::outcome::Status;
 
     /// The sizes of the groups' batches, until the end or an error.
-    fn sizes(source: Vec<Result<(DMatrix<f64>, usize)>>, most: usize) -> (Vec<Vec<usize>>, bool) {
+    fn sizes(source: Vec<Result<(Observations, usize)>>, most: usize) -> (Vec<Vec<usize>>, bool) {
         let mut groups = Groups::new(source.into_iter(), 7);
         let mut found: Vec<Vec<usize>> = Vec::new();
         while let Some(group) = groups.next(most, &|| false) {
@@ -170,8 +167,12 @@ mod tests {
         (found, false)
     }
 
-    fn batch(rows: usize, count: usize) -> Result<(DMatrix<f64>, usize)> {
-        Ok((DMatrix::zeros(rows, count), count))
+    fn batch(rows: usize, count: usize) -> Result<(Observations, usize)> {
+        Ok((DMatrix::<f64>::zeros(rows, count).into(), count))
+    }
+
+    fn single(rows: usize, count: usize) -> Result<(Observations, usize)> {
+        Ok((DMatrix::<f32>::zeros(rows, count).into(), count))
     }
 
     #[test]
@@ -180,6 +181,12 @@ mod tests {
         assert_eq!(sizes(source(), 1), (vec![vec![3], vec![3], vec![3], vec![0], vec![4], vec![9], vec![1]], false));
         assert_eq!(sizes(source(), 6), (vec![vec![3, 3], vec![3, 0], vec![4], vec![9], vec![1]], false));
         assert_eq!(sizes(source(), 100), (vec![vec![3, 3, 3, 0, 4, 9, 1]], false));
+    }
+
+    #[test]
+    fn a_group_ends_before_another_precision() {
+        let source = vec![batch(2, 1), batch(2, 2), single(2, 1), single(2, 4), batch(2, 3)];
+        assert_eq!(sizes(source, 100), (vec![vec![1, 2], vec![1, 4], vec![3]], false));
     }
 
     #[test]
@@ -193,6 +200,8 @@ mod tests {
         let length = MOST_BYTES / size_of::<f64>() / 4;
         let source = (0..5).map(|_| batch(length, 2)).collect();
         assert_eq!(sizes(source, 8192).0, [vec![2, 2], vec![2, 2], vec![2]]);
+        let source = (0..5).map(|_| single(length, 2)).collect();
+        assert_eq!(sizes(source, 8192).0, [vec![2; 4], vec![2]]);
     }
 
     #[test]
@@ -209,12 +218,13 @@ mod tests {
         let mut from = 0;
         let source = counts.map(|count| {
             from += count;
-            Ok((DMatrix::from_fn(2, count, |row, column| entry(row, from - count + column)), from - count))
+            Ok((DMatrix::from_fn(2, count, |row, column| entry(row, from - count + column)).into(), from - count))
         });
         let mut groups = Groups::new(source.into_iter(), 40);
         let group = groups.next(100, &|| false).unwrap().unwrap();
         let second = std::time::Duration::from_secs(7);
         let parts = group.solve(|observations, first_index| {
+            let observations = &*observations.double();
             assert_eq!((observations.shape(), first_index), ((2, 7), 40));
             let rows = (0..7).map(|place| empty_row(first_index + place, Status::Converged)).collect();
             let times = BatchTimes { descent: second, ..BatchTimes::default() };
@@ -224,7 +234,7 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.batch.rows.len()).collect::<Vec<_>>(), counts);
         for Solved { observations, tag, batch } in &parts {
             let expected = DMatrix::from_fn(2, batch.rows.len(), |row, column| entry(row, tag + column));
-            assert_eq!((observations, &batch.codes), (&expected, &(&expected * 2.0)));
+            assert_eq!((observations, &batch.codes), (&expected.clone().into(), &(&expected * 2.0)));
             assert_eq!(batch.first_index, 40 + *tag as u64);
             assert!(batch.rows.iter().map(|row| row.index).eq((batch.first_index..).take(batch.rows.len())));
             let seconds = batch.times.descent.as_secs_f64();

@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use nalgebra::DMatrix;
-
 use super::clocks::Clocks;
 use super::engine::Engine;
 use super::summary::Summary;
 use super::{InvertedBatch, pipeline};
 use crate::cancel::CancelToken;
 use crate::error::Result;
+use crate::observation::Observations;
 
 /// Computes the codes of the batches of `source`, several batches at the same time, and passes them
 /// to `sink` in order. `first_index`: the index of the first observation in the whole run.
@@ -18,7 +17,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// The first error of the source, of the engine or of the sink.
-pub fn run<S>(
+pub fn run<O, S>(
     engine: &dyn Engine,
     source: S,
     first_index: u64,
@@ -26,7 +25,8 @@ pub fn run<S>(
     mut sink: impl FnMut(InvertedBatch) -> Result<()>,
 ) -> Result<Summary>
 where
-    S: Iterator<Item = Result<DMatrix<f64>>> + Send,
+    O: Into<Observations>,
+    S: Iterator<Item = Result<O>> + Send,
 {
     let start = Instant::now();
     let clocks = Clocks::default();

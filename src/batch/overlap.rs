@@ -12,6 +12,7 @@ use crate::configuration::Configurations;
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::device::Device;
 use crate::error::Result;
+use crate::observation::View;
 
 /// The device of one batch.
 pub(super) struct Overlapped<'a> {
@@ -46,7 +47,7 @@ impl Device for Overlapped<'_> {
 
     fn descend(
         &self,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         options: &DescentOptions,
         prior: f64,
@@ -108,7 +109,7 @@ mod tests {
             Ok(crate::cpu::classify::classify(targets, thresholds))
         }
 
-        fn descend(&self, x: &DMatrix<f64>, first_index: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
+        fn descend(&self, x: View<'_>, first_index: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
             Ok(DescentAnswer::undetermined(x.nrows(), first_index as usize))
         }
 
@@ -160,7 +161,10 @@ mod tests {
                 overlapped.classify(&ones, &[0.5, 2.0, 0.0]).unwrap(),
                 Telling.classify(&ones, &[0.5, 2.0, 0.0]).unwrap()
             );
-            assert_eq!(overlapped.descend(&ones, 4, &DescentOptions::default(), 0.0).unwrap().codes.ncols(), 4);
+            assert_eq!(
+                overlapped.descend((&ones).into(), 4, &DescentOptions::default(), 0.0).unwrap().codes.ncols(),
+                4
+            );
         };
         rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(on_pool);
     }
@@ -184,7 +188,7 @@ mod tests {
 
         fn descend(
             &self,
-            x: &DMatrix<f64>,
+            x: View<'_>,
             first_index: u64,
             options: &DescentOptions,
             prior: f64,

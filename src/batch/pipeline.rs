@@ -21,8 +21,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use nalgebra::DMatrix;
-
 use super::clocks::Clocks;
 use super::engine::Engine;
 use super::group::{Group, Groups, Solved};
@@ -30,6 +28,7 @@ use super::overlap::Overlapped;
 use super::{InvertedBatch, Inverter};
 use crate::cancel::CancelToken;
 use crate::error::Result;
+use crate::observation::{Observations, View};
 
 /// Number of groups that are solved at the same time.
 const LANES: usize = 2;
@@ -54,12 +53,15 @@ impl Inverter {
     /// started are finished and passed on. For descents on a card, batches are read and started
     /// together, up to about 8,192 observations.
     ///
+    /// A batch is a matrix of f64 or f32, `n` × count, one observation per column. A card that
+    /// makes the descents takes f32 as it is; the results are the same.
+    ///
     /// ```
     /// # use unrelu::{Activation, Inverter, Network, Options};
     /// # fn main() -> unrelu::Result<()> {
     /// let network = Network::random(&[2, 6, 20], Activation::Relu, 1)?;
     /// let inverter = Inverter::new(network, Options::default())?;
-    /// let source = (0..4).map(|batch| Ok((nalgebra::DMatrix::zeros(20, 8), batch)));
+    /// let source = (0..4).map(|batch| Ok((nalgebra::DMatrix::<f64>::zeros(20, 8), batch)));
     /// let mut seen = Vec::new();
     /// inverter.pipeline(source, 0, &unrelu::CancelToken::new(), |inverted, batch| {
     ///     seen.push((inverted.first_index, batch));
@@ -76,7 +78,7 @@ impl Inverter {
     /// The first error of the source, of the inversion ([`Self::invert`]) or of the sink. The
     /// batches before it have been passed to `sink`, except for those that a card had together with
     /// a batch whose inversion failed.
-    pub fn pipeline<T, S>(
+    pub fn pipeline<T, O, S>(
         &self,
         source: S,
         first_index: u64,
@@ -85,14 +87,15 @@ impl Inverter {
     ) -> Result<()>
     where
         T: Send,
-        S: Iterator<Item = Result<(DMatrix<f64>, T)>> + Send,
+        O: Into<Observations>,
+        S: Iterator<Item = Result<(O, T)>> + Send,
     {
         run(self, &Clocks::default(), source, first_index, cancel, sink)
     }
 }
 
 /// [`Inverter::pipeline`] with the given clocks.
-pub(crate) fn run<T, S>(
+pub(crate) fn run<T, O, S>(
     engine: &dyn Engine,
     clocks: &Clocks,
     source: S,
@@ -102,8 +105,17 @@ pub(crate) fn run<T, S>(
 ) -> Result<()>
 where
     T: Send,
-    S: Iterator<Item = Result<(DMatrix<f64>, T)>> + Send,
+    O: Into<Observations>,
+    S: Iterator<Item = Result<(O, T)>> + Send,
 {
+    // Widened by the thread that reads, while others work on the batches before. Asked for each
+    // batch: a lost card leaves the work to the CPU.
+    let source = source.map(|batch| {
+        batch.map(|(observations, tag)| match observations.into() {
+            given if engine.takes_single() => (given, tag),
+            given => (given.into_double().into(), tag),
+        })
+    });
     // Set if the sink fails: later results are not needed.
     let failed = AtomicBool::new(false);
     let stop = || failed.load(Ordering::Relaxed) || cancel.is_cancelled();
@@ -141,7 +153,7 @@ fn read<T, S>(
     stop: &impl Fn() -> bool,
     lanes: Vec<SyncSender<Result<Group<T>>>>,
 ) where
-    S: Iterator<Item = Result<(DMatrix<f64>, T)>>,
+    S: Iterator<Item = Result<(Observations, T)>>,
 {
     for lane in lanes.iter().cycle() {
         if stop() {
@@ -170,7 +182,7 @@ fn solve<T>(
         if stop() {
             return;
         }
-        let solve = |observations: &DMatrix<f64>, first_index| {
+        let solve = |observations: View<'_>, first_index| {
             clocks.pool.time(|| clocks.solve.time(|| engine.solve(&device, observations, first_index)))
         };
         match group.and_then(|group| group.solve(solve)) {
@@ -205,7 +217,8 @@ fn finish<T>(
             let ends_group = result.as_ref().is_ok_and(|InTurn { ends_group, .. }| *ends_group);
             let result = result.map(|InTurn { mut part, .. }| {
                 let Solved { observations, batch, .. } = &mut part;
-                clocks.pool.time(|| clocks.finish.time(|| engine.complete(observations, batch)));
+                let complete = || engine.complete(&observations.view().double(), batch);
+                clocks.pool.time(|| clocks.finish.time(complete));
                 part
             });
             let is_last = result.is_err();

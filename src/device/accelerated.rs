@@ -12,7 +12,7 @@ use crate::descent::{DescentAnswer, DescentOptions, Start};
 use crate::error::Result;
 use crate::gpu::GpuDevice;
 use crate::marquardt::MarquardtRules;
-use crate::observation::Usability;
+use crate::observation::{Usability, View};
 
 impl Device for GpuDevice {
     fn description(&self) -> String {
@@ -43,13 +43,13 @@ impl Device for GpuDevice {
 
     fn descend(
         &self,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         options: &DescentOptions,
         prior: f64,
     ) -> Result<DescentAnswer> {
         options.validate()?;
-        self.network().check_observations(observations)?;
+        self.network().check_observation_length(observations.nrows())?;
         let steps = options.steps(|| self.default_step(), prior);
         let network = self.packed();
         let waves = Waves { network, observations, first_index, options, steps: &steps };

@@ -12,6 +12,7 @@ use crate::cpu::CpuDevice;
 use crate::descent::{DescentAnswer, DescentOptions};
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::observation::View;
 
 /// Uses `primary` until a call returns [`Error::DeviceLost`], and the CPU after that.
 pub struct FallbackDevice<D> {
@@ -73,7 +74,7 @@ impl<D: Device> Device for FallbackDevice<D> {
 
     fn descend(
         &self,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         first_index: u64,
         options: &DescentOptions,
         prior: f64,

@@ -2,14 +2,13 @@
 //! continues each of them in f64. Runs that f32 cannot represent start in f64. Losses and the stop
 //! rule are those of f64 on every device.
 
-use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use crate::cpu::blocked::descend::runs;
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::descent::{DescentAnswer, DescentOptions, Start, Steps, start_code};
 use crate::error::Result;
-use crate::observation::Usability;
+use crate::observation::{Usability, View};
 
 /// Maximum number of runs in memory together; more restarts are made in several waves.
 const WAVE: usize = 8192;
@@ -19,7 +18,7 @@ pub(super) struct Waves<'a> {
     /// The network of the f64 runs.
     pub network: &'a PackedNetwork<f64>,
     /// `n` × count.
-    pub observations: &'a DMatrix<f64>,
+    pub observations: View<'a>,
     /// The first column's index in the whole job.
     pub first_index: u64,
     /// The options, already validated.
@@ -80,7 +79,7 @@ impl Waves<'_> {
     /// Sorts `starts` by their observations and makes those in the range of f32 with `advance`,
     /// which returns `None` for a run that left it.
     pub fn sorted(&self, starts: &[Start], advance: impl FnOnce(&[Start]) -> Vec<Option<Start>>) -> Vec<InF32> {
-        let usability = |start: &Start| Usability::of(self.observation(start.observation));
+        let usability = |start: &Start| self.observations.usability(start.observation);
         let usability: Vec<Usability> = starts.par_iter().map(usability).collect();
         let within = starts.iter().zip(&usability).filter(|(_, usability)| **usability == Usability::InF32);
         let begun: Vec<Start> = within.map(|(start, _)| start.clone()).collect();
@@ -97,11 +96,6 @@ impl Waves<'_> {
         let index = self.first_index.wrapping_add(observation as u64);
         let code = start_code(self.options.seed, index, restart, self.network.code_length());
         Start::fresh(observation, code, self.steps.optimizer)
-    }
-
-    fn observation(&self, index: usize) -> &[f64] {
-        let length = self.observations.nrows();
-        &self.observations.as_slice()[index * length..][..length]
     }
 }
 

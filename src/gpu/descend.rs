@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::kernel_params::{
     ACTIVATION_LINEAR, DescendParams, LANE_DIVERGED, LANE_RUNNING, Lane, LayerParams, activation_code, optimizer_code,
 };
-use crate::observation::Usability;
+use crate::observation::{Usability, View, column};
 
 /// Number of descents that fill a large card: its multiprocessors, some 130, each have several of
 /// the tiles that share a step's products.
@@ -78,7 +78,13 @@ impl GpuDevice {
     ///
     /// # Panics
     /// If the shapes do not fit the network.
-    pub fn descend_f32(&self, observations: &DMatrix<f64>, starts: &DMatrix<f64>, steps: &Steps) -> Result<Reached> {
+    pub fn descend_f32<'a>(
+        &self,
+        observations: impl Into<View<'a>>,
+        starts: &DMatrix<f64>,
+        steps: &Steps,
+    ) -> Result<Reached> {
+        let observations = observations.into();
         assert_eq!(observations.ncols(), starts.ncols(), "one start per observation");
         let code = |index: usize| starts.column(index).iter().copied().collect();
         let starts: Vec<Start> =
@@ -94,7 +100,7 @@ impl GpuDevice {
     ///
     /// # Panics
     /// If the shapes do not fit the network.
-    pub fn descend_runs(&self, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Result<Reached> {
+    pub fn descend_runs(&self, observations: View<'_>, starts: &[Start], steps: &Steps) -> Result<Reached> {
         let (n, k, count) = (self.network.observation_length(), self.network.code_length(), starts.len());
         assert_eq!(observations.nrows(), n, "observations that do not fit the network");
         assert!(starts.iter().all(|start| start.code.len() == k), "codes that do not fit the network");
@@ -156,23 +162,26 @@ impl GpuDevice {
     fn prepare(
         &self,
         space: &mut Workspace,
-        observations: &DMatrix<f64>,
+        observations: View<'_>,
         starts: &[Start],
         steps: &Steps,
     ) -> Result<(Vec<Lane>, Vec<Target>)> {
         let context = &self.context;
-        let (n, depth) = (self.network.observation_length(), self.network.depth());
+        let depth = self.network.depth();
         let (code, count) = (self.layouts[0], starts.len());
-        let columns = observations.as_slice();
-        let observation = |lane: usize| &columns[starts[lane].observation * n..][..n];
         // The unit is a power of two, so its inverse is exact.
-        let targets = upload_targets(context, space, (count, &self.layouts[depth]), 1.0 / self.unit, observation)?;
+        let (shape, per_unit) = ((count, &self.layouts[depth]), 1.0 / self.unit);
+        let of = |lane: usize| starts[lane].observation;
+        let targets = match observations {
+            View::Double(all) => upload_targets(context, space, shape, per_unit, |lane| column(all, of(lane)))?,
+            View::Single(all) => upload_targets(context, space, shape, per_unit, |lane| column(all, of(lane)))?,
+        };
         let lanes = targets
             .iter()
             .enumerate()
             .map(|(place, target)| target.lane_at_start(place, ROUNDING, target.is_in_range()));
         let lanes: Vec<Lane> = lanes.collect();
-        let codes: Vec<f64> = starts.iter().flat_map(|start| start.code.iter().copied()).collect();
+        let codes: Vec<f64> = starts.iter().map(|start| start.code.as_slice()).collect::<Vec<_>>().concat();
         space.upload(context, Role::Inputs, &code.narrowed(&codes, 0.0));
         space.upload(context, Role::Lanes, &lanes);
         space.params(context, Role::Params("descend", 0), self.descend_params(&steps.with_outputs_in(self.unit)));

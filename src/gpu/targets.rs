@@ -11,13 +11,18 @@ use crate::error::Result;
 use crate::kernel_params::{LANE_DIVERGED, LANE_RUNNING, Lane};
 use crate::observation::Usability;
 
+/// A number of an observation: f64 or f32.
+pub(super) trait Entry: Copy + Sync + Into<f64> + 'static {}
+impl Entry for f64 {}
+impl Entry for f32 {}
+
 /// Partial sums and maxima of an observation, which do not wait for each other. They are combined
 /// in a fixed order, so an observation has the same sum everywhere.
 const PARTS: usize = 8;
 /// Observations that one thread narrows into its own transfer buffer, at least.
 const FEWEST_A_SHARE: usize = 256;
 /// Shares per thread, because some threads may be busy with something else.
-const SHARES_PER_THREAD: usize = 4;
+const SHARES_PER_THREAD: usize = 16;
 
 /// What the pass has found out about an observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,12 +59,12 @@ impl Target {
 ///
 /// # Errors
 /// [`crate::Error::DeviceLost`] if the memory of the transfer does not become writable.
-pub(super) fn upload_targets<'a>(
+pub(super) fn upload_targets<'a, T: Entry>(
     context: &Context,
     space: &mut Workspace,
     (count, layout): (usize, &Layout),
     per_unit: f64,
-    observation: impl Fn(usize) -> &'a [f64] + Sync,
+    observation: impl Fn(usize) -> &'a [T] + Sync,
 ) -> Result<Vec<Target>> {
     let bytes_each = 4 * layout.words();
     let mut transfer = std::mem::take(&mut space.transfer);
@@ -95,7 +100,24 @@ pub(super) fn upload_targets<'a>(
 }
 
 /// Narrows an observation to the beginning of `narrowed`.
-fn narrow(observation: &[f64], per_unit: f64, narrowed: &mut [f32]) -> Target {
+fn narrow<T: Entry>(observation: &[T], per_unit: f64, narrowed: &mut [f32]) -> Target {
+    /// Twice as many numbers per instruction. Nothing is fused, so the results are the same.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn wide<T: Entry>(observation: &[T], per_unit: f64, narrowed: &mut [f32]) -> Target {
+        narrow_by_parts(observation, per_unit, narrowed)
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "calling a function compiled for features just found on this processor")]
+        return unsafe { wide(observation, per_unit, narrowed) };
+    }
+    narrow_by_parts(observation, per_unit, narrowed)
+}
+
+#[inline(always)]
+fn narrow_by_parts<T: Entry>(observation: &[T], per_unit: f64, narrowed: &mut [f32]) -> Target {
     let mut parts = Parts { largest: [-1.0; PARTS], squares: [0.0; PARTS] };
     let (wholes, rest) = observation.as_chunks::<PARTS>();
     let (narrowed_wholes, narrowed_rest) = narrowed[..observation.len()].as_chunks_mut::<PARTS>();
@@ -115,9 +137,10 @@ struct Parts {
 impl Parts {
     /// At most [`PARTS`] entries.
     #[inline(always)]
-    fn narrow(&mut self, from: &[f64], per_unit: f64, to: &mut [f32]) {
+    fn narrow<T: Entry>(&mut self, from: &[T], per_unit: f64, to: &mut [f32]) {
         let parts = self.largest.iter_mut().zip(&mut self.squares);
         for ((x, to), (largest, squares)) in from.iter().zip(to).zip(parts) {
+            let x: f64 = (*x).into();
             *to = (x * per_unit) as f32;
             let wide = f64::from(*to);
             *squares += if wide.is_nan() { 0.0 } else { wide * wide };
@@ -130,6 +153,34 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PLANTED: usize = 7;
+
+    /// f32 data, and the same numbers in f64, give the same bits.
+    #[test]
+    fn numbers_of_f32_are_narrowed_as_they_are_in_f64() {
+        for length in [1, 7, 8, 9, 784] {
+            let mut single: Vec<f32> = (0..length).map(|row| (row as f32 * 0.7).sin() * 1e3).collect();
+            let planted: [f32; PLANTED] = [f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE, 1e-42, -0.0, 0.0];
+            for (at, planted) in planted.into_iter().enumerate() {
+                single[at * length / PLANTED] = planted;
+                let double: Vec<f64> = single.iter().map(|x| f64::from(*x)).collect();
+                for unit in [1.0, 0.25, 2.0_f64.powi(100), 2.0_f64.powi(-100)] {
+                    let mut narrowed = [vec![0.0; length], vec![0.0; length]];
+                    let found = narrow(&single, 1.0 / unit, &mut narrowed[0]);
+                    let expected = narrow(&double, 1.0 / unit, &mut narrowed[1]);
+                    let scalar = narrow_by_parts(&double, 1.0 / unit, &mut narrowed[1].clone());
+                    assert_eq!(
+                        (found.usability, found.squares.to_bits()),
+                        (expected.usability, expected.squares.to_bits())
+                    );
+                    assert_eq!(scalar.squares.to_bits(), expected.squares.to_bits());
+                    let [found, expected] = narrowed.map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+                    assert_eq!(found, expected);
+                }
+            }
+        }
+    }
 
     /// Entry by entry, the squares as the host of Levenberg–Marquardt has them.
     fn one_at_a_time(observation: &[f64], unit: f64) -> (Vec<f32>, Target) {

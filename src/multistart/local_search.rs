@@ -110,6 +110,17 @@ impl<'a> LocalSearch<'a> {
     /// non-linear least squares problems*, 3.2). The run ends where the predicted decrease is
     /// negligible, where progress becomes slow, or at the maximum number of steps.
     pub fn levenberg_marquardt(&mut self, observation: &[f64], how: &MarquardtOptions) -> Descent {
+        self.levenberg_marquardt_until(observation, how, |_, _| false)
+    }
+
+    /// [`Self::levenberg_marquardt`], which also ends at the first accepted point that `is_enough`.
+    /// Its second argument is the decrease of the loss.
+    pub fn levenberg_marquardt_until(
+        &mut self,
+        observation: &[f64],
+        how: &MarquardtOptions,
+        mut is_enough: impl FnMut(&Point, f64) -> bool,
+    ) -> Descent {
         let (mut damping, mut growth) = (None, 2.0);
         let (mut taken, mut slow) = (0, 0);
         let mut tried = 0;
@@ -150,7 +161,7 @@ impl<'a> LocalSearch<'a> {
                     std::mem::swap(&mut self.current, &mut self.trial);
                     lambda *= relaxation(quality);
                     growth = 2.0;
-                    if slow >= 2 {
+                    if slow >= 2 || is_enough(&self.current, gain) {
                         return ended(taken, false);
                     }
                     break;

@@ -15,6 +15,7 @@ use crate::batch::{InvertedBatch, pipeline};
 use crate::cancel::CancelToken;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
+use crate::observation::Observations;
 
 impl FileRun {
     /// Checks everything, then creates the outputs or resumes those of an earlier run.
@@ -146,7 +147,7 @@ struct BatchesOf {
 }
 
 impl Iterator for BatchesOf {
-    type Item = Result<(DMatrix<f64>, Option<DMatrix<f64>>)>;
+    type Item = Result<(Observations, Option<DMatrix<f64>>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let FileRun { observations, truth, mask, batch, .. } = &mut self.files;
@@ -154,10 +155,12 @@ impl Iterator for BatchesOf {
         if most == 0 {
             return None;
         }
-        let read = observations.read_batch(most).transpose()?;
+        let read = observations.read_observations(most).transpose()?;
         Some(read.and_then(|mut read| {
-            if let Some(mask) = mask {
-                mask.hide(&mut read)?;
+            match (mask, &mut read) {
+                (None, _) => {}
+                (Some(mask), Observations::Double(read)) => mask.hide(read)?,
+                (Some(mask), Observations::Single(read)) => mask.hide(read)?,
             }
             let truth = truth.as_mut().map(|truth| truth.read_batch(most)).transpose()?;
             Ok((read, truth.flatten()))

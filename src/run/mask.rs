@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Scalar};
 
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
@@ -119,7 +119,7 @@ impl Mask {
     ///
     /// # Errors
     /// [`Error::Input`] for a number that is neither 0 nor 1; errors while reading.
-    pub fn hide(&mut self, observations: &mut DMatrix<f64>) -> Result<()> {
+    pub fn hide<T: Scalar + From<f32>>(&mut self, observations: &mut DMatrix<T>) -> Result<()> {
         if let Some(shared) = &self.shared {
             for mut observation in observations.column_iter_mut() {
                 hide(&mut observation, shared);
@@ -136,9 +136,9 @@ impl Mask {
     }
 }
 
-fn hide<'a>(observation: impl IntoIterator<Item = &'a mut f64>, observed: &[bool]) {
+fn hide<'a, T: From<f32> + 'a>(observation: impl IntoIterator<Item = &'a mut T>, observed: &[bool]) {
     for (x, _) in observation.into_iter().zip(observed).filter(|(_, observed)| !**observed) {
-        *x = f64::NAN;
+        *x = f32::NAN.into();
     }
 }
 

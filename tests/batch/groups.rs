@@ -1,91 +1,19 @@
 //! Batches that a card makes together: their order, bytes and errors are those of single batches.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use nalgebra::DMatrix;
 use unrelu::internals::batch::pipeline::{MOST_GROUPS, MOST_SINGLE};
-use unrelu::internals::configuration::Configurations;
 use unrelu::internals::cpu::CpuDevice;
-use unrelu::internals::descent::DescentAnswer;
 use unrelu::internals::device::Device;
 use unrelu::{
     BestMethod, CancelToken, DescentOptions, Error, InvertedBatch, Inverter, Method, Objective, Options, Result,
 };
 
+use super::card::{Card, Descent};
 use super::{in_batches, joined, network, noisy_observations, on_cpu};
-
-/// A device that wants `full` observations at once.
-struct Card<D> {
-    device: D,
-    full: usize,
-    /// The first index and the number of observations of each descent.
-    calls: std::sync::mpsc::Sender<(u64, usize)>,
-    /// The descent of the observation with this index fails.
-    fails_at: Option<u64>,
-}
-
-impl<D: Device> Device for Card<D> {
-    fn description(&self) -> String {
-        self.device.description()
-    }
-
-    fn forward(&self, layers: Range<usize>, inputs: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-        self.device.forward(layers, inputs)
-    }
-
-    fn classify(&self, targets: &DMatrix<f64>, thresholds: &[f64]) -> Result<Configurations> {
-        self.device.classify(targets, thresholds)
-    }
-
-    fn descend(
-        &self,
-        x: &DMatrix<f64>,
-        first_index: u64,
-        options: &DescentOptions,
-        prior: f64,
-    ) -> Result<DescentAnswer> {
-        let _ = self.calls.send((first_index, x.ncols()));
-        match self.fails_at {
-            Some(index) if (first_index..first_index + x.ncols() as u64).contains(&index) => {
-                Err(Error::DeviceLost("a test".into()))
-            }
-            _ => self.device.descend(x, first_index, options, prior),
-        }
-    }
-
-    fn levenberg_marquardt(
-        &self,
-        x: &DMatrix<f64>,
-        which: &[usize],
-        starts: &DMatrix<f64>,
-        prior: f64,
-    ) -> Result<Option<DMatrix<f64>>> {
-        self.device.levenberg_marquardt(x, which, starts, prior)
-    }
-
-    fn dispatches(&self) -> u64 {
-        self.device.dispatches()
-    }
-
-    fn kernel_seconds(&self) -> Option<f64> {
-        self.device.kernel_seconds()
-    }
-
-    fn is_asynchronous(&self) -> bool {
-        self.device.is_asynchronous()
-    }
-
-    fn observations_at_once(&self, _: &DescentOptions) -> usize {
-        self.full
-    }
-
-    fn warning(&self) -> Option<String> {
-        self.device.warning()
-    }
-}
 
 /// What became of a run: its batches, the calls of the device, and the outcome.
 struct Run {
@@ -100,7 +28,17 @@ fn run<D: Device + 'static>(
     source: Vec<Result<DMatrix<f64>>>,
 ) -> Run {
     let (calls, called) = channel();
-    let card = Box::new(Card { device, full, calls, fails_at });
+    // The descent of the observation with the index `fails_at` fails.
+    let descend = move |device: &_, descent: Descent<'_>| {
+        let (first, count) = (descent.first_index, descent.observations.ncols());
+        let _ = calls.send((first, count));
+        if fails_at.is_some_and(|index| (first..first + count as u64).contains(&index)) {
+            return Err(Error::DeviceLost("a test".into()));
+        }
+        descent.on(device)
+    };
+    let is_asynchronous = device.is_asynchronous();
+    let card = Box::new(Card { device, full, is_asynchronous, descend });
     let inverter = Inverter::with_device(network(), options.clone(), card, None).unwrap();
     let mut batches = Vec::new();
     let source = source.into_iter().enumerate().map(|(number, batch)| batch.map(|batch| (batch, number)));
@@ -202,7 +140,8 @@ fn memory_has_a_few_groups_and_a_stop_leaves_no_gap() {
     }
     let observations = noisy_observations(&network(), 2);
     let (in_memory, most) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-    let card = Card { device: CpuDevice::new(network()), full: 16, calls: channel().0, fails_at: None };
+    let descend = |device: &_, descent: Descent<'_>| descent.on(device);
+    let card = Card { device: CpuDevice::new(network()), full: 16, is_asynchronous: false, descend };
     let inverter = Inverter::with_device(network(), descent(), Box::new(card), None).unwrap();
     let source = std::iter::repeat_with(|| {
         most.fetch_max(in_memory.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);

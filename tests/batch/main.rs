@@ -1,8 +1,11 @@
 //! The pipeline as a library call: batches of any size, streams, cancellation, a lost device.
 
 mod callers;
+mod card;
 mod groups;
+mod overlap;
 mod pipeline;
+mod single;
 
 use std::sync::Arc;
 

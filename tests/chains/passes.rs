@@ -117,7 +117,7 @@ fn descent_that_begins_in_f32_ends_where_f64_does() {
         let observations = network.forward(&network.random_codes(4, 20)).unwrap();
         let options = DescentOptions::default().iterations(2000).optimizer(Optimizer::Adam).restarts(0);
         let device = CpuDevice::new(Arc::new(network.clone()));
-        let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+        let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
         let steps = options.steps(|| device.default_step(), 0.0);
         let k = network.code_length();
         let start = |observation: usize| Start {

@@ -3,7 +3,7 @@
 
 use nalgebra::DMatrix;
 use unrelu::internals::formats::npy::NpyReader;
-use unrelu::{ElementType, read_npy as read_all};
+use unrelu::{ElementType, Observations, PixelRange, read_npy as read_all};
 
 use crate::fixture;
 
@@ -22,6 +22,29 @@ fn one_row_of_the_file_is_a_column() {
     // The same numbers in rows of two.
     assert_eq!(read_all(fixture("three_dimensions.npy")).unwrap().as_slice(), array().as_slice());
     assert_eq!(read_all(fixture("integers.npy")).unwrap(), array().map(f64::trunc));
+}
+
+/// f32 is not widened, and gives the same numbers.
+#[test]
+fn observations_have_the_precision_of_the_file() {
+    for file in ["f64.npy", "f32.npy", "big_endian.npy", "big_endian_f32.npy", "fortran.npy", "integers.npy", "u8.npy"]
+    {
+        let mut reader = NpyReader::open(&fixture(file)).unwrap();
+        let is_single = reader.element_type() == ElementType::F32;
+        let first = reader.read_observations(1).unwrap().unwrap();
+        let rest = reader.read_observations(9).unwrap().unwrap();
+        let expected = read_all(fixture(file)).unwrap();
+        for (found, expected) in [(first, expected.columns(0, 1)), (rest, expected.columns_range(1..))] {
+            match found {
+                Observations::Single(found) => assert!(is_single && found.map(f64::from) == expected, "{file}"),
+                Observations::Double(found) => assert!(!is_single && found == expected, "{file}"),
+            }
+        }
+    }
+    // Pixels in f32 are scaled in f64.
+    let mut reader = NpyReader::open(&fixture("f32.npy")).unwrap();
+    reader.set_pixels(PixelRange::Unit);
+    assert!(matches!(reader.read_observations(9).unwrap(), Some(Observations::Double(_))));
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn as_mask(path: &std::path::Path, all: &DMatrix<f64>) {
     let observations = NpyReader::open(path).unwrap();
     let Ok(mut mask) = Mask::open(path, observations.width()) else { return };
     let checked = mask.check(&observations);
-    let mut hidden = DMatrix::from_element(all.nrows(), all.ncols(), 1.0);
+    let mut hidden = DMatrix::<f64>::from_element(all.nrows(), all.ncols(), 1.0);
     let outcome = mask.hide(&mut hidden);
     if checked.is_ok() {
         outcome.unwrap();

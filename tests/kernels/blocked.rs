@@ -186,7 +186,7 @@ fn the_device_ends_where_f64_alone_does() {
         for iterations in [300, 20_000] {
             let options = DescentOptions::default().optimizer(optimizer).iterations(iterations);
             let steps = options.steps(|| device.default_step(), 0.0);
-            let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+            let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
             let start = |column| Start::fresh(column, start_code(0, column as u64, 0, 5), optimizer);
             let starts: Vec<Start> = (0..20).map(start).collect();
             let alone = runs(&packed, &observations, &starts, &steps);

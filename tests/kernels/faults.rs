@@ -43,7 +43,7 @@ fn answers(device: &dyn Device, network: &Network) -> Vec<Vec<u64>> {
     vec![
         bits(&device.forward(0..2, &codes).unwrap()),
         (0..COUNT).map(|lane| classes.active_count(lane) as u64).collect(),
-        bits(&device.descend(&outputs, 5, &descent(), 0.0).unwrap().codes),
+        bits(&device.descend((&outputs).into(), 5, &descent(), 0.0).unwrap().codes),
         bits(&device.levenberg_marquardt(&outputs, &which, &matrix(32, 3, COUNT), 0.0).unwrap().unwrap()),
     ]
 }
@@ -123,12 +123,12 @@ fn a_device_lost_at_any_submission_leaves_the_work_to_the_cpu() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));
     let outputs = cpu.forward(0..2, &matrix(36, 3, COUNT)).unwrap();
-    let expected = cpu.descend(&outputs, 5, &descent(), 0.0).unwrap();
+    let expected = cpu.descend((&outputs).into(), 5, &descent(), 0.0).unwrap();
     for n in [0, 1, 2, 4] {
         let device = gpu::device(&network);
         device.context().faults().lost_at(n);
         let device = FallbackDevice::new(device, Arc::clone(&network));
-        assert_eq!(device.descend(&outputs, 5, &descent(), 0.0).unwrap(), expected, "lost at {n}");
+        assert_eq!(device.descend((&outputs).into(), 5, &descent(), 0.0).unwrap(), expected, "lost at {n}");
         assert!(device.warning().unwrap().contains("was lost"), "{n}");
     }
 }
@@ -137,17 +137,17 @@ fn a_device_that_never_answers_is_given_up() {
     let network = example();
     let cpu = CpuDevice::new(Arc::clone(&network));
     let outputs = cpu.forward(0..2, &matrix(37, 3, COUNT)).unwrap();
-    let expected = cpu.descend(&outputs, 5, &descent(), 0.0).unwrap();
+    let expected = cpu.descend((&outputs).into(), 5, &descent(), 0.0).unwrap();
     for n in [0, 1, 3] {
         let device = gpu::device(&network);
         device.context().set_patience(Duration::from_secs(2));
         device.context().faults().silent_after(n);
         let device = FallbackDevice::new(device, Arc::clone(&network));
-        assert_eq!(device.descend(&outputs, 5, &descent(), 0.0).unwrap(), expected, "silent after {n}");
+        assert_eq!(device.descend((&outputs).into(), 5, &descent(), 0.0).unwrap(), expected, "silent after {n}");
         let warning = device.warning().unwrap();
         assert!(warning.contains("the GPU hangs: no answer to submitted work within 2 s"), "{warning}");
         let begun = Instant::now();
-        assert_eq!(device.descend(&outputs, 5, &descent(), 0.0).unwrap(), expected);
+        assert_eq!(device.descend((&outputs).into(), 5, &descent(), 0.0).unwrap(), expected);
         assert!(begun.elapsed() < Duration::from_secs(2), "it was asked again");
     }
 }

@@ -113,8 +113,8 @@ fn descent_agrees_after_a_few_steps_on_random_shapes_and_depths() {
                 if observations.nrows() > 1 {
                     observations[(0, count - 1)] = f64::NAN;
                 }
-                let left = gpu.descend(&observations, 40, &options, 0.0).unwrap();
-                let right = cpu.descend(&observations, 40, &options, 0.0).unwrap();
+                let left = gpu.descend((&observations).into(), 40, &options, 0.0).unwrap();
+                let right = cpu.descend((&observations).into(), 40, &options, 0.0).unwrap();
                 let name = format!("descent depth {depth} {output} count {count}");
                 expect(matrices(&name, &left.codes, &right.codes, &constant(&left.codes, CODES_AFTER_A_FEW_STEPS)));
             }
@@ -192,8 +192,8 @@ fn descent_agrees_where_both_converge() {
     let observations = cpu.forward(0..2, &matrix(81, 4, 20)).unwrap();
     for optimizer in [Optimizer::Plain, Optimizer::Momentum, Optimizer::Adam] {
         let options = DescentOptions::default().optimizer(optimizer).iterations(20_000);
-        let left = gpu.descend(&observations, 0, &options, 0.0).unwrap();
-        let right = cpu.descend(&observations, 0, &options, 0.0).unwrap();
+        let left = gpu.descend((&observations).into(), 0, &options, 0.0).unwrap();
+        let right = cpu.descend((&observations).into(), 0, &options, 0.0).unwrap();
         let both: Vec<usize> = (0..20).filter(|column| left.converged[*column] && right.converged[*column]).collect();
         assert!(both.len() >= 19, "{optimizer}: only {} of 20 converge on both", both.len());
         let (left, right) = (left.codes.select_columns(&both), right.codes.select_columns(&both));
@@ -227,7 +227,7 @@ fn the_loop_runs_on_the_device() {
     let observations = gpu.forward(0..2, &matrix(83, 4, 3)).unwrap();
     let before = gpu.dispatches();
     let options = DescentOptions::default().iterations(100);
-    let answer = gpu.descend(&observations, 0, &options, 0.0).unwrap();
+    let answer = gpu.descend((&observations).into(), 0, &options, 0.0).unwrap();
     assert_eq!(answer.iterations, [100; 3]);
     // Each iteration: forward through the first layer, residual through the second, backward
     // through both, update; one more evaluates the last step. In addition, one kernel per

@@ -268,7 +268,8 @@ fn descents_end_where_the_cpus_do() {
         let (gpu, cpu) = (gpu::device(&network), CpuDevice::new(Arc::clone(&network)));
         let observations = cpu.forward(0..network.depth(), &matrix(52, 3, 9)).unwrap();
         let options = DescentOptions::default().iterations(3000);
-        let [left, right] = [&gpu as &dyn Device, &cpu].map(|device| device.descend(&observations, 0, &options, 0.0));
+        let [left, right] =
+            [&gpu as &dyn Device, &cpu].map(|device| device.descend((&observations).into(), 0, &options, 0.0));
         let (left, right) = (left.unwrap(), right.unwrap());
         let both: Vec<usize> = (0..9).filter(|column| left.converged[*column] && right.converged[*column]).collect();
         assert!(both.len() >= 3, "{both:?}");

@@ -74,7 +74,7 @@ fn calls_of_all_kinds_from_many_threads_do_not_meet() {
     let work = |seed: u64, count: usize| {
         let observations = device.forward(0..2, &matrix(seed, 3, count)).unwrap();
         let bits = device.classify(&observations, &vec![0.2; count]).unwrap();
-        (device.descend(&observations, seed, &options, 0.0).unwrap(), bits, observations)
+        (device.descend((&observations).into(), seed, &options, 0.0).unwrap(), bits, observations)
     };
     let expected: Vec<_> = (0..4).map(|seed| work(seed, 5 + 9 * seed as usize)).collect();
     std::thread::scope(|scope| {

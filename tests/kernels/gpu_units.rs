@@ -43,7 +43,7 @@ fn units_of_the_outputs_change_no_code() {
                 let options = DescentOptions::default().optimizer(optimizer).iterations(200);
                 let steps = options.steps(|| gpu.default_step(), 0.0);
                 let in_f32 = gpu.descend_f32(&x, &starts, &steps).unwrap();
-                let whole = gpu.descend(&x, 0, &options, 0.0).unwrap();
+                let whole = gpu.descend((&x).into(), 0, &options, 0.0).unwrap();
                 (bits(&in_f32.codes), bits(&whole.codes), whole.converged, whole.iterations)
             });
             let near = gpu.levenberg_marquardt(&x, &which, &starts, 0.0).unwrap().unwrap();

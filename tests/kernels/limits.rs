@@ -42,11 +42,11 @@ fn a_small_device_gives_the_answers_of_a_large_one() {
     let observations = large.forward(0..2, &codes).unwrap();
     let thresholds = vec![0.3; 131];
     let options = DescentOptions::default().iterations(40);
-    let descent = large.descend(&observations, 5, &options, 0.0).unwrap();
+    let descent = large.descend((&observations).into(), 5, &options, 0.0).unwrap();
 
     let small = GpuDevice::new(gpu::context(Some(&small())), Arc::clone(&network)).unwrap();
     assert_eq!(small.forward(0..2, &codes).unwrap(), observations);
-    assert_eq!(small.descend(&observations, 5, &options, 0.0).unwrap(), descent);
+    assert_eq!(small.descend((&observations).into(), 5, &options, 0.0).unwrap(), descent);
     let found = small.classify(&observations, &thresholds).unwrap();
     expect(configurations("small device", &found, &cpu.classify(&observations, &thresholds).unwrap()));
     assert!(small.dispatches() > 2 * large.dispatches(), "the batch was not split");

@@ -28,7 +28,7 @@ fn every_call_on_a_lost_device_is_an_error() {
     for _ in 0..2 {
         assert!(matches!(device.forward(0..2, &matrix(2, 3, 4)), Err(Error::DeviceLost(_))));
         assert!(matches!(device.classify(&matrix(3, 20, 4), &[0.0; 4]), Err(Error::DeviceLost(_))));
-        assert!(matches!(device.descend(&matrix(3, 20, 4), 0, &options, 0.0), Err(Error::DeviceLost(_))));
+        assert!(matches!(device.descend((&matrix(3, 20, 4)).into(), 0, &options, 0.0), Err(Error::DeviceLost(_))));
         assert!(matches!(
             device.levenberg_marquardt(&matrix(3, 20, 4), &[2], &matrix(2, 3, 1), 0.0),
             Err(Error::DeviceLost(_))
@@ -48,8 +48,8 @@ fn the_call_in_which_it_is_lost_is_done_by_the_cpu() {
     assert_eq!(device.warning(), None);
     // After about two hundred kernels of gradient descent.
     device.primary().context().lose_after(200);
-    let found = device.descend(&observations, 7, &options, 0.0).unwrap();
-    assert_eq!(found, cpu.descend(&observations, 7, &options, 0.0).unwrap());
+    let found = device.descend((&observations).into(), 7, &options, 0.0).unwrap();
+    assert_eq!(found, cpu.descend((&observations).into(), 7, &options, 0.0).unwrap());
 
     let warning = device.warning().unwrap();
     assert!(warning.contains("lost") && warning.contains("CPU") && !warning.contains('\n'), "{warning}");
@@ -66,13 +66,13 @@ fn a_descent_lost_anywhere_is_done_by_the_cpu() {
     let cpu = CpuDevice::new(Arc::clone(&network));
     let observations = cpu.forward(0..2, &matrix(21, 3, 40)).unwrap();
     let options = DescentOptions::default().iterations(600).optimizer(Optimizer::Momentum).restarts(1);
-    let expected = cpu.descend(&observations, 3, &options, 0.0).unwrap();
+    let expected = cpu.descend((&observations).into(), 3, &options, 0.0).unwrap();
     // Some runs reach the cap: 600 iterations of five kernels.
     for kernels in [1, 26, 150, 2000, 2900] {
         let gpu = gpu::device(&network);
         gpu.context().lose_after(kernels);
         let device = FallbackDevice::new(gpu, Arc::clone(&network));
-        assert_eq!(device.descend(&observations, 3, &options, 0.0).unwrap(), expected, "lost after {kernels}");
+        assert_eq!(device.descend((&observations).into(), 3, &options, 0.0).unwrap(), expected, "lost after {kernels}");
         assert!(device.warning().is_some(), "{kernels}: never lost");
         assert!(device.primary().dispatches() >= kernels);
         let clock = device.primary().context().has_timestamps();

@@ -139,7 +139,7 @@ fn descent_finds_the_least_squares_solution(open: impl Fn(&Arc<Network>) -> Boxe
     let device = open(&network);
     let observations = matrix(5, 30, 3);
     let options = DescentOptions::default().iterations(20_000);
-    let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+    let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
     let layer = &network.layers()[0];
     let pseudo_inverse = layer.weight().clone().pseudo_inverse(1e-12).unwrap();
     for column in 0..3 {
@@ -157,11 +157,12 @@ fn descent_does_not_depend_on_the_batch(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&network);
     let observations = matrix(7, 29, 23).abs();
     let options = DescentOptions::default().iterations(120).restarts(1).seed(9);
-    let whole = device.descend(&observations, 100, &options, 0.0).unwrap();
+    let whole = device.descend((&observations).into(), 100, &options, 0.0).unwrap();
     for part in [0..1, 1..8, 8..23] {
         let columns: Vec<usize> = part.clone().collect();
-        let found =
-            device.descend(&observations.select_columns(&columns), 100 + part.start as u64, &options, 0.0).unwrap();
+        let found = device
+            .descend((&observations.select_columns(&columns)).into(), 100 + part.start as u64, &options, 0.0)
+            .unwrap();
         assert_eq!(found.codes, whole.codes.select_columns(&columns));
         assert_eq!(found.losses, whole.losses[part.clone()]);
         assert_eq!(found.iterations, whole.iterations[part.clone()]);
@@ -178,7 +179,7 @@ fn descent_leaves_out_what_is_unobserved(open: impl Fn(&Arc<Network>) -> Boxed) 
         observations[(row, 0)] = f64::NAN;
     }
     let options = DescentOptions::default().iterations(20_000);
-    let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+    let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
     let layer = &full.layers()[0];
     let weight = layer.weight().select_rows(&observed);
     let target = observations.select_rows(&observed) - layer.bias.select_rows(&observed);
@@ -191,11 +192,11 @@ fn descent_survives_unusable_observations(open: impl Fn(&Arc<Network>) -> Boxed)
     let device = open(&network);
     let good = matrix(11, 20, 5).map(|x| 1.0 / (1.0 + (-x).exp()));
     let options = DescentOptions::default().iterations(200).seed(3);
-    let expected = device.descend(&good, 0, &options, 0.0).unwrap();
+    let expected = device.descend((&good).into(), 0, &options, 0.0).unwrap();
     let mut bad = good.clone();
     bad[(7, 1)] = f64::INFINITY;
     bad.column_mut(3).fill(f64::NAN);
-    let found = device.descend(&bad, 0, &options, 0.0).unwrap();
+    let found = device.descend((&bad).into(), 0, &options, 0.0).unwrap();
     for column in [1, 3] {
         assert!(found.codes.column(column).iter().all(|z| z.is_nan()));
         assert!(!found.converged[column] && found.losses[column].is_nan());
@@ -210,13 +211,13 @@ fn descent_that_diverges_says_so(open: impl Fn(&Arc<Network>) -> Boxed) {
     let device = open(&network);
     let observations = matrix(13, 40, 2);
     let options = DescentOptions::default().step(Some(10.0)).iterations(2000).restarts(1);
-    let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+    let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
     assert!(found.codes.iter().all(|z| z.is_nan()));
     assert_eq!(found.converged, [false, false]);
 
     // Finite, but out of f32's range: an observation of 1e30 has a loss of 1e60.
     let options = DescentOptions::default().iterations(20_000);
-    let large = device.descend(&(observations * 1e30), 0, &options, 0.0).unwrap();
+    let large = device.descend((&(observations * 1e30)).into(), 0, &options, 0.0).unwrap();
     assert!(large.codes.iter().all(|z| z.is_finite()) && large.converged == [true, true]);
 }
 
@@ -226,7 +227,7 @@ fn restarts_never_make_it_worse(open: impl Fn(&Arc<Network>) -> Boxed) {
     let observations = device.forward(0..2, &matrix(15, 4, 12)).unwrap();
     let with = |restarts| {
         let options = DescentOptions::default().restarts(restarts).iterations(300);
-        device.descend(&observations, 0, &options, 0.0).unwrap()
+        device.descend((&observations).into(), 0, &options, 0.0).unwrap()
     };
     let (one, five) = (with(0), with(4));
     assert!(one.losses.iter().zip(&five.losses).all(|(one, five)| five <= one));
@@ -239,7 +240,7 @@ fn the_iteration_cap_holds(open: impl Fn(&Arc<Network>) -> Boxed) {
     let observations = device.forward(0..2, &matrix(17, 4, 3)).unwrap();
     for iterations in [1, 31, 32, 33, 70] {
         let options = DescentOptions::default().iterations(iterations);
-        let found = device.descend(&observations, 0, &options, 0.0).unwrap();
+        let found = device.descend((&observations).into(), 0, &options, 0.0).unwrap();
         assert_eq!(found.iterations, [iterations as u32; 3]);
         assert_eq!(found.converged, [false; 3]);
     }
@@ -256,8 +257,8 @@ fn wrong_shapes_are_refused(open: impl Fn(&Arc<Network>) -> Boxed) {
     assert!(refused(device.forward(1..1, &DMatrix::zeros(2, 4)).err()));
     assert!(refused(device.classify(&three, &[0.0]).err()));
     assert!(refused(device.classify(&three, &[0.0, 0.0, f64::NAN, 0.0]).err()));
-    assert!(refused(device.descend(&three, 0, &descent, 0.0).err()));
-    assert!(refused(device.descend(&DMatrix::zeros(1, 2), 0, &unending, 0.0).err()));
+    assert!(refused(device.descend((&three).into(), 0, &descent, 0.0).err()));
+    assert!(refused(device.descend((&DMatrix::<f64>::zeros(1, 2)).into(), 0, &unending, 0.0).err()));
 }
 
 fn no_observations_are_no_problem(open: impl Fn(&Arc<Network>) -> Boxed) {
@@ -265,7 +266,11 @@ fn no_observations_are_no_problem(open: impl Fn(&Arc<Network>) -> Boxed) {
     assert_eq!(device.forward(0..2, &DMatrix::zeros(2, 0)).unwrap().shape(), (1, 0));
     assert_eq!(device.classify(&DMatrix::zeros(5, 0), &[]).unwrap().count(), 0);
     assert_eq!(
-        device.descend(&DMatrix::zeros(1, 0), 0, &DescentOptions::default(), 0.0).unwrap().codes.shape(),
+        device
+            .descend((&DMatrix::<f64>::zeros(1, 0)).into(), 0, &DescentOptions::default(), 0.0)
+            .unwrap()
+            .codes
+            .shape(),
         (2, 0)
     );
 }
@@ -278,7 +283,9 @@ fn dispatches_are_counted(open: impl Fn(&Arc<Network>) -> Boxed) {
         match call {
             0 => drop(device.forward(0..2, &DMatrix::zeros(2, 1)).unwrap()),
             1 => drop(device.classify(&DMatrix::zeros(5, 1), &[0.0]).unwrap()),
-            _ => drop(device.descend(&DMatrix::zeros(1, 1), 0, &DescentOptions::default(), 0.0).unwrap()),
+            _ => {
+                drop(device.descend((&DMatrix::<f64>::zeros(1, 1)).into(), 0, &DescentOptions::default(), 0.0).unwrap())
+            }
         }
         assert!(device.dispatches() > last, "call {call}");
         last = device.dispatches();

@@ -16,6 +16,7 @@ use unrelu::internals::lp::solver::Solver;
 use unrelu::internals::lp::solver::clarabel_reference::ClarabelReference;
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::internals::lp::{Inversion, LayerChain, LayerSystems};
+use unrelu::internals::observation::View;
 use unrelu::internals::random::{Domain, normal_vector, random_network};
 use unrelu::{
     Activation, DescentOptions, Error, LayerwiseMethod, LayerwiseOptions, Network, Precision, Result, RowRule,
@@ -62,7 +63,7 @@ impl Device for HostDevice {
         Ok(configurations)
     }
 
-    fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
+    fn descend(&self, _: View<'_>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
         Err(Error::NoDevice("the LP tests do not descend".to_owned()))
     }
 

@@ -11,6 +11,7 @@ use unrelu::internals::descent::DescentAnswer;
 use unrelu::internals::device::Device;
 use unrelu::internals::multistart::starts::Start;
 use unrelu::internals::multistart::{BestAnswer, PackedNetwork, best_batch, best_batch_on};
+use unrelu::internals::observation::View;
 use unrelu::internals::random::{Domain, Noise, normal_vector};
 use unrelu::{Activation, BestOptions, DescentOptions, Error, Network, Objective, Result};
 
@@ -44,13 +45,7 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Send + Sync> Device for Staged<F> {
         self.cpu.classify(targets, thresholds)
     }
 
-    fn descend(
-        &self,
-        x: &DMatrix<f64>,
-        first_index: u64,
-        options: &DescentOptions,
-        prior: f64,
-    ) -> Result<DescentAnswer> {
+    fn descend(&self, x: View<'_>, first_index: u64, options: &DescentOptions, prior: f64) -> Result<DescentAnswer> {
         self.cpu.descend(x, first_index, options, prior)
     }
 
@@ -188,7 +183,7 @@ fn the_devices_error_is_the_searchs() {
         fn classify(&self, _: &DMatrix<f64>, _: &[f64]) -> Result<Configurations> {
             Err(Error::DeviceLost("gone".into()))
         }
-        fn descend(&self, _: &DMatrix<f64>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
+        fn descend(&self, _: View<'_>, _: u64, _: &DescentOptions, _: f64) -> Result<DescentAnswer> {
             Err(Error::DeviceLost("gone".into()))
         }
         fn levenberg_marquardt(

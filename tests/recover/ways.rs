@@ -152,7 +152,7 @@ fn projected_descent_never_rises_and_does_not_depend_on_the_batch() {
     let recoverer = Recoverer::new(network.clone(), operator(), options.clone()).unwrap();
     for column in 0..9 {
         let alone = &y.columns(column, 1).into_owned();
-        let alone = recoverer.solve(recoverer.runtime().device(), alone, column as u64).unwrap();
+        let alone = recoverer.solve(recoverer.runtime().device(), alone.into(), column as u64).unwrap();
         assert_eq!(alone.codes.column(0), together.codes.column(column));
         assert_eq!(alone.rows[0].iterations, together.rows[column].iterations);
     }

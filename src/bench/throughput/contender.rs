@@ -75,7 +75,7 @@ impl Contender {
             }
             Quantity::Classify => Ok(all(black_box(device.classify(&batch.observations, &batch.thresholds)?).count())),
             Quantity::Descend => {
-                let answer = black_box(device.descend(&batch.observations, 0, &self.descent, 0.0)?);
+                let answer = black_box(device.descend((&batch.observations).into(), 0, &self.descent, 0.0)?);
                 let iterations = answer.iterations.iter().map(|iterations| f64::from(*iterations)).sum();
                 Ok(Done { units: iterations, not_certified: 0 })
             }

@@ -21,14 +21,20 @@ use super::residual::residuals;
 use super::vector::Number;
 use crate::descent::{DescentOptions, LossWatch, LowestLoss, Moments, Run, Start, Steps, Watch};
 use crate::network::Activation;
+use crate::observation::{View, column};
 
 /// Makes each run of `starts` until the stop rule holds or `steps.cap` steps are made in total;
 /// results are in the order of `starts`.
 ///
 /// # Panics
 /// If an observation or a code does not fit the network.
-pub fn runs(network: &PackedNetwork<f64>, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Run> {
-    let ended = advance::<f64, LossWatch>(network, observations, starts, steps);
+pub fn runs<'a>(
+    network: &PackedNetwork<f64>,
+    observations: impl Into<View<'a>>,
+    starts: &[Start],
+    steps: &Steps,
+) -> Vec<Run> {
+    let ended = advance::<f64, LossWatch>(network, observations.into(), starts, steps);
     let run = |ended: Ended| Run {
         code: ended.code,
         loss: if ended.end == End::Diverges { f64::NAN } else { ended.loss },
@@ -50,7 +56,7 @@ pub fn prepared(
     starts: &[Start],
     steps: &Steps,
 ) -> Vec<Option<Start>> {
-    let ended = advance::<f32, LowestLoss>(network, observations, starts, steps);
+    let ended = advance::<f32, LowestLoss>(network, observations.into(), starts, steps);
     let continued = |(ended, start): (Ended, &Start)| {
         let Ended { iterations, end, code, moments, .. } = ended;
         let reached = Start { observation: start.observation, code, moments, done: iterations };
@@ -85,7 +91,7 @@ enum End {
 /// `steps.cap` steps are made in total.
 fn advance<T: Number, W: Watch>(
     network: &PackedNetwork<T>,
-    observations: &DMatrix<f64>,
+    observations: View<'_>,
     starts: &[Start],
     steps: &Steps,
 ) -> Vec<Ended> {
@@ -98,6 +104,13 @@ fn advance<T: Number, W: Watch>(
         .collect();
     ended.sort_unstable_by_key(|ended| ended.place);
     ended
+}
+
+/// Copies an observation.
+fn narrow<T: Number, F: Copy + Into<f64>>(observation: &[F], targets: &mut [T]) {
+    for (target, x) in targets.iter_mut().zip(observation) {
+        *target = T::narrowed((*x).into());
+    }
 }
 
 /// The runs that no block has taken yet.
@@ -218,7 +231,7 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
         }
     }
 
-    fn run(mut self, observations: &DMatrix<f64>, queue: &Queue) -> Vec<Ended> {
+    fn run(mut self, observations: View<'_>, queue: &Queue) -> Vec<Ended> {
         let mut ended = Vec::new();
         loop {
             self.fill(observations, queue);
@@ -240,16 +253,17 @@ impl<'a, T: Number, W: Watch> Block<'a, T, W> {
     }
 
     /// Takes runs until all columns are in use or no run is waiting.
-    fn fill(&mut self, observations: &DMatrix<f64>, queue: &Queue) {
+    fn fill(&mut self, observations: View<'_>, queue: &Queue) {
         while self.lanes.len() < self.width
             && let Some((place, start)) = queue.take()
         {
             let lane = self.lanes.len();
             self.codes.column_mut(lane).copy_from_slice(&start.code);
             self.moments.column_mut(lane).copy_from_slice(&start.moments);
-            let observation = observations.column(start.observation);
-            for (target, x) in self.targets.column_mut(lane).iter_mut().zip(observation.iter()) {
-                *target = T::narrowed(*x);
+            let targets = self.targets.column_mut(lane);
+            match observations {
+                View::Double(all) => narrow(column(all, start.observation), targets),
+                View::Single(all) => narrow(column(all, start.observation), targets),
             }
             self.lanes.push(Lane { place, iterations: start.done, watch: W::default() });
         }

@@ -138,16 +138,6 @@ impl ElementType {
         big_endian: bool,
         pixels: PixelRange,
     ) -> Result<Vec<f64>, (usize, String)> {
-        fn each<const SIZE: usize>(bytes: &[u8], big: bool, number: impl Fn([u8; SIZE]) -> f64) -> Vec<f64> {
-            let chunks = bytes.as_chunks::<SIZE>().0.iter();
-            let turned = |mut chunk: [u8; SIZE]| {
-                if big {
-                    chunk.reverse();
-                }
-                number(chunk)
-            };
-            chunks.map(|chunk| turned(*chunk)).collect()
-        }
         use ElementType::*;
         let mut numbers = match self {
             F64 => each(bytes, big_endian, f64::from_le_bytes),
@@ -178,6 +168,22 @@ impl ElementType {
         }
         Ok(numbers)
     }
+}
+
+/// Converts complete elements of f32.
+pub(super) fn decode_single(bytes: &[u8], big_endian: bool) -> Vec<f32> {
+    each(bytes, big_endian, f32::from_le_bytes)
+}
+
+fn each<const SIZE: usize, T>(bytes: &[u8], big: bool, number: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
+    let chunks = bytes.as_chunks::<SIZE>().0.iter();
+    let turned = |mut chunk: [u8; SIZE]| {
+        if big {
+            chunk.reverse();
+        }
+        number(chunk)
+    };
+    chunks.map(|chunk| turned(*chunk)).collect()
 }
 
 /// Refuses integers that may have been rounded.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nalgebra::DMatrix;
 
 use super::contents::Contents;
-use super::element_type::ElementType;
+use super::element_type::{ElementType, decode_single};
 use super::header::Header;
 use super::pin::{Pin, changed, unreadable};
 use super::pixels::PixelRange;
@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::formats::extent::hex;
 use crate::formats::files::File;
 use crate::formats::npz::{Member, only_member};
+use crate::observation::Observations;
 
 /// The largest deflated column-major array. It has to be in memory.
 const MOST_IN_MEMORY: u64 = 256 << 20;
@@ -267,6 +268,36 @@ impl NpyReader {
     /// [`Error::Input`] if the file became shorter, if the block of a pinned file has changed, or
     /// for an integer that f64 does not hold exactly; [`Error::Io`].
     pub fn read_batch(&mut self, most: usize) -> Result<Option<DMatrix<f64>>> {
+        let Some((first, rows)) = self.read_bytes(most)? else { return Ok(None) };
+        let Header { element_type, big_endian, .. } = self.header;
+        let numbers = element_type.decode(&self.bytes, big_endian, self.pixels).map_err(|(index, number)| {
+            let (row, entry) = (first + index / self.width(), index % self.width());
+            Error::input(
+                self.path.display(),
+                format!("the integer {number} in row {row} at entry {entry}"),
+                "integers that 64-bit floating-point numbers hold exactly",
+                "save array.astype(numpy.float64), if rounding is meant",
+            )
+        })?;
+        Ok(Some(DMatrix::from_vec(self.width(), rows, numbers)))
+    }
+
+    /// [`Self::read_batch`] without widening: numbers of f32 that are read as they are stay f32.
+    ///
+    /// # Errors
+    /// As for [`Self::read_batch`].
+    pub fn read_observations(&mut self, most: usize) -> Result<Option<Observations>> {
+        if self.element_type() != ElementType::F32 || self.pixels != PixelRange::Unscaled {
+            return Ok(self.read_batch(most)?.map(Observations::Double));
+        }
+        let Some((_, rows)) = self.read_bytes(most)? else { return Ok(None) };
+        let numbers = decode_single(&self.bytes, self.header.big_endian);
+        Ok(Some(Observations::Single(DMatrix::from_vec(self.width(), rows, numbers))))
+    }
+
+    /// Reads the bytes of the next `most` rows. Returns the index of the first and their number, as
+    /// [`Self::read_batch`] states it.
+    fn read_bytes(&mut self, most: usize) -> Result<Option<(usize, usize)>> {
         let mut rows = most.max(1).min(self.count() - self.next);
         if rows == 0 {
             return Ok(None);
@@ -286,17 +317,7 @@ impl NpyReader {
             }
         }
         self.next = first + rows;
-        let Header { element_type, big_endian, .. } = self.header;
-        let numbers = element_type.decode(&self.bytes, big_endian, self.pixels).map_err(|(index, number)| {
-            let (row, entry) = (first + index / self.width(), index % self.width());
-            Error::input(
-                self.path.display(),
-                format!("the integer {number} in row {row} at entry {entry}"),
-                "integers that 64-bit floating-point numbers hold exactly",
-                "save array.astype(numpy.float64), if rounding is meant",
-            )
-        })?;
-        Ok(Some(DMatrix::from_vec(self.width(), rows, numbers)))
+        Ok(Some((first, rows)))
     }
 
     /// Number of bytes per row. Products with a number of rows cannot overflow: they are at most

@@ -1,16 +1,19 @@
 //! The stop rule of networks with convolutions or curved hidden layers.
 //!
 //! There a run takes long, and it comes near its minimum only to a few digits. Two runs *agree* if
-//! their losses differ by at most a share of 1e-4, and their outputs by at most a tenth of the
+//! their losses differ by at most a share of 1e-3, and their outputs by at most a tenth of the
 //! residual. All starts are random codes. The search ends when three runs agree with the lowest
 //! (twelve, while the data do not determine its code), or when the observation is reproduced, and
 //! unconverged after 24 runs.
 //!
-//! Where minima on kinks are found exactly, every run ends at one: runs that end on different sides
-//! of a kink would not agree. On a network without kinks, or with too many, a run ends where its
-//! Levenberg–Marquardt steps become slow: that suffices to compare it. The last digits take more
-//! steps than all others, above all on an ill-conditioned network with noise. So only the answer,
-//! the lowest of all runs, descends to its minimum, once, when the search ends.
+//! A run need not reach its minimum. It ends at the first code that agrees with the lowest: from
+//! there it would come to the same minimum. It also ends where its loss is far above the lowest and
+//! falls slowly. The others end at their minimum where minima on kinks are found exactly, because
+//! runs that end on different sides of a kink may not agree. On a network without kinks, or with
+//! too many, they end where their Levenberg–Marquardt steps become slow: that suffices to compare
+//! them. The last digits take more steps than all others, above all on an ill-conditioned network
+//! with noise. So only the answer, the lowest of all runs, descends to its minimum, once, when the
+//! search ends.
 //!
 //! It has converged if its code is proven to be a minimum: to first order with curved layers, and
 //! exactly on kinks otherwise. With too many units to look at every kink
@@ -23,28 +26,46 @@ use super::super::local_search::MarquardtOptions;
 use super::super::minimum::Minimum;
 use super::super::objective::Objective;
 use super::super::options::BestOptions;
+use super::super::packed_network::PackedNetwork;
+use super::super::point::Point;
 use super::super::progress::Progress;
 use super::super::starts::Start;
-use super::{MOST_STEPS, Searcher};
+use super::{MOST_STEPS, PROMISING, Searcher};
 
-/// The largest relative difference of the losses of runs that agree.
-const LOSSES: f64 = 1e-4;
+/// The largest relative difference of the losses of runs that agree. With less, minima on two sides
+/// of a kink would not agree, although their losses differ by far less than noise changes them.
+const LOSSES: f64 = 1e-3;
 /// The largest difference of their outputs, as a share of the residual.
 const OUTPUTS: f64 = 0.1;
 /// A run ends after two steps in a row that lower the loss by at most this share: so far below
 /// [`LOSSES`] that steps of slow, linear convergence do not end a run too early to agree.
-const SLOW: f64 = 1e-7;
+const SLOW: f64 = 1e-5;
+/// A run whose loss is above [`PROMISING`] times the lowest ends after two steps in a row that
+/// lower it by at most this share.
+const HOPELESS: f64 = 1e-2;
 
 impl Searcher<'_> {
     /// Descends from the current code, and compares the end with the lowest.
     pub(super) fn run_to_agree(&mut self, x: &[f64], start: Start, how: &MarquardtOptions, progress: &mut Progress) {
-        let minimum = if self.local.has_no_kinks() || self.network.has_too_many_kinks() {
-            self.local.levenberg_marquardt(x, &MarquardtOptions { slow: SLOW, ..*how });
-            self.minimum_after(x, 0)
-        } else {
-            self.local.levenberg_marquardt(x, how);
-            self.minimum_after(x, MOST_STEPS)
+        let ends_exactly = !(self.local.has_no_kinks() || self.network.has_too_many_kinks());
+        let slow = if ends_exactly { how.slow } else { SLOW };
+        let lowest = progress.lowest.map(|lowest| lowest.loss);
+        if lowest.is_some() {
+            self.return_to(x, progress);
+        }
+        let Searcher { network, local, best, .. } = self;
+        let error = EvaluationError::of(network, Objective::L2, x);
+        let agrees = |point: &Point| {
+            lowest.is_some_and(|lowest| is_near(point.loss, lowest, error)) && outputs_agree(network, point, best, x)
         };
+        let is_far = |point: &Point| lowest.is_some_and(|lowest| point.loss > PROMISING * lowest);
+        let mut slow_and_far = 0;
+        local.levenberg_marquardt_until(x, &MarquardtOptions { slow, ..*how }, |point, gain| {
+            slow_and_far = if is_far(point) && gain <= HOPELESS * point.loss { slow_and_far + 1 } else { 0 };
+            slow_and_far >= 2 || agrees(point)
+        });
+        let is_compared = agrees(local.point()) || is_far(local.point());
+        let minimum = self.minimum_after(x, if ends_exactly && !is_compared { MOST_STEPS } else { 0 });
         if minimum.loss.is_finite() {
             self.judge_agreement(x, start, minimum, progress);
         }
@@ -64,10 +85,9 @@ impl Searcher<'_> {
             return self.take(x, start, minimum, progress);
         };
         self.return_to(x, progress);
-        let error = EvaluationError::of(self.network, Objective::L2, x).of_loss(minimum.loss);
-        let is_near = |loss: f64, lowest: f64| loss <= lowest * (1.0 + LOSSES) + 2.0 * error;
+        let error = EvaluationError::of(self.network, Objective::L2, x);
         let (low, high) = (minimum.loss.min(lowest.loss), minimum.loss.max(lowest.loss));
-        let agrees = is_near(high, low) && self.outputs_agree(x);
+        let agrees = is_near(high, low, error) && outputs_agree(self.network, self.local.point(), &self.best, x);
         let first = progress.answer.first_found;
         if minimum.loss < lowest.loss {
             self.take(x, start, minimum, progress);
@@ -77,7 +97,7 @@ impl Searcher<'_> {
             self.best_of = Some((progress.index, first));
             progress.seen_minima.push((minimum.loss, minimum));
             // Runs that agreed with a code that has since been replaced may be too high now.
-            progress.seen_minima.retain(|(loss, _)| is_near(*loss, low));
+            progress.seen_minima.retain(|(loss, _)| is_near(*loss, low, error));
             progress.answer.found = progress.seen_minima.len();
         } else if minimum.loss < lowest.loss {
             progress.seen_minima = vec![(minimum.loss, minimum)];
@@ -104,19 +124,22 @@ impl Searcher<'_> {
         progress.has_ended = true;
         progress.answer.converged = enough && (progress.answer.stationary || self.network.has_too_many_kinks());
     }
+}
 
-    /// Whether the outputs of the run and of the best code differ by at most a share of the
-    /// residual, over the observed entries. A prior counts as `k` more outputs `√λ z`.
-    fn outputs_agree(&self, x: &[f64]) -> bool {
-        let last = self.network.layers().len() - 1;
-        let activation = self.network.layers()[last].activation;
-        let (here, there) = (self.local.point().received(last), self.best.received(last));
-        let observed = x.iter().zip(here.iter().zip(there)).filter(|(x, _)| !x.is_nan());
-        let mut apart: f64 = observed.map(|(_, (a, b))| (activation.apply(*a) - activation.apply(*b)).powi(2)).sum();
-        if self.network.prior() > 0.0 {
-            let codes = self.local.point().code.iter().zip(&self.best.code);
-            apart += self.network.prior() * codes.map(|(a, b)| (a - b).powi(2)).sum::<f64>();
-        }
-        apart <= OUTPUTS * OUTPUTS * 2.0 * self.best.loss
+/// Whether a loss is that of the lowest, up to a share of it.
+fn is_near(loss: f64, lowest: f64, error: EvaluationError) -> bool {
+    loss <= lowest * (1.0 + LOSSES) + 2.0 * error.of_loss(loss)
+}
+
+/// Whether the outputs of two codes differ by at most a share of the residual of `best`, over the
+/// observed entries. A prior counts as `k` more outputs `√λ z`.
+fn outputs_agree(network: &PackedNetwork, point: &Point, best: &Point, x: &[f64]) -> bool {
+    let last = network.layers().len() - 1;
+    let activation = network.layers()[last].activation;
+    let observed = x.iter().zip(point.received(last).iter().zip(best.received(last))).filter(|(x, _)| !x.is_nan());
+    let mut apart: f64 = observed.map(|(_, (a, b))| (activation.apply(*a) - activation.apply(*b)).powi(2)).sum();
+    if network.prior() > 0.0 {
+        apart += network.prior() * point.code.iter().zip(&best.code).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
     }
+    apart <= OUTPUTS * OUTPUTS * 2.0 * best.loss
 }

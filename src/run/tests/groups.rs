@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::formats::report::Columns;
 use crate::network::Network;
+use crate::observation::View;
 use crate::run::request::{Begun, Journaling};
 use crate::runtime::Runtime;
 
@@ -43,7 +44,11 @@ impl Engine for Together {
         inverter().options_that_matter()
     }
 
-    fn solve(&self, device: &dyn Device, observations: &DMatrix<f64>, first_index: u64) -> Result<InvertedBatch> {
+    fn takes_single(&self) -> bool {
+        inverter().takes_single()
+    }
+
+    fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
         assert!(observations.ncols() <= self.0.max(BATCH));
         Inverter::solve(inverter(), device, observations, first_index)
     }

@@ -49,7 +49,7 @@ impl<T: Number> Block<'_, T, LossWatch> {
     fn evaluate(mut self, observations: &DMatrix<f64>, queue: &Queue) -> Vec<(usize, f64, Vec<f64>)> {
         let mut found = Vec::new();
         loop {
-            self.fill(observations, queue);
+            self.fill(observations.into(), queue);
             if self.lanes.is_empty() {
                 return found;
             }
