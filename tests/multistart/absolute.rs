@@ -43,8 +43,8 @@ fn strong_noise_does_not_hide_the_lowest_misfit() {
     for (place, objective) in ABSOLUTE.iter().enumerate() {
         let [missed, open, runs] = [0, 1, 2].map(|what| judged.iter().map(|of| of[place][what]).sum::<usize>());
         println!("{objective}: {missed} of {count} missed, {open} not converged, {runs} runs");
-        // Of 240 networks, 2 for `l1` and 3 for `linf`.
-        assert!(missed <= count as usize / 40, "{objective}: {missed} of {count} converged above the least misfit");
+        // Of 600 networks, 5 for each.
+        assert!(missed <= count as usize / 60, "{objective}: {missed} of {count} converged above the least misfit");
     }
 }
 
