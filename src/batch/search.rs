@@ -11,7 +11,8 @@ use crate::network::{Layer, Network};
 use crate::runtime::Runtime;
 
 /// Searches for the lowest loss of each column, on the CPU and on an asynchronous device. The
-/// device's steps lower squares: where runs begin with others, as those of `l1`, the CPU makes them.
+/// device's steps lower squares: where runs begin with others, as those of `l1`, the CPU makes
+/// them.
 ///
 /// # Errors
 /// Errors of the device.
