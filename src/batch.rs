@@ -21,6 +21,7 @@ mod rows;
 pub(crate) mod search;
 pub mod stream;
 pub mod summary;
+mod uncertainty;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -59,6 +60,7 @@ pub(crate) use rows::{best_row, empty_row, residual};
 use rows::{layerwise_row, refinement_row};
 use search::{note_search_on_cpu, search_on};
 use stream::Stream;
+pub(crate) use uncertainty::add_uncertainty;
 
 /// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
@@ -85,7 +87,7 @@ pub struct BatchTimes {
     pub descent: Duration,
     /// The search from many starts.
     pub search: Duration,
-    /// Refinement.
+    /// Refinement, and the uncertainty of the codes.
     pub refine: Duration,
     /// The computation of the residuals, in f64.
     pub residuals: Duration,
@@ -217,7 +219,9 @@ impl Inverter {
     /// The columns of a `.csv` report of this inverter's rows.
     pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
         let refinement = self.options.refine.is_some_and(|objective| objective != Objective::L2);
-        let columns = Columns { code_error, prior: self.options.prior > 0.0, refinement, ..Columns::default() };
+        let uncertainty = self.options.uncertainty_columns(self.network.code_length());
+        let prior = self.options.prior > 0.0;
+        let columns = Columns { code_error, prior, refinement, uncertainty, ..Columns::default() };
         match &self.options.method {
             Method::Layerwise(_) => Columns { layers: (1..=self.network.depth()).rev().collect(), ..columns },
             Method::Descent(_) => Columns { iterations: true, ..columns },
@@ -296,11 +300,17 @@ impl Inverter {
                 }
                 times.refine = start.elapsed();
             }
+            let start = Instant::now();
+            let minimised = self.options.minimised();
+            let assess = |objective| self.options.assess(objective, self.packed(), observations, codes);
+            let assessed = minimised.and_then(assess);
+            times.refine += start.elapsed();
             if self.options.codes_as == ElementType::F32 {
                 codes.apply(|z| *z = f64::from(*z as f32));
             }
             let start = Instant::now();
             self.add_residuals(observations, codes, rows);
+            add_uncertainty(rows, assessed);
             times.residuals = start.elapsed();
         });
     }

@@ -11,6 +11,8 @@
 //! has found the lowest loss often enough. [`rounds`] searches for a whole batch, with a device
 //! that brings the codes near their minima.
 //!
+//! [`uncertainty`] says how far the true code may be from the answer, entry by entry.
+//!
 //! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
 //! linear programs.
 
@@ -46,6 +48,7 @@ pub mod sensitivities;
 pub mod starts;
 pub mod stored;
 mod surroundings;
+pub mod uncertainty;
 pub mod uniqueness;
 
 pub use answer::BestAnswer;
@@ -57,3 +60,4 @@ pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
 pub use rounds::best_batch_on;
 pub use search::best_batch;
 pub use stored::Stored;
+pub use uncertainty::{NoiseModel, UncertaintyOptions, assess_batch, assess_one};

@@ -11,6 +11,7 @@ mod kind;
 mod residual;
 mod rows;
 mod status;
+mod uncertainty;
 mod words;
 
 pub use failure::{Failure, LayerFailure};
@@ -19,3 +20,4 @@ pub use kind::{FailureKind, LayerFailureKind};
 pub use residual::Residual;
 pub use rows::{LayerRow, Loss, ObservationRow, RefinementRow, SearchRow};
 pub use status::Status;
+pub use uncertainty::{Intervals, UncertaintyRow};

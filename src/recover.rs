@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::batch::engine::Engine;
 use crate::batch::identity::{options_that_matter, runs_on};
 use crate::batch::search::search_on;
-use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, empty_row};
+use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, add_uncertainty, empty_row};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -149,6 +149,7 @@ impl Recoverer {
                 // The search is the method.
                 inversion.validate_besides_method()?;
                 inversion.check_objective("objective", search.objective)?;
+                inversion.check_uncertainty(Some(search.objective), "objective")?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
                     Some(products) => with_map(search::prepare(&Arc::new(products), None, &inversion)?),
@@ -292,9 +293,12 @@ impl Engine for Recoverer {
 
     fn report_columns(&self, truth: bool) -> Columns {
         let prior = self.options().prior > 0.0;
+        let uncertainty = self.options().uncertainty_columns(self.network.code_length());
         let columns = match &self.prepared {
             Prepared::Direct(inverter) => inverter.report_columns(truth),
-            Prepared::Search { .. } => Columns { code_error: truth, search: true, prior, ..Columns::default() },
+            Prepared::Search { .. } => {
+                Columns { code_error: truth, search: true, prior, uncertainty, ..Columns::default() }
+            }
             Prepared::Projected { .. } => Columns { code_error: truth, iterations: true, prior, ..Columns::default() },
         };
         Columns { image_error: truth, ..columns }
@@ -372,18 +376,32 @@ impl Engine for Recoverer {
         if let Prepared::Direct(inverter) = &self.prepared {
             return inverter.complete(measurements, batch);
         }
+        let start = Instant::now();
+        let assessed = match &self.prepared {
+            Prepared::Search { packed, search, options, runtime, .. } => {
+                runtime.run(|| options.assess(search.objective, packed, measurements, &batch.codes))
+            }
+            _ => None,
+        };
+        batch.times.refine = start.elapsed();
         if self.options().codes_as == ElementType::F32 {
             batch.codes.apply(|z| *z = f64::from(*z as f32));
         }
         let start = Instant::now();
         self.runtime().run(|| self.add_residuals(measurements, batch));
+        add_uncertainty(&mut batch.rows, assessed);
         batch.times.residuals = start.elapsed();
     }
 }
 
 /// Refuses a prior of projected gradient descent: the weight of a prior in a projection would have
-/// to follow the step size, which differs between observations and iterations.
+/// to follow the step size, which differs between observations and iterations. Also uncertainty:
+/// the iteration ends near a minimum, not at one.
 fn check_projected(inversion: &batch::Options) -> Result<()> {
+    if inversion.uncertainty {
+        let expected = "option `Strategy::Search`; or leave option `uncertainty` out";
+        return Err(Error::option("uncertainty", "given with option `Strategy::Projected`", expected));
+    }
     if inversion.prior == 0.0 {
         return Ok(());
     }

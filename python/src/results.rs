@@ -1,9 +1,9 @@
 //! The rows of a report as one array per column.
 
-use numpy::{PyArray1, PyArray2};
+use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use unrelu::{InvertedBatch, ObservationRow, Residual, Status};
+use unrelu::{InvertedBatch, ObservationRow, Residual, Status, UncertaintyRow};
 
 use crate::arrays::write_rows;
 
@@ -57,6 +57,9 @@ impl<'py> Results<'py> {
             columns.put("loss_data", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.data))?;
             columns.put("loss_prior", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.prior))?;
         }
+        if rows.iter().any(|row| row.uncertainty.is_some()) {
+            put_uncertainty(&columns, rows, self.codes.dims()[1])?;
+        }
         if rows.iter().any(|row| row.refinement.is_some()) {
             put_refinement(&columns, rows)?;
         }
@@ -91,6 +94,28 @@ fn put_refinement(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResul
         .put("refinement_proven", rows, |row| row.refinement.as_ref().is_some_and(|refinement| refinement.proven))?;
     let regions = rows.iter().map(|row| row.refinement.as_ref().map_or("", |refinement| &refinement.region));
     columns.dict.set_item("refinement_region", PyList::new(columns.py, regions)?)
+}
+
+/// The columns of the uncertainty: matrices with one row per observation.
+fn put_uncertainty(columns: &Columns<'_, '_>, rows: &[ObservationRow], k: usize) -> PyResult<()> {
+    let words = rows.iter().map(|row| row.uncertainty.as_ref().map_or(String::new(), |row| row.intervals.to_string()));
+    columns.dict.set_item("intervals", PyList::new(columns.py, words)?)?;
+    columns.put("noise_size", rows, |row| row.uncertainty.as_ref().map_or(f64::NAN, |row| row.noise_size))?;
+    let put = |name: &str, vector: fn(&UncertaintyRow) -> Option<&Vec<f64>>| {
+        if !rows.iter().filter_map(|row| row.uncertainty.as_ref()).any(|row| vector(row).is_some()) {
+            return Ok(());
+        }
+        let nothing = vec![f64::NAN; k];
+        let row = |row| vector(row).unwrap_or(&nothing).clone();
+        let vectors: Vec<Vec<f64>> =
+            rows.iter().map(|found| found.uncertainty.as_ref().map_or_else(|| nothing.clone(), row)).collect();
+        columns.dict.set_item(name, PyArray2::from_vec2(columns.py, &vectors)?)
+    };
+    put("sd", |row| Some(&row.sd))?;
+    put("lower", |row| Some(&row.lower))?;
+    put("upper", |row| Some(&row.upper))?;
+    put("bound_lower", |row| row.bound_lower.as_ref())?;
+    put("bound_upper", |row| row.bound_upper.as_ref())
 }
 
 fn put_search(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {

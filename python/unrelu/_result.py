@@ -14,7 +14,7 @@ from unrelu._arrays import Rows
 from unrelu._errors import UnreluError, UnreluWarning
 from unrelu._network import Network
 
-_WORDS = ("status", "fit", "start", "refinement_region")
+_WORDS = ("status", "fit", "start", "refinement_region", "intervals")
 
 
 class Result:
@@ -66,6 +66,16 @@ class Result:
         Iterations of descent. Only with such methods.
     loss_data, loss_prior : numpy.ndarray
         ``½||G(z) - x||²`` and ``½λ||z||²``. Only with a prior.
+    intervals : numpy.ndarray of str
+        Which entries of the code have an interval: ``"complete"`` (all), ``"partial"`` (the data do
+        not determine the others), ``"undetermined"``, ``"empty"`` (no code of the region is within
+        the noise: its size is too small) or ``"no-noise-size"``; empty for a failed or unexplained
+        observation. Only with ``uncertainty=True``, as are the next ones.
+    noise_size : numpy.ndarray
+        The size of the noise that the intervals are for: given, or estimated from the residual.
+    sd, lower, upper : numpy.ndarray, shape (count, k)
+        Standard deviations, and the ends of the 90 % intervals. They are infinite for an entry
+        without an interval, and NaN where there is no code.
     start, first_found, found, runs, stationary : numpy.ndarray
         How the search found the code. Only with method ``"best"``.
     layers : list of dict
@@ -116,13 +126,18 @@ class Result:
         """The result as a ``pandas.DataFrame`` with one row per observation.
 
         The columns are those of the command line's report: the entries of the codes follow as
-        ``code_0`` and so on.
+        ``code_0`` and so on, as do those of vectors such as `sd`.
         """
         try:
             import pandas
         except ImportError as error:
             raise UnreluError("to_pandas needs pandas: pip install pandas") from error
-        columns = dict(self._columns)
+        columns = {}
+        for name, column in self._columns.items():
+            if column.ndim == 1:
+                columns[name] = column
+            else:
+                columns.update({f"{name}_{entry}": part for entry, part in enumerate(column.T)})
         for layer in self.layers:
             for name, column in layer.items():
                 if name != "layer":

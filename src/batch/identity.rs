@@ -17,6 +17,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         noise,
         noise_law,
         prior,
+        uncertainty,
         code_law,
         solver,
         // The device and the number of threads do not change a certified answer.
@@ -69,6 +70,9 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     }
     if *prior != 0.0 {
         named.push(("prior", prior.to_string()));
+    }
+    if *uncertainty {
+        named.push(("uncertainty", "given".to_owned()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

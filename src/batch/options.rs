@@ -119,6 +119,11 @@ pub struct Options {
     /// probable code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no
     /// prior.
     pub prior: f64,
+    /// Whether each code gets standard deviations and 90 % intervals of its entries
+    /// ([`UncertaintyRow`](crate::UncertaintyRow)), for noise of the law `noise_law` (by default
+    /// that of the norm that is minimised) and the size `noise` (by default estimated from the
+    /// residual). For [`Method::Best`] and with `refine`. It changes no code. Default `false`.
+    pub uncertainty: bool,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
@@ -144,6 +149,7 @@ setters!(Options {
     noise: Option<f64>,
     noise_law: Option<NoiseLaw>,
     prior: f64,
+    uncertainty: bool,
     code_law: CodeLaw,
     solver: SolverChoice,
     device: DeviceChoice,
@@ -163,6 +169,7 @@ impl Default for Options {
             noise: None,
             noise_law: None,
             prior: 0.0,
+            uncertainty: false,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
@@ -248,8 +255,18 @@ impl Options {
         Err(Error::option("prior", found, format!("option `{option}: l2`; or leave the prior out")))
     }
 
+    /// The objective of which the codes are minima of all layers together; `None` if they are not.
+    pub(crate) fn minimised(&self) -> Option<Objective> {
+        match &self.method {
+            Method::Best(best) => Some(best.search.objective),
+            _ => self.refine,
+        }
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         self.validate_besides_method()?;
+        let by = if self.refine.is_some() { "refine" } else { "objective" };
+        self.check_uncertainty(self.minimised(), by)?;
         if let Some(objective) = self.refine {
             if matches!(self.method, Method::Best(_)) {
                 let expected = "another method, or no refinement: the codes of `best` are already refined";

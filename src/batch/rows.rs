@@ -27,6 +27,7 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         iterations: None,
         search: None,
         loss: None,
+        uncertainty: None,
         code_error: None,
         image_error: None,
         layers: Vec::new(),

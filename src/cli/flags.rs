@@ -70,6 +70,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("threads", "--threads"),
     ("tolerance", "tolerance"),
     ("truth", "--truth"),
+    ("uncertainty", "--uncertainty"),
 ];
 
 /// Library calls that messages mention, and the commands that do the same.

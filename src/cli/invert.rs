@@ -18,6 +18,7 @@ use super::generate::StoredAs;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
 use super::prior_args::PriorArgs;
+use super::uncertainty_args::UncertaintyArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
@@ -95,6 +96,9 @@ pub struct Args {
 
     #[command(flatten)]
     judge: JudgeArgs,
+
+    #[command(flatten)]
+    uncertainty: UncertaintyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -321,6 +325,7 @@ impl Args {
             noise: self.judge.noise().size,
             noise_law: self.judge.noise().law,
             prior: self.prior.prior,
+            uncertainty: self.uncertainty.uncertainty,
             code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,

@@ -13,3 +13,4 @@ mod rounds;
 mod search;
 mod small_networks;
 mod support;
+mod uncertainty;
