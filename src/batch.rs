@@ -171,7 +171,11 @@ impl Inverter {
     }
 
     /// Makes an inverter on this runtime. The options must be valid.
-    fn on(network: Arc<Network>, options: Options, mut runtime: Runtime) -> Self {
+    fn on(network: Arc<Network>, mut options: Options, mut runtime: Runtime) -> Self {
+        let reach = options.reach();
+        if let Method::Best(best) = &mut options.method {
+            best.search.reach = reach;
+        }
         let solver: Box<dyn Solver> = match options.solver {
             SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
@@ -219,13 +223,13 @@ impl Inverter {
     /// The columns of a `.csv` report of this inverter's rows.
     pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
         let refinement = self.options.refine.is_some_and(|objective| objective != Objective::L2);
-        let uncertainty = self.options.uncertainty_columns(self.network.code_length());
+        let uncertainty = self.options.uncertainty_columns(self.options.minimised(), self.network.code_length());
         let prior = self.options.prior > 0.0;
         let columns = Columns { code_error, prior, refinement, uncertainty, ..Columns::default() };
         match &self.options.method {
             Method::Layerwise(_) => Columns { layers: (1..=self.network.depth()).rev().collect(), ..columns },
             Method::Descent(_) => Columns { iterations: true, ..columns },
-            Method::Best(_) => Columns { search: true, ..columns },
+            Method::Best(_) => Columns { search: true, alternatives: self.options.listed(), ..columns },
         }
     }
 
@@ -289,7 +293,7 @@ impl Inverter {
 
     /// The second half: refinement, and the residuals of the codes in their stored precision.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
-        let InvertedBatch { codes, rows, times, .. } = batch;
+        let InvertedBatch { first_index, codes, rows, times } = batch;
         self.runtime.run(|| {
             if let Some(objective) = self.options.refine {
                 let start = Instant::now();
@@ -302,7 +306,9 @@ impl Inverter {
             }
             let start = Instant::now();
             let minimised = self.options.minimised();
-            let assess = |objective| self.options.assess(objective, self.packed(), observations, codes);
+            let seed = self.options.seed();
+            let assess =
+                |objective| self.options.assess((objective, seed), self.packed(), observations, codes, *first_index);
             let assessed = minimised.and_then(assess);
             times.refine += start.elapsed();
             if self.options.codes_as == ElementType::F32 {
@@ -369,7 +375,13 @@ impl Inverter {
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
         let row = |(place, answer): (usize, &BestAnswer)| {
-            best_row(first_index + place as u64, observations.column(place).as_slice(), saturated[place], answer)
+            best_row(
+                first_index + place as u64,
+                observations.column(place).as_slice(),
+                saturated[place],
+                answer,
+                self.options.listed(),
+            )
         };
         Ok((codes, answers.iter().enumerate().map(row).collect()))
     }

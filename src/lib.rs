@@ -133,8 +133,8 @@ pub use lp::layer::{LayerwiseOptions, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use outcome::{
-    Failure, FailureKind, Fit, Intervals, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow,
-    RefinementRow, Residual, SearchRow, Status, UncertaintyRow,
+    AlternativesRow, Failure, FailureKind, Fit, Intervals, LayerFailure, LayerFailureKind, LayerRow, Loss,
+    ObservationRow, RefinementRow, Residual, SearchRow, Status, UncertaintyRow,
 };
 pub use precision::Precision;
 pub use projector::{Projection, Projector};

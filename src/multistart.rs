@@ -18,6 +18,7 @@
 
 pub mod absolute;
 pub mod active_set;
+pub mod alternatives;
 pub mod answer;
 mod evaluation_error;
 pub mod follow;

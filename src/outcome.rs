@@ -5,6 +5,7 @@
 //! them. Counting reads the enums. The words for people are all in one file,
 //! `outcome/words.rs`.
 
+mod alternatives;
 mod failure;
 mod fit;
 mod kind;
@@ -14,6 +15,7 @@ mod status;
 mod uncertainty;
 mod words;
 
+pub use alternatives::AlternativesRow;
 pub use failure::{Failure, LayerFailure};
 pub use fit::Fit;
 pub use kind::{FailureKind, LayerFailureKind};

@@ -58,7 +58,10 @@ impl<'py> Results<'py> {
             columns.put("loss_prior", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.prior))?;
         }
         if rows.iter().any(|row| row.uncertainty.is_some()) {
-            put_uncertainty(&columns, rows, self.codes.dims()[1])?;
+            put_uncertainty(&columns, rows, self.codes.shape()[1])?;
+        }
+        if rows.iter().any(|row| row.alternatives.is_some()) {
+            put_alternatives(&columns, rows, self.codes.shape()[1])?;
         }
         if rows.iter().any(|row| row.refinement.is_some()) {
             put_refinement(&columns, rows)?;
@@ -116,6 +119,24 @@ fn put_uncertainty(columns: &Columns<'_, '_>, rows: &[ObservationRow], k: usize)
     put("upper", |row| Some(&row.upper))?;
     put("bound_lower", |row| row.bound_lower.as_ref())?;
     put("bound_upper", |row| row.bound_upper.as_ref())
+}
+
+/// The number of other minima, and the listed codes with their losses: one after another in each
+/// row.
+fn put_alternatives(columns: &Columns<'_, '_>, rows: &[ObservationRow], k: usize) -> PyResult<()> {
+    columns.put("alternatives", rows, |row| row.alternatives.as_ref().map_or(0, |found| found.others as u64))?;
+    let found = || rows.iter().map(|row| row.alternatives.as_ref());
+    let listed = found().flatten().map(|found| found.losses.len()).max().unwrap_or(0);
+    if listed == 0 {
+        return Ok(());
+    }
+    let padded = |numbers: Option<&Vec<f64>>, length: usize| {
+        numbers.filter(|numbers| numbers.len() == length).cloned().unwrap_or_else(|| vec![f64::NAN; length])
+    };
+    let losses: Vec<_> = found().map(|row| padded(row.map(|row| &row.losses), listed)).collect();
+    let codes: Vec<_> = found().map(|row| padded(row.map(|row| &row.codes), listed * k)).collect();
+    columns.dict.set_item("alternative_losses", PyArray2::from_vec2(columns.py, &losses)?)?;
+    columns.dict.set_item("alternative_codes", PyArray2::from_vec2(columns.py, &codes)?)
 }
 
 fn put_search(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {

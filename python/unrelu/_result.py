@@ -76,6 +76,18 @@ class Result:
     sd, lower, upper : numpy.ndarray, shape (count, k)
         Standard deviations, and the ends of the 90 % intervals. They are infinite for an entry
         without an interval, and NaN where there is no code.
+    bound_lower, bound_upper : numpy.ndarray, shape (count, k)
+        The least and the largest value of each entry over the codes of the linear region whose
+        residuals are within the noise. Only for uniform noise of a named size.
+    alternatives : numpy.ndarray of int
+        Number of other minima within reach of the noise, at most 64. Only with `uncertainty` or
+        `alternatives`.
+    alternative_codes : numpy.ndarray, shape (count, N, k)
+        The best distinct codes, the answer first, NaN where there are fewer than N. Only with
+        `alternatives`.
+    alternative_losses : numpy.ndarray, shape (count, N)
+        Their losses: ``½||G(z) - x||²`` (with a prior, ``½λ||z||²`` more), or the norm of the
+        objective.
     start, first_found, found, runs, stationary : numpy.ndarray
         How the search found the code. Only with method ``"best"``.
     layers : list of dict
@@ -105,9 +117,12 @@ class Result:
         self._image_shape = rows.shape[1:] if images_like_x else network.image_shape
         self._images: Any = None
         self.layers: list[dict[str, Any]] = found.pop("layers")
+        others = found.pop("alternative_codes", None)
         self._columns = _as_arrays(found)
         for name, column in self._columns.items():
             setattr(self, name, column)
+        if others is not None:
+            self.alternative_codes = others.reshape(len(others), -1, codes[0].size if len(codes) else 1)
 
     @property
     def images(self) -> Any:

@@ -18,6 +18,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         noise_law,
         prior,
         uncertainty,
+        alternatives,
         code_law,
         solver,
         // The device and the number of threads do not change a certified answer.
@@ -38,7 +39,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
             ("stop", stop.to_string()),
             ("solver", solver.to_string()),
         ],
-        Method::Best(BestMethod { search: BestOptions { starts, seed, objective }, tolerances }) => vec![
+        Method::Best(BestMethod { search: BestOptions { starts, seed, objective, reach: _ }, tolerances }) => vec![
             ("method", "best".to_owned()),
             ("epsilon", or_default(tolerances.epsilon)),
             ("growth", tolerances.growth.to_string()),
@@ -73,6 +74,9 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     }
     if *uncertainty {
         named.push(("uncertainty", "given".to_owned()));
+    }
+    if *alternatives > 0 {
+        named.push(("alternatives", alternatives.to_string()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -124,6 +124,11 @@ pub struct Options {
     /// that of the norm that is minimised) and the size `noise` (by default estimated from the
     /// residual). For [`Method::Best`] and with `refine`. It changes no code. Default `false`.
     pub uncertainty: bool,
+    /// Number of distinct codes that [`Method::Best`] returns per observation, the answer first
+    /// ([`AlternativesRow`](crate::AlternativesRow)). With this, or with `uncertainty`, the other
+    /// minima within reach of the noise are counted, and runs that end high are finished: that
+    /// takes longer, and may find a lower minimum. At most 64. Default 0: none.
+    pub alternatives: usize,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
@@ -150,6 +155,7 @@ setters!(Options {
     noise_law: Option<NoiseLaw>,
     prior: f64,
     uncertainty: bool,
+    alternatives: usize,
     code_law: CodeLaw,
     solver: SolverChoice,
     device: DeviceChoice,
@@ -170,6 +176,7 @@ impl Default for Options {
             noise_law: None,
             prior: 0.0,
             uncertainty: false,
+            alternatives: 0,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
@@ -263,10 +270,20 @@ impl Options {
         }
     }
 
+    /// The seed of what is drawn for an observation; 0 for methods that draw nothing.
+    pub(crate) fn seed(&self) -> u64 {
+        match &self.method {
+            Method::Best(best) => best.search.seed,
+            Method::Descent(descent) => descent.seed,
+            Method::Layerwise(_) => 0,
+        }
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         self.validate_besides_method()?;
         let by = if self.refine.is_some() { "refine" } else { "objective" };
         self.check_uncertainty(self.minimised(), by)?;
+        self.check_alternatives(matches!(self.method, Method::Best(_)))?;
         if let Some(objective) = self.refine {
             if matches!(self.method, Method::Best(_)) {
                 let expected = "another method, or no refinement: the codes of `best` are already refined";

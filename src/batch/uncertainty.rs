@@ -1,4 +1,5 @@
-//! The uncertainty of codes: which law it is for, and which answers have it.
+//! The uncertainty of codes: which law it is for, which answers have it, and which other minima are
+//! kept.
 
 use nalgebra::DMatrix;
 
@@ -6,6 +7,7 @@ use super::Options;
 use super::noise_law::NoiseLaw;
 use crate::error::{Error, Result};
 use crate::formats::report::UncertaintyColumns;
+use crate::multistart::alternatives::{self, Reach};
 use crate::multistart::{NoiseModel, Objective, PackedNetwork, UncertaintyOptions, assess_batch};
 use crate::outcome::{ObservationRow, Status, UncertaintyRow};
 
@@ -14,7 +16,8 @@ fn model_of(law: NoiseLaw) -> Option<NoiseModel> {
     match law {
         NoiseLaw::Gaussian => Some(NoiseModel::Gaussian),
         NoiseLaw::Laplace => Some(NoiseModel::Laplace),
-        NoiseLaw::Uniform | NoiseLaw::Gross => None,
+        NoiseLaw::Uniform => Some(NoiseModel::Uniform),
+        NoiseLaw::Gross => None,
     }
 }
 
@@ -41,7 +44,7 @@ impl Options {
         };
         let law = self.noise_law.unwrap_or_else(|| law_for(objective));
         if model_of(law).is_none() {
-            let expected = "gaussian or laplace noise: gross errors of any size have no law";
+            let expected = "uniform, gaussian or laplace noise: gross errors of any size have no law";
             return refuse(format!("given with noise of the law {law}"), expected);
         }
         if law.objective() != objective {
@@ -52,27 +55,60 @@ impl Options {
     }
 
     /// The columns of a report that the uncertainty of codes of this length needs.
-    pub(crate) fn uncertainty_columns(&self, code_length: usize) -> Option<UncertaintyColumns> {
-        self.uncertainty.then_some(UncertaintyColumns { entries: code_length, bounds: false })
+    pub(crate) fn uncertainty_columns(
+        &self,
+        minimised: Option<Objective>,
+        code_length: usize,
+    ) -> Option<UncertaintyColumns> {
+        // The law is that of the norm, as has been checked.
+        let is_uniform = self.noise_law == Some(NoiseLaw::Uniform) || minimised == Some(Objective::Linf);
+        let bounds = is_uniform && self.noise.is_some();
+        self.uncertainty.then_some(UncertaintyColumns { entries: code_length, bounds })
+    }
+
+    /// Refuses alternatives without a search, more than are kept, and those of a law without a size.
+    pub(crate) fn check_alternatives(&self, searches: bool) -> Result<()> {
+        let refuse = |found: String, expected: &str| Err(Error::option("alternatives", found, expected));
+        match self.alternatives {
+            0 => Ok(()),
+            _ if !searches => refuse("given without a search from many starts".to_owned(), "option `method: best`"),
+            _ if self.noise_law == Some(NoiseLaw::Gross) => {
+                let expected = "uniform, gaussian or laplace noise: gross errors of any size have no law";
+                refuse("given with noise of the law gross".to_owned(), expected)
+            }
+            wanted if wanted > alternatives::MOST => refuse(wanted.to_string(), "at most 64 codes per observation"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which other minima a search keeps.
+    pub(crate) fn reach(&self) -> Option<Reach> {
+        (self.uncertainty || self.alternatives > 0).then_some(Reach { size: self.noise })
+    }
+
+    /// How many codes of a search are listed, if other minima are kept.
+    pub(crate) fn listed(&self) -> Option<usize> {
+        self.reach().map(|_| self.alternatives)
     }
 
     /// What intervals of minima of `objective` are for; `None` if there are none.
-    fn uncertainty_for(&self, objective: Objective) -> Option<UncertaintyOptions> {
+    fn uncertainty_for(&self, objective: Objective, seed: u64) -> Option<UncertaintyOptions> {
         let law = self.noise_law.unwrap_or_else(|| law_for(objective));
-        Some(UncertaintyOptions { model: model_of(law).filter(|_| self.uncertainty)?, size: self.noise })
+        Some(UncertaintyOptions { model: model_of(law).filter(|_| self.uncertainty)?, size: self.noise, seed })
     }
 
     /// The uncertainty of each column of `codes`, minima of `objective`; `None` if it was not asked
-    /// for.
+    /// for. The first has the index `first_index` in the whole run.
     pub(crate) fn assess(
         &self,
-        objective: Objective,
+        (objective, seed): (Objective, u64),
         network: &PackedNetwork,
         observations: &DMatrix<f64>,
         codes: &DMatrix<f64>,
+        first_index: u64,
     ) -> Option<Vec<Option<UncertaintyRow>>> {
-        let uncertainty = self.uncertainty_for(objective)?;
-        Some(assess_batch(network, observations, codes, &uncertainty))
+        let uncertainty = self.uncertainty_for(objective, seed)?;
+        Some(assess_batch(network, observations, codes, first_index, &uncertainty))
     }
 }
 

@@ -12,6 +12,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("Strategy::Search", "--direct=best"),
     ("activation", "--activation"),
     ("adapter", "--adapter"),
+    ("alternatives", "--alternatives"),
     ("average", "--average"),
     ("backend", "--backend"),
     ("batch", "--batch"),

@@ -292,6 +292,7 @@ impl Args {
                     objective: self.objective(),
                     starts: self.starts.unwrap_or(default.starts),
                     seed: self.seed.unwrap_or(default.seed),
+                    ..default
                 };
                 Method::Best(BestMethod { search, tolerances })
             }
@@ -326,6 +327,7 @@ impl Args {
             noise_law: self.judge.noise().law,
             prior: self.prior.prior,
             uncertainty: self.uncertainty.uncertainty,
+            alternatives: self.uncertainty.alternatives(),
             code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,

@@ -162,6 +162,7 @@ impl Args {
             noise_law: self.judge.noise().law,
             prior: self.prior.prior,
             uncertainty: self.uncertainty.uncertainty,
+            alternatives: self.uncertainty.alternatives(),
             code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),

@@ -5,6 +5,7 @@ use std::vec::IntoIter;
 
 use nalgebra::DMatrix;
 
+use super::alternatives::Alternative;
 use super::answer::BestAnswer;
 use super::minimum::Minimum;
 use super::options::BestOptions;
@@ -46,6 +47,8 @@ pub(super) struct Progress {
     /// The candidates minimised so far: their squares, and the minimum that each reached. By
     /// agreement: the minima that agree with the lowest.
     pub seen_minima: Vec<(f64, Minimum)>,
+    /// Distinct minima within reach of the noise, if these are kept; the answer among them.
+    pub minima: Vec<Alternative>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.
     pub rounding: f64,
     /// The result of the runs so far.
@@ -81,6 +84,7 @@ impl Progress {
             least_squares: f64::INFINITY,
             lowest: None,
             seen_minima: Vec::new(),
+            minima: Vec::new(),
             rounding: stored_as.of(observation).rounding_of_outputs(observation),
             answer: BestAnswer::none(network.code_length()),
             has_ended: false,
@@ -88,6 +92,15 @@ impl Progress {
             by_agreement: network.goes_by_agreement(),
             has_prior: network.prior() > 0.0,
         }
+    }
+
+    /// The answer of a search that is over, with the other minima.
+    pub fn into_answer(self) -> BestAnswer {
+        let Progress { mut minima, mut answer, .. } = self;
+        minima.retain(|other| other.code != answer.code);
+        minima.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+        answer.alternatives = minima;
+        answer
     }
 
     /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest

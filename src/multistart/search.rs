@@ -34,6 +34,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::absolute::AbsoluteSearch;
+use super::alternatives::Reach;
 use super::answer::BestAnswer;
 use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
@@ -81,12 +82,12 @@ pub fn best_batch<'a>(
     (0..observations.ncols())
         .into_par_iter()
         .map_init(
-            || Searcher::new(network, options.objective),
+            || Searcher::new(network, options),
             |searcher, place| {
                 let observation = observations.column(place);
                 let mut progress = Progress::new(network, stored, first_index, given, place);
                 searcher.search(observation.as_slice(), &mut progress, options);
-                progress.answer
+                progress.into_answer()
             },
         )
         .collect()
@@ -101,18 +102,21 @@ pub(super) fn check_shapes(network: &PackedNetwork, observations: &DMatrix<f64>,
 
 /// One thread's workspace, for one search at a time.
 pub(super) struct Searcher<'a> {
-    network: &'a PackedNetwork,
-    local: LocalSearch<'a>,
+    pub(super) network: &'a PackedNetwork,
+    pub(super) local: LocalSearch<'a>,
     /// Present if the objective is not squares.
-    absolute: Option<AbsoluteSearch<'a>>,
+    pub(super) absolute: Option<AbsoluteSearch<'a>>,
     best: Point,
     flips: Flips,
     /// The owner of the code in `best`: the observation's index, and the run that found the code.
     best_of: Option<(u64, usize)>,
+    /// Which other minima are kept.
+    pub(super) reach: Option<Reach>,
 }
 
 impl<'a> Searcher<'a> {
-    pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
+    pub fn new(network: &'a PackedNetwork, options: &BestOptions) -> Self {
+        let objective = options.objective;
         Searcher {
             network,
             local: LocalSearch::new(network),
@@ -120,6 +124,7 @@ impl<'a> Searcher<'a> {
             best: Point::new(network),
             flips: Flips::new(network),
             best_of: None,
+            reach: options.reach,
         }
     }
 
@@ -238,7 +243,7 @@ impl<'a> Searcher<'a> {
         // For other objectives, high squares do not mean a high loss: one gross error causes them.
         let error = self.local.error_of(x);
         let promising = PROMISING * progress.least_squares + error.of_loss(progress.least_squares);
-        if self.absolute.is_none() && self.local.point().loss > promising {
+        if self.absolute.is_none() && self.local.point().loss > promising.max(self.limit_of_reach(x, progress)) {
             return;
         }
         let descent = self.local.active_set(x, MOST_STEPS);
@@ -259,7 +264,7 @@ impl<'a> Searcher<'a> {
         self.counts_descents() && run.is_multiple_of(2)
     }
 
-    fn objective(&self) -> Objective {
+    pub(super) fn objective(&self) -> Objective {
         self.absolute.as_ref().map_or(Objective::L2, |absolute| absolute.objective())
     }
 
@@ -303,6 +308,9 @@ impl<'a> Searcher<'a> {
             }
             Ordering::Greater => {}
         }
+        if is_here {
+            self.note(x, &minimum, progress);
+        }
     }
 
     /// Takes the minimum at which the run ended as the answer.
@@ -342,6 +350,7 @@ impl<'a> Searcher<'a> {
             determined,
             stationary: minimum.stationary,
             reproduced,
+            alternatives: Vec::new(),
         };
     }
 

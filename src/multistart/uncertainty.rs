@@ -7,20 +7,34 @@
 //! minimiser of `‖G(z) − x‖₁` (Koenker and Bassett 1978, *Regression quantiles*). A size that is not
 //! given is estimated from the residual `r` of `n` observed entries: `σ² = ‖r‖²/(n − k)` and
 //! `b = ‖r‖₁/(n − k)`.
+//!
+//! For uniform noise between `−s` and `s`, every code with `‖G(z) − x‖_∞ ≤ s` is as likely as any
+//! other. Those of the linear region are a polytope ([`polytope`]): linear programs give the bounds
+//! of each entry, and a random walk ([`walk`]) the law of each entry ([`bounded`]).
 
+mod bounded;
+mod polytope;
 mod spread;
+mod walk;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::gradients::Gradients;
 use super::local_search::LocalSearch;
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use crate::outcome::{Intervals, UncertaintyRow};
+use crate::random::{Domain, Draws};
+use bounded::Bounded;
+use polytope::Rows;
 use spread::Spread;
 
 /// The 95 % quantile of the standard normal distribution.
 const QUANTILE: f64 = 1.644_853_626_951_472_2;
+
+/// A largest residual below this share of the largest observed entry is rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// The law of the noise, as far as intervals are known for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +43,8 @@ pub enum NoiseModel {
     Gaussian,
     /// Laplace; the size is the mean absolute value.
     Laplace,
+    /// Uniform between minus and plus its size.
+    Uniform,
 }
 
 /// What the intervals are for.
@@ -38,6 +54,9 @@ pub struct UncertaintyOptions {
     pub model: NoiseModel,
     /// Its size; `None`: estimated from the residual.
     pub size: Option<f64>,
+    /// The seed of the random walk for [`NoiseModel::Uniform`], which also depends on the index of the
+    /// observation.
+    pub seed: u64,
 }
 
 /// Assesses every column of `codes` (`k` × count), which should be minima of the loss for the same
@@ -50,6 +69,7 @@ pub fn assess_batch(
     network: &PackedNetwork,
     observations: &DMatrix<f64>,
     codes: &DMatrix<f64>,
+    first_index: u64,
     options: &UncertaintyOptions,
 ) -> Vec<Option<UncertaintyRow>> {
     assert_eq!(observations.nrows(), network.observation_length(), "entries per observation");
@@ -57,16 +77,17 @@ pub fn assess_batch(
     (0..codes.ncols())
         .into_par_iter()
         .map_init(
-            || LocalSearch::new(network),
-            |search, place| {
+            || Assessor::new(network),
+            |assessor, place| {
                 let (observation, code) = (observations.column(place), codes.column(place));
-                assess(search, observation.as_slice(), code.as_slice(), options)
+                let index = first_index.wrapping_add(place as u64);
+                assessor.assess(observation.as_slice(), code.as_slice(), index, options)
             },
         )
         .collect()
 }
 
-/// Assesses one code; see [`assess_batch`].
+/// Assesses the code of the observation with this index; see [`assess_batch`].
 ///
 /// # Panics
 /// If a length does not fit the network.
@@ -74,25 +95,73 @@ pub fn assess_one(
     network: &PackedNetwork,
     observation: &[f64],
     code: &[f64],
+    index: u64,
     options: &UncertaintyOptions,
 ) -> Option<UncertaintyRow> {
     assert_eq!(observation.len(), network.observation_length(), "entries per observation");
-    assess(&mut LocalSearch::new(network), observation, code, options)
+    Assessor::new(network).assess(observation, code, index, options)
 }
 
-fn assess(
-    search: &mut LocalSearch,
-    observation: &[f64],
-    code: &[f64],
-    options: &UncertaintyOptions,
-) -> Option<UncertaintyRow> {
-    if code.iter().any(|z| !z.is_finite()) {
-        return None;
+/// One thread's workspace.
+struct Assessor<'a> {
+    search: LocalSearch<'a>,
+    gradients: Option<Gradients>,
+}
+
+impl<'a> Assessor<'a> {
+    fn new(network: &'a PackedNetwork) -> Self {
+        Assessor { search: LocalSearch::new(network), gradients: None }
     }
-    search.go_to(observation, code);
-    let spread = search.spread(observation)?;
-    let observed = observation.iter().filter(|x| !x.is_nan()).count() as f64;
-    Some(by_spread(search, observation, &spread, observed - spread.freedom, options))
+
+    fn assess(
+        &mut self,
+        observation: &[f64],
+        code: &[f64],
+        index: u64,
+        options: &UncertaintyOptions,
+    ) -> Option<UncertaintyRow> {
+        if code.iter().any(|z| !z.is_finite()) {
+            return None;
+        }
+        self.search.go_to(observation, code);
+        let observed = observation.iter().filter(|x| !x.is_nan()).count() as f64;
+        if options.model == NoiseModel::Uniform {
+            return Some(self.by_polytope(observation, observed, index, options));
+        }
+        let spread = self.search.spread(observation)?;
+        Some(by_spread(&self.search, observation, &spread, observed - spread.freedom, options))
+    }
+
+    /// Intervals and bounds by the codes within the bound of the noise.
+    fn by_polytope(
+        &mut self,
+        observation: &[f64],
+        observed: f64,
+        index: u64,
+        options: &UncertaintyOptions,
+    ) -> UncertaintyRow {
+        let misfit = misfit_of(&self.search, observation, Objective::Linf);
+        let k = self.search.point().code.len();
+        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        // The density ‖r‖⁻ⁿ has to have a finite integral, and a scale.
+        let has_size = observed > k as f64 + 1.0 && misfit > ROUNDING * largest;
+        if options.size.is_none() && !has_size {
+            return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, k);
+        }
+        self.search.take_off_side();
+        let (network, point, region) = (self.search.network(), self.search.point(), &self.search.region);
+        let gradients = self.gradients.get_or_insert_with(|| Gradients::new(network));
+        gradients.take(network, region);
+        let rows = Rows::around(network, (point, region, gradients), observation);
+        let mut draws = Draws::new(options.seed, Domain::Walk, index);
+        let noise = Bounded { size: options.size, misfit, observed, draws: &mut draws };
+        bounded::assess(rows, &point.code, noise)
+    }
+}
+
+fn misfit_of(search: &LocalSearch, observation: &[f64], objective: Objective) -> f64 {
+    let last = search.network().layers().len() - 1;
+    objective.misfit(search.network().layers()[last].activation, search.point().received(last), observation)
 }
 
 /// Normal intervals around the code. `left`: the observed entries that the fit has not used.
@@ -116,14 +185,11 @@ fn by_spread(
 
 /// The size of the noise by the residual; `NaN` if the fit has used up all entries.
 fn estimated_size(search: &LocalSearch, observation: &[f64], model: NoiseModel, left: f64) -> f64 {
-    if left < 0.5 {
-        return f64::NAN;
-    }
-    let last = search.network().layers().len() - 1;
-    let activation = search.network().layers()[last].activation;
-    let misfit = |objective: Objective| objective.misfit(activation, search.point().received(last), observation);
+    let misfit = |objective| misfit_of(search, observation, objective);
     match model {
+        _ if left < 0.5 => f64::NAN,
         NoiseModel::Gaussian => (2.0 * misfit(Objective::L2) / left).sqrt(),
         NoiseModel::Laplace => misfit(Objective::L1) / left,
+        NoiseModel::Uniform => misfit(Objective::Linf),
     }
 }

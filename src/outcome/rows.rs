@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::alternatives::AlternativesRow;
 use super::fit::Fit;
 use super::residual::Residual;
 use super::status::Status;
@@ -144,6 +145,10 @@ pub struct ObservationRow {
     /// The two parts of the loss, if there is a prior and a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
+    /// Other minima within reach of the noise, if these were asked for. Its fields are columns of
+    /// their own.
+    #[serde(flatten)]
+    pub alternatives: Option<AlternativesRow>,
     /// How uncertain the code is, if that was asked for and the code explains the observation. Its
     /// fields are columns of their own.
     #[serde(flatten)]

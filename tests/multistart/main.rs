@@ -14,3 +14,4 @@ mod search;
 mod small_networks;
 mod support;
 mod uncertainty;
+mod uncertainty_bounded;

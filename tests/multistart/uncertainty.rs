@@ -14,7 +14,7 @@ const RELU: Activation = Activation::Relu;
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 fn assess(packed: &PackedNetwork, x: &[f64], z: &[f64], model: NoiseModel, size: Option<f64>) -> UncertaintyRow {
-    assess_one(packed, x, z, &UncertaintyOptions { model, size }).expect("a finite code")
+    assess_one(packed, x, z, 0, &UncertaintyOptions { model, size, seed: 0 }).expect("a finite code")
 }
 
 /// An observation with noise, and the minimum of `objective` nearest to its code.
@@ -189,8 +189,8 @@ fn without_a_size_the_residual_has_to_tell_it() {
     let found = assess(&packed, &x, &z, NoiseModel::Gaussian, None);
     assert_eq!((found.intervals, found.noise_size.is_nan()), (Intervals::NoNoiseSize, true));
     assert_eq!(assess(&packed, &x, &z, NoiseModel::Gaussian, Some(0.1)).sd, [0.1, 0.1]);
-    let options = UncertaintyOptions { model: NoiseModel::Gaussian, size: None };
-    assert_eq!(assess_one(&packed, &x, &[f64::NAN, 0.0], &options), None);
+    let options = UncertaintyOptions { model: NoiseModel::Gaussian, size: None, seed: 0 };
+    assert_eq!(assess_one(&packed, &x, &[f64::NAN, 0.0], 0, &options), None);
 }
 
 /// 90 % intervals hold the truth in about 90 % of the entries.

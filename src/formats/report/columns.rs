@@ -19,6 +19,8 @@ pub struct Columns {
     pub prior: bool,
     /// Whether refinement minimises `l1` or `linf`.
     pub refinement: bool,
+    /// Number of listed codes, if other minima are counted.
+    pub alternatives: Option<usize>,
     /// The columns of the uncertainty, if it is known.
     pub uncertainty: Option<UncertaintyColumns>,
 }
@@ -83,6 +85,7 @@ impl Columns {
             names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
         }
         names.extend(self.prior.then_some(LOSS_NAMES).into_iter().flatten().map(|name| format!("loss_{name}")));
+        names.extend(self.alternatives.into_iter().flat_map(alternative_names));
         names.extend(self.uncertainty.into_iter().flat_map(UncertaintyColumns::names));
         names.extend(self.code_error.then(|| "code_error".to_owned()));
         names.extend(self.image_error.then(|| "image_error".to_owned()));
@@ -143,6 +146,15 @@ impl Columns {
                 None => fields.extend(LOSS_NAMES.map(|_| String::new())),
             }
         }
+        if let Some(listed) = self.alternatives {
+            match &row.alternatives {
+                Some(row) => {
+                    fields.push(row.others.to_string());
+                    fields.extend(row.losses.iter().map(|loss| number(*loss)));
+                }
+                None => fields.extend(alternative_names(listed).map(|_| String::new())),
+            }
+        }
         fields.extend(self.uncertainty.into_iter().flat_map(|columns| columns.fields(row.uncertainty.as_ref())));
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
@@ -170,6 +182,11 @@ impl Columns {
         }
         fields
     }
+}
+
+/// The number of other minima, and the losses of the listed codes.
+fn alternative_names(listed: usize) -> impl Iterator<Item = String> {
+    std::iter::once("alternatives".to_owned()).chain((0..listed).map(|place| format!("alternative_losses_{place}")))
 }
 
 const UNCERTAINTY_NAMES: [&str; 2] = ["intervals", "noise_size"];

@@ -29,25 +29,18 @@ pub struct Spread {
     pub freedom: f64,
 }
 
-impl LocalSearch<'_> {
-    /// The covariance at the current code, with the slopes of one side: units on their kinks count
-    /// as off, which is the side that says less. `None` if the Jacobian is not finite.
-    pub(super) fn spread(&mut self, observation: &[f64]) -> Option<Spread> {
-        let k = self.network.code_length();
-        self.take_off_side();
-        let has_rows = self.linear.form(self.network, &self.current, &self.region, observation);
-        let rows: Vec<f64> =
-            if has_rows { self.linear.rows().flat_map(|(row, _)| row.iter().copied()).collect() } else { Vec::new() };
-        let triangle = triangle(&rows, k);
+impl Spread {
+    /// The covariance by the rows of `J`, row after row, `k` entries each, of relative error
+    /// `error`. `None` if they are not finite.
+    pub fn of(rows: &[f64], k: usize, prior: f64, error: f64) -> Option<Self> {
+        let triangle = triangle(rows, k);
         if triangle.iter().any(|entry| !entry.is_finite()) {
             return None;
         }
         let svd = triangle.try_svd(false, true, f64::EPSILON, MOST_STEPS)?;
         let axes = svd.v_t?.transpose();
-        let prior = self.network.prior();
         let values = svd.singular_values;
-        let tolerance = RANK_TOLERANCE + OF_PRODUCT_ERROR * self.network.product_error();
-        let least = tolerance * values.max();
+        let least = (RANK_TOLERANCE + OF_PRODUCT_ERROR * error) * values.max();
         let length = |s: &f64| match prior > 0.0 || *s > least {
             true => 1.0 / (s * s + prior).sqrt(),
             false => f64::INFINITY,
@@ -58,9 +51,22 @@ impl LocalSearch<'_> {
         let entries = (0..k).map(|i| deviation(axes.row(i).iter().copied(), &lengths)).collect();
         Some(Spread { axes, lengths, entries, freedom })
     }
+}
+
+impl LocalSearch<'_> {
+    /// The covariance at the current code, with the slopes of one side: units on their kinks count
+    /// as off, which is the side that says less. `None` if the Jacobian is not finite.
+    pub(super) fn spread(&mut self, observation: &[f64]) -> Option<Spread> {
+        let k = self.network.code_length();
+        self.take_off_side();
+        let has_rows = self.linear.form(self.network, &self.current, &self.region, observation);
+        let rows: Vec<f64> =
+            if has_rows { self.linear.rows().flat_map(|(row, _)| row.iter().copied()).collect() } else { Vec::new() };
+        Spread::of(&rows, k, self.network.prior(), self.network.product_error())
+    }
 
     /// Takes the region of the current code. Units on their kinks are off.
-    fn take_off_side(&mut self) {
+    pub(super) fn take_off_side(&mut self) {
         self.region.take(self.network, &self.current);
         for (index, layer) in self.network.layers().iter().enumerate() {
             if bend(layer.activation).is_none() {
