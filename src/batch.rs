@@ -6,6 +6,7 @@
 
 pub(crate) mod clocks;
 mod code_law;
+mod columns;
 pub mod engine;
 mod fit;
 mod group;
@@ -35,7 +36,6 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
-use crate::formats::report::Columns;
 use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
@@ -218,19 +218,6 @@ impl Inverter {
     /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
     pub fn range_warning(&self) -> Option<&str> {
         self.judge.range_warning()
-    }
-
-    /// The columns of a `.csv` report of this inverter's rows.
-    pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
-        let refinement = self.options.refine.is_some_and(|objective| objective != Objective::L2);
-        let uncertainty = self.options.uncertainty_columns(self.options.minimised(), self.network.code_length());
-        let prior = self.options.prior > 0.0;
-        let columns = Columns { code_error, prior, refinement, uncertainty, ..Columns::default() };
-        match &self.options.method {
-            Method::Layerwise(_) => Columns { layers: (1..=self.network.depth()).rev().collect(), ..columns },
-            Method::Descent(_) => Columns { iterations: true, ..columns },
-            Method::Best(_) => Columns { search: true, alternatives: self.options.listed(), ..columns },
-        }
     }
 
     /// Inverts one batch. `observations`: `n` × count, one per column, `NaN` where not observed.

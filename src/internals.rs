@@ -325,6 +325,8 @@ pub mod multistart {
         best_batch_on, refine_batch, refine_one,
     };
 
+    pub use crate::multistart::alternatives::Reach;
+
     /// The norms `l1` and `linf`.
     pub mod absolute {
         pub use crate::multistart::absolute::AbsoluteSearch;

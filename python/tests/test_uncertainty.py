@@ -1,4 +1,4 @@
-"""Standard deviations and intervals of codes: shapes, an independent covariance, what is refused."""
+"""Standard deviations, intervals and alternatives, against NumPy and SciPy; what is refused."""
 
 import numpy as np
 import pytest
@@ -80,3 +80,67 @@ def test_laplace_and_recovery():
 def test_what_has_no_intervals_is_refused(method, options, words):
     with pytest.raises(unrelu.InputError, match=words):
         unrelu.Inverter(NETWORK, method, uncertainty=True, device="cpu", **options)
+
+
+def linear_bounds(code, x, size):
+    """The least and the largest entries over the codes of the hidden region within the noise."""
+    optimize = pytest.importorskip("scipy.optimize")
+    (weight, bias, _), (last, last_bias, _) = NETWORK.layers
+    on = weight @ code + bias > 0
+    outputs = last[:, on] @ weight[on]
+    offset = last[:, on] @ bias[on] + last_bias
+    seen = x > size
+    sides = np.where(on, -1.0, 1.0)[:, None] * weight
+    rows = np.vstack([outputs, -outputs[seen], sides])
+    limits = np.concatenate([x + size - offset, offset[seen] - x[seen] + size, -np.where(on, -1, 1) * bias])
+    ends = []
+    for entry in range(6):
+        for sign in (1, -1):
+            aim = sign * np.eye(6)[entry]
+            ends.append(sign * optimize.linprog(aim, rows, limits, bounds=(None, None)).fun)
+    return np.array(ends).reshape(6, 2).T
+
+
+def test_uniform_bounds_are_those_of_linear_programs():
+    codes, x = observed("uniform", size=0.005)
+    found = unrelu.invert(NETWORK, x, noise="uniform:0.005", uncertainty=True, device="cpu")
+    assert set(found.intervals) == {"complete"}
+    assert np.mean((found.lower <= codes) & (codes <= found.upper)) > 0.8
+    assert np.mean((found.bound_lower <= codes) & (codes <= found.bound_upper)) > 0.98
+    assert np.all((found.bound_lower < found.lower) & (found.upper < found.bound_upper))
+    agrees = 0
+    for case in range(len(x)):
+        lower, upper = linear_bounds(found.codes[case], x[case], 0.005)
+        width = upper - lower
+        agrees += np.all(abs(lower - found.bound_lower[case]) < 1e-6 * width) and np.all(
+            abs(upper - found.bound_upper[case]) < 1e-6 * width
+        )
+    # A code on a kink belongs to two regions.
+    assert agrees >= 20
+    again = unrelu.invert(
+        NETWORK, x[7:9], noise="uniform:0.005", uncertainty=True, device="cpu", first_index=7
+    )
+    assert np.array_equal(again.lower, found.lower[7:9])
+    unknown = unrelu.invert(NETWORK, x, noise="uniform", uncertainty=True, device="cpu")
+    assert not hasattr(unknown, "bound_lower")
+    assert np.median(unknown.noise_size) == pytest.approx(0.005, rel=0.1)
+
+
+def test_alternatives():
+    network = unrelu.Network.random([3, 6, 12], seed=3)
+    rng = np.random.default_rng(5)
+    x = network.forward(rng.standard_normal((12, 3))) + rng.normal(0, 0.1, (12, 12))
+    found = unrelu.invert(network, x, noise="gaussian:0.1", alternatives=3, device="cpu")
+    assert found.alternative_codes.shape == (12, 3, 3) and found.alternative_losses.shape == (12, 3)
+    assert np.array_equal(found.alternative_codes[:, 0], found.codes)
+    assert found.alternatives.sum() >= 5
+    for case in range(12):
+        listed = min(3, found.alternatives[case] + 1)
+        assert np.isfinite(found.alternative_codes[case, :listed]).all()
+        assert np.isnan(found.alternative_codes[case, listed:]).all()
+        images = network.forward(found.alternative_codes[case, :listed])
+        losses = 0.5 * ((images - x[case]) ** 2).sum(axis=1)
+        assert np.allclose(losses, found.alternative_losses[case, :listed])
+        assert np.all(np.diff(losses) >= 0)
+    with pytest.raises(unrelu.InputError, match="at most 64"):
+        unrelu.Inverter(network, alternatives=65, device="cpu")

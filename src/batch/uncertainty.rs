@@ -66,7 +66,7 @@ impl Options {
         self.uncertainty.then_some(UncertaintyColumns { entries: code_length, bounds })
     }
 
-    /// Refuses alternatives without a search, more than are kept, and those of a law without a size.
+    /// Refuses alternatives without a search, more than are kept, and those of gross errors.
     pub(crate) fn check_alternatives(&self, searches: bool) -> Result<()> {
         let refuse = |found: String, expected: &str| Err(Error::option("alternatives", found, expected));
         match self.alternatives {

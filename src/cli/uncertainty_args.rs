@@ -14,9 +14,9 @@ pub struct UncertaintyArgs {
     pub uncertainty: bool,
 
     /// Write the N best distinct codes of each observation, the answer first, to
-    /// CODES.alternatives.npy beside the codes: shape (count, N, k), NaN where there are fewer. They
-    /// are minima within reach of the noise; the report has their number and losses. For --method
-    /// best. At most 64
+    /// CODES.alternatives.npy beside the codes: shape (count, N, k), NaN where there are fewer.
+    /// They are minima within reach of the noise; the report has their number and losses. For
+    /// --method best. At most 64
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     alternatives: Option<u32>,
 }

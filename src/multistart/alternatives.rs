@@ -3,8 +3,8 @@
 //! **Within reach** is a minimum that noise of the named size can leave: `Σr² ≤ σ² χ²₀.₉₉₉(n)`,
 //! `Σ|r| ≤ b (n + 4 √n)` or `max|r| ≤ a` over `n` observed entries. Without a size, it is one whose
 //! likelihood, with the size that fits it best, is at least a thousandth of that of the lowest: the
-//! likelihood is in proportion to `‖r‖₂⁻ⁿ`, `‖r‖₁⁻ⁿ` or `‖r‖_∞⁻ⁿ`. With a prior, its part of the loss is
-//! that of the lowest minimum.
+//! likelihood is in proportion to `‖r‖₂⁻ⁿ`, `‖r‖₁⁻ⁿ` or `‖r‖_∞⁻ⁿ`. With a prior, its part of the
+//! loss is that of the lowest minimum.
 //!
 //! **Distinct** are two minima of different losses, and two of the same loss if the loss is higher
 //! half way between them: otherwise they lie in one flat valley.
@@ -95,7 +95,8 @@ impl Searcher<'_> {
             let half_way: Vec<f64> = code.iter().zip(&other.code).map(|(a, b)| 0.5 * (a + b)).collect();
             if compared(self.loss_of(x, &half_way), minimum.loss.max(other.loss), error).is_le() {
                 // The answer is always among them.
-                if minimum.loss < other.loss || progress.answer.code == code {
+                let answer = &progress.answer.code;
+                if *answer == code || minimum.loss < other.loss && *answer != other.code {
                     progress.minima[place] = Alternative { code, loss: minimum.loss };
                 }
                 return;

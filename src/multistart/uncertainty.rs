@@ -4,8 +4,8 @@
 //! For Gaussian noise of standard deviation `σ`, the covariance of the code is `σ² (JᵀJ + λI)⁻¹`
 //! ([`spread`]), where `J` is the Jacobian of the code's linear region and `λ` the prior. For
 //! Laplace noise of mean absolute value `b` it is `b² (JᵀJ)⁻¹`, the limit for many entries of the
-//! minimiser of `‖G(z) − x‖₁` (Koenker and Bassett 1978, *Regression quantiles*). A size that is not
-//! given is estimated from the residual `r` of `n` observed entries: `σ² = ‖r‖²/(n − k)` and
+//! minimiser of `‖G(z) − x‖₁` (Koenker and Bassett 1978, *Regression quantiles*). A size that is
+//! not given is estimated from the residual `r` of `n` observed entries: `σ² = ‖r‖²/(n − k)` and
 //! `b = ‖r‖₁/(n − k)`.
 //!
 //! For uniform noise between `−s` and `s`, every code with `‖G(z) − x‖_∞ ≤ s` is as likely as any
@@ -54,8 +54,8 @@ pub struct UncertaintyOptions {
     pub model: NoiseModel,
     /// Its size; `None`: estimated from the residual.
     pub size: Option<f64>,
-    /// The seed of the random walk for [`NoiseModel::Uniform`], which also depends on the index of the
-    /// observation.
+    /// The seed of the random walk for [`NoiseModel::Uniform`], which also depends on the index of
+    /// the observation.
     pub seed: u64,
 }
 

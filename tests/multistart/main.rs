@@ -2,6 +2,7 @@
 //! normal equations, all regions of tiny networks, grids, and known codes.
 
 mod absolute;
+mod alternatives;
 mod jacobian;
 mod maps;
 mod oracle;

@@ -167,7 +167,7 @@ fn a_size_that_no_code_leaves_says_so() {
     assert!(found.sd.iter().all(|sd| sd.is_infinite()) && found.bound_lower.is_none());
     let found = assess(&network, &x, &z, Some(1.01 * least));
     assert_eq!(found.intervals, Intervals::Complete);
-    // An output of ReLU is never below 0: an observation farther below than the noise is impossible.
+    // An output of ReLU is never below 0: the noise is at least as large as an observation below.
     let relu = Network::new(vec![layer(3, 1, &[1.0, 1.0, -1.0], &[0.0; 3], RELU)], "a test").unwrap();
     assert_eq!(assess(&relu, &[1.0, 1.01, -0.2], &[1.0], Some(0.1)).intervals, Intervals::Empty);
     let found = assess(&relu, &[1.0, 1.01, -0.05], &[1.005], Some(0.1));
