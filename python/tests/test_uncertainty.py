@@ -144,3 +144,12 @@ def test_alternatives():
         assert np.all(np.diff(losses) >= 0)
     with pytest.raises(unrelu.InputError, match="at most 64"):
         unrelu.Inverter(network, alternatives=65, device="cpu")
+
+
+def test_columns_are_there_where_nothing_is_uncertain():
+    options = {"uncertainty": True, "alternatives": 2, "device": "cpu"}
+    failed = unrelu.invert(NETWORK, np.full((2, 90), np.inf), **options)
+    assert np.isnan(failed.sd).all() and failed.sd.shape == (2, 6)
+    assert np.isnan(failed.alternative_codes).all() and failed.alternative_codes.shape == (2, 2, 6)
+    empty = unrelu.invert(NETWORK, np.zeros((0, 90)), **options)
+    assert empty.sd.shape == (0, 6) and empty.alternative_codes.shape == (0, 2, 6)

@@ -122,7 +122,9 @@ class Result:
         for name, column in self._columns.items():
             setattr(self, name, column)
         if others is not None:
-            self.alternative_codes = others.reshape(len(others), -1, codes[0].size if len(codes) else 1)
+            self.alternative_codes = others.reshape(
+                len(others), self._columns["alternative_losses"].shape[1], int(np.prod(network.code_shape))
+            )
 
     @property
     def images(self) -> Any:
