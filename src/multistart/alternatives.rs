@@ -76,7 +76,7 @@ impl Searcher<'_> {
         }
         let limit = self.limit_of_reach(x, progress);
         progress.minima.retain(|other| other.loss <= limit);
-        if !(minimum.loss <= limit) {
+        if minimum.loss.is_nan() || minimum.loss > limit {
             return;
         }
         let objective = self.objective();

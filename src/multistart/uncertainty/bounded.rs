@@ -140,7 +140,7 @@ impl Round {
             .flat_map(|unit| limit_rows(unit, sizes[unit], self.values[unit], (limits.0[unit], limits.1[unit])))
             .collect();
         let problem = |number: usize| {
-            let (entry, sign) = (number / 2, if number % 2 == 0 { -1.0 } else { 1.0 });
+            let (entry, sign) = (number / 2, if number.is_multiple_of(2) { -1.0 } else { 1.0 });
             let limit = |side: f64| Row { unit: m + entry, side, slack: 0.0, bound: far, magnitude: far };
             let rows = rows.iter().copied().chain([limit(1.0), limit(-1.0)]).collect();
             let weights = DVector::from_iterator(k, system.unit(m + entry).iter().map(|weight| sign * weight));
