@@ -27,6 +27,7 @@
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
 mod agreement;
+mod kept_minima;
 
 use std::cmp::Ordering;
 
@@ -102,16 +103,16 @@ pub(super) fn check_shapes(network: &PackedNetwork, observations: &DMatrix<f64>,
 
 /// One thread's workspace, for one search at a time.
 pub(super) struct Searcher<'a> {
-    pub(super) network: &'a PackedNetwork,
-    pub(super) local: LocalSearch<'a>,
+    network: &'a PackedNetwork,
+    local: LocalSearch<'a>,
     /// Present if the objective is not squares.
-    pub(super) absolute: Option<AbsoluteSearch<'a>>,
+    absolute: Option<AbsoluteSearch<'a>>,
     best: Point,
     flips: Flips,
     /// The owner of the code in `best`: the observation's index, and the run that found the code.
     best_of: Option<(u64, usize)>,
     /// Which other minima are kept.
-    pub(super) reach: Option<Reach>,
+    reach: Option<Reach>,
 }
 
 impl<'a> Searcher<'a> {
@@ -264,7 +265,7 @@ impl<'a> Searcher<'a> {
         self.counts_descents() && run.is_multiple_of(2)
     }
 
-    pub(super) fn objective(&self) -> Objective {
+    fn objective(&self) -> Objective {
         self.absolute.as_ref().map_or(Objective::L2, |absolute| absolute.objective())
     }
 
