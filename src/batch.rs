@@ -6,6 +6,7 @@
 
 pub(crate) mod clocks;
 mod code_law;
+mod columns;
 pub mod engine;
 mod fit;
 mod group;
@@ -21,6 +22,7 @@ mod rows;
 pub(crate) mod search;
 pub mod stream;
 pub mod summary;
+mod uncertainty;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -34,7 +36,6 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
-use crate::formats::report::Columns;
 use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::{LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
@@ -59,6 +60,7 @@ pub(crate) use rows::{best_row, empty_row, residual};
 use rows::{layerwise_row, refinement_row};
 use search::{note_search_on_cpu, search_on};
 use stream::Stream;
+pub(crate) use uncertainty::add_uncertainty;
 
 /// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
@@ -85,7 +87,7 @@ pub struct BatchTimes {
     pub descent: Duration,
     /// The search from many starts.
     pub search: Duration,
-    /// Refinement.
+    /// Refinement, and the uncertainty of the codes.
     pub refine: Duration,
     /// The computation of the residuals, in f64.
     pub residuals: Duration,
@@ -169,7 +171,11 @@ impl Inverter {
     }
 
     /// Makes an inverter on this runtime. The options must be valid.
-    fn on(network: Arc<Network>, options: Options, mut runtime: Runtime) -> Self {
+    fn on(network: Arc<Network>, mut options: Options, mut runtime: Runtime) -> Self {
+        let reach = options.reach();
+        if let Method::Best(best) = &mut options.method {
+            best.search.reach = reach;
+        }
         let solver: Box<dyn Solver> = match options.solver {
             SolverChoice::InteriorPoint => Box::new(LpEngine),
             SolverChoice::Clarabel => Box::new(ClarabelReference),
@@ -212,17 +218,6 @@ impl Inverter {
     /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
     pub fn range_warning(&self) -> Option<&str> {
         self.judge.range_warning()
-    }
-
-    /// The columns of a `.csv` report of this inverter's rows.
-    pub(crate) fn report_columns(&self, code_error: bool) -> Columns {
-        let refinement = self.options.refine.is_some_and(|objective| objective != Objective::L2);
-        let columns = Columns { code_error, prior: self.options.prior > 0.0, refinement, ..Columns::default() };
-        match &self.options.method {
-            Method::Layerwise(_) => Columns { layers: (1..=self.network.depth()).rev().collect(), ..columns },
-            Method::Descent(_) => Columns { iterations: true, ..columns },
-            Method::Best(_) => Columns { search: true, ..columns },
-        }
     }
 
     /// Inverts one batch. `observations`: `n` × count, one per column, `NaN` where not observed.
@@ -283,7 +278,7 @@ impl Inverter {
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         // Here and not in the first half, where the device would wait for it.
         self.judge.note_range(observations, batch.first_index);
-        let InvertedBatch { codes, rows, times, .. } = batch;
+        let InvertedBatch { first_index, codes, rows, times } = batch;
         self.runtime.run(|| {
             if let Some(objective) = self.options.refine {
                 let start = Instant::now();
@@ -294,11 +289,19 @@ impl Inverter {
                 }
                 times.refine = start.elapsed();
             }
+            let start = Instant::now();
+            let minimised = self.options.minimised();
+            let seed = self.options.seed();
+            let assess =
+                |objective| self.options.assess((objective, seed), self.packed(), observations, codes, *first_index);
+            let assessed = minimised.and_then(assess);
+            times.refine += start.elapsed();
             if self.options.codes_as == ElementType::F32 {
                 codes.apply(|z| *z = f64::from(*z as f32));
             }
             let start = Instant::now();
             self.add_residuals(observations, codes, rows);
+            add_uncertainty(rows, assessed);
             times.residuals = start.elapsed();
         });
     }
@@ -357,7 +360,13 @@ impl Inverter {
         let codes = answers.iter().flat_map(|answer| &answer.code).copied();
         let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
         let row = |(place, answer): (usize, &BestAnswer)| {
-            best_row(first_index + place as u64, observations.column(place).as_slice(), saturated[place], answer)
+            best_row(
+                first_index + place as u64,
+                observations.column(place).as_slice(),
+                saturated[place],
+                answer,
+                self.options.listed(),
+            )
         };
         Ok((codes, answers.iter().enumerate().map(row).collect()))
     }

@@ -34,6 +34,7 @@ mod reproduce;
 mod resume_command;
 mod subject_args;
 pub(crate) mod summary;
+mod uncertainty_args;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -326,8 +326,11 @@ pub mod marquardt {
 /// Tests: multistart; kernels, lp and recover for reference results.
 pub mod multistart {
     pub use crate::multistart::{
-        BestAnswer, PackedNetwork, RefineOptions, Refinement, best_batch, best_batch_on, refine_batch, refine_one,
+        BestAnswer, NoiseModel, PackedNetwork, RefineOptions, Refinement, UncertaintyOptions, assess_one, best_batch,
+        best_batch_on, refine_batch, refine_one,
     };
+
+    pub use crate::multistart::alternatives::Reach;
 
     /// The norms `l1` and `linf`.
     pub mod absolute {

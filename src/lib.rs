@@ -134,8 +134,8 @@ pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use observation::Observations;
 pub use outcome::{
-    Failure, FailureKind, Fit, LayerFailure, LayerFailureKind, LayerRow, Loss, ObservationRow, RefinementRow, Residual,
-    SearchRow, Status,
+    AlternativesRow, Failure, FailureKind, Fit, Intervals, LayerFailure, LayerFailureKind, LayerRow, Loss,
+    ObservationRow, RefinementRow, Residual, SearchRow, Status, UncertaintyRow,
 };
 pub use precision::Precision;
 pub use projector::{Projection, Projector};

@@ -11,11 +11,14 @@
 //! has found the lowest loss often enough. [`rounds`] searches for a whole batch, with a device
 //! that brings the codes near their minima.
 //!
+//! [`uncertainty`] says how far the true code may be from the answer, entry by entry.
+//!
 //! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
 //! linear programs; in a search, [`reweighted`] comes near first.
 
 pub mod absolute;
 pub mod active_set;
+pub mod alternatives;
 pub mod answer;
 mod evaluation_error;
 pub mod follow;
@@ -47,6 +50,7 @@ pub mod sensitivities;
 pub mod starts;
 pub mod stored;
 mod surroundings;
+pub mod uncertainty;
 pub mod uniqueness;
 
 pub use answer::BestAnswer;
@@ -58,3 +62,4 @@ pub use refine::{RefineOptions, Refinement, refine_batch, refine_one};
 pub use rounds::best_batch_on;
 pub use search::best_batch;
 pub use stored::Stored;
+pub use uncertainty::{NoiseModel, UncertaintyOptions, assess_batch, assess_one};

@@ -40,6 +40,8 @@ pub enum Domain {
     Distance,
     /// Directions around the answer of that search; the index is that of the direction.
     Surroundings,
+    /// The random walk that samples codes within the noise; the index is that of the observation.
+    Walk,
 }
 
 impl Domain {
@@ -56,6 +58,7 @@ impl Domain {
             Domain::Ray => 8,
             Domain::Distance => 9,
             Domain::Surroundings => 10,
+            Domain::Walk => 11,
         }
     }
 }
@@ -65,11 +68,7 @@ pub fn normal_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Ve
     let mut stream = stream(seed, domain, index);
     let mut numbers = Vec::with_capacity(length + 1);
     while numbers.len() < length {
-        // `1 − u` is in (0, 1], where the logarithm is finite.
-        let radius = (-2.0 * libm::log(1.0 - unit(&mut stream))).sqrt();
-        let angle = std::f64::consts::TAU * unit(&mut stream);
-        numbers.push(radius * libm::cos(angle));
-        numbers.push(radius * libm::sin(angle));
+        numbers.extend(normal_pair(&mut stream));
     }
     numbers.truncate(length);
     numbers
@@ -80,6 +79,43 @@ pub fn normal_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Ve
 pub fn uniform_vector(seed: u64, domain: Domain, index: u64, length: usize) -> Vec<f64> {
     let mut stream = stream(seed, domain, index);
     (0..length).map(|_| unit(&mut stream)).collect()
+}
+
+/// Random numbers one by one, where it is not known how many are needed.
+pub struct Draws {
+    stream: ChaCha8Rng,
+    /// The second number of a pair.
+    spare: Option<f64>,
+}
+
+impl Draws {
+    /// Those of this stream, from its beginning.
+    pub fn new(seed: u64, domain: Domain, index: u64) -> Self {
+        Draws { stream: stream(seed, domain, index), spare: None }
+    }
+
+    /// Uniform on `[0, 1)`.
+    pub fn unit(&mut self) -> f64 {
+        unit(&mut self.stream)
+    }
+
+    /// N(0, 1).
+    pub fn normal(&mut self) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        let [number, spare] = normal_pair(&mut self.stream);
+        self.spare = Some(spare);
+        number
+    }
+}
+
+/// Two independent N(0, 1) numbers.
+fn normal_pair(stream: &mut ChaCha8Rng) -> [f64; 2] {
+    // `1 − u` is in (0, 1], where the logarithm is finite.
+    let radius = (-2.0 * libm::log(1.0 - unit(stream))).sqrt();
+    let angle = std::f64::consts::TAU * unit(stream);
+    [radius * libm::cos(angle), radius * libm::sin(angle)]
 }
 
 fn stream(seed: u64, domain: Domain, index: u64) -> ChaCha8Rng {

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::batch::engine::Engine;
 use crate::batch::identity::{options_that_matter, runs_on};
 use crate::batch::search::search_on;
-use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, empty_row};
+use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, add_uncertainty, empty_row};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -143,6 +143,7 @@ impl Recoverer {
         let judge = if is_pixels { judge.with_range(&network) } else { judge };
         let prepared = match strategy {
             Strategy::Search(search) => {
+                let search = BestOptions { reach: inversion.reach(), ..search };
                 search.validate(&network)?;
                 if !is_pixels {
                     check_measured(&network, search.objective)?;
@@ -150,6 +151,8 @@ impl Recoverer {
                 // The search is the method.
                 inversion.validate_besides_method()?;
                 inversion.check_objective("objective", search.objective)?;
+                inversion.check_uncertainty(Some(search.objective), "objective")?;
+                inversion.check_alternatives(true)?;
                 let with_map = |(packed, runtime)| (packed, runtime, None);
                 let (packed, runtime, map) = match products {
                     Some(products) => with_map(search::prepare(&Arc::new(products), None, objective, &inversion)?),
@@ -293,9 +296,17 @@ impl Engine for Recoverer {
 
     fn report_columns(&self, truth: bool) -> Columns {
         let prior = self.options().prior > 0.0;
+        let minimised = match &self.prepared {
+            Prepared::Search { search, .. } => Some(search.objective),
+            _ => None,
+        };
+        let uncertainty = self.options().uncertainty_columns(minimised, self.network.code_length());
         let columns = match &self.prepared {
             Prepared::Direct(inverter) => inverter.report_columns(truth),
-            Prepared::Search { .. } => Columns { code_error: truth, search: true, prior, ..Columns::default() },
+            Prepared::Search { .. } => {
+                let alternatives = self.options().listed();
+                Columns { code_error: truth, search: true, prior, alternatives, uncertainty, ..Columns::default() }
+            }
             Prepared::Projected { .. } => Columns { code_error: truth, iterations: true, prior, ..Columns::default() },
         };
         Columns { image_error: truth, ..columns }
@@ -305,7 +316,7 @@ impl Engine for Recoverer {
         let mut options = vec![self.operator.identity()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.prepared {
-            Prepared::Search { search: BestOptions { starts, seed, objective }, runtime, .. } => {
+            Prepared::Search { search: BestOptions { starts, seed, objective, reach: _ }, runtime, .. } => {
                 add("objective", objective.to_string());
                 add("Strategy::Search", "given".to_owned());
                 add("starts", starts.to_string());
@@ -358,7 +369,7 @@ impl Engine for Recoverer {
                 let stored = Stored { observations: measurements, stored_as: options.precision };
                 let answers = runtime.run(|| search_on(device, packed, stored, first_index, &[], search))?;
                 map.as_ref().map_or(Ok(()), |map| map.check())?;
-                search::rows(answers, measurements, packed.code_length(), first_index)
+                search::rows(answers, measurements, packed.code_length(), first_index, options.listed())
             }
             Prepared::Projected { projector, options } => projector.inverter().runtime().run(|| -> Result<Codes> {
                 let operator = Recoverer::operator(self);
@@ -378,18 +389,34 @@ impl Engine for Recoverer {
         if let Prepared::Direct(inverter) = &self.prepared {
             return inverter.complete(measurements, batch);
         }
+        let start = Instant::now();
+        let assessed = match &self.prepared {
+            Prepared::Search { packed, search, options, runtime, .. } => runtime.run(|| {
+                let minimised = (search.objective, search.seed);
+                options.assess(minimised, packed, measurements, &batch.codes, batch.first_index)
+            }),
+            _ => None,
+        };
+        batch.times.refine = start.elapsed();
         if self.options().codes_as == ElementType::F32 {
             batch.codes.apply(|z| *z = f64::from(*z as f32));
         }
         let start = Instant::now();
         self.runtime().run(|| self.add_residuals(measurements, batch));
+        add_uncertainty(&mut batch.rows, assessed);
         batch.times.residuals = start.elapsed();
     }
 }
 
 /// Refuses a prior of projected gradient descent: the weight of a prior in a projection would have
-/// to follow the step size, which differs between observations and iterations.
+/// to follow the step size, which differs between observations and iterations. Also uncertainty:
+/// the iteration ends near a minimum, not at one.
 fn check_projected(inversion: &batch::Options) -> Result<()> {
+    inversion.check_alternatives(false)?;
+    if inversion.uncertainty {
+        let expected = "option `Strategy::Search`; or leave option `uncertainty` out";
+        return Err(Error::option("uncertainty", "given with option `Strategy::Projected`", expected));
+    }
     if inversion.prior == 0.0 {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Quantiles and shares of runs, some of which may have failed, and the exponent of a power law.
+//! Quantiles and shares of runs, some of which may have failed, the exponent of a power law, and a
+//! quantile of `χ²`.
 
 /// The smallest number that is at least as large as a share `share` of all numbers. `NaN` marks a
 /// failure and counts as infinite. Returns infinity for an empty list.
@@ -18,6 +19,15 @@ pub fn median(numbers: Vec<f64>) -> f64 {
 pub fn share<T>(items: impl Iterator<Item = T>, says: impl Fn(T) -> bool) -> Option<f64> {
     let (count, yes) = items.fold((0_usize, 0_usize), |(count, yes), item| (count + 1, yes + usize::from(says(item))));
     (count > 0).then(|| yes as f64 / count as f64)
+}
+
+/// `χ²₀.₉₉₉(n) / n`, the 99.9 % quantile of the mean square of `n` standard normal numbers
+/// (approximation of Wilson and Hilferty).
+pub fn largest_mean_square(n: f64) -> f64 {
+    /// The 99.9 % quantile of the standard normal distribution.
+    const QUANTILE: f64 = 3.0902;
+    let variance = 2.0 / (9.0 * n);
+    (1.0 - variance + QUANTILE * variance.sqrt()).powi(3)
 }
 
 /// The exponent `p` of `y ≈ c·xᵖ`, by least squares on the logarithms. `NaN` for fewer than two
@@ -56,5 +66,13 @@ mod tests {
         let points: Vec<(f64, f64)> = (1..6).map(f64::from).map(|x| (x, 3.0 * x.powf(1.5))).collect();
         assert!((exponent(&points) - 1.5).abs() < 1e-12);
         assert!(exponent(&points[..1]).is_nan() && exponent(&[(1.0, 0.0), (2.0, 1.0)]).is_nan());
+    }
+
+    #[test]
+    fn the_quantile_is_that_of_tables() {
+        for (n, quantile, within) in [(1.0, 10.828, 0.04), (10.0, 29.588, 0.01), (100.0, 149.449, 0.001)] {
+            let error = n * largest_mean_square(n) / quantile - 1.0;
+            assert!(error.abs() < within, "{n}: {error}");
+        }
     }
 }

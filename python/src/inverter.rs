@@ -71,7 +71,7 @@ pub fn carry_out<'py, E: Engine + Send + 'static>(
         }
         Ok(())
     })?;
-    let found = results.into_dict(py)?;
+    let found = results.into_dict(py, engine.options())?;
     found.set_item("totals", summary.json().to_string())?;
     Ok((found, summary))
 }

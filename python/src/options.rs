@@ -155,6 +155,8 @@ impl<'py> Given<'py> {
             .noise(noise.size)
             .noise_law(noise.law)
             .prior(self.number("prior")?.unwrap_or(0.0))
+            .uncertainty(self.switch("uncertainty")?.unwrap_or(false))
+            .alternatives(self.count("alternatives")?.unwrap_or(0))
             .code_law(self.named("code_law")?.unwrap_or_default())
             .device(self.named("device")?.unwrap_or_default())
             .adapter(self.take("adapter", "a part of an adapter's name")?)

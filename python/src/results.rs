@@ -1,9 +1,9 @@
 //! The rows of a report as one array per column.
 
-use numpy::{PyArray1, PyArray2};
+use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use unrelu::{InvertedBatch, ObservationRow, Residual, Status};
+use unrelu::{InvertedBatch, ObservationRow, Options, Residual, Status, UncertaintyRow};
 
 use crate::arrays::write_rows;
 
@@ -32,8 +32,8 @@ impl<'py> Results<'py> {
     }
 
     /// A dictionary of arrays with one entry per observation; `layers` has one more dictionary per
-    /// layer, from the last to the first.
-    pub fn into_dict(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    /// layer, from the last to the first. `options`: those of the run.
+    pub fn into_dict(self, py: Python<'py>, options: &Options) -> PyResult<Bound<'py, PyDict>> {
         let rows = &self.rows;
         let found = PyDict::new(py);
         found.set_item("codes", &self.codes)?;
@@ -56,6 +56,13 @@ impl<'py> Results<'py> {
         if rows.iter().any(|row| row.loss.is_some()) {
             columns.put("loss_data", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.data))?;
             columns.put("loss_prior", rows, |row| row.loss.map_or(f64::NAN, |loss| loss.prior))?;
+        }
+        // Also where no observation has one.
+        if options.uncertainty {
+            put_uncertainty(&columns, rows, self.codes.shape()[1])?;
+        }
+        if options.alternatives > 0 || rows.iter().any(|row| row.alternatives.is_some()) {
+            put_alternatives(&columns, rows, self.codes.shape()[1], options.alternatives)?;
         }
         if rows.iter().any(|row| row.refinement.is_some()) {
             put_refinement(&columns, rows)?;
@@ -80,6 +87,17 @@ impl Columns<'_, '_> {
     }
 }
 
+impl Columns<'_, '_> {
+    /// Puts a matrix, row by row; `width` is that of each row.
+    fn put_matrix(&self, name: &str, rows: &[Vec<f64>], width: usize) -> PyResult<()> {
+        let matrix = match rows.is_empty() {
+            true => PyArray2::zeros(self.py, [0, width], false),
+            false => PyArray2::from_vec2(self.py, rows)?,
+        };
+        self.dict.set_item(name, matrix)
+    }
+}
+
 /// The columns of refinement in the norm `l1` or `linf`.
 fn put_refinement(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {
     let of = |value: fn(&unrelu::RefinementRow) -> f64| {
@@ -91,6 +109,45 @@ fn put_refinement(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResul
         .put("refinement_proven", rows, |row| row.refinement.as_ref().is_some_and(|refinement| refinement.proven))?;
     let regions = rows.iter().map(|row| row.refinement.as_ref().map_or("", |refinement| &refinement.region));
     columns.dict.set_item("refinement_region", PyList::new(columns.py, regions)?)
+}
+
+/// The columns of the uncertainty: matrices with one row per observation.
+fn put_uncertainty(columns: &Columns<'_, '_>, rows: &[ObservationRow], k: usize) -> PyResult<()> {
+    let words = rows.iter().map(|row| row.uncertainty.as_ref().map_or(String::new(), |row| row.intervals.to_string()));
+    columns.dict.set_item("intervals", PyList::new(columns.py, words)?)?;
+    columns.put("noise_size", rows, |row| row.uncertainty.as_ref().map_or(f64::NAN, |row| row.noise_size))?;
+    let put = |name: &str, is_optional: bool, vector: fn(&UncertaintyRow) -> Option<&Vec<f64>>| {
+        if is_optional && !rows.iter().filter_map(|row| row.uncertainty.as_ref()).any(|row| vector(row).is_some()) {
+            return Ok(());
+        }
+        let nothing = vec![f64::NAN; k];
+        let row = |row| vector(row).unwrap_or(&nothing).clone();
+        let vectors: Vec<Vec<f64>> =
+            rows.iter().map(|found| found.uncertainty.as_ref().map_or_else(|| nothing.clone(), row)).collect();
+        columns.put_matrix(name, &vectors, k)
+    };
+    put("sd", false, |row| Some(&row.sd))?;
+    put("lower", false, |row| Some(&row.lower))?;
+    put("upper", false, |row| Some(&row.upper))?;
+    put("bound_lower", true, |row| row.bound_lower.as_ref())?;
+    put("bound_upper", true, |row| row.bound_upper.as_ref())
+}
+
+/// The number of other minima, and the listed codes with their losses: one after another in each
+/// row.
+fn put_alternatives(columns: &Columns<'_, '_>, rows: &[ObservationRow], k: usize, listed: usize) -> PyResult<()> {
+    columns.put("alternatives", rows, |row| row.alternatives.as_ref().map_or(0, |found| found.others as u64))?;
+    let found = || rows.iter().map(|row| row.alternatives.as_ref());
+    if listed == 0 {
+        return Ok(());
+    }
+    let padded = |numbers: Option<&Vec<f64>>, length: usize| {
+        numbers.filter(|numbers| numbers.len() == length).cloned().unwrap_or_else(|| vec![f64::NAN; length])
+    };
+    let losses: Vec<_> = found().map(|row| padded(row.map(|row| &row.losses), listed)).collect();
+    let codes: Vec<_> = found().map(|row| padded(row.map(|row| &row.codes), listed * k)).collect();
+    columns.put_matrix("alternative_losses", &losses, listed)?;
+    columns.put_matrix("alternative_codes", &codes, listed * k)
 }
 
 fn put_search(columns: &Columns<'_, '_>, rows: &[ObservationRow]) -> PyResult<()> {

@@ -126,6 +126,18 @@ def test_a_killed_worker_changes_nothing(network, x, expected, cluster, tmp_path
     assert killed not in after and len(after) == 2
 
 
+@pytest.mark.parametrize("noise", ["gaussian:0.3", "uniform:0.9", "uniform"])
+def test_uncertainty_and_alternatives(network, x, noise):
+    options = {"noise": noise, "uncertainty": True, "alternatives": 2}
+    expected = unrelu.invert(network, x[:40], **options)
+    lazy = unrelu.dask.invert(network, da.from_array(x[:40], chunks=(11, 40)), **options)
+    assert lazy.sd.shape == (40, 6) and lazy.alternative_codes.shape == (40, 2, 6)
+    found = lazy.compute(scheduler="threads")
+    assert_same(found, expected)
+    assert np.array_equal(found["alternative_codes"], expected.alternative_codes, equal_nan=True)
+    assert ("bound_lower" in found) == (noise == "uniform:0.9")
+
+
 def test_images_and_single_precision(network, x):
     images = x.astype(np.float32).reshape(COUNT, 5, 8)
     expected = unrelu.invert(network, images, "linf", first_index=3)

@@ -131,6 +131,8 @@ class Inverter(_Engine):
         epsilon: float | None = None,
         noise: float | str | None = None,
         prior: float | None = None,
+        uncertainty: bool | None = None,
+        alternatives: int | None = None,
         seed: int | None = None,
         starts: int | None = None,
         objective: Literal["l2", "l1", "linf"] | None = None,
@@ -201,6 +203,8 @@ class Recoverer(_Engine):
         epsilon: float | None = None,
         noise: float | str | None = None,
         prior: float | None = None,
+        uncertainty: bool | None = None,
+        alternatives: int | None = None,
         seed: int | None = None,
         starts: int | None = None,
         growth: float | None = None,
@@ -394,6 +398,16 @@ def invert(
         ``λ`` of a normal prior of the codes: ``½λ‖z‖²`` is added to the loss ``½‖G(z) − x‖²``. For
         noise of standard deviation ``σ`` and codes of standard deviation ``τ``, ``λ = σ²/τ²``. For
         ``"best"`` with the objective ``"l2"``, ``"descent"``, and `refine`. Default 0.
+    uncertainty : bool, optional
+        Add a standard deviation and a 90 % interval of each entry of a code: `sd`, `lower` and
+        `upper` of the result. They are for noise of the law and size of `noise`; by default for the
+        law whose norm is minimised (normal for ``"l2"``), and the size that the residual tells. For
+        ``"best"`` and with `refine`. For uniform noise of a named size also `bound_lower` and
+        `bound_upper`. ``"best"`` then counts the other minima within reach of the noise. Default
+        False.
+    alternatives : int, optional
+        For ``"best"``: the number of distinct codes to return per observation, the answer first, as
+        `alternative_codes` of the result. They are minima within reach of the noise. Default 0.
     seed : int, optional
         The seed of random starts, for ``"best"`` and ``"descent"``. Default 0.
     starts : int, optional
@@ -515,8 +529,8 @@ def recover(
         The shape of an image for the operator. By default, that of the network.
     step, momentum, iterations, restarts, inner_iterations : optional
         Of projected gradient descent and of ``"descent"``, as on the command line.
-    pixels, batch, first_index, progress, epsilon, noise, prior, seed, starts, growth, refine, \
-code_law, device, adapter, backend, threads : optional
+    pixels, batch, first_index, progress, epsilon, noise, prior, uncertainty, alternatives, seed, \
+starts, growth, refine, code_law, device, adapter, backend, threads : optional
         As in :func:`invert`. The default of `batch` is 64.
 
     Returns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from unrelu._network import Network
@@ -38,24 +40,52 @@ _OF_METHOD: dict[str, dict[str, np.dtype]] = {
 }
 
 
-def record_dtype(network: Network, method: str, single: bool) -> np.dtype:
+def _of_options(network: Network, method: str, options: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The columns of the uncertainty and of other minima, if these were asked for."""
+    number, code = np.dtype(np.float64), (int(np.prod(network.code_shape)),)
+    uncertain, listed = options.get("uncertainty"), options.get("alternatives") or 0
+    columns: list[tuple[Any, ...]] = []
+    if uncertain:
+        noise = options.get("noise")
+        norms = (options.get("objective"), options.get("refine"))
+        names = ["sd", "lower", "upper"]
+        if isinstance(noise, str):
+            has_bounds = noise.startswith("uniform:") or (noise[:1].isdigit() and "linf" in norms)
+        else:
+            has_bounds = noise is not None and "linf" in norms
+        names += ["bound_lower", "bound_upper"] if has_bounds else []
+        columns += [("intervals", _WORD), ("noise_size", number), *((name, number, code) for name in names)]
+    if method == "best" and (uncertain or listed):
+        columns.append(("alternatives", np.dtype(np.uint64)))
+    if listed:
+        columns.append(("alternative_codes", number, (listed, *code)))
+        columns.append(("alternative_losses", number, (listed,)))
+    return columns
+
+
+def record_dtype(
+    network: Network, method: str, single: bool, options: dict[str, Any] | None = None
+) -> np.dtype:
     """The dtype of one record: the field `codes`, and one field per column of the result.
 
     Parameters
     ----------
     single : bool
         Whether codes are float32.
+    options : dict, optional
+        The options of the inversion.
     """
     number = np.dtype(np.float32 if single else np.float64)
     columns = {**_COLUMNS, **_OF_METHOD.get(method, {})}
-    return np.dtype([("codes", number, network.code_shape), *columns.items()])
+    more = _of_options(network, method, options or {})
+    return np.dtype([("codes", number, network.code_shape), *columns.items(), *more])
 
 
 def records_of(result: Result, dtype: np.dtype) -> np.ndarray:
     """The records of a result, shape (count,).
 
     A batch in which every observation failed lacks the columns of its method: they are 0, False or
-    empty.
+    empty, and vectors of numbers are NaN.
     """
     records = np.zeros(len(result), dtype)
     records["codes"] = result.codes
@@ -63,5 +93,7 @@ def records_of(result: Result, dtype: np.dtype) -> np.ndarray:
         column = getattr(result, name, None)
         if column is not None:
             # Words are checked: a longer one would be cut without an error.
-            records[name] = column.astype(dtype[name], casting="safe")
+            records[name] = column.astype(dtype[name].base, casting="safe")
+        elif dtype[name].shape:
+            records[name] = np.nan
     return records

@@ -14,7 +14,7 @@ from unrelu._arrays import Rows
 from unrelu._errors import UnreluError, UnreluWarning
 from unrelu._network import Network
 
-_WORDS = ("status", "fit", "start", "refinement_region")
+_WORDS = ("status", "fit", "start", "refinement_region", "intervals")
 
 
 class Result:
@@ -66,6 +66,28 @@ class Result:
         Iterations of descent. Only with such methods.
     loss_data, loss_prior : numpy.ndarray
         ``½||G(z) - x||²`` and ``½λ||z||²``. Only with a prior.
+    intervals : numpy.ndarray of str
+        Which entries of the code have an interval: ``"complete"`` (all), ``"partial"`` (the data do
+        not determine the others), ``"undetermined"``, ``"empty"`` (no code of the region is within
+        the noise: its size is too small) or ``"no-noise-size"``; empty for a failed or unexplained
+        observation. Only with ``uncertainty=True``, as are the next ones.
+    noise_size : numpy.ndarray
+        The size of the noise that the intervals are for: given, or estimated from the residual.
+    sd, lower, upper : numpy.ndarray, shape (count, k)
+        Standard deviations, and the ends of the 90 % intervals. They are infinite for an entry
+        without an interval, and NaN where there is no code.
+    bound_lower, bound_upper : numpy.ndarray, shape (count, k)
+        The least and the largest value of each entry over the codes of the linear region whose
+        residuals are within the noise. Only for uniform noise of a named size.
+    alternatives : numpy.ndarray of int
+        Number of other minima within reach of the noise, at most 64. Only with `uncertainty` or
+        `alternatives`.
+    alternative_codes : numpy.ndarray, shape (count, N, k)
+        The best distinct codes, the answer first, NaN where there are fewer than N. Only with
+        `alternatives`.
+    alternative_losses : numpy.ndarray, shape (count, N)
+        Their losses: ``½||G(z) - x||²`` (with a prior, ``½λ||z||²`` more), or the norm of the
+        objective.
     start, first_found, found, runs, stationary : numpy.ndarray
         How the search found the code. Only with method ``"best"``.
     layers : list of dict
@@ -95,9 +117,14 @@ class Result:
         self._image_shape = rows.shape[1:] if images_like_x else network.image_shape
         self._images: Any = None
         self.layers: list[dict[str, Any]] = found.pop("layers")
+        others = found.pop("alternative_codes", None)
         self._columns = _as_arrays(found)
         for name, column in self._columns.items():
             setattr(self, name, column)
+        if others is not None:
+            self.alternative_codes = others.reshape(
+                len(others), self._columns["alternative_losses"].shape[1], int(np.prod(network.code_shape))
+            )
 
     @property
     def images(self) -> Any:
@@ -116,13 +143,18 @@ class Result:
         """The result as a ``pandas.DataFrame`` with one row per observation.
 
         The columns are those of the command line's report: the entries of the codes follow as
-        ``code_0`` and so on.
+        ``code_0`` and so on, as do those of vectors such as `sd`.
         """
         try:
             import pandas
         except ImportError as error:
             raise UnreluError("to_pandas needs pandas: pip install pandas") from error
-        columns = dict(self._columns)
+        columns = {}
+        for name, column in self._columns.items():
+            if column.ndim == 1:
+                columns[name] = column
+            else:
+                columns.update({f"{name}_{entry}": part for entry, part in enumerate(column.T)})
         for layer in self.layers:
             for name, column in layer.items():
                 if name != "layer":

@@ -138,7 +138,7 @@ def invert(
     single = _checked(network, x, method, pixels, batch, options)
     whole = x.rechunk({axis: -1 for axis in range(1, x.ndim)})
     recipe = Recipe(network, method, options)
-    dtype = record_dtype(network, method, single)
+    dtype = record_dtype(network, method, single, options)
     token = tokenize(whole.name, recipe.token, pixels, batch, first_index)
     records = whole.map_blocks(
         _block,

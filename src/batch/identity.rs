@@ -17,6 +17,8 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
         noise,
         noise_law,
         prior,
+        uncertainty,
+        alternatives,
         code_law,
         solver,
         // The device and the number of threads do not change a certified answer.
@@ -30,7 +32,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     } = options;
     let mut named = match method {
         Method::Layerwise(layerwise) => of_layers(layerwise, solver.to_string()),
-        Method::Best(BestMethod { search: BestOptions { starts, seed, objective }, tolerances }) => vec![
+        Method::Best(BestMethod { search: BestOptions { starts, seed, objective, reach: _ }, tolerances }) => vec![
             ("method", "best".to_owned()),
             ("epsilon", or_default(tolerances.epsilon)),
             ("growth", tolerances.growth.to_string()),
@@ -62,6 +64,12 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     }
     if *prior != 0.0 {
         named.push(("prior", prior.to_string()));
+    }
+    if *uncertainty {
+        named.push(("uncertainty", "given".to_owned()));
+    }
+    if *alternatives > 0 {
+        named.push(("alternatives", alternatives.to_string()));
     }
     named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -19,6 +19,7 @@ use super::{Method, Options};
 use crate::lp::formulation::LayerwiseMethod as Layerwise;
 use crate::multistart::Objective;
 use crate::outcome::Residual;
+use crate::statistics::largest_mean_square;
 
 /// The norm of the residual that is compared with the size of the noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +77,6 @@ pub(super) fn are_mostly_within(observation: &[f64], output: &[f64], size: f64) 
     all > 0 && 4 * within >= 3 * all
 }
 
-/// `χ²₀.₉₉₉(n) / n`, the 99.9 % quantile of the mean square of `n` standard normal numbers
-/// (approximation of Wilson and Hilferty).
-fn largest_mean_square(n: f64) -> f64 {
-    /// The 99.9 % quantile of the standard normal distribution.
-    const QUANTILE: f64 = 3.0902;
-    let variance = 2.0 / (9.0 * n);
-    (1.0 - variance + QUANTILE * variance.sqrt()).powi(3)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,14 +86,6 @@ mod tests {
     fn passed(entries: &[f64]) -> [bool; 3] {
         let residual = residual(&vec![0.0; entries.len()], entries);
         [NoiseTest::Squares, NoiseTest::Absolute, NoiseTest::Largest].map(|test| test.is_passed(&residual, 1.0))
-    }
-
-    #[test]
-    fn the_quantile_is_that_of_tables() {
-        for (n, quantile, within) in [(1.0, 10.828, 0.04), (10.0, 29.588, 0.01), (100.0, 149.449, 0.001)] {
-            let error = n * largest_mean_square(n) / quantile - 1.0;
-            assert!(error.abs() < within, "{n}: {error}");
-        }
     }
 
     #[test]

@@ -119,6 +119,16 @@ pub struct Options {
     /// probable code. For `best` with the objective `l2`, `descent` and `refine`. Default 0: no
     /// prior.
     pub prior: f64,
+    /// Whether each code gets standard deviations and 90 % intervals of its entries
+    /// ([`UncertaintyRow`](crate::UncertaintyRow)), for noise of the law `noise_law` (by default
+    /// that of the norm that is minimised) and the size `noise` (by default estimated from the
+    /// residual). For [`Method::Best`] and with `refine`. It changes no code. Default `false`.
+    pub uncertainty: bool,
+    /// Number of distinct codes that [`Method::Best`] returns per observation, the answer first
+    /// ([`AlternativesRow`](crate::AlternativesRow)). With this, or with `uncertainty`, the other
+    /// minima within reach of the noise are counted, and runs that end high are finished: that
+    /// takes longer, and may find a lower minimum. At most 64. Default 0: none.
+    pub alternatives: usize,
     /// The law of the codes that the generator was trained with. Default: standard normal.
     pub code_law: CodeLaw,
     /// The solver of the linear programs. Default [`SolverChoice::InteriorPoint`].
@@ -144,6 +154,8 @@ setters!(Options {
     noise: Option<f64>,
     noise_law: Option<NoiseLaw>,
     prior: f64,
+    uncertainty: bool,
+    alternatives: usize,
     code_law: CodeLaw,
     solver: SolverChoice,
     device: DeviceChoice,
@@ -163,6 +175,8 @@ impl Default for Options {
             noise: None,
             noise_law: None,
             prior: 0.0,
+            uncertainty: false,
+            alternatives: 0,
             code_law: CodeLaw::default(),
             solver: SolverChoice::default(),
             device: DeviceChoice::default(),
@@ -248,8 +262,28 @@ impl Options {
         Err(Error::option("prior", found, format!("option `{option}: l2`; or leave the prior out")))
     }
 
+    /// The objective of which the codes are minima of all layers together; `None` if they are not.
+    pub(crate) fn minimised(&self) -> Option<Objective> {
+        match &self.method {
+            Method::Best(best) => Some(best.search.objective),
+            _ => self.refine,
+        }
+    }
+
+    /// The seed of what is drawn for an observation; 0 for methods that draw nothing.
+    pub(crate) fn seed(&self) -> u64 {
+        match &self.method {
+            Method::Best(best) => best.search.seed,
+            Method::Descent(descent) => descent.seed,
+            Method::Layerwise(_) => 0,
+        }
+    }
+
     pub(crate) fn validate(&self, network: &Network) -> Result<()> {
         self.validate_besides_method()?;
+        let by = if self.refine.is_some() { "refine" } else { "objective" };
+        self.check_uncertainty(self.minimised(), by)?;
+        self.check_alternatives(matches!(self.method, Method::Best(_)))?;
         if let Some(objective) = self.refine {
             if matches!(self.method, Method::Best(_)) {
                 let expected = "another method, or no refinement: the codes of `best` are already refined";

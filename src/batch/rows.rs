@@ -3,7 +3,7 @@
 use crate::lp::Inversion;
 use crate::multistart::{BestAnswer, Objective, Refinement};
 use crate::observation::unusable;
-use crate::outcome::{Failure, ObservationRow, RefinementRow, Residual, SearchRow, Status};
+use crate::outcome::{AlternativesRow, Failure, ObservationRow, RefinementRow, Residual, SearchRow, Status};
 
 const NO_RESIDUAL: Residual =
     Residual { linf: f64::NAN, l1: f64::NAN, l2_relative: f64::NAN, rms: f64::NAN, observed: 0 };
@@ -27,6 +27,8 @@ pub(crate) fn empty_row(index: u64, status: Status) -> ObservationRow {
         iterations: None,
         search: None,
         loss: None,
+        alternatives: None,
+        uncertainty: None,
         code_error: None,
         image_error: None,
         layers: Vec::new(),
@@ -43,7 +45,14 @@ pub(super) fn layerwise_row(index: u64, inversion: Inversion) -> ObservationRow 
     ObservationRow { saturated: inversion.saturated, layers: inversion.layers, ..empty_row(index, status) }
 }
 
-pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer: &BestAnswer) -> ObservationRow {
+/// `listed`: the number of codes to list, if other minima were looked for.
+pub(crate) fn best_row(
+    index: u64,
+    observation: &[f64],
+    saturated: usize,
+    answer: &BestAnswer,
+    listed: Option<usize>,
+) -> ObservationRow {
     let status = match unusable(observation) {
         Some(why) => Status::Failed(why),
         None if answer.found == 0 => Status::Failed(Failure::NoFiniteRun),
@@ -58,7 +67,16 @@ pub(crate) fn best_row(index: u64, observation: &[f64], saturated: usize, answer
         determined: answer.determined,
         stationary: answer.stationary,
     };
-    ObservationRow { saturated, search: (answer.found > 0).then(search), ..empty_row(index, status) }
+    let first = || std::iter::once((&answer.code[..], answer.loss));
+    let others = answer.alternatives.iter().map(|other| (&other.code[..], other.loss));
+    let all: Vec<_> = first().chain(others).collect();
+    let has_code = answer.found > 0;
+    ObservationRow {
+        saturated,
+        search: has_code.then(search),
+        alternatives: listed.filter(|_| has_code).map(|listed| AlternativesRow::of(all.into_iter(), listed)),
+        ..empty_row(index, status)
+    }
 }
 
 pub(super) fn refinement_row(objective: Objective, refinement: &Refinement) -> RefinementRow {

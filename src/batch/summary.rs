@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{InvertedBatch, is_determined_by_method};
-use crate::outcome::{Fit, ObservationRow, Status};
+use crate::outcome::{Fit, Intervals, ObservationRow, Status};
 pub use distribution::Distribution;
 pub use failures::FailureCounts;
 pub use seconds::Seconds;
@@ -80,6 +80,12 @@ pub struct Summary {
     /// Their parts `½λ‖z‖²`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_prior: Option<Distribution>,
+    /// Codes with an interval for every entry, if intervals were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_intervals: Option<u64>,
+    /// Codes in whose region no code leaves residuals within the noise ([`Intervals::Empty`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond_noise: Option<u64>,
     /// Relative code errors, if the true codes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<Distribution>,
@@ -156,6 +162,10 @@ impl Summary {
             self.loss_data.get_or_insert_default().add(loss.data);
             self.loss_prior.get_or_insert_default().add(loss.prior);
         }
+        if let Some(uncertainty) = &row.uncertainty {
+            *self.with_intervals.get_or_insert(0) += u64::from(uncertainty.intervals == Intervals::Complete);
+            *self.beyond_noise.get_or_insert(0) += u64::from(uncertainty.intervals == Intervals::Empty);
+        }
         if let Some(error) = row.code_error {
             self.code_error.get_or_insert_default().add(error);
             *self.successes.get_or_insert(0) += u64::from(error <= SUCCESS_ERROR);
@@ -197,6 +207,8 @@ impl Summary {
             residual_l2_relative,
             loss_data,
             loss_prior,
+            with_intervals,
+            beyond_noise,
             code_error,
             successes,
             image_error,
@@ -244,6 +256,12 @@ impl Summary {
         }
         if let Some(error) = code_error {
             self.code_error.get_or_insert_default().merge(error);
+        }
+        let optional = [(&mut self.with_intervals, with_intervals), (&mut self.beyond_noise, beyond_noise)];
+        for (sum, count) in optional {
+            if let Some(count) = count {
+                *sum = Some(sum.unwrap_or(0).saturating_add(*count));
+            }
         }
         if let Some(successes) = successes {
             let sum = self.successes.get_or_insert(0);

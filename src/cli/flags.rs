@@ -12,6 +12,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("Strategy::Search", "--direct=best"),
     ("activation", "--activation"),
     ("adapter", "--adapter"),
+    ("alternatives", "--alternatives"),
     ("average", "--average"),
     ("backend", "--backend"),
     ("batch", "--batch"),
@@ -74,6 +75,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("threads", "--threads"),
     ("tolerance", "tolerance"),
     ("truth", "--truth"),
+    ("uncertainty", "--uncertainty"),
 ];
 
 /// Library calls that messages mention, and the commands that do the same.

@@ -18,6 +18,7 @@ use super::judge_args::JudgeArgs;
 use super::layerwise_args::LayerwiseArgs;
 use super::network_args::NetworkArgs;
 use super::prior_args::PriorArgs;
+use super::uncertainty_args::UncertaintyArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
@@ -85,6 +86,9 @@ pub struct Args {
 
     #[command(flatten)]
     judge: JudgeArgs,
+
+    #[command(flatten)]
+    uncertainty: UncertaintyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -278,6 +282,7 @@ impl Args {
                     objective: self.objective(),
                     starts: self.starts.unwrap_or(default.starts),
                     seed: self.seed.unwrap_or(default.seed),
+                    ..default
                 };
                 Method::Best(BestMethod { search, tolerances })
             }
@@ -311,6 +316,8 @@ impl Args {
             noise: self.judge.noise().size,
             noise_law: self.judge.noise().law,
             prior: self.prior.prior,
+            uncertainty: self.uncertainty.uncertainty,
+            alternatives: self.uncertainty.alternatives(),
             code_law: self.judge.code_law.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             device: self.device.device,

@@ -32,6 +32,7 @@ use super::network_args::NetworkArgs;
 use super::picture::check_place;
 use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};
+use super::uncertainty_args::UncertaintyArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some pixels, random projections, averages
@@ -81,6 +82,9 @@ pub struct Args {
 
     #[command(flatten)]
     judge: JudgeArgs,
+
+    #[command(flatten)]
+    uncertainty: UncertaintyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -157,6 +161,8 @@ impl Args {
             noise: self.judge.noise().size,
             noise_law: self.judge.noise().law,
             prior: self.prior.prior,
+            uncertainty: self.uncertainty.uncertainty,
+            alternatives: self.uncertainty.alternatives(),
             code_law: self.judge.code_law.unwrap_or_default(),
             device: self.device.device,
             adapter: self.device.adapter.clone(),

@@ -46,6 +46,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     if options.refine.is_some() {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
     }
+    text.push_str(&quality::uncertainty(summary));
     text.push_str(&quality::residuals_and_errors(summary, options));
     if layerwise {
         let retried = match summary.retries {

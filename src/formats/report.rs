@@ -2,7 +2,7 @@
 //!
 //! Rows are written batch by batch. A number that is not finite is `null` in `.jsonl` and empty in
 //! `.csv`. In `.csv`, nested names are joined by `_`, and the names of a layer contain its number:
-//! `residual_linf`, `layer2_epsilon`.
+//! `residual_linf`, `layer2_epsilon`. The entries of a vector are numbered from 0: `sd_0`.
 
 mod columns;
 
@@ -12,7 +12,7 @@ use super::extent::{Extent, Tracker};
 use super::output::OutputFile;
 use crate::error::{Error, Result};
 use crate::outcome::ObservationRow;
-pub use columns::Columns;
+pub use columns::{Columns, UncertaintyColumns};
 
 /// The formats of a report, chosen by the file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

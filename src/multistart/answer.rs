@@ -1,5 +1,6 @@
 //! What the search from many starts returns for one observation.
 
+use super::alternatives::Alternative;
 use super::starts::Start;
 
 /// The result of the search for one observation.
@@ -28,6 +29,8 @@ pub struct BestAnswer {
     pub stationary: bool,
     /// Whether the remaining residual is only rounding.
     pub reproduced: bool,
+    /// Other minima within reach of the noise, the lowest first, if these were asked for.
+    pub alternatives: Vec<Alternative>,
 }
 
 impl BestAnswer {
@@ -43,6 +46,7 @@ impl BestAnswer {
             determined: false,
             stationary: false,
             reproduced: false,
+            alternatives: Vec::new(),
         }
     }
 }

@@ -189,6 +189,13 @@ impl<'a> LocalSearch<'a> {
         }
     }
 
+    /// The loss of a code. The current one stays.
+    pub(super) fn loss_of(&mut self, observation: &[f64], code: &[f64]) -> f64 {
+        self.trial.code.copy_from_slice(code);
+        self.trial.run(self.network, observation);
+        self.trial.loss
+    }
+
     /// Runs the code moved by `length` times the step; returns the decrease of the loss.
     pub(super) fn try_step(&mut self, observation: &[f64], length: f64) -> f64 {
         for ((trial, z), p) in self.trial.code.iter_mut().zip(&self.current.code).zip(&self.step) {

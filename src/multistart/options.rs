@@ -1,5 +1,6 @@
 //! Options of the search from many starts.
 
+use super::alternatives::Reach;
 use super::objective::Objective;
 use super::starts::RUNS_PER_OBSERVATION;
 use crate::error::{Error, Result};
@@ -7,7 +8,7 @@ use crate::network::Network;
 use crate::setters::setters;
 
 /// Options of a search.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct BestOptions {
     /// Maximum number of runs per observation. Default 1,000.
@@ -17,6 +18,9 @@ pub struct BestOptions {
     pub seed: u64,
     /// The objective to minimise. Default [`Objective::L2`].
     pub objective: Objective,
+    /// Which other minima are kept; `None`, the default, keeps none. An inverter sets it.
+    #[doc(hidden)]
+    pub reach: Option<Reach>,
 }
 
 setters!(BestOptions { starts: usize, seed: u64, objective: Objective });
@@ -45,6 +49,6 @@ impl BestOptions {
 
 impl Default for BestOptions {
     fn default() -> Self {
-        BestOptions { starts: 1000, seed: 0, objective: Objective::L2 }
+        BestOptions { starts: 1000, seed: 0, objective: Objective::L2, reach: None }
     }
 }

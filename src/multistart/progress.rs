@@ -5,6 +5,7 @@ use std::vec::IntoIter;
 
 use nalgebra::DMatrix;
 
+use super::alternatives::Alternative;
 use super::answer::BestAnswer;
 use super::minimum::Minimum;
 use super::objective::Objective;
@@ -54,6 +55,8 @@ pub(super) struct Progress {
     pub seen_minima: Vec<(f64, Minimum)>,
     /// Not for squares: the proven minima, each with the sides of its units.
     pub known_regions: Vec<(Vec<i8>, Minimum)>,
+    /// Distinct minima within reach of the noise, if these are kept; the answer among them.
+    pub minima: Vec<Alternative>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.
     pub rounding: f64,
     /// The result of the runs so far.
@@ -90,6 +93,7 @@ impl Progress {
             lowest: None,
             seen_minima: Vec::new(),
             known_regions: Vec::new(),
+            minima: Vec::new(),
             rounding: stored_as.of(observation).rounding_of_outputs(observation),
             answer: BestAnswer::none(network.code_length()),
             has_ended: false,
@@ -97,6 +101,15 @@ impl Progress {
             by_agreement: network.goes_by_agreement(),
             has_prior: network.prior() > 0.0,
         }
+    }
+
+    /// The answer of a search that is over, with the other minima.
+    pub fn into_answer(self) -> BestAnswer {
+        let Progress { mut minima, mut answer, .. } = self;
+        minima.retain(|other| other.code != answer.code);
+        minima.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+        answer.alternatives = minima;
+        answer
     }
 
     /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest

@@ -14,7 +14,6 @@ use rayon::prelude::*;
 
 use super::answer::BestAnswer;
 use super::local_search::MarquardtOptions;
-use super::objective::Objective;
 use super::options::BestOptions;
 use super::packed_network::PackedNetwork;
 use super::progress::Progress;
@@ -52,13 +51,13 @@ pub fn best_batch_on<'a>(
     let stored = stored.into();
     let observations = stored.observations;
     check_shapes(network, observations, given);
-    let searchers = Searchers { network, objective: options.objective, spare: Mutex::default() };
+    let searchers = Searchers { network, options, spare: Mutex::default() };
     let begin = |place: usize| Waiting { place, progress: Progress::new(network, stored, first_index, given, place) };
     let mut waiting: Vec<Waiting> = (0..observations.ncols()).map(begin).collect();
     let mut answers: Vec<Option<BestAnswer>> = vec![None; waiting.len()];
     loop {
         for search in waiting.extract_if(.., |search| search.progress.is_over(options)) {
-            answers[search.place] = Some(search.progress.answer);
+            answers[search.place] = Some(search.progress.into_answer());
         }
         if waiting.is_empty() {
             return Ok(answers.into_iter().flatten().collect());
@@ -94,7 +93,7 @@ pub fn best_batch_on<'a>(
 /// Searchers that no thread is using.
 struct Searchers<'a> {
     network: &'a PackedNetwork,
-    objective: Objective,
+    options: &'a BestOptions,
     spare: Mutex<Vec<Searcher<'a>>>,
 }
 
@@ -103,7 +102,7 @@ impl<'a> Searchers<'a> {
         // A searcher whose thread panicked was not given back, so the stored ones are intact.
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = spare().pop();
-        let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network, self.objective));
+        let mut searcher = taken.unwrap_or_else(|| Searcher::new(self.network, self.options));
         let answer = work(&mut searcher);
         spare().push(searcher);
         answer

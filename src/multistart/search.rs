@@ -26,6 +26,7 @@
 //! Networks with convolutions or curved hidden layers have another rule ([`agreement`]).
 
 mod agreement;
+mod kept_minima;
 pub mod other_norms;
 
 use std::cmp::Ordering;
@@ -34,6 +35,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::absolute::AbsoluteSearch;
+use super::alternatives::Reach;
 use super::answer::BestAnswer;
 use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
@@ -76,12 +78,12 @@ pub fn best_batch<'a>(
     (0..observations.ncols())
         .into_par_iter()
         .map_init(
-            || Searcher::new(network, options.objective),
+            || Searcher::new(network, options),
             |searcher, place| {
                 let observation = observations.column(place);
                 let mut progress = Progress::new(network, stored, first_index, given, place);
                 searcher.search(observation.as_slice(), &mut progress, options);
-                progress.answer
+                progress.into_answer()
             },
         )
         .collect()
@@ -104,10 +106,13 @@ pub(super) struct Searcher<'a> {
     flips: Flips,
     /// The owner of the code in `best`: the observation's index, and the run that found the code.
     best_of: Option<(u64, usize)>,
+    /// Which other minima are kept.
+    reach: Option<Reach>,
 }
 
 impl<'a> Searcher<'a> {
-    pub fn new(network: &'a PackedNetwork, objective: Objective) -> Self {
+    pub fn new(network: &'a PackedNetwork, options: &BestOptions) -> Self {
+        let objective = options.objective;
         Searcher {
             network,
             local: LocalSearch::new(network),
@@ -115,6 +120,7 @@ impl<'a> Searcher<'a> {
             best: Point::new(network),
             flips: Flips::new(network),
             best_of: None,
+            reach: options.reach,
         }
     }
 
@@ -229,7 +235,7 @@ impl<'a> Searcher<'a> {
         self.local.levenberg_marquardt(x, how);
         let error = self.local.error_of(x);
         let promising = PROMISING * progress.least_squares + error.of_loss(progress.least_squares);
-        if self.local.point().loss > promising {
+        if self.local.point().loss > promising.max(self.limit_of_reach(x, progress)) {
             return;
         }
         let descent = self.local.active_set(x, MOST_STEPS);
@@ -268,6 +274,9 @@ impl<'a> Searcher<'a> {
                 progress.answer.found = found;
             }
             Ordering::Greater => {}
+        }
+        if is_here {
+            self.note(x, &minimum, progress);
         }
     }
 
@@ -308,6 +317,7 @@ impl<'a> Searcher<'a> {
             determined,
             stationary: minimum.stationary,
             reproduced,
+            alternatives: Vec::new(),
         };
     }
 }

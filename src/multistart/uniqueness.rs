@@ -7,7 +7,7 @@ use super::local_search::LocalSearch;
 use super::sensitivities::gradient_of_unit;
 
 /// A singular value below this share of the largest counts as 0.
-const RANK_TOLERANCE: f64 = 1e-9;
+pub(super) const RANK_TOLERANCE: f64 = 1e-9;
 
 impl LocalSearch<'_> {
     /// Whether the final code is the only minimiser in its neighbourhood: the Jacobian, together

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::alternatives::AlternativesRow;
 use super::fit::Fit;
 use super::residual::Residual;
 use super::status::Status;
+use super::uncertainty::UncertaintyRow;
 
 /// The result of a layer-wise method at one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -143,6 +145,14 @@ pub struct ObservationRow {
     /// The two parts of the loss, if there is a prior and a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
+    /// Other minima within reach of the noise, if these were asked for. Its fields are columns of
+    /// their own.
+    #[serde(flatten)]
+    pub alternatives: Option<AlternativesRow>,
+    /// How uncertain the code is, if that was asked for and the code explains the observation. Its
+    /// fields are columns of their own.
+    #[serde(flatten)]
+    pub uncertainty: Option<UncertaintyRow>,
     /// The relative code error `‖z − z*‖₂ / ‖z*‖₂`, if the true code is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<f64>,

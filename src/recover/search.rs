@@ -103,15 +103,16 @@ fn open_cpu(network: &Arc<Network>, options: &Options, why: impl FnOnce() -> Str
 }
 
 /// The codes and rows of the answers. `first_index`: the index of the first observation in the
-/// whole run.
+/// whole run; `listed`: see [`best_row`].
 pub(super) fn rows(
     answers: Vec<BestAnswer>,
     measurements: &DMatrix<f64>,
     code_length: usize,
     first_index: u64,
+    listed: Option<usize>,
 ) -> Codes {
     let row = |(place, answer): (usize, &BestAnswer)| {
-        best_row(first_index + place as u64, measurements.column(place).as_slice(), 0, answer)
+        best_row(first_index + place as u64, measurements.column(place).as_slice(), 0, answer, listed)
     };
     let rows = answers.iter().enumerate().map(row).collect();
     let codes = answers.iter().flat_map(|answer| answer.code.iter().copied());

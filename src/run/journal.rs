@@ -57,6 +57,9 @@ pub struct Progress {
     /// The extent of the report, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Extent>,
+    /// The extent of the alternatives, if they are written; the digest leaves out the header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<Extent>,
     /// The totals of the observations done, in a form chosen by the caller.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub totals: Value,
@@ -66,6 +69,14 @@ pub struct Progress {
 pub fn journal_path(codes: &Path) -> PathBuf {
     let mut name = codes.as_os_str().to_owned();
     name.push(".journal");
+    PathBuf::from(name)
+}
+
+/// The path of the alternatives beside `CODES.npy`, `CODES.alternatives.npy`.
+pub fn alternatives_path(codes: &Path) -> PathBuf {
+    let is_npy = codes.extension().is_some_and(|extension| extension == "npy");
+    let mut name = if is_npy { codes.with_extension("") } else { codes.to_owned() }.into_os_string();
+    name.push(".alternatives.npy");
     PathBuf::from(name)
 }
 

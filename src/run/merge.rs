@@ -32,6 +32,8 @@ pub struct Merge {
 struct Part {
     codes: PathBuf,
     report: Option<PathBuf>,
+    /// The alternatives beside the codes, if the run wrote them.
+    alternatives: Option<PathBuf>,
     identity: Identity,
     last: Progress,
     summary: Summary,
@@ -86,12 +88,16 @@ impl Merge {
             }
             None => None,
         };
+        let mut alternatives = self.alternatives_of(&parts, width, element_type, replace_report)?;
         let mut summary = Summary::default();
         for (index, part) in parts.iter().enumerate() {
             if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             part.append_codes(&mut codes)?;
+            if let Some(alternatives) = &mut alternatives {
+                part.append_alternatives(alternatives)?;
+            }
             if let Some(report) = &mut report {
                 part.append_report(report, index > 0)?;
             }
@@ -99,6 +105,9 @@ impl Merge {
             progress(summary.observations);
         }
         codes.complete()?;
+        if let Some(alternatives) = &mut alternatives {
+            alternatives.complete()?;
+        }
         if let Some(report) = &mut report {
             report.sync()?;
         }
@@ -107,6 +116,7 @@ impl Merge {
             finished: true,
             codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
             report: report.as_ref().and_then(OutputFile::extent),
+            alternatives: alternatives.as_ref().and_then(NpyWriter::extent),
             totals: totals(&summary),
         };
         // The journal first: with it, the next merge recognises a report that this one has left.
@@ -114,8 +124,31 @@ impl Merge {
         if let Some(report) = report {
             report.finish()?;
         }
+        if let Some(alternatives) = alternatives {
+            alternatives.finish()?;
+        }
         codes.finish()?;
         Ok(Merged { summary, reports_left: self.report.is_none() && parts.iter().any(|part| part.report.is_some()) })
+    }
+
+    /// The file of all alternatives, if the parts have some. `width`: entries per code.
+    fn alternatives_of(
+        &self,
+        parts: &[Part],
+        width: usize,
+        element_type: ElementType,
+        force: bool,
+    ) -> Result<Option<NpyWriter>> {
+        // A shard without observations has no rows.
+        let mut with_rows = parts.iter().filter(|part| part.shape.is_some());
+        let found =
+            with_rows.find_map(|part| Some((part, part.alternatives.as_deref()?, part.last.alternatives.as_ref()?)));
+        let Some((part, path, extent)) = found else { return Ok(None) };
+        let Some((numbers, _)) = shape_of(path, part.last.done, extent)? else { return Ok(None) };
+        let writer = NpyWriter::create(&journal::alternatives_path(&self.codes), numbers, element_type, force)?;
+        let mut writer = writer.of_vectors(numbers / width.max(1));
+        writer.track(None);
+        Ok(Some(writer))
     }
 
     /// Refuses outputs that cannot be written. Returns whether an existing report is replaced.
@@ -148,6 +181,11 @@ impl Merge {
         let replace_report = self.force || self.has_left_a_report(identity)?;
         if let Some(report) = &self.report {
             check_free(report, replace_report)?;
+        }
+        if parts.iter().any(|part| part.alternatives.is_some()) {
+            let path = journal::alternatives_path(&self.codes);
+            refuse_overlap("alternatives", &path, &inputs)?;
+            check_free(&path, replace_report)?;
         }
         check_free(&self.codes, self.force)?;
         Ok(replace_report)
@@ -205,22 +243,30 @@ impl Part {
             return Err(refuse(found, "run that shard again"));
         }
         let shape = shape_of(codes, length, &last.codes)?;
+        let alternatives = last.alternatives.as_ref().map(|extent| (journal::alternatives_path(codes), extent));
+        if let Some((path, extent)) = &alternatives {
+            let found = if path.exists() { holds(path, DATA_START as u64, extent)? } else { false };
+            if !found {
+                return Err(differs(path));
+            }
+        }
+        let alternatives = alternatives.map(|(path, _)| path);
         let folder = codes.parent().unwrap_or(Path::new(""));
         let report = found.identity.report.as_ref().map(|report| folder.join(report));
         let summary = totals_of(last.clone(), &found)?;
         let Found { identity, .. } = found;
-        Ok(Part { codes: codes.to_owned(), report, identity, last, summary, shape })
+        Ok(Part { codes: codes.to_owned(), report, alternatives, identity, last, summary, shape })
     }
 
     /// Appends the rows of the part, byte for byte.
     fn append_codes(&self, codes: &mut NpyWriter) -> Result<()> {
-        let row = codes.row_bytes();
-        let mut reader = Verified::open(&self.codes, DATA_START as u64, &self.last.codes)?;
-        let mut buffer = vec![0; row * (CHUNK / row).max(1)];
-        while let Some(bytes) = reader.next(&mut buffer)? {
-            codes.append_encoded(bytes)?;
-        }
-        Ok(())
+        append_rows(&self.codes, &self.last.codes, codes)
+    }
+
+    /// Appends the alternatives of the part, byte for byte.
+    fn append_alternatives(&self, output: &mut NpyWriter) -> Result<()> {
+        let (Some(path), Some(extent)) = (&self.alternatives, &self.last.alternatives) else { return Ok(()) };
+        append_rows(path, extent, output)
     }
 
     /// Appends the report of the part, byte for byte; without its header if `headed` and `.csv`.
@@ -247,6 +293,17 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// Appends the rows of a `.npy` file, which must have this extent, to `output`.
+fn append_rows(path: &Path, extent: &Extent, output: &mut NpyWriter) -> Result<()> {
+    let row = output.row_bytes();
+    let mut reader = Verified::open(path, DATA_START as u64, extent)?;
+    let mut buffer = vec![0; row * (CHUNK / row).max(1)];
+    while let Some(bytes) = reader.next(&mut buffer)? {
+        output.append_encoded(bytes)?;
+    }
+    Ok(())
 }
 
 /// The shape of a part's rows. The digest in the journal leaves out the header of the codes, so it

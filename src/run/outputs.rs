@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nalgebra::DMatrix;
 use serde_json::Value;
 
 use super::identity::identity;
-use super::journal::{self, Found, Identity, Journal, Progress};
+use super::journal::{self, Found, Identity, Journal, Progress, alternatives_path};
 use super::request::{Begun, FileRun, Journaling};
 use crate::batch::InvertedBatch;
 use crate::batch::engine::Engine;
@@ -23,6 +24,8 @@ use crate::formats::report::ReportWriter;
 pub(super) struct Outputs {
     codes: NpyWriter,
     report: Option<ReportWriter>,
+    /// The best distinct codes per observation, if they are wanted.
+    alternatives: Option<NpyWriter>,
     journal: Option<Journal>,
     /// When the next synchronisation with the disk is due; `None`: immediately.
     sync_due: Option<Instant>,
@@ -42,11 +45,11 @@ impl Outputs {
         refuse_if_being_written(run)?;
         match run.journaling {
             Journaling::Off => {
-                check_outputs(run)?;
+                check_outputs(run, engine)?;
                 Ok((Some(Self::begin(run, engine, None)?), Begun::Afresh, nothing))
             }
             Journaling::Begin => {
-                check_outputs(run)?;
+                check_outputs(run, engine)?;
                 journal::check_place(&run.codes)?;
                 if !run.force {
                     refuse_to_discard(run)?;
@@ -64,14 +67,24 @@ impl Outputs {
         let columns = engine.report_columns(run.truth.is_some());
         let report = run.report.as_deref().map(|path| ReportWriter::create(path, columns, run.force));
         let mut report = report.transpose()?;
+        let element_type = engine.options().codes_as;
+        let mut alternatives = match Alternatives::of(run, engine) {
+            Some(file) => {
+                Some(NpyWriter::create(&file.path, file.width, element_type, run.force)?.of_vectors(file.codes))
+            }
+            None => None,
+        };
         let journal = identity.map(|identity| Journal::create(&run.codes, identity)).transpose()?;
         if journal.is_some() {
             codes.track(None);
+            if let Some(alternatives) = &mut alternatives {
+                alternatives.track(None);
+            }
             if let Some(report) = &mut report {
                 report.track(None);
             }
         }
-        Ok(Outputs { codes, report, journal, sync_due: None })
+        Ok(Outputs { codes, report, alternatives, journal, sync_due: None })
     }
 
     fn resume(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
@@ -79,7 +92,7 @@ impl Outputs {
         let found = journal::find(&run.codes)?.filter(|found| !is_stale(found, run));
         let Some(found) = found else {
             refuse_missing_codes(run)?;
-            check_outputs(run)?;
+            check_outputs(run, engine)?;
             journal::check_place(&run.codes)?;
             let outputs = Self::begin(run, engine, Some(&identity))?;
             return Ok((Some(outputs), Begun::NothingToResume, Summary::default()));
@@ -88,8 +101,9 @@ impl Outputs {
         if found.is_finished() {
             return Ok((None, Begun::AlreadyFinished, complete_names(&found, run)?));
         }
-        check_outputs(run)?;
-        let verified = found.verified(&run.codes, run.report.as_deref())?;
+        check_outputs(run, engine)?;
+        let file = Alternatives::of(run, engine);
+        let verified = found.verified(&run.codes, run.report.as_deref(), file.as_ref().map(|file| &*file.path))?;
         let lost = found.done() - verified.done;
         let Some(last) = found.entry(verified.entries)? else {
             let outputs = Self::begin(run, engine, Some(&identity))?;
@@ -107,9 +121,17 @@ impl Outputs {
             writer.track(Some(tracker));
             report = Some(writer);
         }
+        let mut alternatives = None;
+        if let (Some(file), Some(tracker)) = (file, verified.alternatives) {
+            let element_type = engine.options().codes_as;
+            let writer = NpyWriter::resume(&file.path, file.width, element_type, verified.done, run.force)?;
+            let mut writer = writer.of_vectors(file.codes);
+            writer.track(Some(tracker));
+            alternatives = Some(writer);
+        }
         let journal = Some(Journal::resume(&run.codes, &found, verified.entries)?);
         let begun = Begun::Resumed { done: verified.done, lost };
-        Ok((Some(Outputs { codes, report, journal, sync_due: None }), begun, before))
+        Ok((Some(Outputs { codes, report, alternatives, journal, sync_due: None }), begun, before))
     }
 
     /// Whether a later run can resume these outputs.
@@ -120,6 +142,9 @@ impl Outputs {
     /// Writes a batch.
     pub fn write(&mut self, batch: &InvertedBatch) -> Result<()> {
         self.codes.write(&batch.codes)?;
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.write(&listed_codes(batch, alternatives.width()))?;
+        }
         match &mut self.report {
             Some(report) => report.write(&batch.rows),
             None => Ok(()),
@@ -135,6 +160,9 @@ impl Outputs {
             return Ok(());
         }
         self.codes.flush()?;
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.flush()?;
+        }
         if let Some(report) = &mut self.report {
             report.flush()?;
         }
@@ -144,6 +172,9 @@ impl Outputs {
             journal.keep();
         }
         self.codes.keep_partial();
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.keep_partial();
+        }
         if let Some(report) = &mut self.report {
             report.keep_partial();
         }
@@ -154,6 +185,9 @@ impl Outputs {
     pub fn sync(&mut self) -> Result<()> {
         let start = Instant::now();
         self.codes.sync()?;
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.sync()?;
+        }
         if let Some(report) = &mut self.report {
             report.sync()?;
         }
@@ -167,6 +201,9 @@ impl Outputs {
     /// Renames the outputs, the codes last. So codes under their final name mean a complete run.
     pub fn finish(mut self, summary: &Summary) -> Result<()> {
         self.codes.complete()?;
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.complete()?;
+        }
         if let Some(report) = &mut self.report {
             report.complete()?;
         }
@@ -175,6 +212,12 @@ impl Outputs {
             journal.record(&progress)?;
             journal.keep();
             self.codes.keep_partial();
+        }
+        if let Some(mut alternatives) = self.alternatives {
+            if self.journal.is_some() {
+                alternatives.keep_partial();
+            }
+            alternatives.finish()?;
         }
         if let Some(mut report) = self.report {
             if self.journal.is_some() {
@@ -195,9 +238,38 @@ impl Outputs {
             finished,
             codes: self.codes.extent().unwrap_or_else(nothing),
             report: self.report.as_ref().and_then(ReportWriter::extent),
+            alternatives: self.alternatives.as_ref().and_then(NpyWriter::extent),
             totals: totals(summary),
         }
     }
+}
+
+/// The file of the best distinct codes per observation.
+struct Alternatives {
+    path: PathBuf,
+    /// Codes per observation.
+    codes: usize,
+    /// Numbers per observation.
+    width: usize,
+}
+
+impl Alternatives {
+    /// `None` if they are not wanted.
+    fn of(run: &FileRun, engine: &dyn Engine) -> Option<Self> {
+        let codes = engine.options().alternatives;
+        let width = codes * engine.generator().code_length();
+        (codes > 0).then(|| Alternatives { path: alternatives_path(&run.codes), codes, width })
+    }
+}
+
+/// The listed codes of a batch, one column per observation, `NaN` where there is none.
+fn listed_codes(batch: &InvertedBatch, width: usize) -> DMatrix<f64> {
+    let mut listed = DMatrix::from_element(width, batch.rows.len(), f64::NAN);
+    for (mut column, row) in listed.column_iter_mut().zip(&batch.rows) {
+        let codes = row.alternatives.iter().flat_map(|found| &found.codes);
+        column.iter_mut().zip(codes).for_each(|(number, code)| *number = *code);
+    }
+    listed
 }
 
 /// Whether the files that a later run would resume are still in their places.
@@ -207,7 +279,10 @@ pub(super) fn can_be_resumed(codes: &Path) -> bool {
 }
 
 /// Refuses outputs that exist, unless `force` is set.
-fn check_outputs(run: &FileRun) -> Result<()> {
+fn check_outputs(run: &FileRun, engine: &dyn Engine) -> Result<()> {
+    if let Some(file) = Alternatives::of(run, engine) {
+        check_free(&file.path, run.force)?;
+    }
     if let Some(report) = &run.report {
         check_free(report, run.force)?;
     }
@@ -218,7 +293,8 @@ fn check_outputs(run: &FileRun) -> Result<()> {
 /// unfinished run can be resumed or discarded, but not while it is running.
 fn refuse_if_being_written(run: &FileRun) -> Result<()> {
     let journal = journal::journal_path(&run.codes);
-    for output in [Some(&run.codes), Some(&journal), run.report.as_ref()].into_iter().flatten() {
+    let alternatives = alternatives_path(&run.codes);
+    for output in [Some(&run.codes), Some(&journal), Some(&alternatives), run.report.as_ref()].into_iter().flatten() {
         refuse_locked(output)?;
     }
     Ok(())
@@ -280,6 +356,10 @@ fn complete_names(found: &Found, run: &FileRun) -> Result<Summary> {
     let mut outputs: Vec<(&PathBuf, u64, &Extent)> = Vec::new();
     if let (Some(path), Some(extent)) = (&run.report, &last.report) {
         outputs.push((path, 0, extent));
+    }
+    let alternatives = alternatives_path(&run.codes);
+    if let Some(extent) = &last.alternatives {
+        outputs.push((&alternatives, DATA_START as u64, extent));
     }
     outputs.push((&run.codes, DATA_START as u64, &last.codes));
     for (path, from, extent) in &outputs {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::journal::Shard;
+use super::journal::{Shard, alternatives_path};
 use super::mask::Mask;
 use crate::batch::engine::Engine;
 use crate::error::{Error, Result};
@@ -148,9 +148,15 @@ impl FileRun {
         inputs.extend(self.mask.as_ref().map(|mask| ("the mask", mask.path())));
         inputs.extend(self.other_inputs.iter().map(|(what, path)| (*what, path.as_path())));
         refuse_overlap("codes", &self.codes, &inputs)?;
+        let alternatives = alternatives_path(&self.codes);
+        let has_alternatives = engine.options().alternatives > 0;
+        if has_alternatives {
+            refuse_overlap("alternatives", &alternatives, &inputs)?;
+        }
         if let Some(report) = &self.report {
             ReportWriter::check_format(report)?;
             inputs.push(("the output of codes", &self.codes));
+            inputs.extend(has_alternatives.then_some(("the output of alternatives", &*alternatives)));
             refuse_overlap("report", report, &inputs)?;
         }
         Ok(())

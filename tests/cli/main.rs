@@ -32,5 +32,6 @@ mod shards;
 mod signals;
 mod stopping;
 mod summary;
+mod uncertainty;
 mod usage;
 mod verdicts;

@@ -2,6 +2,7 @@
 //! normal equations, all regions of tiny networks, grids, and known codes.
 
 mod absolute;
+mod alternatives;
 mod jacobian;
 mod maps;
 mod oracle;
@@ -13,3 +14,5 @@ mod rounds;
 mod search;
 mod small_networks;
 mod support;
+mod uncertainty;
+mod uncertainty_bounded;

@@ -137,7 +137,7 @@ impl StrategyArgs {
     /// `objective`: that of the law of the noise, if one was named.
     pub(super) fn search(&self, seed: u64, objective: Option<Objective>) -> BestOptions {
         let starts = self.starts.map_or(BestOptions::default().starts, |starts| starts as usize);
-        BestOptions { starts, seed, objective: objective.unwrap_or_default() }
+        BestOptions::default().starts(starts).seed(seed).objective(objective.unwrap_or_default())
     }
 
     pub(super) fn strategy(&self, seed: u64, objective: Option<Objective>) -> Strategy {

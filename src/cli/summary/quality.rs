@@ -95,6 +95,21 @@ pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
     text
 }
 
+/// How many codes have intervals, if these were asked for.
+pub fn uncertainty(summary: &Summary) -> String {
+    let Some(complete) = summary.with_intervals else { return String::new() };
+    let share = |count: u64| share(count, summary.observations);
+    let mut text = format!("an interval for every entry: {}\n", share(complete));
+    if let Some(beyond) = summary.beyond_noise.filter(|count| *count > 0) {
+        let _ = writeln!(
+            text,
+            "no code of the region is within the noise: {}; its size may be too small (--noise)",
+            share(beyond)
+        );
+    }
+    text
+}
+
 /// Residuals, and errors if the truth is known.
 pub fn residuals_and_errors(summary: &Summary, options: &Options) -> String {
     let mut text = String::new();

@@ -211,7 +211,7 @@ impl Job {
         let mut options = way.contender().options(TOLERANCE, descent, 1);
         if let Method::Best(best) = &mut options.method {
             let starts = if *way == Way::Best { best.search.starts } else { study.pick(1000, 100) };
-            best.search = BestOptions { seed, objective: way.objective(), starts };
+            best.search = BestOptions::default().seed(seed).objective(way.objective()).starts(starts);
         }
         let nothing = DMatrix::zeros(network.observation_length(), 1);
         let found = Inverter::new(network, options)?.invert(&nothing)?;

@@ -51,18 +51,18 @@ impl Header {
         numbers.saturating_add(u128::from(self.data_start))
     }
 
-    /// The header for a file that is being written; always [`WRITTEN_LENGTH`] bytes.
-    pub fn written(element_type: ElementType, count: u64, width: usize) -> Vec<u8> {
-        let text = format!(
-            "{{'descr': '{}', 'fortran_order': False, 'shape': ({count}, {width}), }}",
-            element_type.description()
-        );
+    /// The header for a file that is being written; always [`WRITTEN_LENGTH`] bytes. `row`: the
+    /// shape of one row, at most two extents.
+    pub fn written(element_type: ElementType, count: u64, row: &[usize]) -> Vec<u8> {
+        let row: String = row.iter().map(|extent| format!(", {extent}")).collect();
+        let text =
+            format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({count}{row}), }}", element_type.description());
         let mut bytes = Vec::with_capacity(WRITTEN_LENGTH);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[1, 0]);
         bytes.extend_from_slice(&((WRITTEN_LENGTH - 10) as u16).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
-        // Two numbers of 20 digits still leave space.
+        // Two numbers of 20 digits and a small one still leave space.
         bytes.resize(WRITTEN_LENGTH - 1, b' ');
         bytes.push(b'\n');
         bytes
@@ -281,9 +281,9 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        let bytes = Header::written(ElementType::F32, u64::MAX, usize::MAX);
+        let bytes = Header::written(ElementType::F32, u64::MAX, &[64, usize::MAX]);
         assert_eq!(bytes.len(), WRITTEN_LENGTH);
-        let read = Header::read(&mut Header::written(ElementType::F32, 12, 34).as_slice(), "a.npy").unwrap();
+        let read = Header::read(&mut Header::written(ElementType::F32, 12, &[34]).as_slice(), "a.npy").unwrap();
         let expected = Header {
             element_type: ElementType::F32,
             big_endian: false,

@@ -11,12 +11,15 @@ use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker};
 use crate::formats::output::OutputFile;
 
-/// An unfinished `.npy` file, `(rows written, width)`, C order, little-endian.
+/// An unfinished `.npy` file, `(rows written, width)`, or `(rows written, n, width / n)` for rows
+/// of `n` vectors; C order, little-endian.
 #[derive(Debug)]
 pub struct NpyWriter {
     output: OutputFile,
     element_type: ElementType,
     width: usize,
+    /// Number of vectors in a row; `None`: a row is one vector.
+    vectors: Option<usize>,
     rows: u64,
     /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
@@ -28,8 +31,8 @@ impl NpyWriter {
     pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
         check_type(element_type)?;
         let mut output = OutputFile::create(path, force)?;
-        output.append(&Header::written(element_type, 0, width))?;
-        Ok(NpyWriter { output, element_type, width, rows: 0, bytes: Vec::new() })
+        output.append(&Header::written(element_type, 0, &[width]))?;
+        Ok(NpyWriter { output, element_type, width, vectors: None, rows: 0, bytes: Vec::new() })
     }
 
     /// Continues the partial file of an earlier run after its first `rows` rows; see
@@ -38,7 +41,12 @@ impl NpyWriter {
         check_type(element_type)?;
         let length = WRITTEN_LENGTH as u64 + rows * (width * element_type.size()) as u64;
         let output = OutputFile::resume(path, length, force)?;
-        Ok(NpyWriter { output, element_type, width, rows, bytes: Vec::new() })
+        Ok(NpyWriter { output, element_type, width, vectors: None, rows, bytes: Vec::new() })
+    }
+
+    /// The same file with rows of `n` vectors, which its final header says; `n` divides the width.
+    pub fn of_vectors(self, n: usize) -> Self {
+        NpyWriter { vectors: Some(n.max(1)), ..self }
     }
 
     /// Number of entries per row.
@@ -114,7 +122,11 @@ impl NpyWriter {
 
     /// Writes the header with the final number of rows, and synchronises everything with the disk.
     pub fn complete(&mut self) -> Result<()> {
-        self.output.rewrite(0, &Header::written(self.element_type, self.rows, self.width))?;
+        let row = match self.vectors {
+            None => vec![self.width],
+            Some(vectors) => vec![vectors, self.width / vectors],
+        };
+        self.output.rewrite(0, &Header::written(self.element_type, self.rows, &row))?;
         self.output.sync()
     }
 

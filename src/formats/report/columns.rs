@@ -1,6 +1,6 @@
 //! The columns of a `.csv` report: their names, and the fields of one row.
 
-use crate::outcome::ObservationRow;
+use crate::outcome::{ObservationRow, UncertaintyRow};
 
 /// The optional columns of a `.csv` report. They are the same for a whole run.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,43 @@ pub struct Columns {
     pub prior: bool,
     /// Whether refinement minimises `l1` or `linf`.
     pub refinement: bool,
+    /// Number of listed codes, if other minima are counted.
+    pub alternatives: Option<usize>,
+    /// The columns of the uncertainty, if it is known.
+    pub uncertainty: Option<UncertaintyColumns>,
+}
+
+/// The columns of the uncertainty of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UncertaintyColumns {
+    /// Entries per code.
+    pub entries: usize,
+    /// Whether there are bounds.
+    pub bounds: bool,
+}
+
+impl UncertaintyColumns {
+    /// The vectors, by name.
+    fn vectors(self) -> &'static [&'static str] {
+        if self.bounds { &UNCERTAINTY_VECTORS } else { &UNCERTAINTY_VECTORS[..3] }
+    }
+
+    fn names(self) -> impl Iterator<Item = String> {
+        let of_entries = move |name: &'static str| (0..self.entries).map(move |entry| format!("{name}_{entry}"));
+        UNCERTAINTY_NAMES.map(str::to_owned).into_iter().chain(self.vectors().iter().copied().flat_map(of_entries))
+    }
+
+    fn fields(self, row: Option<&UncertaintyRow>) -> Vec<String> {
+        let Some(row) = row else { return self.names().map(|_| String::new()).collect() };
+        let nothing = Vec::new();
+        let bounds = [&row.bound_lower, &row.bound_upper].map(|bounds| bounds.as_ref().unwrap_or(&nothing));
+        let vectors = [&row.sd, &row.lower, &row.upper, bounds[0], bounds[1]];
+        let entry =
+            |vector: &Vec<f64>, entry: usize| vector.get(entry).map_or_else(String::new, |value| number(*value));
+        let of_entries = |vector| (0..self.entries).map(move |place| entry(vector, place));
+        let begin = [row.intervals.to_string(), number(row.noise_size)];
+        begin.into_iter().chain(vectors.into_iter().take(self.vectors().len()).flat_map(of_entries)).collect()
+    }
 }
 
 impl Columns {
@@ -48,6 +85,8 @@ impl Columns {
             names.extend(SEARCH_NAMES.map(|name| format!("search_{name}")));
         }
         names.extend(self.prior.then_some(LOSS_NAMES).into_iter().flatten().map(|name| format!("loss_{name}")));
+        names.extend(self.alternatives.into_iter().flat_map(alternative_names));
+        names.extend(self.uncertainty.into_iter().flat_map(UncertaintyColumns::names));
         names.extend(self.code_error.then(|| "code_error".to_owned()));
         names.extend(self.image_error.then(|| "image_error".to_owned()));
         for layer in &self.layers {
@@ -107,6 +146,16 @@ impl Columns {
                 None => fields.extend(LOSS_NAMES.map(|_| String::new())),
             }
         }
+        if let Some(listed) = self.alternatives {
+            match &row.alternatives {
+                Some(row) => {
+                    fields.push(row.others.to_string());
+                    fields.extend(row.losses.iter().map(|loss| number(*loss)));
+                }
+                None => fields.extend(alternative_names(listed).map(|_| String::new())),
+            }
+        }
+        fields.extend(self.uncertainty.into_iter().flat_map(|columns| columns.fields(row.uncertainty.as_ref())));
         if self.code_error {
             fields.push(row.code_error.map_or_else(String::new, number));
         }
@@ -134,6 +183,15 @@ impl Columns {
         fields
     }
 }
+
+/// The number of other minima, and the losses of the listed codes.
+fn alternative_names(listed: usize) -> impl Iterator<Item = String> {
+    std::iter::once("alternatives".to_owned()).chain((0..listed).map(|place| format!("alternative_losses_{place}")))
+}
+
+const UNCERTAINTY_NAMES: [&str; 2] = ["intervals", "noise_size"];
+
+const UNCERTAINTY_VECTORS: [&str; 5] = ["sd", "lower", "upper", "bound_lower", "bound_upper"];
 
 const LOSS_NAMES: [&str; 2] = ["data", "prior"];
 

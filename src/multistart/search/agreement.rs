@@ -82,7 +82,8 @@ impl Searcher<'_> {
     fn judge_agreement(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
         let Some(lowest) = progress.lowest else {
             progress.seen_minima = vec![(minimum.loss, minimum)];
-            return self.take(x, start, minimum, progress);
+            self.take(x, start, minimum, progress);
+            return self.note(x, &minimum, progress);
         };
         self.return_to(x, progress);
         let error = EvaluationError::of(self.network, Objective::L2, x);
@@ -102,6 +103,7 @@ impl Searcher<'_> {
         } else if minimum.loss < lowest.loss {
             progress.seen_minima = vec![(minimum.loss, minimum)];
         }
+        self.note(x, &minimum, progress);
     }
 
     /// Ends the search if the stop rule says so or no run is left: the answer descends to its
@@ -119,6 +121,7 @@ impl Searcher<'_> {
             if minimum.loss <= lowest.loss {
                 self.take(x, start, minimum, progress);
                 (progress.answer.first_found, progress.answer.found) = (first_found, found);
+                self.note(x, &minimum, progress);
             }
         }
         progress.has_ended = true;

@@ -89,6 +89,7 @@ impl Searcher<'_> {
         let error = EvaluationError::of(self.network, objective, x).of_misfit();
         let lowest = progress.lowest.map_or(f64::INFINITY, |lowest| lowest.loss);
         let promising = PROMISING[usize::from(objective == Objective::Linf)] * lowest + 2.0 * error;
+        let promising = promising.max(self.limit_of_reach(x, progress));
         self.local.approach(objective, x);
         // False where it is not a number.
         let is_promising = self.local.misfit(objective, x) <= promising;

@@ -50,6 +50,7 @@ struct Brief {
     finished: bool,
     codes: Extent,
     report: Option<Extent>,
+    alternatives: Option<Extent>,
 }
 
 /// The part of a journal that the outputs confirm.
@@ -63,6 +64,8 @@ pub struct Verified {
     pub codes: Tracker,
     /// The tracker of the report, if there is one.
     pub report: Option<Tracker>,
+    /// The tracker of the alternatives, if they are written.
+    pub alternatives: Option<Tracker>,
 }
 
 /// Whether the file starts like a journal; an empty or shorter file counts if it matches. `None` if
@@ -184,7 +187,7 @@ impl Found {
     }
 
     /// Checks the partial outputs, and returns the entries whose bytes all match.
-    pub fn verified(&self, codes: &Path, report: Option<&Path>) -> Result<Verified> {
+    pub fn verified(&self, codes: &Path, report: Option<&Path>, alternatives: Option<&Path>) -> Result<Verified> {
         let mut count = self.entries.len();
         loop {
             let entries = &self.entries[..count];
@@ -198,9 +201,22 @@ impl Found {
                 least = least.min(held);
                 report_tracker = Some(tracker);
             }
+            let mut alternatives_tracker = None;
+            if let Some(alternatives) = alternatives {
+                let extents = entries.iter().map_while(|entry| entry.progress.alternatives.as_ref());
+                let (held, tracker) = matching(&partial_path(alternatives), DATA_START as u64, extents)?;
+                least = least.min(held);
+                alternatives_tracker = Some(tracker);
+            }
             if least == count {
                 let done = entries.last().map_or(0, |entry| entry.progress.done);
-                return Ok(Verified { entries: count, done, codes, report: report_tracker });
+                return Ok(Verified {
+                    entries: count,
+                    done,
+                    codes,
+                    report: report_tracker,
+                    alternatives: alternatives_tracker,
+                });
             }
             count = least;
         }

@@ -1,0 +1,195 @@
+//! How uncertain a code is: standard deviations and 90 % intervals of its entries, for noise of a
+//! known law. docs/UNCERTAINTY.md has the mathematics and what was measured.
+//!
+//! For Gaussian noise of standard deviation `σ`, the covariance of the code is `σ² (JᵀJ + λI)⁻¹`
+//! ([`spread`]), where `J` is the Jacobian of the code's linear region and `λ` the prior. For
+//! Laplace noise of mean absolute value `b` it is `b² (JᵀJ)⁻¹`, the limit for many entries of the
+//! minimiser of `‖G(z) − x‖₁` (Koenker and Bassett 1978, *Regression quantiles*). A size that is
+//! not given is estimated from the residual `r` of `n` observed entries: `σ² = ‖r‖²/(n − k)` and
+//! `b = ‖r‖₁/(n − k)`.
+//!
+//! For uniform noise between `−s` and `s`, every code with `‖G(z) − x‖_∞ ≤ s` is as likely as any
+//! other. Those of the linear region are a polytope ([`polytope`]): linear programs give the bounds
+//! of each entry, and a random walk ([`walk`]) the law of each entry ([`bounded`]).
+
+mod bounded;
+mod polytope;
+mod spread;
+mod walk;
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::gradients::Gradients;
+use super::local_search::LocalSearch;
+use super::objective::Objective;
+use super::packed_network::PackedNetwork;
+use crate::outcome::{Intervals, UncertaintyRow};
+use crate::random::{Domain, Draws};
+use bounded::Bounded;
+use polytope::Rows;
+use spread::Spread;
+
+/// The 95 % quantile of the standard normal distribution.
+const QUANTILE: f64 = 1.644_853_626_951_472_2;
+
+/// A largest residual below this share of the largest observed entry is rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// The law of the noise, as far as intervals are known for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoiseModel {
+    /// Normal; the size is the standard deviation.
+    Gaussian,
+    /// Laplace; the size is the mean absolute value.
+    Laplace,
+    /// Uniform between minus and plus its size.
+    Uniform,
+}
+
+/// What the intervals are for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UncertaintyOptions {
+    /// The law of the noise.
+    pub model: NoiseModel,
+    /// Its size; `None`: estimated from the residual.
+    pub size: Option<f64>,
+    /// The seed of the random walk for [`NoiseModel::Uniform`], which also depends on the index of
+    /// the observation.
+    pub seed: u64,
+}
+
+/// Assesses every column of `codes` (`k` × count), which should be minima of the loss for the same
+/// column of `observations` (`n` × count, `NaN` where unobserved). `None` for a code that is not
+/// finite. Each result depends on its own column only.
+///
+/// # Panics
+/// If a shape does not fit the network or the counts differ.
+pub fn assess_batch(
+    network: &PackedNetwork,
+    observations: &DMatrix<f64>,
+    codes: &DMatrix<f64>,
+    first_index: u64,
+    options: &UncertaintyOptions,
+) -> Vec<Option<UncertaintyRow>> {
+    assert_eq!(observations.nrows(), network.observation_length(), "entries per observation");
+    assert_eq!(codes.shape(), (network.code_length(), observations.ncols()), "one code per observation");
+    (0..codes.ncols())
+        .into_par_iter()
+        .map_init(
+            || Assessor::new(network),
+            |assessor, place| {
+                let (observation, code) = (observations.column(place), codes.column(place));
+                let index = first_index.wrapping_add(place as u64);
+                assessor.assess(observation.as_slice(), code.as_slice(), index, options)
+            },
+        )
+        .collect()
+}
+
+/// Assesses the code of the observation with this index; see [`assess_batch`].
+///
+/// # Panics
+/// If a length does not fit the network.
+pub fn assess_one(
+    network: &PackedNetwork,
+    observation: &[f64],
+    code: &[f64],
+    index: u64,
+    options: &UncertaintyOptions,
+) -> Option<UncertaintyRow> {
+    assert_eq!(observation.len(), network.observation_length(), "entries per observation");
+    Assessor::new(network).assess(observation, code, index, options)
+}
+
+/// One thread's workspace.
+struct Assessor<'a> {
+    search: LocalSearch<'a>,
+    gradients: Option<Gradients>,
+}
+
+impl<'a> Assessor<'a> {
+    fn new(network: &'a PackedNetwork) -> Self {
+        Assessor { search: LocalSearch::new(network), gradients: None }
+    }
+
+    fn assess(
+        &mut self,
+        observation: &[f64],
+        code: &[f64],
+        index: u64,
+        options: &UncertaintyOptions,
+    ) -> Option<UncertaintyRow> {
+        if code.iter().any(|z| !z.is_finite()) {
+            return None;
+        }
+        self.search.go_to(observation, code);
+        let observed = observation.iter().filter(|x| !x.is_nan()).count() as f64;
+        if options.model == NoiseModel::Uniform {
+            return Some(self.by_polytope(observation, observed, index, options));
+        }
+        let spread = self.search.spread(observation)?;
+        Some(by_spread(&self.search, observation, &spread, observed - spread.freedom, options))
+    }
+
+    /// Intervals and bounds by the codes within the bound of the noise.
+    fn by_polytope(
+        &mut self,
+        observation: &[f64],
+        observed: f64,
+        index: u64,
+        options: &UncertaintyOptions,
+    ) -> UncertaintyRow {
+        let misfit = misfit_of(&self.search, observation, Objective::Linf);
+        let k = self.search.point().code.len();
+        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        // The density ‖r‖⁻ⁿ has to have a finite integral, and a scale.
+        let has_size = observed > k as f64 + 1.0 && misfit > ROUNDING * largest;
+        if options.size.is_none() && !has_size {
+            return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, k);
+        }
+        self.search.take_off_side();
+        let (network, point, region) = (self.search.network(), self.search.point(), &self.search.region);
+        let gradients = self.gradients.get_or_insert_with(|| Gradients::new(network));
+        gradients.take(network, region);
+        let rows = Rows::around(network, (point, region, gradients), observation);
+        let mut draws = Draws::new(options.seed, Domain::Walk, index);
+        let noise = Bounded { size: options.size, misfit, observed, draws: &mut draws };
+        bounded::assess(rows, &point.code, noise)
+    }
+}
+
+fn misfit_of(search: &LocalSearch, observation: &[f64], objective: Objective) -> f64 {
+    let last = search.network().layers().len() - 1;
+    objective.misfit(search.network().layers()[last].activation, search.point().received(last), observation)
+}
+
+/// Normal intervals around the code. `left`: the observed entries that the fit has not used.
+fn by_spread(
+    search: &LocalSearch,
+    observation: &[f64],
+    spread: &Spread,
+    left: f64,
+    options: &UncertaintyOptions,
+) -> UncertaintyRow {
+    let code = &search.point().code;
+    let size = options.size.unwrap_or_else(|| estimated_size(search, observation, options.model, left));
+    if !size.is_finite() {
+        return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len());
+    }
+    let sd: Vec<f64> = spread.entries.iter().map(|entry| size * entry).collect();
+    let lower = code.iter().zip(&sd).map(|(z, sd)| z - QUANTILE * sd).collect();
+    let upper = code.iter().zip(&sd).map(|(z, sd)| z + QUANTILE * sd).collect();
+    UncertaintyRow::of(size, sd, lower, upper)
+}
+
+/// The size of the noise by the residual; `NaN` if the fit has used up all entries.
+fn estimated_size(search: &LocalSearch, observation: &[f64], model: NoiseModel, left: f64) -> f64 {
+    let misfit = |objective| misfit_of(search, observation, objective);
+    match model {
+        _ if left < 0.5 => f64::NAN,
+        NoiseModel::Gaussian => (2.0 * misfit(Objective::L2) / left).sqrt(),
+        NoiseModel::Laplace => misfit(Objective::L1) / left,
+        NoiseModel::Uniform => misfit(Objective::Linf),
+    }
+}
