@@ -96,8 +96,18 @@ impl Projector {
     /// Opens the device, prepares the layers and starts the thread pool, for all calls.
     ///
     /// # Errors
-    /// Those of [`Inverter::new`].
+    /// Those of [`Inverter::new`], and [`Error::BadOption`] for
+    /// [`uncertainty`](Options::uncertainty) and [`alternatives`](Options::alternatives): a
+    /// projection has no report.
     pub fn new(network: impl Into<std::sync::Arc<Network>>, options: Options) -> Result<Self> {
+        let found = "given for a `Projector`";
+        let expected = "an `Inverter`, whose report has it; or leave it out";
+        if options.uncertainty {
+            return Err(Error::option("uncertainty", found, expected));
+        }
+        if options.alternatives > 0 {
+            return Err(Error::option("alternatives", found, expected));
+        }
         Ok(Self::from_inverter(Inverter::new(network, options)?))
     }
 

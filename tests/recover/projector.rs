@@ -189,3 +189,15 @@ fn a_warm_start_spares_the_programs() {
     assert!(second.from_warm_start.iter().all(|warm| *warm));
     assert!(cold > 0 && warm == 0, "{warm} rounds warm, {cold} cold");
 }
+
+/// A projection has no report in which they could stand.
+#[test]
+fn what_a_projection_cannot_report_is_refused() {
+    let network = network();
+    let refused = |options: Options, option: &str| {
+        let error = Projector::new(network.clone(), options).unwrap_err().to_string();
+        assert!(error.contains(option) && error.contains("`Projector`"), "{error}");
+    };
+    refused(Options::default().uncertainty(true), "uncertainty");
+    refused(Options::default().alternatives(3), "alternatives");
+}
