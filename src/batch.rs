@@ -45,7 +45,7 @@ use crate::lp::{LayerChain, LayerSystems};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, Objective, PackedNetwork, RefineOptions, Stored, refine_batch};
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::observation::View;
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::precision::Precision;
@@ -193,7 +193,8 @@ impl Inverter {
         };
         let systems = (by_programs && network.layerwise_obstacle().is_none()).then(|| LayerSystems::new(&network));
         if let Method::Best(best) = &options.method {
-            note_search_on_cpu(&mut runtime, &network, best.search.objective);
+            let units: Vec<usize> = network.layers().iter().map(Layer::units).collect();
+            note_search_on_cpu(&mut runtime, &network, best.search.objective, &units);
         }
         let judge = Judge::of(&options, &network);
         Inverter { network, packed, least_squares, systems, solver, runtime, options, judge }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::multistart::search::other_norms::begins_with_squares;
 use crate::multistart::starts::Start;
 use crate::multistart::{BestAnswer, BestOptions, Objective, PackedNetwork, Stored, best_batch, best_batch_on};
-use crate::network::{Layer, Network};
+use crate::network::Network;
 use crate::runtime::Runtime;
 
 /// Searches for the lowest loss of each column, on the CPU and on an asynchronous device. The
@@ -32,10 +32,10 @@ pub(crate) fn search_on(
 }
 
 /// Adds a notice to the runtime if its GPU cannot search on `network` for this objective.
-pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network, objective: Objective) {
+/// `units`: of each layer, with an operator as a layer of its own.
+pub(crate) fn note_search_on_cpu(runtime: &mut Runtime, network: &Network, objective: Objective, units: &[usize]) {
     let device = runtime.device();
-    let units: Vec<usize> = network.layers().iter().map(Layer::units).collect();
-    if device.is_asynchronous() && !begins_with_squares(objective, &units) {
+    if device.is_asynchronous() && !begins_with_squares(objective, units) {
         let device = device.description();
         runtime.notify(format!("the search runs on the CPU: the steps of {device} lower squares, not {objective}"));
     } else if device.is_asynchronous() && !takes_part(device, network) {

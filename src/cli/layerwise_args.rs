@@ -18,7 +18,8 @@ pub struct LayerwiseArgs {
     stop: Option<Stop>,
 
     /// Maximum number of passes over the layers. In each further pass, hidden units that the last
-    /// code turns off are fixed at 0; its code is kept if its error is lower [default: 1]
+    /// code turns off are fixed at 0; its code is kept if its error is lower. Without hidden ReLU
+    /// layers there is nothing to fix [default: 1]
     #[arg(long, value_name = "N")]
     passes: Option<usize>,
 
@@ -28,8 +29,8 @@ pub struct LayerwiseArgs {
     row_tolerances: Option<RowTolerances>,
 
     /// Initial tolerance of the hidden layers: that of the last layer again (restart), the one at
-    /// which the layer after it ended (carried), or as much more (or less) as the entries of its
-    /// target are typically off (enlarged) [default: restart]
+    /// which the layer after it ended (carried), or that times the typical error of the entries of
+    /// its target (enlarged) [default: restart]
     #[arg(long, value_name = "restart|carried|enlarged")]
     hidden_epsilon: Option<HiddenEpsilon>,
 

@@ -160,16 +160,30 @@ impl<'a> LayerChain<'a> {
         times: &mut StageTimes,
     ) -> Result<Vec<LayerAnswer>> {
         let off = |place: usize| way.off.map(|off| off[members[place]][context.index].as_slice());
+        let with_spreads = |context: &LayerContext<'_>, targets: &Targets, mut answers: Vec<LayerAnswer>| {
+            if context.index > 0 && context.options.heeds_spread() {
+                let add = |(place, answer): (usize, &mut LayerAnswer)| {
+                    answer.spread = context.spread(targets.column(place), answer.epsilon);
+                };
+                answers.par_iter_mut().enumerate().filter(|(_, answer)| answer.failure.is_none()).for_each(add);
+            }
+            answers
+        };
         if targets.spread.is_none() && way.off.is_none() {
-            return context.invert(targets, times);
+            let answers = context.invert(targets, times)?;
+            return Ok(timed(&mut times.solve, || with_spreads(context, targets, answers)));
         }
         let answer = |place: usize| {
             let spread =
                 targets.spread.as_ref().map(|spread| spread.column(place).iter().copied().collect::<Vec<f64>>());
             let own = OwnLayer::of(context.system, off(place), spread.as_deref());
             let context = LayerContext { system: &own.system, device: None, ..*context };
-            let answers = context.invert(&own.targets(targets, place), &mut StageTimes::default())?;
-            Ok(answers.into_iter().map(|answer| own.restored(answer)).collect::<Vec<_>>())
+            let targets = own.targets(targets, place);
+            let answers = context.invert(&targets, &mut StageTimes::default())?;
+            Ok(with_spreads(&context, &targets, answers)
+                .into_iter()
+                .map(|answer| own.restored(answer))
+                .collect::<Vec<_>>())
         };
         let answers: Result<Vec<_>> =
             timed(&mut times.solve, || (0..members.len()).into_par_iter().map(answer).collect());
@@ -220,19 +234,15 @@ pub(super) fn targets_below(
     let precisions = handed_on.iter().map(|(.., target)| target.accuracy.precision);
     let mut targets = Targets::from_hidden(values).of_precisions(precisions);
     let has_spread = options.row_tolerances == RowTolerances::Proportional;
-    let spreads: Option<Vec<Vec<f64>>> = (has_spread || options.hidden_epsilon == HiddenEpsilon::Enlarged).then(|| {
-        let of = |(_, answer, target): &(_, &LayerAnswer, Target<'_>)| context.spread(*target, answer.epsilon);
-        handed_on.par_iter().map(of).collect()
-    });
     let carried = || handed_on.iter().map(|(_, answer, _)| answer.epsilon);
-    targets.epsilon = match (options.hidden_epsilon, &spreads) {
-        (HiddenEpsilon::Restart, _) => Vec::new(),
-        (HiddenEpsilon::Enlarged, Some(spreads)) => {
-            carried().zip(spreads).map(|(epsilon, spread)| enlarged(epsilon, spread, has_spread)).collect()
+    targets.epsilon = match options.hidden_epsilon {
+        HiddenEpsilon::Restart => Vec::new(),
+        HiddenEpsilon::Carried => carried().collect(),
+        HiddenEpsilon::Enlarged => {
+            handed_on.iter().map(|(_, answer, _)| enlarged(answer.epsilon, &answer.spread, has_spread)).collect()
         }
-        _ => carried().collect(),
     };
-    targets.spread = spreads.filter(|_| has_spread).map(matrix);
+    targets.spread = has_spread.then(|| matrix(handed_on.iter().map(|(_, answer, _)| answer.spread.clone()).collect()));
     if matches!(options.method, LayerwiseMethod::Linf | LayerwiseMethod::Exact) {
         return targets;
     }

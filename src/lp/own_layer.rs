@@ -73,6 +73,8 @@ impl OwnLayer {
             z: self.whole(&answer.z, 0.0),
             determined: self.whole(&answer.determined, true),
             multipliers: Vec::new(),
+            // What is fixed has none.
+            spread: if answer.spread.is_empty() { Vec::new() } else { self.whole(&answer.spread, f64::INFINITY) },
             known,
             ..answer
         }

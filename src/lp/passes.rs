@@ -7,8 +7,8 @@
 //! smaller error. If the code was so wrong that it turned the wrong inputs off, the residual shows
 //! that, and the earlier code is kept.
 //!
-//! Each program is certified as the program that it is: with those inputs at 0. What is determined
-//! is what the first pass says, and no more.
+//! The certificate is for the program with those inputs at 0. An entry is called determined only if
+//! the first pass determined it.
 
 use nalgebra::DMatrix;
 

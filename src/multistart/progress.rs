@@ -103,6 +103,13 @@ impl Progress {
         }
     }
 
+    /// Removes the answer from the minima that are kept: another code of its valley takes its
+    /// place.
+    pub fn forget_answer(&mut self) {
+        let Progress { minima, answer, .. } = self;
+        minima.retain(|other| other.code != answer.code);
+    }
+
     /// The answer of a search that is over, with the other minima.
     pub fn into_answer(self) -> BestAnswer {
         let Progress { mut minima, mut answer, .. } = self;

@@ -35,8 +35,9 @@ const STEPS: usize = 40;
 /// What one stage lowers.
 #[derive(Debug, Clone, Copy)]
 enum Measure {
-    /// The smoothed sum of errors, with `μ`.
-    Sum(f64),
+    /// The smoothed sum of errors times the size, with `μ` and the size. The size makes the weights
+    /// numbers without a unit, whose roots are the same in every unit.
+    Sum(f64, f64),
     /// `½ Σ |r/size|^p`, with an even `p` and the size.
     Power(i32, f64),
 }
@@ -45,8 +46,8 @@ impl Measure {
     /// The part of one error.
     fn of(self, error: f64) -> f64 {
         match self {
-            Measure::Sum(width) if error.abs() < width => 0.5 * (error * error / width + width),
-            Measure::Sum(_) => error.abs(),
+            Measure::Sum(width, size) if error.abs() < width => 0.5 * size * (error * error / width + width),
+            Measure::Sum(_, size) => size * error.abs(),
             Measure::Power(power, size) => 0.5 * (error / size).powi(power),
         }
     }
@@ -54,8 +55,8 @@ impl Measure {
     /// The squares that stand for it at this error: the factor of the row of `J`, and the residual.
     fn row(self, error: f64) -> (f64, f64) {
         match self {
-            Measure::Sum(width) => {
-                let root = (1.0 / error.abs().max(width)).sqrt();
+            Measure::Sum(width, size) => {
+                let root = (size / error.abs().max(width)).sqrt();
                 (root, root * error)
             }
             Measure::Power(power, size) => {
@@ -101,7 +102,8 @@ impl LocalSearch<'_> {
         }
         let measure = if objective == Objective::L1 {
             let observed = observation.iter().filter(|x| !x.is_nan()).count();
-            Measure::Sum(of_stage * misfit / observed as f64)
+            let mean = misfit / observed as f64;
+            Measure::Sum(of_stage * mean, mean)
         } else {
             Measure::Power(of_stage as i32, misfit)
         };
@@ -176,7 +178,8 @@ mod tests {
     /// The squares of a measure have its slope: that of `½ s²` is `s ds`, by differences.
     #[test]
     fn squares_have_the_slope_of_their_measure() {
-        for measure in [Measure::Sum(0.5), Measure::Power(2, 1.5), Measure::Power(8, 1.5), Measure::Power(64, 1.5)] {
+        for measure in [Measure::Sum(0.5, 2.0), Measure::Power(2, 1.5), Measure::Power(8, 1.5), Measure::Power(64, 1.5)]
+        {
             for error in [-1.4, -0.6, -0.2, 0.1, 0.7, 1.3] {
                 let step = 1e-6;
                 let slope = (measure.of(error + step) - measure.of(error - step)) / (2.0 * step);

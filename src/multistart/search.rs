@@ -150,7 +150,7 @@ impl<'a> Searcher<'a> {
         self.run(x, start, code, how, progress);
         if self.network.goes_by_agreement() {
             self.end_by_agreement(x, options, progress);
-        } else if progress.has_found_enough(self.objective(), self.least_runs()) {
+        } else if progress.has_found_enough(self.objective(), self.least_runs(options)) {
             self.end(x, options, progress);
         }
         progress.answer.converged |= progress.answer.reproduced;
@@ -260,7 +260,9 @@ impl<'a> Searcher<'a> {
         }
         let objective = self.objective();
         let errors = EvaluationError::of(self.network, objective, x).of_minimum(objective, &minimum);
-        match progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors)) {
+        let compared = progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors));
+        // A known minimum is never below the lowest, but for rounding.
+        match if is_here { compared } else { compared.max(Ordering::Equal) } {
             Ordering::Less => self.take(x, start, minimum, progress),
             Ordering::Equal => {
                 let answer = &progress.answer;

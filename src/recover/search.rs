@@ -30,14 +30,15 @@ pub(super) fn prepare(
     let open = |network: &Arc<Network>| Runtime::open(network, &request_of(options), options.threads);
     let Some(matrix) = matrix else {
         let mut runtime = open(network)?;
-        note_search_on_cpu(&mut runtime, network, objective);
-        return Ok((PackedNetwork::new(Arc::clone(network)), runtime));
+        let packed = PackedNetwork::new(Arc::clone(network));
+        note_search_on_cpu(&mut runtime, network, objective, &packed.unit_counts());
+        return Ok((packed, runtime));
     };
     let packed = PackedNetwork::measured_by(Arc::clone(network), &matrix);
     if let Some(measured) = measured(network, matrix) {
         let measured = Arc::new(measured);
         let mut runtime = open(&measured)?;
-        note_search_on_cpu(&mut runtime, &measured, objective);
+        note_search_on_cpu(&mut runtime, &measured, objective, &packed.unit_counts());
         return Ok((packed, runtime));
     }
     let output = network.layers()[network.depth() - 1].activation;

@@ -206,3 +206,19 @@ fn a_code_that_turns_every_unit_off_is_kept() {
     let found = |passes| invert(&network, SOLVERS[0], &linf(1e-6).passes(passes), &observations);
     assert_eq!(found(1), found(3));
 }
+
+/// A middle layer that leaves entries open, whose rows are the observation's own.
+#[test]
+fn an_open_layer_with_rows_of_its_own_hands_on() {
+    let (network, _, observations) = noisy(&[5, 30, 45, 120], 0.05, 100, 1);
+    let mut open = 0;
+    for method_ in [LayerwiseMethod::Linf, LayerwiseMethod::L1] {
+        let options = method(method_).tolerances(Tolerances::default().epsilon(0.05));
+        let options = options.row_tolerances(RowTolerances::Proportional).passes(2);
+        let found = invert(&network, SOLVERS[0], &options, &observations.columns(0, 40).into_owned());
+        let is_open = |found: &&Inversion| found.layers.iter().any(|layer| layer.layer == 2 && !layer.determined);
+        open += found.iter().filter(is_open).count();
+        assert!(found.iter().all(|found| found.failure.is_some() || found.code.iter().all(|z| z.is_finite())));
+    }
+    assert!(open > 0);
+}

@@ -2,10 +2,11 @@
 //! and none in a flat valley.
 
 use nalgebra::DMatrix;
-use unrelu::internals::multistart::{PackedNetwork, Reach, best_batch};
+use unrelu::internals::multistart::{PackedNetwork, Reach, RefineOptions, best_batch, refine_one};
+use unrelu::internals::random::Noise;
 use unrelu::{Activation, BestOptions, Network, Objective};
 
-use crate::support::{layer, network};
+use crate::support::{code, generate, layer, network};
 
 /// `G(z) = (|z|, z)`, so that an observation (1, 0.1) has two minima.
 fn two_sided() -> Network {
@@ -99,4 +100,33 @@ fn alternatives_are_distinct_minima_in_order() {
         seen += all.len() - 1;
     }
     assert!(seen >= 4, "{seen}");
+}
+
+/// Runs of a network with curved layers end near their minimum only. What is listed must still be
+/// another minimum: it does not descend to the answer's.
+#[test]
+fn codes_near_the_answers_minimum_are_no_alternatives() {
+    let softplus = Activation::Softplus { beta: 1.0, threshold: 20.0 };
+    let mut listed = 0;
+    for seed in 0..12 {
+        let network = network(&[6, 20, 30], softplus, Activation::Identity, 70 + seed);
+        let mut x = generate(&network, &code(&network, seed));
+        Noise::Gaussian(1.0).apply(seed, 0, &mut x);
+        let minima = found(&network, &x, Objective::L2, Some(Reach { size: None }));
+        let packed = PackedNetwork::new(network);
+        let refined = |(code, _): &(Vec<f64>, f64)| {
+            let mut code = code.clone();
+            let loss = refine_one(&packed, &x, &mut code, &RefineOptions::of(Objective::L2)).loss_after;
+            (code, loss)
+        };
+        let (answer, lowest) = refined(&minima[0]);
+        for other in &minima[1..] {
+            let (code, loss) = refined(other);
+            let apart: f64 = code.iter().zip(&answer).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            let size = answer.iter().map(|z| z * z).sum::<f64>().sqrt();
+            assert!(loss > lowest * (1.0 + 1e-6) || apart > 1e-2 * size, "seed {seed}: {apart} apart at {loss}");
+            listed += 1;
+        }
+    }
+    println!("{listed} other minima");
 }

@@ -53,6 +53,7 @@ impl LayerContext<'_> {
                         pivots: 0,
                         warm_started: 0,
                         retries: 0,
+                        spread: Vec::new(),
                     },
                     None => {
                         let missing = || CertifiedSolution::missing(self.system);
@@ -100,6 +101,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         pivots: 0,
         warm_started: 0,
         retries: solution.retried.into(),
+        spread: Vec::new(),
         determined: solution.determined,
         known: None,
         multipliers: solution.multipliers,

@@ -26,14 +26,17 @@ const PRICE: f64 = 1e-3;
 
 impl LayerContext<'_> {
     /// The points of least sum that are as good as these answers, one per column of `targets`.
-    /// `None` where the answer is not open, where no such point was found, with `relaxed`, and
-    /// where `z` may be negative.
+    /// `None` where the answer is not open or has no multipliers, where no such point was found,
+    /// with `relaxed`, and where `z` may be negative.
     ///
     /// # Errors
     /// Those of the device.
     pub fn least_sums(&self, targets: &Targets, answers: &[LayerAnswer]) -> Result<Vec<Option<Vec<f64>>>> {
         let mut points = vec![None; answers.len()];
-        let places: Vec<usize> = (0..answers.len()).filter(|&place| answers[place].is_open()).collect();
+        // Without multipliers nothing can be certified: the answer is that of an observation's own
+        // rows.
+        let has_face = |place: &usize| answers[*place].is_open() && !answers[*place].multipliers.is_empty();
+        let places: Vec<usize> = (0..answers.len()).filter(has_face).collect();
         if !self.system.nonnegative || self.options.method == LayerwiseMethod::Relaxed || places.is_empty() {
             return Ok(points);
         }

@@ -170,6 +170,7 @@ impl Member {
             pivots: self.pivots,
             warm_started: self.warm_started,
             retries: self.retries,
+            spread: Vec::new(),
             determined: solution.determined,
             known,
             multipliers: solution.multipliers,

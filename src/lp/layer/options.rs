@@ -82,6 +82,13 @@ impl LayerwiseOptions {
     }
 }
 
+impl LayerwiseOptions {
+    /// Whether the spread of what is handed on matters.
+    pub(in super::super) fn heeds_spread(&self) -> bool {
+        self.row_tolerances == RowTolerances::Proportional || self.hidden_epsilon == HiddenEpsilon::Enlarged
+    }
+}
+
 /// How much each row of a hidden layer may be violated. An entry of a hidden layer's target is an
 /// answer of the layer after it, with an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]

@@ -7,13 +7,13 @@
 //! unconverged after 24 runs.
 //!
 //! A run need not reach its minimum. It ends at the first code that agrees with the lowest: from
-//! there it would come to the same minimum. It also ends where its loss is far above the lowest and
-//! falls slowly. The others end at their minimum where minima on kinks are found exactly, because
-//! runs that end on different sides of a kink may not agree. On a network without kinks, or with
-//! too many, they end where their Levenberg–Marquardt steps become slow: that suffices to compare
-//! them. The last digits take more steps than all others, above all on an ill-conditioned network
-//! with noise. So only the answer, the lowest of all runs, descends to its minimum, once, when the
-//! search ends.
+//! there it would usually come to the same minimum. It also ends where its loss is far above the
+//! lowest, beyond the reach of the noise if other minima are wanted, and falls slowly. The others
+//! end at their minimum where minima on kinks are found exactly, because runs that end on different
+//! sides of a kink may not agree. On a network without kinks, or with too many, they end where
+//! their Levenberg–Marquardt steps become slow: that suffices to compare them. The last digits take
+//! more steps than all others, above all on an ill-conditioned network with noise. So only the
+//! answer, the lowest of all runs, descends to its minimum, once, when the search ends.
 //!
 //! It has converged if its code is proven to be a minimum: to first order with curved layers, and
 //! exactly on kinks otherwise. With too many units to look at every kink
@@ -34,7 +34,7 @@ use super::{MOST_STEPS, PROMISING, Searcher};
 
 /// The largest relative difference of the losses of runs that agree. With less, minima on two sides
 /// of a kink would not agree, although their losses differ by far less than noise changes them.
-const LOSSES: f64 = 1e-3;
+pub(super) const LOSSES: f64 = 1e-3;
 /// The largest difference of their outputs, as a share of the residual.
 const OUTPUTS: f64 = 0.1;
 /// A run ends after two steps in a row that lower the loss by at most this share: so far below
@@ -50,22 +50,24 @@ impl Searcher<'_> {
         let ends_exactly = !(self.local.has_no_kinks() || self.network.has_too_many_kinks());
         let slow = if ends_exactly { how.slow } else { SLOW };
         let lowest = progress.lowest.map(|lowest| lowest.loss);
+        let reach = self.limit_of_reach(x, progress);
         if lowest.is_some() {
             self.return_to(x, progress);
         }
         let Searcher { network, local, best, .. } = self;
         let error = EvaluationError::of(network, Objective::L2, x);
+        let is_level = |loss: f64, lowest: f64| is_near(loss, lowest, error) && is_near(lowest, loss, error);
         let agrees = |point: &Point| {
-            lowest.is_some_and(|lowest| is_near(point.loss, lowest, error)) && outputs_agree(network, point, best, x)
+            lowest.is_some_and(|lowest| is_level(point.loss, lowest)) && outputs_agree(network, point, best, x)
         };
-        let is_far = |point: &Point| lowest.is_some_and(|lowest| point.loss > PROMISING * lowest);
+        let is_far = |point: &Point| lowest.is_some_and(|lowest| point.loss > reach.max(PROMISING * lowest));
         let mut slow_and_far = 0;
         local.levenberg_marquardt_until(x, &MarquardtOptions { slow, ..*how }, |point, gain| {
             slow_and_far = if is_far(point) && gain <= HOPELESS * point.loss { slow_and_far + 1 } else { 0 };
             slow_and_far >= 2 || agrees(point)
         });
-        let is_compared = agrees(local.point()) || is_far(local.point());
-        let minimum = self.minimum_after(x, if ends_exactly && !is_compared { MOST_STEPS } else { 0 });
+        let (has_agreed, is_far) = (agrees(local.point()), is_far(local.point()));
+        let minimum = self.minimum_after(x, if ends_exactly && !(has_agreed || is_far) { MOST_STEPS } else { 0 });
         if minimum.loss.is_finite() {
             self.judge_agreement(x, start, minimum, progress);
         }
@@ -90,7 +92,11 @@ impl Searcher<'_> {
         let (low, high) = (minimum.loss.min(lowest.loss), minimum.loss.max(lowest.loss));
         let agrees = is_near(high, low, error) && outputs_agree(self.network, self.local.point(), &self.best, x);
         let first = progress.answer.first_found;
-        if minimum.loss < lowest.loss {
+        let is_lower = minimum.loss < lowest.loss;
+        if is_lower {
+            if agrees {
+                progress.forget_answer();
+            }
             self.take(x, start, minimum, progress);
         }
         if agrees {
@@ -100,16 +106,19 @@ impl Searcher<'_> {
             // Runs that agreed with a code that has since been replaced may be too high now.
             progress.seen_minima.retain(|(loss, _)| is_near(*loss, low, error));
             progress.answer.found = progress.seen_minima.len();
-        } else if minimum.loss < lowest.loss {
+        } else if is_lower {
             progress.seen_minima = vec![(minimum.loss, minimum)];
         }
-        self.note(x, &minimum, progress);
+        // A run that agrees is at the answer's minimum.
+        if is_lower || !agrees {
+            self.note(x, &minimum, progress);
+        }
     }
 
     /// Ends the search if the stop rule says so or no run is left: the answer descends to its
     /// minimum.
     pub(super) fn end_by_agreement(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
-        let enough = progress.has_found_enough(Objective::L2, self.least_runs());
+        let enough = progress.has_found_enough(Objective::L2, self.least_runs(options));
         let Some(lowest) = progress.lowest else { return };
         if progress.answer.reproduced || !(enough || progress.is_over(options)) {
             return;
@@ -119,6 +128,7 @@ impl Searcher<'_> {
             self.local.go_to(x, &progress.answer.code);
             let minimum = self.minimum_after(x, MOST_STEPS);
             if minimum.loss <= lowest.loss {
+                progress.forget_answer();
                 self.take(x, start, minimum, progress);
                 (progress.answer.first_found, progress.answer.found) = (first_found, found);
                 self.note(x, &minimum, progress);

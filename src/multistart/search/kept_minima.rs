@@ -1,7 +1,8 @@
 //! Which minima a search keeps besides the lowest: distinct ones within reach of the noise.
 //!
 //! **Distinct** are two minima of different losses, and two of the same loss if the loss is higher
-//! half way between them: otherwise they lie in one flat valley.
+//! half way between them: otherwise they lie in one flat valley. Where runs end near their minimum
+//! only, losses are compared as those of runs that agree.
 
 use super::super::alternatives::{Alternative, MOST};
 use super::super::evaluation_error::EvaluationError;
@@ -9,10 +10,7 @@ use super::super::minimum::{Minimum, compared};
 use super::super::packed_network::PackedNetwork;
 use super::super::progress::Progress;
 use super::Searcher;
-
-/// The largest relative difference of the losses of runs that ended in one valley, where runs end
-/// near their minimum only.
-const ONE_VALLEY: f64 = 1e-4;
+use super::agreement::LOSSES;
 
 impl Searcher<'_> {
     /// The largest loss within reach, so far; infinite before there is a minimum, and 0 if
@@ -42,7 +40,7 @@ impl Searcher<'_> {
             None => self.local.point().code.clone(),
         };
         let of_loss = EvaluationError::of(self.network, objective, x).of_minimum(objective, minimum)[0];
-        let share = if self.network.goes_by_agreement() { ONE_VALLEY } else { 0.0 };
+        let share = if self.network.goes_by_agreement() { LOSSES } else { 0.0 };
         let error = of_loss + share * minimum.loss;
         for place in 0..progress.minima.len() {
             let other = &progress.minima[place];

@@ -4,9 +4,9 @@
 //! **Weighted squares** ([`reweighted`](super::super::reweighted)) are for `l1`, and for `linf` on
 //! small networks. A run that ends well above the lowest minimum ends there. Otherwise its code
 //! lies in some linear region. Over a region whose output is piecewise linear, the misfit is
-//! convex. So if a proven minimum lies in that region or on its border, it is the region's lowest
-//! code, and the run would end there, or lower, if it made its programs. It has found that minimum
-//! again, from a start of its own, and makes none. With `linf` this holds only of a minimum that is
+//! convex. So a proven minimum in the region, or on its border, is its lowest code. A run that
+//! reaches the region has found that minimum again, from a start of its own, and needs no programs.
+//! With `linf` this holds only of a minimum that is
 //! the only one within its region: of several codes with the same largest error the one with the
 //! lower squares is wanted.
 //!
@@ -26,6 +26,7 @@ use super::super::kink;
 use super::super::local_search::MarquardtOptions;
 use super::super::minimum::{Minimum, compared};
 use super::super::objective::Objective;
+use super::super::options::BestOptions;
 use super::super::packed_layer::PackedLayer;
 use super::super::packed_network::PackedNetwork;
 use super::super::point::Point;
@@ -60,9 +61,10 @@ impl Searcher<'_> {
         self.run_by_weighted_squares(x, start, progress);
     }
 
-    /// The least number of runs of a search.
-    pub(super) fn least_runs(&self) -> usize {
-        if self.absolute.is_some() && is_small(&self.network.unit_counts()) { LEAST_RUNS_OF_SMALL } else { LEAST_RUNS }
+    /// The least number of runs of a search: half of those allowed leave room for the stop rule.
+    pub(super) fn least_runs(&self, options: &BestOptions) -> usize {
+        let is_small = self.absolute.is_some() && is_small(&self.network.unit_counts());
+        if is_small { LEAST_RUNS_OF_SMALL.min(options.starts / 2).max(LEAST_RUNS) } else { LEAST_RUNS }
     }
 
     /// From a minimum of squares, unless an equal one was processed before.
