@@ -60,7 +60,7 @@ pub(crate) use rows::{best_row, empty_row, residual};
 use rows::{layerwise_row, refinement_row};
 use search::{note_search_on_cpu, search_on};
 use stream::Stream;
-pub(crate) use uncertainty::add_uncertainty;
+pub(crate) use uncertainty::{add_uncertainty, round_alternatives};
 
 /// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
@@ -299,10 +299,11 @@ impl Inverter {
             times.refine += start.elapsed();
             if self.options.codes_as == ElementType::F32 {
                 codes.apply(|z| *z = f64::from(*z as f32));
+                round_alternatives(rows);
             }
             let start = Instant::now();
             self.add_residuals(observations, codes, rows);
-            add_uncertainty(rows, assessed);
+            add_uncertainty(rows, assessed, &self.options);
             times.residuals = start.elapsed();
         });
     }

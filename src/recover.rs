@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::batch::engine::Engine;
 use crate::batch::identity::{options_that_matter, runs_on};
 use crate::batch::search::search_on;
-use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, add_uncertainty, empty_row};
+use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, add_uncertainty, empty_row, round_alternatives};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -400,10 +400,11 @@ impl Engine for Recoverer {
         batch.times.refine = start.elapsed();
         if self.options().codes_as == ElementType::F32 {
             batch.codes.apply(|z| *z = f64::from(*z as f32));
+            round_alternatives(&mut batch.rows);
         }
         let start = Instant::now();
         self.runtime().run(|| self.add_residuals(measurements, batch));
-        add_uncertainty(&mut batch.rows, assessed);
+        add_uncertainty(&mut batch.rows, assessed, self.options());
         batch.times.residuals = start.elapsed();
     }
 }

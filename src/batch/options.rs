@@ -122,7 +122,8 @@ pub struct Options {
     /// Whether each code gets standard deviations and 90 % intervals of its entries
     /// ([`UncertaintyRow`](crate::UncertaintyRow)), for noise of the law `noise_law` (by default
     /// that of the norm that is minimised) and the size `noise` (by default estimated from the
-    /// residual). For [`Method::Best`] and with `refine`. It changes no code. Default `false`.
+    /// residual; `reproduces_within` is no size here). For [`Method::Best`] and with `refine`. It
+    /// changes no code, except that `best` may find a lower minimum. Default `false`.
     pub uncertainty: bool,
     /// Number of distinct codes that [`Method::Best`] returns per observation, the answer first
     /// ([`AlternativesRow`](crate::AlternativesRow)). With this, or with `uncertainty`, the other

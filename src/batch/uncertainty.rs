@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::report::UncertaintyColumns;
 use crate::multistart::alternatives::{self, Reach};
 use crate::multistart::{NoiseModel, Objective, PackedNetwork, UncertaintyOptions, assess_batch};
-use crate::outcome::{ObservationRow, Status, UncertaintyRow};
+use crate::outcome::{Fit, Intervals, ObservationRow, Status, UncertaintyRow};
 
 /// The model of a law of the noise; `None` for gross errors, which have no law.
 fn model_of(law: NoiseLaw) -> Option<NoiseModel> {
@@ -113,10 +113,32 @@ impl Options {
 }
 
 /// Adds the uncertainty to the rows, which have been judged. A code that does not explain its
-/// observation has none: its residual is not noise.
-pub(crate) fn add_uncertainty(rows: &mut [ObservationRow], assessed: Option<Vec<Option<UncertaintyRow>>>) {
+/// observation has none: its residual is not noise. Normal intervals of a named size are for a code
+/// whose residual noise of that size explains; a prior may leave a larger one.
+pub(crate) fn add_uncertainty(
+    rows: &mut [ObservationRow],
+    assessed: Option<Vec<Option<UncertaintyRow>>>,
+    options: &Options,
+) {
     for (row, uncertainty) in rows.iter_mut().zip(assessed.into_iter().flatten()) {
         let is_explained = row.status.failure().is_none() && row.status != Status::Unexplained;
-        row.uncertainty = uncertainty.filter(|_| is_explained);
+        let is_beyond = |found: &UncertaintyRow| {
+            let is_normal = options.noise_law != Some(NoiseLaw::Uniform) && found.bound_lower.is_none();
+            options.noise.is_some() && is_normal && options.prior == 0.0 && row.fit != Some(Fit::Reproduced)
+        };
+        row.uncertainty = uncertainty.filter(|_| is_explained).map(|found| {
+            if is_beyond(&found) {
+                UncertaintyRow::without(Intervals::Empty, found.noise_size, found.sd.len())
+            } else {
+                found
+            }
+        });
+    }
+}
+
+/// Rounds the listed codes as the codes themselves are stored.
+pub(crate) fn round_alternatives(rows: &mut [ObservationRow]) {
+    for found in rows.iter_mut().filter_map(|row| row.alternatives.as_mut()) {
+        found.codes.iter_mut().for_each(|z| *z = f64::from(*z as f32));
     }
 }

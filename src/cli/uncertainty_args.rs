@@ -7,9 +7,10 @@ use clap::Args;
 pub struct UncertaintyArgs {
     /// Report a standard deviation and a 90 % interval of each entry of a code, for noise of the
     /// law and size that --noise names [default: the law whose norm is minimised (gaussian for l2),
-    /// and the size that the residual tells]. For --method best and --refine. An entry that the
-    /// data do not determine has none. For uniform noise of a named size, the report also has the
-    /// bounds of each entry. `best` then counts the other minima within reach of the noise
+    /// and a size estimated from the residual; --epsilon is no size here]. For --method best and
+    /// --refine. An entry that the data do not determine has none. For uniform noise of a named
+    /// size, the report also has the bounds of each entry. `best` then counts the other minima within
+    /// reach of the noise, and may find a lower one
     #[arg(long)]
     pub uncertainty: bool,
 

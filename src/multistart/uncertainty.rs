@@ -125,8 +125,13 @@ impl<'a> Assessor<'a> {
         }
         self.search.go_to(observation, code);
         let observed = observation.iter().filter(|x| !x.is_nan()).count() as f64;
+        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        let misfit = misfit_of(&self.search, observation, Objective::Linf);
+        if options.size.is_none() && misfit <= ROUNDING * largest {
+            return Some(UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len()));
+        }
         if options.model == NoiseModel::Uniform {
-            return Some(self.by_polytope(observation, observed, index, options));
+            return Some(self.by_polytope(observation, (observed, misfit), index, options));
         }
         let spread = self.search.spread(observation)?;
         Some(by_spread(&self.search, observation, &spread, observed - spread.freedom, options))
@@ -136,26 +141,31 @@ impl<'a> Assessor<'a> {
     fn by_polytope(
         &mut self,
         observation: &[f64],
-        observed: f64,
+        (observed, misfit): (f64, f64),
         index: u64,
         options: &UncertaintyOptions,
     ) -> UncertaintyRow {
-        let misfit = misfit_of(&self.search, observation, Objective::Linf);
         let k = self.search.point().code.len();
-        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
-        // The density ‖r‖⁻ⁿ has to have a finite integral, and a scale.
-        let has_size = observed > k as f64 + 1.0 && misfit > ROUNDING * largest;
-        if options.size.is_none() && !has_size {
+        // The density ‖r‖⁻ⁿ has to have a finite integral.
+        if options.size.is_none() && observed <= k as f64 + 1.0 {
             return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, k);
         }
+        let within = |search: &Self, gradients: &mut Gradients| {
+            let LocalSearch { network, current, region, .. } = &search.search;
+            gradients.take(network, region);
+            let rows = Rows::around(network, (current, region, gradients), observation);
+            let mut draws = Draws::new(options.seed, Domain::Walk, index);
+            bounded::assess(rows, &current.code, Bounded { size: options.size, misfit, observed, draws: &mut draws })
+        };
+        let mut gradients = self.gradients.take().unwrap_or_else(|| Gradients::new(self.search.network()));
         self.search.take_off_side();
-        let (network, point, region) = (self.search.network(), self.search.point(), &self.search.region);
-        let gradients = self.gradients.get_or_insert_with(|| Gradients::new(network));
-        gradients.take(network, region);
-        let rows = Rows::around(network, (point, region, gradients), observation);
-        let mut draws = Draws::new(options.seed, Domain::Walk, index);
-        let noise = Bounded { size: options.size, misfit, observed, draws: &mut draws };
-        bounded::assess(rows, &point.code, noise)
+        let mut row = within(self, &mut gradients);
+        // Kinks that depend on each other may leave no code on all these sides together.
+        if row.intervals == Intervals::Empty && self.search.take_any_side() {
+            row = within(self, &mut gradients);
+        }
+        self.gradients = Some(gradients);
+        row
     }
 }
 
@@ -177,7 +187,9 @@ fn by_spread(
     if !size.is_finite() {
         return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len());
     }
-    let sd: Vec<f64> = spread.entries.iter().map(|entry| size * entry).collect();
+    // Not 0 · ∞.
+    let of_size = |entry: &f64| if entry.is_finite() { size * entry } else { f64::INFINITY };
+    let sd: Vec<f64> = spread.entries.iter().map(of_size).collect();
     let lower = code.iter().zip(&sd).map(|(z, sd)| z - QUANTILE * sd).collect();
     let upper = code.iter().zip(&sd).map(|(z, sd)| z + QUANTILE * sd).collect();
     UncertaintyRow::of(size, sd, lower, upper)

@@ -14,8 +14,8 @@ pub enum Intervals {
     Partial,
     /// None: the data determine no entry.
     Undetermined,
-    /// None: no code of the linear region leaves residuals within the size of the noise. The size
-    /// is too small, or the code is in the wrong region.
+    /// None: noise of the named size does not explain the residuals (for uniform noise, those of no
+    /// code of the linear region). The size is too small, or the code is in the wrong region.
     Empty,
     /// None: the size of the noise was not given, and the residuals do not tell it, because there
     /// are no more observed entries than the code has, or because they are only rounding.

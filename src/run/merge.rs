@@ -155,6 +155,7 @@ impl Merge {
     fn check_outputs(&self, parts: &[Part], identity: &Identity) -> Result<bool> {
         let mut inputs: Vec<(&str, &Path)> = parts.iter().map(|part| ("a part", part.codes.as_path())).collect();
         inputs.extend(parts.iter().filter_map(|part| Some(("a part's report", part.report.as_deref()?))));
+        inputs.extend(parts.iter().filter_map(|part| Some(("a part's alternatives", part.alternatives.as_deref()?))));
         refuse_overlap("codes", &self.codes, &inputs)?;
         if let Some(report) = &self.report {
             ReportWriter::check_format(report)?;

@@ -216,3 +216,19 @@ fn alternatives_of_a_resumed_run_have_the_same_bytes() {
     folder.run(&[&run[..], &["--resume"]].concat());
     assert!(whole == names.map(|name| folder.bytes(name)), "other bytes");
 }
+
+/// Noise ten times as large as named: intervals of the named size would be ten times too narrow.
+#[test]
+fn a_size_that_does_not_explain_the_residual_has_no_intervals() {
+    let folder = observed("gaussian:0.05");
+    for law in ["gaussian", "laplace"] {
+        for (size, intervals) in [("0.05", "complete"), ("0.005", "empty")] {
+            let noise = format!("{law}:{size}");
+            let uncertain = ["--method", "best", "--uncertainty", "--report", "r.jsonl", "--noise"];
+            folder.run(&invert(&[&uncertain[..], &[&noise]].concat()));
+            for row in rows(&folder) {
+                assert_eq!(row["intervals"], intervals, "{noise}: {row}");
+            }
+        }
+    }
+}

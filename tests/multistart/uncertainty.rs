@@ -215,3 +215,20 @@ fn gaussian_intervals_cover() {
         assert!((0.86..0.94).contains(&share) && all > 2_000, "{covered} of {all}");
     }
 }
+
+/// Rounding is no noise, and 0 times an open entry is no number.
+#[test]
+fn exact_observations_have_no_size() {
+    let network = network(&[3, 10, 30], RELU, Activation::Identity, 4);
+    let z = code(&network, 1);
+    let x = generate(&network, &z);
+    let packed = PackedNetwork::new(network);
+    let zeros = vec![0.0; x.len()];
+    for model in [NoiseModel::Gaussian, NoiseModel::Laplace, NoiseModel::Uniform] {
+        for (x, z) in [(&x, &z), (&zeros, &vec![0.0; 3])] {
+            let found = assess(&packed, x, z, model, None);
+            assert_eq!(found.intervals, Intervals::NoNoiseSize, "{model:?}");
+            assert!(found.sd.iter().all(|sd| sd.is_infinite()) && found.lower.iter().all(|z| !z.is_nan()));
+        }
+    }
+}

@@ -194,3 +194,12 @@ fn entries_that_the_data_leave_open_have_no_bounds() {
     assert_eq!(assess(&many, &[1.0; 9], &[1.0], None).intervals, Intervals::NoNoiseSize);
     assert_eq!(assess(&many, &[f64::NAN; 9], &[1.0], Some(0.1)).intervals, Intervals::Undetermined);
 }
+
+/// One output, one code entry: the bounds are those of an interval.
+#[test]
+fn bounds_of_a_single_output() {
+    let network = Network::new(vec![layer(1, 1, &[2.0], &[0.5], Activation::Identity)], "a test").unwrap();
+    let found = assess(&network, &[1.0], &[0.25], Some(0.1));
+    let [low, high] = [&found.bound_lower, &found.bound_upper].map(|bounds| bounds.as_ref().unwrap()[0]);
+    assert!((low - 0.2).abs() < 1e-9 && (high - 0.3).abs() < 1e-9, "{found:?}");
+}

@@ -103,7 +103,7 @@ pub fn uncertainty(summary: &Summary) -> String {
     if let Some(beyond) = summary.beyond_noise.filter(|count| *count > 0) {
         let _ = writeln!(
             text,
-            "no code of the region is within the noise: {}; its size may be too small (--noise)",
+            "noise of that size explains no code there: {}; it may be too small (--noise)",
             share(beyond)
         );
     }

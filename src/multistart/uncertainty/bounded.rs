@@ -29,7 +29,7 @@ const NO_ROOM: f64 = 1e-9;
 /// Newton steps to the analytic centre, and the decrement at which it is near enough.
 const CENTRING: usize = 60;
 const CENTRED: f64 = 1e-2;
-/// A bound at this share of the limit on `w` is the limit.
+/// A bound at this share of the limit on `w`, which is four times beyond the polytope, is the limit.
 const AT_LIMIT: f64 = 0.5;
 
 /// The polytope in round coordinates: the step from the code is `origin + map·w`.
@@ -59,7 +59,7 @@ pub fn assess(mut rows: Rows, code: &[f64], noise: Bounded<'_>) -> UncertaintyRo
     // Of an unknown size, the mean: size − misfit is about Gamma(k + 1)·misfit/n.
     let size = noise.size.unwrap_or(noise.misfit * (1.0 + (k as f64 + 1.0) / noise.observed));
     let Some(limits) = rows.limits(size) else { return none(Intervals::Empty) };
-    let Some(spread) = told_by(&rows, &limits, k) else { return none(Intervals::Undetermined) };
+    let Some(spread) = determined_by(&rows, &limits, k) else { return none(Intervals::Undetermined) };
     if spread.entries.iter().all(|entry| entry.is_infinite()) {
         return none(Intervals::Undetermined);
     }
@@ -73,10 +73,10 @@ pub fn assess(mut rows: Rows, code: &[f64], noise: Bounded<'_>) -> UncertaintyRo
         Some(_) => walk.walk(Size::Known(limits), steps, noise.draws),
         None => walk.walk(Size::Unknown(noise.observed), steps, noise.draws),
     };
-    let is_told: Vec<bool> = spread.entries.iter().map(|entry| entry.is_finite()).collect();
-    let (sd, lower, upper) = round.intervals(&visited, code, &is_told);
+    let is_determined: Vec<bool> = spread.entries.iter().map(|entry| entry.is_finite()).collect();
+    let (sd, lower, upper) = round.intervals(&visited, code, &is_determined);
     let told = |bounds: Vec<f64>, otherwise: f64| {
-        let at = |(entry, bound): (usize, f64)| if is_told[entry] { code[entry] + bound } else { otherwise };
+        let at = |(entry, bound): (usize, f64)| if is_determined[entry] { code[entry] + bound } else { otherwise };
         bounds.into_iter().enumerate().map(at).collect::<Vec<f64>>()
     };
     let (bound_lower, bound_upper) = bounds.unzip();
@@ -88,7 +88,7 @@ pub fn assess(mut rows: Rows, code: &[f64], noise: Bounded<'_>) -> UncertaintyRo
 }
 
 /// The spread by the rows with two limits: one limit alone leaves a direction open.
-fn told_by(rows: &Rows, limits: &Limits, k: usize) -> Option<Spread> {
+fn determined_by(rows: &Rows, limits: &Limits, k: usize) -> Option<Spread> {
     let has_two = |row: &usize| limits.0[*row].is_finite() && limits.1[*row].is_finite();
     let told = (0..rows.count()).filter(has_two).flat_map(|row| &rows.gradients[row * k..(row + 1) * k]);
     Spread::of(&told.copied().collect::<Vec<f64>>(), k, 0.0, 0.0)
@@ -126,7 +126,7 @@ impl Round {
     fn bounds(&self, limits: &Limits) -> (Vec<f64>, Vec<f64>) {
         let (m, k) = self.matrix.shape();
         let sides = |limits: &Vec<f64>| limits.iter().filter(|limit| limit.is_finite()).count();
-        let far = (sides(&limits.0) + sides(&limits.1)) as f64;
+        let far = 4.0 * (sides(&limits.0) + sides(&limits.1)) as f64;
         let lengths: Vec<f64> = (0..k).map(|entry| self.map.row(entry).norm()).collect();
         let sizes: Vec<f64> = (0..m).map(|row| self.matrix.row(row).norm()).collect();
         // The rows, then the entries of the code, each of length 1.
@@ -160,13 +160,13 @@ impl Round {
     }
 
     /// Standard deviations, and the central 90 % of each entry.
-    fn intervals(&self, visited: &Visited, code: &[f64], is_told: &[bool]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    fn intervals(&self, visited: &Visited, code: &[f64], is_determined: &[bool]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let k = code.len();
         let (mut sd, mut lower, mut upper) =
             (vec![f64::INFINITY; k], vec![f64::NEG_INFINITY; k], vec![f64::INFINITY; k]);
         let points = DMatrix::from_column_slice(k, visited.points.len() / k.max(1), &visited.points);
         let steps = &self.map * points;
-        for entry in (0..k).filter(|entry| is_told[*entry]) {
+        for entry in (0..k).filter(|entry| is_determined[*entry]) {
             let numbers: Vec<f64> = steps.row(entry).iter().copied().collect();
             let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
             let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
@@ -207,7 +207,7 @@ fn inner_point(matrix: &DMatrix<f64>, values: &[f64], limits: &Limits) -> Option
     let solution = solve_certified(&system, &LpEngine, std::slice::from_ref(&problem)).pop()?;
     let rooms = problem.rows.iter().map(|row| row.bound + most - row.side * system.product(row.unit, &solution.z));
     let radius = rooms.fold(f64::INFINITY, f64::min);
-    (radius > NO_ROOM * most).then(|| DVector::from_vec(solution.z))
+    (solution.z.iter().all(|w| w.is_finite()) && radius > NO_ROOM * most).then(|| DVector::from_vec(solution.z))
 }
 
 /// The analytic centre, from a point within the limits, by damped Newton steps; and the factor of

@@ -13,6 +13,9 @@ use super::super::point::Point;
 use super::super::region::Region;
 use crate::network::Activation;
 
+/// Slopes below this are 0: the squares of smaller ones underflow.
+const LEAST_SLOPE: f64 = 1e-100;
+
 /// What a row limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -75,7 +78,8 @@ impl Rows {
     }
 
     fn push(&mut self, kind: Kind, value: f64, gradient: &[f64], slope: f64) {
-        if slope == 0.0 || gradient.iter().all(|g| *g == 0.0) {
+        // A slope that underflows in products is none.
+        if slope.abs() < LEAST_SLOPE || gradient.iter().all(|g| *g == 0.0) {
             self.floor = self.floor.max(self.residual(kind, value));
             return;
         }

@@ -55,7 +55,7 @@ impl Spread {
 
 impl LocalSearch<'_> {
     /// The covariance at the current code, with the slopes of one side: units on their kinks count
-    /// as off, which is the side that says less. `None` if the Jacobian is not finite.
+    /// as off, which widens the intervals. `None` if the Jacobian is not finite.
     pub(super) fn spread(&mut self, observation: &[f64]) -> Option<Spread> {
         let k = self.network.code_length();
         self.take_off_side();
@@ -63,6 +63,14 @@ impl LocalSearch<'_> {
         let rows: Vec<f64> =
             if has_rows { self.linear.rows().flat_map(|(row, _)| row.iter().copied()).collect() } else { Vec::new() };
         Spread::of(&rows, k, self.network.prior(), self.network.product_error())
+    }
+
+    /// Takes the region of the current code, with units on their kinks by the sign that rounding
+    /// gave them: the sides of some code nearby. False if these are the sides taken before.
+    pub(super) fn take_any_side(&mut self) -> bool {
+        let before = self.region.clone();
+        self.region.take(self.network, &self.current);
+        self.region != before
     }
 
     /// Takes the region of the current code. Units on their kinks are off.
