@@ -9,8 +9,8 @@ pub struct UncertaintyArgs {
     /// law and size that --noise names [default: the law whose norm is minimised (gaussian for l2),
     /// and a size estimated from the residual; --epsilon is no size here]. For --method best and
     /// --refine. An entry that the data do not determine has none. For uniform noise of a named
-    /// size, the report also has the bounds of each entry. `best` then counts the other minima within
-    /// reach of the noise, and may find a lower one
+    /// size, the report also has the bounds of each entry. `best` then counts the other minima
+    /// within reach of the noise, and may find a lower one
     #[arg(long)]
     pub uncertainty: bool,
 

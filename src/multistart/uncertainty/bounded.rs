@@ -29,7 +29,8 @@ const NO_ROOM: f64 = 1e-9;
 /// Newton steps to the analytic centre, and the decrement at which it is near enough.
 const CENTRING: usize = 60;
 const CENTRED: f64 = 1e-2;
-/// A bound at this share of the limit on `w`, which is four times beyond the polytope, is the limit.
+/// A bound at this share of the limit on `w`, which is four times beyond the polytope, is the
+/// limit.
 const AT_LIMIT: f64 = 0.5;
 
 /// The polytope in round coordinates: the step from the code is `origin + map·w`.
