@@ -148,7 +148,7 @@ fn uniform_noise_has_bounds_that_do_not_depend_on_the_batch() {
     // No residual of noise can be so small.
     let output = folder.run(&invert(&["--noise", "uniform:0.003", "--uncertainty", "--report", "r.jsonl"]));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("no code of the region is within the noise: 8 (100.0 %)"), "{said}");
+    assert!(said.contains("noise of that size explains no code there: 8 (100.0 %)"), "{said}");
     assert!(rows(&folder).iter().all(|row| row["intervals"] == "empty" && row["sd"][0].is_null()));
 }
 
@@ -220,9 +220,9 @@ fn alternatives_of_a_resumed_run_have_the_same_bytes() {
 /// Noise ten times as large as named: intervals of the named size would be ten times too narrow.
 #[test]
 fn a_size_that_does_not_explain_the_residual_has_no_intervals() {
-    let folder = observed("gaussian:0.05");
+    let folder = observed("gaussian:0.01");
     for law in ["gaussian", "laplace"] {
-        for (size, intervals) in [("0.05", "complete"), ("0.005", "empty")] {
+        for (size, intervals) in [("0.01", "complete"), ("0.001", "empty")] {
             let noise = format!("{law}:{size}");
             let uncertain = ["--method", "best", "--uncertainty", "--report", "r.jsonl", "--noise"];
             folder.run(&invert(&[&uncertain[..], &[&noise]].concat()));
