@@ -68,8 +68,8 @@ class Result:
         ``½||G(z) - x||²`` and ``½λ||z||²``. Only with a prior.
     intervals : numpy.ndarray of str
         Which entries of the code have an interval: ``"complete"`` (all), ``"partial"`` (the data do
-        not determine the others), ``"undetermined"``, ``"empty"`` (noise of
-        the named size explains no code there: it is too small) or ``"no-noise-size"``; empty for a failed or unexplained
+        not determine the others), ``"undetermined"``, ``"empty"`` (noise of the named size explains
+        no code there: it is too small) or ``"no-noise-size"``; empty for a failed or unexplained
         observation. Only with ``uncertainty=True``, as are the next ones.
     noise_size : numpy.ndarray
         The size of the noise that the intervals are for: given, or estimated from the residual.
