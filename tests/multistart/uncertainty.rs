@@ -222,11 +222,13 @@ fn exact_observations_have_no_size() {
     let network = network(&[3, 10, 30], RELU, Activation::Identity, 4);
     let z = code(&network, 1);
     let x = generate(&network, &z);
-    let packed = PackedNetwork::new(network);
-    let zeros = vec![0.0; x.len()];
+    let hidden = layer(2, 1, &[1.0, -1.0], &[0.0; 2], RELU);
+    let output = layer(4, 2, &[1.0, 0.5, 1.0, -0.5, 0.3, 1.0, 0.2, 2.0], &[0.0; 4], Activation::Identity);
+    let without_biases = Network::new(vec![hidden, output], "a test").unwrap();
+    let [first, second] = [network, without_biases].map(PackedNetwork::new);
     for model in [NoiseModel::Gaussian, NoiseModel::Laplace, NoiseModel::Uniform] {
-        for (x, z) in [(&x, &z), (&zeros, &vec![0.0; 3])] {
-            let found = assess(&packed, x, z, model, None);
+        for (packed, x, z) in [(&first, &x[..], &z[..]), (&second, &[0.0; 4], &[0.0])] {
+            let found = assess(packed, x, z, model, None);
             assert_eq!(found.intervals, Intervals::NoNoiseSize, "{model:?}");
             assert!(found.sd.iter().all(|sd| sd.is_infinite()) && found.lower.iter().all(|z| !z.is_nan()));
         }
