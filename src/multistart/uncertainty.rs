@@ -87,7 +87,7 @@ pub fn assess_batch(
         .collect()
 }
 
-/// Assesses the code of the observation with this index; see [`assess_batch`].
+/// Assesses the code of the observation with this index; see `assess_batch`.
 ///
 /// # Panics
 /// If a length does not fit the network.

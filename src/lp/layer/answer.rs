@@ -15,7 +15,7 @@ pub struct LayerAnswer {
     /// What the target itself tells of the input; `None` where only the optimum says something.
     pub known: Option<Known>,
     /// By how much each entry is off, typically, for errors of size 1 in the layer's target, in the
-    /// units of its rows ([`spread`](super::super::spread)). Empty where it is not asked for.
+    /// units of its rows (`lp/spread.rs`). Empty where it is not asked for.
     pub spread: Vec<f64>,
     /// Why there is no input, if there is none.
     pub failure: Option<LayerFailure>,

@@ -28,7 +28,7 @@ pub struct LayerContext<'a> {
     /// Its activation.
     pub activation: Activation,
     /// Where classification and forward passes run. `None`: the layer is not one of the device's
-    /// network ([`OwnLayer`](super::super::own_layer::OwnLayer)), and all is computed here.
+    /// network (`lp/own_layer.rs`), and all is computed here.
     pub device: Option<&'a dyn Device>,
     /// The solver of the LPs.
     pub solver: &'a dyn Solver,
