@@ -49,8 +49,10 @@ def _of_options(network: Network, method: str, options: dict[str, Any]) -> list[
         noise = options.get("noise")
         norms = (options.get("objective"), options.get("refine"))
         names = ["sd", "lower", "upper"]
-        named = isinstance(noise, str) and noise[:1].isalpha()
-        has_bounds = noise.startswith("uniform:") if named else noise is not None and "linf" in norms
+        if isinstance(noise, str) and noise[:1].isalpha():
+            has_bounds = noise.startswith("uniform:")
+        else:
+            has_bounds = noise is not None and "linf" in norms
         names += ["bound_lower", "bound_upper"] if has_bounds else []
         columns += [("intervals", _WORD), ("noise_size", number), *((name, number, code) for name in names)]
     if method == "best" and (uncertain or listed):
