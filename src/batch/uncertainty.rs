@@ -11,6 +11,9 @@ use crate::multistart::alternatives::{self, Reach};
 use crate::multistart::{NoiseModel, Objective, PackedNetwork, UncertaintyOptions, assess_batch};
 use crate::outcome::{Fit, Intervals, ObservationRow, Status, UncertaintyRow};
 
+/// The laws that a size makes a density of.
+const LAWS: &str = "uniform, gaussian or laplace noise: gross errors of any size have no law";
+
 /// The model of a law of the noise; `None` for gross errors, which have no law.
 fn model_of(law: NoiseLaw) -> Option<NoiseModel> {
     match law {
@@ -44,8 +47,7 @@ impl Options {
         };
         let law = self.noise_law.unwrap_or_else(|| law_for(objective));
         if model_of(law).is_none() {
-            let expected = "uniform, gaussian or laplace noise: gross errors of any size have no law";
-            return refuse(format!("given with noise of the law {law}"), expected);
+            return refuse(format!("given with noise of the law {law}"), LAWS);
         }
         if law.objective() != objective {
             let found = format!("given with noise of the law {law} and option `{by}: {objective}`");
@@ -73,8 +75,7 @@ impl Options {
             0 => Ok(()),
             _ if !searches => refuse("given without a search from many starts".to_owned(), "option `method: best`"),
             _ if self.noise_law == Some(NoiseLaw::Gross) => {
-                let expected = "uniform, gaussian or laplace noise: gross errors of any size have no law";
-                refuse("given with noise of the law gross".to_owned(), expected)
+                refuse("given with noise of the law gross".to_owned(), LAWS)
             }
             wanted if wanted > alternatives::MOST => refuse(wanted.to_string(), "at most 64 codes per observation"),
             _ => Ok(()),

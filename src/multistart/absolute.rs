@@ -62,7 +62,7 @@ use super::majorant::{Majorant, has_concave_kink, largest_that_moves};
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::region::Region;
+use super::region::{Region, sides};
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified_warm};
@@ -306,14 +306,8 @@ impl<'a> AbsoluteSearch<'a> {
     /// A digest of which units are on, off, or on their kinks at the current code. Two codes of one
     /// network have the same digest if they lie in the same linear region.
     pub fn digest(&self) -> u64 {
-        let mut hasher = blake3::Hasher::new();
-        for (index, layer) in self.network.layers().iter().enumerate() {
-            let received = &self.current.received(index)[..layer.units];
-            let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
-            let side = |a: &f64| if a.abs() <= kink { 2 } else { u8::from(*a > 0.0) };
-            hasher.update(&received.iter().map(side).collect::<Vec<u8>>());
-        }
-        hasher.finalize().as_bytes()[..8].iter().fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+        let digest = blake3::hash(&sides(self.network, &self.current));
+        digest.as_bytes()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// `F`, and the largest error that a small change of the code can change.

@@ -54,7 +54,7 @@ pub(super) struct Progress {
     /// led to. By agreement: the minima that agree with the lowest, each with its loss.
     pub seen_minima: Vec<(f64, Minimum)>,
     /// Not for squares: the proven minima, each with the sides of its units.
-    pub known_regions: Vec<(Vec<i8>, Minimum)>,
+    pub known_regions: Vec<(Vec<u8>, Minimum)>,
     /// Distinct minima within reach of the noise, if these are kept; the answer among them.
     pub minima: Vec<Alternative>,
     /// The largest entry of a residual that is only the rounding of the observation's numbers.

@@ -1,5 +1,6 @@
 //! The linear region of a code: which units are on. Units on a kink belong to either side.
 
+use super::kink;
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use crate::network::Activation;
@@ -32,6 +33,21 @@ impl Region {
     pub fn set(&mut self, index: usize, unit: usize, on: bool) {
         self.0[index][unit] = on;
     }
+}
+
+/// In [`sides`]: the unit is on its kink.
+pub const ON_KINK: u8 = 2;
+
+/// On which side of its kink each unit is at a point, the first layer's first: 1 on, 0 off, or
+/// [`ON_KINK`].
+pub fn sides(network: &PackedNetwork, point: &Point) -> Vec<u8> {
+    let mut sides = Vec::new();
+    for (index, layer) in network.layers().iter().enumerate() {
+        let received = &point.received(index)[..layer.units];
+        let kink = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
+        sides.extend(received.iter().map(|a| if a.abs() <= kink { ON_KINK } else { u8::from(*a > 0.0) }));
+    }
+    sides
 }
 
 /// `σ'` of a unit that receives `a`. If the activation has a kink, the region decides the side, not

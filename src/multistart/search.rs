@@ -102,6 +102,8 @@ pub(super) struct Searcher<'a> {
     local: LocalSearch<'a>,
     /// Present if the objective is not squares.
     absolute: Option<AbsoluteSearch<'a>>,
+    /// Whether programs from any start are affordable ([`other_norms`]).
+    is_small: bool,
     best: Point,
     flips: Flips,
     /// The owner of the code in `best`: the observation's index, and the run that found the code.
@@ -117,6 +119,7 @@ impl<'a> Searcher<'a> {
             network,
             local: LocalSearch::new(network),
             absolute: (objective != Objective::L2).then(|| AbsoluteSearch::new(network, objective)),
+            is_small: other_norms::is_small(&network.unit_counts()),
             best: Point::new(network),
             flips: Flips::new(network),
             best_of: None,

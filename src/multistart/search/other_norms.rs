@@ -22,15 +22,12 @@
 use std::cmp::Ordering;
 
 use super::super::evaluation_error::EvaluationError;
-use super::super::kink;
 use super::super::local_search::MarquardtOptions;
 use super::super::minimum::{Minimum, compared};
 use super::super::objective::Objective;
 use super::super::options::BestOptions;
-use super::super::packed_layer::PackedLayer;
-use super::super::packed_network::PackedNetwork;
-use super::super::point::Point;
 use super::super::progress::{LEAST_RUNS, Progress};
+use super::super::region::{ON_KINK, sides};
 use super::super::starts::Start;
 use super::{MOST_STEPS, Searcher};
 
@@ -44,17 +41,14 @@ const MOST_PROGRAMS: usize = 300;
 /// the sum come within 5e-4 of their minimum, those of the largest error within a tenth.
 const PROMISING: [f64; 2] = [1.01, 1.1];
 
-/// On which side of its kink each unit is; 0 on the kink.
-type Sides = Vec<i8>;
-
 impl Searcher<'_> {
     /// Descends from the current code of the local search, and judges the minimum. For objectives
     /// other than squares.
     pub(super) fn run_to_misfit(&mut self, x: &[f64], start: Start, how: &MarquardtOptions, progress: &mut Progress) {
-        if begins_with_squares(self.objective(), &self.network.unit_counts()) {
+        if self.objective() == Objective::Linf && !self.is_small {
             return self.run_from_squares(x, start, how, progress);
         }
-        if is_small(&self.network.unit_counts()) && progress.answer.runs.is_multiple_of(2) {
+        if self.is_small && progress.answer.runs.is_multiple_of(2) {
             let minimum = self.descend(x);
             return self.judge(x, start, (minimum, true), progress);
         }
@@ -63,8 +57,11 @@ impl Searcher<'_> {
 
     /// The least number of runs of a search: half of those allowed leave room for the stop rule.
     pub(super) fn least_runs(&self, options: &BestOptions) -> usize {
-        let is_small = self.absolute.is_some() && is_small(&self.network.unit_counts());
-        if is_small { LEAST_RUNS_OF_SMALL.min(options.starts / 2).max(LEAST_RUNS) } else { LEAST_RUNS }
+        if self.absolute.is_some() && self.is_small {
+            LEAST_RUNS_OF_SMALL.min(options.starts / 2).max(LEAST_RUNS)
+        } else {
+            LEAST_RUNS
+        }
     }
 
     /// From a minimum of squares, unless an equal one was processed before.
@@ -102,7 +99,7 @@ impl Searcher<'_> {
             self.local.approach_further(objective, x);
         }
         let here = sides(self.network, self.local.point());
-        let is_here = |known: &Sides| known.iter().zip(&here).all(|(known, here)| *known == 0 || known == here);
+        let is_here = |known: &Vec<u8>| known.iter().zip(&here).all(|(known, here)| *known == ON_KINK || known == here);
         let known = progress.known_regions.iter().find(|(sides, _)| is_here(sides)).map(|(_, minimum)| *minimum);
         if let Some(minimum) = known {
             return self.judge(x, start, (minimum, false), progress);
@@ -135,17 +132,6 @@ pub fn begins_with_squares(objective: Objective, units: &[usize]) -> bool {
 
 /// Whether a descent by programs from any start is affordable. `units`: of each layer. Before a
 /// linear map, the outputs of the generator count as hidden units.
-fn is_small(units: &[usize]) -> bool {
+pub(super) fn is_small(units: &[usize]) -> bool {
     units.iter().rev().skip(1).sum::<usize>() <= FEW_HIDDEN_UNITS
-}
-
-/// The side of each unit of all layers, the first layer's first.
-fn sides(network: &PackedNetwork, point: &Point) -> Sides {
-    let of_layer = |(index, layer): (usize, &PackedLayer)| {
-        let received = &point.received(index)[..layer.units];
-        let tolerance = kink::tolerance(kink::IN_LINEAR_PROGRAMS, received);
-        let side = move |a: &f64| if a.abs() <= tolerance { 0 } else { a.signum() as i8 };
-        received.iter().map(side)
-    };
-    network.layers().iter().enumerate().flat_map(of_layer).collect()
 }
