@@ -37,7 +37,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
 use crate::lp::formulation::LayerwiseMethod;
-use crate::lp::layer::{LayerwiseOptions, StageTimes};
+use crate::lp::layer::{HiddenSign, LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
@@ -191,7 +191,12 @@ impl Inverter {
             Method::Best(_) => least_squares.is_none() && !network.goes_by_agreement(),
             Method::Descent(_) => false,
         };
-        let systems = (by_programs && network.layerwise_obstacle().is_none()).then(|| LayerSystems::new(&network));
+        let hidden_sign = match &options.method {
+            Method::Layerwise(layerwise) => layerwise.hidden_sign,
+            Method::Best(_) | Method::Descent(_) => HiddenSign::default(),
+        };
+        let systems =
+            (by_programs && network.layerwise_obstacle().is_none()).then(|| LayerSystems::new(&network, hidden_sign));
         if let Method::Best(best) = &options.method {
             let units: Vec<usize> = network.layers().iter().map(Layer::units).collect();
             note_search_on_cpu(&mut runtime, &network, best.search.objective, &units);

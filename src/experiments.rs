@@ -21,8 +21,10 @@ mod gallery;
 mod hardness;
 mod instance;
 mod noise;
+mod printed;
 pub mod record;
 mod sensing;
+mod steps;
 mod study;
 mod table1;
 
@@ -38,7 +40,7 @@ pub use study::Study;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 pub enum Experiment {
-    /// Error against noise, on random networks.
+    /// Error against noise: the linear programs and descent.
     Figure1,
     /// Success rate against code length.
     Figure2,
@@ -46,7 +48,7 @@ pub enum Experiment {
     Figure3,
     /// Sensing: from some pixels, or from random projections.
     Figure4,
-    /// Error against noise, on the trained generator.
+    /// Error against noise: the linear programs among themselves.
     Figure5,
     /// Inpainting.
     Figure6,
@@ -58,11 +60,15 @@ pub enum Experiment {
     Expansion,
     /// The networks of Theorems 1 and 2, made from formulas, and Example 1.
     Hardness,
+    /// The linear programs as printed, as the authors' program has them, and here.
+    Printed,
+    /// Gradient descent by its step.
+    Steps,
 }
 
 impl Experiment {
     /// All experiments, in the order in which `all` runs them.
-    pub const ALL: [Experiment; 10] = [
+    pub const ALL: [Experiment; 12] = [
         Experiment::Figure1,
         Experiment::Figure2,
         Experiment::Figure3,
@@ -73,6 +79,8 @@ impl Experiment {
         Experiment::Bounds,
         Experiment::Expansion,
         Experiment::Hardness,
+        Experiment::Printed,
+        Experiment::Steps,
     ];
 
     /// Runs the experiment and writes its files; runs that were recorded earlier are not repeated.
@@ -93,6 +101,8 @@ impl Experiment {
             Experiment::Bounds => bounds::run(study),
             Experiment::Expansion => expansion::run(study),
             Experiment::Hardness => hardness::run(study),
+            Experiment::Printed => printed::run(study),
+            Experiment::Steps => steps::run(study),
         }
     }
 }

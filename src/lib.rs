@@ -129,7 +129,7 @@ pub use formats::assumption::Assumption;
 pub use formats::network_file::{NetworkOptions, ReadNetwork, load_network, read_network};
 pub use formats::npy::{ElementType, PixelRange};
 pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
-pub use lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances, StageTimes};
+pub use lp::layer::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances, StageTimes};
 pub use multistart::{BestOptions, Objective};
 pub use network::{Activation, DenseLayer, Network};
 pub use observation::Observations;

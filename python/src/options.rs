@@ -234,6 +234,9 @@ impl<'py> Given<'py> {
                 if let Some(passes) = self.count("passes")? {
                     programs = programs.passes(passes);
                 }
+                if let Some(sign) = self.named("hidden_sign")? {
+                    programs = programs.hidden_sign(sign);
+                }
                 if method != LayerwiseMethod::Exact {
                     programs = programs
                         .row_tolerances(self.named("row_tolerances")?.unwrap_or_default())

@@ -262,7 +262,8 @@ def test_layers_depart_from_the_papers_form():
         ("linf", {"row_tolerances": "proportional"}, {}),
         ("l1", {"hidden_epsilon": "enlarged"}, {"stop": "first"}),
         ("relaxed", {"relaxed_weights": "clear"}, {"stop": "first"}),
+        ("linf", {"hidden_sign": "free"}, {}),
     ]:
         assert not np.array_equal(codes(method, **stop), codes(method, **stop, **options)), options
-    defaults = {"passes": 1, "row_tolerances": "equal", "hidden_epsilon": "restart"}
+    defaults = {"passes": 1, "row_tolerances": "equal", "hidden_epsilon": "restart", "hidden_sign": "nonnegative"}
     assert np.array_equal(codes("linf"), codes("linf", **defaults))

@@ -144,6 +144,7 @@ class Inverter(_Engine):
         row_tolerances: Literal["equal", "proportional"] | None = None,
         hidden_epsilon: Literal["restart", "carried", "enlarged"] | None = None,
         relaxed_weights: Literal["positive", "clear"] | None = None,
+        hidden_sign: Literal["nonnegative", "free"] | None = None,
         solver: Literal["interior-point", "clarabel"] | None = None,
         optimizer: Literal["plain", "momentum", "adam"] | None = None,
         step: float | None = None,
@@ -437,6 +438,9 @@ def invert(
     relaxed_weights : str, optional
         Of ``"relaxed"``: the entries with a weight in its objective. ``"positive"`` (default), or
         ``"clear"``, above twice the tolerance.
+    hidden_sign : str, optional
+        Of the layer-wise methods: what a layer may receive from a ReLU. ``"nonnegative"`` (default),
+        or ``"free"``, as in the paper's printed algorithms.
     optimizer, step, iterations, restarts : optional
         Of ``"descent"``, as on the command line.
     code_law : str, optional

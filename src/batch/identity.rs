@@ -3,7 +3,7 @@
 use super::{BestMethod, Method, Options};
 use crate::descent::DescentOptions;
 use crate::formats::npy::ElementType;
-use crate::lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
+use crate::lp::layer::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::runtime::Runtime;
 
@@ -77,8 +77,17 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
 /// Those of the layer-wise methods. Departures from the paper's form are named where there are any,
 /// as in journals from before there were such options.
 fn of_layers(options: &LayerwiseOptions, solver: String) -> Vec<(&'static str, String)> {
-    let LayerwiseOptions { method, tolerances, rows, stop, passes, row_tolerances, hidden_epsilon, relaxed_weights } =
-        options;
+    let LayerwiseOptions {
+        method,
+        tolerances,
+        rows,
+        stop,
+        passes,
+        row_tolerances,
+        hidden_epsilon,
+        relaxed_weights,
+        hidden_sign,
+    } = options;
     let mut named = vec![
         ("method", method.to_string()),
         ("epsilon", or_default(tolerances.epsilon)),
@@ -98,6 +107,9 @@ fn of_layers(options: &LayerwiseOptions, solver: String) -> Vec<(&'static str, S
     }
     if *relaxed_weights != RelaxedWeights::default() {
         named.push(("relaxed_weights", relaxed_weights.to_string()));
+    }
+    if *hidden_sign != HiddenSign::default() {
+        named.push(("hidden_sign", hidden_sign.to_string()));
     }
     named
 }

@@ -30,6 +30,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("gaussian", "--gaussian"),
     ("growth", "--growth"),
     ("hidden_epsilon", "--hidden-epsilon"),
+    ("hidden_sign", "--hidden-sign"),
     ("ignore_tensors", "--ignore-tensors"),
     ("iterations", "--iterations"),
     ("journaling: Resume", "--resume"),

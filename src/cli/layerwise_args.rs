@@ -1,9 +1,10 @@
 //! The options of `invert`'s layer-wise methods.
 
 use crate::lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
-use crate::lp::layer::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
+use crate::lp::layer::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances};
 
-/// How layers are inverted. The defaults are the paper's form, but for its rule to stop.
+/// How layers are inverted. The defaults are the paper's form, but for its rule to stop, with z ≥ 0
+/// behind a ReLU.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of the layer-wise methods")]
 pub struct LayerwiseArgs {
@@ -38,12 +39,17 @@ pub struct LayerwiseArgs {
     /// clear of the tolerance, above 2ε, as in the authors' program [default: positive]
     #[arg(long, value_name = "positive|clear")]
     relaxed_weights: Option<RelaxedWeights>,
+
+    /// What a layer may receive from a ReLU: numbers of at least 0 (nonnegative, as in the authors'
+    /// program), or any (free, as in the paper's printed algorithms) [default: nonnegative]
+    #[arg(long, value_name = "nonnegative|free")]
+    hidden_sign: Option<HiddenSign>,
 }
 
 impl LayerwiseArgs {
     /// The options that were given, in the command line's words: whether each is, and whether only
     /// `l1` and `relaxed` have it.
-    pub fn given(&self) -> [(&'static str, bool, bool); 6] {
+    pub fn given(&self) -> [(&'static str, bool, bool); 7] {
         [
             ("--rows", self.rows.is_some(), false),
             ("--stop", self.stop.is_some(), true),
@@ -51,6 +57,7 @@ impl LayerwiseArgs {
             ("--row-tolerances", self.row_tolerances.is_some(), false),
             ("--hidden-epsilon", self.hidden_epsilon.is_some(), false),
             ("--relaxed-weights", self.relaxed_weights.is_some(), false),
+            ("--hidden-sign", self.hidden_sign.is_some(), false),
         ]
     }
 
@@ -65,6 +72,7 @@ impl LayerwiseArgs {
             row_tolerances: self.row_tolerances.unwrap_or_default(),
             hidden_epsilon: self.hidden_epsilon.unwrap_or_default(),
             relaxed_weights: self.relaxed_weights.unwrap_or_default(),
+            hidden_sign: self.hidden_sign.unwrap_or_default(),
         }
     }
 }

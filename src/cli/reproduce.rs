@@ -14,19 +14,22 @@ use super::{CommandLine, Outcome, flags, interrupt, print};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  unrelu reproduce figure2 --out reproduction\n  unrelu reproduce all --out quick --quick\n\n\
-                        figure1, figure5    error of the codes against noise, random networks and the trained generator\n\
+                        figure1, figure5    error of the codes against noise; figure1 with descent, figure5 all linear programs\n\
                         figure2             success rate against the code length\n\
                         figure3             denoising\n\
                         figure4, figure6    sensing and inpainting\n\
                         table1              time against the code length\n\
                         bounds              Theorems 4 and 5 and Corollary 1, measured\n\
                         expansion           success rate against the expansion, with Theorem 3's 2.1\n\
-                        hardness            the 3SAT gadgets of Theorems 1 and 2, and Example 1\n\n\
+                        hardness            the 3SAT gadgets of Theorems 1 and 2, and Example 1\n\
+                        printed             the linear programs as printed, as the authors' program has them, and here\n\
+                        steps               gradient descent by its step\n\n\
                         Each experiment writes NAME.csv with one row per run, NAME.svg and NAME.png, and the summary NAME.txt. After an \
                         interruption, the same command continues. docs/REPRODUCTION.md discusses each result."
 )]
 pub struct Args {
-    /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, or all
+    /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, printed, steps, or
+    /// all
     #[arg(value_name = "NAME")]
     what: What,
 

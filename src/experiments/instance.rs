@@ -20,6 +20,8 @@ pub struct Instance {
     pub code: DMatrix<f64>,
     /// `G(z*) + e`, `n` × 1.
     pub observation: DMatrix<f64>,
+    /// `‖e‖ / ‖G(z*)‖`.
+    pub relative_noise: f64,
 }
 
 impl Instance {
@@ -35,9 +37,11 @@ impl Instance {
     pub fn of(network: Arc<Network>, noise: Noise, seed: u64) -> Self {
         let k = network.code_length();
         let code = DMatrix::from_vec(k, 1, normal_vector(seed, Domain::Code, 0, k));
-        let mut observation = forward(&network, 0..network.depth(), &code);
+        let clean = forward(&network, 0..network.depth(), &code);
+        let mut observation = clean.clone();
         noise.apply(seed, 0, observation.as_mut_slice());
-        Instance { network, code, observation }
+        let relative_noise = (&observation - &clean).norm() / clean.norm();
+        Instance { network, code, observation, relative_noise }
     }
 
     /// Inverts the observation.

@@ -1,7 +1,10 @@
 //! The paper's figures 1 and 5: the relative error of the codes against the size of the noise,
-//! uniform on (−a, a) or Gaussian with standard deviation a (the authors' reading of N(0, a)).
-//! Figure 1 uses random networks 20 → 100 → 500, a new one for every run. Figure 5 uses the trained
-//! generator.
+//! uniform on (−a, a) or Gaussian with standard deviation a (the authors' reading of N(0, a)), on
+//! random networks 20 → 100 → 500, a new one for every run, and on the trained generator. Figure 1
+//! compares the linear programs with descent, figure 5 with one another.
+//!
+//! As in the paper, the horizontal axis is the relative noise, `‖e‖ / ‖G(z*)‖`; the record has `a`
+//! as well.
 
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::contender::{Contender, descent_on_random, descent_on_trained};
 use super::instance::Instance;
 use super::study::Study;
+use crate::descent::DescentOptions;
 use crate::error::Result;
 use crate::network::Activation;
 use crate::pictures::axis::{Axis, Scale};
@@ -17,25 +21,59 @@ use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::random::Noise;
 use crate::statistics::{exponent, median};
 
-const METHODS: [Contender; 5] =
-    [Contender::Linf, Contender::L1, Contender::Relaxed, Contender::Descent, Contender::Best];
-const LAWS: [Law; 2] = [Law::Uniform, Law::Gaussian];
+/// The networks, in the order of the panels.
+pub(super) const NETWORKS: [Which; 2] = [Which::Random, Which::Trained];
 
 /// A run with an error above this is a failure if the noise is below …
 const LOST: f64 = 0.5;
 /// … this: noise of a tenth of the pixels' size leaves the image recognisable.
 const SMALL: f64 = 0.02;
 
+/// A figure with its methods.
+struct Figure {
+    name: &'static str,
+    title: &'static str,
+    methods: fn(Law) -> Vec<Contender>,
+}
+
+/// The paper's `linf`, `l1` and descent. Beside them, the best of today's methods: refinement in
+/// the norm of the noise, and the searches.
+const FIGURE1: Figure = Figure {
+    name: "figure1",
+    title: "Recovery error against noise",
+    methods: |law| {
+        use Contender::{Best, BestLinf, Descent, L1, Linf, LinfRefinedInL2, LinfRefinedInLinf};
+        match law {
+            Law::Uniform => vec![Linf, L1, Descent, LinfRefinedInLinf, Best, BestLinf],
+            Law::Gaussian => vec![Linf, L1, Descent, LinfRefinedInL2, Best, BestLinf],
+        }
+    },
+};
+
+/// The paper's three linear programs, and the two whose departures from its form pay most.
+const FIGURE5: Figure = Figure {
+    name: "figure5",
+    title: "Recovery error against noise, linear programs",
+    methods: |_| {
+        use Contender::{L1, Linf, LinfPasses, Relaxed, RelaxedClear};
+        vec![Linf, L1, Relaxed, LinfPasses, RelaxedClear]
+    },
+};
+
 /// The distribution of noise of size `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Law {
+pub(super) enum Law {
     Uniform,
     Gaussian,
 }
 
 impl Law {
-    fn of_size(self, level: f64) -> Noise {
+    /// All laws, in the order of the panels.
+    pub const ALL: [Law; 2] = [Law::Uniform, Law::Gaussian];
+
+    /// Noise of size `a` = `level`.
+    pub fn of_size(self, level: f64) -> Noise {
         match self {
             Law::Uniform => Noise::Uniform(level),
             Law::Gaussian => Noise::Gaussian(level),
@@ -44,11 +82,30 @@ impl Law {
 }
 
 /// The networks of the experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Which {
     /// A new network for every run.
     Random,
     Trained,
+}
+
+impl Which {
+    /// An instance on such a network. Random networks are 20 → 100 → 500.
+    pub fn instance(self, study: &Study, noise: Noise, seed: u64) -> Result<Instance> {
+        match self {
+            Which::Random => Instance::random(&[20, 100, 500], Activation::Relu, noise, seed),
+            Which::Trained => Ok(Instance::of(Arc::clone(&study.trained().network), noise, seed)),
+        }
+    }
+
+    /// The name in titles.
+    pub fn title(self, study: &Study) -> String {
+        match self {
+            Which::Random => "random networks 20-100-500".to_owned(),
+            Which::Trained => study.trained().name.replace('→', "-"),
+        }
+    }
 }
 
 struct Job {
@@ -61,134 +118,155 @@ struct Job {
 /// The row of one inversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
+    network: Which,
     noise: Law,
+    /// `a`.
     level: f64,
+    /// `‖e‖ / ‖G(z*)‖`.
+    relative_noise: f64,
     run: u64,
     method: Contender,
     /// `‖z − z*‖ / ‖z*‖`.
     error: f64,
 }
 
-/// Runs figure 1: random networks.
+/// Runs figure 1: the linear programs and descent.
 pub fn figure1(study: &Study) -> Result<String> {
-    reproduce(study, "figure1", Which::Random)
+    reproduce(study, &FIGURE1)
 }
 
-/// Runs figure 5: the trained generator.
+/// Runs figure 5: the linear programs among themselves.
 pub fn figure5(study: &Study) -> Result<String> {
-    reproduce(study, "figure5", Which::Trained)
+    reproduce(study, &FIGURE5)
 }
 
-fn reproduce(study: &Study, name: &str, network: Which) -> Result<String> {
-    let (runs, exponents) = study.pick((200, 1..=6), (8, 1..=4));
+fn reproduce(study: &Study, figure: &Figure) -> Result<String> {
+    let (runs, exponents) = study.pick((200, 1..=6), (4, 1..=3));
     let mut jobs = Vec::new();
-    for law in LAWS {
-        for exponent in exponents.clone() {
-            let level = 10_f64.powi(-exponent);
-            jobs.extend((0..runs).map(|run| Job { network, law, level, run }));
+    for network in NETWORKS {
+        for law in Law::ALL {
+            for exponent in exponents.clone() {
+                let level = 10_f64.powi(-exponent);
+                jobs.extend((0..runs).map(|run| Job { network, law, level, run }));
+            }
         }
     }
-    let rows = study.runs(name, &jobs, METHODS.len(), |job| job.carry_out(study))?;
-    let subject = match network {
-        Which::Random => "random networks 20-100-500".to_owned(),
-        Which::Trained => study.trained().name.replace('→', "-"),
-    };
-    study.draw(name, &plot(&rows, &subject))?;
-    let mut text = format!(
-        "{name}, {subject}: the nearer the exponent p of median error ~ a^p to 1, the more linearly the error grows with the noise.\n\
-         Exponent, and the share of runs with an error above 0.5, over the noises up to 1e-2 (descent: {}):",
-        match network {
-            Which::Random => "step 1, 1,000 iterations, one start",
-            Which::Trained =>
-                study.pick("step 1e-3, 10,000 iterations, one start", "step 1e-3, 1,000 iterations, one start"),
-        }
-    );
-    for law in LAWS {
-        let of = |method| {
-            let runs = points(&rows, law, method);
-            let small: Vec<f64> = runs.iter().filter(|run| run.0 < SMALL).map(|run| run.1).collect();
-            let lost = small.iter().filter(|error| **error > LOST).count() as f64 / small.len() as f64;
-            format!("{method} {:.3} ({:.1} %)", slope(&runs), 100.0 * lost)
-        };
-        text.push_str(&format!("\n  {law:?} noise: {}", METHODS.map(of).join(", ")));
-    }
-    study.tell(name, text)
+    let per_job = (figure.methods)(Law::Uniform).len();
+    let rows = study.runs(figure.name, &jobs, per_job, |job| job.carry_out(study, figure))?;
+    study.draw(figure.name, &plot(study, figure, &rows))?;
+    study.tell(figure.name, text(study, figure, &rows))
 }
 
 impl Job {
-    fn carry_out(&self, study: &Study) -> Result<Vec<Row>> {
+    fn carry_out(&self, study: &Study, figure: &Figure) -> Result<Vec<Row>> {
         let Job { network, law, level, run } = *self;
         let noise = law.of_size(level);
         let seed = study.seed(&[1, network as u64, law as u64, level.to_bits(), run]);
-        let (instance, descent) = match network {
-            Which::Random => {
-                (Instance::random(&[20, 100, 500], Activation::Relu, noise, seed)?, descent_on_random(seed))
-            }
+        let instance = network.instance(study, noise, seed)?;
+        let descent = match network {
+            Which::Random => descent_on_random(seed),
             Which::Trained => {
-                let mut descent = descent_on_trained(seed);
-                descent.iterations = study.pick(descent.iterations, 1000);
-                (Instance::of(Arc::clone(&study.trained().network), noise, seed), descent)
+                let descent = descent_on_trained(seed);
+                DescentOptions { iterations: study.pick(descent.iterations, 1000), ..descent }
             }
         };
-        METHODS
-            .map(|method| {
-                let found = instance.invert(method.options(level, descent.clone(), 1))?;
-                Ok(Row { noise: law, level, run, method, error: instance.error(&found) })
-            })
-            .into_iter()
-            .collect()
+        let row = |method: Contender| {
+            let found = instance.invert(method.options(level, descent.clone(), 1))?;
+            let (relative_noise, error) = (instance.relative_noise, instance.error(&found));
+            Ok(Row { network, noise: law, level, relative_noise, run, method, error })
+        };
+        (figure.methods)(law).into_iter().map(row).collect()
     }
 }
 
-/// Noise levels and errors of the runs of one method.
-fn points(rows: &[Row], law: Law, method: Contender) -> Vec<(f64, f64)> {
-    let of = |row: &&Row| (row.noise, row.method) == (law, method);
-    rows.iter().filter(of).map(|row| (row.level, row.error)).collect()
+/// The runs of one method in one panel.
+fn of(rows: &[Row], panel: (Which, Law), method: Contender) -> Vec<&Row> {
+    rows.iter().filter(|row| ((row.network, row.noise), row.method) == (panel, method)).collect()
 }
 
-/// Noise levels, ascending, with the median error of each.
-fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut levels: Vec<f64> = points.iter().map(|point| point.0).collect();
+/// For each noise level, ascending: the level, the median relative noise, and the median error.
+fn medians(runs: &[&Row]) -> Vec<(f64, f64, f64)> {
+    let mut levels: Vec<f64> = runs.iter().map(|row| row.level).collect();
     levels.sort_by(f64::total_cmp);
     levels.dedup();
-    let errors = |level: f64| points.iter().filter(|point| point.0 == level).map(|point| point.1).collect();
-    levels.into_iter().map(|level| (level, median(errors(level)))).collect()
+    let median_of = |level: f64, of: fn(&Row) -> f64| {
+        median(runs.iter().filter(|row| row.level == level).map(|row| of(row)).collect())
+    };
+    let at = |level| (level, median_of(level, |row| row.relative_noise), median_of(level, |row| row.error));
+    levels.into_iter().map(at).collect()
 }
 
-/// A small horizontal shift, so that the dots of one level do not lie on one line.
-fn scattered(run: usize) -> f64 {
-    // Multiples of the golden ratio fill the interval evenly, for any number of them.
-    let share = (run as f64 * 0.618_033_988_749_895).fract();
-    1.1_f64.powf(share - 0.5)
+/// The exponent of the median error in `a`, over the noise levels that leave the image
+/// recognisable.
+fn slope(medians: &[(f64, f64, f64)]) -> f64 {
+    let small = medians.iter().filter(|median| median.0 < SMALL);
+    exponent(&small.map(|&(level, _, error)| (level, error)).collect::<Vec<_>>())
 }
 
-/// The exponent of the medians, over the noise levels that leave the image recognisable.
-fn slope(runs: &[(f64, f64)]) -> f64 {
-    exponent(&medians(runs).into_iter().filter(|(level, _)| *level < SMALL).collect::<Vec<_>>())
+fn text(study: &Study, figure: &Figure, rows: &[Row]) -> String {
+    let mut text = format!(
+        "{}: median relative error of the code at each noise a, then the exponent p of error ~ a^p (1: the error grows linearly \
+         with the noise) and the share of errors above {LOST}, both over noises up to 1e-2. Descent: step 1, 1,000 iterations on \
+         random networks; {} on the trained generator; one start.",
+        figure.name,
+        study.pick("step 1e-3, 10,000 iterations", "step 1e-3, 1,000 iterations"),
+    );
+    for network in NETWORKS {
+        for law in Law::ALL {
+            let panel = (network, law);
+            text.push_str(&format!("\n  {}, {law:?} noise", network.title(study)));
+            let methods = (figure.methods)(law);
+            if let Some(first) = methods.first() {
+                let levels = medians(&of(rows, panel, *first));
+                let noise: Vec<String> =
+                    levels.iter().rev().map(|(level, relative, _)| format!("a = {level:e}: {relative:.1e}")).collect();
+                text.push_str(&format!("; relative noise: {}", noise.join(", ")));
+            }
+            for method in methods {
+                let runs = of(rows, panel, method);
+                let medians = medians(&runs);
+                let errors: Vec<String> = medians.iter().rev().map(|(_, _, error)| format!("{error:.1e}")).collect();
+                let small: Vec<&&Row> = runs.iter().filter(|row| row.level < SMALL).collect();
+                let lost = small.iter().filter(|row| row.error > LOST).count() as f64 / small.len().max(1) as f64;
+                text.push_str(&format!(
+                    "\n    {method}: {}; p = {:.3}, {:.1} %",
+                    errors.join(" "),
+                    slope(&medians),
+                    100.0 * lost
+                ));
+            }
+        }
+    }
+    text
 }
 
-fn plot(rows: &[Row], subject: &str) -> Plot {
-    let panel = |law: Law| {
+fn plot(study: &Study, figure: &Figure, rows: &[Row]) -> Plot {
+    let panel = |network: Which, law: Law| {
         // All dots are below all lines.
         let (mut dots, mut lines) = (Vec::new(), Vec::new());
-        for (place, method) in METHODS.into_iter().enumerate() {
-            // The methods' dots are side by side, so that none hides another.
-            let aside = 1.14_f64.powf(place as f64 - (METHODS.len() - 1) as f64 / 2.0);
-            let runs = points(rows, law, method);
-            let beside = runs.iter().enumerate();
-            let beside = beside.map(|(run, (level, error))| (level * aside * scattered(run), *error)).collect();
+        for method in (figure.methods)(law) {
+            let runs = of(rows, (network, law), method);
             let colour = method.colour();
-            dots.push(Curve { label: String::new(), points: beside, colour, style: Style::Dots });
-            lines.push(Curve { label: method.to_string(), points: medians(&runs), colour, style: Style::Solid });
+            let points = runs.iter().map(|row| (row.relative_noise, row.error)).collect();
+            dots.push(Curve { label: String::new(), points, colour, style: Style::Dots });
+            let points = medians(&runs).into_iter().map(|(_, relative, error)| (relative, error)).collect();
+            lines.push(Curve { label: method.to_string(), points, colour, style: Style::Solid });
         }
-        let curves = dots.into_iter().chain(lines).collect();
         let noise = match law {
-            Law::Uniform => "noise uniform on (-a, a)",
-            Law::Gaussian => "Gaussian noise of standard deviation a",
+            Law::Uniform => "uniform noise",
+            Law::Gaussian => "Gaussian noise",
         };
         let axis = |label: &str| Axis { label: label.to_owned(), scale: Scale::Logarithmic, shows: Vec::new() };
-        Panel { title: noise.to_owned(), horizontal: axis("a"), vertical: axis("relative error of the code"), curves }
+        Panel {
+            title: format!("{noise}, {}", network.title(study)),
+            horizontal: axis("relative noise"),
+            vertical: axis("relative error of the code"),
+            curves: dots.into_iter().chain(lines).collect(),
+        }
     };
-    let title = format!("Recovery error against noise, {subject}\nA dot is a run, a line goes through the medians");
-    Plot { title, panels: LAWS.map(panel).to_vec() }
+    let panels = NETWORKS.into_iter().flat_map(|network| Law::ALL.map(|law| (network, law)));
+    Plot {
+        title: format!("{}\nA dot is a run, a line goes through the medians of each noise", figure.title),
+        panels: panels.map(|(network, law)| panel(network, law)).collect(),
+    }
 }

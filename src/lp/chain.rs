@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use super::formulation::LayerwiseMethod;
 use super::formulation::target::{Target, Targets};
 use super::inversion::Inversion;
-use super::layer::{HiddenEpsilon, LayerAnswer, LayerContext, LayerwiseOptions, RowTolerances, StageTimes, timed};
+use super::layer::{
+    HiddenEpsilon, HiddenSign, LayerAnswer, LayerContext, LayerwiseOptions, RowTolerances, StageTimes, timed,
+};
 use super::own_layer::OwnLayer;
 use super::problem::LayerSystem;
 use super::solver::Solver;
@@ -26,9 +28,10 @@ pub struct LayerSystems {
 
 impl LayerSystems {
     /// Copies the weights into the layout that the LPs use.
-    pub fn new(network: &Network) -> Self {
+    pub fn new(network: &Network, hidden_sign: HiddenSign) -> Self {
         let system = |(index, layer): (usize, &crate::network::Layer)| {
-            LayerSystem::new(layer.weight().clone(), layer.bias.clone(), network.input_is_nonnegative(index))
+            let nonnegative = hidden_sign == HiddenSign::Nonnegative && network.input_is_nonnegative(index);
+            LayerSystem::new(layer.weight().clone(), layer.bias.clone(), nonnegative)
         };
         LayerSystems { systems: network.layers().iter().enumerate().map(system).collect() }
     }

@@ -30,7 +30,7 @@ pub(super) use context::timed;
 pub use context::{LayerContext, StageTimes};
 use guess::Guess;
 use member::{Member, Search};
-pub use options::{HiddenEpsilon, LayerwiseOptions, RelaxedWeights, RowTolerances};
+pub use options::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances};
 
 impl LayerContext<'_> {
     /// Inverts the layer for every target of the batch. One answer per column.

@@ -32,7 +32,7 @@ impl LayerChain<'_> {
         inversions: &mut [Inversion],
         times: &mut StageTimes,
     ) -> Result<()> {
-        let has_relu = (1..self.network.depth()).any(|index| self.systems.systems[index].nonnegative);
+        let has_relu = (1..self.network.depth()).any(|index| self.network.input_is_nonnegative(index));
         if self.options.passes < 2 || !has_relu {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl LayerChain<'_> {
         let outputs = self.outputs(code);
         let of_layer = |(index, system): (usize, &super::problem::LayerSystem)| {
             let none = vec![false; system.columns()];
-            if !system.nonnegative {
+            if !self.network.input_is_nonnegative(index) {
                 return none;
             }
             let off: Vec<bool> = outputs[index - 1].iter().map(|output| *output <= 0.0).collect();

@@ -202,6 +202,8 @@ fn options_that_make_no_sense() {
     refused(&["--method", "exact", "--row-tolerances", "proportional"], &["--row-tolerances", "exact allows no"]);
     refused(&["--method", "exact", "--hidden-epsilon", "carried"], &["--hidden-epsilon", "no initial tolerance"]);
     refused(&["--relaxed-weights", "clear"], &["--relaxed-weights", "method relaxed"]);
+    refused(&["--hidden-sign", "negative"], &["--hidden-sign", "nonnegative or free"]);
+    refused(&["--method", "best", "--hidden-sign", "free"], &["--hidden-sign", "layer-wise"]);
     refused(&["--batch", "0"], &["--batch"]);
     refused(&["--report", "report.txt"], &["--report", ".jsonl or .csv"]);
     refused(&["--adapter", "no such card"], &["--adapter"]);
@@ -281,16 +283,18 @@ fn departures_from_the_papers_form() {
         folder.run(&[&invert[..], more].concat());
         folder.bytes("z.npy")
     };
-    let options: [(&[&str], &[&str]); 4] = [
+    let options: [(&[&str], &[&str]); 5] = [
         (&["--method", "linf"], &["--passes", "3"]),
         (&["--method", "linf"], &["--row-tolerances", "proportional"]),
         (&["--method", "l1", "--stop", "first"], &["--hidden-epsilon", "enlarged"]),
         (&["--method", "relaxed", "--stop", "first"], &["--relaxed-weights", "clear"]),
+        (&["--method", "linf"], &["--hidden-sign", "free"]),
     ];
     for (method, option) in options {
         assert_ne!(codes(method), codes(&[method, option].concat()), "{option:?}");
     }
     let defaults =
         ["--passes", "1", "--row-tolerances", "equal", "--hidden-epsilon", "restart", "--relaxed-weights", "positive"];
-    assert_eq!(codes(&["--method", "relaxed"]), codes(&[&["--method", "relaxed"], &defaults[..]].concat()));
+    let defaults = [&["--method", "relaxed", "--hidden-sign", "nonnegative"], &defaults[..]].concat();
+    assert_eq!(codes(&["--method", "relaxed"]), codes(&defaults));
 }

@@ -84,7 +84,7 @@ fn an_interrupt_leaves_what_is_done() {
     assert!(done.lines().count() < 300 && !folder.path("r/figure5.svg").exists(), "{}", done.lines().count());
     folder.succeeds(&command);
     let whole = fs::read_to_string(&record).unwrap();
-    assert!(whole.starts_with(&done) && whole.lines().count() == 1 + 8 * 4 * 2 * 5, "{}", whole.lines().count());
+    assert!(whole.starts_with(&done) && whole.lines().count() == 1 + 4 * 3 * 2 * 2 * 5, "{}", whole.lines().count());
 }
 
 #[test]

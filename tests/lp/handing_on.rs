@@ -53,9 +53,10 @@ impl Hidden {
 
     /// The answers with open entries as unobserved, and the answers kept.
     fn inverted(&self, chosen: LayerwiseMethod) -> [Vec<Inversion>; 2] {
-        let (systems, device) = (LayerSystems::new(&self.network), HostDevice::new(&self.network));
         let epsilon = (self.noise > 0.0).then_some(self.noise);
         let options = method(chosen).tolerances(Tolerances::default().epsilon(epsilon));
+        let systems = LayerSystems::new(&self.network, options.hidden_sign);
+        let device = HostDevice::new(&self.network);
         let chain = LayerChain {
             network: &self.network,
             systems: &systems,

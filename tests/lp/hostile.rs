@@ -20,7 +20,7 @@ fn with_precision(
     x: &DMatrix<f64>,
     precision: Precision,
 ) -> Vec<Inversion> {
-    let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
+    let (systems, device) = (LayerSystems::new(network, options.hidden_sign), HostDevice::new(network));
     let chain = LayerChain { network, systems: &systems, device: &device, solver: &LpEngine, options };
     chain.invert(x, precision).unwrap().0
 }

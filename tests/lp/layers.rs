@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::lp::solver::engine::LpEngine;
 use unrelu::internals::lp::{LayerChain, LayerSystems};
-use unrelu::{Activation, DenseLayer, LayerwiseMethod, Network, Precision, Stop};
+use unrelu::{Activation, DenseLayer, HiddenSign, LayerwiseMethod, Network, Precision, Stop};
 
 use crate::support::{HostDevice, codes, forward, invert, method, network, relative_error};
 
@@ -40,7 +40,7 @@ fn example_1_of_the_paper() {
 fn a_flipped_bit_changes_the_answer() {
     let network = network(&[5, 30], Activation::Relu, 8);
     let observations = forward(&network, 0..1, &codes(5, 3, 9));
-    let systems = LayerSystems::new(&network);
+    let systems = LayerSystems::new(&network, HiddenSign::default());
     let run = |device: &HostDevice| {
         let options = method(LayerwiseMethod::Linf);
         let chain = LayerChain { network: &network, systems: &systems, device, solver: &LpEngine, options: &options };
@@ -118,7 +118,7 @@ fn saturated_outputs_become_one_sided_rows() {
             *x = 1.0;
         }
     });
-    let (systems, device) = (LayerSystems::new(&network), HostDevice::new(&network));
+    let (systems, device) = (LayerSystems::new(&network, HiddenSign::default()), HostDevice::new(&network));
     let options = method(LayerwiseMethod::Linf);
     let chain =
         LayerChain { network: &network, systems: &systems, device: &device, solver: &LpEngine, options: &options };

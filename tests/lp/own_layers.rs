@@ -6,7 +6,9 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 use unrelu::internals::lp::Inversion;
 use unrelu::internals::random::{Noise, uniform_vector};
-use unrelu::{HiddenEpsilon, LayerwiseMethod, LayerwiseOptions, Network, RelaxedWeights, RowTolerances, Tolerances};
+use unrelu::{
+    HiddenEpsilon, HiddenSign, LayerwiseMethod, LayerwiseOptions, Network, RelaxedWeights, RowTolerances, Tolerances,
+};
 
 use super::support::*;
 
@@ -221,4 +223,38 @@ fn an_open_layer_with_rows_of_its_own_hands_on() {
         assert!(found.iter().all(|found| found.failure.is_some() || found.code.iter().all(|z| z.is_finite())));
     }
     assert!(open > 0);
+}
+
+/// The last layer's program, with its inputs free or at least 0, by the reference solver.
+#[test]
+fn what_a_relu_hands_on_is_bounded_by_0_or_free() {
+    let (network, _, observations) = noisy(&[4, 16, 60], 0.05, 12, 7);
+    let options = |sign| linf(0.05).hidden_sign(sign);
+    let found = |sign, passes| invert(&network, SOLVERS[0], &options(sign).passes(passes), &observations);
+    let (bounded, free) = (found(HiddenSign::Nonnegative, 1), found(HiddenSign::Free, 1));
+    let mut below = 0;
+    for (place, (bounded, free)) in bounded.iter().zip(&free).enumerate() {
+        for (answer, nonnegative) in [(bounded, true), (free, false)] {
+            let last = Instance {
+                name: format!("observation {place}, z >= 0: {nonnegative}"),
+                weight: network.layers()[1].weight().clone(),
+                bias: network.layers()[1].bias.clone(),
+                nonnegative,
+                activation: unrelu::Activation::Relu,
+                target: observations.column(place).as_slice().to_vec(),
+                epsilon: 0.05,
+            };
+            let reference = layer_answer(&last, SOLVERS[1], &linf(0.05));
+            // Layers are inverted from the last to the first.
+            let ours = answer.layers[0].objective;
+            assert!((ours - reference.objective).abs() <= 1e-8, "{}: {ours}, {}", last.name, reference.objective);
+            assert!(answer.is_certified(), "{}", last.name);
+            below += usize::from(!nonnegative && reference.z.iter().any(|z| *z < -1e-6));
+        }
+        assert!(free.layers[0].objective <= bounded.layers[0].objective + 1e-12);
+    }
+    assert!(below > 6, "{below}");
+    // Units that are off can be fixed at 0 all the same.
+    let again = found(HiddenSign::Free, 3);
+    assert!(again.iter().zip(&free).any(|(again, free)| again.code != free.code));
 }

@@ -124,7 +124,7 @@ pub fn invert(
     options: &LayerwiseOptions,
     observations: &DMatrix<f64>,
 ) -> Vec<Inversion> {
-    let (systems, device) = (LayerSystems::new(network), HostDevice::new(network));
+    let (systems, device) = (LayerSystems::new(network, options.hidden_sign), HostDevice::new(network));
     let chain = LayerChain { network, systems: &systems, device: &device, solver, options };
     chain.invert(observations, Precision::F64).unwrap().0
 }

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::named::unknown;
 use crate::setters::setters;
 
-/// How layers are inverted. The default is the paper's literal form but for its stop rule.
+/// How layers are inverted. The default is the paper's form but for its stop rule, with `z ≥ 0`
+/// behind a ReLU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct LayerwiseOptions {
@@ -28,6 +29,8 @@ pub struct LayerwiseOptions {
     pub hidden_epsilon: HiddenEpsilon,
     /// The weights of `relaxed`.
     pub relaxed_weights: RelaxedWeights,
+    /// The sign of what a hidden ReLU layer hands on.
+    pub hidden_sign: HiddenSign,
 }
 
 setters!(LayerwiseOptions {
@@ -39,6 +42,7 @@ setters!(LayerwiseOptions {
     row_tolerances: RowTolerances,
     hidden_epsilon: HiddenEpsilon,
     relaxed_weights: RelaxedWeights,
+    hidden_sign: HiddenSign,
 });
 
 impl Default for LayerwiseOptions {
@@ -52,6 +56,7 @@ impl Default for LayerwiseOptions {
             row_tolerances: RowTolerances::default(),
             hidden_epsilon: HiddenEpsilon::default(),
             relaxed_weights: RelaxedWeights::default(),
+            hidden_sign: HiddenSign::default(),
         }
     }
 }
@@ -130,6 +135,18 @@ pub enum RelaxedWeights {
     /// 0 also where `t ≤ 2ε` (for LeakyReLU, `|t| ≤ 2ε`), as in the authors' program: noise is not
     /// given a weight.
     Clear,
+}
+
+/// The sign of the inputs of a layer that come from a ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
+#[non_exhaustive]
+pub enum HiddenSign {
+    /// `z ≥ 0`, as every output of a ReLU is: in the authors' program, not in the printed algorithms.
+    #[default]
+    Nonnegative,
+    /// Any sign, as in the printed Algorithms 1 to 3. An entry below 0 is handed on as it is.
+    Free,
 }
 
 #[cfg(test)]
