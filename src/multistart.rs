@@ -32,6 +32,7 @@ pub mod majorant;
 mod map_rows;
 mod minimum;
 mod multipliers;
+mod newton;
 pub mod objective;
 pub mod options;
 pub mod packed_layer;

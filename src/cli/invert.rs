@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
 use crate::lp::formulation::{self, Tolerances};
 use crate::multistart::{BestOptions, Objective};
+use crate::network::Network;
 use crate::precision::Precision;
 use crate::run::journal::Shard;
 use crate::run::request::{FileRun, Journaling};
@@ -50,7 +51,7 @@ pub struct Args {
 
     /// Layer by layer: linf, l1 or relaxed for noisy observations, exact for noise-free ones. All
     /// layers together: best, the lowest error found from many starts, or descent, the baseline
-    /// [default: linf; best if --noise names a law]
+    /// [default: linf; best if --noise names a law, or if a layer does not expand]
     #[arg(long, value_name = "linf|l1|relaxed|exact|best|descent", value_parser = parse_method)]
     method: Option<MethodName>,
 
@@ -247,6 +248,20 @@ impl Args {
         self.method.unwrap_or(if has_law { MethodName::Best } else { usual })
     }
 
+    /// Chooses `best` for a network whose codes the layer-wise methods do not determine, and says
+    /// so, unless the user chose a method or gave an option of theirs.
+    fn choose_method(&mut self, network: &Network) {
+        let asks_for_layers = self.refine.is_some() || self.layerwise.given().iter().any(|(_, is_given, _)| *is_given);
+        if self.method.is_some() || asks_for_layers || !matches!(self.method_name(), MethodName::Layerwise(_)) {
+            return;
+        }
+        let narrows = || narrowing_layers(network).next().map(|layer| format!("{layer}: it does not expand"));
+        if let Some(reason) = network.layerwise_obstacle().or_else(narrows) {
+            self.method = Some(MethodName::Best);
+            print::note(&format!("--method best, since layer-wise methods do not suit this network ({reason})"));
+        }
+    }
+
     /// What a search minimises: as asked for, or by the law of the noise.
     fn objective(&self) -> Objective {
         self.objective.or(self.judge.objective()).unwrap_or_default()
@@ -330,9 +345,10 @@ impl Args {
     }
 }
 
-pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
+pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     let read = args.network.load()?;
     let network = read.network;
+    args.choose_method(&network);
     let mut observations = NpyReader::open(&args.observations)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
     observations.choose_pixels(network.layers()[network.depth() - 1].activation, args.pixels)?;
@@ -343,7 +359,9 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     if let Some(choice) = args.choice() {
         print::note(&choice);
     }
-    warn_of_doubts(&network);
+    if matches!(args.method_name(), MethodName::Layerwise(_)) {
+        warn_of_doubts(&network);
+    }
     let run = FileRun {
         observations,
         network: Some(args.network.network),
@@ -365,14 +383,16 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
 }
 
+/// The layers with fewer units than inputs, described.
+fn narrowing_layers(network: &Network) -> impl Iterator<Item = String> {
+    let narrow = network.layers().iter().enumerate().filter(|(_, layer)| layer.units() < layer.inputs());
+    narrow
+        .map(|(index, layer)| format!("layer {} has {} units for {} inputs", index + 1, layer.units(), layer.inputs()))
+}
+
 /// Prints warnings about layers whose inputs cannot be determined. The run continues.
-fn warn_of_doubts(network: &crate::network::Network) {
-    for (index, layer) in network.layers().iter().enumerate().filter(|(_, layer)| layer.units() < layer.inputs()) {
-        print::note(&format!(
-            "warning: layer {} has {} units for {} inputs: it does not expand, so its input is not determined",
-            index + 1,
-            layer.units(),
-            layer.inputs()
-        ));
+fn warn_of_doubts(network: &Network) {
+    for layer in narrowing_layers(network) {
+        print::note(&format!("warning: {layer}: it does not expand, so its input is not determined"));
     }
 }

@@ -16,7 +16,6 @@ mod tests;
 
 use super::study::Study;
 use crate::error::Result;
-use gadget::GAP;
 use runs::{Row, Theorem, Way, jobs};
 
 const NAME: &str = "hardness";
@@ -38,56 +37,67 @@ fn text(rows: &[Row]) -> String {
         names.len()
     };
     let mut text = format!(
-        "hardness: networks that have a code for the output 0 exactly where a formula can be satisfied. Of {} formulas {} can, by \
-         trying every assignment.\n\
-         Theorem 1 (the code must be of +1 and -1): {} of {} answers reproduce the output, also for {} of the {} formulas that cannot be \
-         satisfied; {} of them are such codes. Over the reals, the code 0 always reproduces it.\n\
-         Theorem 2 (real codes), answers that reproduce the output, where the formula can be satisfied and where it cannot:",
+        "hardness: networks that have a code for a given output exactly where a formula can be satisfied. Of {} formulas {} can, by \
+         trying every assignment. Theorem 1 asks for codes of +1 and -1; others that reproduce the output, such as 0, do not count.",
         formulas(&|_| true),
         formulas(&|row| row.solutions > 0),
-        count(&|row| row.theorem == Theorem::Binary && row.reproduces),
-        count(&|row| row.theorem == Theorem::Binary),
-        formulas(&|row| row.theorem == Theorem::Binary && row.reproduces && row.solutions == 0),
-        formulas(&|row| row.solutions == 0),
-        count(&|row| row.theorem == Theorem::Binary && row.claims()),
     );
-    for way in Way::ALL {
-        let of = |row: &&Row| row.theorem == Theorem::Real && row.method == way;
-        let can = |row: &&Row| of(row) && row.solutions > 0;
-        let cannot = |row: &&Row| of(row) && row.solutions == 0;
+    for (theorem, form) in [(Theorem::PaperBinary, "the paper's network"), (Theorem::Binary, "ours")] {
+        let of = |row: &&Row| row.theorem == theorem;
         text.push_str(&format!(
-            "\n  {:<21}  can: {:>2} of {:<2} ({} of {} formulas)  cannot: {} of {}",
-            way.name(),
-            count(&|row| can(row) && row.claims()),
-            count(&can),
-            formulas(&|row| can(row) && row.claims()),
-            formulas(&can),
-            count(&|row| cannot(row) && row.claims()),
-            count(&cannot),
+            "\nTheorem 1, {form}: {} of {} answers reproduce the output, also for {} of the {} formulas that cannot be satisfied; {} of \
+             them are codes of +1 and -1.",
+            count(&|row| of(row) && row.reproduces),
+            count(&of),
+            formulas(&|row| of(row) && row.reproduces && row.solutions == 0),
+            formulas(&|row| row.solutions == 0),
+            count(&|row| of(row) && row.claims()),
         ));
+    }
+    for (theorem, form) in
+        [(Theorem::PaperReal, "the paper's network, x = (0, n)"), (Theorem::Real, "ours, x = (0, 0)")]
+    {
+        text.push_str(&format!(
+            "\nTheorem 2, {form}, real codes: answers that reproduce the output, where the formula can be satisfied and where it cannot:"
+        ));
+        for way in Way::ALL {
+            let of = |row: &&Row| row.theorem == theorem && row.method == way;
+            let can = |row: &&Row| of(row) && row.solutions > 0;
+            let cannot = |row: &&Row| of(row) && row.solutions == 0;
+            text.push_str(&format!(
+                "\n  {:<21}  can: {:>2} of {:<2} ({} of {} formulas)  cannot: {} of {}",
+                way.name(),
+                count(&|row| can(row) && row.claims()),
+                count(&can),
+                formulas(&|row| can(row) && row.claims()),
+                formulas(&can),
+                count(&|row| cannot(row) && row.claims()),
+                count(&cannot),
+            ));
+        }
+        let lowest = rows.iter().filter(|row| row.theorem == theorem && row.solutions == 0).map(|row| row.residual);
+        if let Some(gap) = theorem.gap() {
+            text.push_str(&format!(
+                "\n  If a formula cannot be satisfied, one entry of the residual is at least {gap} (proven); the lowest largest entry found \
+                 is {:.9}.",
+                lowest.fold(f64::INFINITY, f64::min)
+            ));
+        }
     }
     let claims = |row: &&Row| row.claims();
     let elsewhere =
-        |row: &&Row| row.theorem == Theorem::Real && row.method.searches() && row.solutions > 0 && !row.reproduces;
+        |row: &&Row| !row.theorem.is_binary() && row.method.searches() && row.solutions > 0 && !row.reproduces;
     let converged = count(&|row| elsewhere(row) && row.status == "converged");
     let no_proof = if converged > 0 { ": its stop rule is no proof" } else { "" };
     let told = count(&|row| !row.method.is_random() && row.determined == Some(true));
-    let nothing_told = if told == 0 {
-        ": the output 0 has no active entry, so no layer determines its input, and the answers say so"
-    } else {
-        ", although the output 0 has no active entry that could determine anything"
-    };
-    let lowest = rows.iter().filter(|row| row.theorem == Theorem::Real && row.solutions == 0).map(|row| row.residual);
     text.push_str(&format!(
-        "\nOf {} searches of `best` that did not reproduce the output, {converged} report convergence{no_proof}.\n\
-         The signs of {} of the {} codes that count as solutions satisfy their formula, checked clause by clause. If a formula \
-         cannot be satisfied, no output has both entries below {GAP} (proven); the lowest found is {:.9}.\n\
-         The linear programs are certified in {} of {} answers, and determined in {told}{nothing_told}.\n\
+        "\nOf {} searches of `best` that did not reproduce the output of Theorem 2, {converged} report convergence{no_proof}.\n\
+         The signs of {} of the {} codes that count as solutions satisfy their formula, checked clause by clause.\n\
+         The linear programs are certified in {} of {} answers, and determined in {told}.\n\
          example1: the codes of one output are not a convex set.",
         count(&elsewhere),
         count(&|row| claims(row) && row.is_confirmed()),
         count(&claims),
-        lowest.fold(f64::INFINITY, f64::min),
         count(&|row| !row.method.is_random() && row.status == "solved"),
         count(&|row| !row.method.is_random()),
     ));

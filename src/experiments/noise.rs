@@ -266,7 +266,10 @@ fn plot(study: &Study, figure: &Figure, rows: &[Row]) -> Plot {
     };
     let panels = NETWORKS.into_iter().flat_map(|network| Law::ALL.map(|law| (network, law)));
     Plot {
-        title: format!("{}\nA dot is a run, a line goes through the medians of each noise", figure.title),
+        title: format!(
+            "{}\nA dot is a run, a line goes through the medians of each noise; where lines coincide, the last of the legend is on top",
+            figure.title
+        ),
         panels: panels.map(|(network, law)| panel(network, law)).collect(),
     }
 }

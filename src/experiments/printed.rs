@@ -179,6 +179,7 @@ fn plot(study: &Study, rows: &[Row]) -> Plot {
                 "printed" => Contender::Descent.colour(),
                 "authors" => Contender::Best.colour(),
                 "unrelu, free" => Contender::L1.colour(),
+                "printed stop, enlarged" => Contender::BestLinf.colour(),
                 _ => Contender::Relaxed.colour(),
             };
             Curve { label: form.name.to_owned(), points: points.collect(), colour, style: Style::Thin }
@@ -198,7 +199,7 @@ fn plot(study: &Study, rows: &[Row]) -> Plot {
     let panels = methods.into_iter().flat_map(|method| NETWORKS.map(|network| panel(network, method)));
     Plot {
         title: format!(
-            "The linear programs as printed, as the authors' program has them, and here\nnoise {DRAWN}: uniform for linf, Gaussian for l1 and relaxed"
+            "The linear programs as printed, as the authors' program has them, and here\nnoise {DRAWN}: uniform for linf, Gaussian for l1 and relaxed; where curves coincide, the last is on top"
         ),
         panels: panels.collect(),
     }

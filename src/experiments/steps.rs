@@ -99,7 +99,7 @@ fn plot(study: &Study, rows: &[Row]) -> Plot {
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(0.0, f64::max));
     Plot {
         title: format!(
-            "Gradient descent by its step, without noise\n{}; steps of ½‖G(z) − x‖², one start",
+            "Gradient descent by its step, without noise\n{}; the loss is half the sum of squares; one start",
             study.trained().name.replace('→', "-")
         ),
         panels: vec![

@@ -80,19 +80,41 @@ impl LocalSearch<'_> {
             // Nothing is known of the kinks.
             Descent { steps, stationary: false }
         } else if self.has_no_kinks() {
-            let options = MarquardtOptions { damping: 0.0, slow: 0.0, steps: most };
-            let Descent { steps, stationary } = self.levenberg_marquardt(observation, &options);
-            self.region.take(self.network, &self.current);
-            // It also ends where rounding hides a decrease. Undamped steps from there see more:
-            // they may rise within the rounding.
-            let last = if stationary { 0 } else { LAST_STEPS.min(most - steps.min(most)) };
-            let rest = if last > 0 { self.exact_minimum(observation, last) } else { Descent { steps: 0, stationary } };
-            Descent { steps: steps + rest.steps, stationary: rest.stationary }
+            self.smooth_minimum(observation, most)
         } else {
             self.exact_minimum(observation, most)
         };
         let is_proven = descent.stationary && !self.is_on_untreated_kink();
         Descent { stationary: is_proven || self.reproduces(observation), ..descent }
+    }
+
+    /// The minimum of a network without kinks.
+    fn smooth_minimum(&mut self, observation: &[f64], most: usize) -> Descent {
+        let mut taken = 0;
+        // Newton's method ends what Levenberg–Marquardt begins. Where it does not begin near enough
+        // to a minimum, Levenberg–Marquardt goes on to where rounding hides a decrease.
+        for slow in [SLOW, 0.0] {
+            let options = MarquardtOptions { damping: 0.0, slow, steps: most - taken.min(most) };
+            let Descent { steps, stationary } = self.levenberg_marquardt(observation, &options);
+            taken += steps;
+            if stationary {
+                self.region.take(self.network, &self.current);
+                return Descent { steps: taken, stationary };
+            }
+            let Descent { steps, stationary } =
+                if most > 0 { self.newton(observation) } else { Descent { steps: 0, stationary: false } };
+            taken += steps;
+            if stationary {
+                self.region.take(self.network, &self.current);
+                return Descent { steps: taken, stationary };
+            }
+        }
+        self.region.take(self.network, &self.current);
+        // Undamped steps see more than a decrease of the loss: they may rise within the rounding.
+        let last = LAST_STEPS.min(most - taken.min(most));
+        let rest =
+            if last > 0 { self.exact_minimum(observation, last) } else { Descent { steps: 0, stationary: false } };
+        Descent { steps: taken + rest.steps, stationary: rest.stationary }
     }
 
     /// Whether there are no regions. Then nothing can be pinned, and damping helps: where the

@@ -144,6 +144,16 @@ impl Linearisation {
         true
     }
 
+    /// Takes the slopes at `point` and nothing else, for derivatives by backward passes.
+    pub(super) fn take_slopes(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) {
+        let last = network.layers().len() - 1;
+        for (index, layer) in network.layers().iter().enumerate() {
+            let observed = (index == last).then_some(observation);
+            let received = &point.received(index)[..layer.units];
+            self.active[index].take(layer.activation, received, region.layer(index), observed);
+        }
+    }
+
     /// Adds `λI` to `JᵀJ` and `λz` to `Jᵀr`.
     fn add_prior(&mut self, code: &[f64]) {
         if self.prior > 0.0 {

@@ -18,6 +18,8 @@ const EXACT: f64 = 1e-13;
 /// Up to this many units with kinks, minima on them are found exactly. Above it, the gain is small
 /// and the cost of each step large.
 const MOST_KINKS: usize = 5_000;
+/// The products of a pass through a network on which a run takes milliseconds.
+const MOST_PRODUCTS_OF_SMALL: usize = 20_000;
 
 /// A network, packed.
 #[derive(Debug, Clone)]
@@ -157,6 +159,12 @@ impl PackedNetwork {
     /// [`Network::goes_by_agreement`].
     pub fn goes_by_agreement(&self) -> bool {
         self.network.goes_by_agreement()
+    }
+
+    /// Whether a run takes milliseconds at most: then a search by agreement makes more of them.
+    pub fn is_small(&self) -> bool {
+        let products: usize = self.network.layers().iter().map(|layer| layer.map().products()).sum();
+        products <= MOST_PRODUCTS_OF_SMALL
     }
 
     /// Whether minima on kinks are not looked for, and nothing is proven: on a network that goes by

@@ -85,6 +85,18 @@ impl PerUnit {
     }
 }
 
+impl PerUnit {
+    /// Writes the derivative with respect to the code, from the numbers of the first layer, into
+    /// `out`.
+    pub fn at_code(&mut self, network: &PackedNetwork, at: &Linearisation, out: &mut [Lane]) {
+        let first = &network.layers()[0];
+        self.active.units.clear();
+        self.active.slopes.clear();
+        self.active.scaled(at.active(0), numbers(&self.layers[0]));
+        first.backward(&self.active.units, &self.active.slopes, &self.zeros[..first.input_lanes], out);
+    }
+}
+
 impl Active {
     /// Collects the units of `active`, with their slopes times `numbers`.
     fn scaled(&mut self, active: &Active, numbers: &[f64]) {

@@ -3,8 +3,8 @@
 use nalgebra::DMatrix;
 use unrelu::internals::cpu::descend::loss_and_gradient;
 use unrelu::{
-    BestMethod, BestOptions, Dense, DeviceChoice, Inverter, LayerwiseMethod, LayerwiseOptions, Method, Network,
-    Objective, Operator as _, Options, Projector, RecoverOptions, Recoverer, Status, Strategy,
+    Activation, BestMethod, BestOptions, Dense, DenseLayer, DeviceChoice, Inverter, LayerwiseMethod, LayerwiseOptions,
+    Method, Network, Objective, Operator as _, Options, Projector, RecoverOptions, Recoverer, Status, Strategy,
 };
 
 use crate::fixtures::{IDENTITY, RELU, TANH, all, dcgan};
@@ -165,5 +165,31 @@ fn recovery_and_projection_take_chains() {
             let by_search = error(&searched, &moved);
             assert!(error(&second.images, &moved) <= 1.01 * by_search + 1e-9, "{name}: {column}");
         }
+    }
+}
+
+/// With large residuals Gauss–Newton steps become short; the codes are minima all the same, and
+/// called so.
+#[test]
+fn smooth_networks_converge_with_large_residuals() {
+    let random = Network::random(&[4, 20, 40], Activation::Relu, 3).unwrap();
+    let layer = |index: usize, activation| {
+        let layer = &random.layers()[index];
+        DenseLayer { weight: layer.weight().clone(), bias: layer.bias.clone(), activation }
+    };
+    let softplus = Activation::Softplus { beta: 1.0, threshold: 20.0 };
+    let network = Network::new(vec![layer(0, softplus), layer(1, Activation::Identity)], "softplus").unwrap();
+    let codes = network.random_codes(60, 5);
+    let mut observations = network.forward(&codes).unwrap();
+    let noise = DMatrix::from_fn(40, 60, |row, column| ((row * 7 + column * 11) as f64 * 1.7).sin());
+    observations += 0.5 * noise;
+    let inverted = Inverter::new(network.clone(), options(best())).unwrap().invert(&observations).unwrap();
+    let open = inverted.rows.iter().filter(|row| row.status == Status::NotConverged).count();
+    assert_eq!(open, 0, "not converged");
+    for (column, code) in inverted.codes.column_iter().enumerate() {
+        let x = observations.column(column);
+        let (loss, gradient) = loss_and_gradient(&network, x.as_slice(), code.as_slice());
+        let size: f64 = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        assert!(size < 1e-7 * (1.0 + loss), "{column}: gradient {size:e}");
     }
 }

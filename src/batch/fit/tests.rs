@@ -214,3 +214,21 @@ fn gross_errors_do_not_count() {
     assert_ne!(with(errors(3, 0.0), None), Some(Fit::Reproduced));
     assert_ne!(with(errors(2, 0.11), Some(0.1)), Some(Fit::Reproduced));
 }
+
+/// Behind a sigmoid ε₀ is 1e-6, whatever the size of the observation.
+#[test]
+fn a_tolerance_larger_than_the_observation_reproduces_nothing() {
+    let x: Vec<f64> = X.iter().map(|x| 1e-7 * x).collect();
+    let largest = x.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    let fit = |options: &Options, error: f64| {
+        let mut row = row(Status::Converged, 0.0);
+        row.epsilon = 1e-6;
+        judged(options, &x, &[error; 6], row).fit
+    };
+    let unnamed = Options { method: best(Objective::L2), ..Options::default() };
+    assert_eq!(fit(&unnamed, 0.9 * largest), Some(Fit::Unexplained));
+    assert_eq!(fit(&unnamed, 0.1 * largest), Some(Fit::Reproduced));
+    // Who names a noise of that size means it.
+    let named = Options { noise: Some(1e-6), ..unnamed };
+    assert_eq!(fit(&named, 0.9 * largest), Some(Fit::Reproduced));
+}

@@ -1,6 +1,6 @@
 //! The paper's Example 1: `relu(relu(z₁ + 2z₂) − relu(3z₁ + z₂))`. The codes of an output lie on
-//! two rays that meet at a right angle, so halfway between two codes of `x = 1` the output is
-//! different. Such a set is not convex, and no single linear program describes it.
+//! two rays that meet at a right angle, so halfway between two codes of `x = 1`, the paper's (−1, 1)
+//! and (1, 3), the output is 2. Such a set is not convex, and no single linear program describes it.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -12,10 +12,10 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
 /// The window has the aspect ratio of a panel, so that angles are true.
-const WINDOW: [Place; 4] = [(-2.5, -1.0), (2.5, -1.0), (2.5, 2.0), (-2.5, 2.0)];
-/// Two codes of `x = 1`, and the point halfway between them.
-const CODES: [Place; 2] = [(-1.0, 1.0), (0.0, 1.0)];
-const HALFWAY: Place = (-0.5, 1.0);
+const WINDOW: [Place; 4] = [(-3.0, -0.25), (3.0, -0.25), (3.0, 3.35), (-3.0, 3.35)];
+/// The paper's two codes of `x = 1`, and the point halfway between them.
+const CODES: [Place; 2] = [(-1.0, 1.0), (1.0, 3.0)];
+const HALFWAY: Place = (0.0, 2.0);
 
 /// The network of Example 1.
 ///
@@ -58,7 +58,7 @@ pub fn draw(study: &Study) -> Result<()> {
     let between = Curve { label: "between them".to_owned(), points: CODES.to_vec(), colour: 1, style: Style::Rule };
     curves.push(between);
     curves.extend(CODES.map(|code| point("two codes of x = 1", code, 0, Style::Solid)));
-    curves.push(point("halfway, a code of x = 1.5", HALFWAY, 1, Style::Dashed));
+    curves.push(point("halfway, a code of x = 2", HALFWAY, 1, Style::Dashed));
     let axis = |label: &str| Axis { label: label.to_owned(), scale: Scale::Linear, shows: Vec::new() };
     let panel = Panel {
         title: "x = relu(relu(z1 + 2 z2) - relu(3 z1 + z2))".to_owned(),
@@ -114,7 +114,7 @@ mod tests {
         let mut ends: Vec<Place> =
             pieces(&network().unwrap(), &WINDOW).iter().flat_map(|piece| piece.codes_of(1.0)).collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let expected = [(-2.5, 1.75), (-0.2, 0.6), (-0.2, 0.6), (0.5, 2.0)];
+        let expected = [(-3.0, 2.0), (-0.2, 0.6), (-0.2, 0.6), (1.175, 3.35)];
         assert_eq!(ends.len(), expected.len());
         for (end, expected) in ends.iter().zip(expected) {
             assert!((end.0 - expected.0).abs() < 1e-12 && (end.1 - expected.1).abs() < 1e-12, "{ends:?}");
@@ -132,10 +132,10 @@ mod tests {
         let polygons: Vec<Vec<Place>> =
             pieces(&network().unwrap(), &WINDOW).iter().map(|piece| piece.codes_of(0.0)).collect();
         let found: f64 = polygons.iter().map(|corners| area(corners)).sum();
-        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−2.5,
-        // 1.25), (−2.5, 2) and (1, 2).
-        let others = area(&[(0.0, 0.0), (1.0, 2.0), (-2.5, 2.0), (-2.5, 1.25)]);
-        assert!((found - (15.0 - others)).abs() < 1e-12, "{found} and {others}");
+        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−3,
+        // 1.5), (−3, 3.35) and (1.675, 3.35).
+        let others = area(&[(0.0, 0.0), (1.675, 3.35), (-3.0, 3.35), (-3.0, 1.5)]);
+        assert!((found - (21.6 - others)).abs() < 1e-12, "{found} and {others}");
         // The polygons are drawn as one.
         let outlines = outlines(&polygons.into_iter().filter(|corners| corners.len() > 2).collect::<Vec<_>>());
         assert_eq!(outlines.len(), 1, "{outlines:?}");
@@ -146,6 +146,6 @@ mod tests {
     fn the_set_is_not_convex() {
         assert_eq!(CODES.map(output), [1.0, 1.0]);
         assert_eq!(HALFWAY, ((CODES[0].0 + CODES[1].0) / 2.0, (CODES[0].1 + CODES[1].1) / 2.0));
-        assert_eq!(output(HALFWAY), 1.5);
+        assert_eq!(output(HALFWAY), 2.0);
     }
 }

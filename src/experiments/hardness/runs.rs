@@ -49,9 +49,42 @@ pub enum Theorem {
     /// Theorem 2: the code is real.
     #[serde(rename = "2")]
     Real,
+    /// Theorem 1 as the paper builds it.
+    #[serde(rename = "1, the paper's")]
+    PaperBinary,
+    /// Theorem 2 as the paper builds it.
+    #[serde(rename = "2, the paper's")]
+    PaperReal,
 }
 
 impl Theorem {
+    /// Both theorems in both forms, the paper's first.
+    pub const ALL: [Theorem; 4] = [Theorem::PaperBinary, Theorem::PaperReal, Theorem::Binary, Theorem::Real];
+
+    /// Whether only codes of ±1 count.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Theorem::Binary | Theorem::PaperBinary)
+    }
+
+    /// The least residual where the formula cannot be satisfied, proven; `None` for Theorem 1.
+    pub fn gap(self) -> Option<f64> {
+        match self {
+            Theorem::Binary | Theorem::PaperBinary => None,
+            Theorem::Real => Some(gadget::GAP),
+            Theorem::PaperReal => Some(gadget::PAPER_GAP),
+        }
+    }
+
+    /// The output whose code is sought.
+    pub fn observation(self, formula: &Formula) -> DMatrix<f64> {
+        match self {
+            Theorem::Binary => DMatrix::zeros(formula.clauses.len(), 1),
+            Theorem::Real => DMatrix::zeros(2, 1),
+            Theorem::PaperBinary => DMatrix::zeros(1, 1),
+            Theorem::PaperReal => DMatrix::from_column_slice(2, 1, &[0.0, formula.variables as f64]),
+        }
+    }
+
     /// The theorem's network of a formula.
     ///
     /// # Errors
@@ -60,6 +93,8 @@ impl Theorem {
         match self {
             Theorem::Binary => gadget::binary(formula),
             Theorem::Real => gadget::real(formula),
+            Theorem::PaperBinary => gadget::paper_binary(formula),
+            Theorem::PaperReal => gadget::paper_real(formula),
         }
     }
 }
@@ -143,7 +178,7 @@ pub struct Row {
     pub status: String,
     /// Whether the residual is at most the tolerance.
     pub reproduces: bool,
-    /// `‖G(z)‖_∞`.
+    /// `‖G(z) − x‖_∞`.
     pub residual: f64,
     /// Whether the method claims that no other code nearby is as good.
     pub determined: Option<bool>,
@@ -159,7 +194,7 @@ pub struct Row {
 impl Row {
     /// Whether, by the theorem, the answer claims that the formula is satisfiable.
     pub fn claims(&self) -> bool {
-        self.reproduces && (self.theorem == Theorem::Real || self.from_signs <= TOLERANCE)
+        self.reproduces && (!self.theorem.is_binary() || self.from_signs <= TOLERANCE)
     }
 
     /// Whether the signs of the code satisfy the formula.
@@ -185,7 +220,7 @@ pub struct Job {
 pub fn jobs(study: &Study) -> Result<Vec<Job>> {
     let runs = study.pick(10, 4);
     let mut jobs = Vec::new();
-    for theorem in [Theorem::Binary, Theorem::Real] {
+    for theorem in Theorem::ALL {
         for (name, formula) in formulas()? {
             let solutions = formula.solutions();
             for way in Way::ALL {
@@ -213,8 +248,7 @@ impl Job {
             let starts = if *way == Way::Best { best.search.starts } else { study.pick(1000, 100) };
             best.search = BestOptions::default().seed(seed).objective(way.objective()).starts(starts);
         }
-        let nothing = DMatrix::zeros(network.observation_length(), 1);
-        let found = Inverter::new(network, options)?.invert(&nothing)?;
+        let found = Inverter::new(network, options)?.invert(&theorem.observation(formula))?;
         let (code, answer) = (found.codes.column(0), &found.rows[0]);
         let signs: Vec<bool> = code.iter().map(|z| *z > 0.0).collect();
         let search = answer.search.as_ref();
