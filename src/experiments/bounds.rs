@@ -24,6 +24,7 @@
 //! which is unknown in practice.
 
 mod chain;
+mod corollary;
 mod picture;
 
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,8 @@ pub fn run(study: &Study) -> Result<String> {
     study.draw(NAME, &picture::errors(&rows, Contender::Linf, depths, &levels))?;
     study.draw("bounds-l1", &picture::errors(&rows, Contender::L1, depths, &levels))?;
     study.draw("bounds-constants", &picture::constants(&rows))?;
-    study.tell(NAME, tell(&rows, depths))
+    let corollary = corollary::run(study)?;
+    study.tell(NAME, format!("{}\n{corollary}", tell(&rows, depths)))
 }
 
 impl Job {

@@ -12,7 +12,7 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 
 /// The window has the aspect ratio of a panel, so that angles are true.
-const WINDOW: [Place; 4] = [(-3.0, -0.25), (3.0, -0.25), (3.0, 3.35), (-3.0, 3.35)];
+const WINDOW: [Place; 4] = [(-2.5, -0.25), (3.5, -0.25), (3.5, 3.35), (-2.5, 3.35)];
 /// The paper's two codes of `x = 1`, and the point halfway between them.
 const CODES: [Place; 2] = [(-1.0, 1.0), (1.0, 3.0)];
 const HALFWAY: Place = (0.0, 2.0);
@@ -114,7 +114,7 @@ mod tests {
         let mut ends: Vec<Place> =
             pieces(&network().unwrap(), &WINDOW).iter().flat_map(|piece| piece.codes_of(1.0)).collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let expected = [(-3.0, 2.0), (-0.2, 0.6), (-0.2, 0.6), (1.175, 3.35)];
+        let expected = [(-2.5, 1.75), (-0.2, 0.6), (-0.2, 0.6), (1.175, 3.35)];
         assert_eq!(ends.len(), expected.len());
         for (end, expected) in ends.iter().zip(expected) {
             assert!((end.0 - expected.0).abs() < 1e-12 && (end.1 - expected.1).abs() < 1e-12, "{ends:?}");
@@ -132,9 +132,9 @@ mod tests {
         let polygons: Vec<Vec<Place>> =
             pieces(&network().unwrap(), &WINDOW).iter().map(|piece| piece.codes_of(0.0)).collect();
         let found: f64 = polygons.iter().map(|corners| area(corners)).sum();
-        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−3,
-        // 1.5), (−3, 3.35) and (1.675, 3.35).
-        let others = area(&[(0.0, 0.0), (1.675, 3.35), (-3.0, 3.35), (-3.0, 1.5)]);
+        // x > 0 where a > 0 and a > b: beyond z₂ > −z₁/2 and z₂ > 2z₁, cut by the window at (−2.5,
+        // 1.25), (−2.5, 3.35) and (1.675, 3.35).
+        let others = area(&[(0.0, 0.0), (1.675, 3.35), (-2.5, 3.35), (-2.5, 1.25)]);
         assert!((found - (21.6 - others)).abs() < 1e-12, "{found} and {others}");
         // The polygons are drawn as one.
         let outlines = outlines(&polygons.into_iter().filter(|corners| corners.len() > 2).collect::<Vec<_>>());
