@@ -44,8 +44,9 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, Result};
 use command_line::CommandLine;
 
-/// Inverts ReLU and LeakyReLU generators in bulk: latent codes from observations, layer by layer by
-/// certified linear programs, or by a search from many starts.
+/// Inverts generators in bulk: latent codes from observations, layer by layer by certified linear
+/// programs (ReLU and LeakyReLU), or by a search from many starts (convolutions and smooth
+/// activations, too).
 #[derive(Debug, Parser)]
 #[command(name = "unrelu", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {

@@ -93,7 +93,7 @@ fn text(rows: &[Row]) -> String {
     text.push_str(&format!(
         "\nOf {} searches of `best` that did not reproduce the output of Theorem 2, {converged} report convergence{no_proof}.\n\
          The signs of {} of the {} codes that count as solutions satisfy their formula, checked clause by clause.\n\
-         The linear programs are certified in {} of {} answers, and determined in {told}.\n\
+         The linear programs' answers are certified and explain the output in {} of {}; {told} are determined.\n\
          example1: the codes of one output are not a convex set.",
         count(&elsewhere),
         count(&|row| claims(row) && row.is_confirmed()),

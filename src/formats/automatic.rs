@@ -8,7 +8,7 @@
 
 use super::chains::{break_in, list, narrows_then_widens, returns_to_its_start, sizes, width};
 use super::modules::{Kind, Module};
-use super::names::{parent, pattern, position};
+use super::names::{STRUCTURE, parent, pattern, position};
 use super::suggestions::suggestions;
 use crate::error::{Error, Result};
 
@@ -76,11 +76,13 @@ fn unsupported(source: &str, modules: &[&Module], linears: &[&Module]) -> Error 
         "linear layers, optionally with BatchNorm1d or PReLU",
         match suggestions(linears, is_apart) {
             Some(suggestions) => format!(
-                "unrelu inverts fully connected generators only; if this is not part of the generator, pick the generator's layers: {suggestions}"
+                "the names of tensors describe fully connected generators only; if this is not part of the generator, pick the generator's \
+                 layers: {suggestions}; for convolutions, {STRUCTURE}"
             ),
-            None => "unrelu inverts fully connected generators only; merge linear operations into the weight matrices \
-                     before saving (remove_parametrizations, or prune.remove for a pruned weight)"
-                .to_owned(),
+            None => format!(
+                "the names of tensors describe fully connected generators only: for convolutions, {STRUCTURE}; merge linear \
+                 operations into the weight matrices before saving (remove_parametrizations, or prune.remove for a pruned weight)"
+            ),
         },
     )
 }

@@ -8,7 +8,9 @@
 
 use super::chains::width;
 use super::modules::{Kind, Module};
-use super::names::{is_of_an_optimizer, is_recorded, last_number, parent, pattern, position, stands_between};
+use super::names::{
+    STRUCTURE, is_of_an_optimizer, is_recorded, last_number, parent, pattern, position, stands_between,
+};
 use super::places::{self, Place};
 use super::scopes::Scopes;
 use super::tensor_file::TensorInfo;
@@ -202,13 +204,14 @@ impl Judge<'_, '_, '_> {
             ),
             (_, false) => (
                 format!("{}, which {place} and cannot be folded", module.describe()),
-                "unrelu does not invert it: it inverts fully connected generators only".to_owned(),
+                "unrelu does not invert it; convolutions and their BatchNorms are read from an ONNX model, or with a list of operations"
+                    .to_owned(),
             ),
             (_, true) => (
                 format!("{}, which could act on the picked layers and cannot be folded", module.describe()),
                 format!(
-                    "unrelu does not invert it: it inverts fully connected generators only; if it is no part of the \
-                     generator, leave it out by option `ignore_tensors: {}`",
+                    "unrelu does not invert it; for convolutions, {STRUCTURE}; if it is no part of the generator, leave it out by option \
+                     `ignore_tensors: {}`",
                     module.name
                 ),
             ),

@@ -19,6 +19,9 @@ pub fn parent(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
+/// How networks are described that names of tensors do not describe.
+pub const STRUCTURE: &str = "give a list of operations with option `architecture`, or an ONNX model";
+
 /// The part of a name after the last dot.
 pub fn own(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, own)| own)

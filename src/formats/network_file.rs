@@ -14,6 +14,7 @@ use super::layer_names::LayerNames;
 use super::layer_reading::{read_layer, stated_epsilon};
 use super::layers_by_name::{Choice, resolve};
 use super::lfs;
+use super::names::{own, parent};
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
@@ -136,7 +137,8 @@ impl OperationList {
     /// Makes the network, with the tensors of `file`.
     ///
     /// # Errors
-    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not.
+    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not, or one of a
+    /// module that may stand between those that are.
     pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
         let OperationList::Stated { document, source } = self else {
             return file.own_network().unwrap_or_else(|| {
@@ -153,13 +155,35 @@ impl OperationList {
                 && !tensor.name.ends_with("num_batches_tracked")
                 && !is_ignored()
         };
-        if let Some(tensor) = file.tensors().iter().find(is_left_out) {
-            return Err(Error::input(
+        let refused = |tensor: &TensorInfo, expected: &str| {
+            Err(Error::input(
                 file.source(),
                 format!("tensor `{}`, which the list of operations in {source} does not name", tensor.name),
-                "every tensor of the modules that it names",
+                expected,
                 "name it where it acts, or say with option `ignore_tensors` that it does not",
-            ));
+            ))
+        };
+        if let Some(tensor) = file.tensors().iter().find(is_left_out) {
+            return refused(tensor, "every tensor of the modules that it names");
+        }
+        // A sibling of a listed module: another place of its `Sequential`, or one without a matrix,
+        // such as a norm. Other siblings may be another part of the model.
+        let parents: BTreeSet<&str> = modules.iter().map(|module| parent(module)).collect();
+        let has_matrix = |module: &str| {
+            let of_it = file.tensors().iter().filter(|other| module_of(&other.name) == Some(module));
+            of_it.into_iter().any(|other| other.shape.len() > 1)
+        };
+        let is_sibling = |tensor: &&TensorInfo| {
+            let Some(module) = module_of(&tensor.name).filter(|module| !modules.contains(module)) else { return false };
+            let is_ignored = || ignored.iter().any(|name| *name == tensor.name || name == module);
+            let is_place = own(module).bytes().all(|byte| byte.is_ascii_digit());
+            parents.contains(parent(module))
+                && (is_place || !has_matrix(module))
+                && !tensor.name.ends_with("num_batches_tracked")
+                && !is_ignored()
+        };
+        if let Some(tensor) = file.tensors().iter().find(is_sibling) {
+            return refused(tensor, "every module beside those that it names, if it acts on them");
         }
         read_operations(document, source, &file)
     }

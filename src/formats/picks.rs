@@ -106,7 +106,8 @@ fn not_a_layer(module: &Module, source: &str) -> Error {
         }
         _ => (
             "linear layers, with BatchNorm1d and PReLU",
-            "unrelu inverts fully connected generators only; leave out what is no part of the generator",
+            "leave out what is no part of the generator; for convolutions and other layers, give a list of operations with option \
+             `architecture`, or an ONNX model",
         ),
     };
     Error::input(source, format!("{} in option `layers`", module.describe()), expected, fix)

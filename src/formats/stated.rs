@@ -147,8 +147,8 @@ fn single(found: &[StatedActivation], layer: &str, source: &str) -> Result<Activ
         Err(Error::input(
             source,
             format!("{words} behind layer `{layer}`"),
-            "one of the activations that unrelu inverts: ReLU, LeakyReLU, and at the output Sigmoid or Tanh",
-            "pick other layers, or train the generator with one of these",
+            "ReLU, LeakyReLU, and at the output Sigmoid or Tanh: the activations that are read from a whole model",
+            "save the state_dict and name the activation, or give an ONNX model, or a list of operations with option `architecture`",
         ))
     };
     match found {

@@ -24,7 +24,8 @@ impl Objective {
     /// receives is not affine between the kinks, which `l1` and `linf` need.
     pub(crate) fn obstacle(self, network: &Network) -> Option<(String, &'static str)> {
         let obstacle = network.objective_obstacle().filter(|_| self != Objective::L2)?;
-        let expected = "l2: l1 and linf need matrices, and hidden activations that are linear on both sides of 0";
+        let expected = "l2, named beside the noise if its law chose the norm: l1 and linf need matrices, and hidden activations that \
+                        are linear on both sides of 0";
         Some((format!("{self} for a network with {obstacle}"), expected))
     }
 

@@ -58,3 +58,19 @@ fn an_ordinary_file_stays_as_it_was() {
     dcgan(RELU, TANH, 1).save(&path, false).unwrap();
     assert!(String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains("conv_transpose2d"));
 }
+
+/// A list that leaves out a norm or a layer would be another network.
+#[test]
+fn a_module_that_a_list_forgets_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, list) = (folder.path().join("net.safetensors"), folder.path().join("net.json"));
+    Network::random(&[3, 8, 8], Activation::Relu, 1).unwrap().save(&weights, false).unwrap();
+    let text = r#"{"format": "unrelu operations", "version": 1, "input": [3], "operations": [
+        {"op": "linear", "weight": "layers.0.weight"}, {"op": "softplus"}]}"#;
+    std::fs::write(&list, text).unwrap();
+    let options = NetworkOptions::default().architecture(Some(list));
+    let refusal = load_network(&weights, &options).unwrap_err().to_string();
+    assert!(refusal.contains("`layers.1.weight`") && refusal.contains("ignore_tensors"), "{refusal}");
+    let ignoring = options.ignore_tensors(vec!["layers.1".to_owned()]);
+    assert_eq!(load_network(&weights, &ignoring).unwrap().depth(), 1);
+}

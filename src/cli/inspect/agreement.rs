@@ -45,8 +45,8 @@ fn words(agreement: &Agreement) -> String {
     }
     if agreement.guesses.is_empty() {
         text.push_str(
-            "\nNone of the other activations and ranges that were tried fits. Usual causes: a wrong activation \
-             (softplus, GELU and ELU are not supported); another scale of the outputs; layers in another order, or \
+            "\nNone of the other activations and ranges that were tried fits. Usual causes: a wrong activation, \
+             or a number of it; another scale of the outputs; layers in another order, or \
              left out, such as a normalisation; rows of codes and outputs in different orders.\n",
         );
         return text;

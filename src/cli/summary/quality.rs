@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
-use crate::batch::{NoiseLaw, NoiseTest, Options};
+use crate::batch::{Method, NoiseLaw, NoiseTest, Options};
 use crate::precision::RELATIVE_EPSILON;
 
 use super::{share, spread};
@@ -55,6 +55,9 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
             .to_owned();
         if noise.is_none() {
             causes += ",\n    or large noise, whose size --noise names";
+        }
+        if matches!(options.method, Method::Descent(_)) {
+            causes += ",\n    or too few steps: --optimizer adam, more --iterations, or --method best";
         }
         if options.is_by_layers() {
             causes += ",\n    or a code that only --method best finds";
