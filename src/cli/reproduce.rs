@@ -28,8 +28,8 @@ use super::{CommandLine, Outcome, flags, interrupt, print};
                         interruption, the same command continues. docs/REPRODUCTION.md discusses each result."
 )]
 pub struct Args {
-    /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, printed, steps, or
-    /// all
+    /// What to reproduce: figure1 to figure6, table1, bounds, expansion, hardness, printed, steps,
+    /// or all
     #[arg(value_name = "NAME")]
     what: What,
 

@@ -137,8 +137,8 @@ impl OperationList {
     /// Makes the network, with the tensors of `file`.
     ///
     /// # Errors
-    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not, or one of a
-    /// module that may stand between those that are.
+    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not, or one of
+    /// a module that may stand between those that are.
     pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
         let OperationList::Stated { document, source } = self else {
             return file.own_network().unwrap_or_else(|| {

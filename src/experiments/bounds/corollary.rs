@@ -8,10 +8,11 @@
 //! **The printed √k.** The proof takes the first layer's inputs to its relu as N(0, `‖z*‖₂ √k`).
 //! For entries N(0, 1) their standard deviation is `‖z*‖₂`. With the printed limit, the entries
 //! must exceed up to `√k ‖z*‖₂ / 8`, and the share of a normal variable above `√k / 8` is less than
-//! the proof's 0.45 as soon as `k > 1`. Without the √k the count follows. Both limits are measured.
+//! the proof's 0.45 as soon as `k > 1`. Without the √k the count follows. The premise asks for
+//! `c₂/2` of that only, so it fails at much larger `k`. Both limits are measured.
 //!
-//! **Footnote 3** sets ε of layer `i` to `ε (1/c₂)^(d−i)`; the proof of Theorem 4 to
-//! `ε (2/c)^(d−i)`. Both are measured. The programs are the printed ones: inputs of layers are free.
+//! **Footnote 3** sets ε of layer `i` to `ε (1/c₂)^(d−i)`; the proof of Theorem 4 to `ε
+//! (2/c)^(d−i)`. Both are measured. The programs are the printed ones: inputs of layers are free.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! Networks that represent a formula of `n` variables and `m` clauses: they have a code for a given
-//! output if and only if the formula is satisfiable. Two forms, with biases as the paper builds them
-//! ([`paper_binary`], [`paper_real`]), and ours, where codes off ±1 are told from them by a wider
-//! gap.
+//! output if and only if the formula is satisfiable. Two forms, with biases as the paper builds
+//! them ([`paper_binary`], [`paper_real`]), and ours, where codes off ±1 are told from them by a
+//! wider gap.
 //!
 //! # The paper's
 //!
 //! A code entry of 1 is true, −1 is false; the value of a literal is `l = ±v_i`. The unit of a
-//! clause is `u = relu(−(l₁ + l₂ + l₃) − 2)`: for literals of ±1 it is 1 if all three are false, and
-//! 0 otherwise.
+//! clause is `u = relu(−(l₁ + l₂ + l₃) − 2)`: for literals of ±1 it is 1 if all three are false,
+//! and 0 otherwise.
 //!
 //! **Theorem 1**, codes in {−1, 1}, `v = z`: layers of `m` units and 1, output 0.
 //!
@@ -16,11 +16,11 @@
 //! `relu(−v_i)`: `m + 2n` units, not the printed `m + 2`, since a sum of absolute values is not the
 //! relu of an affine map. The outputs are `Σ u` and `Σ|v_i|`; `x = (0, n)`.
 //!
-//! **The gap** ([`PAPER_GAP`]). If the formula is not satisfiable, the signs of `v` make some clause
-//! false, so `l_j = −|l_j|` there, and `u ≥ Σ|l_j| − 2 = 1 − Σ(1 − |l_j|) ≥ 1 − (n − Σ|v_i|)`. The
-//! two entries of the residual have a sum of at least 1, and one of them is at least ½. It is
-//! attained with one of that clause's variables at half its sign, if the others make no clause
-//! false.
+//! **The gap** ([`PAPER_GAP`]). If the formula is not satisfiable, the signs of `v` make some
+//! clause false, so `l_j = −|l_j|` there, and `u ≥ Σ|l_j| − 2 = 1 − Σ(1 − |l_j|) ≥ 1 − (n −
+//! Σ|v_i|)`. The two entries of the residual have a sum of at least 1, and one of them is at least
+//! ½. It is attained with one of that clause's variables at half its sign, if the others make no
+//! clause false.
 //!
 //! # Ours, without biases in Theorem 1
 //!

@@ -2,7 +2,7 @@
 
 use super::super::contender::Contender;
 use super::super::study::Study;
-use super::{AUTHORS_NOISE, Case, LENGTHS, METHODS, NOISY_METHODS, REAL_NOISE, Row, Subject};
+use super::{AUTHORS_NOISE, Case, LENGTHS, METHODS, PAPERS_METHODS, REAL_NOISE, Row, Subject};
 use crate::bench::processor;
 use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
@@ -60,7 +60,7 @@ impl Table<'_> {
             let mut curves: Vec<Curve> =
                 METHODS.iter().map(|method| curve(*method, 0.0, method.to_string(), Style::Solid)).collect();
             let programs =
-                NOISY_METHODS.iter().filter(|method| !matches!(method, Contender::Descent | Contender::Best));
+                PAPERS_METHODS.iter().filter(|method| **method != Contender::Descent);
             curves.extend(
                 programs.map(|&method| curve(method, AUTHORS_NOISE, format!("{method}, noise 1e-9"), Style::Dashed)),
             );
@@ -89,7 +89,7 @@ impl Table<'_> {
     pub fn text(&self) -> String {
         let batch = self.batched.first().map_or(0, |row| row.batch);
         let mut text = format!(
-            "table1: median milliseconds per observation alone / in a batch of {batch} (share recovered in %), {} threads of {}.",
+            "table1: median milliseconds per observation alone / in a batch of {batch} (smaller where an inversion takes tenths of a second; share recovered in %), {} threads of {}.",
             self.alone.first().map_or(0, |row| row.threads),
             processor::name(),
         );

@@ -142,7 +142,8 @@ pub enum RelaxedWeights {
 #[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown::<Self>)]
 #[non_exhaustive]
 pub enum HiddenSign {
-    /// `z ≥ 0`, as every output of a ReLU is: in the authors' program, not in the printed algorithms.
+    /// `z ≥ 0`, as every output of a ReLU is: in the authors' program, not in the printed
+    /// algorithms.
     #[default]
     Nonnegative,
     /// Any sign, as in the printed Algorithms 1 to 3. An entry below 0 is handed on as it is.
