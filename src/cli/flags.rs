@@ -13,6 +13,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("activation", "--activation"),
     ("adapter", "--adapter"),
     ("alternatives", "--alternatives"),
+    ("architecture", "--architecture"),
     ("average", "--average"),
     ("backend", "--backend"),
     ("batch", "--batch"),

@@ -70,9 +70,35 @@ fn what_does_not_take_it_says_why_and_writes_nothing() {
         folder.refuses(&arguments, &["activation silu in layer 3", "best"]);
         assert!(!folder.path("z.npy").exists());
     };
-    invert(&[]);
+    invert(&["--method", "linf"]);
     invert(&["--method", "exact"]);
+    invert(&["--refine"]);
     let activation = [&["inspect", "net.safetensors", "--activation", "relu"][..], &with].concat();
     folder.refuses(&activation, &["--activation", "net.json"]);
     folder.refuses(&["inspect", "net.safetensors", "--architecture", "none.json"], &["none.json"]);
+}
+
+/// Without a method, a network whose codes no layer-wise program determines gets the search.
+#[test]
+fn the_default_method_suits_the_network() {
+    let folder = folder();
+    let with = ["--architecture", "net.json"];
+    folder.succeeds(&[&["generate", "net.safetensors", "--count", "3", "-o", "x.npy"][..], &with].concat());
+    let invert = |to: &str, more: &[&str]| {
+        let arguments = [&["invert", "net.safetensors", "x.npy", "-o", to][..], &with, more].concat();
+        let output = folder.run(&arguments);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = invert("z.npy", &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("--method best, since") && told.contains("activation silu in layer 3"), "{told}");
+    let (code, told) = invert("named.npy", &["--method", "best"]);
+    assert!(code == Some(0) && !told.contains("since"), "{told}");
+    assert_eq!(folder.bytes("z.npy"), folder.bytes("named.npy"));
+    // A dense network with a layer that narrows.
+    folder.succeeds(&["random-network", "4,20,12", "-o", "narrow.safetensors"]);
+    folder.succeeds(&["generate", "narrow.safetensors", "--count", "2", "-o", "y.npy"]);
+    let told = folder.run(&["invert", "narrow.safetensors", "y.npy", "-o", "w.npy"]);
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("--method best, since") && told.contains("12 units for 20 inputs"), "{told}");
 }

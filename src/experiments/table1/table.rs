@@ -59,8 +59,7 @@ impl Table<'_> {
             };
             let mut curves: Vec<Curve> =
                 METHODS.iter().map(|method| curve(*method, 0.0, method.to_string(), Style::Solid)).collect();
-            let programs =
-                PAPERS_METHODS.iter().filter(|method| **method != Contender::Descent);
+            let programs = PAPERS_METHODS.iter().filter(|method| **method != Contender::Descent);
             curves.extend(
                 programs.map(|&method| curve(method, AUTHORS_NOISE, format!("{method}, noise 1e-9"), Style::Dashed)),
             );
