@@ -1,7 +1,7 @@
 //! The paper's Example 1: `relu(relu(z₁ + 2z₂) − relu(3z₁ + z₂))`. The codes of an output lie on
-//! two rays that meet at a right angle, so halfway between two codes of `x = 1`, the paper's (−1,
-//! 1) and (1, 3), the output is 2. Such a set is not convex, and no single linear program describes
-//! it.
+//! two rays that meet at a right angle, so halfway between two codes of `x = 1`, the paper's
+//! (−1, 1) and (1, 3), the output is not 1, but 2. Such a set is not convex, and no single linear
+//! program describes it.
 
 use nalgebra::{DMatrix, DVector};
 
