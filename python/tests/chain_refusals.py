@@ -67,6 +67,11 @@ def one(part, image=IMAGE):
     return lambda: activated(part()), image
 
 
+def behind_a_linear(*parts):
+    """Parts behind a dense layer; the reader of dense layers stops at the convolution."""
+    return lambda: nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Unflatten(1, (2, 4, 4)), *parts), (4,)
+
+
 # What is refused, the code's shape, the place that the message names, and what it says.
 REFUSED = {
     "skip": (Residual, IMAGE, "Residual", "operation add in `return z + F.relu("),
@@ -103,6 +108,14 @@ REFUSED = {
     "replicated": (*one(lambda: nn.ReplicationPad2d(1)), "1 (ReplicationPad2d)", "mode replicate"),
     "bicubic": (
         *one(lambda: nn.Upsample(scale_factor=2, mode="bicubic")), "1 (Upsample)", "nearest or bilinear"
+    ),
+    "bicubic behind a linear layer": (
+        *behind_a_linear(nn.Upsample(scale_factor=2, mode="bicubic"), nn.Conv2d(2, 3, 3)),
+        "3 (Upsample)", "nearest or bilinear",
+    ),
+    "reflected behind a linear layer": (
+        *behind_a_linear(nn.ReflectionPad2d(1), nn.Conv2d(2, 3, 3)),
+        "3 (ReflectionPad2d)", "mode reflect",
     ),
     "rows and columns": (
         lambda: Call(lambda z, a: a(z).permute(0, 2, 3, 1), nn.Conv2d(3, 2, 2)), IMAGE, "Call",

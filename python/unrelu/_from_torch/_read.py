@@ -47,6 +47,10 @@ def read(
     return ModuleReading(layers, shape, image_shape, prove(subject, layers, shape))
 
 
+#: The operations that the reader of dense layers never takes, and the reader of chains does.
+_CONVOLUTIONS = ("conv2d", "conv_transpose2d", "convolution")
+
+
 class _Refusal:
     """The error of one reader, and how far in the graph it came."""
 
@@ -55,7 +59,12 @@ class _Refusal:
 
 
 def _clearer(layers: _Refusal, chain: _Refusal) -> ModuleError:
-    """The error of the reader that came further; where both stopped, the one that says why."""
+    """The error of the reader that came further; where both stopped, the one that says why.
+
+    A convolution stops the reader of dense layers only: what is wrong is where the other stopped.
+    """
+    if any(layers.error.found.startswith(f"the operation {name}") for name in _CONVOLUTIONS):
+        return chain.error
     if layers.position != chain.position:
         return max(layers, chain, key=lambda refusal: refusal.position).error
     adds_a_reason = chain.error.found.startswith(layers.error.found)
