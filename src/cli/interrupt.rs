@@ -59,7 +59,7 @@ pub fn listen() {
             if !is_first_signal() {
                 process::exit(130);
             }
-            print::note("finishing the current batch; press Ctrl-C again to stop now");
+            print::note("finishing the batches that have begun; press Ctrl-C again to stop now");
         });
     });
 }
