@@ -23,7 +23,7 @@ pub(super) struct Document {
 
 /// A number for both axes, or one for the rows and one for the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "an integer, or two: for the rows and for the columns")]
+#[serde(untagged, expecting = "a value that is neither an integer nor a pair of integers")]
 pub(super) enum Pair {
     Both(usize),
     Each([usize; 2]),
@@ -40,7 +40,7 @@ impl Pair {
 
 /// A factor for both axes, or one for each.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "a number, or two: for the rows and for the columns")]
+#[serde(untagged, expecting = "a value that is neither a number nor a pair of numbers")]
 pub(super) enum Factors {
     Both(f64),
     Each([f64; 2]),
@@ -132,7 +132,7 @@ pub(super) struct BatchNormFields {
 
 /// A tensor, or one number.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "the name of a tensor, or a number")]
+#[serde(untagged, expecting = "a value that is neither the name of a tensor nor a number")]
 pub(super) enum Numbers {
     Tensor(String),
     One(f64),
