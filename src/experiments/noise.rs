@@ -108,11 +108,33 @@ impl Which {
     }
 }
 
-struct Job {
-    network: Which,
-    law: Law,
-    level: f64,
-    run: u64,
+/// An observation to make and to invert.
+pub(super) struct Case {
+    pub network: Which,
+    pub law: Law,
+    /// `a`.
+    pub level: f64,
+    pub run: u64,
+}
+
+impl Case {
+    /// `runs` cases of each network, law and level, in this order.
+    pub fn all(levels: &[f64], runs: u64) -> Vec<Self> {
+        let mut cases = Vec::new();
+        for network in NETWORKS {
+            for law in Law::ALL {
+                for &level in levels {
+                    cases.extend((0..runs).map(|run| Case { network, law, level, run }));
+                }
+            }
+        }
+        cases
+    }
+
+    /// The seed of the case, in the experiment of this number.
+    pub fn seed(&self, study: &Study, experiment: u64) -> u64 {
+        study.seed(&[experiment, self.network as u64, self.law as u64, self.level.to_bits(), self.run])
+    }
 }
 
 /// The row of one inversion.
@@ -142,27 +164,19 @@ pub fn figure5(study: &Study) -> Result<String> {
 
 fn reproduce(study: &Study, figure: &Figure) -> Result<String> {
     let (runs, exponents) = study.pick((200, 1..=6), (4, 1..=3));
-    let mut jobs = Vec::new();
-    for network in NETWORKS {
-        for law in Law::ALL {
-            for exponent in exponents.clone() {
-                let level = 10_f64.powi(-exponent);
-                jobs.extend((0..runs).map(|run| Job { network, law, level, run }));
-            }
-        }
-    }
+    let levels: Vec<f64> = exponents.map(|exponent| 10_f64.powi(-exponent)).collect();
+    let cases = Case::all(&levels, runs);
     let per_job = (figure.methods)(Law::Uniform).len();
-    let rows = study.runs(figure.name, &jobs, per_job, |job| job.carry_out(study, figure))?;
+    let rows = study.runs(figure.name, &cases, per_job, |case| figure.carry_out(study, case))?;
     study.draw(figure.name, &plot(study, figure, &rows))?;
     study.tell(figure.name, text(study, figure, &rows))
 }
 
-impl Job {
-    fn carry_out(&self, study: &Study, figure: &Figure) -> Result<Vec<Row>> {
-        let Job { network, law, level, run } = *self;
-        let noise = law.of_size(level);
-        let seed = study.seed(&[1, network as u64, law as u64, level.to_bits(), run]);
-        let instance = network.instance(study, noise, seed)?;
+impl Figure {
+    fn carry_out(&self, study: &Study, case: &Case) -> Result<Vec<Row>> {
+        let Case { network, law, level, run } = *case;
+        let seed = case.seed(study, 1);
+        let instance = network.instance(study, law.of_size(level), seed)?;
         let descent = match network {
             Which::Random => descent_on_random(seed),
             Which::Trained => {
@@ -175,7 +189,7 @@ impl Job {
             let (relative_noise, error) = (instance.relative_noise, instance.error(&found));
             Ok(Row { network, noise: law, level, relative_noise, run, method, error })
         };
-        (figure.methods)(law).into_iter().map(row).collect()
+        (self.methods)(law).into_iter().map(row).collect()
     }
 }
 

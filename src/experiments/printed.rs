@@ -9,8 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contender::Contender;
-use super::instance::Instance;
-use super::noise::{Law, NETWORKS, Which};
+use super::noise::{Case, Law, NETWORKS, Which};
 use super::study::Study;
 use crate::batch::{Method, Options};
 use crate::device::DeviceChoice;
@@ -87,13 +86,6 @@ impl Form {
     }
 }
 
-struct Job {
-    network: Which,
-    law: Law,
-    level: f64,
-    run: u64,
-}
-
 /// The row of one inversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
@@ -110,31 +102,21 @@ struct Row {
 /// Runs the experiment: the forms of the linear programs.
 pub fn run(study: &Study) -> Result<String> {
     let runs = study.pick(200, 4);
-    let mut jobs = Vec::new();
-    for network in NETWORKS {
-        for law in Law::ALL {
-            for level in LEVELS {
-                jobs.extend((0..runs).map(|run| Job { network, law, level, run }));
-            }
-        }
-    }
-    let rows = study.runs(NAME, &jobs, FORMS.len(), |job| job.carry_out(study))?;
+    let cases = Case::all(&LEVELS, runs);
+    let rows = study.runs(NAME, &cases, FORMS.len(), |case| carry_out(study, case))?;
     study.draw(NAME, &plot(study, &rows))?;
     study.tell(NAME, text(study, &rows))
 }
 
-impl Job {
-    fn carry_out(&self, study: &Study) -> Result<Vec<Row>> {
-        let Job { network, law, level, run } = *self;
-        let seed = study.seed(&[22, network as u64, law as u64, level.to_bits(), run]);
-        let instance: Instance = network.instance(study, law.of_size(level), seed)?;
-        let row = |form: &Form| {
-            let found = instance.invert(form.options(level))?;
-            let (error, status) = (instance.error(&found), found.rows[0].status.to_string());
-            Ok(Row { network, noise: law, level, run, form: form.label(), error, status })
-        };
-        FORMS.iter().map(row).collect()
-    }
+fn carry_out(study: &Study, case: &Case) -> Result<Vec<Row>> {
+    let Case { network, law, level, run } = *case;
+    let instance = network.instance(study, law.of_size(level), case.seed(study, 22))?;
+    let row = |form: &Form| {
+        let found = instance.invert(form.options(level))?;
+        let (error, status) = (instance.error(&found), found.rows[0].status.to_string());
+        Ok(Row { network, noise: law, level, run, form: form.label(), error, status })
+    };
+    FORMS.iter().map(row).collect()
 }
 
 fn of(rows: &[Row], (network, law, level): (Which, Law, f64), form: &Form) -> Vec<f64> {

@@ -92,21 +92,18 @@ impl LocalSearch<'_> {
     fn smooth_minimum(&mut self, observation: &[f64], most: usize) -> Descent {
         let mut taken = 0;
         // Newton's method ends what Levenberg–Marquardt begins. Where it does not begin near enough
-        // to a minimum, Levenberg–Marquardt goes on to where rounding hides a decrease.
+        // to a minimum, a second descent goes as far as the rounding of the loss lets it.
         for slow in [SLOW, 0.0] {
             let options = MarquardtOptions { damping: 0.0, slow, steps: most - taken.min(most) };
-            let Descent { steps, stationary } = self.levenberg_marquardt(observation, &options);
-            taken += steps;
-            if stationary {
-                self.region.take(self.network, &self.current);
-                return Descent { steps: taken, stationary };
+            let mut descent = self.levenberg_marquardt(observation, &options);
+            taken += descent.steps;
+            if !descent.stationary && most > 0 {
+                descent = self.newton(observation);
+                taken += descent.steps;
             }
-            let Descent { steps, stationary } =
-                if most > 0 { self.newton(observation) } else { Descent { steps: 0, stationary: false } };
-            taken += steps;
-            if stationary {
+            if descent.stationary {
                 self.region.take(self.network, &self.current);
-                return Descent { steps: taken, stationary };
+                return Descent { steps: taken, ..descent };
             }
         }
         self.region.take(self.network, &self.current);

@@ -11,7 +11,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::local_search::{Descent, LocalSearch, NEGLIGIBLE_DECREASE};
-use crate::linalg::lanes::Lane;
+use crate::linalg::lanes::{Lane, numbers};
 
 /// Steps at most: near a minimum, two or three are needed.
 const MOST: usize = 8;
@@ -99,7 +99,7 @@ impl LocalSearch<'_> {
         self.adjoints.adjoints(self.network, &self.linear, point, observation, std::iter::empty());
         self.adjoints.at_code(self.network, &self.linear, out);
         let prior = self.network.prior();
-        let entries = crate::linalg::lanes::numbers(out).iter().zip(&point.code).map(|(entry, z)| entry + prior * z);
+        let entries = numbers(out).iter().zip(&point.code).map(|(entry, z)| entry + prior * z);
         DVector::from_iterator(point.code.len(), entries)
     }
 }

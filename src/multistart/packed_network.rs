@@ -19,7 +19,7 @@ const EXACT: f64 = 1e-13;
 /// and the cost of each step large.
 const MOST_KINKS: usize = 5_000;
 /// The products of a pass through a network on which a run takes milliseconds.
-const MOST_PRODUCTS_OF_SMALL: usize = 20_000;
+const MOST_PRODUCTS_OF_SHORT_RUNS: usize = 20_000;
 
 /// A network, packed.
 #[derive(Debug, Clone)]
@@ -162,9 +162,9 @@ impl PackedNetwork {
     }
 
     /// Whether a run takes milliseconds at most: then a search by agreement makes more of them.
-    pub fn is_small(&self) -> bool {
+    pub fn has_short_runs(&self) -> bool {
         let products: usize = self.network.layers().iter().map(|layer| layer.map().products()).sum();
-        products <= MOST_PRODUCTS_OF_SMALL
+        products <= MOST_PRODUCTS_OF_SHORT_RUNS
     }
 
     /// Whether minima on kinks are not looked for, and nothing is proven: on a network that goes by

@@ -36,8 +36,8 @@ const LEAST_AGREEING_UNDETERMINED: usize = 12;
 /// The largest number of runs of such a search.
 const MOST_TO_AGREE: usize = 24;
 /// Both numbers for networks with few products, where a run takes milliseconds.
-const LEAST_AGREEING_SMALL: usize = 12;
-const MOST_TO_AGREE_SMALL: usize = 120;
+const LEAST_AGREEING_SHORT: usize = 12;
+const MOST_TO_AGREE_SHORT: usize = 120;
 
 /// The state of a search.
 pub(super) struct Progress {
@@ -71,8 +71,8 @@ pub(super) struct Progress {
     by_agreement: bool,
     /// Whether the loss has a prior.
     has_prior: bool,
-    /// [`PackedNetwork::is_small`].
-    is_small: bool,
+    /// [`PackedNetwork::has_short_runs`].
+    has_short_runs: bool,
 }
 
 impl Progress {
@@ -104,7 +104,7 @@ impl Progress {
             has_ended: false,
             is_hopeless: unusable(observation).is_some(),
             by_agreement: network.goes_by_agreement(),
-            is_small: network.is_small(),
+            has_short_runs: network.has_short_runs(),
             has_prior: network.prior() > 0.0,
         }
     }
@@ -131,7 +131,7 @@ impl Progress {
     pub fn has_found_enough(&self, objective: Objective, least: usize) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
-            let isolated = if self.is_small { LEAST_AGREEING_SMALL } else { LEAST_AGREEING };
+            let isolated = if self.has_short_runs { LEAST_AGREEING_SHORT } else { LEAST_AGREEING };
             return answer.found >= if self.is_isolated() { isolated } else { LEAST_AGREEING_UNDETERMINED };
         }
         // Not by the prior: without flats there may be as many minima.
@@ -149,7 +149,7 @@ impl Progress {
 
     /// Whether the search is over.
     pub fn is_over(&self, options: &BestOptions) -> bool {
-        let to_agree = if self.is_small { MOST_TO_AGREE_SMALL } else { MOST_TO_AGREE };
+        let to_agree = if self.has_short_runs { MOST_TO_AGREE_SHORT } else { MOST_TO_AGREE };
         let most = if self.by_agreement { options.starts.min(to_agree) } else { options.starts };
         self.is_hopeless || self.has_ended || self.answer.converged || self.answer.runs >= most
     }

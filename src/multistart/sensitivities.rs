@@ -83,9 +83,7 @@ impl PerUnit {
             above.backward(&self.active.units, &self.active.slopes, zeros, &mut below[index]);
         }
     }
-}
 
-impl PerUnit {
     /// Writes the derivative with respect to the code, from the numbers of the first layer, into
     /// `out`.
     pub fn at_code(&mut self, network: &PackedNetwork, at: &Linearisation, out: &mut [Lane]) {
