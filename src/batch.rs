@@ -222,8 +222,8 @@ impl Inverter {
 
     /// A warning about the first observation so far that has entries outside the range of the
     /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
-    pub fn range_warning(&self) -> Option<&str> {
-        self.judge.range_warning()
+    pub fn data_warning(&self) -> Option<&str> {
+        self.judge.data_warning()
     }
 
     /// Inverts one batch. `observations`: `n` × count, one per column, `NaN` where not observed.
@@ -283,7 +283,7 @@ impl Inverter {
     /// The second half: refinement, and the residuals of the codes in their stored precision.
     pub(crate) fn complete(&self, observations: &DMatrix<f64>, batch: &mut InvertedBatch) {
         // Here and not in the first half, where the device would wait for it.
-        self.judge.note_range(observations, batch.first_index);
+        self.judge.note_data(observations, batch.first_index);
         let InvertedBatch { first_index, codes, rows, times } = batch;
         self.runtime.run(|| {
             if let Some(objective) = self.options.refine {

@@ -287,10 +287,10 @@ impl Engine for Recoverer {
         "one per measurement of the operator"
     }
 
-    fn range_warning(&self) -> Option<&str> {
+    fn data_warning(&self) -> Option<&str> {
         match &self.prepared {
-            Prepared::Direct(inverter) => inverter.range_warning(),
-            _ => self.judge.range_warning(),
+            Prepared::Direct(inverter) => inverter.data_warning(),
+            _ => self.judge.data_warning(),
         }
     }
 
@@ -361,7 +361,7 @@ impl Engine for Recoverer {
             ));
         }
         let measurements = &*measurements.double();
-        self.judge.note_range(measurements, first_index);
+        self.judge.note_data(measurements, first_index);
         let times = BatchTimes::default();
         let (codes, rows) = match &self.prepared {
             Prepared::Direct(inverter) => return inverter.solve(device, measurements.into(), first_index),

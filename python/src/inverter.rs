@@ -79,7 +79,7 @@ pub fn carry_out<'py, E: Engine + Send + 'static>(
 /// Adds the summary as text, the warnings and the notes of an engine.
 pub fn tell(found: &Bound<'_, PyDict>, summary: &Summary, told: &Options, engine: &dyn Engine) -> PyResult<()> {
     let runtime = engine.runtime();
-    let range = engine.range_warning().map(str::to_owned);
+    let range = engine.data_warning().map(str::to_owned);
     found.set_item("summary", unrelu::internals::cli::text(summary, told))?;
     found.set_item("warnings", range.into_iter().chain(runtime.warning()).collect::<Vec<_>>())?;
     found.set_item("notes", runtime.notice().into_iter().collect::<Vec<_>>())

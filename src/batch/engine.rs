@@ -37,7 +37,7 @@ pub trait Engine: Sync + fmt::Debug {
     }
 
     /// A warning about the first observation outside the range of the output, if there is one.
-    fn range_warning(&self) -> Option<&str>;
+    fn data_warning(&self) -> Option<&str>;
 
     /// The columns of a `.csv` report. `truth`: whether the true codes are known.
     fn report_columns(&self, truth: bool) -> Columns;
@@ -74,8 +74,8 @@ impl Engine for Inverter {
         self.network()
     }
 
-    fn range_warning(&self) -> Option<&str> {
-        Inverter::range_warning(self)
+    fn data_warning(&self) -> Option<&str> {
+        Inverter::data_warning(self)
     }
 
     fn report_columns(&self, truth: bool) -> Columns {

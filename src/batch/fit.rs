@@ -73,8 +73,8 @@ pub(crate) struct Judge {
     /// [`Options::is_by_layers`].
     by_layers: bool,
     range: Option<OutputRange>,
-    /// About the first observation outside the range.
-    range_warning: OnceLock<String>,
+    /// About the first observation of which something was noted.
+    data_warning: OnceLock<String>,
     law: CodeLaw,
     /// `λ`.
     prior: f64,
@@ -116,7 +116,7 @@ impl Judge {
             iterates: true,
             by_layers: false,
             range: None,
-            range_warning: OnceLock::new(),
+            data_warning: OnceLock::new(),
             law: options.code_law,
             prior: options.prior,
         }
@@ -127,22 +127,41 @@ impl Judge {
         Judge { range: OutputRange::of(network.layers()[network.depth() - 1].activation), ..self }
     }
 
-    /// The warning about the first observation that was seen outside the range of the output.
-    pub fn range_warning(&self) -> Option<&str> {
-        self.range_warning.get().map(String::as_str)
+    /// The warning about the first observation that was seen outside the range of the output, or
+    /// below the size of the noise.
+    pub fn data_warning(&self) -> Option<&str> {
+        self.data_warning.get().map(String::as_str)
     }
 
-    /// Looks for observations outside the range, until the first is found. `first_index`: the index
-    /// of the first of `observations` in the run.
-    pub fn note_range(&self, observations: &DMatrix<f64>, first_index: u64) {
-        let Some(range) = &self.range.filter(|_| self.range_warning.get().is_none()) else { return };
+    /// Looks for observations outside the range, or below the size of the noise, until the first is
+    /// found. `first_index`: the index of the first of `observations` in the run.
+    pub fn note_data(&self, observations: &DMatrix<f64>, first_index: u64) {
+        if self.data_warning.get().is_some() {
+            return;
+        }
         let warning = (first_index..).zip(observations.column_iter()).find_map(|(index, observation)| {
-            let outside = self.outside(range, observation.as_slice())?;
-            Some(range.warning(index, &outside))
+            let outside = || {
+                let range = self.range?;
+                Some(range.warning(index, &self.outside(&range, observation.as_slice())?))
+            };
+            self.drowned(index, observation.as_slice()).or_else(outside)
         });
         if let Some(warning) = warning {
-            self.range_warning.get_or_init(|| warning);
+            self.data_warning.get_or_init(|| warning);
         }
+    }
+
+    /// What to say of an observation whose entries are all below the named size of the noise: any
+    /// code with small outputs passes the test of the answers. `None` for zeros.
+    fn drowned(&self, index: u64, observation: &[f64]) -> Option<String> {
+        let noise = self.noise?;
+        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        (largest > 0.0 && largest <= noise).then(|| {
+            format!(
+                "observation {index}: the named noise, {noise:e}, is not below its largest entry, {largest:.1e}; such \
+                 noise explains nearly any code. Check the size (option `noise`) and the scale of the observations"
+            )
+        })
     }
 
     /// The entries out of range, by more than the noise of the named law makes them; `None` if

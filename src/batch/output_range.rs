@@ -28,6 +28,8 @@ pub struct Outside {
     pub observed: usize,
     /// The distance from the range up to which an entry does not count.
     pub beyond: f64,
+    /// Whether all entries would count as noise if its size were not named.
+    pub is_near: bool,
     /// The smallest and the largest observed entry.
     pub extremes: (f64, f64),
 }
@@ -56,16 +58,18 @@ impl OutputRange {
         if least >= self.low && most <= self.high {
             return None;
         }
+        let (low, high) = (self.low, self.high);
         let width = if self.high.is_finite() { self.high - self.low } else { most.abs().max(least.abs()) };
         let beyond = noise.map_or(SHARE * width, |noise| DEVIATIONS * noise);
-        let is_outside = |x: &&f64| **x < self.low - beyond || **x > self.high + beyond;
+        let is_outside = |x: &&f64| **x < low - beyond || **x > high + beyond;
         let count = observation.iter().filter(is_outside).count();
-        (count > 0).then_some(Outside { count, observed, beyond, extremes: (least, most) })
+        let is_near = least >= low - SHARE * width && most <= high + SHARE * width;
+        (count > 0).then_some(Outside { count, observed, beyond, is_near, extremes: (least, most) })
     }
 
     /// What was found in the observation `index`, and what to do.
     pub fn warning(&self, index: u64, outside: &Outside) -> String {
-        let Outside { count, observed, beyond, extremes: (least, most) } = *outside;
+        let Outside { count, observed, beyond, extremes: (least, most), .. } = *outside;
         format!(
             "observation {index}: {count} of {observed} entries are outside the range of the {} output, {self}, by \
              more than {beyond:.1e} (they lie between {least:.3e} and {most:.3e}); {}",
@@ -78,6 +82,8 @@ impl OutputRange {
         let (least, most) = outside.extremes;
         let is_byte = least >= 0.0 && most > 2.0 && most <= 255.0;
         match self.activation {
+            // Only where a size is named.
+            _ if outside.is_near => "the noise may be larger than named (option `noise`)",
             Activation::Sigmoid if is_byte => "divide pixels by 255",
             Activation::Tanh if is_byte => "turn pixels into p / 127.5 - 1",
             Activation::Relu => "undo a standardisation of the images, or name the output activation of the network",
@@ -120,6 +126,15 @@ mod tests {
             assert_eq!(count(activation, &[-1e9, 1e9], Some(0.0)), 0);
         }
         assert_eq!(count(Activation::Relu, &[f64::NAN], None), 0);
+    }
+
+    /// Entries that would pass for noise, were none named, say that it is larger than named.
+    #[test]
+    fn a_noise_that_is_named_too_small_is_told() {
+        let range = OutputRange::of(Activation::Relu).unwrap();
+        let warning = |observation: &[f64]| range.warning(0, &range.outside(observation, Some(1e-4)).unwrap());
+        assert!(warning(&[-0.01, 0.4, 1.0]).ends_with("the noise may be larger than named (option `noise`)"));
+        assert!(warning(&[-0.4, 0.4, 1.0]).contains("standardisation"));
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub struct Summary {
     /// Codes in whose region no code leaves residuals within the noise ([`Intervals::Empty`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond_noise: Option<u64>,
+    /// The sizes of the noise that the intervals are for, given or by the residual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_size: Option<Distribution>,
     /// Relative code errors, if the true codes are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_error: Option<Distribution>,
@@ -165,6 +168,7 @@ impl Summary {
         if let Some(uncertainty) = &row.uncertainty {
             *self.with_intervals.get_or_insert(0) += u64::from(uncertainty.intervals == Intervals::Complete);
             *self.beyond_noise.get_or_insert(0) += u64::from(uncertainty.intervals == Intervals::Empty);
+            self.noise_size.get_or_insert_default().add(uncertainty.noise_size);
         }
         if let Some(error) = row.code_error {
             self.code_error.get_or_insert_default().add(error);
@@ -209,6 +213,7 @@ impl Summary {
             loss_prior,
             with_intervals,
             beyond_noise,
+            noise_size,
             code_error,
             successes,
             image_error,
@@ -253,6 +258,9 @@ impl Summary {
         }
         if let Some(loss) = loss_prior {
             self.loss_prior.get_or_insert_default().merge(loss);
+        }
+        if let Some(size) = noise_size {
+            self.noise_size.get_or_insert_default().merge(size);
         }
         if let Some(error) = code_error {
             self.code_error.get_or_insert_default().merge(error);
@@ -300,6 +308,7 @@ impl Summary {
             ("residual_l2_relative", Some(&self.residual_l2_relative)),
             ("loss_data", self.loss_data.as_ref()),
             ("loss_prior", self.loss_prior.as_ref()),
+            ("noise_size", self.noise_size.as_ref()),
             ("code_error", self.code_error.as_ref()),
             ("image_error", self.image_error.as_ref()),
         ];

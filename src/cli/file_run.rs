@@ -45,7 +45,7 @@ pub fn carry_out(
                 warning.iter().for_each(|warning| print::note(&flags::words(warning)));
                 device_warned = warning;
             }
-            if let (false, Some(warning)) = (range_warned, engine.range_warning()) {
+            if let (false, Some(warning)) = (range_warned, engine.data_warning()) {
                 range_warned = true;
                 print::note(&format!("warning: {}", flags::words(warning)));
             }

@@ -207,7 +207,7 @@ fn parse_method(text: &str) -> Result<MethodName, String> {
 impl Args {
     /// Refuses options that the method does not use: the user expects an effect of them.
     fn refuse_idle_options(&self) -> Result<()> {
-        use formulation::LayerwiseMethod::{L1, Relaxed};
+        use formulation::LayerwiseMethod::{Exact, L1, Relaxed};
         let method = self.method_name();
         let descent = method == MethodName::Descent;
         let best = method == MethodName::Best;
@@ -215,6 +215,7 @@ impl Args {
         let random = (best || descent, "--method best or descent");
         let layerwise = (!descent && !best, "a layer-wise method");
         let programs = (!descent, "a layer-wise method or --method best");
+        let grows = (!descent && method != MethodName::Layerwise(Exact), "--method linf, l1, relaxed or best");
         let only_descent = (descent, "--method descent");
         let given = [
             ("--optimizer", self.descent.optimizer.is_some(), only_descent),
@@ -224,7 +225,7 @@ impl Args {
             ("--seed", self.seed.is_some(), random),
             ("--objective", self.objective.is_some(), (best, "--method best")),
             ("--starts", self.starts.is_some(), (best, "--method best")),
-            ("--growth", self.growth.is_some(), programs),
+            ("--growth", self.growth.is_some(), grows),
             ("--solver", self.solver.is_some(), programs),
             ("--refine", self.refine.is_some(), (!best, "another method, since best is already refined")),
         ];
@@ -281,9 +282,14 @@ impl Args {
             (method, Some(refined)) => format!("--method {method} --refine={refined}"),
             (method, None) => format!("--method {method}"),
         };
+        let has_tolerance = !matches!(
+            self.method_name(),
+            MethodName::Descent | MethodName::Layerwise(formulation::LayerwiseMethod::Exact)
+        );
         let tolerance = self
             .judge
             .epsilon()
+            .filter(|_| has_tolerance)
             .map_or_else(String::new, |size| format!("; the tolerance starts at {}", self.epsilon.unwrap_or(size)));
         Some(format!("noise {noise}: {method}{tolerance}"))
     }
@@ -359,8 +365,11 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     if let Some(choice) = args.choice() {
         print::note(&choice);
     }
-    if matches!(args.method_name(), MethodName::Layerwise(_)) {
+    if let MethodName::Layerwise(method) = args.method_name() {
         warn_of_doubts(&network);
+        for (option, missing) in args.layerwise.without_effect(method, &network) {
+            print::note(&format!("{option} changes nothing here: {missing}"));
+        }
     }
     let run = FileRun {
         observations,

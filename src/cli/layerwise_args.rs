@@ -2,6 +2,7 @@
 
 use crate::lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 use crate::lp::layer::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances};
+use crate::network::{Activation, Network};
 
 /// How layers are inverted. The defaults are the paper's form, but for its rule to stop, with z ≥ 0
 /// behind a ReLU.
@@ -59,6 +60,36 @@ impl LayerwiseArgs {
             ("--relaxed-weights", self.relaxed_weights.is_some(), false),
             ("--hidden-sign", self.hidden_sign.is_some(), false),
         ]
+    }
+
+    /// The options that were given and change nothing with this network and method, each with the
+    /// reason.
+    pub fn without_effect(
+        &self,
+        method: LayerwiseMethod,
+        network: &Network,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let hidden = || network.layers().iter().rev().skip(1);
+        let is_leaky = |activation: Activation| matches!(activation, Activation::LeakyRelu(_));
+        let has_leaky = network.layers().iter().any(|layer| is_leaky(layer.activation));
+        let has_hidden_relu = hidden().any(|layer| layer.activation == Activation::Relu);
+        let is_deep = network.depth() > 1;
+        let is_relaxed = method == LayerwiseMethod::Relaxed;
+        let without = "the network has no hidden layer with a ReLU";
+        let rules = [
+            (
+                "--rows",
+                self.rows.is_some(),
+                has_leaky && !is_relaxed,
+                "its rules are for LeakyReLU, and not for relaxed",
+            ),
+            ("--passes", self.passes.is_some(), has_hidden_relu, without),
+            ("--hidden-sign", self.hidden_sign.is_some(), has_hidden_relu, without),
+            ("--row-tolerances", self.row_tolerances.is_some(), is_deep, "the network has no hidden layer"),
+            ("--hidden-epsilon", self.hidden_epsilon.is_some(), is_deep, "the network has no hidden layer"),
+            ("--relaxed-weights", self.relaxed_weights.is_some(), is_relaxed, "only --method relaxed has weights"),
+        ];
+        rules.into_iter().filter(|(_, is_given, has_effect, _)| *is_given && !has_effect).map(|rule| (rule.0, rule.3))
     }
 
     /// The options of this method.

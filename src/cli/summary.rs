@@ -46,7 +46,7 @@ pub fn text(summary: &Summary, options: &Options) -> String {
     if options.refine.is_some() {
         let _ = writeln!(text, "improved by refinement: {}", share(summary.refined));
     }
-    text.push_str(&quality::uncertainty(summary));
+    text.push_str(&quality::uncertainty(summary, options));
     text.push_str(&quality::residuals_and_errors(summary, options));
     if layerwise {
         let retried = match summary.retries {
@@ -149,6 +149,11 @@ fn counted(count: u64, what: &str) -> String {
 /// A count with its percentage of all.
 fn share(count: u64, of: u64) -> String {
     format!("{count} ({:.1} %)", 100.0 * count as f64 / of.max(1) as f64)
+}
+
+/// A number that the user gave: plain where that is short.
+fn given(number: f64) -> String {
+    if (1e-6..1e6).contains(&number) { number.to_string() } else { format!("{number:e}") }
 }
 
 fn spread(distribution: &Distribution) -> String {

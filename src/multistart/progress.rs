@@ -127,7 +127,8 @@ impl Progress {
 
     /// The stop rule: whether enough runs have been made, and enough of them ended at the lowest
     /// loss. Many codes share the loss of one that is not determined: there, that most runs end at
-    /// it says little. `least`: the least number of runs where it is.
+    /// it says little, and the largest error may be a floor that all of them share. `least`: the
+    /// least number of runs where it is determined.
     pub fn has_found_enough(&self, objective: Objective, least: usize) -> bool {
         let answer = &self.answer;
         if self.by_agreement {
@@ -135,7 +136,7 @@ impl Progress {
             return answer.found >= if self.is_isolated() { isolated } else { LEAST_AGREEING_UNDETERMINED };
         }
         // Not by the prior: without flats there may be as many minima.
-        let least = if objective == Objective::L2 && !answer.determined { LEAST_UNDETERMINED } else { least };
+        let least = if answer.determined { least } else { least.max(LEAST_UNDETERMINED) };
         let patient = |least: usize| answer.runs >= least + PATIENCE * answer.first_found;
         let of_many = objective == Objective::L1 && answer.found >= LEAST_FOUND_OF_MANY && patient(MANY_RUNS);
         patient(least) && answer.found >= LEAST_FOUND || of_many

@@ -10,7 +10,7 @@
 //! **Stop rule.** `m` is the run that first found the lowest loss so far (counted from 1). `f` is
 //! the number of runs that have found it, each from another start. The search ends after `s`
 //! runs when `s ≥ r + 5m` and `f ≥ 24`, where `r` is 48 (192 for `l1` and `linf` on small
-//! networks), or 256 if the objective is squares and the data do not determine the best code
+//! networks), or 256 while the best code is not determined
 //! ([`Progress::has_found_enough`]); for `l1` also when `s ≥ 240 + 5m` and `f ≥ 3`. It has
 //! converged if its code is proven to be a local minimum, or to first order if an output is curved.
 //! For squares, a code without that proof gets another look: its surroundings are sampled, and the
@@ -209,8 +209,7 @@ impl<'a> Searcher<'a> {
     }
 
     fn next_move(&self, progress: &mut Progress) -> Move {
-        let is_determined = self.absolute.is_some() || progress.answer.determined;
-        let schedule = schedule(self.network.radii(), is_determined);
+        let schedule = schedule(self.network.radii(), progress.answer.determined);
         progress.moves += 1;
         schedule[(progress.moves - 1) % schedule.len()]
     }

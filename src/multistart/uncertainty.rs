@@ -2,18 +2,21 @@
 //! known law. docs/UNCERTAINTY.md has the mathematics and what was measured.
 //!
 //! For Gaussian noise of standard deviation `σ`, the covariance of the code is `σ² (JᵀJ + λI)⁻¹`
-//! ([`spread`]), where `J` is the Jacobian of the code's linear region and `λ` the prior. For
-//! Laplace noise of mean absolute value `b` it is `b² (JᵀJ)⁻¹`, the limit for many entries of the
-//! minimiser of `‖G(z) − x‖₁` (Koenker and Bassett 1978, *Regression quantiles*). A size that is
-//! not given is estimated from the residual `r` of `n` observed entries: `σ² = ‖r‖²/(n − k)` and
-//! `b = ‖r‖₁/(n − k)`.
+//! ([`spread`]), where `J` is the Jacobian of the code's linear region and `λ` the prior. A size
+//! that is not given is estimated from the residual `r` of `n` observed entries:
+//! `σ² = ‖r‖²/(n − k)`.
+//!
+//! For Laplace noise of mean absolute value `b`, the density of the codes is `exp(−‖r‖₁/b)`, which
+//! a random walk samples ([`laplace`], [`walk`], [`slice`]).
 //!
 //! For uniform noise between `−s` and `s`, every code with `‖G(z) − x‖_∞ ≤ s` is as likely as any
 //! other. Those of the linear region are a polytope ([`polytope`]): linear programs give the bounds
-//! of each entry, and a random walk ([`walk`]) the law of each entry ([`bounded`]).
+//! of each entry, and a random walk the law of each entry ([`bounded`]).
 
 mod bounded;
+mod laplace;
 mod polytope;
+mod slice;
 mod spread;
 mod walk;
 
@@ -27,6 +30,7 @@ use super::packed_network::PackedNetwork;
 use crate::outcome::{Intervals, UncertaintyRow};
 use crate::random::{Domain, Draws};
 use bounded::Bounded;
+use laplace::Laplace;
 use polytope::Rows;
 use spread::Spread;
 
@@ -54,8 +58,8 @@ pub struct UncertaintyOptions {
     pub model: NoiseModel,
     /// Its size; `None`: estimated from the residual.
     pub size: Option<f64>,
-    /// The seed of the random walk for [`NoiseModel::Uniform`], which also depends on the index of
-    /// the observation.
+    /// The seed of the random walk for [`NoiseModel::Laplace`] and [`NoiseModel::Uniform`], which
+    /// also depends on the index of the observation.
     pub seed: u64,
 }
 
@@ -134,7 +138,22 @@ impl<'a> Assessor<'a> {
             return Some(self.by_polytope(observation, (observed, misfit), index, options));
         }
         let spread = self.search.spread(observation)?;
-        Some(by_spread(&self.search, observation, &spread, observed - spread.freedom, options))
+        let left = observed - spread.freedom;
+        let size = options.size.unwrap_or_else(|| estimated_size(&self.search, observation, options.model, left));
+        if !size.is_finite() {
+            return Some(UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len()));
+        }
+        let is_open = spread.entries.iter().all(|entry| entry.is_infinite());
+        if options.model == NoiseModel::Gaussian || is_open {
+            return Some(by_spread(code, &spread, size));
+        }
+        let mut draws = Draws::new(options.seed, Domain::Walk, index);
+        let gradients = self.gradients.get_or_insert_with(|| Gradients::new(self.search.network()));
+        // With the sides that the spread is for.
+        gradients.take(self.search.network(), &self.search.region);
+        let rows = Rows::of_outputs(self.search.network(), (&self.search.current, gradients), observation);
+        let noise = Laplace { size: options.size, estimate: size, observed, draws: &mut draws };
+        Some(laplace::assess(&rows, &spread, code, noise))
     }
 
     /// Intervals and bounds by the codes within the bound of the noise.
@@ -174,19 +193,8 @@ fn misfit_of(search: &LocalSearch, observation: &[f64], objective: Objective) ->
     objective.misfit(search.network().layers()[last].activation, search.point().received(last), observation)
 }
 
-/// Normal intervals around the code. `left`: the observed entries that the fit has not used.
-fn by_spread(
-    search: &LocalSearch,
-    observation: &[f64],
-    spread: &Spread,
-    left: f64,
-    options: &UncertaintyOptions,
-) -> UncertaintyRow {
-    let code = &search.point().code;
-    let size = options.size.unwrap_or_else(|| estimated_size(search, observation, options.model, left));
-    if !size.is_finite() {
-        return UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len());
-    }
+/// Normal intervals around the code, for noise of this size.
+fn by_spread(code: &[f64], spread: &Spread, size: f64) -> UncertaintyRow {
     // Not 0 · ∞.
     let of_size = |entry: &f64| if entry.is_finite() { size * entry } else { f64::INFINITY };
     let sd: Vec<f64> = spread.entries.iter().map(of_size).collect();

@@ -136,3 +136,38 @@ fn what_cannot_be_is_refused() {
     ]);
     folder.refuses(&invert(&["--noise", "uniform:0.05"]), &["linf for a network with activation tanh in layer 1"]);
 }
+
+/// A size that cannot be is told, and so is what a bound too small or too large looks like.
+#[test]
+fn sizes_that_do_not_fit_the_data_are_told() {
+    let folder = observed("uniform:0.01");
+    let said = |noise: &str| {
+        let output = folder.run(&invert(&["--noise", noise]));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said("uniform:1e-4").contains("the noise may be larger than named (--noise)"), "{}", said("uniform:1e-4"));
+    let large = said("uniform:1e6");
+    assert!(large.contains("the named noise, 1e6, is not below its largest entry"), "{large}");
+    assert!(!said("uniform:0.01").contains("observation"));
+}
+
+/// Options that nothing in the network uses are named; the run goes on.
+#[test]
+fn options_without_effect_on_the_network_are_told() {
+    let folder = observed("uniform:0.01");
+    let output = folder.run(&invert(&["--method", "linf", "--rows", "printed", "--passes", "2"]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--rows changes nothing here: its rules are for LeakyReLU"), "{said}");
+    assert!(!said.contains("--passes"), "{said}");
+    folder.succeeds(&["random-network", "4,30", "-o", "net.safetensors", "--force", "--activation", "leaky_relu:0.1"]);
+    folder.succeeds(&["generate", "net.safetensors", "--count", "2", "-o", "x.npy", "--force"]);
+    let output =
+        folder.run(&invert(&["--method", "linf", "--rows", "printed", "--passes", "2", "--hidden-epsilon", "carried"]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for option in ["--passes", "--hidden-epsilon"] {
+        assert!(said.contains(&format!("{option} changes nothing here")), "{said}");
+    }
+    assert!(!said.contains("--rows"), "{said}");
+    let refused = folder.run(&invert(&["--method", "exact", "--growth", "2"]));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--growth"));
+}

@@ -36,6 +36,7 @@ fn reports_have_intervals_and_codes_stay() {
     assert!(plain == folder.bytes("z.npy"), "codes changed");
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("an interval for every entry: 8 (100.0 %)"), "{said}");
+    assert!(said.contains("size of the noise, by the residuals: median "), "{said}");
     let codes = read_npy(folder.path("z.npy")).unwrap();
     let truth = read_npy(folder.path("truth.npy")).unwrap();
     let mut covered = 0;
@@ -194,7 +195,7 @@ fn alternatives_are_written_beside_the_codes() {
     std::fs::remove_file(folder.path("z.npy")).unwrap();
     let refused = |more: &[&str], words: &[&str]| folder.refuses(&[&run[..], more].concat(), words);
     refused(&["-o", "z.npy", "--alternatives", "3"], &["z.alternatives.npy", "--force"]);
-    refused(&["-o", "y.npy", "--alternatives", "65"], &["--alternatives: 65", "at most 64"]);
+    refused(&["-o", "y.npy", "--alternatives", "65"], &["--alternatives", "65 is not in 1..=64"]);
     let linf = ["invert", "net.safetensors", "x.npy", "-o", "y.npy", "--method", "linf", "--alternatives", "2"];
     folder.refuses(&linf, &["--alternatives", "--method best"]);
 }

@@ -338,3 +338,19 @@ fn l1_does_not_judge_by_squares() {
         assert!(answer.converged && answer.stationary, "{answer:?}");
     }
 }
+
+/// Few seen entries leave the code open. Then many runs end at the same largest error, the error at
+/// an entry below the output's range, and that says little: the search goes on, as it does for
+/// squares.
+#[test]
+fn an_open_code_takes_more_runs_in_the_maximum_norm() {
+    let network = network(&[20, 100, 500], RELU, RELU, 1);
+    let (_, mut observations) = observed(&network, 6, Noise::Uniform(0.01));
+    for (index, mut column) in observations.column_iter_mut().enumerate() {
+        column.iter_mut().enumerate().filter(|(i, _)| i % 33 != index).for_each(|(_, x)| *x = f64::NAN);
+    }
+    let options = BestOptions::default().objective(Objective::Linf);
+    let answers = best_batch(&PackedNetwork::new(network), &observations, 0, &[], &options);
+    let open: Vec<_> = answers.iter().filter(|answer| !answer.determined && !answer.reproduced).collect();
+    assert!(open.len() >= 3 && open.iter().all(|answer| answer.runs >= 256), "{answers:?}");
+}

@@ -66,13 +66,13 @@ fn spoil(x: &mut [f64], moved: &[Moved], output: Activation, noise: Option<f64>)
 
 /// Checks the rows and the warning. `expected`: the number of entries outside, per observation.
 fn agrees(inverter: &Inverter, case: &Decoder, expected: &[usize], first: u64) -> Result<(), TestCaseError> {
-    prop_assert_eq!(inverter.range_warning(), None);
+    prop_assert_eq!(inverter.data_warning(), None);
     let batch = inverter.invert_from(&case.outputs, first).unwrap();
     for (row, expected) in batch.rows.iter().zip(expected) {
         prop_assert_eq!(row.out_of_range, *expected, "{:?}", row);
         prop_assert!(*expected == 0 || !row.determined, "{:?}", row);
     }
-    let warning = inverter.range_warning();
+    let warning = inverter.data_warning();
     match expected.iter().position(|count| *count > 0) {
         None => prop_assert_eq!(warning, None),
         Some(at) => {

@@ -180,13 +180,13 @@ fn entries_out_of_range_are_counted_and_announced_once() {
     let inverter = Inverter::new(network, options).unwrap();
     let inside = DMatrix::from_element(6, 2, 0.25);
     assert!(inverter.invert(&inside).unwrap().rows.iter().all(|row| row.out_of_range == 0));
-    assert_eq!(inverter.range_warning(), None);
+    assert_eq!(inverter.data_warning(), None);
     let mut pixels = inside;
     pixels.set_column(1, &DVector::from_vec(vec![0.0, 255.0, 12.0, 0.0, 99.0, f64::NAN]));
     let rows = inverter.invert_from(&pixels, 10).unwrap().rows;
     assert_eq!(rows.iter().map(|row| row.out_of_range).collect::<Vec<_>>(), [0, 3]);
     assert!(!rows[1].determined && !rows[1].status.is_good());
-    assert!(inverter.range_warning().unwrap().starts_with("observation 11: 3 of 5 entries"));
+    assert!(inverter.data_warning().unwrap().starts_with("observation 11: 3 of 5 entries"));
 }
 
 #[test]

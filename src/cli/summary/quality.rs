@@ -1,7 +1,7 @@
 //! The quality of the codes: how well they explain the observations, residuals, errors.
 //!
-//! A line is printed only where it applies. With noise, a relative code error of 1e-3 cannot be
-//! reached, so the success rate is left out.
+//! A line is printed only where it applies. With noise, a relative code error of 1e-3 is usually
+//! out of reach: then the success rate is left out, unless some codes have it.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::batch::summary::{Distribution, SUCCESS_ERROR, Summary};
 use crate::batch::{Method, NoiseLaw, NoiseTest, Options};
 use crate::precision::RELATIVE_EPSILON;
 
-use super::{share, spread};
+use super::{given, share, spread};
 
 /// How well the codes explain the observations, and what to do where they do not.
 pub fn fit(summary: &Summary, options: &Options) -> String {
@@ -18,9 +18,9 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     let is_gross = options.noise_law == Some(NoiseLaw::Gross);
     let within = match noise {
         _ if options.is_exact() => "exactly, to the tolerance of the layers".to_owned(),
-        Some(noise) if is_gross => format!("in three quarters of the entries, up to noise of size {noise}"),
+        Some(noise) if is_gross => format!("in three quarters of the entries, up to noise of size {}", given(noise)),
         None if is_gross => format!("in three quarters of the entries, to {RELATIVE_EPSILON:e} of the largest"),
-        Some(noise) => format!("up to noise of size {noise}"),
+        Some(noise) => format!("up to noise of size {}", given(noise)),
         // Up to twice the tolerance; see `batch/fit.rs`.
         None => format!("to {:e} of the largest entry, or to the rounding of the numbers", 2.0 * RELATIVE_EPSILON),
     };
@@ -28,6 +28,7 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
     // Writing to a String cannot fail.
     if summary.approximate > 0 {
         let times = summary.approximate_by.quantile(0.5);
+        let times = if times < 1000.0 { format!("{times:.1}") } else { format!("{times:.1e}") };
         let why = match noise {
             Some(_) if options.is_by_layers() => "layer by layer, errors add up; --refine fits all layers together",
             Some(_) => {
@@ -45,7 +46,7 @@ pub fn fit(summary: &Summary, options: &Options) -> String {
         let what = if noise.is_some() { "the noise" } else { "that" };
         let _ = writeln!(
             text,
-            "approximated: {}, with a residual of {times:.1e} times {what} in the median\n    {why}",
+            "approximated: {}, with a residual of {times} times {what} in the median\n    {why}",
             share(summary.approximate)
         );
     }
@@ -99,10 +100,13 @@ pub fn determined(what: &str, summary: &Summary, options: &Options) -> String {
 }
 
 /// How many codes have intervals, if these were asked for.
-pub fn uncertainty(summary: &Summary) -> String {
+pub fn uncertainty(summary: &Summary, options: &Options) -> String {
     let Some(complete) = summary.with_intervals else { return String::new() };
     let share = |count: u64| share(count, summary.observations);
     let mut text = format!("an interval for every entry: {}\n", share(complete));
+    if let Some(sizes) = summary.noise_size.as_ref().filter(|_| options.noise.is_none()) {
+        let _ = writeln!(text, "size of the noise, by the residuals: {}", spread(sizes));
+    }
     if let Some(beyond) = summary.beyond_noise.filter(|count| *count > 0) {
         let _ = writeln!(
             text,
@@ -142,8 +146,7 @@ fn errors(
 ) -> String {
     let (Some(error), Some(successes)) = (error, successes) else { return String::new() };
     let mut text = format!("{:<28}{}\n", format!("{what} error, relative:"), spread(error));
-    let possible = options.named_noise().is_none_or(|noise| noise < SUCCESS_ERROR);
-    if successes > 0 || (possible && summary.reproduced > 0) {
+    if successes > 0 || (options.named_noise().is_none() && summary.reproduced > 0) {
         let _ = writeln!(text, "{what} error up to {SUCCESS_ERROR:e}: {}", share(successes, summary.observations));
     }
     text

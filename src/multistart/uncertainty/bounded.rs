@@ -10,18 +10,14 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::polytope::{Limits, Rows};
 use super::spread::Spread;
-use super::walk::{Size, Visited, Walk};
+use super::walk::{Density, Walk, steps_for};
 use crate::lp::certificate::Verdict;
 use crate::lp::certified::{CertifiedSolution, solve_certified};
 use crate::lp::problem::{LayerSystem, Objective, Problem, Row};
 use crate::lp::solver::engine::LpEngine;
 use crate::outcome::{Intervals, UncertaintyRow};
 use crate::random::Draws;
-use crate::statistics::quantile;
 
-/// Steps of the walk, and how many per entry of the code at least.
-const STEPS: usize = 12_000;
-const STEPS_PER_ENTRY: usize = 240;
 /// Coordinates that the rows leave open are limited to this many times the size of the code.
 const FAR: f64 = 10.0;
 /// A largest inscribed ball below this share of its bound is rounding.
@@ -68,14 +64,15 @@ pub fn assess(mut rows: Rows, code: &[f64], noise: Bounded<'_>) -> UncertaintyRo
     let Some(limits) = rows.limits(size) else { return none(Intervals::Empty) };
     let Some(round) = Round::of(&rows, &limits, axes) else { return none(Intervals::Empty) };
     let bounds = noise.size.map(|_| round.bounds(&limits));
-    let steps = STEPS.max(STEPS_PER_ENTRY * k);
+    let steps = steps_for(k);
     let walk = Walk { rows: &rows, columns: round.matrix.as_slice().to_vec(), values: round.values.clone(), length: k };
     let visited = match noise.size {
-        Some(_) => walk.walk(Size::Known(limits), steps, noise.draws),
-        None => walk.walk(Size::Unknown(noise.observed), steps, noise.draws),
+        Some(_) => walk.walk(Density::Within(limits), steps, noise.draws),
+        None => walk.walk(Density::Largest { observed: noise.observed }, steps, noise.draws),
     };
     let is_determined: Vec<bool> = spread.entries.iter().map(|entry| entry.is_finite()).collect();
-    let (sd, lower, upper) = round.intervals(&visited, code, &is_determined);
+    let at: Vec<f64> = code.iter().zip(&round.origin).map(|(z, step)| z + step).collect();
+    let (sd, lower, upper) = visited.intervals(&round.map, &at, &is_determined);
     let told = |bounds: Vec<f64>, otherwise: f64| {
         let at = |(entry, bound): (usize, f64)| if is_determined[entry] { code[entry] + bound } else { otherwise };
         bounds.into_iter().enumerate().map(at).collect::<Vec<f64>>()
@@ -158,25 +155,6 @@ impl Round {
             (self.origin[entry] - reach[0], self.origin[entry] + reach[1])
         };
         (0..k).map(of_entry).unzip()
-    }
-
-    /// Standard deviations, and the central 90 % of each entry.
-    fn intervals(&self, visited: &Visited, code: &[f64], is_determined: &[bool]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-        let k = code.len();
-        let (mut sd, mut lower, mut upper) =
-            (vec![f64::INFINITY; k], vec![f64::NEG_INFINITY; k], vec![f64::INFINITY; k]);
-        let points = DMatrix::from_column_slice(k, visited.points.len() / k.max(1), &visited.points);
-        let steps = &self.map * points;
-        for entry in (0..k).filter(|entry| is_determined[*entry]) {
-            let numbers: Vec<f64> = steps.row(entry).iter().copied().collect();
-            let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-            let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
-            let at = code[entry] + self.origin[entry];
-            sd[entry] = (squares / numbers.len() as f64).sqrt();
-            lower[entry] = at + quantile(numbers.clone(), 0.05);
-            upper[entry] = at + quantile(numbers, 0.95);
-        }
-        (sd, lower, upper)
     }
 }
 

@@ -40,8 +40,8 @@ pub struct Rows {
     pub values: Vec<f64>,
     /// Their gradients, row after row, `k` entries each.
     pub gradients: Vec<f64>,
-    /// The largest residual of an output that no step changes.
-    floor: f64,
+    /// The largest residual of an output that no step changes, and the sum of these residuals.
+    fixed: (f64, f64),
 }
 
 /// The lower and upper limits of rows; infinite where there is none.
@@ -54,18 +54,8 @@ impl Rows {
         (point, region, gradients): (&Point, &Region, &Gradients),
         observation: &[f64],
     ) -> Self {
+        let mut rows = Rows::of_outputs(network, (point, gradients), observation);
         let last = network.layers().len() - 1;
-        let activation = network.layers()[last].activation;
-        let mut rows = Rows { activation, kinds: Vec::new(), values: Vec::new(), gradients: Vec::new(), floor: 0.0 };
-        let outputs = point.received(last).iter().zip(observation).enumerate().filter(|(_, (_, x))| !x.is_nan());
-        for (unit, (&a, &x)) in outputs {
-            let gradient = gradients.of(last, unit);
-            if never_falls(activation) {
-                rows.push(Kind::Output(x), a, gradient, 1.0);
-            } else {
-                rows.push(Kind::Tangent(x), activation.apply(a), gradient, activation.derivative(a));
-            }
-        }
         for (index, layer) in network.layers()[..last].iter().enumerate() {
             if bend(layer.activation).is_none() {
                 continue;
@@ -77,10 +67,29 @@ impl Rows {
         rows
     }
 
+    /// The rows of the outputs alone, as if the hidden units kept their sides everywhere.
+    pub fn of_outputs(network: &PackedNetwork, (point, gradients): (&Point, &Gradients), observation: &[f64]) -> Self {
+        let last = network.layers().len() - 1;
+        let activation = network.layers()[last].activation;
+        let mut rows =
+            Rows { activation, kinds: Vec::new(), values: Vec::new(), gradients: Vec::new(), fixed: (0.0, 0.0) };
+        let outputs = point.received(last).iter().zip(observation).enumerate().filter(|(_, (_, x))| !x.is_nan());
+        for (unit, (&a, &x)) in outputs {
+            let gradient = gradients.of(last, unit);
+            if never_falls(activation) {
+                rows.push(Kind::Output(x), a, gradient, 1.0);
+            } else {
+                rows.push(Kind::Tangent(x), activation.apply(a), gradient, activation.derivative(a));
+            }
+        }
+        rows
+    }
+
     fn push(&mut self, kind: Kind, value: f64, gradient: &[f64], slope: f64) {
         // A slope that underflows in products is none.
         if slope.abs() < LEAST_SLOPE || gradient.iter().all(|g| *g == 0.0) {
-            self.floor = self.floor.max(self.residual(kind, value));
+            let residual = self.residual(kind, value);
+            self.fixed = (self.fixed.0.max(residual), self.fixed.1 + residual);
             return;
         }
         self.kinds.push(kind);
@@ -104,7 +113,7 @@ impl Rows {
     /// observation.
     pub fn limits(&self, size: f64) -> Option<Limits> {
         let limits = self.kinds.iter().map(|kind| self.limits_of(*kind, size));
-        limits.collect::<Option<Limits>>().filter(|_| self.floor <= size)
+        limits.collect::<Option<Limits>>().filter(|_| self.fixed.0 <= size)
     }
 
     fn limits_of(&self, kind: Kind, size: f64) -> Option<(f64, f64)> {
@@ -118,9 +127,17 @@ impl Rows {
     }
 
     /// The largest residual where the rows have these values.
-    pub fn misfit(&self, values: &[f64]) -> f64 {
-        let residuals = self.kinds.iter().zip(values).map(|(kind, value)| self.residual(*kind, *value));
-        residuals.fold(self.floor, f64::max)
+    pub fn largest(&self, values: &[f64]) -> f64 {
+        self.residuals(values.iter().copied()).fold(self.fixed.0, f64::max)
+    }
+
+    /// The sum of the residuals where the rows have these values.
+    pub fn sum(&self, values: impl Iterator<Item = f64>) -> f64 {
+        self.fixed.1 + self.residuals(values).sum::<f64>()
+    }
+
+    fn residuals(&self, values: impl Iterator<Item = f64>) -> impl Iterator<Item = f64> {
+        self.kinds.iter().zip(values).map(|(kind, value)| self.residual(*kind, value))
     }
 
     fn residual(&self, kind: Kind, value: f64) -> f64 {

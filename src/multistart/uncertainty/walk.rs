@@ -1,16 +1,27 @@
-//! Hit-and-run: a random walk whose law is uniform on the codes within the bound of the noise
-//! (Smith 1984, *Efficient Monte Carlo procedures for generating points uniformly distributed over
-//! bounded regions*).
+//! Hit-and-run: a random walk whose law is the density of the codes under the noise (Smith 1984,
+//! *Efficient Monte Carlo procedures for generating points uniformly distributed over bounded
+//! regions*). Each step draws a direction and moves along it.
 //!
-//! Each step draws a direction and moves to a uniform point of the chord. If the size of the noise
-//! is not known, the density is `‖r‖_∞⁻ⁿ`: the likelihood `s⁻ⁿ` of a size `s ≥ ‖r‖_∞`, integrated
-//! over `ds/s`. Size and code are then drawn in turn: given the code, `s = ‖r‖_∞ u^{−1/n}` with `u`
-//! uniform on `(0, 1]`; given the size, a step of the walk.
+//! **Uniform noise** of at most `s`: a step goes to a uniform point of the chord within the bound.
+//! If the size is not known, the density is `‖r‖_∞⁻ⁿ`: the likelihood `s⁻ⁿ` of a size
+//! `s ≥ ‖r‖_∞`, integrated over `ds/s`. Size and code are then drawn in turn: given the code,
+//! `s = ‖r‖_∞ u^{−1/n}` with `u` uniform on `(0, 1]`; given the size, a step of the walk.
+//!
+//! **Laplace noise** of mean absolute value `b`: the density is `exp(−‖r‖₁/b)`. If the size is not
+//! known, it is `‖r‖₁⁻ⁿ`: the likelihood `b⁻ⁿ exp(−‖r‖₁/b)`, integrated over `db/b`. A step goes to
+//! a uniform point of the line's slice ([`super::slice`]).
+
+use nalgebra::DMatrix;
 
 use super::polytope::{Limits, Rows};
+use super::slice;
 use crate::linalg::lanes::{multiply_add, vectorised};
 use crate::random::Draws;
+use crate::statistics::quantile;
 
+/// Steps of a walk, and how many per entry of the code at least.
+const STEPS: usize = 12_000;
+const STEPS_PER_ENTRY: usize = 240;
 /// Minima and maxima at a time: one alone would wait for each comparison.
 const SUMS: usize = 8;
 /// A step is kept after this many.
@@ -29,11 +40,14 @@ pub struct Walk<'a> {
     pub length: usize,
 }
 
-/// What the walk knows about the size of the noise.
-pub enum Size {
-    Known(Limits),
-    /// The number of observed entries.
-    Unknown(f64),
+/// The density of the codes.
+pub enum Density {
+    /// Uniform within limits: noise of at most a known size.
+    Within(Limits),
+    /// `‖r‖_∞⁻ⁿ` for `n` observed entries: uniform noise of unknown size.
+    Largest { observed: f64 },
+    /// `exp(−‖r‖₁/size)`, or `‖r‖₁⁻ⁿ` if the size is unknown: Laplace noise.
+    Sum { size: Option<f64>, observed: f64 },
 }
 
 /// The points of a walk, one after another, `length` entries each.
@@ -43,32 +57,61 @@ pub struct Visited {
     pub size: Option<f64>,
 }
 
+/// The steps of a walk over codes of `k` entries.
+pub fn steps_for(k: usize) -> usize {
+    STEPS.max(STEPS_PER_ENTRY * k)
+}
+
+impl Visited {
+    /// Standard deviations, and the ends of the central 90 % of each entry of the codes
+    /// `at + map·w`; infinite where an entry is not determined.
+    pub fn intervals(&self, map: &DMatrix<f64>, at: &[f64], is_determined: &[bool]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let k = at.len();
+        let (mut sd, mut lower, mut upper) =
+            (vec![f64::INFINITY; k], vec![f64::NEG_INFINITY; k], vec![f64::INFINITY; k]);
+        let length = map.ncols();
+        let points = DMatrix::from_column_slice(length, self.points.len() / length.max(1), &self.points);
+        let steps = map * points;
+        for entry in (0..k).filter(|entry| is_determined[*entry]) {
+            let numbers: Vec<f64> = steps.row(entry).iter().copied().collect();
+            let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+            let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
+            sd[entry] = (squares / numbers.len() as f64).sqrt();
+            lower[entry] = at[entry] + quantile(numbers.clone(), 0.05);
+            upper[entry] = at[entry] + quantile(numbers, 0.95);
+        }
+        (sd, lower, upper)
+    }
+}
+
 impl Walk<'_> {
     /// Makes `steps` steps; the first tenth is not kept.
-    pub fn walk(&self, size: Size, steps: usize, draws: &mut Draws) -> Visited {
+    pub fn walk(&self, mut density: Density, steps: usize, draws: &mut Draws) -> Visited {
         let (mut point, mut values) = (vec![0.0; self.length], self.values.clone());
         let (mut direction, mut change) = (vec![0.0; self.length], vec![0.0; values.len()]);
         let mut visited = Visited { points: Vec::new(), size: None };
-        let (mut sizes, mut drawn) = (0.0, 0.0);
-        let (mut limits, observed) = match size {
-            Size::Known(limits) => (limits, None),
-            Size::Unknown(observed) => ((Vec::new(), Vec::new()), Some(observed)),
-        };
+        let mut sizes = Vec::new();
         for step in 0..steps {
-            if let Some(observed) = observed {
-                let size = self.rows.misfit(&values) * (1.0 - draws.unit()).powf(-1.0 / observed);
-                // Not reached: the size is at least the misfit.
-                let Some(found) = self.rows.limits(size) else { break };
-                limits = found;
-                (sizes, drawn) = (sizes + size, drawn + 1.0);
-            }
             direction.iter_mut().for_each(|d| *d = draws.normal());
             change.fill(0.0);
             self.add(&direction, &mut change);
-            let (from, to) = chord(&change, &values, &limits.0, &limits.1);
-            // Rounding may put a point just outside.
-            let (from, to) = (from.min(0.0), to.max(0.0));
-            let length = from + (to - from) * draws.unit();
+            let (length, size) = match &mut density {
+                Density::Within(limits) => (uniform(&change, &values, limits, draws), None),
+                Density::Largest { observed } => {
+                    let size = self.rows.largest(&values) * (1.0 - draws.unit()).powf(-1.0 / *observed);
+                    // Not reached: the size is at least the misfit.
+                    let Some(limits) = self.rows.limits(size) else { break };
+                    (uniform(&change, &values, &limits, draws), Some(size))
+                }
+                Density::Sum { size, observed } => {
+                    let line = slice::Line { rows: self.rows, values: &values, change: &change };
+                    let width = direction.iter().map(|d| d * d).sum::<f64>().sqrt().recip();
+                    // The mean of `b` given the code, whose law is an inverse gamma.
+                    let mean = line.sum(0.0) / (*observed - 1.0).max(1.0);
+                    (slice::step(&line, *size, *observed, width, draws), size.is_none().then_some(mean))
+                }
+            };
+            sizes.extend(size);
             if length.is_finite() {
                 point.iter_mut().zip(&direction).for_each(|(w, d)| *w += length * d);
                 values.iter_mut().zip(&change).for_each(|(v, c)| *v += length * c);
@@ -81,7 +124,7 @@ impl Walk<'_> {
                 visited.points.extend(&point);
             }
         }
-        visited.size = observed.map(|_| sizes / drawn);
+        visited.size = (!sizes.is_empty()).then(|| sizes.iter().sum::<f64>() / sizes.len() as f64);
         visited
     }
 
@@ -91,6 +134,14 @@ impl Walk<'_> {
             add_multiple(*w, column, sums);
         }
     }
+}
+
+/// A uniform point of the chord within the limits.
+fn uniform(change: &[f64], values: &[f64], limits: &Limits, draws: &mut Draws) -> f64 {
+    let (from, to) = chord(change, values, &limits.0, &limits.1);
+    // Rounding may put a point just outside.
+    let (from, to) = (from.min(0.0), to.max(0.0));
+    from + (to - from) * draws.unit()
 }
 
 vectorised! {

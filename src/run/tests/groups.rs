@@ -32,8 +32,8 @@ impl Engine for Together {
         inverter().network()
     }
 
-    fn range_warning(&self) -> Option<&str> {
-        inverter().range_warning()
+    fn data_warning(&self) -> Option<&str> {
+        inverter().data_warning()
     }
 
     fn report_columns(&self, truth: bool) -> Columns {
