@@ -9,9 +9,10 @@ Codes are drawn from N(0, I) and inverted with `best` under the law of the noise
 named and once without. An entry is covered if its 90 % interval holds the true entry; counted are
 the entries of *determined* cases, in which every entry has an interval. The oracle knows the law,
 the size and the linear region of the true code: for Gaussian noise its width is that of the
-covariance there, for uniform noise that of a walk on the codes of that region within the noise
-(NumPy, started at the truth, as long as unrelu's). *Width* is the median over cases and entries of
-the width of the intervals, over that of the oracle's.
+covariance there (for Laplace noise, of its limit for many outputs), for uniform noise that of a
+walk on the codes of that region within the noise (NumPy, started at the truth, as long as
+unrelu's). *Width* is the median over cases and entries of the width of the intervals, over that of
+the oracle's.
 
 *Alternatives* are the mean number of other minima within reach of the noise.
 """

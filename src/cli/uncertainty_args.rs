@@ -18,7 +18,7 @@ pub struct UncertaintyArgs {
     /// Write the N best distinct codes of each observation, the answer first, to
     /// CODES.alternatives.npy beside the codes: shape (count, N, k), NaN where there are fewer.
     /// They are minima within reach of the noise; the report has their number and losses. For
-    /// --method best. At most 64
+    /// --method best, and not for gross errors, which have no law. At most 64
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     alternatives: Option<u32>,
 }

@@ -17,7 +17,7 @@ use crate::cli::{Outcome, interrupt, print};
                         limits are the local minima of the squared error, the largest error (limit linf) and the sum of \
                         errors (limit l1) that descent reaches from the true code.")]
 pub struct Args {
-    /// Two kinds of noise and 20 observations: seconds instead of minutes
+    /// Two kinds of noise and 20 observations: a minute instead of many
     #[arg(long)]
     quick: bool,
 
