@@ -14,16 +14,15 @@ use super::layer_names::LayerNames;
 use super::layer_reading::{read_layer, stated_epsilon};
 use super::layers_by_name::{Choice, resolve};
 use super::lfs;
-use super::names::{own, parent};
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::onnx::{OnnxFile, looks_like_onnx};
-use super::operations::{listed_tensors, read_operations};
+use super::operations::{listed_tensors, read_operations, refuse_unlisted};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
-use super::tensor_file::{TensorFile, TensorInfo};
+use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::setters::setters;
@@ -137,8 +136,7 @@ impl OperationList {
     /// Makes the network, with the tensors of `file`.
     ///
     /// # Errors
-    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not, or one of
-    /// a module that may stand between those that are.
+    /// Those of [`read_operations`] and [`refuse_unlisted`].
     pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
         let OperationList::Stated { document, source } = self else {
             return file.own_network().unwrap_or_else(|| {
@@ -146,45 +144,7 @@ impl OperationList {
             });
         };
         let listed = listed_tensors(document, source)?;
-        let modules: BTreeSet<&str> = listed.iter().filter_map(|name| module_of(name)).collect();
-        let is_left_out = |tensor: &&TensorInfo| {
-            let is_ignored =
-                || ignored.iter().any(|name| *name == tensor.name || Some(&**name) == module_of(&tensor.name));
-            module_of(&tensor.name).is_some_and(|module| modules.contains(module))
-                && !listed.contains(&tensor.name)
-                && !tensor.name.ends_with("num_batches_tracked")
-                && !is_ignored()
-        };
-        let refused = |tensor: &TensorInfo, expected: &str| {
-            Err(Error::input(
-                file.source(),
-                format!("tensor `{}`, which the list of operations in {source} does not name", tensor.name),
-                expected,
-                "name it where it acts, or say with option `ignore_tensors` that it does not",
-            ))
-        };
-        if let Some(tensor) = file.tensors().iter().find(is_left_out) {
-            return refused(tensor, "every tensor of the modules that it names");
-        }
-        // A sibling of a listed module: another place of its `Sequential`, or one without a matrix,
-        // such as a norm. Other siblings may be another part of the model.
-        let parents: BTreeSet<&str> = modules.iter().map(|module| parent(module)).collect();
-        let has_matrix = |module: &str| {
-            let of_it = file.tensors().iter().filter(|other| module_of(&other.name) == Some(module));
-            of_it.into_iter().any(|other| other.shape.len() > 1)
-        };
-        let is_sibling = |tensor: &&TensorInfo| {
-            let Some(module) = module_of(&tensor.name).filter(|module| !modules.contains(module)) else { return false };
-            let is_ignored = || ignored.iter().any(|name| *name == tensor.name || name == module);
-            let is_place = own(module).bytes().all(|byte| byte.is_ascii_digit());
-            parents.contains(parent(module))
-                && (is_place || !has_matrix(module))
-                && !tensor.name.ends_with("num_batches_tracked")
-                && !is_ignored()
-        };
-        if let Some(tensor) = file.tensors().iter().find(is_sibling) {
-            return refused(tensor, "every module beside those that it names, if it acts on them");
-        }
+        refuse_unlisted(file, &listed, ignored, source)?;
         read_operations(document, source, &file)
     }
 
@@ -195,11 +155,6 @@ impl OperationList {
             OperationList::OfFile => Ok(file.tensors().iter().map(|tensor| tensor.name.clone()).collect()),
         }
     }
-}
-
-/// The module of a tensor: its name up to the last dot.
-fn module_of(tensor: &str) -> Option<&str> {
-    tensor.rsplit_once('.').map(|(module, _)| module)
 }
 
 /// The list of operations that an option names, or that the file has in its metadata.

@@ -9,6 +9,7 @@ mod assembly;
 mod document;
 mod maps;
 mod tensors;
+mod unlisted;
 mod writing;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::network::Network;
 use self::assembly::Assembly;
 use self::document::Document;
 pub use self::tensors::{NamedTensors, Tensor, Tensors};
+pub use self::unlisted::refuse_unlisted;
 pub use self::writing::operations_of;
 
 /// The names of the tensors that a JSON document lists.
