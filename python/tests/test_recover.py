@@ -275,3 +275,13 @@ def test_wrong_measurements_and_options_are_refused(network, images):
         unrelu.recover(network, images, method="best", inner="linf")
     with pytest.raises(ValueError, match="momentum.*does not use it"):
         unrelu.recover(network, images, momentum=0.5)
+
+
+def test_a_mask_of_rows_and_columns_is_for_all_channels():
+    network = unrelu.Network.random([4, 20, 60], seed=2)
+    mask = np.random.default_rng(0).random((4, 5)) < 0.7
+    codes = network.random_codes(3, seed=1)
+    images = network.forward(codes).reshape(3, 3, 4, 5)
+    found = unrelu.recover(network, images, mask, image_shape=(3, 4, 5))
+    for_each = unrelu.recover(network, images, np.stack([mask] * 3), image_shape=(3, 4, 5))
+    np.testing.assert_array_equal(found.codes, for_each.codes)

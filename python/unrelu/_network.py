@@ -119,7 +119,8 @@ class Network:
         ignore_tensors : sequence of str
             Tensors or modules that are no part of the generator.
         code_shape, image_shape : sequence of int, optional
-            The shapes of one code and one image. Default ``(k,)`` and ``(n,)``.
+            The shapes of one code and one image. Default ``(k,)`` and ``(n,)``, also where the file
+            has convolutions.
 
         Raises
         ------

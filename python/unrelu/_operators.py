@@ -89,8 +89,11 @@ def read_operator(operator: Any, image_shape: Sequence[int]) -> Operator:
 
 
 def _mask(mask: np.ndarray, image_shape: Sequence[int]) -> Operator:
-    """A mask of the shape (n,), `image_shape`, (count, n) or (count, *image_shape)."""
+    """A mask of the shape (n,), `image_shape`, (count, n) or (count, *image_shape), or one of the
+    shape (rows, columns) for all channels."""
     pixels = math.prod(image_shape)
+    if len(image_shape) == 3 and tuple(mask.shape) == tuple(image_shape[1:]):
+        mask = np.broadcast_to(mask, tuple(image_shape))
     axes = [size for size in image_shape if size != 1]
 
     def is_image(shape: Sequence[int]) -> bool:

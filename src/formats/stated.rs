@@ -1,6 +1,7 @@
 //! Activations that a file states by its modules: whole models name the classes of their modules.
 //! They stand in for options that are not given, and contradict options that are wrong.
 
+use super::names::STRUCTURE;
 use crate::error::{Error, Result};
 use crate::network::Activation;
 
@@ -97,7 +98,10 @@ pub(super) fn join(
                 source,
                 format!("{words} behind layer `{layer}`, a hidden layer"),
                 "ReLU or LeakyReLU in hidden layers",
-                "pick other layers, or train the generator with ReLU or LeakyReLU",
+                format!(
+                    "pick other layers; or save the state_dict and {STRUCTURE}, or use Network.from_torch in Python, \
+                     and invert by the search"
+                ),
             ));
         }
         known[index] = Some(activation);

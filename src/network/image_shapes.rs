@@ -13,11 +13,7 @@ impl Network {
         let mut shapes: Vec<Option<ImageShape>> = vec![None; self.depth() + 1];
         let many = |shape: &ImageShape| shape.rows * shape.columns > 1;
         for (index, layer) in self.layers().iter().enumerate() {
-            let images = match layer.map() {
-                Map::Convolution(map) => Some((map.input(), map.output())),
-                Map::Resample(map) => Some((map.input(), map.output())),
-                Map::Dense(_) | Map::Diagonal(_) => None,
-            };
+            let images = layer.map().images();
             if let Some((read, _)) = images {
                 let read = Some(read).filter(many);
                 match shapes[index] {

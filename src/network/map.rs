@@ -67,6 +67,15 @@ impl Map {
         }
     }
 
+    /// The shapes of its input and output, if these are images.
+    pub fn images(&self) -> Option<(ImageShape, ImageShape)> {
+        match self {
+            Map::Convolution(convolution) => Some((convolution.input(), convolution.output())),
+            Map::Resample(resample) => Some((resample.input(), resample.output())),
+            Map::Dense(_) | Map::Diagonal(_) => None,
+        }
+    }
+
     /// Whether it is a matrix.
     pub fn is_dense(&self) -> bool {
         matches!(self, Map::Dense(_))

@@ -21,7 +21,10 @@ def common_layer(values: list[Value]) -> Layer | None:
     """
     layers = {id(value.layer): value.layer for value in values if value.layer is not None}
     if len(layers) > 1:
-        raise Refused("joins the results of different layers (a skip connection)")
+        raise Refused(
+            "joins the results of different layers (a skip connection, or an "
+            "activation of several operations that unrelu does not know)"
+        )
     return next(iter(layers.values()), None)
 
 

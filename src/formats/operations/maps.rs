@@ -69,8 +69,21 @@ impl Assembly<'_> {
                  padding {extra:?}, dilation {dilation:?}, groups {groups}",
                 self.shape, fields.weight, tensor.shape
             );
-            let layout = if transposed { "(in, out / groups, kh, kw)" } else { "(out, in / groups, kh, kw)" };
-            return Err(self.refused(found, format!("a weight {layout} and numbers that torch accepts")));
+            let channels = input.channels;
+            let expected = match transposed {
+                true if first != channels => format!("a weight (in, out / groups, kh, kw) that begins with {channels}"),
+                false if second.checked_mul(groups) != Some(channels) => {
+                    format!("a weight (out, in / groups, kh, kw) whose second number, times {groups}, is {channels}")
+                }
+                false if fields.output_padding.is_some() => {
+                    "no output padding: only conv_transpose2d has it".to_owned()
+                }
+                true if !is_within => "an output padding below the stride or the dilation".to_owned(),
+                _ => {
+                    "channels that the groups divide, positive numbers, and a kernel within the padded image".to_owned()
+                }
+            };
+            return Err(self.refused(found, expected));
         };
         let shape = self.image_shape(convolution.output())?;
         let bias = self.bias(fields.bias.as_deref(), shape[0], shape[1] * shape[2])?;

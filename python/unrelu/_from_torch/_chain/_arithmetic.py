@@ -11,8 +11,8 @@ from ._arguments import constant_of, links, only_link, shape_of
 from ._link import Link, vector
 
 SKIP = (
-    "joins two tensors that both depend on the code (a skip connection), and a chain has one tensor "
-    "at a time"
+    "joins two tensors that both depend on the code (a skip connection, or an activation of several "
+    "operations that unrelu does not know), and a chain has one tensor at a time"
 )
 GATE = (
     "multiplies two tensors that both depend on the code (a gate, or a style modulation), and a "
