@@ -154,6 +154,7 @@ np.save(out / "object.npy", np.array([[1, "two", None]], dtype=object), allow_pi
 np.save(out / "integers.npy", array.astype(np.int64))
 np.save(out / "structured.npy", np.array([(1.0, 2.0)], dtype=[("a", "<f8"), ("b", "<f8")]))
 np.save(out / "no_rows.npy", array[:0])
+np.save(out / "no_columns.npy", array[:, :0])
 
 
 # Whole models: one whose forward pass is its own, in the format before PyTorch 1.6, and one whose

@@ -74,6 +74,6 @@ fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
         Begun::AlreadyFinished => print::note(&format!("{} is already finished: nothing to do", codes.display())),
     }
     if total == 0 {
-        print::note("this shard has no observations: there are more shards than batches");
+        print::note("no observations: the file has none, or there are more shards than batches");
     }
 }

@@ -26,7 +26,7 @@ fn types_and_dimensions() {
         ("object.npy", "Python objects (|O)", numbers, "numpy.stack"),
         ("complex.npy", "complex numbers (<c16)", numbers, "array.real"),
         ("structured.npy", "structured type", numbers, "structured_to_unstructured"),
-        ("no_rows.npy", "shape (0, 3)", "one observation or code per row", "at least one row"),
+        ("no_columns.npy", "shape (3, 0)", "one observation or code per row", "at least one column"),
     ];
     for (file, found, expected, fix) in cases {
         let folder = Folder::with_network();

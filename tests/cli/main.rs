@@ -11,6 +11,7 @@ mod cluster;
 mod demo;
 mod disturbed;
 mod embedded;
+mod empty;
 mod folder;
 mod generate;
 mod inspect;

@@ -245,7 +245,8 @@ fn element_type(description: &Description, source: &str) -> Result<(ElementType,
     }
 }
 
-/// The extents of an array that has at least one number.
+/// The extents of an array that has rows of at least one number. There may be no rows: an empty
+/// selection is inverted to an empty result.
 fn checked_shape(shape: &[u64], source: &str) -> Result<Vec<usize>> {
     let refuse = |fix: &str| {
         let found = format!("an array of shape {}", show_shape(shape));
@@ -254,8 +255,8 @@ fn checked_shape(shape: &[u64], source: &str) -> Result<Vec<usize>> {
     if shape.is_empty() {
         return refuse("save array.reshape(1, 1)");
     }
-    if shape.contains(&0) {
-        return refuse("save an array with at least one row and one column");
+    if shape.contains(&0) && (shape.len() == 1 || shape[1..].contains(&0)) {
+        return refuse("save an array with at least one column, also where it has no rows");
     }
     match shape.iter().map(|extent| usize::try_from(*extent)).collect() {
         Ok(shape) => Ok(shape),
@@ -310,7 +311,8 @@ mod tests {
     fn refuses_with_the_repair() {
         let cases = [
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "reshape(1, 1)"),
-            ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }", "at least one row"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (4, 0), }", "at least one column"),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (0,), }", "at least one column"),
             ("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4), }", "never unpickled"),
             ("{'descr': '<c16', 'fortran_order': False, 'shape': (3, 4), }", "array.real"),
             ("{'descr': '<f16', 'fortran_order': False, 'shape': (3, 4), }", "astype(numpy.float64)"),
