@@ -13,13 +13,13 @@
 //!
 //! Layer by layer, with `z` as the next target, the bound becomes `2^d |e| / ∏ c(W_I)`, the form of
 //! the theorems. Each step needs an `ε` of at least the error of *its* target. From the second step
-//! on, that is the bound of the layer above; footnote 3 sets `ε` to it ([`chain`]). The library's
-//! ladder starts at the noise again at every layer (DESIGN). There, the rows may exclude the truth,
-//! so nothing is guaranteed, but in practice nothing is lost. The sign constraint `z ≥ 0` of hidden
-//! layers also holds for `z*` and changes nothing.
+//! on, that is the bound of the layer above; the proof of Theorem 4 sets `ε` to it ([`chain`]). The
+//! library's ladder starts at the noise again at every layer (DESIGN). There, the rows may exclude
+//! the truth, so nothing is guaranteed, but in practice nothing is lost. The sign constraint `z ≥
+//! 0` of hidden layers also holds for `z*` and changes nothing.
 //!
 //! `c_∞` is exact. `c_1` is replaced by a lower bound ([`super::conditioning`]), so the drawn bound
-//! of Theorem 5 is larger than the theorem's. `l1` is run at footnote 3's `ε` only, without the
+//! of Theorem 5 is larger than the theorem's. `l1` is run at the proof's `ε` only, without the
 //! rest of its ladder, whose steps have other rows. Its bounds use the `|e|₁` of the drawn noise,
 //! which is unknown in practice.
 
@@ -44,7 +44,7 @@ const NAME: &str = "bounds";
 const CODE_LENGTH: usize = 2;
 const EXPANSION: usize = 5;
 const METHODS: [Contender; 2] = [Contender::Linf, Contender::L1];
-const RULES: [Rule; 2] = [Rule::Ladder, Rule::Footnote];
+const RULES: [Rule; 2] = [Rule::Ladder, Rule::Proof];
 /// Relative excess over a bound that counts as rounding. The constants' programs are certified to
 /// 1e-8 of the terms of their dual equations, which alone would allow more than this in wide
 /// layers. But their answers are vertices, which are exact to rounding in practice.
@@ -57,7 +57,7 @@ enum Rule {
     /// The first tolerance of a ladder that starts at the noise.
     Ladder,
     /// The guaranteed error of the target.
-    Footnote,
+    Proof,
 }
 
 struct Job {
@@ -78,7 +78,7 @@ struct Row {
     /// `|z − z*|_∞` and `|z − z*|₁`; empty if the rule gives no code.
     error_inf: Option<f64>,
     error_1: Option<f64>,
-    /// The guarantee of footnote 3 for this instance, whatever the rule of this row; empty if its
+    /// The guarantee of the proof for this instance, whatever the rule of this row; empty if its
     /// tolerances are too large.
     bound_inf: Option<f64>,
     bound_1: Option<f64>,
@@ -114,7 +114,7 @@ impl Row {
         let exceeds = |error: Option<f64>, bound: Option<f64>| {
             error.zip(bound).is_some_and(|(error, bound)| error > bound * (1.0 + ALLOWANCE))
         };
-        let afterwards = self.afterwards.filter(|_| self.rule == Rule::Footnote);
+        let afterwards = self.afterwards.filter(|_| self.rule == Rule::Proof);
         exceeds(self.error_inf, self.bound_inf)
             || exceeds(self.error_1, self.bound_1)
             || exceeds(self.error(), afterwards)
@@ -163,10 +163,10 @@ impl Job {
             );
             let sum: f64 = (&observation - &clean.observation).iter().map(|noise| noise.abs()).sum();
             let formula = chain.formula(level, sum)?;
-            let followed = chain.footnote(observation.as_slice(), level, sum)?;
+            let followed = chain.with_proofs_tolerances(observation.as_slice(), level, sum)?;
             let guarantee = followed.as_ref().map(|(_, guarantee)| *guarantee);
             let ladder = chain.ladder(observation.as_slice(), level)?;
-            for (rule, found) in [(Rule::Ladder, ladder), (Rule::Footnote, followed.map(|(found, _)| found))] {
+            for (rule, found) in [(Rule::Ladder, ladder), (Rule::Proof, followed.map(|(found, _)| found))] {
                 let row = Row {
                     depth,
                     run,
@@ -212,14 +212,14 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let guaranteed = |rule: Rule| of(rule).filter(|row| row.bound().is_some() && row.error().is_some());
     let violations = |rule: Rule| guaranteed(rule).filter(|row| row.violates()).count();
     let mut text = format!(
-        "bounds: errors above what footnote 3's tolerances guarantee (by more than a relative {ALLOWANCE:.0e}, for rounding): {} of {} with \
+        "bounds: errors above what the proof's tolerances guarantee (by more than a relative {ALLOWANCE:.0e}, for rounding): {} of {} with \
          these tolerances, {} of {} with the ladder from the noise, for which nothing is guaranteed.",
-        violations(Rule::Footnote),
-        guaranteed(Rule::Footnote).count(),
+        violations(Rule::Proof),
+        guaranteed(Rule::Proof).count(),
         violations(Rule::Ladder),
         guaranteed(Rule::Ladder).count(),
     );
-    if violations(Rule::Footnote) == 0 && guaranteed(Rule::Footnote).count() > 0 {
+    if violations(Rule::Proof) == 0 && guaranteed(Rule::Proof).count() > 0 {
         text.push_str(" So no guarantee is violated.");
     }
     let excluded = |rule: Rule| {
@@ -229,9 +229,9 @@ fn tell(rows: &[Row], depths: usize) -> String {
     let answered: Vec<&Row> = rows.iter().filter(|row| row.error().is_some()).collect();
     let above = answered.iter().filter(|row| row.error() > Some(row.formula * (1.0 + ALLOWANCE))).count();
     text.push_str(&format!(
-        " There the rows exclude the truth {} with footnote 3's, {} with the ladder. {above} of all {} errors are above the theorem's form \
+        " There the rows exclude the truth {} with the proof's, {} with the ladder. {above} of all {} errors are above the theorem's form \
          with the truly active rows. The bounds of l1 use the sum of the noise that was drawn, which is unknown in practice.",
-        excluded(Rule::Footnote),
+        excluded(Rule::Proof),
         excluded(Rule::Ladder),
         answered.len(),
     ));
@@ -245,8 +245,8 @@ fn tell(rows: &[Row], depths: usize) -> String {
     for method in METHODS {
         text.push_str(&format!(
             "\n  {method}: depth; of all observations the medians of the theorem's form/noise and of error/noise by the ladder, where none \
-             counts as infinite; how many footnote 3 gives a bound, of all, and of these alone: medians of error/noise by the ladder and by \
-             footnote 3, median and most of error/bound, median of the bound from the objective reached/bound; the largest noise at which \
+             counts as infinite; how many the proof gives a bound, of all, and of these alone: medians of error/noise by the ladder and by \
+             the proof, median and most of error/bound, median of the bound from the objective reached/bound; the largest noise at which \
              half the runs have a bound, and one below 1; exponent of the error (ladder) in the noise"
         ));
         for depth in 1..=depths {
@@ -287,11 +287,11 @@ fn line(rows: &[Row], depth: usize, method: Contender) -> String {
         .collect();
     let by_noise = |row: &Row| row.error().map_or(f64::INFINITY, |error| error / row.level);
     let ladder = |number: &dyn Fn(&Row) -> f64| median(pairs.iter().map(|(ladder, _)| number(ladder)).collect());
-    let both: Vec<&(&Row, &Row)> = pairs.iter().filter(|(_, footnote)| footnote.bound().is_some()).collect();
+    let both: Vec<&(&Row, &Row)> = pairs.iter().filter(|(_, proof)| proof.bound().is_some()).collect();
     let ratios = |number: &dyn Fn(&Row, &Row) -> Option<f64>| -> Vec<f64> {
-        both.iter().map(|(ladder, footnote)| number(ladder, footnote).unwrap_or(f64::INFINITY)).collect()
+        both.iter().map(|(ladder, proof)| number(ladder, proof).unwrap_or(f64::INFINITY)).collect()
     };
-    let by_bound = ratios(&|_, footnote| Some(footnote.error()? / footnote.bound()?));
+    let by_bound = ratios(&|_, proof| Some(proof.error()? / proof.bound()?));
     let mut levels: Vec<f64> = pairs.iter().map(|(ladder, _)| ladder.level).collect();
     levels.sort_by(f64::total_cmp);
     levels.dedup();
@@ -309,10 +309,10 @@ fn line(rows: &[Row], depth: usize, method: Contender) -> String {
         both.len(),
         pairs.len(),
         median(ratios(&|ladder, _| Some(by_noise(ladder)))),
-        median(ratios(&|_, footnote| Some(by_noise(footnote)))),
+        median(ratios(&|_, proof| Some(by_noise(proof)))),
         median(by_bound.clone()),
         by_bound.iter().copied().fold(0.0, f64::max),
-        median(ratios(&|_, footnote| Some(footnote.afterwards? / footnote.bound()?))),
+        median(ratios(&|_, proof| Some(proof.afterwards? / proof.bound()?))),
         largest(f64::INFINITY),
         largest(1.0),
         exponent(&points),

@@ -14,7 +14,7 @@ use crate::network::Network;
 const SETTINGS: &str = "settings.json";
 /// Version of the records. Increase it when the runs or the columns of any experiment change, so
 /// that old rows are not mixed with new ones.
-const RECORDS: u32 = 2;
+const RECORDS: u32 = 3;
 
 /// The settings that must be the same for all runs into a folder.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ pub(super) struct LastLayer {
     pub attained: f64,
 }
 
-/// The guarantee of footnote 3 for `z − z*`.
+/// The guarantee of the proof of Theorem 4 for `z − z*`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guarantee {
     pub largest: f64,
@@ -113,13 +113,18 @@ impl<'a> Chain<'a> {
         Ok(None)
     }
 
-    /// Inverts with the tolerances of footnote 3, for noise of at most `epsilon` per entry and
-    /// `sum` in total. `None` if a layer is left with too few active rows: then nothing is
-    /// guaranteed.
+    /// Inverts with the tolerances of the proof of Theorem 4, for noise of at most `epsilon` per
+    /// entry and `sum` in total. `None` if a layer is left with too few active rows: then nothing
+    /// is guaranteed.
     ///
     /// # Errors
     /// Those of the device and of [`Conditioning::new`].
-    pub fn footnote(&mut self, observation: &[f64], epsilon: f64, sum: f64) -> Result<Option<(Found, Guarantee)>> {
+    pub fn with_proofs_tolerances(
+        &mut self,
+        observation: &[f64],
+        epsilon: f64,
+        sum: f64,
+    ) -> Result<Option<(Found, Guarantee)>> {
         let (mut target, mut error) = (observation.to_vec(), [epsilon, sum]);
         let (mut truth_fits, mut at_first) = (true, true);
         for index in (0..self.network.depth()).rev() {

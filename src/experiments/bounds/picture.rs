@@ -7,7 +7,7 @@ use crate::pictures::axis::{Axis, Scale};
 use crate::pictures::plot::{Curve, Panel, Plot, Style};
 use crate::statistics::median;
 
-/// Colours of the ladder, of footnote 3's tolerances and of the theorem's form.
+/// Colours of the ladder, of the proof's tolerances and of the theorem's form.
 const COLOURS: [usize; 3] = [0, 1, 4];
 /// Horizontal shift between the dots of the two rules.
 const ASIDE: f64 = 1.15;
@@ -26,17 +26,17 @@ pub(super) fn errors(rows: &[Row], method: Contender, depths: usize, levels: &[f
         let mut curves = Vec::new();
         // A run without a bound counts as infinite.
         let bounds = |bound: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
-            let at = |level: f64| of(Rule::Footnote, level).map(|row| bound(row).unwrap_or(f64::INFINITY));
+            let at = |level: f64| of(Rule::Proof, level).map(|row| bound(row).unwrap_or(f64::INFINITY));
             levels.iter().map(|level| (*level, median(at(*level).collect()))).collect()
         };
         let form = bounds(&|row| Some(row.formula));
         let label = "2^d |e| / ∏c of all active rows".to_owned();
         curves.push(Curve { label, points: form, colour: COLOURS[2], style: Style::Rule });
-        let label = "guaranteed with footnote 3's ε".to_owned();
+        let label = "guaranteed with the proof's ε".to_owned();
         curves.push(Curve { label, points: bounds(&Row::bound), colour: COLOURS[1], style: Style::Rule });
         let drawn = [
             (Rule::Ladder, "ladder from the noise", COLOURS[0], Style::Solid, 1.0 / ASIDE),
-            (Rule::Footnote, "footnote 3's ε", COLOURS[1], Style::Dashed, ASIDE),
+            (Rule::Proof, "the proof's ε", COLOURS[1], Style::Dashed, ASIDE),
         ];
         for (rule, label, colour, style, aside) in drawn {
             // A run without a code counts as an infinite error, so that the medians of both rules

@@ -23,10 +23,10 @@ fn small(folder: &Path) -> Vec<Row> {
 fn no_guaranteed_bound_is_violated_and_each_could_be() {
     let folder = tempfile::tempdir().unwrap();
     let rows = small(folder.path());
-    let guaranteed: Vec<&Row> = rows.iter().filter(|row| row.rule == Rule::Footnote && row.bound().is_some()).collect();
+    let guaranteed: Vec<&Row> = rows.iter().filter(|row| row.rule == Rule::Proof && row.bound().is_some()).collect();
     for depth in 1..=3 {
         for method in METHODS {
-            let here: Vec<&&Row> = guaranteed.iter().filter(|row| row.is_of(depth, method, Rule::Footnote)).collect();
+            let here: Vec<&&Row> = guaranteed.iter().filter(|row| row.is_of(depth, method, Rule::Proof)).collect();
             // Small noise has a bound at any depth.
             assert!(here.len() >= 4, "depth {depth} {method}: {}", here.len());
             for row in here {
@@ -40,7 +40,7 @@ fn no_guaranteed_bound_is_violated_and_each_could_be() {
         }
     }
     // For one layer, the bound has the theorem's form if the noise hides no active row.
-    let one = rows.iter().find(|row| row.is_of(1, Contender::Linf, Rule::Footnote)).unwrap();
+    let one = rows.iter().find(|row| row.is_of(1, Contender::Linf, Rule::Proof)).unwrap();
     assert!((one.bound_inf.unwrap() / one.formula - 1.0).abs() < 1e-9, "{one:?}");
     assert!((one.formula * one.constant / (2.0 * one.level) - 1.0).abs() < 1e-9, "{one:?}");
 }
@@ -59,7 +59,7 @@ fn no_bound_is_left_out() {
         let expected = has_full_rank(&instance.network.layers()[0].weight().select_rows(&above(&instance.observation)));
         for method in METHODS {
             let mut chain = Chain::new(&instance, method).unwrap();
-            let found = chain.footnote(instance.observation.as_slice(), epsilon, sum).unwrap();
+            let found = chain.with_proofs_tolerances(instance.observation.as_slice(), epsilon, sum).unwrap();
             assert_eq!(found.is_some(), expected, "seed {seed} {method}");
         }
         with += usize::from(expected);
