@@ -35,6 +35,7 @@ mod resume_command;
 mod subject_args;
 pub(crate) mod summary;
 mod uncertainty_args;
+mod verdict_args;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -52,10 +53,15 @@ use command_line::CommandLine;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Print errors only: no notes, progress or summaries
+    #[arg(short, long, global = true)]
+    quiet: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all solved; 1 failed; 2 bad usage or bad input; 3 finished, but some \
-observations have no certified (or converged) answer, or `inspect --check` found other outputs; 130 interrupted.";
+observations have no certified (or converged) answer, a share is below --require, or `inspect --check` found other \
+outputs; 130 interrupted.";
 
 /// A subcommand is a module with `Args` and `run(Args, &CommandLine) -> Result<Outcome>`, and one
 /// line here. Its help text is the documentation of its `Args`.
@@ -112,7 +118,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let _running = interrupt::Running::begin();
     let command_line = CommandLine(arguments.into_iter().collect());
     match Cli::try_parse_from(&command_line.0) {
-        Ok(cli) => exit_code(cli.command.run(&command_line)),
+        Ok(cli) => {
+            print::set_quiet(cli.quiet);
+            exit_code(cli.command.run(&command_line))
+        }
         Err(usage) => {
             // A closed standard output or error is no failure of the command.
             let _ = usage.print();

@@ -17,7 +17,7 @@ mod vector;
 
 use std::path::Path;
 
-pub use grid::write_grid;
+pub use grid::{check_picture, write_grid};
 pub use images::{Grid, Row, usual_white};
 use raster::Colour;
 

@@ -20,6 +20,7 @@ use super::layerwise_args::LayerwiseArgs;
 use super::network_args::NetworkArgs;
 use super::prior_args::PriorArgs;
 use super::uncertainty_args::UncertaintyArgs;
+use super::verdict_args::VerdictArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
@@ -129,6 +130,9 @@ pub struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    verdict: VerdictArgs,
 
     /// Seed of the random codes that best and descent start from [default: 0]
     #[arg(long, value_name = "S")]
@@ -387,9 +391,12 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     };
     let inverter = Inverter::new(network, options)?;
     let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
-    let text = if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, inverter.options()) };
-    print::print(&text)?;
-    Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+    if args.json {
+        print::print(&print::in_json(&totals.json())?)?;
+    } else {
+        print::summary(&summary::text(&totals, inverter.options()))?;
+    }
+    Ok(args.verdict.outcome(&totals))
 }
 
 /// The layers with fewer units than inputs, described.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::run::merge::Merge;
 
+use super::verdict_args::VerdictArgs;
 use super::{CommandLine, Outcome, interrupt, print, summary};
 
 /// Join the codes and reports of shards; the result has the same bytes as that of a single run
@@ -34,6 +35,9 @@ pub struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    verdict: VerdictArgs,
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
@@ -45,10 +49,10 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         print::note("the parts have reports; give --report REPORT to join them too");
     }
     let totals = &merged.summary;
-    print::print(&if args.json {
-        print::in_json(&totals.json())?
+    if args.json {
+        print::print(&print::in_json(&totals.json())?)?;
     } else {
-        summary::merged(totals, count, &args.output)
-    })?;
-    Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+        print::summary(&summary::merged(totals, count, &args.output))?;
+    }
+    Ok(args.verdict.outcome(totals))
 }

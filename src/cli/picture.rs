@@ -6,8 +6,8 @@ use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 use crate::formats::npy::NpyReader;
-use crate::formats::output::{check_free, refuse_overlap};
-use crate::pictures::{Grid, Row, write_grid};
+use crate::formats::output::refuse_overlap;
+use crate::pictures::{Grid, Row, check_picture, write_grid};
 
 use super::image_size::ImageSize;
 use super::{CommandLine, Outcome};
@@ -113,7 +113,7 @@ pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DM
 
 /// Checks before the work starts that the picture can be written at its end.
 pub fn check_place(path: &Path, force: bool) -> Result<()> {
-    check_free(path, force)?;
+    check_picture(path, force)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
         let (found, fix) =

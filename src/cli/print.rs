@@ -2,10 +2,29 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+
+/// Whether the command was told to print errors only (`--quiet`).
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on, prints errors only, or notes and summaries again.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether notes, progress and summaries are not wanted.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Writes a summary for people to standard output, unless only errors are wanted.
+pub fn summary(text: &str) -> Result<()> {
+    if is_quiet() { Ok(()) } else { print(text) }
+}
 
 /// Writes `text` to standard output as it is.
 pub fn print(text: &str) -> Result<()> {
@@ -23,7 +42,15 @@ pub fn in_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     text.map(|text| text + "\n").map_err(|error| Error::io(Path::new("standard output"), "write", error.into()))
 }
 
-/// Writes a line to standard error. If it is closed, the command continues.
+/// Writes a line to standard error, unless only errors are wanted. If it is closed, the command
+/// continues.
 pub fn note(text: &str) {
+    if !is_quiet() {
+        complaint(text);
+    }
+}
+
+/// The same, also where only errors are wanted.
+pub fn complaint(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::print;
+
 /// Time between two lines where there is no bar. A run that is shorter than this prints none.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
@@ -20,6 +22,9 @@ pub struct StatusLine {
 impl StatusLine {
     /// Replaces the text beside the bar; without a bar, prints it as a line every few seconds.
     pub fn set(&self, words: impl FnOnce() -> String) {
+        if print::is_quiet() {
+            return;
+        }
         if let Some(bar) = &self.bar {
             return bar.set_message(words());
         }
@@ -42,8 +47,12 @@ pub struct Progress {
 }
 
 enum Display {
+    /// Only errors are wanted.
+    Nothing,
     Bar(ProgressBar),
-    Lines { last: Instant },
+    Lines {
+        last: Instant,
+    },
 }
 
 impl Progress {
@@ -56,7 +65,11 @@ impl Progress {
     pub fn starting_at(label: &str, from: u64, total: u64) -> Self {
         let begun = Instant::now();
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
-        let display = if plain { Display::Lines { last: begun } } else { Display::Bar(bar(label, from, total)) };
+        let display = match plain {
+            _ if print::is_quiet() => Display::Nothing,
+            true => Display::Lines { last: begun },
+            false => Display::Bar(bar(label, from, total)),
+        };
         Progress { label: label.to_owned(), from, total, begun, display }
     }
 
@@ -64,7 +77,7 @@ impl Progress {
     pub fn status_line(&self) -> StatusLine {
         let bar = match &self.display {
             Display::Bar(bar) => Some(bar.clone()),
-            Display::Lines { .. } => None,
+            Display::Lines { .. } | Display::Nothing => None,
         };
         StatusLine { bar, last: Mutex::new(self.begun) }
     }
@@ -78,7 +91,7 @@ impl Progress {
                 let _ =
                     writeln!(io::stderr(), "{}", line(&self.label, self.from, done, self.total, self.begun.elapsed()));
             }
-            Display::Lines { .. } => {}
+            Display::Lines { .. } | Display::Nothing => {}
         }
     }
 

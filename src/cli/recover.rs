@@ -33,6 +33,7 @@ use super::picture::check_place;
 use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};
 use super::uncertainty_args::UncertaintyArgs;
+use super::verdict_args::VerdictArgs;
 use super::{CommandLine, Outcome, file_run, flags, print, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some pixels, random projections, averages
@@ -135,6 +136,9 @@ pub struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    verdict: VerdictArgs,
 
     #[command(flatten)]
     operator: OperatorArgs,
@@ -273,10 +277,12 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text =
-        if args.json { print::in_json(&totals.json())? } else { summary::text(&totals, &args.told_as(&recoverer)) };
-    print::print(&text)?;
-    Ok(if totals.all_solved() { Outcome::Complete } else { Outcome::Incomplete })
+    if args.json {
+        print::print(&print::in_json(&totals.json())?)?;
+    } else {
+        print::summary(&summary::text(&totals, &args.told_as(&recoverer)))?;
+    }
+    Ok(args.verdict.outcome(&totals))
 }
 
 fn words(iteration: Iteration) -> String {

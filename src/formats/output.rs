@@ -221,12 +221,35 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let refuse =
         |found: &str, fix: &str| Err(Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() });
     match fs::metadata(path) {
+        // A rename would replace the link.
+        Err(_) if !force && fs::symlink_metadata(path).is_ok() => refuse(
+            "is a link to a file that does not exist",
+            "make or remove its target, or replace the link with option `force`",
+        ),
         Ok(metadata) if metadata.is_dir() => refuse("is a directory", "name a file inside it"),
         // A rename would replace a device such as /dev/null by a plain file.
         Ok(metadata) if !metadata.is_file() => refuse("is not a plain file", "name a plain file"),
         Ok(_) if !force => refuse("already exists", "name another output, or replace it with option `force`"),
         _ => Ok(()),
     }
+}
+
+/// Refuses an output whose name has the ending of another format than one of `endings`, in lower
+/// case and without the dot. A name without an ending says nothing.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn check_ending(path: &Path, endings: &[&str]) -> Result<()> {
+    let Some(ending) = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()) else { return Ok(()) };
+    if endings.contains(&ending.as_str()) {
+        return Ok(());
+    }
+    let known = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(" or ");
+    Err(Error::Output {
+        path: path.to_owned(),
+        found: format!("ends in .{ending}, which is not the format that is written"),
+        fix: format!("end its name in {known}"),
+    })
 }
 
 /// Refuses an output that is the same file as one of `others`, even through links: it would be
@@ -354,6 +377,26 @@ mod tests {
         fs::write(partial_path(&path), b"torn").unwrap();
         OutputFile::create(&path, false).unwrap().finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn names_say_the_format() {
+        for (name, fits) in [("z.npy", true), ("z.NPY", true), ("codes", true), ("z.npz", false), ("z.npy.old", false)]
+        {
+            assert_eq!(check_ending(Path::new(name), &["npy"]).is_ok(), fits, "{name}");
+        }
+        let refused = check_ending(Path::new("x.jpg"), &["png", "svg"]).unwrap_err().to_string();
+        assert!(refused.contains("ends in .jpg") && refused.contains(".png or .svg"), "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_without_a_file_needs_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.npy");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &link).unwrap();
+        let refused = check_free(&link, false).unwrap_err().to_string();
+        assert!(refused.contains("is a link") && check_free(&link, true).is_ok(), "{refused}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::files::File;
 use super::operations::{Tensor, operations_of};
-use super::output::OutputFile;
+use super::output::{OutputFile, check_ending};
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
@@ -326,6 +326,7 @@ pub fn write_network(path: &Path, network: &Network, force: bool) -> Result<()> 
     let mut text = Value::Object(header).to_string();
     // The data begin at a multiple of 8, so that the file can be mapped into memory.
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    check_ending(path, &["safetensors"])?;
     let mut output = OutputFile::create(path, force)?;
     output.append(&(text.len() as u64).to_le_bytes())?;
     output.append(text.as_bytes())?;

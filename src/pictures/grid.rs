@@ -17,6 +17,7 @@ use super::vector::Vector;
 use super::{INK, LABEL_SIZE, MARGIN, MOST_PIXELS, NO_ANSWER, NO_ANSWER_CROSS, SEPARATOR, SMALL_SIZE, TITLE_SIZE};
 use super::{UNOBSERVED, WHITE, is_svg, line};
 use crate::error::{Error, Result};
+use crate::formats::output::{check_ending, check_free};
 
 /// The width to which pictures are scaled, and their maximum height, if there are enough images.
 const WANTED_WIDTH: usize = 1500;
@@ -27,6 +28,16 @@ const GROUP_GAP: usize = 12;
 /// Gap between two rows.
 const ROW_GAP: usize = 8;
 
+/// Refuses a place where no picture can be written: an existing file, unless `force` is set, and a
+/// name that ends like another format than PNG and SVG.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn check_picture(path: &Path, force: bool) -> Result<()> {
+    check_ending(path, &["png", "svg"])?;
+    check_free(path, force)
+}
+
 /// Draws `grid` and writes it to `path`: as SVG if the name ends in `.svg`, otherwise as PNG. The
 /// picture is about 1,000 to 1,500 pixels wide, and each pixel of an image is a square of the same
 /// size.
@@ -36,7 +47,7 @@ const ROW_GAP: usize = 8;
 /// there is nothing to draw or more than fits a picture. [`Error::Output`] if `path` cannot be
 /// created, or exists and `force` is not set. [`Error::Io`] if writing fails.
 pub fn write_grid(path: &Path, grid: &Grid, force: bool) -> Result<()> {
-    crate::formats::output::check_free(path, force)?;
+    check_picture(path, force)?;
     check(grid)?;
     let labels: Vec<Text> =
         grid.rows.iter().map(|row| Text::new(&row.label, LABEL_SIZE, path)).collect::<Result<_>>()?;

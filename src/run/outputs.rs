@@ -16,7 +16,7 @@ use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
-use crate::formats::output::{check_free, give_name, partial_path, refuse_locked};
+use crate::formats::output::{check_ending, check_free, give_name, partial_path, refuse_locked};
 use crate::formats::report::ReportWriter;
 
 /// The outputs of an unfinished run.
@@ -286,6 +286,7 @@ fn check_outputs(run: &FileRun, engine: &dyn Engine) -> Result<()> {
     if let Some(report) = &run.report {
         check_free(report, run.force)?;
     }
+    check_ending(&run.codes, &["npy"])?;
     check_free(&run.codes, run.force)
 }
 

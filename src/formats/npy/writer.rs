@@ -9,7 +9,7 @@ use super::element_type::ElementType;
 use super::header::{Header, WRITTEN_LENGTH};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker};
-use crate::formats::output::OutputFile;
+use crate::formats::output::{OutputFile, check_ending};
 
 /// An unfinished `.npy` file, `(rows written, width)`, or `(rows written, n, width / n)` for rows
 /// of `n` vectors; C order, little-endian.
@@ -27,9 +27,10 @@ pub struct NpyWriter {
 
 impl NpyWriter {
     /// Creates a file of f64 or f32 with `width` entries per row; see [`OutputFile::create`] for
-    /// `force` and the errors.
+    /// `force` and the errors. An ending of another format is refused, too.
     pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
         check_type(element_type)?;
+        check_ending(path, &["npy"])?;
         let mut output = OutputFile::create(path, force)?;
         output.append(&Header::written(element_type, 0, &[width]))?;
         Ok(NpyWriter { output, element_type, width, vectors: None, rows: 0, bytes: Vec::new() })
