@@ -23,6 +23,7 @@ mod judge_args;
 mod layerwise_args;
 mod merge;
 mod network_args;
+mod operator_args;
 mod picture;
 mod print;
 mod prior_args;

@@ -1,6 +1,7 @@
 //! Generates observations from codes, a batch at a time: files of any length in bounded memory.
 //!
-//! Every observation is computed separately, in f64. Its code and noise are drawn by its index. So
+//! Every observation is computed separately, in f64. It is the image of its code, or what a linear
+//! map or a mask lets through of it, and then noise. Its code and noise are drawn by its index. So
 //! the outputs have the same bytes for every batch size.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use crate::formats::npy::{ElementType, NpyReader, NpyWriter, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
+use crate::recover::operators::Operator;
+use crate::run::mask::Mask;
 
 /// The source of the codes.
 #[derive(Debug)]
@@ -48,9 +51,17 @@ pub struct Generation<'a> {
     pub network_file: Option<PathBuf>,
     /// The source of the codes.
     pub codes: Codes,
-    /// The file for the observations, `(count, n)`.
+    /// The linear map that measures the images.
+    pub operator: &'a dyn Operator,
+    /// The file for the matrix of that map, `(m, n)`, if it is to be written.
+    pub operator_out: Option<PathBuf>,
+    /// Which measurements are seen; the others become `NaN`.
+    pub mask: Option<Mask>,
+    /// Files that no output may replace, each with a name for messages.
+    pub other_inputs: Vec<(&'static str, PathBuf)>,
+    /// The file for the measurements, `(count, m)`.
     pub output: PathBuf,
-    /// Noise that is added to the outputs, after the last activation.
+    /// Noise that is added to the measurements.
     pub noise: Option<Noise>,
     /// The seed of random codes and noise.
     pub seed: u64,
@@ -78,7 +89,13 @@ impl Generation<'_> {
         let network_file = self.network_file.as_deref().map(|path| ("the network", path));
         let inputs: Vec<(&str, &Path)> =
             codes_file.as_deref().map(|path| ("the codes", path)).into_iter().chain(network_file).collect();
+        let others = self.other_inputs.iter().map(|(what, path)| (*what, path.as_path()));
+        let inputs: Vec<(&str, &Path)> = inputs.into_iter().chain(others).collect();
         refuse_overlap("output", &self.output, &inputs)?;
+        let width = self.operator.measurements();
+        if let Some(mask) = &self.mask {
+            mask.check_for(width, self.codes.count(), "the measurements")?;
+        }
         if let Codes::File(reader) = &mut self.codes {
             reader.fit(code_length, "the length of the network's codes")?;
             reader.set_pixels(PixelRange::Unscaled);
@@ -91,18 +108,22 @@ impl Generation<'_> {
             }
             _ => None,
         };
-        let width = self.network.observation_length();
+        let matrix = self.matrix(&inputs)?;
         let mut output = NpyWriter::create(&self.output, width, self.element_type, self.force)?;
 
         let mut done = 0;
         while let Some(codes) = self.next_codes(done)? {
-            let mut observations = forward(self.network, 0..self.network.depth(), &codes);
+            let images = forward(self.network, 0..self.network.depth(), &codes);
+            let mut observations = self.operator.apply(&images);
             if let Some(noise) = self.noise {
                 observations
                     .as_mut_slice()
                     .par_chunks_mut(width)
                     .enumerate()
                     .for_each(|(column, observation)| noise.apply(self.seed, done + column as u64, observation));
+            }
+            if let Some(mask) = &mut self.mask {
+                mask.hide(&mut observations)?;
             }
             if let Some(writer) = &mut codes_out {
                 writer.write(&codes)?;
@@ -113,10 +134,28 @@ impl Generation<'_> {
                 return Err(Error::Cancelled);
             }
         }
-        if let Some(writer) = codes_out {
+        for writer in codes_out.into_iter().chain(matrix) {
             writer.finish()?;
         }
         output.finish()
+    }
+
+    /// The unfinished file of the operator's matrix, if it is wanted.
+    fn matrix(&self, inputs: &[(&str, &Path)]) -> Result<Option<NpyWriter>> {
+        let Some(path) = &self.operator_out else { return Ok(None) };
+        let Some(matrix) = self.operator.matrix() else {
+            let expected = "a linear map other than the pixels themselves";
+            return Err(Error::option("operator.out", "given without a matrix to write", expected));
+        };
+        refuse_overlap("operator.out", path, &[("the output of option `output`", &self.output)])?;
+        if let Codes::Random { out: Some(codes), .. } = &self.codes {
+            refuse_overlap("operator.out", path, &[("the output of the codes", codes)])?;
+        }
+        refuse_overlap("operator.out", path, inputs)?;
+        // In f64 always: it belongs to the measurements, which are computed with it.
+        let mut writer = NpyWriter::create(path, matrix.ncols(), ElementType::F64, self.force)?;
+        writer.write(&matrix.transpose())?;
+        Ok(Some(writer))
     }
 
     /// The codes of the next batch, `k × batch`, starting at index `done`; `None` after the last.

@@ -18,6 +18,7 @@ use crate::lp::formulation::Tolerances;
 use crate::network::Network;
 use crate::pictures::{Grid, Row, write_grid};
 use crate::random::Noise;
+use crate::recover::operators::Pixels;
 use crate::run::journal::Shard;
 use crate::run::request::{FileRun, Journaling};
 
@@ -142,6 +143,10 @@ fn generate(network: &Network, args: &Args) -> Result<()> {
         network,
         network_file: None,
         codes: Codes::Random { count: args.count.into(), out: Some(args.out.join("truth.npy")) },
+        operator: &Pixels(network.observation_length()),
+        operator_out: None,
+        mask: None,
+        other_inputs: Vec::new(),
         output: args.out.join("observations.npy"),
         noise: Some(Noise::Uniform(NOISE)),
         seed: SEED,

@@ -23,6 +23,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("code_law", "--code-law"),
     ("codes", "-o"),
     ("codes.out", "--codes-out"),
+    ("operator.out", "--operator-out"),
     ("codes_as", "--dtype"),
     ("count", "--count"),
     ("device", "--device"),

@@ -8,8 +8,11 @@ use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader};
 use crate::generate::{Codes, Generation};
 use crate::random::Noise;
+use crate::run::mask::Mask;
 
+use super::image_size::ImageSize;
 use super::network_args::NetworkArgs;
+use super::operator_args::OperatorArgs;
 use super::progress::Progress;
 use super::{CommandLine, Outcome, interrupt};
 
@@ -18,8 +21,9 @@ use super::{CommandLine, Outcome, interrupt};
 #[command(
     override_usage = "unrelu generate [OPTIONS] NETWORK CODES -o OBSERVATIONS.npy\n       \
                       unrelu generate [OPTIONS] NETWORK --count N -o OBSERVATIONS.npy",
-    after_help = "Example:\n  unrelu generate net.safetensors --count 1000 --seed 1 --codes-out codes.npy \
-                  -o observations.npy --noise uniform:0.01"
+    after_help = "Examples:\n  unrelu generate net.safetensors --count 1000 --seed 1 --codes-out codes.npy \
+                  -o observations.npy --noise uniform:0.01\n  unrelu generate net.safetensors --count 100 --gaussian 50 \
+                  -o y.npy --operator-out A.npy --noise gaussian:0.01"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -37,17 +41,31 @@ pub struct Args {
     #[arg(long, value_name = "CODES.npy", requires = "count", conflicts_with = "codes")]
     codes_out: Option<PathBuf>,
 
-    /// Output file for the observations, a .npy of shape (count, n)
+    /// Output file for the observations, a .npy of shape (count, n), or (count, m) for m
+    /// measurements
     #[arg(short, long, value_name = "OBSERVATIONS.npy")]
     output: PathBuf,
 
-    /// Noise to add: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²), laplace:B for
+    #[command(flatten)]
+    operator: OperatorArgs,
+
+    /// Output file for the matrix of --gaussian, --average or --operator, a .npy of shape (m, n):
+    /// the --operator of `unrelu recover`
+    #[arg(long, value_name = "A.npy")]
+    operator_out: Option<PathBuf>,
+
+    /// Height and width of one image, for --average [default: square]
+    #[arg(long, value_name = "HxW")]
+    image: Option<ImageSize>,
+
+    /// Noise to add, after the measurement: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²), laplace:B for
     /// Laplace noise of mean absolute value B, gross:SHARE for a share of entries that are replaced
     /// by any number of the observation's range
     #[arg(long)]
     noise: Option<Noise>,
 
-    /// Seed of random codes and noise; the same seed gives the same numbers on every machine
+    /// Seed of random codes, projections and noise; the same seed gives the same numbers on every
+    /// machine
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
@@ -87,11 +105,19 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         (None, Some(count)) => Codes::Random { count, out: args.codes_out },
         (None, None) => return Err(Error::option("CODES", "nothing", "a file with codes, or --count")),
     };
+    let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
+    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
+    let given = [("the mask", &args.operator.mask), ("the operator", &args.operator.operator)];
+    let other_inputs = given.into_iter().filter_map(|(what, path)| Some((what, path.clone()?))).collect();
     let mut progress = Progress::new("generating", codes.count());
     let generation = Generation {
         network: &network,
         network_file: Some(args.network.network),
         codes,
+        operator: &*operator,
+        operator_out: args.operator_out,
+        mask,
+        other_inputs,
         output: args.output,
         noise: args.noise,
         seed: args.seed,

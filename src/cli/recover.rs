@@ -1,6 +1,5 @@
 //! `unrelu recover`: latent codes from linear measurements, file to file.
 
-mod operator_args;
 mod strategy_args;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +20,6 @@ use crate::run::journal::Shard;
 use crate::run::mask::Mask;
 use crate::run::request::{FileRun, Journaling};
 
-use operator_args::OperatorArgs;
 use strategy_args::{Direct, StrategyArgs};
 
 use super::device_args::DeviceArgs;
@@ -29,6 +27,7 @@ use super::generate::StoredAs;
 use super::image_size::ImageSize;
 use super::judge_args::JudgeArgs;
 use super::network_args::NetworkArgs;
+use super::operator_args::OperatorArgs;
 use super::picture::check_place;
 use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};

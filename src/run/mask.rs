@@ -51,22 +51,28 @@ impl Mask {
 
     /// Refuses a mask that does not fit the observations, or that hides all entries.
     pub fn check(&self, observations: &NpyReader) -> Result<()> {
-        if self.reader.width() != observations.width() {
+        let of = format!("the observations of {}", observations.path().display());
+        self.check_for(observations.width(), observations.count() as u64, &of)
+    }
+
+    /// The same for `count` observations of `width` entries, which `of` names.
+    pub fn check_for(&self, width: usize, count: u64, of: &str) -> Result<()> {
+        if self.reader.width() != width {
             return Err(Error::input(
                 self.path().display(),
                 format!("masks of {} entries", self.reader.width()),
-                format!("{}, as the observations of {} have", observations.width(), observations.path().display()),
+                format!("{width}, as {of} have"),
                 "use the masks that were made for these observations",
             ));
         }
         if self.shared.is_some() {
             return Ok(());
         }
-        if self.reader.count() != observations.count() {
+        if self.reader.count() as u64 != count {
             return Err(Error::input(
                 self.path().display(),
                 format!("{} masks", self.reader.count()),
-                format!("one for all observations, or {}, one for each", observations.count()),
+                format!("one for all observations, or {count}, one for each"),
                 "use the masks that were made for these observations",
             ));
         }

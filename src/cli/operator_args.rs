@@ -1,4 +1,4 @@
-//! What was measured: options of `unrelu recover`.
+//! What was measured: options of `unrelu recover`, and of `unrelu generate`.
 
 use std::path::PathBuf;
 
@@ -10,30 +10,30 @@ use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 
 /// What was measured. By default: the pixels that are not NaN.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Kind of measurements (at most one; default: the pixels that are not NaN)")]
+#[command(next_help_heading = "Kind of measurements (at most one; default: the pixels, where they are not NaN)")]
 #[group(multiple = false)]
-pub(super) struct OperatorArgs {
+pub(in crate::cli) struct OperatorArgs {
     /// Some pixels: booleans, 0 and 1 in a .npy, true or 1 where a pixel was observed. One mask for
     /// all images, of shape (n,), (h, w) or (1, n), or one per image, (count, n) or (count, h, w)
     #[arg(long, value_name = "MASK.npy")]
-    pub(super) mask: Option<PathBuf>,
+    pub(in crate::cli) mask: Option<PathBuf>,
 
     /// Any linear map: a .npy of shape (m, n), for y = A x
     #[arg(long, value_name = "A.npy")]
-    pub(super) operator: Option<PathBuf>,
+    pub(in crate::cli) operator: Option<PathBuf>,
 
     /// M random projections, entries N(0, 1/M) drawn from --seed
     #[arg(long, value_name = "M")]
-    pub(super) gaussian: Option<usize>,
+    pub(in crate::cli) gaussian: Option<usize>,
 
     /// Averages of blocks of B × B pixels
     #[arg(long, value_name = "B")]
-    pub(super) average: Option<usize>,
+    pub(in crate::cli) average: Option<usize>,
 }
 
 impl OperatorArgs {
     /// A description of the measurements.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::cli) fn words(&self) -> String {
         match (&self.operator, self.gaussian, self.average) {
             (Some(_), ..) => "linear measurements".to_owned(),
             (_, Some(measurements), _) => format!("{measurements} random projections"),
@@ -43,7 +43,7 @@ impl OperatorArgs {
     }
 
     /// Chooses the range of the measurements' pixels.
-    pub(super) fn choose_pixels(
+    pub(in crate::cli) fn choose_pixels(
         &self,
         measurements: &mut NpyReader,
         network: &Network,
@@ -62,7 +62,12 @@ impl OperatorArgs {
         measurements.choose_pixels(output, given)
     }
 
-    pub(super) fn operator(&self, pixels: usize, image: Option<ImageSize>, seed: u64) -> Result<Box<dyn Operator>> {
+    pub(in crate::cli) fn operator(
+        &self,
+        pixels: usize,
+        image: Option<ImageSize>,
+        seed: u64,
+    ) -> Result<Box<dyn Operator>> {
         if let Some(path) = &self.operator {
             return Ok(Box::new(Dense::from_file(path, pixels)?));
         }

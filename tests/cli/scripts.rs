@@ -1,0 +1,83 @@
+//! What scripts rely on: verdicts, silence, and outputs that are what their names say.
+
+use crate::folder::Folder;
+
+fn with_noise() -> Folder {
+    let folder = Folder::with_network();
+    folder.succeeds(&["generate", "net.safetensors", "--count", "10", "-o", "x.npy", "--noise", "gaussian:0.05"]);
+    folder
+}
+
+fn invert<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["invert", "net.safetensors", "x.npy", "-o", "z.npy", "--force", "--device", "cpu"], more].concat()
+}
+
+#[test]
+fn requirements_decide_the_exit_code() {
+    let folder = with_noise();
+    let code = |more: &[&str]| folder.run(&invert(more)).status.code().unwrap();
+    // Noise that is not named: solved, and nothing reproduced.
+    let best = ["--method", "best"];
+    assert_eq!(code(&best), 0);
+    assert_eq!(code(&[&best[..], &["--require", "solved:1,determined:0"]].concat()), 0);
+    let missed = folder.run(&invert(&[&best[..], &["--require", "solved:1,reproduced:0.5", "--quiet"]].concat()));
+    assert_eq!(missed.status.code(), Some(3));
+    let said = String::from_utf8(missed.stderr).unwrap();
+    assert_eq!(said, "required reproduced:0.5: found 0 of 10 observations, 0.000000\n");
+    assert!(missed.stdout.is_empty());
+    // An ordinary 3 becomes 0, what is required does not.
+    let exact = ["--method", "exact"];
+    assert_eq!(code(&exact), 3);
+    assert_eq!(code(&[&exact[..], &["--allow-incomplete"]].concat()), 0);
+    assert_eq!(code(&[&exact[..], &["--allow-incomplete", "--require", "solved:0.1"]].concat()), 3);
+    assert_eq!(code(&["--require", "good:1"]), 2);
+}
+
+#[test]
+fn quiet_prints_errors_only() {
+    let folder = with_noise();
+    let quiet = folder.run(&[&["--quiet"], &invert(&["--noise", "gaussian:0.05"])[..]].concat());
+    assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{quiet:?}");
+    let json = folder.run(&invert(&["--method", "best", "-q", "--json"]));
+    assert!(json.stdout.starts_with(b"{") && json.stderr.is_empty(), "{json:?}");
+    let refused = folder.run(&invert(&["--quiet", "--epsilon", "-1"]));
+    assert!(!refused.stderr.is_empty() && refused.status.code() == Some(2));
+    let loud = folder.run(&invert(&["--noise", "gaussian:0.05"]));
+    assert!(!loud.stdout.is_empty() && !loud.stderr.is_empty());
+}
+
+#[test]
+fn names_of_another_format_are_refused() {
+    let folder = with_noise();
+    let refused = |arguments: &[&str], ending: &str, right: &str| {
+        folder.refuses(arguments, &[&format!("ends in .{ending}"), &format!("end its name in .{right}")]);
+    };
+    for ending in ["npz", "csv", "txt"] {
+        let name = format!("o.{ending}");
+        refused(&["invert", "net.safetensors", "x.npy", "-o", &name], ending, "npy");
+        refused(&["recover", "net.safetensors", "x.npy", "-o", &name], ending, "npy");
+        refused(&["generate", "net.safetensors", "--count", "2", "-o", &name], ending, "npy");
+    }
+    refused(&["random-network", "2,4", "-o", "n.pth"], "pth", "safetensors");
+    refused(&["picture", "x.npy", "-o", "x.jpg", "--image", "4x5"], "jpg", "png or .svg");
+    refused(
+        &["recover", "net.safetensors", "x.npy", "-o", "z.npy", "--picture", "p.gif", "--image", "4x5"],
+        "gif",
+        "png or .svg",
+    );
+    assert!(
+        !folder.names().iter().any(|name| name.starts_with("o.") || name.starts_with("z.")),
+        "{:?}",
+        folder.names()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dangling_link_is_kept() {
+    let folder = with_noise();
+    std::os::unix::fs::symlink("elsewhere.npy", folder.path("l.npy")).unwrap();
+    let run = ["generate", "net.safetensors", "--count", "2", "-o", "l.npy"];
+    folder.refuses(&run, &["l.npy", "is a link to a file that does not exist", "--force"]);
+    folder.succeeds(&[&run[..], &["--force"]].concat());
+}
