@@ -194,8 +194,10 @@ fn what_does_not_fit_is_refused() {
     refused("y.npy", &["--operator", "A.npy", "--mask", "few.npy"], &["cannot be used with"]);
     refused("y.npy", &["--operator", "A.npy", "--inner", "simplex"], &["expected best, descent, linf"]);
     // Outputs with the path of an input.
-    for more in [["--operator", "A.npy", "--picture", "A.npy"], ["--operator", "A.npy", "--picture", "y.npy"]] {
-        refused("y.npy", &[&more[..], &["--force"]].concat(), &["--picture", "which is also"]);
+    folder.write("A", numbers(&matrix(24)));
+    folder.write("y", measured(&folder, &matrix(24)));
+    for picture in ["A", "y"] {
+        refused("y", &["--operator", "A", "--picture", picture, "--force"], &["--picture", "which is also"]);
     }
     folder.refuses(
         &["recover", "net.safetensors", "y.npy", "--operator", "A.npy", "-o", "A.npy", "--force"],

@@ -4,7 +4,7 @@ use crate::folder::Folder;
 
 fn with_noise() -> Folder {
     let folder = Folder::with_network();
-    folder.succeeds(&["generate", "net.safetensors", "--count", "10", "-o", "x.npy", "--noise", "gaussian:0.05"]);
+    folder.succeeds(&["generate", "net.safetensors", "--count", "10", "-o", "x.npy", "--noise", "gaussian:0.01"]);
     folder
 }
 
@@ -36,13 +36,13 @@ fn requirements_decide_the_exit_code() {
 #[test]
 fn quiet_prints_errors_only() {
     let folder = with_noise();
-    let quiet = folder.run(&[&["--quiet"], &invert(&["--noise", "gaussian:0.05"])[..]].concat());
+    let quiet = folder.run(&[&["--quiet"], &invert(&["--noise", "gaussian:0.01"])[..]].concat());
     assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{quiet:?}");
     let json = folder.run(&invert(&["--method", "best", "-q", "--json"]));
     assert!(json.stdout.starts_with(b"{") && json.stderr.is_empty(), "{json:?}");
     let refused = folder.run(&invert(&["--quiet", "--epsilon", "-1"]));
     assert!(!refused.stderr.is_empty() && refused.status.code() == Some(2));
-    let loud = folder.run(&invert(&["--noise", "gaussian:0.05"]));
+    let loud = folder.run(&invert(&["--noise", "gaussian:0.01"]));
     assert!(!loud.stdout.is_empty() && !loud.stderr.is_empty());
 }
 
