@@ -58,9 +58,9 @@ pub struct Args {
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
 
-    /// Noise to add, after the measurement: uniform:A for U(−A, A), gaussian:SIGMA for N(0, SIGMA²), laplace:B for
-    /// Laplace noise of mean absolute value B, gross:SHARE for a share of entries that are replaced
-    /// by any number of the observation's range
+    /// Noise to add, after the measurement: uniform:A for U(−A, A), gaussian:SIGMA for N(0,
+    /// SIGMA²), laplace:B for Laplace noise of mean absolute value B, gross:SHARE for a share of
+    /// entries that are replaced by any number of the observation's range
     #[arg(long)]
     noise: Option<Noise>,
 

@@ -29,6 +29,7 @@ mod recover;
 mod reproduce;
 mod resume;
 mod runs;
+mod scripting;
 mod scripts;
 mod shapes;
 mod shards;
