@@ -13,6 +13,7 @@ use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter, PixelRange};
 use crate::formats::output::refuse_overlap;
+use crate::memory;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
 use crate::recover::operators::Operator;
@@ -93,6 +94,9 @@ impl Generation<'_> {
         let inputs: Vec<(&str, &Path)> = inputs.into_iter().chain(others).collect();
         refuse_overlap("output", &self.output, &inputs)?;
         let width = self.operator.measurements();
+        let batch = (self.batch as u64).min(self.codes.count()) as usize;
+        let bytes = memory::of_matrix(batch, self.network.observation_length() + width);
+        memory::check("batch", || format!("{} of {batch} observations", self.batch), bytes)?;
         if let Some(mask) = &self.mask {
             mask.check_for(width, self.codes.count(), "the measurements")?;
         }

@@ -55,7 +55,7 @@
 //! `pictures`, `bench`, `generate`, `run`, `recover`, `projector`, `batch`, `runtime`,
 //! `inspection`, `multistart`, `lp`, `linalg`, `device`, `gpu`, `cpu`, `kernel_params`, `descent`,
 //! `marquardt`, `precision`, `formats`, `random`, `adapter`, `configuration`, `observation`,
-//! `outcome`, `network`, `statistics`, `named`, `setters`, `cancel`, `error`. A test
+//! `outcome`, `network`, `statistics`, `named`, `setters`, `cancel`, `memory`, `error`. A test
 //! (`tests/architecture`) reads the order here and checks it.
 //!
 //! # Features
@@ -92,13 +92,14 @@ mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod inspection;
-#[doc(hidden)]
 pub mod internals;
 #[cfg(feature = "gpu")]
 mod kernel_params;
 mod linalg;
 mod lp;
 mod marquardt;
+#[doc(hidden)]
+mod memory;
 mod multistart;
 mod named;
 mod network;

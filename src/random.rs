@@ -14,6 +14,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::network::{Activation, DenseLayer, Network};
 
 /// The purpose of a random vector. Vectors of different domains are independent, whatever their
@@ -149,6 +150,13 @@ pub fn random_network(sizes: &[usize], activation: Activation, seed: u64) -> Res
             "at least two numbers of 1 or more, the code first, for example 20,100,500",
         ));
     }
+    let numbers = sizes.windows(2).try_fold(0u64, |sum, pair| sum.checked_add(memory::of_matrix(pair[0], pair[1])?));
+    // The numbers as they are drawn, and the matrix.
+    memory::check(
+        "the sizes of the network",
+        || sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(","),
+        numbers.and_then(|bytes| bytes.checked_mul(2)),
+    )?;
     let layers = sizes.windows(2).enumerate().map(|(index, pair)| {
         let (inputs, units) = (pair[0], pair[1]);
         let scale = 1.0 / (units as f64).sqrt();

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::formats::report::ReportWriter;
+use crate::memory;
 
 /// The files and options of a run.
 #[derive(Debug)]
@@ -127,6 +128,11 @@ impl FileRun {
     /// unknown report format.
     pub fn check(&mut self, engine: &dyn Engine) -> Result<()> {
         self.observations.fit(engine.observation_length(), engine.length_comes_from())?;
+        // One batch at least is read, inverted and written.
+        let batch = self.batch.min(self.observations.count());
+        let width = engine.observation_length() + engine.generator().code_length();
+        let bytes = memory::of_matrix(batch, width).and_then(|bytes| bytes.checked_mul(2));
+        memory::check("batch", || format!("{} of {batch} observations", self.batch), bytes)?;
         if let Some(mask) = &self.mask {
             mask.check(&self.observations)?;
         }

@@ -81,3 +81,25 @@ fn a_dangling_link_is_kept() {
     folder.refuses(&run, &["l.npy", "is a link to a file that does not exist", "--force"]);
     folder.succeeds(&[&run[..], &["--force"]].concat());
 }
+
+/// Refused before memory is taken, also under the limit of the process.
+#[cfg(target_os = "linux")]
+#[test]
+fn sizes_that_cannot_fit_are_named() {
+    let folder = with_noise();
+    let huge = ["random-network", "3000000,3000000", "-o", "huge.safetensors"];
+    folder.refuses(&huge, &["3000000,3000000", "GiB", "the sizes of the network"]);
+    folder.refuses(&["random-network", "9999999999,9999999999", "-o", "h.safetensors"], &["more than any machine has"]);
+    let run = ["generate", "net.safetensors", "--count", "2", "-o", "y.npy", "--gaussian"];
+    folder.refuses(&[&run[..], &["999999999999"]].concat(), &["--gaussian", "999999999999", "GiB"]);
+    let run = ["generate", "net.safetensors", "--count", "9999999999999", "-o", "y.npy", "--batch", "4294967295"];
+    folder.refuses(&run, &["--batch", "4294967295", "GiB"]);
+    // A large batch of few observations is as good as a small one.
+    folder.succeeds(&["generate", "net.safetensors", "--count", "9", "-o", "y.npy", "--batch", "4294967295"]);
+    folder.run(&invert(&["--batch", "4294967295"]));
+    let program = assert_cmd::cargo::cargo_bin("unrelu");
+    let limited = format!("ulimit -v 3000000; exec {} random-network 16000,16000 -o h.safetensors", program.display());
+    let output = std::process::Command::new("sh").args(["-c", &limited]).current_dir(folder.path("")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("that this process may still use"), "{said}");
+}

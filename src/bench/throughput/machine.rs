@@ -1,8 +1,6 @@
 //! The machine of the measurements: the processor and its peak, the graphics adapter and its peak,
 //! and the available memory.
 
-use std::fs;
-
 use rayon::ThreadPool;
 use serde::Serialize;
 
@@ -12,6 +10,7 @@ use super::{Options, adapters, peak};
 use crate::bench::processor;
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::memory;
 
 /// The machine, as every table's heading shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,32 +81,8 @@ impl Machine {
     }
 }
 
-/// Maximum bytes of a batch if the caller sets no limit: half of what the system and the control
-/// group have free, or 2 GiB if neither reports it.
+/// Maximum bytes of a batch if the caller sets no limit: half of what the process may still use, or
+/// 2 GiB if nothing tells it.
 pub(super) fn memory_budget() -> f64 {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let number = |path: &str| read(path).trim().parse::<f64>().ok();
-    let group = number("/sys/fs/cgroup/memory.max")
-        .map(|most| most - number("/sys/fs/cgroup/memory.current").unwrap_or(0.0))
-        .unwrap_or(f64::INFINITY);
-    let free = available(&read("/proc/meminfo")).unwrap_or(f64::INFINITY).min(group);
-    if free.is_finite() { (free / 2.0).max(0.0) } else { 2.0 * f64::from(1 << 30) }
-}
-
-/// `MemAvailable`, in bytes.
-fn available(meminfo: &str) -> Option<f64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<f64>().ok().map(|kibibytes| 1024.0 * kibibytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_read_from_what_linux_tells() {
-        assert_eq!(available("MemTotal: 8 kB\nMemAvailable:   2 kB\n"), Some(2048.0));
-        assert_eq!(available(""), None);
-        assert!(memory_budget() > 0.0);
-    }
+    memory::available().map_or(2.0 * f64::from(1 << 30), |bytes| bytes as f64 / 2.0)
 }

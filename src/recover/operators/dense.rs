@@ -12,6 +12,7 @@ use crate::cpu::blocked::forward::forward;
 use crate::cpu::blocked::packed::PackedNetwork;
 use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
+use crate::memory;
 use crate::network::{Activation, DenseLayer, Network};
 use crate::random::{Domain, normal_vector};
 
@@ -87,6 +88,9 @@ impl Dense {
         if measurements == 0 {
             return Err(Error::option("measurements", "0", "at least one measurement"));
         }
+        // The numbers as they are drawn, the matrix, and its copies for products.
+        let bytes = memory::of_matrix(measurements, pixels).and_then(|bytes| bytes.checked_mul(3));
+        memory::check("measurements", || format!("{measurements} of {pixels} pixels"), bytes)?;
         let scale = 1.0 / (measurements as f64).sqrt();
         let rows: Vec<f64> = (0..measurements)
             .into_par_iter()
