@@ -29,6 +29,7 @@ mod print;
 mod prior_args;
 mod progress;
 mod random_network;
+mod record;
 mod recover;
 mod recovery_picture;
 mod reproduce;

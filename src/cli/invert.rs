@@ -21,7 +21,7 @@ use super::network_args::NetworkArgs;
 use super::prior_args::PriorArgs;
 use super::uncertainty_args::UncertaintyArgs;
 use super::verdict_args::VerdictArgs;
-use super::{CommandLine, Outcome, file_run, flags, print, summary};
+use super::{CommandLine, Outcome, file_run, flags, print, record, summary};
 
 /// Invert a generator: latent codes from observations, layer by layer, by a search from many
 /// starts, or by gradient descent
@@ -127,7 +127,7 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Print the summary as JSON
+    /// Print the summary as JSON, with the version, the digests of the inputs and the options
     #[arg(long)]
     json: bool,
 
@@ -392,7 +392,7 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     let inverter = Inverter::new(network, options)?;
     let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
     if args.json {
-        print::print(&print::in_json(&totals.json())?)?;
+        print::print(&record::of_run(&totals, &args.output)?)?;
     } else {
         print::summary(&summary::text(&totals, inverter.options()))?;
     }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::run::merge::Merge;
 
 use super::verdict_args::VerdictArgs;
-use super::{CommandLine, Outcome, interrupt, print, summary};
+use super::{CommandLine, Outcome, interrupt, print, record, summary};
 
 /// Join the codes and reports of shards; the result has the same bytes as that of a single run
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Print the summary as JSON
+    /// Print the summary as JSON, with the version, the digests of the inputs and the options
     #[arg(long)]
     json: bool,
 
@@ -50,7 +50,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     }
     let totals = &merged.summary;
     if args.json {
-        print::print(&print::in_json(&totals.json())?)?;
+        print::print(&record::of_run(totals, &args.output)?)?;
     } else {
         print::summary(&summary::merged(totals, count, &args.output))?;
     }

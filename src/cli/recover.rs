@@ -33,7 +33,7 @@ use super::prior_args::PriorArgs;
 use super::recovery_picture::{self, Pictured};
 use super::uncertainty_args::UncertaintyArgs;
 use super::verdict_args::VerdictArgs;
-use super::{CommandLine, Outcome, file_run, flags, print, summary};
+use super::{CommandLine, Outcome, file_run, flags, print, record, summary};
 
 /// Recover codes from linear measurements y = A G(z) + e: some pixels, random projections, averages
 /// or any matrix
@@ -132,7 +132,7 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Print the summary as JSON
+    /// Print the summary as JSON, with the version, the digests of the inputs and the options
     #[arg(long)]
     json: bool,
 
@@ -277,7 +277,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         })?;
     }
     if args.json {
-        print::print(&print::in_json(&totals.json())?)?;
+        print::print(&record::of_run(&totals, &args.output)?)?;
     } else {
         print::summary(&summary::text(&totals, &args.told_as(&recoverer)))?;
     }

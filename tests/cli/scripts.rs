@@ -46,6 +46,35 @@ fn quiet_prints_errors_only() {
     assert!(!loud.stdout.is_empty() && !loud.stderr.is_empty());
 }
 
+/// The record says what was run: the same for a merged run as for its parts.
+#[test]
+fn records_say_what_was_run() {
+    let folder = with_noise();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&folder.run(&[arguments, &["--json", "--allow-incomplete"]].concat()).stdout).unwrap()
+    };
+    let whole = json(&invert(&["--method", "best", "--noise", "0.01", "--batch", "4", "--seed", "3"]));
+    let run = &whole["run"];
+    assert_eq!(run["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&run["observations"]["file"], &run["count"]), (&"x.npy".into(), &10.into()));
+    assert!(run["network"]["digest"].as_str().unwrap().len() >= 32, "{run}");
+    assert_eq!((&run["options"]["seed"], &run["options"]["noise"]), (&"3".into(), &"0.01".into()));
+    assert!(whole["seconds"]["total"].as_f64().unwrap() > 0.0 && whole["device"].as_str().unwrap().contains("CPU"));
+    for part in ["1", "2"] {
+        let (name, shard) = (format!("p{part}.npy"), format!("{part}/2"));
+        let part = ["invert", "net.safetensors", "x.npy", "-o", &name, "--shard", &shard, "--device", "cpu"];
+        let made = json(&[&part[..], &["--method", "best", "--noise", "0.01", "--batch", "4", "--seed", "3"]].concat());
+        assert_eq!(made["run"]["options"], run["options"]);
+    }
+    let merged = json(&["merge", "-o", "m.npy", "p1.npy", "p2.npy"]);
+    for name in ["version", "network", "observations", "options", "count", "end"] {
+        assert_eq!(merged["run"][name], run[name], "{name}");
+    }
+    // As long as the run is finished, also when there is nothing to do.
+    let again = json(&invert(&["--method", "best", "--noise", "0.01", "--batch", "4", "--seed", "3", "--resume"]));
+    assert_eq!(again["run"], *run);
+}
+
 #[test]
 fn names_of_another_format_are_refused() {
     let folder = with_noise();

@@ -1,0 +1,45 @@
+//! `--json`: the totals of a run, and what made them.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::batch::summary::Summary;
+use crate::error::Result;
+use crate::run::journal::{Identity, Source, find_finished};
+
+use super::print;
+
+/// The totals of the run that wrote `codes`, with its version, inputs and options, as JSON.
+///
+/// # Errors
+/// Those of reading the journal beside the codes.
+pub fn of_run(totals: &Summary, codes: &Path) -> Result<String> {
+    let mut record = totals.json();
+    if let Some(found) = find_finished(codes)? {
+        record["run"] = of_identity(&found.identity, codes);
+    }
+    print::in_json(&record)
+}
+
+fn of_identity(identity: &Identity, codes: &Path) -> Value {
+    let Identity { version, network, observations, truth, options, count, batch, first, end, report } = identity;
+    let options: Map<String, Value> = options.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "version": version,
+        "network": of_source(network),
+        "observations": of_source(observations),
+        "truth": truth.as_ref().map(of_source),
+        "options": options,
+        "count": count,
+        "batch": batch,
+        "first": first,
+        "end": end,
+        "codes": codes.display().to_string(),
+        "report": report,
+    })
+}
+
+fn of_source(source: &Source) -> Value {
+    json!({ "file": source.file, "digest": source.digest })
+}
