@@ -2,7 +2,7 @@
 //!
 //! Linux tells it in three places, of which the least counts: what the system has available, what
 //! the control groups of the process leave (containers, SLURM), and the limit of the address space
-//! (`ulimit -v`). Other systems tell nothing here, and nothing is refused.
+//! (`ulimit`). Other systems tell nothing here, and nothing is refused.
 
 use std::fs;
 

@@ -188,6 +188,6 @@ fn draw(network: &Network, args: &Args, comparison: &Comparison) -> Result<()> {
         "Recovered at noise {NOISE}; beside each method its median relative code error and time per observation"
     );
     let captions = (0..drawn).map(|index| index.to_string()).collect();
-    let grid = Grid { title: Some(title), captions, rows, height: 28, width: 28, white: None };
+    let grid = Grid { title: Some(title), captions, rows, height: 28, width: 28, white: None, black: Some(0.0) };
     write_grid(&args.out.join("picture.png"), &grid, args.force)
 }

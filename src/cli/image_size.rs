@@ -38,6 +38,17 @@ impl ImageSize {
     }
 }
 
+impl ImageSize {
+    /// The same for an image of one channel, or of three: red, green, blue.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn of_picture(entries: usize, given: Option<ImageSize>) -> Result<ImageSize> {
+        let of_colours = || entries.is_multiple_of(3).then(|| Self::of(entries / 3, given).ok()).flatten();
+        Self::of(entries, given).or_else(|error| of_colours().ok_or(error))
+    }
+}
+
 impl fmt::Display for ImageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}", self.height, self.width)
@@ -66,6 +77,10 @@ mod tests {
             assert!(wrong.parse::<ImageSize>().is_err(), "{wrong}");
         }
         assert_eq!(ImageSize::of(784, None).unwrap(), ImageSize { height: 28, width: 28 });
+        let square = ImageSize { height: 8, width: 8 };
+        assert_eq!(ImageSize::of_picture(192, None).unwrap(), square);
+        assert_eq!(ImageSize::of_picture(192, Some(square)).unwrap(), square);
+        assert!(ImageSize::of_picture(64, Some(square)).is_ok() && ImageSize::of_picture(128, Some(square)).is_err());
         assert!(ImageSize::of(500, None).unwrap_err().is_usage());
         assert!(ImageSize::of(500, Some(ImageSize { height: 20, width: 20 })).unwrap_err().is_usage());
         assert!(ImageSize::of(500, Some(ImageSize { height: 20, width: 25 })).is_ok());

@@ -17,11 +17,13 @@ use super::{CommandLine, Outcome};
 #[command(
     after_help = "Example:\n  unrelu picture truth.npy observations.npy recovered.npy -o grid.png --image 28x28 \
                   --labels truth,observed,recovered\n\n\
-                  NaN pixels are red. Black means 0 and below. All rows share one white level, which is printed below the images. \
+                  NaN pixels are red. All rows share one black and one white level, which are printed below the images. Black is \
+                  0, or -1 where the images reach from -1 to 1, as a tanh makes them. \
                   `unrelu generate` makes images from codes."
 )]
 pub struct Args {
-    /// Files of images, each a .npy of shape (count, height · width)
+    /// Files of images, each a .npy of shape (count, height · width), or (count, 3, height, width)
+    /// for colours: red, green, blue
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
@@ -67,11 +69,14 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         let mut reader = NpyReader::open(path)?;
         let of_all = match (size, args.image) {
             (Some(size), _) | (None, Some(size)) => size,
-            (None, None) => ImageSize::of(reader.width(), None)?,
+            (None, None) => ImageSize::of_picture(reader.width(), None)?,
         };
-        let fits = reader.fit(of_all.height.saturating_mul(of_all.width), &format!("as images of {of_all} have"));
+        let pixels = of_all.height.saturating_mul(of_all.width);
+        let of_colours = pixels.saturating_mul(3);
+        let entries = if reader.width() == of_colours { of_colours } else { pixels };
+        let fits = reader.fit(entries, &format!("as images of {of_all} have, or three times as many for colours"));
         if fits.is_err() && size.is_none() {
-            ImageSize::of(reader.width(), args.image)?;
+            ImageSize::of_picture(reader.width(), args.image)?;
         }
         fits?;
         size = Some(of_all);
@@ -86,7 +91,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let captions = (args.first..args.first + columns).map(|index| index.to_string()).collect();
     let title =
         Some(args.title.unwrap_or_else(|| format!("{}, one row per file", range_of("Image", args.first, columns))));
-    write_grid(&args.output, &Grid { title, captions, rows, height, width, white: None }, args.force)?;
+    write_grid(&args.output, &Grid { title, captions, rows, height, width, white: None, black: None }, args.force)?;
     Ok(Outcome::Complete)
 }
 

@@ -194,7 +194,7 @@ impl Args {
 
     fn check_picture(&self, network: &Network) -> Result<()> {
         let Some(picture) = &self.picture else { return Ok(()) };
-        ImageSize::of(network.observation_length(), self.image)?;
+        ImageSize::of_picture(network.observation_length(), self.image)?;
         check_place(picture, self.force || self.resume)?;
         let mut others: Vec<(&str, &Path)> = vec![
             ("the network", &self.network.network),
@@ -271,7 +271,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             truth: args.truth.as_deref(),
             codes: &args.output,
             beside: &args.beside,
-            size: ImageSize::of(network.observation_length(), args.image)?,
+            size: ImageSize::of_picture(network.observation_length(), args.image)?,
             picture,
             force: args.force || args.resume,
         })?;

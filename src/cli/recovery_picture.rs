@@ -66,5 +66,5 @@ pub fn draw(what: &Pictured) -> Result<()> {
     let captions = (0..columns).map(|index| index.to_string()).collect();
     let ImageSize { height, width } = what.size;
     let title = Some(format!("Images recovered from {}: {}", what.measured, range_of("observation", 0, columns)));
-    write_grid(what.picture, &Grid { title, captions, rows, height, width, white: None }, what.force)
+    write_grid(what.picture, &Grid { title, captions, rows, height, width, white: None, black: None }, what.force)
 }

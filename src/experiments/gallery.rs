@@ -221,7 +221,7 @@ impl Gallery {
         }
         let Shape { height, width } = self.shape;
         let white = Some(usual_white([&images[0].images]));
-        Grid { title: Some(title.to_owned()), captions, rows: images, height, width, white }
+        Grid { title: Some(title.to_owned()), captions, rows: images, height, width, white, black: Some(0.0) }
     }
 
     /// The code in a record; `NaN` if there is none.

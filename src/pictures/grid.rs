@@ -87,7 +87,7 @@ fn draw(
         surface.text(label, MARGIN, layout.corner(0, index).1 + layout.cell.1 / 2, INK);
         for (column, image) in row.images.column_iter().enumerate() {
             let pixels: Vec<f64> = image.iter().copied().collect();
-            draw_image(surface, grid, layout, layout.corner(column, index), &pixels, legend.white)?;
+            draw_image(surface, grid, layout, layout.corner(column, index), &pixels, legend.range)?;
         }
     }
     legend.draw(surface, (MARGIN + 1, layout.canvas.1 - MARGIN - line(SMALL_SIZE) / 2));
@@ -104,11 +104,11 @@ fn check(grid: &Grid) -> Result<()> {
         )
     })?;
     for row in &grid.rows {
-        if row.images.nrows() != pixels {
+        if row.images.nrows() != pixels && Some(row.images.nrows()) != pixels.checked_mul(3) {
             return Err(Error::input(
                 format!("the row `{}`", row.label),
                 format!("images of {} pixels", row.images.nrows()),
-                format!("{pixels}, for {} × {}", grid.height, grid.width),
+                format!("{pixels}, or three times as many for colours, for {} × {}", grid.height, grid.width),
                 "give the height and width of these images",
             ));
         }
@@ -198,7 +198,7 @@ fn draw_image(
     layout: &Layout,
     corner: (usize, usize),
     image: &[f64],
-    white: f64,
+    range: (f64, f64),
 ) -> Result<()> {
     surface.fill((corner.0 - 1, corner.1 - 1), (layout.cell.0 + 2, layout.cell.1 + 2), SEPARATOR);
     if image.iter().all(|value| value.is_nan()) {
@@ -207,13 +207,18 @@ fn draw_image(
         surface.cross(corner, layout.cell, thickness, NO_ANSWER_CROSS);
         return Ok(());
     }
-    let colour = |value: &f64| if value.is_nan() { UNOBSERVED } else { grey(*value, white) };
-    let raster = Raster { width: grid.width, height: grid.height, pixels: image.iter().flat_map(colour).collect() };
+    let pixels = grid.height * grid.width;
+    let channels = image.len() / pixels;
+    let colour = |pixel: usize| -> Colour {
+        let values: [f64; 3] = std::array::from_fn(|channel| image[pixel + channel.min(channels - 1) * pixels]);
+        if values.iter().any(|value| value.is_nan()) { UNOBSERVED } else { values.map(|value| shade(value, range)) }
+    };
+    let raster = Raster { width: grid.width, height: grid.height, pixels: (0..pixels).flat_map(colour).collect() };
     surface.image(corner, layout.factor, &raster)
 }
 
-fn grey(value: f64, white: f64) -> Colour {
-    [(value / white * 255.0).round().clamp(0.0, 255.0) as u8; 3]
+fn shade(value: f64, (black, white): (f64, f64)) -> u8 {
+    ((value - black) / (white - black) * 255.0).round().clamp(0.0, 255.0) as u8
 }
 
 /// A caption of at most `width`, cut if necessary.

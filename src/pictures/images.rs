@@ -4,13 +4,16 @@ use nalgebra::DMatrix;
 
 /// The share of the positive values that must not be brighter than white.
 const WHITE_SHARE: f64 = 0.98;
+/// How far noise may move pixels out of the range of tanh.
+const NOISE: f64 = 0.2;
 
 /// One row of a [`Grid`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The text to the left of the images.
     pub label: String,
-    /// Pixels × count: one image per column, its pixels row by row from the top.
+    /// Pixels × count: one image per column, its pixels row by row from the top; or 3 · pixels ×
+    /// count, with the red, the green and the blue image one after the other.
     pub images: DMatrix<f64>,
 }
 
@@ -31,13 +34,31 @@ pub struct Grid {
     pub width: usize,
     /// The value that is drawn as white; `None` for [`usual_white`] of all images.
     pub white: Option<f64>,
+    /// The value that is drawn as black; `None` for [`usual_black`] of all images.
+    pub black: Option<f64>,
 }
 
 impl Grid {
-    /// The value that is drawn as white.
-    pub(super) fn drawn_white(&self) -> f64 {
-        self.white.unwrap_or_else(|| usual_white(self.rows.iter().map(|row| &row.images)))
+    /// The values that are drawn as black and as white.
+    pub(super) fn range(&self) -> (f64, f64) {
+        let images = || self.rows.iter().map(|row| &row.images);
+        let black = self.black.unwrap_or_else(|| usual_black(images()));
+        let white = self.white.unwrap_or_else(|| if black < 0.0 { 1.0 } else { usual_white(images()) });
+        (black, white)
     }
+}
+
+/// The value that is drawn as black: −1 for images between −1 and 1, as tanh makes them, of which
+/// a hundredth of the pixels or more are below −½; otherwise 0.
+pub fn usual_black<'a>(images: impl IntoIterator<Item = &'a DMatrix<f64>>) -> f64 {
+    let (mut count, mut dark) = (0usize, 0usize);
+    for value in images.into_iter().flat_map(|images| images.iter()).filter(|value| !value.is_nan()) {
+        if value.abs() > 1.0 + NOISE {
+            return 0.0;
+        }
+        (count, dark) = (count + 1, dark + usize::from(*value < -0.5));
+    }
+    if dark > 0 && 100 * dark >= count { -1.0 } else { 0.0 }
 }
 
 /// The value from which images are drawn as white: the 98th percentile of their positive values, so

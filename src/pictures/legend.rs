@@ -11,8 +11,8 @@ use crate::error::Result;
 
 /// The line below the images.
 pub struct Legend {
-    /// The value that is drawn as white.
-    pub white: f64,
+    /// The values that are drawn as black and as white.
+    pub range: (f64, f64),
     entries: Vec<(Swatch, Text)>,
 }
 
@@ -29,7 +29,7 @@ const ENTRY_GAP: usize = 28;
 impl Legend {
     /// The entries that `grid` needs.
     pub fn new(grid: &Grid, path: &Path) -> Result<Self> {
-        let white = grid.drawn_white();
+        let (least, white) = grid.range();
         let is_failed = |image: &[f64]| image.iter().all(|value| value.is_nan());
         let is_partial = |image: &[f64]| !is_failed(image) && image.iter().any(|value| value.is_nan());
         let any = |is: &dyn Fn(&[f64]) -> bool| {
@@ -37,10 +37,10 @@ impl Legend {
         };
         let any_value =
             |is: &dyn Fn(f64) -> bool| grid.rows.iter().any(|row| row.images.iter().any(|value| is(*value)));
-        let black = if any_value(&|value| value < 0.0) { "0 and below" } else { "0" };
+        let below = if any_value(&|value| value < least) { " and below" } else { "" };
         let above = if any_value(&|value| value > white) { " and above" } else { "" };
         let mut entries = vec![
-            (Swatch::Plain([0; 3]), Text::new(black, SMALL_SIZE, path)?),
+            (Swatch::Plain([0; 3]), Text::new(&format!("{least}{below}"), SMALL_SIZE, path)?),
             (Swatch::Plain(WHITE), Text::new(&format!("{}{above}", short(white)), SMALL_SIZE, path)?),
         ];
         if any(&is_partial) {
@@ -49,7 +49,7 @@ impl Legend {
         if any(&is_failed) {
             entries.push((Swatch::Crossed, Text::new("no values", SMALL_SIZE, path)?));
         }
-        Ok(Legend { white, entries })
+        Ok(Legend { range: (least, white), entries })
     }
 
     /// Width of the whole line, in pixels.

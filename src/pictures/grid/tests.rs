@@ -59,6 +59,7 @@ fn small() -> Grid {
         height: 2,
         width: 3,
         white: None,
+        black: None,
     }
 }
 
@@ -127,7 +128,7 @@ fn white_is_shared_by_all_rows() {
     let value = |grid: &mut Grid, largest: f64| {
         grid.rows[0].images.fill(0.0);
         grid.rows[0].images[0] = largest;
-        grid.drawn_white()
+        grid.range().1
     };
     assert_eq!(value(&mut grid, 0.9), 1.0);
     assert_eq!(value(&mut grid, 1.5), 1.5);
@@ -139,7 +140,7 @@ fn white_is_shared_by_all_rows() {
     // One bright pixel among a hundred does not count.
     grid.rows[1].images = DMatrix::from_element(6, 17, 0.75);
     assert_eq!(value(&mut grid, 50.0), 1.0);
-    assert_eq!((grey(f64::INFINITY, 1.0), grey(f64::NEG_INFINITY, 1.0)), (WHITE, [0; 3]));
+    assert_eq!((shade(f64::INFINITY, (0.0, 1.0)), shade(f64::NEG_INFINITY, (0.0, 1.0))), (255, 0));
     assert_eq!(
         [1.0, 1.0234, 0.05, 123.4, 1e-7, 2e9].map(short),
         ["1", "1.02", "0.05", "123", "1.00e-7", "2.00e9"].map(String::from)
@@ -172,7 +173,7 @@ fn a_caption_stands_above_its_whole_group() {
 fn a_given_white_is_kept() {
     let mut grid = small();
     grid.rows[0].images.fill(5.0);
-    assert_eq!((grid.drawn_white(), Grid { white: Some(2.0), ..grid.clone() }.drawn_white()), (5.0, 2.0));
+    assert_eq!((grid.range().1, Grid { white: Some(2.0), ..grid.clone() }.range().1), (5.0, 2.0));
     let (picture, layout) = drawn(&Grid { white: Some(10.0), ..grid });
     let (x, y) = middle(&layout, 1, 0, 1, 1);
     assert_eq!(picture.at(x, y), [128; 3]);
@@ -243,4 +244,30 @@ fn bad_input_is_refused_and_nothing_is_written() {
     write_grid(&path, &small(), false).unwrap();
     assert!(write_grid(&path, &small(), false).unwrap_err().to_string().contains("already exists"));
     write_grid(&path, &small(), true).unwrap();
+}
+
+/// Three channels are red, green and blue; −1 is black where images reach from −1 to 1.
+#[test]
+fn colours_and_the_range_of_tanh() {
+    let image = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);
+    let of = |numbers: &[f64]| Grid {
+        title: None,
+        captions: Vec::new(),
+        rows: vec![Row { label: String::new(), images: image(numbers) }],
+        height: 1,
+        width: 2,
+        white: None,
+        black: None,
+    };
+    // Two pixels: red 1 and 0, green 0 and 0.5, blue 0 and 1.
+    let colours = of(&[1.0, 0.0, 0.0, 0.5, 0.0, 1.0]);
+    assert_eq!(colours.range(), (0.0, 1.0));
+    let (picture, layout) = drawn(&colours);
+    let corner = layout.corner(0, 0);
+    let pixel = |x: usize| picture.at(corner.0 + x * layout.factor, corner.1);
+    assert_eq!((pixel(0), pixel(1)), ([255, 0, 0], [0, 128, 255]));
+    let of_tanh = of(&[-1.0, 1.0]);
+    assert_eq!(of_tanh.range(), (-1.0, 1.0));
+    assert_eq!(of(&[-1.0, 3.0]).range().0, 0.0);
+    assert!(check(&of(&[0.0; 4])).is_err() && check(&of(&[0.0; 6])).is_ok());
 }
