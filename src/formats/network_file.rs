@@ -13,8 +13,8 @@ use super::files::File;
 use super::layer_names::LayerNames;
 use super::layer_reading::{read_layer, stated_epsilon};
 use super::layers_by_name::{Choice, resolve};
+use super::left_out::{LeftOut, left_out};
 use super::lfs;
-use super::names::{own, parent};
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
@@ -23,7 +23,7 @@ use super::operations::{listed_tensors, read_operations};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
-use super::tensor_file::{TensorFile, TensorInfo};
+use super::tensor_file::TensorFile;
 use crate::error::{Error, Result};
 use crate::network::{Activation, Network};
 use crate::setters::setters;
@@ -115,9 +115,7 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
         if let Some(list) = list_of_operations(&*file, options)? {
-            let network = list.network(&*file, &options.ignore_tensors)?;
-            let ignored_tensors = options.ignore_tensors.clone();
-            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors });
+            return list.network(&*file, &options.ignore_tensors);
         }
         let resolved = resolve_layers(&*file, options)?;
         build_network(&*file, resolved, options)
@@ -134,72 +132,35 @@ pub(crate) enum OperationList {
 }
 
 impl OperationList {
-    /// Makes the network, with the tensors of `file`.
+    /// Makes the network, with the tensors of `file`. `ignore`: the option `ignore_tensors`.
     ///
     /// # Errors
-    /// Those of [`read_operations`]. Also if a tensor of a module that is listed is not, or one of
-    /// a module that may stand between those that are.
-    pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
+    /// Those of [`read_operations`]. Also if a tensor that is not listed clearly acts on the
+    /// modules that are.
+    pub fn network(&self, file: &dyn TensorFile, ignore: &[String]) -> Result<ReadNetwork> {
         let OperationList::Stated { document, source } = self else {
-            return file.own_network().unwrap_or_else(|| {
+            let network = file.own_network().unwrap_or_else(|| {
                 Err(Error::input(file.source(), "no operations", "a file that describes them", "use another file"))
-            });
+            })?;
+            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
         };
         let listed = listed_tensors(document, source)?;
-        let modules: BTreeSet<&str> = listed.iter().filter_map(|name| module_of(name)).collect();
-        let is_left_out = |tensor: &&TensorInfo| {
-            let is_ignored =
-                || ignored.iter().any(|name| *name == tensor.name || Some(&**name) == module_of(&tensor.name));
-            module_of(&tensor.name).is_some_and(|module| modules.contains(module))
-                && !listed.contains(&tensor.name)
-                && !tensor.name.ends_with("num_batches_tracked")
-                && !is_ignored()
-        };
-        let refused = |tensor: &TensorInfo, expected: &str| {
-            Err(Error::input(
-                file.source(),
-                format!("tensor `{}`, which the list of operations in {source} does not name", tensor.name),
-                expected,
-                "name it where it acts, or say with option `ignore_tensors` that it does not",
-            ))
-        };
-        if let Some(tensor) = file.tensors().iter().find(is_left_out) {
-            return refused(tensor, "every tensor of the modules that it names");
-        }
-        // A sibling of a listed module: another place of its `Sequential`, or one without a matrix,
-        // such as a norm. Other siblings may be another part of the model.
-        let parents: BTreeSet<&str> = modules.iter().map(|module| parent(module)).collect();
-        let has_matrix = |module: &str| {
-            let of_it = file.tensors().iter().filter(|other| module_of(&other.name) == Some(module));
-            of_it.into_iter().any(|other| other.shape.len() > 1)
-        };
-        let is_sibling = |tensor: &&TensorInfo| {
-            let Some(module) = module_of(&tensor.name).filter(|module| !modules.contains(module)) else { return false };
-            let is_ignored = || ignored.iter().any(|name| *name == tensor.name || name == module);
-            let is_place = own(module).bytes().all(|byte| byte.is_ascii_digit());
-            parents.contains(parent(module))
-                && (is_place || !has_matrix(module))
-                && !tensor.name.ends_with("num_batches_tracked")
-                && !is_ignored()
-        };
-        if let Some(tensor) = file.tensors().iter().find(is_sibling) {
-            return refused(tensor, "every module beside those that it names, if it acts on them");
-        }
-        read_operations(document, source, &file)
+        let LeftOut { ignored, told } = left_out(file, &listed, ignore, source)?;
+        let network = read_operations(document, source, &file)?;
+        let all = [
+            (!told.is_empty()).then_some(Assumption::LeftOut { parts: told }),
+            (!ignored.is_empty()).then(|| Assumption::Ignored { tensors: ignored.clone() }),
+        ];
+        Ok(ReadNetwork { network, assumptions: all.into_iter().flatten().collect(), ignored_tensors: ignored })
     }
 
     /// The names of the tensors that it lists.
     pub fn tensors(&self, file: &dyn TensorFile) -> Result<BTreeSet<String>> {
         match self {
-            OperationList::Stated { document, source } => listed_tensors(document, source),
+            OperationList::Stated { document, source } => Ok(listed_tensors(document, source)?.into_iter().collect()),
             OperationList::OfFile => Ok(file.tensors().iter().map(|tensor| tensor.name.clone()).collect()),
         }
     }
-}
-
-/// The module of a tensor: its name up to the last dot.
-fn module_of(tensor: &str) -> Option<&str> {
-    tensor.rsplit_once('.').map(|(module, _)| module)
 }
 
 /// The list of operations that an option names, or that the file has in its metadata.

@@ -11,8 +11,6 @@ mod maps;
 mod tensors;
 mod writing;
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::network::Network;
 
@@ -21,11 +19,11 @@ use self::document::Document;
 pub use self::tensors::{NamedTensors, Tensor, Tensors};
 pub use self::writing::operations_of;
 
-/// The names of the tensors that a JSON document lists.
+/// The names of the tensors that a JSON document lists, in its order.
 ///
 /// # Errors
 /// [`Error::Input`] if it is no list of operations.
-pub fn listed_tensors(document: &str, source: &str) -> Result<BTreeSet<String>> {
+pub fn listed_tensors(document: &str, source: &str) -> Result<Vec<String>> {
     let document = Document::parse(document, source)?;
     Ok(document.operations.iter().flat_map(|operation| operation.tensors()).map(str::to_owned).collect())
 }
