@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
-
 /// The name of the format.
 pub(super) const FORMAT: &str = "unrelu operations";
 /// The version that is read.
@@ -13,8 +11,8 @@ pub(super) const VERSION: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
-    format: String,
-    version: u64,
+    pub format: String,
+    pub version: u64,
     /// The shape of a code.
     pub input: Vec<usize>,
     /// From the code to the observation.
@@ -246,23 +244,6 @@ fn leaky_slope() -> f64 {
 
 fn softplus_threshold() -> f64 {
     crate::network::Activation::SOFTPLUS_THRESHOLD
-}
-
-impl Document {
-    /// Reads the JSON.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if it is not JSON, has a field that is not known, or lacks one.
-    pub fn parse(text: &str, source: &str) -> Result<Self> {
-        let fix = "write it as docs/OPERATIONS.md says";
-        let document: Document = serde_json::from_str(text)
-            .map_err(|error| Error::input(source, error.to_string(), "a list of operations as JSON", fix))?;
-        if document.format != FORMAT || document.version != VERSION {
-            let found = format!("format `{}`, version {}", document.format, document.version);
-            return Err(Error::input(source, found, format!("format `{FORMAT}`, version {VERSION}"), fix));
-        }
-        Ok(document)
-    }
 }
 
 impl Operation {
