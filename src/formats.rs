@@ -17,6 +17,7 @@ mod ignored;
 mod layer_names;
 mod layer_reading;
 mod layers_by_name;
+mod left_out;
 mod left_over;
 mod lfs;
 mod modules;

@@ -103,9 +103,12 @@ pub fn inspect(path: &Path, options: &NetworkOptions) -> Result<Inspection> {
         let listed = list.tensors(&*file)?;
         inspection.unused.retain(|name| !listed.contains(name));
         match list.network(&*file, &options.ignore_tensors) {
-            Ok(network) => {
-                inspection.layers = network.layers().iter().enumerate().map(summary).collect();
-                inspection.judge(&network);
+            Ok(read) => {
+                inspection.layers = read.network.layers().iter().enumerate().map(summary).collect();
+                inspection.judge(&read.network);
+                inspection.unused.retain(|name| !read.ignored_tensors.contains(name));
+                inspection.assumptions = read.assumptions;
+                inspection.ignored = read.ignored_tensors;
             }
             Err(error) => inspection.problem = Some(error),
         }

@@ -34,6 +34,12 @@ pub enum Assumption {
         /// The name of each layer, and the normalisation.
         computed: Vec<(String, &'static str)>,
     },
+    /// Parts of the model that a list of operations does not name, and that need not act on those
+    /// that it names.
+    LeftOut {
+        /// The names of the modules, or of the tensors.
+        parts: Vec<String>,
+    },
     /// Tensors that were left out, as option `ignore_tensors` says.
     Ignored {
         /// Their names.
@@ -68,6 +74,12 @@ impl fmt::Display for Assumption {
                 let list = list(computed, |(layer, what)| format!("`{layer}` ({what})"));
                 write!(f, "weights computed from their parts: {list}")
             }
+            Assumption::LeftOut { parts } => write!(
+                f,
+                "not in the list of operations, so taken for another part of the model: {}; if it acts, name it there; \
+                 if not, option `ignore_tensors` says so",
+                list(parts, |part| format!("`{part}`"))
+            ),
             Assumption::Ignored { tensors } => {
                 write!(f, "ignored, as given: {}", list(tensors, |tensor| format!("`{tensor}`")))
             }

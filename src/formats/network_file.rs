@@ -13,12 +13,13 @@ use super::files::File;
 use super::layer_names::LayerNames;
 use super::layer_reading::{read_layer, stated_epsilon};
 use super::layers_by_name::{Choice, resolve};
+use super::left_out::{LeftOut, left_out};
 use super::lfs;
 use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::onnx::{OnnxFile, looks_like_onnx};
-use super::operations::{listed_tensors, read_operations, refuse_unlisted};
+use super::operations::{listed_tensors, read_operations};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
@@ -114,9 +115,7 @@ pub fn read_network(path: &Path, options: &NetworkOptions) -> Result<ReadNetwork
     unchanged_during(path, || {
         let file = open_tensor_file(path)?;
         if let Some(list) = list_of_operations(&*file, options)? {
-            let network = list.network(&*file, &options.ignore_tensors)?;
-            let ignored_tensors = options.ignore_tensors.clone();
-            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors });
+            return list.network(&*file, &options.ignore_tensors);
         }
         let resolved = resolve_layers(&*file, options)?;
         build_network(&*file, resolved, options)
@@ -133,25 +132,32 @@ pub(crate) enum OperationList {
 }
 
 impl OperationList {
-    /// Makes the network, with the tensors of `file`.
+    /// Makes the network, with the tensors of `file`. `ignore`: the option `ignore_tensors`.
     ///
     /// # Errors
-    /// Those of [`read_operations`] and [`refuse_unlisted`].
-    pub fn network(&self, file: &dyn TensorFile, ignored: &[String]) -> Result<Network> {
+    /// Those of [`read_operations`]. Also if a tensor that is not listed clearly acts on the
+    /// modules that are.
+    pub fn network(&self, file: &dyn TensorFile, ignore: &[String]) -> Result<ReadNetwork> {
         let OperationList::Stated { document, source } = self else {
-            return file.own_network().unwrap_or_else(|| {
+            let network = file.own_network().unwrap_or_else(|| {
                 Err(Error::input(file.source(), "no operations", "a file that describes them", "use another file"))
-            });
+            })?;
+            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
         };
         let listed = listed_tensors(document, source)?;
-        refuse_unlisted(file, &listed, ignored, source)?;
-        read_operations(document, source, &file)
+        let LeftOut { ignored, told } = left_out(file, &listed, ignore, source)?;
+        let network = read_operations(document, source, &file)?;
+        let all = [
+            (!told.is_empty()).then_some(Assumption::LeftOut { parts: told }),
+            (!ignored.is_empty()).then(|| Assumption::Ignored { tensors: ignored.clone() }),
+        ];
+        Ok(ReadNetwork { network, assumptions: all.into_iter().flatten().collect(), ignored_tensors: ignored })
     }
 
     /// The names of the tensors that it lists.
     pub fn tensors(&self, file: &dyn TensorFile) -> Result<BTreeSet<String>> {
         match self {
-            OperationList::Stated { document, source } => listed_tensors(document, source),
+            OperationList::Stated { document, source } => Ok(listed_tensors(document, source)?.into_iter().collect()),
             OperationList::OfFile => Ok(file.tensors().iter().map(|tensor| tensor.name.clone()).collect()),
         }
     }

@@ -1,34 +1,31 @@
 //! Networks as a list of operations, in the words of torch: `docs/OPERATIONS.md` has the format.
 //!
-//! [`document`] is the JSON as it stands, [`assembly`] makes the layers. Operations that act entry
-//! by entry are folded into the map before or behind them where this is exact, so that a dense
-//! network is the same whichever way it was described.
+//! [`document`] is the JSON as it stands, [`parsing`] reads it, [`assembly`] makes the layers.
+//! Operations that act entry by entry are folded into the map before or behind them where this is
+//! exact, so that a dense network is the same whichever way it was described.
 
 mod activation;
 mod assembly;
 mod document;
 mod maps;
+mod parsing;
 mod tensors;
-mod unlisted;
 mod writing;
-
-use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::network::Network;
 
 use self::assembly::Assembly;
-use self::document::Document;
+use self::parsing::parse;
 pub use self::tensors::{NamedTensors, Tensor, Tensors};
-pub use self::unlisted::refuse_unlisted;
 pub use self::writing::operations_of;
 
-/// The names of the tensors that a JSON document lists.
+/// The names of the tensors that a JSON document lists, in its order.
 ///
 /// # Errors
 /// [`Error::Input`] if it is no list of operations.
-pub fn listed_tensors(document: &str, source: &str) -> Result<BTreeSet<String>> {
-    let document = Document::parse(document, source)?;
+pub fn listed_tensors(document: &str, source: &str) -> Result<Vec<String>> {
+    let document = parse(document, source)?;
     Ok(document.operations.iter().flat_map(|operation| operation.tensors()).map(str::to_owned).collect())
 }
 
@@ -45,7 +42,7 @@ pub fn read_operations(document: &str, source: &str, tensors: &dyn Tensors) -> R
 /// # Errors
 /// As for [`read_operations`].
 pub fn read_labelled(document: &str, source: &str, tensors: &dyn Tensors, labels: &[String]) -> Result<Network> {
-    let document = Document::parse(document, source)?;
+    let document = parse(document, source)?;
     let mut assembly = Assembly::new(&document.input, source, tensors, labels)?;
     for (number, operation) in (1..).zip(&document.operations) {
         assembly.add(number, operation)?;

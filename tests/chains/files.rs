@@ -1,6 +1,6 @@
 //! Chains in files: saved, and read from a list of operations beside their tensors.
 
-use unrelu::{Activation, Network, NetworkOptions, load_network};
+use unrelu::{Activation, Assumption, Network, NetworkOptions, load_network, read_network};
 
 use crate::fixtures::{RELU, TANH, all, dcgan};
 
@@ -73,4 +73,66 @@ fn a_module_that_a_list_forgets_is_refused_by_name() {
     assert!(refusal.contains("`layers.1.weight`") && refusal.contains("ignore_tensors"), "{refusal}");
     let ignoring = options.ignore_tensors(vec!["layers.1".to_owned()]);
     assert_eq!(load_network(&weights, &ignoring).unwrap().depth(), 1);
+}
+
+/// Writes a file with tensors of ones.
+fn write_tensors(path: &std::path::Path, tensors: &[(&str, &[usize])]) {
+    let bytes: Vec<u8> = (0..100).flat_map(|_| 1.0_f64.to_le_bytes()).collect();
+    let views = tensors.iter().map(|(name, shape)| {
+        let size = 8 * shape.iter().product::<usize>();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F64, shape.to_vec(), &bytes[..size]);
+        (*name, view.unwrap())
+    });
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// A dense layer by name, a module of a block and a bare parameter were left out without a message.
+#[test]
+fn what_stands_between_named_modules_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, list) = (folder.path().join("net.safetensors"), folder.path().join("net.json"));
+    let square: &[usize] = &[3, 3];
+    for (named, forgotten, shape) in [
+        (["fc1", "fc3"], "fc2.weight", square),
+        (["blocks.0.0", "blocks.2.0"], "blocks.1.0.weight", square),
+        (["decoder.fc1", "decoder.fc2"], "decoder.scale", &[1]),
+        (["decoder.fc1", "decoder.fc2"], "decoder.norms.0.weight", &[3]),
+    ] {
+        let names = named.map(|module| format!("{module}.weight"));
+        write_tensors(&weights, &[(&names[0], square), (&names[1], square), (forgotten, shape)]);
+        let text = format!(
+            r#"{{"format": "unrelu operations", "version": 1, "input": [3], "operations": [
+            {{"op": "linear", "weight": "{}"}}, {{"op": "relu"}}, {{"op": "linear", "weight": "{}"}}]}}"#,
+            names[0], names[1]
+        );
+        std::fs::write(&list, text).unwrap();
+        let options = NetworkOptions::default().architecture(Some(list.clone()));
+        let refusal = load_network(&weights, &options).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("`{forgotten}`")) && refusal.contains("ignore_tensors"), "{refusal}");
+        let read = read_network(&weights, &options.ignore_tensors(vec![forgotten.to_owned()])).unwrap();
+        assert_eq!(read.network.depth(), 2);
+        assert_eq!(read.ignored_tensors, [forgotten]);
+    }
+}
+
+/// Another part of the model is left out, and this is said.
+#[test]
+fn what_a_list_leaves_out_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, list) = (folder.path().join("net.safetensors"), folder.path().join("net.json"));
+    let square: &[usize] = &[3, 3];
+    let tensors = [("decoder.0.weight", square), ("encoder.0.weight", square), ("encoder.1.weight", &[3]), ("t", &[1])];
+    write_tensors(&weights, &tensors);
+    let text = r#"{"format": "unrelu operations", "version": 1, "input": [3], "operations": [
+        {"op": "linear", "weight": "decoder.0.weight"}, {"op": "softplus"}]}"#;
+    std::fs::write(&list, text).unwrap();
+    let options = NetworkOptions::default().architecture(Some(list));
+    let read = read_network(&weights, &options).unwrap();
+    assert_eq!(read.assumptions, [Assumption::LeftOut { parts: vec!["encoder".to_owned(), "t".to_owned()] }]);
+    let ignoring = options.clone().ignore_tensors(vec!["encoder".to_owned(), "t".to_owned()]);
+    let read = read_network(&weights, &ignoring).unwrap();
+    assert_eq!(read.ignored_tensors, ["encoder.0.weight", "encoder.1.weight", "t"]);
+    assert!(matches!(read.assumptions[..], [Assumption::Ignored { .. }]));
+    let refusal = read_network(&weights, &options.ignore_tensors(vec!["other".to_owned()])).unwrap_err().to_string();
+    assert!(refusal.contains("`other`"), "{refusal}");
 }

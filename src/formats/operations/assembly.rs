@@ -104,8 +104,16 @@ impl<'a> Assembly<'a> {
         )
     }
 
+    /// A tensor of the current operation.
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
-        self.tensors.tensor(name)
+        let (number, operation) = self.current;
+        self.tensors.tensor(name).map_err(|error| match error {
+            Error::Input(mut bad) => {
+                bad.found = format!("operation {number}, {operation}: {}", bad.found);
+                Error::Input(bad)
+            }
+            other => other,
+        })
     }
 
     /// A tensor that must have this many numbers.

@@ -1,9 +1,6 @@
 //! The JSON of a list of operations, field by field.
 
 use serde::Deserialize;
-use serde_json::Value;
-
-use crate::error::{Error, Result};
 
 /// The name of the format.
 pub(super) const FORMAT: &str = "unrelu operations";
@@ -14,8 +11,8 @@ pub(super) const VERSION: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
-    format: String,
-    version: u64,
+    pub format: String,
+    pub version: u64,
     /// The shape of a code.
     pub input: Vec<usize>,
     /// From the code to the observation.
@@ -247,53 +244,6 @@ fn leaky_slope() -> f64 {
 
 fn softplus_threshold() -> f64 {
     crate::network::Activation::SOFTPLUS_THRESHOLD
-}
-
-impl Document {
-    /// Reads the JSON.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if it is not JSON, has a field that is not known, or lacks one.
-    pub fn parse(text: &str, source: &str) -> Result<Self> {
-        let fix = "write it as docs/OPERATIONS.md says";
-        let document: Document = serde_json::from_str(text).map_err(|error| {
-            let found = wrong_operation(text).unwrap_or_else(|| in_words(&error));
-            Error::input(source, found, "a list of operations as JSON", fix)
-        })?;
-        if document.format != FORMAT || document.version != VERSION {
-            let found = format!("format `{}`, version {}", document.format, document.version);
-            return Err(Error::input(source, found, format!("format `{FORMAT}`, version {VERSION}"), fix));
-        }
-        Ok(document)
-    }
-}
-
-/// What the parser found, without the names of its types.
-fn in_words(error: &serde_json::Error) -> String {
-    error
-        .to_string()
-        .replace("expected usize", "expected 0 or a positive integer")
-        .replace("expected f64", "expected a number")
-}
-
-/// The first operation of a document that is not one, in words: its number, its name, and the field
-/// that is wrong. `None` if the fault is elsewhere.
-fn wrong_operation(text: &str) -> Option<String> {
-    let document: Value = serde_json::from_str(text).ok()?;
-    let fault = |operation: &Value| serde_json::from_value::<Operation>(operation.clone()).err();
-    let mut operations = document.get("operations")?.as_array()?.iter().zip(1..);
-    let (operation, number, error) =
-        operations.find_map(|(operation, number)| Some((operation, number, fault(operation)?)))?;
-    let name = operation.get("op").and_then(Value::as_str).map_or_else(String::new, |name| format!(", {name}"));
-    // Without the wrong field the complaint is another one.
-    let is_wrong = |field: &&String| {
-        let mut without = operation.clone();
-        without.as_object_mut().map(|fields| fields.remove(*field));
-        *field != "op" && fault(&without).map(|other| other.to_string()) != Some(error.to_string())
-    };
-    let field = operation.as_object().and_then(|fields| fields.keys().find(is_wrong));
-    let what = field.map_or_else(String::new, |field| format!("`{field}`: {}; ", operation[field.as_str()]));
-    Some(format!("operation {number}{name}: {what}{}", in_words(&error)))
 }
 
 impl Operation {

@@ -15,6 +15,34 @@ const MOST_ALONG_AN_AXIS: usize = 1 << 16;
 /// Most weights of an average pooling, along both axes.
 const MOST_WEIGHTS: usize = 1 << 24;
 
+/// Which number in the shape of a convolution's weight is wrong for the input, and what it has to
+/// be; `None` if the shape fits.
+fn wrong_weight(shape: &[usize], input: ImageShape, groups: usize, transposed: bool) -> Option<String> {
+    let [first, second, ..] = shape[..] else { return None };
+    let channels = input.channels;
+    if groups == 0 || !channels.is_multiple_of(groups) {
+        return Some(format!("groups that divide the {channels} channels of the input"));
+    }
+    if transposed && first != channels {
+        return Some(format!(
+            "{channels}, the channels of the input, as first number of the weight's shape, not {first}"
+        ));
+    }
+    if !transposed && second != channels / groups {
+        let of_group = if groups == 1 { String::new() } else { format!(" by {groups} groups") };
+        let wanted = channels / groups;
+        return Some(format!(
+            "{wanted}, the channels of the input{of_group}, as second number of the weight's shape, not {second}"
+        ));
+    }
+    if !transposed && !first.is_multiple_of(groups) {
+        return Some(format!("a multiple of {groups}, the groups, as first number of the weight's shape, not {first}"));
+    }
+    let empty = shape.iter().position(|extent| *extent == 0)?;
+    let place = ["first", "second", "third", "fourth"].get(empty)?;
+    Some(format!("at least 1 as {place} number of the weight's shape"))
+}
+
 impl Assembly<'_> {
     pub(super) fn linear(&mut self, weight: &str, bias: Option<&str>) -> Result<()> {
         let tensor = self.tensor(weight)?;
@@ -22,10 +50,12 @@ impl Assembly<'_> {
             return Err(self.refused(format!("tensor `{weight}` of shape {:?}", tensor.shape), "two axes, (out, in)"));
         };
         if self.shape != [inputs] {
-            return Err(self.refused(
-                format!("an input of shape {:?} and tensor `{weight}` of shape {:?}", self.shape, tensor.shape),
-                format!("an input of shape [{inputs}]; `reshape` changes the shape"),
-            ));
+            let found = format!("an input of shape {:?} and tensor `{weight}` of shape {:?}", self.shape, tensor.shape);
+            let expected = match self.shape[..] {
+                [entries] => format!("{entries}, the length of the input, as second number of its shape, not {inputs}"),
+                _ => format!("an input of one axis, as `reshape` makes it, with {inputs} entries, its second number"),
+            };
+            return Err(self.refused(found, expected));
         }
         let bias = self.bias(bias, units, 1)?;
         self.push_dense(DMatrix::from_row_slice(units, inputs, &tensor.numbers), bias);
@@ -69,20 +99,10 @@ impl Assembly<'_> {
                  padding {extra:?}, dilation {dilation:?}, groups {groups}",
                 self.shape, fields.weight, tensor.shape
             );
-            let channels = input.channels;
-            let expected = match transposed {
-                true if first != channels => format!("a weight (in, out / groups, kh, kw) that begins with {channels}"),
-                false if second.checked_mul(groups) != Some(channels) => {
-                    format!("a weight (out, in / groups, kh, kw) whose second number, times {groups}, is {channels}")
-                }
-                false if fields.output_padding.is_some() => {
-                    "no output padding: only conv_transpose2d has it".to_owned()
-                }
-                true if !is_within => "an output padding below the stride or the dilation".to_owned(),
-                _ => {
-                    "channels that the groups divide, positive numbers, and a kernel within the padded image".to_owned()
-                }
-            };
+            let expected = wrong_weight(&tensor.shape, input, groups, transposed).unwrap_or_else(|| {
+                let layout = if transposed { "(in, out / groups, kh, kw)" } else { "(out, in / groups, kh, kw)" };
+                format!("a weight {layout} and numbers that torch accepts")
+            });
             return Err(self.refused(found, expected));
         };
         let shape = self.image_shape(convolution.output())?;

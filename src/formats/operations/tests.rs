@@ -119,23 +119,19 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
     let linear = r#"{"op": "linear", "weight": "w"}"#;
     for (operations, input, part) in [
         (linear, "[4]", "operation 1, linear: an input of shape [4] and tensor `w` of shape [5, 3]"),
+        (linear, "[4]", "expected 4, the length of the input, as second number of its shape, not 3"),
         (r#"{"op": "linear", "weight": "k"}"#, "[3]", "two axes"),
-        (r#"{"op": "linear", "weight": "none"}"#, "[3]", "no tensor `none`"),
-        (r#"{"op": "linear"}"#, "[3]", "operation 1, linear: missing field `weight`"),
-        (r#"{"op": "relu"}, {"op": "reshape", "shape": [-1]}"#, "[3]", "operation 2, reshape: `shape`: [-1]; invalid"),
-        (r#"{"op": "reshape", "shape": [-1]}"#, "[3]", "expected 0 or a positive integer"),
-        (
-            r#"{"op": "conv2d", "weight": "k", "stride": [1, 2, 3]}"#,
-            "[3, 5, 5]",
-            "conv2d: `stride`: [1,2,3]; a value that",
-        ),
-        (r#"{"op": "conv2d", "weight": "k"}"#, "[4, 5, 5]", "whose second number, times 1, is 4"),
-        (r#"{"op": "conv_transpose2d", "weight": "k"}"#, "[5, 5, 5]", "that begins with 5"),
-        (r#"{"op": "linear", "weight": "w", "stride": 2}"#, "[3]", "unknown field `stride`"),
-        (r#"{"op": "relu", "inplace": true}"#, "[3]", "unknown field `inplace`"),
-        (r#"{"op": "max_pool2d"}"#, "[3]", "unknown variant `max_pool2d`"),
+        (r#"{"op": "linear", "weight": "none"}"#, "[3]", "operation 1, linear: no tensor `none`"),
         (r#"{"op": "conv2d", "weight": "k"}"#, "[3]", "[channels, rows, columns]"),
-        (r#"{"op": "conv2d", "weight": "k"}"#, "[4, 5, 5]", "operation 1, conv2d"),
+        (r#"{"op": "conv2d", "weight": "k"}"#, "[4, 5, 5]", "4, the channels of the input, as second number"),
+        (r#"{"op": "conv2d", "weight": "k", "groups": 2}"#, "[4, 5, 5]", "by 2 groups, as second number of the weight"),
+        (r#"{"op": "conv2d", "weight": "k", "groups": 3}"#, "[4, 5, 5]", "groups that divide the 4 channels"),
+        (
+            r#"{"op": "conv2d", "weight": "k", "groups": 3}"#,
+            "[9, 5, 5]",
+            "a multiple of 3, the groups, as first number",
+        ),
+        (r#"{"op": "conv_transpose2d", "weight": "k"}"#, "[3, 5, 5]", "as first number of the weight's shape, not 2"),
         (r#"{"op": "conv2d", "weight": "k"}"#, "[3, 2, 2]", "operation 1, conv2d"),
         (r#"{"op": "conv2d", "weight": "k", "stride": 0}"#, "[3, 5, 5]", "stride [0, 0]"),
         (r#"{"op": "conv2d", "weight": "k", "bias": "b"}"#, "[3, 5, 5]", "2 numbers, one per output channel"),
@@ -162,6 +158,58 @@ fn what_does_not_fit_is_refused_by_its_number_and_name() {
     assert!(found.contains("operation 5, tanh") && found.contains("in all"), "{found}");
     let document = r#"{"format": "other", "version": 1, "input": [3], "operations": []}"#;
     assert!(read_operations(document, "a test", &given).unwrap_err().to_string().contains("format `other`, version 1"));
+}
+
+/// Each message names the operation by its number and name, the field, and what was expected.
+#[test]
+fn what_is_no_operation_is_refused_by_its_field() {
+    let given = tensors(&[("w", &[5, 3])]);
+    let pair = "an integer of 0 or more for both axes, or a pair of them, [rows, columns]";
+    for (operation, found, expected) in [
+        (r#"{"op": "linear"}"#, "2, linear: no field `weight`", "the field `weight`"),
+        (r#"{"op": "linear", "weight": 5}"#, "2, linear: `weight`: 5", "the name of a tensor"),
+        (r#"{"op": "linear", "weight": "w", "stride": 2}"#, "2, linear: the field `stride`", "weight or bias"),
+        (r#"{"op": "relu", "inplace": true}"#, "2, relu: the field `inplace`", "no field but `op`"),
+        (r#"{"op": "max_pool2d"}"#, "2: `op`: \"max_pool2d\"", "linear, conv2d"),
+        (r#"{"op": 3}"#, "2: `op`: 3", "the name of an operation"),
+        (r#"{"weight": "w"}"#, "2: no field `op`", "the name of an operation"),
+        ("7", "2: 7", "an object"),
+        (r#"{"op": "conv2d", "weight": "w", "stride": [1, 2, 3]}"#, "2, conv2d: `stride`: [1,2,3]", pair),
+        (r#"{"op": "conv2d", "weight": "w", "padding": "same"}"#, "2, conv2d: `padding`: \"same\"", pair),
+        (r#"{"op": "conv2d", "weight": "w", "padding": -1, "stride": 2}"#, "2, conv2d: `padding`: -1", pair),
+        (r#"{"op": "avg_pool2d", "kernel_size": [2.5, 2]}"#, "2, avg_pool2d: `kernel_size`: [2.5,2]", pair),
+        (r#"{"op": "upsample", "size": 4, "mode": "bicubic"}"#, "2, upsample: `mode`: \"bicubic\"", "\"bilinear\""),
+        (
+            r#"{"op": "upsample", "size": 4, "scale_factor": [2]}"#,
+            "2, upsample: `scale_factor`: [2]",
+            "a number for both",
+        ),
+        (
+            r#"{"op": "scale", "weight": [2]}"#,
+            "2, scale: `weight`: [2]",
+            "the name of a tensor, as a text, or a number",
+        ),
+        (r#"{"op": "elu", "alpha": "1"}"#, "2, elu: `alpha`: \"1\"", "a number"),
+        (r#"{"op": "reshape", "shape": [-1]}"#, "2, reshape: `shape`: [-1]", "integers of 1 or more"),
+        (r#"{"op": "reshape", "shape": [-1]}"#, "2, reshape: `shape`: [-1]", "in the place of -1"),
+    ] {
+        let told = refusal(&format!(r#"{{"op": "linear", "weight": "w"}}, {operation}"#), "[3]", &given);
+        assert!(told.contains(&format!("operation {found}; expected ")), "{operation}: {told}");
+        assert!(told.contains(expected) && !told.contains("usize"), "{operation}: {told}");
+    }
+    let whole = |text: &str| read_operations(text, "a test", &given).unwrap_err().to_string();
+    for (text, found) in [
+        ("[]", "a test: found []; expected an object with format"),
+        (r#"{"format": 1, "version": 1, "input": [3], "operations": []}"#, "`format`: 1"),
+        (r#"{"format": "unrelu operations", "version": 1, "input": [-3], "operations": []}"#, "`input`: [-3]"),
+        (r#"{"format": "unrelu operations", "version": 1, "input": [3], "operations": {}}"#, "`operations`: {}"),
+        (r#"{"format": "unrelu operations", "version": 1, "input": [3]}"#, "no field `operations`"),
+        (r#"{"format": "unrelu operations", "version": 1, "inputs": [3]}"#, "the field `inputs`"),
+        ("{", "line 1"),
+    ] {
+        let told = whole(text);
+        assert!(told.contains(found) && !told.contains("usize"), "{text}: {told}");
+    }
 }
 
 #[test]
