@@ -126,6 +126,7 @@ def test_a_killed_worker_changes_nothing(network, x, expected, cluster, tmp_path
     assert killed not in after and len(after) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*such noise explains nearly any code")
 @pytest.mark.parametrize("noise", ["gaussian:0.3", "uniform:0.9", "uniform"])
 def test_uncertainty_and_alternatives(network, x, noise):
     options = {"noise": noise, "uncertainty": True, "alternatives": 2}

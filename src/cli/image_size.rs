@@ -44,7 +44,9 @@ impl ImageSize {
     /// # Errors
     /// As [`Self::of`].
     pub fn of_picture(entries: usize, given: Option<ImageSize>) -> Result<ImageSize> {
-        let of_colours = || entries.is_multiple_of(3).then(|| Self::of(entries / 3, given).ok()).flatten();
+        // Three numbers alone are no image, unless the size says so.
+        let may_be = entries.is_multiple_of(3) && (entries > 3 || given.is_some());
+        let of_colours = || may_be.then(|| Self::of(entries / 3, given).ok()).flatten();
         Self::of(entries, given).or_else(|error| of_colours().ok_or(error))
     }
 }

@@ -108,7 +108,7 @@ fn check(grid: &Grid) -> Result<()> {
             return Err(Error::input(
                 format!("the row `{}`", row.label),
                 format!("images of {} pixels", row.images.nrows()),
-                format!("{pixels}, or three times as many for colours, for {} × {}", grid.height, grid.width),
+                format!("{pixels}, for {} × {}, or three times as many for colours", grid.height, grid.width),
                 "give the height and width of these images",
             ));
         }
