@@ -39,7 +39,7 @@ fn its_commands_work_as_written() {
             // A machine without make runs the rule itself.
             let rule = "unrelu invert net.safetensors observations.npy -o codes.npy --noise gaussian:0.001 --report \
                         report.jsonl --force --resume --require reproduced:0.99 --quiet";
-            let output = shell(if has_make { *block } else { rule });
+            let output = shell(if has_make { block } else { rule });
             assert!(output.status.success(), "{output:?}");
             continue;
         }
