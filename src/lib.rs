@@ -92,13 +92,13 @@ mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod inspection;
+#[doc(hidden)]
 pub mod internals;
 #[cfg(feature = "gpu")]
 mod kernel_params;
 mod linalg;
 mod lp;
 mod marquardt;
-#[doc(hidden)]
 mod memory;
 mod multistart;
 mod named;
