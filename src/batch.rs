@@ -221,7 +221,8 @@ impl Inverter {
     }
 
     /// A warning about the first observation so far that has entries outside the range of the
-    /// network's output, such as pixels from 0 to 255 for a sigmoid; `None` if there is none.
+    /// network's output, such as pixels from 0 to 255 for a sigmoid, or that is not larger than the
+    /// named noise; `None` if there is none.
     pub fn data_warning(&self) -> Option<&str> {
         self.judge.data_warning()
     }

@@ -21,7 +21,7 @@ mod left_out;
 mod left_over;
 mod lfs;
 mod modules;
-mod names;
+pub(crate) mod names;
 pub mod network_file;
 mod norms_by_name;
 pub mod npy;

@@ -94,15 +94,16 @@ impl Generation<'_> {
         let inputs: Vec<(&str, &Path)> = inputs.into_iter().chain(others).collect();
         refuse_overlap("output", &self.output, &inputs)?;
         let width = self.operator.measurements();
+        if let Codes::File(reader) = &mut self.codes {
+            reader.fit(code_length, "the length of the network's codes")?;
+            reader.set_pixels(PixelRange::Unscaled);
+        }
+        // Only now the number of codes is sure.
         let batch = (self.batch as u64).min(self.codes.count()) as usize;
         let bytes = memory::of_matrix(batch, self.network.observation_length() + width);
         memory::check("batch", || format!("{} of {batch} observations", self.batch), bytes)?;
         if let Some(mask) = &self.mask {
             mask.check_for(width, self.codes.count(), "the measurements")?;
-        }
-        if let Codes::File(reader) = &mut self.codes {
-            reader.fit(code_length, "the length of the network's codes")?;
-            reader.set_pixels(PixelRange::Unscaled);
         }
         let mut codes_out = match &self.codes {
             Codes::Random { out: Some(path), .. } => {

@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::formats::assumption::Assumption;
+use crate::formats::names::is_counter;
 use crate::formats::network_file::{
     NetworkOptions, build_network, list_of_operations, open_tensor_file, resolve_layers,
 };
@@ -179,11 +180,6 @@ fn summary((index, layer): (usize, &Layer)) -> LayerSummary {
         map: layer.map().describe(),
         activation: Some(layer.activation),
     }
-}
-
-/// Whether it is a counter that BatchNorm needs for training only.
-fn is_counter(name: &str) -> bool {
-    name.ends_with("num_batches_tracked")
 }
 
 /// Serialises a value as its text, or `null`.

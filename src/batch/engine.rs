@@ -36,7 +36,8 @@ pub trait Engine: Sync + fmt::Debug {
         "one per output of the network"
     }
 
-    /// A warning about the first observation outside the range of the output, if there is one.
+    /// A warning about the first observation that does not fit the range of the output or the named
+    /// noise, if there is one.
     fn data_warning(&self) -> Option<&str>;
 
     /// The columns of a `.csv` report. `truth`: whether the true codes are known.

@@ -155,7 +155,7 @@ impl Judge {
     /// code with small outputs passes the test of the answers. `None` for zeros.
     fn drowned(&self, index: u64, observation: &[f64]) -> Option<String> {
         let noise = self.noise?;
-        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        let largest = largest_entry(observation);
         (largest > 0.0 && largest <= noise).then(|| {
             format!(
                 "observation {index}: the named noise, {noise:e}, is not below its largest entry, {largest:.1e}; such \
@@ -231,7 +231,7 @@ impl Judge {
         };
         // The default tolerance before a sigmoid or tanh is absolute, and may be larger than all
         // entries of an observation in another unit. Then any small output is within it.
-        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        let largest = largest_entry(observation);
         let says_nothing = self.noise.is_none() && largest > 0.0 && row.residual.linf > UNEXPLAINED * largest;
         // A fit of all layers leaves no more than the noise.
         let within = (self.by_layers || self.noise.is_none()) && found <= REPRODUCED * tolerance;
@@ -266,6 +266,11 @@ impl Judge {
         let excess = left * if in_sums { 1.0 - share } else { ((1.0 - share) * (1.0 + share)).sqrt() };
         if excess <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
     }
+}
+
+/// The largest absolute value of an observed entry; 0 if there is none.
+fn largest_entry(observation: &[f64]) -> f64 {
+    observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()))
 }
 
 /// Whether the program of every layer has a unique optimum, or the loss of a search increases in

@@ -391,12 +391,7 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     };
     let inverter = Inverter::new(network, options)?;
     let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
-    if args.json {
-        print::print(&record::of_run(&totals, &args.output)?)?;
-    } else {
-        print::summary(&summary::text(&totals, inverter.options()))?;
-    }
-    Ok(args.verdict.outcome(&totals))
+    record::end(&totals, &args.output, (args.json, &args.verdict), || summary::text(&totals, inverter.options()))
 }
 
 /// The layers with fewer units than inputs, described.

@@ -49,10 +49,6 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         print::note("the parts have reports; give --report REPORT to join them too");
     }
     let totals = &merged.summary;
-    if args.json {
-        print::print(&record::of_run(totals, &args.output)?)?;
-    } else {
-        print::summary(&summary::merged(totals, count, &args.output))?;
-    }
-    Ok(args.verdict.outcome(totals))
+    let text = || summary::merged(totals, count, &args.output);
+    record::end(totals, &args.output, (args.json, &args.verdict), text)
 }

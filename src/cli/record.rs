@@ -1,4 +1,5 @@
-//! `--json`: the totals of a run, and what made them.
+//! How a run into files ends: its totals for people, or with `--json` for programs, with what made
+//! them; and the verdict.
 
 use std::path::Path;
 
@@ -8,13 +9,29 @@ use crate::batch::summary::Summary;
 use crate::error::Result;
 use crate::run::journal::{Identity, Source, find_finished};
 
-use super::print;
+use super::verdict_args::VerdictArgs;
+use super::{Outcome, print};
 
-/// The totals of the run that wrote `codes`, with its version, inputs and options, as JSON.
+/// Prints the totals of the run that wrote `codes`, and judges them. `text`: the totals for people.
 ///
 /// # Errors
-/// Those of reading the journal beside the codes.
-pub fn of_run(totals: &Summary, codes: &Path) -> Result<String> {
+/// Those of reading the journal beside the codes, and of printing.
+pub fn end(
+    totals: &Summary,
+    codes: &Path,
+    (json, verdict): (bool, &VerdictArgs),
+    text: impl FnOnce() -> String,
+) -> Result<Outcome> {
+    if json {
+        print::print(&of_run(totals, codes)?)?;
+    } else {
+        print::summary(&text())?;
+    }
+    Ok(verdict.outcome(totals))
+}
+
+/// The totals of the run that wrote `codes`, with its version, inputs and options, as JSON.
+fn of_run(totals: &Summary, codes: &Path) -> Result<String> {
     let mut record = totals.json();
     if let Some(found) = find_finished(codes)? {
         record["run"] = of_identity(&found.identity, codes);

@@ -276,12 +276,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    if args.json {
-        print::print(&record::of_run(&totals, &args.output)?)?;
-    } else {
-        print::summary(&summary::text(&totals, &args.told_as(&recoverer)))?;
-    }
-    Ok(args.verdict.outcome(&totals))
+    let text = || summary::text(&totals, &args.told_as(&recoverer));
+    record::end(&totals, &args.output, (args.json, &args.verdict), text)
 }
 
 fn words(iteration: Iteration) -> String {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ignored::ignored;
 use super::left_over::is_float;
-use super::names::{is_of_an_optimizer, is_recorded, last_number, own, parent, pattern, position};
+use super::names::{is_counter, is_of_an_optimizer, is_recorded, last_number, own, parent, pattern, position};
 use super::tensor_file::{TensorFile, TensorInfo};
 use crate::error::{Error, Result};
 
@@ -58,11 +58,6 @@ pub fn left_out(file: &dyn TensorFile, listed: &[String], ignore: &[String], lis
         }
     }
     Ok(LeftOut { ignored, told })
-}
-
-/// Whether a tensor counts batches of training.
-fn is_counter(name: &str) -> bool {
-    own(name) == "num_batches_tracked"
 }
 
 /// Where a tensor stands that is not named.

@@ -111,6 +111,11 @@ pub fn is_of_an_optimizer(name: &str) -> bool {
     STATE.contains(&own(name)) || words(parent(name)).iter().any(|word| word.starts_with("optim") || word == "opt")
 }
 
+/// Whether a tensor is a counter that BatchNorm needs for training only.
+pub fn is_counter(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
+}
+
 /// Whether a tensor's own name is that of a recorded number: an epoch, a loss, a learning rate.
 pub fn is_recorded(name: &str) -> bool {
     const RECORDED: &str = "loss losses error errors acc accuracy score metric metrics lr epoch epochs step steps iter \

@@ -151,7 +151,7 @@ fn sizes_that_do_not_fit_the_data_are_told() {
     assert!(!said("uniform:0.01").contains("observation"));
 }
 
-/// Options that nothing in the network uses are named; the run goes on.
+/// Options that nothing in the network uses are named; the run continues.
 #[test]
 fn options_without_effect_on_the_network_are_told() {
     let folder = observed("uniform:0.01");

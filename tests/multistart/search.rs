@@ -340,7 +340,7 @@ fn l1_does_not_judge_by_squares() {
 }
 
 /// Few seen entries leave the code open. Then many runs end at the same largest error, the error at
-/// an entry below the output's range, and that says little: the search goes on, as it does for
+/// an entry below the output's range, and that says little: the search continues, as it does for
 /// squares.
 #[test]
 fn an_open_code_takes_more_runs_in_the_maximum_norm() {

@@ -25,13 +25,13 @@ impl Line<'_> {
     }
 }
 
-/// The length of a step along the line. `size`: that of the noise, if it is known; `observed`: the
-/// number of entries; `width`: about half the length of a usual slice.
-pub fn step(line: &Line, size: Option<f64>, observed: f64, width: f64, draws: &mut Draws) -> f64 {
+/// The length of a step along the line. `here`: its `‖r‖₁` at 0; `size`: that of the noise, if it
+/// is known; `observed`: the number of entries; `width`: about half the length of a usual slice.
+pub fn step(line: &Line, here: f64, (size, observed): (Option<f64>, f64), width: f64, draws: &mut Draws) -> f64 {
     let drop = -libm::log(1.0 - draws.unit());
     let most = match size {
-        Some(size) => line.sum(0.0) + size * drop,
-        None => line.sum(0.0) * libm::exp(drop / observed),
+        Some(size) => here + size * drop,
+        None => here * libm::exp(drop / observed),
     };
     let is_in = |t: f64| line.sum(t) <= most;
     let mut from = -width * draws.unit();

@@ -106,9 +106,11 @@ impl Walk<'_> {
                 Density::Sum { size, observed } => {
                     let line = slice::Line { rows: self.rows, values: &values, change: &change };
                     let width = direction.iter().map(|d| d * d).sum::<f64>().sqrt().recip();
+                    let here = line.sum(0.0);
                     // The mean of `b` given the code, whose law is an inverse gamma.
-                    let mean = line.sum(0.0) / (*observed - 1.0).max(1.0);
-                    (slice::step(&line, *size, *observed, width, draws), size.is_none().then_some(mean))
+                    let mean = here / (*observed - 1.0).max(1.0);
+                    let noise = (*size, *observed);
+                    (slice::step(&line, here, noise, width, draws), size.is_none().then_some(mean))
                 }
             };
             sizes.extend(size);
