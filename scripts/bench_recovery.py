@@ -88,7 +88,8 @@ class Generator:
     @classmethod
     def read(cls, name):
         double = chains.load(name, dtype=torch.float64)
-        network = unrelu.Network.from_file(chains.path_of(name))
+        flat = {"code_shape": (chains.CODE,), "image_shape": (PIXELS,)}
+        network = unrelu.Network.from_file(chains.path_of(name), **flat)
         return cls(name, network, chains.load(name), double)
 
     def images(self, codes):

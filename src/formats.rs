@@ -11,6 +11,7 @@ pub mod assumption;
 mod automatic;
 pub mod batch_norm;
 mod chains;
+mod described;
 pub mod extent;
 pub mod files;
 mod ignored;

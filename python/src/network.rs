@@ -22,13 +22,20 @@ pub struct NetworkCore {
     pub network: Arc<Network>,
     #[pyo3(get)]
     notes: Vec<String>,
+    /// The shape of a code, as its source has it.
+    #[pyo3(get)]
+    code_shape: Vec<usize>,
+    /// The shape of an output.
+    #[pyo3(get)]
+    image_shape: Vec<usize>,
     /// The network as its forward passes need it, made at the first.
     device: OnceLock<CpuDevice>,
 }
 
 impl NetworkCore {
     fn new(network: Network, notes: Vec<String>) -> Self {
-        NetworkCore { network: Arc::new(network), notes, device: OnceLock::new() }
+        let (code_shape, image_shape) = (vec![network.code_length()], vec![network.observation_length()]);
+        NetworkCore { network: Arc::new(network), notes, code_shape, image_shape, device: OnceLock::new() }
     }
 
     fn device(&self) -> &CpuDevice {
@@ -95,7 +102,8 @@ impl NetworkCore {
             .architecture(architecture);
         let read = py.detach(|| read_network(&path, &options)).map_err(exception)?;
         let notes = read.assumptions.iter().map(ToString::to_string).collect();
-        Ok(Self::new(read.network, notes))
+        let (code_shape, image_shape) = (read.code_shape, read.image_shape);
+        Ok(NetworkCore { code_shape, image_shape, ..Self::new(read.network, notes) })
     }
 
     #[staticmethod]

@@ -215,6 +215,19 @@ def test_a_network_of_operations_is_pickled():
     assert repr(again) == repr(network)
 
 
+def test_a_saved_network_of_images_keeps_its_shapes(tmp_path):
+    network = unrelu.Network.from_torch(prepared(dcgan, torch.float32))
+    network.save(tmp_path / "net.safetensors")
+    again = unrelu.Network.from_file(tmp_path / "net.safetensors")
+    assert (again.code_shape, again.image_shape) == ((10, 1, 1), (3, 64, 64))
+    images = again.forward(again.random_codes(2, seed=1))
+    assert images.shape == (2, 3, 64, 64)
+    with pytest.raises(ValueError, match="axes into this order"):
+        unrelu.invert(again, images.transpose(0, 2, 3, 1))
+    flat = unrelu.Network.from_file(tmp_path / "net.safetensors", image_shape=(3 * 64 * 64,))
+    assert np.array_equal(flat.forward(network.random_codes(2, seed=1)), images.reshape(2, -1))
+
+
 def test_digests_of_networks_tell_them_apart():
     from unrelu._per_process import digest_of
 

@@ -68,8 +68,8 @@ def test_a_state_dict_with_a_file_of_operations_is_read(seed, tmp_path):
     path, architecture = tmp_path / "net.pth", tmp_path / "net.json"
     torch.save({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, path)
     architecture.write_text(json.dumps(document))
-    shapes = {"code_shape": description.input, "image_shape": description.output}
-    network = unrelu.Network.from_file(path, architecture=architecture, **shapes)
+    network = unrelu.Network.from_file(path, architecture=architecture)
+    assert (network.code_shape, network.image_shape) == (description.input, description.output)
     assert agree(network.forward(codes), wanted)
 
 
@@ -77,8 +77,9 @@ def test_a_state_dict_with_a_file_of_operations_is_read(seed, tmp_path):
 def test_a_saved_chain_is_read_again(seed, tmp_path):
     description, _, codes, wanted = described(seed)
     network_of(description).save(tmp_path / "net.safetensors")
-    shapes = {"code_shape": description.input, "image_shape": description.output}
-    network = unrelu.Network.from_file(tmp_path / "net.safetensors", **shapes)
+    network = unrelu.Network.from_file(
+        tmp_path / "net.safetensors", code_shape=description.input, image_shape=description.output
+    )
     assert agree(network.forward(codes), wanted)
     again = pickle.loads(pickle.dumps(network))
     assert torch.equal(again.forward(codes), network.forward(codes))

@@ -227,7 +227,7 @@ class Recoverer(_Engine):
         if image_shape is None:
             self._image_shape = network.image_shape
         else:
-            self._image_shape = _shape(image_shape, network.image_length, "image_shape")
+            self._image_shape = _shape(image_shape, network.image_shape, "image_shape")
         self.operator = read_operator(operator, self._image_shape)
         self._core("float64", False)
 

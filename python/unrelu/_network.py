@@ -39,7 +39,8 @@ class Network:
     image_length : int
         ``n``, the number of entries of an image.
     code_shape, image_shape : tuple of int
-        The shapes of one code and of one image, ``(k,)`` and ``(n,)`` if nothing else is known.
+        The shapes of one code and of one image, such as ``(1, 28, 28)`` behind a convolution;
+        ``(k,)`` and ``(n,)`` if nothing else is known.
     notes : list of str
         What the source of the network does not say, and how it was read.
 
@@ -72,8 +73,8 @@ class Network:
         shapes = core.shapes()
         self.code_length: int = shapes[0][1]
         self.image_length: int = shapes[-1][0]
-        self.code_shape = _shape(code_shape, self.code_length, "code_shape")
-        self.image_shape = _shape(image_shape, self.image_length, "image_shape")
+        self.code_shape = _shape(code_shape, core.code_shape, "code_shape")
+        self.image_shape = _shape(image_shape, core.image_shape, "image_shape")
         self._activation: str = shapes[-1][2]
         #: What the source of the network does not say, and how it was read.
         self.notes: list[str] = core.notes
@@ -119,8 +120,9 @@ class Network:
         ignore_tensors : sequence of str
             Tensors or modules that are no part of the generator.
         code_shape, image_shape : sequence of int, optional
-            The shapes of one code and one image. Default ``(k,)`` and ``(n,)``, also where the file
-            has convolutions.
+            The shapes of one code and one image. By default, those of the file where it describes
+            its operations, such as ``(1, 28, 28)`` behind a convolution; otherwise ``(k,)`` and
+            ``(n,)``.
 
         Raises
         ------
@@ -272,8 +274,9 @@ class Network:
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the network as ``.safetensors``, which :meth:`from_file` reads.
 
-        The shapes of images and codes are not stored: pass `image_shape` to :meth:`from_file`. A
-        pickle keeps both.
+        The shapes of images and codes are stored where a convolution or another map of images is at
+        that end of the network. Otherwise pass `image_shape` to :meth:`from_file`. A pickle keeps
+        both.
 
         Raises
         ------
@@ -440,9 +443,11 @@ def _seed(seed: int) -> int:
     return integer("option `seed`", seed, 0, 2**64 - 1)
 
 
-def _shape(given: Sequence[int] | None, length: int, name: str) -> tuple[int, ...]:
+def _shape(given: Sequence[int] | None, own: Sequence[int], name: str) -> tuple[int, ...]:
+    """The shape given, or else its own."""
+    length = math.prod(own)
     if given is None:
-        return (length,)
+        return tuple(own)
     sizes = [given] if isinstance(given, (int, np.integer)) else given
     shape = tuple(integer(f"option `{name}`", size, 1, 2**53) for size in sizes)
     if math.prod(shape) != length:

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::activations::activations;
 use super::assumption::Assumption;
 use super::batch_norm::EPSILON;
+use super::described::Described;
 use super::extent::unchanged_during;
 use super::files::File;
 use super::layer_names::LayerNames;
@@ -19,7 +20,7 @@ use super::norms_by_name::NormNames;
 use super::npz_network::NpzNetwork;
 use super::numpy_names::translated;
 use super::onnx::{OnnxFile, looks_like_onnx};
-use super::operations::{listed_tensors, read_operations};
+use super::operations::{listed_tensors, read_labelled};
 use super::pytorch::{PytorchFile, START, looks_like_pytorch};
 use super::safetensors::{OPERATIONS, SafetensorsFile, looks_like_safetensors};
 use super::stated::{Named, join};
@@ -74,10 +75,22 @@ setters!(NetworkOptions {
 pub struct ReadNetwork {
     /// The network.
     pub network: Network,
+    /// The shape of a code, as the file has it: `[k]`, or `[channels, rows, columns]`.
+    pub code_shape: Vec<usize>,
+    /// The shape of an output: `[n]`, or `[channels, rows, columns]` behind a convolution. Vectors
+    /// are flattened in C order.
+    pub image_shape: Vec<usize>,
     /// What the file does not say, and how it was read.
     pub assumptions: Vec<Assumption>,
     /// The names of the tensors that were left out, as option `ignore_tensors` says.
     pub ignored_tensors: Vec<String>,
+}
+
+impl ReadNetwork {
+    fn of(described: Described, assumptions: Vec<Assumption>, ignored_tensors: Vec<String>) -> Self {
+        let Described { network, code_shape, image_shape } = described;
+        ReadNetwork { network, code_shape, image_shape, assumptions, ignored_tensors }
+    }
 }
 
 /// Reads a network from a safetensors file, a PyTorch checkpoint, an ONNX model, or an `.npz` of
@@ -135,23 +148,23 @@ impl OperationList {
     /// Makes the network, with the tensors of `file`. `ignore`: the option `ignore_tensors`.
     ///
     /// # Errors
-    /// Those of [`read_operations`]. Also if a tensor that is not listed clearly acts on the
+    /// Those of [`read_labelled`]. Also if a tensor that is not listed clearly acts on the
     /// modules that are.
     pub fn network(&self, file: &dyn TensorFile, ignore: &[String]) -> Result<ReadNetwork> {
         let OperationList::Stated { document, source } = self else {
-            let network = file.own_network().unwrap_or_else(|| {
+            let described = file.own_network().unwrap_or_else(|| {
                 Err(Error::input(file.source(), "no operations", "a file that describes them", "use another file"))
             })?;
-            return Ok(ReadNetwork { network, assumptions: Vec::new(), ignored_tensors: Vec::new() });
+            return Ok(ReadNetwork::of(described, Vec::new(), Vec::new()));
         };
         let listed = listed_tensors(document, source)?;
         let LeftOut { ignored, told } = left_out(file, &listed, ignore, source)?;
-        let network = read_operations(document, source, &file)?;
+        let described = read_labelled(document, source, &file, &[])?;
         let all = [
             (!told.is_empty()).then_some(Assumption::LeftOut { parts: told }),
             (!ignored.is_empty()).then(|| Assumption::Ignored { tensors: ignored.clone() }),
         ];
-        Ok(ReadNetwork { network, assumptions: all.into_iter().flatten().collect(), ignored_tensors: ignored })
+        Ok(ReadNetwork::of(described, all.into_iter().flatten().collect(), ignored))
     }
 
     /// The names of the tensors that it lists.
@@ -309,7 +322,9 @@ pub(crate) fn build_network(
     let layers = names.iter().zip(activations).map(|(names, activation)| read_layer(file, names, activation, epsilon));
     let network = Network::new(layers.collect::<Result<_>>()?, file.source())?;
     let assumptions = assumptions(file, &resolved, epsilon, assumed_output);
-    Ok(ReadNetwork { network, assumptions, ignored_tensors: resolved.ignored })
+    let (code_shape, image_shape) = (vec![network.code_length()], vec![network.observation_length()]);
+    let described = Described { network, code_shape, image_shape };
+    Ok(ReadNetwork::of(described, assumptions, resolved.ignored))
 }
 
 /// What was assumed or decided, from the least certain to what was asked for.

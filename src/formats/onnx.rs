@@ -31,11 +31,11 @@ use std::path::{Path, PathBuf};
 
 use self::array::Data;
 use self::model::Model;
+use super::described::Described;
 use super::files::File;
 use super::operations::read_labelled;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
-use crate::network::Network;
 
 /// An ONNX model.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl TensorFile for OnnxFile {
         true
     }
 
-    fn own_network(&self) -> Option<Result<Network>> {
+    fn own_network(&self) -> Option<Result<Described>> {
         let read = graph::operations(&self.model)
             .and_then(|list| read_labelled(&list.document, &self.model.source, &list.tensors, &list.labels));
         Some(read)

@@ -12,6 +12,7 @@ mod parsing;
 mod tensors;
 mod writing;
 
+use super::described::Described;
 use crate::error::{Error, Result};
 use crate::network::Network;
 
@@ -34,20 +35,21 @@ pub fn listed_tensors(document: &str, source: &str) -> Result<Vec<String>> {
 /// # Errors
 /// [`Error::Input`]; the message names the operation, counted from 1, and what is wrong with it.
 pub fn read_operations(document: &str, source: &str, tensors: &dyn Tensors) -> Result<Network> {
-    read_labelled(document, source, tensors, &[])
+    read_labelled(document, source, tensors, &[]).map(|described| described.network)
 }
 
-/// Makes a network like [`read_operations`]. Messages name each operation by its label.
+/// Makes a network like [`read_operations`], with its shapes. Messages name each operation by its
+/// label, if there are labels.
 ///
 /// # Errors
 /// As for [`read_operations`].
-pub fn read_labelled(document: &str, source: &str, tensors: &dyn Tensors, labels: &[String]) -> Result<Network> {
+pub fn read_labelled(document: &str, source: &str, tensors: &dyn Tensors, labels: &[String]) -> Result<Described> {
     let document = parse(document, source)?;
     let mut assembly = Assembly::new(&document.input, source, tensors, labels)?;
     for (number, operation) in (1..).zip(&document.operations) {
         assembly.add(number, operation)?;
     }
-    let layers = assembly.finish();
+    let (layers, image_shape) = assembly.finish();
     if layers.is_empty() {
         return Err(Error::input(
             source,
@@ -56,7 +58,7 @@ pub fn read_labelled(document: &str, source: &str, tensors: &dyn Tensors, labels
             "list the operations from the code to the observation",
         ));
     }
-    Network::new(layers, source)
+    Ok(Described { network: Network::new(layers, source)?, code_shape: document.input, image_shape })
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
+use super::described::Described;
 use super::stated::Stated;
 use crate::error::Result;
-use crate::network::Network;
 
 /// The description of a tensor in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ pub trait TensorFile {
     }
 
     /// The network that the file itself describes. `None` where it does not.
-    fn own_network(&self) -> Option<Result<Network>> {
+    fn own_network(&self) -> Option<Result<Described>> {
         None
     }
 

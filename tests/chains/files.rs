@@ -59,6 +59,43 @@ fn an_ordinary_file_stays_as_it_was() {
     assert!(String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains("conv_transpose2d"));
 }
 
+/// The shapes of a list are those of its input and of its last operation.
+#[test]
+fn shapes_of_images_are_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, list) = (folder.path().join("net.safetensors"), folder.path().join("net.json"));
+    write_tensors(&weights, &[("w", &[2, 3, 2, 2]), ("slopes", &[3])]);
+    let shapes = |operations: &str| {
+        let text = format!(
+            r#"{{"format": "unrelu operations", "version": 1, "input": [2, 1, 1], "operations": [
+            {{"op": "conv_transpose2d", "weight": "w"}}{operations}]}}"#
+        );
+        std::fs::write(&list, text).unwrap();
+        let options = NetworkOptions::default().architecture(Some(list.clone())).ignore_tensors(vec!["slopes".into()]);
+        let read = read_network(&weights, &options).unwrap();
+        // They are saved.
+        let path = folder.path().join("saved.safetensors");
+        read.network.save(&path, true).unwrap();
+        let again = read_network(&path, &NetworkOptions::default()).unwrap();
+        assert_eq!(again.network, read.network);
+        ([read.code_shape, read.image_shape], [again.code_shape, again.image_shape])
+    };
+    let image = [vec![2, 1, 1], vec![3, 2, 2]];
+    for operations in [
+        "",
+        r#", {"op": "tanh"}, {"op": "scale", "weight": 0.5, "bias": 0.5}"#,
+        r#", {"op": "hardtanh"}"#,
+        r#", {"op": "prelu", "weight": "slopes"}"#,
+    ] {
+        assert_eq!(shapes(operations), (image.clone(), image.clone()), "{operations}");
+    }
+    assert_eq!(shapes(r#", {"op": "reshape", "shape": [12]}"#).0, [vec![2, 1, 1], vec![12]]);
+    let dense = folder.path().join("dense.safetensors");
+    Network::random(&[3, 8], Activation::Relu, 1).unwrap().save(&dense, false).unwrap();
+    let read = read_network(&dense, &NetworkOptions::default()).unwrap();
+    assert_eq!((read.code_shape, read.image_shape), (vec![3], vec![8]));
+}
+
 /// A list that leaves out a norm or a layer would be another network.
 #[test]
 fn a_module_that_a_list_forgets_is_refused_by_name() {

@@ -87,7 +87,12 @@ impl Assembly<'_> {
         let shape = self.shape.clone();
         let (channels, places) = self.channels();
         let slope = |channel: usize| if slopes.len() == 1 { slopes[0] } else { slopes[channel] };
-        let images = [channels, 2 * channels].map(|channels| ImageShape { channels, rows: places, columns: 1 });
+        // An image keeps its rows and columns, so that the next layer reads it as it is written.
+        let (rows, columns) = match shape[..] {
+            [_, rows, columns] => (rows, columns),
+            _ => (places, 1),
+        };
+        let images = [channels, 2 * channels].map(|channels| ImageShape { channels, rows, columns });
         let split = (0..channels).flat_map(|_| [1.0, -1.0]).collect();
         let join = (0..channels).flat_map(|channel| [1.0, -slope(channel)]).collect();
         let maps = [

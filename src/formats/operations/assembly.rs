@@ -79,9 +79,9 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// The layers.
-    pub fn finish(self) -> Vec<Layer> {
-        self.layers
+    /// The layers, and the shape of the output.
+    pub fn finish(self) -> (Vec<Layer>, Vec<usize>) {
+        (self.layers, self.shape)
     }
 
     /// Number of entries at this point.

@@ -8,15 +8,25 @@ use crate::network::{Activation, Map, Network};
 
 /// The list of operations of a network as JSON, and its tensors by name.
 pub fn operations_of(network: &Network) -> (String, Vec<(String, Tensor)>) {
-    let mut list = List { shape: vec![network.code_length()], operations: Vec::new(), tensors: Vec::new() };
+    // A code that the first layer reads as an image has its shape.
+    let input = match network.layers()[0].map() {
+        Map::Convolution(convolution) => extents(convolution.input()),
+        Map::Resample(resample) => extents(resample.input()),
+        Map::Dense(_) | Map::Diagonal(_) => vec![network.code_length()],
+    };
+    let mut list = List { shape: input.clone(), operations: Vec::new(), tensors: Vec::new() };
     for (index, layer) in network.layers().iter().enumerate() {
         list.map(index, layer.map(), layer.bias.as_slice());
         list.operations.push(activation(layer.activation));
     }
+    // The shape of the output, also where a scaling is the last map.
+    if let Some(Some(image)) = network.image_shapes().ok().and_then(|shapes| shapes.last().copied()) {
+        list.reshape(extents(image));
+    }
     let document = json!({
         "format": super::document::FORMAT,
         "version": super::document::VERSION,
-        "input": [network.code_length()],
+        "input": input,
         "operations": list.operations,
     });
     (document.to_string(), list.tensors)

@@ -141,7 +141,7 @@ impl Builder {
 
 /// Reads the bytes of a model.
 pub fn read(bytes: Vec<u8>) -> Result<Network> {
-    OnnxFile::decode(bytes, "test.onnx", None)?.own_network().unwrap()
+    OnnxFile::decode(bytes, "test.onnx", None)?.own_network().unwrap().map(|described| described.network)
 }
 
 /// Whether numbers are equal to rounding.

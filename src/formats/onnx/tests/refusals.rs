@@ -141,7 +141,7 @@ fn with_external(folder: &std::path::Path, entries: &[(&str, &str)]) -> crate::e
     };
     let path = folder.join("net.onnx");
     std::fs::write(&path, Builder::new(&[1, 4]).with(tensor).node("Add", "x c", "y", &[]).bytes()).unwrap();
-    let network = OnnxFile::open(&path)?.own_network().unwrap()?;
+    let network = OnnxFile::open(&path)?.own_network().unwrap()?.network;
     Ok(network.forward(&nalgebra::DMatrix::zeros(4, 1)).unwrap().as_slice().to_vec())
 }
 
