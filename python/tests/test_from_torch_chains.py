@@ -215,6 +215,22 @@ def test_a_network_of_operations_is_pickled():
     assert repr(again) == repr(network)
 
 
+@pytest.mark.parametrize(
+    "activation",
+    [nn.Softplus(), nn.Softplus(2.0, 1.0), nn.Tanh(), nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.ELU(0.3), nn.SELU()],
+    ids=str,
+)
+def test_a_whole_model_in_a_file_is_read(activation, tmp_path):
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Linear(3, 6), activation, nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5), nn.Tanh())
+    module = module.double()
+    torch.save(module, tmp_path / "net.pth")
+    network = unrelu.Network.from_file(tmp_path / "net.pth")
+    codes = 3 * torch.randn(50, 3, dtype=torch.float64)
+    with torch.no_grad():
+        assert relative(network.forward(codes), module(codes)) <= 1e-12
+
+
 def test_a_saved_network_of_images_keeps_its_shapes(tmp_path):
     network = unrelu.Network.from_torch(prepared(dcgan, torch.float32))
     network.save(tmp_path / "net.safetensors")

@@ -93,15 +93,12 @@ pub(super) fn join(
             let option = if is_last && user.output_activation.is_some() { "output_activation" } else { "activation" };
             return Err(contradiction(source, &format!("{words} behind layer `{layer}`"), option, given));
         }
-        if !is_last && !activation.has_kink() {
+        if !is_last && activation == Activation::Identity {
             return Err(Error::input(
                 source,
                 format!("{words} behind layer `{layer}`, a hidden layer"),
-                "ReLU or LeakyReLU in hidden layers",
-                format!(
-                    "pick other layers; or save the state_dict and {STRUCTURE}, or use Network.from_torch in Python, \
-                     and invert by the search"
-                ),
+                "an activation behind each hidden layer",
+                format!("pick other layers; if the generator has none there, {STRUCTURE}"),
             ));
         }
         known[index] = Some(activation);
@@ -151,8 +148,9 @@ fn single(found: &[StatedActivation], layer: &str, source: &str) -> Result<Activ
         Err(Error::input(
             source,
             format!("{words} behind layer `{layer}`"),
-            "ReLU, LeakyReLU, and at the output Sigmoid or Tanh: the activations that are read from a whole model",
-            "save the state_dict and name the activation, or give an ONNX model, or a list of operations with option `architecture`",
+            "one of the activations that are read from a whole model: ReLU, LeakyReLU, ELU, SELU, Softplus, SiLU, \
+             GELU, Sigmoid, Tanh",
+            format!("{STRUCTURE}, beside the state_dict; or save the state_dict and name its activation"),
         ))
     };
     match found {
@@ -170,7 +168,7 @@ fn single(found: &[StatedActivation], layer: &str, source: &str) -> Result<Activ
 
 /// Completes the options where the order of the modules is not known.
 fn complete_unordered(found: &[StatedActivation], depth: usize, source: &str, options: &mut Named) -> Result<()> {
-    let is_hidden = |activation: &Activation| activation.has_kink();
+    let is_hidden = |activation: &Activation| !activation.is_bounded();
     let hidden: Vec<_> =
         found.iter().filter(|found| found.activation.as_ref().map_or(true, is_hidden)).cloned().collect();
     let bounded: Vec<_> =

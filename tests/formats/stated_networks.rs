@@ -55,8 +55,8 @@ fn modules_in_order_name_the_activation_of_each_layer() {
     // Nothing is behind the only layer but what the model has.
     assert_eq!(activations(&load("whole_model.pth", "", "", "").unwrap()), [Activation::Relu]);
     refused(load("whole_model.pth", "", "sigmoid", ""), &["`1` (relu) behind layer `0`", "sigmoid"]);
-    refused(load("gelu.pth", "", "relu", ""), &["`1` (GELU) behind layer `0`", "ReLU, LeakyReLU"]);
-    refused(load("gelu.pth", "", "", ""), &["`1` (GELU)"]);
+    assert_eq!(activations(&load("gelu.pth", "", "", "").unwrap()), [Activation::Gelu, Activation::Identity]);
+    refused(load("gelu.pth", "", "relu", ""), &["`1` (gelu) behind layer `0`", "relu, as option `activation`"]);
 }
 
 #[test]

@@ -28,10 +28,27 @@ impl Kind {
                 "LeakyReLU" => match number("negative_slope") {
                     Some(slope) if slope > 0.0 && slope < 1.0 => Ok(Activation::LeakyRelu(slope)),
                     Some(0.0) => Ok(Activation::Relu),
-                    slope => Err(format!(
-                        "LeakyReLU with slope {}",
-                        slope.map_or("unknown".to_owned(), |slope| slope.to_string())
-                    )),
+                    slope => Err(format!("LeakyReLU with slope {}", shown(slope))),
+                },
+                "ELU" => match number("alpha") {
+                    Some(alpha) if is_positive(alpha) => Ok(Activation::Elu(alpha)),
+                    alpha => Err(format!("ELU with alpha {}", shown(alpha))),
+                },
+                "SELU" => Ok(Activation::Selu),
+                "SiLU" => Ok(Activation::Silu),
+                "Softplus" => match (number("beta"), number("threshold")) {
+                    (Some(beta), Some(threshold)) if is_positive(beta) && is_positive(threshold) => {
+                        Ok(Activation::Softplus { beta, threshold })
+                    }
+                    (beta, threshold) => {
+                        Err(format!("Softplus with beta {} and threshold {}", shown(beta), shown(threshold)))
+                    }
+                },
+                // Models of before PyTorch 1.12 have no such attribute.
+                "GELU" => match pickle.entry(state, "approximate").map(|form| pickle.text(form)) {
+                    None | Some(Some("none")) => Ok(Activation::Gelu),
+                    Some(Some("tanh")) => Ok(Activation::GeluTanh),
+                    Some(form) => Err(format!("GELU with approximate {}", form.unwrap_or("unknown"))),
                 },
                 other => Err(other.to_owned()),
             }),
@@ -55,6 +72,14 @@ impl Kind {
             _ => Kind::Unknown,
         }
     }
+}
+
+fn is_positive(number: f64) -> bool {
+    number > 0.0 && number.is_finite()
+}
+
+fn shown(number: Option<f64>) -> String {
+    number.map_or("unknown".to_owned(), |number| number.to_string())
 }
 
 /// Whether it is a layer with a weight that maps its inputs, such as a `ParametrizedLinear`.

@@ -171,7 +171,7 @@ impl Model {
         if matches!(behind.last(), Some(Place::Unknown(_))) {
             let is_outside = |module: &&Module| module.run != Some(run) && self.is_beside(module, layers);
             let bounded = self.modules.iter().filter(is_outside).filter_map(|module| match module.kind(pickle) {
-                Kind::Activation(Ok(activation)) if !activation.has_kink() => {
+                Kind::Activation(Ok(activation)) if activation.is_bounded() => {
                     Some(StatedActivation { module: module.path.clone(), activation: Ok(activation) })
                 }
                 _ => None,

@@ -155,12 +155,13 @@ fn what_acts_without_tensors_is_refused_without_an_order() {
 
 #[test]
 fn modules_of_an_encoder_do_not_act() {
-    let inside = [("fc", nn("linear.Linear")), ("norm", nn("normalization.LayerNorm")), ("act", nn("activation.GELU"))];
+    let inside =
+        [("fc", nn("linear.Linear")), ("norm", nn("normalization.LayerNorm")), ("act", nn("activation.Softmax"))];
     let encoder = object("own.Encoder", &[("_modules", dictionary(&inside))]);
     let model = with_forward(&[("encoder", encoder), ("act", nn("activation.ReLU"))]);
     assert_eq!(refusal(&model, &["fc1", "fc2"], None), None);
     let message = refusal(&model, &["encoder.fc", "fc2"], None).unwrap();
-    assert!(message.contains("`encoder.norm` (LayerNorm), `encoder.act` (GELU)"), "{message}");
+    assert!(message.contains("`encoder.norm` (LayerNorm), `encoder.act` (Softmax)"), "{message}");
 }
 
 /// A norm or an activation that a model applies to the output of its `Sequential`.
@@ -179,6 +180,52 @@ fn what_stands_behind_a_sequential_counts() {
     let stated = Model::of(&sigmoid).stated(&sigmoid, &layers);
     let message = join(&stated, &layers, "file", Named { activation: None, output_activation: None }).unwrap_err();
     assert!(message.to_string().contains("`out` (sigmoid)"), "{message}");
+}
+
+/// An activation with these numbers as attributes.
+fn with_numbers(class: &str, numbers: &[(&str, f64)]) -> Vec<u8> {
+    let number = |number: f64| [b"G".as_slice(), &number.to_be_bytes()].concat();
+    let mut state = vec![("_modules", dictionary(&[]))];
+    state.extend(numbers.iter().map(|(name, value)| (*name, number(*value))));
+    object(&format!("torch.nn.modules.activation.{class}"), &state)
+}
+
+/// Softplus, and a tanh between layers, were refused in whole models.
+#[test]
+fn curved_activations_are_read_where_they_stand() {
+    let between = |module: Vec<u8>| {
+        let modules = [("0", nn("linear.Linear")), ("1", module), ("2", nn("linear.Linear"))];
+        let pickle = pickle(&object(SEQUENTIAL, &[("_modules", dictionary(&modules))]));
+        let layers = ["0", "2"];
+        let named = Named { activation: None, output_activation: None };
+        join(&Model::of(&pickle).stated(&pickle, &layers), &layers, "file", named)
+            .map(|(_, known)| known[0])
+            .map_err(|error| error.to_string())
+    };
+    let softplus = Activation::Softplus { beta: 2.0, threshold: 5.0 };
+    for (module, activation) in [
+        (with_numbers("Softplus", &[("beta", 2.0), ("threshold", 5.0)]), softplus),
+        (with_numbers("ELU", &[("alpha", 0.5)]), Activation::Elu(0.5)),
+        (nn("activation.SELU"), Activation::Selu),
+        (nn("activation.SiLU"), Activation::Silu),
+        (nn("activation.GELU"), Activation::Gelu),
+        (nn("activation.Tanh"), Activation::Tanh),
+        (nn("activation.Sigmoid"), Activation::Sigmoid),
+    ] {
+        assert_eq!(between(module), Ok(Some(activation)));
+    }
+    let gelu =
+        object("torch.nn.modules.activation.GELU", &[("_modules", dictionary(&[])), ("approximate", text("tanh"))]);
+    assert_eq!(between(gelu), Ok(Some(Activation::GeluTanh)));
+    for (module, words) in [
+        (with_numbers("Softplus", &[("beta", -1.0), ("threshold", 20.0)]), "`1` (Softplus with beta -1"),
+        (with_numbers("Hardtanh", &[]), "`1` (Hardtanh)"),
+    ] {
+        let refusal = between(module).unwrap_err();
+        assert!(refusal.contains(words) && refusal.contains("option `architecture`"), "{refusal}");
+    }
+    let refusal = between(nn("linear.Identity")).unwrap_err();
+    assert!(refusal.contains("no activation behind layer `0`"), "{refusal}");
 }
 
 #[test]
