@@ -144,9 +144,10 @@ impl Recoverer {
         let prepared = match strategy {
             Strategy::Search(search) => {
                 let search = BestOptions { reach: inversion.reach(), ..search };
+                inversion.check_suits("objective", search.objective, &network)?;
                 search.validate(&network)?;
                 if !is_pixels {
-                    check_measured(&network, search.objective)?;
+                    check_measured(&network, search.objective, &inversion)?;
                 }
                 // The search is the method.
                 inversion.validate_besides_method()?;
@@ -428,13 +429,15 @@ fn check_projected(inversion: &batch::Options) -> Result<()> {
 
 /// Refuses `l1` and `linf` for sums of curved outputs: what such measurements receive is not affine
 /// within a region.
-fn check_measured(network: &Network, objective: Objective) -> Result<()> {
+fn check_measured(network: &Network, objective: Objective, inversion: &batch::Options) -> Result<()> {
     let output = network.layers()[network.depth() - 1].activation;
     if objective == Objective::L2 || output.is_piecewise_linear() {
         return Ok(());
     }
-    let found = format!("{objective} for linear measurements of {output} outputs");
-    Err(Error::option("objective", found, "l2; or pixels that are measured themselves (a mask)"))
+    let (option, value) = inversion.chosen_by("objective", objective);
+    let found = format!("{value} for linear measurements of {output} outputs");
+    let expected = "option `objective: l2`; or pixels that are measured themselves (a mask)";
+    Err(Error::option(option, found, expected))
 }
 
 /// Checks a matrix that an operator of the caller's own may have made.

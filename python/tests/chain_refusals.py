@@ -75,6 +75,7 @@ def behind_a_linear(*parts):
 # What is refused, the code's shape, the place that the message names, and what it says.
 REFUSED = {
     "skip": (Residual, IMAGE, "Residual", "operation add in `return z + F.relu("),
+    "tanhshrink": (*one(nn.Tanhshrink), "1 (Tanhshrink)", "x - tanh(x)"),
     "joined": (
         lambda: Call(lambda z, a: torch.cat([z[:, :, 1:, 1:], a(z)], 1), nn.Conv2d(3, 3, 2)), IMAGE,
         "Call", "skip connection",

@@ -110,3 +110,14 @@ def rng_weights(rows, columns, seed):
 def test_what_cannot_be_is_refused(options, words):
     with pytest.raises((unrelu.InputError, TypeError), match=words):
         unrelu.invert(NETWORK, observed("uniform", 2)[1], **options)
+
+
+def test_what_was_given_is_named():
+    curved = unrelu.Network.random([4, 12, 60], activation="tanh", seed=3)
+    x = curved.forward(curved.random_codes(2, seed=1))
+    with pytest.raises(ValueError, match="option `noise`.*uniform, which minimises linf.*`objective: l2`"):
+        unrelu.invert(curved, x, "best", noise="uniform:0.01")
+    with pytest.raises(ValueError, match="option `objective`.*linf for a network"):
+        unrelu.invert(curved, x, "best", objective="linf")
+    result = unrelu.invert(curved, x, "best", noise="uniform:0.01", objective="l2", device="cpu")
+    assert (result.fit == "reproduced").all()

@@ -370,6 +370,7 @@ OPERATIONS = {
 REFUSED = {
     "layer norm": (lambda: sequential(nn.LayerNorm(9)), "1 (LayerNorm)", "operation layer_norm"),
     "softmax": (lambda: sequential(nn.ReLU(), last=nn.Softmax(1)), "3 (Softmax)", "softmax"),
+    "tanhshrink": (lambda: sequential(nn.Tanhshrink()), "1 (Tanhshrink)", "x - tanh(x)"),
     "residual": (Residual, "Residual", "a skip connection"),
     "skip of the code": (CodeSkip, "CodeSkip", "a skip connection"),
     "conditional": (Conditional, "Conditional", "2 required arguments (z, label)"),

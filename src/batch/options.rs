@@ -255,12 +255,34 @@ impl Options {
     /// Refuses a prior with an objective that is no sum of squares: the code would not be the most
     /// probable one of any noise, and the linear programs have no quadratic term.
     /// `option`: where the objective was given.
-    pub(crate) fn check_objective(&self, option: &str, objective: Objective) -> Result<()> {
+    pub(crate) fn check_objective(&self, option: &'static str, objective: Objective) -> Result<()> {
         if self.prior == 0.0 || objective == Objective::L2 {
             return Ok(());
         }
-        let found = format!("{} with option `{option}: {objective}`", self.prior);
+        let (by, value) = self.chosen_by(option, objective);
+        let found = format!("{} with option `{by}: {value}`", self.prior);
         Err(Error::option("prior", found, format!("option `{option}: l2`; or leave the prior out")))
+    }
+
+    /// The option by which an objective was chosen, and its value: the law of the noise if its norm
+    /// is that objective, since callers let it choose.
+    pub(crate) fn chosen_by(&self, option: &'static str, objective: Objective) -> (&'static str, String) {
+        match self.noise_law.filter(|law| law.objective() == objective) {
+            Some(law) => ("noise", law.to_string()),
+            None => (option, objective.to_string()),
+        }
+    }
+
+    /// Refuses an objective that does not suit the network. `option`: the one that names it.
+    pub(crate) fn check_suits(&self, option: &'static str, objective: Objective, network: &Network) -> Result<()> {
+        let Some((obstacle, expected)) = objective.obstacle(network) else { return Ok(()) };
+        Err(match self.chosen_by(option, objective) {
+            ("noise", law) => {
+                let found = format!("{law}, which minimises {objective}, {obstacle}");
+                Error::option("noise", found, format!("option `{option}: l2` beside it: {expected}"))
+            }
+            (by, value) => Error::option(by, format!("{value} {obstacle}"), expected),
+        })
     }
 
     /// The objective of which the codes are minima of all layers together; `None` if they are not.
@@ -291,9 +313,7 @@ impl Options {
                 return Err(Error::option("refine", "given with option `method: best`", expected));
             }
             self.check_objective("refine", objective)?;
-            if let Some((found, expected)) = objective.obstacle(network) {
-                return Err(Error::option("refine", found, expected));
-            }
+            self.check_suits("refine", objective, network)?;
         }
         match &self.method {
             Method::Layerwise(options) if self.prior > 0.0 && self.refine.is_none() => {
@@ -304,7 +324,10 @@ impl Options {
                 let expected = "option `method: best` or `descent`, or option `refine`; or leave the prior out";
                 return Err(Error::option("prior", found, expected));
             }
-            Method::Best(best) => self.check_objective("objective", best.search.objective)?,
+            Method::Best(best) => {
+                self.check_objective("objective", best.search.objective)?;
+                self.check_suits("objective", best.search.objective, network)?;
+            }
             _ => {}
         }
         match &self.method {

@@ -19,14 +19,13 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// Why this objective does not suit the network, and what does: what was found and what is
-    /// expected, for an error. `None` if it suits: with a curved hidden layer, what the output
+    /// Why this objective does not suit the network, and what is expected, for an error after the
+    /// objective's name. `None` if it suits: with a curved hidden layer, what the output
     /// receives is not affine between the kinks, which `l1` and `linf` need.
     pub(crate) fn obstacle(self, network: &Network) -> Option<(String, &'static str)> {
         let obstacle = network.objective_obstacle().filter(|_| self != Objective::L2)?;
-        let expected = "l2, named beside the noise if its law chose the norm: l1 and linf need matrices, and hidden activations that \
-                        are linear on both sides of 0";
-        Some((format!("{self} for a network with {obstacle}"), expected))
+        let expected = "l2, since l1 and linf need matrices, and hidden activations that are linear on both sides of 0";
+        Some((format!("for a network with {obstacle}"), expected))
     }
 
     /// The misfit of an output layer that receives `received`. `observation`: `NaN` where

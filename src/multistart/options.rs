@@ -40,7 +40,9 @@ impl BestOptions {
         if (1..=Self::MOST_STARTS).contains(&self.starts) {
             return match self.objective.obstacle(network) {
                 None => Ok(()),
-                Some((found, expected)) => Err(Error::option("objective", found, expected)),
+                Some((obstacle, expected)) => {
+                    Err(Error::option("objective", format!("{} {obstacle}", self.objective), expected))
+                }
             };
         }
         Err(Error::option("starts", self.starts.to_string(), format!("1 to {}", Self::MOST_STARTS)))

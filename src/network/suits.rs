@@ -17,7 +17,12 @@ impl Network {
             return Some(format!("activation {activation} in layer {}: its number is beyond f32", index + 1));
         }
         self.image_shapes().err().map(|index| {
-            let describe = |index: usize| self.layers()[index].map().describe();
+            let is_split = |index: usize| self.layers()[index].activation == Activation::PositivePart;
+            let describe = |index: usize| {
+                let map = self.layers()[index].map().describe();
+                let is_half = is_split(index) || index.checked_sub(1).is_some_and(is_split);
+                if is_half { format!("{map} (of a PReLU with several slopes)") } else { map }
+            };
             format!(
                 "layers {index} and {}, {} and {}: an image that is read in another shape than it is written",
                 index + 1,

@@ -134,7 +134,16 @@ fn what_cannot_be_is_refused() {
         "tanh",
         "--force",
     ]);
-    folder.refuses(&invert(&["--noise", "uniform:0.05"]), &["linf for a network with activation tanh in layer 1"]);
+    folder.refuses(
+        &invert(&["--noise", "uniform:0.05"]),
+        &[
+            "--noise: uniform, which minimises linf, for a network with activation tanh in layer 1",
+            "--objective l2 beside it",
+        ],
+    );
+    // The flag that was given is named.
+    let both = invert(&["--method", "best", "--objective", "linf"]);
+    folder.refuses(&both, &["--objective: linf for a network with activation tanh in layer 1"]);
 }
 
 /// A size that cannot be is told, and so is what a bound too small or too large looks like.

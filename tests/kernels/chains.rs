@@ -191,5 +191,14 @@ pub fn all() -> Vec<(&'static str, Arc<Network>)> {
             dense(4, 7, 12),
         ],
     );
+    add(
+        "two units per unit, as of a PReLU",
+        vec![
+            dense(1, 5 * 3 * 4, 3),
+            convolution(2, shape(5, 3, 4), 10, [[1, 1, 0, 1]; 2], 5),
+            convolution(3, shape(10, 3, 4), 5, [[1, 1, 0, 1]; 2], 5),
+            convolution(4, shape(5, 3, 4), 2, [[3, 1, 1, 1]; 2], 1),
+        ],
+    );
     chains
 }

@@ -10,6 +10,9 @@ import torch
 from ._context import Operation, Refused
 from ._value import ROWS, Layer, Sizes, Value, constant
 
+#: What joins results of different layers.
+SKIP_CONNECTION = "a skip connection"
+
 
 def common_layer(values: list[Value]) -> Layer | None:
     """Return the layer that all values depend on; None if all are constant.
@@ -21,10 +24,7 @@ def common_layer(values: list[Value]) -> Layer | None:
     """
     layers = {id(value.layer): value.layer for value in values if value.layer is not None}
     if len(layers) > 1:
-        raise Refused(
-            "joins the results of different layers (a skip connection, or an "
-            "activation of several operations that unrelu does not know)"
-        )
+        raise Refused(f"joins the results of different layers ({SKIP_CONNECTION})")
     return next(iter(layers.values()), None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.export import ExportedProgram
 
+from ._affine import SKIP_CONNECTION
 from ._chain._document import Document, Tensors, document_of
 from ._chain._proof import prove as prove_chain
 from ._chain._reader import ChainReader
@@ -67,7 +68,9 @@ def _clearer(layers: _Refusal, chain: _Refusal) -> ModuleError:
         return chain.error
     if layers.position != chain.position:
         return max(layers, chain, key=lambda refusal: refusal.position).error
+    # The reader of chains knows what is joined, such as the two terms of x - tanh(x).
     adds_a_reason = chain.error.found.startswith(layers.error.found)
+    adds_a_reason |= SKIP_CONNECTION in layers.error.found
     return chain.error if adds_a_reason else layers.error
 
 

@@ -234,6 +234,20 @@ fn each_channel_has_its_slope() {
     assert!(network.layerwise_obstacle().unwrap().contains("positive_part"));
 }
 
+/// A PReLU of an image writes and reads an image of its shape, which the GPU needs.
+#[test]
+fn a_prelu_of_an_image_runs_on_a_gpu() {
+    let given = tensors(&[("slopes", &[3]), ("k", &[2, 3, 2, 2]), ("two", &[2])]);
+    let operations =
+        r#"{"op": "conv2d", "weight": "k"}, {"op": "prelu", "weight": "two"}, {"op": "upsample", "size": 6}"#;
+    assert_eq!(read(operations, "[3, 4, 5]", &given).unwrap().gpu_obstacle(), None);
+    // Read as another image, it is named.
+    let other =
+        r#"{"op": "prelu", "weight": "two"}, {"op": "reshape", "shape": [3, 2, 2]}, {"op": "upsample", "size": 6}"#;
+    let obstacle = read(other, "[2, 6]", &given).unwrap().gpu_obstacle().unwrap();
+    assert!(obstacle.contains("of a PReLU with several slopes") && obstacle.contains("resample 3×2×2"), "{obstacle}");
+}
+
 #[test]
 fn a_stride_beyond_the_image_has_one_output() {
     let given = tensors(&[("k", &[2, 3, 3, 3])]);

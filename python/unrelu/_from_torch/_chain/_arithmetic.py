@@ -25,6 +25,8 @@ def add(operation: Operation) -> Link:
     first, second = operation.args[0], operation.args[1]
     alpha = operation.argument(2, "alpha", 1)
     if isinstance(first, Link) and isinstance(second, Link):
+        if operation.name != "add" and second.op == "tanh" and second.parent is first:
+            raise Refused("computes x - tanh(x), an activation (Tanhshrink) that unrelu lacks")
         raise Refused(SKIP)
     a, b = 1.0, float(-alpha if operation.name in ("sub", "subtract") else alpha)
     if operation.name == "rsub":
