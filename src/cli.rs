@@ -37,6 +37,7 @@ mod resume_command;
 mod subject_args;
 pub(crate) mod summary;
 mod uncertainty_args;
+mod value_range;
 mod verdict_args;
 
 use std::ffi::OsString;

@@ -34,6 +34,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("hidden_epsilon", "--hidden-epsilon"),
     ("hidden_sign", "--hidden-sign"),
     ("ignore_tensors", "--ignore-tensors"),
+    ("image", "--image"),
     ("iterations", "--iterations"),
     ("journaling: Resume", "--resume"),
     ("layers", "--layers"),

@@ -54,7 +54,8 @@ pub struct Args {
     #[arg(long, value_name = "A.npy")]
     operator_out: Option<PathBuf>,
 
-    /// Height and width of one image, for --average [default: square]
+    /// Height and width of one image, or 3xHxW for three channels, for --average and --mask
+    /// [default: as the network's file has it, or square]
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
 
@@ -99,14 +100,16 @@ impl From<StoredAs> for ElementType {
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
-    let network = args.network.load()?.network;
+    let read = args.network.load()?;
+    let network = read.network;
     let codes = match (&args.codes, args.count) {
         (Some(path), _) => Codes::File(NpyReader::open(path)?),
         (None, Some(count)) => Codes::Random { count, out: args.codes_out },
         (None, None) => return Err(Error::option("CODES", "nothing", "a file with codes, or --count")),
     };
-    let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
-    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
+    let image_shape = ImageSize::shape_or(args.image, read.image_shape)?;
+    let operator = args.operator.operator(&image_shape, args.image, args.seed)?;
+    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, &image_shape)).transpose()?;
     let given = [("the mask", &args.operator.mask), ("the operator", &args.operator.operator)];
     let other_inputs = given.into_iter().filter_map(|(what, path)| Some((what, path.clone()?))).collect();
     let mut progress = Progress::new("generating", codes.count());

@@ -1,58 +1,92 @@
-//! `--image HxW`: the size of one image, and the default where it is not given.
+//! `--image HxW` or `CxHxW`: the size of one image, and the default where it is not given.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Height and width in pixels.
+/// Channels, and height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSize {
+    /// 1, or 3 for red, green and blue.
+    pub channels: usize,
     pub height: usize,
     pub width: usize,
 }
 
 impl ImageSize {
-    /// The given size, or the size of a square image with this number of pixels.
+    /// The given size, or the size of a square image of one or three channels with this number of
+    /// entries. A given height and width may be those of three channels.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for a size with another number of pixels, or if no size is given and
+    /// [`Error::BadOption`] for a size with another number of entries, or if no size is given and
     /// the images are not square.
-    pub fn of(pixels: usize, given: Option<ImageSize>) -> Result<ImageSize> {
-        match given {
-            Some(size) if size.height.checked_mul(size.width) == Some(pixels) => Ok(size),
-            Some(size) => Err(Error::option(
-                "--image",
-                size.to_string(),
-                format!("a height and a width whose product is {pixels}, the entries of an observation"),
-            )),
-            None => match pixels.isqrt() {
-                side if side * side == pixels => Ok(ImageSize { height: side, width: side }),
-                _ => Err(Error::option(
+    pub fn of(entries: usize, given: Option<ImageSize>) -> Result<ImageSize> {
+        let Some(size) = given else {
+            let square = |channels: usize| {
+                let side = (entries / channels).isqrt();
+                Some(ImageSize { channels, height: side, width: side }).filter(|size| size.entries() == Some(entries))
+            };
+            // Three numbers are no image.
+            let is_image = |size: &ImageSize| size.height > 1;
+            return square(1).or_else(|| square(3).filter(is_image)).ok_or_else(|| {
+                Error::option(
                     "--image",
-                    format!("not given, and {pixels} is not a square number of pixels"),
-                    "the size of one image, for example --image 28x28",
-                )),
-            },
+                    format!("not given, and {entries} is not a square number of pixels, nor three times one"),
+                    "the size of one image, for example --image 28x28, or --image 3x32x24 for three channels",
+                )
+            });
+        };
+        let fits = [size, ImageSize { channels: 3, ..size }].into_iter().find(|size| size.entries() == Some(entries));
+        fits.ok_or_else(|| {
+            let expected = format!(
+                "a height and a width whose product is {entries}, the entries of an observation, or a third of it for \
+                 three channels"
+            );
+            Error::option("--image", size.to_string(), expected)
+        })
+    }
+
+    /// The given size; otherwise that of images of this shape, if it is (channels, height, width)
+    /// with 1 or 3 channels; otherwise the default of [`Self::of`].
+    ///
+    /// # Errors
+    /// Those of [`Self::of`].
+    pub fn of_shape(shape: &[usize], given: Option<ImageSize>) -> Result<ImageSize> {
+        match (given, shape) {
+            (None, &[channels @ (1 | 3), height, width]) => Ok(ImageSize { channels, height, width }),
+            _ => ImageSize::of(shape.iter().product(), given),
         }
     }
-}
 
-impl ImageSize {
-    /// The same for an image of one channel, or of three: red, green, blue.
+    /// The shape of a network's images: that of the given size, or `of_file`, which the network's
+    /// file has.
     ///
     /// # Errors
-    /// As [`Self::of`].
-    pub fn of_picture(entries: usize, given: Option<ImageSize>) -> Result<ImageSize> {
-        // Three numbers alone are no image, unless the size says so.
-        let may_be = entries.is_multiple_of(3) && (entries > 3 || given.is_some());
-        let of_colours = || may_be.then(|| Self::of(entries / 3, given).ok()).flatten();
-        Self::of(entries, given).or_else(|error| of_colours().ok_or(error))
+    /// Those of [`Self::of`].
+    pub fn shape_or(given: Option<ImageSize>, of_file: Vec<usize>) -> Result<Vec<usize>> {
+        match given {
+            Some(_) => Ok(ImageSize::of(of_file.iter().product(), given)?.shape()),
+            None => Ok(of_file),
+        }
+    }
+
+    /// Channels, height and width.
+    fn shape(&self) -> Vec<usize> {
+        vec![self.channels, self.height, self.width]
+    }
+
+    /// Number of entries; `None` if it is too large.
+    pub fn entries(&self) -> Option<usize> {
+        self.height.checked_mul(self.width)?.checked_mul(self.channels)
     }
 }
 
 impl fmt::Display for ImageSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.channels != 1 {
+            write!(f, "{}x", self.channels)?;
+        }
         write!(f, "{}x{}", self.height, self.width)
     }
 }
@@ -62,9 +96,12 @@ impl FromStr for ImageSize {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let side = |text: &str| text.trim().parse::<usize>().ok().filter(|side| *side > 0);
-        let sides = text.split_once(['x', '×']).and_then(|(height, width)| Some((side(height)?, side(width)?)));
-        let (height, width) = sides.ok_or("expected HEIGHTxWIDTH in pixels, for example 28x28")?;
-        Ok(ImageSize { height, width })
+        let sides: Option<Vec<usize>> = text.split(['x', '×']).map(side).collect();
+        match sides.as_deref() {
+            Some(&[height, width]) => Ok(ImageSize { channels: 1, height, width }),
+            Some(&[channels @ (1 | 3), height, width]) => Ok(ImageSize { channels, height, width }),
+            _ => Err("expected HEIGHTxWIDTH in pixels, for example 28x28, or 3xHEIGHTxWIDTH for colours".to_owned()),
+        }
     }
 }
 
@@ -74,17 +111,22 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_checked() {
-        assert_eq!("28x20".parse(), Ok(ImageSize { height: 28, width: 20 }));
-        for wrong in ["28", "0x4", "x", "4x", "-1x4", "99999999999999999999x1"] {
+        let size = |channels, height, width| ImageSize { channels, height, width };
+        assert_eq!("28x20".parse(), Ok(size(1, 28, 20)));
+        assert_eq!("3x28x20".parse(), Ok(size(3, 28, 20)));
+        assert_eq!([size(1, 28, 20), size(3, 4, 5)].map(|size| size.to_string()), ["28x20", "3x4x5"]);
+        for wrong in ["28", "0x4", "x", "4x", "-1x4", "99999999999999999999x1", "2x4x4", "3x3x3x3"] {
             assert!(wrong.parse::<ImageSize>().is_err(), "{wrong}");
         }
-        assert_eq!(ImageSize::of(784, None).unwrap(), ImageSize { height: 28, width: 28 });
-        let square = ImageSize { height: 8, width: 8 };
-        assert_eq!(ImageSize::of_picture(192, None).unwrap(), square);
-        assert_eq!(ImageSize::of_picture(192, Some(square)).unwrap(), square);
-        assert!(ImageSize::of_picture(64, Some(square)).is_ok() && ImageSize::of_picture(128, Some(square)).is_err());
+        assert_eq!(ImageSize::of(784, None).unwrap(), size(1, 28, 28));
+        assert_eq!(ImageSize::of(3 * 32 * 32, None).unwrap(), size(3, 32, 32));
+        assert_eq!(ImageSize::of(3 * 20 * 25, Some(size(1, 20, 25))).unwrap(), size(3, 20, 25));
         assert!(ImageSize::of(500, None).unwrap_err().is_usage());
-        assert!(ImageSize::of(500, Some(ImageSize { height: 20, width: 20 })).unwrap_err().is_usage());
-        assert!(ImageSize::of(500, Some(ImageSize { height: 20, width: 25 })).is_ok());
+        assert!(ImageSize::of(500, Some(size(1, 20, 20))).unwrap_err().is_usage());
+        assert!(ImageSize::of(500, Some(size(3, 20, 25))).unwrap_err().is_usage());
+        assert!(ImageSize::of(500, Some(size(1, 20, 25))).is_ok());
+        assert_eq!(ImageSize::of_shape(&[3, 20, 25], None).unwrap(), size(3, 20, 25));
+        assert_eq!(ImageSize::of_shape(&[2, 8, 8], Some(size(1, 16, 8))).unwrap(), size(1, 16, 8));
+        assert_eq!(ImageSize::of_shape(&[784], None).unwrap(), size(1, 28, 28));
     }
 }

@@ -14,7 +14,8 @@ use crate::recover::operators::{BlockAverage, Dense, Operator, Pixels};
 #[group(multiple = false)]
 pub(in crate::cli) struct OperatorArgs {
     /// Some pixels: booleans, 0 and 1 in a .npy, true or 1 where a pixel was observed. One mask for
-    /// all images, of shape (n,), (h, w) or (1, n), or one per image, (count, n) or (count, h, w)
+    /// all images, of shape (n,), (h, w) or (1, n), or one per image, (count, n) or (count, h, w).
+    /// For images of three channels, (h, w) and (count, 1, h, w) hold for all channels
     #[arg(long, value_name = "MASK.npy")]
     pub(in crate::cli) mask: Option<PathBuf>,
 
@@ -62,12 +63,14 @@ impl OperatorArgs {
         measurements.choose_pixels(output, given)
     }
 
+    /// `image_shape`: that of the network's outputs; `image`: the size that the user gave.
     pub(in crate::cli) fn operator(
         &self,
-        pixels: usize,
+        image_shape: &[usize],
         image: Option<ImageSize>,
         seed: u64,
     ) -> Result<Box<dyn Operator>> {
+        let pixels = image_shape.iter().product();
         if let Some(path) = &self.operator {
             return Ok(Box::new(Dense::from_file(path, pixels)?));
         }
@@ -75,8 +78,11 @@ impl OperatorArgs {
             return Ok(Box::new(Dense::gaussian(measurements, pixels, seed)?));
         }
         if let Some(block) = self.average {
-            let size = ImageSize::of(pixels, image)?;
-            return Ok(Box::new(BlockAverage::new(size.height, size.width, block)?));
+            let ImageSize { channels, height, width } = ImageSize::of_shape(image_shape, image)?;
+            let of_channel = BlockAverage::new(height, width, block)?;
+            // Blocks that divide the height stay within one of the channels below one another.
+            let of_all = if channels == 1 { of_channel } else { BlockAverage::new(channels * height, width, block)? };
+            return Ok(Box::new(of_all));
         }
         Ok(Box::new(Pixels(pixels)))
     }

@@ -10,6 +10,7 @@ use crate::formats::output::refuse_overlap;
 use crate::pictures::{Grid, Row, check_picture, write_grid};
 
 use super::image_size::ImageSize;
+use super::value_range::ValueRange;
 use super::{CommandLine, Outcome};
 
 /// Draw images in a grid, one row per file, as a PNG or SVG
@@ -18,7 +19,7 @@ use super::{CommandLine, Outcome};
     after_help = "Example:\n  unrelu picture truth.npy observations.npy recovered.npy -o grid.png --image 28x28 \
                   --labels truth,observed,recovered\n\n\
                   NaN pixels are red. All rows share one black and one white level, which are printed below the images. Black is \
-                  0, or -1 where the images reach from -1 to 1, as a tanh makes them. \
+                  0, or -1 where the images reach from -1 to 1, as a tanh makes them, unless --range says otherwise. \
                   `unrelu generate` makes images from codes."
 )]
 pub struct Args {
@@ -31,9 +32,14 @@ pub struct Args {
     #[arg(short, long, value_name = "GRID.png")]
     output: PathBuf,
 
-    /// Height and width of one image [default: square]
+    /// Height and width of one image, or 3xHxW for three channels [default: square]
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
+
+    /// The values that are drawn as black and as white, such as -1..1 for images of a tanh
+    /// [default: 0 or -1, and the brightest values or 1]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    range: Option<ValueRange>,
 
     /// Labels of the rows [default: the names of the files]
     #[arg(long, value_delimiter = ',', value_name = "TEXT,…")]
@@ -69,14 +75,14 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         let mut reader = NpyReader::open(path)?;
         let of_all = match (size, args.image) {
             (Some(size), _) | (None, Some(size)) => size,
-            (None, None) => ImageSize::of_picture(reader.width(), None)?,
+            (None, None) => ImageSize::of_shape(&shape_of_row(&reader), None)?,
         };
-        let pixels = of_all.height.saturating_mul(of_all.width);
-        let of_colours = pixels.saturating_mul(3);
-        let entries = if reader.width() == of_colours { of_colours } else { pixels };
-        let fits = reader.fit(entries, &format!("as images of {of_all} have, or three times as many for colours"));
+        let of_colours = ImageSize { channels: 3, ..of_all };
+        let of_row = if of_colours.entries() == Some(reader.width()) { of_colours } else { of_all };
+        let row_entries = of_row.entries().unwrap_or(usize::MAX);
+        let fits = reader.fit(row_entries, &format!("as images of {of_all} have, or three times as many for colours"));
         if fits.is_err() && size.is_none() {
-            ImageSize::of_picture(reader.width(), args.image)?;
+            ImageSize::of(reader.width(), args.image)?;
         }
         fits?;
         size = Some(of_all);
@@ -84,15 +90,26 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         let label = args.labels.as_ref().map_or(name, |labels| labels[place].clone());
         rows.push(Row { label, images: some_rows(reader, args.first, args.count as usize)? });
     }
-    let Some(ImageSize { height, width }) = size else {
+    let Some(ImageSize { height, width, .. }) = size else {
         return Err(Error::option("ROWS.npy", "nothing", "at least one file"));
     };
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (args.first..args.first + columns).map(|index| index.to_string()).collect();
     let title =
         Some(args.title.unwrap_or_else(|| format!("{}, one row per file", range_of("Image", args.first, columns))));
-    write_grid(&args.output, &Grid { title, captions, rows, height, width, white: None, black: None }, args.force)?;
+    let black = args.range.map(|range| range.low);
+    let white = args.range.map(|range| range.high);
+    write_grid(&args.output, &Grid { title, captions, rows, height, width, black, white }, args.force)?;
     Ok(Outcome::Complete)
+}
+
+/// The shape of one image in a file of shape (count, channels, height, width); otherwise the number
+/// of entries of a row.
+fn shape_of_row(reader: &NpyReader) -> Vec<usize> {
+    match reader.shape() {
+        [_, row @ ..] if row.len() == 3 => row.to_vec(),
+        _ => vec![reader.width()],
+    }
 }
 
 /// The indices that are drawn, in words: `observations 0 to 11`.

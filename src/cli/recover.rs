@@ -112,7 +112,8 @@ pub struct Args {
     #[arg(long, value_name = "CODES.npy", requires = "picture")]
     beside: Vec<PathBuf>,
 
-    /// Height and width of one image [default: square]
+    /// Height and width of one image, or 3xHxW for three channels [default: as the network's file
+    /// has it, or square]
     #[arg(long, value_name = "HxW")]
     image: Option<ImageSize>,
 
@@ -192,9 +193,9 @@ impl Args {
         }
     }
 
-    fn check_picture(&self, network: &Network) -> Result<()> {
+    fn check_picture(&self, network: &Network, image_shape: &[usize]) -> Result<()> {
         let Some(picture) = &self.picture else { return Ok(()) };
-        ImageSize::of_picture(network.observation_length(), self.image)?;
+        ImageSize::of_shape(image_shape, self.image)?;
         check_place(picture, self.force || self.resume)?;
         let mut others: Vec<(&str, &Path)> = vec![
             ("the network", &self.network.network),
@@ -219,7 +220,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let network = Arc::new(read.network);
     let mut measurements = NpyReader::open(&args.measurements)?;
     let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
-    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, network.observation_length())).transpose()?;
+    let image_shape = ImageSize::shape_or(args.image, read.image_shape)?;
+    let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, &image_shape)).transpose()?;
     args.operator.choose_pixels(&mut measurements, &network, args.pixels)?;
     let options = args.options(measurements.numbers())?;
     let pixels = measurements.pixels();
@@ -229,12 +231,12 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     if let (Some(objective), Strategy::Search(_)) = (args.judge.objective(), &options.strategy) {
         print::note(&format!("noise {}: the search minimises {objective}", args.judge.noise()));
     }
-    args.check_picture(&network)?;
+    args.check_picture(&network, &image_shape)?;
     if let Some(rows) = args.operator.gaussian.filter(|rows| *rows > 0) {
         // Check this before a matrix of that size is drawn.
         measurements.fit(rows, "as --gaussian says")?;
     }
-    let operator = args.operator.operator(network.observation_length(), args.image, args.seed)?;
+    let operator = args.operator.operator(&image_shape, args.image, args.seed)?;
     let run = FileRun {
         observations: measurements,
         mask,
@@ -271,7 +273,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             truth: args.truth.as_deref(),
             codes: &args.output,
             beside: &args.beside,
-            size: ImageSize::of_picture(network.observation_length(), args.image)?,
+            size: ImageSize::of_shape(&image_shape, args.image)?,
+            image_shape: &image_shape,
             picture,
             force: args.force || args.resume,
         })?;

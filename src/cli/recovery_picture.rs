@@ -32,6 +32,8 @@ pub struct Pictured<'a> {
     pub codes: &'a Path,
     pub beside: &'a [PathBuf],
     pub size: ImageSize,
+    /// The shape of an observation, for the mask.
+    pub image_shape: &'a [usize],
     pub picture: &'a Path,
     pub force: bool,
 }
@@ -54,7 +56,7 @@ pub fn draw(what: &Pictured) -> Result<()> {
     measurements.set_pixels(what.pixels);
     let mut measured = some_rows(measurements, 0, PICTURED)?;
     if let Some(path) = what.mask {
-        Mask::open(path, measured.nrows())?.hide(&mut measured)?;
+        Mask::open(path, what.image_shape)?.hide(&mut measured)?;
     }
     add("measured", shown(what.operator, measured));
     add("recovered", images(what.codes)?);
@@ -64,7 +66,7 @@ pub fn draw(what: &Pictured) -> Result<()> {
     }
     let columns = rows.iter().map(|row| row.images.ncols()).max().unwrap_or(0);
     let captions = (0..columns).map(|index| index.to_string()).collect();
-    let ImageSize { height, width } = what.size;
+    let ImageSize { height, width, .. } = what.size;
     let title = Some(format!("Images recovered from {}: {}", what.measured, range_of("observation", 0, columns)));
     write_grid(what.picture, &Grid { title, captions, rows, height, width, white: None, black: None }, what.force)
 }

@@ -1,6 +1,7 @@
 //! Masks of observed entries, from a file beside the observations: one mask for all observations,
 //! of shape `(n,)`, `(h, w)`, `(1, n)` or `(1, h, w)`, or one per observation, `(count, n)` or
-//! `(count, h, w)`.
+//! `(count, h, w)`. For images of several channels, `(h, w)`, `(1, h, w)` and `(count, 1, h, w)`
+//! hold for all channels.
 //!
 //! Masks are read with the observations, batch by batch. A masked entry becomes `NaN`, so later
 //! code sees only one form of unobserved entries.
@@ -18,24 +19,43 @@ pub struct Mask {
     reader: NpyReader,
     /// The mask for all observations, if the file has only one.
     shared: Option<Vec<bool>>,
+    /// Number of channels that one mask is for.
+    channels: usize,
 }
 
 impl Mask {
-    /// Opens `path` as masks of `width` entries: bool, or integers or floating-point numbers that
-    /// are 0 or 1.
+    /// Opens `path` as masks of observations of this shape, `(n,)` or (channels, rows, columns):
+    /// bool, or integers or floating-point numbers that are 0 or 1.
     ///
     /// # Errors
     /// [`Error::Input`] for a file of another kind, for other numbers in a mask for all
     /// observations, or if that mask hides everything.
-    pub fn open(path: &Path, width: usize) -> Result<Self> {
+    pub fn open(path: &Path, image: &[usize]) -> Result<Self> {
         let mut reader = NpyReader::open(path)?;
-        reader.fit(width, "one per entry of an observation")?;
+        let width: usize = image.iter().product();
+        let channels = channels_of_one(reader.shape(), image);
+        if channels == 1
+            && let &[rows, columns] = reader.shape()
+            && rows.checked_mul(columns).and_then(|plane| plane.checked_mul(3)) == Some(width)
+            && columns != width
+        {
+            return Err(Error::input(
+                path.display(),
+                format!("shape ({rows}, {columns}), a third of an observation"),
+                format!("{width} entries per row, one per entry of an observation"),
+                format!(
+                    "if it is one mask for three channels, state the shape of an image, option \
+                     `image: 3x{rows}x{columns}`; or save numpy.tile(mask, (3, 1, 1))"
+                ),
+            ));
+        }
+        reader.fit(width / channels, "one per entry of an observation")?;
         reader.set_pixels(PixelRange::Unscaled);
         let shared = if reader.count() == 1 { Some(next_mask(&mut reader)?) } else { None };
         if shared.as_ref().is_some_and(|observed| !observed.contains(&true)) {
             return Err(hides_everything(path, "a mask with zeros only"));
         }
-        Ok(Mask { reader, shared })
+        Ok(Mask { reader, shared, channels })
     }
 
     /// How the file was read, where its shape does not say it.
@@ -57,10 +77,11 @@ impl Mask {
 
     /// The same for `count` observations of `width` entries, which `of` names.
     pub fn check_for(&self, width: usize, count: u64, of: &str) -> Result<()> {
-        if self.reader.width() != width {
+        let of_mask = self.reader.width() * self.channels;
+        if of_mask != width {
             return Err(Error::input(
                 self.path().display(),
-                format!("masks of {} entries", self.reader.width()),
+                format!("masks of {of_mask} entries"),
                 format!("{width}, as {of} have"),
                 "use the masks that were made for these observations",
             ));
@@ -142,10 +163,22 @@ impl Mask {
     }
 }
 
+/// Hides the entries of one observation. A mask of rows and columns is repeated for each channel.
 fn hide<'a, T: From<f32> + 'a>(observation: impl IntoIterator<Item = &'a mut T>, observed: &[bool]) {
-    for (x, _) in observation.into_iter().zip(observed).filter(|(_, observed)| !**observed) {
+    for (x, _) in observation.into_iter().zip(observed.iter().cycle()).filter(|(_, observed)| !**observed) {
         *x = f32::NAN.into();
     }
+}
+
+/// The number of channels that one mask of an array of this shape is for: all of the image's if it
+/// has rows and columns only.
+fn channels_of_one(shape: &[usize], image: &[usize]) -> usize {
+    let &[channels, rows, columns] = image else { return 1 };
+    let is_plane = match *shape {
+        [h, w] | [1, h, w] | [_, 1, h, w] => (h, w) == (rows, columns),
+        _ => false,
+    };
+    if is_plane && channels > 1 { channels } else { 1 }
 }
 
 /// The next mask of the file.

@@ -1,7 +1,7 @@
 //! Generators with convolutions on the command line: `--architecture`, `convert`, and what takes
 //! them.
 
-use crate::folder::Folder;
+use crate::folder::{Folder, npy};
 
 const LIST: &str = r#"{"format": "unrelu operations", "version": 1, "input": [4], "operations": [
     {"op": "linear", "weight": "layers.0.weight"}, {"op": "relu"}, {"op": "reshape", "shape": [3, 4, 4]},
@@ -76,6 +76,79 @@ fn what_does_not_take_it_says_why_and_writes_nothing() {
     let activation = [&["inspect", "net.safetensors", "--activation", "relu"][..], &with].concat();
     folder.refuses(&activation, &["--activation", "net.json"]);
     folder.refuses(&["inspect", "net.safetensors", "--architecture", "none.json"], &["none.json"]);
+}
+
+/// 4 → 3×4×4 with a tanh: `net.safetensors`, `net.json`, and 6 images `x.npy`.
+fn colours() -> Folder {
+    let folder = Folder::empty();
+    folder.succeeds(&["random-network", "4,48", "-o", "net.safetensors", "--seed", "1", "--activation", "tanh"]);
+    let list = r#"{"format": "unrelu operations", "version": 1, "input": [4], "operations": [
+        {"op": "linear", "weight": "layers.0.weight"}, {"op": "tanh"}, {"op": "reshape", "shape": [3, 4, 4]}]}"#;
+    std::fs::write(folder.path("net.json"), list).unwrap();
+    folder.succeeds(&["generate", "net.safetensors", "--count", "6", "-o", "x.npy"]);
+    folder
+}
+
+/// The colours of a PNG file.
+fn pixels(bytes: &[u8]) -> std::collections::BTreeSet<[u8; 3]> {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    pixels.chunks_exact(3).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+}
+
+/// Images of three channels were refused, and values below 0 were all black.
+#[test]
+fn three_channels_from_minus_one_to_one_are_drawn_in_colour() {
+    let folder = colours();
+    let images = unrelu::read_npy(folder.path("x.npy")).unwrap();
+    let drawn_as = |image: usize, pixel: usize, black: f64| {
+        [0, 1, 2].map(|channel| {
+            let value = images[(16 * channel + pixel, image)];
+            ((value - black) / (1.0 - black) * 255.0).round().clamp(0.0, 255.0) as u8
+        })
+    };
+    let has_all = |name: &str, black: f64| {
+        let found = pixels(&folder.bytes(name));
+        (0..6).all(|image| (0..16).all(|pixel| found.contains(&drawn_as(image, pixel, black))))
+    };
+    let recover = ["recover", "net.safetensors", "x.npy", "-o", "z.npy", "--picture", "p.png"];
+    folder.succeeds(&[&recover[..], &["--architecture", "net.json"]].concat());
+    assert!(has_all("p.png", -1.0) && !has_all("p.png", 0.0));
+    // Without the list, the size says it, and so does the number of entries.
+    for size in [&["--image", "4x4"][..], &["--image", "3x4x4"], &[]] {
+        folder.succeeds(&[&recover[..], &["--force"], size].concat());
+        assert!(has_all("p.png", -1.0), "{size:?}");
+        folder.succeeds(&[&["picture", "x.npy", "-o", "q.png", "--range=-1..1", "--force"], size].concat());
+        assert!(has_all("q.png", -1.0), "{size:?}");
+    }
+    folder.refuses(&["picture", "x.npy", "-o", "r.png", "--range", "1..-1"], &["--range", "LOW..HIGH"]);
+}
+
+/// A mask of rows and columns holds for all channels, if the shape of the images is known.
+#[test]
+fn one_mask_for_all_channels() {
+    let folder = colours();
+    let mask = |shape: &str, planes: usize| {
+        let header = format!("{{'descr': '|b1', 'fortran_order': False, 'shape': {shape}, }}");
+        npy(&header, &(0..16 * planes).map(|at| u8::from(at % 16 % 5 != 2)).collect::<Vec<u8>>())
+    };
+    folder.write("whole.npy", mask("(48,)", 3));
+    folder.write("plane.npy", mask("(4, 4)", 1));
+    folder.write("each.npy", mask("(6, 1, 4, 4)", 6));
+    let recover = |name: &str, more: &[&str]| {
+        let arguments = ["recover", "net.safetensors", "x.npy", "-o", "z.npy", "--force", "--mask", name];
+        folder.succeeds(&[&arguments[..], more].concat());
+        folder.bytes("z.npy")
+    };
+    let whole = recover("whole.npy", &[]);
+    for name in ["plane.npy", "each.npy"] {
+        assert_eq!(recover(name, &["--architecture", "net.json", "--picture", "p.png"]), whole, "{name}");
+        assert!(pixels(&folder.bytes("p.png")).contains(&[196, 90, 80]), "hidden pixels are red");
+        assert_eq!(recover(name, &["--image", "3x4x4"]), whole, "{name}");
+    }
+    let refused = ["recover", "net.safetensors", "x.npy", "-o", "z.npy", "--force", "--mask", "plane.npy"];
+    folder.refuses(&refused, &["plane.npy", "a third of an observation", "--image 3x4x4", "numpy.tile"]);
 }
 
 /// Without a method, a network whose codes no layer-wise program determines gets the search.

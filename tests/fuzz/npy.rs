@@ -21,7 +21,7 @@ pub fn check(bytes: &[u8]) -> bool {
         Ok(reader) => reader,
         Err(error) => {
             assert!(error.to_string().contains("a.npy"), "{error}");
-            assert!(read_npy(&path).is_err() && Mask::open(&path, 1).is_err());
+            assert!(read_npy(&path).is_err() && Mask::open(&path, &[1]).is_err());
             return false;
         }
     };
@@ -100,7 +100,7 @@ fn in_batches(mut reader: NpyReader, all: &DMatrix<f64>) {
 /// An accepted mask hides the entries that are zero, and no other.
 fn as_mask(path: &std::path::Path, all: &DMatrix<f64>) {
     let observations = NpyReader::open(path).unwrap();
-    let Ok(mut mask) = Mask::open(path, observations.width()) else { return };
+    let Ok(mut mask) = Mask::open(path, &[observations.width()]) else { return };
     let checked = mask.check(&observations);
     let mut hidden = DMatrix::<f64>::from_element(all.nrows(), all.ncols(), 1.0);
     let outcome = mask.hide(&mut hidden);

@@ -105,7 +105,7 @@ fn a_mask_for_all_observations_is_compared_with_what_was_read() {
     };
     let other = write(3);
     write(0);
-    let mut mask = Mask::open(&small.path("one.npy"), width).unwrap();
+    let mut mask = Mask::open(&small.path("one.npy"), &[width]).unwrap();
     assert!(mask.pin(BATCH).is_ok());
     fs::write(small.path("one.npy"), other).unwrap();
     let message = mask.pin(BATCH).unwrap_err().to_string();

@@ -66,7 +66,7 @@ impl Small {
     pub fn run(&self, journaling: Journaling) -> crate::error::Result<FileRun> {
         Ok(FileRun {
             observations: NpyReader::open(&self.path("x.npy"))?,
-            mask: Some(Mask::open(&self.path("mask.npy"), inverter().network().observation_length())?),
+            mask: Some(Mask::open(&self.path("mask.npy"), &[inverter().network().observation_length()])?),
             network: None,
             ignored_tensors: Vec::new(),
             other_inputs: Vec::new(),
