@@ -4,6 +4,8 @@
 //! thread pool. [`Inverter::invert`] inverts one batch, [`stream`] one batch after another,
 //! [`pipeline`] several at the same time. [`summary`] adds up the results.
 
+mod best;
+mod calibration;
 pub(crate) mod clocks;
 mod code_law;
 mod columns;
@@ -36,19 +38,16 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
-use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::{HiddenSign, LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
 use crate::lp::solver::engine::LpEngine;
 use crate::lp::{LayerChain, LayerSystems};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
-use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, Objective, PackedNetwork, RefineOptions, Stored, refine_batch};
+use crate::multistart::{MeasuredRule, Objective, PackedNetwork, RefineOptions, refine_batch};
 use crate::network::{Layer, Network};
 use crate::observation::View;
 use crate::outcome::{Failure, ObservationRow, Status};
-use crate::precision::Precision;
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
 pub(crate) use fit::{Judge, is_determined_by_method};
@@ -58,7 +57,7 @@ use options::not_layerwise;
 pub use options::{BestMethod, Method, Options, SolverChoice};
 pub(crate) use rows::{best_row, empty_row, residual};
 use rows::{layerwise_row, refinement_row};
-use search::{note_search_on_cpu, search_on};
+use search::note_search_on_cpu;
 use stream::Stream;
 pub(crate) use uncertainty::{add_uncertainty, round_alternatives};
 
@@ -93,9 +92,6 @@ pub struct BatchTimes {
     pub residuals: Duration,
 }
 
-/// Codes that a search starts from, `k` × count, with their origin.
-type Starts = Vec<(Start, DMatrix<f64>)>;
-
 /// A network prepared for the inversion of batches.
 ///
 /// An inverter is made once and can be used from any number of threads.
@@ -128,6 +124,8 @@ pub struct Inverter {
     solver: Box<dyn Solver>,
     runtime: Runtime,
     options: Options,
+    /// The stop rule of the search for a miss rate, if one keeps it; measured on first use.
+    rule: OnceLock<Option<MeasuredRule>>,
     judge: Judge,
 }
 
@@ -202,7 +200,8 @@ impl Inverter {
             note_search_on_cpu(&mut runtime, &network, best.search.objective, &units);
         }
         let judge = Judge::of(&options, &network);
-        Inverter { network, packed, least_squares, systems, solver, runtime, options, judge }
+        let rule = OnceLock::new();
+        Inverter { network, packed, least_squares, systems, solver, runtime, options, rule, judge }
     }
 
     /// The network.
@@ -218,6 +217,12 @@ impl Inverter {
     /// The device and the threads of the inverter.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// For [`BestMethod::miss_rate`]: the stop rule that the first batch has measured, in words.
+    pub fn search_rule(&self) -> Option<String> {
+        let Method::Best(best) = &self.options.method else { return None };
+        Some(calibration::words(self.rule.get()?.as_ref(), best.miss_rate?))
     }
 
     /// A warning about the first observation so far that has entries outside the range of the
@@ -268,6 +273,7 @@ impl Inverter {
     /// The first half of a batch: runs the method, on `device` and the pool.
     pub(crate) fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
         self.network.check_observation_length(observations.nrows())?;
+        self.rule();
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
             let (codes, rows) = match &self.options.method {
@@ -342,78 +348,6 @@ impl Inverter {
         );
         let rows = (first_index..).zip(inversions).map(|(index, inversion)| layerwise_row(index, inversion)).collect();
         Ok((codes, rows))
-    }
-
-    fn best(
-        &self,
-        options: &BestMethod,
-        device: &dyn Device,
-        observations: &DMatrix<f64>,
-        first_index: u64,
-        times: &mut BatchTimes,
-    ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
-        let (given, saturated) = match &self.least_squares {
-            Some(least_squares) => {
-                let codes = least_squares.codes(&self.network, observations, self.options.precision);
-                (vec![(Start::LeastSquares, codes)], vec![0; observations.ncols()])
-            }
-            None if self.systems.is_none() => (Vec::new(), vec![0; observations.ncols()]),
-            None => self.layerwise_starts(options, device, observations, first_index, times)?,
-        };
-        let began = Instant::now();
-        let given: Vec<_> = given.iter().map(|(start, codes)| (*start, codes)).collect();
-        let stored = Stored { observations, stored_as: self.options.precision };
-        let answers = search_on(device, self.packed(), stored, first_index, &given, &options.search)?;
-        times.search = began.elapsed();
-        let codes = answers.iter().flat_map(|answer| &answer.code).copied();
-        let codes = DMatrix::from_iterator(self.network.code_length(), answers.len(), codes);
-        let row = |(place, answer): (usize, &BestAnswer)| {
-            best_row(
-                first_index + place as u64,
-                observations.column(place).as_slice(),
-                saturated[place],
-                answer,
-                self.options.listed(),
-            )
-        };
-        Ok((codes, answers.iter().enumerate().map(row).collect()))
-    }
-
-    /// The starts of `best` from the layers: `exact` for observations that are rounded to f32 or
-    /// f16, and `linf` for the others and where `exact` finds no code. Programs would fit the
-    /// rounding of the numbers, which takes many times as long as least squares. Also the number of
-    /// saturated entries per observation.
-    fn layerwise_starts(
-        &self,
-        options: &BestMethod,
-        device: &dyn Device,
-        observations: &DMatrix<f64>,
-        first_index: u64,
-        times: &mut BatchTimes,
-    ) -> Result<(Starts, Vec<usize>)> {
-        let count = observations.ncols();
-        let mut saturated = vec![0; count];
-        let mut codes_by = |method, columns: &[usize]| -> Result<DMatrix<f64>> {
-            let mut codes = DMatrix::from_element(self.network.code_length(), count, f64::NAN);
-            if columns.is_empty() {
-                return Ok(codes);
-            }
-            let programs = LayerwiseOptions { method, tolerances: options.tolerances, ..LayerwiseOptions::default() };
-            let those = observations.select_columns(columns);
-            let (found, rows) = self.layerwise(&programs, device, &those, first_index, times)?;
-            for (place, (&column, row)) in columns.iter().zip(rows).enumerate() {
-                codes.set_column(column, &found.column(place));
-                saturated[column] = row.saturated;
-            }
-            Ok(codes)
-        };
-        let precision = |column: &usize| self.options.precision.of(observations.column(*column).as_slice());
-        let is_rounded = |column: &usize| matches!(precision(column), Precision::F32 | Precision::F16);
-        let rounded: Vec<usize> = (0..count).filter(is_rounded).collect();
-        let exact = codes_by(LayerwiseMethod::Exact, &rounded)?;
-        let left: Vec<usize> = (0..count).filter(|column| exact[(0, *column)].is_nan()).collect();
-        let linf = codes_by(LayerwiseMethod::Linf, &left)?;
-        Ok((vec![(Start::LeastSquares, exact), (Start::Linf, linf)], saturated))
     }
 
     fn descent(

@@ -11,6 +11,8 @@
 //! has found the lowest loss often enough. [`rounds`] searches for a whole batch, with a device
 //! that brings the codes near their minima.
 //!
+//! [`calibration`] measures on a network's own outputs how many runs it needs.
+//!
 //! [`uncertainty`] says how far the true code may be from the answer, entry by entry.
 //!
 //! The [`Objective`] is the measure to minimise. For `l1` and `linf`, [`absolute`] continues with
@@ -20,6 +22,7 @@ pub mod absolute;
 pub mod active_set;
 pub mod alternatives;
 pub mod answer;
+pub mod calibration;
 mod evaluation_error;
 pub mod follow;
 pub mod gradients;
@@ -55,6 +58,7 @@ pub mod uncertainty;
 pub mod uniqueness;
 
 pub use answer::BestAnswer;
+pub use calibration::{MeasuredRule, calibrate};
 pub use follow::{Followed, follow_batch};
 pub use objective::Objective;
 pub use options::BestOptions;

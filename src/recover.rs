@@ -317,7 +317,7 @@ impl Engine for Recoverer {
         let mut options = vec![self.operator.identity()];
         let mut add = |name: &str, value: String| options.push((name.to_owned(), value));
         match &self.prepared {
-            Prepared::Search { search: BestOptions { starts, seed, objective, reach: _ }, runtime, .. } => {
+            Prepared::Search { search: BestOptions { starts, seed, objective, reach: _, end: _ }, runtime, .. } => {
                 add("objective", objective.to_string());
                 add("Strategy::Search", "given".to_owned());
                 add("starts", starts.to_string());

@@ -82,5 +82,5 @@ pub fn tell(found: &Bound<'_, PyDict>, summary: &Summary, told: &Options, engine
     let range = engine.data_warning().map(str::to_owned);
     found.set_item("summary", unrelu::internals::cli::text(summary, told))?;
     found.set_item("warnings", range.into_iter().chain(runtime.warning()).collect::<Vec<_>>())?;
-    found.set_item("notes", runtime.notice().into_iter().collect::<Vec<_>>())
+    found.set_item("notes", engine.notes())
 }

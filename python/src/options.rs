@@ -205,7 +205,12 @@ impl<'py> Given<'py> {
             Ok(tolerances.growth(given.number("growth")?.unwrap_or(tolerances.growth)))
         };
         match name {
-            "best" => Ok(Method::Best(BestMethod::default().search(self.search(law)?).tolerances(grown(self)?))),
+            "best" => Ok(Method::Best(
+                BestMethod::default()
+                    .search(self.search(law)?)
+                    .tolerances(grown(self)?)
+                    .miss_rate(self.number("miss_rate")?),
+            )),
             "descent" => {
                 let default = DescentOptions::default();
                 let descent = default

@@ -121,3 +121,18 @@ def test_what_was_given_is_named():
         unrelu.invert(curved, x, "best", objective="linf")
     result = unrelu.invert(curved, x, "best", noise="uniform:0.01", objective="l2", device="cpu")
     assert (result.fit == "reproduced").all()
+
+
+def test_a_miss_rate_takes_fewer_runs():
+    network = unrelu.Network.random([4, 30, 200], seed=3)
+    clean = network.forward(network.random_codes(20, seed=1))
+    x = (clean + 0.01 * np.random.default_rng(0).normal(size=clean.shape)).astype(np.float32)
+    options = {"noise": "gaussian:0.01", "device": "cpu"}
+    usual = unrelu.invert(network, x, "best", **options)
+    found = unrelu.invert(network, x, "best", miss_rate=0.02, **options)
+    assert "runs have found the lowest loss" in " ".join(found.notes)
+    assert found.runs.sum() < 0.5 * usual.runs.sum()
+    worse = found.residual_l2_relative > 1.001 * usual.residual_l2_relative
+    assert worse.sum() <= 1
+    with pytest.raises(ValueError, match="miss_rate.*without a size"):
+        unrelu.invert(network, x, "best", miss_rate=0.02)

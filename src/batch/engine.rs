@@ -36,6 +36,14 @@ pub trait Engine: Sync + fmt::Debug {
         "one per output of the network"
     }
 
+    /// Does what is done once before the first batch and takes long, if it has not been done.
+    fn prepare(&self) {}
+
+    /// What the engine chose: the device, and a stop rule that was measured.
+    fn notes(&self) -> Vec<String> {
+        self.runtime().notice().map(str::to_owned).into_iter().collect()
+    }
+
     /// A warning about the first observation that does not fit the range of the output or the named
     /// noise, if there is one.
     fn data_warning(&self) -> Option<&str>;
@@ -73,6 +81,15 @@ impl Engine for Inverter {
 
     fn generator(&self) -> &Network {
         self.network()
+    }
+
+    fn prepare(&self) {
+        self.rule();
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let chosen = Inverter::runtime(self).notice().map(str::to_owned);
+        chosen.into_iter().chain(self.search_rule()).collect()
     }
 
     fn data_warning(&self) -> Option<&str> {

@@ -32,16 +32,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     } = options;
     let mut named = match method {
         Method::Layerwise(layerwise) => of_layers(layerwise, solver.to_string()),
-        Method::Best(BestMethod { search: BestOptions { starts, seed, objective, reach: _ }, tolerances }) => vec![
-            ("method", "best".to_owned()),
-            ("epsilon", or_default(tolerances.epsilon)),
-            ("growth", tolerances.growth.to_string()),
-            ("solver", solver.to_string()),
-            ("objective", objective.to_string()),
-            ("starts", starts.to_string()),
-            ("seed", seed.to_string()),
-            ("device", runs_on(runtime)),
-        ],
+        Method::Best(best) => of_search(best, solver.to_string(), runtime),
         Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => vec![
             ("method", "descent".to_owned()),
             ("optimizer", optimizer.to_string()),
@@ -110,6 +101,27 @@ fn of_layers(options: &LayerwiseOptions, solver: String) -> Vec<(&'static str, S
     }
     if *hidden_sign != HiddenSign::default() {
         named.push(("hidden_sign", hidden_sign.to_string()));
+    }
+    named
+}
+
+/// Those of `best`. The miss rate is named where there is one, as in journals from before there
+/// was.
+fn of_search(options: &BestMethod, solver: String, runtime: &Runtime) -> Vec<(&'static str, String)> {
+    let BestMethod { search: BestOptions { starts, seed, objective, reach: _, end: _ }, tolerances, miss_rate } =
+        options;
+    let mut named = vec![
+        ("method", "best".to_owned()),
+        ("epsilon", or_default(tolerances.epsilon)),
+        ("growth", tolerances.growth.to_string()),
+        ("solver", solver),
+        ("objective", objective.to_string()),
+        ("starts", starts.to_string()),
+        ("seed", seed.to_string()),
+        ("device", runs_on(runtime)),
+    ];
+    if let Some(rate) = miss_rate {
+        named.push(("miss_rate", rate.to_string()));
     }
     named
 }

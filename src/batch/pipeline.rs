@@ -116,6 +116,8 @@ where
             given => (given.into_double().into(), tag),
         })
     });
+    // Before the lanes begin, which would both do it.
+    engine.prepare();
     // Set if the sink fails: later results are not needed.
     let failed = AtomicBool::new(false);
     let stop = || failed.load(Ordering::Relaxed) || cancel.is_cancelled();

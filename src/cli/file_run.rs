@@ -26,8 +26,9 @@ pub fn carry_out(
         print::note(&flags::words(&sentence));
     }
     // Print what `auto` chose before the work starts.
-    if let Some(notice) = runtime.notice() {
-        print::note(&flags::words(notice));
+    engine.prepare();
+    for note in engine.notes() {
+        print::note(&flags::words(&note));
     }
     interrupt::listen();
     let codes = run.codes.clone();

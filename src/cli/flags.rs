@@ -46,6 +46,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("methods", "--methods"),
     ("momentum", "--momentum"),
     ("network", "--network"),
+    ("miss_rate", "--miss-rate"),
     ("noise", "--noise"),
     ("noises", "--noise"),
     ("objective", "--objective"),

@@ -149,6 +149,13 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     starts: Option<usize>,
 
+    /// For --method best: the share of the lowest minima that may be missed. How many runs this
+    /// takes is measured first, on outputs of the network with noise of the size that --noise
+    /// names; on networks where nearly every start leads to the same minimum, three are enough
+    /// [default: the usual rule, at least 48 runs]
+    #[arg(long, value_name = "SHARE")]
+    miss_rate: Option<f64>,
+
     #[command(flatten)]
     layerwise: LayerwiseArgs,
 
@@ -229,6 +236,7 @@ impl Args {
             ("--seed", self.seed.is_some(), random),
             ("--objective", self.objective.is_some(), (best, "--method best")),
             ("--starts", self.starts.is_some(), (best, "--method best")),
+            ("--miss-rate", self.miss_rate.is_some(), (best, "--method best")),
             ("--growth", self.growth.is_some(), grows),
             ("--solver", self.solver.is_some(), programs),
             ("--refine", self.refine.is_some(), (!best, "another method, since best is already refined")),
@@ -309,7 +317,7 @@ impl Args {
                     seed: self.seed.unwrap_or(default.seed),
                     ..default
                 };
-                Method::Best(BestMethod { search, tolerances })
+                Method::Best(BestMethod { search, tolerances, miss_rate: self.miss_rate })
             }
             MethodName::Descent => {
                 let (given, default) = (&self.descent, DescentOptions::default());

@@ -68,7 +68,7 @@ impl Contender {
         let layers = |method| LayerwiseOptions::default().method(method).tolerances(tolerances);
         let search = |objective| {
             let search = BestOptions { objective, ..BestOptions::default() };
-            Method::Best(BestMethod { tolerances, search })
+            Method::Best(BestMethod { tolerances, search, ..BestMethod::default() })
         };
         let method = match self {
             Contender::Linf | Contender::LinfRefinedInLinf | Contender::LinfRefinedInL2 => {

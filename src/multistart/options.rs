@@ -21,6 +21,28 @@ pub struct BestOptions {
     /// Which other minima are kept; `None`, the default, keeps none. An inverter sets it.
     #[doc(hidden)]
     pub reach: Option<Reach>,
+    /// When a search ends. An inverter sets it.
+    #[doc(hidden)]
+    pub end: End,
+}
+
+/// When a search ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum End {
+    /// When the lowest loss was found often enough.
+    #[default]
+    FoundOften,
+    /// When this number of runs, all from random codes, has ended at the lowest loss so far. It
+    /// converges only if the data determine the code, and ends without that after
+    /// [`End::MOST_PER_FOUND`] times as many runs.
+    Found(usize),
+    /// After [`BestOptions::starts`] runs, from random codes but for given ones.
+    AllStarts,
+}
+
+impl End {
+    /// The largest number of runs, for each that has to end at the lowest loss.
+    pub const MOST_PER_FOUND: usize = 6;
 }
 
 setters!(BestOptions { starts: usize, seed: u64, objective: Objective });
@@ -51,6 +73,6 @@ impl BestOptions {
 
 impl Default for BestOptions {
     fn default() -> Self {
-        BestOptions { starts: 1000, seed: 0, objective: Objective::L2, reach: None }
+        BestOptions { starts: 1000, seed: 0, objective: Objective::L2, reach: None, end: End::default() }
     }
 }

@@ -41,7 +41,7 @@ use super::evaluation_error::EvaluationError;
 use super::local_search::{LocalSearch, MarquardtOptions};
 use super::minimum::Minimum;
 use super::objective::Objective;
-use super::options::BestOptions;
+use super::options::{BestOptions, End};
 use super::packed_network::PackedNetwork;
 use super::point::Point;
 use super::progress::Progress;
@@ -57,6 +57,9 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
+/// The relative difference of losses that count as the same by a measured rule: about that of codes
+/// that are equally likely, `1 / n` for `n` entries of noise.
+const LEVEL: f64 = 1e-3;
 
 /// Searches for every column of `stored` (`n` × count, `NaN` where unobserved). `given`:
 /// codes to start from, one matrix (`k` × count) per method that found some; columns that are not
@@ -110,6 +113,9 @@ pub(super) struct Searcher<'a> {
     best_of: Option<(u64, usize)>,
     /// Which other minima are kept.
     reach: Option<Reach>,
+    /// The share of a loss by which another counts as the same; 0 but for [`End::Found`] and its
+    /// measurement.
+    level: f64,
 }
 
 impl<'a> Searcher<'a> {
@@ -124,6 +130,7 @@ impl<'a> Searcher<'a> {
             flips: Flips::new(network),
             best_of: None,
             reach: options.reach,
+            level: if options.end == End::FoundOften { 0.0 } else { LEVEL },
         }
     }
 
@@ -137,7 +144,7 @@ impl<'a> Searcher<'a> {
 
     /// The start of the next run: its kind and its code.
     pub fn propose(&mut self, x: &[f64], progress: &mut Progress, options: &BestOptions) -> (Start, Vec<f64>) {
-        progress.given.next().unwrap_or_else(|| self.next_start(x, options.seed, progress))
+        progress.given.next().unwrap_or_else(|| self.next_start(x, options, progress))
     }
 
     /// Makes the run that starts at `code`, and decides whether it was the last.
@@ -151,12 +158,25 @@ impl<'a> Searcher<'a> {
     ) {
         progress.answer.runs += 1;
         self.run(x, start, code, how, progress);
-        if self.network.goes_by_agreement() {
-            self.end_by_agreement(x, options, progress);
-        } else if progress.has_found_enough(self.objective(), self.least_runs(options)) {
-            self.end(x, options, progress);
+        match options.end {
+            End::FoundOften if self.network.goes_by_agreement() => self.end_by_agreement(x, options, progress),
+            End::FoundOften if progress.has_found_enough(self.objective(), self.least_runs(options)) => {
+                self.end(x, options, progress);
+            }
+            End::Found(times) => self.end_when_found(times, x, options, progress),
+            End::FoundOften | End::AllStarts => {}
         }
         progress.answer.converged |= progress.answer.reproduced;
+    }
+
+    /// Ends a search when `times` runs have ended at the lowest loss, or if too few do.
+    fn end_when_found(&mut self, times: usize, x: &[f64], options: &BestOptions, progress: &mut Progress) {
+        let answer = &progress.answer;
+        if answer.found >= times && answer.determined {
+            self.end(x, options, progress);
+        } else if answer.found >= times || answer.runs >= times * End::MOST_PER_FOUND {
+            progress.has_ended = true;
+        }
     }
 
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
@@ -180,10 +200,13 @@ impl<'a> Searcher<'a> {
         progress.answer.converged = progress.answer.stationary;
     }
 
-    fn next_start(&mut self, x: &[f64], seed: u64, progress: &mut Progress) -> (Start, Vec<f64>) {
-        let run = progress.answer.runs;
+    fn next_start(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) -> (Start, Vec<f64>) {
+        let (run, seed) = (progress.answer.runs, options.seed);
         let mut code = random_code(seed, progress.index, run as u64, self.network.code_length());
-        let is_random = run < SCOUTS || progress.answer.found == 0 || self.network.goes_by_agreement();
+        let is_random = run < SCOUTS
+            || progress.answer.found == 0
+            || self.network.goes_by_agreement()
+            || options.end != End::FoundOften;
         let next = if is_random { Move::Random } else { self.next_move(progress) };
         match next {
             Move::Near(share) => {
@@ -265,7 +288,15 @@ impl<'a> Searcher<'a> {
         let compared = progress.lowest.map_or(Ordering::Less, |lowest| minimum.compared(&lowest, errors));
         // A known minimum is never below the lowest, but for rounding.
         match if is_here { compared } else { compared.max(Ordering::Equal) } {
-            Ordering::Less => self.take(x, start, minimum, progress),
+            Ordering::Less => {
+                let before = progress.answer.found;
+                let is_level = self.level > 0.0
+                    && progress.lowest.is_some_and(|lowest| lowest.loss * (1.0 - self.level) <= minimum.loss);
+                self.take(x, start, minimum, progress);
+                if is_level {
+                    progress.answer.found += before;
+                }
+            }
             Ordering::Equal => {
                 let answer = &progress.answer;
                 let (first, found) = ((answer.start, answer.first_found), answer.found + 1);
@@ -277,7 +308,10 @@ impl<'a> Searcher<'a> {
                 }
                 progress.answer.found = found;
             }
-            Ordering::Greater => {}
+            Ordering::Greater => {
+                let highest = progress.lowest.map_or(0.0, |lowest| lowest.loss * (1.0 + self.level));
+                progress.answer.found += usize::from(self.level > 0.0 && minimum.loss <= highest);
+            }
         }
         if is_here {
             self.note(x, &minimum, progress);

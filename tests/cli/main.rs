@@ -17,6 +17,7 @@ mod generate;
 mod inspect;
 mod invert;
 mod measurements;
+mod miss_rate;
 mod noise_law;
 mod outputs;
 mod picking_layers;

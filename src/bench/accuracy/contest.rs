@@ -84,7 +84,7 @@ impl Contestant {
             |method| Method::Layerwise(LayerwiseOptions { method, tolerances, ..LayerwiseOptions::default() });
         let best = |objective| {
             let search = BestOptions::default().objective(objective);
-            Method::Best(BestMethod { tolerances, search })
+            Method::Best(BestMethod { tolerances, search, ..BestMethod::default() })
         };
         let (method, refine) = match self {
             Contestant::Linf => (layerwise(LayerwiseMethod::Linf), None),

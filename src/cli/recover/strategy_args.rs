@@ -177,7 +177,7 @@ impl StrategyArgs {
             }
             (Some(Direct::By(Inner::Best)), _) | (None, Some(Inner::Best)) => {
                 // A projection is the nearest image, whatever the noise of the measurements is.
-                Method::Best(BestMethod { search: self.search(seed, None), tolerances })
+                Method::Best(BestMethod { search: self.search(seed, None), tolerances, ..BestMethod::default() })
             }
             // The search does not use a method.
             (Some(Direct::Best), _) | (None, None) => Method::Layerwise(LayerwiseOptions::default()),
