@@ -124,7 +124,7 @@ def test_what_was_given_is_named():
 
 
 def test_a_miss_rate_takes_fewer_runs():
-    network = unrelu.Network.random([4, 30, 200], seed=3)
+    network = unrelu.Network.random([4, 100, 200], seed=3)
     clean = network.forward(network.random_codes(20, seed=1))
     x = (clean + 0.01 * np.random.default_rng(0).normal(size=clean.shape)).astype(np.float32)
     options = {"noise": "gaussian:0.01", "device": "cpu"}
