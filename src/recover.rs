@@ -81,7 +81,7 @@ enum Prepared {
         /// The operator of a search by products.
         map: Option<Arc<OperatorMap>>,
         search: BestOptions,
-        options: batch::Options,
+        options: Box<batch::Options>,
     },
     /// An inverter of the network, or of network and operator as one network.
     Direct(Box<Inverter>),
@@ -168,7 +168,7 @@ impl Recoverer {
                     packed: Box::new(packed.with_prior(inversion.prior)),
                     map,
                     search,
-                    options: inversion,
+                    options: Box::new(inversion),
                 }
             }
             Strategy::Direct => {
