@@ -377,6 +377,9 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     if let Some(choice) = args.choice() {
         print::note(&choice);
     }
+    if let Some(rate) = args.miss_rate {
+        print::note(&format!("measuring how many runs a miss rate of {rate} takes"));
+    }
     if let MethodName::Layerwise(method) = args.method_name() {
         warn_of_doubts(&network);
         for (option, missing) in args.layerwise.without_effect(method, &network) {

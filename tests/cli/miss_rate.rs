@@ -41,6 +41,7 @@ fn fewer_runs_end_at_the_same_losses() {
     let (usual_said, usual, _) = invert(&folder, &[]);
     let (said, found, codes) = invert(&folder, &["--miss-rate", "0.02"]);
     assert!(!usual_said.contains("runs have found") && said.contains("runs have found the lowest loss"), "{said}");
+    assert!(said.contains("measuring how many runs a miss rate of 0.02 takes"), "{said}");
     let number = |row: &Value, place: &str| row.pointer(place).and_then(Value::as_f64).unwrap();
     let (runs, misfit) = ("/search/runs", "/residual/l2_relative");
     let total = |rows: &[Value]| rows.iter().map(|row| number(row, runs)).sum::<f64>();
