@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::starts::Start;
-use crate::multistart::{BestAnswer, MeasuredRule, Stored};
+use crate::multistart::{BestAnswer, BestOptions, MeasuredRule, Stored};
 use crate::outcome::ObservationRow;
 use crate::precision::Precision;
 
@@ -72,11 +72,8 @@ impl Inverter {
         first_index: u64,
         times: &mut BatchTimes,
     ) -> Result<(Vec<BestAnswer>, Vec<usize>)> {
-        let began = Instant::now();
-        let stored = Stored { observations, stored_as: self.options.precision };
         let search = rule.options(&options.search);
-        let mut answers = search_on(device, self.packed(), stored, first_index, &[], &search)?;
-        times.search = began.elapsed();
+        let mut answers = self.searched(&search, device, observations, first_index, Vec::new(), times)?;
         let is_open = |place: &usize| !has_decided(rule, &answers[*place], observations.column(*place).as_slice());
         let open: Vec<usize> = (0..answers.len()).filter(is_open).collect();
         let mut saturated = vec![0; answers.len()];
@@ -89,10 +86,7 @@ impl Inverter {
         for place in &open {
             left.set_column(*place, &observations.column(*place));
         }
-        let mut of_left = BatchTimes::default();
-        let (mut usual, entries) = self.best_by_many(options, device, &left, first_index, &mut of_left)?;
-        times.layers = of_left.layers;
-        times.search += of_left.search;
+        let (mut usual, entries) = self.best_by_many(options, device, &left, first_index, times)?;
         for place in open {
             std::mem::swap(&mut answers[place], &mut usual[place]);
             saturated[place] = entries[place];
@@ -117,12 +111,26 @@ impl Inverter {
             None if self.systems.is_none() => (Vec::new(), vec![0; observations.ncols()]),
             None => self.layerwise_starts(options, device, observations, first_index, times)?,
         };
+        let answers = self.searched(&options.search, device, observations, first_index, given, times)?;
+        Ok((answers, saturated))
+    }
+
+    /// The answers of one search, from these starts first. Its time is added to `times`.
+    fn searched(
+        &self,
+        search: &BestOptions,
+        device: &dyn Device,
+        observations: &DMatrix<f64>,
+        first_index: u64,
+        given: Starts,
+        times: &mut BatchTimes,
+    ) -> Result<Vec<BestAnswer>> {
         let began = Instant::now();
         let given: Vec<_> = given.iter().map(|(start, codes)| (*start, codes)).collect();
         let stored = Stored { observations, stored_as: self.options.precision };
-        let answers = search_on(device, self.packed(), stored, first_index, &given, &options.search)?;
-        times.search = began.elapsed();
-        Ok((answers, saturated))
+        let answers = search_on(device, self.packed(), stored, first_index, &given, search)?;
+        times.search += began.elapsed();
+        Ok(answers)
     }
 
     /// The starts of `best` from the layers: `exact` for observations that are rounded to f32 or
