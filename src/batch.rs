@@ -273,7 +273,7 @@ impl Inverter {
     /// The first half of a batch: runs the method, on `device` and the pool.
     pub(crate) fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
         self.network.check_observation_length(observations.nrows())?;
-        // For callers that have not prepared: a rule is best measured before a batch is in the pool.
+        // For callers that have not prepared. It uses the whole pool, so it comes before it.
         self.rule();
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
