@@ -13,7 +13,7 @@ tests=()
 if [ "${1:-}" = --integrations ]; then
     echo 'installing torch, onnx, deepinv, dask, ray and what they need: about 6 GB, and some minutes'
     tools+=(torch onnx onnxscript deepinv 'dask[array,distributed]' 'ray[data]' scipy pandas tqdm matplotlib)
-    tools+=(nbclient nbformat ipykernel)
+    tools+=(nbclient nbformat ipykernel jsonschema)
     tests+=(--integrations)
 fi
 

@@ -123,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match Cli::try_parse_from(&command_line.0) {
         Ok(cli) => {
             print::set_quiet(cli.quiet);
+            print::data_goes_to(&[]);
             exit_code(cli.command.run(&command_line))
         }
         Err(usage) => {

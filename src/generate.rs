@@ -13,6 +13,7 @@ use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, NpyWriter, PixelRange};
 use crate::formats::output::refuse_overlap;
+use crate::formats::streams;
 use crate::memory;
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector};
@@ -60,7 +61,7 @@ pub struct Generation<'a> {
     pub mask: Option<Mask>,
     /// Files that no output may replace, each with a name for messages.
     pub other_inputs: Vec<(&'static str, PathBuf)>,
-    /// The file for the measurements, `(count, m)`.
+    /// The file for the measurements, `(count, m)`; `-` is standard output, also for the other two.
     pub output: PathBuf,
     /// Noise that is added to the measurements.
     pub noise: Option<Noise>,
@@ -76,12 +77,12 @@ pub struct Generation<'a> {
 
 impl Generation<'_> {
     /// Writes the observations, and the codes if requested. After each batch, `progress` receives
-    /// the number of observations done, and returns whether to continue.
+    /// the number of observations done, and returns whether to continue. Returns their number.
     ///
     /// # Errors
     /// Invalid codes, or outputs that cannot be written, before any work. [`Error::Cancelled`] if
     /// `progress` returns false. In both cases, no file is left behind.
-    pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<()> {
+    pub fn run(mut self, mut progress: impl FnMut(u64) -> bool) -> Result<u64> {
         let code_length = self.network.code_length();
         let codes_file = match &self.codes {
             Codes::File(reader) => Some(reader.path().to_owned()),
@@ -93,6 +94,13 @@ impl Generation<'_> {
         let others = self.other_inputs.iter().map(|(what, path)| (*what, path.as_path()));
         let inputs: Vec<(&str, &Path)> = inputs.into_iter().chain(others).collect();
         refuse_overlap("output", &self.output, &inputs)?;
+        let codes_out = match &self.codes {
+            Codes::Random { out, .. } => out.as_deref(),
+            Codes::File(_) => None,
+        };
+        let outputs =
+            [("output", Some(&*self.output)), ("codes.out", codes_out), ("operator.out", self.operator_out.as_deref())];
+        streams::refuse_twice(streams::OUTPUT, &outputs)?;
         let width = self.operator.measurements();
         if let Codes::File(reader) = &mut self.codes {
             reader.fit(code_length, "the length of the network's codes")?;
@@ -102,19 +110,20 @@ impl Generation<'_> {
         let batch = (self.batch as u64).min(self.codes.count()) as usize;
         let bytes = memory::of_matrix(batch, self.network.observation_length() + width);
         memory::check("batch", || format!("{} of {batch} observations", self.batch), bytes)?;
-        if let Some(mask) = &self.mask {
+        if let Some(mask) = &mut self.mask {
             mask.check_for(width, self.codes.count(), "the measurements")?;
         }
         let mut codes_out = match &self.codes {
-            Codes::Random { out: Some(path), .. } => {
+            Codes::Random { out: Some(path), count } => {
                 refuse_overlap("codes.out", path, &[("the output of option `output`", &self.output)])?;
                 refuse_overlap("codes.out", path, &inputs)?;
-                Some(NpyWriter::create(path, code_length, self.element_type, self.force)?)
+                Some(NpyWriter::create_of(path, *count, code_length, self.element_type, self.force)?)
             }
             _ => None,
         };
         let matrix = self.matrix(&inputs)?;
-        let mut output = NpyWriter::create(&self.output, width, self.element_type, self.force)?;
+        let count = self.codes.count();
+        let mut output = NpyWriter::create_of(&self.output, count, width, self.element_type, self.force)?;
 
         let mut done = 0;
         while let Some(codes) = self.next_codes(done)? {
@@ -142,7 +151,8 @@ impl Generation<'_> {
         for writer in codes_out.into_iter().chain(matrix) {
             writer.finish()?;
         }
-        output.finish()
+        output.finish()?;
+        Ok(done)
     }
 
     /// The unfinished file of the operator's matrix, if it is wanted.
@@ -158,7 +168,8 @@ impl Generation<'_> {
         }
         refuse_overlap("operator.out", path, inputs)?;
         // In f64 always: it belongs to the measurements, which are computed with it.
-        let mut writer = NpyWriter::create(path, matrix.ncols(), ElementType::F64, self.force)?;
+        let mut writer =
+            NpyWriter::create_of(path, matrix.nrows() as u64, matrix.ncols(), ElementType::F64, self.force)?;
         writer.write(&matrix.transpose())?;
         Ok(Some(writer))
     }

@@ -23,17 +23,39 @@ pub fn available() -> Option<u64> {
 /// # Errors
 /// [`Error::BadOption`]. `option`: what asks for so much; `found`: its value.
 pub fn check(option: &str, found: impl FnOnce() -> String, bytes: Option<u64>) -> Result<()> {
+    match excess(bytes) {
+        None => Ok(()),
+        Some((needed, expected)) => Err(Error::option(option, format!("{}, which takes {needed}", found()), expected)),
+    }
+}
+
+/// [`check`] for what a file asks for.
+///
+/// # Errors
+/// [`Error::Input`]. `source`: the file; `found`: what in it is so large.
+pub fn check_input(source: &str, found: impl FnOnce() -> String, bytes: Option<u64>) -> Result<()> {
+    match excess(bytes) {
+        None => Ok(()),
+        Some((needed, expected)) => {
+            let fix = "use a machine with more memory, or allow the process more";
+            Err(Error::input(source, format!("{}, which takes {needed}", found()), expected, fix))
+        }
+    }
+}
+
+/// What is needed, and what there is, where `bytes` do not fit.
+fn excess(bytes: Option<u64>) -> Option<(String, String)> {
     let available = available();
     let fits = bytes.is_some_and(|bytes| available.is_none_or(|available| bytes <= available));
     if fits {
-        return Ok(());
+        return None;
     }
     let needed = bytes.map_or_else(|| "more than any machine has".to_owned(), in_words);
     let expected = match available {
         Some(available) => format!("what fits in the {} that this process may still use", in_words(available)),
         None => "what fits in memory".to_owned(),
     };
-    Err(Error::option(option, format!("{}, which takes {needed}", found()), expected))
+    Some((needed, expected))
 }
 
 /// The bytes of a matrix of f64; `None` if they cannot be counted.

@@ -154,7 +154,7 @@ fn generate(network: &Network, args: &Args) -> Result<()> {
         batch: BATCH,
         force: args.force,
     };
-    generation.run(|_| !interrupt::requested())
+    generation.run(|_| !interrupt::requested()).map(drop)
 }
 
 /// The first rows of a file that the demo wrote, one per column.

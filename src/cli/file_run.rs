@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crate::batch::engine::Engine;
-use crate::batch::summary::Summary;
 use crate::error::Result;
+use crate::run::file_run::Finished;
 use crate::run::request::{Begun, FileRun, Stopped};
 
 use super::progress::{Progress, StatusLine};
@@ -19,7 +19,7 @@ pub fn carry_out(
     label: &str,
     command: &CommandLine,
     begun: impl FnOnce(StatusLine),
-) -> Result<Summary> {
+) -> Result<Finished> {
     let runtime = engine.runtime();
     run.check(engine)?;
     for sentence in run.how_read() {
@@ -30,7 +30,10 @@ pub fn carry_out(
     for note in engine.notes() {
         print::note(&flags::words(&note));
     }
-    interrupt::listen();
+    match run.stream() {
+        Some(_) => interrupt::listen_briefly(),
+        None => interrupt::listen(),
+    }
     let codes = run.codes.clone();
     let run = run.start(engine)?;
     let (done, total) = (run.done(), run.total());
@@ -66,6 +69,9 @@ pub fn carry_out(
 fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
     match begun {
         Begun::Afresh => {}
+        Begun::Once { stream } => {
+            print::note(&format!("{stream} goes by once: this run keeps no journal, and cannot be resumed"))
+        }
         Begun::NothingToResume => print::note("nothing to resume: starting at the first observation"),
         Begun::Resumed { lost: 0, .. } => print::note(&format!("continuing after {done} of {total} observations")),
         Begun::Resumed { lost, .. } => print::note(&format!(

@@ -1,12 +1,14 @@
 //! Ctrl-C, SIGTERM and SIGHUP. The first signal asks the run to stop at its next batch, so that it
 //! can finish its files; the second ends the process. Schedulers send SIGTERM some time before they
-//! kill.
+//! kill. A run whose input or output goes by once keeps nothing, and may wait for another program:
+//! it ends soon after the first signal.
 //!
 //! A process may run several commands, one after the other or side by side. The handler is
 //! installed once, by the first command that needs it. A signal concerns all commands that run.
 
-use std::process;
 use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+use std::{process, thread};
 
 use super::print;
 use crate::cancel::CancelToken;
@@ -18,11 +20,16 @@ struct State {
     running: usize,
     /// Whether one of them listens.
     listening: bool,
+    /// Whether the first signal ends the process after [`GRACE`].
+    brief: bool,
     /// Cancelled by a signal that came while a command listened.
     token: Option<CancelToken>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, token: None });
+static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, brief: false, token: None });
+
+/// The time that a run with a stream has to remove its unfinished outputs.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A command that runs. When the last one ends, a request to stop is forgotten.
 #[derive(Debug)]
@@ -42,10 +49,18 @@ impl Drop for Running {
             state.running -= 1;
             if state.running == 0 {
                 state.listening = false;
+                state.brief = false;
                 state.token = None;
             }
         });
     }
+}
+
+/// [`listen`] for a run that cannot be resumed: the first signal ends it, at the latest after a
+/// second.
+pub fn listen_briefly() {
+    with(|state| state.brief = true);
+    listen();
 }
 
 /// The running command begins to listen. Without this, a signal ends the process at once, as it
@@ -57,6 +72,10 @@ pub fn listen() {
         // An error means that the system has no signals, or that the host handles them itself.
         let _ = ctrlc::set_handler(|| {
             if !is_first_signal() {
+                process::exit(130);
+            }
+            if with(|state| state.brief) {
+                thread::sleep(GRACE);
                 process::exit(130);
             }
             print::note("finishing the batches that have begun; press Ctrl-C again to stop now");

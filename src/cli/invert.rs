@@ -6,6 +6,7 @@ use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
+use crate::formats::streams;
 use crate::lp::formulation::{self, Tolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
@@ -32,6 +33,8 @@ use super::{CommandLine, Outcome, file_run, flags, print, record, summary};
                         --output-activation sigmoid --report report.jsonl\n  \
                         unrelu invert net.safetensors observations.npy -o part-2.npy --shard 2/4\n  \
                         unrelu invert net.safetensors observations.npy -o codes.npy --resume\n\n\
+                        With - for standard input or output, a run takes its place in a pipeline; messages and the summary then \
+                        go to standard error, and it cannot be resumed.\n\n\
                         CODES.npy.journal records the inputs and options. An interrupted run leaves its journal and its results \
                         as .partial files. The same command with --resume continues it and writes the same bytes as a run without \
                         an interruption. `unrelu merge` joins shards.\n\n\
@@ -43,10 +46,11 @@ pub struct Args {
     network: NetworkArgs,
 
     /// The observations, a .npy of shape (count, n) or (count, h, w), or an .npz with one such
-    /// array; NaN where unobserved. Bytes (uint8) are pixels, see --pixels
+    /// array; NaN where unobserved; - is standard input. Bytes (uint8) are pixels, see --pixels
     observations: PathBuf,
 
-    /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where an observation failed; - is
+    /// standard output
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
@@ -101,7 +105,7 @@ pub struct Args {
     batch: u32,
 
     /// Output file for the report, with one row per observation: status, residuals, and for each
-    /// layer ε, the objective and whether the layer is determined
+    /// layer ε, the objective and whether the layer is determined; - is standard output, as .jsonl
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -364,11 +368,14 @@ impl Args {
 }
 
 pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
+    print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
+    let inputs = [("OBSERVATIONS", Some(args.observations.as_path())), ("truth", args.truth.as_deref())];
+    streams::refuse_twice(streams::INPUT, &inputs)?;
     let read = args.network.load()?;
     let network = read.network;
     args.choose_method(&network);
-    let mut observations = NpyReader::open(&args.observations)?;
-    let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
+    let mut observations = NpyReader::open_stream(&args.observations)?;
+    let truth = args.truth.as_deref().map(NpyReader::open_stream).transpose()?;
     observations.choose_pixels(network.layers()[network.depth() - 1].activation, args.pixels)?;
     let options = args.options(observations.numbers())?;
     if let Some(assumed) = observations.assumed_pixels(args.pixels) {
@@ -401,8 +408,10 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
         journaling: if args.resume { Journaling::Resume } else { Journaling::Begin },
     };
     let inverter = Inverter::new(network, options)?;
-    let totals = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
-    record::end(&totals, &args.output, (args.json, &args.verdict), || summary::text(&totals, inverter.options()))
+    let finished = file_run::carry_out(run, &inverter, "inverting", command, |_| {})?;
+    let totals = &finished.summary;
+    let ended = record::Ended { totals, identity: finished.identity.as_ref(), codes: &args.output };
+    ended.tell(args.json, &args.verdict, || summary::text(totals, inverter.options()))
 }
 
 /// The layers with fewer units than inputs, described.

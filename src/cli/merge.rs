@@ -20,11 +20,11 @@ pub struct Args {
     #[arg(required = true, value_name = "PART")]
     parts: Vec<PathBuf>,
 
-    /// Output file for the codes, a .npy of shape (count, k)
+    /// Output file for the codes, a .npy of shape (count, k); - is standard output
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
-    /// Output file for the report, in the format of the parts' reports
+    /// Output file for the report, in the format of the parts' reports; - is standard output
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -41,6 +41,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
+    print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
     interrupt::listen();
     let count = args.parts.len();
     let merge = Merge { parts: args.parts, codes: args.output.clone(), report: args.report, force: args.force };
@@ -50,5 +51,6 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     }
     let totals = &merged.summary;
     let text = || summary::merged(totals, count, &args.output);
-    record::end(totals, &args.output, (args.json, &args.verdict), text)
+    let ended = record::Ended { totals, identity: Some(&merged.identity), codes: &args.output };
+    ended.tell(args.json, &args.verdict, text)
 }

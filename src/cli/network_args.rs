@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::network_file::{NetworkOptions, ReadNetwork, read_network};
+use crate::formats::streams::{input_name, is_read_once};
 use crate::network::Activation;
 
 use super::{flags, print};
@@ -81,6 +82,10 @@ impl ReadingArgs {
 
     /// Reads the network of a file, and says what was assumed.
     pub fn load(&self, path: &Path) -> Result<ReadNetwork> {
+        if is_read_once(path) {
+            let found = format!("{}, which can be read once only", input_name(path).display());
+            return Err(Error::option("NETWORK", found, "a plain file, since networks are not read in order"));
+        }
         let read = read_network(path, &self.options())?;
         for assumption in &read.assumptions {
             print::note(&format!("note: {}", flags::words(&assumption.to_string())));

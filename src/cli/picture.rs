@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 use crate::error::{Error, Result};
 use crate::formats::npy::NpyReader;
 use crate::formats::output::refuse_overlap;
+use crate::formats::streams;
 use crate::pictures::{Grid, Row, check_picture, write_grid};
 
 use super::image_size::ImageSize;
@@ -24,7 +25,7 @@ use super::{CommandLine, Outcome};
 )]
 pub struct Args {
     /// Files of images, each a .npy of shape (count, height · width), or (count, 3, height, width)
-    /// for colours: red, green, blue
+    /// for colours: red, green, blue; - is standard input
     #[arg(required = true, value_name = "ROWS.npy")]
     rows: Vec<PathBuf>,
 
@@ -69,10 +70,13 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     }
     let inputs: Vec<(&str, &Path)> = args.rows.iter().map(|path| ("an input", path.as_path())).collect();
     refuse_overlap("-o", &args.output, &inputs)?;
+    let standard: Vec<(&str, Option<&Path>)> = args.rows.iter().map(|path| ("ROWS", Some(path.as_path()))).collect();
+    streams::refuse_twice(streams::INPUT, &standard)?;
+    check_place(&args.output, args.force)?;
     let mut rows = Vec::with_capacity(args.rows.len());
     let mut size = None;
     for (place, path) in args.rows.iter().enumerate() {
-        let mut reader = NpyReader::open(path)?;
+        let mut reader = NpyReader::open_stream(path)?;
         let of_all = match (size, args.image) {
             (Some(size), _) | (None, Some(size)) => size,
             (None, None) => ImageSize::of_shape(&shape_of_row(&reader), None)?,
@@ -86,7 +90,8 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         }
         fits?;
         size = Some(of_all);
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name =
+            streams::input_name(path).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let label = args.labels.as_ref().map_or(name, |labels| labels[place].clone());
         rows.push(Row { label, images: some_rows(reader, args.first, args.count as usize)? });
     }

@@ -7,9 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::formats::streams::is_standard;
 
 /// Whether the command was told to print errors only (`--quiet`).
 static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Whether data goes to standard output, so that summaries have to go elsewhere.
+static DATA: AtomicBool = AtomicBool::new(false);
+
+/// From now on, summaries go to standard error if one of these outputs is standard output, and to
+/// standard output otherwise.
+pub fn data_goes_to(outputs: &[Option<&Path>]) {
+    DATA.store(outputs.iter().flatten().any(|output| is_standard(output)), Ordering::Relaxed);
+}
 
 /// From now on, prints errors only, or notes and summaries again.
 pub fn set_quiet(quiet: bool) {
@@ -26,8 +36,12 @@ pub fn summary(text: &str) -> Result<()> {
     if is_quiet() { Ok(()) } else { print(text) }
 }
 
-/// Writes `text` to standard output as it is.
+/// Writes `text` as it is to standard output, or to standard error if data goes there.
 pub fn print(text: &str) -> Result<()> {
+    if DATA.load(Ordering::Relaxed) {
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         // The reader closed the output. This does not change the outcome of the command.

@@ -7,47 +7,64 @@ use serde_json::{Map, Value, json};
 
 use crate::batch::summary::Summary;
 use crate::error::Result;
-use crate::run::journal::{Identity, Source, find_finished};
+use crate::run::journal::{Identity, Source};
 
 use super::verdict_args::VerdictArgs;
 use super::{Outcome, print};
 
-/// Prints the totals of the run that wrote `codes`, and judges them. `text`: the totals for people.
-///
-/// # Errors
-/// Those of reading the journal beside the codes, and of printing.
-pub fn end(
-    totals: &Summary,
-    codes: &Path,
-    (json, verdict): (bool, &VerdictArgs),
-    text: impl FnOnce() -> String,
-) -> Result<Outcome> {
-    if json {
-        print::print(&of_run(totals, codes)?)?;
-    } else {
-        print::summary(&text())?;
-    }
-    Ok(verdict.outcome(totals))
+/// A finished run.
+pub struct Ended<'a> {
+    /// Its totals.
+    pub totals: &'a Summary,
+    /// What it computed.
+    pub identity: Option<&'a Identity>,
+    /// Where its codes are.
+    pub codes: &'a Path,
 }
 
-/// The totals of the run that wrote `codes`, with its version, inputs and options, as JSON.
-fn of_run(totals: &Summary, codes: &Path) -> Result<String> {
-    let mut record = totals.json();
-    if let Some(found) = find_finished(codes)? {
-        record["run"] = of_identity(&found.identity, codes);
+impl Ended<'_> {
+    /// Prints the totals, and judges them. `text`: the totals for people.
+    ///
+    /// # Errors
+    /// Those of printing.
+    pub fn tell(&self, json: bool, verdict: &VerdictArgs, text: impl FnOnce() -> String) -> Result<Outcome> {
+        if json {
+            let mut record = self.totals.json();
+            record["shares"] = shares(self.totals);
+            if let Some(identity) = self.identity {
+                record["run"] = of_identity(identity, self.codes);
+            }
+            print::print(&print::in_json(&record)?)?;
+        } else {
+            print::summary(&text())?;
+        }
+        Ok(verdict.outcome(self.totals))
     }
-    print::in_json(&record)
+}
+
+/// Options by their names.
+pub fn of_options(options: &[(String, String)]) -> Map<String, Value> {
+    options.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+}
+
+/// What the shares of `--require` are compared with; `null` of no observations.
+fn shares(totals: &Summary) -> Value {
+    let share = |count: u64| (totals.observations > 0).then(|| count as f64 / totals.observations as f64);
+    json!({
+        "solved": share(totals.solved),
+        "reproduced": share(totals.reproduced),
+        "determined": share(totals.determined),
+    })
 }
 
 fn of_identity(identity: &Identity, codes: &Path) -> Value {
     let Identity { version, network, observations, truth, options, count, batch, first, end, report } = identity;
-    let options: Map<String, Value> = options.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({
         "version": version,
         "network": of_source(network),
         "observations": of_source(observations),
         "truth": truth.as_ref().map(of_source),
-        "options": options,
+        "options": of_options(options),
         "count": count,
         "batch": batch,
         "first": first,
@@ -57,6 +74,6 @@ fn of_identity(identity: &Identity, codes: &Path) -> Value {
     })
 }
 
-fn of_source(source: &Source) -> Value {
+pub fn of_source(source: &Source) -> Value {
     json!({ "file": source.file, "digest": source.digest })
 }

@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use crate::batch::engine::Engine;
 use crate::batch::{self, BestMethod, Method};
 use crate::descent::DescentOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
+use crate::formats::streams::{self, is_read_once};
 use crate::lp::formulation::Tolerances;
 use crate::multistart::Objective;
 use crate::network::Network;
@@ -53,10 +54,11 @@ pub struct Args {
     network: NetworkArgs,
 
     /// The measurements, a .npy of shape (count, m), or an .npz with one such array; NaN where not
-    /// measured. Bytes (uint8) are pixels, see --pixels
+    /// measured; - is standard input. Bytes (uint8) are pixels, see --pixels
     measurements: PathBuf,
 
-    /// Output file for the codes, a .npy of shape (count, k); NaN where a recovery failed
+    /// Output file for the codes, a .npy of shape (count, k); NaN where a recovery failed; - is
+    /// standard output
     #[arg(short, long, value_name = "CODES.npy")]
     output: PathBuf,
 
@@ -95,7 +97,7 @@ pub struct Args {
     batch: u32,
 
     /// Output file for the report, with one row per observation: status, residuals of the
-    /// measurements, iterations and errors
+    /// measurements, iterations and errors; - is standard output, as .jsonl
     #[arg(long, value_name = "REPORT.csv|.jsonl")]
     report: Option<PathBuf>,
 
@@ -197,6 +199,11 @@ impl Args {
         let Some(picture) = &self.picture else { return Ok(()) };
         ImageSize::of_shape(image_shape, self.image)?;
         check_place(picture, self.force || self.resume)?;
+        let drawn = [Some(&self.measurements), self.truth.as_ref(), self.operator.mask.as_ref(), Some(&self.output)];
+        if let Some(stream) = drawn.into_iter().flatten().chain(&self.beside).find(|path| is_read_once(path)) {
+            let found = format!("given with `{}`, which goes by once", stream.display());
+            return Err(Error::option("--picture", found, "files, from which it is drawn at the end"));
+        }
         let mut others: Vec<(&str, &Path)> = vec![
             ("the network", &self.network.network),
             ("the measurements", &self.measurements),
@@ -216,10 +223,18 @@ impl Args {
 }
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
+    print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
+    let inputs = [
+        ("MEASUREMENTS", Some(args.measurements.as_path())),
+        ("truth", args.truth.as_deref()),
+        ("mask", args.operator.mask.as_deref()),
+        ("operator", args.operator.operator.as_deref()),
+    ];
+    streams::refuse_twice(streams::INPUT, &inputs)?;
     let read = args.network.load()?;
     let network = Arc::new(read.network);
-    let mut measurements = NpyReader::open(&args.measurements)?;
-    let truth = args.truth.as_deref().map(NpyReader::open).transpose()?;
+    let mut measurements = NpyReader::open_stream(&args.measurements)?;
+    let truth = args.truth.as_deref().map(NpyReader::open_stream).transpose()?;
     let image_shape = ImageSize::shape_or(args.image, read.image_shape)?;
     let mask = args.operator.mask.as_deref().map(|path| Mask::open(path, &image_shape)).transpose()?;
     args.operator.choose_pixels(&mut measurements, &network, args.pixels)?;
@@ -261,7 +276,7 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
     let begun = |line| {
         let _ = status_line.set(line);
     };
-    let totals = file_run::carry_out(run, &recoverer, "recovering", command, begun)?;
+    let finished = file_run::carry_out(run, &recoverer, "recovering", command, begun)?;
     if let Some(picture) = &args.picture {
         recovery_picture::draw(&Pictured {
             network: &network,
@@ -279,8 +294,9 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
             force: args.force || args.resume,
         })?;
     }
-    let text = || summary::text(&totals, &args.told_as(&recoverer));
-    record::end(&totals, &args.output, (args.json, &args.verdict), text)
+    let totals = &finished.summary;
+    let ended = record::Ended { totals, identity: finished.identity.as_ref(), codes: &args.output };
+    ended.tell(args.json, &args.verdict, || summary::text(totals, &args.told_as(&recoverer)))
 }
 
 fn words(iteration: Iteration) -> String {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::activations::activations;
 use super::assumption::Assumption;
 use super::batch_norm::EPSILON;
+use super::bounded::Bounded;
 use super::described::Described;
 use super::extent::unchanged_during;
 use super::files::File;
@@ -255,7 +256,7 @@ pub(crate) fn resolve_layers(file: &dyn TensorFile, options: &NetworkOptions) ->
 /// Opens a file of named tensors, in the format that its contents show. Names of Flax and Keras are
 /// translated.
 pub fn open_tensor_file(path: &Path) -> Result<Box<dyn TensorFile>> {
-    let file = open_as_named(path)?;
+    let file: Box<dyn TensorFile> = Box::new(Bounded(open_as_named(path)?));
     // Names of a file that describes itself mean nothing.
     Ok(if file.describes_itself() { file } else { translated(file) })
 }

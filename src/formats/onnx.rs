@@ -36,6 +36,7 @@ use super::files::File;
 use super::operations::read_labelled;
 use super::tensor_file::{TensorFile, TensorInfo, natural_order};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// An ONNX model.
 #[derive(Debug)]
@@ -58,11 +59,15 @@ impl OnnxFile {
     /// # Errors
     /// [`Error::Input`] if it is no ONNX model, or of another version; [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
+        let cannot_read = |error| Error::io(path, "read", error);
+        let mut file = File::open(path).map_err(cannot_read)?;
+        let length = file.metadata().map_err(cannot_read)?.len();
+        // All of it, and the tensors that it holds.
+        let source = path.display().to_string();
+        memory::check_input(&source, || format!("a file of {length} bytes"), length.checked_mul(2))?;
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
-            .map_err(|error| Error::io(path, "read", error))?;
-        Self::decode(bytes, &path.display().to_string(), Some(path.to_owned()))
+        file.read_to_end(&mut bytes).map_err(cannot_read)?;
+        Self::decode(bytes, &source, Some(path.to_owned()))
     }
 
     /// Reads the bytes of a file. Tensors in other files are only found beside `file`.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::extent::{Extent, Tracker};
 use super::files::{self, File};
+use super::streams::{self, Target, is_standard};
 use crate::error::{Error, GIVE_NAME, Result};
 
 /// An unfinished output file.
@@ -19,19 +20,49 @@ use crate::error::{Error, GIVE_NAME, Result};
 pub struct OutputFile {
     path: PathBuf,
     partial: PathBuf,
-    writer: BufWriter<File>,
+    writer: BufWriter<Target>,
     length: u64,
     /// The digest of the appended bytes, if requested.
     tracker: Option<Tracker>,
     force: bool,
+    /// Whether bytes were written since the last synchronisation: one costs milliseconds.
+    is_dirty: bool,
     /// Whether dropping removes the partial file.
     remove_on_drop: bool,
 }
 
 impl OutputFile {
+    /// Standard output, to which bytes go at once and in order. It cannot be rewritten or resumed.
+    pub fn standard() -> Self {
+        OutputFile {
+            path: streams::OUTPUT.into(),
+            partial: streams::OUTPUT.into(),
+            writer: BufWriter::with_capacity(1 << 16, Target::Standard(io::stdout())),
+            length: 0,
+            tracker: None,
+            force: true,
+            is_dirty: false,
+            remove_on_drop: false,
+        }
+    }
+
+    /// [`Self::create`] for a format that can be written in order: `-` is standard output.
+    ///
+    /// # Errors
+    /// Those of [`Self::create`].
+    pub fn create_or_standard(path: &Path, force: bool) -> Result<Self> {
+        if is_standard(path) { Ok(Self::standard()) } else { Self::create(path, force) }
+    }
+
+    /// Whether this is standard output.
+    pub fn is_standard(&self) -> bool {
+        self.writer.get_ref().file().is_none()
+    }
+
     /// Creates the partial file for `path`. A partial file of a killed run is discarded.
     ///
     /// # Errors
+    /// [`Error::Output`] for standard output, `-`, which only some formats can be written to;
     /// [`Error::Output`] if `path` exists and `force` is not set, if it cannot be created, or if
     /// another run is writing it.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
@@ -49,10 +80,11 @@ impl OutputFile {
         Ok(OutputFile {
             path: path.to_owned(),
             partial,
-            writer: BufWriter::new(file),
+            writer: BufWriter::new(Target::File(file)),
             length: 0,
             tracker: None,
             force,
+            is_dirty: true,
             remove_on_drop: true,
         })
     }
@@ -82,10 +114,11 @@ impl OutputFile {
         Ok(OutputFile {
             path: path.to_owned(),
             partial,
-            writer: BufWriter::new(file),
+            writer: BufWriter::new(Target::File(file)),
             length,
             tracker: None,
             force,
+            is_dirty: true,
             remove_on_drop: false,
         })
     }
@@ -112,13 +145,15 @@ impl OutputFile {
         self.tracker.as_ref().map(Tracker::extent)
     }
 
-    /// Writes `bytes` at the end.
+    /// Writes `bytes` at the end. Those of standard output are on their way when this returns.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(bytes).map_err(|error| Error::io(&self.partial, "write", error))
+        let written = self.write_all(bytes).and_then(|()| if self.is_standard() { self.flush() } else { Ok(()) });
+        written.map_err(|error| Error::io(&self.partial, "write", error))
     }
 
     /// Overwrites the bytes at `offset` and returns to the end.
     pub fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.is_dirty = true;
         self.writer
             .seek(SeekFrom::Start(offset))
             .and_then(|_| self.writer.write_all(bytes))
@@ -134,26 +169,40 @@ impl OutputFile {
 
     /// Synchronises everything written so far with the disk.
     pub fn sync(&mut self) -> Result<()> {
-        self.writer
-            .flush()
-            .and_then(|()| self.writer.get_ref().sync_data())
-            .map_err(|error| Error::io(&self.partial, "write", error))
+        let failed = |error| Error::io(&self.partial, "write", error);
+        self.writer.flush().map_err(failed)?;
+        if self.is_dirty {
+            self.writer.get_ref().file().map_or(Ok(()), File::sync_data).map_err(failed)?;
+            self.is_dirty = false;
+        }
+        Ok(())
     }
 
-    /// Synchronises the bytes with the disk and renames the file to its final name.
-    pub fn finish(mut self) -> Result<()> {
+    /// Synchronises the bytes with the disk, renames the file to its final name, and synchronises
+    /// that name with the disk.
+    pub fn finish(self) -> Result<()> {
+        self.finish_within_run().map(|path| sync_folder(&path))
+    }
+
+    /// [`Self::finish`] without synchronising the name, for a run that gives several files their
+    /// names and then calls [`sync_folder`]. Returns the final path.
+    pub fn finish_within_run(mut self) -> Result<PathBuf> {
         self.sync()?;
-        // Checked again: a file may have appeared since the start, and the rename would replace it.
-        check_free(&self.path, self.force)?;
-        give_name(&self.partial, &self.path)?;
-        self.remove_on_drop = false;
-        Ok(())
+        if !self.is_standard() {
+            // Checked again: a file may have appeared since the start, and the rename would replace
+            // it.
+            check_free(&self.path, self.force)?;
+            rename(&self.partial, &self.path)?;
+            self.remove_on_drop = false;
+        }
+        Ok(self.path.clone())
     }
 }
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.writer.write(bytes)?;
+        self.is_dirty = true;
         self.length += written as u64;
         if let Some(tracker) = &mut self.tracker {
             tracker.add(&bytes[..written]);
@@ -177,9 +226,23 @@ impl Drop for OutputFile {
 
 /// Renames `partial` to `path`, and synchronises the new name with the disk.
 pub fn give_name(partial: &Path, path: &Path) -> Result<()> {
-    files::rename(partial, path).map_err(|error| Error::io(path, GIVE_NAME, with_advice(partial, error)))?;
-    sync_folder(path);
-    Ok(())
+    rename(partial, path).map(|()| sync_folder(path))
+}
+
+/// Renames `partial` to `path`. The new name is on the disk after [`sync_folder`].
+pub fn rename(partial: &Path, path: &Path) -> Result<()> {
+    files::rename(partial, path).map_err(|error| Error::io(path, GIVE_NAME, with_advice(partial, error)))
+}
+
+/// Synchronises the names of files that a run has written, once for each folder.
+pub fn sync_folders(paths: &[PathBuf]) {
+    let mut folders: Vec<&Path> = Vec::new();
+    for path in paths {
+        if !folders.contains(&folder_of(path)) {
+            folders.push(folder_of(path));
+            sync_folder(path);
+        }
+    }
 }
 
 /// Says what to do about an output of a run that cannot be written any more because it, or its
@@ -214,12 +277,20 @@ pub fn partial_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// [`check_free`] for an output that can be written in order: `-` is standard output.
+pub fn check_free_or_standard(path: &Path, force: bool) -> Result<()> {
+    if is_standard(path) { Ok(()) } else { check_free(path, force) }
+}
+
 /// Refuses an existing output unless `force` is set, and an output that is not a plain file.
 ///
 /// Commands with several outputs check all of them before any work.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let refuse =
         |found: &str, fix: &str| Err(Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() });
+    if is_standard(path) {
+        return refuse("would be standard output, to which this is not written", "name a file");
+    }
     match fs::metadata(path) {
         // A rename would replace the link.
         Err(_) if !force && fs::symlink_metadata(path).is_ok() => refuse(
@@ -228,7 +299,9 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
         ),
         Ok(metadata) if metadata.is_dir() => refuse("is a directory", "name a file inside it"),
         // A rename would replace a device such as /dev/null by a plain file.
-        Ok(metadata) if !metadata.is_file() => refuse("is not a plain file", "name a plain file"),
+        Ok(metadata) if !metadata.is_file() => {
+            refuse("is not a plain file", "name a plain file, or `-` for standard output where it is offered")
+        }
         Ok(_) if !force => refuse("already exists", "name another output, or replace it with option `force`"),
         _ => Ok(()),
     }
@@ -256,6 +329,9 @@ pub fn check_ending(path: &Path, endings: &[&str]) -> Result<()> {
 /// overwritten before or while it is read. Each of `others` comes with a name for messages.
 /// `option` is the field that names the output.
 pub fn refuse_overlap(option: &str, output: &Path, others: &[(&str, &Path)]) -> Result<()> {
+    if is_standard(output) {
+        return Ok(());
+    }
     let resolved = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     let clash = others
         .iter()
@@ -290,6 +366,9 @@ fn discard_stale(path: &Path, partial: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Output`] if another run holds the lock of the partial file.
 pub fn refuse_locked(path: &Path) -> Result<()> {
+    if is_standard(path) {
+        return Ok(());
+    }
     // A file that cannot be opened is found again, with a better message, when it is written.
     File::open(&partial_path(path)).map_or(Ok(()), |file| lock(path, file.try_lock()))
 }

@@ -6,15 +6,16 @@
 
 mod columns;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::extent::{Extent, Tracker};
 use super::output::OutputFile;
+use super::streams::is_standard;
 use crate::error::{Error, Result};
 use crate::outcome::ObservationRow;
 pub use columns::{Columns, UncertaintyColumns};
 
-/// The formats of a report, chosen by the file's extension.
+/// The formats of a report, chosen by the file's extension. Standard output gets JSON Lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Jsonl,
@@ -22,6 +23,9 @@ enum Format {
 }
 
 fn format_of(path: &Path) -> Result<Format> {
+    if is_standard(path) {
+        return Ok(Format::Jsonl);
+    }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => Ok(Format::Jsonl),
         Some("csv") => Ok(Format::Csv),
@@ -51,7 +55,8 @@ impl ReportWriter {
     /// [`OutputFile::create`].
     pub fn create(path: &Path, columns: Columns, force: bool) -> Result<Self> {
         let format = format_of(path)?;
-        Ok(ReportWriter { output: OutputFile::create(path, force)?, format, columns, header_written: false })
+        let output = OutputFile::create_or_standard(path, force)?;
+        Ok(ReportWriter { output, format, columns, header_written: false })
     }
 
     /// Continues the partial report of an earlier run at `length` bytes; see
@@ -128,9 +133,9 @@ impl ReportWriter {
         Error::io(self.output.path(), "write the report", error)
     }
 
-    /// Renames the report to its final name.
-    pub fn finish(mut self) -> Result<()> {
+    /// Renames the report to its final name, as [`OutputFile::finish_within_run`].
+    pub fn finish_within_run(mut self) -> Result<PathBuf> {
         self.complete()?;
-        self.output.finish()
+        self.output.finish_within_run()
     }
 }

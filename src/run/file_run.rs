@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use nalgebra::DMatrix;
 
-use super::outputs::{Outputs, can_be_resumed};
+use super::journal::Identity;
+use super::outputs::{Opened, Outputs, can_be_resumed};
 use super::request::{Begun, FileRun, Stopped};
 use crate::batch::clocks::Clocks;
 use crate::batch::engine::Engine;
@@ -15,6 +16,7 @@ use crate::batch::{InvertedBatch, pipeline};
 use crate::cancel::CancelToken;
 use crate::cpu::forward::forward;
 use crate::error::{Error, Result};
+use crate::formats::npy::NpyReader;
 use crate::observation::Observations;
 
 impl FileRun {
@@ -26,7 +28,7 @@ impl FileRun {
     pub fn start(mut self, engine: &dyn Engine) -> Result<StartedRun<'_>> {
         self.check(engine)?;
         let range = self.range();
-        let (outputs, begun, before) = Outputs::open(&mut self, engine, range.clone())?;
+        let Opened { outputs, begun, before, identity } = Outputs::open(&mut self, engine, range.clone())?;
         let next = range.start + before.observations;
         self.observations.skip_to(next as usize)?;
         if let Some(truth) = &mut self.truth {
@@ -35,13 +37,13 @@ impl FileRun {
         if let Some(mask) = &mut self.mask {
             mask.skip_to(next as usize)?;
         }
-        Ok(StartedRun { files: self, engine, range, outputs, begun, before })
+        Ok(StartedRun { files: self, engine, range, outputs, begun, before, identity })
     }
 
     /// [`Self::start`] followed by [`StartedRun::run`]. After each batch, `progress` receives the
     /// number of observations done. `cancel` is checked before each batch.
     pub fn run(self, engine: &dyn Engine, progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary> {
-        Ok(self.start(engine)?.run(progress, cancel)?)
+        Ok(self.start(engine)?.run(progress, cancel)?.summary)
     }
 }
 
@@ -56,12 +58,23 @@ pub struct StartedRun<'a> {
     begun: Begun,
     /// The totals of the earlier run.
     before: Summary,
+    /// What the run computes; `None` without journaling.
+    identity: Option<Identity>,
+}
+
+/// A run that is finished.
+#[derive(Debug)]
+pub struct Finished {
+    /// The totals.
+    pub summary: Summary,
+    /// What the run computed, with the digests of all inputs; `None` without journaling.
+    pub identity: Option<Identity>,
 }
 
 impl StartedRun<'_> {
     /// Where the run starts.
     pub fn begun(&self) -> Begun {
-        self.begun
+        self.begun.clone()
     }
 
     /// Number of observations of this run, including those of an earlier run that it resumes.
@@ -80,12 +93,13 @@ impl StartedRun<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`] if the run was cancelled; errors of reading, writing and the device.
-    pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Summary, Stopped> {
+    pub fn run(self, mut progress: impl FnMut(u64), cancel: &CancelToken) -> Result<Finished, Stopped> {
         let start = Instant::now();
         let total = self.total();
-        let StartedRun { files, engine, range, outputs, before, .. } = self;
+        let StartedRun { files, engine, range, outputs, before, mut identity, .. } = self;
         let codes = files.codes.clone();
-        let Some(mut outputs) = outputs else { return Ok(before) };
+        let Some(mut outputs) = outputs else { return Ok(Finished { summary: before, identity }) };
+        let digests = [files.observations.read_digest(), files.truth.as_ref().and_then(NpyReader::read_digest)];
         let mut kept = if outputs.is_journaled() { before.observations } else { 0 };
         let clocks = Clocks::default();
         let mut summary = before.clone();
@@ -134,8 +148,15 @@ impl StartedRun<'_> {
             up_to_date(&mut summary, None);
             Ok(())
         });
+        if let Some(Identity { observations, truth, .. }) = &mut identity {
+            for (source, digest) in [Some(observations), truth.as_mut()].into_iter().zip(&digests) {
+                if let (Some(source), Some(digest)) = (source, digest) {
+                    source.digest = digest.hex();
+                }
+            }
+        }
         outcome
-            .map(|()| summary)
+            .map(|()| Finished { summary, identity })
             .map_err(|error| Stopped { error, safe: if can_be_resumed(&codes) { kept } else { 0 } })
     }
 }

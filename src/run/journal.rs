@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, digest_of};
 use crate::formats::files::{self, File};
-use crate::formats::output::{OutputFile, give_name, partial_path, with_advice};
+use crate::formats::output::{OutputFile, partial_path, rename, sync_folder, with_advice};
 
 pub use identity::{Identity, Source, network_digest};
 pub use reading::{Found, find, find_finished, find_unfinished};
@@ -117,7 +117,7 @@ impl Journal {
         let mut file = OutputFile::create(&journal_path(codes), true)?;
         let head = head_line(identity, file.path())?;
         file.append(head.as_bytes())?;
-        file.sync()?;
+        file.hand_over()?;
         let checksum = checksum_of(&head).to_owned();
         Ok(Journal { file, head, checksum })
     }
@@ -149,8 +149,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives the journal of a finished run its final name. It keeps the head and the last entry
-    /// only; nothing else is needed later.
+    /// Gives the journal of a finished run its final name, which the caller synchronises. It keeps
+    /// the head and the last entry only; nothing else is needed later.
     pub fn condense(mut self, last: &Progress) -> Result<()> {
         self.keep();
         write_finished(self.file.path(), &self.head, last)?;
@@ -163,10 +163,13 @@ impl Journal {
 /// Writes the journal of a run that is already finished, such as a merge of shards.
 pub fn write_whole(codes: &Path, identity: &Identity, last: &Progress) -> Result<()> {
     let path = journal_path(codes);
-    write_finished(&path, &head_line(identity, &path)?, last)
+    write_finished(&path, &head_line(identity, &path)?, last)?;
+    sync_folder(&path);
+    Ok(())
 }
 
-/// Writes to another name first, so that a journal of the finished run exists at any moment.
+/// Writes to another name first, so that a journal of the finished run exists at any moment. The
+/// caller synchronises the name.
 fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     let text = format!("{head}{}", line(last, checksum_of(head), path)?);
     let mut new = path.as_os_str().to_owned();
@@ -177,7 +180,18 @@ fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
         file.sync_all()
     });
     written.map_err(|error| Error::io(&new, "write", with_advice(&new, error)))?;
-    give_name(&new, path)
+    rename(&new, path)
+}
+
+/// Removes the journals of earlier runs that wrote `codes`: they would describe other codes.
+///
+/// # Errors
+/// [`Error::Output`] for a file of that name that is not a journal; [`Error::Io`].
+pub fn discard(codes: &Path) -> Result<()> {
+    check_place(codes)?;
+    let path = journal_path(codes);
+    remove(&partial_path(&path))?;
+    remove(&path)
 }
 
 /// Removes a file if it exists.

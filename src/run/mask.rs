@@ -31,7 +31,7 @@ impl Mask {
     /// [`Error::Input`] for a file of another kind, for other numbers in a mask for all
     /// observations, or if that mask hides everything.
     pub fn open(path: &Path, image: &[usize]) -> Result<Self> {
-        let mut reader = NpyReader::open(path)?;
+        let mut reader = NpyReader::open_stream(path)?.into_memory()?;
         let width: usize = image.iter().product();
         let channels = channels_of_one(reader.shape(), image);
         if channels == 1
@@ -70,13 +70,13 @@ impl Mask {
     }
 
     /// Refuses a mask that does not fit the observations, or that hides all entries.
-    pub fn check(&self, observations: &NpyReader) -> Result<()> {
+    pub fn check(&mut self, observations: &NpyReader) -> Result<()> {
         let of = format!("the observations of {}", observations.path().display());
         self.check_for(observations.width(), observations.count() as u64, &of)
     }
 
     /// The same for `count` observations of `width` entries, which `of` names.
-    pub fn check_for(&self, width: usize, count: u64, of: &str) -> Result<()> {
+    pub fn check_for(&mut self, width: usize, count: u64, of: &str) -> Result<()> {
         let of_mask = self.reader.width() * self.channels;
         if of_mask != width {
             return Err(Error::input(
@@ -97,23 +97,20 @@ impl Mask {
                 "use the masks that were made for these observations",
             ));
         }
-        let mut all = NpyReader::open(self.path())?;
-        all.fit(self.reader.width(), "as when it was opened")?;
-        all.set_pixels(PixelRange::Unscaled);
         // All numbers but booleans are read to the end, to find those other than 0 and 1. Of
         // booleans, reading stops at the first observed entry.
-        let to_the_end = all.element_type() != ElementType::Bool;
+        let to_the_end = self.reader.element_type() != ElementType::Bool;
         let mut any = false;
         loop {
-            let first = all.position();
-            let Some(rows) = all.read_batch(64)? else { break };
-            any |= observed(&all, first, &rows)?.contains(&true);
+            let first = self.reader.position();
+            let Some(rows) = self.reader.read_batch(64)? else { break };
+            any |= observed(&self.reader, first, &rows)?.contains(&true);
             if any && !to_the_end {
                 break;
             }
         }
         if any {
-            return Ok(());
+            return self.reader.skip_to(0);
         }
         Err(hides_everything(self.path(), "masks with zeros only"))
     }

@@ -12,8 +12,9 @@ use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::formats::extent::{CHUNK, Extent, Verified};
 use crate::formats::npy::{DATA_START, ElementType, NpyReader, NpyWriter};
-use crate::formats::output::{OutputFile, check_free, refuse_overlap};
+use crate::formats::output::{OutputFile, check_free, check_free_or_standard, refuse_overlap};
 use crate::formats::report::ReportWriter;
+use crate::formats::streams::{self, is_standard};
 
 /// The files that a merge reads and writes.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ struct Part {
 pub struct Merged {
     /// The totals of all parts; the times are sums.
     pub summary: Summary,
+    /// What the run of all parts computes.
+    pub identity: Identity,
     /// Whether the parts have reports but no merged report was requested.
     pub reports_left: bool,
 }
@@ -65,24 +68,24 @@ impl Merge {
         };
         refuse_mixtures(&parts)?;
         refuse_gaps_and_overlaps(&parts)?;
-        // A shard without observations has no shape.
-        let Some(shape) = common_shape(&parts)? else {
-            return Err(Error::option("parts", "parts without observations", "the parts of a run"));
+        let shape = match common_shape(&parts)? {
+            Some(shape) => shape,
+            None => shape_without_rows(first)?,
         };
         let identity = Identity {
             first: 0,
             end: first.identity.count,
-            report: self.report.as_deref().map(|report| beside(&self.codes, report)),
+            report: self.report_file().map(|report| beside(&self.codes, report)),
             ..first.identity.clone()
         };
         let replace_report = self.check_outputs(&parts, &identity)?;
 
         let (width, element_type) = shape;
-        let mut codes = NpyWriter::create(&self.codes, width, element_type, self.force)?;
+        let mut codes = NpyWriter::create_of(&self.codes, identity.count, width, element_type, self.force)?;
         codes.track(None);
         let mut report = match &self.report {
             Some(path) => {
-                let mut report = OutputFile::create(path, replace_report)?;
+                let mut report = OutputFile::create_or_standard(path, replace_report)?;
                 report.track(None);
                 Some(report)
             }
@@ -115,12 +118,14 @@ impl Merge {
             done: summary.observations,
             finished: true,
             codes: codes.extent().unwrap_or(Extent { bytes: 0, digest: String::new() }),
-            report: report.as_ref().and_then(OutputFile::extent),
+            report: report.as_ref().filter(|report| !report.is_standard()).and_then(OutputFile::extent),
             alternatives: alternatives.as_ref().and_then(NpyWriter::extent),
             totals: totals(&summary),
         };
         // The journal first: with it, the next merge recognises a report that this one has left.
-        journal::write_whole(&self.codes, &identity, &last)?;
+        if !is_standard(&self.codes) {
+            journal::write_whole(&self.codes, &identity, &last)?;
+        }
         if let Some(report) = report {
             report.finish()?;
         }
@@ -128,7 +133,8 @@ impl Merge {
             alternatives.finish()?;
         }
         codes.finish()?;
-        Ok(Merged { summary, reports_left: self.report.is_none() && parts.iter().any(|part| part.report.is_some()) })
+        let reports_left = self.report.is_none() && parts.iter().any(|part| part.report.is_some());
+        Ok(Merged { summary, identity, reports_left })
     }
 
     /// The file of all alternatives, if the parts have some. `width`: entries per code.
@@ -169,7 +175,7 @@ impl Merge {
                         "parts that all have one, or no option `report`",
                     ));
                 };
-                if of_part.extension() != report.extension() {
+                if !is_standard(report) && of_part.extension() != report.extension() {
                     return Err(Error::option(
                         "report",
                         report.display().to_string(),
@@ -178,23 +184,34 @@ impl Merge {
                 }
             }
         }
-        journal::check_place(&self.codes)?;
+        streams::refuse_twice(streams::OUTPUT, &[("codes", Some(&self.codes)), ("report", self.report.as_deref())])?;
+        if !is_standard(&self.codes) {
+            journal::check_place(&self.codes)?;
+        } else if parts.iter().any(|part| part.alternatives.is_some()) {
+            let found = "parts that have them, with codes on standard output, beside which no file lies";
+            return Err(Error::option("alternatives", found, "a file for the codes"));
+        }
         let replace_report = self.force || self.has_left_a_report(identity)?;
         if let Some(report) = &self.report {
-            check_free(report, replace_report)?;
+            check_free_or_standard(report, replace_report)?;
         }
         if parts.iter().any(|part| part.alternatives.is_some()) {
             let path = journal::alternatives_path(&self.codes);
             refuse_overlap("alternatives", &path, &inputs)?;
             check_free(&path, replace_report)?;
         }
-        check_free(&self.codes, self.force)?;
+        check_free_or_standard(&self.codes, self.force)?;
         Ok(replace_report)
+    }
+
+    /// The report, if it is a file.
+    fn report_file(&self) -> Option<&Path> {
+        self.report.as_deref().filter(|report| !is_standard(report))
     }
 
     /// Whether the report is that of this same merge, which ended before its codes had their name.
     fn has_left_a_report(&self, identity: &Identity) -> Result<bool> {
-        let Some(report) = self.report.as_ref().filter(|_| !self.codes.exists()) else { return Ok(false) };
+        let Some(report) = self.report_file().filter(|_| !self.codes.exists()) else { return Ok(false) };
         let Some(found) = journal::find_finished(&self.codes)?.filter(|found| found.identity == *identity) else {
             return Ok(false);
         };
@@ -330,6 +347,12 @@ fn shape_of(codes: &Path, count: u64, extent: &Extent) -> Result<Option<(usize, 
         return Err(refuse(format!("shape ({rows}, {width}) in a file of {} bytes", extent.bytes)));
     }
     Ok(Some((width, element_type)))
+}
+
+/// The shape of the codes of a run without observations, from the header of a part.
+fn shape_without_rows(part: &Part) -> Result<(usize, ElementType)> {
+    let reader = NpyReader::open(&part.codes)?;
+    Ok((reader.width(), reader.element_type()))
 }
 
 /// Refuses parts whose rows differ in length or type, which parts of one run do not.

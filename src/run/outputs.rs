@@ -16,8 +16,23 @@ use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
-use crate::formats::output::{check_ending, check_free, give_name, partial_path, refuse_locked};
+use crate::formats::output::{
+    check_ending, check_free, check_free_or_standard, give_name, partial_path, refuse_locked, sync_folders,
+};
 use crate::formats::report::ReportWriter;
+use crate::formats::streams::is_standard;
+
+/// The outputs of a run when it starts.
+pub(super) struct Opened {
+    /// `None` if all observations are done.
+    pub outputs: Option<Outputs>,
+    /// Where the run starts.
+    pub begun: Begun,
+    /// The totals so far.
+    pub before: Summary,
+    /// What the run computes; `None` if nobody asked for it.
+    pub identity: Option<Identity>,
+}
 
 /// The outputs of an unfinished run.
 #[derive(Debug)]
@@ -27,43 +42,55 @@ pub(super) struct Outputs {
     /// The best distinct codes per observation, if they are wanted.
     alternatives: Option<NpyWriter>,
     journal: Option<Journal>,
-    /// When the next synchronisation with the disk is due; `None`: immediately.
-    sync_due: Option<Instant>,
+    /// The codes whose journal, of an earlier run, goes when a run without one is complete.
+    unjournaled: Option<PathBuf>,
+    /// When the next synchronisation with the disk is due.
+    sync_due: Instant,
 }
 
-/// Minimum time between two synchronisations with the disk.
+/// Minimum time between two synchronisations with the disk, and before the first: a run that is
+/// shorter synchronises once, at its end.
 const BETWEEN_SYNCS: Duration = Duration::from_secs(1);
 /// The same minimum, in multiples of the duration of the last synchronisation. A slow disk then
 /// does not delay the run.
 const SYNCS_APART: u32 = 20;
 
 impl Outputs {
-    /// Creates or resumes the outputs. Returns them with the starting place and the totals so far.
-    /// The outputs are `None` if all observations are done.
-    pub fn open(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
-        let nothing = Summary::default();
+    /// Creates or resumes the outputs.
+    pub fn open(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<Opened> {
         refuse_if_being_written(run)?;
-        match run.journaling {
-            Journaling::Off => {
-                check_outputs(run, engine)?;
-                Ok((Some(Self::begin(run, engine, None)?), Begun::Afresh, nothing))
+        let identity = match run.journaling {
+            Journaling::Off => None,
+            Journaling::Begin | Journaling::Resume => Some(identity(run, engine, range.clone())?),
+        };
+        let (outputs, begun, before) = match (run.journaling, &identity) {
+            (Journaling::Resume, Some(identity)) => Self::resume(run, engine, identity)?,
+            _ => {
+                let (outputs, begun) = Self::afresh(run, engine, identity.as_ref())?;
+                (Some(outputs), begun, Summary::default())
             }
-            Journaling::Begin => {
-                check_outputs(run, engine)?;
-                journal::check_place(&run.codes)?;
-                if !run.force {
-                    refuse_to_discard(run)?;
-                }
-                let identity = identity(run, engine, range)?;
-                Ok((Some(Self::begin(run, engine, Some(&identity))?), Begun::Afresh, nothing))
+        };
+        Ok(Opened { outputs, begun, before, identity })
+    }
+
+    fn afresh(run: &FileRun, engine: &dyn Engine, identity: Option<&Identity>) -> Result<(Self, Begun)> {
+        check_outputs(run, engine)?;
+        let stream = run.stream();
+        if identity.is_some() && !is_standard(&run.codes) {
+            journal::check_place(&run.codes)?;
+            if !run.force {
+                refuse_to_discard(run)?;
             }
-            Journaling::Resume => Self::resume(run, engine, range),
         }
+        let outputs = Self::begin(run, engine, identity.filter(|_| stream.is_none()))?;
+        Ok((outputs, stream.map_or(Begun::Afresh, |stream| Begun::Once { stream })))
     }
 
     fn begin(run: &FileRun, engine: &dyn Engine, identity: Option<&Identity>) -> Result<Self> {
         let width = engine.generator().code_length();
-        let mut codes = NpyWriter::create(&run.codes, width, engine.options().codes_as, run.force)?;
+        let range = run.range();
+        let rows = range.end - range.start;
+        let mut codes = NpyWriter::create_of(&run.codes, rows, width, engine.options().codes_as, run.force)?;
         let columns = engine.report_columns(run.truth.is_some());
         let report = run.report.as_deref().map(|path| ReportWriter::create(path, columns, run.force));
         let mut report = report.transpose()?;
@@ -84,20 +111,22 @@ impl Outputs {
                 report.track(None);
             }
         }
-        Ok(Outputs { codes, report, alternatives, journal, sync_due: None })
+        let has_none = journal.is_none() && !is_standard(&run.codes);
+        let unjournaled = has_none.then(|| run.codes.clone());
+        Ok(Outputs { codes, report, alternatives, journal, unjournaled, sync_due: Instant::now() + BETWEEN_SYNCS })
     }
 
-    fn resume(run: &mut FileRun, engine: &dyn Engine, range: Range<u64>) -> Result<(Option<Self>, Begun, Summary)> {
-        let identity = identity(run, engine, range)?;
+    /// The outputs are `None` if all observations are done.
+    fn resume(run: &mut FileRun, engine: &dyn Engine, identity: &Identity) -> Result<(Option<Self>, Begun, Summary)> {
         let found = journal::find(&run.codes)?.filter(|found| !is_stale(found, run));
         let Some(found) = found else {
             refuse_missing_codes(run)?;
             check_outputs(run, engine)?;
             journal::check_place(&run.codes)?;
-            let outputs = Self::begin(run, engine, Some(&identity))?;
+            let outputs = Self::begin(run, engine, Some(identity))?;
             return Ok((Some(outputs), Begun::NothingToResume, Summary::default()));
         };
-        refuse_differences(&found, &identity)?;
+        refuse_differences(&found, identity)?;
         if found.is_finished() {
             return Ok((None, Begun::AlreadyFinished, complete_names(&found, run)?));
         }
@@ -106,7 +135,7 @@ impl Outputs {
         let verified = found.verified(&run.codes, run.report.as_deref(), file.as_ref().map(|file| &*file.path))?;
         let lost = found.done() - verified.done;
         let Some(last) = found.entry(verified.entries)? else {
-            let outputs = Self::begin(run, engine, Some(&identity))?;
+            let outputs = Self::begin(run, engine, Some(identity))?;
             let begun = if lost == 0 { Begun::NothingToResume } else { Begun::Resumed { done: 0, lost } };
             return Ok((Some(outputs), begun, Summary::default()));
         };
@@ -131,7 +160,15 @@ impl Outputs {
         }
         let journal = Some(Journal::resume(&run.codes, &found, verified.entries)?);
         let begun = Begun::Resumed { done: verified.done, lost };
-        Ok((Some(Outputs { codes, report, alternatives, journal, sync_due: None }), begun, before))
+        let outputs = Outputs {
+            codes,
+            report,
+            alternatives,
+            journal,
+            unjournaled: None,
+            sync_due: Instant::now() + BETWEEN_SYNCS,
+        };
+        Ok((Some(outputs), begun, before))
     }
 
     /// Whether a later run can resume these outputs.
@@ -178,7 +215,7 @@ impl Outputs {
         if let Some(report) = &mut self.report {
             report.keep_partial();
         }
-        if self.sync_due.is_none_or(|due| Instant::now() >= due) { self.sync() } else { Ok(()) }
+        if Instant::now() >= self.sync_due { self.sync() } else { Ok(()) }
     }
 
     /// Synchronises everything up to the last commit with the disk.
@@ -194,12 +231,14 @@ impl Outputs {
         if let Some(journal) = &mut self.journal {
             journal.sync()?;
         }
-        self.sync_due = Some(Instant::now() + BETWEEN_SYNCS.max(SYNCS_APART * start.elapsed()));
+        self.sync_due = Instant::now() + BETWEEN_SYNCS.max(SYNCS_APART * start.elapsed());
         Ok(())
     }
 
-    /// Renames the outputs, the codes last. So codes under their final name mean a complete run.
+    /// Renames the outputs, the codes last. So codes under their final name mean a complete run. If
+    /// the power fails before the names are on the disk, `--resume` gives them again.
     pub fn finish(mut self, summary: &Summary) -> Result<()> {
+        let mut named = Vec::new();
         self.codes.complete()?;
         if let Some(alternatives) = &mut self.alternatives {
             alternatives.complete()?;
@@ -217,18 +256,23 @@ impl Outputs {
             if self.journal.is_some() {
                 alternatives.keep_partial();
             }
-            alternatives.finish()?;
+            named.push(alternatives.finish_within_run()?);
         }
         if let Some(mut report) = self.report {
             if self.journal.is_some() {
                 report.keep_partial();
             }
-            report.finish()?;
+            named.push(report.finish_within_run()?);
         }
         if let Some(journal) = self.journal {
             journal.condense(&progress)?;
         }
-        self.codes.finish()
+        if let Some(codes) = &self.unjournaled {
+            journal::discard(codes)?;
+        }
+        named.push(self.codes.finish_within_run()?);
+        sync_folders(&named);
+        Ok(())
     }
 
     fn progress(&self, summary: &Summary, finished: bool) -> Progress {
@@ -284,10 +328,10 @@ fn check_outputs(run: &FileRun, engine: &dyn Engine) -> Result<()> {
         check_free(&file.path, run.force)?;
     }
     if let Some(report) = &run.report {
-        check_free(report, run.force)?;
+        check_free_or_standard(report, run.force)?;
     }
     check_ending(&run.codes, &["npy"])?;
-    check_free(&run.codes, run.force)
+    check_free_or_standard(&run.codes, run.force)
 }
 
 /// Refuses outputs that another run is writing, before anything else is said about them: an

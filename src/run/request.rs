@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
 use crate::formats::output::refuse_overlap;
 use crate::formats::report::ReportWriter;
+use crate::formats::streams::{self, is_standard};
 use crate::memory;
 
 /// The files and options of a run.
@@ -26,9 +27,9 @@ pub struct FileRun {
     pub ignored_tensors: Vec<String>,
     /// Further inputs that no output may replace, each with a name for messages.
     pub other_inputs: Vec<(&'static str, PathBuf)>,
-    /// The path for the codes, `(count, k)`.
+    /// The path for the codes, `(count, k)`; `-` is standard output.
     pub codes: PathBuf,
-    /// The path for the report, if any.
+    /// The path for the report, if any; `-` is standard output, in JSON Lines.
     pub report: Option<PathBuf>,
     /// The true codes, `(count, k)`, if known. With them, the report has code errors.
     pub truth: Option<NpyReader>,
@@ -49,17 +50,24 @@ pub struct FileRun {
 pub enum Journaling {
     /// No journal: an unfinished run leaves nothing behind.
     Off,
-    /// Keep a journal, and start at the first observation.
+    /// Keep a journal, and start at the first observation. A run that reads or writes a stream
+    /// keeps none, since it cannot be resumed.
     Begin,
     /// Continue where the journal of an earlier run ends, if there is one.
     Resume,
 }
 
 /// Where a run starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// At the first observation, as requested.
     Afresh,
+    /// At the first observation, and without a journal: this stream can be neither read nor written
+    /// twice.
+    Once {
+        /// The stream in words, such as `standard input`.
+        stream: String,
+    },
     /// At the first observation, because no journal has anything to resume.
     NothingToResume,
     /// After the observations that an earlier run has done.
@@ -109,6 +117,36 @@ impl FileRun {
         (pixels != PixelRange::Unscaled).then(|| ("pixels".to_owned(), pixels.to_string()))
     }
 
+    /// The first input or output that is a stream, in words; such a run cannot be resumed.
+    pub fn stream(&self) -> Option<String> {
+        let mut inputs = [Some(&self.observations), self.truth.as_ref()].into_iter().flatten();
+        if let Some(input) = inputs.find(|input| input.is_stream()) {
+            return Some(input.path().display().to_string());
+        }
+        let to_output = is_standard(&self.codes) || self.report.as_deref().is_some_and(is_standard);
+        to_output.then(|| streams::OUTPUT.to_owned())
+    }
+
+    /// Refuses what a run with streams cannot do.
+    fn check_streams(&self, engine: &dyn Engine) -> Result<()> {
+        streams::refuse_twice(streams::OUTPUT, &[("codes", Some(&self.codes)), ("report", self.report.as_deref())])?;
+        if is_standard(&self.codes) && engine.options().alternatives > 0 {
+            let found = "given with codes on standard output, beside which no file lies";
+            return Err(Error::option("alternatives", found, "a file for the codes"));
+        }
+        let Some(stream) = self.stream() else { return Ok(()) };
+        let refuse = |option: &str, found: &str, expected: &str| {
+            Err(Error::option(option, format!("{found} with {stream}, which goes by once"), expected))
+        };
+        if self.journaling == Journaling::Resume {
+            return refuse("journaling: Resume", "given", "files, or a run from the beginning");
+        }
+        if self.shard != Shard::WHOLE {
+            return refuse("shard", "a part", "files, or all observations: parts are joined by their journals");
+        }
+        Ok(())
+    }
+
     /// The ignored tensors, as an option of the run's identity.
     pub(super) fn ignored_option(&self) -> Option<(String, String)> {
         let ignored = &self.ignored_tensors;
@@ -127,13 +165,14 @@ impl FileRun {
     /// [`Error::BadOption`] for an output that is also an input or the other output, or for an
     /// unknown report format.
     pub fn check(&mut self, engine: &dyn Engine) -> Result<()> {
+        self.check_streams(engine)?;
         self.observations.fit(engine.observation_length(), engine.length_comes_from())?;
         // One batch at least is read, inverted and written.
         let batch = self.batch.min(self.observations.count());
         let width = engine.observation_length() + engine.generator().code_length();
         let bytes = memory::of_matrix(batch, width).and_then(|bytes| bytes.checked_mul(2));
         memory::check("batch", || format!("{} of {batch} observations", self.batch), bytes)?;
-        if let Some(mask) = &self.mask {
+        if let Some(mask) = &mut self.mask {
             mask.check(&self.observations)?;
         }
         if let Some(truth) = &mut self.truth {

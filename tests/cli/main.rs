@@ -36,6 +36,7 @@ mod shapes;
 mod shards;
 mod signals;
 mod stopping;
+mod streams;
 mod summary;
 mod uncertainty;
 mod usage;

@@ -126,9 +126,41 @@ fn sizes_that_cannot_fit_are_named() {
     // A large batch of few observations is as good as a small one.
     folder.succeeds(&["generate", "net.safetensors", "--count", "9", "-o", "y.npy", "--batch", "4294967295"]);
     folder.run(&invert(&["--batch", "4294967295"]));
+    let said = limited(&folder, 3_000_000, "random-network 16000,16000 -o h.safetensors");
+    assert!(said.contains("16000,16000"), "{said}");
+}
+
+/// What a command says that is refused with at most so many KiB of memory.
+#[cfg(target_os = "linux")]
+fn limited(folder: &Folder, kibibytes: u32, command: &str) -> String {
     let program = assert_cmd::cargo::cargo_bin("unrelu");
-    let limited = format!("ulimit -v 3000000; exec {} random-network 16000,16000 -o h.safetensors", program.display());
-    let output = std::process::Command::new("sh").args(["-c", &limited]).current_dir(folder.path("")).output().unwrap();
+    let script = format!("ulimit -v {kibibytes}; exec {} {command}", program.display());
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path("")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("that this process may still use"), "{said}");
+    said
+}
+
+/// A network whose file is small on the disk, since it has only zeros, and large in memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_network_that_cannot_fit_is_named() {
+    let folder = with_noise();
+    let header = concat!(
+        r#"{"__metadata__":{"activation":"relu"},"fc1.weight":{"dtype":"F16","shape":[20000,10000],"#,
+        r#""data_offsets":[0,400000000]},"fc1.bias":{"dtype":"F16","shape":[20000],"data_offsets":[400000000,400040000]}}"#
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    folder.write("big.safetensors", &bytes);
+    let file = std::fs::OpenOptions::new().write(true).open(folder.path("big.safetensors")).unwrap();
+    file.set_len(bytes.len() as u64 + 400_040_000).unwrap();
+    let said = limited(&folder, 1_500_000, "invert big.safetensors x.npy -o z.npy");
+    assert!(said.contains("big.safetensors") && said.contains("fc1.weight") && said.contains("GiB"), "{said}");
+    // A model in ONNX is read at once.
+    let onnx = std::fs::OpenOptions::new().write(true).create_new(true).open(folder.path("big.onnx")).unwrap();
+    std::io::Write::write_all(&mut &onnx, &[8, 7, 0x12, 1]).unwrap();
+    onnx.set_len(1_000_000_000).unwrap();
+    let said = limited(&folder, 1_500_000, "invert big.onnx x.npy -o z.npy");
+    assert!(said.contains("big.onnx") && said.contains("1000000000 bytes"), "{said}");
 }

@@ -1,5 +1,6 @@
-//! Where the bytes of a `.npy` file are: in a plain file, or in an `.npz` archive, stored or
-//! deflated. Deflated bytes can only be read from the beginning on.
+//! Where the bytes of a `.npy` file are: in a plain file, in a stream, or in an `.npz` archive,
+//! stored or deflated. Deflated bytes can only be read from the beginning on, those of a stream
+//! once.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use flate2::read::DeflateDecoder;
 
 use crate::formats::files::File;
 use crate::formats::npz::Member;
+use crate::formats::streams::Incoming;
 
 /// The bytes of one `.npy` file.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) enum Contents {
     },
     /// Deflated bytes.
     Deflated(Box<Deflated>),
+    /// Bytes of a pipe or of standard input.
+    Stream(Incoming),
     /// Bytes in memory.
     Memory(Vec<u8>),
 }
@@ -46,7 +50,15 @@ impl Contents {
 
     /// Whether every place can be read at the same cost.
     pub fn is_random_access(&self) -> bool {
-        !matches!(self, Contents::Deflated(_))
+        !matches!(self, Contents::Deflated(_) | Contents::Stream(_))
+    }
+
+    /// The stream, if they are read from one.
+    pub fn stream(&self) -> Option<&Incoming> {
+        match self {
+            Contents::Stream(stream) => Some(stream),
+            _ => None,
+        }
     }
 
     /// Fills `bytes` with those from `offset` on.
@@ -66,6 +78,7 @@ impl Contents {
                 Ok(())
             }
             Contents::Deflated(deflated) => deflated.read_at(offset, bytes),
+            Contents::Stream(stream) => stream.read_at(offset, bytes),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Reads an array batch by batch, from a `.npy` file or from an `.npz` archive with one array. The
 //! length is checked against the header first. A pinned file ([`NpyReader::pin`]) is checked while
 //! it is read: a block of rows that has changed is refused.
+//!
+//! A `.npy` also comes from standard input or a pipe ([`NpyReader::open_stream`]). Its rows are
+//! read once, in order, and its length is known at its end only.
+
+mod stream;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,9 +22,10 @@ use crate::error::{Error, Result};
 use crate::formats::extent::hex;
 use crate::formats::files::File;
 use crate::formats::npz::{Member, only_member};
+use crate::formats::streams;
 use crate::observation::Observations;
 
-/// The largest deflated column-major array. It has to be in memory.
+/// The largest deflated or piped column-major array. It has to be in memory.
 const MOST_IN_MEMORY: u64 = 256 << 20;
 
 /// An array of shape `(count, width)`, or of another shape with such rows, read as a stream.
@@ -51,18 +57,16 @@ impl NpyReader {
     /// file or alone in an `.npz` archive. [`Error::Io`] if it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::io(path, "read", error);
+        if streams::is_standard(path) && !path.exists() {
+            return Err(read_again(streams::INPUT));
+        }
         let mut file = File::open(path).map_err(cannot_read)?;
         let metadata = file.metadata().map_err(cannot_read)?;
         if metadata.is_dir() {
             return Err(cannot_read(io::ErrorKind::IsADirectory.into()));
         }
         if !metadata.is_file() {
-            return Err(Error::input(
-                path.display(),
-                "a pipe or device",
-                "a plain file, whose length can be checked before the work begins",
-                "save the data to a file first",
-            ));
+            return Err(read_again(&path.display().to_string()));
         }
         let mut start = Vec::new();
         (&mut file).take(4).read_to_end(&mut start).map_err(cannot_read)?;
@@ -87,25 +91,20 @@ impl NpyReader {
         let source = path.display().to_string();
         let header = Header::read(&mut Sequential { contents: &mut contents, at: 0, length }, &source)?;
         check_length(path, &header, length)?;
+        Ok(Self::of(path, contents, header, member))
+    }
+
+    fn of(path: &Path, contents: Contents, header: Header, member: Option<String>) -> Self {
         let rows = Rows::of(&header.shape);
         let pixels = match header.element_type {
             ElementType::U8 => PixelRange::Unit,
             _ => PixelRange::Unscaled,
         };
-        Ok(NpyReader {
-            path: path.to_owned(),
-            contents,
-            header,
-            rows,
-            pixels,
-            member,
-            next: 0,
-            bytes: Vec::new(),
-            pin: None,
-        })
+        let path = path.to_owned();
+        NpyReader { path, contents, header, rows, pixels, member, next: 0, bytes: Vec::new(), pin: None }
     }
 
-    /// A deflated column-major array has the numbers of a row everywhere.
+    /// A column-major array has the numbers of a row everywhere.
     fn in_memory_if_needed(mut self, length: u64) -> Result<Self> {
         if self.contents.is_random_access() || !self.header.fortran_order {
             return Ok(self);
@@ -113,15 +112,26 @@ impl NpyReader {
         if length > MOST_IN_MEMORY {
             return Err(Error::input(
                 self.path.display(),
-                format!("a compressed array in Fortran (column-major) order of {length} bytes"),
+                format!("a compressed or piped array in Fortran (column-major) order of {length} bytes"),
                 format!("C (row-major) order, or at most {MOST_IN_MEMORY} bytes"),
-                "save numpy.ascontiguousarray(array), or use numpy.savez",
+                "save numpy.ascontiguousarray(array), or an uncompressed file",
             ));
         }
-        let mut all = vec![0; length as usize];
-        self.contents.read_at(0, &mut all).map_err(|error| unreadable(&self.path, error))?;
-        self.contents = Contents::Memory(all);
+        self.load(length)?;
         Ok(self)
+    }
+
+    /// Reads all `length` bytes into memory.
+    fn load(&mut self, length: u64) -> Result<()> {
+        // The header has been read, but a stream keeps it.
+        let start = usize::try_from(self.header.data_start).unwrap_or(0);
+        let mut all = vec![0; length as usize];
+        let (header, numbers) = all.split_at_mut(start);
+        self.contents.read_at(0, header).map_err(|error| unreadable(&self.path, error))?;
+        self.contents.read_at(start as u64, numbers).map_err(|error| self.ended(error))?;
+        self.check_end()?;
+        self.contents = Contents::Memory(all);
+        Ok(())
     }
 
     /// The path of the file.
@@ -317,6 +327,9 @@ impl NpyReader {
             }
         }
         self.next = first + rows;
+        if self.next == self.count() {
+            self.check_end()?;
+        }
         Ok(Some((first, rows)))
     }
 
@@ -331,10 +344,11 @@ impl NpyReader {
         let (row, size) = (self.row_bytes(), self.element_type().size());
         self.bytes.resize(rows * row, 0);
         let start = self.header.data_start;
-        let failed = |error| unreadable(&self.path, error);
         if !self.header.fortran_order {
-            return self.contents.read_at(start + (first * row) as u64, &mut self.bytes).map_err(failed);
+            let read = self.contents.read_at(start + (first * row) as u64, &mut self.bytes);
+            return read.map_err(|error| self.ended(error));
         }
+        let failed = |error| unreadable(&self.path, error);
         // Entries of one place in the rows are next to each other.
         let mut column = vec![0; rows * size];
         for (stored, place) in self.rows.column_major(&self.header.shape).into_iter().enumerate() {
@@ -362,6 +376,16 @@ impl Read for Sequential<'_> {
         self.at += most as u64;
         Ok(most)
     }
+}
+
+/// The error for a stream where rows are read more than once.
+fn read_again(source: &str) -> Error {
+    Error::input(
+        source,
+        "a pipe or device",
+        "a plain file, which is read more than once here",
+        "save the data to a file first",
+    )
 }
 
 fn check_length(path: &Path, header: &Header, found: u64) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Writes a `.npy` batch by batch. The header has a fixed length. It is rewritten with the final
 //! number of rows when the file is finished, so the number need not be known before.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
@@ -9,7 +9,8 @@ use super::element_type::ElementType;
 use super::header::{Header, WRITTEN_LENGTH};
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, Tracker};
-use crate::formats::output::{OutputFile, check_ending};
+use crate::formats::output::{OutputFile, check_ending, sync_folder};
+use crate::formats::streams::is_standard;
 
 /// An unfinished `.npy` file, `(rows written, width)`, or `(rows written, n, width / n)` for rows
 /// of `n` vectors; C order, little-endian.
@@ -21,6 +22,10 @@ pub struct NpyWriter {
     /// Number of vectors in a row; `None`: a row is one vector.
     vectors: Option<usize>,
     rows: u64,
+    /// The number of rows that the header of standard output has promised.
+    promised: Option<u64>,
+    /// Whether the header is that of all rows.
+    is_complete: bool,
     /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
 }
@@ -31,9 +36,34 @@ impl NpyWriter {
     pub fn create(path: &Path, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
         check_type(element_type)?;
         check_ending(path, &["npy"])?;
-        let mut output = OutputFile::create(path, force)?;
-        output.append(&Header::written(element_type, 0, &[width]))?;
-        Ok(NpyWriter { output, element_type, width, vectors: None, rows: 0, bytes: Vec::new() })
+        Self::begin(OutputFile::create(path, force)?, width, element_type, None)
+    }
+
+    /// [`Self::create`] for a known number of rows, also to standard output (`-`), whose header
+    /// cannot be rewritten.
+    ///
+    /// # Errors
+    /// Those of [`Self::create`].
+    pub fn create_of(path: &Path, rows: u64, width: usize, element_type: ElementType, force: bool) -> Result<Self> {
+        if !is_standard(path) {
+            return Self::create(path, width, element_type, force);
+        }
+        check_type(element_type)?;
+        Self::begin(OutputFile::standard(), width, element_type, Some(rows))
+    }
+
+    fn begin(mut output: OutputFile, width: usize, element_type: ElementType, promised: Option<u64>) -> Result<Self> {
+        output.append(&Header::written(element_type, promised.unwrap_or(0), &[width]))?;
+        Ok(NpyWriter {
+            output,
+            element_type,
+            width,
+            vectors: None,
+            rows: 0,
+            promised,
+            is_complete: false,
+            bytes: Vec::new(),
+        })
     }
 
     /// Continues the partial file of an earlier run after its first `rows` rows; see
@@ -42,7 +72,16 @@ impl NpyWriter {
         check_type(element_type)?;
         let length = WRITTEN_LENGTH as u64 + rows * (width * element_type.size()) as u64;
         let output = OutputFile::resume(path, length, force)?;
-        Ok(NpyWriter { output, element_type, width, vectors: None, rows, bytes: Vec::new() })
+        Ok(NpyWriter {
+            output,
+            element_type,
+            width,
+            vectors: None,
+            rows,
+            promised: None,
+            is_complete: false,
+            bytes: Vec::new(),
+        })
     }
 
     /// The same file with rows of `n` vectors, which its final header says; `n` divides the width.
@@ -83,6 +122,7 @@ impl NpyWriter {
     /// Appends complete rows that already have this file's encoding.
     pub fn append_encoded(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.append(bytes)?;
+        self.is_complete = false;
         self.rows += (bytes.len() / self.row_bytes()) as u64;
         Ok(())
     }
@@ -107,6 +147,7 @@ impl NpyWriter {
             _ => columns.iter().for_each(|x| self.bytes.extend_from_slice(&x.to_le_bytes())),
         }
         self.output.append(&self.bytes)?;
+        self.is_complete = false;
         self.rows += columns.ncols() as u64;
         Ok(())
     }
@@ -122,19 +163,38 @@ impl NpyWriter {
     }
 
     /// Writes the header with the final number of rows, and synchronises everything with the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also for another number of rows than standard output was promised.
     pub fn complete(&mut self) -> Result<()> {
+        if let Some(promised) = self.promised {
+            let missing = || std::io::Error::other(format!("{} of {promised} rows were written", self.rows));
+            return if self.rows == promised {
+                self.output.sync()
+            } else {
+                Err(Error::io(self.output.path(), "write", missing()))
+            };
+        }
         let row = match self.vectors {
             None => vec![self.width],
             Some(vectors) => vec![vectors, self.width / vectors],
         };
         self.output.rewrite(0, &Header::written(self.element_type, self.rows, &row))?;
+        self.is_complete = true;
         self.output.sync()
     }
 
     /// Writes the header with the final number of rows and renames the file to its final name.
-    pub fn finish(mut self) -> Result<()> {
-        self.complete()?;
-        self.output.finish()
+    pub fn finish(self) -> Result<()> {
+        self.finish_within_run().map(|path| sync_folder(&path))
+    }
+
+    /// [`Self::finish`] as [`OutputFile::finish_within_run`].
+    pub fn finish_within_run(mut self) -> Result<PathBuf> {
+        if !self.is_complete {
+            self.complete()?;
+        }
+        self.output.finish_within_run()
     }
 }
 

@@ -67,7 +67,7 @@ impl Dense {
     /// # Errors
     /// [`Error::Input`] for a file without such a matrix; [`Error::Io`].
     pub fn from_file(path: &Path, pixels: usize) -> Result<Self> {
-        let mut reader = NpyReader::open(path)?;
+        let mut reader = NpyReader::open_stream(path)?.into_memory()?;
         refuse_transposed(&reader, pixels)?;
         reader.fit(pixels, "one per output of the network: a row of the operator is one measurement of an image")?;
         reader.set_pixels(PixelRange::Unscaled);

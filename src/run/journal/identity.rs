@@ -19,9 +19,11 @@ pub struct Source {
 
 impl Source {
     /// Reads a file and computes its digest. Later, blocks of `rows` rows that have changed are
-    /// refused; see [`NpyReader::pin`].
+    /// refused; see [`NpyReader::pin`]. The digest of a stream is empty: it is known when all rows
+    /// are read.
     pub fn pinned(file: &mut NpyReader, rows: usize) -> Result<Self> {
-        Ok(Source { file: file.path().display().to_string(), digest: file.pin(rows)? })
+        let digest = if file.is_stream() { String::new() } else { file.pin(rows)? };
+        Ok(Source { file: file.path().display().to_string(), digest })
     }
 }
 
