@@ -53,7 +53,7 @@ def test_records_and_reports_fit_their_schemas(folder: Path) -> None:
         [*invert, "--method", "linf", "--refine=linf", "--noise", "uniform:0.01", "--uncertainty", "--truth", "t.npy"],
         [*invert, "--method", "relaxed", "--epsilon", "0.01"],
         [*invert, "--method", "best", "--noise", "gaussian:0.01", "--uncertainty", "--alternatives", "2"],
-        [*invert, "--method", "best", "--noise", "uniform:1e-7", "--prior", "0.01"],
+        [*invert, "--method", "best", "--noise", "gaussian:1e-7", "--prior", "0.01"],
         [*invert, "--method", "descent"],
         [*recover, "--truth", "t.npy"],
         [*recover, "--inner", "linf"],
