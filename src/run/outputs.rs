@@ -236,7 +236,7 @@ impl Outputs {
     }
 
     /// Renames the outputs, the codes last. So codes under their final name mean a complete run. If
-    /// the power fails before the names are on the disk, `--resume` gives them again.
+    /// the power fails before the names are on the disk, resuming gives them again.
     pub fn finish(mut self, summary: &Summary) -> Result<()> {
         let mut named = Vec::new();
         self.codes.complete()?;
