@@ -6,6 +6,7 @@
 //! cargo bench --bench device_clock                a few calls on the bundled generator, on the CPU
 //! cargo bench --bench device_clock -- cpu|gpu NETWORK CODES.npy OBSERVATIONS.npy STARTS.npy
 //! forward BATCH REPEATS [OUT.npy]                 seconds per forward pass, the mean of REPEATS
+//! forward-f32 BATCH REPEATS [OUT.npy]             the same with products in f32, on the CPU
 //! descend BATCH ITERATIONS REPEATS [OUT.npy]      the same for descents in f32, then f64
 //! descend-f64 BATCH ITERATIONS REPEATS [OUT.npy]  the same for descents in f64 only, on the CPU
 //! ```
@@ -52,7 +53,7 @@ fn show() -> Outcome<()> {
     let codes = DMatrix::from_vec(length, 64, normal_vector(1, Domain::Code, 0, 64 * length));
     let observations = CpuDevice::new(Arc::clone(&network)).forward(0..network.depth(), &codes)?;
     let clock = Clock::new(network, DeviceChoice::Cpu, codes, observations)?;
-    for call in ["forward 1 20", "forward 64 20", "descend 64 10 3", "descend-f64 64 10 3"] {
+    for call in ["forward 1 20", "forward 64 20", "forward-f32 64 20", "descend 64 10 3", "descend-f64 64 10 3"] {
         let words: Vec<&str> = call.split_whitespace().collect();
         println!("{call:<20} {:.2e} s", clock.call(&words)?.0);
     }
@@ -113,6 +114,11 @@ impl Clock {
                 let inputs = first(&self.codes, batch)?;
                 let (seconds, outputs) = timed(repeats, || self.device.forward(0..self.network.depth(), &inputs))?;
                 (seconds, outputs, out)
+            }
+            ["forward-f32", batch, repeats, out @ ..] => {
+                let inputs = first(&self.codes, batch)?.map(|entry| entry as f32);
+                let (seconds, outputs) = timed(repeats, || self.cpu.forward_f32(&inputs))?;
+                (seconds, outputs.map(f64::from), out)
             }
             ["descend", batch, iterations, repeats, out @ ..] => {
                 let targets = first(&self.observations, batch)?;

@@ -42,6 +42,8 @@ pub struct CpuDevice {
     network: Arc<Network>,
     double: OnceLock<PackedNetwork<f64>>,
     single: OnceLock<PackedNetwork<f32>>,
+    /// [`Network::single_unit`], which reads every weight.
+    single_unit: OnceLock<f64>,
     default_step: OnceLock<f64>,
     sweeps: AtomicU64,
 }
@@ -53,6 +55,7 @@ impl CpuDevice {
             network,
             double: OnceLock::new(),
             single: OnceLock::new(),
+            single_unit: OnceLock::new(),
             default_step: OnceLock::new(),
             sweeps: AtomicU64::new(0),
         }
@@ -66,12 +69,17 @@ impl CpuDevice {
     /// The network packed for products in f32; packed once. Its outputs are divided by
     /// [`Network::single_unit`].
     pub fn single(&self) -> &PackedNetwork<f32> {
-        self.single.get_or_init(|| PackedNetwork::new(&self.network.with_outputs_in(self.network.single_unit())))
+        self.single.get_or_init(|| PackedNetwork::new(&self.network.with_outputs_in(self.single_unit())))
+    }
+
+    /// The unit of the outputs of [`Self::single`]; found once.
+    fn single_unit(&self) -> f64 {
+        *self.single_unit.get_or_init(|| self.network.single_unit())
     }
 
     /// Advances runs in f32 as far as it is accurate; see [`prepared`].
     pub(crate) fn prepared(&self, observations: &DMatrix<f64>, starts: &[Start], steps: &Steps) -> Vec<Option<Start>> {
-        let unit = self.network.single_unit();
+        let unit = self.single_unit();
         let mut reached = prepared(self.single(), &(observations / unit), starts, &steps.with_outputs_in(unit));
         for start in reached.iter_mut().flatten() {
             start.moments.iter_mut().for_each(|moments| *moments = moments_from(unit, *moments));
@@ -86,12 +94,8 @@ impl CpuDevice {
     pub fn forward_f32(&self, codes: &DMatrix<f32>) -> Result<DMatrix<f32>> {
         self.network.check_codes(codes)?;
         self.count_sweep();
-        let mut outputs = blocked::forward::forward(self.single(), 0..self.network.depth(), codes);
-        let unit = self.network.single_unit() as f32;
-        if unit != 1.0 {
-            outputs *= unit;
-        }
-        Ok(outputs)
+        let unit = Some(self.single_unit() as f32).filter(|unit| *unit != 1.0);
+        Ok(blocked::forward::forward_in(self.single(), 0..self.network.depth(), codes, unit))
     }
 
     /// `½‖G(z) − x‖²` over the observed entries, and its gradient by `z`, for each column of
@@ -120,7 +124,7 @@ impl CpuDevice {
         if !in_f32 {
             return Ok(gradients(self.double(), observations, codes));
         }
-        let unit = self.network.single_unit();
+        let unit = self.single_unit();
         let (mut losses, mut found) = gradients(self.single(), &(observations / unit), codes);
         // The square of the unit may be beyond f64.
         losses.iter_mut().for_each(|loss| *loss = *loss * unit * unit);

@@ -25,9 +25,12 @@ pub fn observations(array: &Bound<'_, PyAny>, what: &str) -> PyResult<Observatio
     matrix::<f64>(array, what).map(Observations::from)
 }
 
-/// The columns of a matrix as the rows of an array.
-pub fn array<'py, T: Element + Scalar>(py: Python<'py>, matrix: &DMatrix<T>) -> PyResult<Bound<'py, PyArray2<T>>> {
-    numpy::PyArray1::from_slice(py, matrix.as_slice()).reshape([matrix.ncols(), matrix.nrows()])
+/// The columns of a matrix as the rows of an array, which takes over its memory: to copy a large
+/// one takes as long as to compute it.
+pub fn array<'py, T: Element + Scalar>(py: Python<'py>, matrix: DMatrix<T>) -> PyResult<Bound<'py, PyArray2<T>>> {
+    let shape = [matrix.ncols(), matrix.nrows()];
+    let numbers: Vec<T> = matrix.data.into();
+    numpy::PyArray1::from_vec(py, numbers).reshape(shape)
 }
 
 /// Writes the columns of `matrix` into the rows of `array` from row `first` on.

@@ -114,7 +114,7 @@ impl NetworkCore {
 
     fn random_codes<'py>(&self, py: Python<'py>, count: usize, seed: u64) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let codes = py.detach(|| self.network.random_codes(count, seed));
-        array(py, &codes)
+        array(py, codes)
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
@@ -131,14 +131,14 @@ impl NetworkCore {
             })
             .map_err(exception)?;
         drop(codes);
-        array(py, &outputs)
+        array(py, outputs)
     }
 
     /// [`Self::forward`] with products in f32.
     fn forward_f32<'py>(&self, py: Python<'py>, codes: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let codes = matrix::<f32>(codes, "the codes")?;
         let outputs = py.detach(|| self.device().forward_f32(&codes)).map_err(exception)?;
-        array(py, &outputs)
+        array(py, outputs)
     }
 
     /// Codes (count, k) and observations (count, n) to losses (count,) and gradients (count, k).
@@ -152,7 +152,7 @@ impl NetworkCore {
         let (observations, codes) = (matrix(observations, "the observations")?, matrix(codes, "the codes")?);
         let (losses, gradients) =
             py.detach(|| self.device().gradients(&observations, &codes, in_f32)).map_err(exception)?;
-        Ok((PyArray1::from_vec(py, losses), array(py, &gradients)?))
+        Ok((PyArray1::from_vec(py, losses), array(py, gradients)?))
     }
 
     /// The list of operations of a network that is not dense, as JSON, and its tensors.
@@ -184,7 +184,7 @@ impl NetworkCore {
             ));
         }
         let layer = |layer: &NetworkLayer| {
-            let weight = array(py, &layer.weight().transpose())?;
+            let weight = array(py, layer.weight().transpose())?;
             Ok((weight, PyArray1::from_slice(py, layer.bias.as_slice()), layer.activation.to_string()))
         };
         self.network.layers().iter().map(layer).collect()
@@ -234,5 +234,5 @@ pub fn gaussian_operator(
 ) -> PyResult<Bound<'_, PyArray2<f64>>> {
     let dense = py.detach(|| Dense::gaussian(measurements, pixels, seed)).map_err(exception)?;
     let matrix: Option<DMatrix<f64>> = dense.matrix();
-    array(py, &matrix.unwrap_or_else(|| DMatrix::identity(pixels, pixels)).transpose())
+    array(py, matrix.unwrap_or_else(|| DMatrix::identity(pixels, pixels)).transpose())
 }

@@ -56,7 +56,7 @@ impl Functions {
     /// when the library has returned.
     fn call(&self, function: &Py<PyAny>, name: &str, given: &DMatrix<f64>, rows: usize) -> DMatrix<f64> {
         let called = self.calls.call(|py| {
-            let returned = function.bind(py).call1((array(py, given)?,))?;
+            let returned = function.bind(py).call1((array(py, given.clone())?,))?;
             let found = matrix(&returned, &format!("the operator's {name}"))?;
             if found.shape() == (rows, given.ncols()) {
                 return Ok(found);

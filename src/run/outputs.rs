@@ -1,5 +1,7 @@
 //! The outputs of a run: codes, report and journal, newly created or resumed.
 
+mod refusals;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,11 +18,13 @@ use crate::batch::summary::Summary;
 use crate::error::{Error, Result};
 use crate::formats::extent::{Extent, matching};
 use crate::formats::npy::{DATA_START, NpyWriter};
-use crate::formats::output::{
-    check_ending, check_free, check_free_or_standard, give_name, partial_path, refuse_locked, sync_folders,
-};
+use crate::formats::output::{check_free, give_name, partial_path, sync_folders};
 use crate::formats::report::ReportWriter;
 use crate::formats::streams::is_standard;
+use refusals::{
+    check_outputs, is_stale, missing, refuse_differences, refuse_if_being_written, refuse_missing_codes,
+    refuse_to_discard,
+};
 
 /// The outputs of a run when it starts.
 pub(super) struct Opened {
@@ -320,79 +324,6 @@ fn listed_codes(batch: &InvertedBatch, width: usize) -> DMatrix<f64> {
 pub(super) fn can_be_resumed(codes: &Path) -> bool {
     let exists = |path: &Path| partial_path(path).exists() || path.exists();
     exists(codes) && exists(&journal::journal_path(codes))
-}
-
-/// Refuses outputs that exist, unless `force` is set.
-fn check_outputs(run: &FileRun, engine: &dyn Engine) -> Result<()> {
-    if let Some(file) = Alternatives::of(run, engine) {
-        check_free(&file.path, run.force)?;
-    }
-    if let Some(report) = &run.report {
-        check_free_or_standard(report, run.force)?;
-    }
-    check_ending(&run.codes, &["npy"])?;
-    check_free_or_standard(&run.codes, run.force)
-}
-
-/// Refuses outputs that another run is writing, before anything else is said about them: an
-/// unfinished run can be resumed or discarded, but not while it is running.
-fn refuse_if_being_written(run: &FileRun) -> Result<()> {
-    let journal = journal::journal_path(&run.codes);
-    let alternatives = alternatives_path(&run.codes);
-    for output in [Some(&run.codes), Some(&journal), Some(&alternatives), run.report.as_ref()].into_iter().flatten() {
-        refuse_locked(output)?;
-    }
-    Ok(())
-}
-
-/// Refuses to compute codes again beside the report of a finished run, unless `force` is set.
-fn refuse_missing_codes(run: &FileRun) -> Result<()> {
-    let report_exists = run.report.as_ref().is_some_and(|report| report.exists());
-    match journal::find_finished(&run.codes)? {
-        Some(found) if is_stale(&found, run) && report_exists && !run.force => {
-            let fix = "put it back, or compute everything again with option `force`";
-            Err(missing(&run.codes, &found, fix))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The error for an output of a finished run that is gone.
-fn missing(path: &Path, found: &Found, fix: &str) -> Error {
-    Error::Output {
-        path: path.to_owned(),
-        found: format!("is missing, although {} records a finished run", found.path.display()),
-        fix: fix.into(),
-    }
-}
-
-/// Protects an unfinished run from being overwritten by a new one.
-fn refuse_to_discard(run: &FileRun) -> Result<()> {
-    match journal::find_unfinished(&run.codes)? {
-        Some(found) if found.done() > 0 => Err(Error::Output {
-            path: partial_path(&run.codes),
-            found: format!("holds {} of {} observations of an unfinished run", found.done(), found.identity.length()),
-            fix: "continue it with option `journaling: Resume`, or discard it with option `force`".into(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn refuse_differences(found: &Found, identity: &Identity) -> Result<()> {
-    let differences = found.identity.differences(identity);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Output {
-        path: found.path.clone(),
-        found: format!("the run was started with {}", differences.join("; with ")),
-        fix: "use the same inputs and options, or start again with option `force` and without option `journaling: Resume`".into(),
-    })
-}
-
-/// Whether the journal is finished but its codes are gone: it must not stop a new run.
-fn is_stale(found: &Found, run: &FileRun) -> bool {
-    found.is_finished() && !run.codes.exists() && !partial_path(&run.codes).exists()
 }
 
 /// Renames the remaining outputs of a finished run that was killed during the renaming.

@@ -25,6 +25,19 @@ pub fn forward<T: Number>(
     layers: std::ops::Range<usize>,
     inputs: &DMatrix<T>,
 ) -> DMatrix<T> {
+    forward_in(network, layers, inputs, None)
+}
+
+/// [`forward`] of a network whose outputs are divided by `unit`; returns them multiplied by it.
+///
+/// # Panics
+/// As for [`forward`].
+pub fn forward_in<T: Number>(
+    network: &PackedNetwork<T>,
+    layers: std::ops::Range<usize>,
+    inputs: &DMatrix<T>,
+    unit: Option<T>,
+) -> DMatrix<T> {
     let layers = &network.layers()[layers];
     let units = layers[layers.len() - 1].map.outputs();
     // Zeroed pages from the system, which each core touches first: this thread must not fill them.
@@ -35,14 +48,14 @@ pub fn forward<T: Number>(
             .as_slice()
             .chunks(inputs.nrows() * WIDTH)
             .zip(outputs.chunks_mut(units * WIDTH))
-            .for_each(|(inputs, outputs)| forward_block(layers, inputs, outputs));
+            .for_each(|(inputs, outputs)| forward_block(layers, inputs, outputs, unit));
         return DMatrix::from_vec(units, inputs.ncols(), outputs);
     }
     let width = block_width(inputs.ncols());
     outputs
         .par_chunks_mut(units * width)
         .zip(inputs.as_slice().par_chunks(inputs.nrows() * width))
-        .for_each(|(outputs, inputs)| forward_block(layers, inputs, outputs));
+        .for_each(|(outputs, inputs)| forward_block(layers, inputs, outputs, unit));
     DMatrix::from_vec(units, inputs.ncols(), outputs)
 }
 
@@ -52,7 +65,7 @@ pub fn block_width(count: usize) -> usize {
     count.div_ceil(rayon::current_num_threads()).clamp(1, WIDTH)
 }
 
-fn forward_block<T: Number>(layers: &[PackedLayer<T>], inputs: &[T], outputs: &mut [T]) {
+fn forward_block<T: Number>(layers: &[PackedLayer<T>], inputs: &[T], outputs: &mut [T], unit: Option<T>) {
     let stride = layers[0].map.inputs();
     let count = inputs.len() / stride;
     let (last, hidden) = (&layers[layers.len() - 1], &layers[..layers.len() - 1]);
@@ -65,7 +78,11 @@ fn forward_block<T: Number>(layers: &[PackedLayer<T>], inputs: &[T], outputs: &m
         activations = next;
         below = Columns { entries: &activations, stride };
     }
-    layer_outputs(last, below, ColumnsMut { entries: outputs, stride: last.map.outputs() }, count);
+    layer_outputs(last, below, ColumnsMut { entries: &mut *outputs, stride: last.map.outputs() }, count);
+    if let Some(unit) = unit {
+        // While the block is in the core's cache.
+        outputs.iter_mut().for_each(|output| *output = *output * unit);
+    }
 }
 
 /// `σ(W A + b)`. `inputs`: inputs × count, `outputs`: units × count.
