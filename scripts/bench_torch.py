@@ -15,9 +15,10 @@ they differ, the script ends.
 
 Descent is plain, with unrelu's step and starting codes, a fixed number of iterations, loss ½‖G(z) −
 x‖². PyTorch neither tests for convergence nor evaluates the last loss; unrelu does both. On the CPU
-unrelu's descent is f32, finished in f64, in the rows of f32, and f64 throughout in those of f64. On CUDA there are only rows of f32, the precision of unrelu's
-GPU (descent is again finished in f64 by the CPU). There both sides are timed from and to the host's
-memory, and a software adapter is refused.
+unrelu's descent is f32, finished in f64, in the rows of f32, and f64 throughout in those of f64. On
+CUDA there are only rows of f32, the precision of unrelu's GPU (descent is again finished in f64 by
+the CPU). There both sides are timed from and to the host's memory, and a software adapter is
+refused.
 """
 
 import argparse
