@@ -294,7 +294,7 @@ pub mod lp {
     }
     /// Solvers' answers.
     pub mod solution {
-        pub use crate::lp::solution::Attempt;
+        pub use crate::lp::solution::{Attempt, Solution};
     }
     /// Solvers.
     pub mod solver {

@@ -18,4 +18,5 @@ pub mod packed_weights;
 pub mod products;
 pub mod rank;
 pub mod row_space;
+pub mod single_weights;
 pub mod tile;

@@ -4,15 +4,16 @@
 //!
 //! From the bottom up: [`problem`] is the form of a linear program, [`solver`] solves a batch of
 //! them, [`certificate`] checks an answer from itself, [`face`] reads off what is determined and
-//! finishes, [`certified`] joins these, in better units where a layer's own are bad;
-//! [`formulation`] says which rows and which ε, [`layer`] runs one layer's searches in rounds,
-//! [`chain`] chains the layers, [`passes`] inverts them again with the inputs that are off fixed,
-//! and [`hand_on`] chooses what undetermined entries hand on.
+//! finishes, [`certified`] joins these, in better units where a layer's own are bad; [`climb`] is a
+//! chain of them that is only looked at; [`formulation`] says which rows and which ε, [`layer`]
+//! runs one layer's searches in rounds, [`chain`] chains the layers, [`passes`] inverts them again
+//! with the inputs that are off fixed, and [`hand_on`] chooses what undetermined entries hand on.
 
 pub mod basis;
 pub mod certificate;
 pub mod certified;
 mod chain;
+pub mod climb;
 mod comparison;
 pub mod face;
 pub mod formulation;

@@ -150,6 +150,25 @@ impl Inverse {
         self.square = pivot;
     }
 
+    /// [`Self::replace`], and in the same pass the new [`Self::squared_lengths`] and the
+    /// [`Self::coordinates`] of another row, `priced`.
+    pub fn replace_and_price(
+        &mut self,
+        constraint: usize,
+        coordinates: &[f64],
+        priced: &[Lane],
+        lengths: &mut [f64],
+        prices: &mut [f64],
+    ) {
+        let lanes = self.vectors.lanes;
+        let inverse = 1.0 / coordinates[constraint];
+        let mut pivot = std::mem::take(&mut self.square);
+        pivot.clear();
+        pivot.extend(self.vector(constraint).iter().map(|lane| Lane(lane.0.map(|x| x * inverse))));
+        subtract_and_price(&mut self.vectors.rows, lanes, &pivot, coordinates, constraint, priced, lengths, prices);
+        self.square = pivot;
+    }
+
     /// `Σ_i (B⁻¹ e_j)_i²`: the squared lengths of the edges' directions.
     pub fn squared_lengths(&self, out: &mut Vec<f64>) {
         out.clear();
@@ -187,6 +206,48 @@ vectorised! {
                     *entry = entry.plus_product::<FUSED>(factor, pivot);
                 }
             }
+        }
+    }
+
+    /// `vectors_j −= factors[j] · pivot`, but `pivot` itself for `replaced`; then `|vectors_j|²`
+    /// and `vectors_j · priced`.
+    fn subtract_and_price(
+        vectors: &mut [Lane],
+        lanes: usize,
+        pivot: &[Lane],
+        factors: &[f64],
+        replaced: usize,
+        priced: &[Lane],
+        lengths: &mut [f64],
+        prices: &mut [f64],
+    ) {
+        let (pivot, priced) = (&pivot[..lanes], &priced[..lanes]);
+        let of_constraints = factors.iter().zip(lengths).zip(prices).enumerate();
+        for (vector, (j, ((&factor, length), price))) in vectors.chunks_exact_mut(lanes.max(1)).zip(of_constraints) {
+            if j == replaced {
+                vector.copy_from_slice(pivot);
+            }
+            let factor = Lane::splat(if j == replaced { 0.0 } else { -factor });
+            let (mut squares, mut products) = ([Lane::ZERO; 2], [Lane::ZERO; 2]);
+            let (pairs, last) = vector.as_chunks_mut::<2>();
+            let (pivot_pairs, pivot_last) = pivot.as_chunks::<2>();
+            let (priced_pairs, priced_last) = priced.as_chunks::<2>();
+            for ((pair, pivot), priced) in pairs.iter_mut().zip(pivot_pairs).zip(priced_pairs) {
+                for i in 0..2 {
+                    let entry = pair[i].plus_product::<FUSED>(factor, pivot[i]);
+                    pair[i] = entry;
+                    squares[i] = squares[i].plus_product::<FUSED>(entry, entry);
+                    products[i] = products[i].plus_product::<FUSED>(entry, priced[i]);
+                }
+            }
+            for ((last, pivot), priced) in last.iter_mut().zip(pivot_last).zip(priced_last) {
+                let entry = last.plus_product::<FUSED>(factor, *pivot);
+                *last = entry;
+                squares[0] = squares[0].plus_product::<FUSED>(entry, entry);
+                products[0] = products[0].plus_product::<FUSED>(entry, *priced);
+            }
+            *length = squares.into_iter().map(Lane::sum).sum();
+            *price = products.into_iter().map(Lane::sum).sum();
         }
     }
 
@@ -319,108 +380,4 @@ fn invert_corner(corner: &mut [Lane; LANE]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lanes_of(row: &[f64]) -> Vec<Lane> {
-        let mut lanes = vec![Lane::ZERO; lanes_for(row.len())];
-        numbers_mut(&mut lanes)[..row.len()].copy_from_slice(row);
-        lanes
-    }
-
-    /// Checks `B (B⁻¹ e_j) = e_j` for the matrix with these rows.
-    fn assert_inverse(inverse: &Inverse, matrix: &[Vec<f64>]) {
-        for j in 0..matrix.len() {
-            let vector = &numbers(inverse.vector(j))[..matrix.len()];
-            for (i, row) in matrix.iter().enumerate() {
-                let product: f64 = row.iter().zip(vector).map(|(a, b)| a * b).sum();
-                let expected = if i == j { 1.0 } else { 0.0 };
-                assert!((product - expected).abs() < 1e-13, "entry {i}, {j} is {product}");
-            }
-        }
-    }
-
-    #[test]
-    fn inverts_with_bounds_and_exchanges_rows() {
-        let dense = [vec![0.0, 2.0, 1.0, -1.0, 0.5], vec![1.0, -1.0, 0.5, 0.0, 2.0], vec![3.0, 0.0, 4.0, 1.0, 1.0]];
-        // Constraint 1 is −x_2 ≤ 0, constraint 3 is −x_0 ≤ 0.
-        let bounds = [Some(3), None, Some(1), None, None];
-        let mut matrix = vec![
-            dense[0].clone(),
-            vec![0.0, 0.0, -1.0, 0.0, 0.0],
-            dense[1].clone(),
-            vec![-1.0, 0.0, 0.0, 0.0, 0.0],
-            dense[2].clone(),
-        ];
-        let rows: Vec<Lane> = dense.iter().flat_map(|row| lanes_of(row)).collect();
-        let mut inverse = Inverse::default();
-        assert!(inverse.build(5, &[0, 2, 4], &rows, &bounds));
-        assert_inverse(&inverse, &matrix);
-        let entering = vec![1.0, 1.0, -2.0, 0.5, 0.25];
-        let mut coordinates = Vec::new();
-        inverse.coordinates(&lanes_of(&entering), &mut coordinates);
-        inverse.replace(3, &coordinates);
-        matrix[3] = entering;
-        assert_inverse(&inverse, &matrix);
-    }
-
-    #[test]
-    fn inverts_matrices_that_need_pivots_of_all_sizes() {
-        use crate::random::{Domain, normal_vector};
-        for size in 1..40 {
-            let numbers = normal_vector(size as u64, Domain::Network, 0, size * size);
-            // Zeros in the place of pivots, so that rows have to be exchanged.
-            let entry = |i: usize, j: usize| {
-                if (i + 2 * j).is_multiple_of(3) && i != size - 1 - j { 0.0 } else { numbers[i * size + j] }
-            };
-            let matrix: Vec<Vec<f64>> = (0..size).map(|i| (0..size).map(|j| entry(i, j)).collect()).collect();
-            let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();
-            let dense: Vec<u32> = (0..size as u32).collect();
-            let mut inverse = Inverse::default();
-            let dense_matrix = nalgebra::DMatrix::from_fn(size, size, entry);
-            let condition = dense_matrix.clone().singular_values();
-            if condition.min() < 1e-4 * condition.max() {
-                continue;
-            }
-            assert!(inverse.build(size, &dense, &rows, &vec![None; size]), "size {size}");
-            for j in 0..size {
-                let vector = nalgebra::DVector::from_column_slice(&super::numbers(inverse.vector(j))[..size]);
-                let mut product = &dense_matrix * vector;
-                product[j] -= 1.0;
-                assert!(product.norm() < 1e-10, "size {size}: {}", product.norm());
-            }
-        }
-    }
-
-    #[test]
-    fn any_number_of_bounds_is_eliminated() {
-        use crate::random::{Domain, normal_vector};
-        let dimension = 14;
-        let numbers = normal_vector(5, Domain::Network, 0, dimension * dimension);
-        for held in 0..=dimension {
-            // The bounds are the last constraints, of columns that are spread.
-            let mut bounds = vec![None; dimension];
-            let column = |bound: usize| (5 * bound + 2) % dimension;
-            (0..held).for_each(|bound| bounds[column(bound)] = Some((dimension - held + bound) as u32));
-            let dense: Vec<u32> = (0..(dimension - held) as u32).collect();
-            let mut matrix: Vec<Vec<f64>> = numbers.chunks(dimension).take(dense.len()).map(<[f64]>::to_vec).collect();
-            let rows: Vec<Lane> = matrix.iter().flat_map(|row| lanes_of(row)).collect();
-            for bound in 0..held {
-                let mut row = vec![0.0; dimension];
-                row[column(bound)] = -1.0;
-                matrix.push(row);
-            }
-            let mut inverse = Inverse::default();
-            assert!(inverse.build(dimension, &dense, &rows, &bounds), "{held} bounds");
-            assert_inverse(&inverse, &matrix);
-        }
-    }
-
-    #[test]
-    fn a_singular_matrix_is_refused() {
-        let rows: Vec<Lane> = [[1.0, 2.0], [2.0, 4.0]].iter().flat_map(|row| lanes_of(row)).collect();
-        assert!(!Inverse::default().build(2, &[0, 1], &rows, &[None, None]));
-        // One dense row for two unknowns.
-        assert!(!Inverse::default().build(2, &[0], &lanes_of(&[1.0, 2.0]), &[None, None]));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ mod context;
 mod exact;
 mod guess;
 mod least_sum;
+mod look_ahead;
 mod member;
 mod options;
 
@@ -20,7 +21,7 @@ use super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::formulation::monotone::MonotoneSearch;
 use super::formulation::rows::{Masks, holds_down_to, second_threshold, violation_rows};
 use super::formulation::target::{Target, Targets};
-use super::formulation::{LayerwiseMethod, relaxed};
+use super::formulation::{LayerwiseMethod, Stop, relaxed};
 use super::problem::{Objective, Problem};
 use super::solver::interior_point::fit::ProblemFit;
 use crate::device::Device;
@@ -51,10 +52,11 @@ impl LayerContext<'_> {
             .map_init(ProblemFit::default, |fit, index| self.new_member(targets.column(index), fit))
             .collect();
         loop {
+            timed(&mut times.solve, || self.look_ahead(targets, &mut members));
             let pending: Vec<(usize, usize)> = members
                 .iter_mut()
                 .enumerate()
-                .filter_map(|(index, member)| member.search.next_step().map(|step| (index, step)))
+                .filter_map(|(index, member)| member.next_step().map(|step| (index, step)))
                 .collect();
             if pending.is_empty() {
                 break;
@@ -79,6 +81,15 @@ impl LayerContext<'_> {
         }
         let answer = |(index, member): (usize, Member)| member.answer(self, targets.column(index));
         Ok(timed(&mut times.solve, || members.into_par_iter().enumerate().map(answer).collect()))
+    }
+
+    /// Looks ahead on every ladder that has a vertex to start from.
+    fn look_ahead(&self, targets: &Targets, members: &mut [Member]) {
+        let is_possible = self.options.stop == Stop::Lowest && self.system.equilibrated().is_none();
+        if is_possible && matches!(self.options.method, LayerwiseMethod::L1 | LayerwiseMethod::Relaxed) {
+            let of_member = |(index, member): (usize, &mut Member)| member.look_ahead(self, targets.column(index));
+            members.par_iter_mut().enumerate().for_each(of_member);
+        }
     }
 
     /// The least tolerance at which each optimum of `linf` stays the only one; `None` if it is not
@@ -124,19 +135,25 @@ impl LayerContext<'_> {
     /// The masks of the pending observations, `(column, step)`, each at its own ε.
     pub fn classify(&self, targets: &Targets, pending: &[(usize, usize)]) -> Result<Masks> {
         let values = select_columns(&targets.values, pending);
-        let epsilon = |&(index, step): &(usize, usize)| match self.options.method {
+        let of_each: Vec<_> = pending.iter().map(|&(index, step)| (targets.column(index), step)).collect();
+        self.masks(&values, &of_each)
+    }
+
+    /// The masks of targets, the columns of `values`, each at its step.
+    fn masks(&self, values: &DMatrix<f64>, pending: &[(Target<'_>, usize)]) -> Result<Masks> {
+        let epsilon = |&(target, step): &(Target<'_>, usize)| match self.options.method {
             // The rows of `relaxed` have no cases, but its weights need the entries above this.
-            LayerwiseMethod::Relaxed => self.least_weight(targets.column(index), step),
-            _ => self.tolerances(targets.column(index)).at(step),
+            LayerwiseMethod::Relaxed => self.least_weight(target, step),
+            _ => self.tolerances(target).at(step),
         };
         let thresholds: Vec<f64> = pending.iter().map(epsilon).collect();
-        let above = self.above(&values, &thresholds)?;
+        let above = self.above(values, &thresholds)?;
         let second = |epsilon: &f64| second_threshold(self.shape(), self.options.rows, *epsilon);
         let second: Option<Vec<f64>> = match self.options.method {
             LayerwiseMethod::Relaxed => None,
             _ => thresholds.iter().map(second).collect(),
         };
-        let above_second = second.map(|thresholds| self.above(&values, &thresholds)).transpose()?;
+        let above_second = second.map(|thresholds| self.above(values, &thresholds)).transpose()?;
         Ok(Masks { above, above_second })
     }
 

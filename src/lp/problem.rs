@@ -31,6 +31,7 @@ use nalgebra::{DMatrix, DVector};
 use crate::linalg::lanes::{multiply_add, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::rank::{exponent, power_of_two};
+use crate::linalg::single_weights::SingleWeights;
 use equilibration::Equilibrated;
 
 /// What all problems of a layer share.
@@ -52,6 +53,10 @@ pub struct LayerSystem {
     pub nonnegative: bool,
     /// The weights as the interior point reads them, packed when first needed.
     packed: OnceLock<PackedWeights>,
+    /// The same by columns: what a step that few entries take changes.
+    by_columns: OnceLock<PackedWeights>,
+    /// The packed weights in single precision.
+    single: OnceLock<SingleWeights>,
     /// The layer in better units, decided when first asked for.
     equilibrated: OnceLock<Option<Box<Equilibrated>>>,
 }
@@ -95,6 +100,8 @@ impl LayerSystem {
             largest_of_column,
             nonnegative,
             packed: OnceLock::new(),
+            by_columns: OnceLock::new(),
+            single: OnceLock::new(),
             equilibrated: OnceLock::new(),
         }
     }
@@ -102,6 +109,17 @@ impl LayerSystem {
     /// The weights in the interior point's layout; the first call makes them.
     pub(crate) fn packed(&self) -> &PackedWeights {
         self.packed.get_or_init(|| PackedWeights::new(self.transposed.as_slice(), self.columns()))
+    }
+
+    /// The weights in that layout with the columns in the place of the units; the first call makes
+    /// them.
+    pub(crate) fn by_columns(&self) -> &PackedWeights {
+        self.by_columns.get_or_init(|| PackedWeights::new(self.weight.as_slice(), self.units()))
+    }
+
+    /// The packed weights in single precision; the first call makes them.
+    pub(crate) fn single(&self) -> &SingleWeights {
+        self.single.get_or_init(|| SingleWeights::of(self.packed()))
     }
 
     /// The layer in units in which rows and columns are of about equal size, where its own are far

@@ -9,7 +9,8 @@ mod scaled_rows;
 mod simplex;
 mod tolerances;
 
-use crate::lp::basis::WarmStart;
+use crate::lp::basis::{Basis, WarmStart};
+use crate::lp::climb::Climb;
 use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solution::{Attempt, Solution};
 
@@ -26,6 +27,10 @@ pub trait Solver: Send + Sync {
 
     /// As [`Self::solve`], with starting information for each problem. A solver may ignore it.
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution>;
+
+    /// Solves a chain of programs of one observation from a vertex, as far as it can; it may end at
+    /// once. What it finds is neither finished nor certified.
+    fn climb(&self, _system: &LayerSystem, _start: &Basis, _climb: &mut dyn Climb) {}
 
     /// A slower try at a problem whose answers so far did not pass the certificate; `retry` counts
     /// from 0. `None` if this solver has nothing else to try.

@@ -21,6 +21,8 @@ use crate::lp::certificate::{GAP_OF_SCALE, GAP_RELATIVE};
 
 /// A loss below this share of `Σ s_u` is zero to rounding.
 const ZERO_LOSS: f64 = 1e-12;
+/// A loss above this share of it is not zero, however it was rounded.
+const CLEARLY_A_LOSS: f64 = 1e-11;
 
 /// The search of one observation at one layer.
 #[derive(Debug, Clone)]
@@ -44,6 +46,17 @@ struct Best {
     to_beat: f64,
 }
 
+impl Best {
+    fn of(loss: f64, scale: f64) -> Self {
+        Best { loss, to_beat: loss * (1.0 - GAP_RELATIVE) - GAP_OF_SCALE * scale }
+    }
+}
+
+/// What rounding may change in a loss: a tenth of the difference that counts as one.
+fn unclear(loss: f64, scale: f64) -> f64 {
+    0.1 * (GAP_RELATIVE * loss + GAP_OF_SCALE * scale)
+}
+
 /// The steps that need a solve.
 #[derive(Debug, Clone)]
 enum Steps {
@@ -65,6 +78,17 @@ pub struct LadderPoint {
     pub scale: f64,
     /// The LP's objective.
     pub objective: f64,
+}
+
+/// How a loss that is known up to rounding compares with the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// It is lower.
+    Better,
+    /// It is not.
+    NotBetter,
+    /// Rounding decides, or it is so small that the ladder may end there.
+    Unclear,
 }
 
 impl LadderSearch {
@@ -152,14 +176,32 @@ impl LadderSearch {
         let improved = point.loss.filter(|loss| replaces_any || self.best.is_none_or(|best| *loss < best.to_beat));
         match improved {
             Some(loss) => {
-                let to_beat = loss * (1.0 - GAP_RELATIVE) - GAP_OF_SCALE * point.scale;
-                self.best = Some(Best { loss, to_beat });
+                self.best = Some(Best::of(loss, point.scale));
                 // The step after Algorithm 3's first one is taken even if it has a higher loss.
                 self.finished = loss <= ZERO_LOSS * point.scale && !self.replaces_any(self.upcoming);
             }
             None => self.finished = self.stop == Stop::First,
         }
         improved.is_some()
+    }
+
+    /// How a point compares that is not solved as exactly as those that are recorded.
+    pub fn rank(&self, point: &LadderPoint) -> Rank {
+        let Some(loss) = point.loss.filter(|loss| *loss > CLEARLY_A_LOSS * point.scale) else { return Rank::Unclear };
+        let Some(best) = self.best else { return Rank::Better };
+        match loss - best.to_beat {
+            below if below < -unclear(loss, point.scale) => Rank::Better,
+            above if above > unclear(loss, point.scale) => Rank::NotBetter,
+            _ => Rank::Unclear,
+        }
+    }
+
+    /// Puts a solved point in the place of the best one, `seen`, that was recorded without being
+    /// solved. Returns whether they agree.
+    pub fn confirm(&mut self, seen: &LadderPoint, point: LadderPoint) -> bool {
+        let (Some(seen), Some(loss)) = (seen.loss, point.loss) else { return false };
+        self.best = Some(Best::of(loss, point.scale));
+        (loss - seen).abs() <= unclear(loss, point.scale)
     }
 
     /// The next step whose rows differ from those of `step`. Under the paper's stop rule equal rows

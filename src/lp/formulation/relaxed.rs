@@ -13,8 +13,9 @@
 //! itself, `g ≤ Σ ω_u ℓ_u` with `ω = t` or `|t|/c`; where at most ε of each `ℓ_u` counts. `g` never
 //! falls as ε grows (each feasible set contains those of smaller ε). So a step's loss is at least
 //! the cheapest way to collect a gain that an earlier step already had: fill the largest `ω` first,
-//! ε each ([`Gain::lower_bound`]). Steps that cannot beat the best so far need no solve. The bound
-//! holds only if all steps have the same weights: without the weights below `2ε`
+//! ε each ([`Gain::lower_bound`]). The targets below 0, which a ReLU cannot reach, are lost
+//! besides. Steps that cannot beat the best so far need no solve. The bound holds only if all steps
+//! have the same weights: without the weights below `2ε`
 //! ([`RelaxedWeights::Clear`](crate::lp::layer::RelaxedWeights)) every step is solved.
 
 use nalgebra::DVector;
@@ -30,7 +31,6 @@ pub fn problem(
     (weighted, least): (impl Fn(usize) -> bool, f64),
     epsilon: f64,
 ) -> Problem {
-    let mut rows = Vec::with_capacity(2 * target.values.len());
     let mut weights = DVector::zeros(system.columns());
     let mut units = Vec::new();
     for (unit, &t) in target.values.iter().enumerate() {
@@ -39,14 +39,7 @@ pub fn problem(
         }
         let bias = system.bias[unit];
         let (low, high) = limits(shape, target, t, epsilon);
-        let magnitude =
-            bias.abs() + [t, low, high].into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
-        if high.is_finite() {
-            rows.push(Row { unit, side: 1.0, slack: 0.0, bound: high - bias, magnitude });
-        }
-        if low.is_finite() {
-            rows.push(Row { unit, side: -1.0, slack: 0.0, bound: bias - low, magnitude });
-        }
+        let magnitude = magnitude(bias, [t, low, high]);
         let weight = match shape {
             _ if t.is_infinite() => 0.0,
             Shape::Leaky(_) if t < -least => t,
@@ -60,7 +53,28 @@ pub fn problem(
             units.push((unit, weight, magnitude));
         }
     }
-    Problem { rows, objective: Objective::Linear { weights, units } }
+    Problem { rows: rows((system, shape), target, epsilon), objective: Objective::Linear { weights, units } }
+}
+
+/// The rows of one observation at `epsilon`.
+pub fn rows((system, shape): (&LayerSystem, Shape), target: Target<'_>, epsilon: f64) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(2 * target.values.len());
+    for (unit, &t) in target.values.iter().enumerate().filter(|(_, t)| !t.is_nan()) {
+        let bias = system.bias[unit];
+        let (low, high) = limits(shape, target, t, epsilon);
+        let magnitude = magnitude(bias, [t, low, high]);
+        if high.is_finite() {
+            rows.push(Row { unit, side: 1.0, slack: 0.0, bound: high - bias, magnitude });
+        }
+        if low.is_finite() {
+            rows.push(Row { unit, side: -1.0, slack: 0.0, bound: bias - low, magnitude });
+        }
+    }
+    rows
+}
+
+fn magnitude(bias: f64, terms: [f64; 3]) -> f64 {
+    bias.abs() + terms.into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
 /// Lower and upper limit of a pre-activation, infinite where there is none.
@@ -85,16 +99,21 @@ pub struct Gain {
     /// `Σ t_u φ⁻¹(t_u)` less `Σ t_u b_u`: subtracted from the objective `Σ t_u w_u·z` it leaves
     /// `g`.
     of_target: f64,
+    /// What every code loses: a ReLU puts out nothing below 0.
+    certain: f64,
 }
 
 impl Gain {
     /// Sorts the target's weights once.
     pub fn of(system: &LayerSystem, shape: Shape, target: Target<'_>) -> Self {
         let mut worth = Vec::new();
-        let mut of_target = 0.0;
+        let (mut of_target, mut certain) = (0.0, 0.0);
         for (unit, &t) in target.values.iter().enumerate().filter(|(_, t)| t.is_finite()) {
             let undone = match shape {
-                Shape::Relu if t <= 0.0 => continue,
+                Shape::Relu if t <= 0.0 => {
+                    certain -= t;
+                    continue;
+                }
                 Shape::Leaky(slope) if t < 0.0 => t / slope,
                 _ => t,
             };
@@ -102,14 +121,14 @@ impl Gain {
             of_target += t * (undone - system.bias[unit]);
         }
         worth.sort_by(|a, b| b.total_cmp(a));
-        Gain { worth, of_target }
+        Gain { worth, of_target, certain }
     }
 
     /// A lower bound on the loss at any step with tolerance `epsilon` whose objective is at least
     /// `objective`.
     pub fn lower_bound(&self, objective: f64, epsilon: f64) -> f64 {
         let mut gain = objective - self.of_target;
-        let mut loss = 0.0;
+        let mut loss = self.certain;
         for worth in &self.worth {
             if gain <= 0.0 || *worth <= 0.0 {
                 break;
@@ -138,6 +157,17 @@ mod tests {
             Objective::Linear { weights, .. } => weights.as_slice().to_vec(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn targets_that_a_relu_cannot_reach_are_lost() {
+        let system = LayerSystem::new(DMatrix::identity(3, 3), DVector::zeros(3), true);
+        let targets = Targets::from_hidden(DMatrix::from_column_slice(3, 1, &[2.0, -0.5, -0.25]));
+        let bound = |shape, objective| Gain::of(&system, shape, targets.column(0)).lower_bound(objective, 0.1);
+        // `Σ t φ⁻¹(t)` is 4 for ReLU, and 5.5625 with the slope 0.2.
+        assert_eq!(bound(Shape::Relu, 4.0), 0.75);
+        assert!((bound(Shape::Relu, 4.1) - 0.8).abs() < 1e-15);
+        assert_eq!(bound(Shape::Leaky(0.2), 5.0), 0.0);
     }
 
     #[test]

@@ -25,11 +25,13 @@ pub struct LayerAnswer {
     pub objective: f64,
     /// Number of entries above ε.
     pub active_rows: usize,
-    /// Number of LPs solved, without the least squares of `exact`.
+    /// Number of LPs solved, those of a ladder that were only seen ahead among them, without the
+    /// least squares of `exact`.
     pub solves: usize,
     /// Number of interior-point iterations in all of them.
     pub iterations: u64,
-    /// Whether every LP that the answer relies on passed the certificate.
+    /// Whether every LP that was solved for itself passed the certificate, the answer's among them.
+    /// Steps of a ladder that were only seen ahead are proven by the simplex alone.
     pub certified: bool,
     /// Number of simplex pivots in all of them.
     pub pivots: u64,

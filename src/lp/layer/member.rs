@@ -10,6 +10,7 @@ use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
+use super::look_ahead::{Seen, look_ahead};
 use crate::outcome::LayerFailure;
 
 /// The search over ε of one observation.
@@ -48,6 +49,22 @@ pub(super) struct Member {
     warm_started: usize,
     /// A point near the first step's optimum.
     near: Option<Vec<f64>>,
+    /// The best step that was seen ahead, until it is solved.
+    ahead: Option<Ahead>,
+    /// Whether what is ahead is looked at.
+    looks_ahead: bool,
+    /// The step at which the look ahead ended: its vertex is not the only optimum, so that a start
+    /// from a neighbour's would end in the same way.
+    unsolved: Option<usize>,
+}
+
+/// A step that was seen ahead.
+struct Ahead {
+    step: usize,
+    point: LadderPoint,
+    vertex: Basis,
+    /// The search after the last step seen.
+    search: LadderSearch,
 }
 
 impl Member {
@@ -66,6 +83,9 @@ impl Member {
             pivots: 0,
             warm_started: 0,
             near,
+            ahead: None,
+            looks_ahead: true,
+            unsolved: None,
         }
     }
 
@@ -76,13 +96,55 @@ impl Member {
         }
     }
 
+    /// Looks at the steps that follow, from the last vertex.
+    pub(super) fn look_ahead(&mut self, context: &LayerContext<'_>, target: Target<'_>) {
+        let (Search::Ladder(search), Some(vertex)) = (&self.search, &self.vertex) else { return };
+        if self.ahead.is_some() || !self.looks_ahead {
+            return;
+        }
+        let Seen { search, best, steps, pivots, unsolved } = look_ahead(context, target, search, vertex);
+        self.solves += steps;
+        self.warm_started += steps;
+        self.pivots += pivots;
+        self.unsolved = unsolved;
+        match best {
+            Some((step, point, vertex)) => self.ahead = Some(Ahead { step, point, vertex, search }),
+            None => self.search = Search::Ladder(search),
+        }
+    }
+
+    /// The next step to solve.
+    pub(super) fn next_step(&mut self) -> Option<usize> {
+        match &self.ahead {
+            Some(ahead) => Some(ahead.step),
+            None => self.search.next_step(),
+        }
+    }
+
+    /// Records a step that was seen ahead.
+    fn record_seen(&mut self, ahead: Ahead, solution: CertifiedSolution, point: Option<LadderPoint>, active: usize) {
+        let Ahead { step, point: seen, mut search, .. } = ahead;
+        match point {
+            Some(point) if solution.vertex.is_some() && search.confirm(&seen, point) => {
+                self.search = Search::Ladder(search);
+                self.kept = vec![(step, solution, active)];
+            }
+            // Not what was seen.
+            _ => self.looks_ahead = false,
+        }
+    }
+
     /// The starting information for a step's problem.
     pub(super) fn warm_start(&self, step: usize) -> WarmStart<'_> {
         let cutoff = match &self.search {
             Search::Monotone(search) => search.cutoff(step),
             Search::Ladder(_) => None,
         };
-        WarmStart { near: self.near.as_deref(), basis: self.vertex.as_ref(), cutoff }
+        let basis = match &self.ahead {
+            Some(ahead) => Some(&ahead.vertex),
+            None => self.vertex.as_ref().filter(|_| self.unsolved != Some(step)),
+        };
+        WarmStart { near: self.near.as_deref(), basis, cutoff }
     }
 
     pub(super) fn record(
@@ -102,6 +164,9 @@ impl Member {
         self.certified &= solution.is_certified();
         if solution.vertex.is_some() {
             self.vertex.clone_from(&solution.vertex);
+        }
+        if let Some(ahead) = self.ahead.take() {
+            return self.record_seen(ahead, solution, point, active_rows);
         }
         match &mut self.search {
             Search::Monotone(search) if matches!(solution.verdict, Verdict::AboveCutoff { .. }) => {

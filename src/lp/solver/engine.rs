@@ -19,10 +19,12 @@ use super::interior_point::InteriorPoint;
 use super::interior_point::iterate::Shared;
 use super::interior_point::iteration::{End, Limits};
 use super::interior_point::stages::{STAGES, Stage};
-use super::reproduction::Reproduction;
+use super::interior_point::start::Near;
+use super::reproduction::{Reproduced, Reproduction};
 use super::simplex::Simplex;
 use super::tolerances::ENORMOUS;
 use crate::lp::basis::{Basis, WarmStart};
+use crate::lp::climb::Climb;
 use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solution::{Attempt, Outcome, Solution};
 
@@ -57,6 +59,10 @@ impl Solver for LpEngine {
             pivoted.unwrap_or_else(|| workspace.solve(system, problem, warm.near, USUAL))
         };
         problems.par_iter().zip(warm).map_init(Workspace::default, solve).collect()
+    }
+
+    fn climb(&self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
+        Simplex::default().climb(system, system.packed(), start, climb);
     }
 
     fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
@@ -100,11 +106,16 @@ impl Workspace {
         }
         let Workspace { interior_point, simplex, reproduction } = self;
         let shared = Shared::of(system);
+        let mut near = Near { z: near, is_close: false };
         interior_point.begin(system, problem, near, None);
-        if limits.reduce
-            && let Some(z) = reproduction.reproduce(shared, interior_point)
-        {
-            return Solution { z, is_unique: true, ..solution };
+        let reproduced = if limits.reduce { reproduction.reproduce(shared, interior_point) } else { None };
+        match &reproduced {
+            Some(Reproduced::Exactly(z)) => return Solution { z: z.clone(), is_unique: true, ..solution },
+            Some(Reproduced::Closely(z)) => {
+                near = Near { z: Some(z), is_close: true };
+                interior_point.begin(system, problem, near, None);
+            }
+            None => {}
         }
         let mut pivot = |basis: &Basis| {
             let warm = WarmStart { basis: Some(basis), ..WarmStart::default() };

@@ -19,7 +19,7 @@ mod quality;
 mod residuals;
 pub mod stage_benches;
 pub mod stages;
-mod start;
+pub(super) mod start;
 mod step;
 mod vertex;
 
@@ -34,7 +34,7 @@ use iterate::{Iterate, Point, Shared};
 use newton::NewtonSystem;
 use residuals::Residuals;
 use stages::{Stage, StageClock};
-use start::Start;
+use start::{Near, Start};
 use vertex::Vertex;
 
 /// The state of one observation's iteration, and the workspaces of its stages. One per thread,
@@ -47,6 +47,8 @@ pub struct InteriorPoint {
     pub(super) rows: ScaledRows,
     pub(super) point: Point,
     start: Start,
+    /// The units that a linear objective pushes against a bound, with their scaled weights.
+    pushed: Vec<(usize, f64)>,
     /// The direction in the layout of the point; its `a` is `W dz`.
     step: Point,
     /// Another direction, while the two are compared.
@@ -62,8 +64,8 @@ pub struct InteriorPoint {
 
 impl InteriorPoint {
     /// Loads a problem and sets the starting point, with the rows of `units` (in ascending order),
-    /// or with all. `near`: a `z` to begin near.
-    pub fn begin(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>, units: Option<&[u32]>) {
+    /// or with all.
+    pub fn begin(&mut self, system: &LayerSystem, problem: &Problem, near: Near<'_>, units: Option<&[u32]>) {
         let shared = Shared::of(system);
         let columns = shared.columns();
         let wanted = |unit: usize| units.is_none_or(|units| units.binary_search(&(unit as u32)).is_ok());
@@ -75,14 +77,20 @@ impl InteriorPoint {
         self.residuals.reset(rows, columns);
         self.newton.reset(rows, columns);
         self.reduction.reset(left_out);
-        let pushed = pushed_units(problem, rows.y_scale);
-        self.start.place(shared, rows, &pushed, near, &mut self.newton.normal, &mut self.point);
+        self.pushed = pushed_units(problem, rows.y_scale);
+        self.start.place(shared, rows, &self.pushed, near, &mut self.newton.normal, &mut self.point);
         self.clock.lap(Stage::Start);
     }
 
     /// The largest violation of the fit that the start began with.
     pub fn fit_violation(&self) -> f64 {
         self.start.fit_violation
+    }
+
+    /// By how much a linear objective pushes a unit, with its sign.
+    pub(super) fn push(&self, unit: u32) -> f64 {
+        let place = self.pushed.binary_search_by_key(&(unit as usize), |&(unit, _)| unit);
+        place.map_or(0.0, |place| self.pushed[place].1)
     }
 
     /// Whether units do not take part.

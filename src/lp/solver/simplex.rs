@@ -7,6 +7,8 @@
 //! shortcut: if a result is not proven to be the only optimum, the interior point solves the
 //! problem.
 
+mod breakpoints;
+mod climb;
 mod dual;
 mod kinks;
 mod piecewise;
@@ -50,13 +52,13 @@ impl Simplex {
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
-        if !self.take(system, weights, problem, basis) {
+        if !self.take(system, weights, problem, basis, true) {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;
         let mut solution = Solution { attempt: Attempt::WarmStart, ..Solution::empty(system, problem) };
         if tableau.rows.kind == Kind::Sum {
-            let (is_unique, pivots) = tableau.descend(weights, system.nonnegative, descent);
+            let (is_unique, pivots) = tableau.descend(system, weights, descent);
             if !is_unique {
                 return None;
             }
@@ -65,7 +67,7 @@ impl Simplex {
         } else {
             let scale = tableau.rows.bound_scale(weights);
             let cutoff = warm.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
-            let (end, pivots) = tableau.dual_simplex(weights, system.nonnegative, cutoff, candidates);
+            let (end, pivots) = tableau.dual_simplex(system, weights, cutoff, candidates);
             solution.pivots = pivots;
             match end {
                 DualEnd::GaveUp => return None,
@@ -105,18 +107,27 @@ impl Simplex {
         solution: &Solution,
         basis: &Basis,
     ) -> Option<Held> {
-        let taken = self.take(system, weights, problem, basis);
+        let taken = self.take(system, weights, problem, basis, true);
         taken.then(|| self.tableau.held(system, problem, solution, basis, weights.scale))?
     }
 
-    /// Loads a problem and the inverse of a vertex. `false` where the constraints do not fit the
-    /// problem or are not of full rank.
-    fn take(&mut self, system: &LayerSystem, weights: &PackedWeights, problem: &Problem, basis: &Basis) -> bool {
+    /// Loads a problem and a vertex, with its inverse where it is to be formed `afresh`; otherwise
+    /// the tableau holds it. `false` where the constraints do not fit the problem or are not of
+    /// full rank.
+    fn take(
+        &mut self,
+        system: &LayerSystem,
+        weights: &PackedWeights,
+        problem: &Problem,
+        basis: &Basis,
+        afresh: bool,
+    ) -> bool {
         let Simplex { tableau, descent, .. } = self;
         tableau.load(system, weights, problem);
         if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);
         }
-        tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value))
+        let taken = tableau.take_basis(weights, basis, |place, value| descent.kinks.closest(place, value));
+        taken && (!(afresh || tableau.is_stale()) || tableau.invert(weights))
     }
 }

@@ -16,10 +16,29 @@ use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
 /// Minimum distance between a row and its bound, in units of the largest bound.
 const LEAST_ROOM: f64 = 1e-3;
+/// The same for a linear problem that begins close to its optimum, in units of the largest bound.
+const LEAST_CLOSE: f64 = 1e-12;
 /// Minimum of the entries of `z`, relative to their mean size.
 const LEAST_Z: f64 = 0.02;
 /// The same, relative to the largest violation of the fit.
 const LEAST_Z_OF_VIOLATION: f64 = 0.1;
+
+/// Where an iteration begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Near<'a> {
+    /// `z`; `None`: at the fit.
+    pub z: Option<&'a [f64]>,
+    /// Whether `z` is as close to the optimum as its violations are large, however small they are.
+    /// Otherwise the point keeps off its bounds by at least [`LEAST_ROOM`].
+    pub is_close: bool,
+}
+
+impl Near<'_> {
+    /// The minimum distance from a bound, where the violations are of this size.
+    fn least_room(self, violation: f64) -> f64 {
+        if self.is_close { LEAST_Z_OF_VIOLATION * violation } else { LEAST_ROOM }
+    }
+}
 
 /// Workspace of the start, and what it found.
 #[derive(Debug, Default)]
@@ -32,18 +51,17 @@ pub struct Start {
 
 impl Start {
     /// Sets the point. `pushed`: units that a linear objective pushes up (1) or down (−1), with the
-    /// multiplier to begin with, in ascending order. `near`: a `z` to begin near, instead of the
-    /// fit.
+    /// multiplier to begin with, in ascending order. `near`: where to begin, instead of the fit.
     pub fn place(
         &mut self,
         shared: Shared<'_>,
         rows: &ScaledRows,
         pushed: &[(usize, f64)],
-        near: Option<&[f64]>,
+        near: Near<'_>,
         normal: &mut NormalMatrix,
         point: &mut Point,
     ) {
-        match near {
+        match near.z {
             Some(near) => {
                 let scale = 1.0 / rows.z_scale;
                 numbers_mut(&mut point.z).iter_mut().zip(near).for_each(|(scaled, z)| *scaled = z * scale);
@@ -59,14 +77,17 @@ impl Start {
             let mean = z.iter().map(|z| z.abs()).sum::<f64>() / columns as f64;
             // If the fit gives no value, as without rows on both sides, the violation shows how far
             // `z` has to move.
-            let least = (LEAST_Z * mean).max(LEAST_Z_OF_VIOLATION * violation).max(LEAST_ROOM);
+            let least = match near.least_room(violation) {
+                room if near.is_close => room,
+                room => (LEAST_Z * mean).max(LEAST_Z_OF_VIOLATION * violation).max(room),
+            };
             z.iter_mut().for_each(|z| *z = z.max(least));
             products(shared.weights, &rows.units, &point.z, &mut point.a);
         }
         match rows.kind {
-            Kind::Largest => start_largest(rows, point),
-            Kind::Sum => start_sum(rows, point, &mut self.kappa),
-            Kind::Linear => start_linear(rows, point, pushed),
+            Kind::Largest => start_largest(rows, point, near),
+            Kind::Sum => start_sum(rows, point, near, &mut self.kappa),
+            Kind::Linear => start_linear(rows, point, pushed, near.is_close.then_some(violation.max(LEAST_CLOSE))),
         }
         if shared.nonnegative {
             let total: f64 = point.p.iter().zip(&point.y).map(|(p, y)| p * y).sum();
@@ -79,9 +100,9 @@ impl Start {
     }
 }
 
-fn start_largest(rows: &ScaledRows, point: &mut Point) {
+fn start_largest(rows: &ScaledRows, point: &mut Point, near: Near<'_>) {
     let violation = rows.largest_violation(&point.a);
-    let delta = violation + (0.25 * violation).max(LEAST_ROOM);
+    let delta = violation + (0.25 * violation).max(near.least_room(violation));
     point.e.fill(delta);
     let mut total = 1.0 / delta;
     for slot in &rows.slots {
@@ -95,7 +116,7 @@ fn start_largest(rows: &ScaledRows, point: &mut Point) {
     point.eta[0] = mu / delta;
 }
 
-fn start_sum(rows: &ScaledRows, point: &mut Point, kappa: &mut Vec<f64>) {
+fn start_sum(rows: &ScaledRows, point: &mut Point, near: Near<'_>, kappa: &mut Vec<f64>) {
     point.e.fill(0.0);
     for slot in &rows.slots {
         for ((row, &a), e) in slot.clone().zip(&point.a).zip(&mut point.e) {
@@ -103,7 +124,7 @@ fn start_sum(rows: &ScaledRows, point: &mut Point, kappa: &mut Vec<f64>) {
         }
     }
     let mean = point.e.iter().sum::<f64>() / point.e.len().max(1) as f64;
-    let room = mean.max(LEAST_ROOM);
+    let room = mean.max(near.least_room(mean));
     point.e.iter_mut().for_each(|e| *e += room);
     // `κ` of each unit: y = κ/p and η = κ/e satisfy its violation equation.
     kappa.clear();
@@ -124,7 +145,8 @@ fn start_sum(rows: &ScaledRows, point: &mut Point, kappa: &mut Vec<f64>) {
     }
 }
 
-fn start_linear(rows: &ScaledRows, point: &mut Point, pushed: &[(usize, f64)]) {
+/// `close`: the largest violation, where the point is close to the optimum.
+fn start_linear(rows: &ScaledRows, point: &mut Point, pushed: &[(usize, f64)], close: Option<f64>) {
     let mut total = 0.0;
     for slot in &rows.slots {
         for (row, &a) in slot.clone().zip(&point.a) {
@@ -132,7 +154,7 @@ fn start_linear(rows: &ScaledRows, point: &mut Point, pushed: &[(usize, f64)]) {
             total += point.p[row].abs();
         }
     }
-    let room = (total / rows.len().max(1) as f64).max(LEAST_ROOM);
+    let room = close.unwrap_or_else(|| (total / rows.len().max(1) as f64).max(LEAST_ROOM));
     point.p.iter_mut().for_each(|p| *p = p.max(0.1 * room));
     let largest = pushed.iter().fold(0.0f64, |most, (_, push)| most.max(push.abs()));
     let multiplier =

@@ -11,11 +11,12 @@
 //! pivots continue among those until they hold.
 
 use super::super::scaled_rows::Kind;
-use super::tableau::{Constraint, FRESH, Tableau};
+use super::tableau::{Constraint, Tableau};
 use crate::linalg::lanes::{Lane, numbers, numbers_mut, vectorised};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
-use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
+use crate::lp::problem::LayerSystem;
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED, violated};
 
 /// Rows priced between two products with all of `W`.
 const CANDIDATES: usize = 48;
@@ -41,17 +42,19 @@ pub struct Candidates {
     rows: Vec<(f64, u32, u32)>,
     units: Vec<u32>,
     a: Vec<f64>,
+    of_all: Vec<Lane>,
 }
 
 impl Tableau {
     /// Pivots until all rows hold. `cutoff` in the rows' scale. Returns the number of pivots, too.
     pub fn dual_simplex(
         &mut self,
+        system: &LayerSystem,
         weights: &PackedWeights,
-        nonnegative: bool,
         cutoff: Option<f64>,
         candidates: &mut Candidates,
     ) -> (DualEnd, u32) {
+        let nonnegative = system.nonnegative;
         let gradient = self.objective_gradient(weights);
         let Some(before) = self.primal_simplex(weights, nonnegative, &gradient) else { return (DualEnd::GaveUp, 0) };
         if self.multipliers.iter().any(|y| y.is_nan() || *y < -POSITIVE) {
@@ -74,7 +77,7 @@ impl Tableau {
                 // Every candidate holds, so all rows are checked, at a point without the pivots'
                 // rounding.
                 self.place_point(weights, true);
-                self.choose_candidates(weights, candidates);
+                self.choose_candidates(system, weights, candidates);
                 worst = self.worst_candidate(weights, nonnegative, candidates);
             }
             let Some((entering, excess)) = worst else { break };
@@ -85,7 +88,7 @@ impl Tableau {
             self.price(weights, &entering);
             let Some(leaving) = self.dual_ratio_test() else { return (DualEnd::GaveUp, pivots as u32) };
             self.pivot(leaving, entering, excess);
-            if pivots.is_multiple_of(FRESH) {
+            if self.is_stale() {
                 if !self.invert(weights) {
                     return (DualEnd::GaveUp, pivots as u32);
                 }
@@ -114,14 +117,17 @@ impl Tableau {
     }
 
     /// Keeps the most violated rows.
-    fn choose_candidates(&mut self, weights: &PackedWeights, candidates: &mut Candidates) {
-        products(weights, &self.rows.units, &self.point, &mut self.a);
+    fn choose_candidates(&mut self, system: &LayerSystem, weights: &PackedWeights, candidates: &mut Candidates) {
+        let mut a = std::mem::take(&mut self.a);
+        self.products_of_units(system, weights, &self.point, &mut candidates.of_all, &mut a);
+        self.a = a;
         let delta = self.violation(weights);
+        let least = self.least_excess(delta);
         candidates.rows.clear();
         for slot in &self.rows.slots {
             for (place, (row, &a)) in slot.clone().zip(&self.a).enumerate() {
                 let excess = self.rows.side[row] * a - self.rows.slack[row] * delta - self.rows.bound[row];
-                if excess > VIOLATED {
+                if excess > least {
                     candidates.rows.push((excess, row as u32, place as u32));
                 }
             }
@@ -139,6 +145,11 @@ impl Tableau {
         if self.rows.kind == Kind::Largest { numbers(&self.point)[weights.columns] } else { 0.0 }
     }
 
+    /// Constraints violated by up to this hold.
+    fn least_excess(&self, delta: f64) -> f64 {
+        if self.rows.kind == Kind::Largest { violated(delta) } else { VIOLATED }
+    }
+
     /// The most violated constraint, among the candidates and the signs.
     fn worst_candidate(
         &self,
@@ -148,7 +159,7 @@ impl Tableau {
     ) -> Option<(Constraint, f64)> {
         let delta = self.violation(weights);
         let mut worst = None;
-        let mut largest = VIOLATED;
+        let mut largest = self.least_excess(delta);
         let x = numbers(&self.point);
         if nonnegative {
             for (column, z) in x[..weights.columns].iter().enumerate() {

@@ -12,7 +12,7 @@ use super::tableau::{Constraint, Tableau};
 use crate::linalg::lanes::{Lane, numbers, numbers_mut};
 use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::products::products;
-use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED, violated};
 
 /// Rates below this share of the largest are rounding errors.
 const STILL: f64 = 1e-9;
@@ -75,10 +75,11 @@ impl Tableau {
         let (delta, delta_rate) = if with_violation { (x[columns], d[columns]) } else { (0.0, 0.0) };
         let fastest = rates.iter().chain(&d[..columns]).fold(delta_rate.abs(), |most, rate| most.max(rate.abs()));
         let still = STILL * fastest;
+        let small = if with_violation { violated(delta) } else { VIOLATED };
         // (distance, rate, constraint) of each constraint that holds and is approached.
         let mut nearest: Option<(f64, f64, Constraint)> = None;
         let mut meet = |room: f64, rate: f64, constraint: Constraint| {
-            if rate <= still || room < -10.0 * VIOLATED {
+            if rate <= still || room < -10.0 * small {
                 return;
             }
             let room = room.max(0.0);
@@ -86,7 +87,7 @@ impl Tableau {
                 // Of the constraints that are met together, up to rounding, the one that is
                 // approached fastest.
                 let (here, there) = (room * other_rate, other_room * rate);
-                let tie = VIOLATED * rate.min(other_rate);
+                let tie = small * rate.min(other_rate);
                 here < there - tie || here <= there + tie && rate > other_rate
             });
             if closer {

@@ -19,8 +19,14 @@ use crate::lp::solver::tolerances::POSITIVE;
 /// The rounding error of a multiplier, per unit of length of its edge (`‖B⁻¹e_j‖`, large where the
 /// vertex is ill-conditioned).
 const ROUNDING_OF_EDGE: f64 = 1e-13;
+/// Products with the units go by columns if at most this share of the numbers is read then: reading
+/// by columns writes the sums more often.
+const SPARSE_PERCENT: usize = 70;
 /// Number of pivots between two inversions.
-pub const FRESH: usize = 60;
+const FRESH: usize = 150;
+/// Multipliers that one step of refinement changes by more than this were priced with an inverse
+/// that rounding has spoilt.
+const SPOILT: f64 = 1e-7;
 
 /// A constraint that the vertex holds with equality.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +76,10 @@ pub struct Tableau {
     pub place_of_unit: Vec<u32>,
     /// Workspace: squared lengths of edges.
     pub lengths: Vec<f64>,
+    /// Whether the last refinement changed the multipliers by much.
+    is_spoilt: bool,
+    /// Number of exchanges since the inverse was formed.
+    pub exchanges: usize,
     dense: Vec<Lane>,
     dense_units: Vec<u32>,
 }
@@ -92,8 +102,9 @@ impl Tableau {
         self.a.resize(self.rows.units.len(), 0.0);
     }
 
-    /// Takes over the vertex of a neighbouring problem, with the new bounds of the rows. `false` if
-    /// a constraint has no counterpart, or the constraints are not of full rank.
+    /// Takes over the vertex of a neighbouring problem, with the new bounds of the rows; its
+    /// inverse is that of the vertex before, if anything. `false` if a constraint has no
+    /// counterpart.
     ///
     /// A row that this problem does not have is kept, until the primal simplex removes it.
     pub fn take_basis(
@@ -139,7 +150,7 @@ impl Tableau {
             };
             self.constraints.push(constraint);
         }
-        self.invert(weights)
+        true
     }
 
     /// Inverts the constraints' matrix afresh.
@@ -165,6 +176,7 @@ impl Tableau {
                 }
             }
         }
+        self.exchanges = 0;
         let done = self.inverse.build(dimension, &dense, &rows, &bounds);
         self.dense = rows;
         self.point.clear();
@@ -183,6 +195,36 @@ impl Tableau {
     ) -> Option<Held> {
         let inverse = |constraint: usize| numbers(self.inverse.vector(constraint));
         held_by_inverse(system, problem, (&solution.z, &solution.y), basis, inverse, weight_scale)
+    }
+
+    /// `w·x` of the units at all positions. `x` is often 0 at most columns: then only the others
+    /// are read. `of_all`: workspace.
+    pub fn products_of_units(
+        &self,
+        system: &LayerSystem,
+        weights: &PackedWeights,
+        x: &[Lane],
+        of_all: &mut Vec<Lane>,
+        out: &mut Vec<f64>,
+    ) {
+        out.clear();
+        out.resize(self.rows.units.len(), 0.0);
+        let x_of = &numbers(x)[..weights.columns];
+        let moved = x_of.iter().filter(|x| **x != 0.0).count();
+        if moved * system.units() > SPARSE_PERCENT * (weights.columns * out.len()) / 100 {
+            return products(weights, &self.rows.units, x, out);
+        }
+        let (mut columns, mut factors) = (Vec::with_capacity(moved), Vec::with_capacity(moved));
+        for (column, &x) in x_of.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+            columns.push(column as u32);
+            factors.push(x);
+        }
+        let by_columns = system.by_columns();
+        of_all.clear();
+        of_all.resize(by_columns.lanes, Lane::ZERO);
+        combine(by_columns, &columns, &factors, of_all);
+        let of_all = numbers(of_all);
+        out.iter_mut().zip(&self.rows.units).for_each(|(out, &unit)| *out = of_all[unit as usize]);
     }
 
     /// `x` from the constraints' values, with one step of refinement where `refined`.
@@ -266,11 +308,13 @@ impl Tableau {
             let mut correction = Vec::new();
             self.inverse.coordinates(&left, &mut correction);
             self.multipliers.iter_mut().zip(&correction).for_each(|(y, d)| *y -= d);
+            let largest = |values: &[f64]| values.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+            self.is_spoilt = largest(&correction) > SPOILT * (1.0 + largest(&self.multipliers));
         }
     }
 
-    /// Whether every multiplier lies strictly between its limits, by more than the rounding error
-    /// at this vertex.
+    /// Whether every multiplier, refined before, lies strictly between its limits, by more than the
+    /// rounding error at this vertex.
     pub fn strictly_between(&mut self, limits: impl Fn(&Self, usize) -> (f64, f64)) -> bool {
         let mut lengths = std::mem::take(&mut self.lengths);
         self.inverse.squared_lengths(&mut lengths);
@@ -280,13 +324,20 @@ impl Tableau {
             self.multipliers[j] > low + margin && self.multipliers[j] < high - margin
         });
         self.lengths = lengths;
-        strictly
+        strictly && !self.is_spoilt
     }
 
     /// Exchanges a constraint for another, whose row's coordinates are in `coordinates`.
     pub fn exchange(&mut self, leaving: usize, entering: Constraint) {
         self.inverse.replace(leaving, &self.coordinates);
         self.constraints[leaving] = entering;
+        self.exchanges += 1;
+    }
+
+    /// Whether so many constraints were exchanged since the inverse was formed that it is to be
+    /// formed afresh.
+    pub fn is_stale(&self) -> bool {
+        self.exchanges >= FRESH
     }
 
     /// Writes the entering constraint's row and its coordinates.

@@ -5,7 +5,7 @@ use super::ConstraintReduction;
 use crate::linalg::products::products;
 use crate::lp::problem::Problem;
 use crate::lp::solver::scaled_rows::Kind;
-use crate::lp::solver::tolerances::VIOLATED;
+use crate::lp::solver::tolerances::{VIOLATED, violated};
 
 impl ConstraintReduction {
     /// Whether the point reached satisfies the rows that left: one product with the units of all
@@ -60,7 +60,7 @@ impl ConstraintReduction {
                         && range.clone().all(|index| violation(index) <= violation(on) + VIOLATED)
                 }
                 (Kind::Linear, _) => range.clone().all(|index| excess(index, a) <= VIOLATED),
-                _ => range.clone().all(|index| excess(index, a) <= problem.rows[index].slack * delta + VIOLATED),
+                _ => range.clone().all(|index| excess(index, a) <= problem.rows[index].slack * delta + violated(delta)),
             };
             if !holds {
                 self.violated.push(rows[0].unit as u32);

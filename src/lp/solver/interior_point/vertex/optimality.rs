@@ -7,7 +7,7 @@ use super::Vertex;
 use crate::linalg::lanes::{Lane, numbers};
 use crate::linalg::products::{combine, products};
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
-use crate::lp::solver::tolerances::{POSITIVE, VIOLATED};
+use crate::lp::solver::tolerances::{POSITIVE, VIOLATED, violated};
 
 impl Vertex {
     /// The multipliers of the sum of violations' units away from their kinks (0, or `1/σ` on the
@@ -59,10 +59,11 @@ impl Vertex {
             self.a.clear();
             self.a.resize(rows.units.len(), 0.0);
             products(shared.weights, &rows.units, &self.z, &mut self.a);
+            let most = if rows.kind == Kind::Largest { violated(delta) } else { VIOLATED };
             for slot in &rows.slots {
                 for (row, a) in slot.clone().zip(&self.a) {
                     let excess = rows.side[row] * a - rows.bound[row] - rows.slack[row] * delta;
-                    if excess.is_nan() || excess > VIOLATED {
+                    if excess.is_nan() || excess > most {
                         return false;
                     }
                 }
