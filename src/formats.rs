@@ -45,4 +45,5 @@ mod stated;
 pub mod streams;
 mod suggestions;
 pub mod tensor_file;
+pub mod unfinished;
 mod weights;

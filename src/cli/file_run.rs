@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::batch::engine::Engine;
 use crate::error::Result;
 use crate::run::file_run::Finished;
+use crate::run::journal::Shard;
 use crate::run::request::{Begun, FileRun, Stopped};
 
 use super::progress::{Progress, StatusLine};
@@ -35,9 +36,10 @@ pub fn carry_out(
         None => interrupt::listen(),
     }
     let codes = run.codes.clone();
+    let is_part = run.shard != Shard::WHOLE;
     let run = run.start(engine)?;
     let (done, total) = (run.done(), run.total());
-    say_where_it_begins(run.begun(), done, total, &codes);
+    say_where_it_begins(run.begun(), (done, total), &codes, is_part);
     let mut progress = Progress::starting_at(label, done, total);
     begun(progress.status_line());
     let (mut device_warned, mut range_warned) = (None, false);
@@ -66,7 +68,7 @@ pub fn carry_out(
     })
 }
 
-fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
+fn say_where_it_begins(begun: Begun, (done, total): (u64, u64), codes: &Path, is_part: bool) {
     match begun {
         Begun::Afresh => {}
         Begun::Once { stream } => {
@@ -81,6 +83,7 @@ fn say_where_it_begins(begun: Begun, done: u64, total: u64, codes: &Path) {
         Begun::AlreadyFinished => print::note(&format!("{} is already finished: nothing to do", codes.display())),
     }
     if total == 0 {
-        print::note("no observations: the file has none, or there are more shards than batches");
+        let why = if is_part { "the file has none, or there are more shards than batches" } else { "there are none" };
+        print::note(&format!("no observations: {why}"));
     }
 }

@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::formats::extent::digest_of_file;
 use crate::formats::npy::{ElementType, NpyReader};
+use crate::formats::output::check_free_or_standard;
 use crate::formats::streams::{self, ReadDigest, input_name, is_read_once, is_standard};
 use crate::generate::{Codes, Generation};
 use crate::network::Network;
@@ -119,10 +119,17 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         ("operator", args.operator.operator.as_deref()),
     ];
     streams::refuse_twice(streams::INPUT, &given)?;
+    if args.codes.as_deref().is_some_and(is_read_once) {
+        // Before the stream is waited for.
+        [Some(&args.output), args.operator_out.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    }
     let begun = Instant::now();
     let read = args.network.load()?;
     let network = read.network;
-    let codes = match (&args.codes, args.count) {
+    let mut codes = match (&args.codes, args.count) {
         (Some(path), _) => Codes::File(NpyReader::open_stream(path)?),
         (None, Some(count)) => Codes::Random { count, out: args.codes_out.clone() },
         (None, None) => return Err(Error::option("CODES", "nothing", "a file with codes, or --count")),
@@ -130,7 +137,8 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let image_shape = ImageSize::shape_or(args.image, read.image_shape)?;
     let operator = args.operator.operator(&image_shape, args.image, args.seed)?;
     let mut mask = args.operator.mask.as_deref().map(|path| Mask::open(path, &image_shape)).transpose()?;
-    let record = if args.json { Some(Record::of(&args, &codes, &*operator, mask.as_mut())?) } else { None };
+    let record =
+        if args.json { Some(Record::of(&args, &network, &mut codes, &*operator, mask.as_mut())?) } else { None };
     let given = [("the mask", &args.operator.mask), ("the operator", &args.operator.operator)];
     let other_inputs = given.into_iter().filter_map(|(what, path)| Some((what, path.clone()?))).collect();
     let mut progress = Progress::new("generating", codes.count());
@@ -180,10 +188,19 @@ struct Record {
 }
 
 impl Record {
-    fn of(args: &Args, codes: &Codes, operator: &dyn Operator, mask: Option<&mut Mask>) -> Result<Self> {
+    fn of(
+        args: &Args,
+        network: &Network,
+        codes: &mut Codes,
+        operator: &dyn Operator,
+        mask: Option<&mut Mask>,
+    ) -> Result<Self> {
         let (codes, stream) = match codes {
             Codes::File(reader) if reader.is_stream() => (None, reader.read_digest()),
-            Codes::File(reader) => (Some(digest_of_file(reader.path())?), None),
+            Codes::File(reader) => {
+                reader.fit(network.code_length(), "the length of the network's codes")?;
+                (Some(reader.pin(args.batch as usize)?), None)
+            }
             Codes::Random { .. } => (None, None),
         };
         let codes_as = match args.dtype {

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::formats::npy::PixelRange;
 use crate::inspection::{Inspection, LayerSummary, inspect};
 
-use super::network_args::NetworkArgs;
+use super::network_args::{NetworkArgs, refuse_stream};
 use super::{CommandLine, Outcome, flags, print};
 
 /// Show the layers of a network, and what would prevent or harm an inversion
@@ -43,6 +43,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     if let Some([codes, outputs]) = args.check.as_deref() {
         return agreement::run(&args.network.load()?.network, codes, outputs, args.pixels, args.json);
     }
+    refuse_stream(&args.network.network)?;
     let mut inspection = inspect(&args.network.network, &args.network.options())?;
     let text = if args.json { flags::words(&print::in_json(&inspection)?) } else { describe(&inspection) };
     print::print(&text)?;

@@ -12,6 +12,7 @@ use std::{process, thread};
 
 use super::print;
 use crate::cancel::CancelToken;
+use crate::formats::unfinished;
 
 /// What the signal handler reads.
 #[derive(Debug)]
@@ -20,13 +21,13 @@ struct State {
     running: usize,
     /// Whether one of them listens.
     listening: bool,
-    /// Whether the first signal ends the process after [`GRACE`].
-    brief: bool,
+    /// Number of commands that the first signal ends after [`GRACE`], since they keep nothing.
+    brief: usize,
     /// Cancelled by a signal that came while a command listened.
     token: Option<CancelToken>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, brief: false, token: None });
+static STATE: Mutex<State> = Mutex::new(State { running: 0, listening: false, brief: 0, token: None });
 
 /// The time that a run with a stream has to remove its unfinished outputs.
 const GRACE: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ impl Drop for Running {
             state.running -= 1;
             if state.running == 0 {
                 state.listening = false;
-                state.brief = false;
+                state.brief = 0;
                 state.token = None;
             }
         });
@@ -59,7 +60,7 @@ impl Drop for Running {
 /// [`listen`] for a run that cannot be resumed: the first signal ends it, at the latest after a
 /// second.
 pub fn listen_briefly() {
-    with(|state| state.brief = true);
+    with(|state| state.brief += 1);
     listen();
 }
 
@@ -72,15 +73,23 @@ pub fn listen() {
         // An error means that the system has no signals, or that the host handles them itself.
         let _ = ctrlc::set_handler(|| {
             if !is_first_signal() {
-                process::exit(130);
+                end_now();
             }
-            if with(|state| state.brief) {
+            if with(|state| state.brief > 0 && state.brief == state.running) {
+                print::note("stopping; a run with a stream keeps nothing");
                 thread::sleep(GRACE);
-                process::exit(130);
+                print::complaint("error: interrupted");
+                end_now();
             }
             print::note("finishing the batches that have begun; press Ctrl-C again to stop now");
         });
     });
+}
+
+/// Ends the process, and leaves no outputs that nobody can continue.
+fn end_now() -> ! {
+    unfinished::remove_all();
+    process::exit(130);
 }
 
 /// The token that a signal cancels.

@@ -6,7 +6,8 @@ use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
-use crate::formats::streams;
+use crate::formats::output::check_free_or_standard;
+use crate::formats::streams::{self, is_read_once};
 use crate::lp::formulation::{self, Tolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
@@ -34,7 +35,7 @@ use super::{CommandLine, Outcome, file_run, flags, print, record, summary};
                         unrelu invert net.safetensors observations.npy -o part-2.npy --shard 2/4\n  \
                         unrelu invert net.safetensors observations.npy -o codes.npy --resume\n\n\
                         With - for standard input or output, a run takes its place in a pipeline; messages and the summary then \
-                        go to standard error, and it cannot be resumed.\n\n\
+                        go to standard error. It keeps no journal and cannot be resumed.\n\n\
                         CODES.npy.journal records the inputs and options. An interrupted run leaves its journal and its results \
                         as .partial files. The same command with --resume continues it and writes the same bytes as a run without \
                         an interruption. `unrelu merge` joins shards.\n\n\
@@ -371,6 +372,13 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
     let inputs = [("OBSERVATIONS", Some(args.observations.as_path())), ("truth", args.truth.as_deref())];
     streams::refuse_twice(streams::INPUT, &inputs)?;
+    if is_read_once(&args.observations) && !args.resume {
+        // Before the stream is waited for: the program that writes it may take long.
+        [Some(&args.output), args.report.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    }
     let read = args.network.load()?;
     let network = read.network;
     args.choose_method(&network);

@@ -67,6 +67,18 @@ impl NetworkArgs {
     }
 }
 
+/// Refuses a network that can be read once only.
+///
+/// # Errors
+/// [`Error::BadOption`].
+pub fn refuse_stream(path: &Path) -> Result<()> {
+    if !is_read_once(path) {
+        return Ok(());
+    }
+    let found = format!("{}, which can be read once only", input_name(path).display());
+    Err(Error::option("NETWORK", found, "a plain file, since networks are not read in order"))
+}
+
 impl ReadingArgs {
     /// The options for the library.
     fn options(&self) -> NetworkOptions {
@@ -82,10 +94,7 @@ impl ReadingArgs {
 
     /// Reads the network of a file, and says what was assumed.
     pub fn load(&self, path: &Path) -> Result<ReadNetwork> {
-        if is_read_once(path) {
-            let found = format!("{}, which can be read once only", input_name(path).display());
-            return Err(Error::option("NETWORK", found, "a plain file, since networks are not read in order"));
-        }
+        refuse_stream(path)?;
         let read = read_network(path, &self.options())?;
         for assumption in &read.assumptions {
             print::note(&format!("note: {}", flags::words(&assumption.to_string())));

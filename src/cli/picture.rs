@@ -135,7 +135,10 @@ pub fn some_rows(mut reader: NpyReader, first: usize, count: usize) -> Result<DM
         ));
     }
     reader.skip_to(first)?;
-    Ok(reader.read_batch(count)?.unwrap_or_else(|| DMatrix::zeros(reader.width(), 0)))
+    let rows = reader.read_batch(count)?.unwrap_or_else(|| DMatrix::zeros(reader.width(), 0));
+    // Whether a stream fits its header is known at its end.
+    while reader.is_stream() && reader.read_batch(1024)?.is_some() {}
+    Ok(rows)
 }
 
 /// Checks before the work starts that the picture can be written at its end.

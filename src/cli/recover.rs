@@ -10,7 +10,7 @@ use crate::batch::{self, BestMethod, Method};
 use crate::descent::DescentOptions;
 use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
-use crate::formats::output::refuse_overlap;
+use crate::formats::output::{check_free_or_standard, refuse_overlap};
 use crate::formats::streams::{self, is_read_once};
 use crate::lp::formulation::Tolerances;
 use crate::multistart::Objective;
@@ -231,6 +231,13 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         ("operator", args.operator.operator.as_deref()),
     ];
     streams::refuse_twice(streams::INPUT, &inputs)?;
+    if is_read_once(&args.measurements) && !args.resume {
+        // Before the stream is waited for: the program that writes it may take long.
+        [Some(&args.output), args.report.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    }
     let read = args.network.load()?;
     let network = Arc::new(read.network);
     let mut measurements = NpyReader::open_stream(&args.measurements)?;

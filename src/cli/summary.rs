@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::batch::summary::{Distribution, Summary};
 use crate::batch::{Method, Options};
+use crate::formats::streams::output_name;
 use crate::outcome::FailureKind;
 
 use super::progress::duration;
@@ -101,7 +102,7 @@ pub fn merged(summary: &Summary, parts: usize, codes: &Path) -> String {
         "{} from {} in {}: {} solved or converged, {} not, {} failed{}\n{}total time of all parts: {}\n",
         counted(summary.observations, "observation"),
         counted(parts as u64, "part"),
-        codes.display(),
+        output_name(codes).display(),
         summary.solved,
         summary.not_certified,
         summary.failed,

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::extent::{Extent, Tracker};
 use super::files::{self, File};
 use super::streams::{self, Target, is_standard};
+use super::unfinished;
 use crate::error::{Error, GIVE_NAME, Result};
 pub use places::{check_ending, check_free, check_free_or_standard, lock, refuse_locked, refuse_overlap};
 
@@ -79,6 +80,7 @@ impl OutputFile {
         };
         let file = file.map_err(|error| cannot_create(path, error))?;
         lock(path, file.try_lock())?;
+        unfinished::begin(&partial);
         Ok(OutputFile {
             path: path.to_owned(),
             partial,
@@ -133,7 +135,10 @@ impl OutputFile {
     /// Keeps the partial file if this is dropped before it is finished, for a later
     /// [`resume`](Self::resume).
     pub fn keep_partial(&mut self) {
-        self.remove_on_drop = false;
+        if self.remove_on_drop {
+            self.remove_on_drop = false;
+            unfinished::end(&self.partial);
+        }
     }
 
     /// From now on, tracks the digest of the appended bytes. `tracker` covers the bytes before, if
@@ -195,7 +200,7 @@ impl OutputFile {
             // it.
             check_free(&self.path, self.force)?;
             rename(&self.partial, &self.path)?;
-            self.remove_on_drop = false;
+            self.keep_partial();
         }
         Ok(self.path.clone())
     }
@@ -222,6 +227,7 @@ impl Drop for OutputFile {
         if self.remove_on_drop {
             // A failure here is ignored; the next run discards the file.
             let _ = files::remove(&self.partial);
+            unfinished::end(&self.partial);
         }
     }
 }

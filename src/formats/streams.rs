@@ -47,6 +47,11 @@ pub fn input_name(path: &Path) -> &Path {
     if is_standard(path) { Path::new(INPUT) } else { path }
 }
 
+/// The path as messages name it: [`OUTPUT`] for `-`.
+pub fn output_name(path: &Path) -> &Path {
+    if is_standard(path) { Path::new(OUTPUT) } else { path }
+}
+
 /// The digest of what was read from a stream so far.
 #[derive(Debug, Clone, Default)]
 pub struct ReadDigest(Arc<Mutex<blake3::Hasher>>);

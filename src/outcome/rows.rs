@@ -38,7 +38,9 @@ pub struct LayerRow {
     /// Number of linear programs whose first solution failed the certificate and that took a slower
     /// path.
     pub retries: usize,
-    /// Whether all of them passed the certificate.
+    /// Whether all that were solved for themselves passed the certificate, the answer's among them.
+    /// Steps of a ladder (`l1`, `relaxed`) that were only seen ahead are proven by the simplex
+    /// alone.
     pub certified: bool,
 }
 

@@ -183,6 +183,16 @@ fn write_finished(path: &Path, head: &str, last: &Progress) -> Result<()> {
     rename(&new, path)
 }
 
+/// Removes what an unfinished run that wrote `codes` has left to continue from. Its unfinished
+/// outputs are replaced.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn discard_unfinished(codes: &Path) -> Result<()> {
+    remove(&partial_path(&alternatives_path(codes)))?;
+    remove(&partial_path(&journal_path(codes)))
+}
+
 /// Removes the journals of earlier runs that wrote `codes`: they would describe other codes.
 ///
 /// # Errors

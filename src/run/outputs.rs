@@ -86,6 +86,9 @@ impl Outputs {
                 refuse_to_discard(run)?;
             }
         }
+        if stream.is_some() && !is_standard(&run.codes) {
+            journal::discard_unfinished(&run.codes)?;
+        }
         let outputs = Self::begin(run, engine, identity.filter(|_| stream.is_none()))?;
         Ok((outputs, stream.map_or(Begun::Afresh, |stream| Begun::Once { stream })))
     }

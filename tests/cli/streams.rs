@@ -201,17 +201,81 @@ fn a_reader_that_ends_early_is_an_error() {
 #[test]
 fn a_signal_ends_a_run_that_waits_for_a_pipe() {
     let folder = with_observations();
-    let observations = folder.bytes("x.npy");
-    let mut run = Command::new(assert_cmd::cargo::cargo_bin("unrelu"));
-    let run = run.current_dir(folder.path("")).args([&INVERT[..], &["-o", "z.npy"]].concat());
-    let mut run = run.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut writer = run.stdin.take().unwrap();
-    writer.write_all(&observations[..observations.len() / 2]).unwrap();
-    // It listens once the outputs are there.
-    while !folder.path("z.npy.partial").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    let generate = ["generate", "net.safetensors", "-", "--batch", "8"];
+    let with_report = [&INVERT[..], &["--report", "r.csv"]].concat();
+    for (arguments, input) in [(&with_report[..], "x.npy"), (&generate, "t.npy")] {
+        let bytes = folder.bytes(input);
+        let before = folder.names();
+        let mut run = Command::new(assert_cmd::cargo::cargo_bin("unrelu"));
+        let run = run.current_dir(folder.path("")).args(arguments).args(["-o", "z.npy"]);
+        let mut run = run.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut writer = run.stdin.take().unwrap();
+        writer.write_all(&bytes[..bytes.len() / 2]).unwrap();
+        // It listens before it creates its outputs, or soon after.
+        while !folder.path("z.npy.partial").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        crate::signals::send(crate::signals::Signal::SIGTERM, &run);
+        let output = run.wait_with_output().unwrap();
+        drop(writer);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{message}");
+        assert!(message.contains("a run with a stream keeps nothing") && message.contains("interrupted"), "{message}");
+        assert_eq!(folder.names(), before, "{arguments:?}");
     }
-    crate::signals::send(crate::signals::Signal::SIGTERM, &run);
-    assert_eq!(run.wait().unwrap().code(), Some(130));
-    drop(writer);
+}
+
+#[test]
+fn an_output_that_exists_is_refused_before_the_stream_is_read() {
+    let folder = with_observations();
+    folder.write("z.npy", b"precious");
+    // Nothing comes: a command that waited for a header would complain of that.
+    let refused = |arguments: &[&str]| {
+        let message = String::from_utf8(piped(&folder, arguments, b"").stderr).unwrap();
+        assert!(message.contains("already exists"), "{message}");
+    };
+    refused(&[&INVERT[..], &["-o", "z.npy"]].concat());
+    refused(&["generate", "net.safetensors", "-", "-o", "z.npy"]);
+    refused(&["recover", "net.safetensors", "-", "-o", "z.npy"]);
+}
+
+#[test]
+fn a_picture_reads_its_stream_to_the_end() {
+    let folder = with_observations();
+    let rows = folder.bytes("x.npy");
+    let picture = ["picture", "-", "-o", "p.png", "--image", "4x5", "--count", "3"];
+    flows(&folder, &picture, &rows);
+    let again = [&picture[..], &["--force"]].concat();
+    for (bytes, found) in
+        [(&rows[..rows.len() - 1], "before the last row"), (&[&rows[..], b"."].concat(), "more bytes")]
+    {
+        let message = String::from_utf8(piped(&folder, &again, bytes).stderr).unwrap();
+        assert!(message.contains(found), "{message}");
+    }
+}
+
+#[test]
+fn an_unfinished_run_is_discarded_whole() {
+    let folder = with_observations();
+    for name in ["z.npy.partial", "r.csv.partial"] {
+        folder.write(name, b"torn");
+    }
+    folder.write("z.npy.journal.partial", br#"{"unrelu_journal":3}"#);
+    let invert = [&INVERT[..], &["-o", "z.npy", "--report", "r.csv", "--force"]].concat();
+    flows(&folder, &invert, &folder.bytes("x.npy"));
+    assert_eq!(folder.names(), ["net.safetensors", "r.csv", "t.npy", "x.npy", "z.npy"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_of_open_files_are_not_replaced() {
+    let folder = with_observations();
+    let out = std::fs::File::create(folder.path("out")).unwrap();
+    let mut run = Command::new(assert_cmd::cargo::cargo_bin("unrelu"));
+    let run = run.current_dir(folder.path("")).args(["generate", "net.safetensors", "t.npy", "--force"]);
+    let output = run.args(["-o", "/dev/stdout"]).stdout(out).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && message.contains("`-` for standard output"), "{message}");
+    folder.refuses(&["inspect", "-"], &["NETWORK", "standard input"]);
 }

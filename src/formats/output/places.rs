@@ -4,7 +4,7 @@
 use std::fs::{self, TryLockError};
 use std::path::Path;
 
-use super::partial_path;
+use super::{folder_of, partial_path};
 use crate::error::{Error, Result};
 use crate::formats::files::File;
 use crate::formats::streams::is_standard;
@@ -22,6 +22,11 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
         |found: &str, fix: &str| Err(Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() });
     if is_standard(path) {
         return refuse("would be standard output, to which this is not written", "name a file");
+    }
+    // Names of files that are open already, such as /dev/stdout: a rename would replace the name.
+    let folder = fs::canonicalize(folder_of(path)).unwrap_or_default();
+    if folder.starts_with("/proc") || folder == Path::new("/dev") {
+        return refuse("is not a plain file", "name a plain file, or `-` for standard output where it is offered");
     }
     match fs::metadata(path) {
         // A rename would replace the link.

@@ -49,7 +49,11 @@ impl NpyReader {
                 "pipe the array with numpy.save, or name the archive's file",
             ));
         }
-        let header = Header::read(&mut start.as_slice().chain(&mut stream), &path.display().to_string())?;
+        let header = Header::read(&mut start.as_slice().chain(&mut stream), &path.display().to_string());
+        let header = header.map_err(|error| match error {
+            Error::Input(bad) => Error::input(bad.source, bad.found, bad.expected, "check the program that writes it"),
+            other => other,
+        })?;
         let length = header.length();
         if length > MOST_IN_STREAM {
             return Err(Error::input(
