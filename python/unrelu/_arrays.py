@@ -81,7 +81,7 @@ class Kind:
     def like(self, array: np.ndarray) -> Any:
         """`array` in this kind."""
         if self.single:
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
         if self.device is None:
             return array
         return sys.modules["torch"].from_numpy(array).to(self.device)

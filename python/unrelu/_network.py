@@ -309,7 +309,7 @@ class Network:
         rows = code_rows(codes, self.code_shape)
         images: np.ndarray
         if _is_single(precision):
-            images = self._core.forward_f32(rows(0, rows.count).astype(np.float32))
+            images = self._core.forward_f32(rows.given(0, rows.count).astype(np.float32, copy=False))
         else:
             images = self._core.forward(rows(0, rows.count))
         return rows.like(images.reshape(rows.count, *self.image_shape))
