@@ -24,7 +24,7 @@ use crate::run::mask::Mask;
 #[derive(Debug)]
 pub enum Codes {
     /// A file of shape `(count, k)`.
-    File(NpyReader),
+    File(Box<NpyReader>),
     /// N(0, I), drawn from the seed by index.
     Random {
         /// Number of codes.

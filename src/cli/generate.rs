@@ -130,7 +130,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let read = args.network.load()?;
     let network = read.network;
     let mut codes = match (&args.codes, args.count) {
-        (Some(path), _) => Codes::File(NpyReader::open_stream(path)?),
+        (Some(path), _) => Codes::File(Box::new(NpyReader::open_stream(path)?)),
         (None, Some(count)) => Codes::Random { count, out: args.codes_out.clone() },
         (None, None) => return Err(Error::option("CODES", "nothing", "a file with codes, or --count")),
     };
