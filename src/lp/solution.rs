@@ -48,7 +48,7 @@ pub struct Solution {
     /// Number of simplex pivots.
     pub pivots: u32,
     /// Whether the solver has shown that this is the only optimum. Otherwise that is left to
-    /// [`crate::lp::face`].
+    /// `lp/face.rs`.
     pub is_unique: bool,
     /// Where it ended at a vertex with strictly positive multipliers, that vertex.
     pub vertex: Option<Basis>,
