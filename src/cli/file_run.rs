@@ -31,10 +31,7 @@ pub fn carry_out(
     for note in engine.notes() {
         print::note(&flags::words(&note));
     }
-    match run.stream() {
-        Some(_) => interrupt::listen_briefly(),
-        None => interrupt::listen(),
-    }
+    interrupt::listen_for(run.stream().is_some());
     let codes = run.codes.clone();
     let is_part = run.shard != Shard::WHOLE;
     let run = run.start(engine)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader};
-use crate::formats::output::check_free_or_standard;
+use crate::formats::output::check_free_before;
 use crate::formats::streams::{self, ReadDigest, input_name, is_read_once, is_standard};
 use crate::generate::{Codes, Generation};
 use crate::network::Network;
@@ -112,19 +112,16 @@ impl From<StoredAs> for ElementType {
 }
 
 pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
-    print::data_goes_to(&[Some(&args.output), args.codes_out.as_deref(), args.operator_out.as_deref()]);
+    let outputs = [Some(args.output.as_path()), args.codes_out.as_deref(), args.operator_out.as_deref()];
+    print::data_goes_to(&outputs);
     let given = [
         ("CODES", args.codes.as_deref()),
         ("mask", args.operator.mask.as_deref()),
         ("operator", args.operator.operator.as_deref()),
     ];
     streams::refuse_twice(streams::INPUT, &given)?;
-    if args.codes.as_deref().is_some_and(is_read_once) {
-        // Before the stream is waited for.
-        [Some(&args.output), args.operator_out.as_ref()]
-            .into_iter()
-            .flatten()
-            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    if let Some(codes) = &args.codes {
+        check_free_before(codes, &outputs, args.force)?;
     }
     let begun = Instant::now();
     let read = args.network.load()?;
@@ -142,7 +139,6 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
     let given = [("the mask", &args.operator.mask), ("the operator", &args.operator.operator)];
     let other_inputs = given.into_iter().filter_map(|(what, path)| Some((what, path.clone()?))).collect();
     let mut progress = Progress::new("generating", codes.count());
-    let outputs = [Some(&args.output), args.codes_out.as_ref(), args.operator_out.as_ref()];
     let goes_by =
         args.codes.as_deref().is_some_and(is_read_once) || outputs.iter().flatten().any(|out| is_standard(out));
     let generation = Generation {
@@ -160,11 +156,7 @@ pub fn run(args: Args, _: &CommandLine) -> Result<Outcome> {
         batch: args.batch as usize,
         force: args.force,
     };
-    if goes_by {
-        interrupt::listen_briefly()
-    } else {
-        interrupt::listen()
-    }
+    interrupt::listen_for(goes_by);
     let result = generation.run(|done| {
         progress.set(done);
         !interrupt::requested()

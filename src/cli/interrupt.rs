@@ -57,10 +57,10 @@ impl Drop for Running {
     }
 }
 
-/// [`listen`] for a run that cannot be resumed: the first signal ends it, at the latest after a
-/// second.
-pub fn listen_briefly() {
-    with(|state| state.brief += 1);
+/// [`listen`] for a run that may have a stream, so that it keeps nothing: the first signal ends it,
+/// at the latest after a second.
+pub fn listen_for(has_stream: bool) {
+    with(|state| state.brief += usize::from(has_stream));
     listen();
 }
 

@@ -6,8 +6,8 @@ use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
-use crate::formats::output::check_free_or_standard;
-use crate::formats::streams::{self, is_read_once};
+use crate::formats::output::check_free_before;
+use crate::formats::streams;
 use crate::lp::formulation::{self, Tolerances};
 use crate::multistart::{BestOptions, Objective};
 use crate::network::Network;
@@ -369,15 +369,12 @@ impl Args {
 }
 
 pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
-    print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
+    let outputs = [Some(args.output.as_path()), args.report.as_deref()];
+    print::data_goes_to(&outputs);
     let inputs = [("OBSERVATIONS", Some(args.observations.as_path())), ("truth", args.truth.as_deref())];
     streams::refuse_twice(streams::INPUT, &inputs)?;
-    if is_read_once(&args.observations) && !args.resume {
-        // Before the stream is waited for: the program that writes it may take long.
-        [Some(&args.output), args.report.as_ref()]
-            .into_iter()
-            .flatten()
-            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    if !args.resume {
+        check_free_before(&args.observations, &outputs, args.force)?;
     }
     let read = args.network.load()?;
     let network = read.network;

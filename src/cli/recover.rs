@@ -10,7 +10,7 @@ use crate::batch::{self, BestMethod, Method};
 use crate::descent::DescentOptions;
 use crate::error::{Error, Result};
 use crate::formats::npy::{NpyReader, PixelRange};
-use crate::formats::output::{check_free_or_standard, refuse_overlap};
+use crate::formats::output::{check_free_before, refuse_overlap};
 use crate::formats::streams::{self, is_read_once};
 use crate::lp::formulation::Tolerances;
 use crate::multistart::Objective;
@@ -223,7 +223,8 @@ impl Args {
 }
 
 pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
-    print::data_goes_to(&[Some(&args.output), args.report.as_deref()]);
+    let outputs = [Some(args.output.as_path()), args.report.as_deref()];
+    print::data_goes_to(&outputs);
     let inputs = [
         ("MEASUREMENTS", Some(args.measurements.as_path())),
         ("truth", args.truth.as_deref()),
@@ -231,12 +232,8 @@ pub fn run(args: Args, command: &CommandLine) -> Result<Outcome> {
         ("operator", args.operator.operator.as_deref()),
     ];
     streams::refuse_twice(streams::INPUT, &inputs)?;
-    if is_read_once(&args.measurements) && !args.resume {
-        // Before the stream is waited for: the program that writes it may take long.
-        [Some(&args.output), args.report.as_ref()]
-            .into_iter()
-            .flatten()
-            .try_for_each(|output| check_free_or_standard(output, args.force))?;
+    if !args.resume {
+        check_free_before(&args.measurements, &outputs, args.force)?;
     }
     let read = args.network.load()?;
     let network = Arc::new(read.network);

@@ -16,7 +16,9 @@ use super::files::{self, File};
 use super::streams::{self, Target, is_standard};
 use super::unfinished;
 use crate::error::{Error, GIVE_NAME, Result};
-pub use places::{check_ending, check_free, check_free_or_standard, lock, refuse_locked, refuse_overlap};
+pub use places::{
+    check_ending, check_free, check_free_before, check_free_or_standard, lock, refuse_locked, refuse_overlap,
+};
 
 /// An unfinished output file.
 #[derive(Debug)]
@@ -192,7 +194,7 @@ impl OutputFile {
     }
 
     /// [`Self::finish`] without synchronising the name, for a run that gives several files their
-    /// names and then calls [`sync_folder`]. Returns the final path.
+    /// names and then calls [`sync_folders`]. Returns the final path.
     pub fn finish_within_run(mut self) -> Result<PathBuf> {
         self.sync()?;
         if !self.is_standard() {

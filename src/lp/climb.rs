@@ -10,7 +10,7 @@ pub trait Climb {
     /// The next program; `None` at the end.
     fn next(&mut self) -> Option<Problem>;
 
-    /// Its optimum. Returns whether to go on.
+    /// Receives its optimum. Returns whether the climb continues.
     fn found(&mut self, optimum: Optimum<'_>) -> bool;
 }
 

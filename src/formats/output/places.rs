@@ -7,11 +7,20 @@ use std::path::Path;
 use super::{folder_of, partial_path};
 use crate::error::{Error, Result};
 use crate::formats::files::File;
-use crate::formats::streams::is_standard;
+use crate::formats::streams::{is_read_once, is_standard};
 
 /// [`check_free`] for an output that can be written in order: `-` is standard output.
 pub fn check_free_or_standard(path: &Path, force: bool) -> Result<()> {
     if is_standard(path) { Ok(()) } else { check_free(path, force) }
+}
+
+/// The same for the outputs of a command whose `input` may be a stream, before that is waited for:
+/// the program that writes it may take long. Of other inputs nothing is checked here.
+pub fn check_free_before(input: &Path, outputs: &[Option<&Path>], force: bool) -> Result<()> {
+    if !is_read_once(input) {
+        return Ok(());
+    }
+    outputs.iter().flatten().try_for_each(|output| check_free_or_standard(output, force))
 }
 
 /// Refuses an existing output unless `force` is set, and an output that is not a plain file.
@@ -20,13 +29,15 @@ pub fn check_free_or_standard(path: &Path, force: bool) -> Result<()> {
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let refuse =
         |found: &str, fix: &str| Err(Error::Output { path: path.to_owned(), found: found.into(), fix: fix.into() });
+    let not_plain =
+        || refuse("is not a plain file", "name a plain file, or `-` for standard output where it is offered");
     if is_standard(path) {
         return refuse("would be standard output, to which this is not written", "name a file");
     }
     // Names of files that are open already, such as /dev/stdout: a rename would replace the name.
     let folder = fs::canonicalize(folder_of(path)).unwrap_or_default();
     if folder.starts_with("/proc") || folder == Path::new("/dev") {
-        return refuse("is not a plain file", "name a plain file, or `-` for standard output where it is offered");
+        return not_plain();
     }
     match fs::metadata(path) {
         // A rename would replace the link.
@@ -36,9 +47,7 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
         ),
         Ok(metadata) if metadata.is_dir() => refuse("is a directory", "name a file inside it"),
         // A rename would replace a device such as /dev/null by a plain file.
-        Ok(metadata) if !metadata.is_file() => {
-            refuse("is not a plain file", "name a plain file, or `-` for standard output where it is offered")
-        }
+        Ok(metadata) if !metadata.is_file() => not_plain(),
         Ok(_) if !force => refuse("already exists", "name another output, or replace it with option `force`"),
         _ => Ok(()),
     }

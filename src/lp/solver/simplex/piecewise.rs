@@ -9,7 +9,7 @@
 //!
 //! How fast the units move along an edge is computed in single precision on wide layers: it only
 //! decides which kink comes next. The vertex is that of its constraints, in double precision, and
-//! if it is not the optimum the descent goes on with all digits.
+//! if it is not the optimum, the descent continues in double precision.
 
 use super::breakpoints::{Breakpoints, Surroundings};
 use super::kinks::{Kink, Kinks};
