@@ -20,3 +20,4 @@ pub mod rank;
 pub mod row_space;
 pub mod single_weights;
 pub mod tile;
+pub mod wide;

@@ -8,9 +8,9 @@ use super::packed_weights::PackedWeights;
 /// Entries of a [`SingleLane`].
 const SINGLE_LANE: usize = 2 * LANE;
 /// Lanes of a block of units.
-const LANES: usize = 8;
+pub const LANES: usize = 8;
 /// Units of a block.
-const UNITS: usize = LANES * SINGLE_LANE;
+pub const UNITS: usize = LANES * SINGLE_LANE;
 
 /// The numbers of [`PackedWeights`], rounded: block by block, column by column.
 #[derive(Debug, Clone)]
@@ -38,6 +38,11 @@ impl SingleWeights {
             }
         }
         SingleWeights { blocks, columns }
+    }
+
+    /// The numbers: [`UNITS`] units side by side, column by column.
+    pub fn blocks(&self) -> &[[SingleLane; LANES]] {
+        &self.blocks
     }
 
     /// `out[i] ≈ w_{units[i]} · d`, to 1e-6 of the largest terms. Costs `2·columns` flops for each

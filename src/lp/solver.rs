@@ -1,11 +1,13 @@
 //! Solvers of a layer's linear programs. A solver takes the problems of many observations on one
 //! shared `W` and returns as many answers, so a solver may also process the whole batch at once.
 
+mod approach;
 pub mod clarabel_reference;
 pub mod engine;
 pub mod interior_point;
 mod reproduction;
 mod scaled_rows;
+
 mod simplex;
 mod tolerances;
 

@@ -14,6 +14,7 @@
 use rayon::prelude::*;
 
 use super::Solver;
+use super::approach::{Approach, Found};
 use super::clarabel_reference::solve_single;
 use super::interior_point::InteriorPoint;
 use super::interior_point::iterate::Shared;
@@ -54,11 +55,12 @@ impl Solver for LpEngine {
     }
 
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
-        let solve = |workspace: &mut Workspace, (problem, warm): (&Problem, &WarmStart<'_>)| {
-            let pivoted = workspace.simplex.solve(system, system.packed(), problem, *warm);
-            pivoted.unwrap_or_else(|| workspace.solve(system, problem, warm.near, USUAL))
+        let together = Approach::together(system.columns(), problems.len(), rayon::current_num_threads());
+        let solve = |workspace: &mut Workspace, (problems, warm): (&[Problem], &[WarmStart<'_>])| {
+            workspace.solve_together(system, problems, warm)
         };
-        problems.par_iter().zip(warm).map_init(Workspace::default, solve).collect()
+        let chunks = problems.par_chunks(together).zip(warm.par_chunks(together));
+        chunks.map_init(Workspace::default, solve).flatten_iter().collect()
     }
 
     fn climb(&self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
@@ -80,8 +82,10 @@ impl LpEngine {
     pub fn profile(system: &LayerSystem, problems: &[Problem]) -> Vec<(&'static str, f64)> {
         let mut workspace = Workspace::default();
         workspace.interior_point.clock.switch_on();
-        for problem in problems {
-            workspace.solve(system, problem, None, USUAL);
+        let warm = vec![WarmStart::default(); problems.len()];
+        let together = Approach::together(system.columns(), problems.len(), 1);
+        for (problems, warm) in problems.chunks(together).zip(warm.chunks(together)) {
+            workspace.solve_together(system, problems, warm);
         }
         let totals = &workspace.interior_point.clock.totals;
         let total: f64 = totals.iter().map(std::time::Duration::as_secs_f64).sum();
@@ -95,16 +99,38 @@ struct Workspace {
     interior_point: InteriorPoint,
     simplex: Simplex,
     reproduction: Reproduction,
+    approach: Approach,
 }
 
 impl Workspace {
+    /// Solves each problem from where it can be started: the vertex of a neighbour, the vertex of
+    /// the approach, or the interior point.
+    fn solve_together(&mut self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
+        let found = self.approach.vertices(system, problems, warm);
+        self.interior_point.clock.lap(Stage::Approach);
+        let solve = |((problem, warm), found): ((&Problem, &WarmStart<'_>), Found)| {
+            let Found { vertex, pivots, fit } = found;
+            let (is_neighbour, basis) = (warm.basis.is_some(), warm.basis.or(vertex.as_ref()));
+            let pivoted = self.simplex.solve(system, system.packed(), problem, WarmStart { basis, ..*warm });
+            self.interior_point.clock.lap(Stage::Crossover);
+            let mut solution = match pivoted {
+                Some(solution) if is_neighbour => solution,
+                Some(solution) => Solution { attempt: Attempt::Usual, ..solution },
+                None => self.solve(system, problem, warm.near.or(fit.as_deref()), USUAL),
+            };
+            solution.pivots += pivots;
+            solution
+        };
+        problems.iter().zip(warm).zip(found).map(solve).collect()
+    }
+
     /// Solves from the start; `near`: a point near the optimum.
     fn solve(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>, limits: Limits) -> Solution {
         let mut solution = Solution::empty(system, problem);
         if problem.rows.is_empty() || system.columns() == 0 {
             return solution;
         }
-        let Workspace { interior_point, simplex, reproduction } = self;
+        let Workspace { interior_point, simplex, reproduction, .. } = self;
         let shared = Shared::of(system);
         let mut near = Near { z: near, is_close: false };
         interior_point.begin(system, problem, near, None);

@@ -135,7 +135,7 @@ impl InteriorPoint {
 }
 
 /// The units that a linear objective pushes against a bound, with their scaled weights.
-fn pushed_units(problem: &Problem, y_scale: f64) -> Vec<(usize, f64)> {
+pub(super) fn pushed_units(problem: &Problem, y_scale: f64) -> Vec<(usize, f64)> {
     let Objective::Linear { units, .. } = &problem.objective else { return Vec::new() };
     let mut pushed: Vec<_> = units.iter().map(|&(unit, weight, _)| (unit, weight / y_scale)).collect();
     pushed.sort_by_key(|&(unit, _)| unit);

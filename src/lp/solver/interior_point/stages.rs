@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub enum Stage {
     /// Rows into slots, the least-squares start.
     Start,
+    /// Pivots in single precision.
+    Approach,
     /// Units leaving, residuals, merging rows.
     Rows,
     /// Products with the weights.
@@ -22,15 +24,16 @@ pub enum Stage {
     Step,
     /// The attempts to end at a vertex.
     Vertex,
-    /// The simplex from a vertex that the iteration came near to.
+    /// The simplex from a vertex that the approach or the iteration came near to.
     Crossover,
     /// The check of the rows that left, and the answer.
     Finish,
 }
 
 /// All stages with their names, in the order of [`Stage`].
-pub const STAGES: [(Stage, &str); 10] = [
+pub const STAGES: [(Stage, &str); 11] = [
     (Stage::Start, "start"),
+    (Stage::Approach, "approach"),
     (Stage::Rows, "rows"),
     (Stage::Products, "products"),
     (Stage::NormalMatrix, "normal matrix"),
