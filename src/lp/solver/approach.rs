@@ -40,8 +40,9 @@ const AGREE: f32 = 0.02;
 /// No constraint.
 const NONE: u32 = u32::MAX;
 
-/// Wider problems are left to the interior point: the inverse no longer stays in the cache.
-const MOST_COLUMNS: usize = 256;
+/// Wider problems are left to the interior point: a pivot costs about as many flops per unit as
+/// there are columns, and as many pivots are needed.
+const MOST_COLUMNS: usize = 64;
 /// Problems of at most so many columns go side by side, and keep all units.
 const PACKED_COLUMNS: usize = 32;
 /// A pack pays from so many problems on.
