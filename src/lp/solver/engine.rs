@@ -1,12 +1,12 @@
 //! The engine solves the linear programs of a layer, and decides the order in which methods are
 //! tried.
 //!
-//! A problem that has the vertex of a neighbouring problem is warm-started by the simplex. One of up
-//! to 64 columns is approached by pivots in single precision, whose vertex the simplex takes over
-//! ([`super::approach`]). Otherwise a target that can be reproduced exactly needs least squares
-//! only; for all others the interior point iterates, and hands a vertex near the optimum over to the
-//! simplex (crossover). An answer that does not pass the certificate is solved again with the
-//! patient settings, then by Clarabel.
+//! A problem that has the vertex of a neighbouring problem is warm-started by the simplex. One of
+//! up to 64 columns is approached by pivots in single precision, whose vertex the simplex takes
+//! over ([`super::approach`]). Otherwise a target that can be reproduced exactly needs least
+//! squares only; for all others the interior point iterates, and hands a vertex near the optimum
+//! over to the simplex (crossover). An answer that does not pass the certificate is solved again
+//! with the patient settings, then by Clarabel.
 //!
 //! Observations are spread over the rayon pool and solved one at a time on each thread, few columns
 //! sixteen at a time. The packed weights, which they share, stay in that core's cache, and each

@@ -45,8 +45,8 @@ pub struct Alone {
 }
 
 impl Alone {
-    /// The constraints of the vertex at which the pivots end, `None` where they fail, and the number
-    /// of pivots.
+    /// The constraints of the vertex at which the pivots end, `None` where they fail, and the
+    /// number of pivots.
     pub fn solve(&mut self, system: &LayerSystem, start: &Start) -> (Option<(&Codes, &[u32])>, u32) {
         let weights = system.packed();
         self.load(start, weights);
