@@ -337,7 +337,8 @@ impl<'a> Searcher<'a> {
             }
             None => self.local.is_determined(x),
         };
-        *is_strict = self.absolute.is_none() && minimum.stationary && self.local.is_strict_minimum(x);
+        let may_be_strict = self.absolute.is_none() && !self.network.goes_by_agreement() && minimum.stationary;
+        *is_strict = may_be_strict && self.local.is_strict_minimum(x);
         *answer = BestAnswer {
             code: self.best.code.clone(),
             loss: minimum.loss,

@@ -21,7 +21,8 @@ const INSIDE: f64 = 1e-8;
 
 impl LocalSearch<'_> {
     /// Whether the end of [`Self::active_set`], which was stationary, is proven to be a strict
-    /// minimum. Only for a curved output above piecewise linear layers; otherwise false.
+    /// minimum. Only for a curved output above piecewise linear layers; otherwise false. Comes
+    /// right after [`Self::is_determined`], whose Jacobian it uses.
     pub(super) fn is_strict_minimum(&mut self, observation: &[f64]) -> bool {
         let last = self.network.layers().len() - 1;
         let activation = self.network.layers()[last].activation;
@@ -32,9 +33,6 @@ impl LocalSearch<'_> {
         }
         let is_open = !self.dependent.is_empty() || self.on_kinks(observation).next().is_some();
         if is_open || !self.multipliers_are_inside(observation, INSIDE) {
-            return false;
-        }
-        if !self.linear.form(self.network, &self.current, &self.region, observation) {
             return false;
         }
         let k = self.network.code_length();
@@ -53,5 +51,87 @@ impl LocalSearch<'_> {
         let least = DEFINITE * hessian.trace().abs() / k as f64;
         (0..k).for_each(|i| hessian[(i, i)] += self.network.prior() - least);
         hessian.iter().all(|entry| entry.is_finite()) && hessian.cholesky().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DVector;
+
+    use super::super::local_search::MarquardtOptions;
+    use super::super::packed_network::PackedNetwork;
+    use super::*;
+    use crate::network::{DenseLayer, Network};
+    use crate::random::{Domain, normal_vector, random_network};
+
+    /// `½(tanh(z + 2) − t)² + ½(tanh(z − 2) + t)²` is even in `z`, so 0 is stationary: a minimum
+    /// for `t` near tanh 2, and a maximum for `t = −1`.
+    #[test]
+    fn a_stationary_maximum_is_not_taken_for_a_minimum() {
+        let layer = DenseLayer {
+            weight: DMatrix::from_element(2, 1, 1.0),
+            bias: vec![2.0, -2.0].into(),
+            activation: Activation::Tanh,
+        };
+        let network = PackedNetwork::new(Network::dense(vec![layer]).unwrap());
+        for (target, is_minimum) in [(0.97, true), (-1.0, false)] {
+            let mut search = LocalSearch::new(&network);
+            let x = [target, -target];
+            search.go_to(&x, &[0.0]);
+            search.region.take(&network, &search.current);
+            assert!(search.is_determined(&x));
+            assert_eq!(search.is_strict_minimum(&x), is_minimum, "{target}");
+        }
+    }
+
+    /// Against the Hessian by differences of the loss, at minima of ReLU and LeakyReLU layers below
+    /// a sigmoid or tanh. Where no unit is pinned, the two agree.
+    #[test]
+    fn the_hessian_by_differences_is_positive_definite_too() {
+        let (mut proven, mut compared) = (0, 0);
+        for index in 0..60 {
+            let hidden = if index % 2 == 0 { Activation::Relu } else { Activation::LeakyRelu(0.2) };
+            let output = if index % 3 == 0 { Activation::Tanh } else { Activation::Sigmoid };
+            let mut layers = random_network(&[3, 12, 20], hidden, index).unwrap().layers().to_vec();
+            layers[1].activation = output;
+            let network = PackedNetwork::new(Network::new(layers, "the network").unwrap());
+            let noise = if index % 4 < 2 { 0.05 } else { 0.6 };
+            let code = normal_vector(1, Domain::Code, index, 3);
+            let clean = network.network().forward(&DMatrix::from_vec(3, 1, code)).unwrap();
+            let errors = normal_vector(1, Domain::Noise, index, 20);
+            let x: Vec<f64> = clean.iter().zip(errors.iter()).map(|(x, e)| x + noise * e).collect();
+            let mut search = LocalSearch::new(&network);
+            search.go_to(&x, &normal_vector(1, Domain::Start, index, 3));
+            search.levenberg_marquardt(&x, &MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 });
+            if !search.active_set(&x, 300).stationary || search.pinned().next().is_some() {
+                continue;
+            }
+            let minimum = search.current.code.clone();
+            let is_strict = search.is_determined(&x) && search.is_strict_minimum(&x);
+            proven += usize::from(is_strict);
+            let size = minimum.iter().fold(1e-3_f64, |most, z| most.max(z.abs()));
+            // Small enough to stay within the region.
+            let step = 1e-4 * size;
+            let mut loss = |moves: &[(usize, f64)]| {
+                let mut code = DVector::from_vec(minimum.clone());
+                moves.iter().for_each(|(entry, length)| code[*entry] += length);
+                search.loss_of(&x, code.as_slice())
+            };
+            let hessian = DMatrix::from_fn(3, 3, |i, j| {
+                let corner = |a: f64, b: f64, loss: &mut dyn FnMut(&[(usize, f64)]) -> f64| {
+                    loss(&[(i, a * step), (j, b * step)])
+                };
+                let corners =
+                    [(1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)].map(|(a, b)| corner(a, b, &mut loss));
+                (corners[0] + corners[1] - corners[2] - corners[3]) / (4.0 * step * step)
+            });
+            let values = hessian.symmetric_eigenvalues();
+            // Near singular ones, differences tell nothing. A saturated output is no proof.
+            if values.min().abs() > 1e-3 * values.max() {
+                compared += usize::from(is_strict);
+                assert!(!is_strict || values.min() > 0.0, "network {index}: {values}");
+            }
+        }
+        assert!(proven > 20 && compared > 20, "{proven} proven, {compared} compared");
     }
 }
