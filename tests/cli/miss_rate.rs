@@ -64,7 +64,7 @@ fn fewer_runs_end_at_the_same_losses() {
 /// On a narrow network many starts end elsewhere: no few runs keep the rate.
 #[test]
 fn without_a_rule_every_search_is_the_usual_one() {
-    let folder = observed(30);
+    let folder = observed(10);
     let (_, usual, codes) = invert(&folder, &USUAL);
     let (said, found, same) = invert(&folder, &[]);
     assert!(said.contains("searches end by the usual rule"), "{said}");
