@@ -16,8 +16,9 @@
 //! choices, `v` tends to 1.
 //!
 //! **What ends the measuring early.** One output with `t > 8` decides that there is no rule,
-//! whatever the others are: the decision is that of all outputs. So the outputs are inverted in
-//! blocks of 8, 8, 16, 32, …. A rule needs all of them.
+//! whatever the others are. So the outputs are inverted in blocks of 4, 4, 8, 16, …. A rule also
+//! needs half of the outputs so far to agree, in the sense below: otherwise it would save little.
+//! Without a rule nothing is missed, so no such end breaks the promise. A rule needs all outputs.
 //!
 //! **The lowest minimum** of an output is the lowest of the runs that are made and of one from the
 //! true code. If that one and the first two random runs agree, no more are made; otherwise all
@@ -48,7 +49,7 @@ const RUNS: usize = CHOICES[CHOICES.len() - 1];
 /// Random runs of an output on which all of them agree with the true code.
 const AGREEING: usize = 2;
 /// Outputs in the first block. The next ones double the number.
-const FIRST_BLOCK: usize = 8;
+const FIRST_BLOCK: usize = 4;
 /// The largest block: as many outputs are in memory.
 const LARGEST_BLOCK: usize = 256;
 /// What a rule's largest loss adds to the highest of the outputs, as a share of their range. Of new
@@ -77,13 +78,11 @@ pub fn missed_times_outputs() -> f64 {
     CHOICES.iter().fold(0.0, |before: f64, _| (before - 1.0).exp())
 }
 
-/// What the runs of one output have shown.
-#[derive(Debug, Clone, Copy)]
-struct Measured {
-    /// The number of the first random run that ended at the lowest loss; `None` if none of
-    /// [`RUNS`] did.
+/// The runs of one output.
+struct Trial {
+    progress: Progress,
+    /// The number of the first random run that ended at the lowest loss so far.
     first: Option<usize>,
-    loss: f64,
 }
 
 /// Measures the rule on `count` outputs; `None` if there is no rule, or after `cancel`. `draw`: the
@@ -109,55 +108,65 @@ pub fn calibrate(
         reach: None,
     };
     let (mut found, mut losses) = (CHOICES[0], f64::INFINITY..0.0_f64);
-    let mut next = 0;
+    let (mut next, mut agreed) = (0, 0);
     while next < count {
         let block = next..count.min(next + next.clamp(FIRST_BLOCK, LARGEST_BLOCK));
         let (codes, outputs) = draw(block.clone());
         let stored = Stored { observations: &outputs, stored_as: Precision::F64 };
-        let given = [(Start::Given, &codes)];
-        let measured: Vec<Measured> = (0..block.len())
-            .into_par_iter()
-            .map_init(
-                || Searcher::new(network, &all),
-                |searcher, place| {
-                    if cancel.is_cancelled() {
-                        return Measured { first: None, loss: f64::NAN };
-                    }
-                    let progress = Progress::new(network, stored, first_index + block.start as u64, &given, place);
-                    measure(searcher, outputs.column(place).as_slice(), progress, &all)
-                },
-            )
-            .collect();
-        for Measured { first, loss } in measured {
-            found = found.max(CHOICES.into_iter().find(|choice| first.is_some_and(|first| first <= *choice))?);
+        let (given, first_index) = ([(Start::Given, &codes)], first_index + block.start as u64);
+        let begin = |place| Trial { progress: Progress::new(network, stored, first_index, &given, place), first: None };
+        let mut trials: Vec<Trial> = (0..block.len()).map(begin).collect();
+        let make_runs = |trials: &mut [Trial], runs: usize| {
+            let work = |searcher: &mut Searcher<'_>, (place, trial): (usize, &mut Trial)| {
+                if !cancel.is_cancelled() && !trial.has_agreed() {
+                    trial.make_runs(runs, searcher, outputs.column(place).as_slice(), &all);
+                }
+            };
+            trials.par_iter_mut().enumerate().for_each_init(|| Searcher::new(network, &all), work);
+        };
+        next = block.end;
+        make_runs(&mut trials, AGREEING);
+        agreed += trials.iter().filter(|trial| trial.has_agreed()).count();
+        if 2 * agreed < next {
+            return None;
+        }
+        make_runs(&mut trials, RUNS);
+        for Trial { progress, first } in trials {
+            // The search of an observation that is reproduced ends at once: no rule is needed.
+            let first = first.filter(|_| !progress.answer.reproduced)?;
+            found = found.max(CHOICES.into_iter().find(|choice| first <= *choice)?);
+            let loss = progress.answer.loss;
             losses = losses.start.min(loss)..losses.end.max(loss);
         }
-        next = block.end;
     }
     Some(MeasuredRule { found, highest_loss: losses.end + BEYOND * (losses.end - losses.start) })
 }
 
-/// Makes the runs of one output, the first of them from its true code.
-fn measure(searcher: &mut Searcher<'_>, x: &[f64], mut progress: Progress, options: &BestOptions) -> Measured {
-    let mut first = None;
-    // The search of an observation that is reproduced ends at once: no rule is needed.
-    while !progress.is_over(options) {
-        let (start, code) = searcher.propose(x, &mut progress, options);
-        // The run from the true code is not counted.
-        let (random_runs, found) = (progress.answer.runs, progress.answer.found);
-        searcher.advance(x, (start, &code), &MARQUARDT, options, &mut progress);
-        let answer = &progress.answer;
-        if answer.first_found == answer.runs && answer.found == 1 {
-            // A lower loss than before: none of the runs so far has ended there.
-            first = (random_runs > 0).then_some(random_runs);
-        } else if answer.found > found && random_runs > 0 {
-            first = first.or(Some(random_runs));
-        }
-        if random_runs == AGREEING && answer.found == 1 + AGREEING && first == Some(1) {
-            break;
+impl Trial {
+    /// Makes the run from the true code and this number of random ones, those made already
+    /// included.
+    fn make_runs(&mut self, runs: usize, searcher: &mut Searcher<'_>, x: &[f64], options: &BestOptions) {
+        let Trial { progress, first } = self;
+        while progress.answer.runs <= runs && !progress.is_over(options) {
+            let (start, code) = searcher.propose(x, progress, options);
+            // The run from the true code is not counted.
+            let (random_runs, found) = (progress.answer.runs, progress.answer.found);
+            searcher.advance(x, (start, &code), &MARQUARDT, options, progress);
+            let answer = &progress.answer;
+            if answer.first_found == answer.runs && answer.found == 1 {
+                // A lower loss than before: none of the runs so far has ended there.
+                *first = (random_runs > 0).then_some(random_runs);
+            } else if answer.found > found && random_runs > 0 {
+                *first = first.or(Some(random_runs));
+            }
         }
     }
-    Measured { first: first.filter(|_| !progress.answer.reproduced), loss: progress.answer.loss }
+
+    /// Whether the true code and the first random runs, and no others, have led to the same loss.
+    fn has_agreed(&self) -> bool {
+        let answer = &self.progress.answer;
+        self.first == Some(1) && answer.runs == 1 + AGREEING && answer.found == answer.runs
+    }
 }
 
 #[cfg(test)]
