@@ -13,9 +13,9 @@
 //! networks), or 256 while the best code is not determined
 //! ([`Progress::has_found_enough`]); for `l1` also when `s ≥ 240 + 5m` and `f ≥ 3`. It has
 //! converged if its code is proven to be a local minimum, or to first order if an output is curved.
-//! For squares, a code without that proof, and with a curved output one whose Hessian does not prove
-//! it ([`super::second_order`]), gets another look: its surroundings are sampled, and the search
-//! continues from any lower loss. The search also ends, converged, when the observation is
+//! For squares, a code without that proof gets another look, and so does one with a curved output
+//! whose Hessian does not prove it ([`super::second_order`]): its surroundings are sampled, and the
+//! search continues from any lower loss. The search also ends, converged, when the observation is
 //! reproduced: to rounding in f64 ([`REPRODUCED`](super::local_search::REPRODUCED)), or to the
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
 //! meeting the rule it ends at `starts` runs, unconverged.

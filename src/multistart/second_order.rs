@@ -118,11 +118,8 @@ mod tests {
                 search.loss_of(&x, code.as_slice())
             };
             let hessian = DMatrix::from_fn(3, 3, |i, j| {
-                let corner = |a: f64, b: f64, loss: &mut dyn FnMut(&[(usize, f64)]) -> f64| {
-                    loss(&[(i, a * step), (j, b * step)])
-                };
-                let corners =
-                    [(1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)].map(|(a, b)| corner(a, b, &mut loss));
+                let signs = [(1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)];
+                let corners = signs.map(|(a, b)| loss(&[(i, a * step), (j, b * step)]));
                 (corners[0] + corners[1] - corners[2] - corners[3]) / (4.0 * step * step)
             });
             let values = hessian.symmetric_eigenvalues();
