@@ -49,6 +49,7 @@ use crate::network::{Layer, Network};
 use crate::observation::View;
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
+pub use calibration::MissRate;
 pub use code_law::CodeLaw;
 pub(crate) use fit::{Judge, is_determined_by_method};
 pub use noise_law::{NamedNoise, NoiseLaw};
@@ -221,8 +222,8 @@ impl Inverter {
 
     /// For [`BestMethod::miss_rate`]: the stop rule that the first batch has measured, in words.
     pub fn search_rule(&self) -> Option<String> {
-        let Method::Best(best) = &self.options.method else { return None };
-        Some(calibration::words(self.rule.get()?.as_ref(), best.miss_rate?))
+        let rule = self.rule.get()?;
+        Some(calibration::words(rule.as_ref(), self.options.measured_rate(&self.network)?))
     }
 
     /// A warning about the first observation so far that has entries outside the range of the

@@ -119,7 +119,8 @@ mod statistics;
 pub use adapter::{AdapterDescription, Backend};
 pub use batch::stream::Stream;
 pub use batch::{
-    BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, NamedNoise, NoiseLaw, Options, SolverChoice,
+    BatchTimes, BestMethod, CodeLaw, InvertedBatch, Inverter, Method, MissRate, NamedNoise, NoiseLaw, Options,
+    SolverChoice,
 };
 pub use cancel::CancelToken;
 pub use descent::{DescentOptions, Optimizer};

@@ -50,6 +50,7 @@ pub mod region;
 mod reweighted;
 pub mod rounds;
 pub mod search;
+mod second_order;
 pub mod sensitivities;
 pub mod starts;
 pub mod stored;

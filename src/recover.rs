@@ -25,7 +25,9 @@ use rayon::prelude::*;
 use crate::batch::engine::Engine;
 use crate::batch::identity::{options_that_matter, runs_on};
 use crate::batch::search::search_on;
-use crate::batch::{self, BatchTimes, InvertedBatch, Inverter, Judge, add_uncertainty, empty_row, round_alternatives};
+use crate::batch::{
+    self, BatchTimes, InvertedBatch, Inverter, Judge, Method, MissRate, add_uncertainty, empty_row, round_alternatives,
+};
 use crate::cpu::CpuDevice;
 use crate::cpu::blocked::forward::forward;
 use crate::device::Device;
@@ -120,7 +122,13 @@ impl Recoverer {
                 "use an operator that was made for the outputs of this network",
             ));
         }
-        let RecoverOptions { strategy, inversion } = options;
+        let RecoverOptions { strategy, mut inversion } = options;
+        // Of a projection or of measurements only by name: neither is an output with such noise.
+        if let Method::Best(best) = &mut inversion.method
+            && best.miss_rate == MissRate::WherePossible
+        {
+            best.miss_rate = MissRate::None;
+        }
         let is_projected = matches!(strategy, Strategy::Projected(_));
         let products = match operator.is_matrix_free() && !is_projected {
             true => measured_by_products(&network, &*operator)?,
@@ -336,7 +344,7 @@ impl Engine for Recoverer {
                 add("seed", seed.to_string());
             }
         }
-        let of_method = options_that_matter(self.options(), self.runtime());
+        let of_method = options_that_matter(self.options(), None, self.runtime());
         options.extend(of_method.into_iter().map(|(name, value)| (format!("inversion.{name}"), value)));
         options
     }

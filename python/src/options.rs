@@ -6,8 +6,8 @@ use std::str::FromStr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 use unrelu::{
-    BestMethod, BestOptions, DescentOptions, ElementType, LayerwiseMethod, LayerwiseOptions, Method, NamedNoise,
-    NoiseLaw, Objective, Options, Precision, ProjectedOptions, RecoverOptions, Strategy, Tolerances,
+    BestMethod, BestOptions, DescentOptions, ElementType, LayerwiseMethod, LayerwiseOptions, Method, MissRate,
+    NamedNoise, NoiseLaw, Objective, Options, Precision, ProjectedOptions, RecoverOptions, Strategy, Tolerances,
 };
 
 use crate::errors::{input, wrong_type};
@@ -62,6 +62,15 @@ impl<'py> Given<'py> {
             let expected = why.rsplit("expected ").next().unwrap_or(&why);
             input(&format!("option `{name}`"), &format!("{text:?}"), expected, "change this argument")
         })
+    }
+
+    /// A share, or the word `none`.
+    fn miss_rate(&self) -> PyResult<MissRate> {
+        let is_word = self.0.get_item("miss_rate")?.is_some_and(|value| value.is_instance_of::<PyString>());
+        if is_word {
+            return Ok(self.named("miss_rate")?.unwrap_or_default());
+        }
+        Ok(self.number("miss_rate")?.map_or(MissRate::default(), MissRate::Share))
     }
 
     /// Refuses what nobody took. `by` names the method.
@@ -206,10 +215,7 @@ impl<'py> Given<'py> {
         };
         match name {
             "best" => Ok(Method::Best(
-                BestMethod::default()
-                    .search(self.search(law)?)
-                    .tolerances(grown(self)?)
-                    .miss_rate(self.number("miss_rate")?),
+                BestMethod::default().search(self.search(law)?).tolerances(grown(self)?).miss_rate(self.miss_rate()?),
             )),
             "descent" => {
                 let default = DescentOptions::default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use unrelu::{Projection, Projector, Residual, Status};
+use unrelu::{CancelToken, Projection, Projector, Residual, Status};
 
 use crate::arrays::{matrix, write_rows};
 use crate::errors::exception;
@@ -13,6 +13,7 @@ use crate::network::NetworkCore;
 use crate::options::Given;
 use crate::process::Process;
 use crate::results::{put_residuals, put_statuses};
+use crate::run::Cancel;
 use crate::waiting::on_a_thread;
 
 /// A network prepared for projections.
@@ -44,6 +45,11 @@ impl ProjectorCore {
         warm_start: Option<&Bound<'py, PyArray2<f64>>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.process.check("the projector")?;
+        if self.projector.inverter().has_to_measure() {
+            let (projector, cancel) = (Arc::clone(&self.projector), Cancel(CancelToken::new()));
+            let token = cancel.0.clone();
+            on_a_thread(py, move || projector.inverter().measure_rule(&token))?;
+        }
         let network = self.projector.inverter().network();
         let codes = PyArray2::zeros(py, [count, network.code_length()], false);
         let images = PyArray2::zeros(py, [count, network.observation_length()], false);

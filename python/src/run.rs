@@ -81,7 +81,7 @@ pub fn run<E: Engine + Send + 'static>(
 }
 
 /// Cancels the work when this thread leaves, whatever the reason. After the end, it has no effect.
-struct Cancel(CancelToken);
+pub struct Cancel(pub CancelToken);
 
 impl Drop for Cancel {
     fn drop(&mut self) {

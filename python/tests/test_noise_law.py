@@ -128,11 +128,22 @@ def test_a_miss_rate_takes_fewer_runs():
     clean = network.forward(network.random_codes(20, seed=1))
     x = (clean + 0.01 * np.random.default_rng(0).normal(size=clean.shape)).astype(np.float32)
     options = {"noise": "gaussian:0.01", "device": "cpu"}
-    usual = unrelu.invert(network, x, "best", **options)
-    found = unrelu.invert(network, x, "best", miss_rate=0.02, **options)
+    usual = unrelu.invert(network, x, "best", miss_rate="none", **options)
+    found = unrelu.invert(network, x, "best", **options)
+    assert "runs have found" not in " ".join(usual.notes)
     assert "runs have found the lowest loss" in " ".join(found.notes)
     assert found.runs.sum() < 0.5 * usual.runs.sum()
     worse = found.residual_l2_relative > 1.001 * usual.residual_l2_relative
     assert worse.sum() <= 1
+    named = unrelu.invert(network, x, "best", miss_rate=0.01, **options)
+    assert np.array_equal(named.codes, found.codes)
+    # A projector has the same searches.
+    projector = unrelu.Projector(network, "best", **options)
+    assert np.array_equal(projector.project(x).codes, found.codes)
     with pytest.raises(ValueError, match="miss_rate.*without a size"):
         unrelu.invert(network, x, "best", miss_rate=0.02)
+    for wrong in ("few", 0.0):
+        with pytest.raises(ValueError, match="miss_rate"):
+            unrelu.invert(network, x, "best", miss_rate=wrong, **options)
+    with pytest.raises(TypeError, match="miss_rate"):
+        unrelu.invert(network, x, "best", miss_rate=[], **options)

@@ -96,6 +96,26 @@ except KeyboardInterrupt:
     interrupted(program, 2.0).kill()
 
 
+@pytest.mark.parametrize(
+    "call", ['unrelu.invert(network, x, "best", **of)', 'unrelu.Projector(network, "best", **of).project(x)']
+)
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_ctrl_c_ends_the_measuring_of_a_stop_rule(call):
+    """The call of a projector with one observation is made on the calling thread."""
+    program = f"""
+import numpy, time, unrelu
+network = unrelu.Network.random([100, 800, 1600, 3000], seed=1)
+x = numpy.ones((1, 3000))
+of = {{"noise": "gaussian:0.05", "device": "cpu", "threads": 1}}
+print("begun", flush=True)
+try:
+    {call}
+except KeyboardInterrupt:
+    print("interrupted", time.time(), flush=True)
+"""
+    interrupted(program, 2.0).kill()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("where", ["made", "used"])
 def test_an_interpreter_ends_well_after_ctrl_c_in_an_operator(where):

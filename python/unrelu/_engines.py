@@ -135,7 +135,7 @@ class Inverter(_Engine):
         alternatives: int | None = None,
         seed: int | None = None,
         starts: int | None = None,
-        miss_rate: float | None = None,
+        miss_rate: float | Literal["none"] | None = None,
         objective: Literal["l2", "l1", "linf"] | None = None,
         growth: float | None = None,
         refine: bool | str | None = None,
@@ -414,11 +414,12 @@ def invert(
         The seed of random starts, for ``"best"`` and ``"descent"``. Default 0.
     starts : int, optional
         For ``"best"``: the maximum number of starts per observation. Default 1000.
-    miss_rate : float, optional
+    miss_rate : float or str, optional
         For ``"best"`` with a `noise` of a named size: the share of the lowest minima that may be
         missed, such as 0.01. How many runs this takes is measured before the first batch, on
-        outputs of the network with such noise. On networks where nearly every start leads to the
-        same minimum, three are enough. Default: the usual rule, at least 48 runs.
+        outputs of the network with such noise. On networks where every start leads to the same
+        minimum, two are enough. ``"none"`` is the usual search, of at least 48 runs. Default: 0.01
+        for squares with a named size of the noise, without `uncertainty` and `alternatives`.
     objective : str, optional
         For ``"best"``: ``"l2"`` (default, unless `noise` names a law), ``"l1"`` for a few gross
         errors, or ``"linf"``. The last two need piecewise linear hidden layers with matrices.

@@ -10,6 +10,7 @@ use super::options::BestMethod;
 use super::rows::best_row;
 use super::search::search_on;
 use super::{BatchTimes, Inverter, Method};
+use crate::cancel::CancelToken;
 use crate::device::Device;
 use crate::error::Result;
 use crate::lp::formulation::LayerwiseMethod;
@@ -23,16 +24,30 @@ use crate::precision::Precision;
 type Starts = Vec<(Start, DMatrix<f64>)>;
 
 impl Inverter {
-    /// The stop rule that keeps the miss rate; `None` if none does, or no rate was named.
-    pub(super) fn rule(&self) -> Option<&MeasuredRule> {
-        let Method::Best(best) = &self.options.method else { return None };
-        let rate = best.miss_rate?;
+    #[doc(hidden)]
+    /// Measures the stop rule, if one is wanted and not known yet. After `cancel` it stays unknown.
+    pub fn measure_rule(&self, cancel: &CancelToken) {
+        let Method::Best(best) = &self.options.method else { return };
+        let Some(rate) = self.options.measured_rate(&self.network) else { return };
         if self.rule.get().is_none() {
             // Measured outside of the lock: the thread may wait for others of its own pool, and do
             // other work meanwhile, such as another batch. Two threads measure the same rule.
-            let rule = self.runtime.run(|| measure(self.packed(), &self.options, best, rate));
-            let _ = self.rule.set(rule);
+            let rule = self.runtime.run(|| measure(self.packed(), &self.options, best, rate, cancel));
+            if !cancel.is_cancelled() {
+                let _ = self.rule.set(rule);
+            }
         }
+    }
+
+    #[doc(hidden)]
+    /// Whether [`Self::measure_rule`] has something to do.
+    pub fn has_to_measure(&self) -> bool {
+        self.rule.get().is_none() && self.options.measured_rate(&self.network).is_some()
+    }
+
+    /// The stop rule that keeps the miss rate; `None` if none does, or none is wanted.
+    pub(super) fn rule(&self) -> Option<&MeasuredRule> {
+        self.measure_rule(&CancelToken::new());
         self.rule.get()?.as_ref()
     }
 

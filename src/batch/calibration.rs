@@ -1,42 +1,77 @@
 //! The stop rule of `best` for a stated miss rate: drawn outputs of the network, and the search by
 //! the rule that was measured on them ([`calibrate`]).
 
+use std::ops::Range;
+use std::str::FromStr;
+
 use nalgebra::DMatrix;
 
 use super::code_law::CodeLaw;
 use super::noise_law::NoiseLaw;
-use super::options::{BestMethod, Options};
+use super::options::{BestMethod, Method, Options};
+use crate::cancel::CancelToken;
 use crate::cpu;
 use crate::error::{Error, Result};
+use crate::multistart::calibration::missed_times_outputs;
 use crate::multistart::{BestAnswer, MeasuredRule, Objective, PackedNetwork, calibrate};
 use crate::network::Network;
 use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 
 /// The index of the first output that is drawn, far from those of observations.
 const FIRST: u64 = 1 << 47;
-/// The fewest and the most outputs.
-const OUTPUTS: (usize, usize) = (32, 1024);
-/// Outputs times miss rate: the one of which nothing is known then counts for less than half of the
-/// rate.
-const OUTPUTS_TIMES_RATE: f64 = 0.64;
+/// The fewest outputs: the largest loss that a rule is for comes from theirs.
+const FEWEST: usize = 16;
+/// The least miss rate: it takes 6,260 outputs.
+const LEAST_RATE: f64 = 1e-4;
+
+/// The share of the lowest minima that a search of `best` may miss.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum MissRate {
+    /// 1 % where it can be measured and is wanted: for squares, with noise of a named size that can
+    /// be drawn, and without other minima. Otherwise the usual search.
+    #[default]
+    WherePossible,
+    /// This share, from 0.0001 to 0.5; refused where it cannot be measured.
+    Share(f64),
+    /// The usual search.
+    None,
+}
+
+impl MissRate {
+    /// The share of [`Self::WherePossible`].
+    const USUAL: f64 = 0.01;
+}
+
+impl FromStr for MissRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(MissRate::None),
+            _ => text
+                .parse()
+                .map(MissRate::Share)
+                .map_err(|_| "expected a share, such as 0.01, or none for the usual search".to_owned()),
+        }
+    }
+}
 
 /// The number of outputs that are drawn for a miss rate.
 pub(crate) fn outputs_for(rate: f64) -> usize {
-    ((OUTPUTS_TIMES_RATE / rate).ceil() as usize).clamp(OUTPUTS.0, OUTPUTS.1)
+    ((missed_times_outputs() / rate).ceil() as usize).max(FEWEST)
 }
 
-/// Measures the rule for these options; `None` if none keeps the rate.
+/// Measures the rule for these options; `None` if there is none, or after `cancel`.
 pub(super) fn measure(
     network: &PackedNetwork,
     options: &Options,
     best: &BestMethod,
     rate: f64,
+    cancel: &CancelToken,
 ) -> Option<MeasuredRule> {
     let generator = network.network();
-    let seed = best.search.seed;
-    let count = outputs_for(rate);
+    let (seed, length) = (best.search.seed, generator.code_length());
     let code = |index: u64| -> Vec<f64> {
-        let length = generator.code_length();
         match options.code_law {
             CodeLaw::Normal(size) => {
                 normal_vector(seed, Domain::Code, index, length).iter().map(|z| size * z).collect()
@@ -46,14 +81,17 @@ pub(super) fn measure(
             }
         }
     };
-    let codes: Vec<f64> = (FIRST..).take(count).flat_map(code).collect();
-    let codes = DMatrix::from_vec(generator.code_length(), count, codes);
-    let mut outputs = cpu::forward::forward(generator, 0..generator.depth(), &codes);
     let noise = options.drawn_noise(best.search.objective)?;
-    for (index, mut output) in (FIRST..).zip(outputs.column_iter_mut()) {
-        noise.apply(seed, index, output.as_mut_slice());
-    }
-    calibrate(network, (&codes, &outputs), FIRST, &best.search, rate)
+    let draw = |range: Range<usize>| {
+        let indices = FIRST + range.start as u64..FIRST + range.end as u64;
+        let codes = DMatrix::from_vec(length, range.len(), indices.clone().flat_map(code).collect());
+        let mut outputs = cpu::forward::forward(generator, 0..generator.depth(), &codes);
+        for (index, mut output) in indices.zip(outputs.column_iter_mut()) {
+            noise.apply(seed, index, output.as_mut_slice());
+        }
+        (codes, outputs)
+    };
+    calibrate(network, outputs_for(rate), draw, FIRST, &best.search, cancel)
 }
 
 /// Whether a rule has decided this observation: the search has converged by it, and the loss is one
@@ -64,15 +102,15 @@ pub(super) fn has_decided(rule: &MeasuredRule, answer: &BestAnswer, observation:
 
 /// What is said of a rule before the work starts.
 pub(super) fn words(rule: Option<&MeasuredRule>, rate: f64) -> String {
-    let outputs = outputs_for(rate);
+    let (outputs, percent) = (outputs_for(rate), 100.0 * rate);
     match rule {
-        Some(MeasuredRule { found, share_missed, .. }) => format!(
-            "a search ends when {found} runs have found the lowest loss: that misses an estimated {:.2} % of the lowest \
-             minima, measured on {outputs} outputs",
-            100.0 * share_missed
+        Some(MeasuredRule { found, .. }) => format!(
+            "a search ends when {found} runs have found the lowest loss: that misses at most {percent} % of the lowest \
+             minima, by {outputs} outputs that were inverted"
         ),
         None => format!(
-            "searches end by the usual rule: none for few runs keeps the miss rate {rate}, measured on {outputs} outputs"
+            "searches end by the usual rule: too few runs find the lowest loss on outputs of this network for a miss \
+             rate of {rate}"
         ),
     }
 }
@@ -95,11 +133,25 @@ impl Options {
         }
     }
 
+    /// The miss rate that is measured; `None` for the usual search.
+    pub(crate) fn measured_rate(&self, network: &Network) -> Option<f64> {
+        let Method::Best(best) = &self.method else { return None };
+        match best.miss_rate {
+            MissRate::None => None,
+            MissRate::Share(rate) => Some(rate),
+            MissRate::WherePossible => {
+                let is_wanted = best.search.objective == Objective::L2 && self.drawn_noise(Objective::L2).is_some();
+                (is_wanted && self.reach().is_none() && !network.goes_by_agreement()).then_some(MissRate::USUAL)
+            }
+        }
+    }
+
     /// Refuses a miss rate that cannot be measured.
-    pub(super) fn check_miss_rate(&self, rate: f64, network: &Network) -> Result<()> {
+    pub(super) fn check_miss_rate(&self, rate: MissRate, network: &Network) -> Result<()> {
         let refuse = |found: String, expected: &str| Err(Error::option("miss_rate", found, expected));
-        if !(rate > 0.0 && rate <= 0.5) {
-            return refuse(rate.to_string(), "a share above 0, at most 0.5, such as 0.01");
+        let MissRate::Share(rate) = rate else { return Ok(()) };
+        if !(LEAST_RATE..=0.5).contains(&rate) {
+            return refuse(rate.to_string(), "a share from 0.0001 to 0.5, such as 0.01; or none for the usual search");
         }
         if network.goes_by_agreement() {
             let found = format!("{rate} for a network with convolutions or curved hidden layers");

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use super::identity::options_that_matter;
 use super::{InvertedBatch, Inverter, Method, Options};
+use crate::cancel::CancelToken;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::report::Columns;
@@ -37,7 +38,8 @@ pub trait Engine: Sync + fmt::Debug {
     }
 
     /// Does what is done once before the first batch and takes long, if it has not been done.
-    fn prepare(&self) {}
+    /// It is left undone after `cancel`.
+    fn prepare(&self, _cancel: &CancelToken) {}
 
     /// What the engine chose: the device, and a stop rule that was measured.
     fn notes(&self) -> Vec<String> {
@@ -83,8 +85,8 @@ impl Engine for Inverter {
         self.network()
     }
 
-    fn prepare(&self) {
-        self.rule();
+    fn prepare(&self, cancel: &CancelToken) {
+        self.measure_rule(cancel);
     }
 
     fn notes(&self) -> Vec<String> {
@@ -101,7 +103,8 @@ impl Engine for Inverter {
     }
 
     fn options_that_matter(&self) -> Vec<(String, String)> {
-        options_that_matter(Inverter::options(self), Inverter::runtime(self))
+        let options = Inverter::options(self);
+        options_that_matter(options, options.measured_rate(self.network()), Inverter::runtime(self))
     }
 
     fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {

@@ -8,8 +8,13 @@ use crate::multistart::{BestOptions, Objective};
 use crate::runtime::Runtime;
 
 /// The options that change an answer, by the names of their fields. The pattern names every field,
-/// so the compiler reports a new field that is missing here.
-pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(String, String)> {
+/// so the compiler reports a new field that is missing here. `miss_rate`: the one that is measured,
+/// by itself or by name.
+pub(crate) fn options_that_matter(
+    options: &Options,
+    miss_rate: Option<f64>,
+    runtime: &Runtime,
+) -> Vec<(String, String)> {
     let Options {
         method,
         refine,
@@ -32,7 +37,7 @@ pub(crate) fn options_that_matter(options: &Options, runtime: &Runtime) -> Vec<(
     } = options;
     let mut named = match method {
         Method::Layerwise(layerwise) => of_layers(layerwise, solver.to_string()),
-        Method::Best(best) => of_search(best, solver.to_string(), runtime),
+        Method::Best(best) => of_search(best, miss_rate, solver.to_string(), runtime),
         Method::Descent(DescentOptions { optimizer, step, iterations, restarts, seed }) => vec![
             ("method", "descent".to_owned()),
             ("optimizer", optimizer.to_string()),
@@ -105,10 +110,15 @@ fn of_layers(options: &LayerwiseOptions, solver: String) -> Vec<(&'static str, S
     named
 }
 
-/// Those of `best`. The miss rate is named where there is one, as in journals from before there
-/// was.
-fn of_search(options: &BestMethod, solver: String, runtime: &Runtime) -> Vec<(&'static str, String)> {
-    let BestMethod { search: BestOptions { starts, seed, objective, reach: _, end: _ }, tolerances, miss_rate } =
+/// Those of `best`. The miss rate is named where one is measured, as in journals from before there
+/// was any.
+fn of_search(
+    options: &BestMethod,
+    miss_rate: Option<f64>,
+    solver: String,
+    runtime: &Runtime,
+) -> Vec<(&'static str, String)> {
+    let BestMethod { search: BestOptions { starts, seed, objective, reach: _, end: _ }, tolerances, miss_rate: _ } =
         options;
     let mut named = vec![
         ("method", "best".to_owned()),

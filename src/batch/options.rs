@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::calibration::MissRate;
 use super::code_law::CodeLaw;
 use super::noise_law::NoiseLaw;
 use crate::adapter::Backend;
@@ -41,15 +42,15 @@ pub struct BestMethod {
     /// The tolerances of the layer-wise inversion that gives the first start, on networks with a
     /// ReLU layer. Its method is always `linf`.
     pub tolerances: Tolerances,
-    /// The share of the lowest minima that may be missed, such as 0.01. The number of runs per
-    /// observation is then measured, once, on outputs of the network with noise of the named size:
-    /// on many networks most starts lead to the same minimum, and a few runs suffice. Observations
-    /// whose lowest loss few runs find, that are partly hidden, or whose loss is above those of the
-    /// outputs have the usual rule, which `None`, the default, has for all.
-    pub miss_rate: Option<f64>,
+    /// The share of the lowest minima that may be missed. The number of runs per observation is
+    /// then measured, once, on outputs of the network with noise of the named size: on many
+    /// networks every start leads to the same minimum, and two runs suffice. Observations whose
+    /// lowest loss few runs find, that are partly hidden, or whose loss is far above those of the
+    /// outputs have the usual search. Default [`MissRate::WherePossible`].
+    pub miss_rate: MissRate,
 }
 
-setters!(BestMethod { search: BestOptions, tolerances: Tolerances, miss_rate: Option<f64> });
+setters!(BestMethod { search: BestOptions, tolerances: Tolerances, miss_rate: MissRate });
 
 /// The solver of the linear programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -333,9 +334,7 @@ impl Options {
             Method::Best(best) => {
                 self.check_objective("objective", best.search.objective)?;
                 self.check_suits("objective", best.search.objective, network)?;
-                if let Some(rate) = best.miss_rate {
-                    self.check_miss_rate(rate, network)?;
-                }
+                self.check_miss_rate(best.miss_rate, network)?;
             }
             _ => {}
         }

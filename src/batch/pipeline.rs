@@ -117,7 +117,10 @@ where
         })
     });
     // Before the lanes begin, which would both do it.
-    engine.prepare();
+    engine.prepare(cancel);
+    if cancel.is_cancelled() {
+        return Ok(());
+    }
     // Set if the sink fails: later results are not needed.
     let failed = AtomicBool::new(false);
     let stop = || failed.load(Ordering::Relaxed) || cancel.is_cancelled();

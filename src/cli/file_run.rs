@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::batch::engine::Engine;
+use crate::cancel::CancelToken;
 use crate::error::Result;
 use crate::run::file_run::Finished;
 use crate::run::journal::Shard;
@@ -27,7 +28,7 @@ pub fn carry_out(
         print::note(&flags::words(&sentence));
     }
     // Print what `auto` chose before the work starts.
-    engine.prepare();
+    engine.prepare(&CancelToken::new());
     for note in engine.notes() {
         print::note(&flags::words(&note));
     }

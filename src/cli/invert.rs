@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::batch::{BestMethod, Inverter, Method, Options, SolverChoice};
+use crate::batch::{BestMethod, Inverter, Method, MissRate, Options, SolverChoice};
 use crate::descent::{DescentOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::formats::npy::{ElementType, NpyReader, PixelRange};
@@ -156,10 +156,11 @@ pub struct Args {
 
     /// For --method best: the share of the lowest minima that may be missed. How many runs this
     /// takes is measured first, on outputs of the network with noise of the size that --noise
-    /// names; on networks where nearly every start leads to the same minimum, three are enough
-    /// [default: the usual rule, at least 48 runs]
-    #[arg(long, value_name = "SHARE")]
-    miss_rate: Option<f64>,
+    /// names; on networks where every start leads to the same minimum, two are enough. `none`
+    /// stands for the usual search of at least 48 runs [default: 0.01 for squares, with a named
+    /// size of the noise]
+    #[arg(long, value_name = "SHARE|none")]
+    miss_rate: Option<MissRate>,
 
     #[command(flatten)]
     layerwise: LayerwiseArgs,
@@ -322,7 +323,7 @@ impl Args {
                     seed: self.seed.unwrap_or(default.seed),
                     ..default
                 };
-                Method::Best(BestMethod { search, tolerances, miss_rate: self.miss_rate })
+                Method::Best(BestMethod { search, tolerances, miss_rate: self.miss_rate.unwrap_or_default() })
             }
             MethodName::Descent => {
                 let (given, default) = (&self.descent, DescentOptions::default());
@@ -389,8 +390,9 @@ pub fn run(mut args: Args, command: &CommandLine) -> Result<Outcome> {
     if let Some(choice) = args.choice() {
         print::note(&choice);
     }
-    if let Some(rate) = args.miss_rate {
-        print::note(&format!("measuring how many runs a miss rate of {rate} takes"));
+    if let Some(rate) = options.measured_rate(&network) {
+        let search = if args.miss_rate.is_none() { "; for the usual search, add --miss-rate none" } else { "" };
+        print::note(&format!("measuring how many runs a miss rate of {rate} takes{search}"));
     }
     if let MethodName::Layerwise(method) = args.method_name() {
         warn_of_doubts(&network);

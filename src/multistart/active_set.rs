@@ -346,6 +346,23 @@ impl LocalSearch<'_> {
         NEGLIGIBLE_MULTIPLIER + OF_PRODUCT_ERROR * self.network.product_error()
     }
 
+    /// Whether the multipliers of the pinned units are inside their ranges, none of them at an end
+    /// up to `inside` times the largest.
+    pub(super) fn multipliers_are_inside(&mut self, observation: &[f64], inside: f64) -> bool {
+        if self.pins.is_empty() {
+            return true;
+        }
+        self.backpropagate(observation);
+        let units = self.network.units();
+        let size = |pin: &Pin| pin.multiplier.abs() / units[pin.layer];
+        let least = inside * self.pins.iter().fold(0.0, |most: f64, pin| most.max(size(pin)));
+        let is_inside = |pin: &Pin| {
+            let above = (self.jump(pin.layer, pin.unit) - pin.multiplier) / units[pin.layer];
+            pin.multiplier / units[pin.layer] > least && above > least
+        };
+        self.pins.iter().all(is_inside)
+    }
+
     /// Releases the pinned unit whose multiplier is farthest out of its range. Returns false if all
     /// are in range.
     fn release(&mut self, observation: &[f64]) -> bool {

@@ -203,7 +203,7 @@ impl Linearisation {
     }
 
     /// Entry `(i, j)` of `JᵀJ`, `i ≤ j`.
-    fn normal(&self, i: usize, j: usize) -> f64 {
+    pub(super) fn normal(&self, i: usize, j: usize) -> f64 {
         numbers(&self.normal)[i * (self.lanes + 1) * LANE + j]
     }
 

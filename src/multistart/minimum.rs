@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Two losses whose relative difference is at most this belong to the same minimum.
-const SAME: f64 = 1e-9;
+pub(super) const SAME: f64 = 1e-9;
 
 /// The minimum at which a run ended.
 #[derive(Debug, Clone, Copy)]

@@ -53,6 +53,8 @@ pub(super) struct Progress {
     pub least_squares: f64,
     /// The lowest minimum: that of the answer.
     pub lowest: Option<Minimum>,
+    /// Whether it is proven to second order, if an output is curved.
+    pub is_strict: bool,
     /// From squares to another objective: the squares of each candidate, and the minimum that it
     /// led to. By agreement: the minima that agree with the lowest, each with its loss.
     pub seen_minima: Vec<(f64, Minimum)>,
@@ -96,6 +98,7 @@ impl Progress {
             flips: FlipOrder::default(),
             least_squares: f64::INFINITY,
             lowest: None,
+            is_strict: false,
             seen_minima: Vec::new(),
             known_regions: Vec::new(),
             minima: Vec::new(),

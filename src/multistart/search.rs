@@ -13,7 +13,8 @@
 //! networks), or 256 while the best code is not determined
 //! ([`Progress::has_found_enough`]); for `l1` also when `s ≥ 240 + 5m` and `f ≥ 3`. It has
 //! converged if its code is proven to be a local minimum, or to first order if an output is curved.
-//! For squares, a code without that proof gets another look: its surroundings are sampled, and the
+//! For squares, a code without that proof gets another look, and so does one with a curved output
+//! whose Hessian does not prove it ([`super::second_order`]): its surroundings are sampled, and the
 //! search continues from any lower loss. The search also ends, converged, when the observation is
 //! reproduced: to rounding in f64 ([`REPRODUCED`](super::local_search::REPRODUCED)), or to the
 //! rounding of the observation's own numbers ([`Precision`](crate::precision::Precision)). Without
@@ -27,6 +28,7 @@
 
 mod agreement;
 mod kept_minima;
+mod measured;
 pub mod other_norms;
 
 use std::cmp::Ordering;
@@ -57,9 +59,6 @@ const PROMISING: f64 = 1.05;
 
 pub(super) const MARQUARDT: MarquardtOptions = MarquardtOptions { damping: 1e-3, slow: 1e-3, steps: 200 };
 const MOST_STEPS: usize = 300;
-/// The relative difference of losses that count as the same by a measured rule: about that of codes
-/// that are equally likely, `1 / n` for `n` entries of noise.
-const LEVEL: f64 = 1e-3;
 
 /// Searches for every column of `stored` (`n` × count, `NaN` where unobserved). `given`:
 /// codes to start from, one matrix (`k` × count) per method that found some; columns that are not
@@ -130,7 +129,7 @@ impl<'a> Searcher<'a> {
             flips: Flips::new(network),
             best_of: None,
             reach: options.reach,
-            level: if options.end == End::FoundOften { 0.0 } else { LEVEL },
+            level: measured::level_of(options.end),
         }
     }
 
@@ -169,16 +168,6 @@ impl<'a> Searcher<'a> {
         progress.answer.converged |= progress.answer.reproduced;
     }
 
-    /// Ends a search when `times` runs have ended at the lowest loss, or if too few do.
-    fn end_when_found(&mut self, times: usize, x: &[f64], options: &BestOptions, progress: &mut Progress) {
-        let answer = &progress.answer;
-        if answer.found >= times && answer.determined {
-            self.end(x, options, progress);
-        } else if answer.found >= times || answer.runs >= times * End::MOST_PER_FOUND {
-            progress.has_ended = true;
-        }
-    }
-
     /// The stop rule is met. Ends the search, unless the best code is not proven to be a minimum
     /// and a lower loss is found around it: then the search continues from there.
     fn end(&mut self, x: &[f64], options: &BestOptions, progress: &mut Progress) {
@@ -187,7 +176,8 @@ impl<'a> Searcher<'a> {
             progress.answer.stationary = self.local.is_proven_minimum(x);
         }
         // With a curved output a first-order minimum may be none.
-        let is_open = !progress.answer.stationary || !self.network.is_piecewise_linear();
+        let is_proven = self.network.is_piecewise_linear() || progress.is_strict;
+        let is_open = !progress.answer.stationary || !is_proven;
         if is_open && self.absolute.is_none() && progress.answer.runs < options.starts {
             self.return_to(x, progress);
             if let Some(lower) = lower_nearby(self.network, &self.best, x, options.seed, progress.index) {
@@ -257,7 +247,9 @@ impl<'a> Searcher<'a> {
         if self.network.goes_by_agreement() {
             return self.run_to_agree(x, start, how, progress);
         }
-        self.local.levenberg_marquardt(x, how);
+        if self.has_come_to_the_lowest(x, how, progress) {
+            return;
+        }
         let error = self.local.error_of(x);
         let promising = PROMISING * progress.least_squares + error.of_loss(progress.least_squares);
         if self.local.point().loss > promising.max(self.limit_of_reach(x, progress)) {
@@ -320,7 +312,7 @@ impl<'a> Searcher<'a> {
 
     /// Takes the minimum at which the run ended as the answer.
     fn take(&mut self, x: &[f64], start: Start, minimum: Minimum, progress: &mut Progress) {
-        let Progress { index, lowest, flips, rounding, answer, .. } = progress;
+        let Progress { index, lowest, is_strict, flips, rounding, answer, .. } = progress;
         *lowest = Some(minimum);
         let (point, reproduced) = match &self.absolute {
             Some(absolute) => (absolute.point(), absolute.reproduces(x)),
@@ -331,7 +323,8 @@ impl<'a> Searcher<'a> {
         let reproduced = reproduced || !has_prior && is_rounding(self.network, point, x, *rounding);
         self.best.clone_from(point);
         self.best_of = Some((*index, answer.runs));
-        if !self.network.goes_by_agreement() {
+        // By a measured rule all starts are random.
+        if !self.network.goes_by_agreement() && self.level == 0.0 {
             *flips = self.flips.around(self.network, &self.best, x);
         }
         let determined = match &self.absolute {
@@ -344,6 +337,8 @@ impl<'a> Searcher<'a> {
             }
             None => self.local.is_determined(x),
         };
+        let may_be_strict = self.absolute.is_none() && !self.network.goes_by_agreement() && minimum.stationary;
+        *is_strict = may_be_strict && self.local.is_strict_minimum(x);
         *answer = BestAnswer {
             code: self.best.code.clone(),
             loss: minimum.loss,

@@ -146,7 +146,7 @@ fn is_near(loss: f64, lowest: f64, error: EvaluationError) -> bool {
 
 /// Whether the outputs of two codes differ by at most a share of the residual of `best`, over the
 /// observed entries. A prior counts as `k` more outputs `√λ z`.
-fn outputs_agree(network: &PackedNetwork, point: &Point, best: &Point, x: &[f64]) -> bool {
+pub(super) fn outputs_agree(network: &PackedNetwork, point: &Point, best: &Point, x: &[f64]) -> bool {
     let last = network.layers().len() - 1;
     let activation = network.layers()[last].activation;
     let observed = x.iter().zip(point.received(last).iter().zip(best.received(last))).filter(|(x, _)| !x.is_nan());
