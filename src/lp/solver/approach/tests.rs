@@ -128,7 +128,7 @@ fn vertices_are_optimal() {
                 // At most a few pivots off.
                 assert!(solution.pivots <= 5, "{} pivots", solution.pivots);
                 found_all[0] += 1;
-                let mut objective = |solution: &mut crate::lp::solution::Solution| {
+                let objective = |solution: &mut crate::lp::solution::Solution| {
                     clip_to_signs(&system, &mut solution.z, &mut solution.y);
                     match certify_optimal(&system, problem, &solution.z, &solution.y) {
                         Verdict::Optimal { objective, .. } | Verdict::NotCertified { objective, .. } => objective,
