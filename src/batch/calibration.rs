@@ -2,11 +2,11 @@
 //! the rule that was measured on them ([`calibrate`]).
 
 use std::ops::Range;
-use std::str::FromStr;
 
 use nalgebra::DMatrix;
 
 use super::code_law::CodeLaw;
+use super::miss_rate::MissRate;
 use super::noise_law::NoiseLaw;
 use super::options::{BestMethod, Method, Options};
 use crate::cancel::CancelToken;
@@ -23,38 +23,6 @@ const FIRST: u64 = 1 << 47;
 const FEWEST: usize = 16;
 /// The least miss rate: it takes 6,260 outputs.
 const LEAST_RATE: f64 = 1e-4;
-
-/// The share of the lowest minima that a search of `best` may miss.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum MissRate {
-    /// 1 % where it can be measured and is wanted: for squares, with noise of a named size that can
-    /// be drawn, and without other minima. Otherwise the usual search.
-    #[default]
-    WherePossible,
-    /// This share, from 0.0001 to 0.5; refused where it cannot be measured.
-    Share(f64),
-    /// The usual search.
-    None,
-}
-
-impl MissRate {
-    /// The share of [`Self::WherePossible`].
-    const USUAL: f64 = 0.01;
-}
-
-impl FromStr for MissRate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" => Ok(MissRate::None),
-            _ => text
-                .parse()
-                .map(MissRate::Share)
-                .map_err(|_| "expected a share, such as 0.01, or none for the usual search".to_owned()),
-        }
-    }
-}
 
 /// The number of outputs that are drawn for a miss rate.
 pub(crate) fn outputs_for(rate: f64) -> usize {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::calibration::MissRate;
 use super::code_law::CodeLaw;
+use super::miss_rate::MissRate;
 use super::noise_law::NoiseLaw;
 use crate::adapter::Backend;
 use crate::descent::DescentOptions;
