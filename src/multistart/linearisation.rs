@@ -7,14 +7,22 @@
 //!
 //! A prior `½λ‖z‖²` is `k` more rows `√λ I` of `J`, with the residuals `√λ z`. They are not stored:
 //! `λI` is added to `JᵀJ`, and `λz` to `Jᵀr`. [`Linearisation::rows`] are those of the data.
+//!
+//! Most steps near a minimum stay in one region, or change a few units. What a region shares with
+//! the one before is kept: the maps up to the first layer that changed, of that layer the rows of
+//! the units that did not, and `JᵀJ` where no row changed. These are the numbers that would be
+//! computed again, bit for bit.
+
+mod active;
 
 use super::packed_network::PackedNetwork;
 use super::point::Point;
-use super::products::normal_matrix;
-use super::region::{Region, slope};
+use super::products::{gradient_column, normal_matrix};
+use super::region::Region;
 use crate::linalg::cholesky::{factor, solve_backward, solve_forward};
 use crate::linalg::lanes::{LANE, Lane, lanes_for, numbers, numbers_mut};
-use crate::network::Activation;
+pub(super) use active::Active;
+use active::{Chain, Rows};
 
 /// Damping that prevents steps in the null space of the Jacobian, as a share of
 /// [`Linearisation::scale`].
@@ -36,6 +44,14 @@ pub struct Linearisation {
     active: Vec<Active>,
     /// For each layer but the last: `D_i W_i ⋯ D_1 W_1` on these units, in rows of `lanes` lanes.
     maps: Vec<Vec<Lane>>,
+    /// Number of layers, from the first, whose maps are those of their active units; `rows` is the
+    /// map of the last.
+    kept: usize,
+    /// Whether `normal` belongs to `rows`, apart from the residuals.
+    has_normal: bool,
+    /// The active units that a layer had before.
+    before: Active,
+    updated: Rows,
     /// `[J | r]`, rows of `lanes + 1` lanes.
     rows: Vec<Lane>,
     /// `[JᵀJ | Jᵀr]`, upper triangle, rows of `lanes + 1` lanes.
@@ -45,11 +61,14 @@ pub struct Linearisation {
     solution: Vec<Lane>,
 }
 
-/// The units of a layer with a nonzero derivative.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Active {
-    pub units: Vec<u32>,
-    pub slopes: Vec<f64>,
+/// What forming `[J | r]` has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Formed {
+    /// Every row of `J` is 0.
+    Flat,
+    /// `J` is as it was.
+    SameRows,
+    NewRows,
 }
 
 impl Linearisation {
@@ -64,6 +83,10 @@ impl Linearisation {
             prior: network.prior(),
             active: vec![Active::default(); network.layers().len()],
             maps: vec![Vec::new(); network.layers().len() - 1],
+            kept: 0,
+            has_normal: false,
+            before: Active::default(),
+            updated: Rows::default(),
             rows: Vec::new(),
             normal: vec![Lane::ZERO; room],
             factor: vec![Lane::ZERO; room],
@@ -73,15 +96,22 @@ impl Linearisation {
     }
 
     /// Linearises around `point`, which has been run against `observation`, with the slopes of
-    /// `region`. Returns false if every row of `J` is 0 and there is no prior: then the loss is
-    /// constant around this code.
+    /// `region`; `network` is the one that this value was made for. Returns false if every row of
+    /// `J` is 0 and there is no prior: then the loss is constant around this code.
     pub fn form(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
-        let changes = self.form_rows(network, point, region, observation);
-        if changes {
-            normal_matrix(&self.rows, self.lanes, &mut self.normal);
-            self.add_prior(&point.code);
+        match self.form_rows(network, point, region, observation) {
+            Formed::Flat => return self.prior > 0.0,
+            Formed::SameRows if self.has_normal => {
+                gradient_column(&self.rows, self.lanes, &mut self.normal);
+                self.add_prior_gradient(&point.code);
+            }
+            Formed::SameRows | Formed::NewRows => {
+                normal_matrix(&self.rows, self.lanes, &mut self.normal);
+                self.add_prior(&point.code);
+            }
         }
-        changes || self.prior > 0.0
+        self.has_normal = true;
+        true
     }
 
     /// As [`Self::form`], with other squares. `row`, of an error `r`: the factor of its row of `J`,
@@ -94,8 +124,11 @@ impl Linearisation {
         observation: &[f64],
         row: impl Fn(f64) -> (f64, f64),
     ) -> bool {
-        let changes = self.form_rows(network, point, region, observation);
+        let changes = self.form_rows(network, point, region, observation) != Formed::Flat;
         if changes {
+            // The last layer's map is no longer that of its units.
+            self.kept = self.maps.len();
+            self.has_normal = false;
             for entries in self.rows.chunks_exact_mut(self.lanes + 1) {
                 let (factor, residual) = row(entries[self.lanes].0[0]);
                 numbers_mut(&mut entries[..self.lanes]).iter_mut().for_each(|entry| *entry *= factor);
@@ -106,46 +139,65 @@ impl Linearisation {
         changes
     }
 
-    /// Forms `[J | r]`. Where every row of `J` is 0, the normal equations are those of the prior,
-    /// and the result is false.
-    fn form_rows(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> bool {
+    /// Forms `[J | r]`. Where every row of `J` is 0, the normal equations are those of the prior.
+    fn form_rows(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) -> Formed {
         let last = network.layers().len() - 1;
+        // Whether all layers so far are as they were.
+        let mut is_same = true;
+        let kept = std::mem::take(&mut self.kept);
         for (index, layer) in network.layers().iter().enumerate() {
             let (below, above) = self.active.split_at_mut(index);
             let active = &mut above[0];
             let observed = (index == last).then_some(observation);
+            std::mem::swap(active, &mut self.before);
             active.take(layer.activation, &point.received(index)[..layer.units], region.layer(index), observed);
             if active.units.is_empty() {
                 self.rows.clear();
                 self.leave_flat(network, point, region, observation, index);
                 self.normal.fill(Lane::ZERO);
                 self.add_prior(&point.code);
-                return false;
+                (self.kept, self.has_normal) = (index, false);
+                return Formed::Flat;
+            }
+            let has_rows_of_before = is_same && index < kept;
+            is_same = has_rows_of_before && *active == self.before;
+            if is_same {
+                continue;
             }
             let (inner, outer) = self.maps.split_at_mut(index);
             let (out, stride) = match outer.first_mut() {
                 Some(map) => (map, self.lanes),
                 None => (&mut self.rows, self.lanes + 1),
             };
-            out.clear();
-            out.resize(active.units.len() * stride, Lane::ZERO);
             match (below.last(), inner.last()) {
-                (Some(below), Some(inner)) => {
-                    layer.chain(&active.units, &active.slopes, &below.units, inner, self.columns, out, stride);
+                (Some(below), Some(inner)) if has_rows_of_before => {
+                    let chain = Chain { layer, below, inner, columns: self.columns };
+                    self.updated.update(chain, (&self.before, active), out, stride);
                 }
-                _ => layer.begin_chain(&active.units, &active.slopes, out, stride),
+                (below, inner) => {
+                    out.clear();
+                    out.resize(active.units.len() * stride, Lane::ZERO);
+                    match (below, inner) {
+                        (Some(below), Some(inner)) => {
+                            layer.chain(&active.units, &active.slopes, &below.units, inner, self.columns, out, stride);
+                        }
+                        _ => layer.begin_chain(&active.units, &active.slopes, out, stride),
+                    }
+                }
             }
         }
+        self.kept = last + 1;
         let (activation, received) = (network.layers()[last].activation, point.received(last));
         for (row, &unit) in self.rows.chunks_exact_mut(self.lanes + 1).zip(&self.active[last].units) {
             let unit = unit as usize;
             row[self.lanes].0[0] = activation.apply(received[unit]) - observation[unit];
         }
-        true
+        if is_same { Formed::SameRows } else { Formed::NewRows }
     }
 
     /// Takes the slopes at `point` and nothing else, for derivatives by backward passes.
     pub(super) fn take_slopes(&mut self, network: &PackedNetwork, point: &Point, region: &Region, observation: &[f64]) {
+        (self.kept, self.has_normal) = (0, false);
         let last = network.layers().len() - 1;
         for (index, layer) in network.layers().iter().enumerate() {
             let observed = (index == last).then_some(observation);
@@ -157,11 +209,19 @@ impl Linearisation {
     /// Adds `λI` to `JᵀJ` and `λz` to `Jᵀr`.
     fn add_prior(&mut self, code: &[f64]) {
         if self.prior > 0.0 {
+            let width = (self.lanes + 1) * LANE;
+            let rows = numbers_mut(&mut self.normal).chunks_exact_mut(width).take(self.columns);
+            rows.enumerate().for_each(|(i, row)| row[i] += self.prior);
+            self.add_prior_gradient(code);
+        }
+    }
+
+    /// Adds `λz` to `Jᵀr`.
+    fn add_prior_gradient(&mut self, code: &[f64]) {
+        if self.prior > 0.0 {
             let (width, gradient) = ((self.lanes + 1) * LANE, self.lanes * LANE);
-            for (i, (row, z)) in numbers_mut(&mut self.normal).chunks_exact_mut(width).zip(code).enumerate() {
-                row[i] += self.prior;
-                row[gradient] += self.prior * z;
-            }
+            let rows = numbers_mut(&mut self.normal).chunks_exact_mut(width);
+            rows.zip(code).for_each(|(row, z)| row[gradient] += self.prior * z);
         }
     }
 
@@ -276,24 +336,5 @@ impl Linearisation {
         step.iter_mut().enumerate().for_each(|(i, p)| *p = -self.gradient(i));
         self.solve(step);
         step.iter().enumerate().map(|(i, p)| 0.5 * p * (damping * p - self.gradient(i))).sum()
-    }
-}
-
-impl Active {
-    fn take(&mut self, activation: Activation, received: &[f64], region: &[bool], observed: Option<&[f64]>) {
-        self.units.clear();
-        self.slopes.clear();
-        // On a kink, the slope depends on the side alone.
-        let of_sides = activation.has_kink().then(|| [false, true].map(|on| slope(activation, 0.0, on)));
-        for (unit, (a, on)) in received.iter().zip(region).enumerate() {
-            let slope = match of_sides {
-                Some(slopes) => slopes[usize::from(*on)],
-                None => slope(activation, *a, *on),
-            };
-            if slope != 0.0 && observed.is_none_or(|x| !x[unit].is_nan()) {
-                self.units.push(unit as u32);
-                self.slopes.push(slope);
-            }
-        }
     }
 }

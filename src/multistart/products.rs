@@ -1,4 +1,4 @@
-//! The three products of a step: a layer's pre-activations, the chain of weights that forms the
+//! The products of a step: a layer's pre-activations, the chain of weights that forms the
 //! Jacobian, and the normal matrix. Each reads only nonzero entries.
 
 #[cfg(target_arch = "x86_64")]
@@ -106,6 +106,24 @@ vectorised! {
                 normal_strip::<FUSED, 4>(rows, width, block, target);
                 block += 1;
             }
+        }
+    }
+
+    /// The last lane of [`normal_matrix`] alone: `Jᵀ` times the last lane's first number. The same
+    /// sums in the same order.
+    pub fn gradient_column(rows: &[Lane], lanes: usize, matrix: &mut [Lane]) {
+        let width = lanes + 1;
+        for at in (0..lanes).step_by(AT_ONCE) {
+            let count = AT_ONCE.min(lanes - at);
+            let mut sums = [Lane::ZERO; AT_ONCE];
+            for row in rows.chunks_exact(width) {
+                let last = Lane::splat(row[lanes].0[0]);
+                for (sum, entry) in sums.iter_mut().zip(&row[at..at + count]) {
+                    *sum = sum.plus_product::<FUSED>(*entry, last);
+                }
+            }
+            let targets = matrix[at * LANE * width..].chunks_exact_mut(width);
+            targets.zip(numbers(&sums[..count])).for_each(|(row, sum)| row[lanes].0[0] = *sum);
         }
     }
 }

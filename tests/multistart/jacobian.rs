@@ -100,3 +100,61 @@ fn rows_that_are_off_or_unobserved_are_left_out() {
     assert_eq!(linearised(&network, &x, &z).0, 0.0);
     assert_eq!(rows(&x), None);
 }
+
+/// What a linearisation says, as bits.
+fn bits(linear: &Linearisation, k: usize) -> Vec<u64> {
+    let rows = linear.rows().flat_map(|(row, residual)| row.iter().copied().chain([residual]).collect::<Vec<f64>>());
+    let gradient = (0..k).map(|i| linear.gradient(i));
+    let unit = |i: usize, j: usize| (0..k).map(|l| f64::from(u8::from(l == i || l == j))).collect::<Vec<f64>>();
+    let pairs = (0..k).flat_map(|i| (i..k).map(move |j| (i, j)));
+    let curvatures = pairs.map(|(i, j)| linear.curvature(&unit(i, j)));
+    rows.chain(gradient).chain(curvatures).chain([linear.scale()]).map(f64::to_bits).collect()
+}
+
+/// What is kept from one linearisation to the next is what a new one computes.
+#[test]
+fn a_linearisation_is_that_of_its_code_whatever_it_was_before() {
+    let (mut as_before, mut new) = (0, 0);
+    for (index, network) in networks().into_iter().enumerate() {
+        let (k, n) = (network.code_length(), network.observation_length());
+        let prior = if index % 2 == 0 { 0.0 } else { 0.3 };
+        let packed = PackedNetwork::new(network.clone()).with_prior(prior);
+        let mut used = Linearisation::new(&packed);
+        let mut point = Point::new(&packed);
+        let mut region = Region::new(&packed);
+        let mut former = None;
+        for turn in 0..60 {
+            // Mostly short moves, so that no unit switches, or a few.
+            let far = code(&network, 1000 + turn / 12);
+            let near = code(&network, turn);
+            let length = if turn % 3 == 0 { 0.0 } else { 0.02 };
+            let z = far.iter().zip(&near).map(|(far, near)| far + length * near);
+            point.code.iter_mut().zip(z).for_each(|(entry, z)| *entry = z);
+            let mut x = vec![0.25; n];
+            x[0] += turn as f64;
+            if turn % 5 < 2 {
+                x[(turn / 5) as usize % n] = f64::NAN;
+            }
+            point.run(&packed, &x);
+            region.take(&packed, &point);
+            match turn % 10 {
+                4 => region.set(0, 1, turn % 20 == 4),
+                // No unit of the first layer is on.
+                7 => (0..packed.layers()[0].units).for_each(|unit| region.set(0, unit, false)),
+                _ => {}
+            }
+            let mut fresh = Linearisation::new(&packed);
+            let weighted = |error: f64| (0.5 + error * error, 2.0 * error);
+            let of_both = [&mut used, &mut fresh].map(|linear| match turn % 4 {
+                1 => linear.form_weighted(&packed, &point, &region, &x, weighted),
+                _ => linear.form(&packed, &point, &region, &x),
+            });
+            assert_eq!(of_both[0], of_both[1], "network {index}, turn {turn}");
+            assert_eq!(bits(&used, k), bits(&fresh, k), "network {index}, turn {turn}");
+            let here = (region.clone(), x.iter().map(|x| x.is_nan()).collect::<Vec<bool>>());
+            *(if former.as_ref() == Some(&here) { &mut as_before } else { &mut new }) += 1;
+            former = Some(here);
+        }
+    }
+    assert!(as_before > 100 && new > 100, "{as_before} regions as before, {new} new ones");
+}
