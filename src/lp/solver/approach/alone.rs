@@ -168,10 +168,10 @@ impl Alone {
         let delta_rate = direction[columns];
         rates_of_units(blocks, &direction[..columns], &mut self.rates);
         let mut nearest = (f32::INFINITY, NONE);
-        for slot in 0..self.codes.slots {
+        for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * self.unit_blocks..(slot + 1) * self.unit_blocks;
             let (rooms, slacks) = (&self.rooms[range.clone()], &self.slacks[range]);
-            let (step, row) = nearest_row(&self.rates, rooms, slacks, SIDES[slot] as f32, delta_rate, still, nearest.0);
+            let (step, row) = nearest_row(&self.rates, rooms, slacks, side as f32, delta_rate, still, nearest.0);
             if row != NONE {
                 nearest = (step, (slot * self.codes.units) as u32 + row);
             }
@@ -207,13 +207,14 @@ impl Alone {
         coordinates(&self.inverse, self.blocks, &self.entering, &mut self.coordinates);
         let all: &[f32] = bytemuck::cast_slice(&self.coordinates);
         let pivot = all[place];
-        if !((sign * pivot - growth).abs() <= AGREE * growth.abs()) {
+        let difference = (sign * pivot - growth).abs();
+        if difference.is_nan() || difference > AGREE * growth.abs() {
             return None;
         }
-        for slot in 0..self.codes.slots {
+        for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * self.unit_blocks..(slot + 1) * self.unit_blocks;
             let rooms = &mut self.rooms[range.clone()];
-            take_step(&self.rates, rooms, &self.slacks[range], SIDES[slot] as f32, delta_rate, step);
+            take_step(&self.rates, rooms, &self.slacks[range], side as f32, delta_rate, step);
         }
         take_step_of_bounds(&self.direction, &mut self.bounds, step);
         let mut delta = [Wide::splat(self.delta)];

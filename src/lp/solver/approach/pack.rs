@@ -224,13 +224,13 @@ impl Pack {
         rates_of_units(blocks, &self.direction[..columns], &mut self.rates);
         let mut step = Wide::INFINITE;
         let mut met = Wide::of_bits([NONE; WIDE]);
-        for slot in 0..self.codes.slots {
+        for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * units..(slot + 1) * units;
             nearest_row(
                 &self.rates,
                 &self.rooms[range.clone()],
                 &self.slacks[range],
-                SIDES[slot] as f32,
+                side as f32,
                 &delta_rate,
                 &still,
                 (slot * units) as u32,
@@ -245,8 +245,7 @@ impl Pack {
         let met = met.bits();
         // The rows that enter.
         let mut growths = Wide::splat(1.0);
-        for lane in 0..WIDE {
-            let code = met[lane];
+        for (lane, &code) in met.iter().enumerate() {
             if self.lanes[lane].is_none() || code == NONE {
                 // Nothing is met: the usual way decides what that means.
                 self.lanes[lane] = None;
@@ -272,8 +271,8 @@ impl Pack {
         }
         coordinates(&self.inverse, width, &self.entering, &mut self.coordinates);
         let mut inverse_pivots = Wide::ZERO;
-        for lane in 0..WIDE {
-            let pivot = self.coordinates[places[lane]].0[lane];
+        for (lane, &place) in places.iter().enumerate() {
+            let pivot = self.coordinates[place].0[lane];
             let agrees = (signs.0[lane] * pivot - growths.0[lane]).abs() <= AGREE * growths.0[lane].abs();
             if self.lanes[lane].is_some() && agrees {
                 inverse_pivots.0[lane] = signs.0[lane] / pivot;
@@ -283,10 +282,10 @@ impl Pack {
                 self.direction.iter_mut().for_each(|d| d.0[lane] = 0.0);
             }
         }
-        for slot in 0..self.codes.slots {
+        for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * units..(slot + 1) * units;
             let rooms = &mut self.rooms[range.clone()];
-            take_step(&self.rates, rooms, &self.slacks[range], SIDES[slot] as f32, &delta_rate, &step);
+            take_step(&self.rates, rooms, &self.slacks[range], side as f32, &delta_rate, &step);
         }
         take_step_of_bounds(&self.direction[..columns], &mut self.bounds, &step);
         take_step_of_bounds(&[delta_rate], &mut self.delta, &step);
