@@ -17,6 +17,7 @@
 
 mod alone;
 mod codes;
+mod kernels;
 mod pack;
 mod patience;
 mod start;

@@ -21,7 +21,7 @@ use crate::linalg::products::products;
 
 /// A fit (in single precision, with a ridge) that violates no row by more than this, in units of
 /// the largest bound, may do so because of rounding alone.
-const NEARLY: f64 = 3e-4;
+pub const NEARLY: f64 = 3e-4;
 /// The rounding error of `w·z − h`, in units of the largest bound and `|w|·|z|`.
 const ROUNDING: f64 = 1e-14;
 

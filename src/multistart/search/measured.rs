@@ -4,7 +4,7 @@
 //! minimum that is known. It ends at the first code that *agrees* with the lowest: its loss is
 //! above that by at most this share, and the outputs differ by at most a tenth of the residual.
 //! From there it would come to the same minimum, and its last steps and the active set take half of
-//! its time. A code below the lowest loss goes on to its minimum, however near it is.
+//! its time. A run below the lowest loss continues to its minimum, however near it is.
 
 use super::super::local_search::MarquardtOptions;
 use super::super::minimum::SAME;

@@ -4,6 +4,7 @@
 mod kernels;
 
 use super::codes::{Codes, Constraint, MADE_UP};
+use super::kernels::{choose_leaving, nearest_bound, nearest_row, take_step, take_step_of_bounds};
 use super::patience::Patience;
 use super::start::{SIDES, Start};
 use super::{AGREE, LEAST, NONE, STILL};
@@ -12,9 +13,7 @@ use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::single_weights::{LANES, UNITS};
 use crate::linalg::wide::{WIDE, Wide};
 use crate::lp::problem::LayerSystem;
-use kernels::{
-    choose_leaving, coordinates, exchange, nearest_bound, nearest_row, rates_of_units, take_step, take_step_of_bounds,
-};
+use kernels::{coordinates, exchange, rates_of_units};
 
 /// Workspace.
 #[derive(Debug, Default)]
@@ -64,11 +63,11 @@ impl Alone {
         let mut patience = Patience::new(self.codes.columns);
         loop {
             let costs = &self.inverse[(self.width - 1) * self.blocks..];
-            let leaving = choose_leaving(costs, &self.lengths, &self.down, &self.up, LEAST);
-            if leaving == NONE {
+            let [falls, places] = choose_leaving(costs, 1, &self.lengths, &self.down, &self.up, LEAST);
+            let Some((_, leaving)) = first_of(falls, places, |fall, most| fall > most) else {
                 return (!self.loosened, patience.pivots);
-            }
-            let Some(step) = self.pivot(weights, blocks, start, leaving as usize) else {
+            };
+            let Some(step) = self.pivot(weights, blocks, start, leaving) else {
                 return (false, patience.pivots);
             };
             if !patience.lasts(step) {
@@ -167,19 +166,24 @@ impl Alone {
         }
         let delta_rate = direction[columns];
         rates_of_units(blocks, &direction[..columns], &mut self.rates);
+        let (wide_delta_rate, wide_still) = (Wide::splat(delta_rate), Wide::splat(still));
         let mut nearest = (f32::INFINITY, NONE);
+        let shorter = |step: f32, least: f32| step < least;
         for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * self.unit_blocks..(slot + 1) * self.unit_blocks;
             let (rooms, slacks) = (&self.rooms[range.clone()], &self.slacks[range]);
-            let (step, row) = nearest_row(&self.rates, rooms, slacks, side as f32, delta_rate, still, nearest.0);
-            if row != NONE {
-                nearest = (step, (slot * self.codes.units) as u32 + row);
+            let (mut step, mut met) = (Wide::splat(nearest.0), Wide::of_bits([NONE; WIDE]));
+            let side = side as f32;
+            nearest_row(&self.rates, rooms, slacks, side, &wide_delta_rate, &wide_still, 0, &mut step, &mut met);
+            if let Some((step, unit)) = first_of(step, met, shorter) {
+                nearest = (step, (slot * self.codes.units + unit) as u32);
             }
         }
         // Beyond the columns stands δ, whose room is not among those of the bounds.
-        let (step, bound) = nearest_bound(&self.direction, &self.bounds, still, nearest.0);
-        if bound != NONE {
-            nearest = (step, self.codes.of_bound(bound as usize));
+        let (mut step, mut met) = (Wide::splat(nearest.0), Wide::of_bits([NONE; WIDE]));
+        nearest_bound(&self.direction, &self.bounds, &wide_still, 0, &mut step, &mut met);
+        if let Some((step, column)) = first_of(step, met, shorter) {
+            nearest = (step, self.codes.of_bound(column));
         }
         if -delta_rate > still && self.delta / -delta_rate < nearest.0 {
             nearest = (self.delta / -delta_rate, self.codes.of_delta());
@@ -211,14 +215,15 @@ impl Alone {
         if difference.is_nan() || difference > AGREE * growth.abs() {
             return None;
         }
+        let wide_step = Wide::splat(step);
         for (slot, side) in SIDES.into_iter().enumerate().take(self.codes.slots) {
             let range = slot * self.unit_blocks..(slot + 1) * self.unit_blocks;
             let rooms = &mut self.rooms[range.clone()];
-            take_step(&self.rates, rooms, &self.slacks[range], side as f32, delta_rate, step);
+            take_step(&self.rates, rooms, &self.slacks[range], side as f32, &wide_delta_rate, &wide_step);
         }
-        take_step_of_bounds(&self.direction, &mut self.bounds, step);
+        take_step_of_bounds(&self.direction, &mut self.bounds, &wide_step);
         let mut delta = [Wide::splat(self.delta)];
-        take_step_of_bounds(&[Wide::splat(delta_rate)], &mut delta, step);
+        take_step_of_bounds(&[wide_delta_rate], &mut delta, &wide_step);
         self.delta = delta[0].0[0];
         let inverse_pivot = sign / pivot;
         let direction = entries_mut(&mut self.direction);
@@ -294,6 +299,22 @@ fn gather(all: &[[SingleLane; LANES]], columns: usize, units: &[u32], out: &mut 
             }
         }
     }
+}
+
+/// Of sixteen values, each the best of its lane, the best, and of several the one that comes first,
+/// with its place; `None` where no lane has one. `blocks`: which sixteen each is from.
+fn first_of(values: Wide, blocks: Wide, is_better: impl Fn(f32, f32) -> bool) -> Option<(f32, usize)> {
+    let mut first: Option<(f32, usize)> = None;
+    for (lane, (value, block)) in values.0.into_iter().zip(blocks.bits()).enumerate() {
+        if block == NONE {
+            continue;
+        }
+        let place = block as usize * WIDE + lane;
+        if first.is_none_or(|(best, at)| is_better(value, best) || value == best && place < at) {
+            first = Some((value, place));
+        }
+    }
+    first
 }
 
 fn entries_mut(values: &mut [Wide]) -> &mut [f32] {

@@ -1,9 +1,10 @@
 //! Sixteen problems in the lanes of one pack, each at its own pivot; a lane that ends takes the
 //! next problem.
 
-pub(super) mod kernels;
+mod kernels;
 
 use super::codes::{Codes, Constraint, MADE_UP};
+use super::kernels::{choose_leaving, nearest_bound, nearest_row, take_step, take_step_of_bounds};
 use super::patience::Patience;
 use super::start::{SIDES, Start};
 use super::{AGREE, LEAST, NONE, STILL};
@@ -12,9 +13,8 @@ use crate::linalg::packed_weights::PackedWeights;
 use crate::linalg::single_weights::LANES;
 use crate::linalg::wide::{WIDE, Wide};
 use crate::lp::problem::LayerSystem;
-use kernels::{
-    choose_leaving, coordinates, exchange, nearest_bound, nearest_row, rates_of_units, take_step, take_step_of_bounds,
-};
+use kernels::{coordinates, exchange, rates_of_units};
+
 /// Workspace.
 #[derive(Debug, Default)]
 pub struct Pack {
@@ -58,7 +58,6 @@ impl Pack {
         let mut waiting = 0..starts.len();
         let blocks = system.single().blocks();
         let mut constraints = Vec::with_capacity(self.codes.columns + 1);
-        let mut leaving = [NONE; WIDE];
         loop {
             let mut is_new = false;
             for lane in 0..WIDE {
@@ -72,16 +71,8 @@ impl Pack {
             if !is_new && self.lanes.iter().all(Option::is_none) {
                 return;
             }
-            choose_leaving(
-                &self.inverse,
-                self.width,
-                self.width - 1,
-                &self.lengths,
-                &self.down,
-                &self.up,
-                LEAST,
-                &mut leaving,
-            );
+            let [_, places] = choose_leaving(&self.inverse, self.width, &self.lengths, &self.down, &self.up, LEAST);
+            let leaving = places.bits();
             for lane in 0..WIDE {
                 if let Some((index, patience)) = self.lanes[lane]
                     && leaving[lane] == NONE

@@ -1,5 +1,5 @@
-//! How long an approach goes on: a problem that takes many pivots, or many that do not move, is
-//! degenerate, and another way serves it better.
+//! How many pivots an approach makes: a problem that takes many pivots, or many that do not move,
+//! is degenerate, and another way serves it better.
 
 /// The pivots of one problem.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -9,6 +9,7 @@ use crate::lp::problem::{LayerSystem, Problem};
 use crate::lp::solver::interior_point::fit::Fit;
 use crate::lp::solver::interior_point::iterate::Shared;
 use crate::lp::solver::interior_point::pushed_units;
+use crate::lp::solver::reproduction::NEARLY;
 use crate::lp::solver::scaled_rows::{Kind, ScaledRows};
 
 /// The most rows of a unit: two on the upper side, one on the lower.
@@ -17,10 +18,6 @@ pub const SLOTS: usize = 3;
 pub const SIDES: [f64; SLOTS] = [1.0, -1.0, 1.0];
 /// No row, no position.
 pub const NO_ROW: u32 = u32::MAX;
-
-/// Fits that violate no row by more than this, in units of the largest bound, may reproduce the
-/// target: least squares in double precision then find the optimum, or a better start.
-const NEARLY: f64 = 3e-4;
 
 /// A problem at its start, in units of its largest violation.
 #[derive(Debug, Default, Clone)]
