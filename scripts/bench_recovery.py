@@ -64,6 +64,7 @@ import torch  # noqa: E402
 
 import chain_examples as chains  # noqa: E402
 import unrelu  # noqa: E402
+from adam import lowest_of_restarts  # noqa: E402
 
 RESTARTS = 10
 # Adam's step size: on other codes, the least misfit and the most codes of those that --tune tries.
@@ -167,23 +168,13 @@ def with_adam(generator, given, y, seed, rate, cosine, prior=0.0, steps=STEPS):
     """The codes of the least objective of all restarts. The objective of an image is the mean of
     squares of the measurements plus `prior` ||z||^2."""
     torch.manual_seed(seed)
-    y = y.float().repeat_interleave(RESTARTS, 0)
-    z = torch.randn(len(y), chains.CODE, requires_grad=True)
-    optimizer = torch.optim.Adam([z], rate)
+    repeated = y.float().repeat_interleave(RESTARTS, 0)
 
-    def objectives():
-        return (given.measure(generator.images(z)) - y).square().mean(1) + prior * z.square().sum(1)
+    def objectives(z):
+        misfits = (given.measure(generator.images(z)) - repeated).square().mean(1)
+        return misfits + prior * z.square().sum(1)
 
-    for step in range(steps):
-        if cosine:
-            optimizer.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / steps)) / 2
-        optimizer.zero_grad(set_to_none=True)
-        objectives().sum().backward()
-        optimizer.step()
-    with torch.no_grad():
-        best = objectives().reshape(-1, RESTARTS).argmin(1)
-        kept = z.reshape(-1, RESTARTS, chains.CODE)[torch.arange(len(best)), best]
-    return kept.double()
+    return lowest_of_restarts(objectives, torch.randn(len(y), RESTARTS, chains.CODE), rate, steps, cosine)
 
 
 def with_csgm(generator, given, y, seed, steps=STEPS):
