@@ -22,7 +22,9 @@ impl Primal {
         let (mut largest_scale, mut sum_of_scales) = (0.0f64, 0.0);
         let mut rows_hold = true;
         let most = problem.rows.len().min(system.units());
-        let (mut violations, mut products) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let of_each_unit = problem.objective == Objective::SumOfViolations;
+        let mut violations = Vec::with_capacity(if of_each_unit { most } else { 1 });
+        let mut products = Vec::with_capacity(most);
         for rows in rows_by_unit(&problem.rows) {
             let (product, size) = system.product_with_size(rows[0].unit, z);
             let scale = size + rows[0].magnitude;
@@ -44,7 +46,9 @@ impl Primal {
             }
             largest_violation = largest_violation.max(violation);
             sum_of_violations += violation;
-            violations.push(violation);
+            if of_each_unit {
+                violations.push(violation);
+            }
             products.push((product, scale));
         }
         let (objective, scale) = match &problem.objective {
@@ -58,10 +62,8 @@ impl Primal {
                 (weights.iter().zip(z).map(|(q, z)| q * z).sum(), scale.sum())
             }
         };
-        match problem.objective {
-            Objective::LargestViolation => violations = vec![largest_violation],
-            Objective::SumOfViolations => {}
-            Objective::Linear { .. } => violations.clear(),
+        if problem.objective == Objective::LargestViolation {
+            violations.push(largest_violation);
         }
         Primal { objective, scale, rows_hold, violations, products }
     }

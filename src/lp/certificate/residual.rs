@@ -147,8 +147,13 @@ impl Residual {
         let beyond = problem.rows.iter().zip(&self.low).map(|(row, low)| row.slack * low.abs()).sum::<f64>();
         gap += 2.0 * beyond * violations.iter().sum::<f64>();
         let mut room = gap;
-        let corrected: Vec<f64> = self.y.iter().zip(&self.low).map(|(y, low)| y + low.abs()).collect();
-        let mut multipliers = if self.low.is_empty() { &self.y } else { &corrected }.iter();
+        let corrected: Vec<f64>;
+        let mut multipliers = if self.low.is_empty() {
+            self.y.iter()
+        } else {
+            corrected = self.y.iter().zip(&self.low).map(|(y, low)| y + low.abs()).collect();
+            corrected.iter()
+        };
         for (place, (rows, &(product, scale))) in rows_by_unit(&problem.rows).zip(products).enumerate() {
             let violation = match problem.objective {
                 Objective::LargestViolation => violations[0],

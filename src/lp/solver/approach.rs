@@ -27,6 +27,7 @@ mod tests;
 use crate::linalg::wide::WIDE;
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::problem::{LayerSystem, Objective, Problem};
+use crate::lp::solver::scaled_rows::ScaledRows;
 use alone::Alone;
 use pack::Pack;
 use start::{Start, Starts};
@@ -68,7 +69,8 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Approach {
     starts: Starts,
-    start: Start,
+    /// The places of the problems that are pivoted on together, and their starts.
+    begun: Vec<(usize, Start)>,
     pack: Pack,
     alone: Alone,
 }
@@ -80,8 +82,15 @@ impl Approach {
         if columns <= PACKED_COLUMNS { problems.div_ceil(threads.max(1)).clamp(1, 4 * WIDE) } else { 1 }
     }
 
-    /// What is found for each problem. It does not depend on the other problems.
-    pub fn vertices(&mut self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Found> {
+    /// What is found for each problem. It does not depend on the other problems. `rows`: those of
+    /// each problem, all of them.
+    pub fn vertices(
+        &mut self,
+        system: &LayerSystem,
+        problems: &[Problem],
+        rows: &[ScaledRows],
+        warm: &[WarmStart<'_>],
+    ) -> Vec<Found> {
         let mut found = vec![Found::default(); problems.len()];
         let columns = system.columns();
         let is_served = |(problem, warm): (&Problem, &WarmStart<'_>)| {
@@ -92,13 +101,16 @@ impl Approach {
         if columns == 0 || columns > MOST_COLUMNS || places.is_empty() {
             return found;
         }
-        if columns > PACKED_COLUMNS || places.len() < LEAST_PACK {
+        let Approach { starts, begun, pack, alone } = self;
+        let count = places.len();
+        begun.resize_with(begun.len().max(count), Default::default);
+        if columns > PACKED_COLUMNS || count < LEAST_PACK {
+            let (_, start) = &mut begun[0];
             for place in places {
                 let problem = &problems[place];
                 let is_largest = problem.objective == Objective::LargestViolation;
                 let keep = (columns > PACKED_COLUMNS && is_largest).then_some(KEEP);
-                let Approach { starts, start, alone, .. } = self;
-                let served = starts.write(system, problem, warm[place].near, keep, start);
+                let served = starts.write(system, (problem, &rows[place]), warm[place].near, keep, start);
                 found[place].fit = starts.fit(warm[place].near);
                 if served {
                     let (end, pivots) = alone.solve(system, start);
@@ -108,17 +120,17 @@ impl Approach {
             }
             return found;
         }
-        let mut starts = Vec::with_capacity(places.len());
+        let mut served = 0;
         for place in places {
-            let mut start = Start::default();
-            let served = self.starts.write(system, &problems[place], warm[place].near, None, &mut start);
-            found[place].fit = self.starts.fit(warm[place].near);
-            if served {
-                starts.push((place, start));
-            }
+            let (owner, start) = &mut begun[served];
+            *owner = place;
+            served +=
+                usize::from(starts.write(system, (&problems[place], &rows[place]), warm[place].near, None, start));
+            found[place].fit = starts.fit(warm[place].near);
         }
-        self.pack.solve(system, &starts, |index, pivots, end| {
-            let (place, start) = &starts[index];
+        let begun = &begun[..served];
+        pack.solve(system, begun, |index, pivots, end| {
+            let (place, start) = &begun[index];
             found[*place].pivots = pivots;
             found[*place].vertex =
                 end.and_then(|(codes, constraints)| codes.basis(&problems[*place], start, constraints));

@@ -23,6 +23,7 @@ use super::interior_point::iteration::{End, Limits};
 use super::interior_point::stages::{STAGES, Stage};
 use super::interior_point::start::Near;
 use super::reproduction::{Reproduced, Reproduction};
+use super::scaled_rows::ScaledRows;
 use super::simplex::Simplex;
 use super::tolerances::ENORMOUS;
 use crate::lp::basis::{Basis, WarmStart};
@@ -70,7 +71,11 @@ impl Solver for LpEngine {
 
     fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
         match retry {
-            0 => Some((Attempt::Patient, Workspace::default().solve(system, problem, None, PATIENT))),
+            0 => {
+                let mut rows = ScaledRows::of(system, problem);
+                let solution = Workspace::default().solve(system, (problem, &mut rows), None, PATIENT);
+                Some((Attempt::Patient, solution))
+            }
             1 | 2 => Some((Attempt::Fallback, solve_single(system, problem, retry == 2))),
             _ => None,
         }
@@ -101,32 +106,47 @@ struct Workspace {
     simplex: Simplex,
     reproduction: Reproduction,
     approach: Approach,
+    /// The rows of the problems that are solved together.
+    rows: Vec<ScaledRows>,
 }
 
 impl Workspace {
     /// Solves each problem from where it can be started: the vertex of a neighbour, the vertex of
     /// the approach, or the interior point.
     fn solve_together(&mut self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution> {
-        let found = self.approach.vertices(system, problems, warm);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.resize_with(rows.len().max(problems.len()), ScaledRows::default);
+        for (rows, problem) in rows.iter_mut().zip(problems) {
+            rows.load(system, system.packed(), problem, |_| true);
+        }
+        let found = self.approach.vertices(system, problems, &rows, warm);
         self.interior_point.clock.lap(Stage::Approach);
-        let solve = |((problem, warm), found): ((&Problem, &WarmStart<'_>), Found)| {
+        let solve = |(((problem, rows), warm), found): (((&Problem, &mut ScaledRows), &WarmStart<'_>), Found)| {
             let Found { vertex, pivots, fit } = found;
             let (is_neighbour, basis) = (warm.basis.is_some(), warm.basis.or(vertex.as_ref()));
-            let pivoted = self.simplex.solve(system, system.packed(), problem, WarmStart { basis, ..*warm });
+            let pivoted = self.simplex.solve(system, (problem, rows), WarmStart { basis, ..*warm });
             self.interior_point.clock.lap(Stage::Crossover);
             let mut solution = match pivoted {
                 Some(solution) if is_neighbour => solution,
                 Some(solution) => Solution { attempt: Attempt::Usual, ..solution },
-                None => self.solve(system, problem, warm.near.or(fit.as_deref()), USUAL),
+                None => self.solve(system, (problem, rows), warm.near.or(fit.as_deref()), USUAL),
             };
             solution.pivots += pivots;
             solution
         };
-        problems.iter().zip(warm).zip(found).map(solve).collect()
+        let solutions = problems.iter().zip(&mut rows).zip(warm).zip(found).map(solve).collect();
+        self.rows = rows;
+        solutions
     }
 
-    /// Solves from the start; `near`: a point near the optimum.
-    fn solve(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>, limits: Limits) -> Solution {
+    /// Solves from the start. `rows`: all of the problem's; `near`: a point near the optimum.
+    fn solve(
+        &mut self,
+        system: &LayerSystem,
+        (problem, rows): (&Problem, &mut ScaledRows),
+        near: Option<&[f64]>,
+        limits: Limits,
+    ) -> Solution {
         let mut solution = Solution::empty(system, problem);
         if problem.rows.is_empty() || system.columns() == 0 {
             return solution;
@@ -134,24 +154,24 @@ impl Workspace {
         let Workspace { interior_point, simplex, reproduction, .. } = self;
         let shared = Shared::of(system);
         let mut near = Near { z: near, is_close: false };
-        interior_point.begin(system, problem, near, None);
+        interior_point.begin(system, (problem, rows), near, None);
         let reproduced = if limits.reduce { reproduction.reproduce(shared, interior_point) } else { None };
         match &reproduced {
             Some(Reproduced::Exactly(z)) => return Solution { z: z.clone(), is_unique: true, ..solution },
             Some(Reproduced::Closely(z)) => {
                 near = Near { z: Some(z), is_close: true };
-                interior_point.begin(system, problem, near, None);
+                interior_point.begin(system, (problem, rows), near, None);
             }
             None => {}
         }
-        let mut pivot = |basis: &Basis| {
+        let mut pivot = |basis: &Basis, rows: &mut ScaledRows| {
             let warm = WarmStart { basis: Some(basis), ..WarmStart::default() };
-            let solution = simplex.solve(system, shared.weights, problem, warm);
+            let solution = simplex.solve(system, (problem, rows), warm);
             solution.map(|solution| Solution { attempt: Attempt::Usual, ..solution })
         };
         let mut pivoted = None;
         let mut end = interior_point.iterate(shared, limits, |basis| {
-            pivoted = pivot(basis);
+            pivoted = pivot(basis, rows);
             pivoted.is_some()
         });
         if let Some(solution) = pivoted {
@@ -161,7 +181,7 @@ impl Workspace {
         while must_go_on(interior_point, shared, problem, &end) {
             if end.is_unique {
                 // The optimum without a few rows is a few pivots from the optimum with them.
-                let pivoted = pivot(&interior_point.basis(shared));
+                let pivoted = pivot(&interior_point.basis(shared), rows);
                 interior_point.clock.lap(Stage::Finish);
                 if let Some(solution) = pivoted {
                     return Solution { iterations: end.iterations, ..solution };
@@ -170,7 +190,7 @@ impl Workspace {
             let stalled = end.outcome == Outcome::Stalled;
             let units = if rounds < RESTORATIONS && !stalled { interior_point.restored() } else { None };
             let spent = end.iterations;
-            interior_point.begin(system, problem, near, units.as_deref());
+            interior_point.begin(system, (problem, rows), near, units.as_deref());
             end = interior_point.iterate(shared, Limits { reduce: false, ..limits }, |_| false);
             end.iterations += spent;
             rounds += 1;
@@ -186,7 +206,7 @@ impl Workspace {
         }
         interior_point.write_point(&mut solution);
         let basis = solution.vertex.as_ref();
-        solution.held = basis.and_then(|basis| simplex.held(system, shared.weights, problem, &solution, basis));
+        solution.held = basis.and_then(|basis| simplex.held(system, (problem, rows), &solution, basis));
         interior_point.clock.lap(Stage::Finish);
         solution
     }

@@ -63,13 +63,27 @@ pub struct InteriorPoint {
 }
 
 impl InteriorPoint {
-    /// Loads a problem and sets the starting point, with the rows of `units` (in ascending order),
-    /// or with all.
-    pub fn begin(&mut self, system: &LayerSystem, problem: &Problem, near: Near<'_>, units: Option<&[u32]>) {
+    /// Takes a problem and sets the starting point, with the rows of `units` (in ascending order),
+    /// or with `all` of its rows.
+    pub fn begin(
+        &mut self,
+        system: &LayerSystem,
+        (problem, all): (&Problem, &ScaledRows),
+        near: Near<'_>,
+        units: Option<&[u32]>,
+    ) {
         let shared = Shared::of(system);
         let columns = shared.columns();
-        let wanted = |unit: usize| units.is_none_or(|units| units.binary_search(&(unit as u32)).is_ok());
-        let left_out = self.rows.load(system, shared.weights, problem, wanted);
+        let left_out = match units {
+            Some(units) => {
+                let wanted = |unit: usize| units.binary_search(&(unit as u32)).is_ok();
+                self.rows.load(system, shared.weights, problem, wanted)
+            }
+            None => {
+                self.rows.copy_loaded(all);
+                0
+            }
+        };
         let rows = &self.rows;
         self.point.reset(rows, columns);
         self.step.reset(rows, columns);

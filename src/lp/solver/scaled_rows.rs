@@ -57,6 +57,26 @@ pub struct ScaledRows {
 }
 
 impl ScaledRows {
+    /// The rows of a problem, all of them.
+    pub fn of(system: &LayerSystem, problem: &Problem) -> Self {
+        let mut rows = ScaledRows::default();
+        rows.load(system, system.packed(), problem, |_| true);
+        rows
+    }
+
+    /// Becomes what `loaded` is after [`Self::load`], in its own memory.
+    pub fn copy_loaded(&mut self, loaded: &ScaledRows) {
+        self.kind = loaded.kind;
+        (self.z_scale, self.y_scale) = (loaded.z_scale, loaded.y_scale);
+        self.units.clone_from(&loaded.units);
+        self.slots.clone_from(&loaded.slots);
+        self.side.clone_from(&loaded.side);
+        self.slack.clone_from(&loaded.slack);
+        self.bound.clone_from(&loaded.bound);
+        self.origin.clone_from(&loaded.origin);
+        self.weights.clone_from(&loaded.weights);
+    }
+
     /// Takes the rows of `problem` whose unit passes `wanted`; returns how many units do not.
     pub fn load(
         &mut self,

@@ -15,7 +15,7 @@ mod piecewise;
 mod primal;
 mod tableau;
 
-use super::scaled_rows::Kind;
+use super::scaled_rows::{Kind, ScaledRows};
 use super::tolerances::ENORMOUS;
 use crate::linalg::lanes::numbers;
 use crate::linalg::packed_weights::PackedWeights;
@@ -39,20 +39,34 @@ pub struct Simplex {
 }
 
 impl Simplex {
-    /// Solves `problem` from the vertex of a neighbouring problem. Returns the only optimum, or a
-    /// lower bound above the cutoff, or `None`.
+    /// Solves `problem` from the vertex of a neighbouring problem. `rows`: all of the problem's.
+    /// Returns the only optimum, or a lower bound above the cutoff, or `None`.
     pub fn solve(
         &mut self,
         system: &LayerSystem,
-        weights: &PackedWeights,
-        problem: &Problem,
+        (problem, rows): (&Problem, &mut ScaledRows),
         warm: WarmStart<'_>,
     ) -> Option<Solution> {
         let basis = warm.basis?;
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
-        if !self.take(system, weights, problem, basis, true) {
+        // Lent, because nothing here changes them.
+        std::mem::swap(&mut self.tableau.rows, rows);
+        let solution = self.solve_from(system, problem, basis, warm.cutoff);
+        std::mem::swap(&mut self.tableau.rows, rows);
+        solution
+    }
+
+    fn solve_from(
+        &mut self,
+        system: &LayerSystem,
+        problem: &Problem,
+        basis: &Basis,
+        cutoff: Option<f64>,
+    ) -> Option<Solution> {
+        let weights = system.packed();
+        if !self.take(system, weights, basis, true) {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;
@@ -66,7 +80,7 @@ impl Simplex {
             tableau.spread_multipliers(descent, &mut solution.y);
         } else {
             let scale = tableau.rows.bound_scale(weights);
-            let cutoff = warm.cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
+            let cutoff = cutoff.map(|cutoff| cutoff * (1.0 + CLEARLY) / scale);
             let (end, pivots) = tableau.dual_simplex(system, weights, cutoff, candidates);
             solution.pivots = pivots;
             match end {
@@ -98,32 +112,29 @@ impl Simplex {
         Some(solution)
     }
 
-    /// How close the multipliers of a vertex hold codes that are as good, by its inverse.
+    /// How close the multipliers of a vertex hold codes that are as good, by its inverse. `rows`:
+    /// all of the problem's.
     pub fn held(
         &mut self,
         system: &LayerSystem,
-        weights: &PackedWeights,
-        problem: &Problem,
+        (problem, rows): (&Problem, &mut ScaledRows),
         solution: &Solution,
         basis: &Basis,
     ) -> Option<Held> {
-        let taken = self.take(system, weights, problem, basis, true);
-        taken.then(|| self.tableau.held(system, problem, solution, basis, weights.scale))?
+        let weights = system.packed();
+        std::mem::swap(&mut self.tableau.rows, rows);
+        let taken = self.take(system, weights, basis, true);
+        let held = taken.then(|| self.tableau.held(system, problem, solution, basis, weights.scale));
+        std::mem::swap(&mut self.tableau.rows, rows);
+        held?
     }
 
-    /// Loads a problem and a vertex, with its inverse where it is to be formed `afresh`; otherwise
-    /// the tableau holds it. `false` where the constraints do not fit the problem or are not of
+    /// Takes a vertex of the rows, with its inverse where it is to be formed `afresh`; otherwise the
+    /// tableau holds it. `false` where the constraints do not fit the problem or are not of
     /// full rank.
-    fn take(
-        &mut self,
-        system: &LayerSystem,
-        weights: &PackedWeights,
-        problem: &Problem,
-        basis: &Basis,
-        afresh: bool,
-    ) -> bool {
+    fn take(&mut self, system: &LayerSystem, weights: &PackedWeights, basis: &Basis, afresh: bool) -> bool {
         let Simplex { tableau, descent, .. } = self;
-        tableau.load(system, weights, problem);
+        tableau.fit_to_rows(system);
         if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);
         }

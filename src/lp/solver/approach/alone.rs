@@ -291,11 +291,17 @@ fn gather(all: &[[SingleLane; LANES]], columns: usize, units: &[u32], out: &mut 
     out.clear();
     out.resize(columns * units.len().div_ceil(UNITS), [SingleLane::ZERO; LANES]);
     let gathered: &mut [f32] = bytemuck::cast_slice_mut(out);
-    for (units, block) in units.chunks(UNITS).zip(gathered.chunks_exact_mut((columns * UNITS).max(1))) {
+    let of_block = columns * UNITS;
+    for (units, block) in units.chunks(UNITS).zip(gathered.chunks_exact_mut(of_block.max(1))) {
+        // Where each unit's weights begin; its next column is `UNITS` further.
+        let mut begins = [0; UNITS];
+        for (begin, &unit) in begins.iter_mut().zip(units) {
+            *begin = unit as usize / UNITS * of_block + unit as usize % UNITS;
+        }
         for (column, out) in block.chunks_exact_mut(UNITS).enumerate() {
-            for (out, &unit) in out.iter_mut().zip(units) {
-                let unit = unit as usize;
-                *out = entries[(unit / UNITS * columns + column) * UNITS + unit % UNITS];
+            let Some(column) = entries.get(column * UNITS..) else { continue };
+            for (out, begin) in out.iter_mut().zip(&begins[..units.len()]) {
+                *out = column.get(*begin).copied().unwrap_or(0.0);
             }
         }
     }

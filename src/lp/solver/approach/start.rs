@@ -49,7 +49,6 @@ pub struct Start {
 /// Workspace.
 #[derive(Debug, Default)]
 pub struct Starts {
-    rows: ScaledRows,
     fit: Fit,
     normal: NormalMatrix,
     z: Vec<Lane>,
@@ -60,24 +59,22 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// Writes the start of `problem`, of the largest violation or linear, from a point `near` its
-    /// optimum where there is one. `false` where a unit has more rows than slots, and where the
+    /// Writes the start of `problem`, of the largest violation or linear, with its rows, from a
+    /// point `near` its optimum where there is one. `false` where a unit has more rows than slots, and where the
     /// target may be reproduced. `keep`: units all of
     /// whose rows have more room than this, in units of the largest violation, are left out.
     pub fn write(
         &mut self,
         system: &LayerSystem,
-        problem: &Problem,
+        (problem, rows): (&Problem, &ScaledRows),
         near: Option<&[f64]>,
         keep: Option<f64>,
         start: &mut Start,
     ) -> bool {
-        let shared = Shared::of(system);
-        self.rows.load(system, shared.weights, problem, |_| true);
-        if !self.place(system, problem, near) {
+        if !self.place(system, (problem, rows), near) {
             return false;
         }
-        let Starts { rows, z, a, .. } = self;
+        let Starts { z, a, .. } = self;
         let loosened = rows.kind == Kind::Linear;
         let slack_of = |row: usize| if loosened { 1.0 } else { rows.slack[row] };
         let (mut delta, mut worst, mut total) = (0.0f64, None, 0.0);
@@ -143,7 +140,7 @@ impl Starts {
                 }
             }
         }
-        let z = &numbers(z)[..shared.columns()];
+        let z = &numbers(z)[..system.columns()];
         start.at_bound.clear();
         start.at_bound.extend(z.iter().map(|z| system.nonnegative && *z == 0.0));
         start.bounds.clear();
@@ -163,8 +160,8 @@ impl Starts {
     }
 
     /// Sets `z`, within its signs, and `a = W z`. `false` where the target may be reproduced.
-    fn place(&mut self, system: &LayerSystem, problem: &Problem, near: Option<&[f64]>) -> bool {
-        let Starts { rows, fit, normal, z, a, fitted, .. } = self;
+    fn place(&mut self, system: &LayerSystem, (problem, rows): (&Problem, &ScaledRows), near: Option<&[f64]>) -> bool {
+        let Starts { fit, normal, z, a, fitted, .. } = self;
         let shared = Shared::of(system);
         z.clear();
         z.resize(lanes_for(shared.columns()), Lane::ZERO);

@@ -81,7 +81,8 @@ fn a_pack_makes_the_pivots_that_each_problem_makes_alone() {
             let mut starts = Vec::new();
             for (place, problem) in problems.iter().enumerate() {
                 let mut start = Start::default();
-                if starts_of.write(&system, problem, None, None, &mut start) {
+                let rows = ScaledRows::of(&system, problem);
+                if starts_of.write(&system, (problem, &rows), None, None, &mut start) {
                     starts.push((place, start));
                 }
             }
@@ -116,13 +117,14 @@ fn vertices_are_optimal() {
         for size in [(60, 12), (150, 40)] {
             let (system, problems) = problems(size, slope, nonnegative, linear, 12);
             let warm = vec![WarmStart::default(); problems.len()];
-            let found = Approach::default().vertices(&system, &problems, &warm);
+            let mut rows: Vec<ScaledRows> = problems.iter().map(|problem| ScaledRows::of(&system, problem)).collect();
+            let found = Approach::default().vertices(&system, &problems, &rows, &warm);
             let reference = ClarabelReference.solve(&system, &problems);
-            for ((problem, found), mut expected) in problems.iter().zip(&found).zip(reference) {
+            for (((problem, rows), found), mut expected) in problems.iter().zip(&mut rows).zip(&found).zip(reference) {
                 found_all[1] += 1;
                 let Some(basis) = &found.vertex else { continue };
                 let warm = WarmStart { basis: Some(basis), ..WarmStart::default() };
-                let Some(mut solution) = Simplex::default().solve(&system, system.packed(), problem, warm) else {
+                let Some(mut solution) = Simplex::default().solve(&system, (problem, rows), warm) else {
                     continue;
                 };
                 // At most a few pivots off.

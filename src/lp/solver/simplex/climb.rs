@@ -48,7 +48,8 @@ impl Simplex {
         problem: &Problem,
         (basis, afresh): (&Basis, bool),
     ) -> Option<u32> {
-        if !self.take(system, weights, problem, basis, afresh) {
+        self.tableau.rows.load(system, weights, problem, |_| true);
+        if !self.take(system, weights, basis, afresh) {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;

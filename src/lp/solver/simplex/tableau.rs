@@ -90,9 +90,8 @@ impl Tableau {
         self.constraints.len()
     }
 
-    /// Takes the problem's rows.
-    pub fn load(&mut self, system: &LayerSystem, weights: &PackedWeights, problem: &Problem) {
-        self.rows.load(system, weights, problem, |_| true);
+    /// Sets the workspace to the rows.
+    pub fn fit_to_rows(&mut self, system: &LayerSystem) {
         self.place_of_unit.clear();
         self.place_of_unit.resize(system.units(), u32::MAX);
         for (place, &unit) in self.rows.units.iter().enumerate() {
