@@ -21,7 +21,7 @@ use crate::random::{Domain, Noise, normal_vector, uniform_vector};
 const FIRST: u64 = 1 << 47;
 /// The fewest outputs: the largest loss that a rule is for comes from theirs.
 const FEWEST: usize = 16;
-/// The least miss rate: it takes 6,880 outputs.
+/// The least miss rate: it takes 6,260 outputs.
 const LEAST_RATE: f64 = 1e-4;
 
 /// The number of outputs that are drawn for a miss rate.

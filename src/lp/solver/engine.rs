@@ -119,6 +119,7 @@ impl Workspace {
         for (rows, problem) in rows.iter_mut().zip(problems) {
             rows.load(system, system.packed(), problem, |_| true);
         }
+        self.interior_point.clock.lap(Stage::Start);
         let found = self.approach.vertices(system, problems, &rows, warm);
         self.interior_point.clock.lap(Stage::Approach);
         let solve = |(((problem, rows), warm), found): (((&Problem, &mut ScaledRows), &WarmStart<'_>), Found)| {
@@ -156,6 +157,7 @@ impl Workspace {
         let mut near = Near { z: near, is_close: false };
         interior_point.begin(system, (problem, rows), near, None);
         let reproduced = if limits.reduce { reproduction.reproduce(shared, interior_point) } else { None };
+        interior_point.clock.lap(Stage::Start);
         match &reproduced {
             Some(Reproduced::Exactly(z)) => return Solution { z: z.clone(), is_unique: true, ..solution },
             Some(Reproduced::Closely(z)) => {
