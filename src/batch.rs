@@ -39,6 +39,7 @@ use crate::descent::DescentOptions;
 use crate::device::Device;
 use crate::error::Result;
 use crate::formats::npy::ElementType;
+use crate::lp::bases::Bases;
 use crate::lp::layer::{HiddenSign, LayerwiseOptions, StageTimes};
 use crate::lp::solver::Solver;
 use crate::lp::solver::clarabel_reference::ClarabelReference;
@@ -62,6 +63,9 @@ use rows::{layerwise_row, refinement_row};
 use search::note_search_on_cpu;
 use stream::Stream;
 pub(crate) use uncertainty::{add_uncertainty, round_alternatives};
+
+/// Errors of this share of an observation's largest entry may be rounding.
+const ROUNDED: f64 = 1e-9;
 
 /// The results of one batch: one column or row per observation.
 #[derive(Debug, Clone)]
@@ -274,19 +278,35 @@ impl Inverter {
 
     /// The first half of a batch: runs the method, on `device` and the pool.
     pub(crate) fn solve(&self, device: &dyn Device, observations: View<'_>, first_index: u64) -> Result<InvertedBatch> {
+        self.solve_from(device, observations, first_index, None).map(|(batch, _)| batch)
+    }
+
+    /// [`Self::solve`], where the linear programs of the method start from the bases of similar
+    /// observations, one set per observation. Also returns the bases at which they ended.
+    pub(crate) fn solve_from(
+        &self,
+        device: &dyn Device,
+        observations: View<'_>,
+        first_index: u64,
+        starts: Option<&Bases>,
+    ) -> Result<(InvertedBatch, Bases)> {
         self.network.check_observation_length(observations.nrows())?;
         // For callers that have not prepared. It uses the whole pool, so it comes before it.
         self.rule();
         self.runtime.run(|| {
             let mut times = BatchTimes::default();
+            let mut bases = Bases::none(observations.ncols());
             let (codes, rows) = match &self.options.method {
                 Method::Layerwise(options) => {
-                    self.layerwise(options, device, &observations.double(), first_index, &mut times)?
+                    let (codes, rows, ended) =
+                        self.layerwise(options, device, &observations.double(), first_index, starts, &mut times)?;
+                    bases = ended;
+                    (codes, rows)
                 }
                 Method::Descent(options) => self.descent(options, device, observations, first_index, &mut times)?,
                 Method::Best(options) => self.best(options, device, &observations.double(), first_index, &mut times)?,
             };
-            Ok(InvertedBatch { first_index, codes, rows, times })
+            Ok((InvertedBatch { first_index, codes, rows, times }, bases))
         })
     }
 
@@ -329,16 +349,19 @@ impl Inverter {
         device: &dyn Device,
         observations: &DMatrix<f64>,
         first_index: u64,
+        starts: Option<&Bases>,
         times: &mut BatchTimes,
-    ) -> Result<(DMatrix<f64>, Vec<ObservationRow>)> {
-        let Some(systems) = &self.systems else {
+    ) -> Result<(DMatrix<f64>, Vec<ObservationRow>, Bases)> {
+        let Some(chain) = self.chain(options, device) else {
             return Err(not_layerwise(&self.network));
         };
-        let chain = LayerChain { network: &self.network, systems, device, solver: &*self.solver, options };
-        let (inversions, layer_times) = match self.options.method {
-            Method::Layerwise(_) => chain.invert(observations, self.options.precision)?,
+        let (inversions, bases, layer_times) = match self.options.method {
+            Method::Layerwise(_) => chain.invert_from(observations, self.options.precision, starts)?,
             // A search goes on from the codes.
-            _ => chain.invert_in_one_way(observations, self.options.precision)?,
+            _ => {
+                let (inversions, times) = chain.invert_in_one_way(observations, self.options.precision)?;
+                (inversions, Bases::none(observations.ncols()), times)
+            }
         };
         times.layers = layer_times;
         let codes = DMatrix::from_iterator(
@@ -350,7 +373,33 @@ impl Inverter {
             }),
         );
         let rows = (first_index..).zip(inversions).map(|(index, inversion)| layerwise_row(index, inversion)).collect();
-        Ok((codes, rows))
+        Ok((codes, rows, bases))
+    }
+
+    /// The layers, if the method solves linear programs on them.
+    fn chain<'a>(&'a self, options: &'a LayerwiseOptions, device: &'a dyn Device) -> Option<LayerChain<'a>> {
+        let systems = self.systems.as_ref()?;
+        Some(LayerChain { network: &self.network, systems, device, solver: &*self.solver, options })
+    }
+
+    /// For which of the usable `columns` of `observations` the bases of similar observations, one
+    /// set per column of `observations`, prove that no code has an image within
+    /// [`Options::epsilon_of`] of it, in every entry.
+    pub(crate) fn out_of_reach(
+        &self,
+        device: &dyn Device,
+        (observations, columns): (&DMatrix<f64>, &[usize]),
+        bases: &Bases,
+    ) -> Vec<bool> {
+        let Method::Layerwise(options) = &self.options.method else { return vec![false; columns.len()] };
+        let Some(chain) = self.chain(options, device) else { return vec![false; columns.len()] };
+        let within = |&column: &usize| {
+            let observation = observations.column(column);
+            let rounding = ROUNDED * observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most, x| x.abs().max(most));
+            self.options.epsilon_of(&self.network, observation.as_slice()).max(rounding)
+        };
+        let within: Vec<f64> = columns.iter().map(within).collect();
+        chain.out_of_reach((observations, columns), self.options.precision, bases, &within)
     }
 
     fn descent(

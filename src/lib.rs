@@ -130,6 +130,7 @@ pub use facade::{read_npy, read_observations, write_npy};
 pub use formats::assumption::Assumption;
 pub use formats::network_file::{NetworkOptions, ReadNetwork, load_network, read_network};
 pub use formats::npy::{ElementType, PixelRange};
+pub use lp::bases::Bases;
 pub use lp::formulation::{LayerwiseMethod, RowRule, Stop, Tolerances};
 pub use lp::layer::{HiddenEpsilon, HiddenSign, LayerwiseOptions, RelaxedWeights, RowTolerances, StageTimes};
 pub use multistart::{BestOptions, Objective};
@@ -140,7 +141,7 @@ pub use outcome::{
     ObservationRow, RefinementRow, Residual, SearchRow, Status, UncertaintyRow,
 };
 pub use precision::Precision;
-pub use projector::{Projection, Projector};
+pub use projector::{Projection, Projector, WarmStart};
 pub use recover::operators::{BlockAverage, Dense, Operator, Pixels};
 pub use recover::{Iteration, ProjectedOptions, RecoverOptions, Recoverer, Strategy};
 pub use runtime::Runtime;

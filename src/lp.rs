@@ -9,6 +9,7 @@
 //! runs one layer's searches in rounds, [`chain`] chains the layers, [`passes`] inverts them again
 //! with the inputs that are off fixed, and [`hand_on`] chooses what undetermined entries hand on.
 
+pub(crate) mod bases;
 pub mod basis;
 pub mod certificate;
 pub mod certified;

@@ -10,9 +10,9 @@
 //! `½‖G(z) − x‖² + ½λ‖z‖²`. `best` returns the lowest
 //! minimum found from many starts. No method guarantees the nearest image.
 //!
-//! **Warm starts.** Pass the codes of the last call. Each code is first moved to a local minimum
-//! for its new observation ([`follow_batch`]), which takes a few Gauss–Newton steps. The method is
-//! not run, and this code is the answer, in two cases:
+//! **Warm starts.** Pass the last [`Projection`], or codes ([`WarmStart`]). Each code is first
+//! moved to a local minimum for its new observation ([`follow_batch`]), which takes a few
+//! Gauss–Newton steps. The method is not run, and this code is the answer, in two cases:
 //! - The observation is reproduced within `reproduces_within`: no method can do better. With a
 //!   prior this says nothing.
 //! - The answers are Euclidean (`refine`, `best`) and the code stays within its linear region. It
@@ -20,11 +20,19 @@
 //!
 //! Otherwise the method runs. If the answers are Euclidean, the nearer one of its answer and the
 //! warm answer is kept. `descent` starts from the warm code instead of a random one, on the CPU.
+//!
+//! The last projection also has the optimal [`Bases`] of the method's linear programs. `linf`
+//! begins its search for each layer's ε where it ended, from that vertex; `l1` and `relaxed` begin
+//! their ladders at the vertex of the first step. All programs are certified as without bases.
+//! Where the bases prove that no code reproduces the observation, and only such a code would be an
+//! answer, the warm code is not moved at all.
 //! docs/RECOVERY.md has measurements of the time saved.
+
+mod warm_start;
 
 use std::ops::Range;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVectorView};
 
 use crate::batch::{Inverter, Method, Options, residual};
 use crate::cpu::CpuDevice;
@@ -33,10 +41,12 @@ use crate::cpu::blocked::forward::forward;
 use crate::descent::{DescentOptions, Start, Steps};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::lp::bases::Bases;
 use crate::multistart::{Followed, Objective, RefineOptions, follow_batch, refine_batch};
 use crate::network::Network;
 use crate::observation::{squared_distances, unusable};
 use crate::outcome::{Residual, Status};
+pub use warm_start::WarmStart;
 
 /// A network prepared for repeated projections of batches onto its range.
 ///
@@ -52,8 +62,8 @@ use crate::outcome::{Residual, Status};
 /// let images = network.forward(&network.random_codes(4, 1))?;
 /// let projector = Projector::new(network, Options::default().refine(Objective::L2))?;
 /// let first = projector.project(&(&images * 0.9), None)?;
-/// // The next call starts from the codes of the last one.
-/// let second = projector.project(&images, Some(&first.codes))?;
+/// // The next call starts from the last one.
+/// let second = projector.project(&images, &first)?;
 /// assert!((second.images - images).amax() < 1e-6);
 /// # Ok(())
 /// # }
@@ -83,6 +93,8 @@ pub struct Projection {
     pub status: Vec<Status>,
     /// Whether the answer comes from the warm start, not from the method.
     pub from_warm_start: Vec<bool>,
+    /// The optimal bases of the method's linear programs, from which those of the next call start.
+    pub bases: Bases,
 }
 
 /// The answers of a batch so far.
@@ -90,6 +102,7 @@ struct Answers {
     codes: DMatrix<f64>,
     status: Vec<Status>,
     from_warm_start: Vec<bool>,
+    bases: Bases,
 }
 
 impl Projector {
@@ -145,23 +158,26 @@ impl Projector {
 
     /// Projects each column of `observations` (`n` × count, `NaN` where unobserved).
     ///
-    /// `warm_start` holds codes to start from, `k` × count, usually those of the last call. A
-    /// column that is not finite counts as no warm start. An answer depends only on its own columns
-    /// and, with `descent`, on its index. A failed observation is reported in its status.
+    /// `warm_start`: the last projection, `Some(&codes)` of `k` × count, or `None`; see
+    /// [`WarmStart`]. A code that is not finite counts as no warm start. An answer depends only on
+    /// its own columns and, with `descent`, on its index. A failed observation is reported in its
+    /// status.
     ///
     /// # Errors
-    /// [`Error::Input`] for matrices of the wrong shape; errors of the device.
-    pub fn project(&self, observations: &DMatrix<f64>, warm_start: Option<&DMatrix<f64>>) -> Result<Projection> {
+    /// [`Error::Input`] for matrices of the wrong shape, and for bases of another number of
+    /// observations or of a network with other layers; errors of the device.
+    pub fn project<'a>(&self, observations: &DMatrix<f64>, warm_start: impl Into<WarmStart<'a>>) -> Result<Projection> {
         self.project_from(observations, warm_start, 0)
     }
 
     /// [`Self::project`] for a batch whose first observation has index `first_index`.
-    pub fn project_from(
+    pub fn project_from<'a>(
         &self,
         observations: &DMatrix<f64>,
-        warm_start: Option<&DMatrix<f64>>,
+        warm_start: impl Into<WarmStart<'a>>,
         first_index: u64,
     ) -> Result<Projection> {
+        let warm_start = warm_start.into();
         let indices: Vec<u64> = (first_index..).take(observations.ncols()).collect();
         self.inverter
             .runtime()
@@ -174,69 +190,88 @@ impl Projector {
         device: &dyn Device,
         observations: &DMatrix<f64>,
         indices: &[u64],
-        warm_start: Option<&DMatrix<f64>>,
+        warm_start: WarmStart<'_>,
     ) -> Result<Projection> {
         let network = self.inverter.network();
         network.check_observations(observations)?;
-        if let Some(codes) = warm_start {
-            network.check_codes(codes)?;
-            if codes.ncols() != observations.ncols() {
-                return Err(Error::input(
-                    "the warm start given",
-                    format!("{} codes", codes.ncols()),
-                    format!("{}, one for each observation", observations.ncols()),
-                    "pass the codes of the last call, or no warm start",
-                ));
-            }
-        }
+        warm_start.check(network, observations.ncols())?;
         let mut answers = Answers {
             codes: DMatrix::from_element(network.code_length(), observations.ncols(), f64::NAN),
             status: vec![Status::NotConverged; observations.ncols()],
             from_warm_start: vec![false; observations.ncols()],
+            bases: warm_start.bases_of(observations.ncols()),
         };
-        let left = match (warm_start, &self.descent) {
+        let left = match (warm_start.codes, &self.descent) {
             (None, _) => (0..observations.ncols()).collect(),
             (Some(codes), Some(descent)) => self.descend_from(codes, observations, descent, &mut answers),
-            (Some(codes), None) => self.follow(codes, observations, &mut answers),
+            (Some(codes), None) => self.follow(device, codes, observations, &mut answers),
         };
         self.run_method(device, observations, indices, &left, &mut answers)?;
-        let Answers { codes, status, from_warm_start } = answers;
+        let Answers { codes, status, from_warm_start, bases } = answers;
         let images = self.images_inside(&codes);
         let residuals = (observations.column_iter().zip(images.column_iter()))
             .map(|(observation, image)| residual(observation.as_slice(), image.as_slice()))
             .collect();
-        Ok(Projection { codes, images, residuals, status, from_warm_start })
+        Ok(Projection { codes, images, residuals, status, from_warm_start, bases })
     }
 
     /// Stores the answers from warm starts, and returns the columns for which the method must run.
-    fn follow(&self, warm: &DMatrix<f64>, observations: &DMatrix<f64>, answers: &mut Answers) -> Vec<usize> {
+    fn follow(
+        &self,
+        device: &dyn Device,
+        warm: &DMatrix<f64>,
+        observations: &DMatrix<f64>,
+        answers: &mut Answers,
+    ) -> Vec<usize> {
         let options = self.inverter.options();
-        let mut codes = warm.clone();
+        let is_euclidean = options.refine == Some(Objective::L2)
+            || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
+        let can_answer = |column: &usize| {
+            let has_code = warm.column(*column).iter().all(|z| z.is_finite());
+            has_code && unusable(observations.column(*column).as_slice()).is_none()
+        };
+        let (mut columns, mut left): (Vec<usize>, Vec<usize>) = (0..observations.ncols()).partition(can_answer);
+        if !is_euclidean {
+            // Only a preimage would be an answer, and there may be a proof that there is none.
+            let runtime = self.inverter.runtime();
+            let out = runtime.run(|| self.inverter.out_of_reach(device, (observations, &columns), &answers.bases));
+            let mut out = out.into_iter();
+            columns.retain(|column| {
+                let is_out = out.next().unwrap_or(false);
+                left.extend(is_out.then_some(*column));
+                !is_out
+            });
+        }
+        let mut codes = warm.select_columns(&columns);
+        let those = observations.select_columns(&columns);
         let (followed, images) = self.inverter.runtime().run(|| {
-            let followed = follow_batch(self.inverter.packed(), observations, &mut codes);
+            let followed = follow_batch(self.inverter.packed(), &those, &mut codes);
             (followed, self.images_inside(&codes))
         });
-        let mut left = Vec::new();
-        for (column, Followed { loss, stationary, same_region, reproduced, flat }) in followed.into_iter().enumerate() {
+        for (place, Followed { loss, stationary, same_region, reproduced, flat }) in followed.into_iter().enumerate() {
+            let column = columns[place];
             let observation = observations.column(column);
-            if !loss.is_finite() || unusable(observation.as_slice()).is_some() {
+            if !loss.is_finite() {
                 left.push(column);
                 continue;
             }
-            let within = residual(observation.as_slice(), images.column(column).as_slice()).linf;
+            let within = residual(observation.as_slice(), images.column(place).as_slice()).linf;
             // With a prior, another code may reproduce the observation at a lower loss.
             let is_preimage = options.prior == 0.0
                 && (reproduced || within <= options.epsilon_of(self.inverter.network(), observation.as_slice()));
-            let is_euclidean = options.refine == Some(Objective::L2)
-                || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
             let euclidean = is_euclidean && stationary;
             if is_preimage || euclidean {
-                answers.take(column, &codes, if stationary { Status::Converged } else { Status::NotConverged });
+                answers.take(
+                    column,
+                    &codes.column(place),
+                    if stationary { Status::Converged } else { Status::NotConverged },
+                );
             }
             if !(is_preimage || euclidean && same_region && !flat) {
                 left.push(column);
             }
         }
+        left.sort_unstable();
         left
     }
 
@@ -301,11 +336,14 @@ impl Projector {
             let columns = &columns[group];
             let those = observations.select_columns(columns);
             let warm = answers.codes.select_columns(columns);
-            let mut batch = self.inverter.solve(device, (&those).into(), indices[columns[0]])?;
+            let starts = answers.bases.select(columns);
+            let first_index = indices[columns[0]];
+            let (mut batch, ended) = self.inverter.solve_from(device, (&those).into(), first_index, Some(&starts))?;
             self.inverter.complete(&those, &mut batch);
             let [warm, found] = [&warm, &batch.codes].map(|codes| self.losses(codes, &those));
             for (place, (&column, row)) in columns.iter().zip(batch.rows).enumerate() {
                 let method_is_nearer = found[place] < warm[place];
+                answers.bases.replace(column, &ended, place);
                 // Also false if the method failed.
                 let is_nearer = answers.from_warm_start[column] && !method_is_nearer;
                 if !is_nearer {
@@ -345,8 +383,8 @@ impl Projector {
 }
 
 impl Answers {
-    fn take(&mut self, column: usize, codes: &DMatrix<f64>, status: Status) {
-        self.codes.set_column(column, &codes.column(column));
+    fn take(&mut self, column: usize, code: &DVectorView<'_, f64>, status: Status) {
+        self.codes.set_column(column, code);
         self.status[column] = status;
         self.from_warm_start[column] = true;
     }

@@ -34,7 +34,7 @@ mod _unrelu {
     #[pymodule_export]
     use crate::network::{NetworkCore, gaussian_operator};
     #[pymodule_export]
-    use crate::projector::ProjectorCore;
+    use crate::projector::{BasesCore, ProjectorCore};
     #[pymodule_export]
     use crate::recoverer::RecovererCore;
     #[pymodule_export]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from unrelu import _unrelu
 from unrelu._arrays import Rows
 from unrelu._errors import UnreluError, UnreluWarning
 from unrelu._network import Network
@@ -172,7 +173,7 @@ class Result:
 
 
 class Projection:
-    """Images of the generator near a batch of observations.
+    """Images of the generator near a batch of observations: the warm start of the next call.
 
     Attributes
     ----------
@@ -180,7 +181,7 @@ class Projection:
         The images ``G(z)``: an array or a tensor like the observations, float32 for observations in
         float32 or float16, otherwise float64.
     codes : numpy.ndarray or torch.Tensor, shape (count, *code_shape)
-        Their codes: the warm start of the next call.
+        Their codes.
     status, failure : numpy.ndarray
         As in :class:`Result`.
     from_warm_start : numpy.ndarray of bool
@@ -196,6 +197,7 @@ class Projection:
 
     def __init__(self, found: dict[str, Any], rows: Rows, network: Network) -> None:
         codes, images = found.pop("codes"), found.pop("images")
+        self._bases: _unrelu.BasesCore | None = found.pop("bases")
         self.codes = rows.like(codes.reshape(len(codes), *network.code_shape))
         self.images = rows.like(images.reshape(rows.shape))
         for name, column in _as_arrays(found).items():
@@ -203,6 +205,10 @@ class Projection:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Bases are of this process: they only save time.
+        return {**self.__dict__, "_bases": None}
 
     def __repr__(self) -> str:
         good = int(np.isin(self.status, ("solved", "converged")).sum())

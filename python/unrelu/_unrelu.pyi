@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BasesCore",
     "InverterCore",
     "NetworkCore",
     "ProjectorCore",
@@ -88,10 +89,18 @@ class RecovererCore:
     ) -> dict[str, Any]: ...
 
 @final
+class BasesCore: ...
+
+@final
 class ProjectorCore:
     def __new__(cls, network: NetworkCore, options: dict[str, Any]) -> ProjectorCore: ...
     def project(
-        self, rows: _Rows, count: int, batch: int, warm_start: _Array | None
+        self,
+        rows: _Rows,
+        count: int,
+        batch: int,
+        warm_start: _Array | None,
+        bases: BasesCore | None,
     ) -> dict[str, Any]: ...
 
 def gaussian_operator(measurements: int, pixels: int, seed: int) -> _Array:

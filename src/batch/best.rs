@@ -169,7 +169,7 @@ impl Inverter {
             }
             let programs = LayerwiseOptions { method, tolerances: options.tolerances, ..LayerwiseOptions::default() };
             let those = observations.select_columns(columns);
-            let (found, rows) = self.layerwise(&programs, device, &those, first_index, times)?;
+            let (found, rows, _) = self.layerwise(&programs, device, &those, first_index, None, times)?;
             for (place, (&column, row)) in columns.iter().zip(rows).enumerate() {
                 codes.set_column(column, &found.column(place));
                 saturated[column] = row.saturated;

@@ -133,6 +133,28 @@ fn solve_in_better_units(
     problems.par_iter().zip(warm).map(solve).collect()
 }
 
+/// Solves a problem from the vertex of `warm`, and in no other way. Returns its only optimum, or
+/// that this is above the cutoff; certified in either case. `None` where the vertex does not lead
+/// to that, and where the layer is solved in other units than its own.
+pub(super) fn solve_certified_from(
+    system: &LayerSystem,
+    solver: &dyn Solver,
+    problem: &Problem,
+    warm: WarmStart<'_>,
+) -> Option<CertifiedSolution> {
+    if system.equilibrated().is_some() {
+        return None;
+    }
+    let solution = solver.solve_from(system, problem, warm)?;
+    let checked = check(system, solver, problem, solution, warm.cutoff, false);
+    let is_proven = match checked.verdict {
+        Verdict::Optimal { .. } => checked.vertex.is_some(),
+        Verdict::AboveCutoff { .. } => true,
+        Verdict::Infeasible | Verdict::NotCertified { .. } => false,
+    };
+    is_proven.then_some(checked)
+}
+
 fn solve_as_it_is(
     system: &LayerSystem,
     solver: &dyn Solver,

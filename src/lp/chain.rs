@@ -1,9 +1,12 @@
 //! The layers of a network, inverted one after another for a batch: the input that a layer recovers
 //! is the target of the layer before it.
 
+use std::sync::Arc;
+
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::bases::Bases;
 use super::formulation::LayerwiseMethod;
 use super::formulation::target::{Target, Targets};
 use super::inversion::Inversion;
@@ -59,13 +62,23 @@ pub(super) struct Way<'a> {
     /// For each member of the inversions, which inputs of each layer are fixed at 0; `None`: no
     /// input.
     pub off: Option<&'a [Vec<Vec<bool>>]>,
+    /// Where the programs of similar observations ended, one set for each of the inversions.
+    pub starts: Option<&'a Bases>,
 }
 
 impl Way<'_> {
     /// No input is fixed.
     pub fn handing_on(hand_on: HandOn) -> Self {
-        Way { hand_on, off: None }
+        Way { hand_on, off: None, starts: None }
     }
+}
+
+/// What inverting the layers leaves besides the inversions.
+pub(super) struct Ran {
+    /// The layers that were the first to leave entries open.
+    pub open: Vec<OpenLayer>,
+    /// Where the programs ended, one set for each of the inversions.
+    pub bases: Bases,
 }
 
 /// What is handed on for the entries that a layer leaves open.
@@ -93,14 +106,15 @@ pub(super) struct OpenLayer {
 }
 
 impl<'a> LayerChain<'a> {
-    /// Inverts a batch of observations, with open entries handed on as unobserved. Also returns the
-    /// layers that left entries open.
+    /// Inverts a batch of observations, with open entries handed on as unobserved. `starts`: where
+    /// the programs of similar observations ended.
     pub(super) fn first_way(
         &self,
         observations: &DMatrix<f64>,
         stored_as: Precision,
+        starts: Option<&Bases>,
         times: &mut StageTimes,
-    ) -> Result<(Vec<Inversion>, Vec<OpenLayer>)> {
+    ) -> Result<(Vec<Inversion>, Ran)> {
         let inversion = |observation: &[f64]| Inversion {
             code: vec![f64::NAN; self.network.code_length()],
             failure: unusable(observation),
@@ -116,13 +130,31 @@ impl<'a> LayerChain<'a> {
         for (&member, &saturated) in members.iter().zip(&targets.saturated) {
             inversions[member].saturated = saturated;
         }
-        let open = self.run(last, targets, (members, &mut inversions), Way::handing_on(HandOn::Unobserved), times)?;
-        Ok((inversions, open))
+        let way = Way { starts, ..Way::handing_on(HandOn::Unobserved) };
+        let ran = self.run(last, targets, (members, &mut inversions), way, times)?;
+        Ok((inversions, ran))
+    }
+
+    /// For which of the usable columns `columns` of `observations` the `bases` prove that no code
+    /// has an image within `within` of it, in every entry. `false` where they do not.
+    pub(crate) fn out_of_reach(
+        &self,
+        (observations, columns): (&DMatrix<f64>, &[usize]),
+        stored_as: Precision,
+        bases: &Bases,
+        within: &[f64],
+    ) -> Vec<bool> {
+        let context = self.layer(self.network.depth() - 1);
+        let targets = Targets::from_observations(&observations.select_columns(columns), context.activation, stored_as);
+        let is_out = |(place, &column): (usize, &usize)| {
+            let basis = bases.at(column, context.index);
+            basis.is_some_and(|basis| context.is_out_of_reach(targets.column(place), basis, within[place]))
+        };
+        columns.par_iter().enumerate().map(is_out).collect()
     }
 
     /// Inverts the layers from `last` down to the first, for the `members` of the `inversions`.
-    /// `targets`: one column per member. Returns the layers that were the first to leave entries
-    /// open.
+    /// `targets`: one column per member.
     pub(super) fn run(
         &self,
         last: usize,
@@ -130,8 +162,9 @@ impl<'a> LayerChain<'a> {
         (mut members, inversions): (Vec<usize>, &mut [Inversion]),
         way: Way<'_>,
         times: &mut StageTimes,
-    ) -> Result<Vec<OpenLayer>> {
+    ) -> Result<Ran> {
         let mut opened: Vec<OpenLayer> = Vec::new();
+        let mut bases = Bases::none(inversions.len());
         for index in (0..=last).rev() {
             let context = self.layer(index);
             let answers = self.answers(&context, &targets, (&members, way), times)?;
@@ -140,6 +173,9 @@ impl<'a> LayerChain<'a> {
             }
             for (&member, answer) in members.iter().zip(&answers) {
                 inversions[member].record(index, answer);
+                if let Some(basis) = &answer.basis {
+                    bases.set(member, (index, self.network.depth()), Arc::clone(basis));
+                }
             }
             if index == 0 {
                 break;
@@ -150,7 +186,7 @@ impl<'a> LayerChain<'a> {
             targets = targets_below(&context, handed_on.collect());
             members = found.iter().map(|&place| members[place]).collect();
         }
-        Ok(opened)
+        Ok(Ran { open: opened, bases })
     }
 
     /// The answers of one layer. Where an observation has a layer of its own, it is inverted by
@@ -173,7 +209,8 @@ impl<'a> LayerChain<'a> {
             answers
         };
         if targets.spread.is_none() && way.off.is_none() {
-            let answers = context.invert(targets, times)?;
+            let start = |place: usize| way.starts.and_then(|starts| starts.at(members[place], context.index));
+            let answers = context.invert_from(targets, &start, times)?;
             return Ok(timed(&mut times.solve, || with_spreads(context, targets, answers)));
         }
         let answer = |place: usize| {

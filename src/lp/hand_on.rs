@@ -8,7 +8,8 @@
 
 use nalgebra::DMatrix;
 
-use super::chain::{HandOn, LayerChain, OpenLayer, Way, points, targets_below};
+use super::bases::Bases;
+use super::chain::{HandOn, LayerChain, OpenLayer, Ran, Way, points, targets_below};
 use super::comparison::is_better;
 use super::inversion::Inversion;
 use super::layer::StageTimes;
@@ -25,13 +26,28 @@ impl LayerChain<'_> {
     /// # Errors
     /// Those of the device. Failures of single observations are in the answers.
     pub fn invert(&self, observations: &DMatrix<f64>, stored_as: Precision) -> Result<(Vec<Inversion>, StageTimes)> {
+        let (inversions, _, times) = self.invert_from(observations, stored_as, None)?;
+        Ok((inversions, times))
+    }
+
+    /// As [`Self::invert`], from where the programs of similar observations ended: one set of bases
+    /// per column. Also returns where these ended. The bases change the work, not the answers.
+    ///
+    /// # Errors
+    /// As [`Self::invert`].
+    pub(crate) fn invert_from(
+        &self,
+        observations: &DMatrix<f64>,
+        stored_as: Precision,
+        starts: Option<&Bases>,
+    ) -> Result<(Vec<Inversion>, Bases, StageTimes)> {
         let mut times = StageTimes::default();
-        let (mut inversions, open) = self.first_way(observations, stored_as, &mut times)?;
+        let (mut inversions, Ran { open, bases }) = self.first_way(observations, stored_as, starts, &mut times)?;
         for layer in &open {
             self.try_points(observations, layer, &mut inversions, &mut times)?;
         }
         self.further_passes(observations, stored_as, &mut inversions, &mut times)?;
-        Ok((inversions, times))
+        Ok((inversions, bases, times))
     }
 
     /// As [`Self::invert`], but open entries are always handed on as unobserved. This is enough for
@@ -45,7 +61,7 @@ impl LayerChain<'_> {
         stored_as: Precision,
     ) -> Result<(Vec<Inversion>, StageTimes)> {
         let mut times = StageTimes::default();
-        let (inversions, _) = self.first_way(observations, stored_as, &mut times)?;
+        let (inversions, _) = self.first_way(observations, stored_as, None, &mut times)?;
         Ok((inversions, times))
     }
 

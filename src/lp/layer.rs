@@ -10,10 +10,12 @@ mod least_sum;
 mod look_ahead;
 mod member;
 mod options;
+mod resume;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::bases::LayerBasis;
 use super::basis::WarmStart;
 use super::certificate::Verdict;
 use super::certified::{CertifiedSolution, solve_certified_warm};
@@ -39,18 +41,40 @@ impl LayerContext<'_> {
     /// # Errors
     /// Only those of the device. A target that cannot be inverted is reported in its answer.
     pub fn invert(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+        self.invert_from(targets, &|_| None, times)
+    }
+
+    /// As [`Self::invert`]. `starts` returns, for a column, where the programs of a similar target
+    /// ended. That changes the work, not the answer.
+    ///
+    /// # Errors
+    /// As [`Self::invert`].
+    pub(super) fn invert_from<'s>(
+        &self,
+        targets: &Targets,
+        starts: &(dyn Fn(usize) -> Option<&'s LayerBasis> + Sync),
+        times: &mut StageTimes,
+    ) -> Result<Vec<LayerAnswer>> {
         match self.options.method {
             LayerwiseMethod::Exact => self.invert_exactly(targets, times),
-            _ => self.search(targets, times),
+            _ => self.search(targets, starts, times),
         }
     }
 
-    fn search(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
+    fn search<'s>(
+        &self,
+        targets: &Targets,
+        starts: &(dyn Fn(usize) -> Option<&'s LayerBasis> + Sync),
+        times: &mut StageTimes,
+    ) -> Result<Vec<LayerAnswer>> {
         let count = targets.values.ncols();
-        let mut members: Vec<Member> = (0..count)
-            .into_par_iter()
-            .map_init(ProblemFit::default, |fit, index| self.new_member(targets.column(index), fit))
-            .collect();
+        let begin = |fit: &mut ProblemFit, index: usize| {
+            let (target, start) = (targets.column(index), starts(index));
+            let resumed = start.and_then(|start| self.resume(target, start));
+            resumed.unwrap_or_else(|| self.new_member(target, start, fit))
+        };
+        let mut members: Vec<Member> =
+            timed(&mut times.solve, || (0..count).into_par_iter().map_init(ProblemFit::default, begin).collect());
         loop {
             timed(&mut times.solve, || self.look_ahead(targets, &mut members));
             let pending: Vec<(usize, usize)> = members
@@ -62,7 +86,7 @@ impl LayerContext<'_> {
                 break;
             }
             let masks = timed(&mut times.classify, || self.classify(targets, &pending))?;
-            let solutions = timed(&mut times.solve, || {
+            let (problems, solutions) = timed(&mut times.solve, || {
                 let problems: Vec<Problem> = pending
                     .par_iter()
                     .enumerate()
@@ -70,13 +94,15 @@ impl LayerContext<'_> {
                     .collect();
                 let warm: Vec<WarmStart<'_>> =
                     pending.iter().map(|&(index, step)| members[index].warm_start(step)).collect();
-                solve_certified_warm(self.system, self.solver, &problems, &warm)
+                let solutions = solve_certified_warm(self.system, self.solver, &problems, &warm);
+                (problems, solutions)
             });
             let losses = timed(&mut times.forward, || self.losses(targets, &pending, &members, &solutions))?;
             let unchanged = timed(&mut times.solve, || self.unchanged(targets, &pending, &solutions));
             for (place, (solution, point)) in solutions.into_iter().zip(losses).enumerate() {
                 let (index, step) = pending[place];
-                members[index].record(step, solution, point, unchanged[place], masks.above.active_count(place));
+                let active_rows = masks.above.active_count(place);
+                members[index].record(step, (&problems[place], solution), point, unchanged[place], active_rows);
             }
         }
         let answer = |(index, member): (usize, Member)| member.answer(self, targets.column(index));
@@ -85,11 +111,15 @@ impl LayerContext<'_> {
 
     /// Looks ahead on every ladder that has a vertex to start from.
     fn look_ahead(&self, targets: &Targets, members: &mut [Member]) {
-        let is_possible = self.options.stop == Stop::Lowest && self.system.equilibrated().is_none();
-        if is_possible && matches!(self.options.method, LayerwiseMethod::L1 | LayerwiseMethod::Relaxed) {
+        if self.looks_ahead() {
             let of_member = |(index, member): (usize, &mut Member)| member.look_ahead(self, targets.column(index));
             members.par_iter_mut().enumerate().for_each(of_member);
         }
+    }
+
+    fn looks_ahead(&self) -> bool {
+        let is_possible = self.options.stop == Stop::Lowest && self.system.equilibrated().is_none();
+        is_possible && matches!(self.options.method, LayerwiseMethod::L1 | LayerwiseMethod::Relaxed)
     }
 
     /// The least tolerance at which each optimum of `linf` stays the only one; `None` if it is not
@@ -110,7 +140,8 @@ impl LayerContext<'_> {
         pending.par_iter().zip(solutions).map(of_solution).collect()
     }
 
-    fn new_member(&self, target: Target<'_>, fit: &mut ProblemFit) -> Member {
+    /// `start`: where the ladder of a similar target began.
+    fn new_member(&self, target: Target<'_>, start: Option<&LayerBasis>, fit: &mut ProblemFit) -> Member {
         let LayerwiseOptions { method, rows, stop, .. } = *self.options;
         let tolerances = self.tolerances(target);
         let search = match method {
@@ -129,7 +160,11 @@ impl LayerContext<'_> {
                 return Member::new(Search::Monotone(search), tolerances, guess.map(|guess| guess.z));
             }
         };
-        Member::new(search, tolerances, None)
+        let member = Member::new(search, tolerances, None);
+        match start.filter(|start| self.looks_ahead() && start.fits(self.system.units(), self.system.columns())) {
+            Some(start) => member.starting_at(&start.basis),
+            None => member,
+        }
     }
 
     /// The masks of the pending observations, `(column, step)`, each at its own ε.

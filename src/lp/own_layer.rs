@@ -61,8 +61,8 @@ impl OwnLayer {
         own
     }
 
-    /// The answer for the whole layer: the inputs that were left out are 0. Its multipliers are
-    /// left out; they are those of other rows.
+    /// The answer for the whole layer: the inputs that were left out are 0. Its multipliers and
+    /// its basis are left out; they are those of other rows.
     pub fn restored(&self, answer: LayerAnswer) -> LayerAnswer {
         let known = answer.known.map(|known| {
             let of_few = known.uncertainty;
@@ -73,6 +73,7 @@ impl OwnLayer {
             z: self.whole(&answer.z, 0.0),
             determined: self.whole(&answer.determined, true),
             multipliers: Vec::new(),
+            basis: None,
             // What is fixed has none.
             spread: if answer.spread.is_empty() { Vec::new() } else { self.whole(&answer.spread, f64::INFINITY) },
             known,

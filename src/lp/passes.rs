@@ -87,7 +87,7 @@ impl LayerChain<'_> {
         };
         let mut inversions: Vec<Inversion> = targets.saturated.iter().map(blank).collect();
         let members = (0..inversions.len()).collect();
-        let way = Way { hand_on: HandOn::Found, off: Some(off) };
+        let way = Way { off: Some(off), ..Way::handing_on(HandOn::Found) };
         self.run(last, targets, (members, &mut inversions), way, times)?;
         Ok(inversions)
     }

@@ -30,6 +30,13 @@ pub trait Solver: Send + Sync {
     /// As [`Self::solve`], with starting information for each problem. A solver may ignore it.
     fn solve_warm(&self, system: &LayerSystem, problems: &[Problem], warm: &[WarmStart<'_>]) -> Vec<Solution>;
 
+    /// Solves a problem from the vertex of `warm`, and in no other way: its only optimum, or a
+    /// bound above the cutoff. `None` where the vertex does not lead to that; a solver may always
+    /// say so.
+    fn solve_from(&self, _system: &LayerSystem, _problem: &Problem, _warm: WarmStart<'_>) -> Option<Solution> {
+        None
+    }
+
     /// Solves a chain of programs of one observation from a vertex, as far as it can; it may end at
     /// once. What it finds is neither finished nor certified.
     fn climb(&self, _system: &LayerSystem, _start: &Basis, _climb: &mut dyn Climb) {}

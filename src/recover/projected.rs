@@ -15,9 +15,10 @@ use super::options::ProjectedOptions;
 use crate::descent::start_index;
 use crate::device::Device;
 use crate::error::Result;
+use crate::lp::bases::Bases;
 use crate::observation::{squared_distances, unusable};
 use crate::outcome::{Failure, Status};
-use crate::projector::{Projection, Projector};
+use crate::projector::{Projection, Projector, WarmStart};
 use crate::random::{Domain, normal_vector};
 
 /// A run ends if the relative residual `‖A x − y‖/‖y‖` is at most this.
@@ -69,9 +70,12 @@ pub(super) fn recover(
         let targets = batch.gradient_step(&active);
         let indices: Vec<u64> = active.iter().map(|column| first_index.wrapping_add(*column as u64)).collect();
         let warm = batch.codes.select_columns(&active);
-        let projection = projector.project_on(device, &targets, &indices, Some(&warm))?;
+        let starts = batch.bases.select(&active);
+        let warm = WarmStart::from(&warm).bases(&starts);
+        let projection = projector.project_on(device, &targets, &indices, warm)?;
         let losses = losses(&operator.apply(&projection.images), &measurements.select_columns(&active));
         for (place, &column) in active.iter().enumerate() {
+            batch.bases.replace(column, &projection.bases, place);
             let index = indices[place];
             if batch.take(column, place, &projection, losses[place], index) {
                 batch.end(column, index);
@@ -125,6 +129,8 @@ struct Batch<'a> {
     before: DMatrix<f64>,
     /// The codes of `x`, `k` × count.
     codes: DMatrix<f64>,
+    /// The bases at which the programs of the last projections ended.
+    bases: Bases,
     /// The codes of the best runs.
     best: DMatrix<f64>,
 }
@@ -174,6 +180,7 @@ impl<'a> Batch<'a> {
             images: DMatrix::zeros(n, count),
             before: DMatrix::zeros(n, count),
             codes: DMatrix::from_element(k, count, f64::NAN),
+            bases: Bases::none(count),
             best: DMatrix::from_element(k, count, f64::NAN),
         }
     }

@@ -1,6 +1,7 @@
 //! Projection and recovery from linear measurements: against explicit matrices, manual steps, and
 //! known codes.
 
+mod bases;
 #[cfg(feature = "gpu")]
 mod device;
 mod operators;

@@ -1,5 +1,8 @@
 //! What a layer's inversion returns for each observation.
 
+use std::sync::Arc;
+
+use super::super::bases::LayerBasis;
 use super::super::formulation::open::Known;
 use crate::outcome::LayerFailure;
 
@@ -10,6 +13,8 @@ pub struct LayerAnswer {
     pub z: Vec<f64>,
     /// The multipliers of the LP's rows that prove `z` optimal; empty where no LP was solved.
     pub multipliers: Vec<f64>,
+    /// Where the programs ended; `None` unless at the only optimum.
+    pub(crate) basis: Option<Arc<LayerBasis>>,
     /// Which entries the optimum of the layer's LP determines.
     pub determined: Vec<bool>,
     /// What the target itself tells of the input; `None` where only the optimum says something.

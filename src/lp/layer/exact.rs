@@ -54,6 +54,7 @@ impl LayerContext<'_> {
                         warm_started: 0,
                         retries: 0,
                         spread: Vec::new(),
+                        basis: None,
                     },
                     None => {
                         let missing = || CertifiedSolution::missing(self.system);
@@ -102,6 +103,7 @@ fn exact_fallback(solution: CertifiedSolution, tolerance: f64, active_rows: usiz
         warm_started: 0,
         retries: solution.retried.into(),
         spread: Vec::new(),
+        basis: None,
         determined: solution.determined,
         known: None,
         multipliers: solution.multipliers,

@@ -58,10 +58,30 @@ impl Guess {
         if system.nonnegative {
             z.iter_mut().for_each(|z| *z = z.max(0.0));
         }
-        let finite = || target.values.iter().enumerate().filter(|(_, t)| t.is_finite());
-        let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, &z) + system.bias[unit]).collect();
-        let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
-        let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
+        let (residual, spurious) = misses(system, shape, target, &z);
         Some(Guess { z, tolerance: spurious.max(LARGEST_OVER_FIT * residual) })
     }
+}
+
+/// A tolerance that is likely to be feasible, from the optimum of a similar target: `z`, with the
+/// largest violation `delta`. `None` where they are not finite. Costs one product with `W`.
+pub fn tolerance_near(
+    system: &LayerSystem,
+    shape: Shape,
+    target: Target<'_>,
+    (z, delta): (&[f64], f64),
+) -> Option<f64> {
+    let (_, spurious) = misses(system, shape, target, z);
+    let tolerance = spurious.max(delta);
+    (tolerance.is_finite() && z.iter().all(|z| z.is_finite())).then_some(tolerance)
+}
+
+/// The largest `|φ(a_u) − t_u|` of a point, and the largest `t_u` that is farther above `a_u`: that
+/// unit must not count as active.
+fn misses(system: &LayerSystem, shape: Shape, target: Target<'_>, z: &[f64]) -> (f64, f64) {
+    let finite = || target.values.iter().enumerate().filter(|(_, t)| t.is_finite());
+    let a: Vec<f64> = (0..system.units()).map(|unit| system.product(unit, z) + system.bias[unit]).collect();
+    let residual = finite().map(|(unit, &t)| (shape.apply(a[unit]) - t).abs()).fold(0.0, f64::max);
+    let spurious = finite().filter(|&(unit, &t)| t - a[unit] > residual).map(|(_, &t)| t).fold(0.0, f64::max);
+    (residual, spurious)
 }

@@ -24,6 +24,8 @@ pub(super) struct Seen {
     pub search: LadderSearch,
     /// The best step, if one is better than what was known, with its loss and vertex.
     pub best: Option<(usize, LadderPoint, Basis)>,
+    /// The vertex of the first step seen.
+    pub first: Option<Basis>,
     /// Number of steps.
     pub steps: usize,
     /// Number of pivots.
@@ -36,7 +38,7 @@ pub(super) struct Seen {
 pub(super) fn look_ahead(context: &LayerContext<'_>, target: Target<'_>, search: &LadderSearch, from: &Basis) -> Seen {
     let context = LayerContext { device: None, ..*context };
     let observed = target.finite().map(f64::abs).sum();
-    let seen = Seen { search: search.clone(), best: None, steps: 0, pivots: 0, unsolved: None };
+    let seen = Seen { search: search.clone(), best: None, first: None, steps: 0, pivots: 0, unsolved: None };
     let (solver, system) = (context.solver, context.system);
     let mut ladder = Ladder { context, target, observed, objective: None, step: None, seen };
     solver.climb(system, from, &mut ladder);
@@ -91,6 +93,7 @@ impl Climb for Ladder<'_> {
             Rank::Better => seen.best = Some((step, point, optimum.basis.clone())),
             Rank::NotBetter => {}
         }
+        seen.first.get_or_insert_with(|| optimum.basis.clone());
         seen.search.record(step, Some(point));
         seen.steps += 1;
         seen.pivots += u64::from(optimum.pivots);
@@ -101,7 +104,7 @@ impl Climb for Ladder<'_> {
 
 impl LayerContext<'_> {
     /// The program of one target at one step, classified on this processor.
-    fn problem_of(&self, target: Target<'_>, step: usize) -> Option<Problem> {
+    pub(super) fn problem_of(&self, target: Target<'_>, step: usize) -> Option<Problem> {
         let values = DMatrix::from_column_slice(target.values.len(), 1, target.values);
         let masks = LayerContext { device: None, ..*self }.masks(&values, &[(target, step)]).ok()?;
         Some(self.problem(target, &masks, 0, step))

@@ -1,5 +1,8 @@
 //! One observation in the rounds of a layer: its search, its solved steps, and its answer.
 
+use std::sync::Arc;
+
+use super::super::bases::{LayerBasis, LowerBound};
 use super::super::basis::{Basis, WarmStart};
 use super::super::certificate::Verdict;
 use super::super::certified::CertifiedSolution;
@@ -7,6 +10,7 @@ use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::formulation::target::Target;
 use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
+use super::super::problem::Problem;
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
@@ -45,6 +49,10 @@ pub(super) struct Member {
     broken: bool,
     /// The optimal vertex of the last step that had one.
     vertex: Option<Basis>,
+    /// The optimal vertex of the first step of a ladder that had one.
+    first_vertex: Option<Basis>,
+    /// The last lower bound on `δ*` of a monotone search.
+    bound: Option<LowerBound>,
     pivots: u64,
     warm_started: usize,
     /// A point near the first step's optimum.
@@ -80,12 +88,27 @@ impl Member {
             certified: true,
             broken: false,
             vertex: None,
+            first_vertex: None,
+            bound: None,
             pivots: 0,
             warm_started: 0,
             near,
             ahead: None,
             looks_ahead: true,
             unsolved: None,
+        }
+    }
+
+    /// Starts at the optimal vertex of a similar target.
+    pub(super) fn starting_at(self, vertex: &Basis) -> Self {
+        Member { vertex: Some(vertex.clone()), ..self }
+    }
+
+    /// Number of entries above a step's ε, with a monotone search.
+    pub(super) fn active_count(&self, step: usize) -> usize {
+        match &self.search {
+            Search::Monotone(search) => search.active_count(step),
+            Search::Ladder(_) => 0,
         }
     }
 
@@ -102,7 +125,12 @@ impl Member {
         if self.ahead.is_some() || !self.looks_ahead {
             return;
         }
-        let Seen { search, best, steps, pivots, unsolved } = look_ahead(context, target, search, vertex);
+        let Seen { search, best, first, steps, pivots, unsolved } = look_ahead(context, target, search, vertex);
+        if self.solves == 0 && steps == 0 {
+            // The vertex is that of a similar target, and leads nowhere.
+            self.vertex = None;
+        }
+        self.first_vertex = self.first_vertex.take().or(first);
         self.solves += steps;
         self.warm_started += steps;
         self.pivots += pivots;
@@ -150,7 +178,7 @@ impl Member {
     pub(super) fn record(
         &mut self,
         step: usize,
-        solution: CertifiedSolution,
+        (problem, solution): (&Problem, CertifiedSolution),
         point: Option<LadderPoint>,
         unchanged: Option<f64>,
         active_rows: usize,
@@ -164,16 +192,21 @@ impl Member {
         self.certified &= solution.is_certified();
         if solution.vertex.is_some() {
             self.vertex.clone_from(&solution.vertex);
+            self.first_vertex = self.first_vertex.take().or_else(|| solution.vertex.clone());
         }
         if let Some(ahead) = self.ahead.take() {
             return self.record_seen(ahead, solution, point, active_rows);
         }
         match &mut self.search {
             Search::Monotone(search) if matches!(solution.verdict, Verdict::AboveCutoff { .. }) => {
+                self.bound = Some(LowerBound::of(problem, &solution.multipliers));
                 search.record_infeasible(step);
             }
             Search::Monotone(search) => {
                 let delta = solution.objective();
+                if solution.vertex.is_some() {
+                    self.bound = Some(LowerBound::of(problem, &solution.multipliers));
+                }
                 if delta.is_finite() {
                     let lowest = search.record(step, delta, unchanged);
                     if lowest < step {
@@ -224,7 +257,15 @@ impl Member {
             }
             _ => None,
         };
+        let vertex = match context.options.method {
+            LayerwiseMethod::Linf => solution.vertex.clone(),
+            _ => self.first_vertex,
+        };
+        let (units, bound, objective) = (context.system.units(), self.bound, solution.objective());
+        let of_vertex = |basis| Arc::new(LayerBasis { units, z: solution.z.clone(), objective, basis, bound });
+        let basis = vertex.filter(|_| failure.is_none()).map(of_vertex);
         LayerAnswer {
+            basis,
             failure,
             epsilon,
             objective: solution.objective(),

@@ -65,6 +65,10 @@ impl Solver for LpEngine {
         chunks.map_init(Workspace::default, solve).flatten_iter().collect()
     }
 
+    fn solve_from(&self, system: &LayerSystem, problem: &Problem, warm: WarmStart<'_>) -> Option<Solution> {
+        Simplex::default().solve(system, system.packed(), problem, warm)
+    }
+
     fn climb(&self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
         Simplex::default().climb(system, system.packed(), start, climb);
     }
