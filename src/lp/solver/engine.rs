@@ -66,7 +66,7 @@ impl Solver for LpEngine {
     }
 
     fn solve_from(&self, system: &LayerSystem, problem: &Problem, warm: WarmStart<'_>) -> Option<Solution> {
-        Simplex::default().solve(system, system.packed(), problem, warm)
+        Simplex::default().solve(system, (problem, &mut ScaledRows::of(system, problem)), warm)
     }
 
     fn climb(&self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
