@@ -3,7 +3,7 @@
 `best` misses; a table in Markdown.
 
     pip install ./python torch
-    python scripts/bench_best.py [--networks wide,sigmoid] [--mnist DIR]     # --quick takes a minute
+    python scripts/bench_best.py [--networks wide,sigmoid] [--mnist DIR]     # --quick: a minute
 
 Networks: `wide` 100-500-1000-3072 (LeakyReLU 0.2, tanh), `sigmoid` 20-500-500-784 (ReLU, sigmoid),
 `random` 20-400-784 (ReLU), with weights from N(0, 2 / inputs); `trained` and `leaky`, the bundled
@@ -17,12 +17,13 @@ Contenders, one chunk of observations after the other, each with the same number
 * Adam in f32, 1,000 steps, restarts from N(0, I) in one batch, the step size `--rate` falling to 0
   by a half cosine.
 
-The squared residuals of all are computed in f64 by PyTorch. Two are the same up to 0.1 %. The lowest
-known is that of both contenders and of `best` by its usual search (`miss_rate="none"`) with
+The squared residuals of all are computed in f64 by PyTorch. Two are the same up to 0.1 %. The
+lowest known is that of both contenders and of `best` by its usual search (`miss_rate="none"`) with
 `--seeds` other seeds, 48 runs or more each. Times are processor times.
 """
 
 import argparse
+import functools
 import gzip
 import json
 import os
@@ -105,6 +106,17 @@ def codes_of(inverter, x, first):
     return torch.from_numpy(np.asarray(inverter.invert(x.numpy(), first_index=first).codes))
 
 
+def with_adam(module, x, restarts, seed):
+    repeated = x.float().repeat_interleave(restarts, 0)
+    torch.manual_seed(seed)
+    starts = torch.randn(len(x), restarts, module[0].in_features)
+
+    def objectives(z):
+        return (module(z) - repeated).square().sum(1)
+
+    return lowest_of_restarts(objectives, starts, ARGUMENTS.rate, ARGUMENTS.steps, cosine=True)
+
+
 def compare(name, x, noise):
     """All squared residuals, seconds and notes of one case."""
     module = module_of(name)
@@ -127,15 +139,8 @@ def compare(name, x, noise):
         if ARGUMENTS.adam_count is not None:
             part = part[: max(0, ARGUMENTS.adam_count - first)]
         for restarts in ARGUMENTS.restarts if len(part) else []:
-            repeated = part.float().repeat_interleave(restarts, 0)
-            torch.manual_seed(first)
-            starts = torch.randn(len(part), restarts, module[0].in_features)
-            objectives = lambda z, repeated=repeated: (single(z) - repeated).square().sum(1)  # noqa: E731
-            codes, took = timed(
-                lambda objectives=objectives, starts=starts: lowest_of_restarts(
-                    objectives, starts, ARGUMENTS.rate, ARGUMENTS.steps, True
-                )
-            )
+            run = functools.partial(with_adam, single, part, restarts, first)
+            codes, took = timed(run)
             losses[f"Adam, {restarts}"] += squared_residuals(module, codes, part).tolist()
             seconds[f"Adam, {restarts}"] += took
     lowest = np.array(losses["best"])
@@ -191,7 +196,10 @@ def lines(case):
 def main():
     cases = []
     print(f"# unrelu {unrelu.__version__}, PyTorch {torch.__version__}, {ARGUMENTS.threads} thread(s)\n")
-    print("| network | noise | contender | ms per observation | measuring, s | runs | higher than the lowest known | lower than `best` | higher than `best` |")
+    print(
+        "| network | noise | contender | ms per observation | measuring, s | runs "
+        "| higher than the lowest known | lower than `best` | higher than `best` |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for name in ARGUMENTS.networks:
         if ARGUMENTS.mnist and name in BUNDLED:

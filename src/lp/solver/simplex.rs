@@ -129,8 +129,8 @@ impl Simplex {
         held?
     }
 
-    /// Takes a vertex of the rows, with its inverse where it is to be formed `afresh`; otherwise the
-    /// tableau holds it. `false` where the constraints do not fit the problem or are not of
+    /// Takes a vertex of the rows, with its inverse where it is to be formed `afresh`; otherwise
+    /// the tableau holds it. `false` where the constraints do not fit the problem or are not of
     /// full rank.
     fn take(&mut self, system: &LayerSystem, weights: &PackedWeights, basis: &Basis, afresh: bool) -> bool {
         let Simplex { tableau, descent, .. } = self;

@@ -60,9 +60,9 @@ pub struct Starts {
 
 impl Starts {
     /// Writes the start of `problem`, of the largest violation or linear, with its rows, from a
-    /// point `near` its optimum where there is one. `false` where a unit has more rows than slots, and where the
-    /// target may be reproduced. `keep`: units all of
-    /// whose rows have more room than this, in units of the largest violation, are left out.
+    /// point `near` its optimum where there is one. `false` where a unit has more rows than slots,
+    /// and where the target may be reproduced. `keep`: units all of whose rows have more room than
+    /// this, in units of the largest violation, are left out.
     pub fn write(
         &mut self,
         system: &LayerSystem,
