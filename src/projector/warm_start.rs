@@ -29,7 +29,7 @@ use crate::network::Network;
 /// }
 /// // Codes of your own, with the bases of the last call.
 /// let start = WarmStart::from(&last.codes).bases(&last.bases);
-/// projector.project(&images, start)?;
+/// assert_eq!(projector.project(&images, start)?.codes.ncols(), 4);
 /// # Ok(())
 /// # }
 /// ```
