@@ -62,7 +62,8 @@ pub(super) struct Way<'a> {
     /// For each member of the inversions, which inputs of each layer are fixed at 0; `None`: no
     /// input.
     pub off: Option<&'a [Vec<Vec<bool>>]>,
-    /// Where the programs of similar observations ended, one set for each of the inversions.
+    /// Where the programs of similar observations ended, one set for each of the inversions;
+    /// `None`: no bases are asked for, and none are left.
     pub starts: Option<&'a Bases>,
 }
 
@@ -77,7 +78,8 @@ impl Way<'_> {
 pub(super) struct Ran {
     /// The layers that were the first to leave entries open.
     pub open: Vec<OpenLayer>,
-    /// Where the programs ended, one set for each of the inversions.
+    /// Where the programs ended, one set for each of the inversions; empty without
+    /// [`Way::starts`].
     pub bases: Bases,
 }
 
@@ -209,8 +211,12 @@ impl<'a> LayerChain<'a> {
             answers
         };
         if targets.spread.is_none() && way.off.is_none() {
-            let start = |place: usize| way.starts.and_then(|starts| starts.at(members[place], context.index));
-            let answers = context.invert_from(targets, &start, times)?;
+            let answers = match way.starts {
+                Some(starts) => {
+                    context.invert_from(targets, &|place| starts.at(members[place], context.index), times)?
+                }
+                None => context.invert(targets, times)?,
+            };
             return Ok(timed(&mut times.solve, || with_spreads(context, targets, answers)));
         }
         let answer = |place: usize| {

@@ -41,11 +41,14 @@ impl LayerContext<'_> {
     /// # Errors
     /// Only those of the device. A target that cannot be inverted is reported in its answer.
     pub fn invert(&self, targets: &Targets, times: &mut StageTimes) -> Result<Vec<LayerAnswer>> {
-        self.invert_from(targets, &|_| None, times)
+        match self.options.method {
+            LayerwiseMethod::Exact => self.invert_exactly(targets, times),
+            _ => self.search(targets, None, times),
+        }
     }
 
     /// As [`Self::invert`]. `starts` returns, for a column, where the programs of a similar target
-    /// ended. That changes the work, not the answer.
+    /// ended. That changes the work, not the answer, which has the basis at which its own ended.
     ///
     /// # Errors
     /// As [`Self::invert`].
@@ -57,21 +60,23 @@ impl LayerContext<'_> {
     ) -> Result<Vec<LayerAnswer>> {
         match self.options.method {
             LayerwiseMethod::Exact => self.invert_exactly(targets, times),
-            _ => self.search(targets, starts, times),
+            _ => self.search(targets, Some(starts), times),
         }
     }
 
     fn search<'s>(
         &self,
         targets: &Targets,
-        starts: &(dyn Fn(usize) -> Option<&'s LayerBasis> + Sync),
+        starts: Option<&(dyn Fn(usize) -> Option<&'s LayerBasis> + Sync)>,
         times: &mut StageTimes,
     ) -> Result<Vec<LayerAnswer>> {
         let count = targets.values.ncols();
         let begin = |fit: &mut ProblemFit, index: usize| {
-            let (target, start) = (targets.column(index), starts(index));
+            let target = targets.column(index);
+            let Some(starts) = starts else { return self.new_member(target, None, fit) };
+            let start = starts(index);
             let resumed = start.and_then(|start| self.resume(target, start));
-            resumed.unwrap_or_else(|| self.new_member(target, start, fit))
+            resumed.unwrap_or_else(|| self.new_member(target, start, fit).leaving_a_basis())
         };
         let mut members: Vec<Member> =
             timed(&mut times.solve, || (0..count).into_par_iter().map_init(ProblemFit::default, begin).collect());
@@ -131,13 +136,17 @@ impl LayerContext<'_> {
         solutions: &[CertifiedSolution],
     ) -> Vec<Option<f64>> {
         let of_solution = |(&(index, step), solution): (&(usize, usize), &CertifiedSolution)| {
-            let LayerwiseOptions { method, rows, .. } = *self.options;
-            let is_unique = method == LayerwiseMethod::Linf && solution.vertex.is_some();
-            let target = targets.column(index);
-            let (delta, epsilon) = (solution.objective(), self.tolerances(target).at(step));
-            is_unique.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
+            self.unchanged_down_to(targets.column(index), step, solution)
         };
         pending.par_iter().zip(solutions).map(of_solution).collect()
+    }
+
+    /// [`Self::unchanged`] of one optimum.
+    fn unchanged_down_to(&self, target: Target<'_>, step: usize, solution: &CertifiedSolution) -> Option<f64> {
+        let LayerwiseOptions { method, rows, .. } = *self.options;
+        let is_unique = method == LayerwiseMethod::Linf && solution.vertex.is_some();
+        let (delta, epsilon) = (solution.objective(), self.tolerances(target).at(step));
+        is_unique.then(|| holds_down_to(self.system, self.shape(), rows, target, &solution.z, delta, epsilon))?
     }
 
     /// `start`: where the ladder of a similar target began.

@@ -10,7 +10,7 @@ use super::super::formulation::ladder::{LadderPoint, LadderSearch};
 use super::super::formulation::monotone::MonotoneSearch;
 use super::super::formulation::target::Target;
 use super::super::formulation::{EpsilonSteps, LayerwiseMethod};
-use super::super::problem::Problem;
+use super::super::problem::{Objective, Problem};
 use super::super::solution::Attempt;
 use super::answer::LayerAnswer;
 use super::context::LayerContext;
@@ -49,10 +49,8 @@ pub(super) struct Member {
     broken: bool,
     /// The optimal vertex of the last step that had one.
     vertex: Option<Basis>,
-    /// The optimal vertex of the first step of a ladder that had one.
-    first_vertex: Option<Basis>,
-    /// The last lower bound on `δ*` of a monotone search.
-    bound: Option<LowerBound>,
+    /// What the answer leaves for a similar target, if that is wanted.
+    left: Option<Left>,
     pivots: u64,
     warm_started: usize,
     /// A point near the first step's optimum.
@@ -66,6 +64,15 @@ pub(super) struct Member {
     unsolved: Option<usize>,
 }
 
+/// What a search leaves for that of a similar target.
+#[derive(Default)]
+struct Left {
+    /// The optimal vertex of the first step of a ladder that had one.
+    first_vertex: Option<Basis>,
+    /// The last lower bound on `δ*` of a monotone search.
+    bound: Option<LowerBound>,
+}
+
 /// A step that was seen ahead.
 struct Ahead {
     step: usize,
@@ -73,6 +80,26 @@ struct Ahead {
     vertex: Basis,
     /// The search after the last step seen.
     search: LadderSearch,
+}
+
+impl Left {
+    fn record(&mut self, problem: &Problem, solution: &CertifiedSolution) {
+        if problem.objective != Objective::LargestViolation {
+            self.first_vertex = self.first_vertex.take().or_else(|| solution.vertex.clone());
+        } else if solution.vertex.is_some() || matches!(solution.verdict, Verdict::AboveCutoff { .. }) {
+            self.bound = Some(LowerBound::of(problem, &solution.multipliers));
+        }
+    }
+
+    /// The basis of an answer; `None` where it is not at a vertex.
+    fn basis(self, context: &LayerContext<'_>, solution: &CertifiedSolution) -> Option<LayerBasis> {
+        let basis = match context.options.method {
+            LayerwiseMethod::Linf => solution.vertex.clone()?,
+            _ => self.first_vertex?,
+        };
+        let (z, objective) = (solution.z.clone(), solution.objective());
+        Some(LayerBasis { units: context.system.units(), z, objective, basis, bound: self.bound })
+    }
 }
 
 impl Member {
@@ -88,8 +115,7 @@ impl Member {
             certified: true,
             broken: false,
             vertex: None,
-            first_vertex: None,
-            bound: None,
+            left: None,
             pivots: 0,
             warm_started: 0,
             near,
@@ -97,6 +123,11 @@ impl Member {
             looks_ahead: true,
             unsolved: None,
         }
+    }
+
+    /// Its answer will have the basis from which a similar target can start.
+    pub(super) fn leaving_a_basis(self) -> Self {
+        Member { left: Some(Left::default()), ..self }
     }
 
     /// Starts at the optimal vertex of a similar target.
@@ -130,7 +161,9 @@ impl Member {
             // The vertex is that of a similar target, and leads nowhere.
             self.vertex = None;
         }
-        self.first_vertex = self.first_vertex.take().or(first);
+        if let Some(left) = &mut self.left {
+            left.first_vertex = left.first_vertex.take().or(first);
+        }
         self.solves += steps;
         self.warm_started += steps;
         self.pivots += pivots;
@@ -192,21 +225,19 @@ impl Member {
         self.certified &= solution.is_certified();
         if solution.vertex.is_some() {
             self.vertex.clone_from(&solution.vertex);
-            self.first_vertex = self.first_vertex.take().or_else(|| solution.vertex.clone());
+        }
+        if let Some(left) = &mut self.left {
+            left.record(problem, &solution);
         }
         if let Some(ahead) = self.ahead.take() {
             return self.record_seen(ahead, solution, point, active_rows);
         }
         match &mut self.search {
             Search::Monotone(search) if matches!(solution.verdict, Verdict::AboveCutoff { .. }) => {
-                self.bound = Some(LowerBound::of(problem, &solution.multipliers));
                 search.record_infeasible(step);
             }
             Search::Monotone(search) => {
                 let delta = solution.objective();
-                if solution.vertex.is_some() {
-                    self.bound = Some(LowerBound::of(problem, &solution.multipliers));
-                }
                 if delta.is_finite() {
                     let lowest = search.record(step, delta, unchanged);
                     if lowest < step {
@@ -257,13 +288,8 @@ impl Member {
             }
             _ => None,
         };
-        let vertex = match context.options.method {
-            LayerwiseMethod::Linf => solution.vertex.clone(),
-            _ => self.first_vertex,
-        };
-        let (units, bound, objective) = (context.system.units(), self.bound, solution.objective());
-        let of_vertex = |basis| Arc::new(LayerBasis { units, z: solution.z.clone(), objective, basis, bound });
-        let basis = vertex.filter(|_| failure.is_none()).map(of_vertex);
+        let left = self.left.filter(|_| failure.is_none());
+        let basis = left.and_then(|left| left.basis(context, &solution)).map(Arc::new);
         LayerAnswer {
             basis,
             failure,

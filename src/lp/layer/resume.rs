@@ -7,10 +7,8 @@
 //! search is dropped and the target is searched from the beginning.
 
 use super::super::bases::LayerBasis;
-use super::super::certificate::Verdict;
 use super::super::certified::solve_certified_from;
 use super::super::formulation::monotone::MonotoneSearch;
-use super::super::formulation::rows::holds_down_to;
 use super::super::formulation::target::Target;
 use super::super::formulation::{LayerwiseMethod, RowRule};
 use super::context::LayerContext;
@@ -31,7 +29,8 @@ impl LayerContext<'_> {
         let near = tolerance_near(system, shape, target, (&start.z, start.objective))?;
         let first = tolerances.first_reaching(near);
         let search = MonotoneSearch::new(tolerances, shape, options.rows, target, first);
-        let mut member = Member::new(Search::Monotone(search), tolerances, None).starting_at(&start.basis);
+        let member = Member::new(Search::Monotone(search), tolerances, None);
+        let mut member = member.leaving_a_basis().starting_at(&start.basis);
         for _ in 0..MOST_STEPS {
             let Some(step) = member.next_step() else { return Some(member) };
             let problem = self.problem_of(target, step)?;
@@ -41,13 +40,7 @@ impl LayerContext<'_> {
                 Some(above) => above,
                 None => solve_certified_from(system, self.solver, &problem, warm)?,
             };
-            let unchanged = match solution.verdict {
-                Verdict::Optimal { objective, .. } => {
-                    let epsilon = tolerances.at(step);
-                    holds_down_to(system, shape, options.rows, target, &solution.z, objective, epsilon)
-                }
-                _ => None,
-            };
+            let unchanged = self.unchanged_down_to(target, step, &solution);
             let active_rows = member.active_count(step);
             member.record(step, (&problem, solution), None, unchanged, active_rows);
         }
