@@ -70,7 +70,7 @@ impl Solver for LpEngine {
     }
 
     fn climb(&self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
-        Simplex::default().climb(system, system.packed(), start, climb);
+        Simplex::default().climb(system, start, climb);
     }
 
     fn retry(&self, system: &LayerSystem, problem: &Problem, retry: usize) -> Option<(Attempt, Solution)> {
@@ -121,7 +121,7 @@ impl Workspace {
         let mut rows = std::mem::take(&mut self.rows);
         rows.resize_with(rows.len().max(problems.len()), ScaledRows::default);
         for (rows, problem) in rows.iter_mut().zip(problems) {
-            rows.load(system, system.packed(), problem, |_| true);
+            rows.load_all(system, problem);
         }
         self.interior_point.clock.lap(Stage::Start);
         let found = self.approach.vertices(system, problems, &rows, warm);

@@ -77,7 +77,7 @@ impl InteriorPoint {
         let left_out = match units {
             Some(units) => {
                 let wanted = |unit: usize| units.binary_search(&(unit as u32)).is_ok();
-                self.rows.load(system, shared.weights, problem, wanted)
+                self.rows.load(system, problem, wanted)
             }
             None => {
                 self.rows.copy_loaded(all);

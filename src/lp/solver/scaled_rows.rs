@@ -60,8 +60,13 @@ impl ScaledRows {
     /// The rows of a problem, all of them.
     pub fn of(system: &LayerSystem, problem: &Problem) -> Self {
         let mut rows = ScaledRows::default();
-        rows.load(system, system.packed(), problem, |_| true);
+        rows.load_all(system, problem);
         rows
+    }
+
+    /// Takes all rows of `problem`.
+    pub fn load_all(&mut self, system: &LayerSystem, problem: &Problem) {
+        self.load(system, problem, |_| true);
     }
 
     /// Becomes what `loaded` is after [`Self::load`], in its own memory.
@@ -78,13 +83,8 @@ impl ScaledRows {
     }
 
     /// Takes the rows of `problem` whose unit passes `wanted`; returns how many units do not.
-    pub fn load(
-        &mut self,
-        system: &LayerSystem,
-        packed: &PackedWeights,
-        problem: &Problem,
-        wanted: impl Fn(usize) -> bool,
-    ) -> usize {
+    pub fn load(&mut self, system: &LayerSystem, problem: &Problem, wanted: impl Fn(usize) -> bool) -> usize {
+        let packed = system.packed();
         let or_one = |largest: f64| if largest > 0.0 { largest } else { 1.0 };
         let bound_scale = or_one(problem.rows.iter().fold(0.0f64, |most, row| most.max(row.bound.abs())));
         self.z_scale = bound_scale / packed.scale;
@@ -254,7 +254,7 @@ mod tests {
             let mut expected: Vec<usize> = (0..counts.len()).collect();
             expected.sort_by_key(|&unit| std::cmp::Reverse(counts[unit]));
             let mut rows = ScaledRows::default();
-            assert_eq!(rows.load(&system, system.packed(), &problem, |_| true), 0);
+            assert_eq!(rows.load(&system, &problem, |_| true), 0);
             assert!(rows.units.iter().map(|&unit| unit as usize).eq(expected.iter().copied()));
             for (place, &unit) in expected.iter().enumerate() {
                 let found: Vec<usize> =

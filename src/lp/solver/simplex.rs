@@ -18,7 +18,6 @@ mod tableau;
 use super::scaled_rows::{Kind, ScaledRows};
 use super::tolerances::ENORMOUS;
 use crate::linalg::lanes::numbers;
-use crate::linalg::packed_weights::PackedWeights;
 use crate::lp::basis::{Basis, WarmStart};
 use crate::lp::certificate::Held;
 use crate::lp::problem::{LayerSystem, Problem};
@@ -51,11 +50,15 @@ impl Simplex {
         if problem.rows.is_empty() || system.columns() == 0 {
             return None;
         }
-        // Lent, because nothing here changes them.
+        self.with_rows(rows, |simplex| simplex.solve_from(system, problem, basis, warm.cutoff))
+    }
+
+    /// Does some work with the rows of a problem in the tableau, which it does not change.
+    fn with_rows<T>(&mut self, rows: &mut ScaledRows, work: impl FnOnce(&mut Self) -> T) -> T {
         std::mem::swap(&mut self.tableau.rows, rows);
-        let solution = self.solve_from(system, problem, basis, warm.cutoff);
+        let done = work(self);
         std::mem::swap(&mut self.tableau.rows, rows);
-        solution
+        done
     }
 
     fn solve_from(
@@ -66,7 +69,7 @@ impl Simplex {
         cutoff: Option<f64>,
     ) -> Option<Solution> {
         let weights = system.packed();
-        if !self.take(system, weights, basis, true) {
+        if !self.take(system, basis, true) {
             return None;
         }
         let Simplex { tableau, candidates, descent } = self;
@@ -121,19 +124,18 @@ impl Simplex {
         solution: &Solution,
         basis: &Basis,
     ) -> Option<Held> {
-        let weights = system.packed();
-        std::mem::swap(&mut self.tableau.rows, rows);
-        let taken = self.take(system, weights, basis, true);
-        let held = taken.then(|| self.tableau.held(system, problem, solution, basis, weights.scale));
-        std::mem::swap(&mut self.tableau.rows, rows);
-        held?
+        self.with_rows(rows, |simplex| {
+            let taken = simplex.take(system, basis, true);
+            taken.then(|| simplex.tableau.held(system, problem, solution, basis, system.packed().scale))?
+        })
     }
 
     /// Takes a vertex of the rows, with its inverse where it is to be formed `afresh`; otherwise
     /// the tableau holds it. `false` where the constraints do not fit the problem or are not of
     /// full rank.
-    fn take(&mut self, system: &LayerSystem, weights: &PackedWeights, basis: &Basis, afresh: bool) -> bool {
+    fn take(&mut self, system: &LayerSystem, basis: &Basis, afresh: bool) -> bool {
         let Simplex { tableau, descent, .. } = self;
+        let weights = system.packed();
         tableau.fit_to_rows(system);
         if tableau.rows.kind == Kind::Sum {
             descent.kinks.load(&tableau.rows);

@@ -299,9 +299,8 @@ fn gather(all: &[[SingleLane; LANES]], columns: usize, units: &[u32], out: &mut 
             *begin = unit as usize / UNITS * of_block + unit as usize % UNITS;
         }
         for (column, out) in block.chunks_exact_mut(UNITS).enumerate() {
-            let Some(column) = entries.get(column * UNITS..) else { continue };
             for (out, begin) in out.iter_mut().zip(&begins[..units.len()]) {
-                *out = column.get(*begin).copied().unwrap_or(0.0);
+                *out = entries[begin + column * UNITS];
             }
         }
     }

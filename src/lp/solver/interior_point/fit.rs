@@ -99,7 +99,7 @@ impl ProblemFit {
         if problem.rows.is_empty() || columns == 0 {
             return vec![0.0; columns];
         }
-        self.rows.load(system, system.packed(), problem, |_| true);
+        self.rows.load_all(system, problem);
         self.z.clear();
         self.z.resize(lanes_for(columns), Lane::ZERO);
         self.fit.solve(Shared::of(system), &self.rows, &[], &mut self.normal, &mut self.z);

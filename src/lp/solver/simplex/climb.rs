@@ -13,7 +13,8 @@ use crate::lp::problem::{LayerSystem, Objective, Problem};
 impl Simplex {
     /// Solves the programs of `climb` one after the other, the first from `start`. Ends at one
     /// whose optimum is not shown to be the only one.
-    pub fn climb(&mut self, system: &LayerSystem, weights: &PackedWeights, start: &Basis, climb: &mut dyn Climb) {
+    pub fn climb(&mut self, system: &LayerSystem, start: &Basis, climb: &mut dyn Climb) {
+        let weights = system.packed();
         let mut basis = start.clone();
         let mut z = vec![0.0; system.columns()];
         let mut is_first = true;
@@ -21,7 +22,7 @@ impl Simplex {
             if problem.rows.is_empty() || system.columns() == 0 {
                 return;
             }
-            let Some(pivots) = self.step_up(system, weights, &problem, (&basis, is_first)) else { return };
+            let Some(pivots) = self.step_up(system, &problem, (&basis, is_first)) else { return };
             is_first = false;
             let tableau = &self.tableau;
             basis = tableau.basis(weights);
@@ -41,17 +42,12 @@ impl Simplex {
 
     /// Solves one program from a vertex; `afresh`: the tableau does not hold its inverse. Returns
     /// the number of pivots; `None` where the optimum is not shown to be the only one.
-    fn step_up(
-        &mut self,
-        system: &LayerSystem,
-        weights: &PackedWeights,
-        problem: &Problem,
-        (basis, afresh): (&Basis, bool),
-    ) -> Option<u32> {
-        self.tableau.rows.load(system, weights, problem, |_| true);
-        if !self.take(system, weights, basis, afresh) {
+    fn step_up(&mut self, system: &LayerSystem, problem: &Problem, (basis, afresh): (&Basis, bool)) -> Option<u32> {
+        self.tableau.rows.load_all(system, problem);
+        if !self.take(system, basis, afresh) {
             return None;
         }
+        let weights = system.packed();
         let Simplex { tableau, candidates, descent } = self;
         let (is_unique, pivots) = if tableau.rows.kind == Kind::Sum {
             tableau.descend(system, weights, descent)
