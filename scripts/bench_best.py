@@ -24,7 +24,6 @@ lowest known is that of both contenders and of `best` by its usual search (`miss
 
 import argparse
 import functools
-import gzip
 import json
 import os
 import sys
@@ -102,8 +101,8 @@ def timed(call):
     return result, time.process_time() - begin
 
 
-def codes_of(inverter, x, first):
-    return torch.from_numpy(np.asarray(inverter.invert(x.numpy(), first_index=first).codes))
+def codes_of(result):
+    return torch.from_numpy(np.asarray(result.codes))
 
 
 def with_adam(module, x, restarts, seed):
@@ -132,15 +131,14 @@ def compare(name, x, noise):
     runs = []
     for first in range(0, len(x), ARGUMENTS.chunk):
         part = x[first : first + ARGUMENTS.chunk]
-        result, took = timed(lambda part=part, first=first: inverter.invert(part.numpy(), first_index=first))
+        result, took = timed(functools.partial(inverter.invert, part.numpy(), first_index=first))
         runs += result.runs.tolist()
-        losses["best"] += squared_residuals(module, torch.from_numpy(np.asarray(result.codes)), part).tolist()
+        losses["best"] += squared_residuals(module, codes_of(result), part).tolist()
         seconds["best"] += took
         if ARGUMENTS.adam_count is not None:
             part = part[: max(0, ARGUMENTS.adam_count - first)]
         for restarts in ARGUMENTS.restarts if len(part) else []:
-            run = functools.partial(with_adam, single, part, restarts, first)
-            codes, took = timed(run)
+            codes, took = timed(functools.partial(with_adam, single, part, restarts, first))
             losses[f"Adam, {restarts}"] += squared_residuals(module, codes, part).tolist()
             seconds[f"Adam, {restarts}"] += took
     lowest = np.array(losses["best"])
@@ -148,7 +146,7 @@ def compare(name, x, noise):
         lowest[: len(theirs)] = np.minimum(lowest[: len(theirs)], theirs)
     for seed in range(1, ARGUMENTS.seeds + 1):
         usual = unrelu.Inverter(network, "best", seed=seed, miss_rate="none", **options)
-        lowest = np.minimum(lowest, squared_residuals(module, codes_of(usual, x, 0), x))
+        lowest = np.minimum(lowest, squared_residuals(module, codes_of(usual.invert(x.numpy())), x))
     return {
         "network": name,
         "noise": noise,
@@ -170,9 +168,11 @@ def observations(name, noise):
 
 
 def mnist_images():
-    with gzip.open(ARGUMENTS.mnist / "t10k-images-idx3-ubyte.gz") as file:
-        data = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
-    return torch.from_numpy(data[: ARGUMENTS.count] / 255.0)
+    from train_examples import read_images
+
+    # Multiples of 1/255 in f64, not in f32.
+    pixels = np.rint(255.0 * read_images(ARGUMENTS.mnist)[: ARGUMENTS.count].astype(float))
+    return torch.from_numpy(pixels / 255)
 
 
 def lines(case):

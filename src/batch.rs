@@ -48,7 +48,7 @@ use crate::lp::{LayerChain, LayerSystems};
 use crate::multistart::layerwise::LayerwiseLeastSquares;
 use crate::multistart::{MeasuredRule, Objective, PackedNetwork, RefineOptions, refine_batch};
 use crate::network::{Layer, Network};
-use crate::observation::View;
+use crate::observation::{View, largest_entry};
 use crate::outcome::{Failure, ObservationRow, Status};
 use crate::runtime::Runtime;
 pub use code_law::CodeLaw;
@@ -282,7 +282,8 @@ impl Inverter {
     }
 
     /// [`Self::solve`], where the linear programs of the method start from the bases of similar
-    /// observations, one set per observation. Also returns the bases at which they ended.
+    /// observations, one set per observation. Also returns the bases at which they ended; none
+    /// without `starts`.
     pub(crate) fn solve_from(
         &self,
         device: &dyn Device,
@@ -395,7 +396,7 @@ impl Inverter {
         let Some(chain) = self.chain(options, device) else { return vec![false; columns.len()] };
         let within = |&column: &usize| {
             let observation = observations.column(column);
-            let rounding = ROUNDED * observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most, x| x.abs().max(most));
+            let rounding = ROUNDED * largest_entry(observation.as_slice());
             self.options.epsilon_of(&self.network, observation.as_slice()).max(rounding)
         };
         let within: Vec<f64> = columns.iter().map(within).collect();

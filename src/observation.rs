@@ -19,6 +19,11 @@ pub fn unusable<T: Copy + Into<f64>>(observation: &[T]) -> Option<Failure> {
     numbers().all(f64::is_nan).then_some(Failure::NothingObserved)
 }
 
+/// The largest absolute value of an observed entry; 0 if there is none.
+pub fn largest_entry(observation: &[f64]) -> f64 {
+    observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()))
+}
+
 /// How an observation can be inverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usability {

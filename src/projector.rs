@@ -226,11 +226,7 @@ impl Projector {
         let options = self.inverter.options();
         let is_euclidean = options.refine == Some(Objective::L2)
             || matches!(&options.method, Method::Best(best) if best.search.objective == Objective::L2);
-        let can_answer = |column: &usize| {
-            let has_code = warm.column(*column).iter().all(|z| z.is_finite());
-            has_code && unusable(observations.column(*column).as_slice()).is_none()
-        };
-        let (mut columns, mut left): (Vec<usize>, Vec<usize>) = (0..observations.ncols()).partition(can_answer);
+        let (mut columns, mut left) = with_a_start(warm, observations);
         if !is_euclidean {
             // Only a preimage would be an answer, and there may be a proof that there is none.
             let runtime = self.inverter.runtime();
@@ -284,11 +280,7 @@ impl Projector {
         (steps, _): &(Steps, DescentOptions),
         answers: &mut Answers,
     ) -> Vec<usize> {
-        let has_start = |column: &usize| {
-            warm.column(*column).iter().all(|z| z.is_finite())
-                && unusable(observations.column(*column).as_slice()).is_none()
-        };
-        let (started, mut left): (Vec<usize>, Vec<usize>) = (0..observations.ncols()).partition(has_start);
+        let (started, mut left) = with_a_start(warm, observations);
         let starts: Vec<Start> = started
             .iter()
             .map(|column| Start::fresh(*column, warm.column(*column).iter().copied().collect(), steps.optimizer))
@@ -380,6 +372,13 @@ impl Projector {
         }
         groups
     }
+}
+
+/// The columns of usable observations that have a finite warm code, and the others.
+fn with_a_start(warm: &DMatrix<f64>, observations: &DMatrix<f64>) -> (Vec<usize>, Vec<usize>) {
+    (0..observations.ncols()).partition(|&column| {
+        warm.column(column).iter().all(|z| z.is_finite()) && unusable(observations.column(column).as_slice()).is_none()
+    })
 }
 
 impl Answers {

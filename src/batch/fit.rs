@@ -19,6 +19,7 @@ use crate::lp::formulation::LayerwiseMethod;
 use crate::lp::layer::LayerwiseOptions;
 use crate::multistart::Objective;
 use crate::network::{Activation, Network};
+use crate::observation::largest_entry;
 use crate::outcome::{Fit, Loss, ObservationRow, Residual, Status};
 
 /// A residual up to this many times the tolerance is reproduced.
@@ -266,11 +267,6 @@ impl Judge {
         let excess = left * if in_sums { 1.0 - share } else { ((1.0 - share) * (1.0 + share)).sqrt() };
         if excess <= UNEXPLAINED * variation { Fit::Approximate } else { Fit::Unexplained }
     }
-}
-
-/// The largest absolute value of an observed entry; 0 if there is none.
-fn largest_entry(observation: &[f64]) -> f64 {
-    observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()))
 }
 
 /// Whether the program of every layer has a unique optimum, or the loss of a search increases in

@@ -27,6 +27,7 @@ use super::gradients::Gradients;
 use super::local_search::LocalSearch;
 use super::objective::Objective;
 use super::packed_network::PackedNetwork;
+use crate::observation::largest_entry;
 use crate::outcome::{Intervals, UncertaintyRow};
 use crate::random::{Domain, Draws};
 use bounded::Bounded;
@@ -129,7 +130,7 @@ impl<'a> Assessor<'a> {
         }
         self.search.go_to(observation, code);
         let observed = observation.iter().filter(|x| !x.is_nan()).count() as f64;
-        let largest = observation.iter().filter(|x| !x.is_nan()).fold(0.0, |most: f64, x| most.max(x.abs()));
+        let largest = largest_entry(observation);
         let misfit = misfit_of(&self.search, observation, Objective::Linf);
         if options.size.is_none() && misfit <= ROUNDING * largest {
             return Some(UncertaintyRow::without(Intervals::NoNoiseSize, f64::NAN, code.len()));

@@ -49,7 +49,7 @@ fn a_difference_is_found() {
 
 /// Follows slowly moving observations, and compares every projection with one without a warm start.
 /// Returns the rounds of classifications without and with bases: each round of programs begins with
-/// one, and a search that goes on from a basis needs none.
+/// a classification, and a search that goes on from a basis has no rounds.
 fn follow(network: &Network, layerwise: LayerwiseOptions, count: usize) -> (u64, u64) {
     let projector = projector(network, layerwise);
     let dispatches = || projector.inverter().runtime().device().dispatches();
